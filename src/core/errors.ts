@@ -1,0 +1,366 @@
+/** The gRPC codes that domain errors use, by name. */
+export type ErrorCode =
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "INVALID_ARGUMENT"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNAVAILABLE"
+  | "RESOURCE_EXHAUSTED"
+  | "DEADLINE_EXCEEDED"
+  | "CANCELLED"
+  | "UNIMPLEMENTED"
+  | "INTERNAL";
+
+interface ErrorRow {
+  readonly code: ErrorCode;
+  /** English; each `{key}` is a metadata key of that name. */
+  readonly message: string;
+  /** Metadata keys that may be there besides those in the message. */
+  readonly extra?: readonly string[];
+  /** Whether the same request, sent again unchanged a little later, can succeed. */
+  readonly retryable: boolean;
+  /** What the caller can do about it. */
+  readonly help: string;
+}
+
+const table = <T extends Record<string, ErrorRow>>(rows: T): T => rows;
+
+/** Every error that a caller can get, by its stable reason. `docs/errors.md` is generated from it. */
+export const ERRORS = table({
+  FLAG_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "flag {name} does not exist",
+    retryable: false,
+    help: "Check the name with ListFlags; to create a flag by switching it, set allow_missing.",
+  },
+  FLAG_ALREADY_EXISTS: {
+    code: "ALREADY_EXISTS",
+    message: "flag {name} exists already",
+    retryable: false,
+    help: "Use UpdateFlag to change it.",
+  },
+  FLAG_DELETED: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} was deleted and its name is kept back",
+    retryable: false,
+    help: "Set revive to create it again: code that was forgotten may still ask for it.",
+  },
+  FLAGS_FILE_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "{file}, line {line}, {key}: {problem}; expected {expected}",
+    retryable: false,
+    help: "Correct the file at that place; nothing was changed.",
+  },
+  BREAKER_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "breaker {name} does not exist",
+    retryable: false,
+    help: "Create it with GetOrCreateBreaker.",
+  },
+  BREAKER_OPEN: {
+    code: "UNAVAILABLE",
+    message: "breaker {name} is open; retry in {retry_after}",
+    extra: ["override"],
+    retryable: true,
+    help: "Use a fallback until retry_after has passed, or look at the breaker with GetBreaker.",
+  },
+  MODULE_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "module {name} is not registered",
+    retryable: false,
+    help: "Register it with RegisterModule, or check the name with ListModules.",
+  },
+  MODULE_ALREADY_EXISTS: {
+    code: "ALREADY_EXISTS",
+    message: "module {name} is registered with other content",
+    extra: ["differences", "state"],
+    retryable: false,
+    help: "Set replace while it is UNLOADED or FAILED, or swap it.",
+  },
+  MODULE_DEPENDENCY_NOT_LOADED: {
+    code: "FAILED_PRECONDITION",
+    message: "module {name} depends on {dependencies}, not loaded",
+    retryable: false,
+    help: "Load the dependencies first, or set load_dependencies.",
+  },
+  MODULE_DEPENDENCY_CYCLE: {
+    code: "FAILED_PRECONDITION",
+    message: "dependencies of module {name} would close the cycle {cycle}",
+    retryable: false,
+    help: "Remove one of the dependencies named.",
+  },
+  MODULE_HAS_DEPENDENTS: {
+    code: "FAILED_PRECONDITION",
+    message: "module {name} is needed by {dependents}",
+    retryable: false,
+    help: "Unload the dependents first, or set cascade.",
+  },
+  MODULE_PATH_OUTSIDE_ROOT: {
+    code: "INVALID_ARGUMENT",
+    message: "module path {module_path} leads out of the modules root",
+    retryable: false,
+    help: "Give a path below the modules root; links that lead out of it are refused too.",
+  },
+  MODULE_FILE_NOT_FOUND: {
+    code: "INVALID_ARGUMENT",
+    message: "module path {module_path} names no file; tried {tried}",
+    retryable: false,
+    help: "Give a path relative to the modules root, with or without extension, or dotted.",
+  },
+  MODULE_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "{module_path} is not a module: {problem}",
+    retryable: false,
+    help: "A module file default-exports a class, or a function that returns an instance.",
+  },
+  MODULE_DIGEST_MISMATCH: {
+    code: "FAILED_PRECONDITION",
+    message: "{module_path} has sha256 {actual}, not {expected}",
+    retryable: false,
+    help: "The file is not the one that was meant; register or swap with the digest of the file that is.",
+  },
+  MODULE_LOAD_FAILED: {
+    code: "FAILED_PRECONDITION",
+    message: "module {name} failed at {step}: {error}",
+    extra: ["stack"],
+    retryable: false,
+    help: "The module's own error and the first lines of its stack are in the metadata.",
+  },
+  MODULE_NOT_LOADED: {
+    code: "FAILED_PRECONDITION",
+    message: "module {name} is {state}, not ACTIVE",
+    retryable: false,
+    help: "Load it with LoadModule; GetModule says why it failed, if it did.",
+  },
+  MODULE_STATE_CONFLICT: {
+    code: "FAILED_PRECONDITION",
+    message: "module {name} is {state}; {operation} needs {expected}",
+    retryable: false,
+    help: "Bring the module to one of the expected states first.",
+  },
+  MODULE_NOT_HOT_RELOADABLE: {
+    code: "FAILED_PRECONDITION",
+    message: "module {name} is registered as not hot reloadable",
+    retryable: false,
+    help: "Unload it and register it again with replace, or register it with hot_reloadable.",
+  },
+  MODULE_BUSY: {
+    code: "ABORTED",
+    message: "module {name} is busy with {operation}",
+    retryable: true,
+    help: "Retry when the other operation has ended.",
+  },
+  MODULE_OVERLOADED: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "module {name} has {in_flight} calls in flight and {queued} waiting",
+    retryable: true,
+    help: "Retry later with backoff, or register the module with a higher concurrency.",
+  },
+  MODULE_METHOD_FAILED: {
+    code: "INTERNAL",
+    message: "{method} of module {name} failed: {error}",
+    extra: ["error_name", "stack"],
+    retryable: false,
+    help: "The module threw; its error and the first lines of its stack are in the metadata.",
+  },
+  MODULE_METHOD_NOT_FOUND: {
+    code: "UNIMPLEMENTED",
+    message: "module {name} has no method {method}; it has {methods}",
+    retryable: false,
+    help: "Call one of the methods named.",
+  },
+  MODULE_DEADLINE_EXCEEDED: {
+    code: "DEADLINE_EXCEEDED",
+    message: "{method} of module {name} did not answer within {timeout}",
+    retryable: false,
+    help: "The call may have had its effect. Raise call_timeout if the method needs longer.",
+  },
+  MODULE_CRASHED: {
+    code: "UNAVAILABLE",
+    message: "module {name} ended while it was needed: {error}",
+    retryable: true,
+    help: "The call may have had its effect. GetModule says what became of the module.",
+  },
+  SUITE_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "test suite {name} does not exist",
+    retryable: false,
+    help: "Check the name with ListSuites.",
+  },
+  SUITE_ALREADY_EXISTS: {
+    code: "ALREADY_EXISTS",
+    message: "test suite {name} exists already",
+    retryable: false,
+    help: "Delete it first; the built-in suites cannot be replaced.",
+  },
+  SUITE_BUILT_IN: {
+    code: "FAILED_PRECONDITION",
+    message: "test suite {name} is built in",
+    retryable: false,
+    help: "Create a suite of another name.",
+  },
+  SUITE_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "test suite {name}, test {test}: {problem}",
+    extra: ["position"],
+    retryable: false,
+    help: "Correct the test; an expectation is a CEL expression over output, error and duration_ms.",
+  },
+  RUN_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "test run {id} does not exist",
+    retryable: false,
+    help: "The last 100 runs of a module are kept; see ListTestRuns.",
+  },
+  ETAG_MISMATCH: {
+    code: "ABORTED",
+    message: "{name} has etag {etag}, not {given}",
+    retryable: false,
+    help: "Read the resource again and decide anew.",
+  },
+  REQUEST_ID_REUSED: {
+    code: "INVALID_ARGUMENT",
+    message: "request_id {request_id} was used for another request",
+    retryable: false,
+    help: "Make a new UUID for each request; repeat one only with the same content.",
+  },
+  ARGUMENT_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "{field}: {problem}",
+    retryable: false,
+    help: "Correct the field named; field violations are listed as buf.validate.Violations where a rule was broken.",
+  },
+  PAGE_TOKEN_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "page_token {page_token} was not given by this list",
+    retryable: false,
+    help: "Send next_page_token of the page before, with the same request otherwise.",
+  },
+  RESUME_TOKEN_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "resume_token {resume_token} was not given by this service",
+    retryable: false,
+    help: "Send the token of the last frame received, or none for a snapshot.",
+  },
+  REVISION_COMPACTED: {
+    code: "OUT_OF_RANGE",
+    message: "changes since {resume_token} are not kept any more",
+    extra: ["oldest_revision"],
+    retryable: false,
+    help: "Watch without a token, which starts with a snapshot.",
+  },
+  WATCHER_TOO_SLOW: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "the watcher left {waiting} events unread",
+    retryable: true,
+    help: "Watch again with the last token, and read faster.",
+  },
+  SERVER_DRAINING: {
+    code: "UNAVAILABLE",
+    message: "the server is shutting down",
+    extra: ["retry_after"],
+    retryable: true,
+    help: "Retry, with the last resume_token for a watch; another server or this one restarted will answer.",
+  },
+  STORE_LOCKED: {
+    code: "FAILED_PRECONDITION",
+    message: "data directory {directory} is in use by another process ({owner})",
+    retryable: false,
+    help: "Stop that process, or give this one a data directory of its own (HELIOS_DATA_DIR).",
+  },
+  STORE_DAMAGED: {
+    code: "FAILED_PRECONDITION",
+    message: "database {file} is damaged: {problem}",
+    retryable: false,
+    help: "Nothing was changed. Restore the file from a backup, or move it away to start empty.",
+  },
+  STORE_FORMAT_UNKNOWN: {
+    code: "FAILED_PRECONDITION",
+    message: "database {file} has format {format}; this version reads up to {supported}",
+    retryable: false,
+    help: "Nothing was changed. Start the newer version that wrote it.",
+  },
+  STORE_UNAVAILABLE: {
+    code: "UNAVAILABLE",
+    message: "the change could not be stored: {problem}",
+    retryable: true,
+    help: "Nothing was changed. Check the disk of the data directory.",
+  },
+  MODULES_FILE_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "{file}, line {line}, {key}: {problem}; expected {expected}",
+    retryable: false,
+    help: "Correct the file at that place.",
+  },
+  INTERNAL: {
+    code: "INTERNAL",
+    message: "internal error {error_id}",
+    retryable: false,
+    help: "The cause is in the server's log under the error_id.",
+  },
+});
+
+export type Reason = keyof typeof ERRORS;
+
+type KeysIn<Text extends string> = Text extends `${string}{${infer Key}}${infer Rest}` ? Key | KeysIn<Rest> : never;
+type MessageKeys<R extends Reason> = KeysIn<(typeof ERRORS)[R]["message"]>;
+type ExtraKeys<R extends Reason> = (typeof ERRORS)[R] extends { extra: readonly (infer Key extends string)[] }
+  ? Key
+  : never;
+
+/** What goes into an error's message and metadata. */
+export type Metadata<R extends Reason> = Readonly<
+  Record<MessageKeys<R>, string | number> & Partial<Record<ExtraKeys<R>, string | number>>
+>;
+
+/** An error that a caller is meant to see: one row of the table, with its values. */
+export class HeliosError extends Error {
+  override readonly name = "HeliosError";
+  readonly reason: Reason;
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** When a retry makes sense, in ms from now; absent where nothing is known of it. */
+  readonly retryAfterMs: number | undefined;
+
+  private constructor(
+    reason: Reason,
+    metadata: Readonly<Record<string, string>>,
+    options: { cause?: unknown; retryAfterMs?: number },
+  ) {
+    const row = ERRORS[reason];
+    super(
+      row.message.replace(/\{(\w+)\}/g, (_, key: string) => metadata[key] ?? ""),
+      { cause: options.cause },
+    );
+    this.reason = reason;
+    this.code = row.code;
+    this.retryable = row.retryable;
+    this.metadata = metadata;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  /** Makes the error of that reason; the compiler asks for every value its message needs. */
+  static of<R extends Reason>(
+    reason: R,
+    metadata: Metadata<R>,
+    options: { cause?: unknown; retryAfterMs?: number } = {},
+  ): HeliosError {
+    const texts: Record<string, string> = {};
+    for (const [key, value] of Object.entries(metadata)) if (value !== undefined) texts[key] = String(value);
+    return new HeliosError(reason, texts, options);
+  }
+}
+
+/** Whether `error` is the domain error of that reason. */
+export function isReason(error: unknown, reason: Reason): error is HeliosError {
+  return error instanceof HeliosError && error.reason === reason;
+}
+
+/** The message of whatever was thrown: modules and libraries throw anything. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  return typeof thrown === "string" ? thrown : String(thrown);
+}

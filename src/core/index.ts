@@ -1,0 +1,10 @@
+// The engine's public list: what the server, and whoever uses Helios as a library, may rely on.
+export { type By, causeOf } from "./change.ts";
+export { type Clock, createManualClock, type ManualClock, systemClock, type Timer } from "./clock.ts";
+export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
+export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
+export { Collection, type Delta, type Resource } from "./store/collection.ts";
+export { Feed } from "./store/feed.ts";
+export type { Cause, Change, Entry, Store } from "./store/store.ts";
+export { Hub, type WatchOptions } from "./watch/hub.ts";
+export { type Frame, Watcher } from "./watch/watcher.ts";

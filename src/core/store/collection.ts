@@ -1,0 +1,184 @@
+import { HeliosError, messageOf } from "../errors.ts";
+import { Hub } from "../watch/hub.ts";
+import type { Feed } from "./feed.ts";
+import { type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
+
+/** A named record with what the store knows of it. Immutable: a change makes a new one. */
+export interface Resource<T> {
+  readonly name: string;
+  readonly record: T;
+  /** Store-wide revision of the last change. */
+  readonly revision: number;
+  /** Opaque; equal exactly when the resource is unchanged. */
+  readonly etag: string;
+  /** Wall time in ms. */
+  readonly createTime: number;
+  /** Wall time in ms. */
+  readonly updateTime: number;
+}
+
+/** One change of one resource. */
+export interface Delta<T> {
+  readonly name: string;
+  readonly revision: number;
+  /** Wall time in ms. */
+  readonly time: number;
+  readonly cause: Cause;
+  /** Absent where there was none before. */
+  readonly before?: T;
+  /** Absent where the resource was deleted. */
+  readonly resource?: Resource<T>;
+}
+
+/** A pure decision over the present resource (undefined: there is none): the record to write, or undefined to leave it. */
+export type Decide<T> = (current: Resource<T> | undefined) => T | undefined;
+
+/**
+ * The resources of one kind: kept in memory by applying the feed, changed by compare-and-set on the store, watched
+ * through `hub`. Records are plain JSON values.
+ */
+export class Collection<T> {
+  readonly hub: Hub<Delta<T>, Resource<T>>;
+  readonly prefix: string;
+  readonly #feed: Feed;
+  readonly #byName = new Map<string, Resource<T>>();
+  readonly #listeners: ((delta: Delta<T>) => void)[] = [];
+
+  /** `prefix` ends with a slash. */
+  constructor(feed: Feed, prefix: string) {
+    this.#feed = feed;
+    this.prefix = prefix;
+    this.hub = new Hub(feed, {
+      prefix,
+      snapshot: () => this.list(),
+      decode: (change) => this.#delta(change),
+    });
+    feed.attach(prefix, {
+      load: (entries) => {
+        for (const entry of entries) this.#byName.set(this.#nameOf(entry.key), this.#resource(entry));
+      },
+      apply: (change) => this.#apply(change),
+    });
+  }
+
+  get(name: string): Resource<T> | undefined {
+    return this.#byName.get(name);
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** All resources, by name in code-unit order. */
+  list(): readonly Resource<T>[] {
+    return [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Calls `listener` with every change from now on, after the collection itself has applied it. */
+  onChange(listener: (delta: Delta<T>) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * Decides over the present resource and writes the decision by compare-and-set; when another writer was faster it
+   * decides anew. Resolves, when the write is durable and applied, to the resource as written, or as it is where
+   * `decide` left it alone. What `decide` throws is thrown on; nothing is written then.
+   *
+   * @param etag if given and not empty, the present resource must have it: else ETAG_MISMATCH.
+   */
+  async change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
+    for (;;) {
+      const current = this.#byName.get(name);
+      this.#checkEtag(name, current, etag);
+      const record = decide(current);
+      if (record === undefined) return current;
+      try {
+        const entry = await this.#feed.store.put(this.prefix + name, JSON.stringify(record), {
+          cause,
+          ifRevision: current?.revision ?? 0,
+        });
+        await this.#feed.reached(entry.revision);
+        return this.#resource(entry);
+      } catch (error) {
+        await this.#retryAfter(error);
+      }
+    }
+  }
+
+  /** Deletes the resource if `check` does not throw; resolves to what it was, or undefined where there was none. */
+  async remove(
+    name: string,
+    cause: Cause,
+    check: (current: Resource<T>) => void = () => {},
+    etag?: string,
+  ): Promise<Resource<T> | undefined> {
+    for (;;) {
+      const current = this.#byName.get(name);
+      if (current === undefined) return undefined;
+      this.#checkEtag(name, current, etag);
+      check(current);
+      try {
+        const revision = await this.#feed.store.delete(this.prefix + name, { cause, ifRevision: current.revision });
+        if (revision !== undefined) await this.#feed.reached(revision);
+        return current;
+      } catch (error) {
+        await this.#retryAfter(error);
+      }
+    }
+  }
+
+  /** The newest kept changes of one resource, newest first, below `beforeRevision` if given. */
+  async history(name: string, limit: number, beforeRevision?: number): Promise<readonly Delta<T>[]> {
+    const changes = await this.#feed.store.history(this.prefix + name, limit, beforeRevision);
+    return changes.map((change) => this.#delta(change));
+  }
+
+  /** After a lost race: waits until the winner's write is in the view. Anything else is the caller's. */
+  async #retryAfter(error: unknown): Promise<void> {
+    if (error instanceof RevisionConflict) return this.#feed.reached(error.actualRevision);
+    if (error instanceof HeliosError) throw error;
+    throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
+  }
+
+  #checkEtag(name: string, current: Resource<T> | undefined, etag: string | undefined): void {
+    if (etag === undefined || etag === "" || etag === current?.etag) return;
+    throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
+  }
+
+  #apply(change: Change): void {
+    const delta = this.#delta(change);
+    if (delta.resource === undefined) this.#byName.delete(delta.name);
+    else this.#byName.set(delta.name, delta.resource);
+    for (const listener of this.#listeners) listener(delta);
+    this.hub.publish(delta);
+  }
+
+  #nameOf(key: string): string {
+    return key.slice(this.prefix.length);
+  }
+
+  #delta(change: Change): Delta<T> {
+    const { key, revision, time, cause, previous, value, createTime } = change;
+    return {
+      name: this.#nameOf(key),
+      revision,
+      time,
+      cause,
+      ...(previous === undefined ? {} : { before: JSON.parse(previous) as T }),
+      ...(value === undefined
+        ? {}
+        : { resource: this.#resource({ key, value, revision, createTime, updateTime: time }) }),
+    };
+  }
+
+  #resource(entry: Entry): Resource<T> {
+    return {
+      name: this.#nameOf(entry.key),
+      record: JSON.parse(entry.value) as T,
+      revision: entry.revision,
+      etag: `${this.#feed.store.incarnation.slice(0, 8)}-${entry.revision.toString(36)}`,
+      createTime: entry.createTime,
+      updateTime: entry.updateTime,
+    };
+  }
+}
