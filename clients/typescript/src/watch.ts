@@ -1,0 +1,132 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** What every watch frame carries, of whichever service. */
+export interface WatchFrame {
+  readonly revision: bigint;
+  /** Empty within a snapshot until its last chunk. */
+  readonly resumeToken: string;
+  /** Set in the first frame of a stream: the interval in force. */
+  readonly heartbeatInterval?: { readonly seconds: bigint; readonly nanos: number } | undefined;
+}
+
+/** What happens to the connection beneath a watch. */
+export type WatchConnection =
+  | { readonly state: "connected" }
+  | { readonly state: "disconnected"; readonly error: ConnectError; readonly retryInMs: number };
+
+export interface ResumeOptions {
+  /** Ends the watch; the iteration then ends without an error. */
+  readonly signal?: AbortSignal;
+  /** Where to resume; empty or absent: at a snapshot (events: from now on). */
+  readonly resumeToken?: string;
+  /** First wait before connecting again, doubled at each failure in a row, with full jitter. Default 100 ms. */
+  readonly minBackoffMs?: number;
+  /** Longest wait before connecting again. Default 10 s. */
+  readonly maxBackoffMs?: number;
+  /** A stream that is silent for this many heartbeat intervals is given up. Default 3. */
+  readonly missedHeartbeats?: number;
+  /** Told whenever the stream beneath comes up or goes down. */
+  readonly onConnection?: (connection: WatchConnection) => void;
+  /** Waits; rejects when the signal is aborted. For tests. */
+  readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** 0 to 1. For tests. */
+  readonly random?: () => number;
+}
+
+/** Opens one stream from that token on (empty: with a snapshot), to be ended by the signal. */
+export type OpenStream<F extends WatchFrame> = (resumeToken: string, signal: AbortSignal) => AsyncIterable<F>;
+
+/** Errors that would come again however often one asks. */
+const FINAL: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.OutOfRange,
+  Code.PermissionDenied,
+  Code.Unauthenticated,
+  Code.Unimplemented,
+]);
+
+/**
+ * Iterates over the frames of a watch for ever: when the stream ends, breaks or falls silent it is opened again at the
+ * last token, so that no change is missed and none comes twice. Ends when the signal is aborted or the loop is left;
+ * throws only errors that would come again, such as a wrong request.
+ */
+export async function* resumeWatch<F extends WatchFrame>(
+  open: OpenStream<F>,
+  options: ResumeOptions = {},
+): AsyncGenerator<F, void, undefined> {
+  const { minBackoffMs = 100, maxBackoffMs = 10_000, random = Math.random, delay = wait } = options;
+  const outer = options.signal ?? new AbortController().signal;
+  let token = options.resumeToken ?? "";
+  let failures = 0;
+  while (!outer.aborted) {
+    const stream = new AbortController();
+    const stop = (): void => stream.abort(outer.reason);
+    outer.addEventListener("abort", stop, { once: true });
+    const watchdog = new Watchdog(() => stream.abort(new ConnectError("the stream fell silent", Code.Unavailable)));
+    try {
+      for await (const frame of open(token, stream.signal)) {
+        if (failures >= 0) options.onConnection?.({ state: "connected" });
+        failures = -1;
+        if (frame.heartbeatInterval !== undefined) {
+          const ms = Number(frame.heartbeatInterval.seconds) * 1000 + frame.heartbeatInterval.nanos / 1e6;
+          watchdog.start(ms * (options.missedHeartbeats ?? 3));
+        }
+        watchdog.pat();
+        if (frame.resumeToken !== "") token = frame.resumeToken;
+        yield frame;
+      }
+      throw new ConnectError("the stream ended", Code.Unavailable);
+    } catch (thrown) {
+      if (outer.aborted) return;
+      const error = stream.signal.aborted ? ConnectError.from(stream.signal.reason) : ConnectError.from(thrown);
+      if (FINAL.has(error.code)) throw error;
+      failures = Math.max(0, failures) + 1;
+      const retryInMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** (failures - 1)) * random();
+      options.onConnection?.({ state: "disconnected", error, retryInMs });
+      await delay(retryInMs, outer).catch(() => {});
+    } finally {
+      watchdog.stop();
+      outer.removeEventListener("abort", stop);
+      stream.abort();
+    }
+  }
+}
+
+/** Calls back when it has not been patted for a while. */
+class Watchdog {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #afterMs: number | undefined;
+  readonly #bark: () => void;
+
+  constructor(bark: () => void) {
+    this.#bark = bark;
+  }
+
+  start(afterMs: number): void {
+    this.#afterMs = afterMs;
+  }
+
+  pat(): void {
+    this.stop();
+    if (this.#afterMs !== undefined) this.#timer = setTimeout(this.#bark, this.#afterMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,129 @@
+import type { Breaker } from "../../../gen/helios/v1/breaker_pb.ts";
+import type { Flag } from "../../../gen/helios/v1/flag_pb.ts";
+import type { Module } from "../../../gen/helios/v1/module_pb.ts";
+import type { Domain, Event } from "../../../gen/helios/v1/status_service_pb.ts";
+import type { Cause, Deleted, Heartbeat } from "../../../gen/helios/v1/watch_pb.ts";
+import type { HeliosClient } from "./client.ts";
+import { type ResumeOptions, resumeWatch, type WatchFrame } from "./watch.ts";
+
+/** What a watch of resources tells; `resumeToken` is where to resume so that nothing after it is missed. */
+export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: string } & (
+  | {
+      /** Everything as it is: replaces whatever the watcher knew. */
+      readonly kind: "snapshot";
+      readonly items: readonly R[];
+    }
+  | { readonly kind: "put"; readonly item: R; readonly cause: Cause | undefined }
+  | { readonly kind: "deleted"; readonly deleted: Deleted; readonly cause: Cause | undefined }
+  | {
+      /** Nothing changed up to this revision. */
+      readonly kind: "heartbeat";
+    }
+);
+
+export interface WatchOptions extends ResumeOptions {
+  /** Only these; empty or absent: all. */
+  readonly names?: readonly string[];
+  /** Default 15 s; the service keeps it from 1 s to 5 min. */
+  readonly heartbeatIntervalMs?: number;
+}
+
+/** Watches flags; see `resumeWatch` for when it ends. */
+export function watchFlags(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Flag>> {
+  return watchResources(
+    (resumeToken, signal) => client.flags.watchFlags({ ...request(options), resumeToken }, { signal }),
+    (chunk) => chunk.flags,
+    options,
+  );
+}
+
+/** Watches breakers; see `resumeWatch` for when it ends. */
+export function watchBreakers(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Breaker>> {
+  return watchResources(
+    (resumeToken, signal) => client.breakers.watchBreakers({ ...request(options), resumeToken }, { signal }),
+    (chunk) => chunk.breakers,
+    options,
+  );
+}
+
+/** Watches modules; see `resumeWatch` for when it ends. */
+export function watchModules(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Module>> {
+  return watchResources(
+    (resumeToken, signal) => client.modules.watchModules({ ...request(options), resumeToken }, { signal }),
+    (chunk) => chunk.modules,
+    options,
+  );
+}
+
+/** Watches everything that happens; see `resumeWatch` for when it ends. */
+export async function* watchEvents(
+  client: HeliosClient,
+  options: Omit<WatchOptions, "names"> & { readonly domains?: readonly Domain[] } = {},
+): AsyncGenerator<Event, void, undefined> {
+  const { heartbeatInterval } = request(options);
+  const domains = [...(options.domains ?? [])];
+  const frames = resumeWatch(
+    (resumeToken, signal) => client.status.watchEvents({ domains, heartbeatInterval, resumeToken }, { signal }),
+    options,
+  );
+  for await (const { frame } of frames) if (frame.case === "events") yield* frame.value.events;
+}
+
+interface ResourceFrame<R, Chunk extends { readonly complete: boolean }> extends WatchFrame {
+  readonly frame:
+    | { readonly case: "snapshot"; readonly value: Chunk }
+    | { readonly case: "changes"; readonly value: { readonly changes: readonly ResourceChange<R>[] } }
+    | { readonly case: "heartbeat"; readonly value: Heartbeat }
+    | { readonly case: undefined; readonly value?: undefined };
+}
+
+interface ResourceChange<R> {
+  readonly change:
+    | { readonly case: "put"; readonly value: R }
+    | { readonly case: "deleted"; readonly value: Deleted }
+    | { readonly case: undefined; readonly value?: undefined };
+  readonly cause?: Cause | undefined;
+}
+
+async function* watchResources<R, Chunk extends { readonly complete: boolean }>(
+  open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<ResourceFrame<R, Chunk>>,
+  itemsOf: (chunk: Chunk) => readonly R[],
+  options: WatchOptions,
+): AsyncGenerator<WatchEvent<R>, void, undefined> {
+  let collected: R[] = [];
+  let before = options.resumeToken ?? "";
+  // A stream that broke in the middle of a snapshot begins a new one: what was collected before it is void.
+  const fresh = (resumeToken: string, signal: AbortSignal): AsyncIterable<ResourceFrame<R, Chunk>> => {
+    collected = [];
+    return open(resumeToken, signal);
+  };
+  for await (const { frame, revision, resumeToken } of resumeWatch(fresh, options)) {
+    if (frame.case === "snapshot") {
+      collected.push(...itemsOf(frame.value));
+      if (!frame.value.complete) continue;
+      yield { kind: "snapshot", items: collected, revision, resumeToken };
+      collected = [];
+    } else if (frame.case === "heartbeat") {
+      yield { kind: "heartbeat", revision, resumeToken };
+    } else if (frame.case === "changes") {
+      const { changes } = frame.value;
+      for (const [index, { change, cause }] of changes.entries()) {
+        // Resuming in the middle of a frame would lose its rest: until the last change the place is the frame before.
+        const place = { revision, resumeToken: index === changes.length - 1 ? resumeToken : before };
+        if (change.case === "put") yield { kind: "put", item: change.value, cause, ...place };
+        if (change.case === "deleted") yield { kind: "deleted", deleted: change.value, cause, ...place };
+      }
+    }
+    before = resumeToken;
+  }
+}
+
+function request({ names = [], heartbeatIntervalMs }: WatchOptions): {
+  names: string[];
+  heartbeatInterval?: { seconds: bigint; nanos: number };
+} {
+  if (heartbeatIntervalMs === undefined) return { names: [...names] };
+  const seconds = Math.floor(heartbeatIntervalMs / 1000);
+  const nanos = Math.round((heartbeatIntervalMs - seconds * 1000) * 1e6);
+  return { names: [...names], heartbeatInterval: { seconds: BigInt(seconds), nanos } };
+}
