@@ -68,9 +68,13 @@ function createTransport(options: HeliosClientOptions, sessions: Http2SessionMan
       if (httpVersion !== "2") throw new TypeError("httpVersion: gRPC needs HTTP/2; use grpc-web or connect on 1.1");
       return createGrpcTransport({ ...shared, sessionManager: sessions });
     case "grpc-web":
-      return createGrpcWebTransport(httpVersion === "2" ? { ...shared, httpVersion, sessionManager: sessions } : { ...shared, httpVersion });
+      return createGrpcWebTransport(
+        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: sessions } : { ...shared, httpVersion },
+      );
     case "connect":
-      return createConnectTransport(httpVersion === "2" ? { ...shared, httpVersion, sessionManager: sessions } : { ...shared, httpVersion });
+      return createConnectTransport(
+        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: sessions } : { ...shared, httpVersion },
+      );
     default:
       throw new TypeError(`protocol: ${JSON.stringify(protocol)} is none of grpc, grpc-web and connect`);
   }

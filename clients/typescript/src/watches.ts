@@ -1,6 +1,9 @@
 import type { Breaker } from "../../../gen/helios/v1/breaker_pb.ts";
+import type { BreakerSnapshot } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import type { Flag } from "../../../gen/helios/v1/flag_pb.ts";
+import type { FlagSnapshot } from "../../../gen/helios/v1/flag_service_pb.ts";
 import type { Module } from "../../../gen/helios/v1/module_pb.ts";
+import type { ModuleSnapshot } from "../../../gen/helios/v1/module_service_pb.ts";
 import type { Domain, Event } from "../../../gen/helios/v1/status_service_pb.ts";
 import type { Cause, Deleted, Heartbeat } from "../../../gen/helios/v1/watch_pb.ts";
 import type { HeliosClient } from "./client.ts";
@@ -30,7 +33,7 @@ export interface WatchOptions extends ResumeOptions {
 
 /** Watches flags; see `resumeWatch` for when it ends. */
 export function watchFlags(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Flag>> {
-  return watchResources(
+  return watchResources<Flag, FlagSnapshot>(
     (resumeToken, signal) => client.flags.watchFlags({ ...request(options), resumeToken }, { signal }),
     (chunk) => chunk.flags,
     options,
@@ -39,7 +42,7 @@ export function watchFlags(client: HeliosClient, options: WatchOptions = {}): As
 
 /** Watches breakers; see `resumeWatch` for when it ends. */
 export function watchBreakers(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Breaker>> {
-  return watchResources(
+  return watchResources<Breaker, BreakerSnapshot>(
     (resumeToken, signal) => client.breakers.watchBreakers({ ...request(options), resumeToken }, { signal }),
     (chunk) => chunk.breakers,
     options,
@@ -48,7 +51,7 @@ export function watchBreakers(client: HeliosClient, options: WatchOptions = {}):
 
 /** Watches modules; see `resumeWatch` for when it ends. */
 export function watchModules(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Module>> {
-  return watchResources(
+  return watchResources<Module, ModuleSnapshot>(
     (resumeToken, signal) => client.modules.watchModules({ ...request(options), resumeToken }, { signal }),
     (chunk) => chunk.modules,
     options,
