@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { JsonSourceError, parseJsonSource, pathText } from "../../src/core/json-source.ts";
+
+function failure(text: string): JsonSourceError {
+  try {
+    parseJsonSource(text);
+  } catch (error) {
+    if (error instanceof JsonSourceError) return error;
+    throw error;
+  }
+  throw new Error(`no error for ${text}`);
+}
+
+describe("parseJsonSource", () => {
+  it("reads what JSON.parse reads, to the same value", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom(undefined, 0, 2, "\t"), (value, indent) => {
+        const text = JSON.stringify(value, undefined, indent);
+        expect(parseJsonSource(text).value).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  it("refuses whatever JSON.parse refuses", () => {
+    const pieces = fc.constantFrom(
+      ..."{}[]:,\"\\ \n\t0123-+.eEtruefalsnul/'\u0000\u007fx".split(""),
+      "true",
+      '"a"',
+      "1",
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
+        const text = parts.join("");
+        let plain: unknown;
+        try {
+          plain = JSON.parse(text);
+        } catch {
+          expect(() => parseJsonSource(text)).toThrow(JsonSourceError);
+          return;
+        }
+        expect(parseJsonSource(text).value).toEqual(plain);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it("knows the line of every member and element, whatever ends a line", () => {
+    for (const end of ["\n", "\r\n", "\r"]) {
+      const text = [
+        "{",
+        '  "a": {',
+        '    "b":',
+        "      1,",
+        '    "c": [',
+        "      1,",
+        "      {",
+        '"d": 2',
+        "}]}}",
+      ].join(end);
+      const { lineOf } = parseJsonSource(text);
+      expect(lineOf([])).toBe(1);
+      expect(lineOf(["a"])).toBe(2);
+      expect(lineOf(["a", "b"])).toBe(3);
+      expect(lineOf(["a", "c", 0])).toBe(6);
+      expect(lineOf(["a", "c", 1, "d"])).toBe(8);
+    }
+  });
+
+  it("answers the nearest enclosing line for a path that leads to nothing", () => {
+    expect(parseJsonSource('{\n"a": {\n"b": 1}}').lineOf(["a", "missing", 3])).toBe(2);
+  });
+
+  it("takes a member named __proto__ as a member", () => {
+    const { value } = parseJsonSource('{"__proto__": {"polluted": true}}');
+    expect(Object.keys(value as object)).toEqual(["__proto__"]);
+    expect((value as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+
+  it("passes over a byte order mark", () => {
+    expect(parseJsonSource("\uFEFF[1]").value).toEqual([1]);
+  });
+
+  it("names line, column and the part being read", () => {
+    const error = failure('{\n  "a": {\n    "b": [1, }\n  }\n}');
+    expect(error).toMatchObject({ line: 3, column: 14, path: ["a", "b", 1], expected: "a JSON value" });
+    expect(error.problem).toBe('unexpected "}" at column 14');
+  });
+
+  it.each([
+    ["", 1, "the text ends here"],
+    ['{"a": 1,\n}', 2, 'unexpected "}" at column 1'],
+    ['{\n"a": NaN}', 2, '"NaN" is no JSON'],
+    ['{"a": -Infinity}', 1, '"-Infinity" is no JSON'],
+    ['{"a": 1e999}', 1, '"1e999" is too large'],
+    ["{'a': 1}", 1, 'unexpected "\'" at column 2'],
+    ["{a: 1}", 1, 'unexpected "a" at column 2'],
+    ['{"a" 1}', 1, 'unexpected "1" at column 6'],
+    ['{"a": 01}', 1, 'unexpected "1" at column 8'],
+    ["[1] 2", 1, 'unexpected "2" at column 5'],
+    ["// flags\n{}", 1, 'unexpected "/" at column 1'],
+    ['["a\nb"]', 1, "a string that does not end on its line, or has a wrong escape"],
+    ['["\\x41"]', 1, "a string that does not end on its line, or has a wrong escape"],
+  ])("says what is wrong with %j", (text, line, problem) => {
+    expect(failure(text)).toMatchObject({ line, problem });
+  });
+
+  it("refuses a name that comes twice and says where the first one is", () => {
+    const error = failure('{\n"a": {"x": 1},\n"b": 2,\n"a": 3\n}');
+    expect(error).toMatchObject({ line: 4, column: 1, path: ["a"], problem: "comes twice, first in line 2" });
+  });
+
+  it("refuses names that are equal once their escapes are read", () => {
+    expect(failure('{"a": 1, "\\u0061": 2}').path).toEqual(["a"]);
+  });
+
+  it("refuses nesting that would overflow the stack", () => {
+    expect(parseJsonSource("[".repeat(200) + "]".repeat(200)).value).toHaveLength(1);
+    expect(failure("[".repeat(100_000)).problem).toBe("nested too deep");
+  });
+});
+
+describe("pathText", () => {
+  it("writes paths as people do", () => {
+    expect(pathText([])).toBe("(top level)");
+    expect(pathText(["modules", 2, "config", "a b"])).toBe('modules[2].config["a b"]');
+    expect(pathText(["a.b", "percentage"])).toBe('["a.b"].percentage');
+  });
+});
