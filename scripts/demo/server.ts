@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
+
+/** A Helios of one's own: a process with a data directory that is thrown away. */
+export interface OwnServer {
+  readonly baseUrl: string;
+  readonly process: ChildProcess;
+  /** Asks it to end, waits until it has, and removes its directory; resolves to its exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts Helios on a free port and waits until it is ready. */
+export async function startOwnServer(): Promise<OwnServer> {
+  const directory = await mkdtemp(join(tmpdir(), "helios-demo-"));
+  const port = await freePort();
+  const child = spawn(
+    process.execPath,
+    [MAIN, "--port", String(port), "--data-dir", join(directory, "data"), "--log-dir", join(directory, "logs")],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+  const baseUrl = `http://127.0.0.1:${port}`;
+  await ready(baseUrl, child);
+  return {
+    baseUrl,
+    process: child,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) {
+        const exited = once(child, "exit");
+        child.kill("SIGTERM");
+        await exited;
+      }
+      await rm(directory, { recursive: true, force: true });
+      return child.exitCode;
+    },
+  };
+}
+
+async function ready(baseUrl: string, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (performance.now() < deadline) {
+    if (child.exitCode !== null) throw new Error(`the server ended with exit code ${child.exitCode}`);
+    const answer = await fetch(`${baseUrl}/readyz`).catch(() => undefined);
+    if (answer?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  child.kill("SIGKILL");
+  throw new Error("the server was not ready within 30 s");
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
