@@ -5,7 +5,7 @@ export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason }
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export { Collection, type Delta, type Resource } from "./store/collection.ts";
 export { Feed } from "./store/feed.ts";
-export { createMemoryStore } from "./store/memory.ts";
+export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export type { Cause, Change, Entry, Store } from "./store/store.ts";
 export { Hub, type WatchOptions } from "./watch/hub.ts";
 export { type Frame, Watcher } from "./watch/watcher.ts";

@@ -1,11 +1,22 @@
 import type { Clock } from "../clock.ts";
 import {
+  COMPACTION_STEP,
+  checkKept,
+  checkKeptChanges,
+  checkKey,
+  checkLimit,
+  checkValue,
+  KEPT_CHANGES,
+  storeClosed,
+} from "./checks.ts";
+import {
   type Change,
+  type ChangePage,
   type Entry,
   KEPT_CHANGES_PER_KEY,
-  RevisionCompacted,
   RevisionConflict,
   type Store,
+  type Subscription,
   type WriteOptions,
 } from "./store.ts";
 import { Watchers } from "./watchers.ts";
@@ -13,135 +24,155 @@ import { Watchers } from "./watchers.ts";
 export interface MemoryStoreOptions {
   readonly clock: Clock;
   readonly incarnation: string;
-  /** Changes kept in the journal before the oldest are compacted away. Default 100,000. */
+  /** Changes kept for `changes` and `watch`; older ones are compacted away. Default 100,000. */
   readonly keptChanges?: number;
 }
 
-/** A store that lives as long as its process. */
-export function createMemoryStore({ clock, incarnation, keptChanges = 100_000 }: MemoryStoreOptions): Store {
-  const entries = new Map<string, Entry>();
-  const watchers = new Watchers();
-  let journal: Change[] = [];
-  let revision = 0;
-  let compacted = 0;
-  let closed = false;
+/** A store that lives and dies with the process: for tests, and for running without a data directory. */
+export function createMemoryStore(options: MemoryStoreOptions): Store {
+  return new MemoryStore(options);
+}
 
-  const checkOpen = (): void => {
-    if (closed) throw new Error("the store is closed");
-  };
+class MemoryStore implements Store {
+  readonly incarnation: string;
+  readonly #clock: Clock;
+  readonly #keptChanges: number;
+  readonly #entries = new Map<string, Entry>();
+  /** Every revision above `#compacted`. */
+  readonly #journal = new Map<number, Change>();
+  /** What is kept of each key, in the journal or not; oldest first. */
+  readonly #histories = new Map<string, Change[]>();
+  readonly #watchers = new Watchers();
+  #revision = 0;
+  #compacted = 0;
+  #closed = false;
 
-  const checkKept = (afterRevision: number): void => {
-    if (afterRevision < compacted || afterRevision > revision) throw new RevisionCompacted(afterRevision, compacted);
-  };
+  constructor({ clock, incarnation, keptChanges = KEPT_CHANGES }: MemoryStoreOptions) {
+    this.incarnation = incarnation;
+    this.#clock = clock;
+    this.#keptChanges = checkKeptChanges(keptChanges);
+  }
 
-  const checkRevision = (key: string, { ifRevision }: WriteOptions): Entry | undefined => {
-    checkOpen();
-    const current = entries.get(key);
+  async get(key: string): Promise<Entry | undefined> {
+    this.#checkOpen();
+    return this.#entries.get(key);
+  }
+
+  async list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }> {
+    this.#checkOpen();
+    const entries = [...this.#entries.values()].filter((entry) => entry.key.startsWith(prefix));
+    return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#revision };
+  }
+
+  async put(key: string, value: string, { cause, ifRevision }: WriteOptions): Promise<Entry> {
+    this.#checkOpen();
+    checkKey(key);
+    checkValue(value);
+    const current = this.#current(key, ifRevision);
+    const revision = this.#revision + 1;
+    const time = this.#clock.now();
+    const createTime = current?.createTime ?? time;
+    const entry = { key, value, revision, createTime, updateTime: time };
+    this.#entries.set(key, entry);
+    this.#append({ key, revision, value, ...previousOf(current), time, createTime, cause });
+    return entry;
+  }
+
+  async delete(key: string, { cause, ifRevision }: WriteOptions): Promise<number | undefined> {
+    this.#checkOpen();
+    checkKey(key);
+    const current = this.#current(key, ifRevision);
+    if (current === undefined) return undefined;
+    const revision = this.#revision + 1;
+    const { createTime } = current;
+    this.#entries.delete(key);
+    this.#append({ key, revision, ...previousOf(current), time: this.#clock.now(), createTime, cause });
+    return revision;
+  }
+
+  async changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage> {
+    this.#checkOpen();
+    checkLimit(limit);
+    checkKept(afterRevision, this.#compacted, this.#revision);
+    const changes: Change[] = [];
+    for (let revision = afterRevision + 1; revision <= this.#revision; revision++) {
+      const change = this.#journal.get(revision);
+      if (change?.key.startsWith(prefix)) changes.push(change);
+      if (changes.length === limit) return { changes, through: revision };
+    }
+    return { changes, through: this.#revision };
+  }
+
+  async history(key: string, limit: number, beforeRevision = Number.POSITIVE_INFINITY): Promise<readonly Change[]> {
+    this.#checkOpen();
+    checkLimit(limit);
+    const changes = this.#histories.get(key) ?? [];
+    return changes
+      .filter((change) => change.revision < beforeRevision)
+      .reverse()
+      .slice(0, limit);
+  }
+
+  async watch(afterRevision: number, listener: (change: Change) => void): Promise<Subscription> {
+    this.#checkOpen();
+    checkKept(afterRevision, this.#compacted, this.#revision);
+    return this.#watchers.add(afterRevision, listener, (after) => {
+      checkKept(after, this.#compacted, this.#revision);
+      const next = this.#journal.get(after + 1);
+      return next === undefined ? [] : [next];
+    });
+  }
+
+  async compact(throughRevision: number): Promise<void> {
+    this.#checkOpen();
+    this.#forget(Math.min(throughRevision, this.#revision));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watchers.clear();
+  }
+
+  #current(key: string, ifRevision: number | undefined): Entry | undefined {
+    const current = this.#entries.get(key);
     const actual = current?.revision ?? 0;
     if (ifRevision !== undefined && ifRevision !== actual) throw new RevisionConflict(key, ifRevision, actual);
     return current;
-  };
+  }
 
-  const append = (change: Change): void => {
-    revision = change.revision;
-    journal.push(change);
-    if (revision - compacted > keptChanges * 1.1) forget(revision - keptChanges);
-    watchers.tell(change);
-  };
+  #append(change: Change): void {
+    this.#revision = change.revision;
+    this.#journal.set(change.revision, change);
+    const history = this.#histories.get(change.key);
+    if (history === undefined) this.#histories.set(change.key, [change]);
+    else history.push(change);
+    this.#forget(Math.min(change.revision - this.#keptChanges, this.#compacted + COMPACTION_STEP));
+    this.#watchers.tell(change);
+  }
 
-  const forget = (through: number): void => {
-    compacted = Math.max(compacted, Math.min(through, revision));
-    const newer = new Map<string, number>();
-    const kept: Change[] = [];
-    for (const change of journal.toReversed()) {
-      const count = newer.get(change.key) ?? 0;
-      newer.set(change.key, count + 1);
-      if (change.revision > compacted || count < KEPT_CHANGES_PER_KEY) kept.push(change);
+  #forget(throughRevision: number): void {
+    while (this.#compacted < throughRevision) {
+      this.#compacted += 1;
+      const change = this.#journal.get(this.#compacted);
+      this.#journal.delete(this.#compacted);
+      if (change !== undefined) this.#prune(change.key);
     }
-    journal = kept.reverse();
-  };
+  }
 
-  return {
-    incarnation,
-    async get(key) {
-      checkOpen();
-      return entries.get(key);
-    },
-    async list(prefix) {
-      checkOpen();
-      const found = [...entries.values()].filter((entry) => entry.key.startsWith(prefix));
-      return { entries: found.sort((a, b) => (a.key < b.key ? -1 : 1)), revision };
-    },
-    async put(key, value, options) {
-      const current = checkRevision(key, options);
-      const time = clock.now();
-      const entry = { key, value, revision: revision + 1, createTime: current?.createTime ?? time, updateTime: time };
-      entries.set(key, entry);
-      append({
-        key,
-        revision: entry.revision,
-        value,
-        ...(current === undefined ? {} : { previous: current.value }),
-        time,
-        createTime: entry.createTime,
-        cause: options.cause,
-      });
-      return entry;
-    },
-    async delete(key, options) {
-      const current = checkRevision(key, options);
-      if (current === undefined) return undefined;
-      entries.delete(key);
-      const { value: previous, createTime } = current;
-      append({ key, revision: revision + 1, previous, time: clock.now(), createTime, cause: options.cause });
-      return revision;
-    },
-    async changes(prefix, afterRevision, limit) {
-      checkOpen();
-      checkKept(afterRevision);
-      const found: Change[] = [];
-      for (let index = firstAfter(journal, afterRevision); index < journal.length; index += 1) {
-        const change = journal[index];
-        if (change === undefined || !change.key.startsWith(prefix)) continue;
-        found.push(change);
-        if (found.length === limit) return { changes: found, through: change.revision };
-      }
-      return { changes: found, through: revision };
-    },
-    async history(key, limit, beforeRevision = Number.POSITIVE_INFINITY) {
-      checkOpen();
-      const found: Change[] = [];
-      for (let index = journal.length - 1; index >= 0 && found.length < limit; index -= 1) {
-        const change = journal[index];
-        if (change?.key === key && change.revision < beforeRevision) found.push(change);
-      }
-      return found;
-    },
-    async watch(afterRevision, listener) {
-      checkOpen();
-      checkKept(afterRevision);
-      for (const change of journal.slice(firstAfter(journal, afterRevision))) listener(change);
-      return watchers.add(listener);
-    },
-    async compact(throughRevision) {
-      checkOpen();
-      forget(throughRevision);
-    },
-    async close() {
-      closed = true;
-      watchers.clear();
-    },
-  };
+  #prune(key: string): void {
+    const changes = this.#histories.get(key) ?? [];
+    const keep = this.#entries.has(key) ? KEPT_CHANGES_PER_KEY : 0;
+    const surplus = changes.slice(0, Math.max(0, changes.length - keep));
+    const pruned = surplus.filter((change) => change.revision <= this.#compacted).length;
+    if (pruned === changes.length) this.#histories.delete(key);
+    else changes.splice(0, pruned);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw storeClosed();
+  }
 }
 
-/** The index of the first change after a revision, by bisection: the journal is in order but may have holes. */
-function firstAfter(journal: readonly Change[], afterRevision: number): number {
-  let low = 0;
-  let high = journal.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((journal[middle]?.revision ?? 0) <= afterRevision) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function previousOf(current: Entry | undefined): { previous?: string } {
+  return current === undefined ? {} : { previous: current.value };
 }

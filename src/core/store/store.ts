@@ -83,7 +83,10 @@ export interface Store {
    * Rejects with `RevisionCompacted` when some of them are no longer kept.
    */
   watch(afterRevision: number, listener: (change: Change) => void): Promise<Subscription>;
-  /** Forgets changes up to `throughRevision`, except the newest few of each key (`history` still tells those). */
+  /**
+   * Forgets changes up to `throughRevision`, except the newest few of each key (`history` still tells those); of a key
+   * that does not exist any more it forgets all of them, or keys that come and go would pile up.
+   */
   compact(throughRevision: number): Promise<void>;
   close(): Promise<void>;
 }
