@@ -1,0 +1,111 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it, vi } from "vitest";
+import { type OpenStream, resumeWatch, type WatchConnection, type WatchFrame } from "./watch.ts";
+
+const frame = (revision: number, resumeToken = `token-${revision}`): WatchFrame => ({
+  revision: BigInt(revision),
+  resumeToken,
+});
+
+/** Serves one script per connection: frames, then the error that ends the stream (none: it just ends). */
+function scripted(...scripts: { frames: WatchFrame[]; error?: ConnectError }[]): {
+  open: OpenStream<WatchFrame>;
+  tokens: string[];
+} {
+  const tokens: string[] = [];
+  const open: OpenStream<WatchFrame> = async function* (token, signal) {
+    tokens.push(token);
+    const script = scripts.shift();
+    if (script === undefined) return yield* silence(signal);
+    yield* script.frames;
+    if (script.error !== undefined) throw script.error;
+  };
+  return { open, tokens };
+}
+
+async function* silence(signal: AbortSignal): AsyncGenerator<WatchFrame> {
+  await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  yield frame(0);
+}
+
+const atOnce = { delay: async () => {}, random: () => 0.5 };
+
+async function take(count: number, frames: AsyncIterable<WatchFrame>): Promise<bigint[]> {
+  const taken: bigint[] = [];
+  for await (const { revision } of frames) if (taken.push(revision) === count) break;
+  return taken;
+}
+
+describe("a watch that resumes", () => {
+  it("opens a broken stream again at the token of the last frame", async () => {
+    const unavailable = new ConnectError("gone", Code.Unavailable);
+    const { open, tokens } = scripted({ frames: [frame(1), frame(2)], error: unavailable }, { frames: [frame(3)] });
+    expect(await take(3, resumeWatch(open, atOnce))).toEqual([1n, 2n, 3n]);
+    expect(tokens).toEqual(["", "token-2"]);
+  });
+
+  it("opens a stream again that ended without an error", async () => {
+    const { open, tokens } = scripted({ frames: [frame(1)] }, { frames: [frame(2)] });
+    expect(await take(2, resumeWatch(open, atOnce))).toEqual([1n, 2n]);
+    expect(tokens).toEqual(["", "token-1"]);
+  });
+
+  it("keeps the token from before while a snapshot is not complete", async () => {
+    const { open, tokens } = scripted({ frames: [frame(5, ""), frame(5, "")] }, { frames: [frame(6)] });
+    await take(3, resumeWatch(open, { ...atOnce, resumeToken: "old" }));
+    expect(tokens).toEqual(["old", "old"]);
+  });
+
+  it("throws an error that would come again", async () => {
+    const { open } = scripted({ frames: [], error: new ConnectError("no", Code.InvalidArgument) });
+    await expect(take(1, resumeWatch(open, atOnce))).rejects.toMatchObject({ code: Code.InvalidArgument });
+  });
+
+  it("waits longer after each failure in a row, and briefly again after a success", async () => {
+    const gone = new ConnectError("gone", Code.Unavailable);
+    const waits: number[] = [];
+    const onConnection = (connection: WatchConnection): void => {
+      if (connection.state === "disconnected") waits.push(connection.retryInMs);
+    };
+    const fails = { frames: [], error: gone };
+    const { open } = scripted(fails, fails, fails, { frames: [frame(1)], error: gone }, { frames: [frame(2)] });
+    await take(
+      2,
+      resumeWatch(open, { ...atOnce, random: () => 1, minBackoffMs: 100, maxBackoffMs: 300, onConnection }),
+    );
+    expect(waits).toEqual([100, 200, 300, 100]);
+  });
+
+  it("ends without an error when its signal is aborted", async () => {
+    const { open } = scripted({ frames: [frame(1)] });
+    const stop = new AbortController();
+    const seen: bigint[] = [];
+    for await (const { revision } of resumeWatch(open, { ...atOnce, signal: stop.signal })) {
+      seen.push(revision);
+      stop.abort();
+    }
+    expect(seen).toEqual([1n]);
+  });
+
+  it("gives up a stream that falls silent and opens it again", async () => {
+    vi.useFakeTimers();
+    try {
+      const heartbeatInterval = { seconds: 1n, nanos: 0 };
+      const streams = [[{ ...frame(1), heartbeatInterval }], [frame(2)]];
+      const tokens: string[] = [];
+      const open: OpenStream<WatchFrame> = async function* (token, signal) {
+        tokens.push(token);
+        yield* streams.shift() ?? [];
+        yield* silence(signal);
+      };
+      const taken = take(2, resumeWatch(open, { ...atOnce, missedHeartbeats: 3 }));
+      await vi.advanceTimersByTimeAsync(2999);
+      expect(tokens).toEqual([""]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(await taken).toEqual([1n, 2n]);
+      expect(tokens).toEqual(["", "token-1"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});

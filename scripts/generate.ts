@@ -1,0 +1,50 @@
+// Generates gen/ from proto/ and docs/errors.md from the error table. With --check it generates beside them and fails
+// where what is committed differs.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { errorsPage } from "./errors-doc.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ERRORS_PAGE = "docs/errors.md";
+
+function generate(into: string): void {
+  execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
+  mkdirSync(join(into, "docs"), { recursive: true });
+  writeFileSync(join(into, ERRORS_PAGE), errorsPage());
+}
+
+/** Every generated file below `root`, by its path. */
+function generated(root: string): Map<string, string> {
+  const files = readdirSync(join(root, "gen"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+  return new Map([...files, ERRORS_PAGE].map((file) => [file, readFileSync(join(root, file), "utf8")]));
+}
+
+function differences(): string[] {
+  // Inside the checkout, so that the generator is found by the name it has there.
+  const scratch = mkdtempSync(join(ROOT, "node_modules", ".generate-"));
+  try {
+    for (const input of ["proto", "buf.yaml", "buf.gen.yaml"]) {
+      cpSync(join(ROOT, input), join(scratch, input), { recursive: true });
+    }
+    symlinkSync(join(ROOT, "node_modules"), join(scratch, "node_modules"));
+    generate(scratch);
+    const [fresh, committed] = [generated(scratch), generated(ROOT)];
+    return [...new Set([...fresh.keys(), ...committed.keys()])]
+      .filter((file) => fresh.get(file) !== committed.get(file))
+      .sort();
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+if (process.argv.includes("--check")) {
+  const stale = differences();
+  for (const file of stale) process.stderr.write(`${file} is not what its source generates; run npm run generate\n`);
+  process.exitCode = stale.length === 0 ? 0 : 1;
+} else {
+  generate(ROOT);
+}
