@@ -1,0 +1,49 @@
+import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { type Duration, DurationSchema, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
+import { type By, type Cause, HeliosError } from "../../core/index.ts";
+
+/** Wall time in ms as a message. */
+export const toTimestamp = (ms: number): Timestamp => timestampFromMs(ms);
+
+/** The same where there may be none. */
+export const toOptionalTimestamp = (ms: number | undefined): Timestamp | undefined =>
+  ms === undefined ? undefined : timestampFromMs(ms);
+
+/** A message as wall time in ms. ARGUMENT_INVALID names the field where it is out of range. */
+export function fromTimestamp(timestamp: Timestamp | undefined, field: string): number | undefined {
+  if (timestamp === undefined) return undefined;
+  const ms = timestampMs(timestamp);
+  if (Number.isFinite(new Date(ms).getTime())) return ms;
+  throw HeliosError.of("ARGUMENT_INVALID", { field, problem: "must be from year 1 to 9999" });
+}
+
+/** Milliseconds as a message, to the microsecond. */
+export function toDuration(ms: number): Duration {
+  const micros = Math.round(ms * 1000);
+  const seconds = Math.trunc(micros / 1e6);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1e6) * 1000 });
+}
+
+/** A message as milliseconds. */
+export function fromDuration(duration: Duration): number;
+export function fromDuration(duration: Duration | undefined): number | undefined;
+export function fromDuration(duration: Duration | undefined): number | undefined {
+  return duration === undefined ? undefined : Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+}
+
+/** Who asks, why, and of what state they know; of any request that has these fields. */
+export function byOf(request: { readonly actor?: string; readonly reason?: string; readonly etag?: string }): By {
+  const { actor, reason, etag } = request;
+  return { actor, reason, etag };
+}
+
+export function toCause({ action, actor = "", reason = "" }: Cause): CauseMessage {
+  return create(CauseSchema, { action, actor, reason });
+}
+
+/** A plain JSON object as a Struct. */
+export const toStruct = (value: Readonly<Record<string, unknown>>): JsonObject =>
+  JSON.parse(JSON.stringify(value)) as JsonObject;
+
+export type { JsonObject, JsonValue };
