@@ -1,0 +1,54 @@
+import type { DescMessage, DescService, Message } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator, type Validator, violationsToProto } from "@bufbuild/protovalidate";
+import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { HeliosError } from "../../core/index.ts";
+import { fromHeliosError } from "../errors.ts";
+
+/** Refuses every request whose fields break a rule of the contract, before the service sees it. */
+export function createValidation(services: readonly DescService[]): Interceptor {
+  const validator = createValidator();
+  warm(validator, services);
+  return (next) => async (request) => {
+    const { input } = request.method;
+    if (!request.stream) {
+      check(validator, input, request.message);
+      return next(request);
+    }
+    return next({ ...request, message: checked(validator, input, request.message) });
+  };
+}
+
+/** The first validation of a message type compiles its rules, which takes a thousand times as long as a later one. */
+function warm(validator: Validator, services: readonly DescService[]): void {
+  for (const { input } of services.flatMap((service) => service.methods)) validator.validate(input, create(input));
+}
+
+async function* checked<M extends Message>(
+  validator: Validator,
+  schema: DescMessage,
+  messages: AsyncIterable<M>,
+): AsyncGenerator<M> {
+  for await (const message of messages) {
+    check(validator, schema, message);
+    yield message;
+  }
+}
+
+function check(validator: Validator, schema: DescMessage, message: Message): void {
+  const result = validator.validate(schema, message);
+  if (result.kind === "error") throw result.error;
+  if (result.kind === "invalid") throw violationError(result.violations);
+}
+
+function violationError(violations: Parameters<typeof violationsToProto>[0]): ConnectError {
+  const [first] = violations;
+  const field = first === undefined ? "" : pathToString(first.field);
+  const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
+  const problem = `${first?.message ?? "is invalid"}${more}`;
+  const error = fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem }));
+  const [value, desc] = violationsToProto(violations);
+  error.details.push({ desc, value });
+  return error;
+}

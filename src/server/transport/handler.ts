@@ -1,0 +1,64 @@
+import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { messageOf } from "../../core/index.ts";
+
+/** The largest message that is read or written. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** Takes the requests of both HTTP versions. */
+export type RequestHandler = ReturnType<typeof connectNodeAdapter>;
+
+/** Answers a plain GET: a status and a JSON body. */
+export type PlainRoute = () => { readonly status: number; readonly body: unknown };
+
+export interface HandlerOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors: readonly Interceptor[];
+  /** By path. */
+  readonly plainRoutes: Readonly<Record<string, PlainRoute>>;
+  /** Aborted with a ConnectError when calls that still run must end. */
+  readonly shutdownSignal: AbortSignal;
+}
+
+/** Serves gRPC, gRPC-Web and Connect, and a few plain GETs. */
+export function createHandler({ routes, interceptors, plainRoutes, shutdownSignal }: HandlerOptions): RequestHandler {
+  const rpc = connectNodeAdapter({
+    routes,
+    interceptors: [...interceptors],
+    shutdownSignal,
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    writeMaxBytes: MAX_MESSAGE_BYTES,
+    jsonOptions: { ignoreUnknownFields: false },
+    fallback: (request, response) => {
+      const route = plainRoutes[(request.url ?? "").split("?", 1)[0] ?? ""];
+      const readable = request.method === "GET" || request.method === "HEAD";
+      const { status, body } = route && readable ? route() : notFound(request.method, request.url);
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(request.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
+    },
+  });
+  return (request, response) => {
+    // Where a client leaves while its response waits to be written, nothing tells the generator behind it (its `finally`
+    // would never run): an error on the response does. Connect takes Code.Aborted for what it is and does not log it.
+    let finished = false;
+    response.once("finish", () => {
+      finished = true;
+    });
+    response.on("error", () => {});
+    response.once("close", () => {
+      if (!finished) response.emit("error", new ConnectError("the client went away", Code.Aborted));
+    });
+    try {
+      rpc(request, response);
+    } catch (error) {
+      // A request without a host, or with one that is none, has no URL.
+      response.writeHead(400, { "content-type": "application/json" });
+      response.end(`${JSON.stringify({ code: "invalid_argument", message: messageOf(error) })}\n`);
+    }
+  };
+}
+
+function notFound(method = "", url = ""): { status: number; body: unknown } {
+  const message = `${method} ${url.slice(0, 200)} is not served here; see the services of helios.v1`;
+  return { status: 404, body: { code: "unimplemented", message } };
+}

@@ -1,0 +1,100 @@
+import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { createServer, type Socket } from "node:net";
+import { type DetectedProtocol, detectProtocol } from "./detect.ts";
+import type { RequestHandler } from "./handler.ts";
+import { keepAlive } from "./keep-alive.ts";
+
+export interface PortOptions {
+  readonly handler: RequestHandler;
+  /** A connection that says nothing for so long is closed. */
+  readonly firstByteTimeoutMs: number;
+  /** How often a silent HTTP/2 connection is asked whether it is still there, and how long it may take to answer. */
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+}
+
+/** One cleartext port for HTTP/1.1 and HTTP/2: the first bytes of each connection say which it speaks. */
+export interface Port {
+  /** Rejects when the address cannot be listened on. Resolves to the port, also where 0 was asked for. */
+  listen(host: string, port: number): Promise<number>;
+  /** Takes no new connections and tells those that are there to go; resolves when the last one has gone. */
+  close(): Promise<void>;
+  /** Cuts every connection. */
+  destroy(): void;
+}
+
+export function createPort(options: PortOptions): Port {
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  const http1 = createHttp1(options.handler);
+  const http2 = createHttp2(options, sessions);
+  const servers: Record<DetectedProtocol, Http1Server | Http2Server> = { "HTTP/1.1": http1, "HTTP/2": http2 };
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    // Peers that reset a connection are nothing to be told of.
+    socket.on("error", () => socket.destroy());
+    const tooLate = (): void => {
+      socket.destroy();
+    };
+    socket.setTimeout(options.firstByteTimeoutMs, tooLate);
+    detectProtocol(socket, (protocol) => {
+      socket.setTimeout(0);
+      socket.off("timeout", tooLate);
+      servers[protocol].emit("connection", socket);
+    });
+  });
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        listener.once("error", reject);
+        listener.listen({ host, port }, () => {
+          listener.off("error", reject);
+          const address = listener.address();
+          resolve(typeof address === "object" && address !== null ? address.port : port);
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        listener.close(() => resolve());
+        http1.close();
+        for (const session of sessions) session.close();
+      }),
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function createHttp1(handler: RequestHandler): Http1Server {
+  const server = createHttp1Server({ keepAliveTimeout: 60_000, headersTimeout: 10_000 }, handler);
+  // Node enforces the header timeouts of servers that listen; this one is handed its connections by another.
+  server.emit("listening");
+  return server;
+}
+
+function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): Http2Server {
+  const server = createHttp2Server(
+    {
+      settings: { maxConcurrentStreams: 10_000 },
+      // Node's default (1,000 at once, 33 a second) takes a client that cancels a lot for an attacker (CVE-2023-44487)
+      // and cuts all of its streams.
+      streamResetBurst: 100_000,
+      streamResetRate: 10_000,
+    },
+    options.handler,
+  );
+  server.on("session", (session) => {
+    sessions.add(session);
+    const stop = keepAlive(session, options.pingIntervalMs, options.pingTimeoutMs);
+    session.once("close", () => {
+      stop();
+      sessions.delete(session);
+    });
+    session.on("error", () => session.destroy());
+  });
+  server.on("sessionError", () => {});
+  return server;
+}
