@@ -34,7 +34,7 @@ export function createHandler({ routes, interceptors, plainRoutes, shutdownSigna
       const readable = request.method === "GET" || request.method === "HEAD";
       const { status, body } = route && readable ? route() : notFound(request.method, request.url);
       response.writeHead(status, { "content-type": "application/json" });
-      response.end(request.method === "HEAD" ? undefined : `${JSON.stringify(body)}\n`);
+      response.end(request.method === "HEAD" ? "" : `${JSON.stringify(body)}\n`);
     },
   });
   return (request, response) => {

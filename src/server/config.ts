@@ -1,0 +1,179 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HOME = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What an operator can set. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly modulesRoot: string;
+  /** Undefined: none. */
+  readonly modulesFile: string | undefined;
+  readonly flagsFile: string;
+  readonly logDir: string;
+  readonly logLevel: LogThreshold;
+}
+
+const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+/** Entries below it are not written. */
+export type LogThreshold = (typeof LOG_LEVELS)[number];
+
+interface Setting {
+  readonly name: string;
+  readonly fallback: string;
+  readonly meaning: string;
+  /** What is wrong with a value; undefined: nothing. */
+  readonly check?: (value: string) => string | undefined;
+}
+
+/** Every setting, by its environment variable; the flag is the same in kebab case without the prefix. */
+export const SETTINGS = [
+  { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: notEmpty },
+  { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on; 0: a free one.", check: port },
+  { name: "HELIOS_DATA_DIR", fallback: "data", meaning: "Directory of the database.", check: notEmpty },
+  {
+    name: "HELIOS_MODULES_ROOT",
+    fallback: "examples/modules",
+    meaning: "Directory below which all module files are.",
+    check: notEmpty,
+  },
+  {
+    name: "HELIOS_MODULES_FILE",
+    fallback: "config/modules.json",
+    meaning:
+      "What is registered and loaded at the first start. With a HELIOS_MODULES_ROOT: modules.json there, if it is.",
+    check: notEmpty,
+  },
+  {
+    name: "HELIOS_FLAGS_FILE",
+    fallback: "config/feature_flags.json",
+    meaning: "The flags at the first start, and what ReloadFlags reads.",
+    check: notEmpty,
+  },
+  { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
+  { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
+] as const satisfies readonly Setting[];
+
+type SettingName = (typeof SETTINGS)[number]["name"];
+
+/** What Kubernetes puts into the environment where a service is called helios. */
+const KUBERNETES = /^HELIOS_(SERVICE|PORT)_/;
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: "serve"; readonly config: Config }
+  | { readonly kind: "print"; readonly text: string }
+  | { readonly kind: "refuse"; readonly problems: readonly string[] };
+
+/**
+ * Reads the settings: a flag outranks its environment variable, and that the default. Paths that are given are relative
+ * to `cwd`, the defaults of what Helios brings along to where Helios is. All problems are told at once.
+ */
+export function readCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  cwd: string,
+  version: string,
+): Command {
+  if (args.includes("--help") || args.includes("-h")) return { kind: "print", text: helpText() };
+  if (args.includes("--version")) return { kind: "print", text: version };
+  const problems: string[] = [];
+  const given = { ...fromEnvironment(env, problems), ...fromFlags(args, problems) };
+  for (const { name, check } of SETTINGS) {
+    const value = given[name];
+    const problem = value === undefined ? undefined : check(value);
+    if (problem !== undefined) problems.push(`${name} (${flagOf(name)}): ${problem}, not ${JSON.stringify(value)}`);
+  }
+  if (problems.length > 0) return { kind: "refuse", problems };
+  return { kind: "serve", config: Object.freeze(complete(given, cwd)) };
+}
+
+function complete(given: Partial<Record<SettingName, string>>, cwd: string): Config {
+  const value = (name: SettingName): string =>
+    given[name] ?? SETTINGS.find((setting) => setting.name === name)?.fallback ?? "";
+  const path = (name: SettingName): string => resolve(cwd, value(name));
+  const brought = (name: SettingName): string => (given[name] === undefined ? join(HOME, value(name)) : path(name));
+  const modulesRoot = brought("HELIOS_MODULES_ROOT");
+  const ownModules = join(modulesRoot, "modules.json");
+  const ownRoot = given.HELIOS_MODULES_ROOT !== undefined && given.HELIOS_MODULES_FILE === undefined;
+  return {
+    host: value("HELIOS_HOST"),
+    port: Number(value("HELIOS_PORT")),
+    dataDir: path("HELIOS_DATA_DIR"),
+    modulesRoot,
+    modulesFile: ownRoot ? (existsSync(ownModules) ? ownModules : undefined) : brought("HELIOS_MODULES_FILE"),
+    flagsFile: brought("HELIOS_FLAGS_FILE"),
+    logDir: path("HELIOS_LOG_DIR"),
+    logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
+  };
+}
+
+function fromEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Partial<Record<SettingName, string>> {
+  const known = new Set<string>(SETTINGS.map(({ name }) => name));
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("HELIOS_") && !known.has(name) && !KUBERNETES.test(name)) {
+      problems.push(`${name} is no setting; the settings are ${[...known].join(", ")}`);
+    }
+  }
+  const set = SETTINGS.filter(({ name }) => env[name] !== undefined && env[name] !== "");
+  return Object.fromEntries(set.map(({ name }) => [name, env[name]]));
+}
+
+function fromFlags(args: readonly string[], problems: string[]): Partial<Record<SettingName, string>> {
+  const values: Partial<Record<SettingName, string>> = {};
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] ?? "";
+    const [flag = "", inline] = splitOnce(arg, "=");
+    const setting = SETTINGS.find(({ name }) => flagOf(name) === flag);
+    if (setting === undefined) {
+      problems.push(`${arg} is no flag; the flags are ${SETTINGS.map(({ name }) => flagOf(name)).join(", ")}`);
+      continue;
+    }
+    if (inline === undefined) index += 1;
+    const value = inline ?? args[index];
+    if (value === undefined) problems.push(`${flag} needs a value`);
+    else values[setting.name] = value;
+  }
+  return values;
+}
+
+function splitOnce(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** `--data-dir` of `HELIOS_DATA_DIR`. */
+export function flagOf(name: string): string {
+  return `--${name.replace("HELIOS_", "").toLowerCase().replaceAll("_", "-")}`;
+}
+
+function helpText(): string {
+  const rows = SETTINGS.map(
+    ({ name, fallback, meaning }) => `  ${flagOf(name).padEnd(15)} ${name.padEnd(21)} ${meaning} Default: ${fallback}`,
+  );
+  return [
+    "Usage: npm start -- [--flag value]...",
+    "",
+    "Each setting is a flag or an environment variable; the flag wins.",
+    "",
+    ...rows,
+  ].join("\n");
+}
+
+function notEmpty(value: string): string | undefined {
+  return value === "" ? "must not be empty" : undefined;
+}
+
+function port(value: string): string | undefined {
+  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? undefined : "must be a whole number from 0 to 65535";
+}
+
+function logLevel(value: string): string | undefined {
+  return LOG_LEVELS.some((level) => level === value) ? undefined : `must be one of ${LOG_LEVELS.join(", ")}`;
+}

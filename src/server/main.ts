@@ -1,0 +1,85 @@
+import { readFile } from "node:fs/promises";
+import { createEngine, ERRORS, HeliosError, type SourceFile } from "../core/index.ts";
+import { compileExpectation } from "./cel.ts";
+import { type Config, readCommand } from "./config.ts";
+import { createLogging, type Logging } from "./logging.ts";
+import { startServer } from "./server.ts";
+import { readVersion } from "./version.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+const version = readVersion();
+const command = readCommand(process.argv.slice(2), process.env, process.cwd(), version);
+if (command.kind === "print") {
+  process.stdout.write(`${command.text}\n`);
+} else if (command.kind === "refuse") {
+  process.stderr.write(`${command.problems.join("\n")}\nnpm start -- --help lists the settings.\n`);
+  process.exitCode = EXIT_USAGE;
+} else {
+  const { config } = command;
+  const terminal = process.stdout.isTTY === true;
+  const logging = createLogging({ level: config.logLevel, directory: config.logDir, terminal });
+  process.on("uncaughtException", (error) => {
+    logging.server("error", "uncaught exception; ending", { error: error.stack });
+    process.exit(EXIT_FAILURE);
+  });
+  await serve(config, logging).catch((error: unknown) => {
+    const { message, ...fields } = explain(error);
+    logging.server("error", message, fields);
+    process.exitCode = EXIT_FAILURE;
+  });
+}
+
+async function serve(config: Config, { log, server: tell }: Logging): Promise<void> {
+  const engine = await createEngine({
+    modulesRoot: config.modulesRoot,
+    dataDir: config.dataDir,
+    flagsFile: sourceFile(config.flagsFile),
+    ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile) }),
+    compileExpectation,
+    log,
+  });
+  const { host, port } = config;
+  const server = await startServer({ engine, host, port, version, log: tell }).catch(async (error: unknown) => {
+    await engine.close();
+    throw error;
+  });
+  tell("info", "serving", { url: server.url, version, modulesRoot: config.modulesRoot, dataDir: config.dataDir });
+
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    // Who asks twice does not want to wait.
+    if (stopping) process.exit(EXIT_FAILURE);
+    stopping = true;
+    tell("info", "draining", { signal });
+    await server.drain();
+    await engine.close();
+    tell("info", "stopped");
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+}
+
+function sourceFile(name: string): SourceFile {
+  return {
+    name,
+    read: () =>
+      readFile(name, "utf8").catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined;
+        throw error;
+      }),
+  };
+}
+
+/** What an operator needs to know of an error that ends the start. */
+function explain(error: unknown): { message: string; [field: string]: unknown } {
+  if (error instanceof HeliosError) {
+    return { message: error.message, reason: error.reason, help: ERRORS[error.reason].help };
+  }
+  const { code, address, port } = error as { code?: string; address?: string; port?: number };
+  if (code === "EADDRINUSE") {
+    return { message: `${address}:${port} is in use; stop what listens there, or set HELIOS_PORT (--port)` };
+  }
+  return { message: error instanceof Error ? error.message : String(error), stack: (error as Error)?.stack };
+}

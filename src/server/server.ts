@@ -1,0 +1,140 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
+import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
+import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
+import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
+import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
+import { type Clock, type Engine, HeliosError, systemClock } from "../core/index.ts";
+import { fromHeliosError } from "./errors.ts";
+import { createHealth } from "./health.ts";
+import { createErrorMapping } from "./interceptors/errors.ts";
+import { createIdempotency } from "./interceptors/idempotency.ts";
+import { createCallLog, type LogCall } from "./interceptors/logging.ts";
+import { createValidation } from "./interceptors/validation.ts";
+import { addReflection } from "./reflection.ts";
+import { createBreakerService } from "./services/breaker.ts";
+import { createFlagService } from "./services/flag.ts";
+import { createModuleService } from "./services/module.ts";
+import { createStatusService } from "./services/status.ts";
+import { createTestService } from "./services/test.ts";
+import { createHandler } from "./transport/handler.ts";
+import { createPort } from "./transport/port.ts";
+
+/** The services of the contract. */
+export const SERVICES: readonly DescService[] = [
+  ModuleService,
+  FlagService,
+  BreakerService,
+  TestService,
+  StatusService,
+];
+
+/** How soon a client should come back after it was told that the server shuts down. */
+const RETRY_AFTER_MS = 1000;
+
+export interface ServerOptions {
+  readonly engine: Engine;
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly version: string;
+  readonly log: LogCall;
+  readonly clock?: Clock;
+  readonly newId?: () => string;
+  /** A connection that says nothing for so long is closed. Default 10 s. */
+  readonly firstByteTimeoutMs?: number;
+  /** How long calls may go on after `drain` was asked for. Default 10 s. */
+  readonly graceMs?: number;
+}
+
+export interface Server {
+  readonly url: string;
+  readonly port: number;
+  /**
+   * Stops: not ready at once, watches end in SERVER_DRAINING, calls under way finish within the grace period, then
+   * every connection is cut. Safe to call twice.
+   */
+  drain(): Promise<void>;
+}
+
+/** Serves an engine on one port. Rejects where it cannot listen. The engine stays the caller's to close. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { engine, host, version, log, clock = systemClock, newId = () => crypto.randomUUID() } = options;
+  const shutdown = new AbortController();
+  const health = createHealth(
+    SERVICES.map(({ typeName }) => typeName),
+    () => engine.status().ready,
+  );
+  void engine.modules.settled.then(() => health.refresh());
+  const handler = createHandler({
+    routes: (router) => addServices(router, { engine, clock, version, health }),
+    interceptors: [
+      createCallLog(clock, log),
+      createErrorMapping(newId, (errorId, error) =>
+        log("error", "unforeseen error", { errorId, error: stackOf(error) }),
+      ),
+      createValidation(SERVICES),
+      createIdempotency(engine.requests),
+    ],
+    plainRoutes: {
+      "/healthz": () => ({ status: 200, body: { status: "ok" } }),
+      "/readyz": () => (health.ready() ? { status: 200, body: { status: "ready" } } : NOT_READY),
+    },
+    shutdownSignal: shutdown.signal,
+  });
+  const port = createPort({
+    handler,
+    firstByteTimeoutMs: options.firstByteTimeoutMs ?? 10_000,
+    pingIntervalMs: 30_000,
+    pingTimeoutMs: 10_000,
+  });
+  const boundPort = await port.listen(host, options.port);
+
+  const drain = async (): Promise<void> => {
+    health.drain();
+    const draining = HeliosError.of("SERVER_DRAINING", { retry_after: "1 s" }, { retryAfterMs: RETRY_AFTER_MS });
+    engine.endWatches(draining);
+    const closed = port.close();
+    const grace = clock.setTimer(options.graceMs ?? 10_000, () => {
+      shutdown.abort(fromHeliosError(draining));
+      // What is told now has to leave before the connection does.
+      setImmediate(() => port.destroy());
+    });
+    await closed;
+    grace.cancel();
+  };
+  let drained: Promise<void> | undefined;
+  const shownHost = host.includes(":") ? `[${host}]` : host;
+  return {
+    url: `http://${shownHost}:${boundPort}`,
+    port: boundPort,
+    drain: () => {
+      drained ??= drain();
+      return drained;
+    },
+  };
+}
+
+const NOT_READY = { status: 503, body: { status: "not ready" } };
+
+interface Parts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly health: ReturnType<typeof createHealth>;
+}
+
+function addServices(router: ConnectRouter, { engine, clock, version, health }: Parts): void {
+  router.service(ModuleService, createModuleService({ modules: engine.modules, clock }));
+  router.service(FlagService, createFlagService({ flags: engine.flags, clock }));
+  router.service(BreakerService, createBreakerService({ breakers: engine.breakers, clock }));
+  router.service(TestService, createTestService({ testing: engine.testing }));
+  router.service(StatusService, createStatusService({ engine, clock, version }));
+  health.add(router);
+  addReflection(router, SERVICES);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
