@@ -257,6 +257,12 @@ export const ERRORS = table({
     retryable: true,
     help: "Watch again with the last token, and read faster.",
   },
+  SERVICE_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "service {service} is not served here",
+    retryable: false,
+    help: "Ask grpc.health.v1.Health/List for the names; the empty name stands for the whole server.",
+  },
   SERVER_DRAINING: {
     code: "UNAVAILABLE",
     message: "the server is shutting down",
@@ -281,6 +287,12 @@ export const ERRORS = table({
     message: "database {file} has format {format}; this version reads up to {supported}",
     retryable: false,
     help: "Nothing was changed. Start the newer version that wrote it.",
+  },
+  STORE_DIRECTORY_UNUSABLE: {
+    code: "FAILED_PRECONDITION",
+    message: "data directory {directory} cannot be used: {problem}",
+    retryable: false,
+    help: "Check that it is a directory that this process may write to, on a disk that has room.",
   },
   STORE_UNAVAILABLE: {
     code: "UNAVAILABLE",
