@@ -1,0 +1,171 @@
+import { HeliosError } from "../errors.ts";
+import { type JsonPath, pathText } from "../json-source.ts";
+import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
+import type { FlagDefinition } from "./definition.ts";
+import type { BucketBy, EvaluationContext, Strategy } from "./evaluate.ts";
+
+export const STRATEGIES = [
+  "ALL_ON",
+  "ALL_OFF",
+  "PERCENTAGE",
+  "WHITELIST",
+  "GRADUAL",
+] as const satisfies readonly Strategy[];
+export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const satisfies readonly BucketBy[];
+
+const WHITELIST_LIMIT = 10_000;
+const ENTRY_LIMIT = 256;
+const DESCRIPTION_LIMIT = 1024;
+const NAME_LIMIT = 128;
+
+/** A rule that a value breaks; the path is in the contract's field names. */
+export interface Violation {
+  readonly path: JsonPath;
+  readonly problem: string;
+  readonly expected: string;
+}
+
+/** The first rule that a flag's name breaks. */
+export function nameViolation(name: unknown): Violation | undefined {
+  if (typeof name === "string" && name.length <= NAME_LIMIT && /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/.test(name))
+    return undefined;
+  return violation(["name"], name, `1 to ${NAME_LIMIT} letters, digits and _ . : -, a letter or digit first`);
+}
+
+/** The first rule that a definition breaks. It looks at the types too: the values may come from anywhere. */
+export function definitionViolation(definition: FlagDefinition): Violation | undefined {
+  const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
+  return (
+    (typeof enabled === "boolean" ? undefined : violation(["enabled"], enabled, "true or false")) ??
+    oneOf(["strategy"], strategy, STRATEGIES) ??
+    percentageViolation(["percentage"], percentage) ??
+    whitelistViolation(whitelist) ??
+    gradualViolation(gradual) ??
+    text(["description"], description, DESCRIPTION_LIMIT) ??
+    oneOf(["bucket_by"], bucketBy, BUCKET_BYS) ??
+    text(["salt"], salt, NAME_LIMIT) ??
+    (strategy === "GRADUAL" && gradual === undefined
+      ? {
+          path: ["gradual"],
+          problem: "missing",
+          expected: "a schedule, or an initial_percentage, for the strategy GRADUAL",
+        }
+      : undefined)
+  );
+}
+
+/** The first rule that a percentage breaks. */
+export function percentageViolation(path: JsonPath, value: unknown): Violation | undefined {
+  // Exact: a double is the nearest one to n/1000 exactly if it equals the quotient.
+  const valid = typeof value === "number" && value >= 0 && value <= 100 && Math.round(value * 1000) / 1000 === value;
+  return valid ? undefined : violation(path, value, "a number from 0 to 100 with at most three decimals");
+}
+
+/** The first rule that entries to add or to take off break; one may come twice. */
+export function entriesViolation(entries: unknown): Violation | undefined {
+  if (!Array.isArray(entries)) return violation(["entries"], entries, "a list of texts");
+  return first(entries, (entry, index) => entryViolation(["entries", index], entry));
+}
+
+function whitelistViolation(entries: unknown): Violation | undefined {
+  if (!Array.isArray(entries)) return violation(["whitelist"], entries, "a list of texts");
+  if (entries.length > WHITELIST_LIMIT) {
+    return { path: ["whitelist"], problem: `${entries.length} entries`, expected: `at most ${WHITELIST_LIMIT}` };
+  }
+  const seen = new Set<unknown>();
+  return first(entries, (entry, index) => {
+    const path = ["whitelist", index];
+    if (seen.has(entry)) return { path, problem: `${show(entry)} comes twice`, expected: "each entry once" };
+    seen.add(entry);
+    return entryViolation(path, entry);
+  });
+}
+
+function entryViolation(path: JsonPath, entry: unknown): Violation | undefined {
+  return entry === ""
+    ? violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`)
+    : text(path, entry, ENTRY_LIMIT);
+}
+
+function first(
+  values: readonly unknown[],
+  check: (value: unknown, index: number) => Violation | undefined,
+): Violation | undefined {
+  for (const [index, value] of values.entries()) {
+    const found = check(value, index);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Throws what the violation says as ARGUMENT_INVALID. */
+export function refuse(found: Violation | undefined): void {
+  if (found === undefined) return;
+  const { path, problem, expected } = found;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem: `${problem}; expected ${expected}` });
+}
+
+/** Checks a context that did not come over the wire. */
+export function checkContext(context: EvaluationContext): void {
+  const { sessionId, userId, symbol, system } = context;
+  if (isTextOrAbsent(sessionId) && isTextOrAbsent(userId) && isTextOrAbsent(symbol) && isTextOrAbsent(system)) return;
+  const fields = { session_id: sessionId, user_id: userId, symbol, system };
+  for (const [field, value] of Object.entries(fields)) {
+    if (!isTextOrAbsent(value)) refuse(violation(["context", field], value, "a text"));
+  }
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
+}
+
+function gradualViolation(gradual: unknown): Violation | undefined {
+  if (gradual === undefined) return undefined;
+  if (typeof gradual !== "object" || gradual === null) return violation(["gradual"], gradual, "a schedule");
+  const { initialPercentage, targetPercentage, startTime, endTime } = gradual as Record<string, unknown>;
+  return (
+    percentageViolation(["gradual", "initial_percentage"], initialPercentage) ??
+    percentageViolation(["gradual", "target_percentage"], targetPercentage) ??
+    timeViolation(["gradual", "start_time"], startTime) ??
+    timeViolation(["gradual", "end_time"], endTime) ??
+    orderViolation(startTime, endTime)
+  );
+}
+
+function timeViolation(path: JsonPath, time: unknown): Violation | undefined {
+  if (time === undefined) return undefined;
+  if (Number.isInteger(time) && Number(time) >= EARLIEST_TIME && Number(time) <= LATEST_TIME) return undefined;
+  return violation(path, time, "a time in the years 1 to 9999, in whole milliseconds");
+}
+
+function orderViolation(start: unknown, end: unknown): Violation | undefined {
+  if ((start === undefined) !== (end === undefined)) {
+    const path = ["gradual", start === undefined ? "start_time" : "end_time"];
+    return { path, problem: "missing", expected: "both start_time and end_time, or neither" };
+  }
+  if (start === undefined || Number(end) > Number(start)) return undefined;
+  return { path: ["gradual", "end_time"], problem: "not after start_time", expected: "a later time" };
+}
+
+function oneOf(path: JsonPath, value: unknown, allowed: readonly string[]): Violation | undefined {
+  return allowed.some((one) => one === value) ? undefined : violation(path, value, `one of ${allowed.join(", ")}`);
+}
+
+function text(path: JsonPath, value: unknown, limit: number): Violation | undefined {
+  if (typeof value !== "string") return violation(path, value, "a text");
+  // Characters are code points, as everywhere in the contract; the cheap bound first.
+  const length = value.length <= limit ? value.length : [...value].length;
+  return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
+}
+
+function violation(path: JsonPath, value: unknown, expected: string): Violation {
+  return { path, problem: value === undefined ? "missing" : `${show(value)} is not allowed`, expected };
+}
+
+/** A value as the message tells it: whole if it is short. */
+export function show(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
