@@ -1,0 +1,83 @@
+import { HeliosError } from "../errors.ts";
+import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
+import { type Strategy, shareAt } from "./evaluate.ts";
+import { percentageViolation, refuse } from "./validate.ts";
+
+// What the operations make of a flag (undefined: there is none yet). Pure; the result is validated by who writes it.
+
+export interface EnableOptions {
+  /** Absent: the flag keeps its own, except that ALL_OFF becomes ALL_ON; a new flag gets ALL_ON. */
+  readonly strategy?: Strategy | undefined;
+  /** False: set the strategy if one is given, and switch the flag off. Default true. */
+  readonly enabled?: boolean | undefined;
+  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export function enabled(name: string, flag: FlagDefinition | undefined, options: EnableOptions): FlagDefinition {
+  const { strategy, enabled: on = true } = options;
+  const own = on && flag?.strategy === "ALL_OFF" ? "ALL_ON" : flag?.strategy;
+  return withFields(name, flag, { ...strategyField(strategy ?? own), enabled: on });
+}
+
+export function withPercentage(name: string, flag: FlagDefinition | undefined, percentage: number): FlagDefinition {
+  return withFields(name, flag, { enabled: true, strategy: "PERCENTAGE", percentage });
+}
+
+export interface GradualOptions {
+  /** Absent: the share in force now, where the flag is enabled with PERCENTAGE or GRADUAL; else 0. */
+  readonly initialPercentage?: number | undefined;
+  readonly targetPercentage: number;
+  /** Wall time in ms; absent: now. */
+  readonly startTime?: number | undefined;
+  /** Wall time in ms, after `startTime`. */
+  readonly endTime: number;
+  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export function withGradual(
+  name: string,
+  flag: FlagDefinition | undefined,
+  options: GradualOptions,
+  nowMs: number,
+): FlagDefinition {
+  const { targetPercentage, startTime = nowMs, endTime } = options;
+  const inForce = flag?.enabled ? shareAt(flag, nowMs) : undefined;
+  const initialPercentage = options.initialPercentage ?? inForce ?? 0;
+  refuse(percentageViolation(["initial_percentage"], initialPercentage));
+  refuse(percentageViolation(["target_percentage"], targetPercentage));
+  if (!(endTime > startTime)) {
+    const problem = "must be after start_time, which is now where it is not given";
+    throw HeliosError.of("ARGUMENT_INVALID", { field: "end_time", problem });
+  }
+  const gradual = { initialPercentage, targetPercentage, startTime, endTime };
+  return withFields(name, flag, { enabled: true, strategy: "GRADUAL", gradual });
+}
+
+export interface WhitelistOptions {
+  /** Whether to switch the flag to its whitelist. Absent: exactly where it is not enabled, or new. */
+  readonly setStrategy?: boolean | undefined;
+  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+export function withEntries(
+  name: string,
+  flag: FlagDefinition | undefined,
+  entries: readonly string[],
+  { setStrategy }: WhitelistOptions,
+): FlagDefinition {
+  const whitelist = [...new Set([...(flag?.whitelist ?? []), ...entries])];
+  const switches = setStrategy ?? !flag?.enabled;
+  if (switches) return withFields(name, flag, { whitelist, enabled: true, strategy: "WHITELIST" });
+  return withFields(name, flag, { whitelist, ...strategyField(flag?.strategy ?? "WHITELIST") });
+}
+
+export function withoutEntries(name: string, flag: FlagDefinition, entries: readonly string[]): FlagDefinition {
+  return withFields(name, flag, { whitelist: flag.whitelist.filter((entry) => !entries.includes(entry)) });
+}
+
+function strategyField(strategy: Strategy | undefined): FlagFields {
+  return strategy === undefined ? {} : { strategy };
+}

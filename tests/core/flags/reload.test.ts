@@ -1,0 +1,176 @@
+import { describe, expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/clock.ts";
+import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
+import { parseFlagsFile, printFlagsFile } from "../../../src/core/flags/file.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { house } from "./harness.ts";
+
+const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>
+  expect.objectContaining({ reason: expected, metadata: expect.objectContaining(metadata) });
+
+const entry = (percentage: number): object => ({ enabled: true, strategy: "percentage", percentage });
+const file = (flags: Record<string, object>): string => JSON.stringify(flags, undefined, 2);
+
+describe("the first start", () => {
+  it("installs the defaults where there is no file", async () => {
+    const { flags } = await house({ file: undefined });
+    const installed = flags.list().map(({ name, record }) => ({ name, definition: record }));
+    expect(installed).toEqual([...DEFAULT_FLAGS].sort((a, b) => (a.name < b.name ? -1 : 1)));
+    expect(flags.isEnabled("hot_reload_modules")).toBe(true);
+    const [change] = await flags.history("websocket_v2", { limit: 1 });
+    expect(change?.cause).toEqual({ action: "InstallFlags", reason: "first start, from the built-in defaults" });
+  });
+
+  it("installs the file and nothing else where there is one", async () => {
+    const { flags } = await house({ file: file({ a: entry(5) }) });
+    expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([["a", 5]]);
+  });
+
+  it("fails on a broken file and leaves the store empty", async () => {
+    const clock = createManualClock();
+    const store = createMemoryStore({ clock, incarnation: "i" });
+    await expect(house({ store, clock, file: '{\n"a": {}}' })).rejects.toEqual(
+      reason("FLAGS_FILE_INVALID", { file: "flags.json", line: "2", key: "a.enabled" }),
+    );
+    expect(await store.list("")).toEqual({ entries: [], revision: 0 });
+  });
+
+  it("leaves a store alone in which a flag is, or was", async () => {
+    const first = await house({ file: file({ a: entry(5) }) });
+    await first.flags.delete("a");
+    first.write(file({ b: entry(6) }));
+    const second = await first.restart();
+    expect(second.flags.list()).toEqual([]);
+    second.write("broken");
+    expect((await second.restart()).flags.list()).toEqual([]);
+  });
+
+  it("is completed by the next one where it was cut short", async () => {
+    const clock = createManualClock();
+    const store = createMemoryStore({ clock, incarnation: "i" });
+    const put = store.put.bind(store);
+    let left = 4;
+    store.put = async (...args) => {
+      if (left-- === 0) throw new Error("the disk is full");
+      return put(...args);
+    };
+    await expect(house({ store, clock, file: undefined })).rejects.toEqual(reason("STORE_UNAVAILABLE"));
+    left = Number.POSITIVE_INFINITY;
+    const { flags, restart } = await house({ store, clock, file: undefined });
+    expect(flags.list()).toHaveLength(DEFAULT_FLAGS.length);
+    const { revision } = await flags.delete("websocket_v2");
+    expect((await restart()).feed.revision).toBe(revision);
+  });
+});
+
+describe("reload", () => {
+  it("merges: sets what the file names and leaves the rest", async () => {
+    const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6), c: entry(7) }) });
+    const b = flags.get("b");
+    write(file({ d: entry(8), b: entry(6), a: entry(9) }));
+    const result = await flags.reload({}, { actor: "ana" });
+    expect(result).toMatchObject({
+      differences: [
+        { name: "a", before: { percentage: 5 }, after: { percentage: 9 } },
+        { name: "d", after: { percentage: 8 } },
+      ],
+      passedOver: [],
+      revision: feed.revision,
+    });
+    expect(result.differences[1]).not.toHaveProperty("before");
+    expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([
+      ["a", 9],
+      ["b", 6],
+      ["c", 7],
+      ["d", 8],
+    ]);
+    expect(flags.get("b")).toEqual(b);
+    const [change] = await flags.history("a", { limit: 1 });
+    expect(change?.cause).toEqual({ action: "ReloadFlags", actor: "ana" });
+  });
+
+  it("replaces: deletes what the file does not name", async () => {
+    const { flags, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
+    write(file({ b: entry(6) }));
+    const { differences } = await flags.reload({ mode: "REPLACE" });
+    expect(differences).toEqual([{ name: "a", before: expect.objectContaining({ percentage: 5 }) }]);
+    expect(flags.list().map(({ name }) => name)).toEqual(["b"]);
+    await expect(flags.create("a", {})).rejects.toEqual(reason("FLAG_DELETED"));
+  });
+
+  it("only tells in a dry run what it would do", async () => {
+    const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
+    write(file({ a: entry(7) }));
+    const before = feed.revision;
+    const dry = await flags.reload({ mode: "REPLACE", dryRun: true });
+    expect(feed.revision).toBe(before);
+    const real = await flags.reload({ mode: "REPLACE" });
+    expect(real.differences).toEqual(dry.differences);
+    expect(real.revision).toBeGreaterThan(before);
+  });
+
+  it("does nothing the second time", async () => {
+    const { flags, feed, write } = await house({ file: file({ a: entry(5) }) });
+    write(file({ a: entry(7) }));
+    await flags.reload();
+    const before = feed.revision;
+    expect(await flags.reload({ mode: "REPLACE" })).toEqual({ differences: [], passedOver: [], revision: before });
+    expect(feed.revision).toBe(before);
+  });
+
+  it("does not wake a deleted flag, and says so", async () => {
+    const { flags, logged, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
+    await flags.delete("a");
+    write(file({ a: entry(5), b: entry(7) }));
+    expect(await flags.reload()).toMatchObject({ differences: [{ name: "b" }], passedOver: ["a"] });
+    expect(flags.list().map(({ name }) => name)).toEqual(["b"]);
+    expect(logged).toContainEqual([
+      "flags",
+      "warn",
+      "flags in the file stay deleted",
+      { names: ["a"], fileName: "flags.json" },
+    ]);
+  });
+
+  it("changes nothing where the file is broken, cannot be read, or is not there", async () => {
+    const { flags, feed, write } = await house({ file: file({ a: entry(5) }) });
+    const before = feed.revision;
+    write(file({ a: entry(9), b: entry(101) }));
+    await expect(flags.reload()).rejects.toEqual(reason("FLAGS_FILE_INVALID", { key: "b.percentage" }));
+    write(undefined);
+    await expect(flags.reload()).rejects.toEqual(reason("FLAGS_FILE_INVALID", { problem: "does not exist" }));
+    write(new Error("EACCES: permission denied"));
+    await expect(flags.reload()).rejects.toEqual(
+      reason("FLAGS_FILE_INVALID", { problem: "cannot be read: EACCES: permission denied" }),
+    );
+    expect(feed.revision).toBe(before);
+    expect(flags.get("a").record.percentage).toBe(5);
+  });
+
+  it("refuses a mode that it does not know", async () => {
+    const { flags } = await house();
+    const mode = "replace" as unknown as "REPLACE";
+    await expect(flags.reload({ mode })).rejects.toEqual(reason("ARGUMENT_INVALID", { field: "mode" }));
+  });
+});
+
+describe("export", () => {
+  it("is a flags file that makes the same flags", async () => {
+    const { flags, feed, write } = await house({ file: undefined });
+    await flags.setGradual("websocket_v2", { targetPercentage: 100, endTime: 1_800_000_000_000 });
+    await flags.addToWhitelist("advanced_risk_engine", ["BTCZAR"]);
+    const { flags: shape, revision } = flags.export();
+    expect(revision).toBe(feed.revision);
+    expect(shape.advanced_risk_engine).toEqual({
+      enabled: true,
+      strategy: "whitelist",
+      whitelist: ["BTCZAR"],
+      description: "Advanced risk management",
+      updated_at: "2023-11-14T22:13:20Z",
+    });
+    const text = JSON.stringify(shape);
+    expect(printFlagsFile(parseFlagsFile(text, "f"))).toBe(`${JSON.stringify(shape, undefined, 2)}\n`);
+    write(text);
+    expect((await flags.reload({ mode: "REPLACE", dryRun: true })).differences).toEqual([]);
+  });
+});
