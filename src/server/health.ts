@@ -6,28 +6,39 @@ import { HeliosError } from "../core/index.ts";
 export interface Serving {
   /** False before everything is up, and from the moment on at which the server begins to end. */
   readonly current: boolean;
+  /** What watches end with once they have told the last status; undefined while they go on. */
+  readonly ended: HeliosError | undefined;
   /** Tells of every change after it was made, until what is returned is called. */
   subscribe(changed: () => void): () => void;
 }
 
 /** A `Serving` that somebody sets. */
 export interface ServingSwitch extends Serving {
+  /** Changes nothing once it has ended. */
   set(serving: boolean): void;
+  /** Not serving any more, for good: watches are told so and then end with that error. */
+  end(error: HeliosError): void;
 }
 
 /** Makes a switch that stands at "not serving". */
 export function createServingSwitch(): ServingSwitch {
   const listeners = new Set<() => void>();
   let current = false;
+  let ended: HeliosError | undefined;
+  const change = (serving: boolean, error?: HeliosError): void => {
+    if (ended !== undefined) return;
+    [current, ended] = [serving, error];
+    for (const changed of [...listeners]) changed();
+  };
   return {
     get current() {
       return current;
     },
-    set(serving) {
-      if (serving === current) return;
-      current = serving;
-      for (const changed of [...listeners]) changed();
+    get ended() {
+      return ended;
     },
+    set: (serving) => change(serving),
+    end: (error) => change(false, error),
     subscribe(changed) {
       listeners.add(changed);
       return () => listeners.delete(changed);
@@ -56,7 +67,7 @@ export function createHealth(serving: Serving, services: readonly string[]): Ser
 
 const unknownService = (): ServingStatus => ServingStatus.SERVICE_UNKNOWN;
 
-/** Sends the status at once and then whenever it has become another, until the call ends. */
+/** Sends the status at once and then whenever it has become another, until the call ends or serving does. */
 async function* watch(
   serving: Serving,
   status: () => ServingStatus,
@@ -76,6 +87,7 @@ async function* watch(
     while (!signal.aborted) {
       const next = status();
       if (next === sent) {
+        if (serving.ended !== undefined) throw serving.ended;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
@@ -7,12 +8,12 @@ import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { type Clock, type Engine, HeliosError, systemClock } from "../core/index.ts";
 import { fromHeliosError } from "./errors.ts";
-import { createHealth } from "./health.ts";
+import { createHealth, createServingSwitch, type Serving } from "./health.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
 import { createIdempotency } from "./interceptors/idempotency.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
 import { createValidation } from "./interceptors/validation.ts";
-import { addReflection } from "./reflection.ts";
+import { reflectionRoutes } from "./reflection.ts";
 import { createBreakerService } from "./services/breaker.ts";
 import { createFlagService } from "./services/flag.ts";
 import { createModuleService } from "./services/module.ts";
@@ -62,13 +63,10 @@ export interface Server {
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { engine, host, version, log, clock = systemClock, newId = () => crypto.randomUUID() } = options;
   const shutdown = new AbortController();
-  const health = createHealth(
-    SERVICES.map(({ typeName }) => typeName),
-    () => engine.status().ready,
-  );
-  void engine.modules.settled.then(() => health.refresh());
+  const serving = createServingSwitch();
+  void engine.modules.settled.then(() => serving.set(true));
   const handler = createHandler({
-    routes: (router) => addServices(router, { engine, clock, version, health }),
+    routes: (router) => addServices(router, { engine, clock, version, serving }),
     interceptors: [
       createCallLog(clock, log),
       createErrorMapping(newId, (errorId, error) =>
@@ -79,7 +77,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ],
     plainRoutes: {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
-      "/readyz": () => (health.ready() ? { status: 200, body: { status: "ready" } } : NOT_READY),
+      "/readyz": () => (serving.current ? { status: 200, body: { status: "ready" } } : NOT_READY),
     },
     shutdownSignal: shutdown.signal,
   });
@@ -92,12 +90,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const boundPort = await port.listen(host, options.port);
 
   const drain = async (): Promise<void> => {
-    health.drain();
-    const draining = HeliosError.of("SERVER_DRAINING", { retry_after: "1 s" }, { retryAfterMs: RETRY_AFTER_MS });
-    engine.endWatches(draining);
+    const error = HeliosError.of("SERVER_DRAINING", { retry_after: "1 s" }, { retryAfterMs: RETRY_AFTER_MS });
+    serving.end(error);
+    engine.endWatches(error);
     const closed = port.close();
     const grace = clock.setTimer(options.graceMs ?? 10_000, () => {
-      shutdown.abort(fromHeliosError(draining));
+      shutdown.abort(fromHeliosError(error));
       // What is told now has to leave before the connection does.
       setImmediate(() => port.destroy());
     });
@@ -122,17 +120,18 @@ interface Parts {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly version: string;
-  readonly health: ReturnType<typeof createHealth>;
+  readonly serving: Serving;
 }
 
-function addServices(router: ConnectRouter, { engine, clock, version, health }: Parts): void {
+function addServices(router: ConnectRouter, { engine, clock, version, serving }: Parts): void {
   router.service(ModuleService, createModuleService({ modules: engine.modules, clock }));
   router.service(FlagService, createFlagService({ flags: engine.flags, clock }));
   router.service(BreakerService, createBreakerService({ breakers: engine.breakers, clock }));
   router.service(TestService, createTestService({ testing: engine.testing }));
   router.service(StatusService, createStatusService({ engine, clock, version }));
-  health.add(router);
-  addReflection(router, SERVICES);
+  const names = SERVICES.map(({ typeName }) => typeName);
+  router.service(Health, createHealth(serving, names));
+  reflectionRoutes([...SERVICES, Health])(router);
 }
 
 function stackOf(error: unknown): string {

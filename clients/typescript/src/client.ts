@@ -40,7 +40,11 @@ export interface HeliosClient {
 export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   const { baseUrl } = options;
   if (!URL.canParse(baseUrl)) throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} is not a URL`);
-  const sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: PING_INTERVAL_MS });
+  const sessions = new Http2SessionManager(
+    baseUrl,
+    { pingIntervalMs: PING_INTERVAL_MS },
+    { maxSessionMemory: SESSION_MEMORY_MB },
+  );
   const transport = createTransport(options, sessions);
   return {
     modules: createClient(ModuleService, transport),
@@ -55,6 +59,8 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
 
 /** How soon a connection that has open calls and hears nothing asks whether the other side is still there. */
 const PING_INTERVAL_MS = 20_000;
+/** Past it Node refuses new calls on the connection; its default (10) is one large message and a little. */
+const SESSION_MEMORY_MB = 256;
 
 function createTransport(options: HeliosClientOptions, sessions: Http2SessionManager): Transport {
   const { baseUrl, protocol = "grpc", httpVersion = "2", defaultTimeoutMs, interceptors = [] } = options;

@@ -5,6 +5,9 @@ import { messageOf } from "../../core/index.ts";
 /** The largest message that is read or written. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
+/** How long the rest of a request that was refused is read. */
+const MAX_REFUSED_REQUEST_MS = 5000;
+
 /** Takes the requests of both HTTP versions. */
 export type RequestHandler = ReturnType<typeof connectNodeAdapter>;
 
@@ -38,16 +41,8 @@ export function createHandler({ routes, interceptors, plainRoutes, shutdownSigna
     },
   });
   return (request, response) => {
-    // Where a client leaves while its response waits to be written, nothing tells the generator behind it (its `finally`
-    // would never run): an error on the response does. Connect takes Code.Aborted for what it is and does not log it.
-    let finished = false;
-    response.once("finish", () => {
-      finished = true;
-    });
-    response.on("error", () => {});
-    response.once("close", () => {
-      if (!finished) response.emit("error", new ConnectError("the client went away", Code.Aborted));
-    });
+    tellWhenClientLeaves(response);
+    readToTheEnd(request, response);
     try {
       rpc(request, response);
     } catch (error) {
@@ -56,6 +51,36 @@ export function createHandler({ routes, interceptors, plainRoutes, shutdownSigna
       response.end(`${JSON.stringify({ code: "invalid_argument", message: messageOf(error) })}\n`);
     }
   };
+}
+
+/**
+ * Where a client leaves while its response waits to be written, nothing tells the generator behind it (its `finally`
+ * would never run): an error on the response does. Connect takes Code.Aborted for what it is and does not log it.
+ */
+function tellWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
+  let finished = false;
+  response.once("finish", () => {
+    finished = true;
+  });
+  response.on("error", () => {});
+  response.once("close", () => {
+    if (!finished) response.emit("error", new ConnectError("the client went away", Code.Aborted));
+  });
+}
+
+/**
+ * Connect stops reading a request that it refuses, and so resets the stream: the client, still writing, would see that
+ * instead of the refusal. So the rest is read and thrown away, for a while.
+ */
+function readToTheEnd(request: Parameters<RequestHandler>[0], response: Parameters<RequestHandler>[1]): void {
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false }) as never;
+  response.once("finish", () => {
+    if (request.readableEnded || request.destroyed) return;
+    const enough = setTimeout(() => request.destroy(), MAX_REFUSED_REQUEST_MS);
+    enough.unref();
+    request.once("close", () => clearTimeout(enough));
+    request.resume();
+  });
 }
 
 function notFound(method = "", url = ""): { status: number; body: unknown } {

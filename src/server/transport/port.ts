@@ -83,6 +83,8 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): H
       // and cuts all of its streams.
       streamResetBurst: 100_000,
       streamResetRate: 10_000,
+      // In MB. With Node's default (10), one large message or a few thousand streams make it refuse new ones.
+      maxSessionMemory: 256,
     },
     options.handler,
   );

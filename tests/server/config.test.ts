@@ -1,0 +1,86 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Config, flagOf, readCommand, SETTINGS } from "../../src/server/config.ts";
+
+const HOME = join(import.meta.dirname, "../..");
+
+const read = (args: string[], env: Record<string, string> = {}) => readCommand(args, env, "/work/dir", "1.2.3");
+
+function config(args: string[], env: Record<string, string> = {}): Config {
+  const command = read(args, env);
+  if (command.kind !== "serve") throw new Error(JSON.stringify(command));
+  return command.config;
+}
+
+function problems(args: string[], env: Record<string, string> = {}): string {
+  const command = read(args, env);
+  if (command.kind !== "refuse") throw new Error(JSON.stringify(command));
+  return command.problems.join("\n");
+}
+
+describe("settings", () => {
+  it("have defaults: data beside the caller, what Helios brings along beside Helios", () => {
+    expect(config([])).toEqual({
+      host: "127.0.0.1",
+      port: 8000,
+      dataDir: "/work/dir/data",
+      modulesRoot: join(HOME, "examples/modules"),
+      modulesFile: join(HOME, "config/modules.json"),
+      flagsFile: join(HOME, "config/feature_flags.json"),
+      logDir: "/work/dir/logs",
+      logLevel: "info",
+    });
+  });
+
+  it("are read from the environment, and a flag outranks it in both of its forms", () => {
+    const env = { HELIOS_PORT: "9000", HELIOS_HOST: "::1", HELIOS_DATA_DIR: "there" };
+    expect(config([], env)).toMatchObject({ port: 9000, host: "::1", dataDir: "/work/dir/there" });
+    expect(config(["--port", "9001"], env).port).toBe(9001);
+    expect(config(["--port=9002"], env).port).toBe(9002);
+  });
+
+  it("take modules.json of a modules root of one's own, if there is one", () => {
+    const root = mkdtempSync(join(tmpdir(), "helios-root-"));
+    expect(config(["--modules-root", root]).modulesFile).toBeUndefined();
+    writeFileSync(join(root, "modules.json"), "{}");
+    expect(config(["--modules-root", root]).modulesFile).toBe(join(root, "modules.json"));
+    const other = config(["--modules-root", root, "--modules-file", "other.json"]);
+    expect(other.modulesFile).toBe("/work/dir/other.json");
+  });
+
+  it("cannot be changed once they are read", () => {
+    expect(Object.isFrozen(config([]))).toBe(true);
+  });
+
+  it.each(["-1", "65536", "8000x", "", "1e3"])("refuse the port %j and name it", (port) => {
+    expect(problems([`--port=${port}`])).toContain(`HELIOS_PORT (--port): must be a whole number from 0 to 65535`);
+  });
+
+  it("are all told at once where several are wrong", () => {
+    const told = problems(["--prot", "1", "--log-level=loud"], { HELIOS_DATADIR: "x" });
+    expect(told).toContain("--prot is no flag");
+    expect(told).toContain("HELIOS_LOG_LEVEL (--log-level)");
+    expect(told).toContain("HELIOS_DATADIR is no setting");
+  });
+
+  it("ask for a value that is missing", () => {
+    expect(problems(["--port"])).toContain("--port needs a value");
+  });
+
+  it("pass over what Kubernetes puts into the environment for a service called helios", () => {
+    expect(config([], { HELIOS_SERVICE_HOST: "10.0.0.1", HELIOS_PORT_8000_TCP: "tcp://10.0.0.1:8000" }).port).toBe(
+      8000,
+    );
+  });
+
+  it("are all listed by --help, and the version by --version", () => {
+    const help = read(["--help"]);
+    for (const { name } of SETTINGS) {
+      expect(help).toMatchObject({ kind: "print", text: expect.stringContaining(name) });
+      expect(help).toMatchObject({ text: expect.stringContaining(flagOf(name)) });
+    }
+    expect(read(["--version"])).toEqual({ kind: "print", text: "1.2.3" });
+  });
+});

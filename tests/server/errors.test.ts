@@ -1,0 +1,75 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { errorsPage } from "../../scripts/errors-doc.ts";
+import { ERRORS, HeliosError, type Reason } from "../../src/core/index.ts";
+import { fromHeliosError, toConnectError } from "../../src/server/errors.ts";
+
+const reasons = Object.keys(ERRORS) as Reason[];
+const running = new AbortController().signal;
+
+function sample(reason: Reason): { error: HeliosError; keys: string[] } {
+  const keys = [...ERRORS[reason].message.matchAll(/\{(\w+)\}/g)].map(([, key]) => String(key));
+  const metadata = Object.fromEntries(keys.map((key) => [key, `value of ${key}`]));
+  return { error: HeliosError.of(reason, metadata as never), keys };
+}
+
+describe("errors on the wire", () => {
+  it.each(reasons)("%s has its code, one ErrorInfo, and every value of its message in the metadata", (reason) => {
+    const { error, keys } = sample(reason);
+    const wire = fromHeliosError(error);
+    const infos = wire.details.filter((detail) => "desc" in detail && detail.desc === ErrorInfoSchema);
+    expect(infos).toHaveLength(1);
+    expect(infos[0]).toMatchObject({ value: { reason, domain: "helios" } });
+    for (const key of keys) {
+      expect(wire.rawMessage).toContain(`value of ${key}`);
+      expect(infos[0]).toMatchObject({ value: { metadata: { [key]: `value of ${key}` } } });
+    }
+    const code = Code[wire.code].replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase();
+    expect(code.replace("CANCELED", "CANCELLED")).toBe(ERRORS[reason].code);
+  });
+
+  it("say when to retry where that is known", () => {
+    const error = HeliosError.of("BREAKER_OPEN", { name: "a", retry_after: "1.5 s" }, { retryAfterMs: 1500 });
+    const retry = fromHeliosError(error).details.find((detail) => "desc" in detail && detail.desc === RetryInfoSchema);
+    expect(retry).toMatchObject({ value: { retryDelay: { seconds: 1n, nanos: 500_000_000 } } });
+  });
+
+  it("keep what nobody foresaw to the log, under an id that the caller gets", () => {
+    const reported: unknown[] = [];
+    const wire = toConnectError(
+      new Error("password 123"),
+      running,
+      () => "id-1",
+      (...args) => reported.push(args),
+    );
+    expect(wire.code).toBe(Code.Internal);
+    expect(wire.message).not.toContain("password");
+    expect(wire.details).toMatchObject([{ value: { reason: "INTERNAL", metadata: { error_id: "id-1" } } }]);
+    expect(reported).toMatchObject([["id-1", { message: "password 123" }]]);
+  });
+
+  it("tell a call that its caller ended just that", () => {
+    const gone = AbortSignal.abort(new ConnectError("deadline", Code.DeadlineExceeded));
+    expect(
+      toConnectError(
+        new Error("aborted"),
+        gone,
+        () => "",
+        () => {},
+      ).code,
+    ).toBe(Code.DeadlineExceeded);
+  });
+
+  it("are cut where a module made them too long for a header", () => {
+    const wire = fromHeliosError(HeliosError.of("MODULE_NOT_FOUND", { name: "x".repeat(100_000) }));
+    const values = wire.details.map((detail) =>
+      "value" in detail ? (detail.value as { metadata?: { name: string } }) : {},
+    );
+    expect(values[0]?.metadata?.name.length).toBe(1024);
+  });
+
+  it("have a page of reference that tells each", () => {
+    for (const reason of reasons) expect(errorsPage()).toContain(`## ${reason}\n`);
+  });
+});

@@ -1,0 +1,201 @@
+import { once } from "node:events";
+import { connect as connectHttp2, constants } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import { HeliosError } from "../../src/core/index.ts";
+import { fromHeliosError } from "../../src/server/errors.ts";
+import { createHealth, createServingSwitch } from "../../src/server/health.ts";
+import { createHandler } from "../../src/server/transport/handler.ts";
+import { createPort, type Port } from "../../src/server/transport/port.ts";
+
+let port: Port;
+let number: number;
+let shutdown: AbortController;
+
+beforeEach(async () => {
+  const serving = createServingSwitch();
+  serving.set(true);
+  shutdown = new AbortController();
+  const handler = createHandler({
+    routes: (router) => router.service(Health, createHealth(serving, ["known"])),
+    interceptors: [],
+    plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
+    shutdownSignal: shutdown.signal,
+  });
+  port = createPort({ handler, firstByteTimeoutMs: 100, pingIntervalMs: 20, pingTimeoutMs: 1000 });
+  number = await port.listen("127.0.0.1", 0);
+});
+
+afterEach(async () => {
+  const closed = port.close();
+  port.destroy();
+  await closed;
+});
+
+const baseUrl = (): string => `http://127.0.0.1:${number}`;
+
+async function open(): Promise<Socket> {
+  const socket = connect(number, "127.0.0.1");
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  return socket;
+}
+
+async function answerTo(bytes: string | Buffer): Promise<string> {
+  const socket = await open();
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.write(bytes);
+  await once(socket, "close");
+  return Buffer.concat(chunks).toString();
+}
+
+const TRANSPORTS: [string, () => Transport][] = [
+  ["gRPC over HTTP/2", () => createGrpcTransport({ baseUrl: baseUrl() })],
+  ["gRPC-Web over HTTP/1.1", () => createGrpcWebTransport({ baseUrl: baseUrl(), httpVersion: "1.1" })],
+  ["gRPC-Web over HTTP/2", () => createGrpcWebTransport({ baseUrl: baseUrl(), httpVersion: "2" })],
+  ["Connect over HTTP/1.1", () => createConnectTransport({ baseUrl: baseUrl(), httpVersion: "1.1" })],
+  ["Connect over HTTP/2", () => createConnectTransport({ baseUrl: baseUrl(), httpVersion: "2" })],
+];
+
+describe("one port", () => {
+  it.each(TRANSPORTS)("serves %s", async (_, transport) => {
+    const client = createClient(Health, transport());
+    expect((await client.check({ service: "known" })).status).toBe(Status.SERVING);
+    for await (const { status } of client.watch({ service: "known" })) {
+      expect(status).toBe(Status.SERVING);
+      break;
+    }
+  });
+
+  it("serves plain GETs on both HTTP versions, and says where nothing is", async () => {
+    expect(await (await fetch(`${baseUrl()}/healthz`)).json()).toEqual({ status: "ok" });
+    const missing = await fetch(`${baseUrl()}/nothing`);
+    expect([missing.status, await missing.json()]).toMatchObject([404, { code: "unimplemented" }]);
+    const session = connectHttp2(baseUrl());
+    const stream = session.request({ ":path": "/healthz" });
+    const [headers] = await once(stream, "response");
+    expect(headers[":status"]).toBe(200);
+    session.destroy();
+  });
+
+  it("tells HTTP/2 by its preface even if that comes byte by byte", async () => {
+    const socket = await open();
+    const received = once(socket, "data");
+    const preface = Buffer.concat([
+      Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      Buffer.from("000000040000000000", "hex"),
+    ]);
+    for (const byte of preface) {
+      socket.write(Buffer.of(byte));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const [frame] = (await received) as [Buffer];
+    // A frame's type is its fourth byte; SETTINGS is 4 (RFC 9113, 6.5).
+    expect(frame[3]).toBe(4);
+    socket.destroy();
+  });
+
+  it("answers what is no HTTP by 400 and closes", async () => {
+    for (const garbage of [
+      Buffer.from([0, 1, 2, 255, 254, 10, 10]),
+      "\u0016\u0003\u0001",
+      "HELO there\r\n\r\n",
+      "PRINT\r\n\r\n",
+    ]) {
+      const answer = await answerTo(garbage);
+      expect(answer === "" || answer.startsWith("HTTP/1.1 400")).toBe(true);
+    }
+    expect((await fetch(`${baseUrl()}/healthz`)).status).toBe(200);
+  });
+
+  it("closes an HTTP/2 connection that goes on in garbage, and serves the next", async () => {
+    await answerTo(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.alloc(1000, 0xff)]));
+    expect((await fetch(`${baseUrl()}/healthz`)).status).toBe(200);
+  });
+
+  it("answers a request whose host is none by 400, not by ending", async () => {
+    const request =
+      "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nHost: [bad\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    expect(await answerTo(request)).toMatch(/^HTTP\/1.1 400/);
+    expect((await fetch(`${baseUrl()}/healthz`)).status).toBe(200);
+  });
+
+  it("closes a connection that says nothing", async () => {
+    const socket = await open();
+    await once(socket, "close");
+  });
+
+  it("keeps an HTTP/2 connection that answers pings, and cuts one that does not", async () => {
+    const living = connectHttp2(baseUrl());
+    await once(living, "connect");
+    const dead = await open();
+    dead.write(
+      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from("000000040000000000", "hex")]),
+    );
+    dead.resume();
+    await once(dead, "close");
+    expect(living.closed).toBe(false);
+    living.destroy();
+  });
+
+  it("refuses a message over 4 MiB and goes on with the connection", async () => {
+    // Node's HTTP/2 client itself gives up over 10 MB of its own memory, by default.
+    const transport = createGrpcTransport({ baseUrl: baseUrl(), nodeOptions: { maxSessionMemory: 100 } });
+    const client = createClient(Health, transport);
+    const error = await client
+      .check({ service: "x".repeat(10 * 1024 * 1024) })
+      .catch((thrown: unknown) => ConnectError.from(thrown));
+    expect(error).toMatchObject({ code: Code.ResourceExhausted });
+    expect((await client.check({ service: "known" })).status).toBe(Status.SERVING);
+  });
+
+  it("does not take a client that cancels 5,000 calls for an attacker", async () => {
+    const session = connectHttp2(baseUrl());
+    let sentAway = false;
+    session.on("goaway", () => {
+      sentAway = true;
+    });
+    for (let burst = 0; burst < 50; burst += 1) {
+      const streams = Array.from({ length: 100 }, () => {
+        const headers = {
+          ":method": "POST",
+          ":path": "/grpc.health.v1.Health/Watch",
+          "content-type": "application/grpc",
+        };
+        const stream = session.request(headers);
+        stream.on("error", () => {});
+        stream.close(constants.NGHTTP2_CANCEL);
+        return once(stream, "close");
+      });
+      await Promise.all(streams);
+    }
+    const stream = session.request({ ":path": "/healthz" });
+    const [headers] = await once(stream, "response");
+    expect([headers[":status"], sentAway]).toEqual([200, false]);
+    session.destroy();
+  });
+
+  it("ends open streams with the error of the shutdown, then closes", async () => {
+    const client = createClient(Health, createGrpcTransport({ baseUrl: baseUrl() }));
+    const frames = client.watch({ service: "known" })[Symbol.asyncIterator]();
+    await frames.next();
+    const closed = port.close();
+    shutdown.abort(fromHeliosError(HeliosError.of("SERVER_DRAINING", {})));
+    await expect(frames.next()).rejects.toMatchObject({ code: Code.Unavailable });
+    await closed;
+  });
+
+  it("says which address is in use", async () => {
+    const second = createPort({
+      handler: () => {},
+      firstByteTimeoutMs: 100,
+      pingIntervalMs: 1000,
+      pingTimeoutMs: 1000,
+    });
+    await expect(second.listen("127.0.0.1", number)).rejects.toMatchObject({ code: "EADDRINUSE", port: number });
+  });
+});
