@@ -22,6 +22,7 @@ export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestL
 export { Collection, type Delta, type Resource } from "./store/collection.ts";
 export { Feed } from "./store/feed.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
 export type { Cause, Change, Entry, Store } from "./store/store.ts";
 export { Hub, type WatchOptions } from "./watch/hub.ts";
 export { type Frame, Watcher } from "./watch/watcher.ts";

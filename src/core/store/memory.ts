@@ -5,7 +5,9 @@ import {
   checkKeptChanges,
   checkKey,
   checkLimit,
+  checkRevision,
   checkValue,
+  isStepDue,
   KEPT_CHANGES,
   storeClosed,
 } from "./checks.ts";
@@ -107,7 +109,9 @@ class MemoryStore implements Store {
     this.#checkOpen();
     checkLimit(limit);
     const changes = this.#histories.get(key) ?? [];
+    const newest = changes.length - KEPT_CHANGES_PER_KEY;
     return changes
+      .filter((change, index) => index >= newest || change.revision > this.#compacted)
       .filter((change) => change.revision < beforeRevision)
       .reverse()
       .slice(0, limit);
@@ -125,6 +129,7 @@ class MemoryStore implements Store {
 
   async compact(throughRevision: number): Promise<void> {
     this.#checkOpen();
+    checkRevision(throughRevision);
     this.#forget(Math.min(throughRevision, this.#revision));
   }
 
@@ -146,7 +151,7 @@ class MemoryStore implements Store {
     const history = this.#histories.get(change.key);
     if (history === undefined) this.#histories.set(change.key, [change]);
     else history.push(change);
-    this.#forget(Math.min(change.revision - this.#keptChanges, this.#compacted + COMPACTION_STEP));
+    if (isStepDue(change.revision, this.#compacted, this.#keptChanges)) this.#forget(this.#compacted + COMPACTION_STEP);
     this.#watchers.tell(change);
   }
 
@@ -155,17 +160,16 @@ class MemoryStore implements Store {
       this.#compacted += 1;
       const change = this.#journal.get(this.#compacted);
       this.#journal.delete(this.#compacted);
-      if (change !== undefined) this.#prune(change.key);
+      if (change !== undefined) this.#prune(change);
     }
   }
 
-  #prune(key: string): void {
+  #prune({ key, revision, value }: Change): void {
     const changes = this.#histories.get(key) ?? [];
-    const keep = this.#entries.has(key) ? KEPT_CHANGES_PER_KEY : 0;
-    const surplus = changes.slice(0, Math.max(0, changes.length - keep));
-    const pruned = surplus.filter((change) => change.revision <= this.#compacted).length;
-    if (pruned === changes.length) this.#histories.delete(key);
-    else changes.splice(0, pruned);
+    const old = changes.filter((change) => change.revision <= revision).length;
+    // A delete that is forgotten takes the whole life with it that it ended.
+    changes.splice(0, value === undefined ? old : Math.min(old, Math.max(0, changes.length - KEPT_CHANGES_PER_KEY)));
+    if (changes.length === 0) this.#histories.delete(key);
   }
 
   #checkOpen(): void {

@@ -84,8 +84,8 @@ export interface Store {
    */
   watch(afterRevision: number, listener: (change: Change) => void): Promise<Subscription>;
   /**
-   * Forgets changes up to `throughRevision`, except the newest few of each key (`history` still tells those); of a key
-   * that does not exist any more it forgets all of them, or keys that come and go would pile up.
+   * Forgets changes up to `throughRevision`, except the newest few of each key (`history` still tells those). Once a
+   * delete is among the forgotten, so is all that came before it of that key: keys that come and go must not pile up.
    */
   compact(throughRevision: number): Promise<void>;
   close(): Promise<void>;

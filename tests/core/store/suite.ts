@@ -1,0 +1,490 @@
+import fc from "fast-check";
+import { describe, expect, it, vi } from "vitest";
+import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
+import { isReason } from "../../../src/core/errors.ts";
+import {
+  type Change,
+  KEPT_CHANGES_PER_KEY,
+  RevisionCompacted,
+  RevisionConflict,
+  type Store,
+} from "../../../src/core/store/store.ts";
+import { commands, entriesOf, entryOf, headOf, historyOf, type Model, runCommand } from "./model.ts";
+
+export type MakeStore = (options: { clock: ManualClock; keptChanges?: number }) => Promise<Store>;
+
+const cause = { action: "Test" };
+
+/** Every clause of the `Store` interface, for any store. */
+export function storeSuite(name: string, make: MakeStore): void {
+  const setUp = async (keptChanges?: number): Promise<{ store: Store; clock: ManualClock }> => {
+    const clock = createManualClock();
+    return { clock, store: await make({ clock, ...(keptChanges === undefined ? {} : { keptChanges }) }) };
+  };
+
+  describe(`${name}: entries`, () => {
+    it("a key that was never written is undefined", async () => {
+      const { store } = await setUp();
+      expect(await store.get("a")).toBeUndefined();
+      expect(await store.list("")).toEqual({ entries: [], revision: 0 });
+    });
+
+    it("a put makes the entry that it resolves to, at a revision that only grows", async () => {
+      const { store, clock } = await setUp();
+      const first = await store.put("a", "1", { cause });
+      clock.advance(5);
+      const other = await store.put("b", "2", { cause });
+      const second = await store.put("a", "3", { cause });
+      expect(first).toEqual({ key: "a", value: "1", revision: 1, createTime: 1.7e12, updateTime: 1.7e12 });
+      expect([other.revision, second.revision]).toEqual([2, 3]);
+      expect(await store.get("a")).toEqual(second);
+    });
+
+    it("the time of creation lasts until the delete, and starts anew after it", async () => {
+      const { store, clock } = await setUp();
+      await store.put("a", "1", { cause });
+      clock.advance(10.5);
+      expect(await store.put("a", "2", { cause })).toMatchObject({ createTime: 1.7e12, updateTime: 1.7e12 + 10.5 });
+      clock.advance(10);
+      await store.delete("a", { cause });
+      clock.advance(10);
+      expect(await store.put("a", "3", { cause })).toMatchObject({ createTime: 1.7e12 + 30.5 });
+      const times = (await store.history("a", 9)).map(({ createTime, time }) => [createTime - 1.7e12, time - 1.7e12]);
+      expect(times).toEqual([
+        [30.5, 30.5],
+        [0, 20.5],
+        [0, 10.5],
+        [0, 0],
+      ]);
+    });
+
+    it("a delete resolves to its revision, and to undefined where there is nothing to delete", async () => {
+      const { store } = await setUp();
+      expect(await store.delete("a", { cause })).toBeUndefined();
+      expect(await store.delete("a", { cause, ifRevision: 0 })).toBeUndefined();
+      await store.put("a", "1", { cause });
+      expect(await store.delete("a", { cause })).toBe(2);
+      expect(await store.delete("a", { cause })).toBeUndefined();
+      expect(await store.get("a")).toBeUndefined();
+      expect((await store.list("")).revision).toBe(2);
+    });
+
+    it("a list has the entries below a prefix by key, and the store's revision", async () => {
+      const { store } = await setUp();
+      const keys = ["b/%", "a/2", "a0", "b/_", "a/1", "a/", "a", "b/\u{1F600}", "b/\u{FF5E}"];
+      for (const key of keys) await store.put(key, "1", { cause });
+      expect((await store.list("a/")).entries.map(({ key }) => key)).toEqual(["a/", "a/1", "a/2"]);
+      expect((await store.list("b/%")).entries.map(({ key }) => key)).toEqual(["b/%"]);
+      expect((await store.list("")).entries.map(({ key }) => key)).toEqual([...keys].sort());
+      expect((await store.list("none")).entries).toEqual([]);
+      expect((await store.list("none")).revision).toBe(keys.length);
+    });
+
+    it("any well-formed text comes back as it went in", async () => {
+      const { store } = await setUp();
+      const text = fc.string({ unit: "binary" });
+      await fc.assert(
+        fc.asyncProperty(text, text, text, async (end, value, reason) => {
+          const key = `k${end}`;
+          const before = await store.get(key);
+          const written = { action: "Test", reason };
+          expect((await store.put(key, value, { cause: written })).key).toBe(key);
+          expect(await store.get(key)).toMatchObject({ key, value });
+          const [change] = await store.history(key, 1);
+          expect(change).toMatchObject({ key, value, cause: written });
+          expect(change?.previous).toBe(before?.value);
+        }),
+        { numRuns: 200 },
+      );
+    });
+
+    it("text that cannot be stored faithfully is refused, and so is an empty key", async () => {
+      const { store } = await setUp();
+      for (const write of [
+        () => store.put("\uD800", "1", { cause }),
+        () => store.put("a", "\uD800", { cause }),
+        () => store.put("", "1", { cause }),
+        () => store.delete("", { cause }),
+      ]) {
+        expect(isReason(await rejection(write()), "ARGUMENT_INVALID")).toBe(true);
+      }
+      expect((await store.list("")).revision).toBe(0);
+    });
+  });
+
+  describe(`${name}: compare-and-set`, () => {
+    it("a write at another revision than the key's is refused and changes nothing", async () => {
+      const { store } = await setUp();
+      const told: Change[] = [];
+      await store.watch(0, (change) => told.push(change));
+      const { revision } = await store.put("a", "1", { cause });
+      await store.put("b", "1", { cause });
+      for (const ifRevision of [0, revision + 1, 99, Number.NaN]) {
+        for (const write of [store.put("a", "2", { cause, ifRevision }), store.delete("a", { cause, ifRevision })]) {
+          const error = await rejection(write);
+          expect(error).toBeInstanceOf(RevisionConflict);
+          expect(error).toMatchObject({ key: "a", actualRevision: revision });
+        }
+      }
+      expect(await store.get("a")).toMatchObject({ value: "1", revision });
+      expect(await store.list("")).toMatchObject({ revision: 2 });
+      expect(told).toHaveLength(2);
+    });
+
+    it("a key that does not exist is at revision 0, also after a delete", async () => {
+      const { store } = await setUp();
+      expect(await rejection(store.put("a", "1", { cause, ifRevision: 3 }))).toMatchObject({ actualRevision: 0 });
+      expect(await rejection(store.delete("a", { cause, ifRevision: 3 }))).toMatchObject({ actualRevision: 0 });
+      const { revision } = await store.put("a", "1", { cause, ifRevision: 0 });
+      await store.delete("a", { cause, ifRevision: revision });
+      expect(await rejection(store.put("a", "1", { cause, ifRevision: revision }))).toMatchObject({
+        actualRevision: 0,
+      });
+      expect(await store.put("a", "1", { cause, ifRevision: 0 })).toMatchObject({ revision: 3 });
+    });
+
+    it("of many writers that believe in the same revision one wins, and the others learn the winner's", async () => {
+      const { store } = await setUp();
+      const { revision } = await store.put("a", "0", { cause });
+      const writes = Array.from({ length: 300 }, (_, n) => store.put("a", String(n), { cause, ifRevision: revision }));
+      const results = await Promise.allSettled(writes);
+      expect(results[0]).toMatchObject({ status: "fulfilled", value: { revision: 2, value: "0" } });
+      for (const result of results.slice(1)) {
+        expect(result).toMatchObject({ status: "rejected", reason: { actualRevision: 2 } });
+      }
+    });
+
+    it("writes asked for at once happen in the order in which they were asked for", async () => {
+      const { store } = await setUp();
+      const writes = Array.from({ length: 600 }, (_, n) => store.put(`k${n % 7}`, String(n), { cause }));
+      const revisions = (await Promise.all(writes)).map(({ revision }) => revision);
+      expect(revisions).toEqual(Array.from({ length: 600 }, (_, n) => n + 1));
+    });
+  });
+
+  describe(`${name}: watch`, () => {
+    it("tells what is there already before it resolves, then every change once, before the write resolves", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      await store.put("b", "2", { cause: { action: "Test", actor: "me", reason: "why" } });
+      const told: Change[] = [];
+      await store.watch(1, (change) => told.push(change));
+      expect(told.map(({ revision }) => revision)).toEqual([2]);
+      await store.put("a", "3", { cause });
+      expect(told.map(({ revision }) => revision)).toEqual([2, 3]);
+      await store.delete("a", { cause });
+      const time = 1.7e12;
+      expect(told).toEqual([
+        {
+          key: "b",
+          revision: 2,
+          value: "2",
+          time,
+          createTime: time,
+          cause: { action: "Test", actor: "me", reason: "why" },
+        },
+        { key: "a", revision: 3, value: "3", previous: "1", time, createTime: time, cause },
+        { key: "a", revision: 4, previous: "3", time, createTime: time, cause },
+      ]);
+      expect((await store.changes("", 1, 9)).changes).toEqual(told);
+    });
+
+    it("a change is what the store answers by the time its listeners are told", async () => {
+      const { store } = await setUp();
+      const seen: Promise<unknown>[] = [];
+      await store.watch(0, ({ key }) => seen.push(store.get(key)));
+      const entry = await store.put("a", "1", { cause });
+      expect(await Promise.all(seen)).toEqual([entry]);
+    });
+
+    it("a closed subscription is told nothing more, and the same function can listen twice", async () => {
+      const { store } = await setUp();
+      let calls = 0;
+      const listener = (): void => {
+        calls += 1;
+      };
+      const first = await store.watch(0, listener);
+      const second = await store.watch(0, listener);
+      await store.put("a", "1", { cause });
+      expect(calls).toBe(2);
+      first.close();
+      first.close();
+      await store.put("a", "2", { cause });
+      expect(calls).toBe(3);
+      second.close();
+      await store.put("a", "3", { cause });
+      expect(calls).toBe(3);
+    });
+
+    it("listeners that write, subscribe and unsubscribe from within leave the order whole for everybody", async () => {
+      const { store } = await setUp();
+      const streams: number[][] = [[], [], []];
+      const pending: Promise<unknown>[] = [];
+      const late = await store.watch(0, () => {});
+      await store.watch(0, ({ revision }) => {
+        streams[0]?.push(revision);
+        if (revision === 3) late.close();
+        if (revision < 40) pending.push(store.put("again", String(revision), { cause }));
+        if (revision === 5) pending.push(store.watch(2, (change) => streams[2]?.push(change.revision)));
+      });
+      await store.watch(0, ({ revision }) => streams[1]?.push(revision));
+      await Promise.all([store.put("a", "1", { cause }), store.put("b", "1", { cause })]);
+      for (let done = 0; done < pending.length; done += 1) await pending[done];
+      const all = Array.from(
+        { length: headOf({ changes: (await store.changes("", 0, 999)).changes as Change[], compacted: 0 }) },
+        (_, n) => n + 1,
+      );
+      expect(all.length).toBeGreaterThan(40);
+      expect(streams[0]).toEqual(all);
+      expect(streams[1]).toEqual(all);
+      expect(streams[2]).toEqual(all.slice(2));
+    });
+
+    it("a listener that throws harms neither the write nor the others; its error is not lost", async () => {
+      const { store } = await setUp();
+      const told: string[] = [];
+      await store.watch(0, () => {
+        throw new Error("a listener's own fault");
+      });
+      await store.watch(0, ({ key }) => told.push(key));
+      const uncaught: (() => void)[] = [];
+      const spy = vi.spyOn(globalThis, "queueMicrotask").mockImplementation((run) => void uncaught.push(run));
+      const entry = await store.put("a", "1", { cause }).finally(() => spy.mockRestore());
+      expect(entry.revision).toBe(1);
+      expect(told).toEqual(["a"]);
+      expect(uncaught).toHaveLength(1);
+      expect(uncaught[0]).toThrow("a listener's own fault");
+    });
+
+    it("a start that is compacted or in the future is refused", async () => {
+      const { store } = await setUp();
+      for (let n = 0; n < 5; n += 1) await store.put("a", "1", { cause });
+      await store.compact(3);
+      for (const revision of [0, 2, 6]) {
+        const error = await rejection(store.watch(revision, () => {}));
+        expect(error).toBeInstanceOf(RevisionCompacted);
+        expect(error).toMatchObject({ requested: revision, oldest: 3 });
+        expect(await rejection(store.changes("", revision, 9))).toBeInstanceOf(RevisionCompacted);
+      }
+      const told: number[] = [];
+      await store.watch(3, ({ revision }) => told.push(revision));
+      expect(told).toEqual([4, 5]);
+      await store.watch(5, ({ revision }) => told.push(revision));
+      expect(told).toEqual([4, 5]);
+    });
+  });
+
+  describe(`${name}: changes and history`, () => {
+    it("pages of changes go on where the one before ended, and end at the store's revision", async () => {
+      const { store } = await setUp();
+      for (let n = 1; n <= 10; n += 1) await store.put(n % 2 === 1 ? "a/x" : "b/x", String(n), { cause });
+      const page = await store.changes("a/", 0, 2);
+      expect(page.changes.map(({ revision }) => revision)).toEqual([1, 3]);
+      expect(page.through).toBe(3);
+      const rest = await store.changes("a/", page.through, 9);
+      expect(rest.changes.map(({ revision }) => revision)).toEqual([5, 7, 9]);
+      expect(rest.through).toBe(10);
+      expect(await store.changes("a/", 10, 9)).toEqual({ changes: [], through: 10 });
+      expect(await store.changes("none/", 0, 9)).toEqual({ changes: [], through: 10 });
+    });
+
+    it("a reader gets past thousands of changes that are not below its prefix", async () => {
+      const { store } = await setUp();
+      await Promise.all(Array.from({ length: 6000 }, (_, n) => store.put("a/x", String(n), { cause })));
+      await store.put("b/x", "1", { cause });
+      expect((await readAll(store, "b/", 0, 10)).map(({ revision }) => revision)).toEqual([6001]);
+    });
+
+    it("history is one key's, newest first, across deletes, and pages by revision", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      await store.put("ab", "x", { cause });
+      await store.delete("a", { cause });
+      await store.put("a", "2", { cause });
+      await store.put("a", "3", { cause });
+      expect((await store.history("a", 2)).map(({ revision }) => revision)).toEqual([5, 4]);
+      expect((await store.history("a", 9, 4)).map(({ revision }) => revision)).toEqual([3, 1]);
+      expect((await store.history("a", 9)).map(({ value, previous }) => [value, previous])).toEqual([
+        ["3", "2"],
+        ["2", undefined],
+        [undefined, "1"],
+        ["1", undefined],
+      ]);
+      expect(await store.history("none", 9)).toEqual([]);
+    });
+
+    it("limits and revisions that are no counts are refused", async () => {
+      const { store } = await setUp();
+      for (const limit of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+        expect(isReason(await rejection(store.changes("", 0, limit)), "ARGUMENT_INVALID")).toBe(true);
+        expect(isReason(await rejection(store.history("a", limit)), "ARGUMENT_INVALID")).toBe(true);
+      }
+      for (const revision of [Number.NaN, 0.5]) {
+        expect(isReason(await rejection(store.changes("", revision, 1)), "ARGUMENT_INVALID")).toBe(true);
+        expect(isReason(await rejection(store.watch(revision, () => {})), "ARGUMENT_INVALID")).toBe(true);
+        expect(isReason(await rejection(store.compact(revision)), "ARGUMENT_INVALID")).toBe(true);
+      }
+    });
+  });
+
+  describe(`${name}: compaction`, () => {
+    it("leaves the entries and the newest changes of each key, with what they replaced", async () => {
+      const { store } = await setUp();
+      const count = KEPT_CHANGES_PER_KEY + 50;
+      for (let n = 1; n <= count; n += 1) await store.put("hot", String(n), { cause });
+      await store.put("cold", "1", { cause });
+      await store.compact(count + 1);
+      const history = await store.history("hot", 999);
+      expect(history).toHaveLength(KEPT_CHANGES_PER_KEY);
+      expect(history[0]).toMatchObject({ value: String(count), previous: String(count - 1) });
+      expect(history.at(-1)).toMatchObject({ value: "51", previous: "50" });
+      expect(await store.history("cold", 9)).toHaveLength(1);
+      expect((await store.list("")).entries.map(({ value }) => value)).toEqual(["1", String(count)]);
+    });
+
+    it("what is above the compacted revision stays, however many changes a key has", async () => {
+      const { store } = await setUp();
+      for (let n = 1; n <= 300; n += 1) await store.put("hot", String(n), { cause });
+      await store.compact(50);
+      expect(await store.history("hot", 999)).toHaveLength(250);
+      const changes = await readAll(store, "", 50, 7);
+      expect(changes.map(({ previous }) => previous)).toEqual(Array.from({ length: 250 }, (_, n) => String(n + 50)));
+    });
+
+    it("a life that ended is forgotten with its end, the next one is not", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      await store.delete("a", { cause });
+      await store.put("a", "2", { cause });
+      await store.compact(1);
+      expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3, 2, 1]);
+      await store.compact(2);
+      expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3]);
+      await store.compact(3);
+      expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3]);
+    });
+
+    it("goes no further than there is, and never back", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      await store.compact(99);
+      await store.compact(0);
+      await store.compact(-1);
+      expect(await store.changes("", 1, 9)).toEqual({ changes: [], through: 1 });
+      expect(await rejection(store.changes("", 0, 9))).toBeInstanceOf(RevisionCompacted);
+      expect(await store.put("a", "2", { cause })).toMatchObject({ revision: 2 });
+    });
+
+    it("happens by itself beyond the changes to keep, a little at a time", async () => {
+      const { store } = await setUp(50);
+      let oldest = 0;
+      for (let head = 1; head <= 400; head += 1) {
+        await store.put(`k${head % 3}`, "1", { cause });
+        const error = await rejection(store.changes("", -1, 9));
+        const now = (error as RevisionCompacted).oldest;
+        expect(now - oldest).toBeLessThanOrEqual(32);
+        expect(head - now).toBeLessThan(50 + 32);
+        if (now > 0) expect(head - now).toBeGreaterThanOrEqual(50);
+        oldest = now;
+      }
+      expect(oldest).toBeGreaterThan(300);
+      expect(await readAll(store, "", oldest, 9)).toHaveLength(400 - oldest);
+    });
+
+    it("keys that come and go leave nothing behind", async () => {
+      const { store } = await setUp(10);
+      for (let n = 0; n < 100; n += 1) {
+        await store.put(`k${n}`, "1", { cause });
+        await store.delete(`k${n}`, { cause });
+      }
+      expect(await store.history("k0", 9)).toEqual([]);
+      expect(await store.history("k50", 9)).toEqual([]);
+      expect(await store.history("k99", 9)).toHaveLength(2);
+    });
+  });
+
+  describe(`${name}: any sequence of commands`, () => {
+    it("leaves the store as the model says: entries, changes by page, watch stream, history", async () => {
+      await fc.assert(
+        fc.asyncProperty(commands, fc.nat(), fc.integer({ min: 1, max: 50 }), async (sequence, from, limit) => {
+          const { store, clock } = await setUp();
+          const model: Model = { changes: [], compacted: 0 };
+          const told: Change[] = [];
+          await store.watch(0, (change) => told.push(change));
+          for (const command of sequence) {
+            clock.advance(1.5);
+            await runCommand(store, model, command, clock.now());
+          }
+          const head = headOf(model);
+          expect(told).toEqual(model.changes);
+          for (const prefix of ["", "a/", "a/2", "b/ä", "c"]) {
+            expect(await store.list(prefix)).toEqual({ entries: entriesOf(model, prefix), revision: head });
+            const after = model.compacted + (from % (head - model.compacted + 1));
+            const expected = model.changes.filter(({ key, revision }) => revision > after && key.startsWith(prefix));
+            expect(await readAll(store, prefix, after, limit)).toEqual(expected);
+          }
+          const replayed: Change[] = [];
+          await store.watch(model.compacted, (change) => replayed.push(change));
+          expect(replayed).toEqual(model.changes.filter(({ revision }) => revision > model.compacted));
+          for (const key of new Set(model.changes.map((change) => change.key))) {
+            expect(await store.get(key)).toEqual(entryOf(model, key));
+            const history = historyOf(model, key);
+            expect(await store.history(key, 9999)).toEqual(history);
+            expect(await store.history(key, limit, from)).toEqual(
+              history.filter(({ revision }) => revision < from).slice(0, limit),
+            );
+          }
+          await store.close();
+        }),
+        { numRuns: 30 },
+      );
+    });
+  });
+
+  describe(`${name}: close`, () => {
+    it("writes asked for before it are done, everything after it is refused", async () => {
+      const { store } = await setUp();
+      const told: string[] = [];
+      await store.watch(0, ({ key }) => told.push(key));
+      const last = store.put("a", "1", { cause });
+      await store.close();
+      expect(await last).toMatchObject({ revision: 1 });
+      expect(told).toEqual(["a"]);
+      for (const call of [
+        () => store.get("a"),
+        () => store.list(""),
+        () => store.put("a", "2", { cause }),
+        () => store.delete("a", { cause }),
+        () => store.changes("", 0, 1),
+        () => store.history("a", 1),
+        () => store.watch(0, () => {}),
+        () => store.compact(1),
+      ]) {
+        expect(isReason(await rejection(call()), "STORE_UNAVAILABLE")).toBe(true);
+      }
+      expect(told).toEqual(["a"]);
+      await store.close();
+    });
+  });
+}
+
+/** What a promise rejects with; undefined where it does not. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+/** All changes after a revision, page by page. */
+export async function readAll(store: Store, prefix: string, after: number, limit: number): Promise<Change[]> {
+  const all: Change[] = [];
+  for (let position = after; ; ) {
+    const { changes, through } = await store.changes(prefix, position, limit);
+    expect(changes.length).toBeLessThanOrEqual(limit);
+    all.push(...changes);
+    if (through === (await store.list("none")).revision) return all;
+    expect(through).toBeGreaterThan(position);
+    position = through;
+  }
+}
