@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
@@ -10,13 +10,13 @@ import { type Clock, type Engine, HeliosError, systemClock } from "../core/index
 import { fromHeliosError } from "./errors.ts";
 import { createHealth, createServingSwitch, type Serving } from "./health.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
-import { createIdempotency } from "./interceptors/idempotency.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
 import { createValidation } from "./interceptors/validation.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { createBreakerService } from "./services/breaker.ts";
 import { createFlagService } from "./services/flag.ts";
 import { createModuleService } from "./services/module.ts";
+import { createReplays } from "./services/replays.ts";
 import { createStatusService } from "./services/status.ts";
 import { createTestService } from "./services/test.ts";
 import { createHandler } from "./transport/handler.ts";
@@ -73,7 +73,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         log("error", "unforeseen error", { errorId, error: stackOf(error) }),
       ),
       createValidation(SERVICES),
-      createIdempotency(engine.requests),
     ],
     plainRoutes: {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
@@ -124,10 +123,14 @@ interface Parts {
 }
 
 function addServices(router: ConnectRouter, { engine, clock, version, serving }: Parts): void {
-  router.service(ModuleService, createModuleService({ modules: engine.modules, clock }));
-  router.service(FlagService, createFlagService({ flags: engine.flags, clock }));
-  router.service(BreakerService, createBreakerService({ breakers: engine.breakers, clock }));
-  router.service(TestService, createTestService({ testing: engine.testing }));
+  const replaying = createReplays(engine.requests);
+  const add = <S extends DescService>(service: S, impl: ServiceImpl<S>): void => {
+    router.service(service, replaying(service, impl));
+  };
+  add(ModuleService, createModuleService({ modules: engine.modules, clock }));
+  add(FlagService, createFlagService({ flags: engine.flags, clock }));
+  add(BreakerService, createBreakerService({ breakers: engine.breakers, clock }));
+  add(TestService, createTestService({ testing: engine.testing }));
   router.service(StatusService, createStatusService({ engine, clock, version }));
   const names = SERVICES.map(({ typeName }) => typeName);
   router.service(Health, createHealth(serving, names));

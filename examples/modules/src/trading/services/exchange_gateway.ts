@@ -1,0 +1,36 @@
+import type { HeliosModule, ModuleContext } from "helios/module";
+
+/** The exchange's side of the price: what a trader pays above and gets below the middle. */
+const HALF_SPREAD = 0.0005;
+
+/**
+ * Stands for the connection to an exchange. It quotes the simulator's prices, and it can be told to fail, so that one
+ * can see what the rest of the system does when the exchange is down.
+ */
+export default class ExchangeGateway implements HeliosModule {
+  static readonly version = "1.0.0";
+  #ctx: ModuleContext | undefined;
+  #failuresLeft = 0;
+
+  start(ctx: ModuleContext): void {
+    this.#ctx = ctx;
+  }
+
+  /** The best bid and ask of a symbol. */
+  async getTicker(input: { symbol: string }): Promise<{ symbol: string; bid: number; ask: number }> {
+    if (this.#failuresLeft > 0) {
+      this.#failuresLeft -= 1;
+      throw new Error("503 Service Unavailable");
+    }
+    const quote = (await this.#ctx?.call("market_simulator", "get_price", { symbol: input.symbol })) as {
+      price: number;
+    };
+    return { symbol: input.symbol, bid: quote.price * (1 - HALF_SPREAD), ask: quote.price * (1 + HALF_SPREAD) };
+  }
+
+  /** Lets the next `calls` calls of `getTicker` fail. */
+  injectFault(input: { calls: number }): { failing_calls: number } {
+    this.#failuresLeft = input.calls;
+    return { failing_calls: input.calls };
+  }
+}

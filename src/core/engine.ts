@@ -1,0 +1,122 @@
+import { type Breakers, createBreakers } from "./breakers/breakers.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { HeliosError } from "./errors.ts";
+import { createFlags, type Flags } from "./flags/flags.ts";
+import { type Log, silentLog } from "./log.ts";
+import { createModuleHost } from "./modules/host/index.ts";
+import { createModules, type Modules } from "./modules/modules.ts";
+import { createEvents, type EngineEvent } from "./status/events.ts";
+import { EVENT_SOURCES } from "./status/sources.ts";
+import { createStatus, type EngineStatus } from "./status/status.ts";
+import { Feed } from "./store/feed.ts";
+import { createMemoryStore } from "./store/memory.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
+import type { ExpectationCompiler } from "./testing/expectations.ts";
+import { createTesting, type Testing } from "./testing/testing.ts";
+import type { Hub } from "./watch/hub.ts";
+
+/** A file that people write, read whenever it is needed. */
+export interface SourceFile {
+  /** In messages. */
+  readonly name: string;
+  /** Its text; undefined where there is no such file. */
+  read(): Promise<string | undefined>;
+}
+
+export interface EngineOptions {
+  /** Directory below which all module files are. */
+  readonly modulesRoot: string;
+  /** Directory of the database, made where it is missing. Absent: everything is in memory and ends with the process. */
+  readonly dataDir?: string;
+  /** What fills the flags at the first start. Absent: the default flags. */
+  readonly flagsFile?: SourceFile;
+  /** What is registered and loaded at the first start. Absent: nothing. */
+  readonly modulesFile?: SourceFile;
+  /** Compiles the expectations of suites that are created. Absent: such suites are refused. */
+  readonly compileExpectation?: ExpectationCompiler;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Makes ids that are never the same twice. Default: random UUIDs. */
+  readonly newId?: () => string;
+  /** Default: nothing is logged. */
+  readonly log?: Log;
+}
+
+/** Flags, breakers, modules and tests over one store. */
+export interface Engine {
+  readonly flags: Flags;
+  readonly breakers: Breakers;
+  readonly modules: Modules;
+  readonly testing: Testing;
+  /** Every change of every domain, as lines for people. */
+  readonly events: Hub<EngineEvent, EngineEvent>;
+  readonly store: Store;
+  /** The store's revision up to which everything is applied. */
+  revision(): number;
+  status(): EngineStatus;
+  /** Ends every watch with that error, and refuses new ones. */
+  endWatches(error: HeliosError): void;
+  /** Stops all modules and closes the store. What was desired is started again by the next engine on the same data. */
+  close(): Promise<void>;
+}
+
+const NO_FILE: SourceFile = { name: "(none)", read: async () => undefined };
+
+/**
+ * Starts an engine. Resolves when every flag and breaker is there; desired modules are being started then, and
+ * `modules.settled` tells when each is up or known to have failed. Rejects with STORE_LOCKED, STORE_DAMAGED,
+ * STORE_FORMAT_UNKNOWN, FLAGS_FILE_INVALID or MODULES_FILE_INVALID; nothing is left running then.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { clock = systemClock, newId = () => crypto.randomUUID(), log = silentLog } = options;
+  const { flagsFile = NO_FILE, modulesFile = NO_FILE, compileExpectation } = options;
+  const store =
+    options.dataDir === undefined
+      ? createMemoryStore({ clock, incarnation: newId() })
+      : await openSqliteStore({ directory: options.dataDir, clock, newId });
+  const feed = new Feed(store);
+  const flags = createFlags({ feed, clock, log, readFile: () => flagsFile.read(), fileName: flagsFile.name });
+  const breakers = createBreakers({ feed, clock, newId, log });
+  const host = createModuleHost({ root: options.modulesRoot, clock, log });
+  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
+  const testing = createTesting({ feed, clock, newId, log, modules, compileExpectation });
+  modules.useGate(testing.gate);
+  const events = createEvents(feed, EVENT_SOURCES);
+  const hubs = [flags.hub, breakers.hub, modules.hub, events];
+  const close = async (): Promise<void> => {
+    const ended = HeliosError.of("SERVER_DRAINING", {});
+    for (const hub of hubs) hub.end(ended);
+    await testing.close();
+    await modules.close();
+    await host.close();
+    breakers.close();
+    feed.close();
+    await store.close();
+  };
+  try {
+    await feed.start();
+    await flags.start();
+    await breakers.start();
+    await testing.start();
+    await modules.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const status = createStatus({ clock, feed, flags, breakers, modules, testing });
+  return {
+    flags,
+    breakers,
+    modules,
+    testing,
+    events,
+    store,
+    revision: () => feed.revision,
+    status,
+    endWatches: (error) => {
+      for (const hub of hubs) hub.end(error);
+    },
+    close,
+  };
+}

@@ -1,0 +1,28 @@
+/** A field whose change is worth a word, and how its value reads. */
+export interface Told<T> {
+  readonly label: string;
+  /** Undefined: nothing to tell. */
+  readonly of: (record: T) => string | undefined;
+}
+
+/**
+ * Says how two records differ: `created PERCENTAGE, 25 %`, `enabled off -> on, 25 % -> 50 %`, `deleted`. Fields that
+ * are not in `told` are summed up as `changed`.
+ */
+export function describeChange<T>(before: T | undefined, after: T | undefined, told: readonly Told<T>[]): string {
+  if (after === undefined) return "deleted";
+  if (before === undefined)
+    return ["created", ...told.map((field) => labelled(field, after))].filter(Boolean).join(" ");
+  const changes = told.flatMap((field) => {
+    const [old, now] = [field.of(before), field.of(after)];
+    if (old === now) return [];
+    return [`${field.label === "" ? "" : `${field.label} `}${old ?? "none"} -> ${now ?? "none"}`];
+  });
+  return changes.length === 0 ? "changed" : changes.join(", ");
+}
+
+function labelled<T>({ label, of }: Told<T>, record: T): string {
+  const value = of(record);
+  if (value === undefined) return "";
+  return label === "" ? value : `${label} ${value}`;
+}

@@ -1,0 +1,46 @@
+import type { FlagDefinition, FlagRecord } from "../flags/definition.ts";
+import type { ModuleRecord } from "../modules/record.ts";
+import { describeChange, type Told } from "./describe.ts";
+import type { EventSource } from "./events.ts";
+
+const FLAG: readonly Told<FlagDefinition>[] = [
+  { label: "", of: ({ enabled }) => (enabled ? "on" : "off") },
+  { label: "", of: ({ strategy }) => strategy },
+  { label: "", of: ({ strategy, percentage }) => (strategy === "PERCENTAGE" ? `${percentage} %` : undefined) },
+  { label: "", of: ({ strategy, gradual }) => (strategy === "GRADUAL" && gradual ? schedule(gradual) : undefined) },
+  { label: "whitelist", of: ({ whitelist }) => (whitelist.length === 0 ? undefined : `${whitelist.length} entries`) },
+];
+
+function schedule({ initialPercentage, targetPercentage }: NonNullable<FlagDefinition["gradual"]>): string {
+  return `${initialPercentage} to ${targetPercentage} %`;
+}
+
+const MODULE: readonly Told<ModuleRecord>[] = [
+  { label: "", of: ({ lifecycle }) => lifecycle.state },
+  { label: "version", of: ({ registration }) => registration.version || undefined },
+  { label: "path", of: ({ registration }) => registration.modulePath },
+  { label: "generation", of: ({ generation }) => (generation === 0 ? undefined : String(generation)) },
+  { label: "failure", of: ({ lifecycle }) => ("failure" in lifecycle ? lifecycle.failure?.message : undefined) },
+];
+
+/** Where events come from. */
+export const EVENT_SOURCES: readonly EventSource[] = [
+  {
+    prefix: "flag/",
+    domain: "FLAGS",
+    noun: "flag",
+    describe: (before, after) => describeChange(flagOf(before), flagOf(after), FLAG),
+  },
+  {
+    prefix: "module/",
+    domain: "MODULES",
+    noun: "module",
+    describe: (before, after) => describeChange(before as ModuleRecord, after as ModuleRecord, MODULE),
+  },
+];
+
+/** A tombstone is no flag. */
+function flagOf(record: unknown): FlagDefinition | undefined {
+  if (record === undefined || "deleted" in (record as FlagRecord)) return undefined;
+  return record as FlagDefinition;
+}

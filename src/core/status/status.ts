@@ -1,0 +1,69 @@
+import type { Breakers } from "../breakers/breakers.ts";
+import type { Flags } from "../flags/flags.ts";
+import type { Modules } from "../modules/modules.ts";
+import type { Feed } from "../store/feed.ts";
+import type { Testing } from "../testing/testing.ts";
+import type { EventDomain } from "./events.ts";
+
+/** One thing that is not as it should be. */
+export interface Unhealthy {
+  readonly domain: EventDomain;
+  readonly name: string;
+  readonly state: string;
+  readonly why: string;
+  /** Wall time in ms. */
+  readonly since: number | undefined;
+}
+
+export interface DomainStatus {
+  readonly total: number;
+  readonly byState: Readonly<Record<string, number>>;
+  /** Watches that are open. */
+  readonly watchers: number;
+}
+
+/** The whole at a glance. */
+export interface EngineStatus {
+  readonly revision: number;
+  /** Every flag can be evaluated, and every module that should run does, or is known to have failed. */
+  readonly ready: boolean;
+  readonly unhealthy: readonly Unhealthy[];
+  readonly modules: DomainStatus;
+  readonly flags: DomainStatus;
+  readonly breakers: DomainStatus;
+  readonly tests: DomainStatus;
+}
+
+export interface StatusDeps {
+  readonly feed: Feed;
+  readonly flags: Flags;
+  readonly breakers: Breakers;
+  readonly modules: Modules;
+  readonly testing: Testing;
+}
+
+export function createStatus({ feed, flags, breakers, modules, testing }: StatusDeps): () => EngineStatus {
+  return () => ({
+    revision: feed.revision,
+    ready: modules.isSettled,
+    unhealthy: [...failedModules(modules), ...openBreakers(breakers)],
+    modules: domain(modules.list().map(({ record }) => record.lifecycle.state), modules.hub.watcherCount),
+    flags: domain(flags.list().map(({ record }) => (record.enabled ? "ENABLED" : "DISABLED")), flags.hub.watcherCount),
+    breakers: domain(breakers.list().map(({ state }) => state), breakers.hub.watcherCount),
+    tests: domain(testing.allRuns().map(runState), 0),
+  });
+}
+
+function domain(states: readonly string[], watchers: number): DomainStatus {
+  const byState: Record<string, number> = {};
+  for (const state of states) byState[state] = (byState[state] ?? 0) + 1;
+  return { total: states.length, byState, watchers };
+}
+
+function failedModules(modules: Modules): Unhealthy[] {
+  return modules.list().flatMap(({ name, record: { lifecycle } }) => {
+    if (lifecycle.state !== "FAILED") return [];
+    const { step, message, time } = lifecycle.failure;
+    return [{ domain: "MODULES", name, state: "FAILED", why: `${step}: ${message}`, since: time }];
+  });
+}

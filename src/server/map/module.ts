@@ -1,0 +1,146 @@
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import {
+  Isolation,
+  type Module as ModuleMessage,
+  ModuleSchema,
+  ModuleState,
+  SwapReportSchema,
+  type SwapStep as SwapStepMessage,
+  SwapStepSchema,
+} from "../../../gen/helios/v1/module_pb.ts";
+import type { RegisterModuleRequest } from "../../../gen/helios/v1/module_service_pb.ts";
+import type {
+  Grants,
+  Module,
+  ModuleRecord,
+  Payload,
+  RegistrationFields,
+  SwapReport,
+  SwapStep,
+} from "../../core/index.ts";
+import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
+import { fromDuration, type JsonValue, toDuration, toStruct, toTimestamp } from "./common.ts";
+
+/** A module as it is; `inFlight` counts the calls under way now. */
+export function toModule(module: Module, inFlight: number): ModuleMessage {
+  const { name, record, revision, etag } = module;
+  const { registration, lifecycle, lastSwap } = record;
+  const running = runningOf(record);
+  return create(ModuleSchema, {
+    name,
+    modulePath: registration.modulePath,
+    version: registration.version || (running?.version ?? ""),
+    dependencies: [...registration.dependencies],
+    hotReloadable: registration.hotReloadable,
+    isolation: Isolation[registration.isolation],
+    config: toStruct(registration.config),
+    envNames: Object.keys(registration.env).sort(),
+    grants: toGrants(registration.grants),
+    startTimeout: toDuration(registration.startTimeoutMs),
+    callTimeout: toDuration(registration.callTimeoutMs),
+    maxHeapMb: registration.maxHeapMb,
+    concurrency: registration.concurrency,
+    testSuite: registration.testSuite,
+    reloadHooks: registration.reloadHooks.map(({ method, input }) => ({ method, input: toValue(input) })),
+    breaker: toBreakerConfig(registration.breaker),
+    fallbackModule: registration.fallbackModule,
+    sha256: registration.sha256,
+    state: ModuleState[lifecycle.state],
+    ...failureOf(record),
+    generation: record.generation,
+    runningSha256: running?.sha256 ?? "",
+    methods: lifecycle.state === "LOADED" || lifecycle.state === "ACTIVE" ? [...lifecycle.running.methods] : [],
+    restarts: record.restarts,
+    ...(lastSwap === undefined ? {} : { lastSwap: toSwapReport(lastSwap) }),
+    ...(running === undefined ? {} : { loadTime: toTimestamp(running.loadTime) }),
+    inFlight,
+    revision: BigInt(revision),
+    etag,
+    createTime: toTimestamp(module.createTime),
+    updateTime: toTimestamp(module.updateTime),
+  });
+}
+
+function runningOf({ lifecycle }: ModuleRecord) {
+  if ("running" in lifecycle) return lifecycle.running;
+  return lifecycle.state === "FAILED" ? lifecycle.last : undefined;
+}
+
+function failureOf({ lifecycle }: ModuleRecord) {
+  if (!("failure" in lifecycle) || lifecycle.failure === undefined) return {};
+  const { step, message, stack = "", time } = lifecycle.failure;
+  return { failure: { step, message, stack, time: toTimestamp(time) } };
+}
+
+function toGrants({ fsRead, fsWrite, net, childProcess }: Grants) {
+  return { fsRead: [...fsRead], fsWrite: [...fsWrite], net, childProcess };
+}
+
+function toSwapReport(report: SwapReport) {
+  const { swapped, fromVersion, toVersion, failedStep = "", failure = "", steps, time } = report;
+  return create(SwapReportSchema, {
+    swapped,
+    fromVersion,
+    toVersion,
+    failedStep,
+    failure,
+    steps: steps.map(toSwapStep),
+    time: toTimestamp(time),
+  });
+}
+
+export function toSwapStep({ name, durationMs, outcome, detail }: SwapStep): SwapStepMessage {
+  return create(SwapStepSchema, { name, duration: toDuration(durationMs), outcome, detail });
+}
+
+/** What a request registers; what it leaves out is left out. */
+export function fromRegistration(request: RegisterModuleRequest): RegistrationFields {
+  const { modulePath, version, dependencies, config, env, sha256, grants, testSuite, fallbackModule } = request;
+  return {
+    modulePath,
+    version,
+    dependencies,
+    hotReloadable: request.hotReloadable,
+    isolation: request.isolation === Isolation.THREAD ? "THREAD" : "PROCESS",
+    config: config ?? {},
+    env,
+    sha256,
+    grants: grants && {
+      fsRead: grants.fsRead,
+      fsWrite: grants.fsWrite,
+      net: grants.net,
+      childProcess: grants.childProcess,
+    },
+    startTimeoutMs: fromDuration(request.startTimeout),
+    callTimeoutMs: fromDuration(request.callTimeout),
+    maxHeapMb: request.maxHeapMb,
+    concurrency: request.concurrency,
+    testSuite,
+    reloadHooks: request.reloadHooks.map(({ method, input }) => ({
+      method,
+      input: input === undefined ? null : toJson(ValueSchema, input),
+    })),
+    breaker: request.breaker && fromBreakerConfig(request.breaker),
+    fallbackModule,
+  };
+}
+
+type PayloadMessage =
+  | { readonly case: "json"; readonly value: Parameters<typeof toJson<typeof ValueSchema>>[1] }
+  | { readonly case: "binary"; readonly value: Uint8Array }
+  | { readonly case: undefined; readonly value?: undefined };
+
+export function fromPayload(payload: PayloadMessage): Payload {
+  if (payload.case === "binary") return { binary: payload.value };
+  return { json: payload.case === undefined ? null : toJson(ValueSchema, payload.value) };
+}
+
+export function toPayload(payload: Payload) {
+  if ("binary" in payload) return { case: "binary" as const, value: payload.binary };
+  return { case: "json" as const, value: toValue(payload.json) };
+}
+
+function toValue(json: unknown) {
+  return fromJson(ValueSchema, (json ?? null) as JsonValue);
+}

@@ -1,0 +1,141 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
+import { type Clock, type Flags, HeliosError } from "../../core/index.ts";
+import { byOf, fromTimestamp, toStruct } from "../map/common.ts";
+import {
+  fromContext,
+  fromNewFlag,
+  fromReloadMode,
+  fromStrategy,
+  fromUpdate,
+  toDifference,
+  toEvaluation,
+  toFlag,
+  toHistoryEntry,
+  toWatchFrame,
+} from "../map/flag.ts";
+import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { watchFrames } from "./watching.ts";
+
+export interface FlagServiceDeps {
+  readonly flags: Flags;
+  readonly clock: Clock;
+}
+
+/** FlagService over the engine's flags. Requests are validated before they come here. */
+export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImpl<typeof FlagService> {
+  const now = (): number => clock.now();
+
+  return {
+    async createFlag(request) {
+      const { flag: message, revive } = request;
+      if (message === undefined) throw missing("flag");
+      const flag = await flags.create(message.name, fromNewFlag(message), { revive }, byOf(request));
+      return { flag: toFlag(flag, now()) };
+    },
+
+    getFlag: ({ name }) => ({ flag: toFlag(flags.get(name), now()) }),
+
+    listFlags(request) {
+      const { items, nextPageToken } = pageOf(flags.list(), request, ({ name }) => name);
+      return { flags: items.map((flag) => toFlag(flag, now())), nextPageToken };
+    },
+
+    async updateFlag(request) {
+      const { flag: message, updateMask } = request;
+      if (message === undefined) throw missing("flag");
+      const flag = await flags.update(message.name, fromUpdate(message, updateMask), byOf(request));
+      return { flag: toFlag(flag, now()) };
+    },
+
+    async deleteFlag(request) {
+      const { flag, revision } = await flags.delete(request.name, byOf(request));
+      return { flag: toFlag(flag, now()), revision: BigInt(revision) };
+    },
+
+    async enableFlag(request) {
+      const { name, enabled, allowMissing } = request;
+      const strategy = fromStrategy(request.strategy, "strategy");
+      const flag = await flags.enable(name, { strategy, enabled, allowMissing }, byOf(request));
+      return { flag: toFlag(flag, now()) };
+    },
+
+    async disableFlag(request) {
+      return { flag: toFlag(await flags.disable(request.name, byOf(request)), now()) };
+    },
+
+    async setPercentage(request) {
+      const { name, percentage, allowMissing } = request;
+      if (percentage === undefined) throw missing("percentage");
+      const flag = await flags.setPercentage(name, percentage, { allowMissing }, byOf(request));
+      return { flag: toFlag(flag, now()) };
+    },
+
+    async setGradual(request) {
+      const { name, initialPercentage, targetPercentage, allowMissing } = request;
+      const startTime = fromTimestamp(request.startTime, "start_time");
+      const endTime = fromTimestamp(request.endTime, "end_time");
+      if (targetPercentage === undefined) throw missing("target_percentage");
+      if (endTime === undefined) throw missing("end_time");
+      const options = { initialPercentage, targetPercentage, startTime, endTime, allowMissing };
+      return { flag: toFlag(await flags.setGradual(name, options, byOf(request)), now()) };
+    },
+
+    async addToWhitelist(request) {
+      const { name, entries, setStrategy, allowMissing } = request;
+      const options = { setStrategy, allowMissing };
+      const { flag, strategyChanged } = await flags.addToWhitelist(name, entries, options, byOf(request));
+      return { flag: toFlag(flag, now()), strategyChanged };
+    },
+
+    async removeFromWhitelist(request) {
+      const flag = await flags.removeFromWhitelist(request.name, request.entries, byOf(request));
+      return { flag: toFlag(flag, now()) };
+    },
+
+    evaluateFlag: ({ name, context }) => ({ evaluation: toEvaluation(flags.evaluate(name, fromContext(context))) }),
+
+    evaluateFlags({ names, context }) {
+      const asked = names.length === 0 ? "all" : names;
+      const { evaluations, revision } = flags.evaluateMany(asked, fromContext(context));
+      return { evaluations: evaluations.map(toEvaluation), revision: BigInt(revision) };
+    },
+
+    async reloadFlags(request) {
+      const options = { mode: fromReloadMode(request.mode), dryRun: request.dryRun };
+      const { differences, revision } = await flags.reload(options, byOf(request));
+      return { differences: differences.map((one) => toDifference(one, now())), revision: BigInt(revision) };
+    },
+
+    exportFlags() {
+      const { flags: shape, revision } = flags.export();
+      return { flags: toStruct(shape), revision: BigInt(revision) };
+    },
+
+    async listFlagHistory({ name, pageSize, pageToken }) {
+      const limit = pageLimit(pageSize);
+      // One more than the page holds tells whether there is a next one.
+      const found = await flags.history(name, { limit: limit + 1, beforeRevision: readRevision(pageToken) });
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        entries: page.map((change) => toHistoryEntry(change, now())),
+        nextPageToken: found.length > limit && last !== undefined ? writePageToken(String(last.revision)) : "",
+      };
+    },
+
+    watchFlags: (request, context) =>
+      watchFrames(flags.hub, request, context, clock, (frame, head) => toWatchFrame(frame, head, now())),
+  };
+}
+
+function missing(field: string): HeliosError {
+  return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
+}
+
+function readRevision(pageToken: string): number | undefined {
+  const key = readPageToken(pageToken);
+  if (key === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(key)) throw HeliosError.of("PAGE_TOKEN_INVALID", { page_token: pageToken });
+  return Number(key);
+}

@@ -1,0 +1,47 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { createManualClock, createMemoryStore, Feed, type ManualClock, type Store } from "../../src/core/index.ts";
+import { createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "../../src/core/requests.ts";
+
+let clock: ManualClock;
+let store: Store;
+
+beforeEach(() => {
+  clock = createManualClock();
+  store = createMemoryStore({ clock, incarnation: "one" });
+});
+
+async function open(): Promise<RequestLog> {
+  const feed = new Feed(store);
+  const log = createRequestLog({ feed, clock });
+  await feed.start();
+  return log;
+}
+
+const answered = { digest: "d", answer: "a" };
+
+describe("the request log", () => {
+  it("finds what was answered within the window, and not after it", async () => {
+    const log = await open();
+    expect(log.find("1")).toBeUndefined();
+    await log.remember("1", answered);
+    clock.advance(REPLAY_WINDOW_MS);
+    expect(log.find("1")).toEqual(answered);
+    clock.advance(1);
+    expect(log.find("1")).toBeUndefined();
+  });
+
+  it("remembers across a restart", async () => {
+    await (await open()).remember("1", answered);
+    expect((await open()).find("1")).toEqual(answered);
+  });
+
+  it("takes what is too old out of the store", async () => {
+    const log = await open();
+    await log.remember("1", answered);
+    for (let tenth = 0; tenth < 12; tenth += 1) {
+      clock.advance(REPLAY_WINDOW_MS / 10);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect((await store.list("request/")).entries).toEqual([]);
+  });
+});

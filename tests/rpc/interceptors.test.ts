@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { Code, ConnectError, createClient, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { errorInfo } from "../../clients/typescript/src/index.ts";
+import { FlagService, SetPercentageResponseSchema } from "../../gen/helios/v1/flag_service_pb.ts";
+import { createManualClock, createMemoryStore, createRequestLog, Feed } from "../../src/core/index.ts";
+import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
+import { createCallLog } from "../../src/server/interceptors/logging.ts";
+import { createValidation } from "../../src/server/interceptors/validation.ts";
+import { createReplays } from "../../src/server/services/replays.ts";
+
+async function setUp(service: Partial<ServiceImpl<typeof FlagService>>) {
+  const clock = createManualClock();
+  const feed = new Feed(createMemoryStore({ clock, incarnation: "one" }));
+  const requests = createRequestLog({ feed, clock });
+  await feed.start();
+  const lines: unknown[] = [];
+  const interceptors = [
+    createCallLog(clock, (level, message, fields) => lines.push({ level, message, ...fields })),
+    createErrorMapping(
+      () => "error-1",
+      (errorId, error) => lines.push({ errorId, error }),
+    ),
+    createValidation([FlagService]),
+  ];
+  const none = Object.fromEntries(FlagService.methods.map(({ localName }) => [localName, () => ({})]));
+  const whole = { ...none, ...service } as ServiceImpl<typeof FlagService>;
+  const transport = createRouterTransport(
+    (router) => router.service(FlagService, createReplays(requests)(FlagService, whole)),
+    {
+      router: { interceptors },
+    },
+  );
+  return { client: createClient(FlagService, transport), lines };
+}
+
+const failure = (call: Promise<unknown>): Promise<ConnectError> =>
+  call.then(
+    () => Promise.reject(new Error("it did not fail")),
+    (error: unknown) => ConnectError.from(error),
+  );
+
+describe("every request", () => {
+  it.each<[string, MessageInitShape<typeof FlagService.method.setPercentage.input>, string]>([
+    ["without a name", { percentage: 1 }, "name"],
+    ["with a name that is none", { name: "../etc", percentage: 1 }, "name"],
+    ["without a percentage", { name: "a" }, "percentage"],
+    ["with NaN", { name: "a", percentage: Number.NaN }, "percentage"],
+    ["with more than all", { name: "a", percentage: 100.5 }, "percentage"],
+    ["with infinitely many", { name: "a", percentage: Number.POSITIVE_INFINITY }, "percentage"],
+    ["with an id that is no UUID", { name: "a", percentage: 1, requestId: "1" }, "request_id"],
+  ])("%s is refused before the service sees it, and the field is named", async (_, request, field) => {
+    const { client } = await setUp({ setPercentage: () => Promise.reject(new Error("the service saw it")) });
+    const error = await failure(client.setPercentage(request));
+    expect(error.code).toBe(Code.InvalidArgument);
+    expect(errorInfo(error)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
+    expect(error.findDetails(ViolationsSchema)[0]?.violations.length).toBeGreaterThan(0);
+  });
+
+  it("that ends in an unforeseen error tells an id, and the log tells the cause under it", async () => {
+    const { client, lines } = await setUp({ setPercentage: () => Promise.reject(new Error("secret")) });
+    const error = await failure(client.setPercentage({ name: "a", percentage: 1 }));
+    expect(errorInfo(error)).toMatchObject({ reason: "INTERNAL", metadata: { error_id: "error-1" } });
+    expect(error.message).not.toContain("secret");
+    expect(lines).toContainEqual({ errorId: "error-1", error: expect.objectContaining({ message: "secret" }) });
+  });
+
+  it("leaves a line when it ends, of streams too", async () => {
+    const { client, lines } = await setUp({
+      setPercentage: () => create(SetPercentageResponseSchema),
+      async *watchFlags() {
+        yield { revision: 1n };
+        throw new Error("broken");
+      },
+    });
+    await client.setPercentage({ name: "a", percentage: 1 });
+    await failure(
+      (async () => {
+        for await (const _ of client.watchFlags({}));
+      })(),
+    );
+    expect(lines).toMatchObject([
+      { level: "info", message: "call", rpc: "FlagService/SetPercentage", code: "ok" },
+      { errorId: "error-1" },
+      { level: "error", message: "call failed", rpc: "FlagService/WatchFlags", code: "internal" },
+    ]);
+  });
+});
+
+describe("a request with an id", () => {
+  it("is done once however often it is sent, and each gets the first answer", async () => {
+    let done = 0;
+    const { client } = await setUp({
+      setPercentage: async () => ({ flag: { name: "a", revision: BigInt(++done) } }),
+    });
+    const request = { name: "a", percentage: 1, requestId: randomUUID() };
+    const answers = await Promise.all([client.setPercentage(request), client.setPercentage(request)]);
+    answers.push(await client.setPercentage(request));
+    expect(answers.map(({ flag }) => flag?.revision)).toEqual([1n, 1n, 1n]);
+    expect(done).toBe(1);
+  });
+
+  it("is refused when its id was another's", async () => {
+    const { client } = await setUp({ setPercentage: () => ({}), disableFlag: () => ({}) });
+    const requestId = randomUUID();
+    await client.setPercentage({ name: "a", percentage: 1, requestId });
+    const other = await failure(client.setPercentage({ name: "a", percentage: 2, requestId }));
+    expect(errorInfo(other)?.reason).toBe("REQUEST_ID_REUSED");
+    const elsewhere = await failure(client.disableFlag({ name: "a", requestId: requestId.toUpperCase() }));
+    expect(errorInfo(elsewhere)?.reason).toBe("REQUEST_ID_REUSED");
+  });
+
+  it("is tried again after it failed", async () => {
+    let calls = 0;
+    const { client } = await setUp({
+      setPercentage: () => (++calls === 1 ? Promise.reject(new ConnectError("later", Code.Unavailable)) : {}),
+    });
+    const request = { name: "a", percentage: 1, requestId: randomUUID() };
+    expect((await failure(client.setPercentage(request))).code).toBe(Code.Unavailable);
+    await client.setPercentage(request);
+    expect(calls).toBe(2);
+  });
+});
