@@ -16,13 +16,22 @@ export interface OwnServer {
   stop(): Promise<number | null>;
 }
 
-/** Starts Helios on a free port and waits until it is ready. */
-export async function startOwnServer(): Promise<OwnServer> {
+/** Starts Helios on a free port, with further flags if any, and waits until it is ready. */
+export async function startOwnServer(flags: readonly string[] = []): Promise<OwnServer> {
   const directory = await mkdtemp(join(tmpdir(), "helios-demo-"));
   const port = await freePort();
   const child = spawn(
     process.execPath,
-    [MAIN, "--port", String(port), "--data-dir", join(directory, "data"), "--log-dir", join(directory, "logs")],
+    [
+      MAIN,
+      "--port",
+      String(port),
+      "--data-dir",
+      join(directory, "data"),
+      "--log-dir",
+      join(directory, "logs"),
+      ...flags,
+    ],
     { stdio: ["ignore", "ignore", "inherit"] },
   );
   const baseUrl = `http://127.0.0.1:${port}`;

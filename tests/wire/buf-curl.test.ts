@@ -1,0 +1,136 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const BUF = `${ROOT}/node_modules/.bin/buf`;
+/** How the process ends after an RPC that failed: its gRPC code, shifted (see `buf curl --help`). */
+const exitCode = (grpcCode: number): number => grpcCode << 3;
+
+let server: OwnServer;
+
+beforeAll(async () => {
+  server = await startOwnServer(["--modules-root", `${ROOT}/tests/fixtures/foreign`]);
+});
+
+afterAll(async () => {
+  expect(await server.stop()).toBe(0);
+});
+
+interface Outcome {
+  readonly code: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function curl(path: string, ...flags: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(BUF, ["curl", ...flags, `${server.baseUrl}${path}`], { cwd: ROOT }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
+    );
+  });
+}
+
+const HTTP_VERSIONS: [string, string, string[]][] = [
+  ["the schema that the server tells, over HTTP/2", "HTTP/2.0", ["--http2-prior-knowledge"]],
+  ["the schema that the server tells, without a flag", "HTTP/2.0", []],
+  ["the older reflection", "HTTP/2.0", ["--reflect-protocol", "grpc-v1alpha"]],
+  ["the schema from proto/, over HTTP/1.1", "HTTP/1.1", ["--schema", "proto"]],
+  ["the schema from proto/, over HTTP/2", "HTTP/2.0", ["--schema", "proto", "--http2-prior-knowledge"]],
+  ["gRPC-Web over HTTP/1.1", "HTTP/1.1", ["--schema", "proto", "--protocol", "grpcweb"]],
+  ["gRPC", "HTTP/2.0", ["--schema", "proto", "--protocol", "grpc"]],
+  ["gRPC with the schema that the server tells", "HTTP/2.0", ["--protocol", "grpc"]],
+];
+
+describe.each(HTTP_VERSIONS)("buf curl with %s", (_, version, flags) => {
+  it("calls", async () => {
+    const data = JSON.stringify({ name: "buf_curl", percentage: 12.5, allow_missing: true, actor: "buf" });
+    const { code, stdout, stderr } = await curl("/helios.v1.FlagService/SetPercentage", ...flags, "-d", data, "-v");
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining(version) });
+    const { flag } = JSON.parse(stdout) as { flag: Record<string, unknown> };
+    expect(flag).toMatchObject({ name: "buf_curl", enabled: true, strategy: "STRATEGY_PERCENTAGE", percentage: 12.5 });
+    expect(flag.revision).toMatch(/^[1-9]\d*$/);
+  });
+
+  it("shows an error with its reason", async () => {
+    const { code, stderr } = await curl("/helios.v1.ModuleService/GetModule", ...flags, "-d", '{"name": "nowhere"}');
+    expect(code).toBe(exitCode(5));
+    expect(JSON.parse(stderr)).toMatchObject({
+      code: "not_found",
+      details: [
+        {
+          type: "google.rpc.ErrorInfo",
+          debug: { reason: "MODULE_NOT_FOUND", domain: "helios", metadata: { name: "nowhere" } },
+        },
+      ],
+    });
+  });
+
+  it("shows which field of a request is wrong", async () => {
+    const data = '{"name": "buf_curl", "percentage": 101}';
+    const { code, stderr } = await curl("/helios.v1.FlagService/SetPercentage", ...flags, "-d", data);
+    expect(code).toBe(exitCode(3));
+    expect(JSON.parse(stderr)).toMatchObject({
+      code: "invalid_argument",
+      details: [
+        { type: "google.rpc.ErrorInfo", debug: { reason: "ARGUMENT_INVALID", metadata: { field: "percentage" } } },
+        {
+          type: "buf.validate.Violations",
+          debug: { violations: [{ field: { elements: [{ fieldName: "percentage" }] } }] },
+        },
+      ],
+    });
+  });
+
+  it("shows the frames of a watch as they come", async () => {
+    const request = [
+      "-d",
+      '{"names": ["llm_enhanced_decisions"]}',
+      `${server.baseUrl}/helios.v1.FlagService/WatchFlags`,
+    ];
+    const watch = spawn(BUF, ["curl", ...flags, ...request], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+    let shown = "";
+    for await (const chunk of watch.stdout) {
+      shown += chunk;
+      if (shown.includes("\n}\n")) break;
+    }
+    expect(JSON.parse(shown)).toMatchObject({
+      resumeToken: expect.stringMatching(/./),
+      heartbeatInterval: "15s",
+      snapshot: { complete: true, flags: [{ name: "llm_enhanced_decisions" }] },
+    });
+    const exited = once(watch, "exit");
+    watch.kill();
+    await exited;
+  });
+});
+
+describe("buf curl", () => {
+  it("lists the services", async () => {
+    const { stdout } = await curl("", "--list-services");
+    expect(stdout.trim().split("\n")).toEqual([
+      "grpc.health.v1.Health",
+      "grpc.reflection.v1.ServerReflection",
+      "grpc.reflection.v1alpha.ServerReflection",
+      "helios.v1.BreakerService",
+      "helios.v1.FlagService",
+      "helios.v1.ModuleService",
+      "helios.v1.StatusService",
+      "helios.v1.TestService",
+    ]);
+  });
+
+  it("lists the methods", async () => {
+    const { stdout } = await curl("", "--list-methods");
+    expect(stdout.split("\n")).toEqual(
+      expect.arrayContaining(["helios.v1.FlagService/SetPercentage", "helios.v1.StatusService/WatchEvents"]),
+    );
+  });
+
+  it("asks for health", async () => {
+    const { stdout } = await curl("/grpc.health.v1.Health/Check", "-d", '{"service": "helios.v1.FlagService"}');
+    expect(JSON.parse(stdout)).toEqual({ status: "SERVING" });
+  });
+});
