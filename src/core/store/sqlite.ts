@@ -124,6 +124,7 @@ function inspect(file: string): void {
     if (Number(format) > FORMAT) {
       throw HeliosError.of("STORE_FORMAT_UNKNOWN", { file, format: Number(format), supported: FORMAT });
     }
+    if (Number(format) < 1) throw damaged(file, "it has no format");
     const { integrity_check: verdict } = database.prepare("PRAGMA integrity_check(1)").get() ?? {};
     if (verdict !== "ok") throw damaged(file, String(verdict));
     const names = database.prepare("SELECT name FROM sqlite_schema").all();

@@ -1,0 +1,147 @@
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, it } from "vitest";
+import { createManualClock, systemClock } from "../../../src/core/clock.ts";
+import { isReason } from "../../../src/core/errors.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import { CREATE_META, CREATE_SCHEMA } from "../../../src/core/store/sqlite-schema.ts";
+import { SqliteStore } from "../../../src/core/store/sqlite-store.ts";
+import { RevisionConflict } from "../../../src/core/store/store.ts";
+import { makeDirectory } from "./directories.ts";
+import { type Filled, startWriter } from "./processes.ts";
+import { readAll, rejection } from "./suite.ts";
+
+const cause = { action: "Test" };
+
+/** A store whose database refuses the statements that `failing` matches, and tells of every one it was given. */
+function brittleStore() {
+  const real = new DatabaseSync(":memory:");
+  real.exec(CREATE_SCHEMA);
+  real.prepare(CREATE_META).run("one");
+  const state = { failing: /^$/, commits: 0, told: [] as number[] };
+  const check = (sql: string): void => {
+    if (state.failing.test(sql)) throw new Error("disk I/O error");
+  };
+  const store = new SqliteStore({
+    database: {
+      get isTransaction() {
+        return real.isTransaction;
+      },
+      exec(sql) {
+        check(sql);
+        real.exec(sql);
+        if (sql === "COMMIT") state.commits += 1;
+      },
+      prepare(sql) {
+        const statement = real.prepare(sql);
+        return {
+          get: (...values) => statement.get(...values),
+          all: (...values) => statement.all(...values),
+          run: (...values) => {
+            check(sql);
+            return statement.run(...values);
+          },
+        };
+      },
+    },
+    clock: createManualClock(),
+    keptChanges: 100_000,
+    defer: setImmediate,
+    release: () => real.close(),
+  });
+  return { store, state };
+}
+
+describe("a write that fails", () => {
+  for (const failing of [/^BEGIN/, /^COMMIT/, /INSERT INTO entries/, /INSERT INTO journal/]) {
+    it(`changes nothing, in memory neither, and tells nobody (${failing.source})`, async () => {
+      const { store, state } = brittleStore();
+      await store.watch(0, ({ revision }) => state.told.push(revision));
+      const before = await store.put("a", "1", { cause });
+      state.failing = failing;
+      expect(isReason(await rejection(store.put("a", "2", { cause })), "STORE_UNAVAILABLE")).toBe(true);
+      expect(await store.list("")).toEqual({ entries: [before], revision: 1 });
+      expect(await store.changes("", 0, 9)).toMatchObject({ changes: [{ revision: 1 }], through: 1 });
+      expect(state.told).toEqual([1]);
+      state.failing = /^$/;
+      expect(await store.put("a", "3", { cause, ifRevision: 1 })).toMatchObject({ revision: 2 });
+      expect(state.told).toEqual([1, 2]);
+    });
+  }
+
+  it("takes those with it that share its transaction, also the losers: they lost to what never was", async () => {
+    const { store, state } = brittleStore();
+    state.failing = /^COMMIT/;
+    const writes = [
+      store.put("a", "1", { cause, ifRevision: 0 }),
+      store.put("a", "2", { cause, ifRevision: 0 }),
+      store.delete("a", { cause }),
+      store.delete("none", { cause }),
+    ];
+    for (const result of await Promise.allSettled(writes)) {
+      expect(isReason(result.status === "rejected" && result.reason, "STORE_UNAVAILABLE")).toBe(true);
+    }
+    state.failing = /^$/;
+    expect(await store.put("a", "2", { cause, ifRevision: 0 })).toMatchObject({ revision: 1 });
+  });
+
+  it("while changes are compacted leaves those too", async () => {
+    const { store, state } = brittleStore();
+    for (let n = 0; n < 5; n += 1) await store.put("a", String(n), { cause });
+    state.failing = /UPDATE meta/;
+    expect(isReason(await rejection(store.compact(3)), "STORE_UNAVAILABLE")).toBe(true);
+    state.failing = /^$/;
+    expect(await readAll(store, "", 0, 9)).toHaveLength(5);
+    await store.compact(3);
+    expect(await readAll(store, "", 3, 9)).toHaveLength(2);
+  });
+});
+
+describe("writes asked for at once", () => {
+  it("share one transaction, and each has its own verdict", async () => {
+    const { store, state } = brittleStore();
+    const results = await Promise.allSettled([
+      store.put("a", "1", { cause, ifRevision: 0 }),
+      store.put("a", "2", { cause, ifRevision: 0 }),
+      store.put("a", "3", { cause, ifRevision: 1 }),
+      store.delete("a", { cause, ifRevision: 1 }),
+      store.delete("a", { cause, ifRevision: 2 }),
+      store.delete("a", { cause }),
+      store.put("a", "4", { cause, ifRevision: 0 }),
+    ]);
+    expect(state.commits).toBe(1);
+    expect(results.map((result) => (result.status === "fulfilled" ? result.value : result.reason))).toEqual([
+      expect.objectContaining({ revision: 1, value: "1" }),
+      new RevisionConflict("a", 0, 1),
+      expect.objectContaining({ revision: 2, value: "3" }),
+      new RevisionConflict("a", 1, 2),
+      3,
+      undefined,
+      expect.objectContaining({ revision: 4, value: "4" }),
+    ]);
+  });
+
+  it("are many transactions when they are very many, so that nothing else waits long", async () => {
+    const { store, state } = brittleStore();
+    await Promise.all(Array.from({ length: 1000 }, () => store.put("a", "1", { cause })));
+    expect(state.commits).toBe(4);
+  });
+});
+
+describe("a disk that is full", () => {
+  it("refuses writes, keeps what was acknowledged, and nothing else is found later", async () => {
+    const directory = makeDirectory();
+    const writer = startWriter(directory, "fill", 1000);
+    await writer.ended;
+    expect(writer.said[0]).toBe("open");
+    const { acknowledged, refusals, told, revision } = writer.said[1] as Filled;
+    expect(acknowledged.length).toBeGreaterThan(20);
+    expect(refusals).toEqual(Array.from({ length: 20 }, () => "STORE_UNAVAILABLE"));
+    expect(told).toBe(acknowledged.length);
+    expect(revision).toBe(acknowledged.length);
+    const store = await openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });
+    const changes = await readAll(store, "", 0, 100);
+    expect(changes.map(({ key, value, revision }) => ({ revision, key, value }))).toEqual(acknowledged);
+    await store.put("a", "1", { cause });
+    await store.close();
+  });
+});

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/core/clock.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import type { Change } from "../../../src/core/store/store.ts";
+import { makeDirectory } from "./directories.ts";
+import { type Acknowledged, startWriter } from "./processes.ts";
+import { readAll } from "./suite.ts";
+
+const KILLS = 30;
+
+/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+describe("a process killed while it writes", () => {
+  it(`loses no write that it acknowledged, ${KILLS} times on one directory`, async () => {
+    const random = seeded(20_261_123);
+    const directory = makeDirectory();
+    const acknowledged: Acknowledged[] = [];
+    let before: readonly Change[] = [];
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const writer = startWriter(directory, "loop");
+      // Where in the writing it is killed is decided by how much it has said, from nothing at all to a few hundred.
+      await writer.saidAtLeast(Math.floor(random() ** 3 * 400));
+      writer.process.kill("SIGKILL");
+      await writer.ended;
+      acknowledged.push(...(writer.said.filter((value) => typeof value === "object") as Acknowledged[]));
+
+      const store = await openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });
+      const changes = await readAll(store, "", 0, 1000);
+      const present = new Map<string, string>();
+      const byRevision = new Map(changes.map((change) => [change.revision, change]));
+      for (const { key, value, previous } of changes) {
+        expect(previous).toBe(present.get(key));
+        if (value === undefined) present.delete(key);
+        else present.set(key, value);
+      }
+      expect(changes.slice(0, before.length)).toEqual(before);
+      for (const { revision, key, value } of acknowledged) {
+        const change = byRevision.get(revision);
+        expect({ revision, key: change?.key, value: change?.value }).toEqual({ revision, key, value });
+      }
+      const { entries, revision } = await store.list("");
+      expect(revision).toBe(changes.length);
+      expect(new Map(entries.map((entry) => [entry.key, entry.value]))).toEqual(present);
+      before = changes;
+      await store.close();
+    }
+    expect(acknowledged.length).toBeGreaterThan(KILLS * 20);
+  });
+});
