@@ -1,7 +1,17 @@
 // Generates gen/ from proto/ and docs/errors.md from the error table. With --check it generates beside them and fails
 // where what is committed differs.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
@@ -15,12 +25,13 @@ function generate(into: string): void {
   writeFileSync(join(into, ERRORS_PAGE), errorsPage());
 }
 
-/** Every generated file below `root`, by its path. */
+/** Every generated file that is there below `root`, by its path. */
 function generated(root: string): Map<string, string> {
   const files = readdirSync(join(root, "gen"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-  return new Map([...files, ERRORS_PAGE].map((file) => [file, readFileSync(join(root, file), "utf8")]));
+  const there = [...files, ERRORS_PAGE].filter((file) => existsSync(join(root, file)));
+  return new Map(there.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 }
 
 function differences(): string[] {
