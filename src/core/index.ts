@@ -1,4 +1,23 @@
 // The engine's public list: what the server, and whoever uses Helios as a library, may rely on.
+export type { BreakerConfig, BreakerState, Outcome, Permit } from "./breakers/breaker.ts";
+export {
+  type Breaker,
+  type BreakerResource,
+  type Breakers,
+  type BreakersDeps,
+  createBreakers,
+  type OutcomeReport,
+} from "./breakers/breakers.ts";
+export { type BreakerConfigFields, completeConfig, DEFAULT_CONFIG } from "./breakers/config.ts";
+export {
+  type BreakerCallOptions,
+  type BreakerHandle,
+  type Fallback,
+  type HandleOptions,
+  type HandlePermit,
+  openError,
+} from "./breakers/handle.ts";
+export type { BreakerOverride, BreakerRecord } from "./breakers/record.ts";
 export { type By, causeOf } from "./change.ts";
 export { type Clock, createManualClock, type ManualClock, systemClock, type Timer } from "./clock.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
