@@ -1,0 +1,174 @@
+import { create } from "@bufbuild/protobuf";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import {
+  type BreakerConfig as BreakerConfigMessage,
+  BreakerConfigSchema,
+  type Breaker as BreakerMessage,
+  BreakerOverride,
+  BreakerSchema,
+  BreakerState,
+} from "../../../gen/helios/v1/breaker_pb.ts";
+import {
+  type AcquirePermitResponse,
+  AcquirePermitResponseSchema,
+  type BreakerChange,
+  BreakerChangeSchema,
+  Outcome,
+  type OutcomeReport as OutcomeReportMessage,
+  type WatchBreakersResponse,
+  WatchBreakersResponseSchema,
+} from "../../../gen/helios/v1/breaker_service_pb.ts";
+import {
+  type Breaker,
+  type BreakerConfigFields,
+  type BreakerRecord,
+  type BreakerResource,
+  DEFAULT_CONFIG,
+  type Delta,
+  type Frame,
+  HeliosError,
+  type OutcomeReport,
+  type Permit,
+} from "../../core/index.ts";
+import type { FrameHead } from "../services/watching.ts";
+import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
+
+/** A configuration as it is given; what is absent stays absent. */
+export function fromBreakerConfig(config: BreakerConfigMessage): BreakerConfigFields {
+  const { failureThreshold, timeout, successThreshold, probeConcurrency, probeTimeout } = config;
+  return {
+    failureThreshold,
+    timeoutMs: fromDuration(timeout),
+    successThreshold,
+    probeConcurrency,
+    probeTimeoutMs: fromDuration(probeTimeout),
+  };
+}
+
+/** A configuration with every default in place. */
+export function toBreakerConfig(fields: BreakerConfigFields): BreakerConfigMessage {
+  return create(BreakerConfigSchema, {
+    failureThreshold: fields.failureThreshold ?? DEFAULT_CONFIG.failureThreshold,
+    timeout: toDuration(fields.timeoutMs ?? DEFAULT_CONFIG.timeoutMs),
+    successThreshold: fields.successThreshold ?? DEFAULT_CONFIG.successThreshold,
+    probeConcurrency: fields.probeConcurrency ?? DEFAULT_CONFIG.probeConcurrency,
+    probeTimeout: toDuration(fields.probeTimeoutMs ?? DEFAULT_CONFIG.probeTimeoutMs),
+  });
+}
+
+const CONFIG_FIELDS: Readonly<Record<string, keyof BreakerConfigFields>> = {
+  failure_threshold: "failureThreshold",
+  timeout: "timeoutMs",
+  success_threshold: "successThreshold",
+  probe_concurrency: "probeConcurrency",
+  probe_timeout: "probeTimeoutMs",
+};
+
+/** What an update sets: the fields of the mask, one that is absent to its default; without a mask those present. */
+export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask | undefined): BreakerConfigFields {
+  const given = fromBreakerConfig(config);
+  if (mask === undefined || mask.paths.length === 0) return given;
+  const keys = mask.paths.map((path) => {
+    const key = CONFIG_FIELDS[path];
+    if (key !== undefined) return key;
+    const known = Object.keys(CONFIG_FIELDS).join(", ");
+    throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem: `${path} is none of ${known}` });
+  });
+  return Object.fromEntries(keys.map((key) => [key, given[key] ?? DEFAULT_CONFIG[key]]));
+}
+
+export function toBreaker(breaker: Breaker): BreakerMessage {
+  const { resource, override, counts, retryAfterMs } = breaker;
+  const { transition } = resource.record;
+  return create(BreakerSchema, {
+    name: breaker.name,
+    config: toBreakerConfig(breaker.config),
+    state: BreakerState[breaker.state],
+    automaticState: BreakerState[breaker.automaticState],
+    override: toOverride(override !== undefined),
+    ...(override === undefined ? {} : { overrideCause: toCause({ ...override, action: "OpenBreaker" }) }),
+    epoch: BigInt(breaker.epoch),
+    counts: {
+      consecutiveFailures: counts.consecutiveFailures,
+      consecutiveSuccesses: counts.consecutiveSuccesses,
+      successes: BigInt(counts.successes),
+      failures: BigInt(counts.failures),
+      ignored: BigInt(counts.ignored),
+      rejected: BigInt(counts.rejected),
+      lateSuccesses: BigInt(counts.lateSuccesses),
+      lateFailures: BigInt(counts.lateFailures),
+    },
+    ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
+    transitionTime: toTimestamp(transition.time),
+    transitionCause: toCause(transition),
+    probes: breaker.probes,
+    revision: BigInt(resource.revision),
+    etag: resource.etag,
+    createTime: toTimestamp(resource.createTime),
+    updateTime: toTimestamp(resource.updateTime),
+  });
+}
+
+const toOverride = (forcedOpen: boolean): BreakerOverride =>
+  forcedOpen ? BreakerOverride.FORCED_OPEN : BreakerOverride.UNSPECIFIED;
+
+export function toPermit(permit: Permit, forcedOpen: boolean): AcquirePermitResponse {
+  const { allowed, epoch } = permit;
+  const head = { allowed, epoch: BigInt(epoch), override: toOverride(forcedOpen) };
+  if (permit.allowed) {
+    const probe = permit.leaseId !== undefined;
+    const state = probe ? BreakerState.HALF_OPEN : BreakerState.CLOSED;
+    return create(AcquirePermitResponseSchema, { ...head, state, leaseId: permit.leaseId ?? "" });
+  }
+  const { state, retryAfterMs } = permit;
+  const retryAfter = retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) };
+  return create(AcquirePermitResponseSchema, { ...head, state: BreakerState[state], ...retryAfter });
+}
+
+const OUTCOMES = { [Outcome.SUCCESS]: "SUCCESS", [Outcome.FAILURE]: "FAILURE", [Outcome.IGNORED]: "IGNORED" } as const;
+
+export function fromReport({ name, epoch, leaseId, runs }: OutcomeReportMessage): OutcomeReport {
+  return {
+    name,
+    epoch: Number(epoch),
+    leaseId: leaseId === "" ? undefined : leaseId,
+    runs: runs.map(({ outcome, count }) => ({
+      outcome: OUTCOMES[outcome as keyof typeof OUTCOMES] ?? "IGNORED",
+      count: count === 0 ? 1 : count,
+    })),
+  };
+}
+
+/** `view` gives a stored breaker the counts of now. */
+export function toBreakersFrame(
+  frame: Frame<Delta<BreakerRecord>, BreakerResource>,
+  head: FrameHead,
+  view: (resource: BreakerResource) => Breaker,
+): WatchBreakersResponse {
+  const put = (resource: BreakerResource): BreakerMessage => toBreaker(view(resource));
+  switch (frame.kind) {
+    case "snapshot": {
+      const value = { breakers: frame.items.map(put), complete: frame.complete };
+      return create(WatchBreakersResponseSchema, { ...head, frame: { case: "snapshot", value } });
+    }
+    case "changes": {
+      const value = { changes: frame.items.map((delta) => toChange(delta, put)) };
+      return create(WatchBreakersResponseSchema, { ...head, frame: { case: "changes", value } });
+    }
+    case "heartbeat": {
+      const value = { serverTime: toTimestamp(frame.time) };
+      return create(WatchBreakersResponseSchema, { ...head, frame: { case: "heartbeat", value } });
+    }
+  }
+}
+
+function toChange(
+  { name, revision, time, cause, resource }: Delta<BreakerRecord>,
+  put: (resource: BreakerResource) => BreakerMessage,
+): BreakerChange {
+  const deleted = { name, revision: BigInt(revision), deleteTime: toTimestamp(time) };
+  return create(BreakerChangeSchema, {
+    change: resource === undefined ? { case: "deleted", value: deleted } : { case: "put", value: put(resource) },
+    cause: toCause(cause),
+  });
+}

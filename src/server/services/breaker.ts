@@ -1,0 +1,77 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { BreakerService } from "../../../gen/helios/v1/breaker_service_pb.ts";
+import type { Breakers, Clock } from "../../core/index.ts";
+import {
+  fromBreakerConfig,
+  fromConfigUpdate,
+  fromReport,
+  toBreaker,
+  toBreakersFrame,
+  toPermit,
+} from "../map/breaker.ts";
+import { byOf } from "../map/common.ts";
+import { pageOf } from "./paging.ts";
+import { watchFrames } from "./watching.ts";
+
+export interface BreakerServiceDeps {
+  readonly breakers: Breakers;
+  readonly clock: Clock;
+}
+
+/** BreakerService over the engine's breakers. Requests are validated before they come here. */
+export function createBreakerService({ breakers, clock }: BreakerServiceDeps): ServiceImpl<typeof BreakerService> {
+  return {
+    async getOrCreateBreaker(request) {
+      const config = request.config && fromBreakerConfig(request.config);
+      const { breaker, created, configConflict } = await breakers.getOrCreate(request.name, config, byOf(request));
+      return { breaker: toBreaker(breaker), created, configConflict };
+    },
+
+    getBreaker: ({ name }) => ({ breaker: toBreaker(breakers.get(name)) }),
+
+    listBreakers(request) {
+      const { items, nextPageToken } = pageOf(breakers.list(), request, ({ name }) => name);
+      return { breakers: items.map(toBreaker), nextPageToken };
+    },
+
+    async updateBreaker(request) {
+      const fields = request.config ? fromConfigUpdate(request.config, request.updateMask) : {};
+      return { breaker: toBreaker(await breakers.update(request.name, fields, byOf(request))) };
+    },
+
+    async deleteBreaker(request) {
+      const { breaker, revision } = await breakers.delete(request.name, byOf(request));
+      return { breaker: toBreaker(breaker), revision: BigInt(revision) };
+    },
+
+    acquirePermit({ name, clientId }) {
+      const permit = breakers.acquire(name, clientId);
+      const forcedOpen = !permit.allowed && permit.state === "OPEN" && permit.retryAfterMs === undefined;
+      return toPermit(permit, forcedOpen);
+    },
+
+    async reportOutcomes({ clientId, seq, reports }) {
+      const { duplicate, unknownNames } = breakers.report(clientId, Number(seq), reports.map(fromReport));
+      return { duplicate, unknownNames: [...unknownNames] };
+    },
+
+    async openBreaker(request) {
+      return { breaker: toBreaker(await breakers.open(request.name, byOf(request))) };
+    },
+
+    async resetBreaker(request) {
+      return { breaker: toBreaker(await breakers.reset(request.name, byOf(request))) };
+    },
+
+    async resetAllBreakers(request) {
+      const { namePrefix, dryRun } = request;
+      const reset = await breakers.resetAll({ namePrefix, dryRun }, byOf(request));
+      return { breakers: reset.map(toBreaker) };
+    },
+
+    watchBreakers: (request, context) =>
+      watchFrames(breakers.hub, request, context, clock, (frame, head) =>
+        toBreakersFrame(frame, head, (resource) => breakers.view(resource)),
+      ),
+  };
+}
