@@ -1,0 +1,338 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type BreakerConfig,
+  CLOSED,
+  type Event,
+  effectiveState,
+  type Machine,
+  nextTick,
+  type Permit,
+  step,
+} from "../../../src/core/breakers/breaker.ts";
+import { toMachine, toRecord } from "../../../src/core/breakers/record.ts";
+
+const CONFIG: BreakerConfig = {
+  failureThreshold: 3,
+  timeoutMs: 1000,
+  successThreshold: 2,
+  probeConcurrency: 1,
+  probeTimeoutMs: 500,
+};
+
+/** A machine that is driven by hand. */
+function driven(config: Partial<BreakerConfig> = {}) {
+  const settings = { ...CONFIG, ...config };
+  let machine: Machine = CLOSED;
+  let now = 0;
+  let calls = 0;
+  const happened: string[] = [];
+  const apply = (event: Event) => {
+    const result = step(machine, event, settings, now);
+    machine = result.machine;
+    happened.push(...result.transitions.map(({ action }) => action));
+    return result;
+  };
+  const acquire = (): Permit => {
+    const { permit } = apply({ type: "acquire", leaseId: `lease-${++calls}`, clientId: "" });
+    if (permit === undefined) throw new Error("no permit");
+    return permit;
+  };
+  const report = (permit: Permit, outcome: "SUCCESS" | "FAILURE" | "IGNORED") => {
+    if (!permit.allowed) throw new Error("not allowed");
+    return apply({ type: "outcome", epoch: permit.epoch, leaseId: permit.leaseId, outcome });
+  };
+  const fail = (times: number): void => {
+    for (let count = 0; count < times; count += 1) report(acquire(), "FAILURE");
+  };
+  return {
+    acquire,
+    report,
+    fail,
+    apply,
+    happened,
+    advance: (ms: number) => {
+      now += ms;
+      apply({ type: "tick" });
+    },
+    get state() {
+      return effectiveState(machine);
+    },
+    get machine() {
+      return machine;
+    },
+    get now() {
+      return now;
+    },
+  };
+}
+
+describe("a closed breaker", () => {
+  it("stays closed at one failure less than the threshold, and opens at the threshold", () => {
+    const breaker = driven();
+    breaker.fail(2);
+    expect(breaker.state).toBe("CLOSED");
+    breaker.fail(1);
+    expect(breaker.state).toBe("OPEN");
+  });
+
+  it("starts the count anew at a success", () => {
+    const breaker = driven();
+    breaker.fail(2);
+    breaker.report(breaker.acquire(), "SUCCESS");
+    breaker.fail(2);
+    expect(breaker.state).toBe("CLOSED");
+  });
+
+  it("takes an ignored outcome for neither", () => {
+    const breaker = driven();
+    breaker.fail(2);
+    breaker.report(breaker.acquire(), "IGNORED");
+    breaker.fail(1);
+    expect(breaker.state).toBe("OPEN");
+  });
+
+  it("trips once, and its timeout is not made longer, when more failures of the same time arrive after the trip", () => {
+    const breaker = driven();
+    const permits = Array.from({ length: 6 }, () => breaker.acquire());
+    for (const permit of permits.slice(0, 3)) breaker.report(permit, "FAILURE");
+    const until = nextTick(breaker.machine);
+    breaker.advance(10);
+    for (const permit of permits.slice(3)) expect(breaker.report(permit, "FAILURE").late).toBe(true);
+    expect(breaker.happened).toEqual(["Trip"]);
+    expect(nextTick(breaker.machine)).toBe(until);
+  });
+});
+
+describe("an open breaker", () => {
+  it("rejects and says when to come back", () => {
+    const breaker = driven();
+    breaker.fail(3);
+    breaker.advance(400);
+    expect(breaker.acquire()).toEqual({ allowed: false, epoch: 2, state: "OPEN", retryAfterMs: 600 });
+  });
+
+  it("is open just before its timeout, and lets a probe through just after", () => {
+    const breaker = driven();
+    breaker.fail(3);
+    breaker.advance(999);
+    expect(breaker.acquire().allowed).toBe(false);
+    breaker.advance(1);
+    expect(breaker.acquire()).toMatchObject({ allowed: true, leaseId: expect.any(String) });
+  });
+
+  it("does not close at a late success (opossum does)", () => {
+    const breaker = driven();
+    const slow = breaker.acquire();
+    breaker.fail(3);
+    expect(breaker.report(slow, "SUCCESS").late).toBe(true);
+    breaker.advance(1000);
+    expect(breaker.report(slow, "SUCCESS").late).toBe(true);
+    expect(breaker.state).toBe("HALF_OPEN");
+  });
+});
+
+describe("a half-open breaker", () => {
+  const halfOpen = (config: Partial<BreakerConfig> = {}) => {
+    const breaker = driven(config);
+    breaker.fail(3);
+    breaker.advance(1000);
+    return breaker;
+  };
+
+  it("rejects all others while a probe is under way", () => {
+    const breaker = halfOpen();
+    breaker.acquire();
+    expect(breaker.acquire()).toMatchObject({ allowed: false, state: "HALF_OPEN" });
+  });
+
+  it("opens again, for all of its timeout, when a probe fails", () => {
+    const breaker = halfOpen();
+    breaker.report(breaker.acquire(), "FAILURE");
+    expect(breaker.acquire()).toMatchObject({ allowed: false, retryAfterMs: 1000 });
+    expect(breaker.happened).toEqual(["Trip", "HalfOpen", "Reopen"]);
+  });
+
+  it("stays half-open at one success less than the threshold, and closes at the threshold with counts of zero", () => {
+    const breaker = halfOpen();
+    breaker.report(breaker.acquire(), "SUCCESS");
+    expect(breaker.state).toBe("HALF_OPEN");
+    breaker.report(breaker.acquire(), "SUCCESS");
+    expect(breaker.machine.automatic).toEqual({ state: "CLOSED", failures: 0 });
+  });
+
+  it("lets no more probes through than are needed to close it", () => {
+    const breaker = halfOpen({ probeConcurrency: 10, successThreshold: 2 });
+    const [first, second, third] = [breaker.acquire(), breaker.acquire(), breaker.acquire()];
+    expect([first, second, third].map(({ allowed }) => allowed)).toEqual([true, true, false]);
+    breaker.report(first, "SUCCESS");
+    breaker.report(second, "SUCCESS");
+    expect(breaker.state).toBe("CLOSED");
+  });
+
+  it("gives the slot of an ignored probe to the next, and stays as it is", () => {
+    const breaker = halfOpen();
+    breaker.report(breaker.acquire(), "IGNORED");
+    expect(breaker.state).toBe("HALF_OPEN");
+    expect(breaker.acquire().allowed).toBe(true);
+  });
+
+  it("takes a probe that never reports for a failure, and its late report for nothing", () => {
+    const breaker = halfOpen();
+    const lost = breaker.acquire();
+    breaker.advance(500);
+    expect(breaker.state).toBe("OPEN");
+    expect(breaker.report(lost, "SUCCESS").late).toBe(true);
+    breaker.advance(1000);
+    expect(breaker.acquire().allowed).toBe(true);
+  });
+
+  it("counts an outcome without its lease for nothing", () => {
+    const breaker = halfOpen();
+    breaker.acquire();
+    const { epoch } = breaker.machine;
+    for (const leaseId of [undefined, "another"]) {
+      expect(breaker.apply({ type: "outcome", epoch, leaseId, outcome: "SUCCESS" }).late).toBe(true);
+    }
+  });
+});
+
+describe("a human's override", () => {
+  it("keeps it open past every timeout, while the automatic machine runs on beneath", () => {
+    const breaker = driven();
+    breaker.fail(3);
+    breaker.apply({ type: "forceOpen" });
+    breaker.advance(1_000_000);
+    expect(breaker.acquire()).toEqual({ allowed: false, epoch: breaker.machine.epoch, state: "OPEN" });
+    expect(breaker.machine.automatic.state).toBe("HALF_OPEN");
+  });
+
+  it("gives probes that are under way no vote", () => {
+    const breaker = driven();
+    breaker.fail(3);
+    breaker.advance(1000);
+    const probe = breaker.acquire();
+    breaker.apply({ type: "forceOpen" });
+    expect(breaker.report(probe, "SUCCESS").late).toBe(true);
+    expect(breaker.state).toBe("OPEN");
+  });
+
+  it("made twice is made once", () => {
+    const breaker = driven();
+    breaker.apply({ type: "forceOpen" });
+    const { epoch } = breaker.machine;
+    breaker.apply({ type: "forceOpen" });
+    expect(breaker.machine.epoch).toBe(epoch);
+  });
+
+  it("is released by a reset, which closes it with counts of zero and a new epoch", () => {
+    const breaker = driven();
+    breaker.fail(2);
+    breaker.apply({ type: "forceOpen" });
+    const { epoch } = breaker.machine;
+    breaker.apply({ type: "reset" });
+    expect(breaker.machine).toEqual({
+      epoch: epoch + 1,
+      automatic: { state: "CLOSED", failures: 0 },
+      forcedOpen: false,
+    });
+  });
+});
+
+describe("for every sequence of events", () => {
+  type Act =
+    | { do: "acquire" }
+    | { do: "report"; which: number; outcome: "SUCCESS" | "FAILURE" | "IGNORED" }
+    | { do: "advance"; ms: number }
+    | { do: "forceOpen" }
+    | { do: "reset" };
+
+  const act: fc.Arbitrary<Act> = fc.oneof(
+    { weight: 6, arbitrary: fc.constant({ do: "acquire" } as const) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant("report" as const),
+        which: fc.nat(30),
+        outcome: fc.constantFrom("SUCCESS" as const, "FAILURE" as const, "IGNORED" as const),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("advance" as const), ms: fc.integer({ min: 1, max: 1500 }) }) },
+    { weight: 1, arbitrary: fc.constantFrom({ do: "forceOpen" } as const, { do: "reset" } as const) },
+  );
+  const config = fc.record({
+    failureThreshold: fc.integer({ min: 1, max: 4 }),
+    successThreshold: fc.integer({ min: 1, max: 4 }),
+    probeConcurrency: fc.integer({ min: 1, max: 4 }),
+  });
+
+  it("its invariants hold", () => {
+    fc.assert(
+      fc.property(config, fc.array(act, { maxLength: 120 }), (settings, acts) => {
+        const breaker = driven(settings);
+        const permits: Permit[] = [];
+        for (const each of acts) {
+          const before = breaker.machine;
+          let late = false;
+          if (each.do === "acquire") permits.push(breaker.acquire());
+          else if (each.do === "advance") breaker.advance(each.ms);
+          else if (each.do === "report") {
+            const permit = permits[each.which % Math.max(1, permits.length)];
+            if (permit?.allowed) late = breaker.report(permit, each.outcome).late === true;
+          } else breaker.apply({ type: each.do });
+          const { machine } = breaker;
+          expect(machine.epoch).toBeGreaterThanOrEqual(before.epoch);
+          if (late) expect(machine).toBe(before);
+          if (before.automatic.state !== machine.automatic.state) expect(machine.epoch).toBeGreaterThan(before.epoch);
+          if (before.forcedOpen && each.do !== "reset") expect(machine.forcedOpen).toBe(true);
+          if (machine.automatic.state === "HALF_OPEN") {
+            const { leases, successes } = machine.automatic;
+            expect(leases.length).toBeLessThanOrEqual(settings.probeConcurrency);
+            expect(successes + leases.length).toBeLessThanOrEqual(settings.successThreshold);
+          }
+          if (machine.automatic.state === "CLOSED") {
+            expect(machine.automatic.failures).toBeLessThan(settings.failureThreshold);
+            expect(machine.automatic.failures).toBeGreaterThanOrEqual(0);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("a machine that was stored and read goes on as it would have, half-open as open and due", () => {
+    fc.assert(
+      fc.property(
+        config,
+        fc.array(act, { maxLength: 60 }),
+        fc.integer({ min: -3_600_000, max: 3_600_000 }),
+        (settings, acts, stepped) => {
+          const breaker = driven(settings);
+          const permits: Permit[] = [];
+          for (const each of acts) {
+            if (each.do === "acquire") permits.push(breaker.acquire());
+            else if (each.do === "advance") breaker.advance(each.ms);
+            else if (each.do === "report") {
+              const permit = permits[each.which % Math.max(1, permits.length)];
+              if (permit?.allowed) breaker.report(permit, each.outcome);
+            } else breaker.apply({ type: each.do });
+          }
+          const { machine, now } = breaker;
+          const full = { ...CONFIG, ...settings };
+          const override = machine.forcedOpen ? ({ kind: "FORCED_OPEN", time: 0 } as const) : undefined;
+          const record = toRecord(machine, full, { action: "Trip", time: 0 }, override, { monotonic: now, wall: 1e12 });
+          const read = toMachine(JSON.parse(JSON.stringify(record)), { monotonic: 5, wall: 1e12 + stepped });
+          expect([read.epoch, read.forcedOpen]).toEqual([machine.epoch, machine.forcedOpen]);
+          if (machine.automatic.state === "HALF_OPEN") expect(read.automatic).toEqual({ state: "OPEN", until: 5 });
+          else expect(read.automatic.state).toBe(machine.automatic.state);
+          if (machine.automatic.state === "OPEN") {
+            const left = (nextTick(read) ?? 0) - 5;
+            const leftBefore = machine.automatic.until - now;
+            expect(left).toBe(Math.min(Math.max(0, leftBefore - stepped), full.timeoutMs));
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
