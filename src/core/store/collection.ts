@@ -42,6 +42,8 @@ export class Collection<T> {
   readonly prefix: string;
   readonly #feed: Feed;
   readonly #byName = new Map<string, Resource<T>>();
+  /** The answer of `list` until something changes: many watchers start with it. */
+  #sorted: readonly Resource<T>[] | undefined;
   readonly #listeners: ((delta: Delta<T>) => void)[] = [];
 
   /** `prefix` ends with a slash. */
@@ -55,6 +57,7 @@ export class Collection<T> {
     });
     feed.attach(prefix, {
       load: (entries) => {
+        this.#sorted = undefined;
         for (const entry of entries) this.#byName.set(this.#nameOf(entry.key), this.#resource(entry));
       },
       apply: (change) => this.#apply(change),
@@ -71,7 +74,8 @@ export class Collection<T> {
 
   /** All resources, by name in code-unit order. */
   list(): readonly Resource<T>[] {
-    return [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#sorted ??= [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#sorted;
   }
 
   /** Calls `listener` with every change from now on, after the collection itself has applied it. */
@@ -135,7 +139,12 @@ export class Collection<T> {
 
   /** After a lost race: waits until the winner's write is in the view. Anything else is the caller's. */
   async #retryAfter(error: unknown): Promise<void> {
-    if (error instanceof RevisionConflict) return this.#feed.reached(error.actualRevision);
+    if (error instanceof RevisionConflict) {
+      await this.#feed.reached(error.actualRevision);
+      if (!this.#feed.closed) return;
+      // The view stands still: to decide anew over it would lose the same race for ever.
+      throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+    }
     if (error instanceof HeliosError) throw error;
     throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
   }
@@ -147,6 +156,7 @@ export class Collection<T> {
 
   #apply(change: Change): void {
     const delta = this.#delta(change);
+    this.#sorted = undefined;
     if (delta.resource === undefined) this.#byName.delete(delta.name);
     else this.#byName.set(delta.name, delta.resource);
     for (const listener of this.#listeners) listener(delta);

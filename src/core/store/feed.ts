@@ -18,6 +18,7 @@ export class Feed {
   #subscription: Subscription | undefined;
   readonly #sinks: { prefix: string; sink: Sink }[] = [];
   readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
+  #state: "new" | "started" | "closed" = "new";
 
   constructor(store: Store) {
     this.store = store;
@@ -30,24 +31,38 @@ export class Feed {
 
   /** Only before `start`. Sinks are called in the order in which they were attached. */
   attach(prefix: string, sink: Sink): void {
+    if (this.#state !== "new") throw new Error(`too late to attach ${prefix}: the feed has told what there was`);
     this.#sinks.push({ prefix, sink });
   }
 
   async start(): Promise<void> {
+    this.#state = "started";
     const { entries, revision } = await this.store.list("");
     this.#revision = revision;
     for (const { prefix, sink } of this.#sinks) sink.load(entries.filter((entry) => entry.key.startsWith(prefix)));
-    this.#subscription = await this.store.watch(revision, (change) => this.#tell(change));
+    const subscription = await this.store.watch(revision, (change) => this.#tell(change));
+    if (this.closed) subscription.close();
+    else this.#subscription = subscription;
   }
 
-  /** Resolves when the sinks have been told of `revision`: at once with a local store, later with a replicated one. */
+  /**
+   * Resolves when the sinks have been told of `revision`: at once with a local store, later with a replicated one.
+   * Resolves, too, when the feed is closed: nobody is told of anything then.
+   */
   reached(revision: number): Promise<void> {
-    if (this.#revision >= revision) return Promise.resolve();
+    if (this.#revision >= revision || this.closed) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.add({ revision, resolve }));
   }
 
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
   close(): void {
+    this.#state = "closed";
     this.#subscription?.close();
+    for (const { resolve } of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 
   #tell(change: Change): void {

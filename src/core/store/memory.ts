@@ -35,6 +35,9 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   return new MemoryStore(options);
 }
 
+/** A write happens after the call, as on a disk: races that a durable store would have are there to be met in tests. */
+const LATER = Promise.resolve();
+
 class MemoryStore implements Store {
   readonly incarnation: string;
   readonly #clock: Clock;
@@ -70,6 +73,7 @@ class MemoryStore implements Store {
     this.#checkOpen();
     checkKey(key);
     checkValue(value);
+    await LATER;
     const current = this.#current(key, ifRevision);
     const revision = this.#revision + 1;
     const time = this.#clock.now();
@@ -83,6 +87,7 @@ class MemoryStore implements Store {
   async delete(key: string, { cause, ifRevision }: WriteOptions): Promise<number | undefined> {
     this.#checkOpen();
     checkKey(key);
+    await LATER;
     const current = this.#current(key, ifRevision);
     if (current === undefined) return undefined;
     const revision = this.#revision + 1;
@@ -134,6 +139,7 @@ class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {
+    await LATER;
     this.#closed = true;
     this.#watchers.clear();
   }

@@ -118,7 +118,10 @@ export class SqliteStore implements Store {
     const until = Math.min(this.#revision, afterRevision + Math.max(limit, SCAN_LIMIT));
     const changes = this.#changes(prefix, afterRevision, until, limit);
     const last = changes.at(-1);
-    return { changes, through: last !== undefined && changes.length === limit ? last.revision : until };
+    if (last !== undefined && changes.length === limit) return { changes, through: last.revision };
+    // Others get their turn before the reader, who will ask for more, gets it again.
+    if (until < this.#revision) await new Promise<void>((resolve) => this.#deps.defer(resolve));
+    return { changes, through: until };
   }
 
   async history(key: string, limit: number, beforeRevision?: number): Promise<readonly Change[]> {

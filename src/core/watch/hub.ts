@@ -26,8 +26,12 @@ export interface WatchOptions {
   readonly names: readonly string[];
   /** The last token that the watcher got; empty: start with a snapshot (or, without state, with what comes). */
   readonly resumeToken: string;
-  /** What to do when the changes since the token are not kept: start over, or fail with REVISION_COMPACTED. */
+  /**
+   * What to do when the changes since the token are not kept: start over with a snapshot, or fail with
+   * REVISION_COMPACTED; a hub without state always fails.
+   */
   readonly onCompacted: "snapshot" | "error";
+  /** A heartbeat follows when there was nothing to tell for so long; above 0. */
   readonly heartbeatMs: number;
 }
 
@@ -52,9 +56,16 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     for (const watcher of this.#watchers) watcher.push(item);
   }
 
-  /** The caller closes the watcher when it is done. */
+  /**
+   * Starts to watch; the caller closes the watcher when it is done. Throws RESUME_TOKEN_INVALID, REVISION_COMPACTED
+   * (here, or from the watcher later) or what the hub was ended with.
+   */
   watch(options: WatchOptions): Watcher<I, S> {
     if (this.#ended !== undefined) throw this.#ended;
+    const { heartbeatMs } = options;
+    if (!Number.isFinite(heartbeatMs) || heartbeatMs <= 0) {
+      throw HeliosError.of("ARGUMENT_INVALID", { field: "heartbeatMs", problem: `must be above 0, is ${heartbeatMs}` });
+    }
     const watcher = new Watcher(this, options, this.#start(options), () => this.#watchers.delete(watcher));
     this.#watchers.add(watcher);
     return watcher;
@@ -72,7 +83,8 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     if (incarnation === this.feed.store.incarnation && revision <= this.feed.revision) {
       return { from: "journal", afterRevision: revision };
     }
-    if (onCompacted === "snapshot") return { from: "snapshot" };
+    // Who watches events must learn that some are missing: there is no state that would make up for them.
+    if (onCompacted === "snapshot" && this.source.snapshot !== undefined) return { from: "snapshot" };
     throw HeliosError.of("REVISION_COMPACTED", { resume_token: resumeToken });
   }
 }

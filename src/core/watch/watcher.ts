@@ -40,7 +40,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Everything up to here has been told, or does not concern this watcher. */
   #position = 0;
   #told = false;
-  #ended: HeliosError | undefined;
+  /** Why there is nothing to tell beyond a revision. */
+  #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
   #wake: (() => void) | undefined;
 
   constructor(hub: Hub<I, S>, options: WatchOptions, start: Start, onClose: () => void) {
@@ -61,6 +62,11 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#hub.feed.revision - this.#position;
   }
 
+  /** How many changes are held for the watcher until it reads; never more than `QUEUE_LIMIT`. */
+  get waiting(): number {
+    return this.#phase.in === "live" ? this.#phase.queue.length : 0;
+  }
+
   /**
    * The next frame; the first comes at once, later ones when there is something to tell or a heartbeat is due.
    * One call at a time. Rejects with the error that ended the watch; undefined after `close`.
@@ -73,34 +79,48 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   close(): void {
     this.#onClose();
-    this.#ended ??= CLOSED;
-    this.#wake?.();
+    this.#endWith(CLOSED);
   }
 
   /** Called by the hub. */
   push(item: I): void {
     const phase = this.#phase;
-    if (phase.in !== "live" || item.revision <= this.#position || !this.#wants(item.name)) return;
+    if (phase.in !== "live" || this.#ending !== undefined) return;
+    if (item.revision <= this.#position || !this.#wants(item.name)) return;
     phase.queue.push(item);
     if (phase.queue.length > QUEUE_LIMIT) this.#overflow(phase);
     this.#wake?.();
   }
 
-  /** Called by the hub: what is queued is still told, then `next` rejects with `error`. */
+  /** Called by the hub: what has happened by now is still told, then `next` rejects with `error`. */
   end(error: HeliosError): void {
-    this.#ended ??= error;
+    this.#endWith(error);
+  }
+
+  #endWith(error: HeliosError): void {
+    if (error === CLOSED || this.#ending === undefined) this.#ending = { error, revision: this.#hub.feed.revision };
     this.#wake?.();
   }
 
   async #next(): Promise<Frame<I, S> | undefined> {
-    for (;;) {
-      const frame = this.#ended === CLOSED ? undefined : await this.#ready();
+    for (let due = !this.#told; ; ) {
+      if (this.#isClosed()) return undefined;
+      if (this.#phase.in === "journal" && this.#ending && this.#position >= this.#ending.revision) {
+        throw this.#ending.error;
+      }
+      const frame = await this.#ready();
+      if (this.#isClosed()) return undefined;
       if (frame !== undefined) return frame;
-      if (this.#ended === CLOSED) return undefined;
-      if (this.#ended !== undefined) throw this.#ended;
-      if (this.#phase.in !== "live") continue;
-      if (!this.#told || !(await this.#waitForNews())) return this.#heartbeat();
+      // From here to the wait nothing may be awaited: what is pushed in between would wake nobody.
+      if (this.#phase.in !== "live" || this.#phase.queue.length > 0) continue;
+      if (this.#ending !== undefined) throw this.#ending.error;
+      if (due) return this.#heartbeat();
+      due = !(await this.#waitForNews());
     }
+  }
+
+  #isClosed(): boolean {
+    return this.#ending?.error === CLOSED;
   }
 
   async #ready(): Promise<Frame<I, S> | undefined> {
@@ -125,7 +145,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const resumeToken = complete ? this.#token(phase.revision) : "";
     if (complete) {
       this.#position = phase.revision;
-      this.#phase = { in: "journal" };
+      this.#phase = phase.revision === this.#hub.feed.revision ? { in: "live", queue: [] } : { in: "journal" };
     }
     return { kind: "snapshot", items, complete, revision: phase.revision, resumeToken };
   }
@@ -142,7 +162,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
         .filter((item) => this.#wants(item.name));
       return items.length === 0 ? undefined : this.#frame({ kind: "changes", items });
     } catch (error) {
-      if (!(error instanceof RevisionCompacted)) throw error;
+      if (!(error instanceof RevisionCompacted)) throw this.#ending?.error ?? error;
       if (this.#options.onCompacted === "error" || source.snapshot === undefined) {
         throw HeliosError.of("REVISION_COMPACTED", {
           resume_token: this.#token(this.#position),
@@ -160,7 +180,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       this.#position = feed.revision;
       return { in: "live", queue: [] };
     }
-    const items = source.snapshot().filter((item) => this.#wants(item.name));
+    const all = source.snapshot();
+    const items = this.#names.size === 0 ? all : all.filter((item) => this.#wants(item.name));
     return { in: "snapshot", items, revision: feed.revision, next: 0 };
   }
 

@@ -1,0 +1,238 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/clock.ts";
+import { isReason } from "../../../src/core/errors.ts";
+import { Collection, type Delta } from "../../../src/core/store/collection.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import type { Store } from "../../../src/core/store/store.ts";
+import { soon } from "../watch/things.ts";
+import { makeDirectory } from "./directories.ts";
+import { rejection } from "./suite.ts";
+
+interface Counter {
+  readonly n: number;
+}
+
+const cause = { action: "Test" };
+const memoryStore = (): Store => createMemoryStore({ clock: createManualClock(), incarnation: "0123456789" });
+
+async function collectionOver(
+  store: Store,
+): Promise<{ counters: Collection<Counter>; feed: Feed; deltas: Delta<Counter>[] }> {
+  const feed = new Feed(store);
+  const counters = new Collection<Counter>(feed, "counter/");
+  const deltas: Delta<Counter>[] = [];
+  counters.onChange((delta) => deltas.push(delta));
+  await feed.start();
+  return { counters, feed, deltas };
+}
+
+const add = (amount: number) => (current: { readonly record: Counter } | undefined) => ({
+  n: (current?.record.n ?? 0) + amount,
+});
+
+describe("a collection", () => {
+  it("answers with the resource as written, and holds it by then", async () => {
+    const { counters, deltas } = await collectionOver(memoryStore());
+    const made = await counters.change("a", cause, () => ({ n: 1 }));
+    expect(made).toEqual({
+      name: "a",
+      record: { n: 1 },
+      revision: 1,
+      etag: expect.any(String),
+      createTime: 1.7e12,
+      updateTime: 1.7e12,
+    });
+    expect(counters.get("a")).toEqual(made);
+    expect(counters.size).toBe(1);
+    const changed = await counters.change("a", { action: "Test", actor: "me" }, add(1));
+    expect(changed?.etag).not.toBe(made?.etag);
+    expect(await counters.remove("a", cause)).toEqual(changed);
+    expect(counters.get("a")).toBeUndefined();
+    expect(await counters.remove("a", cause)).toBeUndefined();
+    expect(deltas).toMatchObject([
+      { name: "a", revision: 1, resource: { record: { n: 1 } } },
+      { name: "a", revision: 2, before: { n: 1 }, resource: { record: { n: 2 } }, cause: { actor: "me" } },
+      { name: "a", revision: 3, before: { n: 2 } },
+    ]);
+    expect(deltas[0]).not.toHaveProperty("before");
+    expect(deltas[2]).not.toHaveProperty("resource");
+    expect(await counters.history("a", 9)).toEqual(deltas.toReversed());
+    expect(await counters.history("a", 1, 3)).toEqual([deltas[1]]);
+  });
+
+  it("lists by name in code-unit order, and lists anew after each change", async () => {
+    const { counters } = await collectionOver(memoryStore());
+    for (const name of ["b", "a", "B", "\u{1F600}", "\u{FF5E}"]) await counters.change(name, cause, () => ({ n: 1 }));
+    const first = counters.list();
+    expect(first.map(({ name }) => name)).toEqual(["B", "a", "b", "\u{1F600}", "\u{FF5E}"]);
+    await counters.change("b", cause, add(1));
+    expect(counters.list()[2]?.record).toEqual({ n: 2 });
+    await counters.remove("a", cause);
+    expect(counters.list().map(({ name }) => name)).toEqual(["B", "b", "\u{1F600}", "\u{FF5E}"]);
+    expect(first).toHaveLength(5);
+  });
+
+  it("writes nothing where the decision leaves the resource alone, or throws", async () => {
+    const store = memoryStore();
+    const { counters } = await collectionOver(store);
+    expect(await counters.change("a", cause, () => undefined)).toBeUndefined();
+    const made = await counters.change("a", cause, () => ({ n: 1 }));
+    expect(await counters.change("a", cause, () => undefined)).toEqual(made);
+    const refuse = (): never => {
+      throw new Error("not so");
+    };
+    expect(await rejection(counters.change("a", cause, refuse))).toEqual(new Error("not so"));
+    expect(await rejection(counters.remove("a", cause, refuse))).toEqual(new Error("not so"));
+    expect((await store.list("")).revision).toBe(1);
+  });
+
+  it("reads what other collections' keys are not", async () => {
+    const store = memoryStore();
+    for (const key of ["counter/a", "counters/b", "counter", "x/counter/c"]) await store.put(key, '{"n":1}', { cause });
+    const { counters, deltas } = await collectionOver(store);
+    await store.put("counters/d", '{"n":1}', { cause });
+    expect(counters.list().map(({ name }) => name)).toEqual(["a"]);
+    expect(deltas).toEqual([]);
+  });
+});
+
+describe("an etag", () => {
+  it("that is not the present one's refuses the change and tells the present one", async () => {
+    const { counters } = await collectionOver(memoryStore());
+    const old = await counters.change("a", cause, () => ({ n: 1 }));
+    const present = await counters.change("a", cause, add(1), old?.etag);
+    for (const attempt of [
+      counters.change("a", cause, add(1), old?.etag),
+      counters.remove("a", cause, () => {}, old?.etag),
+    ]) {
+      const error = await rejection(attempt);
+      expect(isReason(error, "ETAG_MISMATCH") && error.metadata).toEqual({
+        name: "a",
+        etag: present?.etag,
+        given: old?.etag,
+      });
+    }
+    expect(isReason(await rejection(counters.change("none", cause, add(1), "x")), "ETAG_MISMATCH")).toBe(true);
+    expect(counters.get("a")).toEqual(present);
+    expect(await counters.change("a", cause, add(1), "")).toMatchObject({ record: { n: 3 } });
+    expect(await counters.remove("a", cause, () => {}, counters.get("a")?.etag)).toMatchObject({ record: { n: 3 } });
+  });
+
+  it("lets one of two who saw the same resource through", async () => {
+    const { counters } = await collectionOver(memoryStore());
+    const etag = (await counters.change("a", cause, () => ({ n: 1 })))?.etag;
+    const results = await Promise.allSettled([
+      counters.change("a", cause, add(10), etag),
+      counters.change("a", cause, add(100), etag),
+    ]);
+    expect(results).toMatchObject([{ value: { record: { n: 11 } } }, { reason: { reason: "ETAG_MISMATCH" } }]);
+  });
+
+  it("of one life of a store is never that of another", async () => {
+    const one = await collectionOver(
+      createMemoryStore({ clock: createManualClock(), incarnation: crypto.randomUUID() }),
+    );
+    const two = await collectionOver(
+      createMemoryStore({ clock: createManualClock(), incarnation: crypto.randomUUID() }),
+    );
+    const made = await Promise.all([one, two].map(({ counters }) => counters.change("a", cause, () => ({ n: 1 }))));
+    expect(made[0]?.etag).not.toBe(made[1]?.etag);
+  });
+});
+
+describe("concurrent changes of one resource", () => {
+  it.each([
+    { what: "memory", open: async (): Promise<Store> => memoryStore() },
+    {
+      what: "sqlite",
+      open: () =>
+        openSqliteStore({ directory: makeDirectory(), clock: createManualClock(), newId: () => crypto.randomUUID() }),
+    },
+  ])("lose none: who loses the race decides anew ($what)", async ({ open }) => {
+    const store = await open();
+    const { counters, deltas } = await collectionOver(store);
+    let decisions = 0;
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        counters.change(`c${n % 2}`, cause, (current) => {
+          decisions += 1;
+          return { n: (current?.record.n ?? 0) + 1 };
+        }),
+      ),
+    );
+    expect(counters.get("c0")?.record.n).toBe(20);
+    expect(counters.get("c1")?.record.n).toBe(20);
+    expect(decisions).toBeGreaterThan(40);
+    expect(results.map((result) => result?.record.n).sort()).toEqual(
+      deltas.map((delta) => delta.resource?.record.n).sort(),
+    );
+    await store.close();
+  });
+
+  it("from two engines over one store lose none either", async () => {
+    const store = memoryStore();
+    const [one, two] = [await collectionOver(store), await collectionOver(store)];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ first: fc.boolean(), amount: fc.integer({ min: -9, max: 9 }) }), { maxLength: 30 }),
+        async (steps) => {
+          await one.counters.remove("a", cause);
+          const adding = steps.map(({ first, amount }) => (first ? one : two).counters.change("a", cause, add(amount)));
+          await Promise.all(adding);
+          const expected = steps.length === 0 ? undefined : steps.reduce((sum, { amount }) => sum + amount, 0);
+          expect(one.counters.get("a")?.record.n).toBe(expected);
+          expect(two.counters.get("a")).toEqual(one.counters.get("a"));
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it("a delete that meets a change checks again what it deletes", async () => {
+    const { counters } = await collectionOver(memoryStore());
+    await counters.change("a", cause, () => ({ n: 0 }));
+    const seen: number[] = [];
+    const [changed, removed] = await Promise.all([
+      counters.change("a", cause, add(5)),
+      counters.remove("a", cause, ({ record }) => seen.push(record.n)),
+    ]);
+    expect(changed?.record.n).toBe(5);
+    expect(removed?.record.n).toBe(5);
+    expect(seen).toEqual([0, 5]);
+  });
+});
+
+describe("a store that fails", () => {
+  it("fails the change with STORE_UNAVAILABLE, and what the store says is the cause", async () => {
+    const store = memoryStore();
+    const broken: Store = Object.assign(Object.create(store) as Store, {
+      list: () => store.list(""),
+      watch: (after: number, listener: () => void) => store.watch(after, listener),
+      put: () => Promise.reject(new Error("no space left")),
+    });
+    const { counters } = await collectionOver(broken);
+    const error = await rejection(counters.change("a", cause, () => ({ n: 1 })));
+    expect(isReason(error, "STORE_UNAVAILABLE") && error.metadata).toEqual({ problem: "no space left" });
+    expect(counters.get("a")).toBeUndefined();
+  });
+
+  it("or is closed fails it too", async () => {
+    const store = memoryStore();
+    const { counters } = await collectionOver(store);
+    await store.close();
+    expect(isReason(await rejection(counters.change("a", cause, () => ({ n: 1 }))), "STORE_UNAVAILABLE")).toBe(true);
+  });
+
+  it("a feed that is closed leaves no change hanging: one that is stored is answered, a lost race ends", async () => {
+    const store = memoryStore();
+    const { counters, feed } = await collectionOver(store);
+    feed.close();
+    expect(await soon(counters.change("a", cause, () => ({ n: 1 })))).toMatchObject({ record: { n: 1 } });
+    expect(isReason(await rejection(soon(counters.change("a", cause, () => ({ n: 2 })))), "SERVER_DRAINING")).toBe(
+      true,
+    );
+  });
+});

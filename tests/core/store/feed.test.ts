@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/clock.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
+import { soon } from "../watch/things.ts";
+
+const cause = { action: "Test" };
+const makeStore = (): Store => createMemoryStore({ clock: createManualClock(), incarnation: "one" });
+
+interface Heard {
+  readonly loaded: Entry[][];
+  readonly applied: Change[];
+}
+
+function attach(feed: Feed, prefix: string): Heard {
+  const heard: Heard = { loaded: [], applied: [] };
+  feed.attach(prefix, {
+    load: (entries) => heard.loaded.push([...entries]),
+    apply: (change) => heard.applied.push(change),
+  });
+  return heard;
+}
+
+/** A store that tells its listeners only when it is let: as a replicated one does. */
+function delayed(store: Store): Store & { tell(): void } {
+  const untold: (() => void)[] = [];
+  return {
+    incarnation: store.incarnation,
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    put: (key, value, options) => store.put(key, value, options),
+    delete: (key, options) => store.delete(key, options),
+    changes: (prefix, after, limit) => store.changes(prefix, after, limit),
+    history: (key, limit, before) => store.history(key, limit, before),
+    compact: (through) => store.compact(through),
+    close: () => store.close(),
+    watch: (after, listener) => store.watch(after, (change) => void untold.push(() => listener(change))),
+    tell() {
+      for (const run of untold.splice(0)) run();
+    },
+  };
+}
+
+describe("a feed", () => {
+  it("loads what is there below each prefix, then tells each sink its changes in order", async () => {
+    const store = makeStore();
+    for (const key of ["a/1", "b/1", "a/2"]) await store.put(key, "1", { cause });
+    const feed = new Feed(store);
+    const [a, b, all] = [attach(feed, "a/"), attach(feed, "b/"), attach(feed, "")];
+    await feed.start();
+    expect(a.loaded.map((entries) => entries.map(({ key }) => key))).toEqual([["a/1", "a/2"]]);
+    expect(b.loaded.map((entries) => entries.map(({ key }) => key))).toEqual([["b/1"]]);
+    expect(feed.revision).toBe(3);
+    await store.put("b/1", "2", { cause });
+    await store.delete("a/1", { cause });
+    expect(a.applied.map(({ revision }) => revision)).toEqual([5]);
+    expect(b.applied.map(({ revision }) => revision)).toEqual([4]);
+    expect(all.applied.map(({ revision }) => revision)).toEqual([4, 5]);
+    expect(feed.revision).toBe(5);
+  });
+
+  it("misses nothing and tells nothing twice that is written while it starts", async () => {
+    for (let wait = 0; wait < 10; wait += 1) {
+      const store = makeStore();
+      await store.put("a/1", "1", { cause });
+      const feed = new Feed(store);
+      const heard = attach(feed, "a/");
+      const starting = feed.start();
+      for (let n = 0; n < wait; n += 1) await undefined;
+      await store.put("a/1", "2", { cause });
+      await starting;
+      await store.put("a/1", "3", { cause });
+      const values = [...(heard.loaded[0] ?? []), ...heard.applied].map(({ value }) => value);
+      expect(["1,2,3", "2,3"]).toContain(values.join());
+    }
+  });
+
+  it("has reached a revision when every sink was told of it, not before", async () => {
+    const store = delayed(makeStore());
+    const feed = new Feed(store);
+    const heard = attach(feed, "a/");
+    await feed.start();
+    const { revision } = await store.put("a/1", "1", { cause });
+    await store.put("b/1", "1", { cause });
+    let reached = false;
+    const waiting = feed.reached(revision).then(() => {
+      reached = true;
+      expect(heard.applied).toHaveLength(1);
+    });
+    await new Promise(setImmediate);
+    expect(reached).toBe(false);
+    store.tell();
+    await soon(waiting);
+    await soon(feed.reached(2));
+  });
+
+  it("that is closed tells nobody any more and keeps nobody waiting", async () => {
+    const store = delayed(makeStore());
+    const feed = new Feed(store);
+    const heard = attach(feed, "");
+    await feed.start();
+    const { revision } = await store.put("a/1", "1", { cause });
+    const waiting = feed.reached(revision);
+    feed.close();
+    await soon(waiting);
+    await soon(feed.reached(99));
+    const plain = makeStore();
+    const other = new Feed(plain);
+    const quiet = attach(other, "");
+    const starting = other.start();
+    other.close();
+    await starting;
+    await plain.put("a/1", "2", { cause });
+    expect([heard.applied, quiet.applied]).toEqual([[], []]);
+  });
+
+  it("takes no sink that comes too late to be told everything", async () => {
+    const feed = new Feed(makeStore());
+    await feed.start();
+    expect(() => attach(feed, "late/")).toThrow("late/");
+  });
+});

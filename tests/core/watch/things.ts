@@ -1,0 +1,140 @@
+import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
+import { Collection, type Delta, type Resource } from "../../../src/core/store/collection.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import type { Store } from "../../../src/core/store/store.ts";
+import { Hub, type Item, type WatchOptions } from "../../../src/core/watch/hub.ts";
+import type { Frame, Watcher } from "../../../src/core/watch/watcher.ts";
+
+export interface Thing {
+  readonly n: number;
+}
+
+export type ThingWatcher = Watcher<Delta<Thing>, Resource<Thing>>;
+export type ThingFrame = Frame<Delta<Thing>, Resource<Thing>>;
+
+export interface Things {
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly things: Collection<Thing>;
+  /** Tells of the same changes, and has no state to start with. */
+  readonly events: Hub<Item, Item>;
+  /** Every change of a thing so far, in order. */
+  readonly changes: Delta<Thing>[];
+  put(name: string, n: number): Promise<void>;
+  remove(name: string): Promise<void>;
+  watch(options?: Partial<WatchOptions>): ThingWatcher;
+  watchEvents(options?: Partial<WatchOptions>): Watcher<Item, Item>;
+}
+
+export const HEARTBEAT_MS = 1000;
+const cause = { action: "Test" };
+
+/** A collection of things over a store in memory, with a second one beside it whose changes are nobody's. */
+export async function makeThings(options: { keptChanges?: number; incarnation?: string } = {}): Promise<Things> {
+  const clock = createManualClock();
+  const store = createMemoryStore({ clock, incarnation: "incarnation-1", ...options });
+  const feed = new Feed(store);
+  const things = new Collection<Thing>(feed, "thing/");
+  const events = new Hub<Item, Item>(feed, {
+    prefix: "thing/",
+    decode: ({ key, revision }) => ({ name: key.slice(6), revision }),
+  });
+  const changes: Delta<Thing>[] = [];
+  things.onChange((delta) => {
+    changes.push(delta);
+    events.publish({ name: delta.name, revision: delta.revision });
+  });
+  await feed.start();
+  const defaults = { clock, names: [], resumeToken: "", onCompacted: "snapshot" as const, heartbeatMs: HEARTBEAT_MS };
+  return {
+    clock,
+    store,
+    feed,
+    things,
+    events,
+    changes,
+    async put(name, n) {
+      await things.change(name, cause, () => ({ n }));
+    },
+    async remove(name) {
+      await things.remove(name, cause);
+    },
+    watch: (given = {}) => things.hub.watch({ ...defaults, ...given }),
+    watchEvents: (given = {}) => events.watch({ ...defaults, ...given }),
+  };
+}
+
+/** What a promise resolves to, if it does so without a timer's help. */
+export async function soon<T>(promise: Promise<T>): Promise<T> {
+  const late = Symbol("late");
+  let turns = 0;
+  const patience = new Promise<typeof late>((resolve) => {
+    const turn = (): void => {
+      turns += 1;
+      if (turns < 20) setImmediate(turn);
+      else resolve(late);
+    };
+    turn();
+  });
+  const first = await Promise.race([promise, patience]);
+  if (first === late) throw new Error("nothing came");
+  return first as T;
+}
+
+/** All frames up to the heartbeat that says that there is nothing more to tell. */
+export async function drain<I, S>(
+  clock: ManualClock,
+  next: () => Promise<Frame<I, S> | undefined>,
+): Promise<Frame<I, S>[]> {
+  const frames: Frame<I, S>[] = [];
+  for (;;) {
+    const pending = next();
+    let arrived = false;
+    void pending
+      .finally(() => {
+        arrived = true;
+      })
+      .catch(() => {});
+    for (let turn = 0; turn < 5 && !arrived; turn += 1) await new Promise(setImmediate);
+    if (!arrived) clock.advance(HEARTBEAT_MS);
+    const frame = await soon(pending);
+    if (frame === undefined) return frames;
+    frames.push(frame);
+    if (frame.kind === "heartbeat") return frames;
+  }
+}
+
+/** What a client that applies the frames holds: name to number. */
+export function stateOf(
+  frames: readonly ThingFrame[],
+  start: ReadonlyMap<string, number> = new Map(),
+): Map<string, number> {
+  let state = new Map(start);
+  let starting = false;
+  for (const frame of frames) {
+    if (frame.kind === "snapshot") {
+      if (!starting) state = new Map();
+      starting = !frame.complete;
+      for (const { name, record } of frame.items) state.set(name, record.n);
+    }
+    if (frame.kind === "changes") {
+      for (const { name, resource } of frame.items) {
+        if (resource === undefined) state.delete(name);
+        else state.set(name, resource.record.n);
+      }
+    }
+  }
+  return state;
+}
+
+/** What the collection holds: name to number. */
+export function present({ things }: Things): Map<string, number> {
+  return new Map(things.list().map(({ name, record }) => [name, record.n]));
+}
+
+/** The revisions of the changes that frames tell. */
+export function revisionsOf(frames: readonly Frame<Item, unknown>[]): number[] {
+  return frames.flatMap((frame) => (frame.kind === "changes" ? frame.items.map(({ revision }) => revision) : []));
+}

@@ -1,0 +1,53 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { HeliosError } from "../../../src/core/errors.ts";
+import { decodeToken, encodeToken } from "../../../src/core/watch/token.ts";
+
+describe("a resume token", () => {
+  it("is URL-safe text that reads back as the position it was made of", () => {
+    fc.assert(
+      fc.property(fc.uuid(), fc.nat(2 ** 40), (incarnation, revision) => {
+        const token = encodeToken({ incarnation, revision });
+        expect(token).toMatch(/^[A-Za-z0-9_-]+$/);
+        expect(decodeToken(token)).toEqual({ incarnation, revision });
+      }),
+    );
+  });
+
+  it("that was not made so is refused with the text that was given, cut", () => {
+    const foreign = [
+      "x",
+      "%%%",
+      " ",
+      btoa("2:abc:1"),
+      btoa("1:abc:-1"),
+      btoa("1:abc:1e3"),
+      btoa("1::1"),
+      btoa("1:a:b:1"),
+      "é",
+    ];
+    for (const token of [...foreign, "x".repeat(5000)]) {
+      const error = caught(() => decodeToken(token));
+      expect(error).toBeInstanceOf(HeliosError);
+      expect(error).toMatchObject({ reason: "RESUME_TOKEN_INVALID", metadata: { resume_token: token.slice(0, 200) } });
+    }
+  });
+
+  it("of any text either reads as a position or is refused", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (token) => {
+        const error = caught(() => decodeToken(token));
+        if (error !== undefined) expect(error).toMatchObject({ reason: "RESUME_TOKEN_INVALID" });
+      }),
+    );
+  });
+});
+
+function caught(run: () => unknown): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,371 @@
+import { describe, expect, it } from "vitest";
+import { HeliosError, isReason } from "../../../src/core/errors.ts";
+import { Collection } from "../../../src/core/store/collection.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { decodeToken, encodeToken } from "../../../src/core/watch/token.ts";
+import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
+import { rejection } from "../store/suite.ts";
+import { drain, HEARTBEAT_MS, makeThings, present, revisionsOf, soon, stateOf, type Thing } from "./things.ts";
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `t${n}`);
+const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
+
+describe("the first frame", () => {
+  it("is a complete snapshot at once, also of nothing", async () => {
+    const all = await makeThings();
+    const frame = await soon(all.watch().next());
+    expect(frame).toMatchObject({ kind: "snapshot", items: [], complete: true, revision: 0 });
+    expect(decodeToken(frame?.resumeToken ?? "")).toEqual({ incarnation: "incarnation-1", revision: 0 });
+  });
+
+  it("is a heartbeat at once where there is nothing to tell: after a resume at the head, and for events", async () => {
+    const all = await makeThings();
+    await all.put("a", 1);
+    const resumeToken = encodeToken({ incarnation: "incarnation-1", revision: 1 });
+    expect(await soon(all.watch({ resumeToken }).next())).toMatchObject({ kind: "heartbeat", revision: 1 });
+    expect(await soon(all.watchEvents().next())).toMatchObject({ kind: "heartbeat", revision: 1 });
+  });
+});
+
+describe("a snapshot", () => {
+  it("comes in chunks at one revision, with a token on the last one alone", async () => {
+    const all = await makeThings();
+    for (const name of names(2 * FRAME_LIMIT + 1)) await all.put(name, 1);
+    const watcher = all.watch();
+    const head = all.feed.revision;
+    const frames = [];
+    for (let n = 0; n < 3; n += 1) {
+      frames.push(await soon(watcher.next()));
+      await all.put("t0", n + 2);
+    }
+    expect(frames).toMatchObject([
+      { kind: "snapshot", complete: false, revision: head, resumeToken: "" },
+      { kind: "snapshot", complete: false, revision: head, resumeToken: "" },
+      { kind: "snapshot", complete: true, revision: head },
+    ]);
+    expect(frames.map((frame) => (frame?.kind === "snapshot" ? frame.items.length : 0))).toEqual([500, 500, 1]);
+    const rest = await drain(all.clock, () => watcher.next());
+    expect(revisionsOf(rest)).toEqual([head + 1, head + 2, head + 3]);
+  });
+
+  it("has the state of the moment in which the watch was asked for", async () => {
+    const all = await makeThings();
+    await all.put("a", 1);
+    const watcher = all.watch();
+    await all.put("a", 2);
+    await all.remove("a");
+    const [snapshot, ...rest] = await drain(all.clock, () => watcher.next());
+    expect(snapshot).toMatchObject({ items: [{ name: "a", record: { n: 1 } }], revision: 1 });
+    expect(rest).toMatchObject([
+      {
+        kind: "changes",
+        revision: 3,
+        items: [
+          { revision: 2, before: { n: 1 } },
+          { revision: 3, before: { n: 2 } },
+        ],
+      },
+      { kind: "heartbeat", revision: 3 },
+    ]);
+  });
+});
+
+describe("a change", () => {
+  it("is told at once, whenever it comes after the call of next", async () => {
+    for (let wait = 0; wait < 40; wait += 1) {
+      const all = await makeThings();
+      const watcher = all.watch();
+      await watcher.next();
+      const pending = watcher.next();
+      for (let n = 0; n < wait; n += 1) await undefined;
+      await all.put("a", 1);
+      expect(await soon(pending)).toMatchObject({ kind: "changes", items: [{ name: "a" }] });
+    }
+  });
+
+  it("is told in one frame with the others that are ready", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    await watcher.next();
+    for (const name of names(FRAME_LIMIT + 20)) await all.put(name, 1);
+    const frames = await drain(all.clock, () => watcher.next());
+    expect(frames.map((frame) => ("items" in frame ? frame.items.length : frame.kind))).toEqual([500, 20, "heartbeat"]);
+    expect(frames.map(({ revision }) => revision)).toEqual([500, 520, 520]);
+  });
+
+  it("of another name is not told, and moves the watcher on nevertheless", async () => {
+    const all = await makeThings();
+    for (const name of ["a", "b"]) await all.put(name, 1);
+    const watcher = all.watch({ names: ["b", "c"] });
+    const first = await soon(watcher.next());
+    expect(first).toMatchObject({ kind: "snapshot", items: [{ name: "b" }] });
+    const pending = watcher.next();
+    for (let n = 0; n < 5; n += 1) await all.put("a", n);
+    all.clock.advance(HEARTBEAT_MS);
+    expect(await soon(pending)).toMatchObject({ kind: "heartbeat", revision: 7 });
+    await all.put("c", 1);
+    expect(await soon(watcher.next())).toMatchObject({ kind: "changes", revision: 8, items: [{ name: "c" }] });
+    const resumed = all.watch({ names: ["b", "c"], resumeToken: first?.resumeToken ?? "" });
+    expect(revisionsOf(await drain(all.clock, () => resumed.next()))).toEqual([8]);
+  });
+});
+
+describe("a heartbeat", () => {
+  it("comes when there was nothing to tell for the interval, and says how far the store is", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    await watcher.next();
+    const pending = watcher.next();
+    let arrived = false;
+    void pending.then(() => {
+      arrived = true;
+    });
+    await all.store.put("other/x", "1", { cause: { action: "Test" } });
+    all.clock.advance(HEARTBEAT_MS - 1);
+    await new Promise(setImmediate);
+    expect(arrived).toBe(false);
+    await all.store.put("other/x", "2", { cause: { action: "Test" } });
+    all.clock.advance(1);
+    const frame = await soon(pending);
+    expect(frame).toMatchObject({ kind: "heartbeat", revision: 2, time: all.clock.now() });
+    expect(decodeToken(frame?.resumeToken ?? "").revision).toBe(2);
+  });
+
+  it("never overtakes a change that comes in the same moment", async () => {
+    for (let wait = 0; wait < 10; wait += 1) {
+      const all = await makeThings();
+      const watcher = all.watch();
+      await watcher.next();
+      const pending = watcher.next();
+      await new Promise(setImmediate);
+      all.clock.advance(HEARTBEAT_MS);
+      for (let n = 0; n < wait; n += 1) await undefined;
+      const written = all.put("a", 1);
+      const frame = await soon(pending);
+      await written;
+      if (frame?.kind === "heartbeat") {
+        expect(frame.revision).toBe(0);
+        expect(await soon(watcher.next())).toMatchObject({ kind: "changes", revision: 1 });
+      } else {
+        expect(frame).toMatchObject({ kind: "changes", revision: 1 });
+      }
+    }
+  });
+
+  it("starts its interval anew with every frame", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    await watcher.next();
+    for (let n = 0; n < 3; n += 1) {
+      const pending = watcher.next();
+      await new Promise(setImmediate);
+      all.clock.advance(HEARTBEAT_MS - 1);
+      await all.put("a", n);
+      expect(await soon(pending)).toMatchObject({ kind: "changes" });
+    }
+  });
+
+  it("needs an interval above 0", async () => {
+    const all = await makeThings();
+    for (const heartbeatMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => all.watch({ heartbeatMs })).toThrow("heartbeatMs");
+    }
+  });
+});
+
+describe("a resume token", () => {
+  it("of another incarnation or of the future leads to a snapshot, or to REVISION_COMPACTED if so wished", async () => {
+    const all = await makeThings();
+    await all.put("a", 1);
+    for (const position of [
+      { incarnation: "incarnation-2", revision: 1 },
+      { incarnation: "incarnation-1", revision: 2 },
+    ]) {
+      const resumeToken = encodeToken(position);
+      expect(await soon(all.watch({ resumeToken }).next())).toMatchObject({ kind: "snapshot", revision: 1 });
+      expect(reasonOf(() => all.watch({ resumeToken, onCompacted: "error" }))).toBe("REVISION_COMPACTED");
+      expect(reasonOf(() => all.watchEvents({ resumeToken }))).toBe("REVISION_COMPACTED");
+    }
+    expect(all.things.hub.watcherCount).toBe(2);
+  });
+
+  it("that is compacted leads to a snapshot, or to REVISION_COMPACTED if so wished", async () => {
+    const all = await makeThings();
+    for (let n = 0; n < 5; n += 1) await all.put("a", n);
+    await all.store.compact(4);
+    const resumeToken = encodeToken({ incarnation: "incarnation-1", revision: 3 });
+    expect(await soon(all.watch({ resumeToken }).next())).toMatchObject({ kind: "snapshot", revision: 5 });
+    for (const watcher of [all.watch({ resumeToken, onCompacted: "error" }), all.watchEvents({ resumeToken })]) {
+      const error = await rejection(soon(watcher.next()));
+      expect(isReason(error, "REVISION_COMPACTED") && error.metadata).toEqual({
+        resume_token: resumeToken,
+        oldest_revision: "4",
+      });
+    }
+    const kept = encodeToken({ incarnation: "incarnation-1", revision: 4 });
+    const watcher = all.watch({ resumeToken: kept, onCompacted: "error" });
+    expect(revisionsOf(await drain(all.clock, () => watcher.next()))).toEqual([5]);
+  });
+
+  it("holds for another engine on the same store", async () => {
+    const all = await makeThings();
+    await all.put("a", 1);
+    const resumeToken = (await soon(all.watch().next()))?.resumeToken ?? "";
+    await all.put("a", 2);
+    all.feed.close();
+    const feed = new Feed(all.store);
+    const { hub } = new Collection<Thing>(feed, "thing/");
+    await feed.start();
+    const options = { clock: all.clock, names: [], onCompacted: "error" as const, heartbeatMs: HEARTBEAT_MS };
+    const watcher = hub.watch({ ...options, resumeToken });
+    expect(revisionsOf(await drain(all.clock, () => watcher.next()))).toEqual([2]);
+  });
+});
+
+describe("a watcher that does not read", () => {
+  const writes = 100_000;
+
+  it.each([
+    { what: "few names: the latest of each", distinct: 50, kept: 200_000, kinds: ["changes"] },
+    { what: "many names: from the journal", distinct: 5000, kept: 200_000, kinds: ["changes"] },
+    { what: "more than the journal keeps: a snapshot", distinct: 5000, kept: 1000, kinds: ["snapshot"] },
+  ])(
+    `holds little while ${writes} writes go by, and ends equal to the state ($what)`,
+    async ({ distinct, kept, kinds }) => {
+      const all = await makeThings({ keptChanges: kept });
+      const watcher = all.watch();
+      const before = await soon(watcher.next());
+      let most = 0;
+      for (let n = 0; n < writes; n += 1) {
+        const name = `t${(n * 7919) % distinct}`;
+        if (n % 13 === 12) await all.remove(name);
+        else await all.put(name, n);
+        most = Math.max(most, watcher.waiting);
+      }
+      expect(most).toBeGreaterThan(0);
+      expect(most).toBeLessThanOrEqual(QUEUE_LIMIT);
+      const frames = await drain(all.clock, () => watcher.next());
+      expect(stateOf(before === undefined ? frames : [before, ...frames])).toEqual(present(all));
+      expect([...new Set(frames.map(({ kind }) => kind))]).toEqual([...kinds, "heartbeat"]);
+      expect(watcher.lag).toBe(0);
+      all.changes.length = 0;
+    },
+  );
+
+  it("holds nothing of what a snapshot that it has not read yet leaves out", async () => {
+    const all = await makeThings();
+    for (const name of names(FRAME_LIMIT + 1)) await all.put(name, 0);
+    const watcher = all.watch();
+    const first = await soon(watcher.next());
+    for (const name of names(5000)) await all.put(name, 1);
+    expect(watcher.waiting).toBe(0);
+    await all.remove("t3");
+    expect(watcher.waiting).toBe(0);
+    const rest = await drain(all.clock, () => watcher.next());
+    expect(stateOf(first === undefined ? rest : [first, ...rest])).toEqual(present(all));
+  });
+
+  it("is ended with WATCHER_TOO_SLOW where there is no state to catch up with, and freed", async () => {
+    const all = await makeThings();
+    const watcher = all.watchEvents();
+    const first = await soon(watcher.next());
+    for (let n = 0; n < QUEUE_LIMIT; n += 1) await all.put("a", n);
+    expect(all.events.watcherCount).toBe(1);
+    await all.put("a", -1);
+    expect(all.events.watcherCount).toBe(0);
+    expect(watcher.waiting).toBe(0);
+    const error = await rejection(soon(watcher.next()));
+    expect(isReason(error, "WATCHER_TOO_SLOW") && error.metadata).toEqual({ waiting: String(QUEUE_LIMIT + 1) });
+    // With its last token it misses nothing.
+    const again = all.watchEvents({ resumeToken: first?.resumeToken ?? "" });
+    expect(revisionsOf(await drain(all.clock, () => again.next()))).toHaveLength(QUEUE_LIMIT + 1);
+  });
+});
+
+describe("the end of a hub", () => {
+  it("comes after what had happened, and is the same for every later call and watcher", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    await watcher.next();
+    for (const name of names(FRAME_LIMIT + 1)) await all.put(name, 1);
+    const error = draining();
+    all.things.hub.end(error);
+    await all.put("late", 1);
+    expect(await soon(watcher.next())).toMatchObject({ kind: "changes", revision: FRAME_LIMIT });
+    expect(await soon(watcher.next())).toMatchObject({ kind: "changes", revision: FRAME_LIMIT + 1 });
+    for (let n = 0; n < 2; n += 1) expect(await rejection(soon(watcher.next()))).toBe(error);
+    expect(() => all.watch()).toThrow(error);
+  });
+
+  it("wakes those who wait", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    await watcher.next();
+    const pending = watcher.next();
+    await new Promise(setImmediate);
+    const error = draining();
+    all.things.hub.end(error);
+    expect(await rejection(soon(pending))).toBe(error);
+  });
+
+  it("waits for a snapshot and a journal that are being read, but not for what comes after it", async () => {
+    const all = await makeThings();
+    for (const name of names(FRAME_LIMIT + 1)) await all.put(name, 1);
+    const starting = all.watch();
+    const resuming = all.watch({ resumeToken: encodeToken({ incarnation: "incarnation-1", revision: 0 }) });
+    await starting.next();
+    const error = draining();
+    all.things.hub.end(error);
+    for (const name of names(2 * FRAME_LIMIT)) await all.put(name, 2);
+    expect(await soon(starting.next())).toMatchObject({ kind: "snapshot", complete: true, revision: FRAME_LIMIT + 1 });
+    expect(await rejection(soon(starting.next()))).toBe(error);
+    expect(await soon(resuming.next())).toMatchObject({ kind: "changes", revision: FRAME_LIMIT });
+    expect(await soon(resuming.next())).toMatchObject({ kind: "changes" });
+    expect(await rejection(soon(resuming.next()))).toBe(error);
+  });
+
+  it("is what a watcher hears that cannot read on because the store is closed", async () => {
+    const all = await makeThings();
+    await all.put("a", 1);
+    const watcher = all.watch({ resumeToken: encodeToken({ incarnation: "incarnation-1", revision: 0 }) });
+    const error = draining();
+    all.things.hub.end(error);
+    await all.store.close();
+    expect(await rejection(soon(watcher.next()))).toBe(error);
+  });
+});
+
+describe("closing a watcher", () => {
+  it("frees it, and lets a call of next that waits come back with nothing", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    await watcher.next();
+    const pending = watcher.next();
+    await new Promise(setImmediate);
+    watcher.close();
+    expect(all.things.hub.watcherCount).toBe(0);
+    expect(await soon(pending)).toBeUndefined();
+    expect(await soon(watcher.next())).toBeUndefined();
+    await all.put("a", 1);
+    expect(watcher.waiting).toBe(0);
+    watcher.close();
+  });
+
+  it("while it reads the journal tells nothing any more", async () => {
+    const all = await makeThings();
+    await all.put("a", 1);
+    const watcher = all.watch({ resumeToken: encodeToken({ incarnation: "incarnation-1", revision: 0 }) });
+    const pending = watcher.next();
+    watcher.close();
+    expect(await soon(pending)).toBeUndefined();
+  });
+});
+
+function reasonOf(run: () => unknown): string | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error instanceof HeliosError ? error.reason : String(error);
+  }
+}
