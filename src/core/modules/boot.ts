@@ -1,0 +1,62 @@
+import { isReason, messageOf } from "../errors.ts";
+import { loadOrder } from "./graph.ts";
+import { transition } from "./lifecycle.ts";
+import { bringUp, checkDependencies } from "./load.ts";
+import type { Module, ModuleRecord } from "./record.ts";
+import { advance, dependenciesOf, type Room } from "./room.ts";
+
+const CAUSE = { action: "Restore", reason: "the service was started" };
+
+/** Sets right what the last life of the service left: nothing runs any more. */
+export async function forgetRuns({ collection }: Room): Promise<void> {
+  const decide = (current: Module | undefined): ModuleRecord | undefined => {
+    const lifecycle = current && transition(current.record.lifecycle, { type: "boot" });
+    return current && lifecycle && { ...current.record, lifecycle };
+  };
+  for (const { name } of collection.list()) await collection.change(name, CAUSE, decide);
+}
+
+/**
+ * Starts every module that is to run, each after those that it depends on, as many at once as can be. A failure is
+ * recorded with its module and holds up only what depends on it. Resolves when each is up or known to have failed.
+ */
+export async function bringDesiredUp(room: Room): Promise<void> {
+  const dependencies = dependenciesOf(room);
+  const names = room.collection
+    .list()
+    .filter(({ record }) => record.desired !== "UNLOADED")
+    .map(({ name }) => name);
+  const tried = new Map<string, Promise<void>>();
+  for (const name of loadOrder(names, dependencies)) {
+    if (!names.includes(name)) continue;
+    const before = (dependencies.get(name) ?? []).map((dependency) => tried.get(dependency));
+    tried.set(
+      name,
+      Promise.all(before).then(() => restore(room, name)),
+    );
+  }
+  await Promise.all(tried.values());
+}
+
+async function restore(room: Room, name: string): Promise<void> {
+  try {
+    await room.operations.inTurn(name, "LoadModule", async () => {
+      const record = room.collection.get(name)?.record;
+      const isIdle = record?.lifecycle.state === "UNLOADED" || record?.lifecycle.state === "FAILED";
+      if (record === undefined || !isIdle || record.desired === "UNLOADED") return;
+      try {
+        checkDependencies(room, name);
+      } catch (error) {
+        const failure = { step: "dependencies", message: messageOf(error), time: room.clock.now() };
+        room.log("modules", "warn", `module ${name} was not started`, { error: failure.message });
+        await advance(room, name, CAUSE, { type: "failed", failure });
+        return;
+      }
+      await bringUp(room, name, { activate: record.desired === "ACTIVE", cause: CAUSE, restarts: 0 });
+    });
+  } catch (error) {
+    if (isReason(error, "SERVER_DRAINING")) return;
+    // What the module did wrong is recorded and logged by then.
+    room.log("modules", "debug", `module ${name} is not up`, { error: messageOf(error) });
+  }
+}

@@ -1,0 +1,155 @@
+import { HeliosError } from "../errors.ts";
+import type { EvaluationContext } from "../flags/evaluate.ts";
+import type { Log } from "../log.ts";
+import { Generation } from "./generation.ts";
+import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./host/host.ts";
+import type { Registration } from "./record.ts";
+import type { Router } from "./router.ts";
+
+/** How long a module's own `stop` may take before it is ended by force. */
+export const STOP_TIMEOUT_MS = 5000;
+
+export interface FlagReader {
+  isEnabled(name: string, context?: EvaluationContext): boolean;
+}
+
+export interface GenerationsDeps {
+  readonly clock: { now(): number };
+  readonly log: Log;
+  readonly host: ModuleHost;
+  readonly flags: FlagReader;
+  readonly router: Router;
+  /** Told when an instance that nobody stopped has ended. */
+  readonly onCrash: (name: string, generation: Generation) => void;
+}
+
+/** What to start. */
+export interface StartRequest {
+  readonly registration: Registration;
+  readonly module: ResolvedModule;
+  /** The version, given the class's own if it has one. */
+  readonly version: (ofClass: string | undefined) => string;
+}
+
+/** Starts instances, and knows all that live. */
+export interface Generations {
+  /** Starts the next generation of a module; it takes no traffic. `recorded`: the highest number that is stored. */
+  start(name: string, recorded: number, request: StartRequest): Promise<Generation>;
+  /** Starts an instance that is no generation: for tests. The caller stops it. */
+  startApart(name: string, request: StartRequest): Promise<{ readonly instance: Instance; readonly version: string }>;
+  find(name: string, number: number): Generation | undefined;
+  /** Calls the module's `stop` and ends the instance. */
+  stop(name: string, generation: Generation): Promise<void>;
+  /** Ends the instance at once. */
+  discard(name: string, generation: Generation): void;
+  /** Stops everything and refuses to start more. */
+  close(): Promise<void>;
+}
+
+export function createGenerations({ clock, log, host, flags, router, onCrash }: GenerationsDeps): Generations {
+  const live = new Set<Instance>();
+  const byKey = new Map<string, Generation>();
+  const highest = new Map<string, number>();
+  let closed = false;
+
+  const servicesOf = (name: string, number: number, dependencies: readonly string[]): InstanceServices => ({
+    log: (level, message, fields) => log("modules", level, message, { module: name, generation: number, ...fields }),
+    isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
+    async call(dependency, method, input, signal) {
+      if (!dependencies.includes(dependency)) {
+        const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "none"}`;
+        throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });
+      }
+      return (await router.invoke(dependency, method, input, { signal })).output;
+    },
+  });
+
+  const startInstance = async (name: string, number: number, request: StartRequest): Promise<Instance> => {
+    if (closed) throw HeliosError.of("SERVER_DRAINING", {});
+    const { registration, module, version } = request;
+    const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, dependencies } = registration;
+    const instance = await host.start(
+      {
+        name,
+        version: version(undefined),
+        generation: number,
+        module,
+        isolation,
+        config,
+        env,
+        grants,
+        maxHeapMb,
+        startTimeoutMs,
+      },
+      servicesOf(name, number, dependencies),
+    );
+    live.add(instance);
+    void instance.ended.then(() => live.delete(instance));
+    if (closed) {
+      instance.kill();
+      throw HeliosError.of("SERVER_DRAINING", {});
+    }
+    return instance;
+  };
+
+  const keyOf = (name: string, number: number): string => `${name}/${number}`;
+
+  return {
+    async start(name, recorded, request) {
+      const number = Math.max(highest.get(name) ?? 0, recorded) + 1;
+      highest.set(name, number);
+      const instance = await startInstance(name, number, request);
+      const { module, version } = request;
+      const generation = new Generation(
+        {
+          generation: number,
+          modulePath: module.modulePath,
+          version: version(instance.shape.version),
+          sha256: module.sha256,
+          methods: instance.shape.methods,
+          loadTime: clock.now(),
+        },
+        instance,
+      );
+      byKey.set(keyOf(name, number), generation);
+      void instance.ended.then((ending) => {
+        if (!ending.expected && !closed && byKey.has(keyOf(name, number))) onCrash(name, generation);
+      });
+      return generation;
+    },
+
+    async startApart(name, request) {
+      const instance = await startInstance(name, 0, request);
+      return { instance, version: request.version(instance.shape.version) };
+    },
+
+    find: (name, number) => byKey.get(keyOf(name, number)),
+
+    async stop(name, generation) {
+      byKey.delete(keyOf(name, generation.number));
+      await generation.instance.stop(STOP_TIMEOUT_MS);
+    },
+
+    discard(name, generation) {
+      byKey.delete(keyOf(name, generation.number));
+      generation.instance.kill();
+    },
+
+    async close() {
+      closed = true;
+      await Promise.all([...live].map((instance) => instance.stop(STOP_TIMEOUT_MS)));
+    },
+  };
+}
+
+/** A module writes the fields of the context in either style. */
+function toContext(context: Readonly<Record<string, unknown>>): EvaluationContext {
+  const text = (value: unknown): string | undefined => (value === undefined ? undefined : (value as string));
+  return {
+    sessionId: text(context.session_id ?? context.sessionId),
+    userId: text(context.user_id ?? context.userId),
+    symbol: text(context.symbol),
+    system: text(context.system),
+    attributes: context.attributes as EvaluationContext["attributes"],
+  };
+}

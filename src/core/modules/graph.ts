@@ -1,0 +1,97 @@
+/** Which names each name needs; names that nothing is known of may be needed too. */
+export type Dependencies = ReadonlyMap<string, readonly string[]>;
+
+/** The path of a cycle through `name`, from it and back to it (`a`, `b`, `a`); undefined: there is none. */
+export function cycleThrough(name: string, dependencies: Dependencies): readonly string[] | undefined {
+  const seen = new Set<string>();
+  // Depth first without recursion: a chain may be longer than the call stack.
+  const path: { readonly name: string; readonly rest: string[] }[] = [];
+  const enter = (next: string): void => {
+    seen.add(next);
+    path.push({ name: next, rest: [...(dependencies.get(next) ?? [])].reverse() });
+  };
+  enter(name);
+  for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+    const next = top.rest.pop();
+    if (next === name) return [...path.map((step) => step.name), name];
+    if (next === undefined) path.pop();
+    else if (!seen.has(next)) enter(next);
+  }
+  return undefined;
+}
+
+/** Where a module's calls may go. */
+export interface Calls {
+  readonly dependencies: readonly string[];
+  /** Who answers in its place while its breaker is open; empty: nobody. */
+  readonly fallbackModule: string;
+}
+
+/**
+ * The path of a cycle through `name` that a call could take, by dependencies and by the fallbacks of what is called;
+ * undefined: there is none. As long as there is none anywhere, no call ever waits for itself. Two modules may be each
+ * other's fallback: a call that has fallen back does not fall back again.
+ */
+export function callCycle(name: string, modules: ReadonlyMap<string, Calls>): readonly string[] | undefined {
+  // `a` is a call that runs in a, `a?` one that was sent to a: from there it goes to a, or to its fallback.
+  const edges = new Map<string, readonly string[]>();
+  for (const [from, { dependencies, fallbackModule }] of modules) {
+    edges.set(
+      from,
+      dependencies.map((to) => `${to}?`),
+    );
+    edges.set(`${from}?`, fallbackModule === "" ? [from] : [from, fallbackModule]);
+  }
+  const cycle = cycleThrough(name, edges) ?? cycleThrough(`${name}?`, edges);
+  return cycle
+    ?.map((step) => step.replace("?", ""))
+    .filter((step, index, path) => index === 0 || step !== path[index - 1]);
+}
+
+/** `names` and all that they need, each after everything that it needs, as far as the graph has no cycle. */
+export function loadOrder(names: readonly string[], dependencies: Dependencies): readonly string[] {
+  const order: string[] = [];
+  const entered = new Set<string>();
+  const open: { readonly name: string; readonly rest: string[] }[] = [];
+  const enter = (name: string): void => {
+    if (entered.has(name)) return;
+    entered.add(name);
+    open.push({ name, rest: [...(dependencies.get(name) ?? [])].reverse() });
+  };
+  for (const name of names) {
+    enter(name);
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const next = top.rest.pop();
+      if (next !== undefined) {
+        enter(next);
+        continue;
+      }
+      order.push(top.name);
+      open.pop();
+    }
+  }
+  return order;
+}
+
+/** All that need `name`, at whatever remove, each after everything that needs it: the order to unload them in. */
+export function dependentsOrder(name: string, dependencies: Dependencies): readonly string[] {
+  const needed = reversed(dependencies);
+  return loadOrder([name], needed).filter((one) => one !== name);
+}
+
+/** The names that need `name` themselves, sorted. */
+export function directDependents(name: string, dependencies: Dependencies): readonly string[] {
+  return [...(reversed(dependencies).get(name) ?? [])].sort();
+}
+
+function reversed(dependencies: Dependencies): Dependencies {
+  const dependents = new Map<string, string[]>();
+  for (const [name, needs] of dependencies) {
+    for (const need of new Set(needs)) {
+      const known = dependents.get(need);
+      if (known === undefined) dependents.set(need, [name]);
+      else known.push(name);
+    }
+  }
+  return dependents;
+}

@@ -1,0 +1,140 @@
+import { type By, causeOf } from "../change.ts";
+import { HeliosError, messageOf } from "../errors.ts";
+import type { Cause } from "../store/store.ts";
+import type { Generation } from "./generation.ts";
+import { loadOrder } from "./graph.ts";
+import { isRunning } from "./lifecycle.ts";
+import type { Module, ModuleRecord } from "./record.ts";
+import { advance, checkEtag, dependenciesOf, failureOf, getModule, loadFailed, type Room, verified } from "./room.ts";
+import { breakerOf } from "./router.ts";
+
+export interface LoadOptions {
+  /** Start the file anew even if the module runs: the new instance is started first, as in a swap. */
+  readonly forceReload?: boolean | undefined;
+  /** Load dependencies that are not ACTIVE first, in order. */
+  readonly loadDependencies?: boolean | undefined;
+  /** Whether to give it traffic. Default true; false leaves it LOADED. */
+  readonly activate?: boolean | undefined;
+}
+
+/** The actor of what is done to the breaker of a module that crashes again and again. */
+export const SUPERVISOR = "helios:supervisor";
+
+/** Starts a module that does not run; whoever calls it has the module to itself. */
+export interface BringUp {
+  readonly activate: boolean;
+  readonly cause: Cause;
+  readonly etag?: string | undefined;
+  /** Restarts to record. */
+  readonly restarts: number;
+}
+
+/**
+ * UNLOADED or FAILED -> LOADING -> LOADED or ACTIVE; on failure FAILED. What is desired changes with the success alone:
+ * a load that fails leaves what a restart of the service restores as it was.
+ */
+export async function bringUp(room: Room, name: string, options: BringUp): Promise<Module> {
+  const { activate, cause, etag, restarts } = options;
+  const loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
+  let generation: Generation;
+  try {
+    generation = await startChecked(room, loading);
+  } catch (error) {
+    if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+    const failure = failureOf(error, room.clock.now());
+    room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
+    await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
+      room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
+    );
+    throw error;
+  }
+  const running = { ...generation.running, loadTime: room.clock.now() };
+  const also = (): Partial<ModuleRecord> => ({
+    desired: activate ? "ACTIVE" : "LOADED",
+    generation: generation.number,
+    restarts,
+  });
+  try {
+    return await advance(room, name, cause, { type: "started", running, activate }, also);
+  } catch (error) {
+    room.generations.discard(name, generation);
+    throw error;
+  }
+}
+
+async function startChecked(room: Room, { name, record }: Module): Promise<Generation> {
+  const { registration } = record;
+  const module = await verified(room, registration.modulePath, registration.sha256);
+  const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
+  const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
+  const generation = await room.generations.start(name, record.generation, { registration, module, version });
+  try {
+    await generation.instance.checkHealth(registration.startTimeoutMs);
+    // Opened when the restarts were used up; who opened it by hand closes it by hand.
+    if (breaker.override?.actor === SUPERVISOR) {
+      await room.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
+    }
+    return generation;
+  } catch (error) {
+    room.generations.discard(name, generation);
+    throw loadFailed(name, "health", error);
+  }
+}
+
+/** Replaces what runs by a new start of the same file. */
+export type Reload = (module: Module, activate: boolean, by: By | undefined) => Promise<Module>;
+
+export async function loadModule(
+  room: Room,
+  reload: Reload,
+  name: string,
+  { forceReload = false, loadDependencies = false, activate = true }: LoadOptions,
+  by: By | undefined,
+): Promise<Module> {
+  getModule(room, name);
+  return room.operations.alone(name, "LoadModule", async () => {
+    const module = getModule(room, name);
+    const { lifecycle } = module.record;
+    if (!isRunning(lifecycle)) {
+      await checkEtag(room, name, by?.etag);
+      if (loadDependencies) await loadThem(room, name, by);
+      checkDependencies(room, name);
+      const cause = causeOf("LoadModule", by);
+      return bringUp(room, name, { activate, cause, etag: by?.etag, restarts: 0 });
+    }
+    await checkEtag(room, name, by?.etag);
+    if (forceReload) return reload(module, activate, by);
+    if (lifecycle.state === "ACTIVE" || !activate) return module;
+    const activated = { type: "activate", time: room.clock.now() } as const;
+    return advance(room, name, causeOf("LoadModule", by), activated, () => ({ desired: "ACTIVE" }), by?.etag);
+  });
+}
+
+/** MODULE_DEPENDENCY_NOT_LOADED names those that are not ACTIVE, or are being unloaded. */
+export function checkDependencies(room: Room, name: string): void {
+  const missing = getModule(room, name).record.registration.dependencies.filter(
+    (dependency) =>
+      room.collection.get(dependency)?.record.lifecycle.state !== "ACTIVE" ||
+      room.operations.running(dependency) === "UnloadModule",
+  );
+  if (missing.length === 0) return;
+  throw HeliosError.of("MODULE_DEPENDENCY_NOT_LOADED", { name, dependencies: missing.join(", ") });
+}
+
+async function loadThem(room: Room, name: string, by: By | undefined): Promise<void> {
+  const cause = causeOf("LoadModule", by);
+  for (const dependency of loadOrder([name], dependenciesOf(room))) {
+    if (dependency === name || room.collection.get(dependency) === undefined) continue;
+    // Whoever loads it already does what is wanted here.
+    await room.operations.inTurn(dependency, "LoadModule", async () => {
+      const { lifecycle } = getModule(room, dependency).record;
+      if (lifecycle.state === "ACTIVE") return;
+      checkDependencies(room, dependency);
+      if (lifecycle.state !== "LOADED") await bringUp(room, dependency, { activate: true, cause, restarts: 0 });
+      else {
+        const activated = { type: "activate", time: room.clock.now() } as const;
+        await advance(room, dependency, cause, activated, () => ({ desired: "ACTIVE" }));
+      }
+    });
+  }
+}

@@ -1,0 +1,113 @@
+import { type By, causeOf } from "../change.ts";
+import { HeliosError } from "../errors.ts";
+import { callCycle, directDependents } from "./graph.ts";
+import { isDown } from "./lifecycle.ts";
+import type { Module, ModuleRecord, Registration, RegistrationFields } from "./record.ts";
+import { checkedRegistration, differences } from "./registration.ts";
+import { conflict, dependenciesOf, getModule, type Room, verified } from "./room.ts";
+import { breakerOf } from "./router.ts";
+
+export interface RegisterOptions {
+  /** Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED. */
+  readonly replace?: boolean | undefined;
+}
+
+export interface Registrar {
+  /** The path is resolved at once, its digest compared. The same content again changes nothing. */
+  register(name: string, fields: RegistrationFields, options: RegisterOptions, by: By | undefined): Promise<Module>;
+  /** Resolves to the module as it was. */
+  remove(name: string, by: By | undefined): Promise<Module>;
+}
+
+export function createRegistrar(room: Room): Registrar {
+  // One at a time: two registrations that together close a cycle must see each other.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work, work);
+    last = result.catch(() => {});
+    return result;
+  };
+
+  const write = async (
+    name: string,
+    registration: Registration,
+    { replace = false }: RegisterOptions,
+    by: By | undefined,
+  ): Promise<Module> => {
+    checkCycle(name, registration, registrationsOf(room));
+    const before = room.collection.get(name);
+    const written = await room.collection.change(
+      name,
+      causeOf("RegisterModule", by),
+      (current) => {
+        if (current === undefined) return newRecord(registration);
+        const different = differences(current.record.registration, registration);
+        if (different.length === 0) return undefined;
+        const { state } = current.record.lifecycle;
+        if (!replace || !isDown(current.record.lifecycle)) {
+          throw HeliosError.of("MODULE_ALREADY_EXISTS", { name, differences: different.join(", "), state });
+        }
+        return { ...newRecord(registration), generation: current.record.generation };
+      },
+      by?.etag,
+    );
+    if (before !== undefined) await followBreaker(room, name, before.record.registration, registration);
+    return written ?? getModule(room, name);
+  };
+
+  return {
+    async register(name, fields, options, by) {
+      const registration = checkedRegistration(name, fields);
+      await verified(room, registration.modulePath, registration.sha256);
+      const work = () => write(name, registration, options, by);
+      // What takes the place of another registration must not cross an operation that reads it.
+      return inTurn(() => (options.replace ? room.operations.alone(name, "RegisterModule", work) : work()));
+    },
+
+    async remove(name, by) {
+      getModule(room, name);
+      return inTurn(() =>
+        room.operations.alone(name, "DeleteModule", async () => {
+          const dependents = directDependents(name, dependenciesOf(room));
+          if (dependents.length > 0) {
+            throw HeliosError.of("MODULE_HAS_DEPENDENTS", { name, dependents: dependents.join(", ") });
+          }
+          const check = (module: Module): void => {
+            if (!isDown(module.record.lifecycle)) throw conflict(module, "DeleteModule", "UNLOADED or FAILED");
+          };
+          const removed = await room.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
+          room.router.forget(name);
+          return removed ?? getModule(room, name);
+        }),
+      );
+    },
+  };
+}
+
+export function newRecord(registration: Registration): ModuleRecord {
+  return { registration, desired: "UNLOADED", lifecycle: { state: "UNLOADED" }, generation: 0, restarts: 0 };
+}
+
+/** MODULE_DEPENDENCY_CYCLE. */
+export function checkCycle(name: string, registration: Registration, others: ReadonlyMap<string, Registration>): void {
+  const cycle = callCycle(name, new Map([...others, [name, registration]]));
+  if (cycle === undefined) return;
+  throw HeliosError.of("MODULE_DEPENDENCY_CYCLE", { name, cycle: cycle.join(" -> ") });
+}
+
+function registrationsOf({ collection }: Room): ReadonlyMap<string, Registration> {
+  return new Map(collection.list().map(({ name, record }) => [name, record.registration]));
+}
+
+/** A breaker keeps what an operator set, unless the registration itself says something new. */
+async function followBreaker(
+  { breakers }: Room,
+  name: string,
+  before: Registration,
+  after: Registration,
+): Promise<void> {
+  const changed = JSON.stringify(before.breaker) !== JSON.stringify(after.breaker);
+  const exists = breakers.list().some((breaker) => breaker.name === breakerOf(name));
+  if (changed && exists)
+    await breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
+}

@@ -1,0 +1,74 @@
+import { DEFAULT_CONFIG } from "../breakers/config.ts";
+import { refuse } from "../violation.ts";
+import type { Registration, RegistrationFields } from "./record.ts";
+import { registrationViolation } from "./validate.ts";
+
+const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
+  version: "",
+  dependencies: [],
+  hotReloadable: true,
+  isolation: "PROCESS",
+  config: {},
+  env: {},
+  sha256: "",
+  grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
+  startTimeoutMs: 10_000,
+  callTimeoutMs: 30_000,
+  maxHeapMb: 256,
+  concurrency: 64,
+  testSuite: "",
+  reloadHooks: [],
+  breaker: DEFAULT_CONFIG,
+  fallbackModule: "",
+});
+
+/** The registration with every default in place. Nothing is checked. */
+export function withDefaults(fields: RegistrationFields): Registration {
+  const { grants = {}, breaker = {}, ...rest } = withoutUndefined(fields);
+  const { dependencies, reloadHooks } = { ...DEFAULTS, ...rest };
+  return {
+    ...DEFAULTS,
+    ...rest,
+    grants: { ...DEFAULTS.grants, ...withoutUndefined(grants) },
+    breaker: { ...DEFAULTS.breaker, ...withoutUndefined(breaker) },
+    // The order says nothing; what is no list is left for the check to name.
+    dependencies: Array.isArray(dependencies) ? [...dependencies].sort() : dependencies,
+    reloadHooks: Array.isArray(reloadHooks)
+      ? reloadHooks.map((hook) => ({ ...hook, input: hook?.input ?? null }))
+      : reloadHooks,
+  };
+}
+
+/** The same, checked. ARGUMENT_INVALID names the field and the value. */
+export function checkedRegistration(name: string, fields: RegistrationFields): Registration {
+  const registration = withDefaults(fields);
+  refuse(registrationViolation(name, registration));
+  return registration;
+}
+
+const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
+  startTimeoutMs: "start_timeout",
+  callTimeoutMs: "call_timeout",
+};
+
+/** The fields in which two registrations differ, in the contract's names. Not the values: some are secrets. */
+export function differences(one: Registration, other: Registration): readonly string[] {
+  const keys = Object.keys(one) as (keyof Registration)[];
+  return keys
+    .filter((key) => canonical(one[key]) !== canonical(other[key]))
+    .map((key) => CONTRACT_NAMES[key] ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
+
+function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]: Exclude<T[Key], undefined>;
+  };
+}
+
+/** Equal texts for equal JSON values, whatever the order of their members. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

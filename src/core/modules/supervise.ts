@@ -1,0 +1,97 @@
+import { messageOf } from "../errors.ts";
+import type { Generation } from "./generation.ts";
+import { transition } from "./lifecycle.ts";
+import { bringUp, SUPERVISOR } from "./load.ts";
+import { RESTART_POLICY, recentRestarts, restartDelay } from "./restart.ts";
+import type { Room } from "./room.ts";
+import { breakerOf } from "./router.ts";
+
+/** How soon a crash that could not be stored is stored again. */
+const STORE_RETRY_MS = 1000;
+
+/** Starts modules again that crashed. */
+export interface Supervisor {
+  /** A generation ended that nobody stopped. Told again of the same one, it does nothing. */
+  crashed(name: string, generation: Generation): void;
+  /** Forgets earlier restarts: the module was loaded on purpose. */
+  forgive(name: string): void;
+  close(): void;
+}
+
+export function createSupervisor(room: Room): Supervisor {
+  const { clock, log, collection } = room;
+  const restarts = new Map<string, readonly number[]>();
+  const timers = new Set<{ cancel(): void }>();
+  let closed = false;
+
+  const later = (delayMs: number, run: () => Promise<void>): void => {
+    if (closed) return;
+    const timer = clock.setTimer(delayMs, () => {
+      timers.delete(timer);
+      run().catch((error: unknown) => {
+        if (!closed) log("modules", "error", "a restart could not be made", { error: messageOf(error) });
+      });
+    });
+    timers.add(timer);
+  };
+
+  const recordCrash = async (name: string, generation: Generation): Promise<void> => {
+    const message = generation.ending?.description ?? "ended";
+    const failure = { step: "running", message, time: clock.now() };
+    const cause = { action: "Crash", reason: message };
+    let recorded = false;
+    try {
+      await collection.change(name, cause, (current) => {
+        const event = { type: "crash", generation: generation.number, failure } as const;
+        const lifecycle = current && transition(current.record.lifecycle, event);
+        recorded = lifecycle !== undefined;
+        return current && lifecycle && { ...current.record, lifecycle };
+      });
+    } catch (error) {
+      log("modules", "error", `the crash of module ${name} could not be stored`, { error: messageOf(error) });
+      later(STORE_RETRY_MS, () => recordCrash(name, generation));
+      return;
+    }
+    if (!recorded) return;
+    log("modules", "error", `module ${name} crashed`, { generation: generation.number, ending: message });
+    room.generations.discard(name, generation);
+    await planRestart(name);
+  };
+
+  const planRestart = async (name: string): Promise<void> => {
+    const delayMs = restartDelay(restarts.get(name) ?? [], clock.monotonic());
+    if (delayMs !== undefined) return later(delayMs, () => restart(name));
+    const { maxRestarts, windowMs } = RESTART_POLICY;
+    const reason = `module ${name} crashed after ${maxRestarts} restarts within ${windowMs / 1000} s`;
+    log("modules", "error", `module ${name} is not restarted any more`, { reason });
+    try {
+      await room.breakers.open(breakerOf(name), { actor: SUPERVISOR, reason });
+    } catch (error) {
+      log("modules", "error", `the breaker of module ${name} could not be opened`, { error: messageOf(error) });
+    }
+  };
+
+  const restart = (name: string): Promise<void> =>
+    room.operations.inTurn(name, "restart", async () => {
+      const record = collection.get(name)?.record;
+      if (closed || record?.lifecycle.state !== "FAILED" || record.desired === "UNLOADED") return;
+      const now = clock.monotonic();
+      restarts.set(name, [...recentRestarts(restarts.get(name) ?? [], now), now]);
+      const options = { activate: record.desired === "ACTIVE", cause: { action: "Restart" } };
+      try {
+        await bringUp(room, name, { ...options, restarts: record.restarts + 1 });
+      } catch {
+        // It is recorded and logged; what remains is to try again.
+        await planRestart(name);
+      }
+    });
+
+  return {
+    crashed: (name, generation) => void recordCrash(name, generation),
+    forgive: (name) => restarts.delete(name),
+    close() {
+      closed = true;
+      for (const timer of timers) timer.cancel();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { type By, causeOf } from "../change.ts";
+import { HeliosError } from "../errors.ts";
+import type { Cause } from "../store/store.ts";
+import { within } from "./deadline.ts";
+import type { Generation } from "./generation.ts";
+import { dependentsOrder, directDependents } from "./graph.ts";
+import type { Module } from "./record.ts";
+import { advance, checkEtag, dependenciesOf, getModule, type Room, runningGeneration } from "./room.ts";
+
+export interface UnloadOptions {
+  /** Unload the modules that depend on it first, in order. */
+  readonly cascade?: boolean | undefined;
+}
+
+/** What is added to a deadline that the calls have anyway, before they are given up. */
+const GRACE_MS = 1000;
+
+export async function unloadModule(
+  room: Room,
+  name: string,
+  { cascade = false }: UnloadOptions,
+  by: By | undefined,
+): Promise<{ readonly module: Module; readonly unloaded: readonly string[] }> {
+  getModule(room, name);
+  return room.operations.alone(name, "UnloadModule", async () => {
+    await checkEtag(room, name, by?.etag);
+    const cause = causeOf("UnloadModule", by);
+    const unloaded: string[] = [];
+    if (cascade) {
+      for (const dependent of dependentsOrder(name, dependenciesOf(room)).filter((one) => isLoaded(room, one))) {
+        await room.operations.alone(dependent, "UnloadModule", () => takeDown(room, dependent, cause));
+        unloaded.push(dependent);
+      }
+    }
+    const dependents = directDependents(name, dependenciesOf(room)).filter((one) => isLoaded(room, one));
+    if (dependents.length > 0) {
+      throw HeliosError.of("MODULE_HAS_DEPENDENTS", { name, dependents: dependents.join(", ") });
+    }
+    const before = getModule(room, name).record;
+    const module = await takeDown(room, name, cause, by?.etag);
+    if (before.lifecycle.state !== "UNLOADED") unloaded.push(name);
+    return { module, unloaded };
+  });
+}
+
+/** Started, or about to be. */
+function isLoaded(room: Room, name: string): boolean {
+  const { state } = getModule(room, name).record.lifecycle;
+  return (state !== "UNLOADED" && state !== "FAILED") || room.operations.running(name) === "LoadModule";
+}
+
+/** -> UNLOADING, the calls under way end, -> UNLOADED. Whoever calls it has the module to itself. */
+async function takeDown(room: Room, name: string, cause: Cause, etag?: string): Promise<Module> {
+  const before = getModule(room, name);
+  if (before.record.lifecycle.state === "UNLOADED") return forgetDesire(room, name, cause, etag);
+  const generation = runningGeneration(room, before);
+  const module = await advance(room, name, cause, { type: "unload" }, () => ({ desired: "UNLOADED" }), etag);
+  if (module.record.lifecycle.state !== "UNLOADING") return module;
+  if (generation !== undefined) {
+    await drained(room, generation, before.record.registration.callTimeoutMs);
+    await room.generations.stop(name, generation);
+  }
+  return advance(room, name, cause, { type: "stopped" });
+}
+
+/** Resolves to whether all calls have ended; each has a deadline, so that they do. */
+export async function drained(room: Room, generation: Generation, callTimeoutMs: number): Promise<boolean> {
+  return within(room.clock, callTimeoutMs + GRACE_MS, generation.idle(), () => new Error("calls under way")).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** It does not run now; nor is it to run after a restart. */
+async function forgetDesire(room: Room, name: string, cause: Cause, etag: string | undefined): Promise<Module> {
+  const decide = (current: Module | undefined) =>
+    current === undefined || current.record.desired === "UNLOADED"
+      ? undefined
+      : { ...current.record, desired: "UNLOADED" as const };
+  return (await room.collection.change(name, cause, decide, etag)) ?? getModule(room, name);
+}

@@ -1,0 +1,187 @@
+import type { BreakerConfig } from "../breakers/breaker.ts";
+import { completeConfig } from "../breakers/config.ts";
+import { isReason } from "../errors.ts";
+import type { JsonPath } from "../json-source.ts";
+import { type Violation, violation } from "../violation.ts";
+import type { Registration } from "./record.ts";
+
+const NAME_LIMIT = 120;
+const LIST_LIMIT = 100;
+const MAX_ENV_CHARS = 32_768;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+const ISOLATIONS = ["PROCESS", "THREAD"] as const;
+
+/** The first rule that a module's name breaks. */
+export function nameViolation(path: JsonPath, name: unknown): Violation | undefined {
+  if (typeof name === "string" && name.length <= NAME_LIMIT && NAME.test(name)) return undefined;
+  return violation(path, name, `1 to ${NAME_LIMIT} letters, digits and _ . -, a letter or digit first`);
+}
+
+/** The first rule that a module path breaks; whether there is such a file is not asked here. */
+export function pathViolation(path: JsonPath, value: unknown): Violation | undefined {
+  return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, 1024);
+}
+
+export function versionViolation(path: JsonPath, value: unknown): Violation | undefined {
+  return text(path, value, 64);
+}
+
+export function digestViolation(path: JsonPath, value: unknown): Violation | undefined {
+  if (typeof value === "string" && /^([0-9a-f]{64})?$/.test(value)) return undefined;
+  return violation(path, value, "64 hex digits in lower case, or nothing");
+}
+
+export function suiteViolation(path: JsonPath, value: unknown): Violation | undefined {
+  return text(path, value, 128);
+}
+
+/** The first rule that a registration breaks. It looks at the types too: the values may come from anywhere. */
+export function registrationViolation(name: string, registration: Registration): Violation | undefined {
+  const { dependencies, hotReloadable, isolation, config, grants, reloadHooks, fallbackModule } = registration;
+  return (
+    nameViolation(["name"], name) ??
+    pathViolation(["module_path"], registration.modulePath) ??
+    versionViolation(["version"], registration.version) ??
+    dependenciesViolation(name, dependencies) ??
+    flag(["hot_reloadable"], hotReloadable) ??
+    (ISOLATIONS.includes(isolation) ? undefined : violation(["isolation"], isolation, ISOLATIONS.join(" or "))) ??
+    (isObject(config) ? jsonViolation(["config"], config) : violation(["config"], config, "an object")) ??
+    envViolation(registration.env) ??
+    digestViolation(["sha256"], registration.sha256) ??
+    pathsViolation(["grants", "fs_read"], grants.fsRead) ??
+    pathsViolation(["grants", "fs_write"], grants.fsWrite) ??
+    flag(["grants", "net"], grants.net) ??
+    flag(["grants", "child_process"], grants.childProcess) ??
+    milliseconds(["start_timeout"], registration.startTimeoutMs, 600_000) ??
+    milliseconds(["call_timeout"], registration.callTimeoutMs, 3_600_000) ??
+    whole(["max_heap_mb"], registration.maxHeapMb, 16, 65_536) ??
+    whole(["concurrency"], registration.concurrency, 1, 10_000) ??
+    suiteViolation(["test_suite"], registration.testSuite) ??
+    list(["reload_hooks"], reloadHooks, hookViolation) ??
+    breakerViolation(registration.breaker) ??
+    (fallbackModule === "" ? undefined : otherName(["fallback_module"], name, fallbackModule))
+  );
+}
+
+function breakerViolation(config: BreakerConfig): Violation | undefined {
+  try {
+    completeConfig(config);
+    return undefined;
+  } catch (error) {
+    if (!isReason(error, "ARGUMENT_INVALID")) throw error;
+    const { field = "", problem = "" } = error.metadata;
+    return { path: ["breaker", field], problem, expected: "a breaker's configuration" };
+  }
+}
+
+function dependenciesViolation(name: string, dependencies: readonly string[]): Violation | undefined {
+  const seen = new Set<unknown>();
+  return list(["dependencies"], dependencies, (path, one) => {
+    if (seen.has(one)) return { ...violation(path, one, "each name once"), problem: `${String(one)} comes twice` };
+    seen.add(one);
+    return otherName(path, name, one);
+  });
+}
+
+/** Of a module that another one names: itself it cannot name. */
+function otherName(path: JsonPath, name: string, other: unknown): Violation | undefined {
+  if (other === name) return { path, problem: "the module itself", expected: "another module" };
+  return nameViolation(path, other);
+}
+
+function envViolation(env: unknown): Violation | undefined {
+  if (!isObject(env)) return violation(["env"], env, "an object of texts by name");
+  const entries = Object.entries(env);
+  if (entries.length > LIST_LIMIT) return tooMany(["env"], entries.length);
+  for (const [key, value] of entries) {
+    const path = ["env", key];
+    if (key.length > 128 || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
+      return { path, problem: "no name for a variable", expected: "letters, digits and _, no digit first" };
+    }
+    // The value may be a secret: it stays out of the message.
+    if (typeof value !== "string" || value.length > MAX_ENV_CHARS || value.includes("\0")) {
+      return { path, problem: "not allowed", expected: `a text of at most ${MAX_ENV_CHARS} characters` };
+    }
+  }
+  return undefined;
+}
+
+function hookViolation(path: JsonPath, hook: unknown): Violation | undefined {
+  if (!isObject(hook)) return violation(path, hook, "an object with method and input");
+  const { method, input } = hook as { method?: unknown; input?: unknown };
+  if (method === "") return violation([...path, "method"], method, "the name of a method");
+  return text([...path, "method"], method, 128) ?? jsonViolation([...path, "input"], input);
+}
+
+function pathsViolation(path: JsonPath, paths: unknown): Violation | undefined {
+  return list(path, paths, (at, one) =>
+    typeof one === "string" && one.startsWith("/") && one.length <= 4096
+      ? undefined
+      : violation(at, one, "an absolute path"),
+  );
+}
+
+function list(
+  path: JsonPath,
+  values: unknown,
+  check: (path: JsonPath, value: unknown) => Violation | undefined,
+): Violation | undefined {
+  if (!Array.isArray(values)) return violation(path, values, "a list");
+  if (values.length > LIST_LIMIT) return tooMany(path, values.length);
+  for (const [index, value] of values.entries()) {
+    const found = check([...path, index], value);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function tooMany(path: JsonPath, count: number): Violation {
+  return { path, problem: `${count} entries`, expected: `at most ${LIST_LIMIT}` };
+}
+
+/** What the store cannot give back as it was is refused: functions, NaN, cycles. */
+function jsonViolation(path: JsonPath, value: unknown): Violation | undefined {
+  const seen = new Set<unknown>();
+  const find = (at: JsonPath, part: unknown): Violation | undefined => {
+    if (part === null || typeof part === "string" || typeof part === "boolean" || Number.isFinite(part))
+      return undefined;
+    if ((!Array.isArray(part) && !isObject(part)) || seen.has(part)) return violation(at, part, "a JSON value");
+    seen.add(part);
+    for (const [key, one] of Object.entries(part as object)) {
+      const found = find([...at, Array.isArray(part) ? Number(key) : key], one);
+      if (found !== undefined) return found;
+    }
+    seen.delete(part);
+    return undefined;
+  };
+  return find(path, value);
+}
+
+function flag(path: JsonPath, value: unknown): Violation | undefined {
+  return typeof value === "boolean" ? undefined : violation(path, value, "true or false");
+}
+
+function milliseconds(path: JsonPath, value: unknown, most: number): Violation | undefined {
+  const valid = typeof value === "number" && value >= 1 && value <= most;
+  return valid
+    ? undefined
+    : violation(path, typeof value === "number" ? `${value} ms` : value, `1 ms to ${most / 1000} s`);
+}
+
+function whole(path: JsonPath, value: unknown, least: number, most: number): Violation | undefined {
+  const valid = Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+  return valid ? undefined : violation(path, value, `a whole number from ${least} to ${most}`);
+}
+
+function text(path: JsonPath, value: unknown, limit: number): Violation | undefined {
+  if (typeof value !== "string" || !value.isWellFormed()) return violation(path, value, "a text");
+  // Characters are code points, as everywhere in the contract.
+  const length = [...value].length;
+  return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -1,0 +1,71 @@
+import { HeliosError } from "../errors.ts";
+import { within } from "./deadline.ts";
+import type { Generation } from "./generation.ts";
+import type { Payload } from "./host/host.ts";
+import type { Registration } from "./record.ts";
+import type { Room } from "./room.ts";
+
+/** A new instance, before it takes traffic. */
+export interface InstanceHandle {
+  readonly name: string;
+  readonly version: string;
+  readonly methods: readonly string[];
+  /** Calls a method, as the class spells it or in snake_case, with a JSON value or bytes. */
+  invoke(method: string, input?: unknown): Promise<unknown>;
+}
+
+/** Called with each instance that is to take the place of another; what it throws keeps the old one serving. */
+export type ReloadHookFunction = (instance: InstanceHandle) => Promise<void> | void;
+
+/** What is done with a new instance before it takes traffic. */
+export interface WarmUp {
+  /** Adds a hook; what is returned takes it off again. */
+  add(name: string, hook: ReloadHookFunction): () => void;
+  /** How many hooks there are, of the registration and of the library. */
+  count(name: string, registration: Registration): number;
+  /** Runs the registered hooks, then those of the library, one after the other. */
+  run(room: Room, name: string, registration: Registration, candidate: Generation): Promise<void>;
+}
+
+export function createWarmUp(): WarmUp {
+  const hooks = new Map<string, Set<{ readonly hook: ReloadHookFunction }>>();
+
+  return {
+    add(name, hook) {
+      const own = hooks.get(name) ?? new Set();
+      hooks.set(name, own);
+      const entry = { hook };
+      own.add(entry);
+      return () => own.delete(entry);
+    },
+
+    count: (name, { reloadHooks }) => reloadHooks.length + (hooks.get(name)?.size ?? 0),
+
+    async run({ clock }, name, { reloadHooks, callTimeoutMs: timeoutMs }, candidate) {
+      for (const { method, input } of reloadHooks) {
+        await candidate.instance.invoke(method, { json: input }, { timeoutMs });
+      }
+      const handle = handleOf(name, candidate, timeoutMs);
+      const late = (): Error => {
+        const method = "a reload hook";
+        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${timeoutMs} ms` });
+      };
+      for (const { hook } of hooks.get(name) ?? []) {
+        await within(clock, timeoutMs, Promise.try(hook, handle), late);
+      }
+    },
+  };
+}
+
+function handleOf(name: string, { instance, running }: Generation, timeoutMs: number): InstanceHandle {
+  return {
+    name,
+    version: running.version,
+    methods: running.methods,
+    async invoke(method, input = null) {
+      const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
+      const output = await instance.invoke(method, payload, { timeoutMs });
+      return "binary" in output ? output.binary : output.json;
+    },
+  };
+}

@@ -1,0 +1,29 @@
+import { HeliosError } from "./errors.ts";
+import { type JsonPath, pathText } from "./json-source.ts";
+
+/** A rule that a value breaks; the path is in the contract's field names. */
+export interface Violation {
+  readonly path: JsonPath;
+  readonly problem: string;
+  readonly expected: string;
+}
+
+/** That the value at `path` is not what is expected. */
+export function violation(path: JsonPath, value: unknown, expected: string): Violation {
+  return { path, problem: value === undefined ? "missing" : `${show(value)} is not allowed`, expected };
+}
+
+/** Throws what the violation says, if there is one, as ARGUMENT_INVALID. */
+export function refuse(found: Violation | undefined): void {
+  if (found === undefined) return;
+  const { path, problem, expected } = found;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem: `${problem}; expected ${expected}` });
+}
+
+/** A value as a message tells it: whole if it is short. */
+export function show(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
