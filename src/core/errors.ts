@@ -161,7 +161,7 @@ export const ERRORS = table({
   MODULE_METHOD_FAILED: {
     code: "INTERNAL",
     message: "{method} of module {name} failed: {error}",
-    extra: ["error_name", "stack"],
+    extra: ["error_name", "stack", "caller_fault"],
     retryable: false,
     help: "The module threw; its error and the first lines of its stack are in the metadata.",
   },

@@ -1,0 +1,37 @@
+/** How deep a value may be nested. */
+const MAX_DEPTH = 200;
+
+/**
+ * A method's result as a JSON value: undefined members go, dates and others with `toJSON` become what that says. Throws a
+ * TypeError that names the place of what JSON does not have: NaN, infinities, BigInts, functions, symbols, cycles.
+ */
+export function toJson(value: unknown): unknown {
+  return convert(value, "output", []);
+}
+
+function convert(value: unknown, path: string, above: readonly object[]): unknown {
+  switch (typeof value) {
+    case "undefined":
+      return null;
+    case "string":
+    case "boolean":
+      return value;
+    case "number":
+      if (Number.isFinite(value)) return value;
+      throw new TypeError(`${path} is ${value}, which JSON does not have`);
+    case "object":
+      return value === null ? null : convertObject(value, path, above);
+    default:
+      throw new TypeError(`${path} is a ${typeof value}, which JSON does not have`);
+  }
+}
+
+function convertObject(value: object, path: string, above: readonly object[]): unknown {
+  if (above.includes(value)) throw new TypeError(`${path} contains itself`);
+  if (above.length >= MAX_DEPTH) throw new TypeError(`${path} is nested deeper than ${MAX_DEPTH}`);
+  const inside = [...above, value];
+  if ("toJSON" in value && typeof value.toJSON === "function") return convert(value.toJSON(), path, inside);
+  if (Array.isArray(value)) return value.map((item, index) => convert(item, `${path}[${index}]`, inside));
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(members.map(([key, member]) => [key, convert(member, `${path}.${key}`, inside)]));
+}

@@ -1,0 +1,107 @@
+// What runs first in every instance, process or thread: imports the module, and then does what the service says.
+import { pathToFileURL } from "node:url";
+import type { CallContext } from "../../api.ts";
+import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
+import { confineImports, DigestMismatch } from "./confine.ts";
+import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
+import { openLink } from "./link.ts";
+import { type Methods, methodsOf } from "./methods.ts";
+import { toWire } from "./wire.ts";
+
+const link = openLink();
+const cancellations = new Map<number, AbortController>();
+let context: Context | undefined;
+let methods: Methods | undefined;
+
+const fatal = (thrown: unknown): void => {
+  link.send({ type: "fatal", error: toWire(thrown) });
+  link.end(1);
+};
+process.on("uncaughtException", fatal);
+process.on("unhandledRejection", fatal);
+
+link.onMessage((message) => {
+  void handle(message).catch(fatal);
+});
+
+async function handle(message: ToInstance): Promise<void> {
+  switch (message.type) {
+    case "start":
+      return start(message);
+    case "call":
+      return reply(message.id, () => call(message.id, message.method, fromPayload(message.input)));
+    case "lifecycle":
+      return reply(message.id, () => lifecycle(message.method, message.args));
+    case "cancel":
+      cancellations.get(message.id)?.abort(new DOMException(message.reason, "AbortError"));
+      return;
+    case "answer":
+      context?.answer(message.id, message.value);
+      return;
+    case "refusal":
+      context?.refuse(message.id, message.error);
+  }
+}
+
+async function start(message: StartMessage): Promise<void> {
+  context = createContext(message, link);
+  const { ctx } = context;
+  const step = (name: StartStep): void => link.send({ type: "step", step: name });
+  try {
+    confineImports(message.readable, message.file, message.sha256);
+    step("import");
+    const exported: unknown = (await import(pathToFileURL(message.file).href)).default;
+    if (typeof exported !== "function") {
+      const what = exported === undefined ? "nothing" : `a value of type ${typeof exported}`;
+      link.send({ type: "invalid", problem: `it default-exports ${what}, not a class or a function` });
+      return;
+    }
+    step("construct");
+    const instance: unknown = isClass(exported) ? Reflect.construct(exported, [ctx]) : await exported(ctx);
+    if (typeof instance !== "object" || instance === null) {
+      link.send({ type: "invalid", problem: "its factory returned no object" });
+      return;
+    }
+    step("start");
+    methods = methodsOf(instance);
+    await methods.lifecycle("start")?.(ctx);
+    link.send({ type: "ready", shape: methods.shape });
+  } catch (thrown) {
+    if (thrown instanceof DigestMismatch) link.send({ type: "digest", actual: thrown.actual });
+    else link.send({ type: "failed", error: toWire(thrown) });
+  }
+}
+
+function isClass(exported: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(exported));
+}
+
+/** Sends what `work` comes to; what cannot be sent is an error of it. */
+async function reply(id: number, work: () => unknown): Promise<void> {
+  try {
+    link.send({ type: "result", id, value: await work() });
+  } catch (thrown) {
+    link.send({ type: "error", id, error: toWire(thrown) });
+  }
+}
+
+async function call(id: number, name: string, input: unknown): Promise<unknown> {
+  const method = methods?.find(name);
+  if (method === undefined) throw new TypeError(`no method ${name}`);
+  const controller = new AbortController();
+  cancellations.set(id, controller);
+  const callContext: CallContext = { signal: controller.signal };
+  try {
+    return toPayload(await method(input, callContext));
+  } finally {
+    cancellations.delete(id);
+  }
+}
+
+async function lifecycle(name: LifecycleMethod, args: readonly unknown[]): Promise<unknown> {
+  if (name === "stop") context?.abort();
+  const value = await methods?.lifecycle(name)?.(...args);
+  // What follows the answer to `stop` is the end; the answer has to leave first.
+  if (name === "stop") setImmediate(() => link.end(0));
+  return name === "exportState" ? value : undefined;
+}

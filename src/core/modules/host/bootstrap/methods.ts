@@ -1,0 +1,48 @@
+import type { InstanceShape } from "../host.ts";
+import { snakeCase } from "./names.ts";
+
+type Method = (input: unknown, context: unknown) => unknown;
+
+const LIFECYCLE: ReadonlySet<string> = new Set(["start", "health", "exportState", "importState", "stop"]);
+
+/** What of an instance can be invoked, and what else it offers. */
+export interface Methods {
+  readonly shape: InstanceShape;
+  /** By the name as the class spells it or in snake_case. */
+  find(name: string): Method | undefined;
+  /** One of the lifecycle, bound; undefined where the module has none of that name. */
+  lifecycle(name: string): ((...args: readonly unknown[]) => unknown) | undefined;
+}
+
+/** Looks at an instance: the public methods of its classes, own ones of an object that a factory made included. */
+export function methodsOf(instance: object): Methods {
+  const methods = new Map<string, Method>();
+  const all = new Map<string, Method>();
+  for (
+    let level: object | null = instance;
+    level !== null && level !== Object.prototype;
+    level = Object.getPrototypeOf(level)
+  ) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
+      if (typeof value !== "function" || all.has(name) || isClassPart(name)) continue;
+      const bound = value.bind(instance) as Method;
+      all.set(name, bound);
+      if (!name.startsWith("_") && !LIFECYCLE.has(name)) methods.set(name, bound);
+    }
+  }
+  const bySnake = new Map([...methods].map(([name, method]) => [snakeCase(name), method]));
+  const version: unknown = (instance.constructor as { version?: unknown } | undefined)?.version;
+  return {
+    shape: {
+      methods: [...methods.keys()].sort(),
+      version: typeof version === "string" ? version : undefined,
+      hasHealth: all.has("health"),
+      hasState: all.has("exportState") && all.has("importState"),
+    },
+    find: (name) => methods.get(name) ?? bySnake.get(name),
+    lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name) as ReturnType<Methods["lifecycle"]>) : undefined),
+  };
+}
+
+/** `then` would make an awaited instance a promise. */
+const isClassPart = (name: string): boolean => name === "constructor" || name === "then";

@@ -1,0 +1,37 @@
+import type { WireError } from "../protocol.ts";
+
+const MAX_MESSAGE = 4096;
+const MAX_STACK_LINES = 10;
+const MAX_STACK = 4096;
+
+/** Whatever was thrown, as it can be sent. Looks at it with care: it may be made to throw again. */
+export function toWire(thrown: unknown): WireError {
+  try {
+    if (typeof thrown !== "object" || thrown === null) {
+      return { name: "Error", message: cut(String(thrown), MAX_MESSAGE), stack: "" };
+    }
+    const { name, message, stack, code, callerFault } = thrown as Record<string, unknown>;
+    return {
+      name: typeof name === "string" ? cut(name, 128) : "Error",
+      message: cut(typeof message === "string" ? message : describe(thrown), MAX_MESSAGE),
+      stack: typeof stack === "string" ? cut(stack.split("\n").slice(0, MAX_STACK_LINES).join("\n"), MAX_STACK) : "",
+      ...(typeof code === "string" ? { code: cut(code, 128) } : {}),
+      ...(callerFault === true ? { callerFault: true } : {}),
+    };
+  } catch {
+    return { name: "Error", message: "the module threw what cannot be looked at", stack: "" };
+  }
+}
+
+function describe(thrown: object): string {
+  return JSON.stringify(thrown) ?? Object.prototype.toString.call(thrown);
+}
+
+const cut = (text: string, length: number): string => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+
+/** An error of the service, as the module sees it. */
+export function fromWire({ name, message, code }: WireError): Error {
+  const error = new Error(message);
+  error.name = name;
+  return Object.assign(error, code === undefined ? {} : { code });
+}

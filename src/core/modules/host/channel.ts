@@ -1,0 +1,36 @@
+import type { ToInstance } from "./protocol.ts";
+
+/** What a channel tells of its other side. */
+export interface ChannelEvents {
+  /** Anything at all. */
+  message(value: unknown): void;
+  /** A line that the module wrote to its standard output or error. */
+  line(stream: "stdout" | "stderr", line: string): void;
+  /** Once, last: how it ended; for people. */
+  ended(description: string): void;
+}
+
+/** The way to one instance, whatever it lives in. */
+export interface Channel {
+  /** Throws what cannot be sent; does nothing once the other side has ended. */
+  send(message: ToInstance): void;
+  /** Ends the other side by force. */
+  kill(): void;
+}
+
+/** Splits what a stream brings into lines, the last of them when it ends; very long ones are cut. */
+export function readLines(stream: NodeJS.ReadableStream | null | undefined, line: (text: string) => void): void {
+  let rest = "";
+  stream?.setEncoding("utf8");
+  stream?.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = (lines.pop() ?? "").slice(-MAX_LINE);
+    for (const each of lines) if (each !== "") line(each.slice(0, MAX_LINE));
+  });
+  stream?.on("end", () => {
+    if (rest !== "") line(rest);
+  });
+  stream?.on("error", () => {});
+}
+
+const MAX_LINE = 8192;

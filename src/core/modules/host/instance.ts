@@ -1,0 +1,174 @@
+import type { Clock, Timer } from "../../clock.ts";
+import { HeliosError } from "../../errors.ts";
+import { snakeCase } from "./bootstrap/names.ts";
+import { toWire } from "./bootstrap/wire.ts";
+import type { Channel } from "./channel.ts";
+import type { CallOptions, Ending, Instance, InstanceShape, InstanceSpec, Payload } from "./host.ts";
+import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
+
+interface Pending {
+  readonly method: string;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The service's side of an instance that has started: its calls, and what the module asks for. */
+export class LiveInstance implements Instance {
+  readonly shape: InstanceShape;
+  readonly ended: Promise<Ending>;
+  readonly #spec: InstanceSpec;
+  readonly #channel: Channel;
+  readonly #clock: Clock;
+  readonly #pending = new Map<number, Pending>();
+  readonly #bySnake: ReadonlySet<string>;
+  #resolveEnded: (ending: Ending) => void = () => {};
+  #lastId = 0;
+  #stopping = false;
+  #ending: Ending | undefined;
+
+  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock) {
+    this.#spec = spec;
+    this.#channel = channel;
+    this.#clock = clock;
+    this.shape = shape;
+    this.#bySnake = new Set(shape.methods.flatMap((name) => [name, snakeCase(name)]));
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  async invoke(method: string, input: Payload, { timeoutMs, signal }: CallOptions): Promise<Payload> {
+    if (!this.#bySnake.has(method)) {
+      const methods = this.shape.methods.join(", ") || "none";
+      throw HeliosError.of("MODULE_METHOD_NOT_FOUND", { name: this.#spec.name, method, methods });
+    }
+    const output = await this.#request(method, (id) => ({ type: "call", id, method, input }), timeoutMs, signal);
+    return output as Payload;
+  }
+
+  async checkHealth(timeoutMs: number): Promise<void> {
+    if (this.shape.hasHealth) await this.#lifecycle("health", [], timeoutMs);
+  }
+
+  exportState(timeoutMs: number): Promise<unknown> {
+    return this.#lifecycle("exportState", [], timeoutMs);
+  }
+
+  async importState(state: unknown, from: { fromVersion: string; schema: unknown }, timeoutMs: number): Promise<void> {
+    await this.#lifecycle("importState", [state, from], timeoutMs);
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    if (!this.#stopping && this.#ending === undefined) {
+      this.#stopping = true;
+      const timer = this.#clock.setTimer(timeoutMs, () => this.#channel.kill());
+      void this.ended.then(() => timer.cancel());
+      // Whatever its own `stop` comes to, it ends.
+      void this.#lifecycle("stop", [], timeoutMs).catch(() => this.#channel.kill());
+    }
+    await this.ended;
+  }
+
+  kill(): void {
+    this.#stopping = true;
+    this.#channel.kill();
+  }
+
+  /** The other side sent something. */
+  receive(message: FromInstance): void {
+    switch (message.type) {
+      case "result":
+        this.#settle(message.id)?.resolve(message.value);
+        return;
+      case "error": {
+        const pending = this.#settle(message.id);
+        pending?.reject(this.#methodFailed(pending.method, message.error));
+        return;
+      }
+      default:
+      // Of the start, for the log, or asked of the service: not of a call.
+    }
+  }
+
+  /** The other side has ended: nobody waits for it any more. */
+  end(description: string): void {
+    this.#ending = { expected: this.#stopping, description };
+    for (const { reject } of this.#pending.values()) reject(this.#crashed());
+    this.#pending.clear();
+    this.#resolveEnded(this.#ending);
+  }
+
+  #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
+    return this.#request(method, (id) => ({ type: "lifecycle", id, method, args }), timeoutMs);
+  }
+
+  #request(
+    method: string,
+    message: (id: number) => ToInstance,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#ending !== undefined) return reject(this.#crashed());
+      if (signal?.aborted) return reject(signal.reason);
+      this.#lastId += 1;
+      const id = this.#lastId;
+      const giveUp = (error: unknown, reason: string): void => {
+        this.#settle(id)?.reject(error);
+        this.#channel.send({ type: "cancel", id, reason });
+      };
+      const abort = (): void => giveUp(signal?.reason, "the caller went away");
+      const timer: Timer = this.#clock.setTimer(timeoutMs, () => {
+        giveUp(this.#tooLate(method, timeoutMs), "the deadline passed");
+      });
+      const done = (): void => {
+        timer.cancel();
+        signal?.removeEventListener("abort", abort);
+      };
+      this.#pending.set(id, {
+        method,
+        resolve: (value) => {
+          done();
+          resolve(value);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+      try {
+        this.#channel.send(message(id));
+      } catch (error) {
+        this.#settle(id)?.reject(this.#methodFailed(method, toWire(error)));
+      }
+    });
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  #methodFailed(method: string, { name, message, stack, callerFault }: WireError): HeliosError {
+    return HeliosError.of("MODULE_METHOD_FAILED", {
+      name: this.#spec.name,
+      method,
+      error: message,
+      error_name: name,
+      ...(stack === "" ? {} : { stack }),
+      ...(callerFault ? { caller_fault: "true" } : {}),
+    });
+  }
+
+  #tooLate(method: string, timeoutMs: number): HeliosError {
+    const timeout = `${timeoutMs / 1000} s`;
+    return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: this.#spec.name, method, timeout });
+  }
+
+  #crashed(): HeliosError {
+    const error = this.#ending?.description ?? "it ended";
+    return HeliosError.of("MODULE_CRASHED", { name: this.#spec.name, error });
+  }
+}

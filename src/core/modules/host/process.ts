@@ -1,0 +1,55 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
+import type { InstanceSpec } from "./host.ts";
+import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
+
+/** Opens a channel to a new process, the leader of a group of its own. */
+export function openProcess(spec: InstanceSpec, events: ChannelEvents): Channel {
+  const child = fork(BOOTSTRAP, [], {
+    cwd: spec.module.root,
+    env: { ...spec.env },
+    execArgv: [...permissionFlags(spec), `--max-old-space-size=${spec.maxHeapMb}`],
+    serialization: "advanced",
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    detached: true,
+  });
+  let outOfMemory = false;
+  let ended = false;
+  const end = (description: string): void => {
+    if (ended) return;
+    ended = true;
+    // What it has started must not outlive it.
+    if (spec.grants.childProcess) killGroup(child);
+    events.ended(description);
+  };
+  child.on("message", (message) => events.message(message));
+  child.on("error", (error) => {
+    if (child.pid === undefined) end(`could not be started: ${error.message}`);
+  });
+  child.once("exit", (code, signal) => {
+    end(outOfMemory ? "out of memory" : signal === null ? `exit code ${code}` : `killed by ${signal}`);
+  });
+  readLines(child.stdout, (line) => events.line("stdout", line));
+  readLines(child.stderr, (line) => {
+    outOfMemory ||= line.includes("heap out of memory");
+    events.line("stderr", line);
+  });
+  return {
+    send(message) {
+      if (!ended && child.connected) child.send(message, () => {});
+    },
+    kill() {
+      if (!ended) killGroup(child);
+    },
+  };
+}
+
+/** By its group and only while it is known to live, or to have just ended: a number alone may be another's by now. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // Nobody of the group is left.
+  }
+}

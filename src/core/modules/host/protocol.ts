@@ -1,0 +1,114 @@
+import type { LogLevel } from "../../log.ts";
+import type { InstanceShape, Payload } from "./host.ts";
+
+// What the service and an instance say to each other, the same over a process's channel and a thread's port.
+
+/** An error on its way; of the service's own its reason is the code. */
+export interface WireError {
+  readonly name: string;
+  readonly message: string;
+  /** The first lines. */
+  readonly stack: string;
+  readonly code?: string;
+  /** Whether the module says that its caller was wrong. */
+  readonly callerFault?: boolean;
+}
+
+/** What the bootstrap needs to bring a module to life. */
+export interface StartMessage {
+  readonly type: "start";
+  readonly name: string;
+  readonly version: string;
+  readonly file: string;
+  /** Imports from anywhere but below these are refused. */
+  readonly readable: readonly string[];
+  readonly sha256: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+export type LifecycleMethod = "health" | "exportState" | "importState" | "stop";
+
+export type ToInstance =
+  | StartMessage
+  | { readonly type: "call"; readonly id: number; readonly method: string; readonly input: Payload }
+  | {
+      readonly type: "lifecycle";
+      readonly id: number;
+      readonly method: LifecycleMethod;
+      readonly args: readonly unknown[];
+    }
+  | { readonly type: "cancel"; readonly id: number; readonly reason: string }
+  | { readonly type: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly type: "refusal"; readonly id: number; readonly error: WireError };
+
+export type StartStep = "import" | "construct" | "start";
+
+export type FromInstance =
+  | { readonly type: "step"; readonly step: StartStep }
+  | { readonly type: "ready"; readonly shape: InstanceShape }
+  | { readonly type: "invalid"; readonly problem: string }
+  | { readonly type: "digest"; readonly actual: string }
+  | { readonly type: "failed"; readonly error: WireError }
+  | { readonly type: "result"; readonly id: number; readonly value: unknown }
+  | { readonly type: "error"; readonly id: number; readonly error: WireError }
+  | {
+      readonly type: "log";
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields: Record<string, unknown>;
+    }
+  | {
+      readonly type: "call";
+      readonly id: number;
+      readonly dependency: string;
+      readonly method: string;
+      readonly input: Payload;
+    }
+  | { readonly type: "flag"; readonly id: number; readonly name: string; readonly context: Record<string, unknown> }
+  | { readonly type: "fatal"; readonly error: WireError };
+
+type Check = (value: unknown) => boolean;
+
+const text: Check = (value) => typeof value === "string";
+const number: Check = (value) => typeof value === "number" && Number.isSafeInteger(value);
+const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const anything: Check = () => true;
+const oneOf =
+  (...values: unknown[]): Check =>
+  (value) =>
+    values.includes(value);
+const error: Check = (value) => {
+  const { name, message, stack } = (object(value) ? value : {}) as Partial<WireError>;
+  return text(name) && text(message) && text(stack);
+};
+const payload: Check = (value) =>
+  object(value) && ("json" in (value as object) || (value as { binary?: unknown }).binary instanceof Uint8Array);
+const shape: Check = (value) => {
+  const { methods, version, hasHealth, hasState } = (object(value) ? value : {}) as Partial<InstanceShape>;
+  const flags = typeof hasHealth === "boolean" && typeof hasState === "boolean";
+  return Array.isArray(methods) && methods.every(text) && (version === undefined || text(version)) && flags;
+};
+
+const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Check>>>> = {
+  step: { step: oneOf("import", "construct", "start") },
+  ready: { shape },
+  invalid: { problem: text },
+  digest: { actual: text },
+  failed: { error },
+  result: { id: number, value: anything },
+  error: { id: number, error },
+  log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },
+  call: { id: number, dependency: text, method: text, input: payload },
+  flag: { id: number, name: text, context: object },
+  fatal: { error },
+};
+
+/** What an instance sent, if it is of the protocol: a module can reach its channel and send anything. */
+export function fromInstance(value: unknown): FromInstance | undefined {
+  if (!object(value)) return undefined;
+  const message = value as Record<string, unknown>;
+  const fields = Object.hasOwn(SHAPES, String(message.type)) ? SHAPES[message.type as FromInstance["type"]] : undefined;
+  if (fields === undefined) return undefined;
+  const fits = Object.entries(fields).every(([field, check]) => check(message[field]));
+  return fits ? (value as FromInstance) : undefined;
+}

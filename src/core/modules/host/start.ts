@@ -1,0 +1,98 @@
+import type { Clock } from "../../clock.ts";
+import { HeliosError } from "../../errors.ts";
+import type { Channel, ChannelEvents } from "./channel.ts";
+import type { Instance, InstanceServices, InstanceSpec } from "./host.ts";
+import { LiveInstance } from "./instance.ts";
+import { createInstanceLog } from "./instance-log.ts";
+import { readableOf } from "./permissions.ts";
+import { type FromInstance, fromInstance, type StartStep, type WireError } from "./protocol.ts";
+import { createRequests } from "./requests.ts";
+
+/** Opens the channel to a new process or thread. */
+export type Open = (spec: InstanceSpec, events: ChannelEvents) => Channel;
+
+/** Brings a module to life; see `ModuleHost.start`. `onChannel` is told of the channel as soon as there is one. */
+export function startInstance(
+  spec: InstanceSpec,
+  services: InstanceServices,
+  clock: Clock,
+  open: Open,
+  onChannel: (channel: Channel, ended: Promise<void>) => void,
+): Promise<Instance> {
+  return new Promise((resolve, reject) => {
+    const { promise: gone, resolve: hasGone } = Promise.withResolvers<void>();
+    const goneSignal = new AbortController();
+    const log = createInstanceLog(services, clock);
+    const serve = createRequests(services, () => channel, goneSignal.signal);
+    let instance: LiveInstance | undefined;
+    let step: StartStep = "import";
+    let failure: HeliosError | undefined;
+    let uncaught: string | undefined;
+
+    const loadFailed = (error: string, stack = ""): HeliosError =>
+      HeliosError.of("MODULE_LOAD_FAILED", { name: spec.name, step, error, ...(stack === "" ? {} : { stack }) });
+    const giveUp = (error: HeliosError): void => {
+      // Rejected when it has ended, so that nothing is left running then.
+      failure ??= error;
+      channel.kill();
+    };
+    const starting = (message: FromInstance): void => {
+      if (message.type === "step") step = message.step;
+      else if (message.type === "failed") giveUp(loadFailed(tell(message.error), message.error.stack));
+      else if (message.type === "invalid") giveUp(invalid(spec, message.problem));
+      else if (message.type === "digest") giveUp(otherDigest(spec, message.actual));
+      else if (message.type === "ready") {
+        timer.cancel();
+        instance = new LiveInstance(spec, channel, message.shape, clock);
+        resolve(instance);
+      }
+    };
+    const events: ChannelEvents = {
+      message(value) {
+        const message = fromInstance(value);
+        if (message === undefined) log("warn", "the module sent something that is not of the protocol", {});
+        else if (message.type === "log") log(message.level, message.message, message.fields);
+        else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
+        else if (message.type === "call" || message.type === "flag") void serve(message);
+        else if (instance !== undefined) instance.receive(message);
+        else starting(message);
+      },
+      line: (stream, line) => log(stream === "stdout" ? "info" : "warn", line, { stream }),
+      ended(description) {
+        timer.cancel();
+        hasGone();
+        goneSignal.abort();
+        const how = uncaught ?? description;
+        if (instance === undefined) reject(failure ?? loadFailed(`it ended while starting: ${how}`));
+        else instance.end(how);
+      },
+    };
+    const channel = open(spec, events);
+    onChannel(channel, gone);
+    const timer = clock.setTimer(spec.startTimeoutMs, () => {
+      giveUp(loadFailed(`it took longer than ${spec.startTimeoutMs / 1000} s`));
+    });
+    channel.send({
+      type: "start",
+      name: spec.name,
+      version: spec.version,
+      file: spec.module.file,
+      readable: readableOf(spec),
+      sha256: spec.module.sha256,
+      config: spec.config,
+    });
+  });
+}
+
+function tell({ name, message }: WireError): string {
+  return name === "Error" ? message : `${name}: ${message}`;
+}
+
+function invalid({ module }: InstanceSpec, problem: string): HeliosError {
+  return HeliosError.of("MODULE_INVALID", { module_path: module.modulePath, problem });
+}
+
+function otherDigest({ module }: InstanceSpec, actual: string): HeliosError {
+  const { modulePath, sha256 } = module;
+  return HeliosError.of("MODULE_DIGEST_MISMATCH", { module_path: modulePath, actual, expected: sha256 });
+}
