@@ -2,9 +2,10 @@ import { HeliosError } from "../errors.ts";
 import { type JsonPath, type JsonSource, JsonSourceError, parseJsonSource, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
 import { parseTime, printTime } from "../rfc3339.ts";
+import { show, type Violation } from "../violation.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
 import type { Gradual } from "./evaluate.ts";
-import { BUCKET_BYS, definitionViolation, nameViolation, STRATEGIES, show, type Violation } from "./validate.ts";
+import { BUCKET_BYS, definitionViolation, nameViolation, STRATEGIES } from "./validate.ts";
 
 /** A flag as a file tells it. */
 export interface FileFlag {

@@ -4,6 +4,7 @@ import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
 import { DEFAULT_FLAGS } from "./defaults.ts";
 import { type Flag, type FlagDefinition, type FlagFields, flagDelta, flagNotFound, withFields } from "./definition.ts";
@@ -20,7 +21,7 @@ import {
   withPercentage,
 } from "./operations.ts";
 import { differences, type ReloadOptions, type ReloadResult, readFlagsFile } from "./reload.ts";
-import { checkContext, entriesViolation, percentageViolation, refuse } from "./validate.ts";
+import { checkContext, entriesViolation, percentageViolation } from "./validate.ts";
 import { createFlagView } from "./view.ts";
 import { createFlagWriter } from "./write.ts";
 

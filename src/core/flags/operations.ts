@@ -1,7 +1,8 @@
 import { HeliosError } from "../errors.ts";
+import { refuse } from "../violation.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
 import { type Strategy, shareAt } from "./evaluate.ts";
-import { percentageViolation, refuse } from "./validate.ts";
+import { percentageViolation } from "./validate.ts";
 
 // What the operations make of a flag (undefined: there is none yet). Pure; the result is validated by who writes it.
 

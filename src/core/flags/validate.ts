@@ -1,6 +1,6 @@
-import { HeliosError } from "../errors.ts";
-import { type JsonPath, pathText } from "../json-source.ts";
+import type { JsonPath } from "../json-source.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
+import { refuse, show, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
 import type { BucketBy, EvaluationContext, Strategy } from "./evaluate.ts";
 
@@ -17,13 +17,6 @@ const WHITELIST_LIMIT = 10_000;
 const ENTRY_LIMIT = 256;
 const DESCRIPTION_LIMIT = 1024;
 const NAME_LIMIT = 128;
-
-/** A rule that a value breaks; the path is in the contract's field names. */
-export interface Violation {
-  readonly path: JsonPath;
-  readonly problem: string;
-  readonly expected: string;
-}
 
 /** The first rule that a flag's name breaks. */
 export function nameViolation(name: unknown): Violation | undefined {
@@ -98,13 +91,6 @@ function first(
   return undefined;
 }
 
-/** Throws what the violation says as ARGUMENT_INVALID. */
-export function refuse(found: Violation | undefined): void {
-  if (found === undefined) return;
-  const { path, problem, expected } = found;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem: `${problem}; expected ${expected}` });
-}
-
 /** Checks a context that did not come over the wire. */
 export function checkContext(context: EvaluationContext): void {
   const { sessionId, userId, symbol, system } = context;
@@ -156,16 +142,4 @@ function text(path: JsonPath, value: unknown, limit: number): Violation | undefi
   // Characters are code points, as everywhere in the contract; the cheap bound first.
   const length = value.length <= limit ? value.length : [...value].length;
   return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
-}
-
-function violation(path: JsonPath, value: unknown, expected: string): Violation {
-  return { path, problem: value === undefined ? "missing" : `${show(value)} is not allowed`, expected };
-}
-
-/** A value as the message tells it: whole if it is short. */
-export function show(value: unknown): string {
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object" && value !== null) return "an object";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -1,8 +1,9 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
+import { refuse } from "../violation.ts";
 import { asFlag, type Flag, type FlagDefinition, flagNotFound, sameDefinition } from "./definition.ts";
 import type { FlagDifference } from "./reload.ts";
-import { definitionViolation, nameViolation, refuse } from "./validate.ts";
+import { definitionViolation, nameViolation } from "./validate.ts";
 import type { FlagView } from "./view.ts";
 
 /** What to write, decided over the flag as it is. Pure: it is asked again when another writer was faster. */
