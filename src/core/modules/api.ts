@@ -54,6 +54,8 @@ export interface CallContext {
  * module's breaker does not count it.
  */
 export interface HeliosModule {
+  /** Every object has it; without it a class that implements none of the others would not fit. */
+  toString(): string;
   /** Awaited before the first call. Throwing makes the load fail. */
   start?(ctx: ModuleContext): void | Promise<void>;
   /** Throws while the module is not well. */

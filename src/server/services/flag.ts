@@ -103,8 +103,9 @@ export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImp
 
     async reloadFlags(request) {
       const options = { mode: fromReloadMode(request.mode), dryRun: request.dryRun };
-      const { differences, revision } = await flags.reload(options, byOf(request));
-      return { differences: differences.map((one) => toDifference(one, now())), revision: BigInt(revision) };
+      const { differences, passedOver, revision } = await flags.reload(options, byOf(request));
+      const told = differences.map((one) => toDifference(one, now()));
+      return { differences: told, passedOver: [...passedOver], revision: BigInt(revision) };
     },
 
     exportFlags() {

@@ -1,0 +1,99 @@
+import type { HeliosModule, ModuleContext } from "helios/module";
+import { forward, type Layer } from "./network.ts";
+
+const OUTCOMES = ["down", "neutral", "up"] as const;
+const FEATURES = 5;
+const MAX_BATCH = 1000;
+
+/** Features, or prices that the feature extractor makes features of. */
+export interface PredictorInput {
+  readonly features?: readonly number[];
+  readonly prices?: readonly number[];
+}
+
+export interface Prediction {
+  readonly prediction: (typeof OUTCOMES)[number];
+  /** 0 to 1. */
+  readonly confidence: number;
+  readonly probabilities: Readonly<Record<string, number>>;
+}
+
+/** Returns are of the order of a thousandth: this brings features to the order of one. */
+const SCALE = [300, 800, 300, 40, 2];
+const CENTRE = [0, 0, 0.001, 0, 0.5];
+
+/** Says where a price goes next, by a small network with fixed weights: one layer, momentum above all. */
+export default class NeuralPredictor implements HeliosModule {
+  static readonly version: string = "1.0.0";
+  #ctx: ModuleContext | undefined;
+  protected readonly _layers: readonly Layer[] = [
+    {
+      weights: [
+        [-0.6, -1.1, 0.2, -0.9, -0.3],
+        [0, 0, -0.4, 0, 0],
+        [0.6, 1.1, 0.2, 0.9, 0.3],
+      ],
+      biases: [0, 0.3, 0],
+    },
+  ];
+
+  start(ctx: ModuleContext): void {
+    this.#ctx = ctx;
+  }
+
+  /** The prediction for one input. The same input always gets the same one. */
+  async predict(input: PredictorInput): Promise<Prediction> {
+    return this._infer(await this.#featuresOf(input));
+  }
+
+  /** The predictions for many inputs, in their order, each as `predict` gives it. */
+  async predictBatch(input: { inputs: readonly PredictorInput[] }): Promise<{ predictions: Prediction[] }> {
+    if (!Array.isArray(input?.inputs) || input.inputs.length > MAX_BATCH) {
+      throw wrong(`inputs must be a list of at most ${MAX_BATCH}`);
+    }
+    return { predictions: await Promise.all(input.inputs.map((each) => this.predict(each))) };
+  }
+
+  protected _infer(features: readonly number[]): Prediction {
+    const scaled = features.map((value, index) => {
+      const distance = (value - (CENTRE[index] ?? 0)) * (SCALE[index] ?? 1);
+      // Beyond that nothing was ever seen: more is no more.
+      return Math.max(-10, Math.min(10, distance));
+    });
+    const probabilities = forward(this._layers, scaled);
+    const confidence = Math.max(...probabilities);
+    const prediction = OUTCOMES[probabilities.indexOf(confidence)] ?? "neutral";
+    return {
+      prediction,
+      confidence,
+      probabilities: Object.fromEntries(OUTCOMES.map((outcome, index) => [outcome, probabilities[index] ?? 0])),
+    };
+  }
+
+  async #featuresOf(input: PredictorInput): Promise<readonly number[]> {
+    if (typeof input !== "object" || input === null) throw wrong("an input must have features or prices");
+    if (input.features !== undefined) return checked(input.features);
+    if (input.prices === undefined) throw wrong("an input must have features or prices");
+    if (!Array.isArray(input.prices)) throw wrong("prices must be a list of numbers");
+    try {
+      const answer = await this.#ctx?.call("feature_extractor", "extract", { prices: input.prices });
+      return checked((answer as { features: number[] }).features);
+    } catch (error) {
+      // Wrong prices are the caller's; everything else is a failure of ours.
+      const message = (error as Error).message;
+      if (/prices/.test(message)) throw wrong(message);
+      throw error;
+    }
+  }
+}
+
+function checked(features: unknown): readonly number[] {
+  if (!Array.isArray(features) || features.length !== FEATURES) throw wrong(`features must be ${FEATURES} numbers`);
+  const bad = features.findIndex((value) => typeof value !== "number" || !Number.isFinite(value));
+  if (bad >= 0) throw wrong(`features[${bad}] must be a number, not ${JSON.stringify(features[bad])}`);
+  return features as number[];
+}
+
+function wrong(message: string): Error {
+  return Object.assign(new Error(message), { callerFault: true });
+}
