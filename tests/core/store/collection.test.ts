@@ -7,7 +7,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
-import { soon } from "../watch/things.ts";
+import { delayed, soon } from "../watch/things.ts";
 import { makeDirectory } from "./directories.ts";
 import { rejection } from "./suite.ts";
 
@@ -61,6 +61,26 @@ describe("a collection", () => {
     expect(deltas[2]).not.toHaveProperty("resource");
     expect(await counters.history("a", 9)).toEqual(deltas.toReversed());
     expect(await counters.history("a", 1, 3)).toEqual([deltas[1]]);
+  });
+
+  it("holds what was written when the write is answered, also where the store tells of it late", async () => {
+    const store = delayed(memoryStore());
+    const { counters } = await collectionOver(store);
+    for (const write of [
+      () => counters.change("a", cause, add(1)),
+      () => counters.change("a", cause, add(1)),
+      () => counters.remove("a", cause),
+    ]) {
+      let answered = false;
+      const pending = write().then(() => {
+        answered = true;
+      });
+      await new Promise(setImmediate);
+      expect(answered).toBe(false);
+      store.tell();
+      await soon(pending);
+    }
+    expect(counters.size).toBe(0);
   });
 
   it("lists by name in code-unit order, and lists anew after each change", async () => {

@@ -3,7 +3,7 @@ import { createManualClock } from "../../../src/core/clock.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
-import { soon } from "../watch/things.ts";
+import { delayed, soon } from "../watch/things.ts";
 
 const cause = { action: "Test" };
 const makeStore = (): Store => createMemoryStore({ clock: createManualClock(), incarnation: "one" });
@@ -20,26 +20,6 @@ function attach(feed: Feed, prefix: string): Heard {
     apply: (change) => heard.applied.push(change),
   });
   return heard;
-}
-
-/** A store that tells its listeners only when it is let: as a replicated one does. */
-function delayed(store: Store): Store & { tell(): void } {
-  const untold: (() => void)[] = [];
-  return {
-    incarnation: store.incarnation,
-    get: (key) => store.get(key),
-    list: (prefix) => store.list(prefix),
-    put: (key, value, options) => store.put(key, value, options),
-    delete: (key, options) => store.delete(key, options),
-    changes: (prefix, after, limit) => store.changes(prefix, after, limit),
-    history: (key, limit, before) => store.history(key, limit, before),
-    compact: (through) => store.compact(through),
-    close: () => store.close(),
-    watch: (after, listener) => store.watch(after, (change) => void untold.push(() => listener(change))),
-    tell() {
-      for (const run of untold.splice(0)) run();
-    },
-  };
 }
 
 describe("a feed", () => {

@@ -32,9 +32,10 @@ export const HEARTBEAT_MS = 1000;
 const cause = { action: "Test" };
 
 /** A collection of things over a store in memory, with a second one beside it whose changes are nobody's. */
-export async function makeThings(options: { keptChanges?: number; incarnation?: string } = {}): Promise<Things> {
+export async function makeThings(options: { keptChanges?: number; store?: Store } = {}): Promise<Things> {
   const clock = createManualClock();
-  const store = createMemoryStore({ clock, incarnation: "incarnation-1", ...options });
+  const { keptChanges = 200_000, store = createMemoryStore({ clock, incarnation: "incarnation-1", keptChanges }) } =
+    options;
   const feed = new Feed(store);
   const things = new Collection<Thing>(feed, "thing/");
   const events = new Hub<Item, Item>(feed, {
@@ -137,4 +138,24 @@ export function present({ things }: Things): Map<string, number> {
 /** The revisions of the changes that frames tell. */
 export function revisionsOf(frames: readonly Frame<Item, unknown>[]): number[] {
   return frames.flatMap((frame) => (frame.kind === "changes" ? frame.items.map(({ revision }) => revision) : []));
+}
+
+/** A store that tells its listeners only when it is let: as a replicated one does. */
+export function delayed(store: Store): Store & { tell(): void } {
+  const untold: (() => void)[] = [];
+  return {
+    incarnation: store.incarnation,
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    put: (key, value, options) => store.put(key, value, options),
+    delete: (key, options) => store.delete(key, options),
+    changes: (prefix, after, limit) => store.changes(prefix, after, limit),
+    history: (key, limit, before) => store.history(key, limit, before),
+    compact: (through) => store.compact(through),
+    close: () => store.close(),
+    watch: (after, listener) => store.watch(after, (change) => void untold.push(() => listener(change))),
+    tell() {
+      for (const run of untold.splice(0)) run();
+    },
+  };
 }

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/clock.ts";
 import { HeliosError, isReason } from "../../../src/core/errors.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { decodeToken, encodeToken } from "../../../src/core/watch/token.ts";
 import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
 import { rejection } from "../store/suite.ts";
-import { drain, HEARTBEAT_MS, makeThings, present, revisionsOf, soon, stateOf, type Thing } from "./things.ts";
+import { delayed, drain, HEARTBEAT_MS, makeThings, present, revisionsOf, soon, stateOf, type Thing } from "./things.ts";
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `t${n}`);
 const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
@@ -71,16 +73,34 @@ describe("a snapshot", () => {
 });
 
 describe("a change", () => {
-  it("is told at once, whenever it comes after the call of next", async () => {
+  it("is told at once, wherever it comes in a call of next", async () => {
     for (let wait = 0; wait < 40; wait += 1) {
       const all = await makeThings();
       const watcher = all.watch();
       await watcher.next();
-      const pending = watcher.next();
+      const change = { kind: "changes", items: [{ name: "a" }] };
+      const early = soon(watcher.next());
       for (let n = 0; n < wait; n += 1) await undefined;
       await all.put("a", 1);
-      expect(await soon(pending)).toMatchObject({ kind: "changes", items: [{ name: "a" }] });
+      expect(await early).toMatchObject(change);
+      const written = all.put("a", 2);
+      for (let n = 0; n < wait; n += 1) await undefined;
+      expect(await soon(watcher.next())).toMatchObject(change);
+      await written;
     }
+  });
+
+  it("is not told twice where the store knows of it before the feed does", async () => {
+    const store = delayed(createMemoryStore({ clock: createManualClock(), incarnation: "incarnation-1" }));
+    const all = await makeThings({ store });
+    for (const n of [1, 2]) await store.put("thing/a", JSON.stringify({ n }), { cause: { action: "Test" } });
+    const watcher = all.watch({ resumeToken: encodeToken({ incarnation: "incarnation-1", revision: 0 }) });
+    const first = await soon(watcher.next());
+    store.tell();
+    await store.put("thing/a", JSON.stringify({ n: 3 }), { cause: { action: "Test" } });
+    store.tell();
+    const rest = await drain(all.clock, () => watcher.next());
+    expect(revisionsOf(first === undefined ? rest : [first, ...rest])).toEqual([1, 2, 3]);
   });
 
   it("is told in one frame with the others that are ready", async () => {
@@ -246,6 +266,7 @@ describe("a watcher that does not read", () => {
       expect(most).toBeLessThanOrEqual(QUEUE_LIMIT);
       const frames = await drain(all.clock, () => watcher.next());
       expect(stateOf(before === undefined ? frames : [before, ...frames])).toEqual(present(all));
+      if (distinct < QUEUE_LIMIT) expect(revisionsOf(frames).length).toBeLessThanOrEqual(QUEUE_LIMIT);
       expect([...new Set(frames.map(({ kind }) => kind))]).toEqual([...kinds, "heartbeat"]);
       expect(watcher.lag).toBe(0);
       all.changes.length = 0;
