@@ -1,0 +1,165 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { COMPUTED, filesBelow, importsOf, readSources } from "./imports.ts";
+import { violations } from "./rules.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const MOST_LINES = 500;
+
+const sources = ["src", "clients/typescript", "gen", "examples"].flatMap((directory) => readSources(ROOT, directory));
+
+describe("the layers", () => {
+  it("import only what they may", () => {
+    expect(sources.flatMap(violations)).toEqual([]);
+  });
+
+  it("are all there: the reader finds files in each of them, and imports", () => {
+    for (const directory of [
+      "src/core/store",
+      "src/core/flags",
+      "src/server/map",
+      "clients/typescript/src",
+      "gen/helios",
+      "examples/modules",
+    ]) {
+      const found = sources.filter(({ path }) => path.startsWith(`${directory}/`));
+      expect(found.length).toBeGreaterThan(1);
+      expect(found.flatMap(({ imports }) => imports).length).toBeGreaterThan(1);
+    }
+  });
+});
+
+describe("files", () => {
+  it(`below src and clients have at most ${MOST_LINES} lines`, () => {
+    const long = ["src", "clients"]
+      .flatMap((directory) => filesBelow(ROOT, directory))
+      .filter((path) => /\.(ts|js|mjs|py|go)$/.test(path) && !/_pb2(_grpc)?\.pyi?$/.test(path))
+      .map((path) => ({ path, lines: readFileSync(join(ROOT, path), "utf8").split("\n").length }))
+      .filter(({ lines }) => lines > MOST_LINES)
+      .map(({ path, lines }) => `${path} has ${lines} lines`);
+    expect(long).toEqual([]);
+  });
+});
+
+describe("the core", () => {
+  const USES =
+    /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random|randomUUID|console\.\w+)\b|\bnew Date\(\)/g;
+  const MAY = ["src/core/clock.ts", "src/core/engine.ts"];
+
+  it("is told time, ids and randomness: only the clock, the engine's defaults and the hosts ask for them", () => {
+    const found = sources
+      .filter(
+        ({ path }) => path.startsWith("src/core/") && !path.startsWith("src/core/modules/host/") && !MAY.includes(path),
+      )
+      .flatMap(({ path }) =>
+        [...readFileSync(join(ROOT, path), "utf8").matchAll(USES)].map(([use]) => `${path} uses ${use}`),
+      );
+    expect(found).toEqual([]);
+  });
+});
+
+describe("the reader of imports", () => {
+  it("finds every way of importing, and nothing in comments and texts", () => {
+    const text = `
+      import "a1";
+      import a from 'a2';import { b,
+        type c } from "../a3.ts";
+      // import x from "no1";
+      /* import x from "no2"; */ import type { d } from "./a4.ts";
+      export { e } from "a5"; export type { f } from "a6"
+      export * from "a7";
+      import * as g from "a8";
+      import h, { i } from "node:a9";
+      const text = 'import x from "no3"; /*', glob = "src/**/*.ts", more = \`
+        import x from "no4";\`;
+      const j = await import("a10"), k = import(\`a11\`), l = import(text);
+      export const m = { from: "no5" }, n = "no6";
+      export type O = "no7"; // */ import x from "no8"
+    `;
+    const found = importsOf("src/core/x.ts", text);
+    const specifiers = ["a1", "a2", "../a3.ts", "./a4.ts", "a5", "a6", "a7", "a8", "node:a9", "a10", "a11", COMPUTED];
+    expect(found.map(({ specifier }) => specifier)).toEqual(specifiers);
+    expect(found.filter(({ typeOnly }) => typeOnly).map(({ specifier }) => specifier)).toEqual(["./a4.ts", "a6"]);
+    expect(found[2]?.target).toBe("src/a3.ts");
+    expect(found[3]?.target).toBe("src/core/a4.ts");
+  });
+
+  it("finds at least every line of the sources that plainly ends in an import", () => {
+    for (const { path, imports } of sources) {
+      const plain = [...readFileSync(join(ROOT, path), "utf8").matchAll(/^(?:import|export|\}).* from "([^"]+)";$/gm)];
+      const known = imports.map(({ specifier }) => specifier);
+      expect(known, path).toEqual(expect.arrayContaining(plain.map(([, specifier]) => specifier)));
+    }
+  });
+});
+
+describe("a violation is caught", () => {
+  const check = (path: string, ...lines: string[]): string[] =>
+    violations({ path, imports: importsOf(path, lines.join("\n")) });
+
+  it.each([
+    ["src/core/engine.ts", 'import { x } from "@connectrpc/connect";'],
+    ["src/core/engine.ts", 'import type { x } from "@bufbuild/protobuf";'],
+    ["src/core/engine.ts", 'import pino from "pino";'],
+    ["src/core/engine.ts", 'import { x } from "../../gen/helios/v1/flag_pb.ts";'],
+    ["src/core/engine.ts", 'import { x } from "../server/config.ts";'],
+    ["src/core/engine.ts", 'import { x } from "node:fs";'],
+    ["src/core/engine.ts", 'const x = await import("node:fs");'],
+    ["src/core/engine.ts", "const x = await import(name);"],
+    ["src/core/store/sqlite-store.ts", 'import type { x } from "node:sqlite";'],
+    ["src/core/store/sqlite.ts", 'export { x } from "pino";'],
+    ["src/core/modules/host/thread.ts", 'import { x } from "../../../server/config.ts";'],
+    ["src/core/flags/evaluate.ts", 'import { x } from "../errors.ts";'],
+    ["src/core/flags/bucket.ts", 'import { type x } from "./definition.ts";'],
+    ["src/core/breakers/breaker.ts", 'import { x } from "../clock.ts";'],
+    ["src/core/breakers/policy/rate.ts", 'export * from "../breakers.ts";'],
+    ["src/server/main.ts", 'import { x } from "../core/store/store.ts";'],
+    ["src/server/main.ts", 'import { x } from "../../clients/typescript/src/client.ts";'],
+    ["src/server/main.ts", 'import { x } from "vitest";'],
+    [
+      "src/server/config.ts",
+      'import { x } from "../core/index.ts";\nimport { y } from "../../gen/helios/v1/flag_pb.ts";',
+    ],
+    ["clients/typescript/src/client.ts", 'import { x } from "../../../src/core/index.ts";'],
+    ["clients/typescript/src/client.ts", 'import type { x } from "../../../src/core/flags/definition.ts";'],
+    ["clients/typescript/src/client.ts", 'import { x } from "node:fs";'],
+    ["gen/helios/v1/flag_pb.ts", 'import { x } from "../../../src/core/index.ts";'],
+    ["examples/modules/src/x.ts", 'import { x } from "../../../src/core/index.ts";'],
+  ])("%s: %s", (path, text) => {
+    expect(check(path, text)).toHaveLength(1);
+    expect(check(path, text)[0]).toContain(path);
+  });
+
+  it.each([
+    ["src/core/engine.ts", 'import { x } from "./store/store.ts";'],
+    ["src/core/store/sqlite.ts", 'import { x } from "node:sqlite";'],
+    ["src/core/modules/host/process/child.ts", 'import { x } from "node:child_process";'],
+    ["src/core/modules/host/bootstrap/main.ts", "const x = await import(url);"],
+    ["src/core/flags/evaluate.ts", 'import { x } from "./bucket.ts";\nimport type { y } from "./definition.ts";'],
+    ["src/core/breakers/breaker.ts", 'import { x } from "./policy/rate.ts";'],
+    [
+      "src/server/map/flag.ts",
+      'import { x } from "../../core/index.ts";\nimport { y } from "../../../gen/helios/v1/flag_pb.ts";',
+    ],
+    [
+      "src/server/server.ts",
+      'import { x } from "../core/index.ts";\nimport { y } from "../../gen/helios/v1/flag_service_pb.ts";',
+    ],
+    ["clients/typescript/src/flags.ts", 'import { x } from "../../../src/core/flags/evaluate.ts";'],
+    ["clients/typescript/src/flags.test.ts", 'import { x } from "vitest";'],
+  ] satisfies [string, string][])("what is allowed is not: %s: %s", (path, text) => {
+    expect(check(path, text)).toEqual([]);
+  });
+
+  it("is told with the file, the import and the rule", () => {
+    const [message]: (string | undefined)[] = check(
+      "src/server/main.ts",
+      'import { x } from "../core/store/store.ts";',
+    );
+    expect(message).toBe(
+      "src/server/main.ts imports ../core/store/store.ts, but src/server imports gen and src/server, and reaches src/core through core/index.ts",
+    );
+  });
+});

@@ -1,0 +1,101 @@
+import { COMPUTED, type Import, type SourceFile } from "./imports.ts";
+
+/** What the files of one layer may import. */
+export interface LayerRule {
+  readonly name: string;
+  /** Whether the rule is about the file. */
+  of(path: string): boolean;
+  allows(imported: Import, path: string): boolean;
+}
+
+const isNode = ({ target }: Import): boolean => target.startsWith("node:");
+const isPackage = (imported: Import, ...names: readonly string[]): boolean =>
+  names.some((name) => imported.target === name || imported.target.startsWith(`${name}/`));
+const isRelative = ({ specifier }: Import): boolean => specifier.startsWith(".");
+const isTest = (path: string): boolean => path.endsWith(".test.ts");
+const below = (directory: string) => (path: string) => path.startsWith(`${directory}/`);
+
+const inCore = below("src/core");
+const mayUseNode = (path: string): boolean =>
+  path === "src/core/store/sqlite.ts" || below("src/core/modules/host")(path);
+
+/** What runs inside a module's own process or thread: it imports the module, wherever that is. */
+const loadsModules = below("src/core/modules/host/bootstrap");
+
+const EVALUATION = ["src/core/flags/evaluate.ts", "src/core/flags/bucket.ts"];
+const isEvaluation = (path: string): boolean => EVALUATION.includes(path);
+const isBreaker = (path: string): boolean =>
+  path === "src/core/breakers/breaker.ts" || below("src/core/breakers/policy")(path);
+
+/** Where protobuf messages and what the engine knows may meet. */
+const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
+const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
+
+export const LAYER_RULES: readonly LayerRule[] = [
+  {
+    name: "src/core imports nothing but src/core; Node's own modules only in store/sqlite.ts and modules/host",
+    of: inCore,
+    allows: (imported, path) =>
+      inCore(imported.target) ||
+      (isNode(imported) && mayUseNode(path)) ||
+      (imported.specifier === COMPUTED && loadsModules(path)),
+  },
+  {
+    name: "the evaluation kernel (flags/evaluate.ts, bucket.ts) imports nothing but itself, types excepted",
+    of: isEvaluation,
+    allows: (imported) => isEvaluation(imported.target) || (imported.typeOnly && inCore(imported.target)),
+  },
+  {
+    name: "the breaker kernel (breakers/breaker.ts, policy) imports nothing but itself, types excepted",
+    of: isBreaker,
+    allows: (imported) => isBreaker(imported.target) || (imported.typeOnly && inCore(imported.target)),
+  },
+  {
+    name: "src/server imports gen and src/server, and reaches src/core through core/index.ts",
+    of: below("src/server"),
+    allows: ({ target, specifier }) =>
+      !specifier.startsWith(".") ||
+      target === "src/core/index.ts" ||
+      below("src/server")(target) ||
+      below("gen")(target),
+  },
+  {
+    name: "src imports no test tool and no other package of this repository",
+    of: below("src"),
+    allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
+  },
+  {
+    name: "a client imports gen, the RPC runtime and the two pure kernels, nothing else of src",
+    of: (path) => below("clients/typescript")(path) && !isTest(path),
+    allows: (imported) =>
+      isRelative(imported)
+        ? below("clients/typescript")(imported.target) ||
+          below("gen")(imported.target) ||
+          isEvaluation(imported.target) ||
+          isBreaker(imported.target)
+        : isPackage(imported, "@connectrpc", "@bufbuild"),
+  },
+  {
+    name: "gen imports nothing but gen and the protobuf runtime",
+    of: below("gen"),
+    allows: (imported) => below("gen")(imported.target) || isPackage(imported, "@bufbuild"),
+  },
+  {
+    name: "an example module imports its neighbours, Node's own modules and helios/module",
+    of: below("examples/modules"),
+    allows: (imported) =>
+      below("examples/modules")(imported.target) || isNode(imported) || imported.target === "helios/module",
+  },
+];
+
+/** What is wrong with a file, one line each: which rule, and which import breaks it. */
+export function violations({ path, imports }: SourceFile): string[] {
+  const broken = LAYER_RULES.filter((rule) => rule.of(path)).flatMap((rule) =>
+    imports
+      .filter((imported) => !rule.allows(imported, path))
+      .map((imported) => `${path} imports ${imported.specifier}, but ${rule.name}`),
+  );
+  const meets = imports.some(({ target }) => target === "src/core/index.ts") && imports.some(isMessage);
+  if (!below("src/server")(path) || !meets || mayMap(path)) return broken;
+  return [...broken, `${path} imports messages of gen/helios and src/core, but they meet only in map and services`];
+}
