@@ -5,6 +5,7 @@ import { createFlags, type Flags } from "./flags/flags.ts";
 import { type Log, silentLog } from "./log.ts";
 import { createModuleHost } from "./modules/host/index.ts";
 import { createModules, type Modules } from "./modules/modules.ts";
+import { createRequestLog, type RequestLog } from "./requests.ts";
 import { createEvents, type EngineEvent } from "./status/events.ts";
 import { EVENT_SOURCES } from "./status/sources.ts";
 import { createStatus, type EngineStatus } from "./status/status.ts";
@@ -52,6 +53,8 @@ export interface Engine {
   /** Every change of every domain, as lines for people. */
   readonly events: Hub<EngineEvent, EngineEvent>;
   readonly store: Store;
+  /** For who serves the engine to others: the answers to requests with an id. */
+  readonly requests: RequestLog;
   /** The store's revision up to which everything is applied. */
   revision(): number;
   status(): EngineStatus;
@@ -78,19 +81,21 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const feed = new Feed(store);
   const flags = createFlags({ feed, clock, log, readFile: () => flagsFile.read(), fileName: flagsFile.name });
   const breakers = createBreakers({ feed, clock, newId, log });
-  const host = createModuleHost({ root: options.modulesRoot, clock, log });
-  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
+  const host = createModuleHost({ root: options.modulesRoot, clock });
+  const modules = createModules({ feed, clock, log, host, breakers, flags, modulesFile });
   const testing = createTesting({ feed, clock, newId, log, modules, compileExpectation });
   modules.useGate(testing.gate);
+  const requests = createRequestLog({ feed, clock });
   const events = createEvents(feed, EVENT_SOURCES);
   const hubs = [flags.hub, breakers.hub, modules.hub, events];
   const close = async (): Promise<void> => {
     const ended = HeliosError.of("SERVER_DRAINING", {});
     for (const hub of hubs) hub.end(ended);
+    requests.close();
     await testing.close();
     await modules.close();
     await host.close();
-    breakers.close();
+    await breakers.close();
     feed.close();
     await store.close();
   };
@@ -104,7 +109,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     await close();
     throw error;
   }
-  const status = createStatus({ clock, feed, flags, breakers, modules, testing });
+  const status = createStatus({ feed, flags, breakers, modules, testing });
   return {
     flags,
     breakers,
@@ -112,6 +117,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     testing,
     events,
     store,
+    requests,
     revision: () => feed.revision,
     status,
     endWatches: (error) => {

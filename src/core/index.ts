@@ -6,7 +6,6 @@ export {
   type Breakers,
   type BreakersDeps,
   createBreakers,
-  type OutcomeReport,
 } from "./breakers/breakers.ts";
 export { type BreakerConfigFields, completeConfig, DEFAULT_CONFIG } from "./breakers/config.ts";
 export {
@@ -17,9 +16,11 @@ export {
   type HandlePermit,
   openError,
 } from "./breakers/handle.ts";
-export type { BreakerOverride, BreakerRecord } from "./breakers/record.ts";
+export type { BreakerOverride, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
+export type { OutcomeReport } from "./breakers/reports.ts";
 export { type By, causeOf } from "./change.ts";
 export { type Clock, createManualClock, type ManualClock, systemClock, type Timer } from "./clock.ts";
+export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
 export type { Flag, FlagDefinition, FlagFields } from "./flags/definition.ts";
 export {
@@ -37,11 +38,27 @@ export { createFlags, type Flags, type FlagsDeps } from "./flags/flags.ts";
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
+export type { CallContext, HeliosModule, ModuleContext } from "./modules/api.ts";
+export type { Grants, Isolation, Payload } from "./modules/host/host.ts";
+export { createModules, type Modules, type ModulesDeps } from "./modules/modules.ts";
+export type { Module, ModuleRecord, RegistrationFields, SwapReport, SwapStep } from "./modules/record.ts";
+export type { Candidate } from "./modules/replace.ts";
+export type { Answer } from "./modules/router.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
+export type { EngineEvent, EventDomain } from "./status/events.ts";
+export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";
 export { Collection, type Delta, type Resource } from "./store/collection.ts";
 export { Feed } from "./store/feed.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
 export type { Cause, Change, Entry, Store } from "./store/store.ts";
+export type { TestCaseFields } from "./testing/created.ts";
+export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";
+export type { TestOutcome, TestResult } from "./testing/runner.ts";
+export { countsOf, type Run, type RunRecord } from "./testing/runs.ts";
+export type { TestInstance } from "./testing/suite.ts";
+export type { Suite } from "./testing/suites.ts";
+export type { AddTestOptions, Tester, TestReport } from "./testing/tester.ts";
+export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
 export { Hub, type WatchOptions } from "./watch/hub.ts";
 export { type Frame, Watcher } from "./watch/watcher.ts";

@@ -1,5 +1,8 @@
+import type { BreakerRecord } from "../breakers/record.ts";
 import type { FlagDefinition, FlagRecord } from "../flags/definition.ts";
 import type { ModuleRecord } from "../modules/record.ts";
+import type { RunRecord } from "../testing/runs.ts";
+import type { SuiteRecord } from "../testing/suites.ts";
 import { describeChange, type Told } from "./describe.ts";
 import type { EventSource } from "./events.ts";
 
@@ -23,6 +26,18 @@ const MODULE: readonly Told<ModuleRecord>[] = [
   { label: "failure", of: ({ lifecycle }) => ("failure" in lifecycle ? lifecycle.failure?.message : undefined) },
 ];
 
+const BREAKER: readonly Told<BreakerRecord>[] = [
+  { label: "", of: ({ state }) => state },
+  { label: "", of: ({ override }) => override?.kind },
+];
+
+const RUN: readonly Told<RunRecord>[] = [
+  { label: "of", of: ({ module, suite }) => `${module}, suite ${suite}` },
+  { label: "", of: ({ state, passed }) => (state === "COMPLETED" ? (passed ? "PASSED" : "FAILED") : state) },
+];
+
+const SUITE: readonly Told<SuiteRecord>[] = [{ label: "", of: ({ tests }) => `${tests.length} tests` }];
+
 /** Where events come from. */
 export const EVENT_SOURCES: readonly EventSource[] = [
   {
@@ -36,6 +51,24 @@ export const EVENT_SOURCES: readonly EventSource[] = [
     domain: "MODULES",
     noun: "module",
     describe: (before, after) => describeChange(before as ModuleRecord, after as ModuleRecord, MODULE),
+  },
+  {
+    prefix: "breaker/",
+    domain: "BREAKERS",
+    noun: "breaker",
+    describe: (before, after) => describeChange(before as BreakerRecord, after as BreakerRecord, BREAKER),
+  },
+  {
+    prefix: "run/",
+    domain: "TESTS",
+    noun: "test run",
+    describe: (before, after) => describeChange(before as RunRecord, after as RunRecord, RUN),
+  },
+  {
+    prefix: "suite/",
+    domain: "TESTS",
+    noun: "test suite",
+    describe: (before, after) => describeChange(before as SuiteRecord, after as SuiteRecord, SUITE),
   },
 ];
 

@@ -2,6 +2,7 @@ import type { Breakers } from "../breakers/breakers.ts";
 import type { Flags } from "../flags/flags.ts";
 import type { Modules } from "../modules/modules.ts";
 import type { Feed } from "../store/feed.ts";
+import type { RunRecord } from "../testing/runs.ts";
 import type { Testing } from "../testing/testing.ts";
 import type { EventDomain } from "./events.ts";
 
@@ -47,10 +48,22 @@ export function createStatus({ feed, flags, breakers, modules, testing }: Status
     revision: feed.revision,
     ready: modules.isSettled,
     unhealthy: [...failedModules(modules), ...openBreakers(breakers)],
-    modules: domain(modules.list().map(({ record }) => record.lifecycle.state), modules.hub.watcherCount),
-    flags: domain(flags.list().map(({ record }) => (record.enabled ? "ENABLED" : "DISABLED")), flags.hub.watcherCount),
-    breakers: domain(breakers.list().map(({ state }) => state), breakers.hub.watcherCount),
-    tests: domain(testing.allRuns().map(runState), 0),
+    modules: domain(
+      modules.list().map(({ record }) => record.lifecycle.state),
+      modules.hub.watcherCount,
+    ),
+    flags: domain(
+      flags.list().map(({ record }) => (record.enabled ? "ENABLED" : "DISABLED")),
+      flags.hub.watcherCount,
+    ),
+    breakers: domain(
+      breakers.list().map(({ state }) => state),
+      breakers.hub.watcherCount,
+    ),
+    tests: domain(
+      testing.allRuns().map(({ record }) => runState(record)),
+      0,
+    ),
   });
 }
 
@@ -66,4 +79,17 @@ function failedModules(modules: Modules): Unhealthy[] {
     const { step, message, time } = lifecycle.failure;
     return [{ domain: "MODULES", name, state: "FAILED", why: `${step}: ${message}`, since: time }];
   });
+}
+
+function openBreakers(breakers: Breakers): Unhealthy[] {
+  return breakers.list().flatMap(({ name, state, override, resource }) => {
+    if (state === "CLOSED") return [];
+    const { action, time, reason } = override ? { ...override, action: "OpenBreaker" } : resource.record.transition;
+    return [{ domain: "BREAKERS", name, state, why: reason ? `${action}: ${reason}` : action, since: time }];
+  });
+}
+
+function runState({ state, passed }: RunRecord): string {
+  if (state !== "COMPLETED") return state;
+  return passed ? "PASSED" : "FAILED";
 }

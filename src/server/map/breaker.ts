@@ -78,14 +78,13 @@ export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask |
 }
 
 export function toBreaker(breaker: Breaker): BreakerMessage {
-  const { resource, override, counts, retryAfterMs } = breaker;
-  const { transition } = resource.record;
+  const { resource, override, counts, retryAfterMs, transition } = breaker;
   return create(BreakerSchema, {
     name: breaker.name,
     config: toBreakerConfig(breaker.config),
     state: BreakerState[breaker.state],
     automaticState: BreakerState[breaker.automaticState],
-    override: toOverride(override !== undefined),
+    override: toOverride(override?.kind),
     ...(override === undefined ? {} : { overrideCause: toCause({ ...override, action: "OpenBreaker" }) }),
     epoch: BigInt(breaker.epoch),
     counts: {
@@ -109,20 +108,23 @@ export function toBreaker(breaker: Breaker): BreakerMessage {
   });
 }
 
-const toOverride = (forcedOpen: boolean): BreakerOverride =>
-  forcedOpen ? BreakerOverride.FORCED_OPEN : BreakerOverride.UNSPECIFIED;
+const toOverride = (kind: "FORCED_OPEN" | undefined): BreakerOverride => BreakerOverride[kind ?? "UNSPECIFIED"];
 
-export function toPermit(permit: Permit, forcedOpen: boolean): AcquirePermitResponse {
-  const { allowed, epoch } = permit;
-  const head = { allowed, epoch: BigInt(epoch), override: toOverride(forcedOpen) };
+export function toPermit(permit: Permit): AcquirePermitResponse {
+  const epoch = BigInt(permit.epoch);
   if (permit.allowed) {
-    const probe = permit.leaseId !== undefined;
-    const state = probe ? BreakerState.HALF_OPEN : BreakerState.CLOSED;
-    return create(AcquirePermitResponseSchema, { ...head, state, leaseId: permit.leaseId ?? "" });
+    const { leaseId } = permit;
+    const state = leaseId === undefined ? BreakerState.CLOSED : BreakerState.HALF_OPEN;
+    return create(AcquirePermitResponseSchema, { allowed: true, epoch, state, leaseId: leaseId ?? "" });
   }
   const { state, retryAfterMs } = permit;
-  const retryAfter = retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) };
-  return create(AcquirePermitResponseSchema, { ...head, state: BreakerState[state], ...retryAfter });
+  return create(AcquirePermitResponseSchema, {
+    allowed: false,
+    epoch,
+    state: BreakerState[state],
+    override: toOverride(permit.override),
+    ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
+  });
 }
 
 const OUTCOMES = { [Outcome.SUCCESS]: "SUCCESS", [Outcome.FAILURE]: "FAILURE", [Outcome.IGNORED]: "IGNORED" } as const;

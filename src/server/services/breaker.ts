@@ -44,13 +44,9 @@ export function createBreakerService({ breakers, clock }: BreakerServiceDeps): S
       return { breaker: toBreaker(breaker), revision: BigInt(revision) };
     },
 
-    acquirePermit({ name, clientId }) {
-      const permit = breakers.acquire(name, clientId);
-      const forcedOpen = !permit.allowed && permit.state === "OPEN" && permit.retryAfterMs === undefined;
-      return toPermit(permit, forcedOpen);
-    },
+    acquirePermit: ({ name, clientId }) => toPermit(breakers.acquire(name, clientId)),
 
-    async reportOutcomes({ clientId, seq, reports }) {
+    reportOutcomes({ clientId, seq, reports }) {
       const { duplicate, unknownNames } = breakers.report(clientId, Number(seq), reports.map(fromReport));
       return { duplicate, unknownNames: [...unknownNames] };
     },

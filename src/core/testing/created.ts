@@ -1,0 +1,100 @@
+import { HeliosError, messageOf } from "../errors.ts";
+import { type ExpectationCompiler, ExpectationError, type Observed } from "./expectations.ts";
+import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, told } from "./suite.ts";
+
+/** A test as data: a call, and what is expected of it. */
+export interface TestCase {
+  readonly name: string;
+  readonly description: string;
+  readonly required: boolean;
+  readonly timeoutMs: number;
+  readonly method: string;
+  /** A JSON value. */
+  readonly input: unknown;
+  /** Empty: the call must succeed. */
+  readonly expect: string;
+}
+
+/** What a caller says of a test; what is absent has its default. */
+export type TestCaseFields = Pick<TestCase, "name" | "method"> & {
+  readonly [Key in keyof TestCase]?: TestCase[Key] | undefined;
+};
+
+const MAX_EXPECTATION = 4096;
+
+/** A created suite's tests with every default in place. SUITE_INVALID names the test, and the place in its expectation. */
+export function completeCases(
+  suite: string,
+  fields: readonly TestCaseFields[],
+  compile: ExpectationCompiler | undefined,
+): readonly TestCase[] {
+  if (fields.length === 0) throw invalid(suite, "(none)", "a suite needs a test");
+  const names = new Set<string>();
+  return fields.map((field) => {
+    const { name, method, description = "", required = true, timeoutMs = DEFAULT_TIMEOUT_MS, input = null } = field;
+    const { expect = "" } = field;
+    if (name === "") throw invalid(suite, "(unnamed)", "a test needs a name");
+    if (names.has(name)) throw invalid(suite, name, "another test has the same name");
+    if (method === "") throw invalid(suite, name, "it calls no method");
+    if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw invalid(suite, name, "timeout must be from 1 ms to 600 s");
+    names.add(name);
+    compileExpectation(suite, name, expect, compile);
+    return { name, description, required, timeoutMs, method, input, expect };
+  });
+}
+
+/** The tests that run. */
+export function toTests(suite: string, cases: readonly TestCase[], compile: ExpectationCompiler | undefined): Test[] {
+  return cases.map((each) => {
+    const { name, description, required, timeoutMs, method, input } = each;
+    const holds = compileExpectation(suite, name, each.expect, compile);
+    return {
+      name,
+      description,
+      required,
+      timeoutMs,
+      method,
+      methodOptional: !required,
+      async run(instance) {
+        const start = instance.now();
+        const answer = await instance.call(method, input).then(
+          (output) => ({ output, error: null }),
+          (thrown: unknown) => ({ output: null, error: methodError(thrown) }),
+        );
+        if (!holds({ ...answer, durationMs: instance.now() - start })) {
+          const seen = answer.error === null ? `output ${told(answer.output)}` : `error ${told(answer.error)}`;
+          throw new TestFailure(`${each.expect || "it failed"}: ${seen}`);
+        }
+        return answer.output;
+      },
+    };
+  });
+}
+
+/** What the method threw; whatever else went wrong is not the method's, and is thrown on. */
+function methodError(thrown: unknown): NonNullable<Observed["error"]> {
+  if (!(thrown instanceof HeliosError) || thrown.reason !== "MODULE_METHOD_FAILED") throw thrown;
+  return { name: thrown.metadata.error_name ?? "Error", message: thrown.metadata.error ?? thrown.message };
+}
+
+function compileExpectation(
+  suite: string,
+  test: string,
+  source: string,
+  compile: ExpectationCompiler | undefined,
+): (observed: Observed) => boolean {
+  if (source === "") return ({ error }) => error === null;
+  if (source.length > MAX_EXPECTATION)
+    throw invalid(suite, test, `expect is longer than ${MAX_EXPECTATION} characters`);
+  if (compile === undefined) throw invalid(suite, test, "expectations cannot be compiled here");
+  try {
+    return compile(source);
+  } catch (error) {
+    const position = error instanceof ExpectationError ? error.position : undefined;
+    throw invalid(suite, test, `expect: ${messageOf(error)}`, position);
+  }
+}
+
+function invalid(name: string, test: string, problem: string, position?: string): HeliosError {
+  return HeliosError.of("SUITE_INVALID", { name, test, problem, ...(position === undefined ? {} : { position }) });
+}

@@ -1,0 +1,127 @@
+import type { Clock } from "../clock.ts";
+import { isReason, messageOf } from "../errors.ts";
+import { snakeCase } from "../modules/host/bootstrap/names.ts";
+import type { Instance, Payload } from "../modules/host/host.ts";
+import { type Test, TestFailure, type TestInstance } from "./suite.ts";
+
+export type TestOutcome = "PASSED" | "FAILED" | "TIMED_OUT" | "ERRORED" | "SKIPPED";
+
+/** How one test went. */
+export interface TestResult {
+  readonly name: string;
+  readonly outcome: TestOutcome;
+  readonly required: boolean;
+  readonly durationMs: number;
+  /** Why, unless it passed. */
+  readonly message: string;
+  /** What the module answered, as JSON, if it is short enough to be kept; absent where it did not answer. */
+  readonly output?: unknown;
+}
+
+export interface Progress {
+  /** `number` counts from 1. */
+  testStarted?(name: string, number: number, total: number): void;
+  testEnded?(result: TestResult): void;
+}
+
+const MAX_OUTPUT_BYTES = 4096;
+const MAX_MESSAGE = 1000;
+
+/**
+ * Runs tests one after the other, in order. When the instance ends, or `signal` is aborted, the test at hand and those
+ * after it are not run to their end: ERRORED or SKIPPED.
+ */
+export async function runTests(
+  instance: Instance,
+  tests: readonly Test[],
+  clock: Clock,
+  signal: AbortSignal,
+  progress: Progress = {},
+): Promise<readonly TestResult[]> {
+  const results: TestResult[] = [];
+  let stopped: string | undefined;
+  let hasEnded = false;
+  void instance.ended.then(() => {
+    hasEnded = true;
+  });
+  for (const [index, test] of tests.entries()) {
+    if (signal.aborted) stopped ??= "the run was cancelled";
+    progress.testStarted?.(test.name, index + 1, tests.length);
+    const result = stopped === undefined ? await runTest(instance, test, clock, signal) : skipped(test, stopped);
+    if (hasEnded) stopped ??= "the instance ended before";
+    results.push(result);
+    progress.testEnded?.(result);
+  }
+  return results;
+}
+
+async function runTest(instance: Instance, test: Test, clock: Clock, signal: AbortSignal): Promise<TestResult> {
+  const { name, required, method } = test;
+  const under = testInstance(instance, test.timeoutMs, clock, signal);
+  if (method !== undefined && !under.hasMethod(method)) {
+    const message = `the module has no method ${method}`;
+    // What a module may lack, no run waits for.
+    if (test.methodOptional) return { ...skipped(test, message), required: false };
+    return { ...skipped(test, message), outcome: "FAILED" };
+  }
+  const start = clock.monotonic();
+  const ended = (outcome: TestOutcome, message = ""): TestResult => ({
+    name,
+    required,
+    outcome,
+    durationMs: clock.monotonic() - start,
+    message: message.slice(0, MAX_MESSAGE),
+  });
+  try {
+    const output = await limited(test.run(under), test.timeoutMs, clock, signal);
+    return { ...ended("PASSED"), ...keptOutput(output) };
+  } catch (error) {
+    if (error === TIMED_OUT || isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
+      return ended("TIMED_OUT", `it took longer than ${test.timeoutMs / 1000} s`);
+    }
+    if (error === CANCELLED || signal.aborted) return ended("SKIPPED", "the run was cancelled");
+    if (error instanceof TestFailure) return ended("FAILED", error.message);
+    if (isReason(error, "MODULE_METHOD_FAILED")) return ended("FAILED", error.message);
+    return ended("ERRORED", messageOf(error));
+  }
+}
+
+function skipped({ name, required }: Test, message: string): TestResult {
+  return { name, required, outcome: "SKIPPED", durationMs: 0, message };
+}
+
+const TIMED_OUT = Symbol("timed out");
+const CANCELLED = Symbol("cancelled");
+
+function limited<T>(work: Promise<T>, timeoutMs: number, clock: Clock, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(timeoutMs, () => reject(TIMED_OUT));
+    const abort = (): void => reject(CANCELLED);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    });
+  });
+}
+
+function testInstance(instance: Instance, timeoutMs: number, clock: Clock, signal: AbortSignal): TestInstance {
+  const names = new Set(instance.shape.methods.flatMap((name) => [name, snakeCase(name)]));
+  return {
+    hasMethod: (method) => names.has(method),
+    now: () => clock.monotonic(),
+    checkHealth: () => instance.checkHealth(timeoutMs),
+    async call(method, input = null) {
+      const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
+      const output = await instance.invoke(method, payload, { timeoutMs, signal });
+      return "json" in output ? output.json : output.binary;
+    },
+  };
+}
+
+function keptOutput(output: unknown): { output?: unknown } {
+  if (output === undefined || output instanceof Uint8Array) return {};
+  const json = JSON.stringify(output);
+  if (json === undefined) return {};
+  return { output: json.length <= MAX_OUTPUT_BYTES ? output : `${json.slice(0, MAX_OUTPUT_BYTES)}…` };
+}

@@ -1,0 +1,111 @@
+import { type By, causeOf } from "../change.ts";
+import { HeliosError } from "../errors.ts";
+import type { Collection, Resource } from "../store/collection.ts";
+import { completeCases, type TestCase, type TestCaseFields, toTests } from "./created.ts";
+import type { ExpectationCompiler } from "./expectations.ts";
+import type { BuiltInSuite, Test } from "./suite.ts";
+import { dataSuite } from "./suites/data.ts";
+import { mlSuite } from "./suites/ml.ts";
+import { tradingSuite } from "./suites/trading.ts";
+
+/** A suite that was created, as stored. */
+export interface SuiteRecord {
+  readonly description: string;
+  readonly tests: readonly TestCase[];
+}
+
+/** A suite: one that comes with Helios has no resource, one that was created no configuration. */
+export interface Suite {
+  readonly name: string;
+  readonly description: string;
+  readonly tests: readonly (Pick<Test, "name" | "description" | "required" | "timeoutMs"> & Partial<TestCase>)[];
+  readonly defaultConfig?: Readonly<Record<string, unknown>>;
+  readonly resource?: Resource<SuiteRecord>;
+}
+
+export interface Suites {
+  list(): readonly Suite[];
+  get(name: string): Suite;
+  create(name: string, description: string, tests: readonly TestCaseFields[], by?: By): Promise<Suite>;
+  remove(name: string, by?: By): Promise<Suite>;
+  /** The tests that run. SUITE_NOT_FOUND; ARGUMENT_INVALID where there is no such setting. */
+  tests(name: string, config: Readonly<Record<string, unknown>>): readonly Test[];
+}
+
+const BUILT_IN: readonly BuiltInSuite[] = [dataSuite, mlSuite, tradingSuite];
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+
+export function createSuites(created: Collection<SuiteRecord>, compile: ExpectationCompiler | undefined): Suites {
+  const builtIn = new Map(BUILT_IN.map((suite) => [suite.name, suite]));
+  const notFound = (name: string): HeliosError => HeliosError.of("SUITE_NOT_FOUND", { name });
+  const list = (): readonly Suite[] =>
+    [...BUILT_IN.map(fromBuiltIn), ...created.list().map(fromResource)].sort((a, b) => (a.name < b.name ? -1 : 1));
+
+  return {
+    list,
+    get(name) {
+      const known = builtIn.get(name);
+      if (known !== undefined) return fromBuiltIn(known);
+      const resource = created.get(name);
+      if (resource === undefined) throw notFound(name);
+      return fromResource(resource);
+    },
+    async create(name, description, fields, by) {
+      if (!NAME.test(name)) {
+        const problem = "must be letters, digits and _ . : -, at most 128, a letter or digit first";
+        throw HeliosError.of("ARGUMENT_INVALID", { field: "suite.name", problem });
+      }
+      const tests = completeCases(name, fields, compile);
+      const { actor, reason } = by ?? {};
+      const resource = await created.change(name, causeOf("CreateSuite", { actor, reason }), (current) => {
+        if (current !== undefined || builtIn.has(name)) throw HeliosError.of("SUITE_ALREADY_EXISTS", { name });
+        return { description, tests };
+      });
+      if (resource === undefined) throw notFound(name);
+      return fromResource(resource);
+    },
+    async remove(name, by) {
+      if (builtIn.has(name)) throw HeliosError.of("SUITE_BUILT_IN", { name });
+      const removed = await created.remove(name, causeOf("DeleteSuite", by), undefined, by?.etag);
+      if (removed === undefined) throw notFound(name);
+      return fromResource(removed);
+    },
+    tests(name, config) {
+      const known = builtIn.get(name);
+      if (known !== undefined) {
+        checkConfig(known, config);
+        return known.tests(config);
+      }
+      const resource = created.get(name);
+      if (resource === undefined) throw notFound(name);
+      return toTests(name, resource.record.tests, compile);
+    },
+  };
+}
+
+function fromBuiltIn(suite: BuiltInSuite): Suite {
+  const { name, description, defaultConfig } = suite;
+  return { name, description, defaultConfig, tests: suite.tests({}) };
+}
+
+function fromResource(resource: Resource<SuiteRecord>): Suite {
+  const { description, tests } = resource.record;
+  return { name: resource.name, description, tests, resource };
+}
+
+/** A setting must be there, and of the kind of its default: a test that reads something else would prove nothing. */
+function checkConfig({ name, defaultConfig }: BuiltInSuite, config: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(config)) {
+    const wrong = (problem: string): HeliosError =>
+      HeliosError.of("ARGUMENT_INVALID", { field: `config.${key}`, problem });
+    if (!Object.hasOwn(defaultConfig, key)) {
+      throw wrong(`is no setting of suite ${name}; there are ${Object.keys(defaultConfig).join(", ")}`);
+    }
+    const standard = defaultConfig[key];
+    const plain = typeof standard === "string" || typeof standard === "number";
+    if (plain && typeof value !== typeof standard) throw wrong(`must be a ${typeof standard}`);
+    if (Array.isArray(standard) && !(Array.isArray(value) && value.length > 0))
+      throw wrong("must be a list, not empty");
+  }
+}

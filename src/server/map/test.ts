@@ -1,0 +1,103 @@
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import {
+  TestOutcome,
+  type TestResult as TestResultMessage,
+  TestResultSchema,
+  type TestRun,
+  TestRunSchema,
+  TestRunState,
+  type TestSuite,
+  TestSuiteSchema,
+  TestTarget,
+} from "../../../gen/helios/v1/test_pb.ts";
+import { countsOf, type Run, type Suite, type TestCaseFields, type TestResult } from "../../core/index.ts";
+import {
+  fromDuration,
+  type JsonValue,
+  toCause,
+  toDuration,
+  toOptionalTimestamp,
+  toStruct,
+  toTimestamp,
+} from "./common.ts";
+
+export function toSuite({ name, description, tests, defaultConfig, resource }: Suite): TestSuite {
+  return create(TestSuiteSchema, {
+    name,
+    description,
+    tests: tests.map((test) => ({
+      name: test.name,
+      description: test.description,
+      required: test.required,
+      timeout: toDuration(test.timeoutMs),
+      method: test.method ?? "",
+      expect: test.expect ?? "",
+      ...(test.input === undefined ? {} : { input: toValue(test.input) }),
+    })),
+    builtIn: resource === undefined,
+    ...(defaultConfig === undefined ? {} : { defaultConfig: toStruct(defaultConfig) }),
+    ...(resource === undefined
+      ? {}
+      : {
+          revision: BigInt(resource.revision),
+          etag: resource.etag,
+          createTime: toTimestamp(resource.createTime),
+          updateTime: toTimestamp(resource.updateTime),
+        }),
+  });
+}
+
+export function fromCases({ tests }: TestSuite): TestCaseFields[] {
+  return tests.map(({ name, description, required, timeout, method, input, expect }) => ({
+    name,
+    description,
+    required,
+    timeoutMs: fromDuration(timeout),
+    method,
+    input: input === undefined ? null : toJson(ValueSchema, input),
+    expect,
+  }));
+}
+
+export const fromTarget = (target: TestTarget): "FRESH" | "ACTIVE" =>
+  target === TestTarget.ACTIVE ? "ACTIVE" : "FRESH";
+
+export function toResult({ name, outcome, required, durationMs, message, output }: TestResult): TestResultMessage {
+  return create(TestResultSchema, {
+    name,
+    outcome: TestOutcome[outcome],
+    required,
+    duration: toDuration(durationMs),
+    message,
+    ...(output === undefined ? {} : { output: toValue(output) }),
+  });
+}
+
+export function toRun({ name, record, ...resource }: Run): TestRun {
+  const { passed, failed, timed_out, errored, skipped } = countsOf(record.tests);
+  const endTime = toOptionalTimestamp(record.endTime);
+  return create(TestRunSchema, {
+    id: name,
+    module: record.module,
+    suite: record.suite,
+    target: TestTarget[record.target],
+    state: TestRunState[record.state],
+    passed: record.passed,
+    totalTests: record.totalTests,
+    results: { passed, failed, timedOut: timed_out, errored, skipped },
+    duration: toDuration(record.durationMs),
+    version: record.version,
+    sha256: record.sha256,
+    tests: record.tests.map(toResult),
+    startTime: toTimestamp(record.startTime),
+    ...(endTime === undefined ? {} : { endTime }),
+    cause: toCause(record.cause),
+    revision: BigInt(resource.revision),
+    etag: resource.etag,
+    createTime: toTimestamp(resource.createTime),
+    updateTime: toTimestamp(resource.updateTime),
+  });
+}
+
+const toValue = (json: unknown) => fromJson(ValueSchema, json as JsonValue);

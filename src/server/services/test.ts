@@ -1,0 +1,117 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { RunTestsRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { HeliosError, type Run, type Testing, type TestResult } from "../../core/index.ts";
+import { byOf } from "../map/common.ts";
+import { fromCases, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
+import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+
+export interface TestServiceDeps {
+  readonly testing: Testing;
+}
+
+/** TestService over the engine's testing. Requests are validated before they come here. */
+export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typeof TestService> {
+  return {
+    listSuites(request) {
+      const { items, nextPageToken } = pageOf(testing.listSuites(), request, ({ name }) => name);
+      return { suites: items.map(toSuite), nextPageToken };
+    },
+
+    getSuite: ({ name }) => ({ suite: toSuite(testing.getSuite(name)) }),
+
+    async createSuite(request) {
+      const { suite } = request;
+      if (suite === undefined) throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem: "is missing" });
+      const created = await testing.createSuite(suite.name, suite.description, fromCases(suite), byOf(request));
+      return { suite: toSuite(created) };
+    },
+
+    async deleteSuite(request) {
+      return { suite: toSuite(await testing.deleteSuite(request.name, byOf(request))) };
+    },
+
+    runTests: (request, { signal }) => runTests(testing, request, signal),
+
+    getTestRun: ({ id }) => ({ run: toRun(testing.getRun(id)) }),
+
+    listTestRuns({ name, pageSize, pageToken }) {
+      const runs = testing.listRuns(name);
+      const last = readPageToken(pageToken);
+      // A run that was forgotten since was the oldest: nothing came after it.
+      const start = last === undefined ? 0 : runs.findIndex((run) => run.name === last) + 1 || runs.length;
+      const page = runs.slice(start, start + pageLimit(pageSize));
+      const end = page.at(-1);
+      const more = end !== undefined && start + page.length < runs.length;
+      return { runs: page.map(toRun), nextPageToken: more ? writePageToken(end.name) : "" };
+    },
+
+    async cancelTestRun({ id }) {
+      return { run: toRun(await testing.cancelRun(id)) };
+    },
+  };
+}
+
+type Told =
+  | { readonly case: "started" | "run"; readonly run: Run }
+  | { readonly case: "testStarted"; readonly name: string; readonly number: number; readonly totalTests: number }
+  | { readonly case: "testEnded"; readonly result: TestResult };
+
+/** Tells a run's progress as it happens, the report last. */
+async function* runTests(testing: Testing, request: RunTestsRequest, signal: AbortSignal) {
+  const told: Told[] = [];
+  let wake = (): void => {};
+  let over = false;
+  const tell = (what: Told): void => {
+    told.push(what);
+    wake();
+  };
+  const { name, suite, moduleType, target, config } = request;
+  const run = testing
+    .run(
+      name,
+      suite || moduleType,
+      {
+        target: fromTarget(target),
+        config: config ?? {},
+        signal,
+        progress: {
+          runStarted: (started) => tell({ case: "started", run: started }),
+          testStarted: (test, number, totalTests) => tell({ case: "testStarted", name: test, number, totalTests }),
+          testEnded: (result) => tell({ case: "testEnded", result }),
+        },
+      },
+      byOf(request),
+    )
+    .finally(() => {
+      over = true;
+      wake();
+    });
+  // Whoever reads the stream gets the error below; nobody may be left to.
+  run.catch(() => {});
+  while (!over || told.length > 0) {
+    const next = told.shift();
+    if (next !== undefined) yield { frame: toFrame(next) };
+    else {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (over || told.length > 0) resolve();
+      });
+    }
+  }
+  yield { frame: toFrame({ case: "run", run: await run }) };
+}
+
+function toFrame(told: Told) {
+  switch (told.case) {
+    case "started":
+      return { case: "started" as const, value: toRun(told.run) };
+    case "testStarted": {
+      const { name, number, totalTests } = told;
+      return { case: "testStarted" as const, value: { name, number, totalTests } };
+    }
+    case "testEnded":
+      return { case: "testEnded" as const, value: toResult(told.result) };
+    case "run":
+      return { case: "run" as const, value: toRun(told.run) };
+  }
+}
