@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Generation } from "./generation.ts";
+import type { Ending } from "./host/host.ts";
 
 /** How many calls may wait, as a multiple of those that may be under way. */
 const WAITING_PER_CONCURRENCY = 4;
@@ -74,11 +75,13 @@ export class Lane {
 
   /**
    * Begins a call; whoever begins one ends it with `leave`. It waits where as many as may be are under way.
-   * MODULE_OVERLOADED where too many wait already; `late()` after `timeoutMs`; the signal's reason.
+   * MODULE_OVERLOADED where too many wait already; MODULE_CRASHED where the generation has ended; `late()` after
+   * `timeoutMs`; the signal's reason.
    */
   enter(options: WaitOptions): Generation | Promise<Generation> {
     const traffic = this.#traffic;
     if (traffic.to === "nobody") throw traffic.refusal();
+    if (traffic.generation.ending !== undefined) throw this.#crashed(traffic.generation.ending);
     if (this.#waiting.size === 0 && hasRoom(traffic)) return this.#begin(traffic.generation);
     if (this.#waiting.size >= traffic.concurrency * WAITING_PER_CONCURRENCY) {
       const metadata = { name: this.#name, in_flight: traffic.generation.inFlight, queued: this.#waiting.size };
@@ -120,9 +123,17 @@ export class Lane {
   #admit(): void {
     for (const waiter of this.#waiting) {
       const traffic = this.#traffic;
-      if (traffic.to === "nobody" || !hasRoom(traffic)) return;
-      waiter.admit(this.#begin(traffic.generation));
+      if (traffic.to === "nobody") return;
+      // It is over; who was not sent to it in time must not be sent there now.
+      const { ending } = traffic.generation;
+      if (ending !== undefined) waiter.refuse(this.#crashed(ending));
+      else if (!hasRoom(traffic)) return;
+      else waiter.admit(this.#begin(traffic.generation));
     }
+  }
+
+  #crashed({ description }: Ending): HeliosError {
+    return HeliosError.of("MODULE_CRASHED", { name: this.#name, error: description });
   }
 
   #begin(generation: Generation): Generation {

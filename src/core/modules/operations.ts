@@ -27,20 +27,14 @@ export class Operations {
 
   /** The same, but waits for its turn. */
   async inTurn<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
-    await this.idle(name);
+    // Whoever is woken first takes the module at once; the others find it taken, and wait again.
+    for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) await other.ended;
     return this.alone(name, operation, work);
-  }
-
-  /** Resolves when nothing is being done to the module; what follows at once finds it so. */
-  async idle(name: string): Promise<void> {
-    for (let running = this.#running.get(name); running !== undefined; running = this.#running.get(name)) {
-      await running.ended;
-    }
   }
 
   /** Begins no more; resolves when nothing is being done to any module. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const name of [...this.#running.keys()]) await this.idle(name);
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 }

@@ -51,12 +51,13 @@ const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
   callTimeoutMs: "call_timeout",
 };
 
-/** The fields in which two registrations differ, in the contract's names. Not the values: some are secrets. */
+/** The fields in which two registrations differ, in the contract's names, sorted. Not the values: some are secrets. */
 export function differences(one: Registration, other: Registration): readonly string[] {
   const keys = Object.keys(one) as (keyof Registration)[];
   return keys
     .filter((key) => canonical(one[key]) !== canonical(other[key]))
-    .map((key) => CONTRACT_NAMES[key] ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    .map((key) => CONTRACT_NAMES[key] ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
+    .sort();
 }
 
 function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {

@@ -1,8 +1,10 @@
+import type { Permit } from "../breakers/breaker.ts";
 import type { Breakers } from "../breakers/breakers.ts";
 import { openError } from "../breakers/handle.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import type { Collection } from "../store/collection.ts";
+import type { Generation } from "./generation.ts";
 import type { Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
 import { type Module, type ModuleRecord, moduleNotFound } from "./record.ts";
@@ -27,7 +29,7 @@ export interface Answer {
 }
 
 /** The parts of the breakers that guard calls. */
-export type CallGuard = Pick<Breakers, "acquire" | "record" | "getOrCreate">;
+export type CallGuard = Pick<Breakers, "acquire" | "record" | "release" | "getOrCreate">;
 
 export interface Router {
   lane(name: string): Lane;
@@ -72,7 +74,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     return fresh;
   };
 
-  const acquire = async (name: string): Promise<ReturnType<CallGuard["acquire"]>> => {
+  const acquire = async (name: string): Promise<Permit> => {
     try {
       return breakers.acquire(breakerOf(name));
     } catch (error) {
@@ -109,35 +111,39 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       return invoke(fallback, method, input, { timeoutMs, signal }, false);
     }
     const budgetMs = Math.min(timeoutMs, module.record.registration.callTimeoutMs);
+    const leftMs = (): number => budgetMs - (clock.monotonic() - start);
     const late = (): HeliosError =>
-      HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${Math.round(budgetMs)} ms` });
+      HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${budgetMs / 1000} s` });
+    const to = lane(name);
+    const generation = await enter(to, permit, { name, budgetMs, late, signal });
     try {
-      const answer = await deliver(lane(name), method, input, { start, budgetMs, late, signal });
+      if (leftMs() <= 0) throw late();
+      const options = { timeoutMs: leftMs(), ...(signal === undefined ? {} : { signal }) };
+      const output = await generation.instance.invoke(method, input, options);
       breakers.record(breakerOf(name), permit, "SUCCESS");
-      return { ...answer, durationMs: clock.monotonic() - start, answeredBy: name };
+      const { version } = generation.running;
+      const durationMs = clock.monotonic() - start;
+      return { output, version, generation: generation.number, durationMs, answeredBy: name };
     } catch (error) {
       breakers.record(breakerOf(name), permit, isFailure(error) ? "FAILURE" : "IGNORED");
       throw error;
+    } finally {
+      to.leave(generation);
     }
   };
 
-  const deliver = async (
-    to: Lane,
-    method: string,
-    input: Payload,
-    { start, budgetMs, late, signal }: Delivery,
-  ): Promise<Pick<Answer, "output" | "version" | "generation">> => {
-    if (budgetMs <= 0) throw late();
-    const entered = to.enter({ timeoutMs: budgetMs, late, signal });
-    const generation = entered instanceof Promise ? await entered : entered;
+  const enter = async (to: Lane, permit: Permit, call: Entering): Promise<Generation> => {
+    const { name, budgetMs, late, signal } = call;
     try {
-      const timeoutMs = budgetMs - (clock.monotonic() - start);
-      if (timeoutMs <= 0) throw late();
-      const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-      const output = await generation.instance.invoke(method, input, options);
-      return { output, version: generation.running.version, generation: generation.number };
-    } finally {
-      to.leave(generation);
+      if (budgetMs <= 0) throw late();
+      return await to.enter({ timeoutMs: budgetMs, late, signal });
+    } catch (error) {
+      // It never started. Only that it waited too long tells something of the module.
+      const tooLong = budgetMs > 0 && isReason(error, "MODULE_DEADLINE_EXCEEDED");
+      if (tooLong) breakers.record(breakerOf(name), permit, "FAILURE");
+      else if (signal?.aborted) breakers.record(breakerOf(name), permit, "IGNORED");
+      else breakers.release(breakerOf(name), permit);
+      throw error;
     }
   };
 
@@ -152,9 +158,9 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
   };
 }
 
-interface Delivery {
-  /** Monotonic time at which the call came. */
-  readonly start: number;
+interface Entering {
+  readonly name: string;
+  /** From the arrival of the call on. */
   readonly budgetMs: number;
   readonly late: () => HeliosError;
   readonly signal: AbortSignal | undefined;

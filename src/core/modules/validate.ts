@@ -2,7 +2,7 @@ import type { BreakerConfig } from "../breakers/breaker.ts";
 import { completeConfig } from "../breakers/config.ts";
 import { isReason } from "../errors.ts";
 import type { JsonPath } from "../json-source.ts";
-import { type Violation, violation } from "../violation.ts";
+import { show, type Violation, violation } from "../violation.ts";
 import type { Registration } from "./record.ts";
 
 const NAME_LIMIT = 120;
@@ -162,10 +162,9 @@ function flag(path: JsonPath, value: unknown): Violation | undefined {
 }
 
 function milliseconds(path: JsonPath, value: unknown, most: number): Violation | undefined {
-  const valid = typeof value === "number" && value >= 1 && value <= most;
-  return valid
-    ? undefined
-    : violation(path, typeof value === "number" ? `${value} ms` : value, `1 ms to ${most / 1000} s`);
+  if (typeof value === "number" && value >= 1 && value <= most) return undefined;
+  const shown = typeof value === "number" ? `${value} ms` : show(value);
+  return { path, problem: `${shown} is not allowed`, expected: `1 ms to ${most / 1000} s` };
 }
 
 function whole(path: JsonPath, value: unknown, least: number, most: number): Violation | undefined {

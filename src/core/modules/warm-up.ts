@@ -48,7 +48,7 @@ export function createWarmUp(): WarmUp {
       const handle = handleOf(name, candidate, timeoutMs);
       const late = (): Error => {
         const method = "a reload hook";
-        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${timeoutMs} ms` });
+        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${timeoutMs / 1000} s` });
       };
       for (const { hook } of hooks.get(name) ?? []) {
         await within(clock, timeoutMs, Promise.try(hook, handle), late);

@@ -1,0 +1,148 @@
+import { describe, expect, it } from "vitest";
+import { HeliosError } from "../../../src/core/errors.ts";
+import { parseModulesFile } from "../../../src/core/modules/file.ts";
+import { withDefaults } from "../../../src/core/modules/registration.ts";
+
+function mistakeIn(text: string): Readonly<Record<string, string>> {
+  try {
+    parseModulesFile(text, "modules.json");
+  } catch (error) {
+    if (error instanceof HeliosError && error.reason === "MODULES_FILE_INVALID") return error.metadata;
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
+
+describe("a modules file", () => {
+  it("registers modules by name, with the defaults for what it leaves out", () => {
+    const { modules } = parseModulesFile('{ "b": { "module_path": "src.b" }, "a": { "module_path": "a.ts" } }', "f");
+    expect(modules).toEqual([
+      { name: "b", registration: withDefaults({ modulePath: "src.b" }), load: false },
+      { name: "a", registration: withDefaults({ modulePath: "a.ts" }), load: false },
+    ]);
+  });
+
+  it("has every field of a registration", () => {
+    const text = JSON.stringify({
+      m: {
+        module_path: "src.m",
+        version: "1.2.3",
+        dependencies: ["b", "a"],
+        hot_reloadable: false,
+        isolation: "thread",
+        config: { deep: [1] },
+        env: { KEY: "value" },
+        sha256: "0".repeat(64),
+        grants: { fs_read: ["/data"], fs_write: ["/tmp"], net: true, child_process: true },
+        start_timeout: "20s",
+        call_timeout: "0.25s",
+        max_heap_mb: 64,
+        concurrency: 2,
+        test_suite: "trading",
+        reload_hooks: [{ method: "warm" }, { method: "predict", input: { n: 1 } }],
+        breaker: {
+          failure_threshold: 2,
+          timeout: "3s",
+          success_threshold: 4,
+          probe_concurrency: 5,
+          probe_timeout: "6s",
+        },
+        fallback_module: "old",
+        load: true,
+      },
+    });
+    expect(parseModulesFile(text, "f").modules).toEqual([
+      {
+        name: "m",
+        load: true,
+        registration: {
+          modulePath: "src.m",
+          version: "1.2.3",
+          dependencies: ["a", "b"],
+          hotReloadable: false,
+          isolation: "THREAD",
+          config: { deep: [1] },
+          env: { KEY: "value" },
+          sha256: "0".repeat(64),
+          grants: { fsRead: ["/data"], fsWrite: ["/tmp"], net: true, childProcess: true },
+          startTimeoutMs: 20_000,
+          callTimeoutMs: 250,
+          maxHeapMb: 64,
+          concurrency: 2,
+          testSuite: "trading",
+          reloadHooks: [
+            { method: "warm", input: null },
+            { method: "predict", input: { n: 1 } },
+          ],
+          breaker: {
+            failureThreshold: 2,
+            timeoutMs: 3000,
+            successThreshold: 4,
+            probeConcurrency: 5,
+            probeTimeoutMs: 6000,
+          },
+          fallbackModule: "old",
+        },
+      },
+    ]);
+  });
+
+  it.each([
+    ["[]", "1", "(top level)", "a list is not allowed", "an object of modules by name"],
+    ['{\n"m": 5 }', "2", "m", "5 is not allowed", "an object"],
+    ['{\n"m": {} }', "2", "m.module_path", "missing", 'the key "module_path"'],
+    ['{ "m": {\n"module_path": "" } }', "2", "m.module_path", '"" is not allowed', "a path below the modules root"],
+    ['{ "m": {\n"modul_path": "a" } }', "2", "m.modul_path", "unknown key", '"module_path"'],
+    ['{ "m": { "module_path": "a",\n"load": 1 } }', "2", "m.load", "1 is not allowed", "true or false"],
+    [
+      '{ "m": { "module_path": "a",\n"isolation": "PROCESS" } }',
+      "2",
+      "m.isolation",
+      '"PROCESS" is not allowed',
+      "one of process, thread",
+    ],
+    [
+      '{ "m": { "module_path": "a",\n"call_timeout": 5 } }',
+      "2",
+      "m.call_timeout",
+      "5 is not allowed",
+      'seconds, such as "10s" or "0.25s"',
+    ],
+    [
+      '{ "m": { "module_path": "a",\n"grants": {\n"fsRead": [] } } }',
+      "3",
+      "m.grants.fsRead",
+      "unknown key",
+      '"fs_read"',
+    ],
+    [
+      '{ "m": { "module_path": "a", "dependencies": [\n"b",\n"b"] } }',
+      "3",
+      "m.dependencies[1]",
+      "b comes twice",
+      "each name once",
+    ],
+    [
+      '{ "m": { "module_path": "a", "breaker": {\n"timeout": "0s" } } }',
+      "2",
+      "m.breaker.timeout",
+      "must be from 1 ms to 86400 s, not 0",
+      "a breaker's configuration",
+    ],
+    ['{ "m": {\n"module_path": "a" ', "2", "m", "the text ends here", '"," or "}"'],
+    [
+      '{ "a b": {} }',
+      "1",
+      '["a b"]',
+      '"a b" is not allowed',
+      "1 to 120 letters, digits and _ . -, a letter or digit first",
+    ],
+  ])("that is wrong tells line, key and what is expected: %s", (text, line, key, problem, expected) => {
+    expect(mistakeIn(text)).toEqual({ file: "modules.json", line, key, problem, expected });
+  });
+
+  it("tells of a wrong environment without its value", () => {
+    const mistake = mistakeIn('{ "m": { "module_path": "a", "env": { "1KEY": "secret" } } }');
+    expect(JSON.stringify(mistake)).not.toContain("secret");
+  });
+});

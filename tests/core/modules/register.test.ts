@@ -1,0 +1,220 @@
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { errorOf, ownRoot, rig } from "./rig.ts";
+
+describe("register", () => {
+  it("records the module with every default, and starts nothing", async () => {
+    const { modules } = await rig();
+    const module = await modules.register("echo", { modulePath: "echo_v1" }, {}, { actor: "ana" });
+    expect(module).toMatchObject({ name: "echo", revision: expect.any(Number), etag: expect.any(String) });
+    expect(module.record).toEqual({
+      registration: {
+        modulePath: "echo_v1",
+        version: "",
+        dependencies: [],
+        hotReloadable: true,
+        isolation: "PROCESS",
+        config: {},
+        env: {},
+        sha256: "",
+        grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
+        startTimeoutMs: 10_000,
+        callTimeoutMs: 30_000,
+        maxHeapMb: 256,
+        concurrency: 64,
+        testSuite: "",
+        reloadHooks: [],
+        breaker: {
+          failureThreshold: 5,
+          timeoutMs: 60_000,
+          successThreshold: 2,
+          probeConcurrency: 1,
+          probeTimeoutMs: 30_000,
+        },
+        fallbackModule: "",
+      },
+      desired: "UNLOADED",
+      lifecycle: { state: "UNLOADED" },
+      generation: 0,
+      restarts: 0,
+    });
+    expect(modules.get("echo")).toEqual(module);
+    expect(modules.list()).toEqual([module]);
+  });
+
+  it("of the same content again changes nothing, however it is written", async () => {
+    const { modules, register } = await rig();
+    const fields: RegistrationFields = {
+      modulePath: "caller",
+      dependencies: ["b", "a"],
+      config: { x: 1, y: { p: 1, q: 2 } },
+      hotReloadable: undefined,
+    };
+    const first = await modules.register("m", fields);
+    const again = { ...fields, dependencies: ["a", "b"], config: { y: { q: 2, p: 1 }, x: 1 }, hotReloadable: true };
+    expect(await modules.register("m", again)).toEqual(first);
+    await register("echo_v1", {}, "a");
+    await register("echo_v1", {}, "b");
+    await modules.load("m", { loadDependencies: true });
+    expect((await modules.register("m", fields)).record.lifecycle.state).toBe("ACTIVE");
+  });
+
+  it("of other content names what differs, and no value", async () => {
+    const { modules, register } = await rig();
+    await register("echo_v1", { env: { KEY: "secret-1" } }, "m");
+    const other = { modulePath: "echo_v2", env: { KEY: "secret-2" }, callTimeoutMs: 1, maxHeapMb: 64 };
+    const error = await errorOf(modules.register("m", other));
+    expect(error).toMatchObject({
+      reason: "MODULE_ALREADY_EXISTS",
+      metadata: { name: "m", differences: "call_timeout, env, max_heap_mb, module_path", state: "UNLOADED" },
+    });
+    expect(JSON.stringify([error.message, error.metadata])).not.toContain("secret");
+  });
+
+  it("of other content takes the place of an UNLOADED or FAILED one where that is asked for, and of no other", async () => {
+    const { modules, load, register, state } = await rig();
+    await load("echo_v1", {}, "m");
+    const replace = { replace: true };
+    expect(await errorOf(modules.register("m", { modulePath: "echo_v2" }, replace))).toMatchObject({
+      reason: "MODULE_ALREADY_EXISTS",
+      metadata: { state: "ACTIVE" },
+    });
+    await modules.unload("m");
+    const replaced = await modules.register("m", { modulePath: "echo_v2" }, replace);
+    expect(replaced.record).toMatchObject({ registration: { modulePath: "echo_v2" }, generation: 1 });
+    await register("sick", {}, "ill");
+    await errorOf(modules.load("ill"));
+    await modules.register("ill", { modulePath: "echo_v2" }, replace);
+    expect(state("ill")).toBe("UNLOADED");
+    await modules.load("ill");
+    expect(modules.get("ill").record).toMatchObject({ generation: 2, lifecycle: { state: "ACTIVE" } });
+  });
+
+  it("resolves the path at once", async () => {
+    const { path } = await ownRoot({ "a.js": "export default class A {}" });
+    await symlink(join(path, "..", "passwd"), join(path, "dangling.js"));
+    await symlink("/etc/passwd", join(path, "outside.js"));
+    const { modules } = await rig({ root: path });
+    const reason = async (modulePath: string) => (await errorOf(modules.register("m", { modulePath }))).reason;
+    expect(await reason("../a.js")).toBe("MODULE_PATH_OUTSIDE_ROOT");
+    expect(await reason("outside.js")).toBe("MODULE_PATH_OUTSIDE_ROOT");
+    expect(await reason("nothing")).toBe("MODULE_FILE_NOT_FOUND");
+    expect(await reason("dangling.js")).toBe("MODULE_FILE_NOT_FOUND");
+    expect(await errorOf(modules.register("m", { modulePath: "a", sha256: "0".repeat(64) }))).toMatchObject({
+      reason: "MODULE_DIGEST_MISMATCH",
+      metadata: { module_path: "a", expected: "0".repeat(64) },
+    });
+    expect(modules.list()).toEqual([]);
+  });
+
+  it("refuses what would close a cycle, with its path, in whatever order modules are registered", async () => {
+    const { modules, register } = await rig();
+    await register("caller", { dependencies: ["b"] }, "a");
+    await register("caller", { dependencies: ["c"] }, "b");
+    expect(await errorOf(register("caller", { dependencies: ["a"] }, "c"))).toMatchObject({
+      reason: "MODULE_DEPENDENCY_CYCLE",
+      metadata: { name: "c", cycle: "c -> a -> b -> c" },
+    });
+    expect(modules.list().map(({ name }) => name)).toEqual(["a", "b"]);
+  });
+
+  it("refuses a cycle that two registrations at once would close", async () => {
+    const { register } = await rig();
+    const both = await Promise.allSettled([
+      register("caller", { dependencies: ["b"] }, "a"),
+      register("caller", { dependencies: ["a"] }, "b"),
+    ]);
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  });
+
+  it("refuses a fallback that calls what it stands in for", async () => {
+    const { register } = await rig();
+    await register("caller", { dependencies: ["quotes"] }, "trader");
+    expect(await errorOf(register("echo_v1", { fallbackModule: "trader" }, "quotes"))).toMatchObject({
+      reason: "MODULE_DEPENDENCY_CYCLE",
+      metadata: { cycle: "quotes -> trader -> quotes" },
+    });
+  });
+
+  it("refuses another etag", async () => {
+    const { modules, register } = await rig();
+    await register("echo_v1", {}, "m");
+    const { etag } = modules.get("m");
+    const change = (given: string) =>
+      modules.register("m", { modulePath: "echo_v2" }, { replace: true }, { etag: given });
+    expect(await errorOf(change("other"))).toMatchObject({ reason: "ETAG_MISMATCH" });
+    expect((await change(etag)).record.registration.modulePath).toBe("echo_v2");
+  });
+
+  const wrong = (fields: unknown): RegistrationFields => ({ modulePath: "echo_v1", ...(fields as object) });
+
+  it.each<[string, unknown, string]>([
+    ["module_path", { modulePath: "" }, '"" is not allowed; expected a path below the modules root'],
+    ["module_path", { modulePath: 5 }, "5 is not allowed; expected a text"],
+    ["version", { version: "x".repeat(65) }, "65 characters; expected at most 64"],
+    ["dependencies", { dependencies: "b" }, '"b" is not allowed; expected a list'],
+    ["dependencies[0]", { dependencies: ["m"] }, "the module itself; expected another module"],
+    ["dependencies[1]", { dependencies: ["a", "a"] }, "a comes twice; expected each name once"],
+    ["dependencies[0]", { dependencies: ["-"] }, '"-" is not allowed; expected 1 to 120 letters'],
+    ["hot_reloadable", { hotReloadable: "yes" }, '"yes" is not allowed; expected true or false'],
+    ["isolation", { isolation: "WASM" }, '"WASM" is not allowed; expected PROCESS or THREAD'],
+    ["config", { config: [1] }, "a list is not allowed; expected an object"],
+    ["config.a[1]", { config: { a: [1, Number.NaN] } }, "NaN is not allowed; expected a JSON value"],
+    ["config.when", { config: { when: new Date(0) } }, "an object is not allowed; expected a JSON value"],
+    ["env.KEY", { env: { KEY: 5 } }, "not allowed; expected a text of at most 32768 characters"],
+    ["env.1A", { env: { "1A": "x" } }, "no name for a variable; expected letters"],
+    ["sha256", { sha256: "ABC" }, '"ABC" is not allowed; expected 64 hex digits'],
+    ["grants.fs_read[0]", { grants: { fsRead: ["etc"] } }, '"etc" is not allowed; expected an absolute path'],
+    ["grants.net", { grants: { net: 1 } }, "1 is not allowed; expected true or false"],
+    ["start_timeout", { startTimeoutMs: Number.NaN }, "NaN ms is not allowed; expected 1 ms to 600 s"],
+    ["call_timeout", { callTimeoutMs: 0 }, "0 ms is not allowed; expected 1 ms to 3600 s"],
+    ["max_heap_mb", { maxHeapMb: 15 }, "15 is not allowed; expected a whole number from 16 to 65536"],
+    ["concurrency", { concurrency: 1.5 }, "1.5 is not allowed; expected a whole number from 1 to 10000"],
+    ["reload_hooks[0].method", { reloadHooks: [{ input: 1 }] }, "missing; expected a text"],
+    ["breaker.failure_threshold", { breaker: { failureThreshold: 0 } }, "must be a whole number from 1"],
+    ["fallback_module", { fallbackModule: "m" }, "the module itself; expected another module"],
+  ])("refuses a wrong %s (%j)", async (field, fields, problem) => {
+    const { modules } = await rig();
+    const error = await errorOf(modules.register("m", wrong(fields)));
+    expect(error).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
+    expect(error.metadata.problem).toContain(problem);
+    expect(modules.list()).toEqual([]);
+  });
+
+  it.each(["", "-a", "a b", "x".repeat(121)])("refuses the name %j", async (name) => {
+    const { modules } = await rig();
+    const error = await errorOf(modules.register(name, { modulePath: "echo_v1" }));
+    expect(error).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field: "name" } });
+  });
+});
+
+describe("remove", () => {
+  it("forgets a module that is UNLOADED, and tells it as it was", async () => {
+    const { modules, register, feed } = await rig();
+    await register("echo_v1");
+    const before = modules.get("echo_v1");
+    expect(await modules.remove("echo_v1")).toEqual({ module: before, revision: feed.revision });
+    expect(() => modules.get("echo_v1")).toThrow("module echo_v1 is not registered");
+    await register("echo_v2", {}, "echo_v1");
+    await modules.load("echo_v1");
+  });
+
+  it("refuses what runs, what others depend on, another etag and what is not there", async () => {
+    const { modules, load, register } = await rig();
+    await load("echo_v1", {}, "b");
+    await register("caller", { dependencies: ["b"] }, "a");
+    expect(await errorOf(modules.remove("b"))).toMatchObject({
+      reason: "MODULE_HAS_DEPENDENTS",
+      metadata: { name: "b", dependents: "a" },
+    });
+    expect(await errorOf(modules.remove("a", { etag: "x" }))).toMatchObject({ reason: "ETAG_MISMATCH" });
+    await modules.remove("a");
+    expect(await errorOf(modules.remove("b"))).toMatchObject({
+      reason: "MODULE_STATE_CONFLICT",
+      metadata: { state: "ACTIVE", operation: "DeleteModule", expected: "UNLOADED or FAILED" },
+    });
+    expect(await errorOf(modules.remove("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
+  });
+});

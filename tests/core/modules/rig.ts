@@ -1,0 +1,144 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
+import { type Clock, createManualClock, systemClock } from "../../../src/core/clock.ts";
+import { HeliosError } from "../../../src/core/errors.ts";
+import { createFlags } from "../../../src/core/flags/flags.ts";
+import { type Log, silentLog } from "../../../src/core/log.ts";
+import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import type { ModuleState } from "../../../src/core/modules/lifecycle.ts";
+import { createModules, type Modules } from "../../../src/core/modules/modules.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import type { Store } from "../../../src/core/store/store.ts";
+
+export const ROOT = fileURLToPath(new URL("../../fixtures/modules/registry", import.meta.url));
+
+export interface Rig {
+  readonly modules: Modules;
+  readonly breakers: Breakers;
+  readonly feed: Feed;
+  readonly store: Store;
+  /** Registers, under the path's own name unless another is given. */
+  register(modulePath: string, fields?: Partial<RegistrationFields>, name?: string): Promise<string>;
+  /** Registers and loads. */
+  load(modulePath: string, fields?: Partial<RegistrationFields>, name?: string): Promise<string>;
+  /** Calls with a JSON value; resolves to the JSON value of the answer. */
+  call(name: string, method: string, input?: unknown): Promise<unknown>;
+  state(name: string): ModuleState;
+  /** Resolves when the module is in that state. */
+  reaches(name: string, state: ModuleState): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RigOptions {
+  /** What another rig used before; default: a new one. */
+  readonly store?: Store;
+  /** Of everything but the host, whose modules live in real time. Default: the machine's. */
+  readonly clock?: Clock;
+  readonly modulesFile?: string;
+  readonly root?: string;
+  readonly log?: Log;
+}
+
+/** The modules of an engine, with real flags, breakers and instances; closed at the end of the test. */
+export async function rig(options: RigOptions = {}): Promise<Rig> {
+  const { clock = systemClock, root = ROOT, modulesFile, log = silentLog } = options;
+  const store = options.store ?? createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
+  const feed = new Feed(store);
+  let ids = 0;
+  const newId = (): string => `id-${++ids}`;
+  const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
+  const breakers = createBreakers({ feed, clock, newId, log });
+  const host = createModuleHost({ root, clock: systemClock });
+  const source = { name: "modules.json", read: async () => modulesFile };
+  const modules = createModules({ feed, clock, log, host, breakers, flags, modulesFile: source });
+  let closed: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    await modules.close();
+    await host.close();
+    await breakers.close();
+    feed.close();
+  };
+  const close = (): Promise<void> => {
+    closed ??= closeAll();
+    return closed;
+  };
+  onTestFinished(close);
+  await feed.start();
+  await flags.start();
+  await breakers.start();
+  await modules.start();
+
+  const state = (name: string): ModuleState => modules.get(name).record.lifecycle.state;
+  const register: Rig["register"] = async (modulePath, fields, name = modulePath) => {
+    await modules.register(name, { modulePath, ...fields });
+    return name;
+  };
+  return {
+    modules,
+    breakers,
+    feed,
+    store,
+    register,
+    state,
+    close,
+    async load(modulePath, fields, name) {
+      const registered = await register(modulePath, fields, name);
+      await modules.load(registered);
+      return registered;
+    },
+    async call(name, method, input = null) {
+      const { output } = await modules.invoke(name, method, { json: input });
+      return "json" in output ? output.json : output.binary;
+    },
+    async reaches(name, wanted) {
+      while (state(name) !== wanted) await feed.reached(feed.revision + 1);
+    },
+  };
+}
+
+/** The domain error that a promise rejects with. */
+export async function errorOf(promise: Promise<unknown>): Promise<HeliosError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof HeliosError) return error;
+    throw error;
+  }
+  throw new Error("it did not fail");
+}
+
+/** The states that a module went through, oldest first, each once in a row. */
+export async function statesOf({ store }: Rig, name: string): Promise<string[]> {
+  const history = await store.history(`module/${name}`, 100);
+  const states = history.map(({ value }) => (value === undefined ? "gone" : stateIn(value))).reverse();
+  return states.filter((state, index) => state !== states[index - 1]);
+}
+
+function stateIn(value: string): string {
+  return (JSON.parse(value) as { lifecycle: { state: string } }).lifecycle.state;
+}
+
+/** Resolves when everything has run that was ready to run. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A modules root of its own, removed at the end of the test; its files can be changed. */
+export async function ownRoot(files: Readonly<Record<string, string>>): Promise<OwnRoot> {
+  const path = await mkdtemp(join(tmpdir(), "helios-modules-"));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  const write = (file: string, text: string): Promise<void> => writeFile(join(path, file), text);
+  for (const [file, text] of Object.entries(files)) await write(file, text);
+  return { path, write };
+}
+
+export interface OwnRoot {
+  readonly path: string;
+  write(file: string, text: string): Promise<void>;
+}
