@@ -11,26 +11,17 @@ import {
 import {
   type AcquirePermitResponse,
   AcquirePermitResponseSchema,
-  type BreakerChange,
-  BreakerChangeSchema,
   Outcome,
   type OutcomeReport as OutcomeReportMessage,
-  type WatchBreakersResponse,
-  WatchBreakersResponseSchema,
 } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import {
   type Breaker,
   type BreakerConfigFields,
-  type BreakerRecord,
-  type BreakerResource,
   DEFAULT_CONFIG,
-  type Delta,
-  type Frame,
   HeliosError,
   type OutcomeReport,
   type Permit,
 } from "../../core/index.ts";
-import type { FrameHead } from "../services/watching.ts";
 import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
 
 /** A configuration as it is given; what is absent stays absent. */
@@ -139,38 +130,4 @@ export function fromReport({ name, epoch, leaseId, runs }: OutcomeReportMessage)
       count: count === 0 ? 1 : count,
     })),
   };
-}
-
-/** `view` gives a stored breaker the counts of now. */
-export function toBreakersFrame(
-  frame: Frame<Delta<BreakerRecord>, BreakerResource>,
-  head: FrameHead,
-  view: (resource: BreakerResource) => Breaker,
-): WatchBreakersResponse {
-  const put = (resource: BreakerResource): BreakerMessage => toBreaker(view(resource));
-  switch (frame.kind) {
-    case "snapshot": {
-      const value = { breakers: frame.items.map(put), complete: frame.complete };
-      return create(WatchBreakersResponseSchema, { ...head, frame: { case: "snapshot", value } });
-    }
-    case "changes": {
-      const value = { changes: frame.items.map((delta) => toChange(delta, put)) };
-      return create(WatchBreakersResponseSchema, { ...head, frame: { case: "changes", value } });
-    }
-    case "heartbeat": {
-      const value = { serverTime: toTimestamp(frame.time) };
-      return create(WatchBreakersResponseSchema, { ...head, frame: { case: "heartbeat", value } });
-    }
-  }
-}
-
-function toChange(
-  { name, revision, time, cause, resource }: Delta<BreakerRecord>,
-  put: (resource: BreakerResource) => BreakerMessage,
-): BreakerChange {
-  const deleted = { name, revision: BigInt(revision), deleteTime: toTimestamp(time) };
-  return create(BreakerChangeSchema, {
-    change: resource === undefined ? { case: "deleted", value: deleted } : { case: "put", value: put(resource) },
-    cause: toCause(cause),
-  });
 }

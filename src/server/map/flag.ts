@@ -18,7 +18,6 @@ import {
   type FlagHistoryEntrySchema,
   ReloadMode,
   type ReloadMode as ReloadModeMessage,
-  type WatchFlagsResponseSchema,
 } from "../../../gen/helios/v1/flag_service_pb.ts";
 import {
   type Strategy as CoreStrategy,
@@ -29,13 +28,11 @@ import {
   type FlagDefinition,
   type FlagDifference,
   type FlagFields,
-  type Frame,
   type Gradual,
   HeliosError,
   type ReloadOptions,
   shareAt,
 } from "../../core/index.ts";
-import type { FrameHead } from "../services/watching.ts";
 import { fromTimestamp, toCause, toOptionalTimestamp, toTimestamp } from "./common.ts";
 
 /** A flag as it is stored; `nowMs` decides the share in force. */
@@ -118,28 +115,6 @@ export function toHistoryEntry(
     ...(before === undefined ? {} : { before: content(name, before, nowMs) }),
     ...(resource === undefined ? {} : { after: toFlag(resource, nowMs) }),
   };
-}
-
-export function toWatchFrame(
-  frame: Frame<Delta<FlagDefinition>, Flag>,
-  head: FrameHead,
-  nowMs: number,
-): MessageInitShape<typeof WatchFlagsResponseSchema> {
-  if (frame.kind === "heartbeat") {
-    return { ...head, frame: { case: "heartbeat", value: { serverTime: toTimestamp(frame.time) } } };
-  }
-  if (frame.kind === "snapshot") {
-    const flags = frame.items.map((flag) => toFlag(flag, nowMs));
-    return { ...head, frame: { case: "snapshot", value: { flags, complete: frame.complete } } };
-  }
-  const changes = frame.items.map(({ name, revision, time, cause, resource }) => ({
-    change:
-      resource === undefined
-        ? ({ case: "deleted", value: { name, revision: BigInt(revision), deleteTime: toTimestamp(time) } } as const)
-        : ({ case: "put", value: toFlag(resource, nowMs) } as const),
-    cause: toCause(cause),
-  }));
-  return { ...head, frame: { case: "changes", value: { changes } } };
 }
 
 interface Field {

@@ -1,15 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BreakerService } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import type { Breakers, Clock } from "../../core/index.ts";
-import {
-  fromBreakerConfig,
-  fromConfigUpdate,
-  fromReport,
-  toBreaker,
-  toBreakersFrame,
-  toPermit,
-} from "../map/breaker.ts";
+import { fromBreakerConfig, fromConfigUpdate, fromReport, toBreaker, toPermit } from "../map/breaker.ts";
 import { byOf } from "../map/common.ts";
+import { toFrame } from "../map/watch.ts";
 import { pageOf } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 
@@ -67,7 +61,12 @@ export function createBreakerService({ breakers, clock }: BreakerServiceDeps): S
 
     watchBreakers: (request, context) =>
       watchFrames(breakers.hub, request, context, clock, (frame, head) =>
-        toBreakersFrame(frame, head, (resource) => breakers.view(resource)),
+        toFrame(
+          frame,
+          head,
+          (resource) => toBreaker(breakers.view(resource)),
+          (chunk, complete) => ({ breakers: chunk, complete }),
+        ),
       ),
   };
 }

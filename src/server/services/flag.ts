@@ -12,8 +12,8 @@ import {
   toEvaluation,
   toFlag,
   toHistoryEntry,
-  toWatchFrame,
 } from "../map/flag.ts";
+import { toFrame } from "../map/watch.ts";
 import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 
@@ -126,7 +126,14 @@ export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImp
     },
 
     watchFlags: (request, context) =>
-      watchFrames(flags.hub, request, context, clock, (frame, head) => toWatchFrame(frame, head, now())),
+      watchFrames(flags.hub, request, context, clock, (frame, head) =>
+        toFrame(
+          frame,
+          head,
+          (flag) => toFlag(flag, now()),
+          (chunk, complete) => ({ flags: chunk, complete }),
+        ),
+      ),
   };
 }
 

@@ -1,0 +1,42 @@
+import type { Delta, Frame, Resource } from "../../core/index.ts";
+import type { FrameHead } from "../services/watching.ts";
+import { toCause, toTimestamp } from "./common.ts";
+
+/**
+ * A frame of a watch of resources. `put` makes the message of a resource, `snapshot` the message of a chunk of them.
+ */
+export function toFrame<T, Message, Snapshot>(
+  frame: Frame<Delta<T>, Resource<T>>,
+  head: FrameHead,
+  put: (resource: Resource<T>) => Message,
+  snapshot: (messages: Message[], complete: boolean) => Snapshot,
+) {
+  switch (frame.kind) {
+    case "heartbeat": {
+      const value = { serverTime: toTimestamp(frame.time) };
+      return { ...head, frame: { case: "heartbeat" as const, value } };
+    }
+    case "snapshot": {
+      const value = snapshot(frame.items.map(put), frame.complete);
+      return { ...head, frame: { case: "snapshot" as const, value } };
+    }
+    case "changes": {
+      const value = { changes: frame.items.map((delta) => toChange(delta, put)) };
+      return { ...head, frame: { case: "changes" as const, value } };
+    }
+  }
+}
+
+function toChange<T, Message>(
+  { name, revision, time, cause, resource }: Delta<T>,
+  put: (resource: Resource<T>) => Message,
+) {
+  const deleted = { name, revision: BigInt(revision), deleteTime: toTimestamp(time) };
+  return {
+    change:
+      resource === undefined
+        ? { case: "deleted" as const, value: deleted }
+        : { case: "put" as const, value: put(resource) },
+    cause: toCause(cause),
+  };
+}
