@@ -40,10 +40,27 @@ export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type { CallContext, HeliosModule, ModuleContext } from "./modules/api.ts";
 export type { Grants, Isolation, Payload } from "./modules/host/host.ts";
+export type { ModulesSource } from "./modules/install.ts";
+export type { Failure, Lifecycle, ModuleState, Running } from "./modules/lifecycle.ts";
+export type { LoadOptions } from "./modules/load.ts";
 export { createModules, type Modules, type ModulesDeps } from "./modules/modules.ts";
-export type { Module, ModuleRecord, RegistrationFields, SwapReport, SwapStep } from "./modules/record.ts";
-export type { Candidate } from "./modules/replace.ts";
-export type { Answer } from "./modules/router.ts";
+export type {
+  Desired,
+  Module,
+  ModuleRecord,
+  Registration,
+  RegistrationFields,
+  ReloadHook,
+  StepName,
+  SwapReport,
+  SwapStep,
+} from "./modules/record.ts";
+export type { RegisterOptions } from "./modules/register.ts";
+export type { Candidate, Gate, SwapResult } from "./modules/replace.ts";
+export { type Answer, breakerOf, type InvokeOptions } from "./modules/router.ts";
+export type { SwapOptions } from "./modules/swap.ts";
+export type { UnloadOptions } from "./modules/unload.ts";
+export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
 export type { EngineEvent, EventDomain } from "./status/events.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";

@@ -1,4 +1,4 @@
-import { countFailures } from "./policy/consecutive.ts";
+import { consecutive } from "./policy/consecutive.ts";
 
 // The state machine of a circuit breaker (Nygard, Release It!), shared by many clients: pure, so that every client and
 // a simulation decide exactly as the service does. Times are monotonic milliseconds.
@@ -44,12 +44,16 @@ export interface Machine {
 export type Event =
   /** A call asks to go ahead; `leaseId` is its own, should it become a probe. */
   | { readonly type: "acquire"; readonly leaseId: string; readonly clientId: string }
+  /** So many calls of one epoch, one after the other, went so; a lease is of one call. */
   | {
       readonly type: "outcome";
       readonly epoch: number;
       readonly leaseId?: string | undefined;
       readonly outcome: Outcome;
+      readonly times: number;
     }
+  /** A call that had a permit never started. */
+  | { readonly type: "release"; readonly epoch: number; readonly leaseId?: string | undefined }
   /** Time has passed. */
   | { readonly type: "tick" }
   | { readonly type: "forceOpen" }
@@ -59,8 +63,15 @@ export type Transition = "Trip" | "HalfOpen" | "Close" | "Reopen" | "LeaseExpire
 
 export type Permit =
   | { readonly allowed: true; readonly epoch: number; readonly leaseId?: string }
-  /** `retryAfterMs` is absent where only a human can end the rejection. */
-  | { readonly allowed: false; readonly epoch: number; readonly state: BreakerState; readonly retryAfterMs?: number };
+  | {
+      readonly allowed: false;
+      readonly epoch: number;
+      readonly state: BreakerState;
+      /** The human's decision, if it is what rejects. */
+      readonly override?: "FORCED_OPEN";
+      /** Absent where only a human can end the rejection. */
+      readonly retryAfterMs?: number;
+    };
 
 export interface Step {
   readonly machine: Machine;
@@ -68,15 +79,34 @@ export interface Step {
   readonly transitions: readonly { readonly action: Transition; readonly machine: Machine }[];
   /** The answer to `acquire`. */
   readonly permit?: Permit;
-  /** Whether an `outcome` was of the present epoch; a late one was not counted. */
-  readonly late?: boolean;
+  /** How many calls of an `outcome` changed nothing, since their epoch or their lease had ended. */
+  readonly late?: number;
+  /** How many leases ran out; each is a failure. */
+  readonly expired?: number;
 }
 
-export const CLOSED: Machine = { epoch: 1, automatic: { state: "CLOSED", failures: 0 }, forcedOpen: false };
+const NONE: Step["transitions"] = [];
+
+export const CLOSED: Machine = {
+  epoch: 1,
+  automatic: { state: "CLOSED", failures: consecutive.empty },
+  forcedOpen: false,
+};
 
 /** What holds for calls: the override, if there is one, else the automatic state. */
 export function effectiveState({ forcedOpen, automatic }: Machine): BreakerState {
   return forcedOpen ? "OPEN" : automatic.state;
+}
+
+/** Whether every call goes ahead, now and later, with `{ allowed: true, epoch }` for its permit. */
+export function passesAll({ automatic, forcedOpen }: Machine): boolean {
+  return automatic.state === "CLOSED" && !forcedOpen;
+}
+
+/** Whether an outcome is counted and leaves the machine as it is, now and later: so do those of a healthy dependency. */
+export function leavesAsIs({ automatic, epoch }: Machine, epochOfCall: number, outcome: Outcome): boolean {
+  if (automatic.state !== "CLOSED" || epochOfCall !== epoch) return false;
+  return consecutive.add(automatic.failures, outcome, 1) === automatic.failures;
 }
 
 /** When the machine wants to be ticked; undefined: not before something else happens. */
@@ -89,37 +119,44 @@ export function nextTick({ automatic }: Machine): number | undefined {
 /** What becomes of the machine by an event at `now`. Whatever was due before `now` happens first. */
 export function step(before: Machine, event: Event, config: BreakerConfig, now: number): Step {
   const ticked = tick(before, config, now);
-  const { machine } = ticked;
-  switch (event.type) {
-    case "tick":
-      return ticked;
-    case "acquire":
-      return { ...acquire(machine, event, config, now), transitions: ticked.transitions };
-    case "outcome": {
-      const counted = count(machine, event, config, now);
-      return { ...counted, transitions: [...ticked.transitions, ...counted.transitions] };
-    }
-    case "forceOpen": {
-      if (machine.forcedOpen) return ticked;
-      const { automatic } = machine;
-      // Probes that are under way get no vote any more.
-      const frozen: Automatic = automatic.state === "HALF_OPEN" ? { ...automatic, leases: [] } : automatic;
-      return then(ticked, "OpenBreaker", { epoch: machine.epoch + 1, automatic: frozen, forcedOpen: true });
-    }
-    case "reset":
-      return then(ticked, "ResetBreaker", { ...CLOSED, epoch: machine.epoch + 1 });
-  }
+  if (event.type === "tick") return ticked;
+  const next = happen(ticked.machine, event, config, now);
+  // Nothing was due: by far the most frequent case.
+  return ticked.machine === before
+    ? next
+    : { ...ticked, ...next, transitions: [...ticked.transitions, ...next.transitions] };
 }
 
 function tick(machine: Machine, config: BreakerConfig, now: number): Step {
   const { automatic } = machine;
   if (automatic.state === "OPEN" && now >= automatic.until) {
-    return then({ machine, transitions: [] }, "HalfOpen", moved(machine, halfOpen()));
+    return transition("HalfOpen", moved(machine, { state: "HALF_OPEN", successes: 0, leases: [] }));
   }
-  if (automatic.state === "HALF_OPEN" && automatic.leases.some(({ expiresAt }) => now >= expiresAt)) {
-    return then({ machine, transitions: [] }, "LeaseExpired", moved(machine, open(config, now)));
+  if (automatic.state === "HALF_OPEN") {
+    const expired = automatic.leases.filter(({ expiresAt }) => now >= expiresAt).length;
+    if (expired > 0) return { ...transition("LeaseExpired", opened(machine, config, now)), expired };
   }
-  return { machine, transitions: [] };
+  return unchanged(machine);
+}
+
+function happen(machine: Machine, event: Exclude<Event, { type: "tick" }>, config: BreakerConfig, now: number): Step {
+  switch (event.type) {
+    case "acquire":
+      return acquire(machine, event, config, now);
+    case "outcome":
+      return count(machine, event, config, now);
+    case "release":
+      return release(machine, event);
+    case "forceOpen": {
+      const { automatic, forcedOpen } = machine;
+      if (forcedOpen) return unchanged(machine);
+      // Probes that are under way get no vote any more.
+      const frozen: Automatic = automatic.state === "HALF_OPEN" ? { ...automatic, leases: [] } : automatic;
+      return transition("OpenBreaker", { epoch: machine.epoch + 1, automatic: frozen, forcedOpen: true });
+    }
+    case "reset":
+      return transition("ResetBreaker", { ...CLOSED, epoch: machine.epoch + 1 });
+  }
 }
 
 function acquire(
@@ -128,60 +165,81 @@ function acquire(
   config: BreakerConfig,
   now: number,
 ): Step {
-  const { epoch, automatic, forcedOpen } = machine;
-  const reject = (retryAt?: number): Step => {
+  const { epoch, automatic } = machine;
+  const reject = (retryAt: number | undefined): Step => {
     const retry = retryAt === undefined ? {} : { retryAfterMs: Math.max(0, retryAt - now) };
-    return { machine, transitions: [], permit: { allowed: false, epoch, state: effectiveState(machine), ...retry } };
+    return { ...unchanged(machine), permit: { allowed: false, epoch, state: automatic.state, ...retry } };
   };
-  if (forcedOpen) return reject();
-  if (automatic.state === "CLOSED") return { machine, transitions: [], permit: { allowed: true, epoch } };
+  if (machine.forcedOpen) {
+    const permit: Permit = { allowed: false, epoch, state: effectiveState(machine), override: "FORCED_OPEN" };
+    return { ...unchanged(machine), permit };
+  }
+  if (automatic.state === "CLOSED") return { ...unchanged(machine), permit: { allowed: true, epoch } };
   if (automatic.state === "OPEN") return reject(automatic.until);
   const { successes, leases } = automatic;
-  // More probes than are needed to close would only be more calls at risk.
-  const slots = Math.min(config.probeConcurrency, config.successThreshold - successes);
+  // More probes than are needed to close would only be more calls at risk; but one there must be, even where the
+  // threshold was lowered to what has been reached.
+  const slots = Math.max(1, Math.min(config.probeConcurrency, config.successThreshold - successes));
   if (leases.length >= slots) return reject(nextTick(machine));
   const lease = { id: leaseId, expiresAt: now + config.probeTimeoutMs, clientId };
   return {
-    machine: { ...machine, automatic: { ...automatic, leases: [...leases, lease] } },
-    transitions: [],
+    ...unchanged({ ...machine, automatic: { ...automatic, leases: [...leases, lease] } }),
     permit: { allowed: true, epoch, leaseId },
   };
 }
 
 function count(
   machine: Machine,
-  { epoch, leaseId, outcome }: Extract<Event, { type: "outcome" }>,
+  { epoch, leaseId, outcome, times }: Extract<Event, { type: "outcome" }>,
   config: BreakerConfig,
   now: number,
 ): Step {
   const { automatic } = machine;
-  if (epoch !== machine.epoch || automatic.state === "OPEN") return { machine, transitions: [], late: true };
+  if (epoch !== machine.epoch || automatic.state === "OPEN") return { ...unchanged(machine), late: times };
   if (automatic.state === "CLOSED") {
-    const failures = countFailures(automatic.failures, outcome);
-    if (failures === automatic.failures) return { machine, transitions: [], late: false };
-    const counted = { ...machine, automatic: { state: "CLOSED", failures } as const };
-    if (failures < config.failureThreshold) return { machine: counted, transitions: [], late: false };
-    return { ...then({ machine, transitions: [] }, "Trip", moved(machine, open(config, now))), late: false };
+    const needed = consecutive.tripsAfter(automatic.failures, outcome, config);
+    if (times >= needed) return { ...transition("Trip", opened(machine, config, now)), late: times - needed };
+    const failures = consecutive.add(automatic.failures, outcome, times);
+    return unchanged(
+      failures === automatic.failures ? machine : { ...machine, automatic: { state: "CLOSED", failures } },
+    );
   }
-  const leases = automatic.leases.filter(({ id }) => id !== leaseId);
-  if (leases.length === automatic.leases.length) return { machine, transitions: [], late: true };
-  const freed = { machine, transitions: [] };
-  if (outcome === "FAILURE") return { ...then(freed, "Reopen", moved(machine, open(config, now))), late: false };
-  const successes = automatic.successes + (outcome === "SUCCESS" ? 1 : 0);
-  if (successes >= config.successThreshold) {
-    return { ...then(freed, "Close", moved(machine, CLOSED.automatic)), late: false };
+  const freed = withoutLease(automatic, leaseId);
+  if (freed === undefined) return { ...unchanged(machine), late: times };
+  // A lease is of one call: what else is said to have had it is late.
+  const late = times - 1;
+  if (outcome === "FAILURE") return { ...transition("Reopen", opened(machine, config, now)), late };
+  const successes = freed.successes + (outcome === "SUCCESS" ? 1 : 0);
+  if (outcome === "SUCCESS" && successes >= config.successThreshold) {
+    return { ...transition("Close", moved(machine, CLOSED.automatic)), late };
   }
-  return { machine: { ...machine, automatic: { ...automatic, successes, leases } }, transitions: [], late: false };
+  return { ...unchanged({ ...machine, automatic: { ...freed, successes } }), late };
 }
 
-const halfOpen = (): Automatic => ({ state: "HALF_OPEN", successes: 0, leases: [] });
-const open = (config: BreakerConfig, now: number): Automatic => ({ state: "OPEN", until: now + config.timeoutMs });
+function release(machine: Machine, { epoch, leaseId }: Extract<Event, { type: "release" }>): Step {
+  const { automatic } = machine;
+  if (epoch !== machine.epoch || automatic.state !== "HALF_OPEN") return unchanged(machine);
+  const freed = withoutLease(automatic, leaseId);
+  return unchanged(freed === undefined ? machine : { ...machine, automatic: freed });
+}
+
+type HalfOpen = Extract<Automatic, { state: "HALF_OPEN" }>;
+
+/** Undefined where that lease is not out. */
+function withoutLease(automatic: HalfOpen, leaseId: string | undefined): HalfOpen | undefined {
+  const leases = automatic.leases.filter(({ id }) => id !== leaseId);
+  return leases.length === automatic.leases.length ? undefined : { ...automatic, leases };
+}
+
+const opened = (machine: Machine, config: BreakerConfig, now: number): Machine =>
+  moved(machine, { state: "OPEN", until: now + config.timeoutMs });
+
 const moved = (machine: Machine, automatic: Automatic): Machine => ({
   ...machine,
   epoch: machine.epoch + 1,
   automatic,
 });
 
-function then(before: Step, action: Transition, machine: Machine): Step {
-  return { machine, transitions: [...before.transitions, { action, machine }] };
-}
+const unchanged = (machine: Machine): Step => ({ machine, transitions: NONE });
+
+const transition = (action: Transition, machine: Machine): Step => ({ machine, transitions: [{ action, machine }] });

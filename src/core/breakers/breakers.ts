@@ -1,17 +1,18 @@
 import { type By, causeOf } from "../change.ts";
 import type { Clock } from "../clock.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError, isReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Hub } from "../watch/hub.ts";
 import type { BreakerConfig, BreakerState, Outcome, Permit } from "./breaker.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
-import type { BreakerCounts } from "./counts.ts";
+import { type BreakerCounts, Counters } from "./counts.ts";
+import { describeStored } from "./describe.ts";
 import { type BreakerHandle, createHandle, type HandleOptions } from "./handle.ts";
 import { LiveBreaker } from "./live.ts";
-import type { BreakerOverride, BreakerRecord } from "./record.ts";
-import { ReportLog } from "./reports.ts";
+import type { BreakerOverride, BreakerRecord, TransitionRecord } from "./record.ts";
+import { checkOutcome, checkReports, type OutcomeReport, ReportLog } from "./reports.ts";
 
 /** A breaker as stored. */
 export type BreakerResource = Resource<BreakerRecord>;
@@ -27,19 +28,13 @@ export interface Breaker {
   readonly automaticState: BreakerState;
   readonly override: BreakerOverride | undefined;
   readonly epoch: number;
+  /** What changed the state last, and when; it may be about to be stored. */
+  readonly transition: TransitionRecord;
   readonly counts: BreakerCounts & { readonly consecutiveFailures: number; readonly consecutiveSuccesses: number };
   /** How long calls will be rejected yet; absent unless open, or where only a human can end it. */
   readonly retryAfterMs: number | undefined;
   /** Probes under way. */
   readonly probes: number;
-}
-
-/** Outcomes of one breaker's calls, all of one epoch, in the order in which the calls ended. */
-export interface OutcomeReport {
-  readonly name: string;
-  readonly epoch: number;
-  readonly leaseId?: string | undefined;
-  readonly runs: readonly { readonly outcome: Outcome; readonly count: number }[];
 }
 
 export interface BreakersDeps {
@@ -53,7 +48,8 @@ export interface BreakersDeps {
 /**
  * The circuit breakers. What trips one trips it at once, in memory, for rejecting cannot wait for the disk; each
  * transition is then stored, which is how watchers and the next start learn of it. What a human asks for is stored first.
- * Mutations can reject with BREAKER_NOT_FOUND, ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE.
+ * Mutations can reject with BREAKER_NOT_FOUND, ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE. After `close`,
+ * what asks for calls or changes fails with SERVER_DRAINING.
  */
 export interface Breakers {
   readonly hub: Hub<Delta<BreakerRecord>, BreakerResource>;
@@ -78,13 +74,18 @@ export interface Breakers {
   open(name: string, by?: By): Promise<Breaker>;
   /** Closes it by hand: counts 0, override released, epoch raised. */
   reset(name: string, by?: By): Promise<Breaker>;
-  /** Resets those whose name starts so, or only tells which. */
+  /** Resets those whose name starts so, or only tells which; by name. `by.etag` plays no part. */
   resetAll(options?: { readonly namePrefix?: string; readonly dryRun?: boolean }, by?: By): Promise<readonly Breaker[]>;
   /** Asks whether a call may go ahead. BREAKER_NOT_FOUND. No I/O. */
   acquire(name: string, clientId?: string): Permit;
-  /** Tells how a call with that permit went; nothing where the breaker is gone. No I/O. */
+  /** Tells how a call with that permit went; nothing where the breaker is gone. ARGUMENT_INVALID. No I/O. */
   record(name: string, permit: Permit, outcome: Outcome): void;
-  /** Counts a client's report; a report that arrived before is not counted again. No I/O. */
+  /** Gives a permit back whose call never started: nothing is counted. No I/O. */
+  release(name: string, permit: Permit): void;
+  /**
+   * Counts a client's report; one that arrived before is not counted again. `seq` counts the client's reports from 1.
+   * What is of breakers that do not exist loses nothing of the rest. ARGUMENT_INVALID: nothing was counted. No I/O.
+   */
   report(
     clientId: string,
     seq: number,
@@ -94,32 +95,37 @@ export interface Breakers {
   handle(name: string, options?: HandleOptions): BreakerHandle;
   /** Resolves when every transition so far is stored, or could not be. */
   stored(): Promise<void>;
+  /** Cancels every timer; resolves as `stored` does. The store must still be open. */
   close(): Promise<void>;
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 
 export function createBreakers(deps: BreakersDeps): Breakers {
-  const { feed, clock, newId } = deps;
+  const { feed, clock, log } = deps;
   const collection = new Collection<BreakerRecord>(feed, "breaker/");
   const reports = new ReportLog();
   const live = new Map<string, LiveBreaker>();
+  let closed = false;
 
-  const take = (resource: BreakerResource): LiveBreaker => {
+  const take = (resource: BreakerResource): void => {
     const breaker = new LiveBreaker(resource, collection, deps);
     live.set(resource.name, breaker);
-    return breaker;
+    breaker.resume();
   };
-  collection.onChange(({ name, resource }) => {
+  collection.onChange((delta) => {
+    const { name, resource, revision, cause } = delta;
     const known = live.get(name);
     if (resource === undefined) {
-      known?.stop();
+      known?.delete(revision);
       live.delete(name);
     } else if (known === undefined) {
       take(resource);
     } else {
-      known.follow(resource);
+      known.follow(resource, cause);
     }
+    // Transitions are told by the machine, as they happen.
+    if (CHANGES.has(cause.action)) log("breakers", "info", "breaker changed", { name, revision, ...cause });
   });
 
   const notFound = (name: string): HeliosError => HeliosError.of("BREAKER_NOT_FOUND", { name });
@@ -128,11 +134,15 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     if (breaker === undefined) throw notFound(name);
     return breaker;
   };
+  const inService = (name: string): LiveBreaker => {
+    if (closed || feed.closed) throw HeliosError.of("SERVER_DRAINING", {});
+    return find(name);
+  };
 
   const breakers: Breakers = {
     hub: collection.hub,
     async start() {
-      for (const resource of collection.list()) take(resource).resume();
+      for (const resource of collection.list()) take(resource);
     },
     async getOrCreate(name, fields, by) {
       if (!NAME.test(name)) {
@@ -140,52 +150,71 @@ export function createBreakers(deps: BreakersDeps): Breakers {
         throw HeliosError.of("ARGUMENT_INVALID", { field: "name", problem });
       }
       const config = completeConfig(fields);
-      const known = live.get(name);
+      const cause = causeOf("GetOrCreateBreaker", by);
       let created = false;
-      if (known === undefined) {
-        await collection.change(name, causeOf("GetOrCreateBreaker", by), (current) => {
+      // Somebody may delete it as soon as it is there.
+      while (!live.has(name) && !closed && !feed.closed) {
+        await collection.change(name, cause, (current) => {
           created = current === undefined;
-          const transition = { ...causeOf("GetOrCreateBreaker", by), time: clock.now() };
-          return created ? { config, state: "CLOSED", epoch: 1, transition } : undefined;
+          return created
+            ? { config, state: "CLOSED", epoch: 1, transition: { ...cause, time: clock.now() } }
+            : undefined;
         });
       }
-      const breaker = find(name).now();
+      const breaker = inService(name).now();
       return { breaker, created, configConflict: fields !== undefined && !sameConfig(breaker.config, config) };
     },
     get: (name) => find(name).now(),
     list: () => collection.list().flatMap(({ name }) => live.get(name)?.now() ?? []),
-    view: (resource) => live.get(resource.name)?.view(resource) ?? LiveBreaker.gone(resource),
-    update: (name, fields, by) => find(name).configure(fields, by),
-    async delete(name, by) {
-      const breaker = find(name).now();
-      const removed = await collection.remove(name, causeOf("DeleteBreaker", by), undefined, by?.etag);
-      if (removed === undefined) throw notFound(name);
-      return { breaker: { ...breaker, resource: removed }, revision: feed.revision };
+    view: (resource) => live.get(resource.name)?.view(resource) ?? describeStored(resource, new Counters().counts),
+    async update(name, fields, by) {
+      return inService(name).configure(fields, by);
     },
-    open: (name, by) => find(name).forceOpen(by),
-    reset: (name, by) => find(name).reset(by),
+    async delete(name, by) {
+      const known = inService(name);
+      const breaker = known.now();
+      const resource = await collection.remove(name, causeOf("DeleteBreaker", by), undefined, by?.etag);
+      if (resource === undefined || known.deletedAt === undefined) throw notFound(name);
+      return { breaker: { ...breaker, resource }, revision: known.deletedAt };
+    },
+    async open(name, by) {
+      return inService(name).forceOpen(by);
+    },
+    async reset(name, by) {
+      return inService(name).reset(by);
+    },
     async resetAll({ namePrefix = "", dryRun = false } = {}, by) {
       const chosen = breakers.list().filter(({ name }) => name.startsWith(namePrefix));
       if (dryRun) return chosen;
       const { actor, reason } = by ?? {};
-      return Promise.all(chosen.map(({ name }) => find(name).reset({ actor, reason }, "ResetAllBreakers")));
+      const resets = chosen.map(async ({ name }): Promise<Breaker | undefined> => {
+        try {
+          return await inService(name).reset({ actor, reason }, "ResetAllBreakers");
+        } catch (error) {
+          // Deleted meanwhile: there is nothing left to reset.
+          if (isReason(error, "BREAKER_NOT_FOUND")) return undefined;
+          throw error;
+        }
+      });
+      return (await Promise.all(resets)).filter((breaker) => breaker !== undefined);
     },
-    acquire: (name, clientId = "") => find(name).acquire(newId, clientId),
+    acquire: (name, clientId = "") => inService(name).acquire(clientId),
     record(name, permit, outcome) {
+      checkOutcome(outcome);
       if (permit.allowed) live.get(name)?.outcome(permit.epoch, permit.leaseId, outcome);
     },
+    release(name, permit) {
+      if (permit.allowed) live.get(name)?.release(permit.epoch, permit.leaseId);
+    },
     report(clientId, seq, all) {
+      if (closed) throw HeliosError.of("SERVER_DRAINING", {});
+      checkReports(clientId, seq, all);
       if (!reports.isNew(clientId, seq)) return { duplicate: true, unknownNames: [] };
       const unknown = new Set<string>();
       for (const { name, epoch, leaseId, runs } of all) {
         const breaker = live.get(name);
-        if (breaker === undefined) {
-          unknown.add(name);
-          continue;
-        }
-        for (const { outcome, count } of runs) {
-          for (let call = 0; call < count; call += 1) breaker.outcome(epoch, leaseId, outcome);
-        }
+        if (breaker === undefined) unknown.add(name);
+        else for (const { outcome, count } of runs) breaker.outcome(epoch, leaseId, outcome, count);
       }
       return { duplicate: false, unknownNames: [...unknown] };
     },
@@ -194,9 +223,12 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       await Promise.all([...live.values()].map((breaker) => breaker.stored()));
     },
     async close() {
+      closed = true;
       for (const breaker of live.values()) breaker.stop();
       await breakers.stored();
     },
   };
   return breakers;
 }
+
+const CHANGES: ReadonlySet<string> = new Set(["GetOrCreateBreaker", "UpdateBreaker", "DeleteBreaker"]);

@@ -3,6 +3,7 @@ import type { Outcome } from "./breaker.ts";
 /** What a breaker counted since it was created or reset, or the service started. */
 export interface BreakerCounts {
   readonly successes: number;
+  /** With probes that never reported. */
   readonly failures: number;
   readonly ignored: number;
   readonly rejected: number;
@@ -18,10 +19,18 @@ export class Counters {
     return { ...this.#counts };
   }
 
-  outcome(outcome: Outcome, late: boolean): void {
-    if (outcome === "IGNORED") this.#counts.ignored += 1;
-    else if (outcome === "SUCCESS") this.#counts[late ? "lateSuccesses" : "successes"] += 1;
-    else this.#counts[late ? "lateFailures" : "failures"] += 1;
+  /** So many calls went so; `late` of them changed nothing. */
+  outcome(outcome: Outcome, times: number, late: number): void {
+    const counts = this.#counts;
+    if (outcome === "IGNORED") {
+      counts.ignored += times;
+    } else if (outcome === "SUCCESS") {
+      counts.successes += times - late;
+      counts.lateSuccesses += late;
+    } else {
+      counts.failures += times - late;
+      counts.lateFailures += late;
+    }
   }
 
   rejection(): void {

@@ -1,5 +1,6 @@
+import type { By } from "../change.ts";
 import type { Clock } from "../clock.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError, isReason } from "../errors.ts";
 import type { Outcome, Permit } from "./breaker.ts";
 import type { Breaker, Breakers } from "./breakers.ts";
 import type { BreakerConfigFields } from "./config.ts";
@@ -16,30 +17,36 @@ export interface HandleOptions {
 
 export interface BreakerCallOptions<T> {
   readonly fallback?: Fallback<T>;
-  /** Whether a call that threw this failed; default: yes. What did not fail is thrown on and counts as ignored. */
+  /**
+   * Whether a call that threw this failed; default: yes. What did not fail is thrown on and counts as ignored. A call
+   * that took too long failed, whatever this says.
+   */
   readonly isFailure?: (error: unknown) => boolean;
-  /** Aborting it rejects the call with its reason and counts as ignored. */
+  /** Aborting it rejects the call with its reason and counts as ignored; there is no fallback then. */
   readonly signal?: AbortSignal;
-  /** A call that takes longer failed, once, whatever becomes of it. Default: none. */
+  /** A call that takes longer failed, once, whatever becomes of it. Above 0; default: none. */
   readonly timeoutMs?: number;
 }
 
-/** A call that may go ahead: settle it once; what comes later changes nothing. */
+/** A call that may go ahead: settle it, or release it, once; what comes later changes nothing. */
 export interface HandlePermit {
   settle(outcome: Outcome): void;
+  /** For a call that never started: nothing is counted. */
+  release(): void;
 }
 
-/** A breaker to call through. */
+/** A breaker to call through. It is created where it is not there, at the first use or after somebody deleted it. */
 export interface BreakerHandle {
   /**
    * Calls `fn` if the breaker lets it through. Rejected: the fallback's answer, else BREAKER_OPEN. Failed, in time or by
-   * throwing (at once, too): the fallback's answer, else the error itself.
+   * throwing (at once, too): the fallback's answer, else the error itself. `fn` is told by its signal when nobody waits
+   * for it any more.
    */
   call<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: BreakerCallOptions<T>): Promise<T>;
   /** A permit, or null where the breaker rejects. */
   tryAcquire(): Promise<HandlePermit | null>;
-  manualOpen(): Promise<Breaker>;
-  manualReset(): Promise<Breaker>;
+  manualOpen(by?: By): Promise<Breaker>;
+  manualReset(by?: By): Promise<Breaker>;
 }
 
 export function createHandle(
@@ -48,67 +55,83 @@ export function createHandle(
   name: string,
   { config, fallback: ownFallback }: HandleOptions = {},
 ): BreakerHandle {
-  let ready: Promise<unknown> | undefined;
-  const ensure = async (): Promise<void> => {
-    ready ??= breakers.getOrCreate(name, config);
-    await ready;
+  const acquire = async (): Promise<Permit> => {
+    try {
+      return breakers.acquire(name);
+    } catch (error) {
+      if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
+      await breakers.getOrCreate(name, config);
+      return breakers.acquire(name);
+    }
   };
 
   return {
     async call(fn, { fallback = ownFallback as Fallback<never> | undefined, isFailure, signal, timeoutMs } = {}) {
-      await ensure();
+      checkTimeout(timeoutMs);
       signal?.throwIfAborted();
-      const permit = breakers.acquire(name);
+      const permit = await acquire();
       if (!permit.allowed) {
         const rejection = openError(name, permit);
         if (fallback === undefined) throw rejection;
         return fallback(rejection);
       }
-      let outcome: Outcome = "SUCCESS";
-      try {
-        return await within(clock, fn, signal, timeoutMs);
-      } catch (error) {
-        const failed = !signal?.aborted && (isFailure?.(error) ?? true);
-        outcome = failed ? "FAILURE" : "IGNORED";
-        // The fallback must not run while the call still holds its slot.
-        breakers.record(name, permit, outcome);
-        if (failed && fallback !== undefined) return fallback(error);
-        throw error;
-      } finally {
-        if (outcome === "SUCCESS") breakers.record(name, permit, outcome);
+      if (signal?.aborted) {
+        breakers.release(name, permit);
+        throw signal.reason;
       }
+      let timedOut = false;
+      let answer: Awaited<ReturnType<typeof fn>>;
+      try {
+        answer = await within(clock, fn, signal, timeoutMs, () => {
+          timedOut = true;
+        });
+      } catch (error) {
+        // Should `isFailure` itself throw, the call failed.
+        let outcome: Outcome = "FAILURE";
+        try {
+          if (!timedOut && (signal?.aborted || isFailure?.(error) === false)) outcome = "IGNORED";
+        } finally {
+          breakers.record(name, permit, outcome);
+        }
+        if (outcome === "IGNORED" || fallback === undefined) throw error;
+        return fallback(error);
+      }
+      breakers.record(name, permit, "SUCCESS");
+      return answer;
     },
     async tryAcquire() {
-      await ensure();
-      const permit = breakers.acquire(name);
+      const permit = await acquire();
       if (!permit.allowed) return null;
       let settled = false;
+      const once = (settle: () => void): void => {
+        if (settled) return;
+        settled = true;
+        settle();
+      };
       return {
-        settle(outcome) {
-          if (settled) return;
-          settled = true;
-          breakers.record(name, permit, outcome);
-        },
+        settle: (outcome) => once(() => breakers.record(name, permit, outcome)),
+        release: () => once(() => breakers.release(name, permit)),
       };
     },
-    async manualOpen() {
-      await ensure();
-      return breakers.open(name);
+    async manualOpen(by) {
+      await breakers.getOrCreate(name, config);
+      return breakers.open(name, by);
     },
-    async manualReset() {
-      await ensure();
-      return breakers.reset(name);
+    async manualReset(by) {
+      await breakers.getOrCreate(name, config);
+      return breakers.reset(name, by);
     },
   };
 }
 
 /** That a breaker rejected a call. */
-export function openError(name: string, permit: Extract<Permit, { allowed: false }>): HeliosError {
-  const { retryAfterMs } = permit;
+export function openError(name: string, { override, retryAfterMs }: Extract<Permit, { allowed: false }>): HeliosError {
+  const metadata = { name, ...(override === undefined ? {} : { override }) };
   if (retryAfterMs === undefined) {
-    return HeliosError.of("BREAKER_OPEN", { name, retry_after: "(not before it is reset)", override: "FORCED_OPEN" });
+    return HeliosError.of("BREAKER_OPEN", { ...metadata, retry_after: "(not before it is reset)" });
   }
-  return HeliosError.of("BREAKER_OPEN", { name, retry_after: `${retryAfterMs / 1000} s` }, { retryAfterMs });
+  const seconds = Math.ceil(retryAfterMs) / 1000;
+  return HeliosError.of("BREAKER_OPEN", { ...metadata, retry_after: `${seconds} s` }, { retryAfterMs });
 }
 
 /** Runs `fn` until it settles, the signal is aborted or the time is over; `fn` sees both as its signal. */
@@ -117,24 +140,32 @@ function within<T>(
   fn: (signal: AbortSignal) => T | Promise<T>,
   outer: AbortSignal | undefined,
   timeoutMs: number | undefined,
+  onTimeout: () => void,
 ): Promise<T> {
+  const inner = new AbortController();
+  if (outer === undefined && timeoutMs === undefined) return Promise.try(fn, inner.signal);
   return new Promise((resolve, reject) => {
-    const inner = new AbortController();
     const end = (reason: unknown): void => {
-      inner.abort(reason);
+      done();
       reject(reason);
+      inner.abort(reason);
     };
     const abort = (): void => end(outer?.reason);
-    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, () => end(timeoutError(timeoutMs)));
+    const expire = (): void => {
+      onTimeout();
+      end(new DOMException(`the call took longer than ${timeoutMs} ms`, "TimeoutError"));
+    };
+    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, expire);
     outer?.addEventListener("abort", abort, { once: true });
     const done = (): void => {
       timer?.cancel();
       outer?.removeEventListener("abort", abort);
     };
-    Promise.try(fn, inner.signal).then(resolve, reject).finally(done);
+    Promise.try(fn, inner.signal).finally(done).then(resolve, reject);
   });
 }
 
-function timeoutError(timeoutMs: number): DOMException {
-  return new DOMException(`the call took longer than ${timeoutMs} ms`, "TimeoutError");
+function checkTimeout(timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined || timeoutMs > 0) return;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "timeoutMs", problem: `must be above 0, not ${timeoutMs}` });
 }

@@ -11,12 +11,15 @@ export interface BreakerRecord {
   /** A human's decision. */
   readonly override?: BreakerOverride;
   /** What changed the state last. */
-  readonly transition: {
-    readonly action: string;
-    readonly actor?: string;
-    readonly reason?: string;
-    readonly time: number;
-  };
+  readonly transition: TransitionRecord;
+}
+
+export interface TransitionRecord {
+  readonly action: string;
+  readonly actor?: string;
+  readonly reason?: string;
+  /** Wall time in ms. */
+  readonly time: number;
 }
 
 export interface BreakerOverride {
@@ -37,7 +40,7 @@ export interface Moment {
 export function toRecord(
   { automatic, epoch }: Machine,
   config: BreakerConfig,
-  transition: BreakerRecord["transition"],
+  transition: TransitionRecord,
   override: BreakerOverride | undefined,
   now: Moment,
 ): BreakerRecord {

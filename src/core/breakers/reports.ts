@@ -1,11 +1,25 @@
+import { HeliosError } from "../errors.ts";
+import type { Outcome } from "./breaker.ts";
+
+/** Outcomes of one breaker's calls, all of one epoch, in the order in which the calls ended. */
+export interface OutcomeReport {
+  readonly name: string;
+  readonly epoch: number;
+  /** Where the call was a probe; the report is then of one outcome. */
+  readonly leaseId?: string | undefined;
+  /** `count` equal outcomes in a row; a whole number from 1. */
+  readonly runs: readonly { readonly outcome: Outcome; readonly count: number }[];
+}
+
 /** Clients whose reports are remembered. */
 const MAX_CLIENTS = 4096;
 /** How far a client's reports may overtake each other. */
 const WINDOW = 256;
 
+/** Every report up to `through` counts as seen, and those in `beyond`. In order and without gaps, `beyond` is empty. */
 interface Seen {
-  highest: number;
-  readonly recent: Set<number>;
+  through: number;
+  readonly beyond: Set<number>;
 }
 
 /** Remembers which reports have arrived, of the clients that reported last. */
@@ -14,24 +28,49 @@ export class ReportLog {
 
   /** Whether this report arrives for the first time; one that is older than all that is remembered does not. */
   isNew(clientId: string, seq: number): boolean {
-    const seen = this.#clients.get(clientId) ?? { highest: 0, recent: new Set() };
-    // The order of a Map is that of insertion: who reports last stands last.
+    const seen = this.#touch(clientId);
+    const { beyond } = seen;
+    if (seq <= seen.through || beyond.has(seq)) return false;
+    beyond.add(seq);
+    if (beyond.size > WINDOW) seen.through = Math.min(...beyond) - 1;
+    while (beyond.delete(seen.through + 1)) seen.through += 1;
+    return true;
+  }
+
+  /** The order of a Map is that of insertion: who reports last stands last. */
+  #touch(clientId: string): Seen {
+    const seen = this.#clients.get(clientId) ?? { through: 0, beyond: new Set() };
     this.#clients.delete(clientId);
     this.#clients.set(clientId, seen);
     if (this.#clients.size > MAX_CLIENTS) {
-      for (const oldest of this.#clients.keys()) {
-        this.#clients.delete(oldest);
-        break;
-      }
+      const [oldest] = this.#clients.keys();
+      if (oldest !== undefined) this.#clients.delete(oldest);
     }
-    if (seq <= seen.highest - WINDOW || seen.recent.has(seq)) return false;
-    seen.recent.add(seq);
-    if (seq > seen.highest) {
-      seen.highest = seq;
-      if (seen.recent.size > 2 * WINDOW) {
-        for (const old of seen.recent) if (old <= seen.highest - WINDOW) seen.recent.delete(old);
-      }
-    }
-    return true;
+    return seen;
   }
 }
+
+/** ARGUMENT_INVALID for what no client of this contract sends. */
+export function checkReports(clientId: string, seq: number, reports: readonly OutcomeReport[]): void {
+  if (clientId === "") throw invalid("client_id", "must not be empty");
+  if (!Number.isSafeInteger(seq) || seq < 1) throw invalid("seq", `must be a whole number from 1, not ${seq}`);
+  for (const [at, { epoch, leaseId, runs }] of reports.entries()) {
+    const field = `reports[${at}]`;
+    if (!Number.isSafeInteger(epoch)) throw invalid(`${field}.epoch`, `must be a whole number, not ${epoch}`);
+    for (const [run, { outcome, count }] of runs.entries()) {
+      checkOutcome(outcome, `${field}.runs[${run}].outcome`);
+      if (Number.isSafeInteger(count) && count >= 1) continue;
+      throw invalid(`${field}.runs[${run}].count`, `must be a whole number from 1, not ${count}`);
+    }
+    if (leaseId === undefined || (runs.length === 1 && runs[0]?.count === 1)) continue;
+    throw invalid(`${field}.runs`, "must tell one outcome where there is a lease_id");
+  }
+}
+
+/** ARGUMENT_INVALID where it is none. */
+export function checkOutcome(outcome: Outcome, field = "outcome"): void {
+  if (outcome === "SUCCESS" || outcome === "FAILURE" || outcome === "IGNORED") return;
+  throw invalid(field, `must be SUCCESS, FAILURE or IGNORED, not ${String(outcome)}`);
+}
+
+const invalid = (field: string, problem: string): HeliosError => HeliosError.of("ARGUMENT_INVALID", { field, problem });

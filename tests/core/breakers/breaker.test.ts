@@ -22,7 +22,7 @@ const CONFIG: BreakerConfig = {
 
 /** A machine that is driven by hand. */
 function driven(config: Partial<BreakerConfig> = {}) {
-  const settings = { ...CONFIG, ...config };
+  let settings = { ...CONFIG, ...config };
   let machine: Machine = CLOSED;
   let now = 0;
   let calls = 0;
@@ -40,7 +40,7 @@ function driven(config: Partial<BreakerConfig> = {}) {
   };
   const report = (permit: Permit, outcome: "SUCCESS" | "FAILURE" | "IGNORED") => {
     if (!permit.allowed) throw new Error("not allowed");
-    return apply({ type: "outcome", epoch: permit.epoch, leaseId: permit.leaseId, outcome });
+    return apply({ type: "outcome", epoch: permit.epoch, leaseId: permit.leaseId, outcome, times: 1 });
   };
   const fail = (times: number): void => {
     for (let count = 0; count < times; count += 1) report(acquire(), "FAILURE");
@@ -51,9 +51,12 @@ function driven(config: Partial<BreakerConfig> = {}) {
     fail,
     apply,
     happened,
+    configure: (changed: Partial<BreakerConfig>) => {
+      settings = { ...settings, ...changed };
+    },
     advance: (ms: number) => {
       now += ms;
-      apply({ type: "tick" });
+      return apply({ type: "tick" });
     },
     get state() {
       return effectiveState(machine);
@@ -92,13 +95,27 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("OPEN");
   });
 
+  it("trips at the next failure where the threshold was lowered to what has been counted", () => {
+    const breaker = driven();
+    breaker.fail(2);
+    breaker.configure({ failureThreshold: 1 });
+    breaker.fail(1);
+    expect(breaker.state).toBe("OPEN");
+  });
+
+  it("counts the rest of a run of failures that trips it as late", () => {
+    const breaker = driven();
+    expect(breaker.apply({ type: "outcome", epoch: 1, outcome: "FAILURE", times: 1_000_000 }).late).toBe(999_997);
+    expect(breaker.happened).toEqual(["Trip"]);
+  });
+
   it("trips once, and its timeout is not made longer, when more failures of the same time arrive after the trip", () => {
     const breaker = driven();
     const permits = Array.from({ length: 6 }, () => breaker.acquire());
     for (const permit of permits.slice(0, 3)) breaker.report(permit, "FAILURE");
     const until = nextTick(breaker.machine);
     breaker.advance(10);
-    for (const permit of permits.slice(3)) expect(breaker.report(permit, "FAILURE").late).toBe(true);
+    for (const permit of permits.slice(3)) expect(breaker.report(permit, "FAILURE").late).toBe(1);
     expect(breaker.happened).toEqual(["Trip"]);
     expect(nextTick(breaker.machine)).toBe(until);
   });
@@ -125,9 +142,9 @@ describe("an open breaker", () => {
     const breaker = driven();
     const slow = breaker.acquire();
     breaker.fail(3);
-    expect(breaker.report(slow, "SUCCESS").late).toBe(true);
+    expect(breaker.report(slow, "SUCCESS").late).toBe(1);
     breaker.advance(1000);
-    expect(breaker.report(slow, "SUCCESS").late).toBe(true);
+    expect(breaker.report(slow, "SUCCESS").late).toBe(1);
     expect(breaker.state).toBe("HALF_OPEN");
   });
 });
@@ -177,12 +194,57 @@ describe("a half-open breaker", () => {
     expect(breaker.acquire().allowed).toBe(true);
   });
 
+  it("gives the slot of a probe that never started to the next, and stays as it is", () => {
+    const breaker = halfOpen();
+    const permit = breaker.acquire();
+    if (!permit.allowed) throw new Error("not allowed");
+    const { machine } = breaker.apply({ type: "release", epoch: permit.epoch, leaseId: permit.leaseId });
+    expect(machine.automatic).toEqual({ state: "HALF_OPEN", successes: 0, leases: [] });
+    expect(breaker.acquire().allowed).toBe(true);
+    expect(breaker.report(permit, "SUCCESS").late).toBe(1);
+  });
+
+  it("opens again at a failure of one probe, whatever the others will say", () => {
+    const breaker = halfOpen({ probeConcurrency: 2 });
+    const [first, second] = [breaker.acquire(), breaker.acquire()];
+    breaker.report(first, "FAILURE");
+    expect(breaker.report(second, "SUCCESS").late).toBe(1);
+    expect(breaker.state).toBe("OPEN");
+  });
+
+  it("says when the next slot is free at the latest", () => {
+    const breaker = halfOpen({ probeConcurrency: 2 });
+    breaker.acquire();
+    breaker.advance(100);
+    breaker.acquire();
+    breaker.advance(100);
+    expect(breaker.acquire()).toMatchObject({ allowed: false, retryAfterMs: 300 });
+  });
+
+  it("lets a probe through where the success threshold was lowered to what has been reached", () => {
+    const breaker = halfOpen();
+    breaker.report(breaker.acquire(), "SUCCESS");
+    breaker.configure({ successThreshold: 1 });
+    breaker.report(breaker.acquire(), "SUCCESS");
+    expect(breaker.state).toBe("CLOSED");
+  });
+
+  it("takes every probe that never reports for a failure of its own", () => {
+    const breaker = halfOpen({ probeConcurrency: 2 });
+    breaker.acquire();
+    breaker.acquire();
+    breaker.advance(499);
+    expect(breaker.state).toBe("HALF_OPEN");
+    expect(breaker.advance(1).expired).toBe(2);
+    expect(breaker.state).toBe("OPEN");
+  });
+
   it("takes a probe that never reports for a failure, and its late report for nothing", () => {
     const breaker = halfOpen();
     const lost = breaker.acquire();
     breaker.advance(500);
     expect(breaker.state).toBe("OPEN");
-    expect(breaker.report(lost, "SUCCESS").late).toBe(true);
+    expect(breaker.report(lost, "SUCCESS").late).toBe(1);
     breaker.advance(1000);
     expect(breaker.acquire().allowed).toBe(true);
   });
@@ -192,7 +254,7 @@ describe("a half-open breaker", () => {
     breaker.acquire();
     const { epoch } = breaker.machine;
     for (const leaseId of [undefined, "another"]) {
-      expect(breaker.apply({ type: "outcome", epoch, leaseId, outcome: "SUCCESS" }).late).toBe(true);
+      expect(breaker.apply({ type: "outcome", epoch, leaseId, outcome: "SUCCESS", times: 1 }).late).toBe(1);
     }
   });
 });
@@ -203,7 +265,12 @@ describe("a human's override", () => {
     breaker.fail(3);
     breaker.apply({ type: "forceOpen" });
     breaker.advance(1_000_000);
-    expect(breaker.acquire()).toEqual({ allowed: false, epoch: breaker.machine.epoch, state: "OPEN" });
+    expect(breaker.acquire()).toEqual({
+      allowed: false,
+      epoch: breaker.machine.epoch,
+      state: "OPEN",
+      override: "FORCED_OPEN",
+    });
     expect(breaker.machine.automatic.state).toBe("HALF_OPEN");
   });
 
@@ -213,7 +280,7 @@ describe("a human's override", () => {
     breaker.advance(1000);
     const probe = breaker.acquire();
     breaker.apply({ type: "forceOpen" });
-    expect(breaker.report(probe, "SUCCESS").late).toBe(true);
+    expect(breaker.report(probe, "SUCCESS").late).toBe(1);
     expect(breaker.state).toBe("OPEN");
   });
 
@@ -266,6 +333,51 @@ describe("for every sequence of events", () => {
     probeConcurrency: fc.integer({ min: 1, max: 4 }),
   });
 
+  it("a run of equal outcomes is the same as each of them by itself", () => {
+    const outcome = fc.constantFrom("SUCCESS" as const, "FAILURE" as const, "IGNORED" as const);
+    const runs = fc.array(fc.record({ outcome, times: fc.integer({ min: 1, max: 6 }) }), { maxLength: 20 });
+    fc.assert(
+      fc.property(config, runs, (settings, all) => {
+        const [atOnce, oneByOne] = [driven(settings), driven(settings)];
+        for (const { outcome, times } of all) {
+          const late = atOnce.apply({ type: "outcome", epoch: 1, outcome, times }).late ?? 0;
+          let lateSingly = 0;
+          for (let call = 0; call < times; call += 1) {
+            lateSingly += oneByOne.apply({ type: "outcome", epoch: 1, outcome, times: 1 }).late ?? 0;
+          }
+          expect(late).toBe(lateSingly);
+          expect(atOnce.machine).toEqual(oneByOne.machine);
+        }
+      }),
+    );
+  });
+
+  it("a dependency that is well again gets its calls back, however the configuration was changed", () => {
+    const change = fc.record({ do: fc.constant("configure" as const), to: config });
+    const acts = fc.array(fc.oneof({ weight: 4, arbitrary: act }, { weight: 1, arbitrary: change }), { maxLength: 80 });
+    fc.assert(
+      fc.property(config, acts, (settings, all) => {
+        const breaker = driven(settings);
+        const permits: Permit[] = [];
+        for (const each of all) {
+          if (each.do === "acquire") permits.push(breaker.acquire());
+          else if (each.do === "advance") breaker.advance(each.ms);
+          else if (each.do === "configure") breaker.configure(each.to);
+          else if (each.do === "report") {
+            const permit = permits[each.which % Math.max(1, permits.length)];
+            if (permit?.allowed) breaker.report(permit, each.outcome);
+          } else breaker.apply({ type: each.do });
+        }
+        if (breaker.machine.forcedOpen) return;
+        breaker.advance(CONFIG.probeTimeoutMs);
+        breaker.advance(CONFIG.timeoutMs);
+        for (let call = 0; call < 4; call += 1) breaker.report(breaker.acquire(), "SUCCESS");
+        expect(breaker.state).toBe("CLOSED");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("its invariants hold", () => {
     fc.assert(
       fc.property(config, fc.array(act, { maxLength: 120 }), (settings, acts) => {
@@ -278,7 +390,7 @@ describe("for every sequence of events", () => {
           else if (each.do === "advance") breaker.advance(each.ms);
           else if (each.do === "report") {
             const permit = permits[each.which % Math.max(1, permits.length)];
-            if (permit?.allowed) late = breaker.report(permit, each.outcome).late === true;
+            if (permit?.allowed) late = breaker.report(permit, each.outcome).late === 1;
           } else breaker.apply({ type: each.do });
           const { machine } = breaker;
           expect(machine.epoch).toBeGreaterThanOrEqual(before.epoch);
