@@ -17,12 +17,11 @@ export async function rolloutStep(
     percentage === 100
       ? await client.flags.enableFlag({ name: FLAG, strategy: Strategy.ALL_ON, ...who })
       : await client.flags.setPercentage({ name: FLAG, percentage, allowMissing: true, ...who });
-  const on = new Set<string>();
-  for (let session = 0; session < SESSIONS; session += 1) {
-    const sessionId = `session-${session}`;
-    const { evaluation } = await client.flags.evaluateFlag({ name: FLAG, context: { sessionId } });
-    if (evaluation?.enabled) on.add(sessionId);
-  }
+  const sessions = Array.from({ length: SESSIONS }, (_, session) => `session-${session}`);
+  const evaluations = await Promise.all(
+    sessions.map((sessionId) => client.flags.evaluateFlag({ name: FLAG, context: { sessionId } })),
+  );
+  const on = new Set(sessions.filter((_, session) => evaluations[session]?.evaluation?.enabled));
   const share = (on.size / SESSIONS) * 100;
   show.say(`  ${FLAG} at ${percentage} % (revision ${flag?.revision}): on for ${on.size} of ${SESSIONS} sessions`);
   show.check(Math.abs(share - percentage) <= 3, `${share.toFixed(1)} % is within 3 points of ${percentage} %`);

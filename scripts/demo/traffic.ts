@@ -1,5 +1,7 @@
 import { errorInfo, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 
+const PAUSE_MS = 10;
+
 /** Calls that go on in the background. */
 export interface Traffic {
   readonly calls: number;
@@ -24,6 +26,8 @@ export function startTraffic(client: HeliosClient, name: string, callers: number
         failed.push(`${errorInfo(error)?.reason ?? ""} ${String(error)}`);
       }
       calls += 1;
+      // A few hundred calls a second: the rest of the demo is to be seen, too.
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   };
   const running = Array.from({ length: callers }, caller);

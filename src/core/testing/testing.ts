@@ -159,7 +159,7 @@ export function createTesting(deps: TestingDeps): Testing {
       const passed = record.tests.filter(({ outcome }) => outcome === "PASSED").length;
       const bad = record.tests.filter(({ required, outcome }) => required && !ok(outcome));
       const why = bad.map(({ name, message }) => `; ${name}: ${message}`).join("");
-      return { passed: record.passed, detail: `suite ${suite}: ${passed} of ${record.totalTests} passed${why}` };
+      return { passed: record.passed, detail: `${passed} of ${record.totalTests} passed${why}` };
     },
     createTester: (module, suite) =>
       createTester(module, suite === undefined ? [] : testsOf(suite), async (tests, instance) => {

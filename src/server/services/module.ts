@@ -1,6 +1,6 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
-import type { Clock, Module, Modules } from "../../core/index.ts";
+import type { Clock, InvokeOptions, Module, Modules } from "../../core/index.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { fromPayload, fromRegistration, toModule, toPayload, toSwapStep } from "../map/module.ts";
 import { toFrame } from "../map/watch.ts";
@@ -60,12 +60,8 @@ export function createModuleService({ modules, clock }: ModuleServiceDeps): Serv
     },
 
     async invokeModule({ name, method, input }, context) {
-      const { output, version, generation, durationMs, answeredBy } = await modules.invoke(
-        name,
-        method,
-        fromPayload(input),
-        { signal: context.signal, ...deadlineOf(context) },
-      );
+      const answer = await modules.invoke(name, method, fromPayload(input), waitingOf(context));
+      const { output, version, generation, durationMs, answeredBy } = answer;
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
     },
 
@@ -76,8 +72,17 @@ export function createModuleService({ modules, clock }: ModuleServiceDeps): Serv
   };
 }
 
-/** The caller's deadline, if it has one, so that the module's error says that it passed. */
-function deadlineOf(context: HandlerContext): { timeoutMs?: number } {
-  const timeoutMs = context.timeoutMs();
-  return timeoutMs === undefined ? {} : { timeoutMs };
+/** Caller and service know of the same deadline, and the caller's giving up arrives about when it passes. */
+const DEADLINE_SLACK_MS = 50;
+
+/** How long the caller waits. That it goes away at its deadline is told as just that, which the breaker counts. */
+function waitingOf(context: HandlerContext): InvokeOptions {
+  const cancelled = new AbortController();
+  const cancel = (): void => {
+    const leftMs = context.timeoutMs();
+    if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) cancelled.abort(context.signal.reason);
+  };
+  if (context.signal.aborted) cancel();
+  else context.signal.addEventListener("abort", cancel, { once: true });
+  return { signal: cancelled.signal, timeoutMs: context.timeoutMs() };
 }
