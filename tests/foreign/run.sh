@@ -21,7 +21,7 @@ import hashlib, sys
 print(hashlib.sha256(open(sys.argv[1], "rb").read() + sys.executable.encode() + sys.version.encode()).hexdigest()[:16])
 PYTHON
 )"
-venv="${XDG_CACHE_HOME:-$HOME/.cache}/helios/foreign-$key"
+venv="${XDG_CACHE_HOME:-${HOME:-${TMPDIR:-/tmp}}/.cache}/helios/foreign-$key"
 if [[ ! -e "$venv/complete" ]]; then
   rm -rf "$venv"
   python3 -m venv "$venv"
