@@ -62,7 +62,7 @@ export interface Modules {
   list(): readonly Module[];
   /** Calls under way. */
   inFlight(name: string): number;
-  /** Forgets a module that is UNLOADED or FAILED: else MODULE_STATE_CONFLICT. MODULE_HAS_DEPENDENTS. */
+  /** Forgets a module that is UNLOADED or FAILED, and its breaker: else MODULE_STATE_CONFLICT. MODULE_HAS_DEPENDENTS. */
   remove(name: string, by?: By): Promise<{ readonly module: Module; readonly revision: number }>;
   /**
    * Starts a module and gives it traffic. MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, what is wrong with its file;
@@ -147,7 +147,7 @@ export function createModules({ feed, clock, log, host, breakers, flags, modules
     register: (name, fields, options = {}, by) => registrar.register(name, fields, options, by),
     get: (name) => getModule(room, name),
     list: () => collection.list(),
-    inFlight: (name) => router.lane(name).inFlight,
+    inFlight: (name) => router.inFlight(name),
     async remove(name, by) {
       const module = await registrar.remove(name, by);
       return { module, revision: feed.revision };

@@ -1,5 +1,5 @@
 import { type By, causeOf } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError, messageOf } from "../errors.ts";
 import { callCycle, directDependents } from "./graph.ts";
 import { isDown } from "./lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "./record.ts";
@@ -77,6 +77,7 @@ export function createRegistrar(room: Room): Registrar {
           };
           const removed = await room.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
           room.router.forget(name);
+          await forgetBreaker(room, name);
           return removed ?? getModule(room, name);
         }),
       );
@@ -100,14 +101,22 @@ function registrationsOf({ collection }: Room): ReadonlyMap<string, Registration
 }
 
 /** A breaker keeps what an operator set, unless the registration itself says something new. */
-async function followBreaker(
-  { breakers }: Room,
-  name: string,
-  before: Registration,
-  after: Registration,
-): Promise<void> {
+async function followBreaker(room: Room, name: string, before: Registration, after: Registration): Promise<void> {
   const changed = JSON.stringify(before.breaker) !== JSON.stringify(after.breaker);
-  const exists = breakers.list().some((breaker) => breaker.name === breakerOf(name));
-  if (changed && exists)
-    await breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
+  if (!changed || !hasBreaker(room, name)) return;
+  await room.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
+}
+
+/** The module is gone by now: that its breaker could not be deleted is no failure of that. */
+async function forgetBreaker(room: Room, name: string): Promise<void> {
+  if (!hasBreaker(room, name)) return;
+  try {
+    await room.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
+  } catch (error) {
+    room.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
+  }
+}
+
+function hasBreaker({ breakers }: Room, name: string): boolean {
+  return breakers.list().some((breaker) => breaker.name === breakerOf(name));
 }

@@ -33,6 +33,8 @@ export type CallGuard = Pick<Breakers, "acquire" | "record" | "release" | "getOr
 
 export interface Router {
   lane(name: string): Lane;
+  /** Calls under way. */
+  inFlight(name: string): number;
   forget(name: string): void;
   /**
    * Calls a method. MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_OVERLOADED, BREAKER_OPEN, what the instance rejects with,
@@ -149,6 +151,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
 
   return {
     lane,
+    inFlight: (name) => lanes.get(name)?.inFlight ?? 0,
     forget: (name) => lanes.delete(name),
     invoke: (name, method, input, options = {}) => invoke(name, method, input, options, true),
     close() {

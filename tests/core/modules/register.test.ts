@@ -191,12 +191,14 @@ describe("register", () => {
 });
 
 describe("remove", () => {
-  it("forgets a module that is UNLOADED, and tells it as it was", async () => {
-    const { modules, register, feed } = await rig();
-    await register("echo_v1");
+  it("forgets a module that is UNLOADED, with its breaker, and tells it as it was", async () => {
+    const { modules, breakers, load, register, feed } = await rig();
+    await load("echo_v1");
+    await modules.unload("echo_v1");
     const before = modules.get("echo_v1");
     expect(await modules.remove("echo_v1")).toEqual({ module: before, revision: feed.revision });
     expect(() => modules.get("echo_v1")).toThrow("module echo_v1 is not registered");
+    expect(breakers.list()).toEqual([]);
     await register("echo_v2", {}, "echo_v1");
     await modules.load("echo_v1");
   });

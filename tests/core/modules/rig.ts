@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
-import { type Clock, createManualClock, systemClock } from "../../../src/core/clock.ts";
+import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
 import { type Log, silentLog } from "../../../src/core/log.ts";
@@ -12,6 +12,7 @@ import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type { ModuleState } from "../../../src/core/modules/lifecycle.ts";
 import { createModules, type Modules } from "../../../src/core/modules/modules.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { createRequestLog, type RequestLog } from "../../../src/core/requests.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
@@ -23,6 +24,7 @@ export interface Rig {
   readonly breakers: Breakers;
   readonly feed: Feed;
   readonly store: Store;
+  readonly requests: RequestLog;
   /** Registers, under the path's own name unless another is given. */
   register(modulePath: string, fields?: Partial<RegistrationFields>, name?: string): Promise<string>;
   /** Registers and loads. */
@@ -38,8 +40,10 @@ export interface Rig {
 export interface RigOptions {
   /** What another rig used before; default: a new one. */
   readonly store?: Store;
-  /** Of everything but the host, whose modules live in real time. Default: the machine's. */
+  /** Of everything but the host. Default: the machine's. */
   readonly clock?: Clock;
+  /** Of the host, whose modules live in real time all the same. Default: the machine's. */
+  readonly hostClock?: Clock;
   readonly modulesFile?: string;
   readonly root?: string;
   readonly log?: Log;
@@ -47,21 +51,23 @@ export interface RigOptions {
 
 /** The modules of an engine, with real flags, breakers and instances; closed at the end of the test. */
 export async function rig(options: RigOptions = {}): Promise<Rig> {
-  const { clock = systemClock, root = ROOT, modulesFile, log = silentLog } = options;
-  const store = options.store ?? createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
+  const { clock = systemClock, hostClock = systemClock, root = ROOT, modulesFile, log = silentLog } = options;
+  const store = options.store ?? createMemoryStore({ clock, incarnation: "incarnation" });
   const feed = new Feed(store);
   let ids = 0;
   const newId = (): string => `id-${++ids}`;
   const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
   const breakers = createBreakers({ feed, clock, newId, log });
-  const host = createModuleHost({ root, clock: systemClock });
+  const host = createModuleHost({ root, clock: hostClock });
   const source = { name: "modules.json", read: async () => modulesFile };
   const modules = createModules({ feed, clock, log, host, breakers, flags, modulesFile: source });
+  const requests = createRequestLog({ feed, clock });
   let closed: Promise<void> | undefined;
   const closeAll = async (): Promise<void> => {
     await modules.close();
     await host.close();
     await breakers.close();
+    requests.close();
     feed.close();
   };
   const close = (): Promise<void> => {
@@ -84,6 +90,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     breakers,
     feed,
     store,
+    requests,
     register,
     state,
     close,
@@ -127,6 +134,15 @@ function stateIn(value: string): string {
 /** Resolves when everything has run that was ready to run. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a rig needs to see a module hang in its start: a clock for the host, and when the module has come that far. */
+export function hanging(): { hostClock: ManualClock; log: Log; hangs: Promise<void> } {
+  const { promise: hangs, resolve } = Promise.withResolvers<void>();
+  const log: Log = (_area, _level, message) => {
+    if (message === "hanging") resolve();
+  };
+  return { hostClock: createManualClock(), log, hangs };
 }
 
 /** A modules root of its own, removed at the end of the test; its files can be changed. */
