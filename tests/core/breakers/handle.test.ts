@@ -1,0 +1,313 @@
+import { describe, expect, it, vi } from "vitest";
+import type { BreakerHandle, HandleOptions } from "../../../src/core/breakers/handle.ts";
+import type { ManualClock } from "../../../src/core/clock.ts";
+import { type Rig, rig } from "./rig.ts";
+
+const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
+
+async function withHandle(options: HandleOptions = {}): Promise<Rig & { readonly handle: BreakerHandle }> {
+  const house = await rig();
+  return { ...house, handle: house.breakers.handle("api", { config: FAST, ...options }) };
+}
+
+const boom = new Error("boom");
+const failing = async (): Promise<number> => {
+  throw boom;
+};
+const never = (): Promise<number> => new Promise(() => {});
+const ignore = async (call: Promise<unknown>): Promise<void> => {
+  await call.catch(() => {});
+};
+
+/** Lets what is under way settle: calls start a few turns after they were asked for. */
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+};
+
+async function openIt({ handle }: { readonly handle: BreakerHandle }): Promise<void> {
+  for (let call = 0; call < 2; call += 1) await ignore(handle.call(failing));
+}
+
+async function halfOpenIt(house: { readonly handle: BreakerHandle; readonly clock: ManualClock }): Promise<void> {
+  await openIt(house);
+  house.clock.advance(1000);
+}
+
+describe("a call through a breaker", () => {
+  it("creates the breaker where it is not there, once, with the handle's configuration", async () => {
+    const { handle, breakers, feed } = await withHandle();
+    expect(await Promise.all([handle.call(() => 1), handle.call(async () => 2)])).toEqual([1, 2]);
+    expect(breakers.get("api")).toMatchObject({ config: FAST, counts: { successes: 2 } });
+    expect(feed.revision).toBe(1);
+  });
+
+  it("works again after the store was down at the first, and after somebody deleted the breaker", async () => {
+    const { handle, breakers, failWrites } = await withHandle();
+    failWrites(true);
+    await expect(handle.call(() => 1)).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    failWrites(false);
+    expect(await handle.call(() => 1)).toBe(1);
+    await breakers.delete("api");
+    expect(await handle.call(() => 2)).toBe(2);
+    expect(breakers.get("api").config).toEqual({ ...FAST, probeConcurrency: 1 });
+  });
+
+  it("that fails rejects with its own error, and counts as a failure", async () => {
+    const { handle, breakers } = await withHandle();
+    await expect(handle.call(failing)).rejects.toBe(boom);
+    expect(breakers.get("api").counts.failures).toBe(1);
+  });
+
+  it("that throws at once counts as a failure", async () => {
+    const { handle, breakers } = await withHandle();
+    const thrown = handle.call(() => {
+      throw boom;
+    });
+    await expect(thrown).rejects.toBe(boom);
+    expect(breakers.get("api").counts.failures).toBe(1);
+  });
+
+  it("is rejected without running while the breaker is open, and told when to come back", async () => {
+    const house = await withHandle();
+    await openIt(house);
+    house.clock.advance(250.4);
+    const fn = vi.fn(() => 1);
+    await expect(house.handle.call(fn)).rejects.toMatchObject({
+      reason: "BREAKER_OPEN",
+      metadata: { name: "api", retry_after: "0.75 s" },
+      retryAfterMs: 749.6,
+    });
+    expect(fn).not.toHaveBeenCalled();
+    expect(house.breakers.get("api").counts).toMatchObject({ failures: 2, rejected: 1 });
+  });
+
+  it("is rejected without a time to come back while a human holds the breaker open", async () => {
+    const { handle } = await withHandle();
+    expect(await handle.manualOpen({ actor: "ana", reason: "maintenance" })).toMatchObject({
+      state: "OPEN",
+      override: { actor: "ana", reason: "maintenance" },
+    });
+    await expect(handle.call(() => 1)).rejects.toMatchObject({
+      reason: "BREAKER_OPEN",
+      metadata: { name: "api", retry_after: "(not before it is reset)", override: "FORCED_OPEN" },
+      retryAfterMs: undefined,
+    });
+    expect(await handle.manualReset({ actor: "bob" })).toMatchObject({ state: "CLOSED", override: undefined });
+    expect(await handle.call(() => 1)).toBe(1);
+  });
+
+  it("rejects all others while a slow probe runs", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const probe = Promise.withResolvers<number>();
+    const slow = house.handle.call(() => probe.promise);
+    await turns();
+    await expect(house.handle.call(() => 1)).rejects.toMatchObject({ reason: "BREAKER_OPEN" });
+    probe.resolve(7);
+    expect(await slow).toBe(7);
+    expect(await house.handle.call(() => 1)).toBe(1);
+  });
+
+  it("goes to one of two callers that race for a probe", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const ran: string[] = [];
+    const probe = Promise.withResolvers<void>();
+    const race = ["first", "second"].map((who) =>
+      house.handle.call(async () => {
+        ran.push(who);
+        await probe.promise;
+      }),
+    );
+    const settled = Promise.allSettled(race);
+    await turns();
+    probe.resolve();
+    expect((await settled).map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(ran).toEqual(["first"]);
+    expect(house.breakers.get("api").counts.rejected).toBe(1);
+  });
+
+  it("leaves no timer and no listener behind", async () => {
+    const { handle, timers } = await withHandle();
+    const { signal } = new AbortController();
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await handle.call(() => 1, { signal, timeoutMs: 1000 });
+    await ignore(handle.call(failing, { signal, timeoutMs: 1000 }));
+    expect(timers()).toBe(0);
+    expect(removed).toHaveBeenCalledTimes(2);
+  });
+
+  it.each([0, -1, Number.NaN])("refuses %s for a timeout", async (timeoutMs) => {
+    const { handle } = await withHandle();
+    await expect(handle.call(() => 1, { timeoutMs })).rejects.toMatchObject({
+      reason: "ARGUMENT_INVALID",
+      metadata: { field: "timeoutMs" },
+    });
+  });
+});
+
+describe("a call that takes too long", () => {
+  it("fails once, even where it succeeds later, and is told by its signal", async () => {
+    const { handle, breakers, clock } = await withHandle();
+    const work = Promise.withResolvers<number>();
+    let signal: AbortSignal | undefined;
+    const call = handle.call(
+      (given) => {
+        signal = given;
+        return work.promise;
+      },
+      { timeoutMs: 100 },
+    );
+    const failed = expect(call).rejects.toMatchObject({ name: "TimeoutError" });
+    await turns();
+    clock.advance(100);
+    await failed;
+    expect(signal?.aborted).toBe(true);
+    work.resolve(1);
+    await turns();
+    expect(breakers.get("api").counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
+  });
+
+  it("failed, whatever is said of errors", async () => {
+    const { handle, breakers, clock } = await withHandle();
+    const call = ignore(handle.call(never, { timeoutMs: 100, isFailure: () => false }));
+    await turns();
+    clock.advance(100);
+    await call;
+    expect(breakers.get("api").counts).toMatchObject({ failures: 1, ignored: 0 });
+  });
+
+  it("gets its fallback once", async () => {
+    const { handle, clock } = await withHandle();
+    const fallback = vi.fn(() => -1);
+    const work = Promise.withResolvers<number>();
+    const call = handle.call(() => work.promise, { timeoutMs: 100, fallback });
+    await turns();
+    clock.advance(100);
+    expect(await call).toBe(-1);
+    work.reject(boom);
+    await turns();
+    expect(fallback).toHaveBeenCalledTimes(1);
+    expect(fallback).toHaveBeenCalledWith(expect.objectContaining({ name: "TimeoutError" }));
+  });
+});
+
+describe("a call that its caller cancels", () => {
+  it("is ignored and rejects with the caller's reason, without a fallback", async () => {
+    const { handle, breakers } = await withHandle();
+    const caller = new AbortController();
+    const fallback = vi.fn(() => -1);
+    const call = expect(handle.call(never, { signal: caller.signal, fallback })).rejects.toBe("enough");
+    await turns();
+    caller.abort("enough");
+    await call;
+    expect(fallback).not.toHaveBeenCalled();
+    expect(breakers.get("api").counts).toMatchObject({ ignored: 1, failures: 0, successes: 0 });
+  });
+
+  it("gives the slot of a probe to the next, and the breaker stays half-open", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const caller = new AbortController();
+    const call = ignore(house.handle.call(never, { signal: caller.signal }));
+    await turns();
+    caller.abort();
+    await call;
+    expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(await house.handle.call(() => 1)).toBe(1);
+  });
+
+  it("before it began does not run", async () => {
+    const { handle, breakers } = await withHandle();
+    const fn = vi.fn(() => 1);
+    await expect(handle.call(fn, { signal: AbortSignal.abort("early") })).rejects.toBe("early");
+    const caller = new AbortController();
+    const call = expect(handle.call(fn, { signal: caller.signal })).rejects.toBe("while the breaker is created");
+    caller.abort("while the breaker is created");
+    await call;
+    expect(fn).not.toHaveBeenCalled();
+    expect(breakers.get("api").counts).toMatchObject({ ignored: 0, successes: 0 });
+  });
+});
+
+describe("a fallback", () => {
+  it("answers for a call that was rejected and for one that failed, and is told why", async () => {
+    const house = await withHandle({ fallback: (cause) => (cause === boom ? "failed" : "rejected") });
+    expect(await house.handle.call<unknown>(failing)).toBe("failed");
+    expect(await house.handle.call<unknown>(failing)).toBe("failed");
+    expect(await house.handle.call<unknown>(failing)).toBe("rejected");
+  });
+
+  it("of the call stands above that of the handle", async () => {
+    const { handle } = await withHandle({ fallback: () => 1 });
+    expect(await handle.call(failing, { fallback: () => 2 })).toBe(2);
+  });
+
+  it("that fails rejects the call with its own error, and is not counted", async () => {
+    const { handle, breakers } = await withHandle();
+    const own = new Error("fallback");
+    const fallback = (): never => {
+      throw own;
+    };
+    await expect(handle.call(failing, { fallback })).rejects.toBe(own);
+    expect(breakers.get("api").counts).toMatchObject({ failures: 1, successes: 0 });
+  });
+
+  it("runs when its call no longer holds a slot", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const seen = await house.handle.call<unknown>(failing, { fallback: () => house.breakers.get("api") });
+    expect(seen).toMatchObject({ state: "OPEN", probes: 0 });
+  });
+});
+
+describe("an error that is no failure", () => {
+  it("is thrown on, and counts as ignored", async () => {
+    const { handle, breakers } = await withHandle();
+    const fallback = vi.fn(() => -1);
+    const isFailure = (error: unknown): boolean => error !== boom;
+    await expect(handle.call(failing, { isFailure, fallback })).rejects.toBe(boom);
+    expect(fallback).not.toHaveBeenCalled();
+    expect(breakers.get("api").counts).toMatchObject({ ignored: 1, failures: 0 });
+  });
+
+  it("is a failure where nobody could tell", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const own = new Error("judge");
+    const isFailure = (): never => {
+      throw own;
+    };
+    await expect(house.handle.call(failing, { isFailure })).rejects.toBe(own);
+    expect(house.breakers.get("api")).toMatchObject({ state: "OPEN", counts: { failures: 3 } });
+  });
+});
+
+describe("tryAcquire", () => {
+  it("gives null, and no error, where the breaker rejects", async () => {
+    const house = await withHandle();
+    await openIt(house);
+    expect(await house.handle.tryAcquire()).toBeNull();
+  });
+
+  it("gives a permit that is settled or released once", async () => {
+    const { handle, breakers } = await withHandle();
+    const settled = await handle.tryAcquire();
+    settled?.settle("FAILURE");
+    settled?.settle("FAILURE");
+    settled?.release();
+    const released = await handle.tryAcquire();
+    released?.release();
+    released?.settle("FAILURE");
+    expect(breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { failures: 1, ignored: 0 } });
+  });
+
+  it("gives the slot of a released probe to the next", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const probe = await house.handle.tryAcquire();
+    expect(await house.handle.tryAcquire()).toBeNull();
+    probe?.release();
+    expect(await house.handle.tryAcquire()).not.toBeNull();
+  });
+});

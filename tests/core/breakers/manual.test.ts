@@ -1,0 +1,224 @@
+import { describe, expect, it } from "vitest";
+import { acquired, fail, type Rig, rig, succeed } from "./rig.ts";
+
+const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 2, probeTimeoutMs: 500 };
+
+async function withBreaker(config = FAST): Promise<Rig> {
+  const house = await rig();
+  await house.breakers.getOrCreate("api", config);
+  return house;
+}
+
+describe("opening a breaker by hand", () => {
+  it("rejects every call until it is reset, whatever time passes", async () => {
+    const { breakers, clock } = await withBreaker();
+    const opened = await breakers.open("api", { actor: "ana", reason: "maintenance" });
+    const override = { kind: "FORCED_OPEN", actor: "ana", reason: "maintenance", time: clock.now() };
+    const transition = { action: "OpenBreaker", actor: "ana", reason: "maintenance", time: clock.now() };
+    expect(opened).toMatchObject({ state: "OPEN", automaticState: "CLOSED", epoch: 2, override, transition });
+    expect(opened).toMatchObject({ retryAfterMs: undefined });
+    clock.advance(1_000_000);
+    expect(breakers.acquire("api")).toEqual({ allowed: false, epoch: 2, state: "OPEN", override: "FORCED_OPEN" });
+  });
+
+  it("of an open one leaves its automatic state to run on beneath", async () => {
+    const house = await withBreaker();
+    fail(house, "api", 2);
+    await house.breakers.open("api");
+    house.clock.advance(1000);
+    expect(house.breakers.get("api")).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN" });
+    await house.breakers.stored();
+    expect(await house.stored("api")).toMatchObject({ state: "HALF_OPEN", override: { kind: "FORCED_OPEN" } });
+  });
+
+  it("takes the vote from probes that are under way", async () => {
+    const house = await withBreaker({ ...FAST, successThreshold: 1 });
+    const { breakers, clock } = house;
+    fail(house, "api", 2);
+    clock.advance(1000);
+    const probe = acquired(breakers.acquire("api"));
+    await breakers.open("api");
+    breakers.record("api", probe, "SUCCESS");
+    clock.advance(10_000);
+    expect(breakers.get("api")).toMatchObject({ state: "OPEN", counts: { lateSuccesses: 1, failures: 2 } });
+  });
+
+  it("a second time changes nothing: the first to decide is the one that is shown", async () => {
+    const { breakers } = await withBreaker();
+    const first = await breakers.open("api", { actor: "ana" });
+    const second = await breakers.open("api", { actor: "bob" });
+    expect(second.resource).toEqual(first.resource);
+    expect(second.override?.actor).toBe("ana");
+  });
+
+  it("fails where it cannot be stored, and changes nothing then", async () => {
+    const house = await withBreaker();
+    house.failWrites(true);
+    await expect(house.breakers.open("api")).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(house.breakers.get("api")).toMatchObject({ state: "CLOSED", epoch: 1, override: undefined });
+    house.failWrites(false);
+    expect((await house.breakers.open("api")).state).toBe("OPEN");
+  });
+
+  it("is refused with a stale etag", async () => {
+    const { breakers } = await withBreaker();
+    const { etag } = breakers.get("api").resource;
+    await breakers.update("api", { failureThreshold: 3 });
+    for (const asked of [breakers.open("api", { etag }), breakers.reset("api", { etag })]) {
+      await expect(asked).rejects.toMatchObject({ reason: "ETAG_MISMATCH" });
+    }
+    expect(breakers.get("api")).toMatchObject({ state: "CLOSED", epoch: 1 });
+  });
+});
+
+describe("resetting a breaker by hand", () => {
+  it("closes it with counts of zero, releases the override, and raises the epoch", async () => {
+    const house = await withBreaker();
+    const { breakers, clock } = house;
+    const old = acquired(breakers.acquire("api"));
+    fail(house, "api", 2);
+    breakers.acquire("api");
+    await breakers.open("api", { actor: "ana" });
+    const { epoch } = breakers.get("api");
+    const reset = await breakers.reset("api", { actor: "bob", reason: "well again" });
+    expect(reset).toMatchObject({
+      state: "CLOSED",
+      automaticState: "CLOSED",
+      override: undefined,
+      transition: { action: "ResetBreaker", actor: "bob", reason: "well again", time: clock.now() },
+      counts: { consecutiveFailures: 0, failures: 0, rejected: 0 },
+    });
+    expect(reset.epoch).toBeGreaterThan(epoch);
+    fail(house, "api", 1);
+    breakers.record("api", old, "FAILURE");
+    expect(breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { failures: 1, lateFailures: 1 } });
+  });
+
+  it("leaves no timer behind", async () => {
+    const house = await withBreaker();
+    fail(house, "api", 2);
+    await house.breakers.reset("api");
+    expect(house.timers()).toBe(0);
+  });
+
+  it("is not lost to a probe that fails while it is being stored", async () => {
+    const house = await withBreaker();
+    const { breakers, clock } = house;
+    fail(house, "api", 2);
+    clock.advance(1000);
+    const probe = acquired(breakers.acquire("api"));
+    await breakers.stored();
+    const release = house.holdWrites();
+    const reset = breakers.reset("api");
+    await Promise.resolve();
+    breakers.record("api", probe, "FAILURE");
+    expect(breakers.get("api").state).toBe("OPEN");
+    release();
+    expect(await reset).toMatchObject({ state: "CLOSED", transition: { action: "ResetBreaker" } });
+    await breakers.stored();
+    const { epoch, state } = breakers.get("api");
+    expect(state).toBe("CLOSED");
+    expect(await house.stored("api")).toMatchObject({ state: "CLOSED", epoch });
+  });
+
+  it("does not undo a trip that comes after it", async () => {
+    const house = await withBreaker();
+    fail(house, "api", 2);
+    const { breakers } = house;
+    await breakers.reset("api");
+    fail(house, "api", 2);
+    await breakers.stored();
+    expect(await house.stored("api")).toMatchObject({ state: "OPEN", epoch: breakers.get("api").epoch });
+    expect(await house.actions("api")).toEqual(["GetOrCreateBreaker", "Trip", "ResetBreaker", "Trip"]);
+  });
+});
+
+describe("what is stored while a human's decision is being stored", () => {
+  it("is in the end what holds, whatever happens at the same time", async () => {
+    for (const decision of ["open", "reset"] as const) {
+      for (const meanwhile of ["trip", "reopen", "close", "time"] as const) {
+        const house = await withBreaker();
+        const { breakers, clock } = house;
+        let act = (): void => fail(house, "api", 2);
+        if (meanwhile !== "trip") {
+          fail(house, "api", 2);
+          if (meanwhile === "time") act = () => clock.advance(1000);
+          else {
+            clock.advance(1000);
+            if (meanwhile === "close") succeed(house, "api");
+            const probe = acquired(breakers.acquire("api"));
+            act = () => breakers.record("api", probe, meanwhile === "close" ? "SUCCESS" : "FAILURE");
+          }
+        }
+        await breakers.stored();
+        const release = house.holdWrites();
+        const decided = breakers[decision]("api", { actor: "ana" });
+        for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+        act();
+        release();
+        await decided;
+        await breakers.stored();
+        const { state, automaticState, epoch, override } = breakers.get("api");
+        const label = `${decision} while ${meanwhile}`;
+        expect(state, label).toBe(decision === "open" ? "OPEN" : "CLOSED");
+        const stored = await house.stored("api");
+        expect(stored, label).toMatchObject({ state: automaticState, epoch });
+        expect(stored?.override, label).toEqual(override);
+        expect(stored?.transition, label).toMatchObject({
+          action: decision === "open" ? "OpenBreaker" : "ResetBreaker",
+          actor: "ana",
+        });
+        const again = (await house.restart()).breakers.get("api");
+        expect([again.state, again.override], label).toEqual([state, override]);
+      }
+    }
+  });
+});
+
+describe("resetting all", () => {
+  async function three(): Promise<Rig> {
+    const house = await rig();
+    for (const name of ["api:a", "api:b", "db"]) {
+      await house.breakers.getOrCreate(name, { failureThreshold: 1 });
+      fail(house, name, 1);
+    }
+    return house;
+  }
+  const states = ({ breakers }: Rig): readonly string[] => breakers.list().map(({ state }) => state);
+
+  it("resets those whose name starts so", async () => {
+    const house = await three();
+    const reset = await house.breakers.resetAll({ namePrefix: "api:" }, { actor: "ana", reason: "well again" });
+    expect(reset.map(({ name, state }) => [name, state])).toEqual([
+      ["api:a", "CLOSED"],
+      ["api:b", "CLOSED"],
+    ]);
+    expect(states(house)).toEqual(["CLOSED", "CLOSED", "OPEN"]);
+    const [change] = await house.store.history("breaker/api:b", 1);
+    expect(change?.cause).toEqual({ action: "ResetAllBreakers", actor: "ana", reason: "well again" });
+  });
+
+  it("resets every breaker where there is no prefix", async () => {
+    const house = await three();
+    expect(await house.breakers.resetAll()).toHaveLength(3);
+    expect(states(house)).toEqual(["CLOSED", "CLOSED", "CLOSED"]);
+  });
+
+  it("only tells which, in a dry run", async () => {
+    const house = await three();
+    await house.breakers.stored();
+    const { revision } = house.feed;
+    const told = await house.breakers.resetAll({ namePrefix: "d", dryRun: true });
+    expect(told.map(({ name, state }) => [name, state])).toEqual([["db", "OPEN"]]);
+    expect(house.feed.revision).toBe(revision);
+  });
+
+  it("passes over one that is deleted meanwhile", async () => {
+    const house = await three();
+    const release = house.holdWrites();
+    const reset = house.breakers.resetAll();
+    await house.breakers.delete("api:a");
+    release();
+    expect((await reset).map(({ name }) => name)).toEqual(["api:b", "db"]);
+  });
+});

@@ -1,0 +1,123 @@
+import type { Permit } from "../../../src/core/breakers/breaker.ts";
+import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
+import type { BreakerRecord } from "../../../src/core/breakers/record.ts";
+import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
+import type { Log } from "../../../src/core/log.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import type { Store } from "../../../src/core/store/store.ts";
+
+export interface Rig {
+  readonly breakers: Breakers;
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly logged: Parameters<Log>[];
+  /** Timers that are set. */
+  timers(): number;
+  /** From now on every write fails, or none. */
+  failWrites(fail: boolean): void;
+  /** Holds all writes back until what it returns is called. */
+  holdWrites(): () => void;
+  /** What is stored of a breaker. */
+  stored(name: string): Promise<BreakerRecord | undefined>;
+  /** The actions of a breaker's changes, oldest first. */
+  actions(name: string): Promise<readonly string[]>;
+  /** Another start on the same data, after `downMs` and with the wall clock stepped by `stepMs` meanwhile. */
+  restart(options?: { readonly downMs?: number; readonly stepMs?: number }): Promise<Rig>;
+}
+
+/** A store in memory whose writes can be held back and made to fail. */
+function faulty(store: Store) {
+  let failing = false;
+  let gate: Promise<void> = Promise.resolve();
+  const put: Store["put"] = async (key, value, options) => {
+    await gate;
+    if (failing) throw new Error("disk full");
+    return store.put(key, value, options);
+  };
+  return {
+    store: new Proxy(store, {
+      get(target, property) {
+        if (property === "put") return put;
+        const value: unknown = Reflect.get(target, property, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    }),
+    fail: (fail: boolean) => {
+      failing = fail;
+    },
+    hold: () => {
+      const held = Promise.withResolvers<void>();
+      gate = held.promise;
+      return held.resolve;
+    },
+  };
+}
+
+/** Breakers over a store in memory, started. */
+export async function rig(data: { store?: Store; wallMs?: number } = {}): Promise<Rig> {
+  const manual = createManualClock(data.wallMs);
+  const set = new Set<object>();
+  const clock: ManualClock = {
+    ...manual,
+    setTimer(delayMs, run) {
+      const timer = manual.setTimer(delayMs, () => {
+        set.delete(timer);
+        run();
+      });
+      set.add(timer);
+      return {
+        cancel: () => {
+          set.delete(timer);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const memory = data.store ?? createMemoryStore({ clock, incarnation: "incarnation" });
+  const { store, fail, hold } = faulty(memory);
+  const feed = new Feed(store);
+  const logged: Parameters<Log>[] = [];
+  let ids = 0;
+  const breakers = createBreakers({ feed, clock, newId: () => `id-${++ids}`, log: (...entry) => logged.push(entry) });
+  await feed.start();
+  await breakers.start();
+  return {
+    breakers,
+    clock,
+    store,
+    feed,
+    logged,
+    timers: () => set.size,
+    failWrites: fail,
+    holdWrites: hold,
+    async stored(name) {
+      const entry = await store.get(`breaker/${name}`);
+      return entry && (JSON.parse(entry.value) as BreakerRecord);
+    },
+    async actions(name) {
+      return (await store.history(`breaker/${name}`, 1000)).map(({ cause }) => cause.action).reverse();
+    },
+    async restart({ downMs = 0, stepMs = 0 } = {}) {
+      await breakers.close();
+      feed.close();
+      return rig({ store: memory, wallMs: clock.now() + downMs + stepMs });
+    },
+  };
+}
+
+export function acquired(permit: Permit): Extract<Permit, { allowed: true }> {
+  if (!permit.allowed) throw new Error(`rejected: ${permit.state}`);
+  return permit;
+}
+
+/** Calls that go ahead and fail. */
+export function fail({ breakers }: Pick<Rig, "breakers">, name: string, times: number): void {
+  for (let call = 0; call < times; call += 1) breakers.record(name, acquired(breakers.acquire(name)), "FAILURE");
+}
+
+/** A call that goes ahead and succeeds. */
+export function succeed({ breakers }: Pick<Rig, "breakers">, name: string): void {
+  breakers.record(name, acquired(breakers.acquire(name)), "SUCCESS");
+}
