@@ -1,5 +1,11 @@
-import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  type connectNodeAdapter,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import { messageOf } from "../../core/index.ts";
 
 /** The largest message that is read or written. */
@@ -24,33 +30,46 @@ export interface HandlerOptions {
 }
 
 /** Serves gRPC, gRPC-Web and Connect, and a few plain GETs. */
-export function createHandler({ routes, interceptors, plainRoutes, shutdownSignal }: HandlerOptions): RequestHandler {
-  const rpc = connectNodeAdapter({
-    routes,
+export function createHandler(options: HandlerOptions): RequestHandler {
+  const { routes, interceptors, plainRoutes, shutdownSignal } = options;
+  const router = createConnectRouter({
     interceptors: [...interceptors],
     shutdownSignal,
+    acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
     jsonOptions: { ignoreUnknownFields: false },
-    fallback: (request, response) => {
-      const route = plainRoutes[(request.url ?? "").split("?", 1)[0] ?? ""];
-      const readable = request.method === "GET" || request.method === "HEAD";
-      const { status, body } = route && readable ? route() : notFound(request.method, request.url);
-      response.writeHead(status, { "content-type": "application/json" });
-      response.end(request.method === "HEAD" ? "" : `${JSON.stringify(body)}\n`);
-    },
   });
+  routes(router);
+  const rpcs = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
   return (request, response) => {
     tellWhenClientLeaves(response);
     readToTheEnd(request, response);
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const rpc = rpcs.get(path);
+    if (rpc === undefined) {
+      const route = plainRoutes[path];
+      const readable = request.method === "GET" || request.method === "HEAD";
+      const { status, body } = route && readable ? route() : notFound(request.method, request.url);
+      answer(response, status, request.method === "HEAD" ? undefined : body);
+      return;
+    }
     try {
-      rpc(request, response);
+      rpc(universalRequestFromNodeRequest(request, response, undefined, undefined))
+        .then((answered) => universalResponseToNodeResponse(answered, response))
+        // Only writing can fail here: the client has gone, and what the call came to is in the log of calls.
+        .catch(() => response.destroy());
     } catch (error) {
       // A request without a host, or with one that is none, has no URL.
-      response.writeHead(400, { "content-type": "application/json" });
-      response.end(`${JSON.stringify({ code: "invalid_argument", message: messageOf(error) })}\n`);
+      answer(response, 400, { code: "invalid_argument", message: messageOf(error) });
     }
   };
+}
+
+function answer(response: Parameters<RequestHandler>[1], status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(body === undefined ? "" : `${JSON.stringify(body)}\n`);
 }
 
 /**

@@ -1,0 +1,101 @@
+import { execFile } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createHeliosClient, invoke } from "../../clients/typescript/src/index.ts";
+import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** The TypeScript blocks below a heading, in order. */
+function blocksOf(heading: string): string[] {
+  const section = README.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+  return [...section.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block ?? "");
+}
+
+const run = promisify(execFile);
+let directory: string;
+let server: OwnServer;
+
+beforeAll(async () => {
+  // Inside the package, where `helios` and `@helios/client` are known by their names.
+  directory = mkdtempSync(join(ROOT, "tests", ".readme-"));
+  const modules = join(directory, "modules", "src");
+  mkdirSync(join(modules, "trading"), { recursive: true });
+  copyFileSync(
+    join(ROOT, "examples/modules/src/trading/services/market_simulator.ts"),
+    join(modules, "market_simulator.ts"),
+  );
+  writeFileSync(join(modules, "position_keeper.ts"), blocksOf("Write a module").join("\n"));
+  const settings = { extends: "../../tsconfig.json", include: ["*.ts", "modules"] };
+  writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(settings));
+  [server] = await Promise.all([
+    startOwnServer(["--modules-root", join(directory, "modules")]),
+    run("npm", ["run", "build:client"], { cwd: ROOT }),
+  ]);
+});
+
+afterAll(async () => {
+  await server.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Checks the types of a program and runs it; what it printed. */
+async function runProgram(name: string, text: string): Promise<string> {
+  writeFileSync(join(directory, name), `export {};\n${text}`);
+  await run("tsc", ["-p", directory], { cwd: ROOT }).catch((error: { stdout?: string }) => {
+    throw new Error(error.stdout);
+  });
+  return (await run(process.execPath, [join(directory, name)], { cwd: ROOT })).stdout;
+}
+
+describe("the README's code", () => {
+  it("uses the engine as a library", async () => {
+    const blocks = blocksOf("Use it as a library");
+    expect(blocks).toHaveLength(6);
+    const given = `const marketData = {};\nconst predict = async (data: object) => ({ prediction: "up", confidence: 0.9, data });\n`;
+    const told = `console.log(JSON.stringify({ answer: answer.output, swapped, state: lifecycle.state, predictor, prediction, allPassed }));\n`;
+    const last = blocks.pop() ?? "";
+    const output = await runProgram("library.ts", given + blocks.join("\n") + told + last);
+    expect(output).toContain("Tests passed: 11/11");
+    expect(JSON.parse(output.trim().split("\n").at(-1) ?? "")).toMatchObject({
+      answer: { json: { status: "filled", quantity: 0.5 } },
+      swapped: true,
+      state: "ACTIVE",
+      predictor: "v1",
+      prediction: { prediction: "up" },
+      allPassed: true,
+    });
+  });
+
+  it("uses the client that is published", async () => {
+    const client = createHeliosClient({ baseUrl: server.baseUrl });
+    const [text = ""] = blocksOf("Use it from a service");
+    const output = await runProgram("client.ts", text.replace("http://127.0.0.1:8000", server.baseUrl));
+    expect(output).toBe("MODULE_NOT_FOUND\n");
+    client.close();
+  });
+
+  it("is a module that works", async () => {
+    const client = createHeliosClient({ baseUrl: server.baseUrl });
+    await client.modules.registerModule({ name: "market_simulator", modulePath: "src.market_simulator" });
+    await client.modules.registerModule({
+      name: "position_keeper",
+      modulePath: "src/position_keeper",
+      dependencies: ["market_simulator"],
+      config: { limit: 5 },
+    });
+    await client.modules.loadModule({ name: "position_keeper", loadDependencies: true });
+    await invoke(client, "position_keeper", "add", { symbol: "BTCZAR", quantity: 2 });
+    const { swapped } = await client.modules.swapModule({ name: "position_keeper" });
+    const { output, version } = await invoke(client, "position_keeper", "add", { symbol: "BTCZAR", quantity: 3 });
+    expect({ swapped, version, output }).toMatchObject({
+      swapped: true,
+      version: "1.0.0",
+      output: { positions: { BTCZAR: 5 } },
+    });
+    client.close();
+  });
+});
