@@ -71,7 +71,9 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
     const instance = await host.start(
       {
         name,
-        version: version(undefined),
+        // Asked with a class that has an empty one, what is left is what was said.
+        version: version(""),
+        defaultVersion: version(undefined),
         generation: number,
         module,
         isolation,

@@ -99,7 +99,7 @@ describe("a closed breaker", () => {
     const breaker = driven();
     breaker.fail(2);
     breaker.configure({ failureThreshold: 1 });
-    breaker.fail(1);
+    expect(breaker.report(breaker.acquire(), "FAILURE").late).toBe(0);
     expect(breaker.state).toBe("OPEN");
   });
 
@@ -247,6 +247,28 @@ describe("a half-open breaker", () => {
     expect(breaker.report(lost, "SUCCESS").late).toBe(1);
     breaker.advance(1000);
     expect(breaker.acquire().allowed).toBe(true);
+  });
+
+  it("takes a lease for one call: what else is said to have had it is late", () => {
+    for (const outcome of ["SUCCESS", "FAILURE", "IGNORED"] as const) {
+      const breaker = halfOpen();
+      const permit = breaker.acquire();
+      if (!permit.allowed) throw new Error("not allowed");
+      const { epoch, leaseId } = permit;
+      expect(breaker.apply({ type: "outcome", epoch, leaseId, outcome, times: 5 }).late ?? 0).toBe(4);
+      expect(breaker.state).toBe(outcome === "FAILURE" ? "OPEN" : "HALF_OPEN");
+    }
+  });
+
+  it("frees no slot at a release of another epoch or another lease", () => {
+    const breaker = halfOpen();
+    const permit = breaker.acquire();
+    if (!permit.allowed) throw new Error("not allowed");
+    const { epoch, leaseId } = permit;
+    breaker.apply({ type: "release", epoch: epoch - 1, leaseId });
+    breaker.apply({ type: "release", epoch, leaseId: "another" });
+    breaker.apply({ type: "release", epoch, leaseId: undefined });
+    expect(breaker.acquire().allowed).toBe(false);
   });
 
   it("counts an outcome without its lease for nothing", () => {

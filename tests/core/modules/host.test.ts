@@ -45,7 +45,8 @@ async function start(isolation: Isolation, path: string, spec: Partial<InstanceS
   const module = await host.resolve(path);
   const whole = {
     name: "under_test",
-    version: "9.9.9",
+    version: "",
+    defaultVersion: "0.0.0",
     generation: 1,
     module,
     isolation,
@@ -115,6 +116,16 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     const instance = await start(isolation, "echo", { config: { limit: 5 }, env: { KEY: "value" } });
     expect(await json(instance, "surroundings")).toMatchObject({ env: { KEY: "value" }, config: { limit: 5 } });
     expect(Object.keys(((await json(instance, "surroundings")) as { env: object }).env)).toEqual(["KEY"]);
+  });
+
+  it("sees its version: the registered one, else the class's own, else the default", async () => {
+    const versionOf = async (path: string, version: string): Promise<unknown> => {
+      const instance = await start(isolation, path, { version, defaultVersion: "0.1.0" });
+      return ((await json(instance, "surroundings")) as { version: string }).version;
+    };
+    expect(await versionOf("echo", "")).toBe("1.2.3");
+    expect(await versionOf("echo", "9.9.9")).toBe("9.9.9");
+    expect(await versionOf("unversioned", "")).toBe("0.1.0");
   });
 
   it("asks for flags and calls others, and sees the reason of a refusal as the error's code", async () => {

@@ -31,7 +31,9 @@ export interface ResolvedModule {
 export interface InstanceSpec {
   /** The module's name; for messages and logs. */
   readonly name: string;
+  /** What it is to call itself; empty: the class's `static version`, else `defaultVersion`. */
   readonly version: string;
+  readonly defaultVersion: string;
   readonly generation: number;
   readonly module: ResolvedModule;
   readonly isolation: Isolation;

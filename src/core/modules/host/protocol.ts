@@ -19,6 +19,7 @@ export interface StartMessage {
   readonly type: "start";
   readonly name: string;
   readonly version: string;
+  readonly defaultVersion: string;
   readonly file: string;
   /** Imports from anywhere but below these are refused. */
   readonly readable: readonly string[];

@@ -76,6 +76,7 @@ export function startInstance(
       type: "start",
       name: spec.name,
       version: spec.version,
+      defaultVersion: spec.defaultVersion,
       file: spec.module.file,
       readable: readableOf(spec),
       sha256: spec.module.sha256,

@@ -44,8 +44,6 @@ async function handle(message: ToInstance): Promise<void> {
 }
 
 async function start(message: StartMessage): Promise<void> {
-  context = createContext(message, link);
-  const { ctx } = context;
   const step = (name: StartStep): void => link.send({ type: "step", step: name });
   try {
     confineImports(message.readable, message.file, message.sha256);
@@ -57,6 +55,10 @@ async function start(message: StartMessage): Promise<void> {
       return;
     }
     step("construct");
+    const ofClass: unknown = (exported as { version?: unknown }).version;
+    const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
+    context = createContext({ ...message, version }, link);
+    const { ctx } = context;
     const instance: unknown = isClass(exported) ? Reflect.construct(exported, [ctx]) : await exported(ctx);
     if (typeof instance !== "object" || instance === null) {
       link.send({ type: "invalid", problem: "its factory returned no object" });
