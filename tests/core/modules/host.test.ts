@@ -271,7 +271,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect(await json(instance, "read", join(directory, "touched"))).toBe("touched");
   });
 
-  it.each([
+  it.each<[string, string, string]>([
     ["throws_at_import", "import", "broken at import"],
     ["syntax_error", "import", "SyntaxError"],
     ["imports_outside", "import", "not below the modules root"],
@@ -279,6 +279,12 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["throws_at_construct", "construct", "broken at construct"],
     ["throws_at_start", "start", "broken at start"],
     ["exits_at_start", "start", "exit code 7"],
+    ...(isolation === "PROCESS"
+      ? [["eats_memory_at_start", "start", "out of memory"] as [string, string, string]]
+      : []),
+    ...(isolation === "PROCESS"
+      ? [["eats_memory_at_import", "import", "out of memory"] as [string, string, string]]
+      : []),
   ])("of %s fails at %s and says why", async (file, step, error) => {
     const thrown = await failure(start(isolation, `broken/${file}`));
     expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step } });
@@ -322,9 +328,9 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 });
 
 describe("an instance in a process", () => {
-  it("that eats its memory ends alone, and says so", async () => {
+  it.each(["leak", "leak_buffers"])("that eats its memory by %s ends alone, and says so", async (method) => {
     const instance = await start("PROCESS", "misbehaving", { maxHeapMb: 32 });
-    void json(instance, "leak").catch(() => {});
+    void json(instance, method).catch(() => {});
     expect(await instance.ended).toEqual({ expected: false, description: "out of memory" });
   });
 

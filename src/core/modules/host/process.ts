@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
+import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 
 /** Opens a channel to a new process, the leader of a group of its own. */
@@ -18,10 +19,19 @@ export function openProcess(spec: InstanceSpec, events: ChannelEvents): Channel 
   const end = (description: string): void => {
     if (ended) return;
     ended = true;
+    stopWatching();
     // What it has started must not outlive it.
     if (spec.grants.childProcess) killGroup(child);
     events.ended(description);
   };
+  const stopWatching =
+    child.pid === undefined
+      ? () => {}
+      : watchMemory(child.pid, spec.maxHeapMb, () => {
+          if (ended) return;
+          outOfMemory = true;
+          killGroup(child);
+        });
   child.on("message", (message) => events.message(message));
   child.on("error", (error) => {
     if (child.pid === undefined) end(`could not be started: ${error.message}`);
