@@ -128,13 +128,25 @@ describe("a call through a breaker", () => {
   });
 
   it("leaves no timer and no listener behind", async () => {
-    const { handle, timers } = await withHandle();
+    const { handle, clock, timers } = await withHandle();
     const { signal } = new AbortController();
     const removed = vi.spyOn(signal, "removeEventListener");
     await handle.call(() => 1, { signal, timeoutMs: 1000 });
     await ignore(handle.call(failing, { signal, timeoutMs: 1000 }));
     expect(timers()).toBe(0);
     expect(removed).toHaveBeenCalledTimes(2);
+    await handle.manualReset();
+    const hung = ignore(handle.call(never, { signal, timeoutMs: 1000 }));
+    await turns();
+    clock.advance(1000);
+    await hung;
+    expect(removed).toHaveBeenCalledTimes(3);
+    const caller = new AbortController();
+    const cancelled = ignore(handle.call(never, { signal: caller.signal, timeoutMs: 1000 }));
+    await turns();
+    caller.abort();
+    await cancelled;
+    expect(timers()).toBe(0);
   });
 
   it.each([0, -1, Number.NaN])("refuses %s for a timeout", async (timeoutMs) => {
@@ -215,6 +227,16 @@ describe("a call that its caller cancels", () => {
     await call;
     expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
     expect(await house.handle.call(() => 1)).toBe(1);
+  });
+
+  it("before it began gives the slot of a probe to the next", async () => {
+    const house = await withHandle();
+    await halfOpenIt(house);
+    const caller = new AbortController();
+    const call = expect(house.handle.call(() => 1, { signal: caller.signal })).rejects.toBe("enough");
+    caller.abort("enough");
+    await call;
+    expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 0 } });
   });
 
   it("before it began does not run", async () => {
