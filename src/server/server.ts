@@ -34,6 +34,10 @@ export const SERVICES: readonly DescService[] = [
 /** How soon a client should come back after it was told that the server shuts down. */
 const RETRY_AFTER_MS = 1000;
 
+const DEFAULT_GRACE_MS = 10_000;
+/** How long calls that are ended may take to leave. */
+const FAREWELL_MS = 250;
+
 export interface ServerOptions {
   readonly engine: Engine;
   readonly host: string;
@@ -93,13 +97,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     serving.end(error);
     engine.endWatches(error);
     const closed = port.close();
-    const grace = clock.setTimer(options.graceMs ?? 10_000, () => {
+    let cut = clock.setTimer(options.graceMs ?? DEFAULT_GRACE_MS, () => {
       shutdown.abort(fromHeliosError(error));
-      // What is told now has to leave before the connection does.
-      setImmediate(() => port.destroy());
+      // What calls are told now has to leave before their connections do.
+      cut = clock.setTimer(FAREWELL_MS, () => port.destroy());
     });
     await closed;
-    grace.cancel();
+    cut.cancel();
   };
   let drained: Promise<void> | undefined;
   const shownHost = host.includes(":") ? `[${host}]` : host;

@@ -1,0 +1,95 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { createHeliosClient, errorInfo, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
+import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
+import { createEngine, type Engine } from "../../src/core/index.ts";
+import { type Server, startServer } from "../../src/server/server.ts";
+
+const ROOT = join(import.meta.dirname, "../fixtures/modules");
+
+describe("a server that is asked to end", () => {
+  let engine: Engine;
+  let server: Server;
+  let client: HeliosClient;
+
+  async function startWithGate(graceMs: number): Promise<void> {
+    engine = await createEngine({ modulesRoot: ROOT });
+    await engine.modules.register("gated", { modulePath: "gated" });
+    await engine.modules.load("gated");
+    server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "test", log: () => {}, graceMs });
+    client = createHeliosClient({ baseUrl: server.url });
+  }
+
+  /** A call that is under way in the module. */
+  async function callUnderWay(): Promise<{ readonly outcome: Promise<unknown> }> {
+    const outcome = invoke(client, "gated", "wait").then(
+      ({ output }) => output,
+      (error: unknown) => errorInfo(error)?.reason,
+    );
+    while (engine.modules.inFlight("gated") === 0) await new Promise((resolve) => setImmediate(resolve));
+    return { outcome };
+  }
+
+  afterEach(async () => {
+    client.close();
+    await engine.close();
+  });
+
+  it("lets calls that are under way finish, and takes no new connection", async () => {
+    await startWithGate(10_000);
+    const { outcome } = await callUnderWay();
+    const drained = server.drain();
+    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+    await engine.modules.invoke("gated", "open", { json: null });
+    expect(await outcome).toBe("opened");
+    await drained;
+  });
+
+  it("ends calls that outlast the grace period by SERVER_DRAINING", async () => {
+    await startWithGate(50);
+    const { outcome } = await callUnderWay();
+    await server.drain();
+    expect(await outcome).toBe("SERVER_DRAINING");
+  });
+});
+
+describe("the process", () => {
+  let own: OwnServer | undefined;
+  afterEach(() => own?.stop());
+
+  it("ends with 0 on SIGTERM while a watch is open and a module runs, and brings the module back the next time", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "helios-term-"));
+    const flags = ["--modules-root", ROOT, "--data-dir", directory, "--log-level", "silent"];
+    own = await startOwnServer(flags);
+    const client = createHeliosClient({ baseUrl: own.baseUrl });
+    await client.modules.registerModule({ name: "echo", modulePath: "echo" });
+    await client.modules.loadModule({ name: "echo" });
+    const watch = client.modules.watchModules({})[Symbol.asyncIterator]();
+    await watch.next();
+    own.process.kill("SIGTERM");
+    const [code] = await once(own.process, "exit");
+    expect(code).toBe(0);
+    expect(errorInfo(await watch.next().catch((error: unknown) => error))?.reason).toBe("SERVER_DRAINING");
+    client.close();
+
+    own = await startOwnServer(flags);
+    const again = createHeliosClient({ baseUrl: own.baseUrl });
+    expect((await invoke(again, "echo", "echo", 42)).output).toBe(42);
+    again.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it.each([
+    ["a flags file that is broken", "flags.json", '{"a": {"enabled": "yes"}}', "--flags-file"],
+    ["a modules file that is broken", "modules.json", '{"a": {"module_pth": "x"}}', "--modules-file"],
+  ])("does not start with %s, and says where it is", async (_, name, text, flag) => {
+    const directory = mkdtempSync(join(tmpdir(), "helios-broken-"));
+    writeFileSync(join(directory, name), text);
+    const starting = startOwnServer([flag, join(directory, name), "--modules-root", ROOT]);
+    await expect(starting).rejects.toThrow("exit code 1");
+    rmSync(directory, { recursive: true, force: true });
+  });
+});
