@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -87,8 +87,11 @@ export function readCommand(
     const problem = value === undefined ? undefined : check(value);
     if (problem !== undefined) problems.push(`${name} (${flagOf(name)}): ${problem}, not ${JSON.stringify(value)}`);
   }
-  if (problems.length > 0) return { kind: "refuse", problems };
-  return { kind: "serve", config: Object.freeze(complete(given, cwd)) };
+  const config = Object.freeze(complete(given, cwd));
+  if (!isDirectory(config.modulesRoot)) {
+    problems.push(`HELIOS_MODULES_ROOT (--modules-root): must be a directory, which ${config.modulesRoot} is not`);
+  }
+  return problems.length > 0 ? { kind: "refuse", problems } : { kind: "serve", config };
 }
 
 function complete(given: Partial<Record<SettingName, string>>, cwd: string): Config {
@@ -133,6 +136,8 @@ function fromFlags(args: readonly string[], problems: string[]): Partial<Record<
     const setting = SETTINGS.find(({ name }) => flagOf(name) === flag);
     if (setting === undefined) {
       problems.push(`${arg} is no flag; the flags are ${SETTINGS.map(({ name }) => flagOf(name)).join(", ")}`);
+      // What follows is most likely its value.
+      if (inline === undefined && !args[index + 1]?.startsWith("-")) index += 1;
       continue;
     }
     if (inline === undefined) index += 1;
@@ -164,6 +169,10 @@ function helpText(): string {
     "",
     ...rows,
   ].join("\n");
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function notEmpty(value: string): string | undefined {

@@ -35,8 +35,8 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
   const engine = await createEngine({
     modulesRoot: config.modulesRoot,
     dataDir: config.dataDir,
-    flagsFile: sourceFile(config.flagsFile),
-    ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile) }),
+    flagsFile: sourceFile(config.flagsFile, tell),
+    ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile, tell) }),
     compileExpectation,
     log,
   });
@@ -61,13 +61,14 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
 }
 
-function sourceFile(name: string): SourceFile {
+function sourceFile(name: string, tell: Logging["server"]): SourceFile {
   return {
     name,
     read: () =>
       readFile(name, "utf8").catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return undefined;
-        throw error;
+        if (error.code !== "ENOENT") throw error;
+        tell("warn", "there is no such file", { file: name });
+        return undefined;
       }),
   };
 }

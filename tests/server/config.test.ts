@@ -59,7 +59,9 @@ describe("settings", () => {
   });
 
   it("are all told at once where several are wrong", () => {
-    const told = problems(["--prot", "1", "--log-level=loud"], { HELIOS_DATADIR: "x" });
+    const told = problems(["--prot", "1", "--log-level=loud", "--modules-root", "/no/such"], { HELIOS_DATADIR: "x" });
+    expect(told.split("\n")).toHaveLength(4);
+    expect(told).toContain("HELIOS_MODULES_ROOT (--modules-root): must be a directory, which /no/such is not");
     expect(told).toContain("--prot is no flag");
     expect(told).toContain("HELIOS_LOG_LEVEL (--log-level)");
     expect(told).toContain("HELIOS_DATADIR is no setting");
