@@ -35,6 +35,19 @@ describe("the request log", () => {
     expect((await open()).find("1")).toEqual(answered);
   });
 
+  it("keeps long answers out of the store, finds them within the window, and forgets the oldest of too many", async () => {
+    const log = await open();
+    const long = { digest: "d", answer: "x".repeat(30 * 1024 * 1024) };
+    await log.remember("1", long);
+    await log.remember("2", long);
+    expect(log.find("1")).toMatchObject({ digest: "d" });
+    expect((await store.list("request/")).entries).toEqual([]);
+    await log.remember("3", long);
+    expect(["1", "2", "3"].map((id) => log.find(id) !== undefined)).toEqual([false, true, true]);
+    clock.advance(REPLAY_WINDOW_MS + 1);
+    expect(log.find("3")).toBeUndefined();
+  });
+
   it("takes what is too old out of the store", async () => {
     const log = await open();
     await log.remember("1", answered);
