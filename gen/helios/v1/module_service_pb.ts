@@ -746,7 +746,8 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
 
   /**
    * Makes a retry safe: while the first call of this module with this key runs, and for 10 minutes after it succeeded, a
-   * repetition gets its answer. The same key with another method or input is REQUEST_ID_REUSED. Empty: none.
+   * repetition gets its answer; one of more than 48 KiB is not remembered across a restart of the service. The same key
+   * with another method or input is REQUEST_ID_REUSED. Empty: none.
    *
    * @generated from field: string idempotency_key = 5;
    */
