@@ -57,7 +57,8 @@ export async function runTests(
 
 async function runTest(instance: Instance, test: Test, clock: Clock, signal: AbortSignal): Promise<TestResult> {
   const { name, required, method } = test;
-  const under = testInstance(instance, test.timeoutMs, clock, signal);
+  const over = new AbortController();
+  const under = testInstance(instance, test.timeoutMs, clock, AbortSignal.any([signal, over.signal]));
   if (method !== undefined && !under.hasMethod(method)) {
     const message = `the module has no method ${method}`;
     // What a module may lack, no run waits for.
@@ -73,7 +74,7 @@ async function runTest(instance: Instance, test: Test, clock: Clock, signal: Abo
     message: message.slice(0, MAX_MESSAGE),
   });
   try {
-    const output = await limited(test.run(under), test.timeoutMs, clock, signal);
+    const output = await limited(test.run(under), test.timeoutMs, clock, signal, over);
     return { ...ended("PASSED"), ...keptOutput(output) };
   } catch (error) {
     if (error === TIMED_OUT || isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
@@ -93,14 +94,26 @@ function skipped({ name, required }: Test, message: string): TestResult {
 const TIMED_OUT = Symbol("timed out");
 const CANCELLED = Symbol("cancelled");
 
-function limited<T>(work: Promise<T>, timeoutMs: number, clock: Clock, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.setTimer(timeoutMs, () => reject(TIMED_OUT));
-    const abort = (): void => reject(CANCELLED);
+/** Waits for a test, and aborts `over` when it has ended: left at work it would get in the way of the next. */
+function limited<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+  over: AbortController,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const end = (why: symbol): void => {
+      reject(why);
+      over.abort();
+    };
+    const timer = clock.setTimer(timeoutMs, () => end(TIMED_OUT));
+    const abort = (): void => end(CANCELLED);
     signal.addEventListener("abort", abort, { once: true });
     work.then(resolve, reject).finally(() => {
       timer.cancel();
       signal.removeEventListener("abort", abort);
+      over.abort();
     });
   });
 }
@@ -111,10 +124,14 @@ function testInstance(instance: Instance, timeoutMs: number, clock: Clock, signa
     hasMethod: (method) => names.has(method),
     now: () => clock.monotonic(),
     checkHealth: () => instance.checkHealth(timeoutMs),
-    async call(method, input = null) {
+    call(method, input = null) {
       const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
-      const output = await instance.invoke(method, payload, { timeoutMs, signal });
-      return "json" in output ? output.json : output.binary;
+      const answer = instance
+        .invoke(method, payload, { timeoutMs, signal })
+        .then((output) => ("json" in output ? output.json : output.binary));
+      // A test may end without having waited for it.
+      answer.catch(() => {});
+      return answer;
     },
   };
 }
@@ -123,5 +140,6 @@ function keptOutput(output: unknown): { output?: unknown } {
   if (output === undefined || output instanceof Uint8Array) return {};
   const json = JSON.stringify(output);
   if (json === undefined) return {};
-  return { output: json.length <= MAX_OUTPUT_BYTES ? output : `${json.slice(0, MAX_OUTPUT_BYTES)}…` };
+  const { read } = new TextEncoder().encodeInto(json, new Uint8Array(MAX_OUTPUT_BYTES));
+  return { output: read === json.length ? output : `${json.slice(0, read)}…` };
 }

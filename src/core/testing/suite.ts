@@ -48,7 +48,10 @@ export interface BuiltInSuite {
   readonly description: string;
   /** Plain JSON. */
   readonly defaultConfig: Readonly<Record<string, unknown>>;
-  tests(config: Readonly<Record<string, unknown>>): readonly Test[];
+  /** Settings that take any JSON value; the others take what is of the kind of their default. */
+  readonly anyValue?: readonly string[];
+  /** Ids that the tests give begin with `idPrefix`: the instance that serves may have seen the tests before. */
+  tests(config: Readonly<Record<string, unknown>>, idPrefix: string): readonly Test[];
 }
 
 /** The 99th percentile of some durations. */

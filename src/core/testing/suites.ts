@@ -3,7 +3,7 @@ import { HeliosError } from "../errors.ts";
 import type { Collection, Resource } from "../store/collection.ts";
 import { completeCases, type TestCase, type TestCaseFields, toTests } from "./created.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
-import type { BuiltInSuite, Test } from "./suite.ts";
+import { type BuiltInSuite, type Test, told } from "./suite.ts";
 import { dataSuite } from "./suites/data.ts";
 import { mlSuite } from "./suites/ml.ts";
 import { tradingSuite } from "./suites/trading.ts";
@@ -28,8 +28,11 @@ export interface Suites {
   get(name: string): Suite;
   create(name: string, description: string, tests: readonly TestCaseFields[], by?: By): Promise<Suite>;
   remove(name: string, by?: By): Promise<Suite>;
-  /** The tests that run. SUITE_NOT_FOUND; ARGUMENT_INVALID where there is no such setting. */
-  tests(name: string, config: Readonly<Record<string, unknown>>): readonly Test[];
+  /**
+   * The tests that run; `idPrefix` is different each time. SUITE_NOT_FOUND; ARGUMENT_INVALID where there is no such
+   * setting, or none of that value.
+   */
+  tests(name: string, config: Readonly<Record<string, unknown>>, idPrefix: string): readonly Test[];
 }
 
 const BUILT_IN: readonly BuiltInSuite[] = [dataSuite, mlSuite, tradingSuite];
@@ -71,11 +74,11 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       if (removed === undefined) throw notFound(name);
       return fromResource(removed);
     },
-    tests(name, config) {
+    tests(name, config, idPrefix) {
       const known = builtIn.get(name);
       if (known !== undefined) {
         checkConfig(known, config);
-        return known.tests(config);
+        return known.tests(config, idPrefix);
       }
       const resource = created.get(name);
       if (resource === undefined) throw notFound(name);
@@ -86,7 +89,7 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
 
 function fromBuiltIn(suite: BuiltInSuite): Suite {
   const { name, description, defaultConfig } = suite;
-  return { name, description, defaultConfig, tests: suite.tests({}) };
+  return { name, description, defaultConfig, tests: suite.tests({}, "") };
 }
 
 function fromResource(resource: Resource<SuiteRecord>): Suite {
@@ -94,8 +97,14 @@ function fromResource(resource: Resource<SuiteRecord>): Suite {
   return { name: resource.name, description, tests, resource };
 }
 
+/** The highest number that a setting takes: a run must not cost the service its memory. */
+const MAX_SETTING = 100_000;
+
 /** A setting must be there, and of the kind of its default: a test that reads something else would prove nothing. */
-function checkConfig({ name, defaultConfig }: BuiltInSuite, config: Readonly<Record<string, unknown>>): void {
+function checkConfig(
+  { name, defaultConfig, anyValue = [] }: BuiltInSuite,
+  config: Readonly<Record<string, unknown>>,
+): void {
   for (const [key, value] of Object.entries(config)) {
     const wrong = (problem: string): HeliosError =>
       HeliosError.of("ARGUMENT_INVALID", { field: `config.${key}`, problem });
@@ -103,9 +112,23 @@ function checkConfig({ name, defaultConfig }: BuiltInSuite, config: Readonly<Rec
       throw wrong(`is no setting of suite ${name}; there are ${Object.keys(defaultConfig).join(", ")}`);
     }
     const standard = defaultConfig[key];
-    const plain = typeof standard === "string" || typeof standard === "number";
-    if (plain && typeof value !== typeof standard) throw wrong(`must be a ${typeof standard}`);
-    if (Array.isArray(standard) && !(Array.isArray(value) && value.length > 0))
-      throw wrong("must be a list, not empty");
+    const problem = anyValue.includes(key) ? undefined : problemOf(value, standard);
+    if (problem !== undefined) throw wrong(`${problem}, not ${told(value)}`);
+  }
+}
+
+/** What is wrong with the value of a setting that has this default. */
+function problemOf(value: unknown, standard: unknown): string | undefined {
+  switch (typeof standard) {
+    case "number": {
+      const fits = Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_SETTING;
+      return fits ? undefined : `must be a whole number from 1 to ${MAX_SETTING}`;
+    }
+    case "string":
+      return typeof value === "string" ? undefined : "must be a text";
+    default:
+      if (Array.isArray(standard))
+        return Array.isArray(value) && value.length > 0 ? undefined : "must be a list with items";
+      return typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "must be an object";
   }
 }

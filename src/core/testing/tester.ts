@@ -1,3 +1,4 @@
+import { HeliosError, messageOf } from "../errors.ts";
 import type { Candidate } from "../modules/replace.ts";
 import { countsOf, type Run, type RunCounts } from "./runs.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
@@ -41,7 +42,8 @@ export function createTester(
       if (tests.some((other) => other.name === name)) throw new TypeError(`there is a test ${name} already`);
       const judged = async (instance: TestInstance): Promise<void> => {
         const passed = await Promise.try(test, instance).catch((error: unknown) => {
-          throw new TestFailure(error instanceof Error ? error.message : String(error));
+          // What the instance's calls end in, the run knows to tell apart.
+          throw error instanceof HeliosError ? error : new TestFailure(messageOf(error));
         });
         if (!passed) throw new TestFailure("it returned false");
       };

@@ -107,7 +107,8 @@ export function createTesting(deps: TestingDeps): Testing {
       cause,
     };
     const work = async (): Promise<Run> => {
-      options.progress?.runStarted?.(await runs.write(id, open));
+      const begun = await runs.write(id, open);
+      options.progress?.runStarted?.(begun);
       const results = await runTests(instance, tests, clock, signal, options.progress);
       const state = signal.aborted ? "CANCELLED" : "COMPLETED";
       const passed = state === "COMPLETED" && results.every(({ required, outcome }) => !required || ok(outcome));
@@ -115,12 +116,21 @@ export function createTesting(deps: TestingDeps): Testing {
       log("testing", passed ? "info" : "warn", "test run ended", { module: name, suite, id, state, passed });
       return runs.write(id, { ...open, ...ended, state, passed });
     };
-    const ended = work().finally(() => underWay.delete(id));
+    const broken = async (error: unknown): Promise<never> => {
+      const end = { durationMs: clock.monotonic() - start, endTime: clock.now() };
+      // Where the store is what failed, the next start does it.
+      await runs.write(id, { ...open, ...end, state: "INTERRUPTED" }).catch(() => {});
+      throw error;
+    };
+    const ended = work()
+      .catch(broken)
+      .finally(() => underWay.delete(id));
     underWay.set(id, { abort, ended });
     return ended;
   };
 
-  const testsOf = (suite: string, config: RunOptions["config"] = {}): readonly Test[] => suites.tests(suite, config);
+  const testsOf = (suite: string, config: RunOptions["config"] = {}): readonly Test[] =>
+    suites.tests(suite, config, newId());
 
   const testing: Testing = {
     start: () => runs.start(),

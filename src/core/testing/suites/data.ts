@@ -32,14 +32,15 @@ export const dataSuite: BuiltInSuite = {
   name: "data",
   description: "Data pipelines: every record is processed once, in order, and what is malformed is told.",
   defaultConfig: DEFAULT_CONFIG,
-  tests: (config) => [...LIFE_TESTS, ...batchTests({ ...DEFAULT_CONFIG, ...config } as Config)],
+  tests: (config, idPrefix) => [...LIFE_TESTS, ...batchTests({ ...DEFAULT_CONFIG, ...config } as Config, idPrefix)],
 };
 
-function batchTests(config: Config): Test[] {
+function batchTests(config: Config, idPrefix: string): Test[] {
   const { process, id_field } = config;
   let lastId = 0;
+  const nextId = (): string => `helios-test-${idPrefix}-${++lastId}`;
   const records = (count: number): Fields[] =>
-    Array.from({ length: count }, () => ({ ...config.record, [id_field]: `helios-test-${++lastId}` }));
+    Array.from({ length: count }, () => ({ ...config.record, [id_field]: nextId() }));
   const send = async (instance: TestInstance, batch: readonly Fields[]) => {
     const answer = (await instance.call(process, { [config.records_field]: batch })) as Fields | null;
     const [results, rejected] = [answer?.[config.results_field], answer?.[config.rejected_field] ?? []];
@@ -70,7 +71,7 @@ function batchTests(config: Config): Test[] {
     }),
     test("malformed_record_is_reported", "What is malformed is told, and the rest is processed.", async (instance) => {
       const [first, second] = [records(2), records(2)];
-      const malformed = { ...config.malformed, [id_field]: "helios-test-malformed" };
+      const malformed = { ...config.malformed, [id_field]: nextId() };
       const { ids, rejected } = await send(instance, [...first, malformed, ...second]);
       expect(rejected.length === 1, `one record was malformed, rejected were ${told(rejected)}`);
       expect(same(ids, idsOf([...first, ...second])), `the rest got ${told(ids)}`);

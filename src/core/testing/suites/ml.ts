@@ -41,6 +41,7 @@ export const mlSuite: BuiltInSuite = {
   name: "ml",
   description: "Models: predictions are sound, repeatable and fast, and wrong inputs are told.",
   defaultConfig: DEFAULT_CONFIG,
+  anyValue: ["wrong_shape", "not_a_number", "empty"],
   tests: (config) => [...LIFE_TESTS, ...predictionTests({ ...DEFAULT_CONFIG, ...config } as Config)],
 };
 

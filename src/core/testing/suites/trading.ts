@@ -37,14 +37,14 @@ export const tradingSuite: BuiltInSuite = {
   name: "trading",
   description: "Trading services: orders are accepted, refused, filled and counted as they should be.",
   defaultConfig: DEFAULT_CONFIG,
-  tests: (config) => [...LIFE_TESTS, ...orderTests({ ...DEFAULT_CONFIG, ...config } as Config)],
+  tests: (config, idPrefix) => [...LIFE_TESTS, ...orderTests({ ...DEFAULT_CONFIG, ...config } as Config, idPrefix)],
 };
 
-function orderTests(config: Config): Test[] {
+function orderTests(config: Config, idPrefix: string): Test[] {
   const { place_order, cancel_order, get_positions, order, accepted } = config;
   const { symbol, quantity } = order;
   let lastId = 0;
-  const nextId = (): string => `helios-test-${++lastId}`;
+  const nextId = (): string => `helios-test-${idPrefix}-${++lastId}`;
   const place = async (instance: TestInstance, changes: object = {}): Promise<OrderAnswer> => {
     const answer = (await instance.call(place_order, {
       ...order,
