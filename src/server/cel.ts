@@ -3,10 +3,23 @@ import { type ExpectationCompiler, ExpectationError, messageOf } from "../core/i
 
 const VARIABLES: ReadonlySet<string> = new Set(["output", "error", "duration_ms"]);
 
-/** Compiles expectations in CEL over `output`, `error` and `duration_ms`. Numbers of the output are CEL doubles. */
+/** What `type(output)` can be compared with. */
+const TYPES = new Set(["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"]);
+
+/** How much an expectation may go through: under half a second at the worst, in which nothing else is done. */
+const MAX_STEPS = 100_000;
+
+/**
+ * Compiles expectations in CEL over `output`, `error` and `duration_ms`. Numbers of the output are CEL doubles. An
+ * expectation throws where it cannot be evaluated, is neither true nor false, or has too much to go through.
+ */
 export const compileExpectation: ExpectationCompiler = (source) => {
-  const evaluate = prepare(source);
+  const { evaluate, survey } = prepare(source);
   return ({ output, error, durationMs }) => {
+    const steps = stepsOf(survey, output);
+    if (steps > MAX_STEPS) {
+      throw new Error(`it would take some ${steps.toExponential(0)} steps, more than ${MAX_STEPS}`);
+    }
     const result = evaluate({ output, error, duration_ms: durationMs });
     if (isCelError(result)) throw new Error(`cannot be evaluated: ${result.message}`);
     if (typeof result !== "boolean") throw new Error(`is neither true nor false, but ${String(result)}`);
@@ -14,41 +27,121 @@ export const compileExpectation: ExpectationCompiler = (source) => {
   };
 };
 
-function prepare(source: string): (variables: Record<string, unknown>) => CelResult {
+function prepare(source: string) {
   const parsed = attempt(() => parse(source));
-  const unknown = [...identifiers(parsed.expr)].find((name) => !VARIABLES.has(name));
+  const survey: Survey = { free: new Set(), macros: [], comparisons: [], widest: 1, joins: 0 };
+  attempt(() => look(parsed.expr, survey));
+  const unknown = [...survey.free].find((name) => !VARIABLES.has(name) && !TYPES.has(name));
   if (unknown !== undefined) {
     throw new ExpectationError(`${unknown} is not known; there are ${[...VARIABLES].join(", ")}`);
   }
-  return attempt(() => plan(celEnv(), parsed)) as (variables: Record<string, unknown>) => CelResult;
+  const evaluate = attempt(() => plan(celEnv(), parsed)) as (variables: Record<string, unknown>) => CelResult;
+  return { evaluate, survey };
 }
 
 function attempt<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
+    if (error instanceof RangeError) throw new ExpectationError("it is nested too deeply");
     const start = (error as { location?: { start?: { line: number; column: number } } }).location?.start;
     throw new ExpectationError(messageOf(error), start && `line ${start.line}, column ${start.column}`);
   }
 }
 
-/** The free identifiers of an expression, wherever in its tree they stand. */
-function* identifiers(node: unknown, bound: ReadonlySet<string> = new Set()): Generator<string> {
+/** What matters of an expression before it is evaluated. */
+interface Survey {
+  readonly free: Set<string>;
+  /** For each macro, such as `all`, how many it stands in. */
+  readonly macros: number[];
+  /** The same for what compares values that may be long: `in`, and `==` of what is not written there. */
+  readonly comparisons: number[];
+  /** Members of the longest list or map that is written in it. */
+  widest: number;
+  /** How often it may put lists together. */
+  joins: number;
+}
+
+/** Looks at a node of the tree, and at those below it. */
+function look(node: unknown, survey: Survey, bound: ReadonlySet<string> = new Set(), depth = 0): void {
   if (Array.isArray(node)) {
-    for (const each of node) yield* identifiers(each, bound);
+    for (const each of node) look(each, survey, bound, depth);
     return;
   }
   if (typeof node !== "object" || node === null) return;
   const { case: kind, value } = node as { case?: unknown; value?: unknown };
-  if (kind === "identExpr") {
-    const { name } = value as { name: string };
-    if (!bound.has(name)) yield name;
-    return;
+  switch (kind) {
+    case "identExpr": {
+      const { name } = value as { name: string };
+      if (!bound.has(name)) survey.free.add(name);
+      return;
+    }
+    case "listExpr":
+      survey.widest = Math.max(survey.widest, (value as { elements: unknown[] }).elements.length);
+      break;
+    case "structExpr":
+      survey.widest = Math.max(survey.widest, (value as { entries: unknown[] }).entries.length);
+      break;
+    case "callExpr": {
+      const { function: name, args } = value as { function: string; args: Node[] };
+      // A macro adds to its own result, which gets no longer than what it goes through.
+      if (name === "_+_" && !(args[0]?.exprKind.value as { name?: string } | undefined)?.name?.startsWith("@")) {
+        survey.joins += 1;
+      }
+      const isLong = name === "@in" || args.every(({ exprKind }) => exprKind.case !== "constExpr");
+      if (isLong && COMPARISONS.has(name)) survey.comparisons.push(depth);
+      break;
+    }
+    case "comprehensionExpr":
+      lookAtMacro(value as Macro, survey, bound, depth);
+      return;
   }
-  let inner = bound;
-  if (kind === "comprehensionExpr") {
-    const { iterVar, iterVar2, accuVar } = value as { iterVar: string; iterVar2: string; accuVar: string };
-    inner = new Set([...bound, iterVar, iterVar2, accuVar]);
+  for (const each of Object.values(node)) look(each, survey, bound, depth);
+}
+
+const COMPARISONS = new Set(["@in", "_==_", "_!=_"]);
+
+interface Node {
+  readonly exprKind: { readonly case?: string; readonly value?: unknown };
+}
+
+interface Macro {
+  readonly iterVar: string;
+  readonly iterVar2: string;
+  readonly accuVar: string;
+  readonly iterRange: unknown;
+  readonly accuInit: unknown;
+  readonly loopCondition: unknown;
+  readonly loopStep: unknown;
+  readonly result: unknown;
+}
+
+function lookAtMacro(macro: Macro, survey: Survey, bound: ReadonlySet<string>, depth: number): void {
+  survey.macros.push(depth);
+  look([macro.iterRange, macro.accuInit], survey, bound, depth);
+  const inner = new Set([...bound, macro.iterVar, macro.iterVar2, macro.accuVar]);
+  look([macro.loopCondition, macro.loopStep, macro.result], survey, inner, depth + 1);
+}
+
+/** At most so many steps does an expression take over that output. */
+function stepsOf({ macros, comparisons, widest, joins }: Survey, output: unknown): number {
+  if (macros.length + comparisons.length === 0) return 0;
+  const size = measure(output);
+  const longest = Math.max(widest, size.longest) * (joins + 1);
+  const total = Math.max(widest, size.total) * (joins + 1);
+  const within = (depths: readonly number[], each: number): number =>
+    depths.reduce((sum, depth) => sum + longest ** depth * each, 0);
+  return within(macros, longest) + within(comparisons, total);
+}
+
+/** Members of the longest list or object of a JSON value, and all its members, however deep. */
+function measure(json: unknown): { longest: number; total: number } {
+  if (typeof json !== "object" || json === null || json instanceof Uint8Array) return { longest: 0, total: 0 };
+  const members = Object.values(json);
+  let [longest, total] = [members.length, members.length];
+  for (const inner of members.map(measure)) {
+    longest = Math.max(longest, inner.longest);
+    total += inner.total;
   }
-  for (const each of Object.values(node)) yield* identifiers(each, inner);
+  return { longest, total };
 }

@@ -12,6 +12,8 @@ describe("an expectation", () => {
     ["output.fills.exists(fill, fill == 2)", true],
     ["error == null && duration_ms < 20", true],
     ["has(output.status) && !has(output.price)", true],
+    ["type(output) == map && type(output.quantity) == double && type(output.fills) == list", true],
+    ["output.fills.map(fill, fill * 2.0).filter(fill, fill > 2.0).size() == 1", true],
   ])("%s is %s", (source, holds) => {
     expect(compileExpectation(source)(filled)).toBe(holds);
   });
@@ -28,9 +30,47 @@ describe("an expectation", () => {
   });
 
   it("is refused where it names what is not known, however deep", () => {
-    for (const source of ["outptu.status", "output.fills.all(fill, fill < limit)", "[1].map(x, x).size() == n"]) {
+    const sources = [
+      "outptu.status",
+      "output.fills.all(fill, fill < limit)",
+      "[1].map(x, x).size() == n",
+      "limit.all(limit, limit > 0.0)",
+    ];
+    for (const source of sources) {
       expect(() => compileExpectation(source)).toThrow(/(outptu|limit|n) is not known; there are output, error/);
     }
+  });
+
+  it("is refused where it is nested too deeply to be read", () => {
+    const source = `${"(".repeat(1500)}true${")".repeat(1500)}`;
+    expect(() => compileExpectation(source)).toThrow(new ExpectationError("it is nested too deeply"));
+  });
+
+  const long = (length: number) => ({ ...filled, output: Array.from({ length }, () => 1) });
+
+  it.each([
+    ["output.all(x, x > 0.0)", 100_000, 100_001],
+    ["output.all(x, x > 0.0) && output.exists_one(x, x < 0.0) == false", 50_000, 50_001],
+    ["output.all(x, output.all(y, x <= y))", 315, 316],
+    ["output.all(x, output.all(y, output.all(z, x <= z)))", 46, 47],
+    ["output.all(x, x in output)", 315, 316],
+    ["output.all(x, output == output)", 315, 316],
+    ["(output + output).all(x, x > 0.0)", 50_000, 50_001],
+  ])("%s goes through a list of %s, and not of %s", (source, fits, tooLong) => {
+    const holds = compileExpectation(source);
+    expect(holds(long(fits))).toBe(true);
+    expect(() => holds(long(tooLong))).toThrow(/^it would take some \d+e\+\d steps, more than 100000$/);
+  });
+
+  it("counts what is written in it, too", () => {
+    const written = `[${Array(400).fill(1)}]`;
+    const holds = compileExpectation(`${written}.all(x, ${written}.all(y, x <= y))`);
+    expect(() => holds(filled)).toThrow("it would take some 2e+5 steps");
+  });
+
+  it("takes patterns that other engines take for ever to match", () => {
+    const output = { name: `${"a".repeat(5000)}b` };
+    expect(compileExpectation("output.name.matches('^(a+)+$')")({ ...filled, output })).toBe(false);
   });
 
   it("throws where it cannot tell", () => {
