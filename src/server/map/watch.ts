@@ -1,6 +1,14 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Delta, Frame, Resource } from "../../core/index.ts";
-import type { FrameHead } from "../services/watching.ts";
 import { toCause, toTimestamp } from "./common.ts";
+
+/** The head that the frames of all watches share. */
+export interface FrameHead {
+  readonly revision: bigint;
+  readonly resumeToken: string;
+  /** In the first frame. */
+  readonly heartbeatInterval?: Duration;
+}
 
 /**
  * A frame of a watch of resources. `put` makes the message of a resource, `snapshot` the message of a chunk of them.

@@ -3,6 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
+import type { FrameHead } from "../map/watch.ts";
 
 const DEFAULT_HEARTBEAT_MS = 15_000;
 const MIN_HEARTBEAT_MS = 1000;
@@ -18,13 +19,6 @@ export interface WatchRequest {
 /** What a watcher of the engine is to the edge. */
 interface Source<I, S> {
   watch(options: WatchOptions): { next(): Promise<Frame<I, S> | undefined>; close(): void };
-}
-
-/** The head that the frames of all watches share. */
-export interface FrameHead {
-  readonly revision: bigint;
-  readonly resumeToken: string;
-  readonly heartbeatInterval?: Duration;
 }
 
 /** A frame of the engine, mapped; undefined: nothing that this watcher is to see. */
