@@ -15,7 +15,8 @@ let port: Port;
 let number: number;
 let shutdown: AbortController;
 
-beforeEach(async () => {
+/** Pings so often and waits so long for an answer; by default never, within a test. */
+async function start(pingIntervalMs = 600_000, pingTimeoutMs = 600_000): Promise<void> {
   const serving = createServingSwitch();
   serving.set(true);
   shutdown = new AbortController();
@@ -25,15 +26,18 @@ beforeEach(async () => {
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });
-  port = createPort({ handler, firstByteTimeoutMs: 100, pingIntervalMs: 20, pingTimeoutMs: 1000 });
+  port = createPort({ handler, firstByteTimeoutMs: 100, pingIntervalMs, pingTimeoutMs });
   number = await port.listen("127.0.0.1", 0);
-});
+}
 
-afterEach(async () => {
+async function stop(): Promise<void> {
   const closed = port.close();
   port.destroy();
   await closed;
-});
+}
+
+beforeEach(() => start());
+afterEach(stop);
 
 const baseUrl = (): string => `http://127.0.0.1:${number}`;
 
@@ -130,6 +134,8 @@ describe("one port", () => {
   });
 
   it("keeps an HTTP/2 connection that answers pings, and cuts one that does not", async () => {
+    await stop();
+    await start(20, 2000);
     const living = connectHttp2(baseUrl());
     await once(living, "connect");
     const dead = await open();
