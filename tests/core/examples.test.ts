@@ -36,9 +36,18 @@ beforeAll(async () => {
 
 afterAll(() => engine.close());
 
-async function call(name: string, method: string, input: unknown = null): Promise<Record<string, never>> {
+async function call(name: string, method: string, input: unknown = null): Promise<Record<string, unknown>> {
   const { output } = await engine.modules.invoke(name, method, { json: input });
-  return ("json" in output ? output.json : {}) as Record<string, never>;
+  return ("json" in output ? output.json : {}) as Record<string, unknown>;
+}
+
+/** Whether a call fails, and by its caller's mistake: the module's breaker does not count it. */
+async function isMistake(work: Promise<unknown>): Promise<boolean> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return isReason(error, "MODULE_METHOD_FAILED") && error.metadata.caller_fault === "true";
 }
 
 const withSuite = Object.entries(MODULES).flatMap(([name, { suite }]) =>
@@ -77,6 +86,81 @@ describe("the example", () => {
     expect(await call("paper_trading_v2", "place_order", generous)).toMatchObject({ status: "filled" });
   });
 
+  it("paper trading fills a limit order that rests when the price gets there, and after a swap, too", async () => {
+    const until = { client_order_id: "r-1", symbol: "SOLZAR", side: "buy", type: "limit", quantity: 1, limit_price: 0 };
+    await engine.modules.register("resting", {
+      modulePath: "src.trading.services.paper_trading_v2",
+      dependencies: ["market_simulator"],
+    });
+    await engine.modules.load("resting");
+    const { price } = await call("market_simulator", "get_price", { symbol: "SOLZAR" });
+    const limit_price = Number(price) * 0.995;
+    expect(await call("resting", "place_order", { ...until, limit_price })).toMatchObject({ status: "open" });
+    expect(await call("resting", "get_positions")).toMatchObject({ positions: {} });
+    await engine.modules.swap("resting", { newVersionPath: "src.trading.services.paper_trading_v3" });
+    let order = await call("resting", "get_order", until);
+    for (let tick = 0; tick < 5000 && order.status !== "filled"; tick += 1) {
+      await call("market_simulator", "next_tick");
+      order = await call("resting", "get_order", until);
+    }
+    expect(order).toMatchObject({ status: "filled", order_id: "order-1" });
+    expect(order.filled_price).toBeLessThanOrEqual(limit_price);
+    expect(await call("resting", "get_positions")).toMatchObject({ positions: { SOLZAR: 1 } });
+  });
+
+  it.each([
+    ["a quantity that no account can hold", { quantity: 1e305 }],
+    ["a quantity too small to be kept", { quantity: 1e-12 }],
+    ["a symbol that is not traded", { symbol: "DOGEZAR" }],
+    ["a symbol that every object has", { symbol: "constructor" }],
+    ["a side that is none", { side: "hold" }],
+    ["a limit order without a limit", { type: "limit" }],
+    ["no client_order_id", { client_order_id: null }],
+  ])("paper trading refuses %s as its caller's mistake, and loses nothing", async (_, mistake) => {
+    const before = await call("paper_trading_v2", "get_positions");
+    const order = { client_order_id: "m-1", symbol: "BTCZAR", side: "buy", type: "market", quantity: 1, ...mistake };
+    for (let count = 0; count < 12; count += 1) {
+      expect(await isMistake(call("paper_trading_v2", "place_order", order))).toBe(true);
+    }
+    expect(await call("paper_trading_v2", "get_positions")).toEqual(before);
+    expect(await isMistake(call("paper_trading_v2", "get_order", { client_order_id: "m-1" }))).toBe(true);
+  });
+
+  it.each(["constructor", "__proto__", "toString"])(
+    "paper trading takes %s as an order's id",
+    async (client_order_id) => {
+      const order = { client_order_id, symbol: "XRPZAR", side: "buy", type: "market", quantity: 1 };
+      const unknown = call("paper_trading_v2", "get_order", { client_order_id });
+      await expect(unknown).rejects.toThrow(`there is no order "${client_order_id}"`);
+      const placed = await call("paper_trading_v2", "place_order", order);
+      expect(placed).toMatchObject({ status: "filled", client_order_id });
+      expect(await call("paper_trading_v2", "place_order", order)).toEqual(placed);
+      const { orders } = await call("paper_trading_v2", "list_orders");
+      expect(
+        (orders as { client_order_id: string }[]).filter((each) => each.client_order_id === client_order_id),
+      ).toEqual([placed]);
+    },
+  );
+
+  it("paper trading tells what it knows while there are no prices", async () => {
+    await engine.modules.register("lonely", {
+      modulePath: "src.trading.services.paper_trading_v2",
+      dependencies: ["market_simulator"],
+    });
+    await engine.modules.load("lonely");
+    const order = { client_order_id: "o-1", symbol: "BTCZAR", side: "buy", type: "limit", quantity: 1, limit_price: 1 };
+    const placed = await call("lonely", "place_order", order);
+    await engine.breakers.open("module:market_simulator");
+    try {
+      expect(await call("lonely", "list_orders")).toEqual({ orders: [placed] });
+      const matching = call("lonely", "match_orders");
+      await expect(matching).rejects.toThrow("breaker module:market_simulator is open");
+      expect(await isMistake(matching)).toBe(false);
+    } finally {
+      await engine.breakers.reset("module:market_simulator");
+    }
+  });
+
   it("paper trading 3 takes over the book of 2, and adds fees and profit", async () => {
     const order = { client_order_id: "s-1", symbol: "XRPZAR", side: "buy", type: "market", quantity: 100 };
     const placed = await call("paper_trading_v2", "place_order", order);
@@ -86,10 +170,22 @@ describe("the example", () => {
     expect(swapped).toBe(true);
     expect(await call("paper_trading_v2", "get_order", { client_order_id: "s-1" })).toEqual(placed);
     const sold = await call("paper_trading_v2", "place_order", { ...order, client_order_id: "s-2", side: "sell" });
-    const value = 100 * Number(sold.filled_price);
-    const { realised_pnl, fees } = await call("paper_trading_v2", "get_pnl");
-    expect(Number(fees)).toBeCloseTo(value * 0.001, 6);
-    expect(Number(realised_pnl)).toBeLessThanOrEqual(value);
+    const fee = 0.001 * 100 * Number(sold.filled_price);
+    const before = await call("paper_trading_v2", "get_pnl");
+    expect(Number(before.fees)).toBeCloseTo(fee, 6);
+    // A round trip at one price more: it wins nothing, and costs its fees.
+    const again = { ...order, symbol: "SOLZAR", quantity: 3 };
+    const opened = await call("paper_trading_v2", "place_order", { ...again, client_order_id: "s-3" });
+    const held = await call("paper_trading_v2", "get_pnl");
+    expect(held.average_prices).toMatchObject({ SOLZAR: opened.filled_price });
+    const closed = await call("paper_trading_v2", "place_order", { ...again, client_order_id: "s-4", side: "sell" });
+    const after = await call("paper_trading_v2", "get_pnl");
+    const [bought, gone] = [Number(opened.filled_price) * 3, Number(closed.filled_price) * 3];
+    expect(Number(after.realised_pnl) - Number(before.realised_pnl)).toBeCloseTo(
+      gone - bought - (gone + bought) / 1000,
+      5,
+    );
+    expect(after.average_prices).not.toHaveProperty("SOLZAR");
   });
 
   it("predictors follow a trend, and the versions differ", async () => {
@@ -107,6 +203,63 @@ describe("the example", () => {
     expect(one.probabilities).not.toEqual(two.probabilities);
   });
 
+  it("predictors take a whole batch of prices, and leave room for others", async () => {
+    const inputs = Array.from({ length: 1000 }, (_, index) => ({ prices: [1, 2, 3, 4, 5 + index] }));
+    const { predictions } = await call("neural_predictor", "predict_batch", { inputs });
+    expect(predictions).toHaveLength(1000);
+    const more = call("neural_predictor", "predict_batch", { inputs: [...inputs, ...inputs] });
+    await expect(more).rejects.toThrow("inputs must be a list of at most 1000");
+  });
+
+  it("predictors say of wrong prices that they are the caller's", async () => {
+    for (const input of [{ prices: [1, 2, 3] }, { prices: [1, 2, 3, null, 5] }, { features: [1, 2] }, null]) {
+      expect(await isMistake(call("neural_predictor", "predict", input))).toBe(true);
+    }
+  });
+
+  it("the simulator's history ends with the price of now, its quotes and its depth are around that", async () => {
+    await call("market_simulator", "next_tick", { count: 5000 });
+    const symbol = "ETHZAR";
+    const [before, history, quote, depth, after] = [
+      await call("market_simulator", "get_price", { symbol }),
+      await call("market_simulator", "get_history", { symbol, count: 1000 }),
+      await call("market_simulator", "get_quote", { symbol }),
+      await call("market_simulator", "get_depth", { symbol, levels: 3 }),
+      await call("market_simulator", "get_price", { symbol }),
+    ];
+    expect(Number(before.tick)).toBeGreaterThanOrEqual(5000);
+    expect(history.prices).toHaveLength(1000);
+    // Time goes on while it is asked.
+    expect([before.price, after.price]).toContain((history.prices as number[]).at(-1));
+    const { bids, asks } = depth as Record<"bids" | "asks", { price: number }[]>;
+    const prices = [...bids.map(({ price }) => price).reverse(), ...asks.map(({ price }) => price)];
+    expect(prices).toEqual([...prices].sort((a, b) => a - b));
+    expect(prices).toHaveLength(6);
+    expect(Number(quote.bid)).toBeLessThan(Number(quote.ask));
+  });
+
+  it.each([
+    ["get_price", null],
+    ["get_price", { symbol: "__proto__" }],
+    ["get_history", { symbol: "BTCZAR", count: 1001 }],
+    ["get_history", null],
+    ["get_quote", { symbol: 7 }],
+    ["get_depth", { symbol: "BTCZAR", levels: 0 }],
+    ["next_tick", { count: -1 }],
+  ])("the simulator says of %s(%j) that it is the caller's mistake", async (method, input) => {
+    expect(await isMistake(call("market_simulator", method, input))).toBe(true);
+  });
+
+  it("the gateway quotes around the price, fails as often as it is told to, and says what is the caller's", async () => {
+    const { bid, ask } = await call("exchange_gateway", "get_ticker", { symbol: "BTCZAR" });
+    expect(Number(bid)).toBeLessThan(Number(ask));
+    await call("exchange_gateway", "inject_fault", { calls: 1 });
+    await expect(call("exchange_gateway", "get_ticker", { symbol: "BTCZAR" })).rejects.toThrow("503");
+    await call("exchange_gateway", "get_ticker", { symbol: "BTCZAR" });
+    expect(await isMistake(call("exchange_gateway", "get_ticker", { symbol: "DOGE" }))).toBe(true);
+    expect(await isMistake(call("exchange_gateway", "inject_fault"))).toBe(true);
+  });
+
   it("the simulator gives the same prices for the same seed, and tells which symbols it knows", async () => {
     const history = async (): Promise<number[]> => {
       const { instance } = await engine.modules.startFresh("market_simulator");
@@ -118,7 +271,6 @@ describe("the example", () => {
     const [first, second] = [await history(), await history()];
     expect(new Set(first).size).toBeGreaterThan(90);
     expect(second).toEqual(first);
-    const error = await call("market_simulator", "get_price", { symbol: "DOGE" }).catch((thrown: unknown) => thrown);
-    expect(isReason(error, "MODULE_METHOD_FAILED") && error.metadata.caller_fault).toBe("true");
+    expect(await isMistake(call("market_simulator", "get_price", { symbol: "DOGE" }))).toBe(true);
   });
 });

@@ -4,6 +4,8 @@ import { forward, type Layer } from "./network.ts";
 const OUTCOMES = ["down", "neutral", "up"] as const;
 const FEATURES = 5;
 const MAX_BATCH = 1000;
+/** Of a batch: more would crowd others out of the feature extractor. */
+const AT_ONCE = 16;
 
 /** Features, or prices that the feature extractor makes features of. */
 export interface PredictorInput {
@@ -51,7 +53,12 @@ export default class NeuralPredictor implements HeliosModule {
     if (!Array.isArray(input?.inputs) || input.inputs.length > MAX_BATCH) {
       throw wrong(`inputs must be a list of at most ${MAX_BATCH}`);
     }
-    return { predictions: await Promise.all(input.inputs.map((each) => this.predict(each))) };
+    const predictions: Prediction[] = [];
+    for (let start = 0; start < input.inputs.length; start += AT_ONCE) {
+      const some = input.inputs.slice(start, start + AT_ONCE);
+      predictions.push(...(await Promise.all(some.map((each) => this.predict(each)))));
+    }
+    return { predictions };
   }
 
   protected _infer(features: readonly number[]): Prediction {
@@ -79,10 +86,9 @@ export default class NeuralPredictor implements HeliosModule {
       const answer = await this.#ctx?.call("feature_extractor", "extract", { prices: input.prices });
       return checked((answer as { features: number[] }).features);
     } catch (error) {
-      // Wrong prices are the caller's; everything else is a failure of ours.
-      const message = (error as Error).message;
-      if (/prices/.test(message)) throw wrong(message);
-      throw error;
+      // All that the extractor itself refuses is prices, and those came from our caller.
+      const { code, message } = error as { code?: string; message: string };
+      throw code === "MODULE_METHOD_FAILED" ? wrong(message) : error;
     }
   }
 }

@@ -1,4 +1,6 @@
 import type { HeliosModule, ModuleContext } from "helios/module";
+import { wrong } from "./paper/book.ts";
+import { priceOf } from "./paper/price.ts";
 
 /** The exchange's side of the price: what a trader pays above and gets below the middle. */
 const HALF_SPREAD = 0.0005;
@@ -22,14 +24,13 @@ export default class ExchangeGateway implements HeliosModule {
       this.#failuresLeft -= 1;
       throw new Error("503 Service Unavailable");
     }
-    const quote = (await this.#ctx?.call("market_simulator", "get_price", { symbol: input.symbol })) as {
-      price: number;
-    };
-    return { symbol: input.symbol, bid: quote.price * (1 - HALF_SPREAD), ask: quote.price * (1 + HALF_SPREAD) };
+    const price = await priceOf(this.#ctx, input?.symbol);
+    return { symbol: input.symbol, bid: price * (1 - HALF_SPREAD), ask: price * (1 + HALF_SPREAD) };
   }
 
   /** Lets the next `calls` calls of `getTicker` fail. */
   injectFault(input: { calls: number }): { failing_calls: number } {
+    if (!Number.isInteger(input?.calls) || input.calls < 0) throw wrong("calls must be a whole number, at least 0");
     this.#failuresLeft = input.calls;
     return { failing_calls: input.calls };
   }

@@ -6,67 +6,111 @@ interface Market {
   readonly volatility: number;
 }
 
-const MARKETS: Readonly<Record<string, Market>> = {
-  BTCZAR: { start: 1_200_000, volatility: 0.0008 },
-  ETHZAR: { start: 65_000, volatility: 0.001 },
-  XRPZAR: { start: 10, volatility: 0.0015 },
-  SOLZAR: { start: 3000, volatility: 0.0012 },
-};
+const MARKETS: ReadonlyMap<string, Market> = new Map([
+  ["BTCZAR", { start: 1_200_000, volatility: 0.0008 }],
+  ["ETHZAR", { start: 65_000, volatility: 0.001 }],
+  ["XRPZAR", { start: 10, volatility: 0.0015 }],
+  ["SOLZAR", { start: 3000, volatility: 0.0012 }],
+]);
 
 const TICK_MS = 1000;
+/** Prices that are kept; so many ticks have gone by when the simulation begins. */
 const MAX_HISTORY = 1000;
+const MAX_TICKS = 10_000;
+const MAX_LEVELS = 50;
+/** Of the price: how far the best bid and ask are from it, and a level of the depth from the next. */
+const HALF_SPREAD = 0.0005;
+const LEVEL_STEP = 0.0002;
 
 interface Price {
   readonly symbol: string;
   readonly price: number;
-  /** Counts the seconds since the simulation began. */
+  /** Counts the ticks since the simulation began. */
   readonly tick: number;
+}
+
+interface Level {
+  readonly price: number;
+  readonly quantity: number;
+}
+
+interface Path {
+  readonly random: () => number;
+  readonly prices: number[];
+  /** Which tick the first of the prices is of. */
+  first: number;
 }
 
 /**
  * Prices of a few markets, moving at random but the same for the same seed (`config.seed`): geometric Brownian motion,
- * one tick a second.
+ * one tick a second, and as many more as are asked for.
  */
 export default class MarketSimulator implements HeliosModule {
   static readonly version = "1.0.0";
-  #now: () => number = () => 0;
+  #elapsed: () => number = () => 0;
+  #skipped = 0;
   #seed = 1;
-  readonly #paths = new Map<string, { random: () => number; prices: number[]; first: number }>();
+  readonly #paths = new Map<string, Path>();
 
   start(ctx: ModuleContext): void {
     const began = ctx.clock.monotonic();
-    this.#now = () => Math.floor((ctx.clock.monotonic() - began) / TICK_MS);
+    this.#elapsed = () => Math.floor((ctx.clock.monotonic() - began) / TICK_MS);
     this.#seed = typeof ctx.config.seed === "number" ? ctx.config.seed : 1;
   }
 
   /** The symbols that have a price. */
   listSymbols(): { symbols: string[] } {
-    return { symbols: Object.keys(MARKETS) };
+    return { symbols: [...MARKETS.keys()] };
   }
 
   /** The price now. */
   getPrice(input: { symbol: string }): Price {
-    const tick = this.#now();
-    return { symbol: input.symbol, price: this.#priceAt(input?.symbol, tick), tick };
+    const tick = this.#tick();
+    return { symbol: input?.symbol, price: cents(this.#priceAt(input?.symbol, tick)), tick };
   }
 
-  /** The last `count` prices, oldest first; at most 1,000. */
+  /** The last `count` prices, oldest first, the price now the last; at most 1,000. */
   getHistory(input: { symbol: string; count?: number }): { symbol: string; prices: number[] } {
-    const count = input.count ?? 30;
-    if (!Number.isInteger(count) || count < 1 || count > MAX_HISTORY) {
-      throw wrong(`count must be a whole number from 1 to ${MAX_HISTORY}, not ${count}`);
-    }
-    const tick = this.#now();
-    // Before the simulation began, prices are those of its first ticks: there is always a history.
-    const last = Math.max(tick, count - 1);
-    const prices = Array.from({ length: count }, (_, index) => this.#priceAt(input.symbol, last - count + 1 + index));
+    const count = wholeNumber("count", input?.count ?? 30, MAX_HISTORY);
+    const first = this.#tick() - count + 1;
+    const prices = Array.from({ length: count }, (_, index) => cents(this.#priceAt(input?.symbol, first + index)));
     return { symbol: input.symbol, prices };
   }
 
+  /** The best bid and ask now. */
+  getQuote(input: { symbol: string }): { symbol: string; bid: number; ask: number; tick: number } {
+    const tick = this.#tick();
+    const price = this.#priceAt(input?.symbol, tick);
+    return { symbol: input.symbol, bid: cents(price * (1 - HALF_SPREAD)), ask: cents(price * (1 + HALF_SPREAD)), tick };
+  }
+
+  /** Bids and asks, best first: the further from the price, the more is offered. `levels` is at most 50. */
+  getDepth(input: { symbol: string; levels?: number }): { symbol: string; bids: Level[]; asks: Level[] } {
+    const levels = wholeNumber("levels", input?.levels ?? 5, MAX_LEVELS);
+    const price = this.#priceAt(input?.symbol, this.#tick());
+    const side = (direction: 1 | -1): Level[] =>
+      Array.from({ length: levels }, (_, level) => ({
+        price: cents(price * (1 + direction * (HALF_SPREAD + level * LEVEL_STEP))),
+        quantity: level + 1,
+      }));
+    return { symbol: input.symbol, bids: side(-1), asks: side(1) };
+  }
+
+  /** Moves all prices on by `count` ticks (1 if absent, at most 10,000), beside those that time brings. */
+  nextTick(input?: { count?: number } | null): { tick: number } {
+    this.#skipped += wholeNumber("count", input?.count ?? 1, MAX_TICKS);
+    return { tick: this.#tick() };
+  }
+
+  #tick(): number {
+    return this.#elapsed() + this.#skipped;
+  }
+
   #priceAt(symbol: string, tick: number): number {
-    const market = MARKETS[symbol];
-    if (market === undefined)
-      throw wrong(`unknown symbol ${JSON.stringify(symbol)}; there are ${Object.keys(MARKETS)}`);
+    const market = MARKETS.get(symbol);
+    if (market === undefined) {
+      throw wrong(`unknown symbol ${JSON.stringify(symbol)}; there are ${[...MARKETS.keys()].join(", ")}`);
+    }
     const path = this.#pathOf(symbol, market);
     while (path.first + path.prices.length <= tick) {
       const last = path.prices.at(-1) ?? market.start;
@@ -76,17 +120,24 @@ export default class MarketSimulator implements HeliosModule {
         path.first += MAX_HISTORY;
       }
     }
-    return Math.round((path.prices[tick - path.first] ?? market.start) * 100) / 100;
+    return path.prices[tick - path.first] ?? market.start;
   }
 
-  #pathOf(symbol: string, market: Market) {
+  #pathOf(symbol: string, market: Market): Path {
     const known = this.#paths.get(symbol);
     if (known !== undefined) return known;
     const salt = [...symbol].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, this.#seed);
-    const path = { random: mulberry32(salt), prices: [market.start], first: 0 };
+    const path = { random: mulberry32(salt), prices: [market.start], first: -MAX_HISTORY };
     this.#paths.set(symbol, path);
     return path;
   }
+}
+
+const cents = (price: number): number => Math.round(price * 100) / 100;
+
+function wholeNumber(name: string, value: unknown, most: number): number {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most) return value as number;
+  throw wrong(`${name} must be a whole number from 1 to ${most}, not ${JSON.stringify(value)}`);
 }
 
 function wrong(message: string): Error {

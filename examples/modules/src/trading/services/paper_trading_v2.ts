@@ -1,18 +1,11 @@
 import type { HeliosModule, ModuleContext } from "helios/module";
-import {
-  type Book,
-  emptyBook,
-  type Fill,
-  fill,
-  type Order,
-  type OrderRequest,
-  readOrder,
-  wrong,
-} from "./paper/book.ts";
+import { type Book, crosses, emptyBook, fill, type Order, type OrderRequest, readOrder, wrong } from "./paper/book.ts";
+import { priceOf } from "./paper/price.ts";
 
 /**
- * Trades on paper: market orders fill at once at the simulator's price, limit orders rest until the price crosses them.
- * An order is known by its client's id: sent twice, it is one order.
+ * Trades on paper, on margin: market orders fill at once at the simulator's price; limit orders rest, and fill when they
+ * or their positions are looked at and the price has crossed. An order is known by its client's id: sent twice, it is
+ * one order.
  */
 export default class PaperTradingV2 implements HeliosModule {
   static readonly version: string = "2.0.0";
@@ -26,47 +19,55 @@ export default class PaperTradingV2 implements HeliosModule {
   /** Places an order; the answer's status is `filled` or `open`. */
   async placeOrder(input: OrderRequest): Promise<Order> {
     const request = readOrder(input);
-    const known = this.book.orders[request.client_order_id];
+    const { client_order_id, symbol } = request;
+    const known = this.book.orders.get(client_order_id);
     if (known !== undefined) return known;
-    const price = await this.#priceOf(request.symbol);
+    const price = await priceOf(this.#ctx, symbol);
     // Another call with the same id may have been faster while the price was asked for.
-    const meanwhile = this.book.orders[request.client_order_id];
+    const meanwhile = this.book.orders.get(client_order_id);
     if (meanwhile !== undefined) return meanwhile;
-    const order: Order = { ...request, order_id: `order-${++this.book.last_id}`, status: "open", filled_price: null };
-    this.book.orders[request.client_order_id] = order;
+    this.book.last_id += 1;
+    const order: Order = { ...request, order_id: `order-${this.book.last_id}`, status: "open", filled_price: null };
+    this.book.orders.set(client_order_id, order);
     return this.#tryToFill(order, price);
   }
 
   /** Takes an open order out of the market. */
   cancelOrder(input: { client_order_id: string }): Order {
-    const order = this.getOrder(input);
+    const order = this.#find(input);
     if (order.status === "filled") throw wrong(`order ${order.client_order_id} is filled already`);
-    return this.#keep({ ...order, status: "cancelled" });
+    const cancelled: Order = { ...order, status: "cancelled" };
+    this.book.orders.set(order.client_order_id, cancelled);
+    return cancelled;
   }
 
-  getOrder(input: { client_order_id: string }): Order {
-    const order = this.book.orders[input?.client_order_id];
-    if (order === undefined) throw wrong(`there is no order ${JSON.stringify(input?.client_order_id)}`);
-    return order;
+  async getOrder(input: { client_order_id: string }): Promise<Order> {
+    this.#find(input);
+    await this.#refresh();
+    return this.#find(input);
   }
 
-  listOrders(): { orders: Order[] } {
-    return { orders: Object.values(this.book.orders) };
+  /** In the order in which they were placed. */
+  async listOrders(): Promise<{ orders: Order[] }> {
+    await this.#refresh();
+    return { orders: [...this.book.orders.values()] };
   }
 
   /** What is held, by symbol, and the cash that is left. */
-  getPositions(): { positions: Record<string, number>; cash: number } {
-    return { positions: this.book.positions, cash: this.book.cash };
+  async getPositions(): Promise<{ positions: Record<string, number>; cash: number }> {
+    await this.#refresh();
+    const held = [...this.book.positions].map(([symbol, { quantity }]) => [symbol, quantity] as const);
+    return { positions: Object.fromEntries(held), cash: this.book.cash };
   }
 
   /** Fills the open orders that the price has crossed; the answer lists them. */
   async matchOrders(): Promise<{ filled: Order[] }> {
     const filled: Order[] = [];
-    for (const { client_order_id, symbol } of this.listOrders().orders.filter(({ status }) => status === "open")) {
-      const price = await this.#priceOf(symbol);
-      const order = this.getOrder({ client_order_id });
-      if (order.status === "open" && this.#tryToFill(order, price).status === "filled") {
-        filled.push(this.getOrder({ client_order_id }));
+    for (const symbol of new Set(this.#open().map((order) => order.symbol))) {
+      const price = await priceOf(this.#ctx, symbol);
+      for (const order of this.#open().filter((each) => each.symbol === symbol)) {
+        const tried = this.#tryToFill(order, price);
+        if (tried.status === "filled") filled.push(tried);
       }
     }
     return { filled };
@@ -77,6 +78,7 @@ export default class PaperTradingV2 implements HeliosModule {
   }
 
   importState(state: Book): void {
+    if (!(state?.orders instanceof Map && state.positions instanceof Map)) throw new Error("the state is no book");
     this.book = { ...emptyBook(), ...state };
   }
 
@@ -85,22 +87,26 @@ export default class PaperTradingV2 implements HeliosModule {
     return 0;
   }
 
+  /** Without prices, what is asked for is told as it was when there were some. */
+  async #refresh(): Promise<void> {
+    try {
+      await this.matchOrders();
+    } catch (error) {
+      this.#ctx?.log.warn("open orders were not matched", { error: (error as Error).message });
+    }
+  }
+
+  #open(): Order[] {
+    return [...this.book.orders.values()].filter(({ status }) => status === "open");
+  }
+
   #tryToFill(order: Order, price: number): Order {
-    const crosses =
-      order.side === "buy" ? price <= (order.limit_price ?? price) : price >= (order.limit_price ?? price);
-    if (!crosses) return order;
-    const filled: Fill = { order, price, fee: this._feeOf(price * order.quantity) };
-    this.book = fill(this.book, filled);
-    return this.getOrder(order);
+    return crosses(order, price) ? fill(this.book, order, price, this._feeOf(price * order.quantity)) : order;
   }
 
-  #keep(order: Order): Order {
-    this.book.orders[order.client_order_id] = order;
+  #find(input: { client_order_id: string }): Order {
+    const order = this.book.orders.get(input?.client_order_id);
+    if (order === undefined) throw wrong(`there is no order ${JSON.stringify(input?.client_order_id)}`);
     return order;
-  }
-
-  async #priceOf(symbol: string): Promise<number> {
-    const quote = (await this.#ctx?.call("market_simulator", "get_price", { symbol })) as { price: number };
-    return quote.price;
   }
 }

@@ -9,8 +9,9 @@ export default class PaperTradingV3 extends PaperTradingV2 {
 
   /** What was won or lost by closing positions, fees taken off, and what the fees came to. */
   getPnl(): { realised_pnl: number; fees: number; average_prices: Record<string, number> } {
-    const { realised_pnl, fees, average_prices } = this.book;
-    return { realised_pnl, fees, average_prices };
+    const { realised_pnl, fees, positions } = this.book;
+    const averages = [...positions].map(([symbol, { average_price }]) => [symbol, average_price] as const);
+    return { realised_pnl, fees, average_prices: Object.fromEntries(averages) };
   }
 
   protected override _feeOf(value: number): number {

@@ -16,81 +16,93 @@ export interface Order extends OrderRequest {
   readonly filled_price: number | null;
 }
 
+export interface Position {
+  /** Negative where more was sold than bought. */
+  readonly quantity: number;
+  /** What a unit cost on average. */
+  readonly average_price: number;
+}
+
 /** Everything that a paper trading service knows: plain data, so that the next version can take it over. */
 export interface Book {
   last_id: number;
   /** By the client's order id. */
-  orders: Record<string, Order>;
-  /** By symbol; negative where more was sold than bought. */
-  positions: Record<string, number>;
-  /** What a unit of each position cost on average. */
-  average_prices: Record<string, number>;
+  readonly orders: Map<string, Order>;
+  /** By symbol; what is closed is not there. */
+  readonly positions: Map<string, Position>;
+  /** Below zero where more was bought than was there: on paper, margin is free. */
   cash: number;
   fees: number;
+  /** What closing positions has won or lost, fees taken off. */
   realised_pnl: number;
 }
 
-export interface Fill {
-  readonly order: Order;
-  readonly price: number;
-  readonly fee: number;
-}
+export const STARTING_CASH = 1_000_000;
 
-const STARTING_CASH = 1_000_000;
+/** Quantities are kept to eight places, as exchanges do. */
+const PLACES = 1e8;
+const MAX_QUANTITY = 1e9;
+const MAX_PRICE = 1e12;
+const MAX_ID = 128;
 
 export function emptyBook(): Book {
-  return {
-    last_id: 0,
-    orders: {},
-    positions: {},
-    average_prices: {},
-    cash: STARTING_CASH,
-    fees: 0,
-    realised_pnl: 0,
-  };
+  return { last_id: 0, orders: new Map(), positions: new Map(), cash: STARTING_CASH, fees: 0, realised_pnl: 0 };
 }
 
 /** An order as it was sent, checked. */
 export function readOrder(input: OrderRequest): OrderRequest {
   if (typeof input !== "object" || input === null) throw wrong("an order must be an object");
   const { client_order_id, symbol, side, type = "market", quantity, limit_price = null } = input;
-  if (typeof client_order_id !== "string" || client_order_id === "") throw wrong("client_order_id must be a text");
+  if (typeof client_order_id !== "string" || client_order_id === "" || client_order_id.length > MAX_ID) {
+    throw wrong(`client_order_id must be a text of at most ${MAX_ID} characters`);
+  }
   if (typeof symbol !== "string" || symbol === "") throw wrong("symbol must be a text");
   if (side !== "buy" && side !== "sell") throw wrong(`side must be buy or sell, not ${JSON.stringify(side)}`);
   if (type !== "market" && type !== "limit") throw wrong(`type must be market or limit, not ${JSON.stringify(type)}`);
-  if (!isPositive(quantity)) throw wrong(`quantity must be above 0, not ${JSON.stringify(quantity)}`);
-  if (type === "limit" && !isPositive(limit_price)) throw wrong("a limit order needs a limit_price above 0");
-  return { client_order_id, symbol, side, type, quantity, limit_price: type === "limit" ? limit_price : null };
+  if (!isBetween(quantity, 1 / PLACES, MAX_QUANTITY)) {
+    throw wrong(`quantity must be from ${1 / PLACES} to ${MAX_QUANTITY}, not ${JSON.stringify(quantity)}`);
+  }
+  if (type === "limit" && !isBetween(limit_price, 1 / PLACES, MAX_PRICE)) {
+    throw wrong(`a limit order needs a limit_price above 0, at most ${MAX_PRICE}`);
+  }
+  const price = type === "limit" ? limit_price : null;
+  return { client_order_id, symbol, side, type, quantity: rounded(quantity), limit_price: price };
 }
 
-const isPositive = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
+const isBetween = (value: unknown, least: number, most: number): boolean =>
+  typeof value === "number" && value >= least && value <= most;
 
-/** The book after an order was filled: the order, the position and its average price, the cash, the profit. */
-export function fill(book: Book, { order, price, fee }: Fill): Book {
+/** Whether an order can be filled at that price. */
+export function crosses({ side, limit_price }: OrderRequest, price: number): boolean {
+  const limit = limit_price ?? price;
+  return side === "buy" ? price <= limit : price >= limit;
+}
+
+/** Fills an order: the order, its position, the cash and the profit change together. */
+export function fill(book: Book, order: Order, price: number, fee: number): Order {
   const { symbol, quantity } = order;
   const signed = order.side === "buy" ? quantity : -quantity;
-  const held = book.positions[symbol] ?? 0;
-  const average = book.average_prices[symbol] ?? 0;
-  const position = rounded(held + signed);
+  const held = book.positions.get(symbol) ?? { quantity: 0, average_price: 0 };
   // What goes against the position held realises its profit; what is left over begins or adds to a position.
-  const closed = Math.sign(held) === -Math.sign(signed) ? Math.min(Math.abs(held), quantity) : 0;
-  const opened = quantity - closed;
-  const profit = closed * (price - average) * Math.sign(held);
-  const basis = closed === Math.abs(held) ? 0 : Math.abs(held) - closed;
-  const averageNow = basis + opened === 0 ? 0 : (average * basis + price * opened) / (basis + opened);
-  return {
-    ...book,
-    orders: { ...book.orders, [order.client_order_id]: { ...order, status: "filled", filled_price: price } },
-    positions: { ...book.positions, [symbol]: position },
-    average_prices: { ...book.average_prices, [symbol]: averageNow },
-    cash: rounded(book.cash - signed * price - fee),
-    fees: rounded(book.fees + fee),
-    realised_pnl: rounded(book.realised_pnl + profit - fee),
-  };
+  const closed = Math.sign(held.quantity) === -Math.sign(signed) ? Math.min(Math.abs(held.quantity), quantity) : 0;
+  const [kept, opened] = [Math.abs(held.quantity) - closed, quantity - closed];
+  const position = rounded(held.quantity + signed);
+  if (position === 0) book.positions.delete(symbol);
+  else {
+    const average_price = (held.average_price * kept + price * opened) / (kept + opened);
+    book.positions.set(symbol, { quantity: position, average_price });
+  }
+  const profit = closed * (price - held.average_price) * Math.sign(held.quantity);
+  book.cash = rounded(book.cash - signed * price - fee);
+  book.fees = rounded(book.fees + fee);
+  book.realised_pnl = rounded(book.realised_pnl + profit - fee);
+  const filled: Order = { ...order, status: "filled", filled_price: price };
+  book.orders.set(order.client_order_id, filled);
+  return filled;
 }
 
 /** Keeps sums of decimal quantities free of binary dust. */
-const rounded = (value: number): number => Math.round(value * 1e8) / 1e8;
+const rounded = (value: number): number => Math.round(value * PLACES) / PLACES;
 
 /** An error that says that the caller was wrong, not the service. */
 export function wrong(message: string): Error {
