@@ -15,8 +15,14 @@ let port: Port;
 let number: number;
 let shutdown: AbortController;
 
-/** Pings so often and waits so long for an answer; by default never, within a test. */
-async function start(pingIntervalMs = 600_000, pingTimeoutMs = 600_000): Promise<void> {
+const NEVER = 600_000;
+
+/** By default no timeout falls due within a test. */
+async function start({
+  firstByteTimeoutMs = NEVER,
+  pingIntervalMs = NEVER,
+  pingTimeoutMs = NEVER,
+} = {}): Promise<void> {
   const serving = createServingSwitch();
   serving.set(true);
   shutdown = new AbortController();
@@ -26,7 +32,7 @@ async function start(pingIntervalMs = 600_000, pingTimeoutMs = 600_000): Promise
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });
-  port = createPort({ handler, firstByteTimeoutMs: 100, pingIntervalMs, pingTimeoutMs });
+  port = createPort({ handler, firstByteTimeoutMs, pingIntervalMs, pingTimeoutMs });
   number = await port.listen("127.0.0.1", 0);
 }
 
@@ -129,13 +135,15 @@ describe("one port", () => {
   });
 
   it("closes a connection that says nothing", async () => {
+    await stop();
+    await start({ firstByteTimeoutMs: 50 });
     const socket = await open();
     await once(socket, "close");
   });
 
   it("keeps an HTTP/2 connection that answers pings, and cuts one that does not", async () => {
     await stop();
-    await start(20, 2000);
+    await start({ pingIntervalMs: 20, pingTimeoutMs: 2000 });
     const living = connectHttp2(baseUrl());
     await once(living, "connect");
     const dead = await open();
