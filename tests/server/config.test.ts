@@ -6,7 +6,7 @@ import { type Config, flagOf, readCommand, SETTINGS } from "../../src/server/con
 
 const HOME = join(import.meta.dirname, "../..");
 
-const read = (args: string[], env: Record<string, string> = {}) => readCommand(args, env, "/work/dir", "1.2.3");
+const read = (args: string[], env: Record<string, string> = {}) => readCommand(args, env, "/srv/dir", "1.2.3");
 
 function config(args: string[], env: Record<string, string> = {}): Config {
   const command = read(args, env);
@@ -25,18 +25,18 @@ describe("settings", () => {
     expect(config([])).toEqual({
       host: "127.0.0.1",
       port: 8000,
-      dataDir: "/work/dir/data",
+      dataDir: "/srv/dir/data",
       modulesRoot: join(HOME, "examples/modules"),
       modulesFile: join(HOME, "config/modules.json"),
       flagsFile: join(HOME, "config/feature_flags.json"),
-      logDir: "/work/dir/logs",
+      logDir: "/srv/dir/logs",
       logLevel: "info",
     });
   });
 
   it("are read from the environment, and a flag outranks it in both of its forms", () => {
     const env = { HELIOS_PORT: "9000", HELIOS_HOST: "::1", HELIOS_DATA_DIR: "there" };
-    expect(config([], env)).toMatchObject({ port: 9000, host: "::1", dataDir: "/work/dir/there" });
+    expect(config([], env)).toMatchObject({ port: 9000, host: "::1", dataDir: "/srv/dir/there" });
     expect(config(["--port", "9001"], env).port).toBe(9001);
     expect(config(["--port=9002"], env).port).toBe(9002);
   });
@@ -47,7 +47,7 @@ describe("settings", () => {
     writeFileSync(join(root, "modules.json"), "{}");
     expect(config(["--modules-root", root]).modulesFile).toBe(join(root, "modules.json"));
     const other = config(["--modules-root", root, "--modules-file", "other.json"]);
-    expect(other.modulesFile).toBe("/work/dir/other.json");
+    expect(other.modulesFile).toBe("/srv/dir/other.json");
   });
 
   it("cannot be changed once they are read", () => {
