@@ -42,6 +42,8 @@ export class Collection<T> {
   readonly prefix: string;
   readonly #feed: Feed;
   readonly #byName = new Map<string, Resource<T>>();
+  /** By name: settled when the last writer so far has written. */
+  readonly #turns = new Map<string, Promise<void>>();
   /** The answer of `list` until something changes: many watchers start with it. */
   #sorted: readonly Resource<T>[] | undefined;
   readonly #listeners: ((delta: Delta<T>) => void)[] = [];
@@ -90,7 +92,11 @@ export class Collection<T> {
    *
    * @param etag if given and not empty, the present resource must have it: else ETAG_MISMATCH.
    */
-  async change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
+  change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
+    return this.#inTurn(name, () => this.#change(name, cause, decide, etag));
+  }
+
+  async #change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
     for (;;) {
       const current = this.#byName.get(name);
       this.#checkEtag(name, current, etag);
@@ -110,10 +116,19 @@ export class Collection<T> {
   }
 
   /** Deletes the resource if `check` does not throw; resolves to what it was, or undefined where there was none. */
-  async remove(
+  remove(
     name: string,
     cause: Cause,
     check: (current: Resource<T>) => void = () => {},
+    etag?: string,
+  ): Promise<Resource<T> | undefined> {
+    return this.#inTurn(name, () => this.#remove(name, cause, check, etag));
+  }
+
+  async #remove(
+    name: string,
+    cause: Cause,
+    check: (current: Resource<T>) => void,
     etag?: string,
   ): Promise<Resource<T> | undefined> {
     for (;;) {
@@ -135,6 +150,24 @@ export class Collection<T> {
   async history(name: string, limit: number, beforeRevision?: number): Promise<readonly Delta<T>[]> {
     const changes = await this.#feed.store.history(this.prefix + name, limit, beforeRevision);
     return changes.map((change) => this.#delta(change));
+  }
+
+  /**
+   * Writers of one resource in this process take turns: racing, all but one of them would lose, again and again. The
+   * compare-and-set is for writers elsewhere.
+   */
+  #inTurn<R>(name: string, write: () => Promise<R>): Promise<R> {
+    const before = this.#turns.get(name);
+    const written = before === undefined ? write() : before.then(write);
+    const over = written.then(
+      () => {},
+      () => {},
+    );
+    this.#turns.set(name, over);
+    void over.then(() => {
+      if (this.#turns.get(name) === over) this.#turns.delete(name);
+    });
+    return written;
   }
 
   /** After a lost race: waits until the winner's write is in the view. Anything else is the caller's. */
