@@ -7,3 +7,8 @@ export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: (
     promise.then(resolve, reject).finally(() => timer.cancel());
   });
 }
+
+/** So long for people, in whole ms: what is left of a deadline has many digits. */
+export function seconds(ms: number): string {
+  return `${Math.ceil(ms) / 1000} s`;
+}

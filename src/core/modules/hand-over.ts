@@ -2,8 +2,13 @@ import { within } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import type { Room } from "./room.ts";
 
-/** How long calls may be held while state is handed over. Held calls keep their deadlines. */
+/** How long calls may be held at most while state is handed over. Held calls keep their deadlines. */
 export const PAUSE_LIMIT_MS = 5000;
+
+/** How long calls of a module may be held: a call that was held must have time left to be answered. */
+function pauseLimit(callTimeoutMs: number): number {
+  return Math.min(PAUSE_LIMIT_MS, callTimeoutMs / 2);
+}
 
 /**
  * Holds the module's calls, lets those under way end, and hands what the old generation knows to the new one. The calls
@@ -12,15 +17,18 @@ export const PAUSE_LIMIT_MS = 5000;
  * All calls are held, those of other modules too: dependencies and fallbacks have no cycle, so a call that has to end
  * first never waits for one that is held.
  */
-export async function handOver(room: Room, name: string, old: Generation, candidate: Generation): Promise<void> {
+export async function handOver(
+  room: Room,
+  name: string,
+  { old, candidate, callTimeoutMs }: { old: Generation; candidate: Generation; callTimeoutMs: number },
+): Promise<void> {
   const { clock } = room;
-  const end = clock.monotonic() + PAUSE_LIMIT_MS;
+  const limitMs = pauseLimit(callTimeoutMs);
+  const end = clock.monotonic() + limitMs;
   const left = (): number => Math.max(1, end - clock.monotonic());
   room.router.lane(name).hold();
   const late = (): Error =>
-    new Error(
-      `${old.inFlight} calls were still under way in version ${old.running.version} after ${PAUSE_LIMIT_MS} ms`,
-    );
+    new Error(`${old.inFlight} calls were still under way in version ${old.running.version} after ${limitMs} ms`);
   await within(clock, left(), old.idle(), late);
   const state = await old.instance.exportState(left());
   await candidate.instance.importState(state, { fromVersion: old.running.version, schema: undefined }, left());

@@ -63,6 +63,11 @@ export class Lane {
     for (const waiter of [...this.#waiting]) waiter.refuse(refusal());
   }
 
+  /** Whether calls wait although there may be room. */
+  get held(): boolean {
+    return this.#traffic.to === "generation" && this.#traffic.held;
+  }
+
   /** From now on calls wait; those under way go on. */
   hold(): void {
     if (this.#traffic.to === "generation") this.#traffic = { ...this.#traffic, held: true };

@@ -79,7 +79,7 @@ export async function replaceRunning(
   try {
     candidate = await startCandidate(room, steps, module, replacement);
     await rehearse(room, tools, steps, { name, candidate, replacement });
-    await takeOver(room, steps, name, old, candidate);
+    await takeOver(room, steps, module, old, candidate);
     await commit(room, steps, name, candidate, replacement, report);
   } catch (error) {
     const isMistake = PATH_ERRORS.some((reason) => isReason(error, reason));
@@ -150,13 +150,16 @@ async function rehearse(
 async function takeOver(
   room: Room,
   steps: Steps,
-  name: string,
+  { name, record }: Module,
   old: Generation | undefined,
   candidate: Generation,
 ): Promise<void> {
   if (!old?.instance.shape.hasState) steps.skip("hand_over", "the old version has no state to hand over");
   else if (!candidate.instance.shape.hasState) steps.skip("hand_over", "the new version takes no state over");
-  else await steps.take("hand_over", () => handOver(room, name, old, candidate));
+  else {
+    const { callTimeoutMs } = record.registration;
+    await steps.take("hand_over", () => handOver(room, name, { old, candidate, callTimeoutMs }));
+  }
 }
 
 /** The route follows the record in the moment in which it is stored: there is one truth, and a restart finds it. */

@@ -4,6 +4,7 @@ import { openError } from "../breakers/handle.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import type { Collection } from "../store/collection.ts";
+import { seconds } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import type { Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
@@ -115,7 +116,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     const budgetMs = Math.min(timeoutMs, module.record.registration.callTimeoutMs);
     const leftMs = (): number => budgetMs - (clock.monotonic() - start);
     const late = (): HeliosError =>
-      HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${budgetMs / 1000} s` });
+      HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(budgetMs) });
     const to = lane(name);
     const generation = await enter(to, permit, { name, budgetMs, late, signal });
     try {
@@ -140,8 +141,8 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       if (budgetMs <= 0) throw late();
       return await to.enter({ timeoutMs: budgetMs, late, signal });
     } catch (error) {
-      // It never started. Only that it waited too long tells something of the module.
-      const tooLong = budgetMs > 0 && isReason(error, "MODULE_DEADLINE_EXCEEDED");
+      // It never started. Only that it waited too long tells something of the module, unless a swap held it.
+      const tooLong = budgetMs > 0 && !to.held && isReason(error, "MODULE_DEADLINE_EXCEEDED");
       if (tooLong) breakers.record(breakerOf(name), permit, "FAILURE");
       else if (signal?.aborted) breakers.record(breakerOf(name), permit, "IGNORED");
       else breakers.release(breakerOf(name), permit);

@@ -1,5 +1,5 @@
 import { HeliosError } from "../errors.ts";
-import { within } from "./deadline.ts";
+import { seconds, within } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import type { Payload } from "./host/host.ts";
 import type { Registration } from "./record.ts";
@@ -48,7 +48,7 @@ export function createWarmUp(): WarmUp {
       const handle = handleOf(name, candidate, timeoutMs);
       const late = (): Error => {
         const method = "a reload hook";
-        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: `${timeoutMs / 1000} s` });
+        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(timeoutMs) });
       };
       for (const { hook } of hooks.get(name) ?? []) {
         await within(clock, timeoutMs, Promise.try(hook, handle), late);

@@ -292,6 +292,43 @@ describe("a swap that fails", () => {
     await expect(held).rejects.toBe("enough");
   });
 
+  it("since the new version hangs in importState holds calls for half of their time at most", async () => {
+    const manual = createManualClock();
+    const holding = Promise.withResolvers<void>();
+    const waits: number[] = [];
+    const hostClock: ManualClock = {
+      ...manual,
+      setTimer(delayMs, run) {
+        // Of exportState, then of importState.
+        if (delayMs === 1000 && waits.push(delayMs) === 2) holding.resolve();
+        return manual.setTimer(delayMs, run);
+      },
+    };
+    const source = (importState: string): string => `export default class A {
+      one() { return 1; }
+      exportState() {}
+      importState() { ${importState} }
+    }`;
+    const { path } = await ownRoot({ "a.js": source(""), "b.js": source("return new Promise(() => {});") });
+    const { modules, breakers, load, call } = await rig({ clock: manual, hostClock, root: path });
+    await load("a", { callTimeoutMs: 2000 });
+    const swapped = modules.swap("a", { newVersionPath: "b" });
+    await holding.promise;
+    const waiting = call("a", "one");
+    const impatient = errorOf(modules.invoke("a", "one", { json: null }, { timeoutMs: 500 }));
+    await turn();
+    manual.advance(500);
+    expect(await impatient).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { timeout: "0.5 s" } });
+    expect(breakers.get("module:a").counts.failures).toBe(0);
+    manual.advance(500);
+    expect(await swapped).toMatchObject({
+      swapped: false,
+      failedStep: "hand_over",
+      failure: "importState of module a did not answer within 1 s",
+    });
+    expect(await waiting).toBe(1);
+  });
+
   it("since its commit cannot be stored lets the held calls go on in the old one", async () => {
     const store = createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
     let isFull = false;

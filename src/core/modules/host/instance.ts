@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../clock.ts";
 import { HeliosError } from "../../errors.ts";
+import { seconds } from "../deadline.ts";
 import { snakeCase } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
@@ -163,7 +164,7 @@ export class LiveInstance implements Instance {
   }
 
   #tooLate(method: string, timeoutMs: number): HeliosError {
-    const timeout = `${timeoutMs / 1000} s`;
+    const timeout = seconds(timeoutMs);
     return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: this.#spec.name, method, timeout });
   }
 
