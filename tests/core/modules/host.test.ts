@@ -334,6 +334,15 @@ describe("an instance in a process", () => {
     expect(await instance.ended).toEqual({ expected: false, description: "out of memory" });
   });
 
+  it.each([
+    ["what is no message", [0, 0, 0, 4, 1, 2, 3, 4]],
+    ["a length beyond all bounds", [255, 255, 255, 255]],
+  ])("that writes %s to the service's pipe ends alone", async (_, bytes) => {
+    const instance = await start("PROCESS", "misbehaving");
+    const thrown = await failure(json(instance, "write_to_pipe", bytes));
+    expect(thrown).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: "killed by SIGKILL" } });
+  });
+
   it("takes the processes that it was granted to start with it", async () => {
     const instance = await start("PROCESS", "misbehaving", { grants: { ...NO_GRANTS, childProcess: true } });
     const pid = (await json(instance, "run")) as number;

@@ -1,4 +1,6 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { createFrameReader, LINK_FD, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
 import { watchMemory } from "./memory.ts";
@@ -6,14 +8,14 @@ import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 
 /** Opens a channel to a new process, the leader of a group of its own. */
 export function openProcess(spec: InstanceSpec, events: ChannelEvents): Channel {
-  const child = fork(BOOTSTRAP, [], {
+  const args = [...permissionFlags(spec), `--max-old-space-size=${spec.maxHeapMb}`, BOOTSTRAP];
+  const child = spawn(process.execPath, args, {
     cwd: spec.module.root,
     env: { ...spec.env },
-    execArgv: [...permissionFlags(spec), `--max-old-space-size=${spec.maxHeapMb}`],
-    serialization: "advanced",
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
     detached: true,
   });
+  const pipe = child.stdio[LINK_FD] as Socket | null | undefined;
   let outOfMemory = false;
   let ended = false;
   const end = (description: string): void => {
@@ -32,7 +34,16 @@ export function openProcess(spec: InstanceSpec, events: ChannelEvents): Channel 
           outOfMemory = true;
           killGroup(child);
         });
-  child.on("message", (message) => events.message(message));
+  const broken = (): void => {
+    events.line("stderr", "the module wrote to the service's pipe: it is ended");
+    if (!ended) killGroup(child);
+  };
+  pipe?.on(
+    "data",
+    createFrameReader((message) => events.message(message), broken),
+  );
+  // It is gone, which its exit tells.
+  pipe?.on("error", () => {});
   child.on("error", (error) => {
     if (child.pid === undefined) end(`could not be started: ${error.message}`);
   });
@@ -46,7 +57,7 @@ export function openProcess(spec: InstanceSpec, events: ChannelEvents): Channel 
   });
   return {
     send(message) {
-      if (!ended && child.connected) child.send(message, () => {});
+      if (!ended && pipe?.writable) pipe.write(toFrame(message));
     },
     kill() {
       if (!ended) killGroup(child);

@@ -1,5 +1,7 @@
+import { Socket } from "node:net";
 import { parentPort } from "node:worker_threads";
 import type { FromInstance, ToInstance } from "../protocol.ts";
+import { createFrameReader, LINK_FD, toFrame } from "./frames.ts";
 
 /** The way to the service, whether this is a thread or a process. */
 export interface Link {
@@ -20,12 +22,17 @@ export function openLink(): Link {
       end: (code) => process.exit(code),
     };
   }
-  // The module must not get hold of the channel by `process`.
-  const send = process.send?.bind(process);
-  process.on("disconnect", () => process.exit(0));
+  const pipe = new Socket({ fd: LINK_FD });
+  const gone = (): never => process.exit(0);
+  pipe.once("end", gone);
+  pipe.once("error", gone);
   return {
-    send: (message) => void send?.(message, undefined, undefined, () => {}),
-    onMessage: (listen) => void process.on("message", (message) => listen(message as ToInstance)),
+    send: (message) => void pipe.write(toFrame(message)),
+    onMessage: (listen) =>
+      void pipe.on(
+        "data",
+        createFrameReader((message) => listen(message as ToInstance), gone),
+      ),
     end: (code) => process.exit(code),
   };
 }
