@@ -108,4 +108,27 @@ describe("a watch that resumes", () => {
       vi.useRealTimers();
     }
   });
+
+  it("does not take a reader that is busy for a stream that is silent", async () => {
+    vi.useFakeTimers();
+    try {
+      const heartbeatInterval = { seconds: 1n, nanos: 0 };
+      const { open, tokens } = scripted({ frames: [{ ...frame(1), heartbeatInterval }, frame(2)] });
+      const aborted: boolean[] = [];
+      const observed: OpenStream<WatchFrame> = (token, signal) => {
+        signal.addEventListener("abort", () => aborted.push(true));
+        return open(token, signal);
+      };
+      const frames = resumeWatch(observed, { ...atOnce, missedHeartbeats: 3 });
+      for (const revision of [1n, 2n]) {
+        expect((await frames.next()).value?.revision).toBe(revision);
+        await vi.advanceTimersByTimeAsync(60_000);
+        expect(aborted).toEqual([]);
+      }
+      expect(tokens).toEqual([""]);
+      await frames.return();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

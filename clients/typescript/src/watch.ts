@@ -72,9 +72,11 @@ export async function* resumeWatch<F extends WatchFrame>(
           const ms = Number(frame.heartbeatInterval.seconds) * 1000 + frame.heartbeatInterval.nanos / 1e6;
           watchdog.start(ms * (options.missedHeartbeats ?? 3));
         }
-        watchdog.pat();
         if (frame.resumeToken !== "") token = frame.resumeToken;
+        // While the reader is busy with it, it is not the stream that is silent.
+        watchdog.stop();
         yield frame;
+        watchdog.pat();
       }
       throw new ConnectError("the stream ended", Code.Unavailable);
     } catch (thrown) {
