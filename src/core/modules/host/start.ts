@@ -37,6 +37,8 @@ export function startInstance(
       channel.kill();
     };
     const starting = (message: FromInstance): void => {
+      // Given up, it may have been on its way all the same.
+      if (failure !== undefined) return;
       if (message.type === "step") step = message.step;
       else if (message.type === "failed") giveUp(loadFailed(tell(message.error), message.error.stack));
       else if (message.type === "invalid") giveUp(invalid(spec, message.problem));

@@ -1,0 +1,41 @@
+import { expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/index.ts";
+import type { ChannelEvents } from "../../../src/core/modules/host/channel.ts";
+import type { InstanceServices, InstanceSpec } from "../../../src/core/modules/host/host.ts";
+import { startInstance } from "../../../src/core/modules/host/start.ts";
+
+const spec: InstanceSpec = {
+  name: "under_test",
+  version: "",
+  defaultVersion: "0.0.0",
+  generation: 1,
+  module: { modulePath: "m", file: "/root/m.ts", root: "/root", sha256: "" },
+  isolation: "PROCESS",
+  config: {},
+  env: {},
+  grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
+  maxHeapMb: 64,
+  startTimeoutMs: 1000,
+};
+const services: InstanceServices = {
+  log: () => {},
+  isFlagEnabled: () => false,
+  call: async () => ({ json: null }),
+};
+
+it("a start that was given up is refused, even if its readiness was on its way", async () => {
+  const clock = createManualClock();
+  let events: ChannelEvents | undefined;
+  const open = (_: InstanceSpec, told: ChannelEvents) => {
+    events = told;
+    return { send: () => {}, kill: () => {} };
+  };
+  const started = startInstance(spec, services, clock, open, () => {});
+  clock.advance(1000);
+  events?.message({ type: "ready", shape: { methods: [], version: undefined, hasHealth: false, hasState: false } });
+  events?.ended("killed by SIGKILL");
+  await expect(started).rejects.toMatchObject({
+    reason: "MODULE_LOAD_FAILED",
+    metadata: { error: "it took longer than 1 s" },
+  });
+});
