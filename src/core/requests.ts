@@ -34,17 +34,19 @@ export function createRequestLog({ feed, clock }: { readonly feed: Feed; readonl
   const answered = new Collection<AnsweredRequest>(feed, "request/");
   const long = createLongAnswers(clock);
   let sweep: Timer | undefined;
+  let closed = false;
 
   const forgetOld = async (): Promise<void> => {
     const oldest = [...answered.list()].sort((a, b) => a.revision - b.revision);
     const tooMany = oldest.length - MAX_REMEMBERED;
-    for (const [index, { name, createTime }] of oldest.entries()) {
-      if (index < tooMany || clock.now() - createTime > REPLAY_WINDOW_MS) {
+    for (const [index, { name, updateTime }] of oldest.entries()) {
+      if (index < tooMany || clock.now() - updateTime > REPLAY_WINDOW_MS) {
         await answered.remove(name, { action: "ForgetRequest" });
       }
     }
   };
   const sweepLater = (): void => {
+    if (closed) return;
     // What could not be forgotten now is forgotten by the next sweep.
     sweep ??= clock.setTimer(REPLAY_WINDOW_MS / 10, () => {
       sweep = undefined;
@@ -61,14 +63,17 @@ export function createRequestLog({ feed, clock }: { readonly feed: Feed; readonl
       const found = answered.get(requestId);
       if (found === undefined) return long.find(requestId);
       sweepLater();
-      return clock.now() - found.createTime > REPLAY_WINDOW_MS ? undefined : found.record;
+      return clock.now() - found.updateTime > REPLAY_WINDOW_MS ? undefined : found.record;
     },
     async remember(requestId, record) {
       if (record.answer.length > MAX_STORED_CHARS) return long.remember(requestId, record);
       sweepLater();
       await answered.change(requestId, { action: "RememberRequest" }, () => record);
     },
-    close: () => sweep?.cancel(),
+    close() {
+      closed = true;
+      sweep?.cancel();
+    },
   };
 }
 

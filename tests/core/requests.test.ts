@@ -30,6 +30,29 @@ describe("the request log", () => {
     expect(log.find("1")).toBeUndefined();
   });
 
+  it("finds what was answered anew after the window, before the old answer was taken out of the store", async () => {
+    const log = await open();
+    await log.remember("1", answered);
+    clock.advance(REPLAY_WINDOW_MS + 1);
+    await log.remember("1", { digest: "d", answer: "b" });
+    expect(log.find("1")).toMatchObject({ answer: "b" });
+  });
+
+  it("sets no timer once it is closed, even from a sweep under way", async () => {
+    const log = await open();
+    await log.remember("1", answered);
+    let timers = 0;
+    const setTimer = clock.setTimer;
+    clock.setTimer = (delayMs, run) => {
+      timers += 1;
+      return setTimer(delayMs, run);
+    };
+    clock.advance(REPLAY_WINDOW_MS / 10);
+    log.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(timers).toBe(0);
+  });
+
   it("remembers across a restart", async () => {
     await (await open()).remember("1", answered);
     expect((await open()).find("1")).toEqual(answered);
