@@ -391,6 +391,10 @@ describe("BreakerService: errors", () => {
       "update_mask",
       (client: Rig["client"]) => client.updateBreaker({ name, config: {}, updateMask: { paths: ["state"] } }),
     ],
+    [
+      "update_mask",
+      (client: Rig["client"]) => client.updateBreaker({ name, config: {}, updateMask: { paths: ["constructor"] } }),
+    ],
     ["page_size", (client: Rig["client"]) => client.listBreakers({ pageSize: -1 })],
     ["client_id", (client: Rig["client"]) => client.reportOutcomes({ seq: 1n, reports: [reported] })],
     ["seq", (client: Rig["client"]) => client.reportOutcomes({ clientId: "one", reports: [reported] })],

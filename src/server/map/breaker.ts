@@ -60,7 +60,7 @@ export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask |
   const given = fromBreakerConfig(config);
   if (mask === undefined || mask.paths.length === 0) return given;
   const keys = mask.paths.map((path) => {
-    const key = CONFIG_FIELDS[path];
+    const key = Object.hasOwn(CONFIG_FIELDS, path) ? CONFIG_FIELDS[path] : undefined;
     if (key !== undefined) return key;
     const known = Object.keys(CONFIG_FIELDS).join(", ");
     throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem: `${path} is none of ${known}` });
