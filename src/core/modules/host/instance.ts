@@ -5,7 +5,7 @@ import { snakeCase } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
 import type { CallOptions, Ending, Instance, InstanceShape, InstanceSpec, Payload } from "./host.ts";
-import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
+import { type FromInstance, isPayload, type LifecycleMethod, type ToInstance, type WireError } from "./protocol.ts";
 
 interface Pending {
   readonly method: string;
@@ -44,7 +44,9 @@ export class LiveInstance implements Instance {
       throw HeliosError.of("MODULE_METHOD_NOT_FOUND", { name: this.#spec.name, method, methods });
     }
     const output = await this.#request(method, (id) => ({ type: "call", id, method, input }), timeoutMs, signal);
-    return output as Payload;
+    if (isPayload(output)) return output;
+    const error = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
+    throw this.#methodFailed(method, error);
   }
 
   async checkHealth(timeoutMs: number): Promise<void> {

@@ -82,7 +82,8 @@ const error: Check = (value) => {
   const { name, message, stack } = (object(value) ? value : {}) as Partial<WireError>;
   return text(name) && text(message) && text(stack);
 };
-const payload: Check = (value) =>
+/** Whether a value is what a call takes or gives. */
+export const isPayload = (value: unknown): value is Payload =>
   object(value) && ("json" in (value as object) || (value as { binary?: unknown }).binary instanceof Uint8Array);
 const shape: Check = (value) => {
   const { methods, version, hasHealth, hasState } = (object(value) ? value : {}) as Partial<InstanceShape>;
@@ -99,7 +100,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   result: { id: number, value: anything },
   error: { id: number, error },
   log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },
-  call: { id: number, dependency: text, method: text, input: payload },
+  call: { id: number, dependency: text, method: text, input: isPayload },
   flag: { id: number, name: text, context: object },
   fatal: { error },
 };
