@@ -2,6 +2,7 @@ import { type By, causeOf } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { checkName } from "../names.ts";
 import { Collection, type Delta, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Hub } from "../watch/hub.ts";
@@ -99,8 +100,6 @@ export interface Breakers {
   close(): Promise<void>;
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
-
 export function createBreakers(deps: BreakersDeps): Breakers {
   const { feed, clock, log } = deps;
   const collection = new Collection<BreakerRecord>(feed, "breaker/");
@@ -145,10 +144,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       for (const resource of collection.list()) take(resource);
     },
     async getOrCreate(name, fields, by) {
-      if (!NAME.test(name)) {
-        const problem = "must be letters, digits and _ . : -, at most 128, a letter or digit first";
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "name", problem });
-      }
+      checkName("name", name);
       const config = completeConfig(fields);
       const cause = causeOf("GetOrCreateBreaker", by);
       let created = false;

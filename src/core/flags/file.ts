@@ -1,8 +1,9 @@
 import { HeliosError } from "../errors.ts";
-import { type JsonPath, type JsonSource, JsonSourceError, parseJsonSource, pathText } from "../json-source.ts";
+import { type JsonPath, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
 import { parseTime, printTime } from "../rfc3339.ts";
-import { show, type Violation } from "../violation.ts";
+import { Mistake, parseFile } from "../source-file.ts";
+import { show } from "../violation.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
 import type { Gradual } from "./evaluate.ts";
 import { BUCKET_BYS, definitionViolation, nameViolation, STRATEGIES } from "./validate.ts";
@@ -51,7 +52,7 @@ const GRADUAL_KEYS = ["initial_percentage", "target_percentage", "start_time", "
  * @throws FLAGS_FILE_INVALID with the line and key of the first mistake.
  */
 export function parseFlagsFile(text: string, file: string): readonly FileFlag[] {
-  const source = parse(text, file);
+  const source = parseFile(text, file, fileInvalid);
   try {
     return Object.entries(objectAt(source.value, [], "an object of flags by name")).map(([name, entry]) =>
       readFlag(name, entry),
@@ -84,24 +85,6 @@ export function flagsFileShape(flags: readonly FileFlag[]): Readonly<Record<stri
 /** Writes a flags file that `parseFlagsFile` reads back as the same flags. */
 export function printFlagsFile(flags: readonly FileFlag[]): string {
   return `${JSON.stringify(flagsFileShape(flags), undefined, 2)}\n`;
-}
-
-/** Thrown and caught in here: carries a violation past the reading functions to where the lines are known. */
-class Mistake extends Error {
-  readonly violation: Violation;
-  constructor(violation: Violation) {
-    super(violation.problem);
-    this.violation = violation;
-  }
-}
-
-function parse(text: string, file: string): JsonSource {
-  try {
-    return parseJsonSource(text);
-  } catch (error) {
-    if (!(error instanceof JsonSourceError)) throw error;
-    throw fileInvalid(file, error.line, pathText(error.path), error.problem, error.expected, error);
-  }
 }
 
 function readFlag(name: string, value: unknown): FileFlag {

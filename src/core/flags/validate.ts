@@ -1,4 +1,5 @@
 import type { JsonPath } from "../json-source.ts";
+import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
 import { refuse, show, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
@@ -16,12 +17,10 @@ export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const
 const WHITELIST_LIMIT = 10_000;
 const ENTRY_LIMIT = 256;
 const DESCRIPTION_LIMIT = 1024;
-const NAME_LIMIT = 128;
 
 /** The first rule that a flag's name breaks. */
 export function nameViolation(name: unknown): Violation | undefined {
-  if (typeof name === "string" && name.length <= NAME_LIMIT && /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/.test(name))
-    return undefined;
+  if (isName(name)) return undefined;
   return violation(["name"], name, `1 to ${NAME_LIMIT} letters, digits and _ . : -, a letter or digit first`);
 }
 

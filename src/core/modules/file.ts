@@ -1,6 +1,7 @@
 import { HeliosError } from "../errors.ts";
-import { type JsonPath, type JsonSource, JsonSourceError, parseJsonSource, pathText } from "../json-source.ts";
+import { type JsonPath, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
+import { Mistake, parseFile } from "../source-file.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
@@ -70,7 +71,7 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
  * @throws MODULES_FILE_INVALID with the line and key of the first mistake.
  */
 export function parseModulesFile(text: string, file: string): ModulesFile {
-  const source = parse(text, file);
+  const source = parseFile(text, file, fileInvalid);
   const invalid: ModulesFile["invalid"] = (path, problem, expected, cause) =>
     fileInvalid(file, source.lineOf(path), pathText(path), problem, expected, cause);
   try {
@@ -91,24 +92,6 @@ function fileInvalid(
   cause?: unknown,
 ): HeliosError {
   return HeliosError.of("MODULES_FILE_INVALID", { file, line, key, problem, expected }, { cause });
-}
-
-/** Thrown and caught in here: carries a violation past the reading functions to where the lines are known. */
-class Mistake extends Error {
-  readonly violation: Violation;
-  constructor(found: Violation) {
-    super(found.problem);
-    this.violation = found;
-  }
-}
-
-function parse(text: string, file: string): JsonSource {
-  try {
-    return parseJsonSource(text);
-  } catch (error) {
-    if (!(error instanceof JsonSourceError)) throw error;
-    throw fileInvalid(file, error.line, pathText(error.path), error.problem, error.expected, error);
-  }
 }
 
 function readModule(name: string, entry: unknown): FileModule {

@@ -1,5 +1,6 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
+import { checkName } from "../names.ts";
 import type { Collection, Resource } from "../store/collection.ts";
 import { completeCases, type TestCase, type TestCaseFields, toTests } from "./created.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
@@ -37,8 +38,6 @@ export interface Suites {
 
 const BUILT_IN: readonly BuiltInSuite[] = [dataSuite, mlSuite, tradingSuite];
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
-
 export function createSuites(created: Collection<SuiteRecord>, compile: ExpectationCompiler | undefined): Suites {
   const builtIn = new Map(BUILT_IN.map((suite) => [suite.name, suite]));
   const notFound = (name: string): HeliosError => HeliosError.of("SUITE_NOT_FOUND", { name });
@@ -55,10 +54,7 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       return fromResource(resource);
     },
     async create(name, description, fields, by) {
-      if (!NAME.test(name)) {
-        const problem = "must be letters, digits and _ . : -, at most 128, a letter or digit first";
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "suite.name", problem });
-      }
+      checkName("suite.name", name);
       const tests = completeCases(name, fields, compile);
       const { actor, reason } = by ?? {};
       const resource = await created.change(name, causeOf("CreateSuite", { actor, reason }), (current) => {

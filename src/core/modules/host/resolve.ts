@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile, realpath, stat } from "node:fs/promises";
-import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { HeliosError } from "../../errors.ts";
+import { isWithin } from "./bootstrap/paths.ts";
 import type { ResolvedModule } from "./host.ts";
 
 const EXTENSIONS = [".ts", ".mts", ".js", ".mjs"];
@@ -16,19 +17,13 @@ export async function resolveModule(root: string, modulePath: string): Promise<R
   const tried = candidates(modulePath);
   for (const candidate of tried) {
     const path = resolve(realRoot, candidate);
-    if (!isBelow(realRoot, path)) throw outside();
+    if (!isWithin(realRoot, path)) throw outside();
     const file = await realpath(path).catch(() => undefined);
     if (file === undefined) continue;
-    if (!isBelow(realRoot, file)) throw outside();
+    if (file === realRoot || !isWithin(realRoot, file)) throw outside();
     return { modulePath, file, root: realRoot, sha256: await digest(modulePath, file) };
   }
   throw HeliosError.of("MODULE_FILE_NOT_FOUND", { module_path: modulePath, tried: tried.join(", ") });
-}
-
-/** Whether a path is inside a directory; both absolute and without links. */
-export function isBelow(directory: string, path: string): boolean {
-  const way = relative(directory, path);
-  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 function candidates(modulePath: string): string[] {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { registerHooks } from "node:module";
-import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { isWithin } from "./paths.ts";
 
 /** The entry's bytes are not those that were hashed. */
 export class DigestMismatch extends Error {
@@ -25,7 +25,7 @@ export function confineImports(directories: readonly string[], entry: string, sh
       const resolved = nextResolve(specifier, context);
       if (resolved.url.startsWith("node:")) return resolved;
       const file = resolved.url.startsWith("file:") ? realPath(fileURLToPath(resolved.url)) : undefined;
-      if (file !== undefined && roots.some((root) => isBelow(root, file))) return resolved;
+      if (file !== undefined && roots.some((root) => isWithin(root, file))) return resolved;
       throw new Error(`imports ${specifier}, which is not below the modules root`);
     },
     load(url, context, nextLoad) {
@@ -46,9 +46,4 @@ function realPath(path: string): string {
   } catch {
     return path;
   }
-}
-
-function isBelow(directory: string, path: string): boolean {
-  const way = relative(directory, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
