@@ -55,7 +55,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
   const servicesOf = (name: string, number: number, dependencies: readonly string[]): InstanceServices => ({
     log: (level, message, fields) => log("modules", level, message, { module: name, generation: number, ...fields }),
     isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
-    async call(dependency, method, input, signal) {
+    async call(dependency, method, input, { signal }) {
       if (!dependencies.includes(dependency)) {
         const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "none"}`;
         throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });

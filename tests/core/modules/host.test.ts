@@ -41,9 +41,9 @@ const services: InstanceServices = {
   },
 };
 
-async function start(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<Instance> {
+async function specOf(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<InstanceSpec> {
   const module = await host.resolve(path);
-  const whole = {
+  return {
     name: "under_test",
     version: "",
     defaultVersion: "0.0.0",
@@ -57,7 +57,10 @@ async function start(isolation: Isolation, path: string, spec: Partial<InstanceS
     startTimeoutMs: 10_000,
     ...spec,
   };
-  return host.start(whole, services);
+}
+
+async function start(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<Instance> {
+  return host.start(await specOf(isolation, path, spec), services);
 }
 
 const json = async (
@@ -137,6 +140,35 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect(await json(instance, "callOther", { ...call, module: "missing" })).toMatchObject({
       code: "MODULE_NOT_LOADED",
     });
+  });
+
+  it("has each call that it makes told with the call that it answers by it", async () => {
+    const origins: unknown[] = [];
+    const told: InstanceServices = {
+      ...services,
+      async call(_to, _method, input, { origin }) {
+        origins.push({ input, origin });
+        return input;
+      },
+    };
+    const instance = await host.start(await specOf(isolation, "echo"), told);
+    const call = (input: unknown, origin: unknown): Promise<unknown> =>
+      instance.invoke("callOther", { json: { module: "other", method: "m", input } }, { timeoutMs: 5000, origin });
+    await Promise.all([call(1, "first"), call(2, "second"), call(3, undefined)]);
+    expect(origins).toEqual([
+      { input: { json: 1 }, origin: "first" },
+      { input: { json: 2 }, origin: "second" },
+      { input: { json: 3 }, origin: undefined },
+    ]);
+  });
+
+  it("tells what it uses: a heap that grows with what is kept, and how busy it is", async () => {
+    const instance = await start(isolation, "echo");
+    const { heapUsedBytes, externalBytes, eventLoopUtilization } = await instance.usage({ collect: true }, 5000);
+    expect(heapUsedBytes).toBeGreaterThan(1_000_000);
+    expect(externalBytes).toBeGreaterThan(0);
+    expect(eventLoopUtilization).toBeGreaterThanOrEqual(0);
+    expect(eventLoopUtilization).toBeLessThanOrEqual(1);
   });
 
   it("logs through the service, what it prints too", async () => {

@@ -9,7 +9,7 @@ const spec: InstanceSpec = {
   version: "",
   defaultVersion: "0.0.0",
   generation: 1,
-  module: { modulePath: "m", file: "/root/m.ts", root: "/root", sha256: "" },
+  module: { modulePath: "m", file: "/root/m.ts", root: "/root", sha256: "", artifact: "" },
   isolation: "PROCESS",
   config: {},
   env: {},

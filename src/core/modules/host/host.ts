@@ -23,8 +23,10 @@ export interface ResolvedModule {
   /** Absolute, with every link resolved; the modules root, too. */
   readonly file: string;
   readonly root: string;
-  /** Hex digest of the file's bytes. */
+  /** Hex digest of the file's bytes, as sha256sum prints it. */
   readonly sha256: string;
+  /** Hex digest of all code that runs: the file and everything that it imports. */
+  readonly artifact: string;
 }
 
 /** Everything an instance needs to come to life. */
@@ -45,13 +47,21 @@ export interface InstanceSpec {
   readonly startTimeoutMs: number;
 }
 
+/** Where a call that a module makes comes from. */
+export interface CallSource {
+  /** Aborted when the calling instance ends. */
+  readonly signal: AbortSignal;
+  /** `origin` of the call that the module is answering by it; undefined: none that still waits for its answer. */
+  readonly origin: unknown;
+}
+
 /** What a running instance may ask of the service. Errors are told to the module as errors of its own call. */
 export interface InstanceServices {
   log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
   /** `ctx.flags.isEnabled(name, context)`. */
   isFlagEnabled(name: string, context: Readonly<Record<string, unknown>>): boolean;
-  /** `ctx.call(dependency, method, input)`; `signal` is aborted when the calling instance ends. */
-  call(dependency: string, method: string, input: Payload, signal: AbortSignal): Promise<Payload>;
+  /** `ctx.call(dependency, method, input)`. */
+  call(dependency: string, method: string, input: Payload, from: CallSource): Promise<Payload>;
 }
 
 /** What the module's class offers. */
@@ -70,6 +80,8 @@ export interface CallOptions {
   readonly timeoutMs: number;
   /** Aborting it rejects the call with its reason; the module sees it as an aborted `signal`. */
   readonly signal?: AbortSignal;
+  /** Told with every call that the module makes to answer this one. */
+  readonly origin?: unknown;
 }
 
 /** How an instance ended. */
@@ -78,6 +90,16 @@ export interface Ending {
   readonly expected: boolean;
   /** For people: `exit code 3`, `killed by SIGKILL`, `out of memory`, `uncaught: TypeError: …`. */
   readonly description: string;
+}
+
+/** What an instance uses now. */
+export interface Usage {
+  /** Of its heap, buffers left out. */
+  readonly heapUsedBytes: number;
+  /** Buffers and the like: memory outside of the heap. */
+  readonly externalBytes: number;
+  /** Share of the time since the last reading (since the start, at the first) in which its event loop was at work. */
+  readonly eventLoopUtilization: number;
 }
 
 /**
@@ -93,6 +115,8 @@ export interface Instance {
   /** Rejects when the module has a `health` method and it throws or does not answer in time. */
   checkHealth(timeoutMs: number): Promise<void>;
   exportState(timeoutMs: number): Promise<unknown>;
+  /** `collect`: its garbage is collected first, so that what is left is in use. */
+  usage(options: { readonly collect: boolean }, timeoutMs: number): Promise<Usage>;
   importState(state: unknown, from: { fromVersion: string; schema: unknown }, timeoutMs: number): Promise<void>;
   /** Calls the module's `stop`, then ends it, by force after `timeoutMs`. Never rejects; safe to call twice. */
   stop(timeoutMs: number): Promise<void>;

@@ -4,11 +4,12 @@ import { seconds } from "../deadline.ts";
 import { snakeCase } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
-import type { CallOptions, Ending, Instance, InstanceShape, InstanceSpec, Payload } from "./host.ts";
+import type { CallOptions, Ending, Instance, InstanceShape, InstanceSpec, Payload, Usage } from "./host.ts";
 import { type FromInstance, isPayload, type LifecycleMethod, type ToInstance, type WireError } from "./protocol.ts";
 
 interface Pending {
   readonly method: string;
+  readonly origin: unknown;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -38,12 +39,12 @@ export class LiveInstance implements Instance {
     });
   }
 
-  async invoke(method: string, input: Payload, { timeoutMs, signal }: CallOptions): Promise<Payload> {
+  async invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
     if (!this.#bySnake.has(method)) {
       const methods = this.shape.methods.join(", ") || "none";
       throw HeliosError.of("MODULE_METHOD_NOT_FOUND", { name: this.#spec.name, method, methods });
     }
-    const output = await this.#request(method, (id) => ({ type: "call", id, method, input }), timeoutMs, signal);
+    const output = await this.#request(method, (id) => ({ type: "call", id, method, input }), options);
     if (isPayload(output)) return output;
     const error = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
     throw this.#methodFailed(method, error);
@@ -61,6 +62,16 @@ export class LiveInstance implements Instance {
     await this.#lifecycle("importState", [state, from], timeoutMs);
   }
 
+  async usage({ collect }: { readonly collect: boolean }, timeoutMs: number): Promise<Usage> {
+    const usage = await this.#request("usage", (id) => ({ type: "usage", id, collect }), { timeoutMs });
+    const { heapUsedBytes, externalBytes, eventLoopUtilization } = (usage ?? {}) as Partial<Usage>;
+    return {
+      heapUsedBytes: Number(heapUsedBytes),
+      externalBytes: Number(externalBytes),
+      eventLoopUtilization: Number(eventLoopUtilization),
+    };
+  }
+
   async stop(timeoutMs: number): Promise<void> {
     if (!this.#stopping && this.#ending === undefined) {
       this.#stopping = true;
@@ -75,6 +86,11 @@ export class LiveInstance implements Instance {
   kill(): void {
     this.#stopping = true;
     this.#channel.kill();
+  }
+
+  /** Of a call that still waits for its answer. */
+  originOf(callId: number): unknown {
+    return this.#pending.get(callId)?.origin;
   }
 
   /** The other side sent something. */
@@ -102,14 +118,13 @@ export class LiveInstance implements Instance {
   }
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
-    return this.#request(method, (id) => ({ type: "lifecycle", id, method, args }), timeoutMs);
+    return this.#request(method, (id) => ({ type: "lifecycle", id, method, args }), { timeoutMs });
   }
 
   #request(
     method: string,
     message: (id: number) => ToInstance,
-    timeoutMs: number,
-    signal?: AbortSignal,
+    { timeoutMs, signal, origin }: CallOptions,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ending !== undefined) return reject(this.#crashed());
@@ -130,6 +145,7 @@ export class LiveInstance implements Instance {
       };
       this.#pending.set(id, {
         method,
+        origin,
         resolve: (value) => {
           done();
           resolve(value);

@@ -38,6 +38,7 @@ export type ToInstance =
       readonly method: LifecycleMethod;
       readonly args: readonly unknown[];
     }
+  | { readonly type: "usage"; readonly id: number; readonly collect: boolean }
   | { readonly type: "cancel"; readonly id: number; readonly reason: string }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   | { readonly type: "refusal"; readonly id: number; readonly error: WireError };
@@ -64,6 +65,8 @@ export type FromInstance =
       readonly dependency: string;
       readonly method: string;
       readonly input: Payload;
+      /** The call that it helps to answer; 0: none. */
+      readonly within: number;
     }
   | { readonly type: "flag"; readonly id: number; readonly name: string; readonly context: Record<string, unknown> }
   | { readonly type: "fatal"; readonly error: WireError };
@@ -100,7 +103,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   result: { id: number, value: anything },
   error: { id: number, error },
   log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },
-  call: { id: number, dependency: text, method: text, input: isPayload },
+  call: { id: number, dependency: text, method: text, input: isPayload, within: number },
   flag: { id: number, name: text, context: object },
   fatal: { error },
 };

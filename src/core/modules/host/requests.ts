@@ -11,11 +11,15 @@ export function createRequests(
   services: InstanceServices,
   channel: () => Channel,
   gone: AbortSignal,
+  originOf: (callId: number) => unknown,
 ): (request: Request) => Promise<void> {
   const work = (request: Request): unknown =>
     request.type === "flag"
       ? services.isFlagEnabled(request.name, request.context)
-      : services.call(request.dependency, request.method, request.input, gone);
+      : services.call(request.dependency, request.method, request.input, {
+          signal: gone,
+          origin: originOf(request.within),
+        });
   return async (request) => {
     const { id } = request;
     try {

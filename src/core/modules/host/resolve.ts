@@ -21,7 +21,8 @@ export async function resolveModule(root: string, modulePath: string): Promise<R
     const file = await realpath(path).catch(() => undefined);
     if (file === undefined) continue;
     if (file === realRoot || !isWithin(realRoot, file)) throw outside();
-    return { modulePath, file, root: realRoot, sha256: await digest(modulePath, file) };
+    const sha256 = await digest(modulePath, file);
+    return { modulePath, file, root: realRoot, sha256, artifact: sha256 };
   }
   throw HeliosError.of("MODULE_FILE_NOT_FOUND", { module_path: modulePath, tried: tried.join(", ") });
 }

@@ -23,7 +23,12 @@ export function startInstance(
     const { promise: gone, resolve: hasGone } = Promise.withResolvers<void>();
     const goneSignal = new AbortController();
     const log = createInstanceLog(services, clock);
-    const serve = createRequests(services, () => channel, goneSignal.signal);
+    const serve = createRequests(
+      services,
+      () => channel,
+      goneSignal.signal,
+      (callId) => instance?.originOf(callId),
+    );
     let instance: LiveInstance | undefined;
     let step: StartStep = "import";
     let failure: HeliosError | undefined;

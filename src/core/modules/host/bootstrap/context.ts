@@ -14,7 +14,12 @@ export interface Context {
   abort(): void;
 }
 
-export function createContext({ name, version, config }: StartMessage, link: Link): Context {
+/** `callInProgress`: the id of the call that the running code helps to answer; 0: none. */
+export function createContext(
+  { name, version, config }: StartMessage,
+  link: Link,
+  callInProgress: () => number,
+): Context {
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   const stopping = new AbortController();
   let lastId = 0;
@@ -47,7 +52,10 @@ export function createContext({ name, version, config }: StartMessage, link: Lin
         (await ask((id) => ({ type: "flag", id, name: flag, context: { ...context } }))) === true,
     },
     call: async (dependency, method, input) =>
-      ask((id) => ({ type: "call", id, dependency, method, input: toPayload(input) })).then(fromPayload),
+      ask((id) => {
+        const within = callInProgress();
+        return { type: "call", id, dependency, method, input: toPayload(input), within };
+      }).then(fromPayload),
     signal: stopping.signal,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
   };

@@ -1,4 +1,5 @@
 // What runs first in every instance, process or thread: imports the module, and then does what the service says.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { pathToFileURL } from "node:url";
 import type { CallContext } from "../../api.ts";
 import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
@@ -6,9 +7,11 @@ import { confineImports, DigestMismatch } from "./confine.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
 import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
+import { readUsage } from "./usage.ts";
 import { toWire } from "./wire.ts";
 
 const link = openLink();
+const inProgress = new AsyncLocalStorage<number>();
 const cancellations = new Map<number, AbortController>();
 let context: Context | undefined;
 let methods: Methods | undefined;
@@ -32,6 +35,8 @@ async function handle(message: ToInstance): Promise<void> {
       return reply(message.id, () => call(message.id, message.method, fromPayload(message.input)));
     case "lifecycle":
       return reply(message.id, () => lifecycle(message.method, message.args));
+    case "usage":
+      return reply(message.id, () => readUsage(message.collect));
     case "cancel":
       cancellations.get(message.id)?.abort(new DOMException(message.reason, "AbortError"));
       return;
@@ -57,7 +62,7 @@ async function start(message: StartMessage): Promise<void> {
     step("construct");
     const ofClass: unknown = (exported as { version?: unknown }).version;
     const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
-    context = createContext({ ...message, version }, link);
+    context = createContext({ ...message, version }, link, () => inProgress.getStore() ?? 0);
     const { ctx } = context;
     const instance: unknown = isClass(exported) ? Reflect.construct(exported, [ctx]) : await exported(ctx);
     if (typeof instance !== "object" || instance === null) {
@@ -94,7 +99,7 @@ async function call(id: number, name: string, input: unknown): Promise<unknown> 
   cancellations.set(id, controller);
   const callContext: CallContext = { signal: controller.signal };
   try {
-    return toPayload(await method(input, callContext));
+    return toPayload(await inProgress.run(id, method, input, callContext));
   } finally {
     cancellations.delete(id);
   }

@@ -1,0 +1,28 @@
+import { performance } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Usage } from "../host.ts";
+
+// Taken before the module's code runs, which can put others in their place.
+const { memoryUsage } = process;
+const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
+
+let last = eventLoopUtilization();
+let collectGarbage: (() => void) | undefined;
+
+export function readUsage(collect: boolean): Usage {
+  if (collect) {
+    collectGarbage ??= exposedCollector();
+    collectGarbage();
+  }
+  const { heapUsed, external } = memoryUsage();
+  const now = eventLoopUtilization();
+  const { utilization } = eventLoopUtilization(now, last);
+  last = now;
+  return { heapUsedBytes: heapUsed, externalBytes: external, eventLoopUtilization: utilization };
+}
+
+function exposedCollector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}
