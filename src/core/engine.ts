@@ -82,7 +82,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const flags = createFlags({ feed, clock, log, readFile: () => flagsFile.read(), fileName: flagsFile.name });
   const breakers = createBreakers({ feed, clock, newId, log });
   const host = createModuleHost({ root: options.modulesRoot, clock });
-  const modules = createModules({ feed, clock, log, host, breakers, flags, modulesFile });
+  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
   const testing = createTesting({ feed, clock, newId, log, modules, compileExpectation });
   modules.useGate(testing.gate);
   const requests = createRequestLog({ feed, clock });

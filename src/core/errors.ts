@@ -158,6 +158,42 @@ export const ERRORS = table({
     retryable: true,
     help: "Retry later with backoff, or register the module with a higher concurrency.",
   },
+  MODULE_FENCED: {
+    code: "FAILED_PRECONDITION",
+    message: "generation {generation} of module {name} does not serve any more",
+    retryable: false,
+    help: "Only the version that serves may call others of its own accord; stop timers when ctx.signal is aborted.",
+  },
+  MODULE_GENERATION_MISMATCH: {
+    code: "ABORTED",
+    message: "module {name} is at generation {actual}, not {expected}",
+    retryable: false,
+    help: "Somebody else replaced it. Read the module again and decide anew.",
+  },
+  GENERATION_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "module {name} has no generation {generation} to go back to",
+    retryable: false,
+    help: "ListGenerations names those that are kept.",
+  },
+  SWAP_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "no swap {swap_id} of module {name} is under way",
+    retryable: false,
+    help: "last_swap of the module says how the last one went.",
+  },
+  SWAP_COMMITTED: {
+    code: "FAILED_PRECONDITION",
+    message: "swap {swap_id} of module {name} has switched already",
+    retryable: false,
+    help: "Use RollbackModule.",
+  },
+  SWAP_ID_REUSED: {
+    code: "INVALID_ARGUMENT",
+    message: "swap_id {swap_id} was used for another swap",
+    retryable: false,
+    help: "Make a new id for each swap; repeat one only with the same content.",
+  },
   MODULE_METHOD_FAILED: {
     code: "INTERNAL",
     message: "{method} of module {name} failed: {error}",

@@ -39,9 +39,11 @@ export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/op
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type { CallContext, HeliosModule, ModuleContext } from "./modules/api.ts";
+export type { Candidate, Gate } from "./modules/gate.ts";
 export type { Grants, Isolation, Payload } from "./modules/host/host.ts";
 export type { ModulesSource } from "./modules/install.ts";
 export type { Failure, Lifecycle, ModuleState, Running } from "./modules/lifecycle.ts";
+export type { GenerationState, GenerationView } from "./modules/list-generations.ts";
 export type { LoadOptions } from "./modules/load.ts";
 export { createModules, type Modules, type ModulesDeps } from "./modules/modules.ts";
 export type {
@@ -51,14 +53,28 @@ export type {
   Registration,
   RegistrationFields,
   ReloadHook,
+} from "./modules/record.ts";
+export type { RegisterOptions } from "./modules/register.ts";
+export type {
+  CanaryReport,
+  Sample,
+  ShadowDifference,
+  ShadowReport,
   StepName,
   SwapReport,
   SwapStep,
-} from "./modules/record.ts";
-export type { RegisterOptions } from "./modules/register.ts";
-export type { Candidate, Gate, SwapResult } from "./modules/replace.ts";
+} from "./modules/report.ts";
+export type { RollbackOptions } from "./modules/rollback.ts";
 export { type Answer, breakerOf, type InvokeOptions } from "./modules/router.ts";
-export type { SwapOptions } from "./modules/swap.ts";
+export type { GroupSwapResult, SwapListener, SwapResult } from "./modules/swap.ts";
+export type {
+  CanaryOptions,
+  ModuleSwapOptions,
+  ShadowOptions,
+  SwapOptions,
+  SwapTermsOptions,
+} from "./modules/swap-options.ts";
+export type { SwapEvent } from "./modules/swaps.ts";
 export type { UnloadOptions } from "./modules/unload.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";

@@ -62,8 +62,14 @@ export interface HeliosModule {
   health?(): void | Promise<void>;
   /** Before the next version takes over: what it is to know, as anything that structuredClone takes. */
   exportState?(): unknown;
-  /** Takes over from the version before. */
-  importState?(state: never, from: { readonly fromVersion: string }): void | Promise<void>;
+  /**
+   * Takes over from the version before. `schema` is that version's `static stateSchema`, a text or number of its own
+   * choice by which the form of its state is told; throwing keeps it serving.
+   */
+  importState?(
+    state: never,
+    from: { readonly fromVersion: string; readonly schema: string | number | undefined },
+  ): void | Promise<void>;
   /** Awaited before the instance ends. */
   stop?(): void | Promise<void>;
 }

@@ -3,15 +3,18 @@ import { loadOrder } from "./graph.ts";
 import { transition } from "./lifecycle.ts";
 import { bringUp, checkDependencies } from "./load.ts";
 import type { Module, ModuleRecord } from "./record.ts";
+import { rememberEnd } from "./remember.ts";
 import { advance, dependenciesOf, type Room } from "./room.ts";
 
 const CAUSE = { action: "Restore", reason: "the service was started" };
 
 /** Sets right what the last life of the service left: nothing runs any more. */
-export async function forgetRuns({ collection }: Room): Promise<void> {
+export async function forgetRuns({ collection, clock }: Room): Promise<void> {
   const decide = (current: Module | undefined): ModuleRecord | undefined => {
     const lifecycle = current && transition(current.record.lifecycle, { type: "boot" });
-    return current && lifecycle && { ...current.record, lifecycle };
+    if (current === undefined || lifecycle === undefined) return undefined;
+    const { record } = current;
+    return { ...rememberEnd(record, record.generation, "the service ended", clock.now()), lifecycle };
   };
   for (const { name } of collection.list()) await collection.change(name, CAUSE, decide);
 }

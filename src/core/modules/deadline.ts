@@ -8,6 +8,16 @@ export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: (
   });
 }
 
+/** `promise`, but a rejection with the signal's reason once it is aborted. */
+export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
 /** So long for people, in whole ms: what is left of a deadline has many digits. */
 export function seconds(ms: number): string {
   return `${Math.ceil(ms) / 1000} s`;

@@ -1,17 +1,38 @@
-import type { Ending, Instance } from "./host/host.ts";
+import { Fence } from "./fence.ts";
+import { Gauge } from "./gauge.ts";
+import type { Ending, Instance, ResolvedModule } from "./host/host.ts";
 import type { Running } from "./lifecycle.ts";
+
+/** What a generation does now. */
+export type GenerationPhase = "CANDIDATE" | "CURRENT" | "STANDBY" | "DRAINING";
+
+/** The generations that a generation's calls go to instead of those that serve, by module. */
+export type Peers = Map<string, Generation>;
 
 /** One start of a module's code, as long as it lives: its instance, and the calls under way in it. */
 export class Generation {
+  readonly name: string;
   readonly running: Running;
+  readonly code: ResolvedModule;
   readonly instance: Instance;
+  readonly fence: Fence;
+  readonly gauge = new Gauge();
+  phase: GenerationPhase = "CANDIDATE";
+  /** Of a candidate those that were started with it; of one that was replaced with others, those. */
+  peers: Peers;
+  /** Told instead of the supervisor when it ends by itself. */
+  guard: ((ending: Ending) => void) | undefined;
   #inFlight = 0;
   #ending: Ending | undefined;
   readonly #whenIdle: (() => void)[] = [];
 
-  constructor(running: Running, instance: Instance) {
+  constructor(name: string, running: Running, code: ResolvedModule, instance: Instance, peers: Peers) {
+    this.name = name;
     this.running = running;
+    this.code = code;
     this.instance = instance;
+    this.peers = peers;
+    this.fence = new Fence(name, running.generation);
     void instance.ended.then((ending) => {
       this.#ending = ending;
     });

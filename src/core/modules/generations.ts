@@ -1,7 +1,9 @@
+import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { EvaluationContext } from "../flags/evaluate.ts";
 import type { Log } from "../log.ts";
-import { Generation } from "./generation.ts";
+import { type CallChain, peerOf } from "./chain.ts";
+import { Generation, type Peers } from "./generation.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./host/host.ts";
 import type { Registration } from "./record.ts";
 import type { Router } from "./router.ts";
@@ -14,7 +16,7 @@ export interface FlagReader {
 }
 
 export interface GenerationsDeps {
-  readonly clock: { now(): number };
+  readonly clock: Clock;
   readonly log: Log;
   readonly host: ModuleHost;
   readonly flags: FlagReader;
@@ -29,6 +31,16 @@ export interface StartRequest {
   readonly module: ResolvedModule;
   /** The version, given the class's own if it has one. */
   readonly version: (ofClass: string | undefined) => string;
+  /** Where its calls go instead of the generations that serve. Default: nowhere. */
+  readonly peers?: Peers;
+}
+
+/** A generation that is being started. */
+export interface Starting {
+  readonly number: number;
+  readonly code: ResolvedModule;
+  /** Wall time in ms. */
+  readonly startTime: number;
 }
 
 /** Starts instances, and knows all that live. */
@@ -38,6 +50,8 @@ export interface Generations {
   /** Starts an instance that is no generation: for tests. The caller stops it. */
   startApart(name: string, request: StartRequest): Promise<{ readonly instance: Instance; readonly version: string }>;
   find(name: string, number: number): Generation | undefined;
+  /** All of a module that live or are being started. */
+  living(name: string): { readonly starting: readonly Starting[]; readonly started: readonly Generation[] };
   /** Calls the module's `stop` and ends the instance. */
   stop(name: string, generation: Generation): Promise<void>;
   /** Ends the instance at once. */
@@ -49,18 +63,31 @@ export interface Generations {
 export function createGenerations({ clock, log, host, flags, router, onCrash }: GenerationsDeps): Generations {
   const live = new Set<Instance>();
   const byKey = new Map<string, Generation>();
+  const beingStarted = new Map<string, Starting>();
   const highest = new Map<string, number>();
   let closed = false;
 
-  const servicesOf = (name: string, number: number, dependencies: readonly string[]): InstanceServices => ({
+  const servicesOf = (
+    name: string,
+    number: number,
+    dependencies: readonly string[],
+    peers: Peers | undefined,
+  ): InstanceServices => ({
     log: (level, message, fields) => log("modules", level, message, { module: name, generation: number, ...fields }),
     isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
-    async call(dependency, method, input, { signal }) {
+    async call(dependency, method, input, { signal, origin }) {
       if (!dependencies.includes(dependency)) {
         const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "none"}`;
         throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });
       }
-      return (await router.invoke(dependency, method, input, { signal })).output;
+      const chain = origin as CallChain | undefined;
+      const generation = byKey.get(keyOf(name, number));
+      if (chain === undefined) await generation?.fence.pass();
+      const timeoutMs = chain === undefined ? undefined : Math.max(1, chain.deadline - clock.monotonic());
+      const options = { signal, timeoutMs, chain };
+      const peer = peerOf(chain, dependency) ?? (generation?.peers ?? peers)?.get(dependency);
+      if (peer !== undefined && peer.ending === undefined) return router.invokeIn(peer, method, input, options);
+      return (await router.invoke(dependency, method, input, options)).output;
     },
   });
 
@@ -83,7 +110,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
         maxHeapMb,
         startTimeoutMs,
       },
-      servicesOf(name, number, dependencies),
+      servicesOf(name, number, dependencies, request.peers),
     );
     live.add(instance);
     void instance.ended.then(() => live.delete(instance));
@@ -94,28 +121,22 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
     return instance;
   };
 
-  const keyOf = (name: string, number: number): string => `${name}/${number}`;
-
   return {
     async start(name, recorded, request) {
       const number = Math.max(highest.get(name) ?? 0, recorded) + 1;
       highest.set(name, number);
-      const instance = await startInstance(name, number, request);
-      const { module, version } = request;
-      const generation = new Generation(
-        {
-          generation: number,
-          modulePath: module.modulePath,
-          version: version(instance.shape.version),
-          sha256: module.sha256,
-          methods: instance.shape.methods,
-          loadTime: clock.now(),
-        },
-        instance,
-      );
-      byKey.set(keyOf(name, number), generation);
+      const { module, version, peers = new Map() } = request;
+      const key = keyOf(name, number);
+      beingStarted.set(key, { number, code: module, startTime: clock.now() });
+      const instance = await startInstance(name, number, request).finally(() => beingStarted.delete(key));
+      const { modulePath, sha256, artifact } = module;
+      const { methods } = instance.shape;
+      const running = { generation: number, modulePath, sha256, artifact, methods, loadTime: clock.now() };
+      const ofInstance = { ...running, version: version(instance.shape.version) };
+      const generation = new Generation(name, ofInstance, module, instance, peers);
+      byKey.set(key, generation);
       void instance.ended.then((ending) => {
-        if (!ending.expected && !closed && byKey.has(keyOf(name, number))) onCrash(name, generation);
+        if (!ending.expected && !closed && byKey.has(key)) onCrash(name, generation);
       });
       return generation;
     },
@@ -126,6 +147,11 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
     },
 
     find: (name, number) => byKey.get(keyOf(name, number)),
+
+    living: (name) => ({
+      starting: of(beingStarted, name),
+      started: of(byKey, name),
+    }),
 
     async stop(name, generation) {
       byKey.delete(keyOf(name, generation.number));
@@ -142,6 +168,15 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
       await Promise.all([...live].map((instance) => instance.stop(STOP_TIMEOUT_MS)));
     },
   };
+}
+
+/** No name holds a slash. */
+function keyOf(name: string, number: number): string {
+  return `${name}/${number}`;
+}
+
+function of<T>(byKey: ReadonlyMap<string, T>, name: string): readonly T[] {
+  return [...byKey].filter(([key]) => key.startsWith(`${name}/`)).map(([, value]) => value);
 }
 
 /** A module writes the fields of the context in either style. */

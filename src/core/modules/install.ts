@@ -2,6 +2,7 @@ import { isReason, messageOf, type Reason } from "../errors.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { type ModulesFile, parseModulesFile } from "./file.ts";
+import type { ResolvedModule } from "./host/host.ts";
 import type { Registration } from "./record.ts";
 import { checkCycle, newRecord } from "./register.ts";
 import { type Room, verified } from "./room.ts";
@@ -27,12 +28,16 @@ export function createInstall(feed: Feed, room: Room, source: ModulesSource): In
     const text = await source.read();
     if (text === undefined) return;
     const file = parseModulesFile(text, source.name);
-    await checkFile(room, file);
+    const code = await resolveAll(room, file);
     const cause = { action: "InstallModules", reason: `first start, from ${source.name}` };
     await filling.change("first-start", cause, () => ({}));
     for (const { name, registration, load } of file.modules) {
+      const found = code.get(name);
+      if (found === undefined) throw new Error(`the code of module ${name} was found`);
       await room.collection.change(name, cause, (current) =>
-        current === undefined ? { ...newRecord(registration), desired: load ? "ACTIVE" : "UNLOADED" } : undefined,
+        current === undefined
+          ? { ...newRecord(registration, found), desired: load ? "ACTIVE" : "UNLOADED" }
+          : undefined,
       );
     }
     await filling.remove("first-start", cause);
@@ -40,12 +45,13 @@ export function createInstall(feed: Feed, room: Room, source: ModulesSource): In
   };
 }
 
-/** What the registration of one after the other would refuse. */
-async function checkFile(room: Room, { modules, invalid }: ModulesFile): Promise<void> {
+/** The code of each module. Refuses what the registration of one after the other would refuse. */
+async function resolveAll(room: Room, { modules, invalid }: ModulesFile): Promise<ReadonlyMap<string, ResolvedModule>> {
   const registrations = new Map<string, Registration>();
+  const code = new Map<string, ResolvedModule>();
   for (const { name, registration } of modules) {
     try {
-      await verified(room, registration.modulePath, registration.sha256);
+      code.set(name, await verified(room, registration.modulePath, registration.sha256));
       checkCycle(name, registration, registrations);
     } catch (error) {
       const [, key, expected] = MISTAKES.find(([reason]) => isReason(error, reason)) ?? [];
@@ -54,6 +60,7 @@ async function checkFile(room: Room, { modules, invalid }: ModulesFile): Promise
     }
     registrations.set(name, registration);
   }
+  return code;
 }
 
 /** Which key of a module is wrong, by the error that says so. */

@@ -1,24 +1,48 @@
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
+import { type CallChain, goesThrough } from "./chain.ts";
 import type { Generation } from "./generation.ts";
 import type { Ending } from "./host/host.ts";
 
 /** How many calls may wait, as a multiple of those that may be under way. */
 const WAITING_PER_CONCURRENCY = 4;
+/** How many times as many may wait while calls are held and that cannot end at once. */
+const HELD_FACTOR = 4;
 
-type Traffic =
-  | { readonly to: "nobody"; readonly refusal: () => HeliosError }
-  | {
-      readonly to: "generation";
-      readonly generation: Generation;
-      readonly concurrency: number;
-      readonly held: boolean;
-    };
+/** Why calls wait although there may be room. */
+export interface Hold {
+  /** Calls that go through one of these must end first: they, and what they call, are let through. */
+  readonly draining: ReadonlySet<Generation>;
+  /** As many wait as may: the hold had better end. */
+  readonly overflow: () => void;
+}
 
-export interface WaitOptions {
+/** A generation that answers some of the callers in place of the one that serves. */
+export interface Canary {
+  readonly generation: Generation;
+  readonly takes: (key: string) => boolean;
+}
+
+interface Route {
+  readonly generation: Generation;
+  readonly concurrency: number;
+  readonly hold: Hold | undefined;
+  readonly canary: Canary | undefined;
+}
+
+export interface EnterOptions {
   readonly timeoutMs: number;
   readonly late: () => HeliosError;
   readonly signal: AbortSignal | undefined;
+  /** Callers with the same key get the same version; empty: none. */
+  readonly key: string;
+  readonly chain: CallChain | undefined;
+}
+
+interface Waiter {
+  readonly key: string;
+  admit(generation: Generation): void;
+  refuse(error: unknown): void;
 }
 
 /** Where the calls of one module go: to one generation at a time, so many at once, the rest in order. */
@@ -26,14 +50,15 @@ export class Lane {
   readonly #name: string;
   readonly #clock: Clock;
   /** In order of arrival. */
-  readonly #waiting = new Set<{ admit: (generation: Generation) => void; refuse: (error: unknown) => void }>();
-  #traffic: Traffic;
+  readonly #waiting = new Set<Waiter>();
+  #route: Route | undefined;
+  #refusal: () => HeliosError;
   #inFlight = 0;
 
   constructor(name: string, clock: Clock, refusal: () => HeliosError) {
     this.#name = name;
     this.#clock = clock;
-    this.#traffic = { to: "nobody", refusal };
+    this.#refusal = refusal;
   }
 
   /** Calls under way, in whichever generation. */
@@ -47,34 +72,40 @@ export class Lane {
 
   /** Where calls go now. */
   get generation(): Generation | undefined {
-    return this.#traffic.to === "generation" ? this.#traffic.generation : undefined;
+    return this.#route?.generation;
   }
 
-  /** From now on calls go there, those that wait too. A new generation ends a hold. */
+  get held(): boolean {
+    return this.#route?.hold !== undefined;
+  }
+
+  /** From now on calls go there, those that wait too. A new generation ends a hold and a canary. */
   route(generation: Generation, concurrency: number): void {
-    const held = this.#traffic.to === "generation" && this.#traffic.generation === generation && this.#traffic.held;
-    this.#traffic = { to: "generation", generation, concurrency, held };
+    const same = this.#route?.generation === generation ? this.#route : undefined;
+    this.#route = { generation, concurrency, hold: same?.hold, canary: same?.canary };
     this.#admit();
   }
 
   /** From now on calls are refused, those that wait too. */
   close(refusal: () => HeliosError): void {
-    this.#traffic = { to: "nobody", refusal };
+    this.#route = undefined;
+    this.#refusal = refusal;
     for (const waiter of [...this.#waiting]) waiter.refuse(refusal());
   }
 
-  /** Whether calls wait although there may be room. */
-  get held(): boolean {
-    return this.#traffic.to === "generation" && this.#traffic.held;
-  }
-
   /** From now on calls wait; those under way go on. */
-  hold(): void {
-    if (this.#traffic.to === "generation") this.#traffic = { ...this.#traffic, held: true };
+  hold(hold: Hold): void {
+    if (this.#route !== undefined) this.#route = { ...this.#route, hold };
   }
 
   release(): void {
-    if (this.#traffic.to === "generation") this.#traffic = { ...this.#traffic, held: false };
+    if (this.#route !== undefined) this.#route = { ...this.#route, hold: undefined };
+    this.#admit();
+  }
+
+  /** Undefined: everybody goes to the generation that serves. */
+  divert(canary: Canary | undefined): void {
+    if (this.#route !== undefined) this.#route = { ...this.#route, canary };
     this.#admit();
   }
 
@@ -83,14 +114,17 @@ export class Lane {
    * MODULE_OVERLOADED where too many wait already; MODULE_CRASHED where the generation has ended; `late()` after
    * `timeoutMs`; the signal's reason.
    */
-  enter(options: WaitOptions): Generation | Promise<Generation> {
-    const traffic = this.#traffic;
-    if (traffic.to === "nobody") throw traffic.refusal();
-    if (traffic.generation.ending !== undefined) throw this.#crashed(traffic.generation.ending);
-    if (this.#waiting.size === 0 && hasRoom(traffic)) return this.#begin(traffic.generation);
-    if (this.#waiting.size >= traffic.concurrency * WAITING_PER_CONCURRENCY) {
-      const metadata = { name: this.#name, in_flight: traffic.generation.inFlight, queued: this.#waiting.size };
-      throw HeliosError.of("MODULE_OVERLOADED", metadata);
+  enter(options: EnterOptions): Generation | Promise<Generation> {
+    const route = this.#route;
+    if (route === undefined) throw this.#refusal();
+    const { hold, generation } = route;
+    if (hold === undefined) return this.#enterFree(route, options);
+    if (goesThrough(options.chain, hold.draining)) return this.#begin(generation);
+    const most = route.concurrency * WAITING_PER_CONCURRENCY;
+    if (this.#waiting.size >= most) {
+      hold.overflow();
+      // Who made the last one wait too many waits all the same: nobody is to fail because of the hold.
+      if (this.#waiting.size >= most * HELD_FACTOR) throw this.#overloaded(route);
     }
     return this.#wait(options);
   }
@@ -98,22 +132,31 @@ export class Lane {
   leave(generation: Generation): void {
     this.#inFlight -= 1;
     generation.leave();
-    this.#admit();
+    if (this.#waiting.size > 0) this.#admit();
   }
 
-  #wait({ timeoutMs, late, signal }: WaitOptions): Promise<Generation> {
+  #enterFree(route: Route, options: EnterOptions): Generation | Promise<Generation> {
+    const target = targetOf(route, options.key);
+    if (target.ending !== undefined) throw this.#crashed(target.ending);
+    if (this.#waiting.size === 0 && target.inFlight < route.concurrency) return this.#begin(target);
+    if (this.#waiting.size >= route.concurrency * WAITING_PER_CONCURRENCY) throw this.#overloaded(route);
+    return this.#wait(options);
+  }
+
+  #wait({ timeoutMs, late, signal, key }: EnterOptions): Promise<Generation> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(waiter);
         timer.cancel();
         signal?.removeEventListener("abort", cancel);
       };
-      const waiter = {
-        admit: (generation: Generation): void => {
+      const waiter: Waiter = {
+        key,
+        admit: (generation) => {
           done();
           resolve(generation);
         },
-        refuse: (error: unknown): void => {
+        refuse: (error) => {
           done();
           reject(error);
         },
@@ -127,18 +170,23 @@ export class Lane {
 
   #admit(): void {
     for (const waiter of this.#waiting) {
-      const traffic = this.#traffic;
-      if (traffic.to === "nobody") return;
+      const route = this.#route;
+      if (route === undefined || route.hold !== undefined) return;
+      const target = targetOf(route, waiter.key);
       // It is over; who was not sent to it in time must not be sent there now.
-      const { ending } = traffic.generation;
-      if (ending !== undefined) waiter.refuse(this.#crashed(ending));
-      else if (!hasRoom(traffic)) return;
-      else waiter.admit(this.#begin(traffic.generation));
+      if (target.ending !== undefined) waiter.refuse(this.#crashed(target.ending));
+      else if (target.inFlight >= route.concurrency) return;
+      else waiter.admit(this.#begin(target));
     }
   }
 
   #crashed({ description }: Ending): HeliosError {
     return HeliosError.of("MODULE_CRASHED", { name: this.#name, error: description });
+  }
+
+  #overloaded({ generation }: Route): HeliosError {
+    const metadata = { name: this.#name, in_flight: generation.inFlight, queued: this.#waiting.size };
+    return HeliosError.of("MODULE_OVERLOADED", metadata);
   }
 
   #begin(generation: Generation): Generation {
@@ -148,6 +196,7 @@ export class Lane {
   }
 }
 
-function hasRoom(traffic: Extract<Traffic, { to: "generation" }>): boolean {
-  return !traffic.held && traffic.generation.inFlight < traffic.concurrency;
+function targetOf({ generation, canary }: Route, key: string): Generation {
+  if (canary === undefined || key === "" || canary.generation.ending !== undefined) return generation;
+  return canary.takes(key) ? canary.generation : generation;
 }

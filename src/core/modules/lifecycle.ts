@@ -20,6 +20,8 @@ export interface Running {
   readonly version: string;
   /** Of the file, in hex. */
   readonly sha256: string;
+  /** Of all code that runs, in hex. */
+  readonly artifact: string;
   /** Names that can be invoked, sorted. */
   readonly methods: readonly string[];
   /** Wall time in ms at which it started to serve; of a LOADED one, at which it was started. */

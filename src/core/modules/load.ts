@@ -3,8 +3,10 @@ import { HeliosError, messageOf } from "../errors.ts";
 import type { Cause } from "../store/store.ts";
 import type { Generation } from "./generation.ts";
 import { loadOrder } from "./graph.ts";
+import type { ResolvedModule } from "./host/host.ts";
 import { isRunning } from "./lifecycle.ts";
 import type { Module, ModuleRecord } from "./record.ts";
+import { remember } from "./remember.ts";
 import { advance, checkEtag, dependenciesOf, failureOf, getModule, loadFailed, type Room, verified } from "./room.ts";
 import { breakerOf } from "./router.ts";
 
@@ -27,6 +29,8 @@ export interface BringUp {
   readonly etag?: string | undefined;
   /** Restarts to record. */
   readonly restarts: number;
+  /** Finds the code to start; absent: that of the record. */
+  readonly code?: (module: Module) => Promise<ResolvedModule>;
 }
 
 /**
@@ -34,11 +38,11 @@ export interface BringUp {
  * a load that fails leaves what a restart of the service restores as it was.
  */
 export async function bringUp(room: Room, name: string, options: BringUp): Promise<Module> {
-  const { activate, cause, etag, restarts } = options;
+  const { activate, cause, etag, restarts, code = async ({ record }) => record.code } = options;
   const loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
   let generation: Generation;
   try {
-    generation = await startChecked(room, loading);
+    generation = await startChecked(room, loading, await code(loading));
   } catch (error) {
     if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
     const failure = failureOf(error, room.clock.now());
@@ -49,12 +53,20 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
     throw error;
   }
   const running = { ...generation.running, loadTime: room.clock.now() };
-  const also = (): Partial<ModuleRecord> => ({
-    desired: activate ? "ACTIVE" : "LOADED",
-    generation: generation.number,
-    restarts,
-  });
+  const also = (record: ModuleRecord): Partial<ModuleRecord> => {
+    const { registration, configVersion } = record;
+    const served = { registration, configVersion, code: generation.code, running };
+    return {
+      ...remember(record, served, { served: true, startTime: running.loadTime }),
+      code: generation.code,
+      desired: activate ? "ACTIVE" : "LOADED",
+      generation: generation.number,
+      starts: generation.number,
+      restarts,
+    };
+  };
   try {
+    generation.phase = "CURRENT";
     return await advance(room, name, cause, { type: "started", running, activate }, also);
   } catch (error) {
     room.generations.discard(name, generation);
@@ -62,12 +74,11 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   }
 }
 
-async function startChecked(room: Room, { name, record }: Module): Promise<Generation> {
+async function startChecked(room: Room, { name, record }: Module, module: ResolvedModule): Promise<Generation> {
   const { registration } = record;
-  const module = await verified(room, registration.modulePath, registration.sha256);
   const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
-  const generation = await room.generations.start(name, record.generation, { registration, module, version });
+  const generation = await room.generations.start(name, record.starts, { registration, module, version });
   try {
     await generation.instance.checkHealth(registration.startTimeoutMs);
     // Opened when the restarts were used up; who opened it by hand closes it by hand.
@@ -79,6 +90,11 @@ async function startChecked(room: Room, { name, record }: Module): Promise<Gener
     room.generations.discard(name, generation);
     throw loadFailed(name, "health", error);
   }
+}
+
+/** Reads the file: whoever asks for a load has a look at what is there. A restart starts what ran before. */
+function asItIsNow(room: Room): NonNullable<BringUp["code"]> {
+  return ({ record: { registration } }) => verified(room, registration.modulePath, registration.sha256);
 }
 
 /** Replaces what runs by a new start of the same file. */
@@ -100,7 +116,7 @@ export async function loadModule(
       if (loadDependencies) await loadThem(room, name, by);
       checkDependencies(room, name);
       const cause = causeOf("LoadModule", by);
-      return bringUp(room, name, { activate, cause, etag: by?.etag, restarts: 0 });
+      return bringUp(room, name, { activate, cause, etag: by?.etag, restarts: 0, code: asItIsNow(room) });
     }
     await checkEtag(room, name, by?.etag);
     if (forceReload) return reload(module, activate, by);
@@ -130,8 +146,9 @@ async function loadThem(room: Room, name: string, by: By | undefined): Promise<v
       const { lifecycle } = getModule(room, dependency).record;
       if (lifecycle.state === "ACTIVE") return;
       checkDependencies(room, dependency);
-      if (lifecycle.state !== "LOADED") await bringUp(room, dependency, { activate: true, cause, restarts: 0 });
-      else {
+      if (lifecycle.state !== "LOADED") {
+        await bringUp(room, dependency, { activate: true, cause, restarts: 0, code: asItIsNow(room) });
+      } else {
         const activated = { type: "activate", time: room.clock.now() } as const;
         await advance(room, dependency, cause, activated, () => ({ desired: "ACTIVE" }));
       }

@@ -1,24 +1,41 @@
 import type { Breakers } from "../breakers/breakers.ts";
 import type { By } from "../change.ts";
 import type { Clock } from "../clock.ts";
+import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Hub } from "../watch/hub.ts";
 import { bringDesiredUp, forgetRuns } from "./boot.ts";
+import { flip } from "./commit.ts";
 import { follow } from "./follow.ts";
+import type { Candidate, Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
-import type { ModuleHost, Payload } from "./host/host.ts";
+import type { ModuleHost, Payload, Usage } from "./host/host.ts";
 import { createInstall, type ModulesSource } from "./install.ts";
+import { createJournal } from "./journal.ts";
+import { type GenerationView, listGenerations } from "./list-generations.ts";
 import { type LoadOptions, loadModule } from "./load.ts";
 import { Operations } from "./operations.ts";
 import type { Module, ModuleRecord, RegistrationFields } from "./record.ts";
+import { recoverSwaps } from "./recover.ts";
 import { createRegistrar, type RegisterOptions } from "./register.ts";
-import type { Candidate, Gate, SwapResult } from "./replace.ts";
+import { candidateOf } from "./rehearse.ts";
+import { type RollbackOptions, rollBack } from "./rollback.ts";
 import { getModule, type Room, runningGeneration, verified } from "./room.ts";
 import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./router.ts";
 import { createSupervisor, type Supervisor } from "./supervise.ts";
-import { reloading, type SwapOptions, swapModule } from "./swap.ts";
+import {
+  type GroupSwapResult,
+  reloading,
+  resultOf,
+  type SwapListener,
+  type SwapResult,
+  swapModule,
+  swapModules,
+} from "./swap.ts";
+import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap-options.ts";
+import { createSwaps } from "./swaps.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
 
@@ -26,6 +43,7 @@ export interface ModulesDeps {
   /** Not started yet. */
   readonly feed: Feed;
   readonly clock: Clock;
+  readonly newId: () => string;
   readonly log: Log;
   /** Closed by whoever made it, after the modules. */
   readonly host: ModuleHost;
@@ -76,10 +94,31 @@ export interface Modules {
     by?: By,
   ): Promise<{ readonly module: Module; readonly unloaded: readonly string[] }>;
   /**
-   * Replaces the version that serves. What fails before the switch is told in the result, and the old version serves on;
-   * rejects with MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE and what is wrong with the path. No call fails by it.
+   * Replaces the version that serves. What fails before the switch, or while the new version is on trial, is told in the
+   * result, and the old version serves on; rejects with MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE,
+   * MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED and what is wrong with the path. No call fails by it. It goes on when the
+   * caller stops waiting. `listener` is told of each step as it starts and ends.
    */
-  swap(name: string, options?: SwapOptions, by?: By): Promise<SwapResult>;
+  swap(name: string, options?: SwapOptions, by?: By, listener?: SwapListener): Promise<SwapResult>;
+  /** The same for several modules: every new version passes, and all serve from the same moment on, or none does. */
+  swapAll(
+    modules: readonly (ModuleSwapOptions & { readonly name: string })[],
+    options?: SwapTermsOptions,
+    by?: By,
+  ): Promise<GroupSwapResult>;
+  /**
+   * Gives up the swap of a module that is under way, of that id where one is given; resolves to what came of it.
+   * SWAP_NOT_FOUND; SWAP_COMMITTED once the new version serves.
+   */
+  cancelSwap(name: string, swapId?: string, by?: By): Promise<SwapResult>;
+  /** Goes back to an earlier generation. GENERATION_NOT_FOUND, and as `swap` rejects. */
+  rollBack(name: string, options?: RollbackOptions, by?: By): Promise<SwapResult>;
+  /** Newest first: those that live, and the last ones that did. */
+  generations(name: string): readonly GenerationView[];
+  /** The id of the swap that is under way. */
+  swapUnderWay(name: string): string | undefined;
+  /** What the instance that serves used when it was last looked at. */
+  usage(name: string): Usage | undefined;
   /**
    * Calls a method, as the class spells it or in snake_case. MODULE_NOT_LOADED, MODULE_METHOD_NOT_FOUND,
    * MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN.
@@ -100,11 +139,12 @@ export interface Modules {
   close(): Promise<void>;
 }
 
-export function createModules({ feed, clock, log, host, breakers, flags, modulesFile }: ModulesDeps): Modules {
+export function createModules(deps: ModulesDeps): Modules {
+  const { feed, clock, newId, log, host, breakers, flags, modulesFile } = deps;
   const collection = new Collection<ModuleRecord>(feed, "module/");
   const operations = new Operations();
   const router = createRouter(collection, breakers, clock);
-  let closing = false;
+  const closing = new AbortController();
   const generations = createGenerations({
     clock,
     log,
@@ -113,14 +153,25 @@ export function createModules({ feed, clock, log, host, breakers, flags, modules
     router,
     onCrash: (name, generation) => supervisor.crashed(name, generation),
   });
-  const isClosing = (): boolean => closing;
-  const room: Room = { clock, log, host, breakers, collection, operations, router, generations, isClosing };
+  const room: Room = {
+    clock,
+    log,
+    host,
+    breakers,
+    collection,
+    operations,
+    router,
+    generations,
+    closing: closing.signal,
+    isClosing: () => closing.signal.aborted,
+  };
   const supervisor: Supervisor = createSupervisor(room);
   const registrar = createRegistrar(room);
   const install = createInstall(feed, room, modulesFile);
   const warmUp = createWarmUp();
   let gate: Gate | undefined;
-  const tools = { warmUp, gate: () => gate };
+  const journal = createJournal(feed, log, (swap) => flip(room, swap));
+  const swaps = createSwaps(room, journal, { warmUp, gate: () => gate }, newId);
   const settled = Promise.withResolvers<void>();
   let isSettled = false;
 
@@ -138,6 +189,7 @@ export function createModules({ feed, clock, log, host, breakers, flags, modules
     },
     async start() {
       await install();
+      await recoverSwaps(room, journal);
       await forgetRuns(room);
       void bringDesiredUp(room).then(() => {
         isSettled = true;
@@ -153,12 +205,23 @@ export function createModules({ feed, clock, log, host, breakers, flags, modules
       return { module, revision: feed.revision };
     },
     async load(name, options = {}, by) {
-      const module = await loadModule(room, reloading(room, tools), name, options, by);
+      const module = await loadModule(room, reloading(room, swaps), name, options, by);
       supervisor.forgive(name);
       return module;
     },
     unload: async (name, options = {}, by) => unloadModule(room, name, options, by),
-    swap: (name, options = {}, by) => swapModule(room, tools, name, options, by),
+    swap: async (name, options = {}, by, listener) => swapModule(room, swaps, name, options, by, listener),
+    swapAll: async (modules, options = {}, by) => swapModules(room, swaps, modules, options, by),
+    async cancelSwap(name, swapId = "", by) {
+      getModule(room, name);
+      const who = by?.actor === undefined ? "" : ` by ${by.actor}`;
+      const why = by?.reason === undefined ? "" : `: ${by.reason}`;
+      return resultOf(room, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
+    },
+    rollBack: (name, options = {}, by) => rollBack(room, swaps, name, options, by),
+    generations: (name) => listGenerations(room, name),
+    swapUnderWay: (name) => swaps.underWay(name),
+    usage: () => undefined,
     invoke: (name, method, input, options) => router.invoke(name, method, input, options),
     addReloadHook: (name, hook) => warmUp.add(name, hook),
     useGate: (next) => {
@@ -169,17 +232,16 @@ export function createModules({ feed, clock, log, host, breakers, flags, modules
       const module = await verified(room, registration.modulePath, registration.sha256);
       const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
       const started = await generations.startApart(name, { registration, module, version });
-      return { name, ...started, sha256: module.sha256 };
+      return { name, ...started, sha256: module.sha256, artifact: module.artifact };
     },
     activeInstance(name) {
       const module = getModule(room, name);
       const generation = runningGeneration(room, module);
       if (generation === undefined || module.record.lifecycle.state !== "ACTIVE") throw notLoaded(module);
-      const { version, sha256 } = generation.running;
-      return { name, instance: generation.instance, version, sha256 };
+      return candidateOf(name, generation);
     },
     async close() {
-      closing = true;
+      closing.abort(HeliosError.of("SERVER_DRAINING", {}));
       supervisor.close();
       router.close();
       const idle = operations.close();

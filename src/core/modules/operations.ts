@@ -25,6 +25,13 @@ export class Operations {
     }
   }
 
+  /** The same for several modules, all of them or none. */
+  together<T>(names: readonly string[], operation: string, work: () => Promise<T>): Promise<T> {
+    const [first, ...rest] = names;
+    if (first === undefined) return work();
+    return this.alone(first, operation, () => this.together(rest, operation, work));
+  }
+
   /** The same, but waits for its turn. */
   async inTurn<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
     // Whoever is woken first takes the module at once; the others find it taken, and wait again.

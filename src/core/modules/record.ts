@@ -2,8 +2,9 @@ import type { BreakerConfig } from "../breakers/breaker.ts";
 import type { BreakerConfigFields } from "../breakers/config.ts";
 import { HeliosError } from "../errors.ts";
 import type { Resource } from "../store/collection.ts";
-import type { Grants, Isolation } from "./host/host.ts";
-import type { Lifecycle } from "./lifecycle.ts";
+import type { Grants, Isolation, ResolvedModule } from "./host/host.ts";
+import type { Lifecycle, Running } from "./lifecycle.ts";
+import type { SwapReport } from "./report.ts";
 
 /** A call that warms a new instance up before it takes traffic. */
 export interface ReloadHook {
@@ -29,12 +30,16 @@ export interface Registration {
   readonly grants: Grants;
   readonly startTimeoutMs: number;
   readonly callTimeoutMs: number;
+  /** How long its event loop may be blocked before it is ended; 0: for ever. */
+  readonly blockTimeoutMs: number;
   readonly maxHeapMb: number;
   /** Calls that it handles at once. */
   readonly concurrency: number;
   /** The suite that a new version must pass in a swap; empty: none. */
   readonly testSuite: string;
   readonly reloadHooks: readonly ReloadHook[];
+  /** Methods without any effect, as the class spells them or in snake_case: they may be called more than once. */
+  readonly pureMethods: readonly string[];
   /** Of its breaker, `module:<name>`. */
   readonly breaker: BreakerConfig;
   /** The module that answers while the breaker is open; empty: none. */
@@ -52,38 +57,48 @@ export type RegistrationFields = { readonly modulePath: string } & {
 /** What the module is to be, as the last successful load or unload said: what a restart restores. */
 export type Desired = "UNLOADED" | "LOADED" | "ACTIVE";
 
-export type StepName = "verify" | "start" | "health" | "gate" | "warm_up" | "hand_over" | "commit" | "drain" | "stop";
-
-/** One step of a swap. */
-export interface SwapStep {
-  readonly name: StepName;
-  readonly durationMs: number;
-  readonly outcome: "done" | "skipped" | "failed";
-  /** More about it; why it was skipped or failed. Empty where there is nothing to say. */
-  readonly detail: string;
+/** What a generation is made of. */
+export interface Served {
+  readonly registration: Registration;
+  readonly code: ResolvedModule;
+  /** Which configuration: it counts the changes of it. */
+  readonly configVersion: number;
+  readonly running: Running;
 }
 
-/** How a swap, or a forced reload, went. */
-export interface SwapReport {
-  /** Whether the new version serves. If not, the old one does. */
-  readonly swapped: boolean;
-  readonly fromVersion: string;
-  readonly toVersion: string;
-  /** Absent where none failed. */
-  readonly failedStep?: StepName;
-  readonly failure?: string;
-  readonly steps: readonly SwapStep[];
-  /** Wall time in ms at which it ended. */
-  readonly time: number;
+/** A generation that has started, as it is remembered. */
+export interface GenerationRecord {
+  readonly number: number;
+  readonly version: string;
+  readonly code: ResolvedModule;
+  readonly configVersion: number;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Whether it ever was the one that serves. */
+  readonly served: boolean;
+  /** Wall time in ms. */
+  readonly startTime: number;
+  /** Absent while it lives, or where the service ended before it could say so. */
+  readonly endTime?: number;
+  /** Why it ended; for people. */
+  readonly end?: string;
 }
 
 /** All that is stored of a module: what changes together is one value. */
 export interface ModuleRecord {
   readonly registration: Registration;
+  /** The code that a restart starts: of the last registration, load or swap, whatever became of the file since. */
+  readonly code: ResolvedModule;
+  readonly configVersion: number;
   readonly desired: Desired;
   readonly lifecycle: Lifecycle;
-  /** Counts the starts of the module's code: that of the instance that runs, or ran last; 0 before the first. */
+  /** Of the instance that runs, or ran last; 0 before the first. */
   readonly generation: number;
+  /** The highest number that a generation was given: it counts the starts of the module's code. */
+  readonly starts: number;
+  /** The last ones, newest first. */
+  readonly generations: readonly GenerationRecord[];
+  /** While the swap that made the present generation can still go back by itself. */
+  readonly bake?: { readonly swapId: string; readonly until: number };
   /** Restarts after crashes since it was loaded. */
   readonly restarts: number;
   readonly lastSwap?: SwapReport;

@@ -1,6 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import { callCycle, directDependents } from "./graph.ts";
+import type { ResolvedModule } from "./host/host.ts";
 import { isDown } from "./lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "./record.ts";
 import { checkedRegistration, differences } from "./registration.ts";
@@ -31,6 +32,7 @@ export function createRegistrar(room: Room): Registrar {
   const write = async (
     name: string,
     registration: Registration,
+    code: ResolvedModule,
     { replace = false }: RegisterOptions,
     by: By | undefined,
   ): Promise<Module> => {
@@ -40,14 +42,16 @@ export function createRegistrar(room: Room): Registrar {
       name,
       causeOf("RegisterModule", by),
       (current) => {
-        if (current === undefined) return newRecord(registration);
+        if (current === undefined) return newRecord(registration, code);
         const different = differences(current.record.registration, registration);
         if (different.length === 0) return undefined;
         const { state } = current.record.lifecycle;
         if (!replace || !isDown(current.record.lifecycle)) {
           throw HeliosError.of("MODULE_ALREADY_EXISTS", { name, differences: different.join(", "), state });
         }
-        return { ...newRecord(registration), generation: current.record.generation };
+        const { generation, starts, generations, configVersion } = current.record;
+        const version = different.includes("config") ? configVersion + 1 : configVersion;
+        return { ...newRecord(registration, code), generation, starts, generations, configVersion: version };
       },
       by?.etag,
     );
@@ -58,8 +62,8 @@ export function createRegistrar(room: Room): Registrar {
   return {
     async register(name, fields, options, by) {
       const registration = checkedRegistration(name, fields);
-      await verified(room, registration.modulePath, registration.sha256);
-      const work = () => write(name, registration, options, by);
+      const code = await verified(room, registration.modulePath, registration.sha256);
+      const work = () => write(name, registration, code, options, by);
       // What takes the place of another registration must not cross an operation that reads it.
       return inTurn(() => (options.replace ? room.operations.alone(name, "RegisterModule", work) : work()));
     },
@@ -85,8 +89,18 @@ export function createRegistrar(room: Room): Registrar {
   };
 }
 
-export function newRecord(registration: Registration): ModuleRecord {
-  return { registration, desired: "UNLOADED", lifecycle: { state: "UNLOADED" }, generation: 0, restarts: 0 };
+export function newRecord(registration: Registration, code: ResolvedModule): ModuleRecord {
+  return {
+    registration,
+    code,
+    configVersion: 1,
+    desired: "UNLOADED",
+    lifecycle: { state: "UNLOADED" },
+    generation: 0,
+    starts: 0,
+    generations: [],
+    restarts: 0,
+  };
 }
 
 /** MODULE_DEPENDENCY_CYCLE. */

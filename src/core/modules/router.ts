@@ -4,17 +4,26 @@ import { openError } from "../breakers/handle.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import type { Collection } from "../store/collection.ts";
+import type { CallChain } from "./chain.ts";
 import { seconds } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
+import { snakeCase } from "./host/bootstrap/names.ts";
 import type { Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
-import { type Module, type ModuleRecord, moduleNotFound } from "./record.ts";
+import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
 
 export interface InvokeOptions {
   /** Ms until the caller gives up. The module's `call_timeout` holds too, whichever is sooner. */
   readonly timeoutMs?: number | undefined;
   /** Aborting it ends the call with its reason; the module sees it as an aborted `signal`. */
   readonly signal?: AbortSignal | undefined;
+  /** During a canary, callers with the same key are answered by the same version. Default: by the one that serves. */
+  readonly routingKey?: string | undefined;
+}
+
+/** Of a call that a module makes to answer another. */
+interface NestedOptions extends InvokeOptions {
+  readonly chain?: CallChain | undefined;
 }
 
 /** What a call gave. */
@@ -29,6 +38,9 @@ export interface Answer {
   readonly answeredBy: string;
 }
 
+/** Sees calls that were answered. It is not waited for. */
+export type Mirror = (method: string, input: Payload, output: Payload) => void;
+
 /** The parts of the breakers that guard calls. */
 export type CallGuard = Pick<Breakers, "acquire" | "record" | "release" | "getOrCreate">;
 
@@ -37,11 +49,15 @@ export interface Router {
   /** Calls under way. */
   inFlight(name: string): number;
   forget(name: string): void;
+  /** From now on calls of pure methods are shown to `mirror` once they are answered; undefined: to nobody. */
+  mirror(name: string, mirror: Mirror | undefined): void;
   /**
    * Calls a method. MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_OVERLOADED, BREAKER_OPEN, what the instance rejects with,
    * or the signal's reason.
    */
-  invoke(name: string, method: string, input: Payload, options?: InvokeOptions): Promise<Answer>;
+  invoke(name: string, method: string, input: Payload, options?: NestedOptions): Promise<Answer>;
+  /** Calls a method of one generation, whether or not it serves, past limits and breaker. */
+  invokeIn(generation: Generation, method: string, input: Payload, options: NestedOptions): Promise<Payload>;
   /** Refuses every call with SERVER_DRAINING from now on; those under way go on. */
   close(): void;
 }
@@ -49,6 +65,11 @@ export interface Router {
 /** The name of a module's own breaker. */
 export function breakerOf(module: string): string {
   return `module:${module}`;
+}
+
+/** Whether a method, in either spelling, is registered as one without effects. */
+export function isPure({ pureMethods }: Registration, method: string): boolean {
+  return pureMethods.length > 0 && pureMethods.some((pure) => pure === method || snakeCase(pure) === snakeCase(method));
 }
 
 /** The error for a call of a module that takes no traffic. */
@@ -61,9 +82,21 @@ const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
 /** Failures that the module has to answer for; all other errors say nothing of it. */
 const FAILURES = ["MODULE_METHOD_FAILED", "MODULE_DEADLINE_EXCEEDED", "MODULE_CRASHED"] as const;
 
+/** One call on its way. */
+interface Call {
+  readonly module: Module;
+  readonly method: string;
+  readonly input: Payload;
+  readonly start: number;
+  readonly budgetMs: number;
+  readonly permit: Permit;
+  readonly options: NestedOptions;
+}
+
 /** Brings each call to the generation that serves its module now, guarded by the module's breaker. */
 export function createRouter(collection: Collection<ModuleRecord>, breakers: CallGuard, clock: Clock): Router {
   const lanes = new Map<string, Lane>();
+  const mirrors = new Map<string, Mirror>();
   let closed = false;
 
   const lane = (name: string): Lane => {
@@ -77,14 +110,15 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     return fresh;
   };
 
-  const acquire = async (name: string): Promise<Permit> => {
+  const acquire = (name: string): Permit | Promise<Permit> => {
     try {
       return breakers.acquire(breakerOf(name));
     } catch (error) {
       if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
       // Somebody deleted it; a module is never without.
-      await breakers.getOrCreate(breakerOf(name), collection.get(name)?.record.registration.breaker);
-      return breakers.acquire(breakerOf(name));
+      return breakers
+        .getOrCreate(breakerOf(name), collection.get(name)?.record.registration.breaker)
+        .then(() => breakers.acquire(breakerOf(name)));
     }
   };
 
@@ -97,9 +131,10 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     name: string,
     method: string,
     input: Payload,
-    { timeoutMs = Number.POSITIVE_INFINITY, signal }: InvokeOptions,
+    options: NestedOptions,
     mayFallBack: boolean,
   ): Promise<Answer> => {
+    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
     if (Number.isNaN(timeoutMs)) throw HeliosError.of("ARGUMENT_INVALID", { field: "timeoutMs", problem: "is NaN" });
     if (closed) throw draining();
     const module = collection.get(name);
@@ -107,46 +142,69 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     signal?.throwIfAborted();
     if (lane(name).generation === undefined) throw notLoaded(module);
     const start = clock.monotonic();
-    const permit = await acquire(name);
+    const acquired = acquire(name);
+    const permit = acquired instanceof Promise ? await acquired : acquired;
     if (!permit.allowed) {
       const fallback = mayFallBack ? fallbackOf(module) : undefined;
       if (fallback === undefined) throw openError(breakerOf(name), permit);
-      return invoke(fallback, method, input, { timeoutMs, signal }, false);
+      return invoke(fallback, method, input, options, false);
     }
     const budgetMs = Math.min(timeoutMs, module.record.registration.callTimeoutMs);
-    const leftMs = (): number => budgetMs - (clock.monotonic() - start);
-    const late = (): HeliosError =>
-      HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(budgetMs) });
+    return deliver({ module, method, input, start, budgetMs, permit, options }, true);
+  };
+
+  /** `mayRepeat`: a pure method whose generation ends under it is called once more. */
+  const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
+    const { module, method, input, start, budgetMs, permit } = call;
+    const { name } = module;
+    const { signal, chain } = call.options;
     const to = lane(name);
-    const generation = await enter(to, permit, { name, budgetMs, late, signal });
+    const entered = enter(to, call);
+    const generation = entered instanceof Promise ? await entered : entered;
+    const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED"): void => {
+      breakers.record(breakerOf(name), permit, outcome);
+      if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", clock.monotonic() - start);
+    };
     try {
-      if (leftMs() <= 0) throw late();
-      const options = { timeoutMs: leftMs(), ...(signal === undefined ? {} : { signal }) };
-      const output = await generation.instance.invoke(method, input, options);
-      breakers.record(breakerOf(name), permit, "SUCCESS");
+      const leftMs = budgetMs - (clock.monotonic() - start);
+      if (leftMs <= 0) throw tooLate(call);
+      const origin: CallChain = { generation, before: chain, deadline: start + budgetMs };
+      const output = await generation.instance.invoke(method, input, { timeoutMs: leftMs, signal, origin });
+      record("SUCCESS");
       const { version } = generation.running;
+      const mirror = mirrors.get(name);
+      if (mirror !== undefined && generation === to.generation) mirror(method, input, output);
       const durationMs = clock.monotonic() - start;
       return { output, version, generation: generation.number, durationMs, answeredBy: name };
     } catch (error) {
-      breakers.record(breakerOf(name), permit, isFailure(error) ? "FAILURE" : "IGNORED");
+      const ended = isReason(error, "MODULE_CRASHED") && mayRepeat && isPure(module.record.registration, method);
+      if (ended && to.generation !== generation && to.generation !== undefined) return await deliver(call, false);
+      record(isFailure(error) ? "FAILURE" : "IGNORED");
       throw error;
     } finally {
       to.leave(generation);
     }
   };
 
-  const enter = async (to: Lane, permit: Permit, call: Entering): Promise<Generation> => {
-    const { name, budgetMs, late, signal } = call;
-    try {
-      if (budgetMs <= 0) throw late();
-      return await to.enter({ timeoutMs: budgetMs, late, signal });
-    } catch (error) {
+  const enter = (to: Lane, call: Call): Generation | Promise<Generation> => {
+    const { start, budgetMs, options } = call;
+    const { signal, routingKey = "", chain } = options;
+    const refused = (error: unknown): never => {
+      const { name } = call.module;
       // It never started. Only that it waited too long tells something of the module, unless a swap held it.
       const tooLong = budgetMs > 0 && !to.held && isReason(error, "MODULE_DEADLINE_EXCEEDED");
-      if (tooLong) breakers.record(breakerOf(name), permit, "FAILURE");
-      else if (signal?.aborted) breakers.record(breakerOf(name), permit, "IGNORED");
-      else breakers.release(breakerOf(name), permit);
+      if (tooLong) breakers.record(breakerOf(name), call.permit, "FAILURE");
+      else if (signal?.aborted) breakers.record(breakerOf(name), call.permit, "IGNORED");
+      else breakers.release(breakerOf(name), call.permit);
       throw error;
+    };
+    try {
+      const timeoutMs = budgetMs - (clock.monotonic() - start);
+      if (timeoutMs <= 0) throw tooLate(call);
+      const entered = to.enter({ timeoutMs, late: () => tooLate(call), signal, key: routingKey, chain });
+      return entered instanceof Promise ? entered.catch(refused) : entered;
+    } catch (error) {
+      return refused(error);
     }
   };
 
@@ -154,7 +212,27 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     lane,
     inFlight: (name) => lanes.get(name)?.inFlight ?? 0,
     forget: (name) => lanes.delete(name),
+    mirror(name, mirror) {
+      if (mirror === undefined) mirrors.delete(name);
+      else {
+        mirrors.set(name, (method, input, output) => {
+          const registration = collection.get(name)?.record.registration;
+          if (registration !== undefined && isPure(registration, method)) mirror(method, input, output);
+        });
+      }
+    },
     invoke: (name, method, input, options = {}) => invoke(name, method, input, options, true),
+    async invokeIn(generation, method, input, { timeoutMs, signal, chain }) {
+      const { callTimeoutMs } = collection.get(generation.name)?.record.registration ?? { callTimeoutMs: 0 };
+      const budgetMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, callTimeoutMs);
+      const origin: CallChain = { generation, before: chain, deadline: clock.monotonic() + budgetMs };
+      generation.enter();
+      try {
+        return await generation.instance.invoke(method, input, { timeoutMs: budgetMs, signal, origin });
+      } finally {
+        generation.leave();
+      }
+    },
     close() {
       closed = true;
       for (const one of lanes.values()) one.close(draining);
@@ -162,12 +240,8 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
   };
 }
 
-interface Entering {
-  readonly name: string;
-  /** From the arrival of the call on. */
-  readonly budgetMs: number;
-  readonly late: () => HeliosError;
-  readonly signal: AbortSignal | undefined;
+function tooLate({ module, method, budgetMs }: Call): HeliosError {
+  return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: module.name, method, timeout: seconds(budgetMs) });
 }
 
 function isFailure(error: unknown): boolean {

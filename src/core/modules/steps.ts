@@ -1,14 +1,35 @@
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
-import type { StepName, SwapStep } from "./record.ts";
+import { seconds, unlessAborted, within } from "./deadline.ts";
+import type { StepName, SwapStep } from "./report.ts";
 
-/** The steps of one swap, timed, as they are taken. */
+/** What is told of a swap as it goes on. */
+export type StepEvent =
+  | { readonly type: "started"; readonly module: string; readonly name: StepName; readonly deadlineMs?: number }
+  | { readonly type: "ended"; readonly module: string; readonly step: SwapStep };
+
+export interface TakeOptions<T> {
+  /** Past it the step has failed. Absent: it takes as long as it takes. */
+  readonly deadlineMs?: number;
+  /** Whether the work keeps the deadline itself, and tells more of it. */
+  readonly keepsDeadline?: boolean;
+  /** Aborting it fails the step with its reason. */
+  readonly signal?: AbortSignal;
+  /** More about it once it is done. */
+  readonly detail?: (result: T) => string;
+}
+
+/** The steps of one module's swap, timed, as they are taken. */
 export class Steps {
   readonly #clock: Clock;
+  readonly #module: string;
+  readonly #tell: (event: StepEvent) => void;
   readonly #steps: SwapStep[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, module: string, tell: (event: StepEvent) => void) {
     this.#clock = clock;
+    this.#module = module;
+    this.#tell = tell;
   }
 
   /** So far, in order. */
@@ -21,14 +42,23 @@ export class Steps {
     return this.#steps.find(({ outcome }) => outcome === "failed");
   }
 
-  /** Takes a step; `detail` says more of it once it is done. What it throws is noted and thrown on. */
-  async take<T>(name: StepName, work: () => Promise<T>, detail: (result: T) => string = () => ""): Promise<T> {
+  /** Takes a step. What it throws is noted and thrown on. */
+  async take<T>(name: StepName, options: TakeOptions<T>, work: () => Promise<T>): Promise<T> {
+    const { deadlineMs, keepsDeadline = false, signal, detail = () => "" } = options;
+    const deadline = deadlineMs === undefined ? {} : { deadlineMs };
     const start = this.#clock.monotonic();
     const note = (outcome: SwapStep["outcome"], text: string): void => {
-      this.#steps.push({ name, durationMs: this.#clock.monotonic() - start, outcome, detail: text });
+      this.#note({ name, durationMs: this.#clock.monotonic() - start, ...deadline, outcome, detail: text });
     };
+    this.#tell({ type: "started", module: this.#module, name, ...deadline });
     try {
-      const result = await work();
+      signal?.throwIfAborted();
+      const working = work();
+      const timed =
+        deadlineMs === undefined || keepsDeadline
+          ? working
+          : within(this.#clock, deadlineMs, working, () => new Error(`it took longer than ${seconds(deadlineMs)}`));
+      const result = await (signal === undefined ? timed : unlessAborted(signal, timed));
       note("done", detail(result));
       return result;
     } catch (error) {
@@ -38,6 +68,11 @@ export class Steps {
   }
 
   skip(name: StepName, why: string): void {
-    this.#steps.push({ name, durationMs: 0, outcome: "skipped", detail: why });
+    this.#note({ name, durationMs: 0, outcome: "skipped", detail: why });
+  }
+
+  #note(step: SwapStep): void {
+    this.#steps.push(step);
+    this.#tell({ type: "ended", module: this.#module, step });
   }
 }

@@ -2,6 +2,7 @@ import { messageOf } from "../errors.ts";
 import type { Generation } from "./generation.ts";
 import { transition } from "./lifecycle.ts";
 import { bringUp, SUPERVISOR } from "./load.ts";
+import { rememberEnd } from "./remember.ts";
 import { RESTART_POLICY, recentRestarts, restartDelay } from "./restart.ts";
 import type { Room } from "./room.ts";
 import { breakerOf } from "./router.ts";
@@ -45,7 +46,9 @@ export function createSupervisor(room: Room): Supervisor {
         const event = { type: "crash", generation: generation.number, failure } as const;
         const lifecycle = current && transition(current.record.lifecycle, event);
         recorded = lifecycle !== undefined;
-        return current && lifecycle && { ...current.record, lifecycle };
+        if (current === undefined || lifecycle === undefined) return undefined;
+        const ended = rememberEnd(current.record, generation.number, `crashed: ${message}`, failure.time);
+        return { ...ended, lifecycle };
       });
     } catch (error) {
       log("modules", "error", `the crash of module ${name} could not be stored`, { error: messageOf(error) });
@@ -87,7 +90,10 @@ export function createSupervisor(room: Room): Supervisor {
     });
 
   return {
-    crashed: (name, generation) => void recordCrash(name, generation),
+    crashed(name, generation) {
+      if (generation.guard === undefined) void recordCrash(name, generation);
+      else if (generation.ending !== undefined) generation.guard(generation.ending);
+    },
     forgive: (name) => restarts.delete(name),
     close() {
       closed = true;

@@ -5,6 +5,7 @@ import { within } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import { dependentsOrder, directDependents } from "./graph.ts";
 import type { Module } from "./record.ts";
+import { rememberEnd } from "./remember.ts";
 import { advance, checkEtag, dependenciesOf, getModule, type Room, runningGeneration } from "./room.ts";
 
 export interface UnloadOptions {
@@ -13,7 +14,7 @@ export interface UnloadOptions {
 }
 
 /** What is added to a deadline that the calls have anyway, before they are given up. */
-const GRACE_MS = 1000;
+export const DRAIN_GRACE_MS = 1000;
 
 export async function unloadModule(
   room: Room,
@@ -60,12 +61,14 @@ async function takeDown(room: Room, name: string, cause: Cause, etag?: string): 
     await drained(room, generation, before.record.registration.callTimeoutMs);
     await room.generations.stop(name, generation);
   }
-  return advance(room, name, cause, { type: "stopped" });
+  return advance(room, name, cause, { type: "stopped" }, (record) =>
+    generation === undefined ? {} : rememberEnd(record, generation.number, "unloaded", room.clock.now()),
+  );
 }
 
 /** Resolves to whether all calls have ended; each has a deadline, so that they do. */
 export async function drained(room: Room, generation: Generation, callTimeoutMs: number): Promise<boolean> {
-  return within(room.clock, callTimeoutMs + GRACE_MS, generation.idle(), () => new Error("calls under way")).then(
+  return within(room.clock, callTimeoutMs + DRAIN_GRACE_MS, generation.idle(), () => new Error("calls under way")).then(
     () => true,
     () => false,
   );

@@ -45,7 +45,7 @@ export function registrationViolation(name: string, registration: Registration):
     dependenciesViolation(name, dependencies) ??
     flag(["hot_reloadable"], hotReloadable) ??
     (ISOLATIONS.includes(isolation) ? undefined : violation(["isolation"], isolation, ISOLATIONS.join(" or "))) ??
-    (isObject(config) ? jsonViolation(["config"], config) : violation(["config"], config, "an object")) ??
+    jsonObjectViolation(["config"], config) ??
     envViolation(registration.env) ??
     digestViolation(["sha256"], registration.sha256) ??
     pathsViolation(["grants", "fs_read"], grants.fsRead) ??
@@ -54,10 +54,14 @@ export function registrationViolation(name: string, registration: Registration):
     flag(["grants", "child_process"], grants.childProcess) ??
     milliseconds(["start_timeout"], registration.startTimeoutMs, 600_000) ??
     milliseconds(["call_timeout"], registration.callTimeoutMs, 3_600_000) ??
+    (registration.blockTimeoutMs === 0
+      ? undefined
+      : milliseconds(["block_timeout"], registration.blockTimeoutMs, 3_600_000)) ??
     whole(["max_heap_mb"], registration.maxHeapMb, 16, 65_536) ??
     whole(["concurrency"], registration.concurrency, 1, 10_000) ??
     suiteViolation(["test_suite"], registration.testSuite) ??
     list(["reload_hooks"], reloadHooks, hookViolation) ??
+    list(["pure_methods"], registration.pureMethods, methodViolation) ??
     breakerViolation(registration.breaker) ??
     (fallbackModule === "" ? undefined : otherName(["fallback_module"], name, fallbackModule))
   );
@@ -109,8 +113,11 @@ function envViolation(env: unknown): Violation | undefined {
 function hookViolation(path: JsonPath, hook: unknown): Violation | undefined {
   if (!isObject(hook)) return violation(path, hook, "an object with method and input");
   const { method, input } = hook as { method?: unknown; input?: unknown };
-  if (method === "") return violation([...path, "method"], method, "the name of a method");
-  return text([...path, "method"], method, 128) ?? jsonViolation([...path, "input"], input);
+  return methodViolation([...path, "method"], method) ?? jsonViolation([...path, "input"], input);
+}
+
+function methodViolation(path: JsonPath, method: unknown): Violation | undefined {
+  return method === "" ? violation(path, method, "the name of a method") : text(path, method, 128);
 }
 
 function pathsViolation(path: JsonPath, paths: unknown): Violation | undefined {
@@ -155,6 +162,11 @@ function jsonViolation(path: JsonPath, value: unknown): Violation | undefined {
     return undefined;
   };
   return find(path, value);
+}
+
+/** The first member that no JSON has; it must be an object. */
+export function jsonObjectViolation(path: JsonPath, value: unknown): Violation | undefined {
+  return isObject(value) ? jsonViolation(path, value) : violation(path, value, "an object");
 }
 
 function flag(path: JsonPath, value: unknown): Violation | undefined {

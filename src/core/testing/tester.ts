@@ -1,5 +1,5 @@
 import { HeliosError, messageOf } from "../errors.ts";
-import type { Candidate } from "../modules/replace.ts";
+import type { Candidate } from "../modules/gate.ts";
 import { countsOf, type Run, type RunCounts } from "./runs.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 

@@ -2,7 +2,7 @@ import { type By, causeOf } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Candidate, Gate } from "../modules/replace.ts";
+import type { Candidate, Gate } from "../modules/gate.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Cause } from "../store/store.ts";
@@ -164,7 +164,7 @@ export function createTesting(deps: TestingDeps): Testing {
       run.abort.abort();
       return run.ended;
     },
-    async gate(suite, candidate) {
+    async gate({ suite }, candidate) {
       const { record } = await runOn(candidate, suite, testsOf(suite), "FRESH", { action: "Gate" });
       const passed = record.tests.filter(({ outcome }) => outcome === "PASSED").length;
       const bad = record.tests.filter(({ required, outcome }) => required && !ok(outcome));

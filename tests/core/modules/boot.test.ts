@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/clock.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
@@ -67,13 +69,18 @@ describe("a restart of the service", () => {
   });
 
   it("is not held up by a module that fails, nor by those that depend on it", async () => {
-    const good = "export default class A { one() { return 1; } }";
-    const { path, write } = await ownRoot({ "a.js": good, "b.js": good });
+    const source = `import { existsSync } from "node:fs";
+      export default class A {
+        start({ config }) { if (config.disk && !existsSync(config.disk)) throw new Error("no disk"); }
+        one() { return 1; }
+      }`;
+    const { path, write } = await ownRoot({ "a.js": source, "b.js": source, disk: "" });
     const first = await rig({ root: path });
-    await first.load("a");
+    const disk = join(path, "disk");
+    await first.load("a", { config: { disk }, grants: { fsRead: [path] } });
     await first.load("b");
     await first.load("b", { dependencies: ["a"] }, "needs_a");
-    await write("a.js", "export default class A { start() { throw new Error('no disk'); } }");
+    await rm(disk);
     const second = await restarted(first, { root: path });
     await second.modules.settled;
     expect(["a", "b", "needs_a"].map(second.state)).toEqual(["FAILED", "ACTIVE", "FAILED"]);
@@ -82,7 +89,7 @@ describe("a restart of the service", () => {
       desired: "ACTIVE",
       lifecycle: { failure: { step: "dependencies", message: "module needs_a depends on a, not loaded" } },
     });
-    await write("a.js", good);
+    await write("disk", "");
     const third = await restarted(second, { root: path });
     await third.modules.settled;
     expect(["a", "b", "needs_a"].map(third.state)).toEqual(["ACTIVE", "ACTIVE", "ACTIVE"]);

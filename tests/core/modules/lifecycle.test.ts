@@ -17,6 +17,7 @@ const running = (generation: number): Running => ({
   modulePath: "src.a",
   version: "1.0.0",
   sha256: "00",
+  artifact: "00",
   methods: ["echo"],
   loadTime: 1,
 });

@@ -22,10 +22,12 @@ describe("register", () => {
         grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
         startTimeoutMs: 10_000,
         callTimeoutMs: 30_000,
+        blockTimeoutMs: 5000,
         maxHeapMb: 256,
         concurrency: 64,
         testSuite: "",
         reloadHooks: [],
+        pureMethods: [],
         breaker: {
           failureThreshold: 5,
           timeoutMs: 60_000,
@@ -35,9 +37,17 @@ describe("register", () => {
         },
         fallbackModule: "",
       },
+      code: expect.objectContaining({
+        modulePath: "echo_v1",
+        sha256: expect.any(String),
+        artifact: expect.any(String),
+      }),
+      configVersion: 1,
       desired: "UNLOADED",
       lifecycle: { state: "UNLOADED" },
       generation: 0,
+      starts: 0,
+      generations: [],
       restarts: 0,
     });
     expect(modules.get("echo")).toEqual(module);

@@ -60,7 +60,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const breakers = createBreakers({ feed, clock, newId, log });
   const host = createModuleHost({ root, clock: hostClock });
   const source = { name: "modules.json", read: async () => modulesFile };
-  const modules = createModules({ feed, clock, log, host, breakers, flags, modulesFile: source });
+  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source });
   const requests = createRequestLog({ feed, clock });
   let closed: Promise<void> | undefined;
   const closeAll = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import { PAUSE_LIMIT_MS } from "../../../src/core/modules/hand-over.ts";
 import type { Modules } from "../../../src/core/modules/modules.ts";
-import type { SwapOptions } from "../../../src/core/modules/swap.ts";
+import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { errorOf, hanging, ownRoot, rig, turn } from "./rig.ts";
@@ -26,6 +26,7 @@ function startTraffic(call: () => Promise<unknown>, callers: number): Traffic {
         answers.push(await call());
       } catch (error) {
         failed.push(error);
+        await turn();
       }
       for (const { at, resolve } of waiting) if (answers.length + failed.length >= at) resolve();
     }
@@ -104,7 +105,14 @@ describe("a swap", () => {
       "verify done, start done, health skipped, gate skipped, warm_up done, hand_over skipped, commit done, drain done, stop done",
     );
     for (const { durationMs } of steps) expect(durationMs).toBeGreaterThanOrEqual(0);
-    expect(report).toEqual({ swapped: true, fromVersion: "1.0.0", toVersion: "2.0.0", time: expect.any(Number) });
+    expect(report).toEqual({
+      swapId: "id-1",
+      swapped: true,
+      unchanged: false,
+      fromVersion: "1.0.0",
+      toVersion: "2.0.0",
+      time: expect.any(Number),
+    });
     expect(module.record.lastSwap).toEqual({ ...report, steps });
     expect(modules.get("echo")).toEqual(module);
   });
@@ -124,7 +132,7 @@ describe("a swap", () => {
     await load("echo_v1", { version: "1" }, "echo");
     const swap = async (options: SwapOptions): Promise<string> => (await modules.swap("echo", options)).toVersion;
     expect(await swap({ newVersionPath: "echo_v2", version: "9" })).toBe("9");
-    expect(await swap({ newVersionPath: "echo_v2" })).toBe("2.0.0");
+    expect(await swap({ newVersionPath: "echo_v2", force: true })).toBe("2.0.0");
     expect(await swap({ newVersionPath: "caller" })).toBe("2.0.0");
   });
 
@@ -162,7 +170,7 @@ describe("a swap", () => {
     const { modules, load } = await rig();
     await load("echo_v1", { testSuite: "own" }, "echo");
     const runs: unknown[] = [];
-    modules.useGate(async (suite, { name, version, sha256, instance }) => {
+    modules.useGate(async ({ suite }, { name, version, sha256, instance }) => {
       const output = await instance.invoke("who_am_i", { json: null }, { timeoutMs: 5000 });
       runs.push({ suite, name, version, sha256, of: "json" in output && (output.json as { version: string }).version });
       return { passed: true, detail: "3 of 3 passed" };
@@ -216,10 +224,11 @@ describe("a swap that fails", () => {
     expect(result.failure).toContain(failure);
     expect(failed).toEqual([]);
     expect(await call("echo", "who_am_i")).toMatchObject({ version: "1.0.0" });
-    const { lastSwap, ...after } = modules.get("echo").record;
-    expect(after).toEqual(before);
+    const { lastSwap, starts: _, generations, ...after } = modules.get("echo").record;
+    expect({ ...before, ...after }).toEqual(before);
+    expect(generations.filter(({ served }) => served).map(({ number }) => number)).toEqual([1]);
     expect(lastSwap).toMatchObject({ swapped: false, failedStep, failure: result.failure, steps: result.steps });
-    expect(await modules.swap("echo", { newVersionPath: "echo_v1", testSuite: "" })).toMatchObject({
+    expect(await modules.swap("echo", { newVersionPath: "echo_v1", force: true })).toMatchObject({
       swapped: !needsHook,
     });
   });
@@ -277,7 +286,7 @@ describe("a swap that fails", () => {
     const caller = new AbortController();
     const held = modules.invoke("a", "hold", { json: null }, { signal: caller.signal });
     await call("a", "one");
-    const swapped = modules.swap("a");
+    const swapped = modules.swap("a", { force: true });
     await holding.promise;
     const waiting = call("a", "one");
     await turn();
@@ -348,7 +357,9 @@ describe("a swap that fails", () => {
     await load("counter_v1", {}, "counter");
     const traffic = startTraffic(() => call("counter", "increment"), 16);
     await traffic.more(50);
-    isFull = true;
+    modules.addReloadHook("counter", () => {
+      isFull = true;
+    });
     const result = await modules.swap("counter", { newVersionPath: "counter_v2" });
     isFull = false;
     await traffic.more(50);
@@ -407,7 +418,10 @@ describe("swaps of modules that call each other", () => {
     const traffic = startTraffic(() => call("outer", "ask", { of: "inner", method: "increment" }), 16);
     for (let round = 0; round < 3; round += 1) {
       await traffic.more(50);
-      const results = await Promise.all([modules.swap("outer"), modules.swap("inner")]);
+      const results = await Promise.all([
+        modules.swap("outer", { force: true }),
+        modules.swap("inner", { force: true }),
+      ]);
       expect(results.map(({ swapped }) => swapped)).toEqual([true, true]);
     }
     await traffic.more(50);

@@ -73,13 +73,22 @@ export interface InstanceShape {
   readonly hasHealth: boolean;
   /** Both `exportState` and `importState` are there. */
   readonly hasState: boolean;
+  /** The class's `static stateSchema`, if it is a string or a number: the form of what `exportState` gives. */
+  readonly stateSchema: string | number | undefined;
+}
+
+/** Where a state comes from. */
+export interface StateSource {
+  readonly fromVersion: string;
+  /** The other version's `static stateSchema`. */
+  readonly schema: string | number | undefined;
 }
 
 export interface CallOptions {
   /** Ms until the caller gives up: the call then rejects with MODULE_DEADLINE_EXCEEDED. */
   readonly timeoutMs: number;
   /** Aborting it rejects the call with its reason; the module sees it as an aborted `signal`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told with every call that the module makes to answer this one. */
   readonly origin?: unknown;
 }
@@ -117,7 +126,7 @@ export interface Instance {
   exportState(timeoutMs: number): Promise<unknown>;
   /** `collect`: its garbage is collected first, so that what is left is in use. */
   usage(options: { readonly collect: boolean }, timeoutMs: number): Promise<Usage>;
-  importState(state: unknown, from: { fromVersion: string; schema: unknown }, timeoutMs: number): Promise<void>;
+  importState(state: unknown, from: StateSource, timeoutMs: number): Promise<void>;
   /** Calls the module's `stop`, then ends it, by force after `timeoutMs`. Never rejects; safe to call twice. */
   stop(timeoutMs: number): Promise<void>;
   /** Ends it at once, without asking the module. */

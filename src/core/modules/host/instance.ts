@@ -4,7 +4,16 @@ import { seconds } from "../deadline.ts";
 import { snakeCase } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
-import type { CallOptions, Ending, Instance, InstanceShape, InstanceSpec, Payload, Usage } from "./host.ts";
+import type {
+  CallOptions,
+  Ending,
+  Instance,
+  InstanceShape,
+  InstanceSpec,
+  Payload,
+  StateSource,
+  Usage,
+} from "./host.ts";
 import { type FromInstance, isPayload, type LifecycleMethod, type ToInstance, type WireError } from "./protocol.ts";
 
 interface Pending {
@@ -58,7 +67,7 @@ export class LiveInstance implements Instance {
     return this.#lifecycle("exportState", [], timeoutMs);
   }
 
-  async importState(state: unknown, from: { fromVersion: string; schema: unknown }, timeoutMs: number): Promise<void> {
+  async importState(state: unknown, from: StateSource, timeoutMs: number): Promise<void> {
     await this.#lifecycle("importState", [state, from], timeoutMs);
   }
 

@@ -75,6 +75,7 @@ type Check = (value: unknown) => boolean;
 
 const text: Check = (value) => typeof value === "string";
 const number: Check = (value) => typeof value === "number" && Number.isSafeInteger(value);
+const scalar: Check = (value) => typeof value === "string" || typeof value === "number";
 const object: Check = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const anything: Check = () => true;
 const oneOf =
@@ -89,9 +90,10 @@ const error: Check = (value) => {
 export const isPayload = (value: unknown): value is Payload =>
   object(value) && ("json" in (value as object) || (value as { binary?: unknown }).binary instanceof Uint8Array);
 const shape: Check = (value) => {
-  const { methods, version, hasHealth, hasState } = (object(value) ? value : {}) as Partial<InstanceShape>;
+  const { methods, version, hasHealth, hasState, stateSchema } = (object(value) ? value : {}) as Partial<InstanceShape>;
   const flags = typeof hasHealth === "boolean" && typeof hasState === "boolean";
-  return Array.isArray(methods) && methods.every(text) && (version === undefined || text(version)) && flags;
+  const told = (version === undefined || text(version)) && (stateSchema === undefined || scalar(stateSchema));
+  return Array.isArray(methods) && methods.every(text) && told && flags;
 };
 
 const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Check>>>> = {

@@ -31,13 +31,14 @@ export function methodsOf(instance: object): Methods {
     }
   }
   const bySnake = new Map([...methods].map(([name, method]) => [snakeCase(name), method]));
-  const version: unknown = (instance.constructor as { version?: unknown } | undefined)?.version;
+  const { version, stateSchema } = (instance.constructor ?? {}) as { version?: unknown; stateSchema?: unknown };
   return {
     shape: {
       methods: [...methods.keys()].sort(),
       version: typeof version === "string" ? version : undefined,
       hasHealth: all.has("health"),
       hasState: all.has("exportState") && all.has("importState"),
+      stateSchema: typeof stateSchema === "string" || typeof stateSchema === "number" ? stateSchema : undefined,
     },
     find: (name) => methods.get(name) ?? bySnake.get(name),
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name) as ReturnType<Methods["lifecycle"]>) : undefined),

@@ -1,0 +1,25 @@
+import type { Generation } from "./generation.ts";
+
+/** The way of a call: the generations that it goes through, the last one first. Calls nested in it continue it. */
+export interface CallChain {
+  readonly generation: Generation;
+  /** Undefined: the call came from outside. */
+  readonly before: CallChain | undefined;
+  /** Monotonic ms at which whoever made the first call gives up. */
+  readonly deadline: number;
+}
+
+/** Whether the call goes through one of these. */
+export function goesThrough(chain: CallChain | undefined, generations: ReadonlySet<Generation>): boolean {
+  for (let link = chain; link !== undefined; link = link.before) if (generations.has(link.generation)) return true;
+  return false;
+}
+
+/** The generation of a module that a call must stay with: that which lived beside one that it goes through. */
+export function peerOf(chain: CallChain | undefined, module: string): Generation | undefined {
+  for (let link = chain; link !== undefined; link = link.before) {
+    const peer = link.generation.peers.get(module);
+    if (peer !== undefined && peer.ending === undefined) return peer;
+  }
+  return undefined;
+}

@@ -1,0 +1,44 @@
+import { HeliosError } from "../errors.ts";
+
+/**
+ * Stands before what a generation does of its own accord, outside of the calls that it answers: a timer that sends
+ * orders must not do so in two versions at once.
+ */
+export class Fence {
+  readonly #name: string;
+  readonly #generation: number;
+  #state: "open" | "frozen" | "shut" = "open";
+  #waiting: { resolve: () => void; reject: (error: HeliosError) => void }[] = [];
+
+  constructor(name: string, generation: number) {
+    this.#name = name;
+    this.#generation = generation;
+  }
+
+  /** Undefined: go on. A promise: wait; it rejects, as it throws, with MODULE_FENCED. */
+  pass(): Promise<void> | undefined {
+    if (this.#state === "open") return undefined;
+    if (this.#state === "shut") throw this.#fenced();
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** From now on who comes waits for what is decided. */
+  freeze(): void {
+    if (this.#state === "open") this.#state = "frozen";
+  }
+
+  open(): void {
+    this.#state = "open";
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+  }
+
+  /** It serves no more. */
+  shut(): void {
+    this.#state = "shut";
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#fenced());
+  }
+
+  #fenced(): HeliosError {
+    return HeliosError.of("MODULE_FENCED", { name: this.#name, generation: this.#generation });
+  }
+}

@@ -1,0 +1,53 @@
+import { serve } from "./commit.ts";
+import type { Journal, SwapRecord } from "./journal.ts";
+import type { ModuleRecord } from "./record.ts";
+import { remember } from "./remember.ts";
+import type { SwapReport } from "./report.ts";
+import type { Room } from "./room.ts";
+
+const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
+
+/** Brings the swaps that the last life of the service left to their end, before anything is started. */
+export async function recoverSwaps(room: Room, journal: Journal): Promise<void> {
+  for (const swap of journal.unended()) {
+    const reports: Record<string, SwapReport> = {};
+    for (const name of swap.modules) {
+      await room.collection.change(name, CAUSE, (current) => {
+        if (current === undefined) return undefined;
+        const lastSwap = reportOf(room, swap, name, current.record);
+        reports[name] = lastSwap;
+        const starts = Math.max(current.record.starts, swap.candidates[name] ?? 0);
+        return { ...settled(swap, name, current.record), starts, lastSwap };
+      });
+    }
+    await journal.end(swap.modules, swap.swapId, reports);
+  }
+}
+
+/** The record with the side that serves. */
+function settled({ phase, switches = {} }: SwapRecord, name: string, record: ModuleRecord): ModuleRecord {
+  const change = switches[name];
+  if (change === undefined) return record;
+  const { from, to, activate } = change;
+  const served = phase === "PERMANENT" ? to : from;
+  const told = remember(record, to, { served: true, startTime: to.running.loadTime });
+  return serve(told, served, activate);
+}
+
+function reportOf({ clock }: Room, swap: SwapRecord, name: string, record: ModuleRecord): SwapReport {
+  const { swapId, phase, step, switches = {} } = swap;
+  const swapped = phase === "PERMANENT";
+  const { from, to } = switches[name] ?? {};
+  const running = "running" in record.lifecycle ? record.lifecycle.running.version : record.registration.version;
+  const failure = "the service ended in this step";
+  return {
+    swapId,
+    swapped,
+    unchanged: false,
+    fromVersion: from?.running.version ?? running,
+    toVersion: to?.running.version ?? "",
+    ...(swapped ? {} : { failedStep: phase === "PREPARING" ? step : "bake", failure }),
+    steps: [],
+    time: clock.now(),
+  };
+}

@@ -1,0 +1,126 @@
+import type { Candidate, Gate } from "./gate.ts";
+import type { Generation } from "./generation.ts";
+import { loadOrder } from "./graph.ts";
+import type { Instance } from "./host/host.ts";
+import { forEach, type Member, type Swap } from "./member.ts";
+import { differences } from "./registration.ts";
+import { dependenciesOf, type Room } from "./room.ts";
+import type { WarmUp } from "./warm-up.ts";
+
+/** What a swap needs besides the room. */
+export interface SwapTools {
+  readonly warmUp: WarmUp;
+  /** Undefined: there is none. */
+  gate(): Gate | undefined;
+}
+
+/** Reading files takes no longer, unless their disk hangs. */
+const VERIFY_LIMIT_MS = 15_000;
+
+/** Finds the code of every candidate. */
+export async function verify(swap: Swap): Promise<void> {
+  await forEach(swap.members, async (member) => {
+    const options = { deadlineMs: VERIFY_LIMIT_MS, signal: swap.cancelled };
+    member.code = await member.steps.take("verify", options, () => member.plan.code());
+  });
+}
+
+/** Whether a swap would change nothing for a module. */
+export function isUnchanged({ plan, code, from, before, old }: Member): boolean {
+  const serves = old !== undefined && old.ending === undefined && before.record.lifecycle.state === "ACTIVE";
+  if (plan.force || !serves || code?.artifact !== from.code.artifact) return false;
+  const { registration, running } = from;
+  const sameLabel = plan.label === "" || plan.label === running.version;
+  return sameLabel && differences(plan.registration(code, registration.version), registration).length === 0;
+}
+
+/** Starts the candidates, each after those that it calls. They call each other. */
+export async function start(room: Room, swap: Swap): Promise<void> {
+  await swap.enter("start");
+  const peers = new Map<string, Generation>();
+  const order = loadOrder(swap.modules, dependenciesOf(room));
+  for (const name of order) {
+    const member = swap.members.find((one) => one.name === name);
+    if (member === undefined) continue;
+    await startOne(room, swap, member, peers);
+    if (member.candidate !== undefined && swap.members.length > 1) peers.set(name, member.candidate);
+  }
+}
+
+async function startOne(room: Room, swap: Swap, member: Member, peers: Map<string, Generation>): Promise<void> {
+  const { name, plan, before, code, steps } = member;
+  if (code === undefined) throw new Error("the code was found");
+  const registration = plan.registration(code, "");
+  const deadlineMs = registration.startTimeoutMs;
+  const detail = ({ number, running }: Generation) => `generation ${number}, version ${running.version}`;
+  member.candidate = await steps.take(
+    "start",
+    { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail },
+    async () => {
+      const request = { registration, module: code, version: plan.version, peers };
+      const candidate = await room.generations.start(name, before.record.starts, request);
+      if (swap.abandoned) room.generations.discard(name, candidate);
+      return candidate;
+    },
+  );
+}
+
+/** Everything that the candidates must stand while the old versions serve. */
+export async function rehearse(room: Room, tools: SwapTools, swap: Swap): Promise<void> {
+  await swap.enter("health");
+  await forEach(swap.members, (member) => checkHealth(swap, member));
+  await swap.enter("gate");
+  await forEach(swap.members, (member) => passGate(tools, swap, member));
+  await swap.enter("warm_up");
+  await forEach(swap.members, (member) => warmUp(room, tools, swap, member));
+}
+
+async function checkHealth(swap: Swap, { steps, candidate, from }: Member): Promise<void> {
+  if (!candidate?.instance.shape.hasHealth) return steps.skip("health", "the module has no health method");
+  const { startTimeoutMs } = from.registration;
+  const options = { deadlineMs: startTimeoutMs, keepsDeadline: true, signal: swap.cancelled };
+  await steps.take("health", options, () => living(candidate, (instance) => instance.checkHealth(startTimeoutMs)));
+}
+
+async function passGate(tools: SwapTools, swap: Swap, { name, plan, steps, candidate }: Member): Promise<void> {
+  const gate = tools.gate();
+  const { suite, testRun } = plan;
+  if (suite === "" && testRun === "") return steps.skip("gate", "no test suite");
+  if (gate === undefined || candidate === undefined) return steps.skip("gate", "tests cannot be run here");
+  const over = new AbortController();
+  const signal = AbortSignal.any([swap.cancelled, over.signal]);
+  const what = testRun === "" ? `suite ${suite}` : `run ${testRun}`;
+  const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: swap.cancelled, detail: (text: string) => text };
+  await steps
+    .take("gate", options, async () => {
+      const { passed, detail } = await gate({ suite, run: testRun }, candidateOf(name, candidate), signal);
+      if (!passed) throw new Error(`${what}: ${detail}`);
+      return `${what}: ${detail}`;
+    })
+    .finally(() => over.abort());
+}
+
+async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
+  const { name, plan, steps, code, candidate } = member;
+  if (code === undefined || candidate === undefined) return;
+  const registration = plan.registration(code, candidate.running.version);
+  const hooks = tools.warmUp.count(name, registration);
+  if (hooks === 0) return steps.skip("warm_up", "no reload hooks");
+  const deadlineMs = registration.callTimeoutMs * hooks;
+  const detail = (): string => `${hooks} ${hooks === 1 ? "hook" : "hooks"}`;
+  await steps.take("warm_up", { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail }, () =>
+    living(candidate, () => tools.warmUp.run(room, name, registration, candidate)),
+  );
+}
+
+export function candidateOf(name: string, { instance, running }: Generation): Candidate {
+  const { version, sha256, artifact } = running;
+  return { name, instance, version, sha256, artifact };
+}
+
+/** One that has ended fails every step, whatever the step does with it. */
+async function living<T>(candidate: Generation, work: (instance: Instance) => Promise<T>): Promise<T> {
+  const result = await work(candidate.instance);
+  if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
+  return result;
+}

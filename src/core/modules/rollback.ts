@@ -1,0 +1,97 @@
+import { type By, causeOf } from "../change.ts";
+import { HeliosError } from "../errors.ts";
+import type { GenerationRecord, Module } from "./record.ts";
+import { checkEtag, conflict, getModule, type Room } from "./room.ts";
+import { resultOf, type SwapResult } from "./swap.ts";
+import { digestOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./swap-options.ts";
+import type { Swaps } from "./swaps.ts";
+
+export interface RollbackOptions
+  extends Pick<ModuleSwapOptions, "expectedGeneration" | "discardState" | "testSuite">,
+    Pick<SwapTermsOptions, "swapId" | "bakeMs" | "maxPauseMs"> {
+  /** The generation to go back to. Absent or 0: the one that served last before the present one, with other code or configuration. */
+  readonly generation?: number | undefined;
+}
+
+/**
+ * Goes back to an earlier generation: starts its very code with its configuration, as a swap does, without a suite unless
+ * one is named. While the present one serves on trial the one before stands by, and serves again at once.
+ */
+export async function rollBack(
+  room: Room,
+  swaps: Swaps,
+  name: string,
+  options: RollbackOptions,
+  by: By | undefined,
+): Promise<SwapResult> {
+  const { generation = 0, swapId = "", expectedGeneration, testSuite = "", discardState = false } = options;
+  const { record } = getModule(room, name);
+  await checkEtag(room, name, by?.etag);
+  if (generation === 0 && record.bake !== undefined) {
+    if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
+      throw mismatch(name, expectedGeneration, record.generation);
+    const outcome = await swaps.goBack(name, by?.reason ?? "it was rolled back");
+    if (outcome !== undefined) {
+      const { failedStep: _, failure: __, ...result } = resultOf(room, outcome, name);
+      const { fromVersion, toVersion } = result;
+      return { ...result, swapped: !result.swapped, fromVersion: toVersion, toVersion: fromVersion };
+    }
+  }
+  const cause = causeOf("RollbackModule", by);
+  const outcome = await swaps.run({
+    operation: "RollbackModule",
+    swapId,
+    digest: digestOf("RollbackModule", [name, { ...options, swapId: "" }]),
+    modules: [name],
+    isAlone: false,
+    terms: termsOf(options, cause),
+    check: (one) => checkEtag(room, one, by?.etag),
+    plan(module) {
+      const { registration, lifecycle } = module.record;
+      if (lifecycle.state !== "ACTIVE") throw conflict(module, "RollbackModule", "ACTIVE");
+      const actual = module.record.generation;
+      if (expectedGeneration !== undefined && expectedGeneration !== actual)
+        throw mismatch(name, expectedGeneration, actual);
+      const { code, config, configVersion, version } = earlier(module, generation);
+      return {
+        code: async () => code,
+        registration: () => ({
+          ...registration,
+          modulePath: code.modulePath,
+          version,
+          config,
+          // What was pinned is another version's.
+          sha256: [code.sha256, code.artifact].includes(registration.sha256) ? registration.sha256 : "",
+        }),
+        configVersion,
+        label: version,
+        version: () => version,
+        suite: testSuite,
+        testRun: "",
+        activate: true,
+        force: true,
+        discardState,
+      };
+    },
+  });
+  return resultOf(room, outcome, name);
+}
+
+function mismatch(name: string, expected: number, actual: number): HeliosError {
+  return HeliosError.of("MODULE_GENERATION_MISMATCH", { name, expected, actual });
+}
+
+function earlier({ name, record }: Module, wanted: number): GenerationRecord {
+  const { generations, code, configVersion, generation } = record;
+  const differs = (one: GenerationRecord): boolean =>
+    one.code.artifact !== code.artifact ||
+    one.code.modulePath !== code.modulePath ||
+    one.configVersion !== configVersion;
+  const found = generations.find((one) =>
+    wanted === 0
+      ? one.served && one.number < generation && differs(one)
+      : one.number === wanted && wanted !== generation,
+  );
+  if (found !== undefined) return found;
+  throw HeliosError.of("GENERATION_NOT_FOUND", { name, generation: wanted === 0 ? "(before)" : wanted });
+}

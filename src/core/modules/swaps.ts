@@ -1,0 +1,186 @@
+import { HeliosError } from "../errors.ts";
+import type { Journal, SwapRecord } from "./journal.ts";
+import { isRunning } from "./lifecycle.ts";
+import type { Member, Plan, Swap, Terms } from "./member.ts";
+import type { Module } from "./record.ts";
+import type { SwapTools } from "./rehearse.ts";
+import { replace } from "./replace.ts";
+import type { SwapReport } from "./report.ts";
+import { conflict, getModule, type Room } from "./room.ts";
+import { type StepEvent, Steps } from "./steps.ts";
+
+/** What is told of a swap as it goes on. */
+export type SwapEvent = { readonly type: "begun"; readonly swapId: string } | StepEvent;
+
+export interface SwapRequest {
+  /** The RPC; for messages. */
+  readonly operation: string;
+  /** Empty: one is made. */
+  readonly swapId: string;
+  /** Of what is asked for. */
+  readonly digest: string;
+  /** Sorted. */
+  readonly modules: readonly string[];
+  /** Whether the caller has the modules to itself already. */
+  readonly isAlone: boolean;
+  readonly terms: Terms;
+  /** Rejects with what speaks against it; the modules are the caller's alone by then, as for `plan`. */
+  check(name: string): Promise<void>;
+  /** Throws what speaks against it. */
+  plan(module: Module): Plan;
+  /** Told of each event, those of the past at first where the swap was under way already. */
+  readonly listener?: ((event: SwapEvent) => void) | undefined;
+}
+
+export interface SwapOutcome {
+  readonly swapId: string;
+  readonly swapped: boolean;
+  readonly reports: ReadonlyMap<string, SwapReport>;
+}
+
+/** The swaps under way, and what came of the last ones. */
+export interface Swaps {
+  /**
+   * Does a swap; with the id of one that is under way or was done, joins that or tells what came of it. MODULE_BUSY,
+   * MODULE_NOT_HOT_RELOADABLE, MODULE_STATE_CONFLICT, SWAP_ID_REUSED, what `plan` throws and what is wrong with a path.
+   */
+  run(request: SwapRequest): Promise<SwapOutcome>;
+  /**
+   * Gives up the swap of a module that is under way, and resolves to what came of it. SWAP_NOT_FOUND where there is
+   * none, or none of that id; SWAP_COMMITTED where it has gone too far.
+   */
+  cancel(name: string, swapId: string, why: string): Promise<SwapOutcome>;
+  /** Lets a swap whose new version serves on trial go back; undefined: there is none. */
+  goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
+  /** The id of the swap of a module that is under way. */
+  underWay(name: string): string | undefined;
+}
+
+interface Running {
+  readonly swap: Swap;
+  readonly digest: string;
+  readonly events: SwapEvent[];
+  readonly listeners: Set<(event: SwapEvent) => void>;
+  readonly abort: AbortController;
+  readonly goBack: (why: string) => void;
+  readonly outcome: Promise<SwapOutcome>;
+}
+
+export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
+  const running = new Map<string, Running>();
+
+  const join = async ({ events, listeners, outcome }: Running, listener: SwapRequest["listener"]) => {
+    if (listener === undefined) return outcome;
+    for (const event of events) listener(event);
+    listeners.add(listener);
+    return outcome.finally(() => listeners.delete(listener));
+  };
+
+  const memberOf = (name: string, request: SwapRequest, tell: (event: StepEvent) => void): Member => {
+    const before = getModule(room, name);
+    const { record } = before;
+    const plan = request.plan(before);
+    if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
+    const { registration, code, configVersion, lifecycle } = record;
+    if (!isRunning(lifecycle)) throw conflict(before, request.operation, "LOADED or ACTIVE");
+    const from = { registration, code, configVersion, running: lifecycle.running };
+    const old = room.generations.find(name, lifecycle.running.generation);
+    return { name, plan, before, from, old, steps: new Steps(room.clock, name, tell) };
+  };
+
+  const begin = (request: SwapRequest, swapId: string): Running => {
+    const events: SwapEvent[] = [];
+    const listeners = new Set<(event: SwapEvent) => void>();
+    const tell = (event: SwapEvent): void => {
+      events.push(event);
+      for (const listener of listeners) listener(event);
+    };
+    const members = request.modules.map((name) => memberOf(name, request, tell));
+    const abort = new AbortController();
+    const returning = Promise.withResolvers<string>();
+    const swap: Swap = {
+      id: swapId,
+      modules: request.modules,
+      members,
+      terms: request.terms,
+      cancelled: AbortSignal.any([abort.signal, room.closing]),
+      committed: false,
+      abandoned: false,
+      async enter(step) {
+        // For people alone, until the commit: what cannot be noted holds nothing up.
+        await journal.note(request.modules, swapId, { step, candidates: candidatesOf(swap) }).catch(() => {});
+      },
+      returning: returning.promise,
+    };
+    tell({ type: "begun", swapId });
+    const { digest } = request;
+    return { swap, digest, events, listeners, abort, goBack: returning.resolve, outcome: work(swap, digest) };
+  };
+
+  const work = async (swap: Swap, digest: string): Promise<SwapOutcome> => {
+    const { id: swapId, modules } = swap;
+    await journal.begin({ swapId, digest, modules });
+    try {
+      const reports = await replace(room, journal, tools, swap);
+      await journal.end(modules, swapId, Object.fromEntries(reports)).catch(() => {});
+      return { swapId, swapped: [...reports.values()].every((report) => report.swapped), reports };
+    } catch (error) {
+      // Where everything is being stopped, what is in the journal is for the next start.
+      if (!room.isClosing()) await journal.forget(modules, swapId).catch(() => {});
+      throw error;
+    }
+  };
+
+  const find = (name: string): Running | undefined =>
+    [...running.values()].find(({ swap }) => swap.modules.includes(name));
+
+  return {
+    async run(request) {
+      const { modules, swapId, digest, operation, listener } = request;
+      const key = `${modules.join("+")}/${swapId}`;
+      const known = swapId === "" ? undefined : (running.get(key) ?? journal.find(modules, swapId));
+      if (known !== undefined) {
+        if (known.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: swapId });
+        if ("outcome" in known) return join(known, listener);
+        if (known.reports !== undefined) return outcomeOf(known, known.reports);
+      }
+      const id = swapId === "" ? newId() : swapId;
+      const work = async (): Promise<SwapOutcome> => {
+        for (const name of modules) await request.check(name);
+        const begun = begin(request, id);
+        const ownKey = `${modules.join("+")}/${id}`;
+        running.set(ownKey, begun);
+        return join(begun, listener).finally(() => running.delete(ownKey));
+      };
+      return request.isAlone ? work() : room.operations.together(modules, operation, work);
+    },
+
+    async cancel(name, swapId, why) {
+      const found = find(name);
+      if (found === undefined || (swapId !== "" && found.swap.id !== swapId)) {
+        throw HeliosError.of("SWAP_NOT_FOUND", { name, swap_id: swapId === "" ? "(any)" : swapId });
+      }
+      if (found.swap.committed) throw HeliosError.of("SWAP_COMMITTED", { name, swap_id: found.swap.id });
+      found.abort.abort(new Error(why));
+      return found.outcome;
+    },
+
+    goBack(name, why) {
+      const found = find(name);
+      if (found === undefined || !found.swap.committed || found.swap.terms.bakeMs === 0) return undefined;
+      found.goBack(why);
+      return found.outcome;
+    },
+
+    underWay: (name) => find(name)?.swap.id,
+  };
+}
+
+function candidatesOf({ members }: Swap): Record<string, number> {
+  return Object.fromEntries(members.flatMap(({ name, candidate }) => (candidate ? [[name, candidate.number]] : [])));
+}
+
+function outcomeOf({ swapId }: SwapRecord, stored: Readonly<Record<string, SwapReport>>): SwapOutcome {
+  const reports = new Map(Object.entries(stored));
+  return { swapId, swapped: [...reports.values()].every(({ swapped }) => swapped), reports };
+}
