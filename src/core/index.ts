@@ -40,7 +40,7 @@ export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type { CallContext, HeliosModule, ModuleContext } from "./modules/api.ts";
 export type { Candidate, Gate } from "./modules/gate.ts";
-export type { Grants, Isolation, Payload } from "./modules/host/host.ts";
+export type { Grants, Isolation, Payload, Usage } from "./modules/host/host.ts";
 export type { ModulesSource } from "./modules/install.ts";
 export type { Failure, Lifecycle, ModuleState, Running } from "./modules/lifecycle.ts";
 export type { GenerationState, GenerationView } from "./modules/list-generations.ts";

@@ -17,7 +17,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/module.proto.
  */
 export const file_helios_v1_module: GenFile = /*@__PURE__*/
-  fileDesc("ChZoZWxpb3MvdjEvbW9kdWxlLnByb3RvEgloZWxpb3MudjEidwoGR3JhbnRzEiMKB2ZzX3JlYWQYASADKAlCErpID5IBDBBkIghyBhiAIDoBLxIkCghmc193cml0ZRgCIAMoCUISukgPkgEMEGQiCHIGGIAgOgEvEgsKA25ldBgDIAEoCBIVCg1jaGlsZF9wcm9jZXNzGAQgASgIIk8KClJlbG9hZEhvb2sSGgoGbWV0aG9kGAEgASgJQgq6SAdyBRABGIABEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImcKDU1vZHVsZUZhaWx1cmUSDAoEc3RlcBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImYKCFN3YXBTdGVwEgwKBG5hbWUYASABKAkSKwoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHb3V0Y29tZRgDIAEoCRIOCgZkZXRhaWwYBCABKAkiuwEKClN3YXBSZXBvcnQSDwoHc3dhcHBlZBgBIAEoCBIUCgxmcm9tX3ZlcnNpb24YAiABKAkSEgoKdG9fdmVyc2lvbhgDIAEoCRITCgtmYWlsZWRfc3RlcBgEIAEoCRIPCgdmYWlsdXJlGAUgASgJEiIKBXN0ZXBzGAYgAygLMhMuaGVsaW9zLnYxLlN3YXBTdGVwEigKBHRpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqMHCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgttb2R1bGVfcGF0aBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEhQKDGRlcGVuZGVuY2llcxgEIAMoCRIWCg5ob3RfcmVsb2FkYWJsZRgFIAEoCBInCglpc29sYXRpb24YBiABKA4yFC5oZWxpb3MudjEuSXNvbGF0aW9uEicKBmNvbmZpZxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJZW52X25hbWVzGAggAygJEiEKBmdyYW50cxgJIAEoCzIRLmhlbGlvcy52MS5HcmFudHMSMAoNc3RhcnRfdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxjYWxsX3RpbWVvdXQYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF4X2hlYXBfbWIYDCABKA0SEwoLY29uY3VycmVuY3kYDSABKA0SEgoKdGVzdF9zdWl0ZRgOIAEoCRIrCgxyZWxvYWRfaG9va3MYDyADKAsyFS5oZWxpb3MudjEuUmVsb2FkSG9vaxIpCgdicmVha2VyGBAgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSFwoPZmFsbGJhY2tfbW9kdWxlGBEgASgJEg4KBnNoYTI1NhgSIAEoCRIlCgVzdGF0ZRgeIAEoDjIWLmhlbGlvcy52MS5Nb2R1bGVTdGF0ZRIpCgdmYWlsdXJlGB8gASgLMhguaGVsaW9zLnYxLk1vZHVsZUZhaWx1cmUSEgoKZ2VuZXJhdGlvbhggIAEoDRIWCg5ydW5uaW5nX3NoYTI1NhghIAEoCRIPCgdtZXRob2RzGCIgAygJEhAKCHJlc3RhcnRzGCMgASgNEigKCWxhc3Rfc3dhcBgkIAEoCzIVLmhlbGlvcy52MS5Td2FwUmVwb3J0Ei0KCWxvYWRfdGltZRglIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJaW5fZmxpZ2h0GCYgASgNEhAKCHJldmlzaW9uGDIgASgDEgwKBGV0YWcYMyABKAkSLwoLY3JlYXRlX3RpbWUYNCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGDUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCrHAQoLTW9kdWxlU3RhdGUSHAoYTU9EVUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVTU9EVUxFX1NUQVRFX1VOTE9BREVEEAESGAoUTU9EVUxFX1NUQVRFX0xPQURJTkcQAhIXChNNT0RVTEVfU1RBVEVfTE9BREVEEAMSFwoTTU9EVUxFX1NUQVRFX0FDVElWRRAEEhcKE01PRFVMRV9TVEFURV9GQUlMRUQQBRIaChZNT0RVTEVfU1RBVEVfVU5MT0FESU5HEAYqUwoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhUKEUlTT0xBVElPTl9QUk9DRVNTEAESFAoQSVNPTEFUSU9OX1RIUkVBRBACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_breaker]);
+  fileDesc("ChZoZWxpb3MvdjEvbW9kdWxlLnByb3RvEgloZWxpb3MudjEidwoGR3JhbnRzEiMKB2ZzX3JlYWQYASADKAlCErpID5IBDBBkIghyBhiAIDoBLxIkCghmc193cml0ZRgCIAMoCUISukgPkgEMEGQiCHIGGIAgOgEvEgsKA25ldBgDIAEoCBIVCg1jaGlsZF9wcm9jZXNzGAQgASgIIk8KClJlbG9hZEhvb2sSGgoGbWV0aG9kGAEgASgJQgq6SAdyBRABGIABEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImcKDU1vZHVsZUZhaWx1cmUSDAoEc3RlcBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqUCCgpHZW5lcmF0aW9uEg4KBm51bWJlchgBIAEoDRIpCgVzdGF0ZRgCIAEoDjIaLmhlbGlvcy52MS5HZW5lcmF0aW9uU3RhdGUSDwoHdmVyc2lvbhgDIAEoCRITCgttb2R1bGVfcGF0aBgEIAEoCRIOCgZzaGEyNTYYBSABKAkSEAoIYXJ0aWZhY3QYBiABKAkSFgoOY29uZmlnX3ZlcnNpb24YByABKA0SLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2VuZBgKIAEoCRIRCglpbl9mbGlnaHQYCyABKA0iXgoLTW9kdWxlVXNhZ2USFwoPaGVhcF91c2VkX2J5dGVzGAEgASgEEhYKDmV4dGVybmFsX2J5dGVzGAIgASgEEh4KFmV2ZW50X2xvb3BfdXRpbGl6YXRpb24YAyABKAEi3AIKDVNoYWRvd09wdGlvbnMSMAoKcGVyY2VudGFnZRgBIAEoAUIXukgUEhIZAAAAAAAAWUAhAAAAAAAAAABIAIgBARI+CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMIkBwyBBDAhD0SIwoJbWluX2NhbGxzGAMgASgNQgu6SAgqBhjAhD0oAUgBiAEBEjMKEnJlbGF0aXZlX3RvbGVyYW5jZRgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASLAoSYWJzb2x1dGVfdG9sZXJhbmNlGAUgASgBQhC6SA0SC0ABKQAAAAAAAAAAEjQKE21heF9kaWZmZXJlbmNlX3JhdGUYBiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAQg0KC19wZXJjZW50YWdlQgwKCl9taW5fY2FsbHMi7QIKDUNhbmFyeU9wdGlvbnMSMAoKcGVyY2VudGFnZRgBIAEoAUIXukgUEhIZAAAAAAAAWUAhAAAAAAAAAABIAIgBARI+CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMIkBwyBBDAhD0SIwoJbWluX2NhbGxzGAMgASgNQgu6SAgqBhjAhD0oAUgBiAEBEj0KF21heF9lcnJvcl9yYXRlX2luY3JlYXNlGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgCiAEBEjcKEW1heF9sYXRlbmN5X3JhdGlvGAUgASgBQhe6SBQSEhkAAAAAAECPQCkAAAAAAADwP0gDiAEBQg0KC19wZXJjZW50YWdlQgwKCl9taW5fY2FsbHNCGgoYX21heF9lcnJvcl9yYXRlX2luY3JlYXNlQhQKEl9tYXhfbGF0ZW5jeV9yYXRpbyJUChBTaGFkb3dEaWZmZXJlbmNlEg4KBm1ldGhvZBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB2N1cnJlbnQYAyABKAkSEQoJY2FuZGlkYXRlGAQgASgJIpUBCgxTaGFkb3dSZXBvcnQSEAoIbWlycm9yZWQYASABKA0SDQoFZXF1YWwYAiABKA0SEQoJZGlmZmVyZW50GAMgASgNEg4KBmZhaWxlZBgEIAEoDRIPCgdkcm9wcGVkGAUgASgNEjAKC2RpZmZlcmVuY2VzGAYgAygLMhsuaGVsaW9zLnYxLlNoYWRvd0RpZmZlcmVuY2UiVQoKQ2FsbFNhbXBsZRINCgVjYWxscxgBIAEoDRIQCghmYWlsdXJlcxgCIAEoDRImCgNwOTkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iYAoMQ2FuYXJ5UmVwb3J0EigKCWNhbmRpZGF0ZRgBIAEoCzIVLmhlbGlvcy52MS5DYWxsU2FtcGxlEiYKB2N1cnJlbnQYAiABKAsyFS5oZWxpb3MudjEuQ2FsbFNhbXBsZSKTAQoIU3dhcFN0ZXASDAoEbmFtZRgBIAEoCRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdvdXRjb21lGAMgASgJEg4KBmRldGFpbBgEIAEoCRIrCghkZWFkbGluZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKxAgoKU3dhcFJlcG9ydBIPCgdzd2FwcGVkGAEgASgIEhQKDGZyb21fdmVyc2lvbhgCIAEoCRISCgp0b192ZXJzaW9uGAMgASgJEhMKC2ZhaWxlZF9zdGVwGAQgASgJEg8KB2ZhaWx1cmUYBSABKAkSIgoFc3RlcHMYBiADKAsyEy5oZWxpb3MudjEuU3dhcFN0ZXASKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHc3dhcF9pZBgIIAEoCRIRCgl1bmNoYW5nZWQYCSABKAgSJwoGc2hhZG93GAogASgLMhcuaGVsaW9zLnYxLlNoYWRvd1JlcG9ydBInCgZjYW5hcnkYCyABKAsyFy5oZWxpb3MudjEuQ2FuYXJ5UmVwb3J0Iv0ICgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgttb2R1bGVfcGF0aBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEhQKDGRlcGVuZGVuY2llcxgEIAMoCRIWCg5ob3RfcmVsb2FkYWJsZRgFIAEoCBInCglpc29sYXRpb24YBiABKA4yFC5oZWxpb3MudjEuSXNvbGF0aW9uEicKBmNvbmZpZxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJZW52X25hbWVzGAggAygJEiEKBmdyYW50cxgJIAEoCzIRLmhlbGlvcy52MS5HcmFudHMSMAoNc3RhcnRfdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxjYWxsX3RpbWVvdXQYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF4X2hlYXBfbWIYDCABKA0SEwoLY29uY3VycmVuY3kYDSABKA0SEgoKdGVzdF9zdWl0ZRgOIAEoCRIrCgxyZWxvYWRfaG9va3MYDyADKAsyFS5oZWxpb3MudjEuUmVsb2FkSG9vaxIpCgdicmVha2VyGBAgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSFwoPZmFsbGJhY2tfbW9kdWxlGBEgASgJEg4KBnNoYTI1NhgSIAEoCRIUCgxwdXJlX21ldGhvZHMYEyADKAkSMAoNYmxvY2tfdGltZW91dBgUIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIlCgVzdGF0ZRgeIAEoDjIWLmhlbGlvcy52MS5Nb2R1bGVTdGF0ZRIpCgdmYWlsdXJlGB8gASgLMhguaGVsaW9zLnYxLk1vZHVsZUZhaWx1cmUSEgoKZ2VuZXJhdGlvbhggIAEoDRIWCg5ydW5uaW5nX3NoYTI1NhghIAEoCRIPCgdtZXRob2RzGCIgAygJEhAKCHJlc3RhcnRzGCMgASgNEigKCWxhc3Rfc3dhcBgkIAEoCzIVLmhlbGlvcy52MS5Td2FwUmVwb3J0Ei0KCWxvYWRfdGltZRglIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJaW5fZmxpZ2h0GCYgASgNEhAKCGFydGlmYWN0GCcgASgJEhYKDmNvbmZpZ192ZXJzaW9uGCggASgNEg8KB3N3YXBfaWQYKSABKAkSLgoKYmFrZV91bnRpbBgqIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoFdXNhZ2UYKyABKAsyFi5oZWxpb3MudjEuTW9kdWxlVXNhZ2USEAoIcmV2aXNpb24YMiABKAMSDAoEZXRhZxgzIAEoCRIvCgtjcmVhdGVfdGltZRg0IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYNSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKscBCgtNb2R1bGVTdGF0ZRIcChhNT0RVTEVfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVNT0RVTEVfU1RBVEVfVU5MT0FERUQQARIYChRNT0RVTEVfU1RBVEVfTE9BRElORxACEhcKE01PRFVMRV9TVEFURV9MT0FERUQQAxIXChNNT0RVTEVfU1RBVEVfQUNUSVZFEAQSFwoTTU9EVUxFX1NUQVRFX0ZBSUxFRBAFEhoKFk1PRFVMRV9TVEFURV9VTkxPQURJTkcQBipTCglJc29sYXRpb24SGQoVSVNPTEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRSVNPTEFUSU9OX1BST0NFU1MQARIUChBJU09MQVRJT05fVEhSRUFEEAIqiAIKD0dlbmVyYXRpb25TdGF0ZRIgChxHRU5FUkFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZR0VORVJBVElPTl9TVEFURV9TVEFSVElORxABEh4KGkdFTkVSQVRJT05fU1RBVEVfQ0FORElEQVRFEAISHAoYR0VORVJBVElPTl9TVEFURV9DVVJSRU5UEAMSHAoYR0VORVJBVElPTl9TVEFURV9TVEFOREJZEAQSHQoZR0VORVJBVElPTl9TVEFURV9EUkFJTklORxAFEhwKGEdFTkVSQVRJT05fU1RBVEVfUkVUSVJFRBAGEhsKF0dFTkVSQVRJT05fU1RBVEVfRkFJTEVEEAdiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_breaker]);
 
 /**
  * What a module may do beyond reading code below the modules root; by default nothing. A guard against mistakes, not
@@ -133,13 +133,407 @@ export const ModuleFailureSchema: GenMessage<ModuleFailure> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 2);
 
 /**
+ * One start of a module's code.
+ *
+ * @generated from message helios.v1.Generation
+ */
+export type Generation = Message<"helios.v1.Generation"> & {
+  /**
+   * Counts the starts of the module's code.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * What it does.
+   *
+   * @generated from field: helios.v1.GenerationState state = 2;
+   */
+  state: GenerationState;
+
+  /**
+   * Its version; empty while it starts.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * The path of its file.
+   *
+   * @generated from field: string module_path = 4;
+   */
+  modulePath: string;
+
+  /**
+   * The digest of its file, in hex.
+   *
+   * @generated from field: string sha256 = 5;
+   */
+  sha256: string;
+
+  /**
+   * The digest of all code that runs in it, imports included, in hex.
+   *
+   * @generated from field: string artifact = 6;
+   */
+  artifact: string;
+
+  /**
+   * Counts the changes of the configuration; 0 while it is not known.
+   *
+   * @generated from field: uint32 config_version = 7;
+   */
+  configVersion: number;
+
+  /**
+   * When it was started.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 8;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When it ended; absent while it lives.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 9;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Why it ended.
+   *
+   * @generated from field: string end = 10;
+   */
+  end: string;
+
+  /**
+   * Calls under way in it.
+   *
+   * @generated from field: uint32 in_flight = 11;
+   */
+  inFlight: number;
+};
+
+/**
+ * Describes the message helios.v1.Generation.
+ * Use `create(GenerationSchema)` to create a new message.
+ */
+export const GenerationSchema: GenMessage<Generation> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 3);
+
+/**
+ * What an instance used when it was last looked at.
+ *
+ * @generated from message helios.v1.ModuleUsage
+ */
+export type ModuleUsage = Message<"helios.v1.ModuleUsage"> & {
+  /**
+   * Of its heap.
+   *
+   * @generated from field: uint64 heap_used_bytes = 1;
+   */
+  heapUsedBytes: bigint;
+
+  /**
+   * Buffers and the like, outside of its heap.
+   *
+   * @generated from field: uint64 external_bytes = 2;
+   */
+  externalBytes: bigint;
+
+  /**
+   * The share of time in which its event loop was at work, from 0 to 1.
+   *
+   * @generated from field: double event_loop_utilization = 3;
+   */
+  eventLoopUtilization: number;
+};
+
+/**
+ * Describes the message helios.v1.ModuleUsage.
+ * Use `create(ModuleUsageSchema)` to create a new message.
+ */
+export const ModuleUsageSchema: GenMessage<ModuleUsage> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 4);
+
+/**
+ * Mirrors calls of the module's `pure_methods` to the new version before it serves, and compares the answers, which go
+ * nowhere else. No caller waits for it. Too many differences, or too few calls, fail the swap.
+ *
+ * @generated from message helios.v1.ShadowOptions
+ */
+export type ShadowOptions = Message<"helios.v1.ShadowOptions"> & {
+  /**
+   * Of the calls, per cent. Default 100.
+   *
+   * @generated from field: optional double percentage = 1;
+   */
+  percentage?: number | undefined;
+
+  /**
+   * How long it may take to compare enough. Default 30 s.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * Answers to compare. Default 100.
+   *
+   * @generated from field: optional uint32 min_calls = 3;
+   */
+  minCalls?: number | undefined;
+
+  /**
+   * Numbers that differ by at most this share of the larger one are equal. Default 0.
+   *
+   * @generated from field: double relative_tolerance = 4;
+   */
+  relativeTolerance: number;
+
+  /**
+   * Numbers that differ by at most this are equal. Default 0.
+   *
+   * @generated from field: double absolute_tolerance = 5;
+   */
+  absoluteTolerance: number;
+
+  /**
+   * The share of answers that may differ, from 0 to 1. Default 0.
+   *
+   * @generated from field: double max_difference_rate = 6;
+   */
+  maxDifferenceRate: number;
+};
+
+/**
+ * Describes the message helios.v1.ShadowOptions.
+ * Use `create(ShadowOptionsSchema)` to create a new message.
+ */
+export const ShadowOptionsSchema: GenMessage<ShadowOptions> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 5);
+
+/**
+ * Lets the new version answer a share of the callers before it serves all, and compares how both do. Callers are told
+ * apart by the `routing_key` of their calls. Not for modules that hand state over.
+ *
+ * @generated from message helios.v1.CanaryOptions
+ */
+export type CanaryOptions = Message<"helios.v1.CanaryOptions"> & {
+  /**
+   * Of the keys, per cent. Default 5.
+   *
+   * @generated from field: optional double percentage = 1;
+   */
+  percentage?: number | undefined;
+
+  /**
+   * How long it may take to answer enough calls. Default 60 s.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * Calls that the new version must have answered. Default 100.
+   *
+   * @generated from field: optional uint32 min_calls = 3;
+   */
+  minCalls?: number | undefined;
+
+  /**
+   * By how much its share of failed calls may be above the current version's, from 0 to 1. Default 0.01.
+   *
+   * @generated from field: optional double max_error_rate_increase = 4;
+   */
+  maxErrorRateIncrease?: number | undefined;
+
+  /**
+   * How many times as long as the current version's its 99th percentile may be. Default 1.5.
+   *
+   * @generated from field: optional double max_latency_ratio = 5;
+   */
+  maxLatencyRatio?: number | undefined;
+};
+
+/**
+ * Describes the message helios.v1.CanaryOptions.
+ * Use `create(CanaryOptionsSchema)` to create a new message.
+ */
+export const CanaryOptionsSchema: GenMessage<CanaryOptions> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 6);
+
+/**
+ * Where the answers of two versions differ.
+ *
+ * @generated from message helios.v1.ShadowDifference
+ */
+export type ShadowDifference = Message<"helios.v1.ShadowDifference"> & {
+  /**
+   * The method that was called.
+   *
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * Where in the answer, such as `output.price`; empty where the new version failed.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * What the current version answered there.
+   *
+   * @generated from field: string current = 3;
+   */
+  current: string;
+
+  /**
+   * What the new version answered there, or its error.
+   *
+   * @generated from field: string candidate = 4;
+   */
+  candidate: string;
+};
+
+/**
+ * Describes the message helios.v1.ShadowDifference.
+ * Use `create(ShadowDifferenceSchema)` to create a new message.
+ */
+export const ShadowDifferenceSchema: GenMessage<ShadowDifference> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 7);
+
+/**
+ * What came of mirrored calls.
+ *
+ * @generated from message helios.v1.ShadowReport
+ */
+export type ShadowReport = Message<"helios.v1.ShadowReport"> & {
+  /**
+   * Calls that were shown to the new version.
+   *
+   * @generated from field: uint32 mirrored = 1;
+   */
+  mirrored: number;
+
+  /**
+   * Answers that were equal.
+   *
+   * @generated from field: uint32 equal = 2;
+   */
+  equal: number;
+
+  /**
+   * Answers that were not.
+   *
+   * @generated from field: uint32 different = 3;
+   */
+  different: number;
+
+  /**
+   * Calls that the new version failed.
+   *
+   * @generated from field: uint32 failed = 4;
+   */
+  failed: number;
+
+  /**
+   * Calls that were not mirrored since too many were under way.
+   *
+   * @generated from field: uint32 dropped = 5;
+   */
+  dropped: number;
+
+  /**
+   * The first differences.
+   *
+   * @generated from field: repeated helios.v1.ShadowDifference differences = 6;
+   */
+  differences: ShadowDifference[];
+};
+
+/**
+ * Describes the message helios.v1.ShadowReport.
+ * Use `create(ShadowReportSchema)` to create a new message.
+ */
+export const ShadowReportSchema: GenMessage<ShadowReport> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 8);
+
+/**
+ * How the calls of one version went.
+ *
+ * @generated from message helios.v1.CallSample
+ */
+export type CallSample = Message<"helios.v1.CallSample"> & {
+  /**
+   * All that were answered.
+   *
+   * @generated from field: uint32 calls = 1;
+   */
+  calls: number;
+
+  /**
+   * Those whose failure the module has to answer for.
+   *
+   * @generated from field: uint32 failures = 2;
+   */
+  failures: number;
+
+  /**
+   * The 99th percentile of their durations, at most 9 % too long.
+   *
+   * @generated from field: google.protobuf.Duration p99 = 3;
+   */
+  p99?: Duration | undefined;
+};
+
+/**
+ * Describes the message helios.v1.CallSample.
+ * Use `create(CallSampleSchema)` to create a new message.
+ */
+export const CallSampleSchema: GenMessage<CallSample> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 9);
+
+/**
+ * How a new version did with its share of the callers.
+ *
+ * @generated from message helios.v1.CanaryReport
+ */
+export type CanaryReport = Message<"helios.v1.CanaryReport"> & {
+  /**
+   * The new version.
+   *
+   * @generated from field: helios.v1.CallSample candidate = 1;
+   */
+  candidate?: CallSample | undefined;
+
+  /**
+   * The one that served meanwhile.
+   *
+   * @generated from field: helios.v1.CallSample current = 2;
+   */
+  current?: CallSample | undefined;
+};
+
+/**
+ * Describes the message helios.v1.CanaryReport.
+ * Use `create(CanaryReportSchema)` to create a new message.
+ */
+export const CanaryReportSchema: GenMessage<CanaryReport> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 10);
+
+/**
  * One step of a swap.
  *
  * @generated from message helios.v1.SwapStep
  */
 export type SwapStep = Message<"helios.v1.SwapStep"> & {
   /**
-   * `verify`, `start`, `health`, `gate`, `warm_up`, `hand_over`, `commit`, `drain` or `stop`.
+   * `verify`, `start`, `health`, `gate`, `warm_up`, `shadow`, `canary`, `hand_over`, `commit`, `drain`, `bake` or `stop`.
    *
    * @generated from field: string name = 1;
    */
@@ -165,6 +559,13 @@ export type SwapStep = Message<"helios.v1.SwapStep"> & {
    * @generated from field: string detail = 4;
    */
   detail: string;
+
+  /**
+   * How long it could have taken; absent where nothing ends it.
+   *
+   * @generated from field: google.protobuf.Duration deadline = 5;
+   */
+  deadline?: Duration | undefined;
 };
 
 /**
@@ -172,7 +573,7 @@ export type SwapStep = Message<"helios.v1.SwapStep"> & {
  * Use `create(SwapStepSchema)` to create a new message.
  */
 export const SwapStepSchema: GenMessage<SwapStep> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 3);
+  messageDesc(file_helios_v1_module, 11);
 
 /**
  * How a swap went.
@@ -228,6 +629,34 @@ export type SwapReport = Message<"helios.v1.SwapReport"> & {
    * @generated from field: google.protobuf.Timestamp time = 7;
    */
   time?: Timestamp | undefined;
+
+  /**
+   * The caller's id of the swap, or one that was made for it.
+   *
+   * @generated from field: string swap_id = 8;
+   */
+  swapId: string;
+
+  /**
+   * Nothing was done: the same code with the same configuration served already.
+   *
+   * @generated from field: bool unchanged = 9;
+   */
+  unchanged: boolean;
+
+  /**
+   * What came of mirrored calls; absent where there were none to be.
+   *
+   * @generated from field: helios.v1.ShadowReport shadow = 10;
+   */
+  shadow?: ShadowReport | undefined;
+
+  /**
+   * How the new version did beside the old one; absent where it was not to.
+   *
+   * @generated from field: helios.v1.CanaryReport canary = 11;
+   */
+  canary?: CanaryReport | undefined;
 };
 
 /**
@@ -235,7 +664,7 @@ export type SwapReport = Message<"helios.v1.SwapReport"> & {
  * Use `create(SwapReportSchema)` to create a new message.
  */
 export const SwapReportSchema: GenMessage<SwapReport> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 4);
+  messageDesc(file_helios_v1_module, 12);
 
 /**
  * A module.
@@ -363,11 +792,25 @@ export type Module = Message<"helios.v1.Module"> & {
   fallbackModule: string;
 
   /**
-   * The digest that its file must have, in hex; empty: any.
+   * The digest that its file, or all of its code, must have, in hex; empty: any.
    *
    * @generated from field: string sha256 = 18;
    */
   sha256: string;
+
+  /**
+   * Methods without any effect, which may be called more than once.
+   *
+   * @generated from field: repeated string pure_methods = 19;
+   */
+  pureMethods: string[];
+
+  /**
+   * How long its event loop may be blocked before it is ended; 0: for ever.
+   *
+   * @generated from field: google.protobuf.Duration block_timeout = 20;
+   */
+  blockTimeout?: Duration | undefined;
 
   /**
    * Where it stands.
@@ -433,6 +876,41 @@ export type Module = Message<"helios.v1.Module"> & {
   inFlight: number;
 
   /**
+   * The digest of all code that runs, imports included, in hex.
+   *
+   * @generated from field: string artifact = 39;
+   */
+  artifact: string;
+
+  /**
+   * Counts the changes of the configuration.
+   *
+   * @generated from field: uint32 config_version = 40;
+   */
+  configVersion: number;
+
+  /**
+   * The id of the swap that is under way; empty: none.
+   *
+   * @generated from field: string swap_id = 41;
+   */
+  swapId: string;
+
+  /**
+   * While the version that serves is on trial: until when, at most.
+   *
+   * @generated from field: google.protobuf.Timestamp bake_until = 42;
+   */
+  bakeUntil?: Timestamp | undefined;
+
+  /**
+   * What the instance that serves used when it was last looked at.
+   *
+   * @generated from field: helios.v1.ModuleUsage usage = 43;
+   */
+  usage?: ModuleUsage | undefined;
+
+  /**
    * The store's revision of the last change; calls do not raise it.
    *
    * @generated from field: int64 revision = 50;
@@ -466,7 +944,7 @@ export type Module = Message<"helios.v1.Module"> & {
  * Use `create(ModuleSchema)` to create a new message.
  */
 export const ModuleSchema: GenMessage<Module> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 5);
+  messageDesc(file_helios_v1_module, 13);
 
 /**
  * Where a module stands.
@@ -578,4 +1056,80 @@ export type Isolation = (typeof Isolation)[keyof typeof Isolation] | UnknownEnum
  */
 export const IsolationSchema: GenEnum<Isolation> = /*@__PURE__*/
   enumDesc(file_helios_v1_module, 1);
+
+/**
+ * What a generation of a module does.
+ *
+ * @generated from enum helios.v1.GenerationState
+ */
+export const GenerationState = {
+  /**
+   * Never in an answer.
+   *
+   * @generated from enum value: GENERATION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Being started.
+   *
+   * @generated from enum value: GENERATION_STATE_STARTING = 1;
+   */
+  STARTING: 1,
+
+  /**
+   * Being tested; takes no calls but those of a canary.
+   *
+   * @generated from enum value: GENERATION_STATE_CANDIDATE = 2;
+   */
+  CANDIDATE: 2,
+
+  /**
+   * The one that serves.
+   *
+   * @generated from enum value: GENERATION_STATE_CURRENT = 3;
+   */
+  CURRENT: 3,
+
+  /**
+   * Serves again if the one that is on trial goes back.
+   *
+   * @generated from enum value: GENERATION_STATE_STANDBY = 4;
+   */
+  STANDBY: 4,
+
+  /**
+   * Ends the calls that it has.
+   *
+   * @generated from enum value: GENERATION_STATE_DRAINING = 5;
+   */
+  DRAINING: 5,
+
+  /**
+   * Served once.
+   *
+   * @generated from enum value: GENERATION_STATE_RETIRED = 6;
+   */
+  RETIRED: 6,
+
+  /**
+   * Never served, or ended by itself.
+   *
+   * @generated from enum value: GENERATION_STATE_FAILED = 7;
+   */
+  FAILED: 7,
+} as const;
+
+/**
+ * What a generation of a module does.
+ *
+ * @generated from enum helios.v1.GenerationState
+ */
+export type GenerationState = (typeof GenerationState)[keyof typeof GenerationState] | UnknownEnum;
+
+/**
+ * Describes the enum helios.v1.GenerationState.
+ */
+export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
+  enumDesc(file_helios_v1_module, 2);
 

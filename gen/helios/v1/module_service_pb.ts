@@ -11,7 +11,7 @@ import type { Duration, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { BreakerConfig } from "./breaker_pb.ts";
 import { file_helios_v1_breaker } from "./breaker_pb.ts";
-import type { Grants, Isolation, Module, ReloadHook, SwapStep } from "./module_pb.ts";
+import type { CanaryOptions, CanaryReport, Generation, Grants, Isolation, Module, ReloadHook, ShadowOptions, ShadowReport, SwapReport, SwapStep } from "./module_pb.ts";
 import { file_helios_v1_module } from "./module_pb.ts";
 import type { Cause, Deleted, Heartbeat, OnCompacted } from "./watch_pb.ts";
 import { file_helios_v1_watch } from "./watch_pb.ts";
@@ -21,7 +21,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file helios/v1/module_service.proto.
  */
 export const file_helios_v1_module_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZWxpb3MvdjEvbW9kdWxlX3NlcnZpY2UucHJvdG8SCWhlbGlvcy52MSL5CAoVUmVnaXN0ZXJNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIfCgttb2R1bGVfcGF0aBgCIAEoCUIKukgHcgUQARiACBIYCgd2ZXJzaW9uGAMgASgJQge6SARyAhhAEkYKDGRlcGVuZGVuY2llcxgEIAMoCUIwukgtkgEqEGQYASIkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEhsKDmhvdF9yZWxvYWRhYmxlGAUgASgISACIAQESMQoJaXNvbGF0aW9uGAYgASgOMhQuaGVsaW9zLnYxLklzb2xhdGlvbkIIukgFggECEAESJwoGY29uZmlnGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJrCgNlbnYYCCADKAsyKS5oZWxpb3MudjEuUmVnaXN0ZXJNb2R1bGVSZXF1ZXN0LkVudkVudHJ5QjO6SDCaAS0QZCIhch8QARiAATIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKgZyBBiAgAISKAoGc2hhMjU2GAkgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSIQoGZ3JhbnRzGAogASgLMhEuaGVsaW9zLnYxLkdyYW50cxJDCg1zdGFydF90aW1lb3V0GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwjYBDIEEMCEPRJCCgxjYWxsX3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCJAcMgQQwIQ9EiUKC21heF9oZWFwX21iGA0gASgNQgu6SAgqBhiAgAQoEEgBiAEBEiQKC2NvbmN1cnJlbmN5GA4gASgNQgq6SAcqBRiQTigBSAKIAQESHAoKdGVzdF9zdWl0ZRgPIAEoCUIIukgFcgMYgAESNQoMcmVsb2FkX2hvb2tzGBAgAygLMhUuaGVsaW9zLnYxLlJlbG9hZEhvb2tCCLpIBZIBAhBkEikKB2JyZWFrZXIYESABKAsyGC5oZWxpb3MudjEuQnJlYWtlckNvbmZpZxJBCg9mYWxsYmFja19tb2R1bGUYEiABKAlCKLpIJXIjGHgyH14oW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSopPyQSDwoHcmVwbGFjZRgTIAEoCBIWCgRldGFnGBQgASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGBUgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgWIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGBcgASgJQgi6SAVyAxiACBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhEKD19ob3RfcmVsb2FkYWJsZUIOCgxfbWF4X2hlYXBfbWJCDgoMX2NvbmN1cnJlbmN5IjsKFlJlZ2lzdGVyTW9kdWxlUmVzcG9uc2USIQoGbW9kdWxlGAEgASgLMhEuaGVsaW9zLnYxLk1vZHVsZSJJChBHZXRNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJCI2ChFHZXRNb2R1bGVSZXNwb25zZRIhCgZtb2R1bGUYASABKAsyES5oZWxpb3MudjEuTW9kdWxlIk4KEkxpc3RNb2R1bGVzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiUgoTTGlzdE1vZHVsZXNSZXNwb25zZRIiCgdtb2R1bGVzGAEgAygLMhEuaGVsaW9zLnYxLk1vZHVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiuAEKE0RlbGV0ZU1vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIksKFERlbGV0ZU1vZHVsZVJlc3BvbnNlEiEKBm1vZHVsZRgBIAEoCzIRLmhlbGlvcy52MS5Nb2R1bGUSEAoIcmV2aXNpb24YAiABKAMiiwIKEUxvYWRNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIUCgxmb3JjZV9yZWxvYWQYAiABKAgSGQoRbG9hZF9kZXBlbmRlbmNpZXMYAyABKAgSFQoIYWN0aXZhdGUYBCABKAhIAIgBARIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACEILCglfYWN0aXZhdGUiNwoSTG9hZE1vZHVsZVJlc3BvbnNlEiEKBm1vZHVsZRgBIAEoCzIRLmhlbGlvcy52MS5Nb2R1bGUiyQEKE1VubG9hZE1vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEg8KB2Nhc2NhZGUYAiABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiSwoUVW5sb2FkTW9kdWxlUmVzcG9uc2USIQoGbW9kdWxlGAEgASgLMhEuaGVsaW9zLnYxLk1vZHVsZRIQCgh1bmxvYWRlZBgCIAMoCSK8AgoRU3dhcE1vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEiIKEG5ld192ZXJzaW9uX3BhdGgYAiABKAlCCLpIBXIDGIAIEhgKB3ZlcnNpb24YAyABKAlCB7pIBHICGEASKAoGc2hhMjU2GAQgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSHAoKdGVzdF9zdWl0ZRgFIAEoCUIIukgFcgMYgAESFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgikgEKElN3YXBNb2R1bGVSZXNwb25zZRIPCgdzd2FwcGVkGAEgASgIEiEKBm1vZHVsZRgCIAEoCzIRLmhlbGlvcy52MS5Nb2R1bGUSEwoLZmFpbGVkX3N0ZXAYAyABKAkSDwoHZmFpbHVyZRgEIAEoCRIiCgVzdGVwcxgFIAMoCzITLmhlbGlvcy52MS5Td2FwU3RlcCLOAQoTSW52b2tlTW9kdWxlUmVxdWVzdBI1CgRuYW1lGAEgASgJQie6SCRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSGgoGbWV0aG9kGAIgASgJQgq6SAdyBRABGIABEiYKBGpzb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVIABIQCgZiaW5hcnkYBCABKAxIABIhCg9pZGVtcG90ZW5jeV9rZXkYBSABKAlCCLpIBXIDGIABQgcKBWlucHV0IsEBChRJbnZva2VNb2R1bGVSZXNwb25zZRImCgRqc29uGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlSAASEAoGYmluYXJ5GAIgASgMSAASDwoHdmVyc2lvbhgDIAEoCRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpnZW5lcmF0aW9uGAUgASgNEhMKC2Fuc3dlcmVkX2J5GAYgASgJQggKBm91dHB1dCLJAQoTV2F0Y2hNb2R1bGVzUmVxdWVzdBIjCgVuYW1lcxgBIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEYgAESHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNgoMb25fY29tcGFjdGVkGAQgASgOMhYuaGVsaW9zLnYxLk9uQ29tcGFjdGVkQgi6SAWCAQIQASKFAgoUV2F0Y2hNb2R1bGVzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCghzbmFwc2hvdBgEIAEoCzIZLmhlbGlvcy52MS5Nb2R1bGVTbmFwc2hvdEgAEisKB2NoYW5nZXMYBSABKAsyGC5oZWxpb3MudjEuTW9kdWxlQ2hhbmdlc0gAEikKCWhlYXJ0YmVhdBgGIAEoCzIULmhlbGlvcy52MS5IZWFydGJlYXRIAEIHCgVmcmFtZSJGCg5Nb2R1bGVTbmFwc2hvdBIiCgdtb2R1bGVzGAEgAygLMhEuaGVsaW9zLnYxLk1vZHVsZRIQCghjb21wbGV0ZRgCIAEoCCI5Cg1Nb2R1bGVDaGFuZ2VzEigKB2NoYW5nZXMYASADKAsyFy5oZWxpb3MudjEuTW9kdWxlQ2hhbmdlIoIBCgxNb2R1bGVDaGFuZ2USIAoDcHV0GAEgASgLMhEuaGVsaW9zLnYxLk1vZHVsZUgAEiUKB2RlbGV0ZWQYAiABKAsyEi5oZWxpb3MudjEuRGVsZXRlZEgAEh8KBWNhdXNlGAMgASgLMhAuaGVsaW9zLnYxLkNhdXNlQggKBmNoYW5nZTLiBQoNTW9kdWxlU2VydmljZRJVCg5SZWdpc3Rlck1vZHVsZRIgLmhlbGlvcy52MS5SZWdpc3Rlck1vZHVsZVJlcXVlc3QaIS5oZWxpb3MudjEuUmVnaXN0ZXJNb2R1bGVSZXNwb25zZRJLCglHZXRNb2R1bGUSGy5oZWxpb3MudjEuR2V0TW9kdWxlUmVxdWVzdBocLmhlbGlvcy52MS5HZXRNb2R1bGVSZXNwb25zZSIDkAIBElEKC0xpc3RNb2R1bGVzEh0uaGVsaW9zLnYxLkxpc3RNb2R1bGVzUmVxdWVzdBoeLmhlbGlvcy52MS5MaXN0TW9kdWxlc1Jlc3BvbnNlIgOQAgESTwoMRGVsZXRlTW9kdWxlEh4uaGVsaW9zLnYxLkRlbGV0ZU1vZHVsZVJlcXVlc3QaHy5oZWxpb3MudjEuRGVsZXRlTW9kdWxlUmVzcG9uc2USSQoKTG9hZE1vZHVsZRIcLmhlbGlvcy52MS5Mb2FkTW9kdWxlUmVxdWVzdBodLmhlbGlvcy52MS5Mb2FkTW9kdWxlUmVzcG9uc2USTwoMVW5sb2FkTW9kdWxlEh4uaGVsaW9zLnYxLlVubG9hZE1vZHVsZVJlcXVlc3QaHy5oZWxpb3MudjEuVW5sb2FkTW9kdWxlUmVzcG9uc2USSQoKU3dhcE1vZHVsZRIcLmhlbGlvcy52MS5Td2FwTW9kdWxlUmVxdWVzdBodLmhlbGlvcy52MS5Td2FwTW9kdWxlUmVzcG9uc2USTwoMSW52b2tlTW9kdWxlEh4uaGVsaW9zLnYxLkludm9rZU1vZHVsZVJlcXVlc3QaHy5oZWxpb3MudjEuSW52b2tlTW9kdWxlUmVzcG9uc2USUQoMV2F0Y2hNb2R1bGVzEh4uaGVsaW9zLnYxLldhdGNoTW9kdWxlc1JlcXVlc3QaHy5oZWxpb3MudjEuV2F0Y2hNb2R1bGVzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_helios_v1_breaker, file_helios_v1_module, file_helios_v1_watch]);
+  fileDesc("Ch5oZWxpb3MvdjEvbW9kdWxlX3NlcnZpY2UucHJvdG8SCWhlbGlvcy52MSLlCQoVUmVnaXN0ZXJNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIfCgttb2R1bGVfcGF0aBgCIAEoCUIKukgHcgUQARiACBIYCgd2ZXJzaW9uGAMgASgJQge6SARyAhhAEkYKDGRlcGVuZGVuY2llcxgEIAMoCUIwukgtkgEqEGQYASIkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEhsKDmhvdF9yZWxvYWRhYmxlGAUgASgISACIAQESMQoJaXNvbGF0aW9uGAYgASgOMhQuaGVsaW9zLnYxLklzb2xhdGlvbkIIukgFggECEAESJwoGY29uZmlnGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJrCgNlbnYYCCADKAsyKS5oZWxpb3MudjEuUmVnaXN0ZXJNb2R1bGVSZXF1ZXN0LkVudkVudHJ5QjO6SDCaAS0QZCIhch8QARiAATIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKgZyBBiAgAISKAoGc2hhMjU2GAkgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSIQoGZ3JhbnRzGAogASgLMhEuaGVsaW9zLnYxLkdyYW50cxJDCg1zdGFydF90aW1lb3V0GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwjYBDIEEMCEPRJCCgxjYWxsX3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCJAcMgQQwIQ9EiUKC21heF9oZWFwX21iGA0gASgNQgu6SAgqBhiAgAQoEEgBiAEBEiQKC2NvbmN1cnJlbmN5GA4gASgNQgq6SAcqBRiQTigBSAKIAQESHAoKdGVzdF9zdWl0ZRgPIAEoCUIIukgFcgMYgAESNQoMcmVsb2FkX2hvb2tzGBAgAygLMhUuaGVsaW9zLnYxLlJlbG9hZEhvb2tCCLpIBZIBAhBkEikKB2JyZWFrZXIYESABKAsyGC5oZWxpb3MudjEuQnJlYWtlckNvbmZpZxJBCg9mYWxsYmFja19tb2R1bGUYEiABKAlCKLpIJXIjGHgyH14oW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSopPyQSKQoMcHVyZV9tZXRob2RzGBggAygJQhO6SBCSAQ0QZBgBIgdyBRABGIABEj8KDWJsb2NrX3RpbWVvdXQYGSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcMgASDwoHcmVwbGFjZRgTIAEoCBIWCgRldGFnGBQgASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGBUgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgWIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGBcgASgJQgi6SAVyAxiACBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhEKD19ob3RfcmVsb2FkYWJsZUIOCgxfbWF4X2hlYXBfbWJCDgoMX2NvbmN1cnJlbmN5IjsKFlJlZ2lzdGVyTW9kdWxlUmVzcG9uc2USIQoGbW9kdWxlGAEgASgLMhEuaGVsaW9zLnYxLk1vZHVsZSJJChBHZXRNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJCI2ChFHZXRNb2R1bGVSZXNwb25zZRIhCgZtb2R1bGUYASABKAsyES5oZWxpb3MudjEuTW9kdWxlIk4KEkxpc3RNb2R1bGVzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiUgoTTGlzdE1vZHVsZXNSZXNwb25zZRIiCgdtb2R1bGVzGAEgAygLMhEuaGVsaW9zLnYxLk1vZHVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiuAEKE0RlbGV0ZU1vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIksKFERlbGV0ZU1vZHVsZVJlc3BvbnNlEiEKBm1vZHVsZRgBIAEoCzIRLmhlbGlvcy52MS5Nb2R1bGUSEAoIcmV2aXNpb24YAiABKAMiiwIKEUxvYWRNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIUCgxmb3JjZV9yZWxvYWQYAiABKAgSGQoRbG9hZF9kZXBlbmRlbmNpZXMYAyABKAgSFQoIYWN0aXZhdGUYBCABKAhIAIgBARIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACEILCglfYWN0aXZhdGUiNwoSTG9hZE1vZHVsZVJlc3BvbnNlEiEKBm1vZHVsZRgBIAEoCzIRLmhlbGlvcy52MS5Nb2R1bGUiyQEKE1VubG9hZE1vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEg8KB2Nhc2NhZGUYAiABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiSwoUVW5sb2FkTW9kdWxlUmVzcG9uc2USIQoGbW9kdWxlGAEgASgLMhEuaGVsaW9zLnYxLk1vZHVsZRIQCgh1bmxvYWRlZBgCIAMoCSKlBwoRU3dhcE1vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEiIKEG5ld192ZXJzaW9uX3BhdGgYAiABKAlCCLpIBXIDGIAIEhgKB3ZlcnNpb24YAyABKAlCB7pIBHICGEASKAoGc2hhMjU2GAQgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSHAoKdGVzdF9zdWl0ZRgFIAEoCUIIukgFcgMYgAESGQoHc3dhcF9pZBgGIAEoCUIIukgFcgMYgAESDQoFZm9yY2UYCCABKAgSPwoNYmFrZV9kdXJhdGlvbhgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyABI5ChNiYWtlX21heF9lcnJvcl9yYXRlGBMgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEigKDmJha2VfbWluX2NhbGxzGBQgASgNQgu6SAgqBhjAhD0oAUgBiAEBEj4KCW1heF9wYXVzZRgQIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgIIPDIEEMCEPRJCCgxnYXRlX3RpbWVvdXQYFSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCJAcMgQQwIQ9EiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YByABKA1IAogBARInCgZjb25maWcYDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhoKCHRlc3RfcnVuGA4gASgJQgi6SAVyAxiAARIVCg1kaXNjYXJkX3N0YXRlGBYgASgIEigKBnNoYWRvdxgRIAEoCzIYLmhlbGlvcy52MS5TaGFkb3dPcHRpb25zEigKBmNhbmFyeRgSIAEoCzIYLmhlbGlvcy52MS5DYW5hcnlPcHRpb25zEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIQhYKFF9iYWtlX21heF9lcnJvcl9yYXRlQhEKD19iYWtlX21pbl9jYWxsc0IWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiKIAgoSU3dhcE1vZHVsZVJlc3BvbnNlEg8KB3N3YXBwZWQYASABKAgSIQoGbW9kdWxlGAIgASgLMhEuaGVsaW9zLnYxLk1vZHVsZRITCgtmYWlsZWRfc3RlcBgDIAEoCRIPCgdmYWlsdXJlGAQgASgJEiIKBXN0ZXBzGAUgAygLMhMuaGVsaW9zLnYxLlN3YXBTdGVwEg8KB3N3YXBfaWQYBiABKAkSEQoJdW5jaGFuZ2VkGAcgASgIEicKBnNoYWRvdxgIIAEoCzIXLmhlbGlvcy52MS5TaGFkb3dSZXBvcnQSJwoGY2FuYXJ5GAkgASgLMhcuaGVsaW9zLnYxLkNhbmFyeVJlcG9ydCLaAQoYU3dhcE1vZHVsZVN0cmVhbVJlc3BvbnNlEiUKBWJlZ3VuGAEgASgLMhQuaGVsaW9zLnYxLlN3YXBCZWd1bkgAEjIKDHN0ZXBfc3RhcnRlZBgCIAEoCzIaLmhlbGlvcy52MS5Td2FwU3RlcFN0YXJ0ZWRIABIpCgpzdGVwX2VuZGVkGAMgASgLMhMuaGVsaW9zLnYxLlN3YXBTdGVwSAASLwoGcmVzdWx0GAQgASgLMh0uaGVsaW9zLnYxLlN3YXBNb2R1bGVSZXNwb25zZUgAQgcKBWV2ZW50IhwKCVN3YXBCZWd1bhIPCgdzd2FwX2lkGAEgASgJIkwKD1N3YXBTdGVwU3RhcnRlZBIMCgRuYW1lGAEgASgJEisKCGRlYWRsaW5lGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIt8CCgpNb2R1bGVTd2FwEjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIiChBuZXdfdmVyc2lvbl9wYXRoGAIgASgJQgi6SAVyAxiACBIYCgd2ZXJzaW9uGAMgASgJQge6SARyAhhAEigKBnNoYTI1NhgEIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEhwKCnRlc3Rfc3VpdGUYBSABKAlCCLpIBXIDGIABEiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKA1IAIgBARInCgZjb25maWcYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhoKCHRlc3RfcnVuGAggASgJQgi6SAVyAxiAARIVCg1kaXNjYXJkX3N0YXRlGAkgASgIQhYKFF9leHBlY3RlZF9nZW5lcmF0aW9uIpsEChJTd2FwTW9kdWxlc1JlcXVlc3QSMgoHbW9kdWxlcxgBIAMoCzIVLmhlbGlvcy52MS5Nb2R1bGVTd2FwQgq6SAeSAQQIARBkEhkKB3N3YXBfaWQYAiABKAlCCLpIBXIDGIABEg0KBWZvcmNlGAMgASgIEj8KDWJha2VfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcMgASOQoTYmFrZV9tYXhfZXJyb3JfcmF0ZRgFIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARIoCg5iYWtlX21pbl9jYWxscxgGIAEoDUILukgIKgYYwIQ9KAFIAYgBARI+CgltYXhfcGF1c2UYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiICCDwyBBDAhD0SQgoMZ2F0ZV90aW1lb3V0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwiQHDIEEMCEPRIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACEIWChRfYmFrZV9tYXhfZXJyb3JfcmF0ZUIRCg9fYmFrZV9taW5fY2FsbHMiZQoTU3dhcE1vZHVsZXNSZXNwb25zZRIPCgdzd2FwcGVkGAEgASgIEg8KB3N3YXBfaWQYAiABKAkSLAoHcmVzdWx0cxgDIAMoCzIbLmhlbGlvcy52MS5Nb2R1bGVTd2FwUmVzdWx0IqMBChBNb2R1bGVTd2FwUmVzdWx0EiEKBm1vZHVsZRgBIAEoCzIRLmhlbGlvcy52MS5Nb2R1bGUSDwoHc3dhcHBlZBgCIAEoCBIRCgl1bmNoYW5nZWQYAyABKAgSEwoLZmFpbGVkX3N0ZXAYBCABKAkSDwoHZmFpbHVyZRgFIAEoCRIiCgVzdGVwcxgGIAMoCzITLmhlbGlvcy52MS5Td2FwU3RlcCK5AQoRQ2FuY2VsU3dhcFJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEhkKB3N3YXBfaWQYAiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIl4KEkNhbmNlbFN3YXBSZXNwb25zZRIhCgZtb2R1bGUYASABKAsyES5oZWxpb3MudjEuTW9kdWxlEiUKBnJlcG9ydBgCIAEoCzIVLmhlbGlvcy52MS5Td2FwUmVwb3J0ItkDChVSb2xsYmFja01vZHVsZVJlcXVlc3QSNQoEbmFtZRgBIAEoCUInukgkciIQARh4MhxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXSokEhIKCmdlbmVyYXRpb24YAiABKA0SHAoKdGVzdF9zdWl0ZRgDIAEoCUIIukgFcgMYgAESGQoHc3dhcF9pZBgEIAEoCUIIukgFcgMYgAESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgFIAEoDUgAiAEBEj8KDWJha2VfZHVyYXRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcMgASPgoJbWF4X3BhdXNlGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiAgg8MgQQwIQ9EhUKDWRpc2NhcmRfc3RhdGUYCCABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAhCFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24ipwEKFlJvbGxiYWNrTW9kdWxlUmVzcG9uc2USDwoHc3dhcHBlZBgBIAEoCBIhCgZtb2R1bGUYAiABKAsyES5oZWxpb3MudjEuTW9kdWxlEhMKC2ZhaWxlZF9zdGVwGAMgASgJEg8KB2ZhaWx1cmUYBCABKAkSIgoFc3RlcHMYBSADKAsyEy5oZWxpb3MudjEuU3dhcFN0ZXASDwoHc3dhcF9pZBgGIAEoCSKJAQoWTGlzdEdlbmVyYXRpb25zUmVxdWVzdBI1CgRuYW1lGAEgASgJQie6SCRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEIl4KF0xpc3RHZW5lcmF0aW9uc1Jlc3BvbnNlEioKC2dlbmVyYXRpb25zGAEgAygLMhUuaGVsaW9zLnYxLkdlbmVyYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIu0BChNJbnZva2VNb2R1bGVSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIaCgZtZXRob2QYAiABKAlCCrpIB3IFEAEYgAESJgoEanNvbhgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUgAEhAKBmJpbmFyeRgEIAEoDEgAEiEKD2lkZW1wb3RlbmN5X2tleRgFIAEoCUIIukgFcgMYgAESHQoLcm91dGluZ19rZXkYBiABKAlCCLpIBXIDGIACQgcKBWlucHV0IsEBChRJbnZva2VNb2R1bGVSZXNwb25zZRImCgRqc29uGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlSAASEAoGYmluYXJ5GAIgASgMSAASDwoHdmVyc2lvbhgDIAEoCRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpnZW5lcmF0aW9uGAUgASgNEhMKC2Fuc3dlcmVkX2J5GAYgASgJQggKBm91dHB1dCLJAQoTV2F0Y2hNb2R1bGVzUmVxdWVzdBIjCgVuYW1lcxgBIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEYgAESHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNgoMb25fY29tcGFjdGVkGAQgASgOMhYuaGVsaW9zLnYxLk9uQ29tcGFjdGVkQgi6SAWCAQIQASKFAgoUV2F0Y2hNb2R1bGVzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCghzbmFwc2hvdBgEIAEoCzIZLmhlbGlvcy52MS5Nb2R1bGVTbmFwc2hvdEgAEisKB2NoYW5nZXMYBSABKAsyGC5oZWxpb3MudjEuTW9kdWxlQ2hhbmdlc0gAEikKCWhlYXJ0YmVhdBgGIAEoCzIULmhlbGlvcy52MS5IZWFydGJlYXRIAEIHCgVmcmFtZSJGCg5Nb2R1bGVTbmFwc2hvdBIiCgdtb2R1bGVzGAEgAygLMhEuaGVsaW9zLnYxLk1vZHVsZRIQCghjb21wbGV0ZRgCIAEoCCI5Cg1Nb2R1bGVDaGFuZ2VzEigKB2NoYW5nZXMYASADKAsyFy5oZWxpb3MudjEuTW9kdWxlQ2hhbmdlIoIBCgxNb2R1bGVDaGFuZ2USIAoDcHV0GAEgASgLMhEuaGVsaW9zLnYxLk1vZHVsZUgAEiUKB2RlbGV0ZWQYAiABKAsyEi5oZWxpb3MudjEuRGVsZXRlZEgAEh8KBWNhdXNlGAMgASgLMhAuaGVsaW9zLnYxLkNhdXNlQggKBmNoYW5nZTKKCQoNTW9kdWxlU2VydmljZRJVCg5SZWdpc3Rlck1vZHVsZRIgLmhlbGlvcy52MS5SZWdpc3Rlck1vZHVsZVJlcXVlc3QaIS5oZWxpb3MudjEuUmVnaXN0ZXJNb2R1bGVSZXNwb25zZRJLCglHZXRNb2R1bGUSGy5oZWxpb3MudjEuR2V0TW9kdWxlUmVxdWVzdBocLmhlbGlvcy52MS5HZXRNb2R1bGVSZXNwb25zZSIDkAIBElEKC0xpc3RNb2R1bGVzEh0uaGVsaW9zLnYxLkxpc3RNb2R1bGVzUmVxdWVzdBoeLmhlbGlvcy52MS5MaXN0TW9kdWxlc1Jlc3BvbnNlIgOQAgESTwoMRGVsZXRlTW9kdWxlEh4uaGVsaW9zLnYxLkRlbGV0ZU1vZHVsZVJlcXVlc3QaHy5oZWxpb3MudjEuRGVsZXRlTW9kdWxlUmVzcG9uc2USSQoKTG9hZE1vZHVsZRIcLmhlbGlvcy52MS5Mb2FkTW9kdWxlUmVxdWVzdBodLmhlbGlvcy52MS5Mb2FkTW9kdWxlUmVzcG9uc2USTwoMVW5sb2FkTW9kdWxlEh4uaGVsaW9zLnYxLlVubG9hZE1vZHVsZVJlcXVlc3QaHy5oZWxpb3MudjEuVW5sb2FkTW9kdWxlUmVzcG9uc2USSQoKU3dhcE1vZHVsZRIcLmhlbGlvcy52MS5Td2FwTW9kdWxlUmVxdWVzdBodLmhlbGlvcy52MS5Td2FwTW9kdWxlUmVzcG9uc2USVwoQU3dhcE1vZHVsZVN0cmVhbRIcLmhlbGlvcy52MS5Td2FwTW9kdWxlUmVxdWVzdBojLmhlbGlvcy52MS5Td2FwTW9kdWxlU3RyZWFtUmVzcG9uc2UwARJMCgtTd2FwTW9kdWxlcxIdLmhlbGlvcy52MS5Td2FwTW9kdWxlc1JlcXVlc3QaHi5oZWxpb3MudjEuU3dhcE1vZHVsZXNSZXNwb25zZRJJCgpDYW5jZWxTd2FwEhwuaGVsaW9zLnYxLkNhbmNlbFN3YXBSZXF1ZXN0Gh0uaGVsaW9zLnYxLkNhbmNlbFN3YXBSZXNwb25zZRJVCg5Sb2xsYmFja01vZHVsZRIgLmhlbGlvcy52MS5Sb2xsYmFja01vZHVsZVJlcXVlc3QaIS5oZWxpb3MudjEuUm9sbGJhY2tNb2R1bGVSZXNwb25zZRJdCg9MaXN0R2VuZXJhdGlvbnMSIS5oZWxpb3MudjEuTGlzdEdlbmVyYXRpb25zUmVxdWVzdBoiLmhlbGlvcy52MS5MaXN0R2VuZXJhdGlvbnNSZXNwb25zZSIDkAIBEk8KDEludm9rZU1vZHVsZRIeLmhlbGlvcy52MS5JbnZva2VNb2R1bGVSZXF1ZXN0Gh8uaGVsaW9zLnYxLkludm9rZU1vZHVsZVJlc3BvbnNlElEKDFdhdGNoTW9kdWxlcxIeLmhlbGlvcy52MS5XYXRjaE1vZHVsZXNSZXF1ZXN0Gh8uaGVsaW9zLnYxLldhdGNoTW9kdWxlc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_helios_v1_breaker, file_helios_v1_module, file_helios_v1_watch]);
 
 /**
  * Request of RegisterModule.
@@ -87,7 +87,7 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   env: { [key: string]: string };
 
   /**
-   * The digest that the file must have, in hex; empty: any.
+   * The digest that the file, as sha256sum prints it, or all of its code must have, in hex; empty: any.
    *
    * @generated from field: string sha256 = 9;
    */
@@ -155,6 +155,21 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
    * @generated from field: string fallback_module = 18;
    */
   fallbackModule: string;
+
+  /**
+   * Methods without any effect, in either spelling: their calls may be mirrored to a new version, and are made once more
+   * when the version that they were given to ends under them.
+   *
+   * @generated from field: repeated string pure_methods = 24;
+   */
+  pureMethods: string[];
+
+  /**
+   * How long its event loop may be blocked before it is ended and started again; 0: for ever. Default 5 s.
+   *
+   * @generated from field: google.protobuf.Duration block_timeout = 25;
+   */
+  blockTimeout?: Duration | undefined;
 
   /**
    * Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED.
@@ -602,7 +617,7 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
   version: string;
 
   /**
-   * The digest that the new file must have, in hex; empty: any.
+   * The digest that the new file, or all of its code, must have, in hex; empty: any.
    *
    * @generated from field: string sha256 = 4;
    */
@@ -614,6 +629,99 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
    * @generated from field: string test_suite = 5;
    */
   testSuite: string;
+
+  /**
+   * Makes a retry safe: a repetition joins the swap that is under way, or gets the outcome of the one that was done; the
+   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED.
+   *
+   * @generated from field: string swap_id = 6;
+   */
+  swapId: string;
+
+  /**
+   * Whether to swap although the same code with the same configuration serves already.
+   *
+   * @generated from field: bool force = 8;
+   */
+  force: boolean;
+
+  /**
+   * How long the new version serves on trial, while the old one stands by: it goes back by itself if the new one ends, its
+   * breaker opens or too many of its calls fail. The answer comes when that is over. Default 0: no trial.
+   *
+   * @generated from field: google.protobuf.Duration bake_duration = 9;
+   */
+  bakeDuration?: Duration | undefined;
+
+  /**
+   * The share of failed calls above which a version on trial goes back, from 0 to 1. Default 0.5.
+   *
+   * @generated from field: optional double bake_max_error_rate = 19;
+   */
+  bakeMaxErrorRate?: number | undefined;
+
+  /**
+   * Calls before that share says anything. Default 20.
+   *
+   * @generated from field: optional uint32 bake_min_calls = 20;
+   */
+  bakeMinCalls?: number | undefined;
+
+  /**
+   * How long calls may be held while state is handed over: at most half of `call_timeout`, which is the default up to 5 s.
+   *
+   * @generated from field: google.protobuf.Duration max_pause = 16;
+   */
+  maxPause?: Duration | undefined;
+
+  /**
+   * How long the tests may take. Default 5 min.
+   *
+   * @generated from field: google.protobuf.Duration gate_timeout = 21;
+   */
+  gateTimeout?: Duration | undefined;
+
+  /**
+   * The generation that must serve now: else MODULE_GENERATION_MISMATCH.
+   *
+   * @generated from field: optional uint32 expected_generation = 7;
+   */
+  expectedGeneration?: number | undefined;
+
+  /**
+   * Another configuration for `ctx.config`; absent: the present one.
+   *
+   * @generated from field: google.protobuf.Struct config = 15;
+   */
+  config?: JsonObject | undefined;
+
+  /**
+   * The id of an earlier run of tests that stands for the suite, if it passed and tested this very code.
+   *
+   * @generated from field: string test_run = 14;
+   */
+  testRun: string;
+
+  /**
+   * Whether the new version starts without what the old one knows.
+   *
+   * @generated from field: bool discard_state = 22;
+   */
+  discardState: boolean;
+
+  /**
+   * Mirrors calls to the new version before it serves.
+   *
+   * @generated from field: helios.v1.ShadowOptions shadow = 17;
+   */
+  shadow?: ShadowOptions | undefined;
+
+  /**
+   * Lets the new version answer some of the callers first.
+   *
+   * @generated from field: helios.v1.CanaryOptions canary = 18;
+   */
+  canary?: CanaryOptions | undefined;
 
   /**
    * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
@@ -659,7 +767,7 @@ export const SwapModuleRequestSchema: GenMessage<SwapModuleRequest> = /*@__PURE_
  */
 export type SwapModuleResponse = Message<"helios.v1.SwapModuleResponse"> & {
   /**
-   * Whether the new version serves. If not, the old one does, as if nothing had been asked.
+   * Whether the version that was asked for serves. If not, the old one does, as if nothing had been asked.
    *
    * @generated from field: bool swapped = 1;
    */
@@ -692,6 +800,34 @@ export type SwapModuleResponse = Message<"helios.v1.SwapModuleResponse"> & {
    * @generated from field: repeated helios.v1.SwapStep steps = 5;
    */
   steps: SwapStep[];
+
+  /**
+   * The id of the swap.
+   *
+   * @generated from field: string swap_id = 6;
+   */
+  swapId: string;
+
+  /**
+   * Nothing was done: the same code with the same configuration served already.
+   *
+   * @generated from field: bool unchanged = 7;
+   */
+  unchanged: boolean;
+
+  /**
+   * What came of mirrored calls; absent where there were none to be.
+   *
+   * @generated from field: helios.v1.ShadowReport shadow = 8;
+   */
+  shadow?: ShadowReport | undefined;
+
+  /**
+   * How the new version did beside the old one; absent where it was not to.
+   *
+   * @generated from field: helios.v1.CanaryReport canary = 9;
+   */
+  canary?: CanaryReport | undefined;
 };
 
 /**
@@ -700,6 +836,666 @@ export type SwapModuleResponse = Message<"helios.v1.SwapModuleResponse"> & {
  */
 export const SwapModuleResponseSchema: GenMessage<SwapModuleResponse> = /*@__PURE__*/
   messageDesc(file_helios_v1_module_service, 13);
+
+/**
+ * An event of a swap.
+ *
+ * @generated from message helios.v1.SwapModuleStreamResponse
+ */
+export type SwapModuleStreamResponse = Message<"helios.v1.SwapModuleStreamResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from oneof helios.v1.SwapModuleStreamResponse.event
+   */
+  event: {
+    /**
+     * The swap has begun.
+     *
+     * @generated from field: helios.v1.SwapBegun begun = 1;
+     */
+    value: SwapBegun;
+    case: "begun";
+  } | {
+    /**
+     * A step starts.
+     *
+     * @generated from field: helios.v1.SwapStepStarted step_started = 2;
+     */
+    value: SwapStepStarted;
+    case: "stepStarted";
+  } | {
+    /**
+     * A step has ended, or was skipped.
+     *
+     * @generated from field: helios.v1.SwapStep step_ended = 3;
+     */
+    value: SwapStep;
+    case: "stepEnded";
+  } | {
+    /**
+     * The outcome; the last event.
+     *
+     * @generated from field: helios.v1.SwapModuleResponse result = 4;
+     */
+    value: SwapModuleResponse;
+    case: "result";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message helios.v1.SwapModuleStreamResponse.
+ * Use `create(SwapModuleStreamResponseSchema)` to create a new message.
+ */
+export const SwapModuleStreamResponseSchema: GenMessage<SwapModuleStreamResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 14);
+
+/**
+ * A swap has begun.
+ *
+ * @generated from message helios.v1.SwapBegun
+ */
+export type SwapBegun = Message<"helios.v1.SwapBegun"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string swap_id = 1;
+   */
+  swapId: string;
+};
+
+/**
+ * Describes the message helios.v1.SwapBegun.
+ * Use `create(SwapBegunSchema)` to create a new message.
+ */
+export const SwapBegunSchema: GenMessage<SwapBegun> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 15);
+
+/**
+ * A step of a swap starts.
+ *
+ * @generated from message helios.v1.SwapStepStarted
+ */
+export type SwapStepStarted = Message<"helios.v1.SwapStepStarted"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How long it may take; absent where nothing ends it.
+   *
+   * @generated from field: google.protobuf.Duration deadline = 2;
+   */
+  deadline?: Duration | undefined;
+};
+
+/**
+ * Describes the message helios.v1.SwapStepStarted.
+ * Use `create(SwapStepStartedSchema)` to create a new message.
+ */
+export const SwapStepStartedSchema: GenMessage<SwapStepStarted> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 16);
+
+/**
+ * What one of several modules is to become.
+ *
+ * @generated from message helios.v1.ModuleSwap
+ */
+export type ModuleSwap = Message<"helios.v1.ModuleSwap"> & {
+  /**
+   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The new version's file, as in RegisterModule. Empty: the same file, read again.
+   *
+   * @generated from field: string new_version_path = 2;
+   */
+  newVersionPath: string;
+
+  /**
+   * The new version. Empty: the class's `static version`, else the version that serves now.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * The digest that the new file, or all of its code, must have, in hex; empty: any.
+   *
+   * @generated from field: string sha256 = 4;
+   */
+  sha256: string;
+
+  /**
+   * A suite that the new version must pass; empty: the module's `test_suite`, if it has one.
+   *
+   * @generated from field: string test_suite = 5;
+   */
+  testSuite: string;
+
+  /**
+   * The generation that must serve now: else MODULE_GENERATION_MISMATCH.
+   *
+   * @generated from field: optional uint32 expected_generation = 6;
+   */
+  expectedGeneration?: number | undefined;
+
+  /**
+   * Another configuration for `ctx.config`; absent: the present one.
+   *
+   * @generated from field: google.protobuf.Struct config = 7;
+   */
+  config?: JsonObject | undefined;
+
+  /**
+   * The id of an earlier run of tests that stands for the suite, if it passed and tested this very code.
+   *
+   * @generated from field: string test_run = 8;
+   */
+  testRun: string;
+
+  /**
+   * Whether the new version starts without what the old one knows.
+   *
+   * @generated from field: bool discard_state = 9;
+   */
+  discardState: boolean;
+};
+
+/**
+ * Describes the message helios.v1.ModuleSwap.
+ * Use `create(ModuleSwapSchema)` to create a new message.
+ */
+export const ModuleSwapSchema: GenMessage<ModuleSwap> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 17);
+
+/**
+ * Request of SwapModules.
+ *
+ * @generated from message helios.v1.SwapModulesRequest
+ */
+export type SwapModulesRequest = Message<"helios.v1.SwapModulesRequest"> & {
+  /**
+   * The modules; each once.
+   *
+   * @generated from field: repeated helios.v1.ModuleSwap modules = 1;
+   */
+  modules: ModuleSwap[];
+
+  /**
+   * Makes a retry safe: a repetition joins the swap that is under way, or gets the outcome of the one that was done; the
+   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED.
+   *
+   * @generated from field: string swap_id = 2;
+   */
+  swapId: string;
+
+  /**
+   * Whether to swap although the same code with the same configuration serves already.
+   *
+   * @generated from field: bool force = 3;
+   */
+  force: boolean;
+
+  /**
+   * How long the new version serves on trial, while the old one stands by: it goes back by itself if the new one ends, its
+   * breaker opens or too many of its calls fail. The answer comes when that is over. Default 0: no trial.
+   *
+   * @generated from field: google.protobuf.Duration bake_duration = 4;
+   */
+  bakeDuration?: Duration | undefined;
+
+  /**
+   * The share of failed calls above which a version on trial goes back, from 0 to 1. Default 0.5.
+   *
+   * @generated from field: optional double bake_max_error_rate = 5;
+   */
+  bakeMaxErrorRate?: number | undefined;
+
+  /**
+   * Calls before that share says anything. Default 20.
+   *
+   * @generated from field: optional uint32 bake_min_calls = 6;
+   */
+  bakeMinCalls?: number | undefined;
+
+  /**
+   * How long calls may be held while state is handed over: at most half of `call_timeout`, which is the default up to 5 s.
+   *
+   * @generated from field: google.protobuf.Duration max_pause = 7;
+   */
+  maxPause?: Duration | undefined;
+
+  /**
+   * How long the tests may take. Default 5 min.
+   *
+   * @generated from field: google.protobuf.Duration gate_timeout = 8;
+   */
+  gateTimeout?: Duration | undefined;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.SwapModulesRequest.
+ * Use `create(SwapModulesRequestSchema)` to create a new message.
+ */
+export const SwapModulesRequestSchema: GenMessage<SwapModulesRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 18);
+
+/**
+ * Response of SwapModules.
+ *
+ * @generated from message helios.v1.SwapModulesResponse
+ */
+export type SwapModulesResponse = Message<"helios.v1.SwapModulesResponse"> & {
+  /**
+   * Whether the new versions serve. If not, the old ones do, all of them.
+   *
+   * @generated from field: bool swapped = 1;
+   */
+  swapped: boolean;
+
+  /**
+   * The id of the swap.
+   *
+   * @generated from field: string swap_id = 2;
+   */
+  swapId: string;
+
+  /**
+   * How it went for each, in the order of the request.
+   *
+   * @generated from field: repeated helios.v1.ModuleSwapResult results = 3;
+   */
+  results: ModuleSwapResult[];
+};
+
+/**
+ * Describes the message helios.v1.SwapModulesResponse.
+ * Use `create(SwapModulesResponseSchema)` to create a new message.
+ */
+export const SwapModulesResponseSchema: GenMessage<SwapModulesResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 19);
+
+/**
+ * How a swap went for one of several modules.
+ *
+ * @generated from message helios.v1.ModuleSwapResult
+ */
+export type ModuleSwapResult = Message<"helios.v1.ModuleSwapResult"> & {
+  /**
+   * The module.
+   *
+   * @generated from field: helios.v1.Module module = 1;
+   */
+  module?: Module | undefined;
+
+  /**
+   * Whether the version that was asked for serves.
+   *
+   * @generated from field: bool swapped = 2;
+   */
+  swapped: boolean;
+
+  /**
+   * Nothing was done: the same code with the same configuration served already.
+   *
+   * @generated from field: bool unchanged = 3;
+   */
+  unchanged: boolean;
+
+  /**
+   * The step that failed, of this module or of another one; empty where none did.
+   *
+   * @generated from field: string failed_step = 4;
+   */
+  failedStep: string;
+
+  /**
+   * Why it failed.
+   *
+   * @generated from field: string failure = 5;
+   */
+  failure: string;
+
+  /**
+   * The steps of this module, in order.
+   *
+   * @generated from field: repeated helios.v1.SwapStep steps = 6;
+   */
+  steps: SwapStep[];
+};
+
+/**
+ * Describes the message helios.v1.ModuleSwapResult.
+ * Use `create(ModuleSwapResultSchema)` to create a new message.
+ */
+export const ModuleSwapResultSchema: GenMessage<ModuleSwapResult> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 20);
+
+/**
+ * Request of CancelSwap.
+ *
+ * @generated from message helios.v1.CancelSwapRequest
+ */
+export type CancelSwapRequest = Message<"helios.v1.CancelSwapRequest"> & {
+  /**
+   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The swap's id; empty: whichever is under way.
+   *
+   * @generated from field: string swap_id = 2;
+   */
+  swapId: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.CancelSwapRequest.
+ * Use `create(CancelSwapRequestSchema)` to create a new message.
+ */
+export const CancelSwapRequestSchema: GenMessage<CancelSwapRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 21);
+
+/**
+ * Response of CancelSwap.
+ *
+ * @generated from message helios.v1.CancelSwapResponse
+ */
+export type CancelSwapResponse = Message<"helios.v1.CancelSwapResponse"> & {
+  /**
+   * The module, which serves on as before.
+   *
+   * @generated from field: helios.v1.Module module = 1;
+   */
+  module?: Module | undefined;
+
+  /**
+   * How the swap ended.
+   *
+   * @generated from field: helios.v1.SwapReport report = 2;
+   */
+  report?: SwapReport | undefined;
+};
+
+/**
+ * Describes the message helios.v1.CancelSwapResponse.
+ * Use `create(CancelSwapResponseSchema)` to create a new message.
+ */
+export const CancelSwapResponseSchema: GenMessage<CancelSwapResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 22);
+
+/**
+ * Request of RollbackModule.
+ *
+ * @generated from message helios.v1.RollbackModuleRequest
+ */
+export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> & {
+  /**
+   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The generation to go back to. 0: the one that served last before the present one with other code or configuration.
+   *
+   * @generated from field: uint32 generation = 2;
+   */
+  generation: number;
+
+  /**
+   * A suite that it must pass; empty: none, for it has served.
+   *
+   * @generated from field: string test_suite = 3;
+   */
+  testSuite: string;
+
+  /**
+   * As in SwapModule.
+   *
+   * @generated from field: string swap_id = 4;
+   */
+  swapId: string;
+
+  /**
+   * The generation that must serve now: else MODULE_GENERATION_MISMATCH.
+   *
+   * @generated from field: optional uint32 expected_generation = 5;
+   */
+  expectedGeneration?: number | undefined;
+
+  /**
+   * As in SwapModule.
+   *
+   * @generated from field: google.protobuf.Duration bake_duration = 6;
+   */
+  bakeDuration?: Duration | undefined;
+
+  /**
+   * As in SwapModule.
+   *
+   * @generated from field: google.protobuf.Duration max_pause = 7;
+   */
+  maxPause?: Duration | undefined;
+
+  /**
+   * As in SwapModule.
+   *
+   * @generated from field: bool discard_state = 8;
+   */
+  discardState: boolean;
+
+  /**
+   * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
+   *
+   * @generated from field: string etag = 10;
+   */
+  etag: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.RollbackModuleRequest.
+ * Use `create(RollbackModuleRequestSchema)` to create a new message.
+ */
+export const RollbackModuleRequestSchema: GenMessage<RollbackModuleRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 23);
+
+/**
+ * Response of RollbackModule.
+ *
+ * @generated from message helios.v1.RollbackModuleResponse
+ */
+export type RollbackModuleResponse = Message<"helios.v1.RollbackModuleResponse"> & {
+  /**
+   * Whether the earlier version serves. If not, the present one does.
+   *
+   * @generated from field: bool swapped = 1;
+   */
+  swapped: boolean;
+
+  /**
+   * The module.
+   *
+   * @generated from field: helios.v1.Module module = 2;
+   */
+  module?: Module | undefined;
+
+  /**
+   * The step that failed; empty where none did.
+   *
+   * @generated from field: string failed_step = 3;
+   */
+  failedStep: string;
+
+  /**
+   * Why it failed.
+   *
+   * @generated from field: string failure = 4;
+   */
+  failure: string;
+
+  /**
+   * All steps, in order, with what they took.
+   *
+   * @generated from field: repeated helios.v1.SwapStep steps = 5;
+   */
+  steps: SwapStep[];
+
+  /**
+   * The id of the swap.
+   *
+   * @generated from field: string swap_id = 6;
+   */
+  swapId: string;
+};
+
+/**
+ * Describes the message helios.v1.RollbackModuleResponse.
+ * Use `create(RollbackModuleResponseSchema)` to create a new message.
+ */
+export const RollbackModuleResponseSchema: GenMessage<RollbackModuleResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 24);
+
+/**
+ * Request of ListGenerations.
+ *
+ * @generated from message helios.v1.ListGenerationsRequest
+ */
+export type ListGenerationsRequest = Message<"helios.v1.ListGenerationsRequest"> & {
+  /**
+   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How many at most; 0 means 100, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message helios.v1.ListGenerationsRequest.
+ * Use `create(ListGenerationsRequestSchema)` to create a new message.
+ */
+export const ListGenerationsRequestSchema: GenMessage<ListGenerationsRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 25);
+
+/**
+ * Response of ListGenerations.
+ *
+ * @generated from message helios.v1.ListGenerationsResponse
+ */
+export type ListGenerationsResponse = Message<"helios.v1.ListGenerationsResponse"> & {
+  /**
+   * The generations of this page, newest first: those that live, and the last 20.
+   *
+   * @generated from field: repeated helios.v1.Generation generations = 1;
+   */
+  generations: Generation[];
+
+  /**
+   * For the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message helios.v1.ListGenerationsResponse.
+ * Use `create(ListGenerationsResponseSchema)` to create a new message.
+ */
+export const ListGenerationsResponseSchema: GenMessage<ListGenerationsResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module_service, 26);
 
 /**
  * Request of InvokeModule. A deadline of the call ends it in the module too.
@@ -752,6 +1548,14 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
    * @generated from field: string idempotency_key = 5;
    */
   idempotencyKey: string;
+
+  /**
+   * Whom the call is for: while a new version answers some of the callers, calls with the same key get the same version.
+   * Empty: the version that serves.
+   *
+   * @generated from field: string routing_key = 6;
+   */
+  routingKey: string;
 };
 
 /**
@@ -759,7 +1563,7 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
  * Use `create(InvokeModuleRequestSchema)` to create a new message.
  */
 export const InvokeModuleRequestSchema: GenMessage<InvokeModuleRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 14);
+  messageDesc(file_helios_v1_module_service, 27);
 
 /**
  * Response of InvokeModule.
@@ -824,7 +1628,7 @@ export type InvokeModuleResponse = Message<"helios.v1.InvokeModuleResponse"> & {
  * Use `create(InvokeModuleResponseSchema)` to create a new message.
  */
 export const InvokeModuleResponseSchema: GenMessage<InvokeModuleResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 15);
+  messageDesc(file_helios_v1_module_service, 28);
 
 /**
  * Request of WatchModules.
@@ -866,7 +1670,7 @@ export type WatchModulesRequest = Message<"helios.v1.WatchModulesRequest"> & {
  * Use `create(WatchModulesRequestSchema)` to create a new message.
  */
 export const WatchModulesRequestSchema: GenMessage<WatchModulesRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 16);
+  messageDesc(file_helios_v1_module_service, 29);
 
 /**
  * A frame of WatchModules.
@@ -932,7 +1736,7 @@ export type WatchModulesResponse = Message<"helios.v1.WatchModulesResponse"> & {
  * Use `create(WatchModulesResponseSchema)` to create a new message.
  */
 export const WatchModulesResponseSchema: GenMessage<WatchModulesResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 17);
+  messageDesc(file_helios_v1_module_service, 30);
 
 /**
  * A chunk of a snapshot; all chunks are of one revision.
@@ -960,7 +1764,7 @@ export type ModuleSnapshot = Message<"helios.v1.ModuleSnapshot"> & {
  * Use `create(ModuleSnapshotSchema)` to create a new message.
  */
 export const ModuleSnapshotSchema: GenMessage<ModuleSnapshot> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 18);
+  messageDesc(file_helios_v1_module_service, 31);
 
 /**
  * Changes that were ready together.
@@ -981,7 +1785,7 @@ export type ModuleChanges = Message<"helios.v1.ModuleChanges"> & {
  * Use `create(ModuleChangesSchema)` to create a new message.
  */
 export const ModuleChangesSchema: GenMessage<ModuleChanges> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 19);
+  messageDesc(file_helios_v1_module_service, 32);
 
 /**
  * One change of one module.
@@ -1025,7 +1829,7 @@ export type ModuleChange = Message<"helios.v1.ModuleChange"> & {
  * Use `create(ModuleChangeSchema)` to create a new message.
  */
 export const ModuleChangeSchema: GenMessage<ModuleChange> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module_service, 20);
+  messageDesc(file_helios_v1_module_service, 33);
 
 /**
  * Registers, loads, swaps, calls and watches modules.
@@ -1100,7 +1904,9 @@ export const ModuleService: GenService<{
   /**
    * Replaces a running module by another version: starts and tests the new one first, hands state over, switches, lets
    * the old one finish. Until the switch any failure leaves the old version serving and is told in the response, not as
-   * an error. No call fails. MODULE_NOT_HOT_RELOADABLE, MODULE_STATE_CONFLICT, MODULE_BUSY.
+   * an error. No call fails. The swap goes on when the caller goes away: CancelSwap gives it up. MODULE_NOT_HOT_RELOADABLE,
+   * MODULE_STATE_CONFLICT, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED, MODULE_BUSY.
+   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    *
    * @generated from rpc helios.v1.ModuleService.SwapModule
    */
@@ -1108,6 +1914,61 @@ export const ModuleService: GenService<{
     methodKind: "unary";
     input: typeof SwapModuleRequestSchema;
     output: typeof SwapModuleResponseSchema;
+  },
+  /**
+   * The same, telling of each step as it starts and ends; the outcome is the last event. A caller that goes away, or comes
+   * late with the same `swap_id`, is told everything from the beginning.
+   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+   * buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+   *
+   * @generated from rpc helios.v1.ModuleService.SwapModuleStream
+   */
+  swapModuleStream: {
+    methodKind: "server_streaming";
+    input: typeof SwapModuleRequestSchema;
+    output: typeof SwapModuleStreamResponseSchema;
+  },
+  /**
+   * Replaces several modules at once: every new version passes its tests, and all serve from the same moment on, or none
+   * does. They call each other while they are tested, and what is under way in the old ones ends among the old ones.
+   *
+   * @generated from rpc helios.v1.ModuleService.SwapModules
+   */
+  swapModules: {
+    methodKind: "unary";
+    input: typeof SwapModulesRequestSchema;
+    output: typeof SwapModulesResponseSchema;
+  },
+  /**
+   * Gives up the swap of a module before it has switched; what serves goes on. SWAP_NOT_FOUND, SWAP_COMMITTED.
+   *
+   * @generated from rpc helios.v1.ModuleService.CancelSwap
+   */
+  cancelSwap: {
+    methodKind: "unary";
+    input: typeof CancelSwapRequestSchema;
+    output: typeof CancelSwapResponseSchema;
+  },
+  /**
+   * Goes back to an earlier generation: starts its very code with its configuration, as in a swap. While the present one
+   * is on trial, the one before stands by and serves again at once. GENERATION_NOT_FOUND, and as SwapModule.
+   *
+   * @generated from rpc helios.v1.ModuleService.RollbackModule
+   */
+  rollbackModule: {
+    methodKind: "unary";
+    input: typeof RollbackModuleRequestSchema;
+    output: typeof RollbackModuleResponseSchema;
+  },
+  /**
+   * Lists the starts of a module's code, newest first: those that live, and the last ones that did.
+   *
+   * @generated from rpc helios.v1.ModuleService.ListGenerations
+   */
+  listGenerations: {
+    methodKind: "unary";
+    input: typeof ListGenerationsRequestSchema;
+    output: typeof ListGenerationsResponseSchema;
   },
   /**
    * Calls a method of a module. MODULE_NOT_LOADED, MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED,

@@ -5,25 +5,24 @@ import {
   type Module as ModuleMessage,
   ModuleSchema,
   ModuleState,
-  SwapReportSchema,
-  type SwapStep as SwapStepMessage,
-  SwapStepSchema,
 } from "../../../gen/helios/v1/module_pb.ts";
 import type { RegisterModuleRequest } from "../../../gen/helios/v1/module_service_pb.ts";
-import type {
-  Grants,
-  Module,
-  ModuleRecord,
-  Payload,
-  RegistrationFields,
-  SwapReport,
-  SwapStep,
-} from "../../core/index.ts";
+import type { Grants, Module, ModuleRecord, Payload, RegistrationFields, Usage } from "../../core/index.ts";
 import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
 import { fromDuration, type JsonValue, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { toSwapReport } from "./swap.ts";
 
-/** A module as it is; `inFlight` counts the calls under way now. */
-export function toModule(module: Module, inFlight: number): ModuleMessage {
+/** What is known of a module besides what is stored. */
+export interface Live {
+  /** Calls under way. */
+  readonly inFlight: number;
+  /** The id of the swap that is under way. */
+  readonly swapId: string | undefined;
+  readonly usage: Usage | undefined;
+}
+
+/** A module as it is. */
+export function toModule(module: Module, { inFlight, swapId = "", usage }: Live): ModuleMessage {
   const { name, record, revision, etag } = module;
   const { registration, lifecycle, lastSwap } = record;
   const running = runningOf(record);
@@ -46,6 +45,8 @@ export function toModule(module: Module, inFlight: number): ModuleMessage {
     breaker: toBreakerConfig(registration.breaker),
     fallbackModule: registration.fallbackModule,
     sha256: registration.sha256,
+    pureMethods: [...registration.pureMethods],
+    blockTimeout: toDuration(registration.blockTimeoutMs),
     state: ModuleState[lifecycle.state],
     ...failureOf(record),
     generation: record.generation,
@@ -55,6 +56,11 @@ export function toModule(module: Module, inFlight: number): ModuleMessage {
     ...(lastSwap === undefined ? {} : { lastSwap: toSwapReport(lastSwap) }),
     ...(running === undefined ? {} : { loadTime: toTimestamp(running.loadTime) }),
     inFlight,
+    artifact: running?.artifact ?? "",
+    configVersion: record.configVersion,
+    swapId,
+    ...(record.bake === undefined ? {} : { bakeUntil: toTimestamp(record.bake.until) }),
+    ...(usage === undefined ? {} : { usage: toUsage(usage) }),
     revision: BigInt(revision),
     etag,
     createTime: toTimestamp(module.createTime),
@@ -77,21 +83,8 @@ function toGrants({ fsRead, fsWrite, net, childProcess }: Grants) {
   return { fsRead: [...fsRead], fsWrite: [...fsWrite], net, childProcess };
 }
 
-function toSwapReport(report: SwapReport) {
-  const { swapped, fromVersion, toVersion, failedStep = "", failure = "", steps, time } = report;
-  return create(SwapReportSchema, {
-    swapped,
-    fromVersion,
-    toVersion,
-    failedStep,
-    failure,
-    steps: steps.map(toSwapStep),
-    time: toTimestamp(time),
-  });
-}
-
-export function toSwapStep({ name, durationMs, outcome, detail }: SwapStep): SwapStepMessage {
-  return create(SwapStepSchema, { name, duration: toDuration(durationMs), outcome, detail });
+function toUsage({ heapUsedBytes, externalBytes, eventLoopUtilization }: Usage) {
+  return { heapUsedBytes: BigInt(heapUsedBytes), externalBytes: BigInt(externalBytes), eventLoopUtilization };
 }
 
 /** What a request registers; what it leaves out is left out. */
@@ -117,6 +110,8 @@ export function fromRegistration(request: RegisterModuleRequest): RegistrationFi
     maxHeapMb: request.maxHeapMb,
     concurrency: request.concurrency,
     testSuite,
+    pureMethods: request.pureMethods,
+    blockTimeoutMs: fromDuration(request.blockTimeout),
     reloadHooks: request.reloadHooks.map(({ method, input }) => ({
       method,
       input: input === undefined ? null : toJson(ValueSchema, input),

@@ -1,10 +1,22 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
-import type { Clock, InvokeOptions, Module, Modules } from "../../core/index.ts";
+import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
+import type { Clock, GenerationView, InvokeOptions, Module, Modules, SwapEvent, SwapResult } from "../../core/index.ts";
 import { byOf, toDuration } from "../map/common.ts";
-import { fromPayload, fromRegistration, toModule, toPayload, toSwapStep } from "../map/module.ts";
+import { fromPayload, fromRegistration, toModule, toPayload } from "../map/module.ts";
+import {
+  fromModuleSwap,
+  fromRollback,
+  fromSwap,
+  fromTerms,
+  toGeneration,
+  toSwapEvent,
+  toSwapOutcome,
+  toSwapReport,
+} from "../map/swap.ts";
 import { toFrame } from "../map/watch.ts";
 import { pageOf } from "./paging.ts";
+import { telling } from "./telling.ts";
 import { watchFrames } from "./watching.ts";
 
 export interface ModuleServiceDeps {
@@ -14,7 +26,18 @@ export interface ModuleServiceDeps {
 
 /** ModuleService over the engine's modules. Requests are validated before they come here. */
 export function createModuleService({ modules, clock }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
-  const toMessage = (module: Module) => toModule(module, modules.inFlight(module.name));
+  const toMessage = (module: Module) => {
+    const { name } = module;
+    return toModule(module, {
+      inFlight: modules.inFlight(name),
+      swapId: modules.swapUnderWay(name),
+      usage: modules.usage(name),
+    });
+  };
+  const toSwapResult = ({ module, ...report }: SwapResult) => ({
+    ...toSwapOutcome(report),
+    module: toMessage(module),
+  });
 
   return {
     async registerModule(request) {
@@ -47,20 +70,41 @@ export function createModuleService({ modules, clock }: ModuleServiceDeps): Serv
     },
 
     async swapModule(request) {
-      const { name, newVersionPath, version, sha256, testSuite } = request;
-      const options = { newVersionPath, version, sha256, testSuite };
-      const {
-        swapped,
-        module,
-        failedStep = "",
-        failure = "",
-        steps,
-      } = await modules.swap(name, options, byOf(request));
-      return { swapped, module: toMessage(module), failedStep, failure, steps: steps.map(toSwapStep) };
+      return toSwapResult(await modules.swap(request.name, fromSwap(request), byOf(request)));
     },
 
-    async invokeModule({ name, method, input }, context) {
-      const answer = await modules.invoke(name, method, fromPayload(input), waitingOf(context));
+    swapModuleStream: (request) =>
+      telling<MessageInitShape<typeof SwapModuleStreamResponseSchema>>(async (tell) => {
+        const listener = (event: SwapEvent): void => tell({ event: toSwapEvent(event) });
+        const result = await modules.swap(request.name, fromSwap(request), byOf(request), listener);
+        tell({ event: { case: "result", value: toSwapResult(result) } });
+      }),
+
+    async swapModules(request) {
+      const swaps = request.modules.map((one) => ({ ...fromModuleSwap(one), name: one.name }));
+      const { swapId, swapped, results } = await modules.swapAll(swaps, fromTerms(request), byOf(request));
+      return { swapId, swapped, results: results.map(toSwapResult) };
+    },
+
+    async cancelSwap(request) {
+      const { module, ...report } = await modules.cancelSwap(request.name, request.swapId, byOf(request));
+      return { module: toMessage(module), report: toSwapReport(report) };
+    },
+
+    async rollbackModule(request) {
+      return toSwapResult(await modules.rollBack(request.name, fromRollback(request), byOf(request)));
+    },
+
+    listGenerations(request) {
+      // Newest first: the keys ascend as the numbers fall.
+      const keyOf = ({ number }: GenerationView): string => String(2 ** 32 - number).padStart(10, "0");
+      const { items, nextPageToken } = pageOf(modules.generations(request.name), request, keyOf);
+      return { generations: items.map(toGeneration), nextPageToken };
+    },
+
+    async invokeModule({ name, method, input, routingKey }, context) {
+      const options = { ...waitingOf(context), routingKey };
+      const answer = await modules.invoke(name, method, fromPayload(input), options);
       const { output, version, generation, durationMs, answeredBy } = answer;
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
     },
