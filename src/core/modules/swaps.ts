@@ -58,7 +58,6 @@ export interface Swaps {
 
 interface Running {
   readonly swap: Swap;
-  readonly digest: string;
   readonly events: SwapEvent[];
   readonly listeners: Set<(event: SwapEvent) => void>;
   readonly abort: AbortController;
@@ -67,7 +66,8 @@ interface Running {
 }
 
 export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
-  const running = new Map<string, Running>();
+  const running = new Map<string, { readonly digest: string; readonly begun: Promise<Running> }>();
+  const underWay = new Set<Running>();
 
   const join = async ({ events, listeners, outcome }: Running, listener: SwapRequest["listener"]) => {
     if (listener === undefined) return outcome;
@@ -93,7 +93,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     const listeners = new Set<(event: SwapEvent) => void>();
     const tell = (event: SwapEvent): void => {
       events.push(event);
-      for (const listener of listeners) listener(event);
+      for (const listener of [...listeners]) listener(event);
     };
     const members = request.modules.map((name) => memberOf(name, request, tell));
     const abort = new AbortController();
@@ -113,8 +113,8 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       returning: returning.promise,
     };
     tell({ type: "begun", swapId });
-    const { digest } = request;
-    return { swap, digest, events, listeners, abort, goBack: returning.resolve, outcome: work(swap, digest) };
+    const outcome = work(swap, request.digest);
+    return { swap, events, listeners, abort, goBack: returning.resolve, outcome };
   };
 
   const work = async (swap: Swap, digest: string): Promise<SwapOutcome> => {
@@ -131,28 +131,38 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     }
   };
 
-  const find = (name: string): Running | undefined =>
-    [...running.values()].find(({ swap }) => swap.modules.includes(name));
+  const find = (name: string): Running | undefined => [...underWay].find(({ swap }) => swap.modules.includes(name));
 
   return {
     async run(request) {
       const { modules, swapId, digest, operation, listener } = request;
-      const key = `${modules.join("+")}/${swapId}`;
-      const known = swapId === "" ? undefined : (running.get(key) ?? journal.find(modules, swapId));
+      const id = swapId === "" ? newId() : swapId;
+      const key = `${modules.join("+")}/${id}`;
+      const known = running.get(key) ?? journal.find(modules, id);
       if (known !== undefined) {
-        if (known.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: swapId });
-        if ("outcome" in known) return join(known, listener);
+        if (known.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: id });
+        if ("begun" in known) return join(await known.begun, listener);
         if (known.reports !== undefined) return outcomeOf(known, known.reports);
       }
-      const id = swapId === "" ? newId() : swapId;
+      const begun = Promise.withResolvers<Running>();
+      // Who joins gets the same error; there may be nobody.
+      begun.promise.catch(() => {});
+      running.set(key, { digest, begun: begun.promise });
       const work = async (): Promise<SwapOutcome> => {
         for (const name of modules) await request.check(name);
-        const begun = begin(request, id);
-        const ownKey = `${modules.join("+")}/${id}`;
-        running.set(ownKey, begun);
-        return join(begun, listener).finally(() => running.delete(ownKey));
+        const one = begin(request, id);
+        underWay.add(one);
+        begun.resolve(one);
+        return join(one, listener).finally(() => underWay.delete(one));
       };
-      return request.isAlone ? work() : room.operations.together(modules, operation, work);
+      try {
+        return await (request.isAlone ? work() : room.operations.together(modules, operation, work));
+      } catch (error) {
+        begun.reject(error);
+        throw error;
+      } finally {
+        running.delete(key);
+      }
     },
 
     async cancel(name, swapId, why) {

@@ -6,44 +6,7 @@ import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { errorOf, hanging, ownRoot, rig, turn } from "./rig.ts";
-
-interface Traffic {
-  /** Resolves when so many more calls have been answered. */
-  more(count: number): Promise<void>;
-  /** Ends it; the answers, and what failed. */
-  stop(): Promise<{ readonly answers: readonly unknown[]; readonly failed: readonly unknown[] }>;
-}
-
-/** Calls a method from so many callers, each again as soon as it has its answer. */
-function startTraffic(call: () => Promise<unknown>, callers: number): Traffic {
-  const answers: unknown[] = [];
-  const failed: unknown[] = [];
-  const waiting: { at: number; resolve: () => void }[] = [];
-  let stopped = false;
-  const caller = async (): Promise<void> => {
-    while (!stopped) {
-      try {
-        answers.push(await call());
-      } catch (error) {
-        failed.push(error);
-        await turn();
-      }
-      for (const { at, resolve } of waiting) if (answers.length + failed.length >= at) resolve();
-    }
-  };
-  const running = Array.from({ length: callers }, caller);
-  return {
-    more: (count) =>
-      new Promise((resolve) => {
-        waiting.push({ at: answers.length + failed.length + count, resolve });
-      }),
-    async stop() {
-      stopped = true;
-      await Promise.all(running);
-      return { answers, failed };
-    },
-  };
-}
+import { startTraffic } from "./traffic.ts";
 
 const outcomes = (steps: readonly { readonly name: string; readonly outcome: string }[]): string =>
   steps.map(({ name, outcome }) => `${name} ${outcome}`).join(", ");
