@@ -28,7 +28,7 @@ export interface SourceFile {
 export interface EngineOptions {
   /** Directory below which all module files are. */
   readonly modulesRoot: string;
-  /** Directory of the database, made where it is missing. Absent: everything is in memory and ends with the process. */
+  /** Directory of the database and of the code of modules, made where it is missing. Absent: everything is in memory and ends with the process. */
   readonly dataDir?: string;
   /** What fills the flags at the first start. Absent: the default flags. */
   readonly flagsFile?: SourceFile;
@@ -81,7 +81,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const feed = new Feed(store);
   const flags = createFlags({ feed, clock, log, readFile: () => flagsFile.read(), fileName: flagsFile.name });
   const breakers = createBreakers({ feed, clock, newId, log });
-  const host = createModuleHost({ root: options.modulesRoot, clock });
+  const artifactsDir = options.dataDir === undefined ? undefined : `${options.dataDir}/artifacts`;
+  const host = createModuleHost({ root: options.modulesRoot, clock, artifactsDir });
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
   const testing = createTesting({ feed, clock, newId, log, modules, compileExpectation });
   modules.useGate(testing.gate);

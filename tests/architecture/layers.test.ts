@@ -111,6 +111,9 @@ describe("a violation is caught", () => {
     ["src/core/store/sqlite-store.ts", 'import type { x } from "node:sqlite";'],
     ["src/core/store/sqlite.ts", 'export { x } from "pino";'],
     ["src/core/modules/host/thread.ts", 'import { x } from "../../../server/config.ts";'],
+    ["src/core/modules/host/resolve.ts", 'import { x } from "es-module-lexer";'],
+    ["src/core/modules/host/bootstrap/main.ts", 'import { x } from "import-meta-resolve";'],
+    ["src/core/modules/host/artifact/build.ts", 'import { x } from "pino";'],
     ["src/core/flags/evaluate.ts", 'import { x } from "../errors.ts";'],
     ["src/core/flags/bucket.ts", 'import { type x } from "./definition.ts";'],
     ["src/core/breakers/breaker.ts", 'import { x } from "../clock.ts";'],
@@ -137,6 +140,10 @@ describe("a violation is caught", () => {
     ["src/core/store/sqlite.ts", 'import { x } from "node:sqlite";'],
     ["src/core/modules/host/process/child.ts", 'import { x } from "node:child_process";'],
     ["src/core/modules/host/bootstrap/main.ts", "const x = await import(url);"],
+    [
+      "src/core/modules/host/artifact/build.ts",
+      'import { x } from "import-meta-resolve";\nimport { y } from "es-module-lexer";',
+    ],
     ["src/core/flags/evaluate.ts", 'import { x } from "./bucket.ts";\nimport type { y } from "./definition.ts";'],
     ["src/core/breakers/breaker.ts", 'import { x } from "./policy/rate.ts";'],
     [

@@ -19,6 +19,10 @@ const inCore = below("src/core");
 const mayUseNode = (path: string): boolean =>
   path === "src/core/store/sqlite.ts" || below("src/core/modules/host")(path);
 
+/** What finds out which files a module's code imports. */
+const followsImports = (imported: Import, path: string): boolean =>
+  isPackage(imported, "es-module-lexer", "import-meta-resolve") && below("src/core/modules/host/artifact")(path);
+
 /** What runs inside a module's own process or thread: it imports the module, wherever that is. */
 const loadsModules = below("src/core/modules/host/bootstrap");
 
@@ -33,11 +37,12 @@ const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) &
 
 export const LAYER_RULES: readonly LayerRule[] = [
   {
-    name: "src/core imports nothing but src/core; Node's own modules only in store/sqlite.ts and modules/host",
+    name: "src/core imports nothing but src/core; Node's own modules only in store/sqlite.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
     of: inCore,
     allows: (imported, path) =>
       inCore(imported.target) ||
       (isNode(imported) && mayUseNode(path)) ||
+      followsImports(imported, path) ||
       (imported.specifier === COMPUTED && loadsModules(path)),
   },
   {

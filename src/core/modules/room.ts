@@ -83,13 +83,13 @@ export function conflict({ name, record }: Module, operation: string, expected: 
   return HeliosError.of("MODULE_STATE_CONFLICT", { name, state: record.lifecycle.state, operation, expected });
 }
 
-/** Resolves the path and compares the digest, where one is given. MODULE_DIGEST_MISMATCH, and what `resolve` says. */
+/** Resolves the path and compares the digest of the file or of the artifact, where one is given. MODULE_DIGEST_MISMATCH, and what `resolve` says. */
 export async function verified({ host }: Room, modulePath: string, sha256: string): Promise<ResolvedModule> {
   return checkDigest(await host.resolve(modulePath), sha256);
 }
 
 export function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
-  if (expected === "" || expected === module.sha256 || expected === module.artifact) return module;
+  if (["", module.sha256, module.artifact].includes(expected)) return module;
   const metadata = { module_path: module.modulePath, actual: module.sha256, expected };
   throw HeliosError.of("MODULE_DIGEST_MISMATCH", metadata);
 }

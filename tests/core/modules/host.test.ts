@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -305,9 +306,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 
   it.each<[string, string, string]>([
     ["throws_at_import", "import", "broken at import"],
-    ["syntax_error", "import", "SyntaxError"],
     ["imports_outside", "import", "not below the modules root"],
-    ["imports_nothing", "import", "nowhere.ts"],
     ["throws_at_construct", "construct", "broken at construct"],
     ["throws_at_start", "start", "broken at start"],
     ["exits_at_start", "start", "exit code 7"],
@@ -351,12 +350,6 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     await instance.stop(5000);
     expect(await instance.ended).toEqual({ expected: true, description: "exit code 0" });
   });
-
-  it("of other bytes than those that were resolved is refused", async () => {
-    const module = { ...(await host.resolve("echo")), sha256: "0".repeat(64) };
-    const thrown = await failure(start(isolation, "echo", { module }));
-    expect(thrown).toMatchObject({ reason: "MODULE_DIGEST_MISMATCH", metadata: { expected: "0".repeat(64) } });
-  });
 });
 
 describe("an instance in a process", () => {
@@ -396,7 +389,8 @@ describe("an instance in a process", () => {
 
 describe("a module path", () => {
   it.each(["lib/helper", "lib/helper.mjs", "lib.helper"])("%s names the file", async (path) => {
-    expect((await host.resolve(path)).file).toBe(join(realpathSync(ROOT), "lib/helper.mjs"));
+    const bytes = readFileSync(join(ROOT, "lib/helper.mjs"));
+    expect((await host.resolve(path)).sha256).toBe(createHash("sha256").update(bytes).digest("hex"));
   });
 
   it.each(["../modules/echo", "/etc/passwd", "lib/../../modules.ts", "..", "a\0b", "lib\\helper"])(

@@ -1,15 +1,17 @@
 import { expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import type { ChannelEvents } from "../../../src/core/modules/host/channel.ts";
-import type { InstanceServices, InstanceSpec } from "../../../src/core/modules/host/host.ts";
-import { startInstance } from "../../../src/core/modules/host/start.ts";
+import type { InstanceServices } from "../../../src/core/modules/host/host.ts";
+import { type Launch, startInstance } from "../../../src/core/modules/host/start.ts";
 
-const spec: InstanceSpec = {
+const spec: Launch = {
   name: "under_test",
   version: "",
   defaultVersion: "0.0.0",
   generation: 1,
-  module: { modulePath: "m", file: "/root/m.ts", root: "/root", sha256: "", artifact: "" },
+  module: { modulePath: "m", sha256: "", artifact: "" },
+  root: "/root",
+  code: { entry: "m.ts", files: [], outside: [] },
   isolation: "PROCESS",
   config: {},
   env: {},
@@ -26,7 +28,7 @@ const services: InstanceServices = {
 it("a start that was given up is refused, even if its readiness was on its way", async () => {
   const clock = createManualClock();
   let events: ChannelEvents | undefined;
-  const open = (_: InstanceSpec, told: ChannelEvents) => {
+  const open = (_: Launch, told: ChannelEvents) => {
     events = told;
     return { send: () => {}, kill: () => {} };
   };

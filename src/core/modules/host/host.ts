@@ -3,9 +3,9 @@ import type { LogLevel } from "../../log.ts";
 /** How a module's instance is kept apart from the service. */
 export type Isolation = "PROCESS" | "THREAD";
 
-/** What the permission model lets a module do beyond reading its own code; nothing unless granted. */
+/** What the permission model lets a module do: nothing unless granted, not even reading files beside its code. */
 export interface Grants {
-  /** Absolute paths that it may read. */
+  /** Absolute paths that it may read, and import code from. */
   readonly fsRead: readonly string[];
   /** Absolute paths that it may write. */
   readonly fsWrite: readonly string[];
@@ -16,16 +16,16 @@ export interface Grants {
 /** Input and output of a call: a JSON value, or bytes that pass through untouched. */
 export type Payload = { readonly json: unknown } | { readonly binary: Uint8Array };
 
-/** A module file that was resolved below the modules root and read once. */
+/** The code of a module as it was when it was resolved; it can be written down and started later. */
 export interface ResolvedModule {
   /** As the caller gave it. */
   readonly modulePath: string;
-  /** Absolute, with every link resolved; the modules root, too. */
-  readonly file: string;
-  readonly root: string;
   /** Hex digest of the file's bytes, as sha256sum prints it. */
   readonly sha256: string;
-  /** Hex digest of all code that runs: the file and everything that it imports. */
+  /**
+   * Hex digest of all code that runs: the file and everything that it imports below the modules root, with their paths
+   * from there. Names the artifact that the host keeps.
+   */
   readonly artifact: string;
 }
 
@@ -136,15 +136,25 @@ export interface Instance {
 /** Finds module files, and brings them to life: the only part that knows processes and threads. */
 export interface ModuleHost {
   /**
-   * Resolves a module path below the root. Rejects with MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND or
-   * MODULE_INVALID (not a file that can be read).
+   * Resolves a module path below the root, reads the file and all that it imports, and keeps that as an artifact: for 10
+   * minutes after it was last resolved or started, and as long as `keepArtifacts` names it. Rejects with
+   * MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND, MODULE_INVALID (with the file and line: what cannot be read or is
+   * not there, more than 1,000 files, 16 MiB in one, 4 MiB in one of TypeScript or 64 MiB in all, more than 10 s of
+   * work) or STORE_UNAVAILABLE.
    */
   resolve(modulePath: string): Promise<ResolvedModule>;
   /**
-   * Imports the module, makes its instance and awaits its `start(ctx)`. Rejects with MODULE_LOAD_FAILED (`step` is
-   * `import`, `construct` or `start`), and nothing is left running then.
+   * Imports the module, makes its instance and awaits its `start(ctx)`. Runs the artifact, whatever is at the module's
+   * path by now. Rejects with MODULE_LOAD_FAILED (`step` is `import`, `construct` or `start`; at `import` also where the
+   * artifact is missing or damaged, or imports a file outside of the modules root that no grant covers), and nothing is
+   * left running then.
    */
   start(spec: InstanceSpec, services: InstanceServices): Promise<Instance>;
+  /**
+   * Deletes the artifacts with other digests, but none that was resolved or started in the last 10 minutes. Rejects with
+   * STORE_UNAVAILABLE.
+   */
+  keepArtifacts(digests: ReadonlySet<string>): Promise<void>;
   /** Kills whatever still runs. */
   close(): Promise<void>;
 }

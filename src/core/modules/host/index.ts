@@ -1,8 +1,11 @@
 import type { Clock } from "../../clock.ts";
+import { HeliosError } from "../../errors.ts";
+import { openArtifact } from "./artifact/open.ts";
+import { createArtifactStore } from "./artifact/store.ts";
 import type { Channel } from "./channel.ts";
 import type { ModuleHost } from "./host.ts";
 import { openProcess } from "./process.ts";
-import { resolveModule } from "./resolve.ts";
+import { realRootOf, resolveModule } from "./resolve.ts";
 import { startInstance } from "./start.ts";
 import { openThread } from "./thread.ts";
 
@@ -10,21 +13,30 @@ export interface ModuleHostDeps {
   /** The modules root: a directory. */
   readonly root: string;
   readonly clock: Clock;
+  /** Where artifacts are kept: a directory of the host's own, made where it is missing. Absent: in memory. */
+  readonly artifactsDir?: string | undefined;
 }
 
 /** Finds module files below `root` and brings them to life as processes and threads. */
-export function createModuleHost({ root, clock }: ModuleHostDeps): ModuleHost {
+export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps): ModuleHost {
+  const artifacts = createArtifactStore(clock, artifactsDir);
   const living = new Map<Channel, Promise<void>>();
+  let closed = false;
   return {
-    resolve: (modulePath) => resolveModule(root, modulePath),
-    start(spec, services) {
+    resolve: (modulePath) => resolveModule(root, artifacts, modulePath),
+    async start(spec, services) {
+      const code = await openArtifact(artifacts, spec);
+      const launch = { ...spec, code, root: await realRootOf(root) };
+      if (closed) throw HeliosError.of("SERVER_DRAINING", {});
       const open = spec.isolation === "THREAD" ? openThread : openProcess;
-      return startInstance(spec, services, clock, open, (channel, ended) => {
+      return startInstance(launch, services, clock, open, (channel, ended) => {
         living.set(channel, ended);
         void ended.then(() => living.delete(channel));
       });
     },
+    keepArtifacts: (digests) => artifacts.keep(digests),
     async close() {
+      closed = true;
       for (const channel of living.keys()) channel.kill();
       await Promise.all(living.values());
     },

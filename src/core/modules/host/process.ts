@@ -2,15 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { createFrameReader, LINK_FD, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
-import type { InstanceSpec } from "./host.ts";
 import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
+import type { Launch } from "./start.ts";
 
 /** Opens a channel to a new process, the leader of a group of its own. */
-export function openProcess(spec: InstanceSpec, events: ChannelEvents): Channel {
+export function openProcess(spec: Launch, events: ChannelEvents): Channel {
   const args = [...permissionFlags(spec), `--max-old-space-size=${spec.maxHeapMb}`, BOOTSTRAP];
   const child = spawn(process.execPath, args, {
-    cwd: spec.module.root,
+    cwd: spec.root,
     env: { ...spec.env },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     detached: true,

@@ -1,4 +1,5 @@
 import type { LogLevel } from "../../log.ts";
+import type { ArtifactFile } from "./artifact/artifact.ts";
 import type { InstanceShape, Payload } from "./host.ts";
 
 // What the service and an instance say to each other, the same over a process's channel and a thread's port.
@@ -20,10 +21,14 @@ export interface StartMessage {
   readonly name: string;
   readonly version: string;
   readonly defaultVersion: string;
-  readonly file: string;
-  /** Imports from anywhere but below these are refused. */
+  /** The modules root, absolute: where the code says that it is. Nothing is read there. */
+  readonly root: string;
+  /** Path of the file to import, from the root. */
+  readonly entry: string;
+  /** All code of the module below the root. */
+  readonly files: readonly ArtifactFile[];
+  /** Other code is imported from below these alone. */
   readonly readable: readonly string[];
-  readonly sha256: string;
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -49,7 +54,6 @@ export type FromInstance =
   | { readonly type: "step"; readonly step: StartStep }
   | { readonly type: "ready"; readonly shape: InstanceShape }
   | { readonly type: "invalid"; readonly problem: string }
-  | { readonly type: "digest"; readonly actual: string }
   | { readonly type: "failed"; readonly error: WireError }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
@@ -100,7 +104,6 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   step: { step: oneOf("import", "construct", "start") },
   ready: { shape },
   invalid: { problem: text },
-  digest: { actual: text },
   failed: { error },
   result: { id: number, value: anything },
   error: { id: number, error },

@@ -1,19 +1,26 @@
 import type { Clock } from "../../clock.ts";
 import { HeliosError } from "../../errors.ts";
+import type { Artifact } from "./artifact/artifact.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";
 import type { Instance, InstanceServices, InstanceSpec } from "./host.ts";
 import { LiveInstance } from "./instance.ts";
 import { createInstanceLog } from "./instance-log.ts";
-import { readableOf } from "./permissions.ts";
 import { type FromInstance, fromInstance, type StartStep, type WireError } from "./protocol.ts";
 import { createRequests } from "./requests.ts";
 
+/** An instance to start, and the code that it runs. */
+export interface Launch extends InstanceSpec {
+  /** The modules root: absolute, links followed. */
+  readonly root: string;
+  readonly code: Artifact;
+}
+
 /** Opens the channel to a new process or thread. */
-export type Open = (spec: InstanceSpec, events: ChannelEvents) => Channel;
+export type Open = (spec: Launch, events: ChannelEvents) => Channel;
 
 /** Brings a module to life; see `ModuleHost.start`. `onChannel` is told of the channel as soon as there is one. */
 export function startInstance(
-  spec: InstanceSpec,
+  spec: Launch,
   services: InstanceServices,
   clock: Clock,
   open: Open,
@@ -47,7 +54,6 @@ export function startInstance(
       if (message.type === "step") step = message.step;
       else if (message.type === "failed") giveUp(loadFailed(tell(message.error), message.error.stack));
       else if (message.type === "invalid") giveUp(invalid(spec, message.problem));
-      else if (message.type === "digest") giveUp(otherDigest(spec, message.actual));
       else if (message.type === "ready") {
         timer.cancel();
         instance = new LiveInstance(spec, channel, message.shape, clock);
@@ -84,9 +90,10 @@ export function startInstance(
       name: spec.name,
       version: spec.version,
       defaultVersion: spec.defaultVersion,
-      file: spec.module.file,
-      readable: readableOf(spec),
-      sha256: spec.module.sha256,
+      root: spec.root,
+      entry: spec.code.entry,
+      files: spec.code.files,
+      readable: spec.grants.fsRead,
       config: spec.config,
     });
   });
@@ -98,9 +105,4 @@ function tell({ name, message }: WireError): string {
 
 function invalid({ module }: InstanceSpec, problem: string): HeliosError {
   return HeliosError.of("MODULE_INVALID", { module_path: module.modulePath, problem });
-}
-
-function otherDigest({ module }: InstanceSpec, actual: string): HeliosError {
-  const { modulePath, sha256 } = module;
-  return HeliosError.of("MODULE_DIGEST_MISMATCH", { module_path: modulePath, actual, expected: sha256 });
 }

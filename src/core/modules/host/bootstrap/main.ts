@@ -1,9 +1,8 @@
 // What runs first in every instance, process or thread: imports the module, and then does what the service says.
 import { AsyncLocalStorage } from "node:async_hooks";
-import { pathToFileURL } from "node:url";
 import type { CallContext } from "../../api.ts";
 import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
-import { confineImports, DigestMismatch } from "./confine.ts";
+import { serveCode } from "./code.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
 import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
@@ -51,9 +50,9 @@ async function handle(message: ToInstance): Promise<void> {
 async function start(message: StartMessage): Promise<void> {
   const step = (name: StartStep): void => link.send({ type: "step", step: name });
   try {
-    confineImports(message.readable, message.file, message.sha256);
+    const entry = serveCode(message);
     step("import");
-    const exported: unknown = (await import(pathToFileURL(message.file).href)).default;
+    const exported: unknown = (await import(entry)).default;
     if (typeof exported !== "function") {
       const what = exported === undefined ? "nothing" : `a value of type ${typeof exported}`;
       link.send({ type: "invalid", problem: `it default-exports ${what}, not a class or a function` });
@@ -74,8 +73,7 @@ async function start(message: StartMessage): Promise<void> {
     await methods.lifecycle("start")?.(ctx);
     link.send({ type: "ready", shape: methods.shape });
   } catch (thrown) {
-    if (thrown instanceof DigestMismatch) link.send({ type: "digest", actual: thrown.actual });
-    else link.send({ type: "failed", error: toWire(thrown) });
+    link.send({ type: "failed", error: toWire(thrown) });
   }
 }
 

@@ -1,0 +1,96 @@
+import { createHash } from "node:crypto";
+
+/** How Node runs a file. */
+export type Format = "module" | "commonjs" | "json";
+
+/** Where a file's imports lead: specifier and path from the modules root, or the absolute path of a file outside. */
+export type Links = readonly (readonly [specifier: string, target: string])[];
+
+export interface ArtifactFile {
+  /** From the modules root, with `/` between the parts. */
+  readonly path: string;
+  readonly format: Format;
+  /** What `import` finds, static or not. */
+  readonly imports: Links;
+  /** What `require` finds. */
+  readonly requires: Links;
+  /** The bytes as they run: of a TypeScript file without its types. */
+  readonly source: Uint8Array;
+}
+
+/** An import of a file that is not below the modules root: not part of the artifact, and read when it runs. */
+export interface OutsideImport {
+  /** Path of the importing file from the modules root. */
+  readonly from: string;
+  readonly line: number;
+  readonly specifier: string;
+  /** Absolute, links followed. */
+  readonly file: string;
+}
+
+/** All code of a module: its entry and what that imports. */
+export interface Artifact {
+  /** Path of the entry. */
+  readonly entry: string;
+  readonly files: readonly ArtifactFile[];
+  readonly outside: readonly OutsideImport[];
+}
+
+const VERSION = 1;
+const NEWLINE = 0x0a;
+
+interface Head {
+  readonly version: number;
+  readonly entry: string;
+  readonly files: readonly (Omit<ArtifactFile, "source"> & { readonly bytes: number })[];
+  readonly outside: readonly OutsideImport[];
+}
+
+/**
+ * The one way to write an artifact down: a line of JSON about its files, ordered by path, then their bytes. Artifacts that
+ * run alike are written alike, in whatever order their parts were found, and others differently.
+ */
+export function encodeArtifact({ entry, files, outside }: Artifact): Uint8Array {
+  const ordered = files.toSorted((a, b) => compare(a.path, b.path));
+  const head: Head = {
+    version: VERSION,
+    entry,
+    files: ordered.map(({ path, format, imports, requires, source }) => ({
+      path,
+      format,
+      imports: sorted(imports),
+      requires: sorted(requires),
+      bytes: source.length,
+    })),
+    outside: outside
+      .map(({ from, line, specifier, file }) => ({ from, line, specifier, file }))
+      .sort((a, b) => compare(a.from, b.from) || a.line - b.line || compare(a.specifier, b.specifier)),
+  };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...ordered.map(({ source }) => source)]);
+}
+
+/** Reads what `encodeArtifact` wrote. Throws a SyntaxError at anything else. */
+export function decodeArtifact(bytes: Uint8Array): Artifact {
+  const end = bytes.indexOf(NEWLINE);
+  const head = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Head;
+  if (head.version !== VERSION) throw new SyntaxError(`it has format ${head.version}, not ${VERSION}`);
+  let at = end + 1;
+  const files = head.files.map(({ bytes: length, ...file }) => {
+    at += length;
+    return { ...file, source: bytes.subarray(at - length, at) };
+  });
+  return { entry: head.entry, files, outside: head.outside };
+}
+
+/** The name of bytes: SHA-256 in hex, as sha256sum prints it. */
+export function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+const sorted = (links: Links): Links => links.toSorted(([a], [b]) => compare(a, b));
+
+/** By code units: the same everywhere, whatever the locale. */
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

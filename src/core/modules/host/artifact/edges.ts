@@ -1,0 +1,59 @@
+import { parse } from "es-module-lexer";
+import { type Source, syntaxProblem } from "./source.ts";
+
+/** One way from a file to another, as it is written. */
+export interface Edge {
+  readonly by: "import" | "require";
+  readonly specifier: string;
+  /** Where in the text. */
+  readonly position: number;
+  /** May lead nowhere: the module that tries it may have another way. */
+  readonly optional: boolean;
+  /** Whether it says that it imports JSON; undefined: that is not known before it runs. */
+  readonly saysJson: boolean | undefined;
+}
+
+/** Everything that a file names as a text: static imports, re-exports, `import("…")` and `require("…")`. */
+export function edgesOf(source: Source): Edge[] {
+  if (source.format === "json") return [];
+  const requires = source.format === "commonjs" || source.text.includes("createRequire");
+  return [...importsOf(source), ...(requires ? requiresOf(source.text) : [])];
+}
+
+function importsOf({ path, format, text }: Source): Edge[] {
+  let imports: ReturnType<typeof parse>[0];
+  try {
+    [imports] = parse(text);
+  } catch (error) {
+    // What the lexer stumbles over may be CommonJS all the same; what it imports is found missing when it runs.
+    if (format === "commonjs") return [];
+    throw syntaxProblem(path, text, error);
+  }
+  return imports.flatMap((found): Edge[] => {
+    if (found.type === "import-meta" || found.specifier === undefined) return [];
+    const { specifier } = found;
+    const edge = { by: "import", specifier, position: found.start } as const;
+    if (found.type !== "dynamic") {
+      const saysJson = found.attributes?.some(([key, value]) => key === "type" && value === "json") ?? false;
+      return [{ ...edge, optional: false, saysJson }];
+    }
+    return found.glob ? [] : [{ ...edge, optional: !isRelative(specifier), saysJson: undefined }];
+  });
+}
+
+const REQUIRE = /(?<![.\w$])require\s*\(\s*(["'])([^"'\\\n]+)\1\s*\)/g;
+
+function requiresOf(text: string): Edge[] {
+  return [...text.matchAll(REQUIRE)].map(({ index, 2: specifier = "" }) => ({
+    by: "require",
+    specifier,
+    position: index,
+    optional: true,
+    saysJson: undefined,
+  }));
+}
+
+/** Whether it names a file by its place, not by a package. */
+export function isRelative(specifier: string): boolean {
+  return /^(\.{0,2}\/|file:)/.test(specifier);
+}

@@ -1,0 +1,167 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { basename, dirname, extname, join, relative, sep } from "node:path";
+import { compileFunction } from "node:vm";
+import { parse } from "es-module-lexer";
+import { isWithin } from "../bootstrap/paths.ts";
+import type { Format } from "./artifact.ts";
+import { CodeProblem, lineAt, placeOf } from "./problem.ts";
+
+const MIB = 1024 * 1024;
+const MAX_FILE_BYTES = 16 * MIB;
+const MAX_TYPESCRIPT_BYTES = 4 * MIB;
+
+type PackageType = "module" | "commonjs" | undefined;
+
+/** A file as it runs. */
+export interface Source {
+  /** From the modules root. */
+  readonly path: string;
+  readonly format: Format;
+  /** As it is on the disk. */
+  readonly raw: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+/** Reads files below a root as Node would run them, without looking above the root. */
+export class SourceReader {
+  readonly #root: string;
+  readonly #types = new Map<string, PackageType>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** The path of a file from the root, with `/` between the parts. */
+  pathOf(file: string): string {
+    return relative(this.#root, file).split(sep).join("/");
+  }
+
+  /** Whether it is of a kind that can be run. */
+  knows(file: string): boolean {
+    return KINDS.has(extname(file));
+  }
+
+  /** `file`: absolute, links followed. Throws a CodeProblem. */
+  read(file: string): Source {
+    const path = this.pathOf(file);
+    const kind = KINDS.get(extname(file));
+    if (kind === undefined) throw new CodeProblem(`${path} is neither JavaScript nor TypeScript nor JSON`);
+    const raw = readWhole(file, path);
+    if (kind.format === "json") return json(path, raw);
+    const original = raw.toString();
+    const text = kind.typescript ? strip(path, original) : original;
+    const bytes = kind.typescript ? Buffer.from(text) : raw;
+    const format = kind.format ?? this.#typeOf(dirname(file)) ?? detected(text);
+    return { path, format, raw, bytes, text };
+  }
+
+  /** What the nearest package.json says; Node looks for it up to the package's directory. */
+  #typeOf(directory: string): PackageType {
+    if (this.#types.has(directory)) return this.#types.get(directory);
+    const type = this.#readType(directory);
+    this.#types.set(directory, type);
+    return type;
+  }
+
+  #readType(directory: string): PackageType {
+    if (basename(directory) === "node_modules" || !isWithin(this.#root, directory)) return undefined;
+    const file = join(directory, "package.json");
+    let text: string;
+    try {
+      text = readWhole(file, this.pathOf(file)).toString();
+    } catch {
+      return directory === this.#root ? undefined : this.#typeOf(dirname(directory));
+    }
+    const { value } = parsed(this.pathOf(file), text);
+    const { type } = (value ?? {}) as { type?: unknown };
+    return type === "module" || type === "commonjs" ? type : undefined;
+  }
+}
+
+/** Format where the name tells it. */
+const KINDS: ReadonlyMap<string, { readonly format?: Format; readonly typescript?: boolean }> = new Map([
+  [".ts", { typescript: true }],
+  [".mts", { typescript: true, format: "module" }],
+  [".cts", { typescript: true, format: "commonjs" }],
+  [".js", {}],
+  ["", {}],
+  [".mjs", { format: "module" }],
+  [".cjs", { format: "commonjs" }],
+  [".json", { format: "json" }],
+]);
+
+/** Opens without waiting for whoever writes to a pipe, and takes ordinary files alone. */
+function readWhole(file: string, path: string): Buffer {
+  let opened: number | undefined;
+  try {
+    opened = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = fstatSync(opened);
+    if (!found.isFile()) throw new CodeProblem(`${path} is not a file`);
+    if (found.size > MAX_FILE_BYTES) throw tooLarge(path, found.size, MAX_FILE_BYTES);
+    return readFileSync(opened);
+  } catch (error) {
+    if (error instanceof CodeProblem) throw error;
+    throw new CodeProblem(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  } finally {
+    if (opened !== undefined) closeSync(opened);
+  }
+}
+
+function tooLarge(path: string, bytes: number, limit: number): CodeProblem {
+  return new CodeProblem(`${path} has ${bytes} bytes, more than ${limit}`);
+}
+
+function json(path: string, raw: Buffer): Source {
+  const { text } = parsed(path, raw.toString());
+  return { path, format: "json", raw, bytes: raw, text };
+}
+
+function parsed(path: string, text: string): { readonly text: string; readonly value: unknown } {
+  try {
+    return { text, value: JSON.parse(text.replace(/^\uFEFF/, "")) };
+  } catch (error) {
+    throw new CodeProblem(`${path} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Blanks the types out: every line and column stays where it was. */
+function strip(path: string, text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_TYPESCRIPT_BYTES) {
+    throw new CodeProblem(`${path} has ${bytes} bytes, more than ${MAX_TYPESCRIPT_BYTES} of TypeScript`);
+  }
+  try {
+    return stripTypeScriptTypes(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const [, line = "1"] = /^[^\n]*:(\d+)\n/.exec(error.stack ?? "") ?? [];
+    throw new CodeProblem(`${placeOf(path, Number(line))}: ${error.message}`);
+  }
+}
+
+/** As Node finds out where neither the name nor a package.json says: by what the text can be read as. */
+function detected(text: string): Format {
+  if (hasModuleSyntax(text)) return "module";
+  try {
+    compileFunction(text, ["exports", "require", "module", "__filename", "__dirname"]);
+    return "commonjs";
+  } catch {
+    return "module";
+  }
+}
+
+function hasModuleSyntax(text: string): boolean {
+  try {
+    return parse(text)[3];
+  } catch {
+    return false;
+  }
+}
+
+/** What the lexer says of a text that it cannot read. */
+export function syntaxProblem(path: string, text: string, error: unknown): CodeProblem {
+  const { idx = 0 } = error as { idx?: number };
+  return new CodeProblem(`${placeOf(path, lineAt(text, idx))}: it cannot be read as JavaScript`);
+}

@@ -1,0 +1,77 @@
+import type { Clock } from "../../../clock.ts";
+import { HeliosError, messageOf } from "../../../errors.ts";
+import { directoryShelf, memoryShelf, type Shelf } from "./shelf.ts";
+
+/** How long what was put or read lately is kept, whoever does not know of it yet. */
+const RECENT_MS = 10 * 60_000;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/** Keeps artifacts by their digests. */
+export interface ArtifactStore {
+  /** Resolves when it is stored, on disk if there is one; replaces a damaged one. Rejects with STORE_UNAVAILABLE. */
+  put(digest: string, bytes: Uint8Array): Promise<void>;
+  /** Its bytes, which have the digest. Rejects with an Error that says what is wrong with it. */
+  get(digest: string): Promise<Uint8Array>;
+  /** Deletes all others but those put or read in the last 10 minutes. Rejects with STORE_UNAVAILABLE. */
+  keep(digests: ReadonlySet<string>): Promise<void>;
+}
+
+/** `directory` absent: in memory. */
+export function createArtifactStore(clock: Clock, directory: string | undefined): ArtifactStore {
+  const shelf = directory === undefined ? memoryShelf() : directoryShelf(directory);
+  const touched = new Map<string, number>();
+  const touch = (digest: string): void => void touched.set(digest, clock.monotonic());
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: nothing is deleted that is just found to be there. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const done = last.then(work).catch((error: unknown) => {
+      const problem = `artifacts in ${shelf.place}: ${messageOf(error)}`;
+      throw HeliosError.of("STORE_UNAVAILABLE", { problem }, { cause: error });
+    });
+    last = done.catch(() => {});
+    return done;
+  };
+  return {
+    put: (digest, bytes) => {
+      touch(digest);
+      return inTurn(async () => {
+        if (!(await isWhole(shelf, digest))) await shelf.write(digest, bytes);
+      });
+    },
+
+    async get(digest) {
+      touch(digest);
+      const bytes = DIGEST.test(digest) ? await shelf.read(digest) : undefined;
+      if (bytes === undefined) throw new Error(`its artifact ${digest} is not in ${shelf.place}`);
+      if ((await sha256(bytes)) !== digest) throw new Error(`its artifact ${digest} in ${shelf.place} is damaged`);
+      return bytes;
+    },
+
+    keep: (digests) =>
+      inTurn(async () => {
+        for (const digest of await shelf.list()) {
+          if (digests.has(digest) || isRecent(digest)) continue;
+          await shelf.remove(digest);
+        }
+      }),
+  };
+
+  function isRecent(digest: string): boolean {
+    const at = touched.get(digest);
+    if (at === undefined) return false;
+    if (clock.monotonic() - at < RECENT_MS) return true;
+    touched.delete(digest);
+    return false;
+  }
+}
+
+async function isWhole(shelf: Shelf, digest: string): Promise<boolean> {
+  const found = await shelf.read(digest).catch(() => undefined);
+  return found !== undefined && (await sha256(found)) === digest;
+}
+
+/** Away from the event loop, however much it is. */
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Buffer.from(digest).toString("hex");
+}

@@ -1,0 +1,34 @@
+// Builds artifacts away from the service's event loop. No code of a module runs here, it is only read.
+import { parentPort } from "node:worker_threads";
+import { init } from "es-module-lexer";
+import { digestOf, encodeArtifact } from "./artifact.ts";
+import { type BuildRequest, buildArtifact } from "./build.ts";
+import { CodeProblem } from "./problem.ts";
+
+/** What a build comes to. */
+export type BuildAnswer = (
+  | { readonly sha256: string; readonly artifact: string; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly problem: string }
+) & {
+  /** Whether it may build the next one, too: Node's caches of packages do not see what changes. */
+  readonly reusable: boolean;
+};
+
+await init();
+
+parentPort?.on("message", (request: BuildRequest) => {
+  let reusable = true;
+  const answer = (message: BuildAnswer, transfer: ArrayBuffer[] = []): void =>
+    parentPort?.postMessage(message, transfer);
+  try {
+    const { artifact, entryBytes } = buildArtifact(request, () => {
+      reusable = false;
+    });
+    const bytes = Uint8Array.from(encodeArtifact(artifact));
+    answer({ sha256: digestOf(entryBytes), artifact: digestOf(bytes), bytes, reusable }, [bytes.buffer]);
+  } catch (error) {
+    // Anything else, and the parser is in doubt: it ends with this thread.
+    if (!(error instanceof CodeProblem)) throw error;
+    answer({ problem: error.message, reusable });
+  }
+});
