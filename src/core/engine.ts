@@ -28,7 +28,10 @@ export interface SourceFile {
 export interface EngineOptions {
   /** Directory below which all module files are. */
   readonly modulesRoot: string;
-  /** Directory of the database and of the code of modules, made where it is missing. Absent: everything is in memory and ends with the process. */
+  /**
+   * Directory of the database and of the modules' code, made where it is missing. Absent: everything is in memory and
+   * ends with the process.
+   */
   readonly dataDir?: string;
   /** What fills the flags at the first start. Absent: the default flags. */
   readonly flagsFile?: SourceFile;

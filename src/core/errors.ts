@@ -113,13 +113,13 @@ export const ERRORS = table({
     code: "INVALID_ARGUMENT",
     message: "{module_path} is not a module: {problem}",
     retryable: false,
-    help: "A module file default-exports a class, or a function that returns an instance.",
+    help: "A module file default-exports a class, or a function that returns an instance. What it imports must be there, too.",
   },
   MODULE_DIGEST_MISMATCH: {
     code: "FAILED_PRECONDITION",
     message: "{module_path} has sha256 {actual}, not {expected}",
     retryable: false,
-    help: "The file is not the one that was meant; register or swap with the digest of the file that is.",
+    help: "The code is not what was meant; register or swap with the digest of the file, or of the artifact, that is.",
   },
   MODULE_LOAD_FAILED: {
     code: "FAILED_PRECONDITION",

@@ -33,7 +33,12 @@ interface Setting {
 export const SETTINGS = [
   { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: notEmpty },
   { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on; 0: a free one.", check: port },
-  { name: "HELIOS_DATA_DIR", fallback: "data", meaning: "Directory of the database.", check: notEmpty },
+  {
+    name: "HELIOS_DATA_DIR",
+    fallback: "data",
+    meaning: "Directory of the database and of the modules' code.",
+    check: notEmpty,
+  },
   {
     name: "HELIOS_MODULES_ROOT",
     fallback: "examples/modules",

@@ -87,7 +87,7 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   env: { [key: string]: string };
 
   /**
-   * The digest that the file, as sha256sum prints it, or all of its code must have, in hex; empty: any.
+   * The SHA-256 that the file must have, or its artifact (all code that runs), in hex; empty: any.
    *
    * @generated from field: string sha256 = 9;
    */
@@ -617,7 +617,7 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
   version: string;
 
   /**
-   * The digest that the new file, or all of its code, must have, in hex; empty: any.
+   * The SHA-256 that the new file must have, or its artifact (all code that runs), in hex; empty: any.
    *
    * @generated from field: string sha256 = 4;
    */

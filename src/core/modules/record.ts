@@ -25,7 +25,7 @@ export interface Registration {
   readonly isolation: Isolation;
   readonly config: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string>>;
-  /** The digest that the file must have, in hex; empty: any. */
+  /** The digest that the file or the artifact must have, in hex; empty: any. */
   readonly sha256: string;
   readonly grants: Grants;
   readonly startTimeoutMs: number;

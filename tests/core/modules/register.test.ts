@@ -2,6 +2,7 @@ import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { hostOf } from "./artifact-rig.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";
 
 describe("register", () => {
@@ -117,6 +118,17 @@ describe("register", () => {
       metadata: { module_path: "a", expected: "0".repeat(64) },
     });
     expect(modules.list()).toEqual([]);
+  });
+
+  it("takes the digest of the file or of all its code, and sees by the latter what changes in an import", async () => {
+    const { path, write } = await ownRoot({ "a.mjs": 'import "./b.mjs"; export default class A {}', "b.mjs": "1;" });
+    const { modules } = await rig({ root: path });
+    const { sha256, artifact } = await hostOf(path).resolve("a");
+    await modules.register("by_file", { modulePath: "a", sha256 });
+    await modules.register("by_artifact", { modulePath: "a", sha256: artifact });
+    await write("b.mjs", "2;");
+    await modules.load("by_file");
+    expect(await errorOf(modules.load("by_artifact"))).toMatchObject({ reason: "MODULE_DIGEST_MISMATCH" });
   });
 
   it("refuses what would close a cycle, with its path, in whatever order modules are registered", async () => {

@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/index.ts";
+import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
+import { createArtifactStore } from "../../../src/core/modules/host/artifact/store.ts";
+import { answering, hostOf, launch, refusal, run, tree } from "./artifact-rig.ts";
+
+const TEN_MINUTES = 10 * 60_000;
+const bytesOf = (text: string): Uint8Array => Buffer.from(text);
+const named = (text: string): [string, Uint8Array] => [digestOf(bytesOf(text)), bytesOf(text)];
+
+describe("artifacts on disk", () => {
+  it("are one file each, named by the digest of its bytes", async () => {
+    const artifactsDir = join(tree(), "deep/artifacts");
+    const host = hostOf(tree({ "entry.ts": answering("1") }), { artifactsDir });
+    const { artifact } = await host.resolve("entry");
+    await host.resolve("entry");
+    expect(readdirSync(artifactsDir)).toEqual([artifact]);
+    expect(digestOf(readFileSync(join(artifactsDir, artifact)))).toBe(artifact);
+  });
+
+  it("are started by another host on the same directory, without the files", async () => {
+    const artifactsDir = tree();
+    const first = hostOf(tree({ "entry.ts": answering('"kept"') }), { artifactsDir });
+    const module = await first.resolve("entry");
+    await first.close();
+    const second = hostOf(tree(), { artifactsDir });
+    expect(await run(await launch(second, module, "PROCESS"))).toBe("kept");
+  });
+
+  it.each<[string, (file: string) => void, string]>([
+    [
+      "damaged",
+      (file) => writeFileSync(file, Buffer.concat([readFileSync(file).subarray(0, -3), Buffer.from("#")])),
+      "is damaged",
+    ],
+    ["cut off", (file) => truncateSync(file, 20), "is damaged"],
+    ["emptied", (file) => truncateSync(file, 0), "is damaged"],
+  ])("that were %s are not run, and made anew by the next resolve", async (_, damage, problem) => {
+    const artifactsDir = tree();
+    const host = hostOf(tree({ "entry.ts": answering('"whole"') }), { artifactsDir });
+    const module = await host.resolve("entry");
+    damage(join(artifactsDir, module.artifact));
+    const error = await refusal(launch(host, module, "PROCESS"));
+    expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
+    expect(error.metadata.error).toContain(problem);
+    expect(await host.resolve("entry")).toEqual(module);
+    expect(await run(await launch(host, module, "PROCESS"))).toBe("whole");
+  });
+
+  it("that are missing are told so, and a digest that is none reads no file", async () => {
+    const artifactsDir = tree({ secret: "x" });
+    const host = hostOf(tree(), { artifactsDir });
+    for (const artifact of ["0".repeat(64), "", "../secret", "secret"]) {
+      const error = await refusal(launch(host, { modulePath: "m", sha256: "", artifact }, "THREAD"));
+      expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
+      expect(error.metadata.error).toBe(
+        `its artifact ${artifact} is not in ${artifactsDir}; load or swap m to make it anew`,
+      );
+    }
+  });
+
+  it("that were half written when the service was killed are swept away, other files are not", async () => {
+    const half = `${"a".repeat(64)}.1.tmp`;
+    const artifactsDir = tree({ [half]: "half", "notes.txt": "mine", "sub/x.tmp": "" });
+    const { artifact } = await hostOf(tree({ "entry.ts": answering("1") }), { artifactsDir }).resolve("entry");
+    expect(readdirSync(artifactsDir).sort()).toEqual([artifact, "notes.txt", "sub"].sort());
+  });
+
+  it("that cannot be written are an error of the store, until they can", async () => {
+    const directory = tree({ file: "in the way" });
+    const root = tree({ "entry.ts": answering("1") });
+    const host = hostOf(root, { artifactsDir: join(directory, "file/artifacts") });
+    expect((await refusal(host.resolve("entry"))).reason).toBe("STORE_UNAVAILABLE");
+    const store = createArtifactStore(createManualClock(), join(directory, "file"));
+    const put = (): Promise<void> => store.put(...named("a"));
+    expect((await refusal(put())).reason).toBe("STORE_UNAVAILABLE");
+    rmSync(join(directory, "file"));
+    await put();
+    expect(existsSync(join(directory, "file", named("a")[0]))).toBe(true);
+  });
+});
+
+describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (place) => {
+  const rig = (): { clock: ReturnType<typeof createManualClock>; store: ReturnType<typeof createArtifactStore> } => {
+    const clock = createManualClock();
+    return { clock, store: createArtifactStore(clock, place === "on disk" ? tree() : undefined) };
+  };
+
+  it("is deleted ten minutes after it was put or read last, not before", async () => {
+    const { clock, store } = rig();
+    const [[kept, a], [put, b], [read, c]] = [named("kept"), named("put"), named("read")];
+    await store.put(kept, a);
+    await store.put(read, c);
+    clock.advance(1);
+    await store.put(put, b);
+    clock.advance(TEN_MINUTES - 1);
+    await store.get(read);
+    await store.keep(new Set([kept]));
+    expect(Buffer.from(await store.get(put)).toString()).toBe("put");
+    clock.advance(TEN_MINUTES - 1);
+    await store.get(read);
+    clock.advance(1);
+    await store.keep(new Set([kept]));
+    await expect(store.get(put)).rejects.toThrow("is not in");
+    expect(Buffer.from(await store.get(read)).toString()).toBe("read");
+    expect(Buffer.from(await store.get(kept)).toString()).toBe("kept");
+  });
+
+  it("is there all the same for who puts it while the others are deleted", async () => {
+    const { clock, store } = rig();
+    const [digest, bytes] = named("again");
+    await store.put(digest, bytes);
+    clock.advance(TEN_MINUTES);
+    const deleting = store.keep(new Set());
+    await Promise.all([deleting, store.put(digest, bytes)]);
+    expect(Buffer.from(await store.get(digest)).toString()).toBe("again");
+  });
+});
+
+it("artifacts of a host are deleted unless they are to be kept", async () => {
+  const clock = createManualClock();
+  const artifactsDir = tree();
+  const host = hostOf(tree({ "a.ts": answering("1"), "b.ts": answering("2") }), { artifactsDir, clock });
+  const [a, b] = [await host.resolve("a"), await host.resolve("b")];
+  clock.advance(TEN_MINUTES);
+  await host.keepArtifacts(new Set([a.artifact]));
+  expect(readdirSync(artifactsDir)).toEqual([a.artifact]);
+  expect(b.artifact).not.toBe(a.artifact);
+});
