@@ -1,11 +1,14 @@
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
 import { createArtifactStore } from "../../../src/core/modules/host/artifact/store.ts";
 import { answering, hostOf, launch, refusal, run, tree } from "./artifact-rig.ts";
 
+const PUTTER = join(import.meta.dirname, "../../fixtures/artifacts/putter.ts");
 const TEN_MINUTES = 10 * 60_000;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 const named = (text: string): [string, Uint8Array] => [digestOf(bytesOf(text)), bytesOf(text)];
@@ -66,6 +69,21 @@ describe("artifacts on disk", () => {
     const artifactsDir = tree({ [half]: "half", "notes.txt": "mine", "sub/x.tmp": "" });
     const { artifact } = await hostOf(tree({ "entry.ts": answering("1") }), { artifactsDir }).resolve("entry");
     expect(readdirSync(artifactsDir).sort()).toEqual([artifact, "notes.txt", "sub"].sort());
+  });
+
+  it("are whole and there, once stored, though the service is killed in the middle of the next", async () => {
+    const artifactsDir = tree();
+    const putter = spawn(process.execPath, [PUTTER, artifactsDir], { stdio: ["ignore", "pipe", "inherit"] });
+    const stored: string[] = [];
+    for await (const digest of createInterface(putter.stdout)) {
+      stored.push(digest);
+      if (stored.length === 5) putter.kill("SIGKILL");
+    }
+    const store = createArtifactStore(createManualClock(), artifactsDir);
+    const there = readdirSync(artifactsDir).filter((name) => !name.endsWith(".tmp"));
+    expect(there).toEqual(expect.arrayContaining(stored));
+    for (const digest of there) expect((await store.get(digest)).length).toBe(4 * 1024 * 1024);
+    expect(readdirSync(artifactsDir).sort()).toEqual(there.sort());
   });
 
   it("that cannot be written are an error of the store, until they can", async () => {
