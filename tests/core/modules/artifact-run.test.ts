@@ -1,8 +1,11 @@
 import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../src/core/modules/host/host.ts";
 import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "./artifact-rig.ts";
+
+const BOOTSTRAP = new URL("../../../src/core/modules/host/bootstrap/names.ts", import.meta.url);
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
   const answer = async (files: Files, fsRead: readonly string[] = []): Promise<unknown> =>
@@ -82,7 +85,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
       "node_modules/other/required.cjs": 'exports.kind = "required";',
       "node_modules/other/addon.cjs": 'exports.kind = "addon";',
       "node_modules/@scope/esm/package.json":
-        '{ "type": "module", "exports": { ".": { "import": "./main.js" }, "./sub": "./sub.js" } }',
+        '{ "type": "module", "exports": { ".": { "module-sync": "./main.js", "import": "./no.js" }, "./sub": "./sub.js" } }',
       "node_modules/@scope/esm/main.js": 'export default "scoped";',
       "node_modules/@scope/esm/sub.js": 'export default "sub";',
     };
@@ -221,7 +224,16 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
       const instance = await launch(host, await host.resolve("entry"), isolation, [outside]);
       expect(await run(instance, join(outside, "shared.ts"))).toBe("shared more");
       const elsewhere = tree({ "shared.mjs": "export const shared = 1;" });
-      expect((await refusal(run(instance, join(elsewhere, "shared.mjs")))).reason).toBe("MODULE_METHOD_FAILED");
+      for (const path of [
+        join(elsewhere, "shared.mjs"),
+        fileURLToPath(BOOTSTRAP),
+        BOOTSTRAP.href,
+        "data:text/javascript,",
+        "a-package",
+      ]) {
+        const error = await refusal(run(instance, path));
+        expect(error.metadata.error).toContain("not in the module's artifact");
+      }
     });
   });
 });

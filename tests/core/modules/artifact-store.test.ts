@@ -1,14 +1,18 @@
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/index.ts";
+import { createManualClock, type ManualClock } from "../../../src/core/index.ts";
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
-import { createArtifactStore } from "../../../src/core/modules/host/artifact/store.ts";
+import { directoryShelf, memoryShelf, type Shelf } from "../../../src/core/modules/host/artifact/shelf.ts";
+import { type ArtifactStore, createArtifactStore } from "../../../src/core/modules/host/artifact/store.ts";
 import { answering, hostOf, launch, refusal, run, tree } from "./artifact-rig.ts";
 
 const PUTTER = join(import.meta.dirname, "../../fixtures/artifacts/putter.ts");
+/** 0 if it has just been renamed. */
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 const TEN_MINUTES = 10 * 60_000;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 const named = (text: string): [string, Uint8Array] => [digestOf(bytesOf(text)), bytesOf(text)];
@@ -73,16 +77,23 @@ describe("artifacts on disk", () => {
 
   it("are whole and there, once stored, though the service is killed in the middle of the next", async () => {
     const artifactsDir = tree();
-    const putter = spawn(process.execPath, [PUTTER, artifactsDir], { stdio: ["ignore", "pipe", "inherit"] });
+    const bytes = 16 * 1024 * 1024;
+    const args = [PUTTER, artifactsDir, String(bytes)];
+    const putter = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     const stored: string[] = [];
-    for await (const digest of createInterface(putter.stdout)) {
-      stored.push(digest);
-      if (stored.length === 5) putter.kill("SIGKILL");
+    createInterface(putter.stdout).on("line", (digest) => stored.push(digest));
+    const gone = once(putter, "close");
+    const sizes = (): number[] => readdirSync(artifactsDir).map((name) => sizeOf(join(artifactsDir, name)));
+    while (stored.length < 2 || !sizes().some((size) => size > 0 && size < bytes)) {
+      if (putter.exitCode !== null) throw new Error("it was never seen in the middle");
+      await new Promise((resolve) => setImmediate(resolve));
     }
-    const store = createArtifactStore(createManualClock(), artifactsDir);
+    putter.kill("SIGKILL");
+    await gone;
+    const store = createArtifactStore(createManualClock(), directoryShelf(artifactsDir));
     const there = readdirSync(artifactsDir).filter((name) => !name.endsWith(".tmp"));
     expect(there).toEqual(expect.arrayContaining(stored));
-    for (const digest of there) expect((await store.get(digest)).length).toBe(4 * 1024 * 1024);
+    for (const digest of there) expect((await store.get(digest)).length).toBe(bytes);
     expect(readdirSync(artifactsDir).sort()).toEqual(there.sort());
   });
 
@@ -91,7 +102,7 @@ describe("artifacts on disk", () => {
     const root = tree({ "entry.ts": answering("1") });
     const host = hostOf(root, { artifactsDir: join(directory, "file/artifacts") });
     expect((await refusal(host.resolve("entry"))).reason).toBe("STORE_UNAVAILABLE");
-    const store = createArtifactStore(createManualClock(), join(directory, "file"));
+    const store = createArtifactStore(createManualClock(), directoryShelf(join(directory, "file")));
     const put = (): Promise<void> => store.put(...named("a"));
     expect((await refusal(put())).reason).toBe("STORE_UNAVAILABLE");
     rmSync(join(directory, "file"));
@@ -101,9 +112,10 @@ describe("artifacts on disk", () => {
 });
 
 describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (place) => {
-  const rig = (): { clock: ReturnType<typeof createManualClock>; store: ReturnType<typeof createArtifactStore> } => {
+  const rig = (): { clock: ManualClock; shelf: Shelf; store: ArtifactStore } => {
     const clock = createManualClock();
-    return { clock, store: createArtifactStore(clock, place === "on disk" ? tree() : undefined) };
+    const shelf = { ...(place === "on disk" ? directoryShelf(tree()) : memoryShelf()) };
+    return { clock, shelf, store: createArtifactStore(clock, shelf) };
   };
 
   it("is deleted ten minutes after it was put or read last, not before", async () => {
@@ -127,12 +139,28 @@ describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (pla
   });
 
   it("is there all the same for who puts it while the others are deleted", async () => {
-    const { clock, store } = rig();
+    const { clock, shelf, store } = rig();
     const [digest, bytes] = named("again");
     await store.put(digest, bytes);
     clock.advance(TEN_MINUTES);
+    const { promise: decided, resolve: decide } = Promise.withResolvers<void>();
+    const { promise: goOn, resolve: letGoOn } = Promise.withResolvers<void>();
+    const { remove } = shelf;
+    shelf.remove = async (each) => {
+      decide();
+      await goOn;
+      await remove(each);
+    };
     const deleting = store.keep(new Set());
-    await Promise.all([deleting, store.put(digest, bytes)]);
+    await decided;
+    let isPut = false;
+    const putting = store.put(digest, bytes).then(() => {
+      isPut = true;
+    });
+    // Time enough for one that does not wait, to find it there and be content.
+    for (let turns = 0; turns < 100 && !isPut; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    letGoOn();
+    await Promise.all([deleting, putting]);
     expect(Buffer.from(await store.get(digest)).toString()).toBe("again");
   });
 });

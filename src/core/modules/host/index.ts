@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { HeliosError } from "../../errors.ts";
 import { openArtifact } from "./artifact/open.ts";
+import { directoryShelf, memoryShelf } from "./artifact/shelf.ts";
 import { createArtifactStore } from "./artifact/store.ts";
 import type { Channel } from "./channel.ts";
 import type { ModuleHost } from "./host.ts";
@@ -19,7 +20,10 @@ export interface ModuleHostDeps {
 
 /** Finds module files below `root` and brings them to life as processes and threads. */
 export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps): ModuleHost {
-  const artifacts = createArtifactStore(clock, artifactsDir);
+  const artifacts = createArtifactStore(
+    clock,
+    artifactsDir === undefined ? memoryShelf() : directoryShelf(artifactsDir),
+  );
   const living = new Map<Channel, Promise<void>>();
   let closed = false;
   return {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 import { HeliosError, messageOf } from "../../../errors.ts";
-import { directoryShelf, memoryShelf, type Shelf } from "./shelf.ts";
+import type { Shelf } from "./shelf.ts";
 
 /** How long what was put or read lately is kept, whoever does not know of it yet. */
 const RECENT_MS = 10 * 60_000;
@@ -16,9 +16,7 @@ export interface ArtifactStore {
   keep(digests: ReadonlySet<string>): Promise<void>;
 }
 
-/** `directory` absent: in memory. */
-export function createArtifactStore(clock: Clock, directory: string | undefined): ArtifactStore {
-  const shelf = directory === undefined ? memoryShelf() : directoryShelf(directory);
+export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
   const touched = new Map<string, number>();
   const touch = (digest: string): void => void touched.set(digest, clock.monotonic());
   let last: Promise<unknown> = Promise.resolve();

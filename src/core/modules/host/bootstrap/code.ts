@@ -19,11 +19,6 @@ export function serveCode({ root, entry, files, readable }: Code): string {
   );
   const directories = readable.map(realPath);
 
-  /** Where the build found that an import leads. */
-  const linkOf = (specifier: string, { parentURL, conditions }: ResolveHookContext): string | undefined => {
-    const from = parentURL === undefined ? undefined : byUrl.get(withoutQuery(parentURL));
-    return (conditions.includes("require") ? from?.requires : from?.imports)?.get(specifier);
-  };
   /** What it says itself, where it is no package: it may have been made up when it ran. */
   const urlIn = (specifier: string, { parentURL }: ResolveHookContext): URL | null =>
     URL.parse(isAbsolute(specifier) ? urlOf(specifier) : specifier, isRelative(specifier) ? parentURL : undefined);
@@ -31,14 +26,21 @@ export function serveCode({ root, entry, files, readable }: Code): string {
   registerHooks({
     resolve(specifier, context, nextResolve) {
       if (isBuiltin(specifier)) return nextResolve(specifier, context);
-      const link = linkOf(specifier, context);
+      const from = byUrl.get(withoutQuery(context.parentURL ?? ""));
+      // Where the build found that it leads.
+      const link = (isRequire(context) ? from?.requires : from?.imports)?.get(specifier);
       const named = urlIn(specifier, context);
       const linked = link === undefined ? undefined : urlOf(link) + (named?.search ?? "") + (named?.hash ?? "");
       const url = linked ?? named?.href ?? "";
       const held = byUrl.get(withoutQuery(url));
       if (held !== undefined) return { url, format: held.format, shortCircuit: true };
       if (directories.length === 0) throw notHeld(specifier, context);
-      const found = nextResolve(linked ?? specifier, context);
+      let found: ReturnType<typeof nextResolve>;
+      try {
+        found = nextResolve(linked ?? specifier, context);
+      } catch (error) {
+        throw from === undefined || linked !== undefined ? error : notHeld(specifier, context);
+      }
       const file = found.url.startsWith("file:") ? realPath(fileURLToPath(found.url)) : undefined;
       if (file !== undefined && directories.some((directory) => isWithin(directory, file))) return found;
       throw notHeld(specifier, context);
@@ -58,12 +60,14 @@ const isRelative = (specifier: string): boolean => /^\.{1,2}\//.test(specifier);
 
 const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, "");
 
-function notHeld(specifier: string, { conditions }: ResolveHookContext): Error {
+const isRequire = ({ conditions }: ResolveHookContext): boolean => conditions.includes("require");
+
+function notHeld(specifier: string, context: ResolveHookContext): Error {
   const message =
     `imports ${specifier}, which is not in the module's artifact: only files below the modules root that are imported ` +
     "by literal specifiers are; or grant fs_read for its directory";
   // The code by which a module that can do without it tells that it is not there.
-  const code = conditions.includes("require") ? "MODULE_NOT_FOUND" : "ERR_MODULE_NOT_FOUND";
+  const code = isRequire(context) ? "MODULE_NOT_FOUND" : "ERR_MODULE_NOT_FOUND";
   return Object.assign(new Error(message), { code });
 }
 
