@@ -639,7 +639,7 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
   swapId: string;
 
   /**
-   * Whether to swap although the same code with the same configuration serves already.
+   * Whether to swap although the same code with the same configuration serves already. Naming tests does the same.
    *
    * @generated from field: bool force = 8;
    */
@@ -1038,7 +1038,7 @@ export type SwapModulesRequest = Message<"helios.v1.SwapModulesRequest"> & {
   swapId: string;
 
   /**
-   * Whether to swap although the same code with the same configuration serves already.
+   * Whether to swap although the same code with the same configuration serves already. Naming tests does the same.
    *
    * @generated from field: bool force = 3;
    */

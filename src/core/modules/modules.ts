@@ -36,6 +36,7 @@ import {
 } from "./swap.ts";
 import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap-options.ts";
 import { createSwaps } from "./swaps.ts";
+import { sweepArtifacts } from "./sweep.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
 
@@ -172,6 +173,7 @@ export function createModules(deps: ModulesDeps): Modules {
   let gate: Gate | undefined;
   const journal = createJournal(feed, log, (swap) => flip(room, swap));
   const swaps = createSwaps(room, journal, { warmUp, gate: () => gate }, newId);
+  const endSweeps = sweepArtifacts(collection, host, clock, log);
   const settled = Promise.withResolvers<void>();
   let isSettled = false;
 
@@ -242,6 +244,7 @@ export function createModules(deps: ModulesDeps): Modules {
     },
     async close() {
       closing.abort(HeliosError.of("SERVER_DRAINING", {}));
+      endSweeps();
       supervisor.close();
       router.close();
       const idle = operations.close();

@@ -133,7 +133,8 @@ function planOf(room: Room, module: Module, options: ModuleSwapOptions, force: b
     suite: testSuite || registration.testSuite,
     testRun,
     activate: true,
-    force,
+    // Who names tests wants them run.
+    force: force || testSuite !== "" || testRun !== "",
     discardState,
   };
 }

@@ -22,7 +22,7 @@ async function onTrial(options: SwapOptions = {}, files?: { readonly v1: string;
     if (event.type === "started" && event.name === "bake") begun.resolve();
   });
   await begun.promise;
-  return { ...engine, clock, old, swapped };
+  return { ...engine, path: root.path, clock, old, swapped };
 }
 
 const serves = async ({ call }: Pick<Rig, "call">, version: number): Promise<void> => {
@@ -137,14 +137,13 @@ describe("a version on trial", () => {
   });
 
   it("is the old one again after a restart of the service", async () => {
-    const { modules, store, close, swapped } = await onTrial();
+    const { modules, store, path, close, swapped } = await onTrial();
     const ended = errorOf(swapped);
     await turn();
     expect(modules.get("a").record.generation).toBe(2);
     await close();
     expect(await ended).toMatchObject({ reason: "SERVER_DRAINING" });
-    const path = (modules.get("a").record.code as { readonly root?: string }).root;
-    const next = await rig({ store, ...(path === undefined ? {} : { root: path }) });
+    const next = await rig({ store, root: path });
     await next.modules.settled;
     expect(next.modules.get("a").record).toMatchObject({
       registration: { modulePath: "v1" },

@@ -58,7 +58,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const newId = (): string => `id-${++ids}`;
   const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
   const breakers = createBreakers({ feed, clock, newId, log });
-  const host = createModuleHost({ root, clock: hostClock });
+  const host = createModuleHost({ root, clock: hostClock, artifactsDir: await artifactsOf(store) });
   const source = { name: "modules.json", read: async () => modulesFile };
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source });
   const requests = createRequestLog({ feed, clock });
@@ -107,6 +107,18 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
       while (state(name) !== wanted) await feed.reached(feed.revision + 1);
     },
   };
+}
+
+const artifactDirs = new WeakMap<Store, Promise<string>>();
+
+/** The directory of a store's artifacts: what is started again on the same store finds them. */
+function artifactsOf(store: Store): Promise<string> {
+  const known = artifactDirs.get(store);
+  if (known !== undefined) return known;
+  const made = mkdtemp(join(tmpdir(), "helios-artifacts-"));
+  onTestFinished(async () => rm(await made, { recursive: true, force: true }));
+  artifactDirs.set(store, made);
+  return made;
 }
 
 /** The domain error that a promise rejects with. */
