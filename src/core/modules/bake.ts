@@ -57,7 +57,7 @@ async function bakeOne(
         timer = room.clock.setTimer(BREAKER_INTERVAL_MS, tick);
       };
       tick();
-      if (candidate !== undefined) candidate.gauge.listener = everySo(16, again);
+      if (candidate !== undefined) candidate.gauge.listener = (failed) => failed && again();
       void candidate?.instance.ended.then(again);
       await done;
     });
@@ -69,14 +69,6 @@ async function bakeOne(
     timer?.cancel();
     if (candidate !== undefined) candidate.gauge.listener = undefined;
   }
-}
-
-function everySo(count: number, run: () => void): () => void {
-  let seen = 0;
-  return () => {
-    seen += 1;
-    if (seen % count === 0) run();
-  };
 }
 
 function isOpen({ breakers }: Room, name: string): boolean {

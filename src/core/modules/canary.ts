@@ -23,9 +23,6 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
   });
   const look = (over: boolean): boolean => {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
-    // A whole comparison for each call would cost the callers.
-    const calls = candidate.gauge.callsSince(from.candidate);
-    if (!over && calls < limits.minCalls && calls % 16 !== 0) return false;
     const { candidate: seen, current } = report();
     const verdict = judgeCanary(seen, current, limits);
     if (typeof verdict === "object") throw new Error(verdict.because);
@@ -42,7 +39,10 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
         throw new Error("the module has state, which two versions cannot both answer from");
       }
       const { again, done } = observe(room.clock, durationMs, signal, look);
-      candidate.gauge.listener = again;
+      // Only then can the verdict be another one.
+      candidate.gauge.listener = (failed) => {
+        if (failed || candidate.gauge.callsSince(from.candidate) >= limits.minCalls) again();
+      };
       void candidate.instance.ended.then(again);
       lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < share * BUCKETS });
       await done;

@@ -13,15 +13,15 @@ export class Gauge {
   #calls = 0;
   #failures = 0;
   readonly #latencies = noLatencies();
-  /** Called after each call. */
-  listener: (() => void) | undefined;
+  /** Told of each call, whether the module has to answer for its failure. */
+  listener: ((failed: boolean) => void) | undefined;
 
   /** `failed`: the module has to answer for it. */
   record(failed: boolean, durationMs: number): void {
     this.#calls += 1;
     if (failed) this.#failures += 1;
     addLatency(this.#latencies, durationMs);
-    this.listener?.();
+    this.listener?.(failed);
   }
 
   read(): Reading {
