@@ -94,7 +94,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
   const startInstance = async (name: string, number: number, request: StartRequest): Promise<Instance> => {
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
-    const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, dependencies } = registration;
+    const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs, dependencies } = registration;
     const instance = await host.start(
       {
         name,
@@ -109,6 +109,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
         grants,
         maxHeapMb,
         startTimeoutMs,
+        blockTimeoutMs,
       },
       servicesOf(name, number, dependencies, request.peers),
     );

@@ -223,7 +223,7 @@ export function createModules(deps: ModulesDeps): Modules {
     rollBack: (name, options = {}, by) => rollBack(room, swaps, name, options, by),
     generations: (name) => listGenerations(room, name),
     swapUnderWay: (name) => swaps.underWay(name),
-    usage: () => undefined,
+    usage: (name) => router.lane(name).generation?.instance.lastUsage,
     invoke: (name, method, input, options) => router.invoke(name, method, input, options),
     addReloadHook: (name, hook) => warmUp.add(name, hook),
     useGate: (next) => {

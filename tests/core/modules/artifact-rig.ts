@@ -51,7 +51,10 @@ export function launch(
 ): Promise<Instance> {
   const grants: Grants = { fsRead, fsWrite: [], net: false, childProcess: false };
   const spec = { name: "under_test", version: "", defaultVersion: "0.0.0", generation: 1, module, isolation, grants };
-  return host.start({ ...spec, config: {}, env: {}, maxHeapMb: 64, startTimeoutMs: 10_000 }, SERVICES);
+  return host.start(
+    { ...spec, config: {}, env: {}, maxHeapMb: 64, blockTimeoutMs: 0, startTimeoutMs: 10_000 },
+    SERVICES,
+  );
 }
 
 /** What a module's method `run` answers. */

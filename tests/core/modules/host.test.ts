@@ -56,6 +56,7 @@ async function specOf(isolation: Isolation, path: string, spec: Partial<Instance
     grants: NO_GRANTS,
     maxHeapMb: 64,
     startTimeoutMs: 10_000,
+    blockTimeoutMs: 0,
     ...spec,
   };
 }

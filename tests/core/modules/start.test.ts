@@ -18,6 +18,7 @@ const spec: Launch = {
   grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
   maxHeapMb: 64,
   startTimeoutMs: 1000,
+  blockTimeoutMs: 5000,
 };
 const services: InstanceServices = {
   log: () => {},

@@ -283,7 +283,7 @@ describe("a swap that fails", () => {
     }`;
     const { path } = await ownRoot({ "a.js": source(""), "b.js": source("return new Promise(() => {});") });
     const { modules, breakers, load, call } = await rig({ clock: manual, hostClock, root: path });
-    await load("a", { callTimeoutMs: 2000 });
+    await load("a", { callTimeoutMs: 2000, blockTimeoutMs: 0 });
     const swapped = modules.swap("a", { newVersionPath: "b" });
     await holding.promise;
     const waiting = call("a", "one");

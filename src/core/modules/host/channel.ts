@@ -6,6 +6,8 @@ export interface ChannelEvents {
   message(value: unknown): void;
   /** A line that the module wrote to its standard output or error. */
   line(stream: "stdout" | "stderr", line: string): void;
+  /** It may hold more memory than it is allowed: its garbage, if collected, would tell. */
+  memoryHigh(): void;
   /** Once, last: how it ended; for people. */
   ended(description: string): void;
 }
@@ -14,8 +16,8 @@ export interface ChannelEvents {
 export interface Channel {
   /** Throws what cannot be sent; does nothing once the other side has ended. */
   send(message: ToInstance): void;
-  /** Ends the other side by force. */
-  kill(): void;
+  /** Ends the other side by force; `because`: how its ending is told, where it was not ending already. */
+  kill(because?: string): void;
 }
 
 /** Splits what a stream brings into lines, the last of them when it ends; very long ones are cut. */

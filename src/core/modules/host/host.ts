@@ -45,6 +45,8 @@ export interface InstanceSpec {
   readonly maxHeapMb: number;
   /** For import and `start(ctx)` together. */
   readonly startTimeoutMs: number;
+  /** Once started, how long its event loop may answer nothing before it is ended by force; 0: for ever. */
+  readonly blockTimeoutMs: number;
 }
 
 /** Where a call that a module makes comes from. */
@@ -97,7 +99,7 @@ export interface CallOptions {
 export interface Ending {
   /** Whether `stop` was called first. */
   readonly expected: boolean;
-  /** For people: `exit code 3`, `killed by SIGKILL`, `out of memory`, `uncaught: TypeError: …`. */
+  /** For people: `exit code 3`, `out of memory`, `event loop blocked for 5 s`, `uncaught: TypeError: …`. */
   readonly description: string;
 }
 
@@ -107,7 +109,10 @@ export interface Usage {
   readonly heapUsedBytes: number;
   /** Buffers and the like: memory outside of the heap. */
   readonly externalBytes: number;
-  /** Share of the time since the last reading (since the start, at the first) in which its event loop was at work. */
+  /**
+   * Share of the time in which its event loop was at work: since `usage` was last asked for (since its start, at first);
+   * in `lastUsage`, since the one before.
+   */
   readonly eventLoopUtilization: number;
 }
 
@@ -117,6 +122,8 @@ export interface Usage {
  */
 export interface Instance {
   readonly shape: InstanceShape;
+  /** What it used when it last told, about once a second; undefined until it first has. */
+  readonly lastUsage: Usage | undefined;
   /** Resolves once, when the instance has ended for whatever reason. */
   readonly ended: Promise<Ending>;
   /** `method` as the class spells it or in snake_case. */
@@ -155,6 +162,8 @@ export interface ModuleHost {
    * STORE_UNAVAILABLE.
    */
   keepArtifacts(digests: ReadonlySet<string>): Promise<void>;
+  /** Threads of ended instances that no force can end, while they are in a synchronous call of the system. */
+  readonly strandedThreads: number;
   /** Kills whatever still runs. */
   close(): Promise<void>;
 }

@@ -7,8 +7,8 @@ import type { Channel } from "./channel.ts";
 import type { ModuleHost } from "./host.ts";
 import { openProcess } from "./process.ts";
 import { realRootOf, resolveModule } from "./resolve.ts";
-import { startInstance } from "./start.ts";
-import { openThread } from "./thread.ts";
+import { type Open, startInstance } from "./start.ts";
+import { openThread, type ThreadDeps } from "./thread.ts";
 
 export interface ModuleHostDeps {
   /** The modules root: a directory. */
@@ -24,6 +24,13 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
     clock,
     artifactsDir === undefined ? memoryShelf() : directoryShelf(artifactsDir),
   );
+  let strandedThreads = 0;
+  const threads: ThreadDeps = {
+    clock,
+    stranded: (change) => {
+      strandedThreads += change;
+    },
+  };
   const living = new Map<Channel, Promise<void>>();
   let closed = false;
   return {
@@ -32,13 +39,16 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
       const code = await openArtifact(artifacts, spec);
       const launch = { ...spec, code, root: await realRootOf(root) };
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
-      const open = spec.isolation === "THREAD" ? openThread : openProcess;
+      const open: Open = spec.isolation === "THREAD" ? (...of) => openThread(...of, threads) : openProcess;
       return startInstance(launch, services, clock, open, (channel, ended) => {
         living.set(channel, ended);
         void ended.then(() => living.delete(channel));
       });
     },
     keepArtifacts: (digests) => artifacts.keep(digests),
+    get strandedThreads() {
+      return strandedThreads;
+    },
     async close() {
       closed = true;
       for (const channel of living.keys()) channel.kill();

@@ -35,6 +35,7 @@ export class LiveInstance implements Instance {
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
   #stopping = false;
+  #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
 
   constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock) {
@@ -46,6 +47,10 @@ export class LiveInstance implements Instance {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
+  }
+
+  get lastUsage(): Usage | undefined {
+    return this.#lastUsage;
   }
 
   async invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
@@ -113,6 +118,9 @@ export class LiveInstance implements Instance {
         pending?.reject(this.#methodFailed(pending.method, message.error));
         return;
       }
+      case "pong":
+        this.#lastUsage = message.usage;
+        return;
       default:
       // Of the start, for the log, or asked of the service: not of a call.
     }

@@ -1,10 +1,19 @@
 import { readFile } from "node:fs/promises";
+import type { Worker } from "node:worker_threads";
+import type { Usage } from "./host.ts";
 
-const INTERVAL_MS = 200;
+const MB = 1024 * 1024;
+const PROCESS_INTERVAL_MS = 200;
+/** In this time a thread can take some 200 MB. */
+const THREAD_INTERVAL_MS = 50;
+/** Each costs the module a full collection. */
+const COLLECT_INTERVAL_MS = 1000;
 /** Of Linux on every machine that Node runs on. */
 const PAGE_BYTES = 4096;
-/** What a process has besides its heap: Node itself, code, buffers of ordinary size. */
+/** What a process has besides its heap: Node itself, code, buffers of ordinary size. Of a thread: its buffers. */
 const BESIDES_HEAP_MB = 256;
+/** Where V8 cannot fit an array that grows by half into its limit, it ends the whole process, not the thread alone. */
+const CEILING_FACTOR = 3;
 
 /**
  * Calls back when a process holds more memory than its heap may and the rest needs: V8's own limit knows nothing of
@@ -12,7 +21,7 @@ const BESIDES_HEAP_MB = 256;
  * Returns what stops it.
  */
 export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void): () => void {
-  const limit = (maxHeapMb + BESIDES_HEAP_MB) * 1024 * 1024;
+  const limit = (maxHeapMb + BESIDES_HEAP_MB) * MB;
   const timer = setInterval(() => {
     readFile(`/proc/${pid}/statm`, "utf8").then(
       (statm) => {
@@ -23,7 +32,54 @@ export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void
       },
       () => clearInterval(timer),
     );
-  }, INTERVAL_MS);
+  }, PROCESS_INTERVAL_MS);
   timer.unref();
   return () => clearInterval(timer);
 }
+
+/** V8's own limit for the heap of a thread: well beyond what the thread is ended at. */
+export function heapCeilingMb(maxHeapMb: number): number {
+  return CEILING_FACTOR * hardLimitMb(maxHeapMb);
+}
+
+/** Whether a thread whose garbage was collected holds more than it may. */
+export function holdsTooMuch({ heapUsedBytes, externalBytes }: Usage, maxHeapMb: number): boolean {
+  return heapUsedBytes > maxHeapMb * MB || externalBytes > BESIDES_HEAP_MB * MB;
+}
+
+/**
+ * Looks at the memory of a thread from outside, whatever the thread does. `high`: it is at its limit, garbage and all;
+ * `exceeded`: it is so far beyond that nobody asks what of it is garbage. Returns what stops it.
+ */
+export function watchThreadMemory(
+  worker: Worker,
+  maxHeapMb: number,
+  { high, exceeded }: { high(): void; exceeded(): void },
+): () => void {
+  const hardLimit = hardLimitMb(maxHeapMb) * MB;
+  let looking = false;
+  let lastHigh = Number.NEGATIVE_INFINITY;
+  const look = async (): Promise<void> => {
+    const { used_heap_size, external_memory } = await worker.getHeapStatistics();
+    if (used_heap_size > hardLimit || external_memory > 2 * BESIDES_HEAP_MB * MB) return exceeded();
+    const usage = { heapUsedBytes: used_heap_size, externalBytes: external_memory, eventLoopUtilization: 0 };
+    if (!holdsTooMuch(usage, maxHeapMb) || performance.now() - lastHigh < COLLECT_INTERVAL_MS) return;
+    lastHigh = performance.now();
+    high();
+  };
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    look().then(
+      () => {
+        looking = false;
+      },
+      // It has ended.
+      () => clearInterval(timer),
+    );
+  }, THREAD_INTERVAL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+const hardLimitMb = (maxHeapMb: number): number => 2 * maxHeapMb + BESIDES_HEAP_MB;

@@ -17,6 +17,7 @@ export function openProcess(spec: Launch, events: ChannelEvents): Channel {
   });
   const pipe = child.stdio[LINK_FD] as Socket | null | undefined;
   let outOfMemory = false;
+  let because: string | undefined;
   let ended = false;
   const end = (description: string): void => {
     if (ended) return;
@@ -48,7 +49,15 @@ export function openProcess(spec: Launch, events: ChannelEvents): Channel {
     if (child.pid === undefined) end(`could not be started: ${error.message}`);
   });
   child.once("exit", (code, signal) => {
-    end(outOfMemory ? "out of memory" : signal === null ? `exit code ${code}` : `killed by ${signal}`);
+    end(
+      because !== undefined
+        ? because
+        : outOfMemory
+          ? "out of memory"
+          : signal === null
+            ? `exit code ${code}`
+            : `killed by ${signal}`,
+    );
   });
   readLines(child.stdout, (line) => events.line("stdout", line));
   readLines(child.stderr, (line) => {
@@ -59,8 +68,10 @@ export function openProcess(spec: Launch, events: ChannelEvents): Channel {
     send(message) {
       if (!ended && pipe?.writable) pipe.write(toFrame(message));
     },
-    kill() {
-      if (!ended) killGroup(child);
+    kill(reason) {
+      if (ended) return;
+      because ??= reason;
+      killGroup(child);
     },
   };
 }

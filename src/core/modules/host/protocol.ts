@@ -1,6 +1,6 @@
 import type { LogLevel } from "../../log.ts";
 import type { ArtifactFile } from "./artifact/artifact.ts";
-import type { InstanceShape, Payload } from "./host.ts";
+import type { InstanceShape, Payload, Usage } from "./host.ts";
 
 // What the service and an instance say to each other, the same over a process's channel and a thread's port.
 
@@ -44,6 +44,7 @@ export type ToInstance =
       readonly args: readonly unknown[];
     }
   | { readonly type: "usage"; readonly id: number; readonly collect: boolean }
+  | { readonly type: "ping" }
   | { readonly type: "cancel"; readonly id: number; readonly reason: string }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   | { readonly type: "refusal"; readonly id: number; readonly error: WireError };
@@ -57,6 +58,7 @@ export type FromInstance =
   | { readonly type: "failed"; readonly error: WireError }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
+  | { readonly type: "pong"; readonly usage: Usage }
   | {
       readonly type: "log";
       readonly level: LogLevel;
@@ -99,6 +101,10 @@ const shape: Check = (value) => {
   const told = (version === undefined || text(version)) && (stateSchema === undefined || scalar(stateSchema));
   return Array.isArray(methods) && methods.every(text) && told && flags;
 };
+const usage: Check = (value) => {
+  const { heapUsedBytes, externalBytes, eventLoopUtilization } = (object(value) ? value : {}) as Partial<Usage>;
+  return [heapUsedBytes, externalBytes, eventLoopUtilization].every(Number.isFinite);
+};
 
 const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Check>>>> = {
   step: { step: oneOf("import", "construct", "start") },
@@ -107,6 +113,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   failed: { error },
   result: { id: number, value: anything },
   error: { id: number, error },
+  pong: { usage },
   log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },
   call: { id: number, dependency: text, method: text, input: isPayload, within: number },
   flag: { id: number, name: text, context: object },

@@ -1,12 +1,14 @@
 import type { Clock } from "../../clock.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError, messageOf } from "../../errors.ts";
 import type { Artifact } from "./artifact/artifact.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";
 import type { Instance, InstanceServices, InstanceSpec } from "./host.ts";
 import { LiveInstance } from "./instance.ts";
 import { createInstanceLog } from "./instance-log.ts";
+import { holdsTooMuch } from "./memory.ts";
 import { type FromInstance, fromInstance, type StartStep, type WireError } from "./protocol.ts";
 import { createRequests } from "./requests.ts";
+import { startWatchdog, type Watchdog } from "./watchdog.ts";
 
 /** An instance to start, and the code that it runs. */
 export interface Launch extends InstanceSpec {
@@ -37,6 +39,7 @@ export function startInstance(
       (callId) => instance?.originOf(callId),
     );
     let instance: LiveInstance | undefined;
+    let watchdog: Watchdog | undefined;
     let step: StartStep = "import";
     let failure: HeliosError | undefined;
     let uncaught: string | undefined;
@@ -57,12 +60,19 @@ export function startInstance(
       else if (message.type === "ready") {
         timer.cancel();
         instance = new LiveInstance(spec, channel, message.shape, clock);
+        watchdog = startWatchdog({
+          clock,
+          blockTimeoutMs: spec.blockTimeoutMs,
+          ping: () => channel.send({ type: "ping" }),
+          blocked: (description) => channel.kill(description),
+        });
         resolve(instance);
       }
     };
     const events: ChannelEvents = {
       message(value) {
         const message = fromInstance(value);
+        watchdog?.heard(message !== undefined && ANSWERS.has(message.type));
         if (message === undefined) log("warn", "the module sent something that is not of the protocol", {});
         else if (message.type === "log") log(message.level, message.message, message.fields);
         else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
@@ -70,9 +80,19 @@ export function startInstance(
         else if (instance !== undefined) instance.receive(message);
         else starting(message);
       },
+      memoryHigh() {
+        instance?.usage({ collect: true }, COLLECT_TIMEOUT_MS).then(
+          (usage) => {
+            if (holdsTooMuch(usage, spec.maxHeapMb)) channel.kill("out of memory");
+          },
+          // One that does not answer is the watchdog's, or gets to the limit at which nobody asks it.
+          () => {},
+        );
+      },
       line: (stream, line) => log(stream === "stdout" ? "info" : "warn", line, { stream }),
       ended(description) {
         timer.cancel();
+        watchdog?.stop();
         hasGone();
         goneSignal.abort();
         const how = uncaught ?? description;
@@ -80,7 +100,12 @@ export function startInstance(
         else instance.end(how);
       },
     };
-    const channel = open(spec, events);
+    let channel: Channel;
+    try {
+      channel = open(spec, events);
+    } catch (error) {
+      return reject(loadFailed(`it could not be started: ${messageOf(error)}`));
+    }
     onChannel(channel, gone);
     const timer = clock.setTimer(spec.startTimeoutMs, () => {
       giveUp(loadFailed(`it took longer than ${spec.startTimeoutMs / 1000} s`));
@@ -98,6 +123,11 @@ export function startInstance(
     });
   });
 }
+
+const COLLECT_TIMEOUT_MS = 10_000;
+
+/** What a module's code cannot send without its event loop. */
+const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set(["result", "error", "pong"]);
 
 function tell({ name, message }: WireError): string {
   return name === "Error" ? message : `${name}: ${message}`;

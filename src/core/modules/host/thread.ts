@@ -1,28 +1,64 @@
 import { Worker } from "node:worker_threads";
+import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
+import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 
+/** How long an end by force may take: it takes some ms, unless the thread is in a synchronous call of the system. */
+const END_TIMEOUT_MS = 1000;
+
+export interface ThreadDeps {
+  readonly clock: Clock;
+  /** Told of each thread that no force ended, and of each of those that ended all the same. */
+  stranded(change: 1 | -1): void;
+}
+
 /** Opens a channel to a new thread of this process. */
-export function openThread(spec: InstanceSpec, events: ChannelEvents): Channel {
+export function openThread(spec: InstanceSpec, events: ChannelEvents, { clock, stranded }: ThreadDeps): Channel {
   const worker = new Worker(BOOTSTRAP, {
     env: { ...spec.env },
     execArgv: permissionFlags(spec),
-    resourceLimits: { maxOldGenerationSizeMb: spec.maxHeapMb },
+    resourceLimits: { maxOldGenerationSizeMb: heapCeilingMb(spec.maxHeapMb) },
     stdout: true,
     stderr: true,
   });
   let failure: string | undefined;
+  let killed = false;
   let ended = false;
-  worker.on("message", (message) => events.message(message));
+  const end = (description: string): void => {
+    ended = true;
+    stopWatching();
+    events.ended(description);
+  };
+  const kill = (because?: string): void => {
+    if (ended || killed) return;
+    killed = true;
+    failure ??= because;
+    void worker.terminate();
+    // What has arrived by then is taken first: the service itself may have been busy for so long.
+    clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
+  };
+  const strand = (): void => {
+    if (ended) return;
+    stranded(1);
+    worker.once("exit", () => stranded(-1));
+    end(`${failure ?? "ended by force"}; its thread cannot be ended and is left behind, in a synchronous call`);
+  };
+  const stopWatching = watchThreadMemory(worker, spec.maxHeapMb, {
+    high: () => events.memoryHigh(),
+    exceeded: () => kill("out of memory"),
+  });
+  worker.on("message", (message) => {
+    if (!ended) events.message(message);
+  });
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
-    failure = outOfMemory ? "out of memory" : `uncaught: ${messageOf(error)}`;
+    failure ??= outOfMemory ? "out of memory" : `uncaught: ${messageOf(error)}`;
   });
   worker.once("exit", (code) => {
-    ended = true;
-    events.ended(failure ?? `exit code ${code}`);
+    if (!ended) end(failure ?? `exit code ${code}`);
   });
   readLines(worker.stdout, (line) => events.line("stdout", line));
   readLines(worker.stderr, (line) => events.line("stderr", line));
@@ -30,6 +66,6 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents): Channel {
     send(message) {
       if (!ended) worker.postMessage(message);
     },
-    kill: () => void worker.terminate(),
+    kill,
   };
 }

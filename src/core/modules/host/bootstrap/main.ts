@@ -6,10 +6,13 @@ import { serveCode } from "./code.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
 import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
-import { readUsage } from "./usage.ts";
+import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
 
 const link = openLink();
+// Made before the module's code runs, which can put other functions in the place of Node's.
+const readUsage = createUsageReader();
+const readForPong = createUsageReader();
 const inProgress = new AsyncLocalStorage<number>();
 const cancellations = new Map<number, AbortController>();
 let context: Context | undefined;
@@ -36,6 +39,8 @@ async function handle(message: ToInstance): Promise<void> {
       return reply(message.id, () => lifecycle(message.method, message.args));
     case "usage":
       return reply(message.id, () => readUsage(message.collect));
+    case "ping":
+      return link.send({ type: "pong", usage: readForPong(false) });
     case "cancel":
       cancellations.get(message.id)?.abort(new DOMException(message.reason, "AbortError"));
       return;

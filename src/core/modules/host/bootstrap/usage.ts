@@ -7,19 +7,22 @@ import type { Usage } from "../host.ts";
 const { memoryUsage } = process;
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
 
-let last = eventLoopUtilization();
 let collectGarbage: (() => void) | undefined;
 
-export function readUsage(collect: boolean): Usage {
-  if (collect) {
-    collectGarbage ??= exposedCollector();
-    collectGarbage();
-  }
-  const { heapUsed, external } = memoryUsage();
-  const now = eventLoopUtilization();
-  const { utilization } = eventLoopUtilization(now, last);
-  last = now;
-  return { heapUsedBytes: heapUsed, externalBytes: external, eventLoopUtilization: utilization };
+/** Each reader tells how busy the event loop was since its own last reading. */
+export function createUsageReader(): (collect: boolean) => Usage {
+  let last = eventLoopUtilization();
+  return (collect) => {
+    if (collect) {
+      collectGarbage ??= exposedCollector();
+      collectGarbage();
+    }
+    const { heapUsed, external } = memoryUsage();
+    const now = eventLoopUtilization();
+    const { utilization } = eventLoopUtilization(now, last);
+    last = now;
+    return { heapUsedBytes: heapUsed, externalBytes: external, eventLoopUtilization: utilization };
+  };
 }
 
 function exposedCollector(): () => void {
