@@ -272,7 +272,7 @@ describe("a swap that fails", () => {
       ...manual,
       setTimer(delayMs, run) {
         // Of exportState, then of importState.
-        if (delayMs === 1000 && waits.push(delayMs) === 2) holding.resolve();
+        if (delayMs === 1200 && waits.push(delayMs) === 2) holding.resolve();
         return manual.setTimer(delayMs, run);
       },
     };
@@ -283,7 +283,7 @@ describe("a swap that fails", () => {
     }`;
     const { path } = await ownRoot({ "a.js": source(""), "b.js": source("return new Promise(() => {});") });
     const { modules, breakers, load, call } = await rig({ clock: manual, hostClock, root: path });
-    await load("a", { callTimeoutMs: 2000, blockTimeoutMs: 0 });
+    await load("a", { callTimeoutMs: 2400 });
     const swapped = modules.swap("a", { newVersionPath: "b" });
     await holding.promise;
     const waiting = call("a", "one");
@@ -292,11 +292,11 @@ describe("a swap that fails", () => {
     manual.advance(500);
     expect(await impatient).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { timeout: "0.5 s" } });
     expect(breakers.get("module:a").counts.failures).toBe(0);
-    manual.advance(500);
+    manual.advance(700);
     expect(await swapped).toMatchObject({
       swapped: false,
       failedStep: "hand_over",
-      failure: "importState of module a did not answer within 1 s",
+      failure: "importState of module a did not answer within 1.2 s",
     });
     expect(await waiting).toBe(1);
   });
