@@ -35,7 +35,11 @@ export async function startOwnServer(flags: readonly string[] = []): Promise<Own
     { stdio: ["ignore", "ignore", "inherit"] },
   );
   const baseUrl = `http://127.0.0.1:${port}`;
-  await ready(baseUrl, child);
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  await ready(baseUrl, child).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
   return {
     baseUrl,
     process: child,
@@ -45,7 +49,7 @@ export async function startOwnServer(flags: readonly string[] = []): Promise<Own
         child.kill("SIGTERM");
         await exited;
       }
-      await rm(directory, { recursive: true, force: true });
+      await remove();
       return child.exitCode;
     },
   };

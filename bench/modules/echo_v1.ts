@@ -1,0 +1,8 @@
+/** Answers with what it is given: without state, so that a swap needs no pause. */
+export default class Echo {
+  static readonly version: string = "1";
+
+  call({ id }: { readonly id: number }): { readonly id: number } {
+    return { id };
+  }
+}
