@@ -18,6 +18,8 @@ export interface Channel {
   send(message: ToInstance): void;
   /** Ends the other side by force; `because`: how its ending is told, where it was not ending already. */
   kill(because?: string): void;
+  /** The other side says that it has started a process. */
+  startedProcess?(pid: number): void;
 }
 
 /** Splits what a stream brings into lines, the last of them when it ends; very long ones are cut. */

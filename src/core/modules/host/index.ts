@@ -6,6 +6,7 @@ import { createArtifactStore } from "./artifact/store.ts";
 import type { Channel } from "./channel.ts";
 import type { ModuleHost } from "./host.ts";
 import { openProcess } from "./process.ts";
+import { createReaper } from "./reaper/index.ts";
 import { realRootOf, resolveModule } from "./resolve.ts";
 import { type Open, startInstance } from "./start.ts";
 import { openThread, type ThreadDeps } from "./thread.ts";
@@ -24,9 +25,11 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
     clock,
     artifactsDir === undefined ? memoryShelf() : directoryShelf(artifactsDir),
   );
+  const reaper = createReaper(clock);
   let strandedThreads = 0;
   const threads: ThreadDeps = {
     clock,
+    reaper,
     stranded: (change) => {
       strandedThreads += change;
     },
@@ -39,7 +42,8 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
       const code = await openArtifact(artifacts, spec);
       const launch = { ...spec, code, root: await realRootOf(root) };
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
-      const open: Open = spec.isolation === "THREAD" ? (...of) => openThread(...of, threads) : openProcess;
+      const open: Open =
+        spec.isolation === "THREAD" ? (...of) => openThread(...of, threads) : (...of) => openProcess(...of, reaper);
       return startInstance(launch, services, clock, open, (channel, ended) => {
         living.set(channel, ended);
         void ended.then(() => living.delete(channel));
@@ -53,6 +57,7 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
       closed = true;
       for (const channel of living.keys()) channel.kill();
       await Promise.all(living.values());
+      await reaper.close();
     },
   };
 }

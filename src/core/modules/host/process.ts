@@ -1,21 +1,27 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { createFrameReader, LINK_FD, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
+import type { Reaper } from "./reaper/index.ts";
+import { MARK_FD, type Root } from "./reaper/orders.ts";
+import { readDescriptor, readProcess } from "./reaper/processes.ts";
+
 import type { Launch } from "./start.ts";
 
 /** Opens a channel to a new process, the leader of a group of its own. */
-export function openProcess(spec: Launch, events: ChannelEvents): Channel {
+export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper): Channel {
   const args = [...permissionFlags(spec), `--max-old-space-size=${spec.maxHeapMb}`, BOOTSTRAP];
   const child = spawn(process.execPath, args, {
     cwd: spec.root,
     env: { ...spec.env },
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    stdio: spec.grants.childProcess ? MARKED_STDIO : STDIO,
     detached: true,
   });
-  const pipe = child.stdio[LINK_FD] as Socket | null | undefined;
+  const watched = child.pid === undefined ? undefined : reaper.watch(rootOf(child, child.pid));
+  // Where the service may open no more files, there is not even a list.
+  const pipe = (child.stdio as ChildProcess["stdio"] | undefined)?.[LINK_FD] as Socket | null | undefined;
   let outOfMemory = false;
   let because: string | undefined;
   let ended = false;
@@ -25,6 +31,7 @@ export function openProcess(spec: Launch, events: ChannelEvents): Channel {
     stopWatching();
     // What it has started must not outlive it.
     if (spec.grants.childProcess) killGroup(child);
+    watched?.ended();
     events.ended(description);
   };
   const stopWatching =
@@ -73,6 +80,23 @@ export function openProcess(spec: Launch, events: ChannelEvents): Channel {
       because ??= reason;
       killGroup(child);
     },
+  };
+}
+
+const STDIO: StdioOptions = ["ignore", "pipe", "pipe", "pipe"];
+const MARKED_STDIO: StdioOptions = Array.from({ length: MARK_FD + 1 }, (_, fd) =>
+  fd === MARK_FD ? "pipe" : ((STDIO[fd] as "ignore" | "pipe" | undefined) ?? "ignore"),
+);
+
+function rootOf(child: ChildProcess, pid: number): Root {
+  const mark = (child.stdio as ReadonlyArray<unknown>)[MARK_FD] as Socket | undefined;
+  // Nobody talks through it: that the others hold their end is all that it is for.
+  mark?.destroy();
+  return {
+    type: "process",
+    pid,
+    start: readProcess(pid)?.start,
+    mark: mark === undefined ? undefined : readDescriptor(pid, MARK_FD),
   };
 }
 

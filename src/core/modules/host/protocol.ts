@@ -59,6 +59,7 @@ export type FromInstance =
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
   | { readonly type: "pong"; readonly usage: Usage }
+  | { readonly type: "spawned"; readonly pid: number }
   | {
       readonly type: "log";
       readonly level: LogLevel;
@@ -114,6 +115,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   result: { id: number, value: anything },
   error: { id: number, error },
   pong: { usage },
+  spawned: { pid: number },
   log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },
   call: { id: number, dependency: text, method: text, input: isPayload, within: number },
   flag: { id: number, name: text, context: object },

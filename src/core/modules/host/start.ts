@@ -76,6 +76,7 @@ export function startInstance(
         if (message === undefined) log("warn", "the module sent something that is not of the protocol", {});
         else if (message.type === "log") log(message.level, message.message, message.fields);
         else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
+        else if (message.type === "spawned") channel.startedProcess?.(message.pid);
         else if (message.type === "call" || message.type === "flag") void serve(message);
         else if (instance !== undefined) instance.receive(message);
         else starting(message);

@@ -5,37 +5,57 @@ import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
+import type { Reaper, Watched } from "./reaper/index.ts";
+import { findThread } from "./reaper/processes.ts";
 
 /** How long an end by force may take: it takes some ms, unless the thread is in a synchronous call of the system. */
 const END_TIMEOUT_MS = 1000;
+
+/** Each has a name of its own, by which the kernel knows it. */
+let threads = 0;
 
 export interface ThreadDeps {
   readonly clock: Clock;
   /** Told of each thread that no force ended, and of each of those that ended all the same. */
   stranded(change: 1 | -1): void;
+  readonly reaper: Reaper;
 }
 
 /** Opens a channel to a new thread of this process. */
-export function openThread(spec: InstanceSpec, events: ChannelEvents, { clock, stranded }: ThreadDeps): Channel {
+export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: ThreadDeps): Channel {
+  const { clock, stranded, reaper } = deps;
+  threads += 1;
+  const name = `helios-${threads}`;
   const worker = new Worker(BOOTSTRAP, {
     env: { ...spec.env },
     execArgv: permissionFlags(spec),
     resourceLimits: { maxOldGenerationSizeMb: heapCeilingMb(spec.maxHeapMb) },
     stdout: true,
     stderr: true,
+    name,
   });
+  let watched: Watched | undefined;
+  if (spec.grants.childProcess) {
+    worker.once("online", () => {
+      const tid = findThread(name);
+      if (tid !== undefined && !ended) watched = reaper.watch({ type: "thread", pid: process.pid, tid });
+    });
+  }
   let failure: string | undefined;
   let killed = false;
   let ended = false;
   const end = (description: string): void => {
     ended = true;
     stopWatching();
+    watched?.ended();
     events.ended(description);
   };
   const kill = (because?: string): void => {
     if (ended || killed) return;
     killed = true;
     failure ??= because;
+    // What it waits for may be one of them.
+    watched?.sweep();
     void worker.terminate();
     // What has arrived by then is taken first: the service itself may have been busy for so long.
     clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
@@ -66,6 +86,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, { clock, s
     send(message) {
       if (!ended) worker.postMessage(message);
     },
+    startedProcess: (pid) => watched?.child(pid),
     kill,
   };
 }

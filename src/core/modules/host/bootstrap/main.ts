@@ -6,6 +6,7 @@ import { serveCode } from "./code.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
 import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
+import { reportProcesses } from "./spawned.ts";
 import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
 
@@ -25,6 +26,7 @@ const fatal = (thrown: unknown): void => {
 process.on("uncaughtException", fatal);
 process.on("unhandledRejection", fatal);
 
+reportProcesses(link);
 link.onMessage((message) => {
   void handle(message).catch(fatal);
 });

@@ -1,0 +1,86 @@
+import { MARK_FD, type Root } from "./orders.ts";
+import { childrenOfThread, type ProcessInfo, type ProcessTable, readDescriptor, readProcesses } from "./processes.ts";
+
+/** A root that may have started processes, and those of them that were seen. */
+export class Family {
+  readonly #root: Root;
+  /** When each started, by its pid, which alone may be another's by now; undefined: before anybody could look. */
+  readonly #seen = new Map<number, string | undefined>();
+
+  constructor(root: Root) {
+    this.#root = root;
+    if (root.type === "process") this.#seen.set(root.pid, root.start);
+  }
+
+  /** Whether it has to be looked at while it lives. */
+  get grows(): boolean {
+    return this.#root.type === "thread" || this.#root.mark !== undefined;
+  }
+
+  add(pid: number, start: string | undefined): void {
+    this.#seen.set(pid, start);
+  }
+
+  /** Takes note of those who belong to it now, and gives them: later their parents may be gone. */
+  remember(table: ProcessTable): ProcessInfo[] {
+    const members = this.#members(table);
+    const led = new Set([...table.values()].flatMap(({ group, session }) => [group, session]));
+    for (const [pid, start] of this.#seen) if (!this.#isLed(table, pid, start, led)) this.#seen.delete(pid);
+    for (const { pid, start } of members) this.#seen.set(pid, start);
+    return members;
+  }
+
+  /** Ends all of them, those too that are started meanwhile: what is stopped starts nothing. */
+  sweep(): void {
+    const root = this.#root;
+    if (root.type === "process" && root.start === undefined) {
+      signal(-root.pid, "SIGKILL");
+      return;
+    }
+    const stopped = new Set<number>();
+    for (let found = true; found; ) {
+      found = false;
+      for (const { pid, zombie } of this.remember(readProcesses())) {
+        if (zombie || stopped.has(pid)) continue;
+        stopped.add(pid);
+        found = true;
+        signal(pid, "SIGSTOP");
+      }
+    }
+    for (const pid of stopped) signal(pid, "SIGKILL");
+  }
+
+  #members(table: ProcessTable): ProcessInfo[] {
+    const root = this.#root;
+    const seen = this.#seen;
+    const children = new Set(root.type === "thread" ? childrenOfThread(root.pid, root.tid) : []);
+    const mark = root.type === "process" ? root.mark : undefined;
+    // The number of a group or session is given to nobody else while one of it lives.
+    const isLeader = (pid: number): boolean =>
+      seen.has(pid) && (table.get(pid)?.start ?? seen.get(pid)) === seen.get(pid);
+    const belongs = ({ pid, group, session, start }: ProcessInfo): boolean =>
+      seen.get(pid) === start ||
+      isLeader(group) ||
+      isLeader(session) ||
+      children.has(pid) ||
+      (mark !== undefined && readDescriptor(pid, MARK_FD) === mark);
+    const members = new Set([...table.values()].filter(belongs));
+    const byParent = Map.groupBy(table.values(), ({ parent }) => parent);
+    // A set takes what is added while it is walked.
+    for (const { pid } of members) for (const child of byParent.get(pid) ?? []) members.add(child);
+    return [...members];
+  }
+
+  /** Whether somebody is left whose group or session it led, while its number is nobody's. */
+  #isLed(table: ProcessTable, pid: number, start: string | undefined, led: ReadonlySet<number>): boolean {
+    return led.has(pid) && (table.get(pid)?.start ?? start) === start;
+  }
+}
+
+function signal(pid: number, name: "SIGSTOP" | "SIGKILL"): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}

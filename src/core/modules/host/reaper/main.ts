@@ -1,0 +1,53 @@
+// A process beside the service that lives as long as the service's end of a pipe is open. Then it ends whatever module
+// processes are left: one whose event loop is blocked does not see that the service is gone.
+import { Family } from "./family.ts";
+import type { Order } from "./orders.ts";
+import { readProcesses } from "./processes.ts";
+
+/** Who leaves its parents within this time, and hides besides, is not seen. */
+const LOOK_INTERVAL_MS = 500;
+
+const families = new Map<number, Family>();
+
+function obey(order: Order): void {
+  switch (order.type) {
+    case "root":
+      families.set(order.id, new Family(order.root));
+      return;
+    case "child":
+      families.get(order.id)?.add(order.pid, order.start);
+      return;
+    case "sweep":
+      families.get(order.id)?.sweep();
+      return;
+    case "ended": {
+      const family = families.get(order.id);
+      families.delete(order.id);
+      if (family?.grows) family.sweep();
+    }
+  }
+}
+
+function end(): void {
+  for (const family of families.values()) family.sweep();
+  process.exit(0);
+}
+
+setInterval(() => {
+  const growing = [...families.values()].filter(({ grows }) => grows);
+  if (growing.length === 0) return;
+  const table = readProcesses();
+  for (const family of growing) family.remember(table);
+}, LOOK_INTERVAL_MS);
+
+let rest = "";
+process.stdin.setEncoding("utf8");
+process.stdin.on("data", (chunk: string) => {
+  const lines = (rest + chunk).split("\n");
+  rest = lines.pop() ?? "";
+  for (const line of lines) obey(JSON.parse(line) as Order);
+});
+process.stdin.once("close", end);
+process.stdin.on("error", () => {});
+// Whoever ends the service's whole group means the service, which has not ended its modules then.
+for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => {});
