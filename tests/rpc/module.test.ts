@@ -1,53 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { enumName, errorInfo } from "../../clients/typescript/src/index.ts";
+import { enumName } from "../../clients/typescript/src/index.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Isolation, ModuleState, ModuleStateSchema } from "../../gen/helios/v1/module_pb.ts";
-import { ModuleService, type WatchModulesResponse } from "../../gen/helios/v1/module_service_pb.ts";
-import { type Clock, createManualClock, systemClock } from "../../src/core/index.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
-import { createModuleService } from "../../src/server/services/module.ts";
-import { createReplays } from "../../src/server/services/replays.ts";
-import { type Rig, rig, turn } from "../core/modules/rig.ts";
-
-type ModuleClient = Client<typeof ModuleService>;
-
-/** The service as it is served, but for the socket, over real modules. */
-async function serve(clock: Clock = systemClock): Promise<{ client: ModuleClient; engine: Rig }> {
-  const engine = await rig({ clock });
-  const interceptors = [
-    createErrorMapping(
-      () => "error-id",
-      (_, error) => {
-        throw error;
-      },
-    ),
-    createValidation([ModuleService]),
-  ];
-  const service = createReplays(engine.requests)(
-    ModuleService,
-    createModuleService({ modules: engine.modules, clock }),
-  );
-  const transport = createRouterTransport((router) => router.service(ModuleService, service), {
-    router: { interceptors },
-  });
-  return { client: createClient(ModuleService, transport), engine };
-}
-
-/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
-async function failure(call: Promise<unknown>) {
-  try {
-    await call;
-  } catch (thrown) {
-    const error = ConnectError.from(thrown);
-    const { reason, metadata } = errorInfo(error) ?? {};
-    return { code: Code[error.code], reason, metadata: metadata ?? {}, error };
-  }
-  throw new Error("the call succeeded");
-}
+import type { WatchModulesResponse } from "../../gen/helios/v1/module_service_pb.ts";
+import { createManualClock } from "../../src/core/index.ts";
+import { turn } from "../core/modules/rig.ts";
+import { failure, serve } from "./module-rig.ts";
 
 const echo = { name: "echo", modulePath: "echo_v1" };
 const who = { actor: "ana", reason: "because" };
@@ -66,6 +26,8 @@ describe("ModuleService", () => {
       grants: { fsRead: ["/data"], fsWrite: ["/tmp"], net: true, childProcess: true },
       startTimeout: { seconds: 20n },
       callTimeout: { nanos: 250_000_000 },
+      blockTimeout: { seconds: 2n },
+      pureMethods: ["echo"],
       maxHeapMb: 64,
       concurrency: 2,
       testSuite: "trading",
@@ -119,6 +81,9 @@ describe("ModuleService", () => {
       grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
       startTimeout: { seconds: 10n },
       callTimeout: { seconds: 30n },
+      blockTimeout: { seconds: 5n },
+      pureMethods: [],
+      configVersion: 1,
       maxHeapMb: 256,
       concurrency: 64,
       breaker: { failureThreshold: 5, timeout: { seconds: 60n } },

@@ -19,6 +19,8 @@ export interface Invocation {
 export interface InvokeOptions extends CallOptions {
   /** Makes a retry safe; see InvokeModuleRequest. */
   readonly idempotencyKey?: string;
+  /** Whom the call is for: calls with the same key get the same version while a new one answers some of the callers. */
+  readonly routingKey?: string;
 }
 
 /** Calls a method of a module with a JSON value or bytes. Throws what the service answers; see `errorInfo`. */
@@ -27,13 +29,14 @@ export async function invoke(
   name: string,
   method: string,
   input: JsonValue | Uint8Array = null,
-  { idempotencyKey = "", ...callOptions }: InvokeOptions = {},
+  { idempotencyKey = "", routingKey = "", ...callOptions }: InvokeOptions = {},
 ): Promise<Invocation> {
   const payload =
     input instanceof Uint8Array
       ? ({ case: "binary", value: input } as const)
       : ({ case: "json", value: fromJson(ValueSchema, input) } as const);
-  const answer = await client.modules.invokeModule({ name, method, input: payload, idempotencyKey }, callOptions);
+  const request = { name, method, input: payload, idempotencyKey, routingKey };
+  const answer = await client.modules.invokeModule(request, callOptions);
   const { output, version, generation, answeredBy, duration } = answer;
   return {
     output: output.case === "json" ? toJson(ValueSchema, output.value) : (output.value ?? null),

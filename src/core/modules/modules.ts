@@ -216,8 +216,8 @@ export function createModules(deps: ModulesDeps): Modules {
     swapAll: async (modules, options = {}, by) => swapModules(room, swaps, modules, options, by),
     async cancelSwap(name, swapId = "", by) {
       getModule(room, name);
-      const who = by?.actor === undefined ? "" : ` by ${by.actor}`;
-      const why = by?.reason === undefined ? "" : `: ${by.reason}`;
+      const who = by?.actor ? ` by ${by.actor}` : "";
+      const why = by?.reason ? `: ${by.reason}` : "";
       return resultOf(room, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
     },
     rollBack: (name, options = {}, by) => rollBack(room, swaps, name, options, by),

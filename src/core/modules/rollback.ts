@@ -30,7 +30,7 @@ export async function rollBack(
   if (generation === 0 && record.bake !== undefined) {
     if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
       throw mismatch(name, expectedGeneration, record.generation);
-    const outcome = await swaps.goBack(name, by?.reason ?? "it was rolled back");
+    const outcome = await swaps.goBack(name, by?.reason || "it was rolled back");
     if (outcome !== undefined) {
       const { failedStep: _, failure: __, ...result } = resultOf(room, outcome, name);
       const { fromVersion, toVersion } = result;

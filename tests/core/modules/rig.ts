@@ -116,7 +116,7 @@ function artifactsOf(store: Store): Promise<string> {
   const known = artifactDirs.get(store);
   if (known !== undefined) return known;
   const made = mkdtemp(join(tmpdir(), "helios-artifacts-"));
-  onTestFinished(async () => rm(await made, { recursive: true, force: true }));
+  onTestFinished(async () => rm(await made, { recursive: true, force: true, maxRetries: 5 }));
   artifactDirs.set(store, made);
   return made;
 }

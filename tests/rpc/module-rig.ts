@@ -1,0 +1,45 @@
+import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { errorInfo } from "../../clients/typescript/src/index.ts";
+import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
+import { type Clock, systemClock } from "../../src/core/index.ts";
+import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
+import { createValidation } from "../../src/server/interceptors/validation.ts";
+import { createModuleService } from "../../src/server/services/module.ts";
+import { createReplays } from "../../src/server/services/replays.ts";
+import { type Rig, rig } from "../core/modules/rig.ts";
+
+export type ModuleClient = Client<typeof ModuleService>;
+
+/** The service as it is served, but for the socket, over real modules. */
+export async function serve(clock: Clock = systemClock): Promise<{ client: ModuleClient; engine: Rig }> {
+  const engine = await rig({ clock });
+  const interceptors = [
+    createErrorMapping(
+      () => "error-id",
+      (_, error) => {
+        throw error;
+      },
+    ),
+    createValidation([ModuleService]),
+  ];
+  const service = createReplays(engine.requests)(
+    ModuleService,
+    createModuleService({ modules: engine.modules, clock }),
+  );
+  const transport = createRouterTransport((router) => router.service(ModuleService, service), {
+    router: { interceptors },
+  });
+  return { client: createClient(ModuleService, transport), engine };
+}
+
+/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
+export async function failure(call: Promise<unknown>) {
+  try {
+    await call;
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    const { reason, metadata } = errorInfo(error) ?? {};
+    return { code: Code[error.code], reason, metadata: metadata ?? {}, error };
+  }
+  throw new Error("the call succeeded");
+}
