@@ -61,6 +61,11 @@ export interface Engine {
   /** The store's revision up to which everything is applied. */
   revision(): number;
   status(): EngineStatus;
+  /**
+   * Threads of modules that nothing but the end of this process ends: while there are any, `process.exit` waits for them
+   * for ever.
+   */
+  strandedThreads(): number;
   /** Ends every watch with that error, and refuses new ones. */
   endWatches(error: HeliosError): void;
   /** Stops all modules and closes the store. What was desired is started again by the next engine on the same data. */
@@ -124,6 +129,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     requests,
     revision: () => feed.revision,
     status,
+    strandedThreads: () => host.strandedThreads,
     endWatches: (error) => {
       for (const hub of hubs) hub.end(error);
     },

@@ -22,7 +22,7 @@ if (command.kind === "print") {
   const logging = createLogging({ level: config.logLevel, directory: config.logDir, terminal });
   process.on("uncaughtException", (error) => {
     logging.server("error", "uncaught exception; ending", { error: error.stack });
-    process.exit(EXIT_FAILURE);
+    endAtOnce();
   });
   await serve(config, logging).catch((error: unknown) => {
     const { message, ...fields } = explain(error);
@@ -50,15 +50,25 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     // Who asks twice does not want to wait.
-    if (stopping) process.exit(EXIT_FAILURE);
+    if (stopping) endAtOnce();
     stopping = true;
     tell("info", "draining", { signal });
     await server.drain();
     await engine.close();
+    const threads = engine.strandedThreads();
+    if (threads > 0) {
+      tell("warn", "ending by SIGKILL: threads of modules are in synchronous calls that nothing can end", { threads });
+      endAtOnce();
+    }
     tell("info", "stopped");
     process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+}
+
+/** `process.exit` waits for every thread, for ever if one is in a synchronous call. Whatever is logged was written. */
+function endAtOnce(): void {
+  process.kill(process.pid, "SIGKILL");
 }
 
 function sourceFile(name: string, tell: Logging["server"]): SourceFile {
