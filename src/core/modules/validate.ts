@@ -9,6 +9,15 @@ const NAME_LIMIT = 120;
 const LIST_LIMIT = 100;
 const MAX_ENV_CHARS = 32_768;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+/** Read by Node or the loader: loads other code, finds it elsewhere, opens a channel, or writes where nothing was granted. */
+const CHANGES_CODE = new RegExp(
+  `^(${[
+    "NODE_(OPTIONS|PATH|REPL_EXTERNAL_MODULE|PRESERVE_SYMLINKS(_MAIN)?|COMPILE_CACHE(_PORTABLE)?|V8_COVERAGE)",
+    "NODE_(CHANNEL_FD|CHANNEL_SERIALIZATION_MODE|UNIQUE_ID|TEST_CONTEXT|REDIRECT_WARNINGS)",
+    "(LD|DYLD)_.*",
+    "GCONV_PATH|OPENSSL_(CONF|MODULES|ENGINES)",
+  ].join("|")})$`,
+);
 const ISOLATIONS = ["PROCESS", "THREAD"] as const;
 
 /** The first rule that a module's name breaks. */
@@ -101,6 +110,10 @@ function envViolation(env: unknown): Violation | undefined {
     const path = ["env", key];
     if (key.length > 128 || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
       return { path, problem: "no name for a variable", expected: "letters, digits and _, no digit first" };
+    }
+    if (CHANGES_CODE.test(key)) {
+      const problem = `${key} would change which code runs, or what it may do`;
+      return { path, problem, expected: "variables that the module itself reads" };
     }
     // The value may be a secret: it stays out of the message.
     if (typeof value !== "string" || value.length > MAX_ENV_CHARS || value.includes("\0")) {

@@ -205,6 +205,33 @@ describe("register", () => {
     expect(modules.list()).toEqual([]);
   });
 
+  it.each([
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_REPL_EXTERNAL_MODULE",
+    "NODE_CHANNEL_FD",
+    "NODE_V8_COVERAGE",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "OPENSSL_CONF",
+  ])("refuses the variable %s, and does not tell its value", async (variable) => {
+    const { modules } = await rig();
+    const error = await errorOf(
+      modules.register("m", { modulePath: "echo_v1", env: { OWN: "1", [variable]: "secret" } }),
+    );
+    expect(error).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field: `env.${variable}` } });
+    expect(error.message).toContain(`${variable} would change which code runs`);
+    expect(error.message).not.toContain("secret");
+  });
+
+  it("takes variables that merely look like those", async () => {
+    const { modules } = await rig();
+    const env = { NODE_ENV: "production", NODE_EXTRA_CA_CERTS: "/etc/ca.pem", LD: "1", MY_LD_PRELOAD: "1" };
+    await modules.register("m", { modulePath: "echo_v1", env });
+    expect(modules.get("m").record.registration.env).toEqual(env);
+  });
+
   it.each(["", "-a", "a b", "x".repeat(121)])("refuses the name %j", async (name) => {
     const { modules } = await rig();
     const error = await errorOf(modules.register(name, { modulePath: "echo_v1" }));
