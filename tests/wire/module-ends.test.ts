@@ -75,6 +75,9 @@ describe("a service with a thread that nothing can end", () => {
     await client.modules.loadModule({ name });
     const deriving = invoke(client, name, "derive").catch((error: unknown) => error);
     expect(String(await deriving)).toContain("event loop blocked for 5 s");
+    while ((await invoke(client, name, "echo", 1).catch(() => undefined)) === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     const exited = once(own.process, "exit");
     own.process.kill("SIGTERM");
     expect(await exited).toEqual([null, "SIGKILL"]);

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { Clock } from "../../clock.ts";
+import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
@@ -44,8 +44,10 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
   let failure: string | undefined;
   let killed = false;
   let ended = false;
+  let timer: Timer | undefined;
   const end = (description: string): void => {
     ended = true;
+    timer?.cancel();
     stopWatching();
     watched?.ended();
     events.ended(description);
@@ -58,7 +60,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
     watched?.sweep();
     void worker.terminate();
     // What has arrived by then is taken first: the service itself may have been busy for so long.
-    clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
+    timer = clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
   };
   const strand = (): void => {
     if (ended) return;
