@@ -82,7 +82,7 @@ it("a reaper that is killed is replaced, and the next one knows all", async () =
   const marker = newMarker();
   const { start } = hostRig();
   const instance = await start("PROCESS", "spawning", GRANTED);
-  const [first = 0] = reapers();
+  const [first = Number.NaN] = reapers();
   process.kill(first, "SIGKILL");
   await until(() => reapers().length === 1 && !reapers().includes(first));
   await call(instance, "daemon", marker);

@@ -38,12 +38,12 @@ export class Family {
       return;
     }
     const stopped = new Set<number>();
-    for (let found = true; found; ) {
-      found = false;
+    // One that starts another and ends, while the table is read, may leave neither of them in it.
+    for (let nobody = 0; nobody < 2; nobody += 1) {
       for (const { pid, zombie } of this.remember(readProcesses())) {
         if (zombie || stopped.has(pid)) continue;
         stopped.add(pid);
-        found = true;
+        nobody = -1;
         signal(pid, "SIGSTOP");
       }
     }

@@ -8,6 +8,8 @@ import { readProcesses } from "./processes.ts";
 const LOOK_INTERVAL_MS = 500;
 
 const families = new Map<number, Family>();
+/** Of roots that have ended: looked at once more. */
+const left = new Set<Family>();
 
 function obey(order: Order): void {
   switch (order.type) {
@@ -23,17 +25,21 @@ function obey(order: Order): void {
     case "ended": {
       const family = families.get(order.id);
       families.delete(order.id);
-      if (family?.grows) family.sweep();
+      if (!family?.grows) return;
+      family.sweep();
+      left.add(family);
     }
   }
 }
 
 function end(): void {
-  for (const family of families.values()) family.sweep();
+  for (const family of [...families.values(), ...left]) family.sweep();
   process.exit(0);
 }
 
 setInterval(() => {
+  for (const family of left) family.sweep();
+  left.clear();
   const growing = [...families.values()].filter(({ grows }) => grows);
   if (growing.length === 0) return;
   const table = readProcesses();
