@@ -5,14 +5,14 @@ export interface Percentiles {
   readonly max: number;
 }
 
-export function percentiles(durationsMs: readonly number[]): Percentiles {
-  const sorted = [...durationsMs].sort((a, b) => a - b);
-  const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
+export function percentiles(durationsMs: readonly number[], digits = 2): Percentiles {
+  const sorted = Float64Array.from(durationsMs).sort();
+  const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0, digits);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-export function round(ms: number): number {
-  return Number(ms.toFixed(2));
+export function round(ms: number, digits = 2): number {
+  return Number(ms.toFixed(digits));
 }
 
 export function tell({ p50, p99, max }: Percentiles): string {

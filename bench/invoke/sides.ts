@@ -1,0 +1,52 @@
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { createEngine, type Isolation, type Payload } from "../../src/core/index.ts";
+
+/** A way to have a payload echoed. */
+export interface Side {
+  readonly name: string;
+  call(payload: Payload): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+const ECHO = fileURLToPath(new URL("./echo.mjs", import.meta.url));
+
+/** Bare messages to a forked process or a worker, answered by id. */
+export function bareSide(isolation: Isolation): Side {
+  const waiting = new Map<number, (value: unknown) => void>();
+  const answer = (message: unknown): void => {
+    const { id, value } = message as { readonly id: number; readonly value: unknown };
+    waiting.get(id)?.(value);
+    waiting.delete(id);
+  };
+  let lastId = 0;
+  const calling = (send: (message: unknown) => void) => (value: unknown) =>
+    new Promise<unknown>((resolve) => {
+      lastId += 1;
+      waiting.set(lastId, resolve);
+      send({ id: lastId, value });
+    });
+  if (isolation === "THREAD") {
+    const worker = new Worker(ECHO);
+    worker.on("message", answer);
+    const close = async (): Promise<void> => void (await worker.terminate());
+    return { name: "bare Worker", call: calling((message) => worker.postMessage(message)), close };
+  }
+  const child = fork(ECHO, { serialization: "advanced" });
+  child.on("message", answer);
+  const send = (message: unknown): void => void child.send(message as object);
+  return { name: "bare fork", call: calling(send), close: async () => void child.kill("SIGKILL") };
+}
+
+/** A module's method, called through router, lane, breaker and host. */
+export async function engineSide(isolation: Isolation): Promise<Side> {
+  const engine = await createEngine({ modulesRoot: fileURLToPath(new URL("../modules", import.meta.url)) });
+  await engine.modules.register("echo", { modulePath: "echo", isolation, concurrency: 64 });
+  await engine.modules.load("echo");
+  return {
+    name: "helios",
+    call: (payload) => engine.modules.invoke("echo", "echo", payload),
+    close: () => engine.close(),
+  };
+}
