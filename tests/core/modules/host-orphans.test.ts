@@ -78,13 +78,26 @@ it("a host has one reaper, from its first process on, which ends with it", async
   expect(reapers()).toEqual([]);
 });
 
+it("what ends while there is no reaper is the next one's", async () => {
+  const marker = newMarker();
+  const { start } = hostRig();
+  const instance = await start("PROCESS", "spawning", GRANTED);
+  await call(instance, "daemon", marker);
+  await until(() => marked(marker).length > 0);
+  const [first = Number.NaN] = reapers();
+  process.kill(first, "SIGKILL");
+  await until(() => reapers().length === 0);
+  instance.kill();
+  await allGone(marker);
+});
+
 it("a reaper that is killed is replaced, and the next one knows all", async () => {
   const marker = newMarker();
   const { start } = hostRig();
   const instance = await start("PROCESS", "spawning", GRANTED);
   const [first = Number.NaN] = reapers();
   process.kill(first, "SIGKILL");
-  await until(() => reapers().length === 1 && !reapers().includes(first));
+  await until(() => reapers().some((pid) => pid !== first));
   await call(instance, "daemon", marker);
   await until(() => marked(marker).length > 0);
   instance.kill();

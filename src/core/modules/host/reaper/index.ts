@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Writable } from "node:stream";
+import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../clock.ts";
+import { readLines } from "../channel.ts";
 import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";
 
@@ -30,6 +31,8 @@ export interface Watched {
 /** The reaper's process starts with the first that is watched, and again where it is killed. */
 export function createReaper(clock: Clock): Reaper {
   const roots = new Map<number, Root>();
+  /** Those of them that have ended, until the reaper says that it has looked at what they left. */
+  const ended = new Set<number>();
   let lastId = 0;
   let closed = false;
   let reaper: ChildProcess | undefined;
@@ -42,7 +45,7 @@ export function createReaper(clock: Clock): Reaper {
       child = spawn(process.execPath, ["--max-old-space-size=32", MAIN], {
         cwd: "/",
         env: {},
-        stdio: ["pipe", "ignore", "ignore"],
+        stdio: ["pipe", "pipe", "ignore"],
         detached: true,
       });
     } catch {
@@ -59,9 +62,14 @@ export function createReaper(clock: Clock): Reaper {
     child.once("error", gone);
     // It is gone, which its exit tells.
     child.stdin?.on("error", () => {});
+    readLines(child.stdout, (line) => {
+      ended.delete(Number(line));
+      roots.delete(Number(line));
+    });
     child.unref();
-    (child.stdin as (Writable & { unref?(): void }) | undefined)?.unref?.();
+    for (const stream of [child.stdin, child.stdout]) (stream as Socket | null | undefined)?.unref();
     for (const [id, root] of roots) tell({ type: "root", id, root });
+    for (const id of ended) tell({ type: "ended", id });
   };
 
   const tell = (order: Order): void => {
@@ -84,12 +92,15 @@ export function createReaper(clock: Clock): Reaper {
         },
         sweep: () => tell({ type: "sweep", id }),
         ended() {
-          if (roots.delete(id)) tell({ type: "ended", id });
+          ended.add(id);
+          tell({ type: "ended", id });
         },
       };
     },
 
     async close() {
+      // One that was killed just before has left its work to the next.
+      start();
       closed = true;
       const child = reaper;
       if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;

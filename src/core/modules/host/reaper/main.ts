@@ -25,9 +25,11 @@ function obey(order: Order): void {
     case "ended": {
       const family = families.get(order.id);
       families.delete(order.id);
-      if (!family?.grows) return;
-      family.sweep();
-      left.add(family);
+      if (family?.grows) {
+        family.sweep();
+        left.add(family);
+      }
+      process.stdout.write(`${order.id}\n`);
     }
   }
 }
@@ -55,5 +57,7 @@ process.stdin.on("data", (chunk: string) => {
 });
 process.stdin.once("close", end);
 process.stdin.on("error", () => {});
+// Nobody is there to hear it.
+process.stdout.on("error", () => {});
 // Whoever ends the service's whole group means the service, which has not ended its modules then.
 for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => {});

@@ -12,7 +12,7 @@ export type Root =
   /** A thread of the service. */
   | { readonly type: "thread"; readonly pid: number; readonly tid: number };
 
-/** What the service tells the reaper, each as a line of JSON. */
+/** What the service tells the reaper, each as a line of JSON. It answers the id of an `ended`, as a line, when it has done it. */
 export type Order =
   | { readonly type: "root"; readonly id: number; readonly root: Root }
   /** A process that a thread has started; without `start`, it has ended, but may have led others. */
