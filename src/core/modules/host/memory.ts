@@ -6,6 +6,8 @@ const MB = 1024 * 1024;
 const PROCESS_INTERVAL_MS = 200;
 /** In this time a thread can take some 200 MB. */
 const THREAD_INTERVAL_MS = 50;
+/** After which a look that was not answered is made again. */
+const LOST_LOOK_MS = 500;
 /** Each costs the module a full collection. */
 const COLLECT_INTERVAL_MS = 1000;
 /** Of Linux on every machine that Node runs on. */
@@ -57,7 +59,7 @@ export function watchThreadMemory(
   { high, exceeded }: { high(): void; exceeded(): void },
 ): () => void {
   const hardLimit = hardLimitMb(maxHeapMb) * MB;
-  let looking = false;
+  let lookingSince: number | undefined;
   let lastHigh = Number.NEGATIVE_INFINITY;
   const look = async (): Promise<void> => {
     const { used_heap_size, external_memory } = await worker.getHeapStatistics();
@@ -68,11 +70,12 @@ export function watchThreadMemory(
     high();
   };
   const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
+    const now = performance.now();
+    if (lookingSince !== undefined && now - lookingSince < LOST_LOOK_MS) return;
+    lookingSince = now;
     look().then(
       () => {
-        looking = false;
+        lookingSince = undefined;
       },
       // It has ended.
       () => clearInterval(timer),

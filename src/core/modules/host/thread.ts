@@ -8,7 +8,7 @@ import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper, Watched } from "./reaper/index.ts";
 import { findThread } from "./reaper/processes.ts";
 
-/** How long an end by force may take: it takes some ms, unless the thread is in a synchronous call of the system. */
+/** How long an end by force may take: it takes some ms, unless the thread is in a synchronous call of the system, or collects garbage. */
 const END_TIMEOUT_MS = 1000;
 
 /** Each has a name of its own, by which the kernel knows it. */
@@ -66,7 +66,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
     if (ended) return;
     stranded(1);
     worker.once("exit", () => stranded(-1));
-    end(`${failure ?? "ended by force"}; its thread cannot be ended and is left behind, in a synchronous call`);
+    end(`${failure ?? "ended by force"}; its thread does not end, and is left behind`);
   };
   const stopWatching = watchThreadMemory(worker, spec.maxHeapMb, {
     high: () => events.memoryHigh(),
