@@ -8,8 +8,11 @@ const GRANTED = { grants: { ...NO_GRANTS, childProcess: true }, env: { PATH: pro
 const reapers = (): number[] =>
   childrenOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("reaper/main"));
 
+/** Ways to start others. A thread's daemon belongs to nobody that is known to be the thread's. */
+const WAYS = { PROCESS: ["plain", "detached", "daemon", "stubborn"], THREAD: ["plain", "detached", "stubborn"] };
+
 describe.each(ISOLATIONS)("what a module in a %s has started", (isolation) => {
-  it.each(["plain", "detached", "daemon", "stubborn"])("as %s ends when the module stops", async (method) => {
+  it.each(WAYS[isolation])("as %s ends when the module stops", async (method) => {
     const marker = newMarker();
     const { start } = hostRig();
     const instance = await start(isolation, "spawning", GRANTED);
@@ -19,7 +22,7 @@ describe.each(ISOLATIONS)("what a module in a %s has started", (isolation) => {
     await allGone(marker);
   });
 
-  it.each(["detached", "daemon", "stubborn"])("as %s ends when the module is killed", async (method) => {
+  it.each(WAYS[isolation])("as %s ends when the module is killed", async (method) => {
     const marker = newMarker();
     const { start } = hostRig();
     const instance = await start(isolation, "spawning", GRANTED);

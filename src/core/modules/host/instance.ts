@@ -14,11 +14,19 @@ import type {
   StateSource,
   Usage,
 } from "./host.ts";
-import { type FromInstance, isPayload, type LifecycleMethod, type ToInstance, type WireError } from "./protocol.ts";
+import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
 
+/** A request that waits for its answer. */
 interface Pending {
   readonly method: string;
   readonly origin: unknown;
+  readonly timeoutMs: number;
+  /** Monotonic ms. */
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+  readonly abort: (() => void) | undefined;
+  /** Whether a method was called: its output is a payload. */
+  readonly isCall: boolean;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -34,6 +42,9 @@ export class LiveInstance implements Instance {
   readonly #bySnake: ReadonlySet<string>;
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
+  #deadlines: Timer | undefined;
+  /** Monotonic ms at which deadlines are looked at. */
+  #nextLook = Number.POSITIVE_INFINITY;
   #stopping = false;
   #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
@@ -53,15 +64,13 @@ export class LiveInstance implements Instance {
     return this.#lastUsage;
   }
 
-  async invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
+  invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
     if (!this.#bySnake.has(method)) {
       const methods = this.shape.methods.join(", ") || "none";
-      throw HeliosError.of("MODULE_METHOD_NOT_FOUND", { name: this.#spec.name, method, methods });
+      const metadata = { name: this.#spec.name, method, methods };
+      return Promise.reject(HeliosError.of("MODULE_METHOD_NOT_FOUND", metadata));
     }
-    const output = await this.#request(method, (id) => ({ type: "call", id, method, input }), options);
-    if (isPayload(output)) return output;
-    const error = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
-    throw this.#methodFailed(method, error);
+    return this.#request(method, (id) => ({ type: "call", id, method, input }), options, true) as Promise<Payload>;
   }
 
   async checkHealth(timeoutMs: number): Promise<void> {
@@ -110,8 +119,11 @@ export class LiveInstance implements Instance {
   /** The other side sent something. */
   receive(message: FromInstance): void {
     switch (message.type) {
+      case "output":
+        this.#answered(message.id, true, message.output);
+        return;
       case "result":
-        this.#settle(message.id)?.resolve(message.value);
+        this.#answered(message.id, false, message.value);
         return;
       case "error": {
         const pending = this.#settle(message.id);
@@ -129,9 +141,10 @@ export class LiveInstance implements Instance {
   /** The other side has ended: nobody waits for it any more. */
   end(description: string): void {
     this.#ending = { expected: this.#stopping, description };
-    for (const { reject } of this.#pending.values()) reject(this.#crashed());
-    this.#pending.clear();
+    this.#deadlines?.cancel();
+    // First: who hears that a call failed must not send it the next one.
     this.#resolveEnded(this.#ending);
+    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed());
   }
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
@@ -142,37 +155,18 @@ export class LiveInstance implements Instance {
     method: string,
     message: (id: number) => ToInstance,
     { timeoutMs, signal, origin }: CallOptions,
+    isCall = false,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ending !== undefined) return reject(this.#crashed());
       if (signal?.aborted) return reject(signal.reason);
       this.#lastId += 1;
       const id = this.#lastId;
-      const giveUp = (error: unknown, reason: string): void => {
-        this.#settle(id)?.reject(error);
-        this.#channel.send({ type: "cancel", id, reason });
-      };
-      const abort = (): void => giveUp(signal?.reason, "the caller went away");
-      const timer: Timer = this.#clock.setTimer(timeoutMs, () => {
-        giveUp(this.#tooLate(method, timeoutMs), "the deadline passed");
-      });
-      const done = (): void => {
-        timer.cancel();
-        signal?.removeEventListener("abort", abort);
-      };
-      this.#pending.set(id, {
-        method,
-        origin,
-        resolve: (value) => {
-          done();
-          resolve(value);
-        },
-        reject: (error) => {
-          done();
-          reject(error);
-        },
-      });
-      signal?.addEventListener("abort", abort, { once: true });
+      const deadline = this.#clock.monotonic() + timeoutMs;
+      const abort = signal && (() => this.#giveUp(id, signal.reason, "the caller went away"));
+      this.#pending.set(id, { method, origin, timeoutMs, deadline, signal, abort, isCall, resolve, reject });
+      if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
+      if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
       try {
         this.#channel.send(message(id));
       } catch (error) {
@@ -181,10 +175,44 @@ export class LiveInstance implements Instance {
     });
   }
 
+  #answered(id: number, isOutput: boolean, value: unknown): void {
+    const pending = this.#settle(id);
+    if (pending?.isCall === isOutput) pending.resolve(value);
+    else if (pending !== undefined) {
+      const error = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
+      pending.reject(this.#methodFailed(pending.method, error));
+    }
+  }
+
+  #giveUp(id: number, error: unknown, reason: string): void {
+    this.#settle(id)?.reject(error);
+    this.#channel.send({ type: "cancel", id, reason });
+  }
+
   #settle(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
+    if (pending === undefined) return undefined;
     this.#pending.delete(id);
+    if (pending.abort !== undefined) pending.signal?.removeEventListener("abort", pending.abort);
     return pending;
+  }
+
+  /** One timer for all requests, at the earliest deadline: one for each would cost more than the rest of a call. */
+  #lookAt(deadline: number, delayMs: number): void {
+    this.#deadlines?.cancel();
+    this.#nextLook = deadline;
+    this.#deadlines = this.#clock.setTimer(delayMs, () => this.#look());
+  }
+
+  #look(): void {
+    this.#nextLook = Number.POSITIVE_INFINITY;
+    const now = this.#clock.monotonic();
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const [id, { method, timeoutMs, deadline }] of this.#pending) {
+      if (deadline <= now) this.#giveUp(id, this.#tooLate(method, timeoutMs), "the deadline passed");
+      else earliest = Math.min(earliest, deadline);
+    }
+    if (earliest < this.#nextLook) this.#lookAt(earliest, earliest - now);
   }
 
   #methodFailed(method: string, { name, message, stack, callerFault }: WireError): HeliosError {

@@ -1,13 +1,12 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { createFrameReader, LINK_FD, toFrame } from "./bootstrap/frames.ts";
+import { createFrameReader, createFrameWriter, LINK_FD, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper } from "./reaper/index.ts";
 import { MARK_FD, type Root } from "./reaper/orders.ts";
 import { readDescriptor, readProcess } from "./reaper/processes.ts";
-
 import type { Launch } from "./start.ts";
 
 /** Opens a channel to a new process, the leader of a group of its own. */
@@ -22,6 +21,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   const watched = child.pid === undefined ? undefined : reaper.watch(rootOf(child, child.pid));
   // Where the service may open no more files, there is not even a list.
   const pipe = (child.stdio as ChildProcess["stdio"] | undefined)?.[LINK_FD] as Socket | null | undefined;
+  const write = pipe ? createFrameWriter(pipe) : undefined;
   let outOfMemory = false;
   let because: string | undefined;
   let ended = false;
@@ -73,7 +73,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   });
   return {
     send(message) {
-      if (!ended && pipe?.writable) pipe.write(toFrame(message));
+      if (!ended && pipe?.writable) write?.(toFrame(message));
     },
     kill(reason) {
       if (ended) return;

@@ -56,6 +56,9 @@ export type FromInstance =
   | { readonly type: "ready"; readonly shape: InstanceShape }
   | { readonly type: "invalid"; readonly problem: string }
   | { readonly type: "failed"; readonly error: WireError }
+  /** Of a call. */
+  | { readonly type: "output"; readonly id: number; readonly output: Payload }
+  /** Of everything else that was asked for. */
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
   | { readonly type: "pong"; readonly usage: Usage }
@@ -112,6 +115,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   ready: { shape },
   invalid: { problem: text },
   failed: { error },
+  output: { id: number, output: isPayload },
   result: { id: number, value: anything },
   error: { id: number, error },
   pong: { usage },
@@ -122,12 +126,16 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   fatal: { error },
 };
 
+const CHECKS: ReadonlyMap<unknown, readonly (readonly [string, Check])[]> = new Map(
+  Object.entries(SHAPES).map(([type, fields]) => [type, Object.entries(fields)]),
+);
+
 /** What an instance sent, if it is of the protocol: a module can reach its channel and send anything. */
 export function fromInstance(value: unknown): FromInstance | undefined {
   if (!object(value)) return undefined;
   const message = value as Record<string, unknown>;
-  const fields = Object.hasOwn(SHAPES, String(message.type)) ? SHAPES[message.type as FromInstance["type"]] : undefined;
-  if (fields === undefined) return undefined;
-  const fits = Object.entries(fields).every(([field, check]) => check(message[field]));
-  return fits ? (value as FromInstance) : undefined;
+  const checks = CHECKS.get(message.type);
+  if (checks === undefined) return undefined;
+  for (const [field, check] of checks) if (!check(message[field])) return undefined;
+  return value as FromInstance;
 }

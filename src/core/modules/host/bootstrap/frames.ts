@@ -1,23 +1,116 @@
 import { deserialize, serialize } from "node:v8";
+import type { Payload } from "../host.ts";
+import type { FromInstance, ToInstance } from "../protocol.ts";
 
-// Messages on the pipe between the service and a process: the length in 4 bytes, then a structured clone. Node's own
-// channel would do the same, but what a module writes to it can make the side that reads throw where nobody can catch it.
+// Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
+// own channel would do something like it, but what a module writes to it can make the side that reads throw where nobody
+// can catch it. Calls and their outputs, which are nearly all that is sent, have a form of their own: the id, the method,
+// and the payload: bytes as they are, a small JSON value as text, a large one as a structured clone. Everything else is a
+// structured clone.
 
 /** The file descriptor of the pipe in the process. */
 export const LINK_FD = 3;
 
 const HEAD_BYTES = 4;
+const KIND_BYTES = 1;
+const ID_BYTES = 8;
 /** A longer message is none. */
 const MAX_BYTES = 256 * 1024 * 1024;
+const MAX_METHOD_BYTES = 255;
+
+const CLONE = 0;
+const CALL = 1;
+const OUTPUT = 2;
+
+const JSON_TEXT = 0;
+const BYTES = 1;
+const JSON_CLONE = 2;
+
+/** Values with more parts are faster as structured clones, smaller ones as text. */
+const TEXT_PARTS = 64;
 
 /** A message as it is sent. Throws what cannot be. */
 export function toFrame(message: unknown): Buffer {
+  const { type } = (message ?? {}) as { readonly type?: unknown };
+  if (type === "output") {
+    const { id, output } = message as Extract<FromInstance, { type: "output" }>;
+    return shortFrame(OUTPUT, id, "", output);
+  }
+  // A module's own calls of others have the same type, and more to them.
+  if (type === "call" && !("within" in (message as object))) {
+    const { id, method, input } = message as Extract<ToInstance, { type: "call" }>;
+    if (Buffer.byteLength(method) <= MAX_METHOD_BYTES) return shortFrame(CALL, id, method, input);
+  }
   const body = serialize(message);
-  if (body.length > MAX_BYTES) throw new RangeError(`a message has ${body.length} bytes, more than ${MAX_BYTES}`);
-  const frame = Buffer.allocUnsafe(HEAD_BYTES + body.length);
-  frame.writeUInt32BE(body.length);
-  body.copy(frame, HEAD_BYTES);
+  const frame = startFrame(CLONE, body.length);
+  body.copy(frame, HEAD_BYTES + KIND_BYTES);
   return frame;
+}
+
+function startFrame(kind: number, bodyBytes: number): Buffer {
+  const length = KIND_BYTES + bodyBytes;
+  if (length > MAX_BYTES) throw new RangeError(`a message has ${length} bytes, more than ${MAX_BYTES}`);
+  const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
+  frame.writeUInt32BE(length);
+  frame[HEAD_BYTES] = kind;
+  return frame;
+}
+
+/** Kind, id, length of the method, method, form of the payload, payload. */
+function shortFrame(kind: number, id: number, method: string, payload: Payload): Buffer {
+  const [form, content] = contentOf(payload);
+  const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
+  const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
+  const frame = startFrame(kind, ID_BYTES + 2 + methodBytes + size);
+  let at = frame.writeDoubleBE(id, HEAD_BYTES + KIND_BYTES);
+  at = frame.writeUInt8(methodBytes, at);
+  if (methodBytes > 0) at += frame.write(method, at);
+  at = frame.writeUInt8(form, at);
+  if (typeof content === "string") frame.write(content, at);
+  else frame.set(content, at);
+  return frame;
+}
+
+function contentOf(payload: Payload): readonly [form: number, content: string | Uint8Array] {
+  if ("binary" in payload) return [BYTES, payload.binary];
+  if (partsLeft(payload.json, TEXT_PARTS) < 0) return [JSON_CLONE, serialize(payload.json)];
+  return [JSON_TEXT, JSON.stringify(payload.json) ?? "null"];
+}
+
+/** What is left of a number of parts when those of a value are taken off; below 0 as soon as there are more. */
+function partsLeft(value: unknown, parts: number): number {
+  if (typeof value !== "object" || value === null) return parts - 1;
+  if (Array.isArray(value) && value.length > parts) return -1;
+  let left = parts - 1;
+  for (const key in value) {
+    left = partsLeft((value as Record<string, unknown>)[key], left);
+    if (left < 0) return left;
+  }
+  return left;
+}
+
+function decode(bytes: Buffer, start: number, end: number): unknown {
+  const kind = bytes[start];
+  const body = start + KIND_BYTES;
+  // Bytes that a message holds would keep the whole chunk, and be where the next ones are.
+  if (kind === CLONE) return deserialize(Buffer.from(bytes.subarray(body, end)));
+  if (kind !== CALL && kind !== OUTPUT) throw new RangeError(`no kind of message: ${kind}`);
+  const id = bytes.readDoubleBE(body);
+  const methodStart = body + ID_BYTES + 1;
+  const methodEnd = methodStart + bytes.readUInt8(methodStart - 1);
+  const content = methodEnd + 1;
+  if (content > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
+  const payload = payloadOf(bytes.readUInt8(methodEnd), bytes, content, end);
+  if (kind === OUTPUT) return { type: "output", id, output: payload };
+  return { type: "call", id, method: bytes.toString("utf8", methodStart, methodEnd), input: payload };
+}
+
+function payloadOf(form: number, bytes: Buffer, start: number, end: number): Payload {
+  if (form === JSON_TEXT) return { json: JSON.parse(bytes.toString("utf8", start, end)) };
+  const content = new Uint8Array(bytes.subarray(start, end));
+  if (form === BYTES) return { binary: content };
+  if (form === JSON_CLONE) return { json: deserialize(content) };
+  throw new RangeError(`no form of a payload: ${form}`);
 }
 
 /**
@@ -29,33 +122,60 @@ export function createFrameReader(message: (value: unknown) => void, broken: () 
   let size = 0;
   let needed = HEAD_BYTES;
   let isBroken = false;
+  const fail = (): void => {
+    isBroken = true;
+    chunks = [];
+    broken();
+  };
   return (chunk) => {
     if (isBroken) return;
     chunks.push(chunk);
     size += chunk.length;
-    while (size >= needed) {
-      const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size);
-      const length = bytes.readUInt32BE();
+    if (size < needed) return;
+    const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks, size);
+    let at = 0;
+    needed = HEAD_BYTES;
+    while (size - at >= HEAD_BYTES) {
+      const length = bytes.readUInt32BE(at);
+      if (length > MAX_BYTES) return fail();
       needed = HEAD_BYTES + length;
-      chunks = [bytes];
-      isBroken = length > MAX_BYTES;
+      if (size - at < needed) break;
       let value: unknown;
-      if (!isBroken && size >= needed) {
-        const rest = bytes.subarray(needed);
-        try {
-          // Bytes that a message holds would keep the whole chunk, and be where the next ones are.
-          value = deserialize(Buffer.from(bytes.subarray(HEAD_BYTES, needed)));
-        } catch {
-          isBroken = true;
-        }
-        [chunks, size, needed] = [[rest], rest.length, HEAD_BYTES];
-        if (!isBroken) message(value);
+      try {
+        value = decode(bytes, at + HEAD_BYTES, at + needed);
+      } catch {
+        return fail();
       }
-      if (isBroken) {
-        chunks = [];
-        broken();
-        return;
-      }
+      at += needed;
+      needed = HEAD_BYTES;
+      message(value);
     }
+    const rest = at === 0 ? bytes : bytes.subarray(at);
+    chunks = rest.length === 0 ? [] : [rest];
+    size = rest.length;
+  };
+}
+
+/** What frames are written to. */
+interface Pipe {
+  cork(): void;
+  uncork(): void;
+  write(frame: Buffer): unknown;
+}
+
+/** Writes frames; all of one turn of the event loop go out together. */
+export function createFrameWriter(pipe: Pipe): (frame: Buffer) => void {
+  let corked = false;
+  const uncork = (): void => {
+    corked = false;
+    pipe.uncork();
+  };
+  return (frame) => {
+    if (!corked) {
+      corked = true;
+      pipe.cork();
+      process.nextTick(uncork);
+    }
+    pipe.write(frame);
   };
 }

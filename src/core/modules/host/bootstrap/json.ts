@@ -6,7 +6,32 @@ const MAX_DEPTH = 200;
  * TypeError that names the place of what JSON does not have: NaN, infinities, BigInts, functions, symbols, cycles.
  */
 export function toJson(value: unknown): unknown {
-  return convert(value, "output", []);
+  return isPlain(value, 0) ? value : convert(value, "output", []);
+}
+
+/** Whether it is a JSON value as it stands, which nearly everything is; cycles are told by their depth. */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth >= MAX_DEPTH || "toJSON" in value) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isPlain(item, depth + 1)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const member of Object.values(value)) if (!isPlain(member, depth + 1)) return false;
+  return true;
 }
 
 function convert(value: unknown, path: string, above: readonly object[]): unknown {

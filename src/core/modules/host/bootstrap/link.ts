@@ -27,6 +27,7 @@ export function openLink(): Link {
   pipe.once("end", gone);
   pipe.once("error", gone);
   return {
+    // At once: the next call in the same turn may never let this one go.
     send: (message) => void pipe.write(toFrame(message)),
     onMessage: (listen) =>
       void pipe.on(

@@ -1,11 +1,11 @@
 // What runs first in every instance, process or thread: imports the module, and then does what the service says.
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { CallContext } from "../../api.ts";
 import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
 import { serveCode } from "./code.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
 import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
+import { OpenCall } from "./open-call.ts";
 import { reportProcesses } from "./spawned.ts";
 import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
@@ -15,7 +15,7 @@ const link = openLink();
 const readUsage = createUsageReader();
 const readForPong = createUsageReader();
 const inProgress = new AsyncLocalStorage<number>();
-const cancellations = new Map<number, AbortController>();
+const calls = new Map<number, OpenCall>();
 let context: Context | undefined;
 let methods: Methods | undefined;
 
@@ -28,15 +28,14 @@ process.on("unhandledRejection", fatal);
 
 reportProcesses(link);
 link.onMessage((message) => {
-  void handle(message).catch(fatal);
+  if (message.type === "call") answerCall(message.id, message.method, fromPayload(message.input));
+  else void handle(message).catch(fatal);
 });
 
-async function handle(message: ToInstance): Promise<void> {
+async function handle(message: Exclude<ToInstance, { type: "call" }>): Promise<void> {
   switch (message.type) {
     case "start":
       return start(message);
-    case "call":
-      return reply(message.id, () => call(message.id, message.method, fromPayload(message.input)));
     case "lifecycle":
       return reply(message.id, () => lifecycle(message.method, message.args));
     case "usage":
@@ -44,7 +43,7 @@ async function handle(message: ToInstance): Promise<void> {
     case "ping":
       return link.send({ type: "pong", usage: readForPong(false) });
     case "cancel":
-      cancellations.get(message.id)?.abort(new DOMException(message.reason, "AbortError"));
+      calls.get(message.id)?.cancel(message.reason);
       return;
     case "answer":
       context?.answer(message.id, message.value);
@@ -97,17 +96,43 @@ async function reply(id: number, work: () => unknown): Promise<void> {
   }
 }
 
-async function call(id: number, name: string, input: unknown): Promise<unknown> {
-  const method = methods?.find(name);
-  if (method === undefined) throw new TypeError(`no method ${name}`);
-  const controller = new AbortController();
-  cancellations.set(id, controller);
-  const callContext: CallContext = { signal: controller.signal };
+/** Calls a method. Nearly all that an instance does comes through here: a method that answers at once needs no promise. */
+function answerCall(id: number, name: string, input: unknown): void {
+  const call = new OpenCall();
+  calls.set(id, call);
   try {
-    return toPayload(await inProgress.run(id, method, input, callContext));
-  } finally {
-    cancellations.delete(id);
+    const method = methods?.find(name);
+    if (method === undefined) throw new TypeError(`no method ${name}`);
+    const output: unknown = inProgress.run(id, method, input, call);
+    if (isThenable(output)) {
+      Promise.resolve(output).then(
+        (value) => succeed(id, value),
+        (thrown: unknown) => fail(id, thrown),
+      );
+    } else succeed(id, output);
+  } catch (thrown) {
+    fail(id, thrown);
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as { readonly then?: unknown }).then === "function";
+}
+
+/** What cannot be sent is an error of the call. */
+function succeed(id: number, output: unknown): void {
+  try {
+    link.send({ type: "output", id, output: toPayload(output) });
+    calls.delete(id);
+  } catch (thrown) {
+    fail(id, thrown);
+  }
+}
+
+function fail(id: number, thrown: unknown): void {
+  calls.delete(id);
+  link.send({ type: "error", id, error: toWire(thrown) });
 }
 
 async function lifecycle(name: LifecycleMethod, args: readonly unknown[]): Promise<unknown> {
