@@ -26,7 +26,7 @@ const fatal = (thrown: unknown): void => {
 process.on("uncaughtException", fatal);
 process.on("unhandledRejection", fatal);
 
-reportProcesses(link);
+const tellProcesses = reportProcesses(link);
 link.onMessage((message) => {
   if (message.type === "call") answerCall(message.id, message.method, fromPayload(message.input));
   else void handle(message).catch(fatal);
@@ -123,6 +123,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** What cannot be sent is an error of the call. */
 function succeed(id: number, output: unknown): void {
   try {
+    tellProcesses();
     link.send({ type: "output", id, output: toPayload(output) });
     calls.delete(id);
   } catch (thrown) {
@@ -132,6 +133,7 @@ function succeed(id: number, output: unknown): void {
 
 function fail(id: number, thrown: unknown): void {
   calls.delete(id);
+  tellProcesses();
   link.send({ type: "error", id, error: toWire(thrown) });
 }
 
