@@ -1,4 +1,4 @@
-// Generates gen/ from proto/ and docs/errors.md from the error table. With --check it generates beside them and fails
+// Generates gen/ from proto/, docs/errors.md from the error table and docs/suites.md from the ready suites. With --check it generates beside them and fails
 // where what is committed differs.
 import { execFileSync } from "node:child_process";
 import {
@@ -15,14 +15,15 @@ import {
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
+import { suitesPage } from "./suites-doc.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const ERRORS_PAGE = "docs/errors.md";
+const PAGES = { "docs/errors.md": errorsPage, "docs/suites.md": suitesPage };
 
 function generate(into: string): void {
   execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
   mkdirSync(join(into, "docs"), { recursive: true });
-  writeFileSync(join(into, ERRORS_PAGE), errorsPage());
+  for (const [file, page] of Object.entries(PAGES)) writeFileSync(join(into, file), page());
 }
 
 /** Every generated file that is there below `root`, by its path. */
@@ -30,7 +31,7 @@ function generated(root: string): Map<string, string> {
   const files = readdirSync(join(root, "gen"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-  const there = [...files, ERRORS_PAGE].filter((file) => existsSync(join(root, file)));
+  const there = [...files, ...Object.keys(PAGES)].filter((file) => existsSync(join(root, file)));
   return new Map(there.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 }
 

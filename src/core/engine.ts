@@ -92,7 +92,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const artifactsDir = options.dataDir === undefined ? undefined : `${options.dataDir}/artifacts`;
   const host = createModuleHost({ root: options.modulesRoot, clock, artifactsDir });
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
-  const testing = createTesting({ feed, clock, newId, log, modules, compileExpectation });
+  const testing = createTesting({ feed, clock, newId, log, modules, host, compileExpectation });
   modules.useGate(testing.gate);
   const requests = createRequestLog({ feed, clock });
   const events = createEvents(feed, EVENT_SOURCES);

@@ -239,10 +239,16 @@ export const ERRORS = table({
   },
   SUITE_INVALID: {
     code: "INVALID_ARGUMENT",
-    message: "test suite {name}, test {test}: {problem}",
-    extra: ["position"],
+    message: "test suite {name}: {problem}",
+    extra: ["test", "position", "file", "stack"],
     retryable: false,
-    help: "Correct the test; an expectation is a CEL expression over output, error and duration_ms.",
+    help: "Correct the test: an expectation is a CEL expression over output, error and duration_ms; a suite file default-exports a list of tests.",
+  },
+  TEST_RUNS_OVERLOADED: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "{waiting} test runs wait already",
+    retryable: true,
+    help: "Run it again when others have ended: few run at once, so that modules that serve are not slowed down.",
   },
   RUN_NOT_FOUND: {
     code: "NOT_FOUND",

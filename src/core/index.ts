@@ -38,14 +38,14 @@ export { createFlags, type Flags, type FlagsDeps } from "./flags/flags.ts";
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
-export type { CallContext, HeliosModule, ModuleContext } from "./modules/api.ts";
+export type { CallContext, HeliosModule, ModuleContext, SuiteTarget, SuiteTest } from "./modules/api.ts";
 export type { Candidate, Gate } from "./modules/gate.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/host.ts";
 export type { ModulesSource } from "./modules/install.ts";
 export type { Failure, Lifecycle, ModuleState, Running } from "./modules/lifecycle.ts";
 export type { GenerationState, GenerationView } from "./modules/list-generations.ts";
 export type { LoadOptions } from "./modules/load.ts";
-export { createModules, type Modules, type ModulesDeps } from "./modules/modules.ts";
+export { createModules, type FreshOptions, type Modules, type ModulesDeps } from "./modules/modules.ts";
 export type {
   Desired,
   Module,
@@ -86,12 +86,15 @@ export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
 export type { Cause, Change, Entry, Store } from "./store/store.ts";
 export type { TestCaseFields } from "./testing/created.ts";
+export type { RunProgress } from "./testing/execute.ts";
 export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";
+export type { Verdict } from "./testing/gate.ts";
 export type { TestOutcome, TestResult } from "./testing/runner.ts";
 export { countsOf, type Run, type RunRecord } from "./testing/runs.ts";
-export type { TestInstance } from "./testing/suite.ts";
-export type { Suite } from "./testing/suites.ts";
+export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suite.ts";
+export { BUILT_IN_SUITES, type Suite } from "./testing/suites.ts";
 export type { AddTestOptions, Tester, TestReport } from "./testing/tester.ts";
 export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
+export { MOST_WAITING, RUNS_AT_ONCE } from "./testing/turns.ts";
 export { Hub, type WatchOptions } from "./watch/hub.ts";
 export { type Frame, Watcher } from "./watch/watcher.ts";

@@ -16,3 +16,8 @@ export function checkName(field: string, name: unknown): void {
   const problem = `must be letters, digits and _ . : -, at most ${NAME_LIMIT}, a letter or digit first`;
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
 }
+
+/** Whether it names a suite by its file: by a path, or by a name that ends as the files of modules do. */
+export function isSuiteFile(name: string): boolean {
+  return name.includes("/") || /\.m?[jt]s$/.test(name);
+}

@@ -6,6 +6,8 @@ const VARIABLES: ReadonlySet<string> = new Set(["output", "error", "duration_ms"
 /** What `type(output)` can be compared with. */
 const TYPES = new Set(["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"]);
 
+const ENV = celEnv();
+
 /** How much an expectation may go through: under half a second at the worst, in which nothing else is done. */
 const MAX_STEPS = 100_000;
 
@@ -14,14 +16,17 @@ const MAX_STEPS = 100_000;
  * expectation throws where it cannot be evaluated, is neither true nor false, or has too much to go through.
  */
 export const compileExpectation: ExpectationCompiler = (source) => {
-  const { evaluate, survey } = prepare(source);
+  const { evaluate, survey, placeOf } = prepare(source);
   return ({ output, error, durationMs }) => {
     const steps = stepsOf(survey, output);
     if (steps > MAX_STEPS) {
       throw new Error(`it would take some ${steps.toExponential(0)} steps, more than ${MAX_STEPS}`);
     }
     const result = evaluate({ output, error, duration_ms: durationMs });
-    if (isCelError(result)) throw new Error(`cannot be evaluated: ${result.message}`);
+    if (isCelError(result)) {
+      const place = placeOf(result.exprId);
+      throw new Error(`cannot be evaluated: ${result.message}${place === undefined ? "" : ` (${place})`}`);
+    }
     if (typeof result !== "boolean") throw new Error(`is neither true nor false, but ${String(result)}`);
     return result;
   };
@@ -29,14 +34,22 @@ export const compileExpectation: ExpectationCompiler = (source) => {
 
 function prepare(source: string) {
   const parsed = attempt(() => parse(source));
-  const survey: Survey = { free: new Set(), macros: [], comparisons: [], widest: 1, joins: 0 };
+  const survey: Survey = { free: new Map(), functions: new Map(), macros: [], comparisons: [], widest: 1, joins: 0 };
   attempt(() => look(parsed.expr, survey));
-  const unknown = [...survey.free].find((name) => !VARIABLES.has(name) && !TYPES.has(name));
-  if (unknown !== undefined) {
-    throw new ExpectationError(`${unknown} is not known; there are ${[...VARIABLES].join(", ")}`);
+  const positions: Readonly<Record<string, number>> = parsed.sourceInfo?.positions ?? {};
+  const placeOf = (id: unknown): string | undefined => {
+    const offset = positions[String(id)];
+    return offset === undefined ? undefined : placeAt(source, offset);
+  };
+  for (const [name, id] of survey.free) {
+    if (VARIABLES.has(name) || TYPES.has(name)) continue;
+    throw new ExpectationError(`${name} is not known; there are ${[...VARIABLES].join(", ")}`, placeOf(id));
   }
-  const evaluate = attempt(() => plan(celEnv(), parsed)) as (variables: Record<string, unknown>) => CelResult;
-  return { evaluate, survey };
+  for (const [name, id] of survey.functions) {
+    if (ENV.funcs.find(name) === undefined) throw new ExpectationError(`there is no function ${name}`, placeOf(id));
+  }
+  const evaluate = attempt(() => plan(ENV, parsed)) as (variables: Record<string, unknown>) => CelResult;
+  return { evaluate, survey, placeOf };
 }
 
 function attempt<T>(work: () => T): T {
@@ -45,13 +58,23 @@ function attempt<T>(work: () => T): T {
   } catch (error) {
     if (error instanceof RangeError) throw new ExpectationError("it is nested too deeply");
     const start = (error as { location?: { start?: { line: number; column: number } } }).location?.start;
-    throw new ExpectationError(messageOf(error), start && `line ${start.line}, column ${start.column}`);
+    // It begins with the place.
+    const message = messageOf(error).replace(/^<input>:\d+:\d+: /, "");
+    throw new ExpectationError(message, start && `line ${start.line}, column ${start.column}`);
   }
+}
+
+function placeAt(source: string, offset: number): string {
+  const lines = source.slice(0, offset).split("\n");
+  return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
 /** What matters of an expression before it is evaluated. */
 interface Survey {
-  readonly free: Set<string>;
+  /** Names that stand for no variable of a macro, each with the node where it is first. */
+  readonly free: Map<string, unknown>;
+  /** Functions that are called by their name, the same. */
+  readonly functions: Map<string, unknown>;
   /** For each macro, such as `all`, how many it stands in. */
   readonly macros: number[];
   /** The same for what compares values that may be long: `in`, and `==` of what is not written there. */
@@ -63,17 +86,18 @@ interface Survey {
 }
 
 /** Looks at a node of the tree, and at those below it. */
-function look(node: unknown, survey: Survey, bound: ReadonlySet<string> = new Set(), depth = 0): void {
+function look(node: unknown, survey: Survey, bound: ReadonlySet<string> = new Set(), depth = 0, id?: unknown): void {
   if (Array.isArray(node)) {
     for (const each of node) look(each, survey, bound, depth);
     return;
   }
   if (typeof node !== "object" || node === null) return;
   const { case: kind, value } = node as { case?: unknown; value?: unknown };
+  const at = "id" in node ? node.id : id;
   switch (kind) {
     case "identExpr": {
       const { name } = value as { name: string };
-      if (!bound.has(name)) survey.free.add(name);
+      if (!bound.has(name) && !survey.free.has(name)) survey.free.set(name, id);
       return;
     }
     case "listExpr":
@@ -84,6 +108,7 @@ function look(node: unknown, survey: Survey, bound: ReadonlySet<string> = new Se
       break;
     case "callExpr": {
       const { function: name, args } = value as { function: string; args: Node[] };
+      if (/^[a-z]/i.test(name) && !survey.functions.has(name)) survey.functions.set(name, id);
       // A macro adds to its own result, which gets no longer than what it goes through.
       if (name === "_+_" && !(args[0]?.exprKind.value as { name?: string } | undefined)?.name?.startsWith("@")) {
         survey.joins += 1;
@@ -96,7 +121,7 @@ function look(node: unknown, survey: Survey, bound: ReadonlySet<string> = new Se
       lookAtMacro(value as Macro, survey, bound, depth);
       return;
   }
-  for (const each of Object.values(node)) look(each, survey, bound, depth);
+  for (const each of Object.values(node)) look(each, survey, bound, depth, at);
 }
 
 const COMPARISONS = new Set(["@in", "_==_", "_!=_"]);

@@ -61,6 +61,11 @@ describe("the example", () => {
     expect(record.passed).toBe(true);
   });
 
+  it.each(["neural_predictor", "neural_predictor_v2"])("%s passes the suite of its own", async (name) => {
+    const { record } = await engine.testing.run(name, "suites/neural_predictor.ts");
+    expect(record.tests.map(({ outcome, message }) => [outcome, message])).toEqual(Array(3).fill(["PASSED", ""]));
+  });
+
   it("paper trading keeps cash and positions as its fills say", async () => {
     const before = await call("paper_trading_v2", "get_positions");
     const order = { client_order_id: "a-1", symbol: "ETHZAR", side: "buy", type: "market", quantity: 2 };
@@ -177,7 +182,7 @@ describe("the example", () => {
     const again = { ...order, symbol: "SOLZAR", quantity: 3 };
     const opened = await call("paper_trading_v2", "place_order", { ...again, client_order_id: "s-3" });
     const held = await call("paper_trading_v2", "get_pnl");
-    expect(held.average_prices).toMatchObject({ SOLZAR: opened.filled_price });
+    expect(held.average_prices).toMatchObject({ SOLZAR: expect.closeTo(Number(opened.filled_price), 6) });
     const closed = await call("paper_trading_v2", "place_order", { ...again, client_order_id: "s-4", side: "sell" });
     const after = await call("paper_trading_v2", "get_pnl");
     const [bought, gone] = [Number(opened.filled_price) * 3, Number(closed.filled_price) * 3];

@@ -168,6 +168,44 @@ describe("a run", () => {
     expect(await reasonOf(client.cancelTestRun({ id: "nothing" }))).toBe("RUN_NOT_FOUND");
   });
 
+  it("is told as it is accepted, and cannot be told of a module that does not start: that is in its report", async () => {
+    await engine.modules.register("broken", { modulePath: "broken/throws_at_start" });
+    const frames = await run({ name: "broken", suite: "data" });
+    const [first] = frames;
+    if (first?.case !== "started") throw new Error("it is not told that it was accepted");
+    expect(first.value).toMatchObject({ state: TestRunState.RUNNING, version: "", totalTests: 8, failure: "" });
+    const last = report(frames);
+    expect(last).toMatchObject({ id: first.value.id, state: TestRunState.COMPLETED, passed: false, failure: "" });
+    expect(last.tests[0]).toMatchObject({ name: "starts", outcome: TestOutcome.FAILED });
+    expect(last.results).toMatchObject({ failed: 1, skipped: 7 });
+  });
+
+  it("tests code before it is deployed, and says of which it was", async () => {
+    const modulePath = "suites/trader.ts";
+    const last = report(await run({ name: "echo", moduleType: "trading", modulePath }));
+    expect(last).toMatchObject({ passed: true, modulePath, target: TestTarget.FRESH });
+    expect(last.artifact).toMatch(/^[0-9a-f]{64}$/);
+    expect(last.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(await reasonOf(run({ name: "echo", suite: "trading", modulePath: "none.ts" }))).toBe(
+      "MODULE_FILE_NOT_FOUND",
+    );
+    const active = { name: "echo", suite: "trading", modulePath, target: TestTarget.ACTIVE };
+    expect(await reasonOf(run(active))).toBe("ARGUMENT_INVALID");
+  });
+
+  it("takes a suite from a file", async () => {
+    const suite = "suites/counter_suite.ts";
+    const frames = await run({ name: "echo", suite, modulePath: "suites/counter.ts" });
+    expect(report(frames)).toMatchObject({ passed: true, suite, totalTests: 6 });
+    expect(await reasonOf(run({ name: "echo", suite: "none.ts" }))).toBe("SUITE_NOT_FOUND");
+    expect(await reasonOf(run({ name: "echo", suite: "suites/counter.ts" }))).toBe("SUITE_INVALID");
+    const [failed] = (await client.listTestRuns({ name: "echo" })).runs;
+    expect(failed).toMatchObject({
+      state: TestRunState.INTERRUPTED,
+      failure: "test suite suites/counter.ts: it default-exports a value of type function, not a list of tests",
+    });
+  });
+
   it("that is cancelled ends, and skips what it had not run", async () => {
     const tests = [
       { name: "hangs", method: "hang" },

@@ -41,6 +41,26 @@ describe("an expectation", () => {
     }
   });
 
+  it.each([
+    ["foo.bar == 1", "foo is not known; there are output, error, duration_ms", "line 1, column 1"],
+    ["output.ok &&\n  output.all(x, y)", "y is not known; there are output, error, duration_ms", "line 2, column 17"],
+    ["output.ok && siez(output) == 2", "there is no function siez", "line 1, column 14"],
+    ["output.all(x, x.bar())", "there is no function bar", "line 1, column 16"],
+    ['output.status == "filled', "found = but expecting end of input", "line 1, column 15"],
+  ])("%j is refused: %s, at %s", (source, message, position) => {
+    expect(() => compileExpectation(source)).toThrow(new ExpectationError(message, position));
+  });
+
+  it("knows every function of the language", () => {
+    const sources = [
+      "size(output.fills) == 2",
+      "int(output.quantity) == 0",
+      "type(dyn(output)) == map",
+      "!bool('false')",
+    ];
+    for (const source of sources) expect(compileExpectation(source)(filled)).toBe(true);
+  });
+
   it("is refused where it is nested too deeply to be read", () => {
     const source = `${"(".repeat(1500)}true${")".repeat(1500)}`;
     expect(() => compileExpectation(source)).toThrow(new ExpectationError("it is nested too deeply"));
@@ -74,7 +94,9 @@ describe("an expectation", () => {
   });
 
   it("throws where it cannot tell", () => {
-    expect(() => compileExpectation("output.price > 1")(filled)).toThrow(/cannot be evaluated: field not found/);
+    expect(() => compileExpectation("output.price > 1")(filled)).toThrow(
+      "cannot be evaluated: field not found: price (line 1, column 7)",
+    );
     expect(() => compileExpectation("output.status")(filled)).toThrow("is neither true nor false");
   });
 });

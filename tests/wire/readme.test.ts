@@ -40,6 +40,16 @@ const PAGES = [
       [/"results"/, /"name": "feature_extractor"/, /"version": "2\.0\.0"/],
     ],
   },
+  {
+    page: "docs/suites.md",
+    mark: "suites",
+    promised: [
+      [/"name": "heap_does_not_grow"/, /"passed": true/],
+      [/"name": "predictor-smoke"/, /"totalTests": 2/, /"passed": true/],
+      [/"suite": "suites\/neural_predictor.ts"/, /"version": "2\.0\.0"/, /"passed": true/],
+      [/of suite ml: 11 of 11 passed/, /"swapped": true/, /"artifact": "[0-9a-f]{64}"/],
+    ],
+  },
 ] as const;
 
 const CASES = PAGES.flatMap(({ page, mark, promised }) => [

@@ -17,7 +17,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/test.proto.
  */
 export const file_helios_v1_test: GenFile = /*@__PURE__*/
-  fileDesc("ChRoZWxpb3MvdjEvdGVzdC5wcm90bxIJaGVsaW9zLnYxIoECCghUZXN0Q2FzZRIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxiACBIVCghyZXF1aXJlZBgDIAEoCEgAiAEBEj0KB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCNgEMgQQwIQ9EhgKBm1ldGhvZBgFIAEoCUIIukgFcgMYgAESJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoGZXhwZWN0GAcgASgJQgi6SAVyAxiAIEILCglfcmVxdWlyZWQi2QIKCVRlc3RTdWl0ZRI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAgSLwoFdGVzdHMYAyADKAsyEy5oZWxpb3MudjEuVGVzdENhc2VCC7pICJIBBQgBEOgHEhAKCGJ1aWx0X2luGAQgASgIEi8KDmRlZmF1bHRfY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghyZXZpc2lvbhgUIAEoAxIMCgRldGFnGBUgASgJEi8KC2NyZWF0ZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuwEKClRlc3RSZXN1bHQSDAoEbmFtZRgBIAEoCRInCgdvdXRjb21lGAIgASgOMhYuaGVsaW9zLnYxLlRlc3RPdXRjb21lEhAKCHJlcXVpcmVkGAMgASgIEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYBSABKAkSJgoGb3V0cHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImEKClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgNEg4KBmZhaWxlZBgCIAEoDRIRCgl0aW1lZF9vdXQYAyABKA0SDwoHZXJyb3JlZBgEIAEoDRIPCgdza2lwcGVkGAUgASgNIsUECgdUZXN0UnVuEgoKAmlkGAEgASgJEg4KBm1vZHVsZRgCIAEoCRINCgVzdWl0ZRgDIAEoCRIlCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldBImCgVzdGF0ZRgFIAEoDjIXLmhlbGlvcy52MS5UZXN0UnVuU3RhdGUSDgoGcGFzc2VkGAYgASgIEhMKC3RvdGFsX3Rlc3RzGAcgASgNEiYKB3Jlc3VsdHMYCCABKAsyFS5oZWxpb3MudjEuVGVzdENvdW50cxIrCghkdXJhdGlvbhgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgd2ZXJzaW9uGAogASgJEg4KBnNoYTI1NhgLIAEoCRIkCgV0ZXN0cxgMIAMoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0Ei4KCnN0YXJ0X3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgPIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIQCghyZXZpc2lvbhgUIAEoAxIMCgRldGFnGBUgASgJEi8KC2NyZWF0ZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqrQEKC1Rlc3RPdXRjb21lEhwKGFRFU1RfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhcKE1RFU1RfT1VUQ09NRV9QQVNTRUQQARIXChNURVNUX09VVENPTUVfRkFJTEVEEAISGgoWVEVTVF9PVVRDT01FX1RJTUVEX09VVBADEhgKFFRFU1RfT1VUQ09NRV9FUlJPUkVEEAQSGAoUVEVTVF9PVVRDT01FX1NLSVBQRUQQBSpYCgpUZXN0VGFyZ2V0EhsKF1RFU1RfVEFSR0VUX1VOU1BFQ0lGSUVEEAASFQoRVEVTVF9UQVJHRVRfRlJFU0gQARIWChJURVNUX1RBUkdFVF9BQ1RJVkUQAiqmAQoMVGVzdFJ1blN0YXRlEh4KGlRFU1RfUlVOX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWVEVTVF9SVU5fU1RBVEVfUlVOTklORxABEhwKGFRFU1RfUlVOX1NUQVRFX0NPTVBMRVRFRBACEhwKGFRFU1RfUlVOX1NUQVRFX0NBTkNFTExFRBADEh4KGlRFU1RfUlVOX1NUQVRFX0lOVEVSUlVQVEVEEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_watch]);
+  fileDesc("ChRoZWxpb3MvdjEvdGVzdC5wcm90bxIJaGVsaW9zLnYxIoECCghUZXN0Q2FzZRIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxiACBIVCghyZXF1aXJlZBgDIAEoCEgAiAEBEj0KB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCNgEMgQQwIQ9EhgKBm1ldGhvZBgFIAEoCUIIukgFcgMYgAESJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoGZXhwZWN0GAcgASgJQgi6SAVyAxiAIEILCglfcmVxdWlyZWQi2QIKCVRlc3RTdWl0ZRI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAgSLwoFdGVzdHMYAyADKAsyEy5oZWxpb3MudjEuVGVzdENhc2VCC7pICJIBBQgBEOgHEhAKCGJ1aWx0X2luGAQgASgIEi8KDmRlZmF1bHRfY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghyZXZpc2lvbhgUIAEoAxIMCgRldGFnGBUgASgJEi8KC2NyZWF0ZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuwEKClRlc3RSZXN1bHQSDAoEbmFtZRgBIAEoCRInCgdvdXRjb21lGAIgASgOMhYuaGVsaW9zLnYxLlRlc3RPdXRjb21lEhAKCHJlcXVpcmVkGAMgASgIEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYBSABKAkSJgoGb3V0cHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImEKClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgNEg4KBmZhaWxlZBgCIAEoDRIRCgl0aW1lZF9vdXQYAyABKA0SDwoHZXJyb3JlZBgEIAEoDRIPCgdza2lwcGVkGAUgASgNIqYFCgdUZXN0UnVuEgoKAmlkGAEgASgJEg4KBm1vZHVsZRgCIAEoCRINCgVzdWl0ZRgDIAEoCRIlCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldBImCgVzdGF0ZRgFIAEoDjIXLmhlbGlvcy52MS5UZXN0UnVuU3RhdGUSDgoGcGFzc2VkGAYgASgIEhMKC3RvdGFsX3Rlc3RzGAcgASgNEiYKB3Jlc3VsdHMYCCABKAsyFS5oZWxpb3MudjEuVGVzdENvdW50cxIrCghkdXJhdGlvbhgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgd2ZXJzaW9uGAogASgJEg4KBnNoYTI1NhgLIAEoCRIkCgV0ZXN0cxgMIAMoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0Ei4KCnN0YXJ0X3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgPIAEoCzIQLmhlbGlvcy52MS5DYXVzZRITCgttb2R1bGVfcGF0aBgQIAEoCRIQCghhcnRpZmFjdBgRIAEoCRIPCgdmYWlsdXJlGBIgASgJEicKBmNvbmZpZxgTIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEAoIcmV2aXNpb24YFCABKAMSDAoEZXRhZxgVIAEoCRIvCgtjcmVhdGVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKq0BCgtUZXN0T3V0Y29tZRIcChhURVNUX09VVENPTUVfVU5TUEVDSUZJRUQQABIXChNURVNUX09VVENPTUVfUEFTU0VEEAESFwoTVEVTVF9PVVRDT01FX0ZBSUxFRBACEhoKFlRFU1RfT1VUQ09NRV9USU1FRF9PVVQQAxIYChRURVNUX09VVENPTUVfRVJST1JFRBAEEhgKFFRFU1RfT1VUQ09NRV9TS0lQUEVEEAUqWAoKVGVzdFRhcmdldBIbChdURVNUX1RBUkdFVF9VTlNQRUNJRklFRBAAEhUKEVRFU1RfVEFSR0VUX0ZSRVNIEAESFgoSVEVTVF9UQVJHRVRfQUNUSVZFEAIqpgEKDFRlc3RSdW5TdGF0ZRIeChpURVNUX1JVTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRFU1RfUlVOX1NUQVRFX1JVTk5JTkcQARIcChhURVNUX1JVTl9TVEFURV9DT01QTEVURUQQAhIcChhURVNUX1JVTl9TVEFURV9DQU5DRUxMRUQQAxIeChpURVNUX1JVTl9TVEFURV9JTlRFUlJVUFRFRBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_watch]);
 
 /**
  * One test: a call of a method, and what is expected of it.
@@ -286,7 +286,7 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   module: string;
 
   /**
-   * The suite.
+   * The suite: its name, or the path of its file.
    *
    * @generated from field: string suite = 3;
    */
@@ -314,7 +314,7 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   passed: boolean;
 
   /**
-   * How many tests the suite has.
+   * How many tests the suite has; 0 while those of a file are not known.
    *
    * @generated from field: uint32 total_tests = 7;
    */
@@ -328,21 +328,21 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   results?: TestCounts | undefined;
 
   /**
-   * How long it took.
+   * How long it took, the wait for its turn left out.
    *
    * @generated from field: google.protobuf.Duration duration = 9;
    */
   duration?: Duration | undefined;
 
   /**
-   * The version of the code that was tested.
+   * The version of the code that was tested; empty until an instance has started.
    *
    * @generated from field: string version = 10;
    */
   version: string;
 
   /**
-   * The digest of the code that was tested, in hex.
+   * The digest of the file that was tested, in hex.
    *
    * @generated from field: string sha256 = 11;
    */
@@ -356,7 +356,7 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   tests: TestResult[];
 
   /**
-   * When it started.
+   * When it was accepted.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 13;
    */
@@ -375,6 +375,34 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
    * @generated from field: helios.v1.Cause cause = 15;
    */
   cause?: Cause | undefined;
+
+  /**
+   * The file that was tested.
+   *
+   * @generated from field: string module_path = 16;
+   */
+  modulePath: string;
+
+  /**
+   * The digest of all code that was tested, in hex: what a swap compares with its candidate's.
+   *
+   * @generated from field: string artifact = 17;
+   */
+  artifact: string;
+
+  /**
+   * Why there is no report; empty where there is, or will be.
+   *
+   * @generated from field: string failure = 18;
+   */
+  failure: string;
+
+  /**
+   * What was given of the suite's settings.
+   *
+   * @generated from field: google.protobuf.Struct config = 19;
+   */
+  config?: JsonObject | undefined;
 
   /**
    * The store's revision of the last change.
@@ -447,7 +475,8 @@ export const TestOutcome = {
   TIMED_OUT: 3,
 
   /**
-   * It could not be judged: the module crashed, the expectation does not fit the output.
+   * It could not be judged: the module crashed or was replaced, the suite crashed, the expectation does not fit the
+   * output.
    *
    * @generated from enum value: TEST_OUTCOME_ERRORED = 4;
    */
@@ -529,7 +558,7 @@ export const TestRunState = {
   UNSPECIFIED: 0,
 
   /**
-   * Under way.
+   * It was accepted: it waits for its turn, or is under way.
    *
    * @generated from enum value: TEST_RUN_STATE_RUNNING = 1;
    */
@@ -550,7 +579,7 @@ export const TestRunState = {
   CANCELLED: 3,
 
   /**
-   * The service stopped before it ended.
+   * There is no report: the service stopped before, or the suite's file is wrong; `failure` says why.
    *
    * @generated from enum value: TEST_RUN_STATE_INTERRUPTED = 4;
    */

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file helios/v1/test_service.proto.
  */
 export const file_helios_v1_test_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZWxpb3MvdjEvdGVzdF9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEiTQoRTGlzdFN1aXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEkxpc3RTdWl0ZXNSZXNwb25zZRIkCgZzdWl0ZXMYASADKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKCg9HZXRTdWl0ZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQiNwoQR2V0U3VpdGVSZXNwb25zZRIjCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGUilQEKEkNyZWF0ZVN1aXRlUmVxdWVzdBIrCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGVCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI6ChNDcmVhdGVTdWl0ZVJlc3BvbnNlEiMKBXN1aXRlGAEgASgLMhQuaGVsaW9zLnYxLlRlc3RTdWl0ZSK5AQoSRGVsZXRlU3VpdGVSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE0RlbGV0ZVN1aXRlUmVzcG9uc2USIwoFc3VpdGUYASABKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlIrcDCg9SdW5UZXN0c1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIABEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACDqlAbpIoQEangEKD3J1bl90ZXN0cy5zdWl0ZRI9c3VpdGUgYW5kIG1vZHVsZV90eXBlIG5hbWUgZGlmZmVyZW50IHN1aXRlczsgZ2l2ZSBvbmUgb2YgdGhlbRpMdGhpcy5zdWl0ZSA9PSAnJyB8fCB0aGlzLm1vZHVsZV90eXBlID09ICcnIHx8IHRoaXMuc3VpdGUgPT0gdGhpcy5tb2R1bGVfdHlwZSLCAQoQUnVuVGVzdHNSZXNwb25zZRIlCgdzdGFydGVkGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW5IABIuCgx0ZXN0X3N0YXJ0ZWQYAiABKAsyFi5oZWxpb3MudjEuVGVzdFN0YXJ0ZWRIABIrCgp0ZXN0X2VuZGVkGAMgASgLMhUuaGVsaW9zLnYxLlRlc3RSZXN1bHRIABIhCgNydW4YBCABKAsyEi5oZWxpb3MudjEuVGVzdFJ1bkgAQgcKBWZyYW1lIkAKC1Rlc3RTdGFydGVkEgwKBG5hbWUYASABKAkSDgoGbnVtYmVyGAIgASgNEhMKC3RvdGFsX3Rlc3RzGAMgASgNIisKEUdldFRlc3RSdW5SZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGIABIjUKEkdldFRlc3RSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5oZWxpb3MudjEuVGVzdFJ1biKIAQoTTGlzdFRlc3RSdW5zUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiUQoUTGlzdFRlc3RSdW5zUmVzcG9uc2USIAoEcnVucxgBIAMoCzISLmhlbGlvcy52MS5UZXN0UnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKCAQoUQ2FuY2VsVGVzdFJ1blJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiOAoVQ2FuY2VsVGVzdFJ1blJlc3BvbnNlEh8KA3J1bhgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuMoQFCgtUZXN0U2VydmljZRJOCgpMaXN0U3VpdGVzEhwuaGVsaW9zLnYxLkxpc3RTdWl0ZXNSZXF1ZXN0Gh0uaGVsaW9zLnYxLkxpc3RTdWl0ZXNSZXNwb25zZSIDkAIBEkgKCEdldFN1aXRlEhouaGVsaW9zLnYxLkdldFN1aXRlUmVxdWVzdBobLmhlbGlvcy52MS5HZXRTdWl0ZVJlc3BvbnNlIgOQAgESTAoLQ3JlYXRlU3VpdGUSHS5oZWxpb3MudjEuQ3JlYXRlU3VpdGVSZXF1ZXN0Gh4uaGVsaW9zLnYxLkNyZWF0ZVN1aXRlUmVzcG9uc2USTAoLRGVsZXRlU3VpdGUSHS5oZWxpb3MudjEuRGVsZXRlU3VpdGVSZXF1ZXN0Gh4uaGVsaW9zLnYxLkRlbGV0ZVN1aXRlUmVzcG9uc2USRQoIUnVuVGVzdHMSGi5oZWxpb3MudjEuUnVuVGVzdHNSZXF1ZXN0GhsuaGVsaW9zLnYxLlJ1blRlc3RzUmVzcG9uc2UwARJOCgpHZXRUZXN0UnVuEhwuaGVsaW9zLnYxLkdldFRlc3RSdW5SZXF1ZXN0Gh0uaGVsaW9zLnYxLkdldFRlc3RSdW5SZXNwb25zZSIDkAIBElQKDExpc3RUZXN0UnVucxIeLmhlbGlvcy52MS5MaXN0VGVzdFJ1bnNSZXF1ZXN0Gh8uaGVsaW9zLnYxLkxpc3RUZXN0UnVuc1Jlc3BvbnNlIgOQAgESUgoNQ2FuY2VsVGVzdFJ1bhIfLmhlbGlvcy52MS5DYW5jZWxUZXN0UnVuUmVxdWVzdBogLmhlbGlvcy52MS5DYW5jZWxUZXN0UnVuUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_helios_v1_test]);
+  fileDesc("ChxoZWxpb3MvdjEvdGVzdF9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEiTQoRTGlzdFN1aXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEkxpc3RTdWl0ZXNSZXNwb25zZRIkCgZzdWl0ZXMYASADKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKCg9HZXRTdWl0ZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQiNwoQR2V0U3VpdGVSZXNwb25zZRIjCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGUilQEKEkNyZWF0ZVN1aXRlUmVxdWVzdBIrCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGVCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI6ChNDcmVhdGVTdWl0ZVJlc3BvbnNlEiMKBXN1aXRlGAEgASgLMhQuaGVsaW9zLnYxLlRlc3RTdWl0ZSK5AQoSRGVsZXRlU3VpdGVSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE0RlbGV0ZVN1aXRlUmVzcG9uc2USIwoFc3VpdGUYASABKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlItYDCg9SdW5UZXN0c1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pQG6SKEBGp4BCg9ydW5fdGVzdHMuc3VpdGUSPXN1aXRlIGFuZCBtb2R1bGVfdHlwZSBuYW1lIGRpZmZlcmVudCBzdWl0ZXM7IGdpdmUgb25lIG9mIHRoZW0aTHRoaXMuc3VpdGUgPT0gJycgfHwgdGhpcy5tb2R1bGVfdHlwZSA9PSAnJyB8fCB0aGlzLnN1aXRlID09IHRoaXMubW9kdWxlX3R5cGUiwgEKEFJ1blRlc3RzUmVzcG9uc2USJQoHc3RhcnRlZBgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuSAASLgoMdGVzdF9zdGFydGVkGAIgASgLMhYuaGVsaW9zLnYxLlRlc3RTdGFydGVkSAASKwoKdGVzdF9lbmRlZBgDIAEoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0SAASIQoDcnVuGAQgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW5IAEIHCgVmcmFtZSJACgtUZXN0U3RhcnRlZBIMCgRuYW1lGAEgASgJEg4KBm51bWJlchgCIAEoDRITCgt0b3RhbF90ZXN0cxgDIAEoDSIrChFHZXRUZXN0UnVuUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARiAASI1ChJHZXRUZXN0UnVuUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4iiAEKE0xpc3RUZXN0UnVuc1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEIlEKFExpc3RUZXN0UnVuc1Jlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5oZWxpb3MudjEuVGVzdFJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiggEKFENhbmNlbFRlc3RSdW5SZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjgKFUNhbmNlbFRlc3RSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5oZWxpb3MudjEuVGVzdFJ1bjKEBQoLVGVzdFNlcnZpY2USTgoKTGlzdFN1aXRlcxIcLmhlbGlvcy52MS5MaXN0U3VpdGVzUmVxdWVzdBodLmhlbGlvcy52MS5MaXN0U3VpdGVzUmVzcG9uc2UiA5ACARJICghHZXRTdWl0ZRIaLmhlbGlvcy52MS5HZXRTdWl0ZVJlcXVlc3QaGy5oZWxpb3MudjEuR2V0U3VpdGVSZXNwb25zZSIDkAIBEkwKC0NyZWF0ZVN1aXRlEh0uaGVsaW9zLnYxLkNyZWF0ZVN1aXRlUmVxdWVzdBoeLmhlbGlvcy52MS5DcmVhdGVTdWl0ZVJlc3BvbnNlEkwKC0RlbGV0ZVN1aXRlEh0uaGVsaW9zLnYxLkRlbGV0ZVN1aXRlUmVxdWVzdBoeLmhlbGlvcy52MS5EZWxldGVTdWl0ZVJlc3BvbnNlEkUKCFJ1blRlc3RzEhouaGVsaW9zLnYxLlJ1blRlc3RzUmVxdWVzdBobLmhlbGlvcy52MS5SdW5UZXN0c1Jlc3BvbnNlMAESTgoKR2V0VGVzdFJ1bhIcLmhlbGlvcy52MS5HZXRUZXN0UnVuUmVxdWVzdBodLmhlbGlvcy52MS5HZXRUZXN0UnVuUmVzcG9uc2UiA5ACARJUCgxMaXN0VGVzdFJ1bnMSHi5oZWxpb3MudjEuTGlzdFRlc3RSdW5zUmVxdWVzdBofLmhlbGlvcy52MS5MaXN0VGVzdFJ1bnNSZXNwb25zZSIDkAIBElIKDUNhbmNlbFRlc3RSdW4SHy5oZWxpb3MudjEuQ2FuY2VsVGVzdFJ1blJlcXVlc3QaIC5oZWxpb3MudjEuQ2FuY2VsVGVzdFJ1blJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_helios_v1_test]);
 
 /**
  * Request of ListSuites.
@@ -265,7 +265,8 @@ export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
   name: string;
 
   /**
-   * The suite: `trading`, `ml`, `data` or one that was created. Empty: `module_type`, else the module's `test_suite`.
+   * The suite: `trading`, `ml`, `data`, one that was created, or a file below the modules root (with a `/` in it, or
+   * `.ts`, `.mts`, `.js`, `.mjs` at its end). Empty: `module_type`, else the module's `test_suite`.
    *
    * @generated from field: string suite = 2;
    */
@@ -286,11 +287,19 @@ export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
   target: TestTarget;
 
   /**
-   * Changes to the suite's configuration; see `default_config` of the suite.
+   * Changes to the suite's configuration; see `default_config` of the suite. Only built-in suites have any.
    *
    * @generated from field: google.protobuf.Struct config = 5;
    */
   config?: JsonObject | undefined;
+
+  /**
+   * Code to test instead of the registered file, before it is deployed: a file below the modules root, started as the
+   * module is registered otherwise. Not with TEST_TARGET_ACTIVE.
+   *
+   * @generated from field: string module_path = 6;
+   */
+  modulePath: string;
 
   /**
    * Who asks; recorded with the change.
@@ -327,7 +336,7 @@ export type RunTestsResponse = Message<"helios.v1.RunTestsResponse"> & {
    */
   frame: {
     /**
-     * The run has begun; in the first frame.
+     * The run was accepted; in the first frame.
      *
      * @generated from field: helios.v1.TestRun started = 1;
      */
@@ -578,7 +587,8 @@ export const CancelTestRunResponseSchema: GenMessage<CancelTestRunResponse> = /*
  */
 export const TestService: GenService<{
   /**
-   * Lists the suites by name, a page at a time: the built-in `data`, `ml` and `trading`, and those that were created.
+   * Lists the suites by name, a page at a time: the built-in `data`, `ml` and `trading`, and those that were created;
+   * not those that are files.
    *
    * @generated from rpc helios.v1.TestService.ListSuites
    */
@@ -618,8 +628,11 @@ export const TestService: GenService<{
     output: typeof DeleteSuiteResponseSchema;
   },
   /**
-   * Runs a suite on a module and streams its progress: first the run, then a frame as each test starts and ends, the
-   * report last. A run that fails is a report, not an error. A caller who goes away cancels the run.
+   * Runs a suite on a module and streams its progress: first the run, as it is accepted, then a frame as each test starts
+   * and ends, the report last. A run that fails is a report, not an error; so is that of a module that does not start. A
+   * caller who goes away cancels the run. Four runs are made at once; 64 more wait in order, and then
+   * TEST_RUNS_OVERLOADED. MODULE_NOT_FOUND, SUITE_NOT_FOUND; SUITE_INVALID tells what is wrong with a suite's file; what is
+   * wrong with the path of the module; of the instance that serves, MODULE_NOT_LOADED.
    *
    * @generated from rpc helios.v1.TestService.RunTests
    */
@@ -649,7 +662,7 @@ export const TestService: GenService<{
     output: typeof ListTestRunsResponseSchema;
   },
   /**
-   * Stops a run; tests that have not ended are skipped. A run that has ended is returned as it is. RUN_NOT_FOUND.
+   * Stops a run, in whatever it is; tests that have not ended are skipped. A run that has ended is returned as it is. RUN_NOT_FOUND.
    *
    * @generated from rpc helios.v1.TestService.CancelTestRun
    */

@@ -73,3 +73,36 @@ export interface HeliosModule {
   /** Awaited before the instance ends. */
   stop?(): void | Promise<void>;
 }
+
+/** The instance that a suite's test is run on. */
+export interface SuiteTarget {
+  /** The names that can be called, as the class spells them. */
+  readonly methods: readonly string[];
+  /**
+   * Calls a method, in either spelling; resolves to a JSON value or a Uint8Array. Rejects with an error whose `code` is
+   * the reason, such as MODULE_METHOD_FAILED or MODULE_METHOD_NOT_FOUND.
+   */
+  call(method: string, input?: unknown): Promise<unknown>;
+  /** Rejects when its health check, if it has one, fails. */
+  health(): Promise<void>;
+}
+
+/**
+ * One test of a suite file, which default-exports a list of them. The file runs in a process of its own, beside the
+ * instance that is tested, and may do no more than a module without grants; its tests run one after the other.
+ */
+export interface SuiteTest {
+  /** Unique in its file; at most 128 characters. */
+  readonly name: string;
+  /** What it proves; for people. At most 1,024 characters. */
+  readonly description?: string;
+  /** Whether a run can pass without it. Default true. */
+  readonly required?: boolean;
+  /** How long it may take, from 1 ms to 600 s. Default 10 s. */
+  readonly timeoutMs?: number;
+  /**
+   * Throws where something else happens than is expected. What it returns is the test's output: a JSON value.
+   * `ctx.signal` is aborted when the time is over, or the run is cancelled.
+   */
+  run(module: SuiteTarget, ctx: CallContext): unknown;
+}

@@ -4,6 +4,7 @@ import type { Instance } from "./host/host.ts";
 export interface Candidate {
   readonly name: string;
   readonly instance: Instance;
+  readonly modulePath: string;
   readonly version: string;
   /** Of the file, in hex. */
   readonly sha256: string;

@@ -5,13 +5,14 @@ import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
 import { bringDesiredUp, forgetRuns } from "./boot.ts";
 import { flip } from "./commit.ts";
 import { follow } from "./follow.ts";
 import type { Candidate, Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
-import type { ModuleHost, Payload, Usage } from "./host/host.ts";
+import type { ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
 import { createInstall, type ModulesSource } from "./install.ts";
 import { createJournal } from "./journal.ts";
 import { type GenerationView, listGenerations } from "./list-generations.ts";
@@ -38,6 +39,7 @@ import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap-op
 import { createSwaps } from "./swaps.ts";
 import { sweepArtifacts } from "./sweep.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
+import { pathViolation } from "./validate.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
 
 export interface ModulesDeps {
@@ -132,12 +134,19 @@ export interface Modules {
   addReloadHook(name: string, hook: ReloadHookFunction): () => void;
   /** Gives swaps the means to run a suite; without, no suite is run. */
   useGate(gate: Gate): void;
+  /** The code that `startFresh` would start. MODULE_NOT_FOUND, and what is wrong with the file. */
+  resolveFresh(name: string, options?: FreshOptions): Promise<ResolvedModule>;
   /** Starts an instance apart from the one that serves, as registered; the caller stops it. As `load` rejects. */
-  startFresh(name: string): Promise<Candidate>;
+  startFresh(name: string, options?: FreshOptions): Promise<Candidate>;
   /** The instance that serves: calls of it pass by limits and breaker. MODULE_NOT_LOADED. */
   activeInstance(name: string): Candidate;
   /** Stops every instance, by force after a deadline. What is to run after a restart stays as it is. */
   close(): Promise<void>;
+}
+
+export interface FreshOptions {
+  /** The file to start instead of the registered one, by the rules of `module_path`; empty: the registered one. */
+  readonly modulePath?: string | undefined;
 }
 
 export function createModules(deps: ModulesDeps): Modules {
@@ -229,12 +238,16 @@ export function createModules(deps: ModulesDeps): Modules {
     useGate: (next) => {
       gate = next;
     },
-    async startFresh(name) {
+    resolveFresh: (name, { modulePath } = {}) => freshCode(room, name, modulePath),
+    async startFresh(name, { modulePath: asked } = {}) {
       const { registration } = getModule(room, name).record;
-      const module = await verified(room, registration.modulePath, registration.sha256);
-      const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
+      const module = await freshCode(room, name, asked);
+      const { modulePath, sha256, artifact } = module;
+      // The version that is registered is that of the registered file.
+      const registered = modulePath === registration.modulePath ? registration.version : "";
+      const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
       const started = await generations.startApart(name, { registration, module, version });
-      return { name, ...started, sha256: module.sha256, artifact: module.artifact };
+      return { name, ...started, modulePath, sha256, artifact };
     },
     activeInstance(name) {
       const module = getModule(room, name);
@@ -252,4 +265,11 @@ export function createModules(deps: ModulesDeps): Modules {
       await idle;
     },
   };
+}
+
+async function freshCode(room: Room, name: string, asked = ""): Promise<ResolvedModule> {
+  const { registration } = getModule(room, name).record;
+  const modulePath = asked || registration.modulePath;
+  refuse(pathViolation(["module_path"], modulePath));
+  return verified(room, modulePath, modulePath === registration.modulePath ? registration.sha256 : "");
 }

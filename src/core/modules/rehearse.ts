@@ -89,13 +89,13 @@ async function passGate(tools: SwapTools, swap: Swap, { name, plan, steps, candi
   if (gate === undefined || candidate === undefined) return steps.skip("gate", "tests cannot be run here");
   const over = new AbortController();
   const signal = AbortSignal.any([swap.cancelled, over.signal]);
-  const what = testRun === "" ? `suite ${suite}` : `run ${testRun}`;
+  const told = (detail: string): string => (testRun === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: swap.cancelled, detail: (text: string) => text };
   await steps
     .take("gate", options, async () => {
       const { passed, detail } = await gate({ suite, run: testRun }, candidateOf(name, candidate), signal);
-      if (!passed) throw new Error(`${what}: ${detail}`);
-      return `${what}: ${detail}`;
+      if (!passed) throw new Error(told(detail));
+      return told(detail);
     })
     .finally(() => over.abort());
 }
@@ -114,8 +114,8 @@ async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member):
 }
 
 export function candidateOf(name: string, { instance, running }: Generation): Candidate {
-  const { version, sha256, artifact } = running;
-  return { name, instance, version, sha256, artifact };
+  const { modulePath, version, sha256, artifact } = running;
+  return { name, instance, modulePath, version, sha256, artifact };
 }
 
 /** One that has ended fails every step, whatever the step does with it. */

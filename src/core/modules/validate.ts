@@ -2,10 +2,12 @@ import type { BreakerConfig } from "../breakers/breaker.ts";
 import { completeConfig } from "../breakers/config.ts";
 import { isReason } from "../errors.ts";
 import type { JsonPath } from "../json-source.ts";
+import { isSuiteFile } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration } from "./record.ts";
 
 const NAME_LIMIT = 120;
+const PATH_LIMIT = 1024;
 const LIST_LIMIT = 100;
 const MAX_ENV_CHARS = 32_768;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
@@ -28,7 +30,7 @@ export function nameViolation(path: JsonPath, name: unknown): Violation | undefi
 
 /** The first rule that a module path breaks; whether there is such a file is not asked here. */
 export function pathViolation(path: JsonPath, value: unknown): Violation | undefined {
-  return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, 1024);
+  return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, PATH_LIMIT);
 }
 
 export function versionViolation(path: JsonPath, value: unknown): Violation | undefined {
@@ -40,8 +42,10 @@ export function digestViolation(path: JsonPath, value: unknown): Violation | und
   return violation(path, value, "64 hex digits in lower case, or nothing");
 }
 
+/** Of a suite's name, or its file's path; whether there is such a suite is not asked here. */
 export function suiteViolation(path: JsonPath, value: unknown): Violation | undefined {
-  return text(path, value, 128);
+  const limit = typeof value === "string" && isSuiteFile(value) ? PATH_LIMIT : 128;
+  return text(path, value, limit);
 }
 
 /** The first rule that a registration breaks. It looks at the types too: the values may come from anywhere. */

@@ -1,5 +1,5 @@
 import { HeliosError, messageOf } from "../errors.ts";
-import { type ExpectationCompiler, ExpectationError, type Observed } from "./expectations.ts";
+import { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./expectations.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, told } from "./suite.ts";
 
 /** A test as data: a call, and what is expected of it. */
@@ -28,12 +28,12 @@ export function completeCases(
   fields: readonly TestCaseFields[],
   compile: ExpectationCompiler | undefined,
 ): readonly TestCase[] {
-  if (fields.length === 0) throw invalid(suite, "(none)", "a suite needs a test");
+  if (fields.length === 0) throw invalid(suite, undefined, "a suite needs a test");
   const names = new Set<string>();
   return fields.map((field) => {
     const { name, method, description = "", required = true, timeoutMs = DEFAULT_TIMEOUT_MS, input = null } = field;
     const { expect = "" } = field;
-    if (name === "") throw invalid(suite, "(unnamed)", "a test needs a name");
+    if (name === "") throw invalid(suite, undefined, "a test needs a name");
     if (names.has(name)) throw invalid(suite, name, "another test has the same name");
     if (method === "") throw invalid(suite, name, "it calls no method");
     if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw invalid(suite, name, "timeout must be from 1 ms to 600 s");
@@ -61,14 +61,25 @@ export function toTests(suite: string, cases: readonly TestCase[], compile: Expe
           (output) => ({ output, error: null }),
           (thrown: unknown) => ({ output: null, error: methodError(thrown) }),
         );
-        if (!holds({ ...answer, durationMs: instance.now() - start })) {
-          const seen = answer.error === null ? `output ${told(answer.output)}` : `error ${told(answer.error)}`;
-          throw new TestFailure(`${each.expect || "it failed"}: ${seen}`);
+        const durationMs = instance.now() - start;
+        const seen = answer.error === null ? `output ${told(answer.output)}` : `error ${told(answer.error)}`;
+        if (!judge(holds, { ...answer, durationMs }, seen)) {
+          throw new TestFailure(`${each.expect || "it failed"}: ${seen}, after ${Math.round(durationMs)} ms`);
         }
         return answer.output;
       },
     };
   });
+}
+
+/** An expectation of the output that does not fit an error is not met; one that does not fit the output is wrong. */
+function judge(holds: Expectation, observed: Observed, seen: string): boolean {
+  try {
+    return holds(observed);
+  } catch (error) {
+    const message = `${messageOf(error)}: ${seen}`;
+    throw observed.error === null ? new Error(message) : new TestFailure(message);
+  }
 }
 
 /** What the method threw; whatever else went wrong is not the method's, and is thrown on. */
@@ -82,7 +93,7 @@ function compileExpectation(
   test: string,
   source: string,
   compile: ExpectationCompiler | undefined,
-): (observed: Observed) => boolean {
+): Expectation {
   if (source === "") return ({ error }) => error === null;
   if (source.length > MAX_EXPECTATION)
     throw invalid(suite, test, `expect is longer than ${MAX_EXPECTATION} characters`);
@@ -91,10 +102,13 @@ function compileExpectation(
     return compile(source);
   } catch (error) {
     const position = error instanceof ExpectationError ? error.position : undefined;
-    throw invalid(suite, test, `expect: ${messageOf(error)}`, position);
+    const where = position === undefined ? "" : `, ${position}`;
+    throw invalid(suite, test, `expect${where}: ${messageOf(error)}`, position);
   }
 }
 
-function invalid(name: string, test: string, problem: string, position?: string): HeliosError {
-  return HeliosError.of("SUITE_INVALID", { name, test, problem, ...(position === undefined ? {} : { position }) });
+function invalid(name: string, test: string | undefined, problem: string, position?: string): HeliosError {
+  if (test === undefined) return HeliosError.of("SUITE_INVALID", { name, problem });
+  const where = position === undefined ? {} : { position };
+  return HeliosError.of("SUITE_INVALID", { name, problem: `test ${test}: ${problem}`, test, ...where });
 }

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { snakeCase } from "../modules/host/bootstrap/names.ts";
-import type { Instance, Payload } from "../modules/host/host.ts";
-import { type Test, TestFailure, type TestInstance } from "./suite.ts";
+import type { Ending, Instance, Payload } from "../modules/host/host.ts";
+import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
 export type TestOutcome = "PASSED" | "FAILED" | "TIMED_OUT" | "ERRORED" | "SKIPPED";
 
@@ -38,17 +38,48 @@ export async function runTests(
   signal: AbortSignal,
   progress: Progress = {},
 ): Promise<readonly TestResult[]> {
-  const results: TestResult[] = [];
   let stopped: string | undefined;
-  let hasEnded = false;
-  void instance.ended.then(() => {
-    hasEnded = true;
+  let ending: Ending | undefined;
+  void instance.ended.then((how) => {
+    ending = how;
   });
+  return inOrder(tests, progress, async (test) => {
+    if (signal.aborted) stopped ??= CANCELLATION;
+    if (stopped !== undefined) return skipped(test, stopped);
+    const result = await runTest(instance, test, clock, signal);
+    if (ending === undefined) return result;
+    stopped = "the instance ended before";
+    // The one that serves may be replaced or unloaded at any time.
+    return ending.expected && result.outcome === "ERRORED"
+      ? { ...result, message: "the instance was stopped while it was tested" }
+      : result;
+  });
+}
+
+/** The results where no instance could be started. */
+export function notStarted(tests: readonly Test[], error: unknown, progress: Progress = {}) {
+  const message = messageOf(error).slice(0, MAX_MESSAGE);
+  return inOrder(tests, progress, async (test, index) => {
+    if (index > 0) return skipped(test, "no instance was started");
+    return { ...skipped(test, message), outcome: test === STARTS ? "FAILED" : "ERRORED" };
+  });
+}
+
+/** The results where the run was cancelled before there was an instance. */
+export const notRun = (tests: readonly Test[]): readonly TestResult[] =>
+  tests.map((test) => skipped(test, CANCELLATION));
+
+const CANCELLATION = "the run was cancelled";
+
+async function inOrder(
+  tests: readonly Test[],
+  progress: Progress,
+  run: (test: Test, index: number) => Promise<TestResult>,
+): Promise<readonly TestResult[]> {
+  const results: TestResult[] = [];
   for (const [index, test] of tests.entries()) {
-    if (signal.aborted) stopped ??= "the run was cancelled";
     progress.testStarted?.(test.name, index + 1, tests.length);
-    const result = stopped === undefined ? await runTest(instance, test, clock, signal) : skipped(test, stopped);
-    if (hasEnded) stopped ??= "the instance ended before";
+    const result = await run(test, index);
     results.push(result);
     progress.testEnded?.(result);
   }
@@ -58,7 +89,8 @@ export async function runTests(
 async function runTest(instance: Instance, test: Test, clock: Clock, signal: AbortSignal): Promise<TestResult> {
   const { name, required, method } = test;
   const over = new AbortController();
-  const under = testInstance(instance, test.timeoutMs, clock, AbortSignal.any([signal, over.signal]));
+  const until = AbortSignal.any([signal, over.signal]);
+  const under = testInstance(instance, test.timeoutMs, clock, until);
   if (method !== undefined && !under.hasMethod(method)) {
     const message = `the module has no method ${method}`;
     // What a module may lack, no run waits for.
@@ -74,13 +106,13 @@ async function runTest(instance: Instance, test: Test, clock: Clock, signal: Abo
     message: message.slice(0, MAX_MESSAGE),
   });
   try {
-    const output = await limited(test.run(under), test.timeoutMs, clock, signal, over);
+    const output = await limited(test.run(under, until), test.timeoutMs, clock, signal, over);
     return { ...ended("PASSED"), ...keptOutput(output) };
   } catch (error) {
     if (error === TIMED_OUT || isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
       return ended("TIMED_OUT", `it took longer than ${test.timeoutMs / 1000} s`);
     }
-    if (error === CANCELLED || signal.aborted) return ended("SKIPPED", "the run was cancelled");
+    if (error === CANCELLED || signal.aborted) return ended("SKIPPED", CANCELLATION);
     if (error instanceof TestFailure) return ended("FAILED", error.message);
     if (isReason(error, "MODULE_METHOD_FAILED")) return ended("FAILED", error.message);
     return ended("ERRORED", messageOf(error));
@@ -122,8 +154,10 @@ function testInstance(instance: Instance, timeoutMs: number, clock: Clock, signa
   const names = new Set(instance.shape.methods.flatMap((name) => [name, snakeCase(name)]));
   return {
     hasMethod: (method) => names.has(method),
+    methods: instance.shape.methods,
     now: () => clock.monotonic(),
     checkHealth: () => instance.checkHealth(timeoutMs),
+    heapUsed: async () => (await instance.usage({ collect: true }, timeoutMs)).heapUsedBytes,
     call(method, input = null) {
       const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
       const answer = instance

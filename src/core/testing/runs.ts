@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
 import { Collection, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Cause } from "../store/store.ts";
@@ -13,19 +14,29 @@ export interface RunRecord {
   readonly module: string;
   readonly suite: string;
   readonly target: TestTarget;
+  /** What was given of the suite's settings. */
+  readonly config: Readonly<Record<string, unknown>>;
   readonly state: RunState;
   /** It completed, and every required test passed. */
   readonly passed: boolean;
+  /** 0 while the tests are not known: those of a file are when it has been read. */
   readonly totalTests: number;
   readonly tests: readonly TestResult[];
   readonly durationMs: number;
-  /** Of the code that was tested. */
+  /** Of the code that is tested. The version is empty until an instance of it has started. */
+  readonly modulePath: string;
   readonly version: string;
   readonly sha256: string;
+  /** Hex digest of all code that runs. */
+  readonly artifact: string;
+  /** Why there is no report; absent where there is, or will be. */
+  readonly failure?: string;
   /** Wall times in ms. */
   readonly startTime: number;
   readonly endTime?: number;
   readonly cause: Cause;
+  /** Set by the history: the store's revision at which the run was accepted; absent until it is written again. */
+  readonly createRevision?: number;
 }
 
 /** Its name is its id. */
@@ -47,42 +58,62 @@ export const KEPT_RUNS = 100;
 export interface Runs {
   /** After the feed was started: runs that the service did not end are INTERRUPTED. */
   start(): Promise<void>;
+  find(id: string): Run | undefined;
   /** RUN_NOT_FOUND. */
   get(id: string): Run;
-  /** Of a module, or all; newest first. */
+  /** Of a module, or all; newest first: in the order in which they were accepted, whatever the wall clock says. */
   list(module?: string): readonly Run[];
-  write(id: string, record: RunRecord): Promise<Run>;
+  /** Remembers a run that was accepted, and forgets the oldest of its module. */
+  begin(id: string, record: RunRecord): Promise<Run>;
+  /** Writes how a run ended; what it ended as before stays. */
+  end(id: string, record: RunRecord): Promise<Run>;
 }
 
-export function createRuns(feed: Feed, clock: Clock): Runs {
+export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
   const collection = new Collection<RunRecord>(feed, "run/");
   const list = (module?: string): readonly Run[] =>
     collection
       .list()
       .filter(({ record }) => module === undefined || record.module === module)
-      .sort((a, b) => b.record.startTime - a.record.startTime || b.revision - a.revision);
+      .sort((a, b) => accepted(b) - accepted(a));
+  const get = (id: string): Run => {
+    const run = collection.get(id);
+    if (run === undefined) throw HeliosError.of("RUN_NOT_FOUND", { id });
+    return run;
+  };
+  const end = async (id: string, cause: Cause, decide: (before: RunRecord) => RunRecord): Promise<Run> => {
+    const written = await collection.change(id, cause, (current) => {
+      if (current?.record.state !== "RUNNING") return undefined;
+      return { ...decide(current.record), createRevision: accepted(current) };
+    });
+    return written ?? get(id);
+  };
 
   return {
     list,
+    get,
+    find: (id) => collection.get(id),
     async start() {
       for (const { name, record } of collection.list()) {
         if (record.state !== "RUNNING") continue;
+        const failure = "the service ended before";
         const endTime = clock.now();
-        await collection.change(name, { action: "Interrupt" }, () => ({ ...record, state: "INTERRUPTED", endTime }));
+        await end(name, { action: "Interrupt" }, (before) => ({ ...before, state: "INTERRUPTED", failure, endTime }));
       }
     },
-    get(id) {
-      const run = collection.get(id);
-      if (run === undefined) throw HeliosError.of("RUN_NOT_FOUND", { id });
-      return run;
-    },
-    async write(id, record) {
+    async begin(id, record) {
       const written = await collection.change(id, record.cause, () => record);
       for (const { name } of list(record.module).slice(KEPT_RUNS)) {
-        await collection.remove(name, { action: "ForgetRun" });
+        // The run at hand is none the worse for it, and the next one tries again.
+        await collection.remove(name, { action: "ForgetRun" }).catch((error: unknown) => {
+          log("testing", "warn", "a test run was not forgotten", { id: name, error: messageOf(error) });
+        });
       }
-      if (written === undefined) throw new Error("a decision was made");
-      return written;
+      return written ?? get(id);
     },
+    end: (id, record) => end(id, record.cause, () => record),
   };
 }
+
+/** The revision at which it was. */
+const accepted = ({ record, revision }: Run): number => record.createRevision ?? revision;

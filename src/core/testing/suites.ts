@@ -1,10 +1,10 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
-import { checkName } from "../names.ts";
+import { checkName, isSuiteFile } from "../names.ts";
 import type { Collection, Resource } from "../store/collection.ts";
 import { completeCases, type TestCase, type TestCaseFields, toTests } from "./created.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
-import { type BuiltInSuite, type Test, told } from "./suite.ts";
+import { type BuiltInSuite, type Setting, type Settings, type Test, told, valuesOf } from "./suite.ts";
 import { dataSuite } from "./suites/data.ts";
 import { mlSuite } from "./suites/ml.ts";
 import { tradingSuite } from "./suites/trading.ts";
@@ -30,19 +30,22 @@ export interface Suites {
   create(name: string, description: string, tests: readonly TestCaseFields[], by?: By): Promise<Suite>;
   remove(name: string, by?: By): Promise<Suite>;
   /**
-   * The tests that run; `idPrefix` is different each time. SUITE_NOT_FOUND; ARGUMENT_INVALID where there is no such
-   * setting, or none of that value.
+   * The tests that run; `idPrefix` is different each time. SUITE_NOT_FOUND, of files too; ARGUMENT_INVALID where there is
+   * no such setting, or none of that value.
    */
   tests(name: string, config: Readonly<Record<string, unknown>>, idPrefix: string): readonly Test[];
 }
 
-const BUILT_IN: readonly BuiltInSuite[] = [dataSuite, mlSuite, tradingSuite];
+/** By name. */
+export const BUILT_IN_SUITES: readonly BuiltInSuite[] = [dataSuite, mlSuite, tradingSuite];
 
 export function createSuites(created: Collection<SuiteRecord>, compile: ExpectationCompiler | undefined): Suites {
-  const builtIn = new Map(BUILT_IN.map((suite) => [suite.name, suite]));
+  const builtIn = new Map(BUILT_IN_SUITES.map((suite) => [suite.name, suite]));
   const notFound = (name: string): HeliosError => HeliosError.of("SUITE_NOT_FOUND", { name });
   const list = (): readonly Suite[] =>
-    [...BUILT_IN.map(fromBuiltIn), ...created.list().map(fromResource)].sort((a, b) => (a.name < b.name ? -1 : 1));
+    [...BUILT_IN_SUITES.map(fromBuiltIn), ...created.list().map(fromResource)].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    );
 
   return {
     list,
@@ -55,6 +58,7 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
     },
     async create(name, description, fields, by) {
       checkName("suite.name", name);
+      if (isSuiteFile(name)) throw nameOfFile(name);
       const tests = completeCases(name, fields, compile);
       const { actor, reason } = by ?? {};
       const resource = await created.change(name, causeOf("CreateSuite", { actor, reason }), (current) => {
@@ -73,19 +77,20 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
     tests(name, config, idPrefix) {
       const known = builtIn.get(name);
       if (known !== undefined) {
-        checkConfig(known, config);
+        checkConfig(name, known.settings, config);
         return known.tests(config, idPrefix);
       }
       const resource = created.get(name);
       if (resource === undefined) throw notFound(name);
+      checkConfig(name, {}, config);
       return toTests(name, resource.record.tests, compile);
     },
   };
 }
 
 function fromBuiltIn(suite: BuiltInSuite): Suite {
-  const { name, description, defaultConfig } = suite;
-  return { name, description, defaultConfig, tests: suite.tests({}, "") };
+  const { name, description, settings } = suite;
+  return { name, description, defaultConfig: valuesOf(settings, {}), tests: suite.tests({}, "") };
 }
 
 function fromResource(resource: Resource<SuiteRecord>): Suite {
@@ -93,22 +98,24 @@ function fromResource(resource: Resource<SuiteRecord>): Suite {
   return { name: resource.name, description, tests, resource };
 }
 
+function nameOfFile(name: string): HeliosError {
+  return HeliosError.of("ARGUMENT_INVALID", { field: "suite.name", problem: `${name} would be taken for a file` });
+}
+
 /** The highest number that a setting takes: a run must not cost the service its memory. */
 const MAX_SETTING = 100_000;
 
 /** A setting must be there, and of the kind of its default: a test that reads something else would prove nothing. */
-function checkConfig(
-  { name, defaultConfig, anyValue = [] }: BuiltInSuite,
-  config: Readonly<Record<string, unknown>>,
-): void {
+export function checkConfig(suite: string, settings: Settings, config: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(config)) {
     const wrong = (problem: string): HeliosError =>
       HeliosError.of("ARGUMENT_INVALID", { field: `config.${key}`, problem });
-    if (!Object.hasOwn(defaultConfig, key)) {
-      throw wrong(`is no setting of suite ${name}; there are ${Object.keys(defaultConfig).join(", ")}`);
+    const setting: Setting | undefined = Object.hasOwn(settings, key) ? settings[key] : undefined;
+    if (setting === undefined) {
+      const known = Object.keys(settings).join(", ");
+      throw wrong(`is no setting of suite ${suite}; there are ${known || "none"}`);
     }
-    const standard = defaultConfig[key];
-    const problem = anyValue.includes(key) ? undefined : problemOf(value, standard);
+    const problem = setting.any ? undefined : problemOf(value, setting.standard);
     if (problem !== undefined) throw wrong(`${problem}, not ${told(value)}`);
   }
 }

@@ -3,16 +3,20 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Candidate, Gate } from "../modules/gate.ts";
+import type { ModuleHost } from "../modules/host/host.ts";
+import type { Modules } from "../modules/modules.ts";
+import { isSuiteFile } from "../names.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import type { Cause } from "../store/store.ts";
 import type { TestCaseFields } from "./created.ts";
+import { type CodeUnderTest, createExecutor, type Job, type RunProgress, type TestSource } from "./execute.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
-import { type Progress, runTests, type TestOutcome } from "./runner.ts";
+import { createFileSuites } from "./file-suite.ts";
+import { judgeReport, judgeRun, type Verdict } from "./gate.ts";
 import { createRuns, type Run, type RunRecord, type TestTarget } from "./runs.ts";
-import type { Test } from "./suite.ts";
-import { createSuites, type Suite, type SuiteRecord } from "./suites.ts";
+import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./suites.ts";
 import { createTester, type Tester } from "./tester.ts";
+import { createTurns } from "./turns.ts";
 
 export interface TestingDeps {
   /** Not started yet. */
@@ -21,11 +25,9 @@ export interface TestingDeps {
   readonly newId: () => string;
   readonly log: Log;
   /** Where instances to test come from. */
-  readonly modules: {
-    startFresh(name: string): Promise<Candidate>;
-    activeInstance(name: string): Candidate;
-    get(name: string): { readonly record: { readonly registration: { readonly testSuite: string } } };
-  };
+  readonly modules: Pick<Modules, "resolveFresh" | "startFresh" | "activeInstance" | "get">;
+  /** Where suites that are files run. */
+  readonly host: Pick<ModuleHost, "resolve" | "start">;
   /** Absent: suites with expectations are refused. */
   readonly compileExpectation?: ExpectationCompiler | undefined;
 }
@@ -33,19 +35,22 @@ export interface TestingDeps {
 export interface RunOptions {
   /** Default FRESH. */
   readonly target?: TestTarget;
+  /** Code to test instead of the registered file, with the module's registration otherwise; of target FRESH alone. */
+  readonly modulePath?: string | undefined;
   /** Changes to the suite's configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Aborting it cancels the run. */
   readonly signal?: AbortSignal;
-  readonly progress?: Progress & { runStarted?(run: Run): void };
+  readonly progress?: RunProgress;
 }
 
 /**
- * Suites, and their runs on modules. Mutations can reject with ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE.
+ * Suites, and their runs on modules. A few runs are made at once; the others wait in order. Mutations can reject with
+ * ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE.
  */
 export interface Testing {
   start(): Promise<void>;
-  /** By name, the built-in ones too. */
+  /** By name, the built-in ones too; those that are files are not known before they are named. */
   listSuites(): readonly Suite[];
   /** SUITE_NOT_FOUND. */
   getSuite(name: string): Suite;
@@ -54,8 +59,10 @@ export interface Testing {
   /** SUITE_NOT_FOUND, SUITE_BUILT_IN. */
   deleteSuite(name: string, by?: By): Promise<Suite>;
   /**
-   * Runs a suite on a module and resolves to the report, of a run that failed or was cancelled too. Where no suite is
-   * named it is the module's own. MODULE_NOT_FOUND, SUITE_NOT_FOUND, and what keeps an instance from starting.
+   * Runs a suite on a module and resolves to the report, of a run that failed or was cancelled too, and of a module that
+   * does not start. The suite is named, or is a file below the modules root; where none is given it is the module's own.
+   * MODULE_NOT_FOUND, SUITE_NOT_FOUND, SUITE_INVALID, TEST_RUNS_OVERLOADED, what is wrong with the module's file, and,
+   * of the instance that serves, MODULE_NOT_LOADED.
    */
   run(module: string, suite?: string, options?: RunOptions, by?: By): Promise<Run>;
   /** RUN_NOT_FOUND. */
@@ -63,10 +70,15 @@ export interface Testing {
   /** Newest first; the last 100 of a module. */
   listRuns(module: string): readonly Run[];
   allRuns(): readonly Run[];
-  /** Stops a run and resolves to it; one that has ended is left as it is. RUN_NOT_FOUND. */
+  /** Stops a run, wherever it is, and resolves to it; one that has ended is left as it is. RUN_NOT_FOUND. */
   cancelRun(id: string): Promise<Run>;
-  /** Runs a suite on the candidate of a swap, and remembers that. */
+  /**
+   * Runs a suite on the candidate of a swap, and remembers that; or, where a run is named, judges by that run, which must
+   * be of the suite that is named, if one is. It waits for no other runs than gates.
+   */
   readonly gate: Gate;
+  /** Whether an earlier run lets the candidate pass: it completed and passed, was of that module and of the same code. */
+  gateByRun(id: string, candidate: Candidate): Verdict;
   /** A suite to add tests to, as functions; it starts with those of `suite`, if one is named. SUITE_NOT_FOUND. */
   createTester(module: string, suite?: string): Tester;
   /** Cancels the runs under way. */
@@ -74,63 +86,39 @@ export interface Testing {
 }
 
 export function createTesting(deps: TestingDeps): Testing {
-  const { feed, clock, newId, log, modules, compileExpectation } = deps;
+  const { feed, clock, newId, log, modules, host, compileExpectation } = deps;
   const suites = createSuites(new Collection<SuiteRecord>(feed, "suite/"), compileExpectation);
-  const runs = createRuns(feed, clock);
-  const underWay = new Map<string, { readonly abort: AbortController; readonly ended: Promise<Run> }>();
+  const runs = createRuns(feed, clock, log);
+  const files = createFileSuites(host, log);
+  const executor = createExecutor({ runs, turns: createTurns(), clock, newId, log });
 
-  /** Runs tests on an instance that is there, and writes the report. */
-  const runOn = async (
-    { name, instance, version, sha256 }: Candidate,
-    suite: string,
-    tests: readonly Test[],
-    target: TestTarget,
-    cause: Cause,
-    options: RunOptions = {},
-  ): Promise<Run> => {
-    const id = newId();
-    const abort = new AbortController();
-    const signal = options.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, options.signal]);
-    const [start, startTime] = [clock.monotonic(), clock.now()];
-    const open: RunRecord = {
-      module: name,
-      suite,
-      target,
-      state: "RUNNING",
-      passed: false,
-      totalTests: tests.length,
-      tests: [],
-      durationMs: 0,
-      version,
-      sha256,
-      startTime,
-      cause,
-    };
-    const work = async (): Promise<Run> => {
-      const begun = await runs.write(id, open);
-      options.progress?.runStarted?.(begun);
-      const results = await runTests(instance, tests, clock, signal, options.progress);
-      const state = signal.aborted ? "CANCELLED" : "COMPLETED";
-      const passed = state === "COMPLETED" && results.every(({ required, outcome }) => !required || ok(outcome));
-      const ended = { tests: results, durationMs: clock.monotonic() - start, endTime: clock.now() };
-      log("testing", passed ? "info" : "warn", "test run ended", { module: name, suite, id, state, passed });
-      return runs.write(id, { ...open, ...ended, state, passed });
-    };
-    const broken = async (error: unknown): Promise<never> => {
-      const end = { durationMs: clock.monotonic() - start, endTime: clock.now() };
-      // Where the store is what failed, the next start does it.
-      await runs.write(id, { ...open, ...end, state: "INTERRUPTED" }).catch(() => {});
-      throw error;
-    };
-    const ended = work()
-      .catch(broken)
-      .finally(() => underWay.delete(id));
-    underWay.set(id, { abort, ended });
-    return ended;
+  const sourceOf = async (suite: string, config: RunRecord["config"]): Promise<TestSource> => {
+    if (!isSuiteFile(suite)) return { tests: suites.tests(suite, config, newId()) };
+    checkConfig(suite, {}, config);
+    await files.check(suite);
+    return { tests: [], open: () => files.open(suite) };
   };
 
-  const testsOf = (suite: string, config: RunOptions["config"] = {}): readonly Test[] =>
-    suites.tests(suite, config, newId());
+  /** The code that a fresh instance would run now. */
+  const freshCode = async (module: string, modulePath?: string): Promise<CodeUnderTest> => {
+    const { artifact, sha256, ...resolved } = await modules.resolveFresh(module, { modulePath });
+    return { modulePath: resolved.modulePath, version: "", sha256, artifact };
+  };
+
+  const runFresh = async (
+    job: Pick<Job, "source" | "signal" | "progress">,
+    record: Pick<RunRecord, "module" | "suite" | "config" | "cause">,
+    modulePath?: string,
+  ): Promise<Run> => {
+    const code = await freshCode(record.module, modulePath);
+    return executor.execute({
+      ...job,
+      record: { ...record, target: "FRESH", ...code },
+      start: () => modules.startFresh(record.module, { modulePath }),
+      owned: true,
+      urgent: false,
+    });
+  };
 
   const testing: Testing = {
     start: () => runs.start(),
@@ -139,56 +127,64 @@ export function createTesting(deps: TestingDeps): Testing {
     createSuite: (name, description, tests, by) => suites.create(name, description, tests, by),
     deleteSuite: (name, by) => suites.remove(name, by),
     async run(module, named, options = {}, by) {
-      const { target = "FRESH", config } = options;
+      const { target = "FRESH", modulePath, config = {}, signal, progress } = options;
       const suite = named || modules.get(module).record.registration.testSuite;
       if (suite === "") {
         const problem = `must name a suite, since module ${module} has no test_suite`;
         throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem });
       }
-      const tests = testsOf(suite, config);
-      const cause = causeOf("RunTests", by);
-      if (target === "ACTIVE") return runOn(modules.activeInstance(module), suite, tests, target, cause, options);
-      const fresh = await modules.startFresh(module);
-      try {
-        return await runOn(fresh, suite, tests, target, cause, options);
-      } finally {
-        await fresh.instance.stop(STOP_TIMEOUT_MS);
+      if (target === "ACTIVE" && modulePath) {
+        const problem = "cannot be given with the target ACTIVE, which runs what it runs";
+        throw HeliosError.of("ARGUMENT_INVALID", { field: "module_path", problem });
       }
+      const source = await sourceOf(suite, config);
+      const record = { module, suite, config, cause: causeOf("RunTests", by) };
+      if (target === "FRESH") return runFresh({ source, signal, progress }, record, modulePath);
+      return executor.execute({
+        record: { ...record, target, ...codeOf(modules.activeInstance(module)) },
+        source,
+        start: async () => modules.activeInstance(module),
+        owned: false,
+        urgent: false,
+        signal,
+        progress,
+      });
     },
     getRun: (id) => runs.get(id),
     listRuns: (module) => runs.list(module),
     allRuns: () => runs.list(),
-    async cancelRun(id) {
-      const run = underWay.get(id);
-      if (run === undefined) return runs.get(id);
-      run.abort.abort();
-      return run.ended;
+    cancelRun: async (id) => executor.cancel(id) ?? runs.get(id),
+    async gate({ suite, run }, candidate, signal) {
+      if (run !== "") return judgeRun(runs.find(run), run, candidate, suite);
+      const { name } = candidate;
+      const { record } = await executor.execute({
+        record: { module: name, suite, target: "FRESH", config: {}, cause: { action: "Gate" }, ...codeOf(candidate) },
+        source: await sourceOf(suite, {}),
+        start: async () => candidate,
+        owned: false,
+        urgent: true,
+        signal,
+      });
+      return judgeReport(record);
     },
-    async gate({ suite }, candidate) {
-      const { record } = await runOn(candidate, suite, testsOf(suite), "FRESH", { action: "Gate" });
-      const passed = record.tests.filter(({ outcome }) => outcome === "PASSED").length;
-      const bad = record.tests.filter(({ required, outcome }) => required && !ok(outcome));
-      const why = bad.map(({ name, message }) => `; ${name}: ${message}`).join("");
-      return { passed: record.passed, detail: `${passed} of ${record.totalTests} passed${why}` };
-    },
+    gateByRun: (id, candidate) => judgeRun(runs.find(id), id, candidate, ""),
     createTester: (module, suite) =>
-      createTester(module, suite === undefined ? [] : testsOf(suite), async (tests, instance) => {
-        const label = suite ?? "(tester)";
-        if (instance !== undefined) return runOn(instance, label, tests, "ACTIVE", { action: "RunTests" });
-        const fresh = await modules.startFresh(module);
-        return runOn(fresh, label, tests, "FRESH", { action: "RunTests" }).finally(() =>
-          fresh.instance.stop(STOP_TIMEOUT_MS),
-        );
+      createTester(module, suite === undefined ? [] : suites.tests(suite, {}, newId()), (tests, instance) => {
+        const record = { module, suite: suite ?? "(tester)", config: {}, cause: { action: "RunTests" } };
+        if (instance === undefined) return runFresh({ source: { tests } }, record);
+        return executor.execute({
+          record: { ...record, target: "ACTIVE", ...codeOf(instance) },
+          source: { tests },
+          start: async () => instance,
+          owned: false,
+          urgent: false,
+        });
       }),
-    async close() {
-      for (const { abort } of underWay.values()) abort.abort();
-      await Promise.allSettled([...underWay.values()].map(({ ended }) => ended));
-    },
+    close: () => executor.close(),
   };
   return testing;
 }
 
-/** An instance that was only tested need not be asked for long. */
-const STOP_TIMEOUT_MS = 2000;
-
-const ok = (outcome: TestOutcome): boolean => outcome === "PASSED";
+function codeOf({ modulePath, version, sha256, artifact }: Candidate): CodeUnderTest {
+  return { modulePath, version, sha256, artifact };
+}

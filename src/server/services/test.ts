@@ -65,13 +65,14 @@ async function* runTests(testing: Testing, request: RunTestsRequest, signal: Abo
     told.push(what);
     wake();
   };
-  const { name, suite, moduleType, target, config } = request;
+  const { name, suite, moduleType, target, modulePath, config } = request;
   const run = testing
     .run(
       name,
       suite || moduleType,
       {
         target: fromTarget(target),
+        modulePath,
         config: config ?? {},
         signal,
         progress: {

@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createEngine, type Engine, isReason, type Run } from "../../../src/core/index.ts";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { createEngine, type Engine, isReason, type Log, RUNS_AT_ONCE, type Run } from "../../../src/core/index.ts";
 import { compileExpectation } from "../../../src/server/cel.ts";
+import { turn } from "../modules/rig.ts";
 
 let engine: Engine;
 
@@ -51,6 +52,25 @@ describe("a run", () => {
     expect((await engine.testing.run("own")).record).toMatchObject({ suite: "counts", passed: true });
   });
 
+  it("judges an expectation by what the method answered, threw, and took", async () => {
+    const test = (name: string, method: string, expect: string) => ({ name, method, expect, required: false });
+    await engine.testing.createSuite("kinds", "", [
+      test("of the output", "count", "output == 1.0 && error == null && duration_ms >= 0.0"),
+      test("of the error", "refuse", 'output == null && error.name == "RangeError" && error.message == "not that"'),
+      test("not met", "count", "output == 7.0"),
+      test("of the output, where it throws", "refuse", 'output.status == "filled"'),
+      test("of what is not there", "count", "output.status == 1.0"),
+      test("neither true nor false", "count", "output"),
+    ]);
+    const { tests } = (await engine.testing.run("counter", "kinds")).record;
+    expect(tests.map(({ outcome }) => outcome)).toEqual(["PASSED", "PASSED", "FAILED", "FAILED", "ERRORED", "ERRORED"]);
+    const [notMet, throws, notThere, neither] = tests.slice(2).map(({ message }) => message);
+    expect(notMet).toMatch(/^output == 7\.0: output 2, after \d+ ms$/);
+    expect(throws).toContain('error {"name":"RangeError","message":"not that"}');
+    expect(notThere).toMatch(/^cannot be evaluated: .*: output 3$/);
+    expect(neither).toBe("is neither true nor false, but 4: output 4");
+  });
+
   it("keeps an output whole up to 4,096 bytes, and cuts it between two characters", async () => {
     const repeat = (name: string, text: string, times: number) => ({ name, method: "repeat", input: { text, times } });
     await engine.testing.createSuite("long", "", [
@@ -82,6 +102,80 @@ describe("a run", () => {
   });
 });
 
+describe("a run on code before it is deployed", () => {
+  it("starts that file as the module is registered, and says which code it was", async () => {
+    const config = { flaw: "cancel_of_unknown_order_is_clean_error" };
+    await engine.modules.register("trader", { modulePath: "suites/counter", version: "7.0.0", config });
+    const { record } = await engine.testing.run("trader", "trading", { modulePath: "suites/trader" });
+    expect(record.tests.filter(({ outcome }) => outcome !== "PASSED").map(({ name }) => name)).toEqual([
+      "cancel_of_unknown_order_is_clean_error",
+    ]);
+    const code = await engine.modules.resolveFresh("trader", { modulePath: "suites/trader" });
+    expect(record).toMatchObject({ target: "FRESH", version: "0.0.0", ...code });
+    const registered = await engine.modules.resolveFresh("trader");
+    expect(registered.artifact).not.toBe(code.artifact);
+  });
+
+  it.each([
+    ["suites/none", {}, "MODULE_FILE_NOT_FOUND"],
+    ["../counter", {}, "MODULE_PATH_OUTSIDE_ROOT"],
+    ["x".repeat(1025), {}, "ARGUMENT_INVALID"],
+    ["suites/counter", { target: "ACTIVE" as const }, "ARGUMENT_INVALID"],
+  ] as const)("of %s is refused: %j", async (modulePath, options, reason) => {
+    await engine.modules.load("counter");
+    const error: unknown = await engine.testing
+      .run("counter", "trading", { modulePath, ...options })
+      .catch((thrown: unknown) => thrown);
+    expect(isReason(error, reason)).toBe(true);
+    expect(engine.testing.listRuns("counter")).toEqual([]);
+  });
+});
+
+describe("a run that is accepted", () => {
+  it("is cancelled while its instance starts, or while it waits for that", async () => {
+    const { promise: hangs, resolve } = Promise.withResolvers<void>();
+    const log: Log = (_area, _level, message) => message === "hanging" && resolve();
+    const modulesRoot = join(import.meta.dirname, "../../fixtures/modules");
+    const slow = await createEngine({ modulesRoot, log });
+    onTestFinished(() => slow.close());
+    await slow.modules.register("slow", { modulePath: "registry/hangs_on_start" });
+    const accepted = Array.from({ length: RUNS_AT_ONCE + 1 }, () => Promise.withResolvers<Run>());
+    const running = accepted.map(({ resolve: runStarted }) =>
+      slow.testing.run("slow", "data", { progress: { runStarted } }),
+    );
+    await Promise.all([hangs, ...accepted.map(({ promise }) => promise)]);
+    const runs = slow.testing.listRuns("slow");
+    expect(runs.map(({ record }) => record.state)).toEqual(Array(RUNS_AT_ONCE + 1).fill("RUNNING"));
+    const cancelled = await Promise.all(runs.map(({ name }) => slow.testing.cancelRun(name)));
+    expect(cancelled.map(({ record }) => record.state)).toEqual(Array(RUNS_AT_ONCE + 1).fill("CANCELLED"));
+    await Promise.all(running);
+  });
+
+  it("on the instance that serves ends when another takes its place, and says of which code it was", async () => {
+    await engine.testing.createSuite("hangs", "", [
+      { name: "hangs", method: "hang" },
+      { name: "next", method: "count" },
+    ]);
+    await engine.modules.register("traded", { modulePath: "suites/counter" });
+    await engine.modules.load("traded");
+    const before = engine.modules.activeInstance("traded");
+    const { promise: started, resolve } = Promise.withResolvers<void>();
+    const running = engine.testing.run("traded", "hangs", {
+      target: "ACTIVE",
+      progress: { testStarted: () => resolve() },
+    });
+    await started;
+    await engine.modules.swap("traded", { newVersionPath: "suites/trader" });
+    const { record } = await running;
+    expect(record).toMatchObject({ state: "COMPLETED", passed: false, artifact: before.artifact });
+    expect(record.tests.map(({ outcome, message }) => [outcome, message])).toEqual([
+      ["ERRORED", "the instance was stopped while it was tested"],
+      ["SKIPPED", "the instance ended before"],
+    ]);
+    expect(engine.modules.activeInstance("traded").artifact).not.toBe(before.artifact);
+  });
+});
+
 describe("a suite's configuration", () => {
   it.each([
     ["trading", { p99_budget_ms: 0 }, "config.p99_budget_ms: must be a whole number from 1 to 100000, not 0"],
@@ -106,10 +200,17 @@ describe("a suite's configuration", () => {
     expect(engine.testing.listRuns("counter")).toEqual([]);
   });
 
+  it("is of built-in suites alone", async () => {
+    await engine.testing.createSuite("counts", "", [{ name: "counts", method: "count" }]);
+    expect(await refusal(engine.testing.run("counter", "counts", { config: { x: 1 } }))).toBe(
+      "config.x: is no setting of suite counts; there are none",
+    );
+  });
+
   it("takes any value where the value is what is wrong", async () => {
     await engine.modules.register("model", { modulePath: "suites/model" });
     const { record } = await engine.testing.run("model", "ml", { config: { wrong_shape: { prices: 7 }, empty: {} } });
-    expect(record.passed).toBe(true);
+    expect(record).toMatchObject({ passed: true, config: { wrong_shape: { prices: 7 }, empty: {} } });
     const accepted = await engine.testing.run("model", "ml", { config: { empty: { prices: [1, 2] } } });
     expect(accepted.record.tests.filter(({ outcome }) => outcome !== "PASSED").map(({ name }) => name)).toEqual([
       "empty_is_clean_error",
@@ -117,7 +218,84 @@ describe("a suite's configuration", () => {
   });
 });
 
+describe("an earlier run as a gate", () => {
+  const passing = [{ name: "counts", method: "count" }];
+  const swap = (testRun: string, newVersionPath = "suites/trader") =>
+    engine.modules.swap("counter", { testRun, newVersionPath });
+
+  beforeEach(async () => {
+    await engine.testing.createSuite("counts", "", passing);
+    await engine.modules.load("counter");
+  });
+
+  it("lets in the code that it tested, without another run", async () => {
+    const { name, record } = await engine.testing.run("counter", "trading", { modulePath: "suites/trader" });
+    expect(record.passed).toBe(true);
+    const result = await swap(name);
+    expect(result.steps.find((step) => step.name === "gate")?.detail).toBe(
+      `run ${name} of suite trading: 10 of 10 passed`,
+    );
+    expect(result.swapped).toBe(true);
+    expect(engine.testing.listRuns("counter")).toHaveLength(1);
+  });
+
+  it("keeps out other code, and tells both digests", async () => {
+    const { name, record } = await engine.testing.run("counter", "counts");
+    const { artifact } = await engine.modules.resolveFresh("counter", { modulePath: "suites/trader" });
+    const result = await swap(name);
+    expect(result).toMatchObject({ swapped: false, failedStep: "gate" });
+    expect(result.failure).toContain(
+      `run ${name} tested other code: artifact ${record.artifact}, the candidate is ${artifact}`,
+    );
+  });
+
+  it("must have passed, be of that module, and be there", async () => {
+    await engine.testing.createSuite("fails", "", [{ name: "refuses", method: "refuse" }]);
+    const candidate = engine.modules.activeInstance("counter");
+    const failed = await engine.testing.run("counter", "fails");
+    expect(engine.testing.gateByRun(failed.name, candidate)).toEqual({
+      passed: false,
+      detail: expect.stringContaining("did not pass: 0 of 1 passed; refuses: it failed: error"),
+    });
+    const cancelled = await engine.testing.run("counter", "counts", { signal: AbortSignal.abort() });
+    expect(engine.testing.gateByRun(cancelled.name, candidate).detail).toBe(`run ${cancelled.name} is CANCELLED`);
+    await engine.modules.register("other", { modulePath: "suites/counter" });
+    const others = await engine.testing.run("other", "counts");
+    expect(engine.testing.gateByRun(others.name, candidate).detail).toBe(
+      `run ${others.name} was of module other, not of counter`,
+    );
+    expect(engine.testing.gateByRun("none", candidate)).toEqual({ passed: false, detail: "run none does not exist" });
+  });
+
+  it("must be of the suite that is asked for, if one is", async () => {
+    const { name } = await engine.testing.run("counter", "counts");
+    const candidate = engine.modules.activeInstance("counter");
+    const { signal } = new AbortController();
+    expect(engine.testing.gateByRun(name, candidate).passed).toBe(true);
+    expect(await engine.testing.gate({ suite: "counts", run: name }, candidate, signal)).toMatchObject({
+      passed: true,
+    });
+    expect(await engine.testing.gate({ suite: "trading", run: name }, candidate, signal)).toEqual({
+      passed: false,
+      detail: `run ${name} was of suite counts, not of trading`,
+    });
+  });
+});
+
 describe("the gate of a swap", () => {
+  it("is cancelled by its signal", async () => {
+    await engine.testing.createSuite("hangs", "", [{ name: "hangs", method: "hang" }]);
+    const candidate = await engine.modules.startFresh("counter");
+    const abort = new AbortController();
+    const judged = engine.testing.gate({ suite: "hangs", run: "" }, candidate, abort.signal);
+    while (engine.testing.listRuns("counter").length === 0) await turn();
+    abort.abort();
+    expect(await judged).toEqual({ passed: false, detail: "the run was CANCELLED" });
+    // It is the swap's, and not the run's, to stop.
+    expect(await candidate.instance.invoke("count", { json: null }, { timeoutMs: 5000 })).toEqual({ json: 1 });
+    await candidate.instance.stop(1000);
+  });
+
   it("lets in what passes, keeps out what does not, and both runs are remembered", async () => {
     await engine.testing.createSuite("one", "", [{ name: "is_one", method: "count", expect: "output == 1.0" }]);
     await engine.testing.createSuite("two", "", [{ name: "is_two", method: "count", expect: "output == 2.0" }]);

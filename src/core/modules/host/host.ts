@@ -29,8 +29,13 @@ export interface ResolvedModule {
   readonly artifact: string;
 }
 
+/** What its file default-exports: a module's class or factory, or a suite's list of tests. */
+export type InstanceKind = "module" | "suite";
+
 /** Everything an instance needs to come to life. */
 export interface InstanceSpec {
+  /** Default: a module. */
+  readonly kind?: InstanceKind;
   /** The module's name; for messages and logs. */
   readonly name: string;
   /** What it is to call itself; empty: the class's `static version`, else `defaultVersion`. */

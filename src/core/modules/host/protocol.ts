@@ -1,6 +1,6 @@
 import type { LogLevel } from "../../log.ts";
 import type { ArtifactFile } from "./artifact/artifact.ts";
-import type { InstanceShape, Payload, Usage } from "./host.ts";
+import type { InstanceKind, InstanceShape, Payload, Usage } from "./host.ts";
 
 // What the service and an instance say to each other, the same over a process's channel and a thread's port.
 
@@ -18,6 +18,7 @@ export interface WireError {
 /** What the bootstrap needs to bring a module to life. */
 export interface StartMessage {
   readonly type: "start";
+  readonly kind: InstanceKind;
   readonly name: string;
   readonly version: string;
   readonly defaultVersion: string;

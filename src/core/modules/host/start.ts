@@ -113,6 +113,7 @@ export function startInstance(
     });
     channel.send({
       type: "start",
+      kind: spec.kind ?? "module",
       name: spec.name,
       version: spec.version,
       defaultVersion: spec.defaultVersion,

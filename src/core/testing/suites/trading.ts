@@ -1,77 +1,32 @@
 import {
   type BuiltInSuite,
+  canonical,
   DEFAULT_TIMEOUT_MS,
   expect,
   expectCleanError,
+  expectLatency,
   LIFE_TESTS,
-  p99,
+  LONG_TIMEOUT_MS,
   type Test,
   type TestInstance,
   told,
+  valuesOf,
 } from "../suite.ts";
-
-const DEFAULT_CONFIG = {
-  /** Methods, by what they do. */
-  place_order: "place_order",
-  cancel_order: "cancel_order",
-  get_positions: "get_positions",
-  /** An order that is valid but for its client_order_id, which each test gives. */
-  order: { symbol: "BTCZAR", side: "buy", type: "market", quantity: 0.01 },
-  /** What an order answers when it was accepted. */
-  accepted: ["filled", "open", "accepted"],
-  unknown_symbol: "NOSUCHSYMBOL",
-  concurrent_orders: 50,
-  latency_orders: 100,
-  p99_budget_ms: 500,
-};
-
-type Config = typeof DEFAULT_CONFIG;
-
-interface OrderAnswer {
-  readonly order_id?: unknown;
-  readonly status?: unknown;
-}
+import { createDesk, type Desk, TRADING_SETTINGS, type TradingConfig } from "./trading-desk.ts";
 
 /** What a trading service must be able to do. */
 export const tradingSuite: BuiltInSuite = {
   name: "trading",
   description: "Trading services: orders are accepted, refused, filled and counted as they should be.",
-  defaultConfig: DEFAULT_CONFIG,
-  tests: (config, idPrefix) => [...LIFE_TESTS, ...orderTests({ ...DEFAULT_CONFIG, ...config } as Config, idPrefix)],
+  settings: TRADING_SETTINGS,
+  tests: (config, idPrefix) => {
+    const values = valuesOf(TRADING_SETTINGS, config);
+    return [...LIFE_TESTS, ...orderTests(values, createDesk(values, idPrefix))];
+  },
 };
 
-function orderTests(config: Config, idPrefix: string): Test[] {
-  const { place_order, cancel_order, get_positions, order, accepted } = config;
-  const { symbol, quantity } = order;
-  let lastId = 0;
-  const nextId = (): string => `helios-test-${idPrefix}-${++lastId}`;
-  const place = async (instance: TestInstance, changes: object = {}): Promise<OrderAnswer> => {
-    const answer = (await instance.call(place_order, {
-      ...order,
-      client_order_id: nextId(),
-      ...changes,
-    })) as OrderAnswer;
-    expect(accepted.includes(String(answer?.status)), `a valid order was answered by ${told(answer)}`);
-    return answer;
-  };
-  const position = async (instance: TestInstance): Promise<number> => {
-    if (!instance.hasMethod(get_positions)) return 0;
-    const { positions = {} } = (await instance.call(get_positions)) as { positions?: Record<string, unknown> };
-    const held = positions[symbol];
-    return Number(typeof held === "object" && held !== null ? (held as { quantity?: unknown }).quantity : (held ?? 0));
-  };
-  const grown = async (instance: TestInstance, before: number, orders: number): Promise<void> => {
-    if (!instance.hasMethod(get_positions)) return;
-    const [now, expected] = [await position(instance), before + orders * quantity * (order.side === "buy" ? 1 : -1)];
-    expect(Math.abs(now - expected) < 1e-6, `the position is ${now}, not ${expected}`);
-  };
-  const refused = (changes: object) => async (instance: TestInstance) => {
-    const before = await position(instance);
-    const answer = await expectCleanError(instance, place_order, { ...order, client_order_id: nextId(), ...changes });
-    await grown(instance, before, 0);
-    await place(instance);
-    return answer;
-  };
+function orderTests(config: TradingConfig, desk: Desk): Test[] {
+  const { place_order, cancel_order, get_positions, quantity_field, symbol_field, side_field } = config;
   const test = (name: string, description: string, run: Test["run"], more: Partial<Test> = {}): Test => ({
     name,
     description,
@@ -81,71 +36,95 @@ function orderTests(config: Config, idPrefix: string): Test[] {
     run,
     ...more,
   });
+  /** What is refused changes nothing: what was known is known, and nothing is held or listed that was not. */
+  const refused = (call: (instance: TestInstance) => Promise<string>) => async (instance: TestInstance) => {
+    const kept = await desk.place(instance);
+    const before = await desk.state(instance);
+    const answer = await call(instance);
+    const after = await desk.state(instance);
+    expect(canonical(after) === canonical(before), `the state was ${told(before)}, and is ${told(after)}`);
+    const again = await desk.place(instance, {}, kept.client_order_id);
+    expect(again.order_id === kept.order_id, `an order from before got a second id, ${told(again.order_id)}`);
+    await desk.place(instance);
+    return answer;
+  };
+  const refusedOrder = (changes: object) =>
+    refused((instance) => expectCleanError(instance, place_order, desk.order(changes)));
+  const { buy, sell } = config;
+  const [one, opposite] = [desk.quantity, config.order[side_field] === sell ? buy : sell];
 
   return [
-    test("accepts_valid_order", "A valid order is accepted.", (instance) => place(instance)),
+    test("accepts_valid_order", "A valid order is accepted: `order` gets an accepted status and an id.", (instance) =>
+      desk.place(instance).then(({ answer }) => answer),
+    ),
     test(
       "rejects_negative_quantity",
-      "An order of a negative quantity is refused, and nothing is lost.",
-      refused({ quantity: -1 }),
+      "An order of a negative quantity is refused without loss of state: positions and orders stay as they were, an earlier order is still known, the next is accepted.",
+      refusedOrder({ [quantity_field]: -one }),
     ),
     test(
       "rejects_unknown_symbol",
-      "An order of an unknown symbol is refused, and nothing is lost.",
-      refused({ symbol: config.unknown_symbol }),
+      "An order of an unknown symbol is refused without loss of state: positions and orders stay as they were, an earlier order is still known, the next is accepted.",
+      refusedOrder({ [symbol_field]: config.unknown_symbol }),
     ),
-    test("same_client_order_id_is_one_order", "An order that is sent twice is one order.", async (instance) => {
-      const [before, client_order_id] = [await position(instance), nextId()];
-      const first = await place(instance, { client_order_id });
-      const second = await place(instance, { client_order_id });
-      expect(first.order_id === second.order_id, `it was given the ids ${told([first.order_id, second.order_id])}`);
-      await grown(instance, before, 1);
-      return second;
-    }),
+    test(
+      "same_client_order_id_is_one_order",
+      "An order that is sent twice is one order: one id, one fill, one entry in the list of orders.",
+      async (instance) => {
+        const before = await desk.position(instance);
+        const first = await desk.place(instance);
+        const second = await desk.place(instance, {}, first.client_order_id);
+        const ids = [first.order_id, second.order_id];
+        expect(first.order_id === second.order_id, `it was given the ids ${told(ids)}`);
+        await desk.expectPosition(instance, before + desk.signed(1));
+        await desk.expectListed(instance, [first.client_order_id]);
+        return second.answer;
+      },
+    ),
     test(
       "cancel_of_unknown_order_is_clean_error",
-      "To cancel an order that is not there is an error, and no more.",
-      (instance) => expectCleanError(instance, cancel_order, { client_order_id: nextId() }),
+      "To cancel an order that is not there is an error of the method's own, and changes nothing.",
+      refused((instance) => expectCleanError(instance, cancel_order, desk.reference())),
       { method: cancel_order, methodOptional: true },
     ),
     test(
       "positions_add_up",
-      "After fills the position is their sum.",
+      "After fills the position is their sum: two orders of different quantities, then one of the other side.",
       async (instance) => {
-        const before = await position(instance);
-        for (let count = 0; count < 3; count += 1) await place(instance);
-        await grown(instance, before, 3);
+        const before = await desk.position(instance);
+        await desk.place(instance);
+        await desk.place(instance, { [quantity_field]: 2 * one });
+        await desk.expectPosition(instance, before + desk.signed(3));
+        await desk.place(instance, { [side_field]: opposite });
+        await desk.expectPosition(instance, before + desk.signed(2));
       },
       { method: get_positions, methodOptional: true },
     ),
     test(
       "p99_latency",
-      "99 of 100 orders are answered within the budget.",
-      async (instance) => {
-        const durations: number[] = [];
-        for (let count = 0; count < config.latency_orders; count += 1) {
-          const start = instance.now();
-          await place(instance);
-          durations.push(instance.now() - start);
-        }
-        const slowest = p99(durations);
-        expect(slowest <= config.p99_budget_ms, `p99 is ${slowest.toFixed(1)} ms, over ${config.p99_budget_ms} ms`);
-        return { p99_ms: slowest };
-      },
-      { timeoutMs: 60_000 },
+      "Orders are answered fast: of `latency_orders`, sent one after the other, 99 % within `p99_budget_ms`.",
+      (instance) => expectLatency(instance, config.latency_orders, config.p99_budget_ms, () => desk.place(instance)),
+      { timeoutMs: LONG_TIMEOUT_MS },
     ),
     test(
       "concurrent_orders_lose_none",
-      "Orders at the same time are all kept, each once.",
+      "Of `concurrent_orders` sent at once none is lost: each has an id of its own, all are filled and listed once, and each is still known when it is sent again.",
       async (instance) => {
-        const before = await position(instance);
+        const before = await desk.position(instance);
         const count = config.concurrent_orders;
-        const answers = await Promise.all(Array.from({ length: count }, () => place(instance)));
-        const ids = new Set(answers.map(({ order_id }) => order_id));
+        const placed = await Promise.all(Array.from({ length: count }, () => desk.place(instance)));
+        const ids = new Set(placed.map(({ order_id }) => order_id));
         expect(ids.size === count, `${count} orders got ${ids.size} different ids`);
-        await grown(instance, before, count);
+        await desk.expectPosition(instance, before + desk.signed(count));
+        await desk.expectListed(
+          instance,
+          placed.map(({ client_order_id }) => client_order_id),
+        );
+        const again = await Promise.all(placed.map(({ client_order_id }) => desk.place(instance, {}, client_order_id)));
+        const lost = again.filter(({ order_id }, index) => order_id !== placed[index]?.order_id);
+        expect(lost.length === 0, `${lost.length} of ${count} orders were not known when they were sent again`);
       },
-      { timeoutMs: 60_000 },
+      { timeoutMs: LONG_TIMEOUT_MS },
     ),
   ];
 }

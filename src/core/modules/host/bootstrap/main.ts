@@ -7,6 +7,7 @@ import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
 import { OpenCall } from "./open-call.ts";
 import { reportProcesses } from "./spawned.ts";
+import { suiteModule } from "./suite.ts";
 import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
 
@@ -58,7 +59,8 @@ async function start(message: StartMessage): Promise<void> {
   try {
     const entry = serveCode(message);
     step("import");
-    const exported: unknown = (await import(entry)).default;
+    const imported: unknown = (await import(entry)).default;
+    const exported = message.kind === "suite" ? suiteModule(imported) : imported;
     if (typeof exported !== "function") {
       const what = exported === undefined ? "nothing" : `a value of type ${typeof exported}`;
       link.send({ type: "invalid", problem: `it default-exports ${what}, not a class or a function` });

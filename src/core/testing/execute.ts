@@ -1,0 +1,202 @@
+import type { Clock } from "../clock.ts";
+import { HeliosError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Candidate } from "../modules/gate.ts";
+import { notRun, notStarted, type Progress, runTests, type TestOutcome, type TestResult } from "./runner.ts";
+import type { Run, RunRecord, Runs } from "./runs.ts";
+import type { Test } from "./suite.ts";
+import type { Leave, Turns } from "./turns.ts";
+
+/** Where a run's tests come from. */
+export interface TestSource {
+  /** As far as they are known before `open`. */
+  readonly tests: readonly Test[];
+  /** Absent: they are all known. Rejects with what is wrong with the suite. */
+  open?(): Promise<OpenSuite>;
+}
+
+/** Tests that live in an instance of their own. */
+export interface OpenSuite {
+  readonly tests: readonly Test[];
+  /** Ends it at once. */
+  close(): void;
+}
+
+/** A run that is to be made. */
+export interface Job {
+  readonly record: Pick<RunRecord, "module" | "suite" | "target" | "config" | "cause"> & CodeUnderTest;
+  readonly source: TestSource;
+  /** Brings what is to be tested. */
+  readonly start: () => Promise<Candidate>;
+  /** Whether what was brought is the run's own, and is stopped afterwards. */
+  readonly owned: boolean;
+  /** Whether somebody waits for it who holds up others. */
+  readonly urgent: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: RunProgress | undefined;
+}
+
+export type CodeUnderTest = Pick<RunRecord, "modulePath" | "version" | "sha256" | "artifact">;
+
+/** What a run tells while it is under way. What these throw ends the run. */
+export interface RunProgress extends Progress {
+  /** It was accepted. */
+  runStarted?(run: Run): void;
+}
+
+export interface Executor {
+  /** Makes a run; resolves to the report, of one that failed or was cancelled too. TEST_RUNS_OVERLOADED. */
+  execute(job: Job): Promise<Run>;
+  /** Stops a run and resolves when it has ended; undefined where none of that id is under way. */
+  cancel(id: string): Promise<Run> | undefined;
+  /** Cancels what is under way, and refuses more. */
+  close(): Promise<void>;
+}
+
+export interface ExecutorDeps {
+  readonly runs: Runs;
+  readonly turns: Turns;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly log: Log;
+}
+
+export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps): Executor {
+  const underWay = new Map<string, { readonly abort: AbortController; readonly ended: Promise<Run> }>();
+  let closed = false;
+
+  const work = async (id: string, open: RunRecord, job: Job, turn: Promise<Leave>, signal: AbortSignal) => {
+    const end = (how: Partial<RunRecord>): Promise<Run> => runs.end(id, { ...open, ...how, endTime: clock.now() });
+    const { module, suite } = open;
+    let entered = false;
+    try {
+      const accepted = await runs.begin(id, open);
+      job.progress?.runStarted?.(accepted);
+      const leave = await turn.catch(() => undefined);
+      entered = leave !== undefined;
+      const tried = leave === undefined ? cancelled(job.source.tests) : await attempt(job, clock, signal, leave);
+      const { tests, started, durationMs, code } = tried;
+      const state = signal.aborted ? "CANCELLED" : "COMPLETED";
+      const passed = state === "COMPLETED" && started && tests.every(isGood);
+      log("testing", passed ? "info" : "warn", "test run ended", { module, suite, id, state, passed });
+      return await end({ ...code, state, passed, tests, totalTests: tests.length || open.totalTests, durationMs });
+    } catch (error) {
+      const failure = messageOf(error);
+      log("testing", "warn", "a test run has no report", { module, suite, id, failure });
+      // Where the store is what failed, the next start does it.
+      await end({ state: "INTERRUPTED", failure }).catch(() => {});
+      throw error;
+    } finally {
+      if (!entered) turn.then((leave) => leave()).catch(() => {});
+    }
+  };
+
+  return {
+    async execute(job) {
+      if (closed) throw HeliosError.of("SERVER_DRAINING", {});
+      const id = newId();
+      const abort = new AbortController();
+      const signal = job.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, job.signal]);
+      const turn = turns.take(signal, job.urgent);
+      turn.catch(() => {});
+      const open: RunRecord = {
+        ...job.record,
+        state: "RUNNING",
+        passed: false,
+        totalTests: job.source.tests.length,
+        tests: [],
+        durationMs: 0,
+        startTime: clock.now(),
+      };
+      const ended = work(id, open, job, turn, signal).finally(() => {
+        underWay.delete(id);
+        // One that ended before its turn came leaves the queue.
+        abort.abort();
+      });
+      underWay.set(id, { abort, ended });
+      return ended;
+    },
+    cancel(id) {
+      const run = underWay.get(id);
+      run?.abort.abort();
+      return run?.ended;
+    },
+    async close() {
+      closed = true;
+      for (const { abort } of underWay.values()) abort.abort();
+      await Promise.allSettled([...underWay.values()].map(({ ended }) => ended));
+    },
+  };
+}
+
+/** What came of a run that had its turn. */
+interface Tried {
+  readonly tests: readonly TestResult[];
+  /** Whether there was an instance. */
+  readonly started: boolean;
+  readonly durationMs: number;
+  /** What was tested, where something was. */
+  readonly code?: CodeUnderTest;
+}
+
+const cancelled = (tests: readonly Test[], durationMs = 0): Tried => ({
+  tests: notRun(tests),
+  started: false,
+  durationMs,
+});
+
+/** An instance that was only tested need not be asked for long. */
+const STOP_TIMEOUT_MS = 2000;
+
+/** Brings the tests and the instance to life, and runs them; gives the place back when nothing of it is left. */
+async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave: Leave): Promise<Tried> {
+  const { source, progress } = job;
+  const late: Promise<unknown>[] = [];
+  const start = clock.monotonic();
+  const took = (): number => clock.monotonic() - start;
+  let suite: OpenSuite | undefined;
+  let candidate: Candidate | undefined;
+  try {
+    suite = source.open === undefined ? undefined : await inTime(source.open(), signal, late, (open) => open.close());
+    if (signal.aborted) return cancelled(suite?.tests ?? source.tests, took());
+    const { tests } = suite ?? source;
+    try {
+      const stop = async ({ instance }: Candidate) => job.owned && instance.stop(STOP_TIMEOUT_MS);
+      candidate = await inTime(job.start(), signal, late, stop);
+    } catch (error) {
+      return { tests: await notStarted(tests, error, progress), started: false, durationMs: took() };
+    }
+    if (candidate === undefined) return cancelled(tests, took());
+    const { instance, modulePath, version, sha256, artifact } = candidate;
+    const results = await runTests(instance, tests, clock, signal, progress);
+    return { tests: results, started: true, durationMs: took(), code: { modulePath, version, sha256, artifact } };
+  } finally {
+    suite?.close();
+    if (job.owned) await candidate?.instance.stop(STOP_TIMEOUT_MS);
+    void Promise.allSettled(late).then(leave);
+  }
+}
+
+/** Waits for what comes to life. Undefined where the run is cancelled before: then `end` is called when it has come. */
+function inTime<T>(
+  birth: Promise<T>,
+  signal: AbortSignal,
+  late: Promise<unknown>[],
+  end: (born: T) => unknown,
+): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      late.push(birth.then(end).catch(() => {}));
+      resolve(undefined);
+    };
+    if (signal.aborted) return giveUp();
+    signal.addEventListener("abort", giveUp, { once: true });
+    birth
+      .then((born) => (signal.aborted ? undefined : resolve(born)), reject)
+      .finally(() => signal.removeEventListener("abort", giveUp));
+  });
+}
+
+/** Whether a run can pass with it. */
+export const isGood = ({ required, outcome }: TestResult): boolean =>
+  !required || outcome === ("PASSED" satisfies TestOutcome);

@@ -1,0 +1,153 @@
+import { HeliosError, isReason, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../modules/host/host.ts";
+import type { OpenSuite } from "./execute.ts";
+import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
+
+/** Suites that are files below the modules root. Their code runs in a process of its own, and never in the service. */
+export interface FileSuites {
+  /** Whether there is such a file; nothing of it runs. SUITE_NOT_FOUND; SUITE_INVALID where it is outside of the root. */
+  check(file: string): Promise<void>;
+  /** Starts it and lists its tests. SUITE_NOT_FOUND; SUITE_INVALID tells what is wrong with it, and nothing runs then. */
+  open(file: string): Promise<OpenSuite>;
+}
+
+const START_TIMEOUT_MS = 10_000;
+/** A test that blocks its process for longer ends it: the others would not get their turn. */
+const BLOCK_TIMEOUT_MS = 5000;
+const LIST_TIMEOUT_MS = 2000;
+const MAX_HEAP_MB = 256;
+
+export function createFileSuites(host: Pick<ModuleHost, "resolve" | "start">, log: Log): FileSuites {
+  const resolve = (file: string): Promise<ResolvedModule> =>
+    host.resolve(file).catch((error: unknown) => {
+      if (isReason(error, "MODULE_FILE_NOT_FOUND")) throw HeliosError.of("SUITE_NOT_FOUND", { name: file });
+      throw invalid(file, error);
+    });
+
+  return {
+    async check(file) {
+      await resolve(file);
+    },
+    async open(file) {
+      const spec = {
+        name: file,
+        version: "",
+        defaultVersion: "",
+        generation: 0,
+        module: await resolve(file),
+        kind: "suite",
+        isolation: "PROCESS",
+        config: {},
+        env: {},
+        grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
+        maxHeapMb: MAX_HEAP_MB,
+        startTimeoutMs: START_TIMEOUT_MS,
+        blockTimeoutMs: BLOCK_TIMEOUT_MS,
+      } as const;
+      const instance = await host.start(spec, servicesOf(file, log)).catch((error: unknown) => {
+        throw invalid(file, error);
+      });
+      try {
+        const list = await instance.invoke("list", { json: null }, { timeoutMs: LIST_TIMEOUT_MS });
+        return { tests: toTests(file, "json" in list ? list.json : undefined, instance), close: () => instance.kill() };
+      } catch (error) {
+        instance.kill();
+        throw invalid(file, error);
+      }
+    },
+  };
+}
+
+/** What a suite asks of the service is asked of the instance that the test at hand is of. */
+function servicesOf(file: string, log: Log): InstanceServices {
+  return {
+    log: (level, message, fields) => log("testing", level, message, { suite: file, ...fields }),
+    isFlagEnabled: () => {
+      throw new TypeError("a suite has no flags");
+    },
+    async call(what, method, input, { origin }) {
+      const under = origin as TestInstance | undefined;
+      if (under === undefined) throw new Error("the test has ended");
+      if (what === "health") {
+        await under.checkHealth();
+        return { json: null };
+      }
+      const output = await under.call(method, "json" in input ? input.json : input.binary);
+      return output instanceof Uint8Array ? { binary: output } : { json: output };
+    },
+  };
+}
+
+/** A test of the file, as the service knows it. */
+type Listed = Pick<Test, "name" | "description" | "required" | "timeoutMs">;
+
+function toTests(file: string, list: unknown, suite: Instance): readonly Test[] {
+  const tests = Array.isArray(list) ? list.map(readTest) : [];
+  const names = tests.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (tests.length === 0) throw new TypeError("it has no tests");
+  if (tests.length > MAX_TESTS) throw new TypeError(`it has ${tests.length} tests, more than ${MAX_TESTS}`);
+  if (twice !== undefined) throw new TypeError(`two tests have the name ${twice}`);
+  return tests.map((test) => ({ ...test, run: (instance, signal) => runTest(file, suite, test, instance, signal) }));
+}
+
+const MAX_TESTS = 1000;
+
+function readTest(entry: unknown, index: number): Listed {
+  const fields = typeof entry === "object" && entry !== null ? (entry as Readonly<Record<string, unknown>>) : {};
+  const { name, description = "", required = true, timeoutMs = DEFAULT_TIMEOUT_MS, runs } = fields;
+  const wrong = (problem: string): TypeError => new TypeError(`test ${index + 1}: ${problem}`);
+  if (typeof name !== "string" || name === "" || name.length > 128) {
+    throw wrong("name must be a text of 1 to 128 characters");
+  }
+  if (typeof description !== "string" || description.length > 1024) {
+    throw wrong("description must be a text of at most 1024 characters");
+  }
+  if (typeof required !== "boolean") throw wrong("required must be true or false");
+  if (typeof timeoutMs !== "number" || !(timeoutMs >= 1 && timeoutMs <= 600_000)) {
+    throw wrong("timeoutMs must be from 1 to 600000");
+  }
+  if (runs !== true) throw wrong("run must be a function");
+  return { name, description, required, timeoutMs };
+}
+
+async function runTest(
+  file: string,
+  suite: Instance,
+  { name, timeoutMs }: Listed,
+  instance: TestInstance,
+  signal: AbortSignal,
+): Promise<unknown> {
+  /** What a test cannot be blamed for: that the module crashed. */
+  let broken: unknown;
+  const under: TestInstance = {
+    ...instance,
+    call: (method, input) =>
+      instance.call(method, input).catch((error: unknown) => {
+        if (isReason(error, "MODULE_CRASHED") || isReason(error, "MODULE_DEADLINE_EXCEEDED")) broken ??= error;
+        throw error;
+      }),
+  };
+  const input = { json: { name, methods: instance.methods } };
+  const answer = await suite.invoke("run", input, { timeoutMs, signal, origin: under }).catch((error: unknown) => {
+    if (isReason(error, "MODULE_CRASHED")) throw new Error(`suite ${file} ended: ${error.metadata.error}`);
+    if (isReason(error, "MODULE_METHOD_FAILED")) throw new Error(`suite ${file}: ${error.metadata.error}`);
+    throw error;
+  });
+  const { thrown, output } = ("json" in answer ? answer.json : {}) as { thrown?: unknown; output?: unknown };
+  if (thrown === undefined) return output;
+  throw broken ?? new TestFailure(String(thrown));
+}
+
+/** SUITE_INVALID, with what went wrong in the module's place. */
+function invalid(file: string, error: unknown): HeliosError {
+  const { error: told, problem, stack } = error instanceof HeliosError ? error.metadata : {};
+  const step = isReason(error, "MODULE_LOAD_FAILED") ? "it cannot be imported: " : "";
+  const more = stack === undefined ? {} : { stack };
+  return HeliosError.of(
+    "SUITE_INVALID",
+    { name: file, problem: `${step}${told ?? problem ?? messageOf(error)}`, file, ...more },
+    { cause: error },
+  );
+}

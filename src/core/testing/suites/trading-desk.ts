@@ -1,0 +1,130 @@
+import { expect, member, type Setting, type TestInstance, told, type Values } from "../suite.ts";
+
+export const TRADING_SETTINGS = {
+  place_order: { standard: "place_order", about: "The method that places an order." },
+  cancel_order: { standard: "cancel_order", about: "The method that cancels one; a module may lack it." },
+  get_positions: { standard: "get_positions", about: "The method that tells what is held; a module may lack it." },
+  list_orders: { standard: "list_orders", about: "The method that lists all orders; a module may lack it." },
+  order: {
+    standard: { symbol: "BTCZAR", side: "buy", type: "market", quantity: 0.01 } as Readonly<Record<string, unknown>>,
+    about: "An order that is valid, and fills at once, but for its client's id, which each test gives.",
+  },
+  client_order_id_field: { standard: "client_order_id", about: "Where in an order the client's id is." },
+  symbol_field: { standard: "symbol", about: "Where its symbol is." },
+  side_field: { standard: "side", about: "Where its side is." },
+  quantity_field: { standard: "quantity", about: "Where its quantity is, a number above 0." },
+  buy: { standard: "buy", about: "The side that adds to a position." },
+  sell: { standard: "sell", about: "The side that takes from it." },
+  order_id_field: { standard: "order_id", about: "Where in the answer to an order its id is." },
+  status_field: { standard: "status", about: "Where its status is." },
+  accepted: {
+    standard: ["filled", "open", "accepted"] as readonly unknown[],
+    about: "The statuses of an order that was accepted.",
+  },
+  positions_field: {
+    standard: "positions",
+    about: "Where what is held is: an object of numbers, or of objects with a `quantity`, by symbol.",
+  },
+  orders_field: { standard: "orders", about: "Where the list of orders is." },
+  unknown_symbol: { standard: "NOSUCHSYMBOL", about: "A symbol that is not traded." },
+  concurrent_orders: { standard: 50, about: "Orders that are sent at once." },
+  latency_orders: { standard: 500, about: "Orders that are measured." },
+  p99_budget_ms: { standard: 500, about: "How long 99 % of them may take, in ms." },
+} satisfies Record<string, Setting>;
+
+export type TradingConfig = Values<typeof TRADING_SETTINGS>;
+
+/** An order that was accepted. */
+export interface Placed {
+  readonly client_order_id: string;
+  readonly order_id: unknown;
+  readonly answer: unknown;
+}
+
+/** Places orders as the configuration says, and looks at what came of them. */
+export interface Desk {
+  /** Of the sample order. */
+  readonly quantity: number;
+  /** What that many sample orders add to the position. */
+  signed(orders: number): number;
+  /** The sample order with a client's id of its own. */
+  order(changes?: object, id?: string): Readonly<Record<string, unknown>>;
+  /** Names an order that was never placed. */
+  reference(): Readonly<Record<string, unknown>>;
+  /** Places an order, which must be accepted. */
+  place(instance: TestInstance, changes?: object, id?: string): Promise<Placed>;
+  /** Of the sample's symbol; 0 where the module does not tell positions. */
+  position(instance: TestInstance): Promise<number>;
+  expectPosition(instance: TestInstance, expected: number): Promise<void>;
+  /** Each is in the list of orders, once; where the module lists any. */
+  expectListed(instance: TestInstance, clientOrderIds: readonly string[]): Promise<void>;
+  /** Positions, and the clients' ids of all orders; of each what the module tells. */
+  state(instance: TestInstance): Promise<unknown>;
+}
+
+export function createDesk(config: TradingConfig, idPrefix: string): Desk {
+  const { place_order, get_positions, list_orders, accepted, client_order_id_field } = config;
+  const { positions_field, orders_field } = config;
+  const symbol = String(config.order[config.symbol_field]);
+  const quantity = Number(config.order[config.quantity_field]);
+  const sign = config.order[config.side_field] === config.sell ? -1 : 1;
+  let lastId = 0;
+  const nextId = (): string => `helios-test-${idPrefix}-${++lastId}`;
+
+  const positions = async (instance: TestInstance): Promise<object> => {
+    const answer = await instance.call(get_positions);
+    const held = member(answer, positions_field);
+    expect(typeof held === "object" && held !== null, `${get_positions} answered ${told(answer)}`);
+    return held;
+  };
+  const listed = async (instance: TestInstance): Promise<unknown[]> => {
+    const answer = await instance.call(list_orders);
+    const orders = member(answer, orders_field);
+    expect(Array.isArray(orders), `${list_orders} answered ${told(answer)}`);
+    return orders.map((order) => member(order, client_order_id_field));
+  };
+
+  const desk: Desk = {
+    quantity,
+    signed: (orders) => orders * quantity * sign,
+    order: (changes = {}, id = nextId()) => ({ ...config.order, [client_order_id_field]: id, ...changes }),
+    reference: () => ({ [client_order_id_field]: nextId() }),
+    async place(instance, changes = {}, id = nextId()) {
+      expect(quantity > 0, `${config.quantity_field} of the sample order is ${told(quantity)}, not a number above 0`);
+      const answer = await instance.call(place_order, desk.order(changes, id));
+      const isAccepted = accepted.includes(member(answer, config.status_field));
+      expect(isAccepted, `a valid order was answered by ${told(answer)}`);
+      const order_id = member(answer, config.order_id_field);
+      expect(order_id !== undefined && order_id !== null, `an order got no ${config.order_id_field}: ${told(answer)}`);
+      return { client_order_id: id, order_id, answer };
+    },
+    async position(instance) {
+      if (!instance.hasMethod(get_positions)) return 0;
+      const held = member(await positions(instance), symbol);
+      return Number(typeof held === "object" ? (member(held, "quantity") ?? 0) : (held ?? 0));
+    },
+    async expectPosition(instance, expected) {
+      if (!instance.hasMethod(get_positions)) return;
+      const now = await desk.position(instance);
+      const close = Math.abs(now - expected) <= 1e-6 * Math.max(1, Math.abs(expected));
+      expect(close, `the position is ${now}, not ${expected}`);
+    },
+    async expectListed(instance, clientOrderIds) {
+      if (!instance.hasMethod(list_orders)) return;
+      const orders = await listed(instance);
+      const wrong = clientOrderIds.filter((id) => orders.filter((each) => each === id).length !== 1);
+      const [first] = wrong;
+      expect(
+        first === undefined,
+        `of ${clientOrderIds.length} orders ${wrong.length} are not listed once: ${first}, …`,
+      );
+    },
+    async state(instance) {
+      return {
+        ...(instance.hasMethod(get_positions) ? { positions: await positions(instance) } : {}),
+        ...(instance.hasMethod(list_orders) ? { orders: await listed(instance) } : {}),
+      };
+    },
+  };
+  return desk;
+}
