@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
+import type { StepName } from "../../../../src/core/modules/report.ts";
+import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
+import { bodyOf, cell, counter, goesOn, type Misbehaviour } from "./cell.ts";
+
+interface Place {
+  /** The part of the module that misbehaves. */
+  readonly part: string;
+  readonly step: StepName;
+  readonly fields?: Partial<RegistrationFields>;
+  readonly options?: SwapOptions;
+  readonly except?: readonly Misbehaviour[];
+}
+
+const PLACES: Readonly<Record<string, Place>> = {
+  "when it is imported": { part: "import", step: "start" },
+  // A constructor cannot wait.
+  "when it is made": { part: "construct", step: "start", except: ["hangs", "computes for ever"] },
+  "in start": { part: "start", step: "start" },
+  "in health": { part: "health", step: "health" },
+  "in what its tests call": { part: "proof", step: "gate", options: { testSuite: "own" } },
+  "in what a reload hook calls": {
+    part: "proof",
+    step: "warm_up",
+    fields: { reloadHooks: [{ method: "proof", input: null }] },
+  },
+  "in importState": { part: "importState", step: "hand_over" },
+};
+
+const REASONS: Readonly<Record<Misbehaviour, RegExp>> = {
+  throws: /boom/,
+  hangs: /took longer|did not answer/,
+  exits: /exit code 7/,
+  "eats memory": /out of memory/,
+  "loops for ever": /took longer|did not answer/,
+  "waits for ever": /took longer|did not answer/,
+  "computes for ever": /took longer|did not answer/,
+};
+
+const MISBEHAVIOURS = Object.keys(REASONS) as Misbehaviour[];
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolation) => {
+  // What V8 does with a thread that is out of memory is not sure: it may end the whole process.
+  const possible = MISBEHAVIOURS.filter((what) => isolation === "PROCESS" || what !== "eats memory");
+
+  describe.each(Object.entries(PLACES))("%s", (_, { part, step, fields, options, except = [] }) => {
+    it.each(possible.filter((what) => !except.includes(what)))("%s: the old version serves on", async (what) => {
+      const v2 = counter(2, { [part]: bodyOf(what, isolation) });
+      const one = await cell({ isolation, v2, ...(fields && { fields }) });
+      one.modules.useGate(async (_request, { instance }) => {
+        const output = await instance.invoke("proof", { json: null }, { timeoutMs: 60_000 });
+        return { passed: "json" in output && output.json === "fine", detail: "1 of 1 passed" };
+      });
+      const result = await one.swap(options);
+      expect(result).toMatchObject({ swapped: false, failedStep: step, fromVersion: "1" });
+      expect(result.failure).toMatch(REASONS[what]);
+      await goesOn(one, "1");
+    });
+  });
+});
