@@ -1,6 +1,8 @@
 import { turn } from "./rig.ts";
 
 export interface Traffic {
+  /** What has failed so far. */
+  readonly failed: readonly unknown[];
   /** Resolves when so many more calls have been answered. */
   more(count: number): Promise<void>;
   /** Ends it; the answers, and what failed. */
@@ -26,6 +28,7 @@ export function startTraffic(call: () => Promise<unknown>, callers: number): Tra
   };
   const running = Array.from({ length: callers }, caller);
   return {
+    failed,
     more: (count) =>
       new Promise((resolve) => {
         waiting.push({ at: answers.length + failed.length + count, resolve });

@@ -3,7 +3,7 @@ import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
 import type { StepName } from "../../../../src/core/modules/report.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
-import { bodyOf, cell, counter, goesOn, type Misbehaviour } from "./cell.ts";
+import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
 interface Place {
   /** The part of the module that misbehaves. */
@@ -29,21 +29,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   "in importState": { part: "importState", step: "hand_over" },
 };
 
-const REASONS: Readonly<Record<Misbehaviour, RegExp>> = {
-  throws: /boom/,
-  hangs: /took longer|did not answer/,
-  exits: /exit code 7/,
-  "eats memory": /out of memory/,
-  "loops for ever": /took longer|did not answer/,
-  "waits for ever": /took longer|did not answer/,
-  "computes for ever": /took longer|did not answer/,
-};
-
-const MISBEHAVIOURS = Object.keys(REASONS) as Misbehaviour[];
-
 describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolation) => {
-  // What V8 does with a thread that is out of memory is not sure: it may end the whole process.
-  const possible = MISBEHAVIOURS.filter((what) => isolation === "PROCESS" || what !== "eats memory");
+  const possible = possibleIn(isolation);
 
   describe.each(Object.entries(PLACES))("%s", (_, { part, step, fields, options, except = [] }) => {
     it.each(possible.filter((what) => !except.includes(what)))("%s: the old version serves on", async (what) => {
