@@ -205,8 +205,9 @@ export class LiveInstance implements Instance {
   }
 
   #look(): void {
+    // The timer says that this deadline has come, whatever fractions the clock has.
+    const now = Math.max(this.#clock.monotonic(), this.#nextLook);
     this.#nextLook = Number.POSITIVE_INFINITY;
-    const now = this.#clock.monotonic();
     let earliest = Number.POSITIVE_INFINITY;
     for (const [id, { method, timeoutMs, deadline }] of this.#pending) {
       if (deadline <= now) this.#giveUp(id, this.#tooLate(method, timeoutMs), "the deadline passed");
