@@ -120,7 +120,8 @@ export class Lane {
     const { hold, generation } = route;
     if (hold === undefined) return this.#enterFree(route, options);
     if (goesThrough(options.chain, hold.draining)) return this.#begin(generation);
-    const most = route.concurrency * WAITING_PER_CONCURRENCY;
+    // Those that were under way when it began come back: they had room, and have it now.
+    const most = route.concurrency * (1 + WAITING_PER_CONCURRENCY);
     if (this.#waiting.size >= most) {
       hold.overflow();
       // Who made the last one wait too many waits all the same: nobody is to fail because of the hold.
