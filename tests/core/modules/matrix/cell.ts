@@ -156,7 +156,7 @@ export async function cell(options: CellOptions = {}): Promise<Cell> {
     return "json" in output ? output.json : output.binary;
   };
   const traffic = startTraffic(() => patiently("increment"), callers);
-  await traffic.more(callers * 2);
+  if (callers > 0) await traffic.more(callers * 2);
   return {
     ...engine,
     root,
@@ -197,10 +197,15 @@ export async function goesOn(one: Cell, version: string, exact = true, also?: Tr
     expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => index + 1));
     expect(await call("counter", "increment")).toBe(counts.length + 1);
   }
-  await modules.unload("counter");
+  await leavesNothing(one);
+  return failed.map((error) => (error instanceof HeliosError ? error.reason : String(error)));
+}
+
+/** Unloads the module: no instance of it is left then, nor anything that it runs in. */
+export async function leavesNothing(one: Cell): Promise<void> {
+  await one.modules.unload("counter");
   await until(() => livingGenerations(one).length === 0);
   await until(() => moduleProcesses().length === 0 && moduleThreads() === 0);
-  return failed.map((error) => (error instanceof HeliosError ? error.reason : String(error)));
 }
 
 /** Those that are not over, of a module that is unloaded. */
