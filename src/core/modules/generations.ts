@@ -33,6 +33,8 @@ export interface StartRequest {
   readonly version: (ofClass: string | undefined) => string;
   /** Where its calls go instead of the generations that serve. Default: nowhere. */
   readonly peers?: Peers;
+  /** Aborting it ends the instance while it starts. */
+  readonly signal?: AbortSignal;
 }
 
 /** A generation that is being started. */
@@ -112,6 +114,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
         blockTimeoutMs,
       },
       servicesOf(name, number, dependencies, request.peers),
+      request.signal,
     );
     live.add(instance);
     void instance.ended.then(() => live.delete(instance));

@@ -57,7 +57,7 @@ async function startOne(room: Room, swap: Swap, member: Member, peers: Map<strin
     "start",
     { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail },
     async () => {
-      const request = { registration, module: code, version: plan.version, peers };
+      const request = { registration, module: code, version: plan.version, peers, signal: swap.cancelled };
       const candidate = await room.generations.start(name, before.record.starts, request);
       if (swap.abandoned) room.generations.discard(name, candidate);
       return candidate;

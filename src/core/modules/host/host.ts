@@ -159,9 +159,9 @@ export interface ModuleHost {
    * Imports the module, makes its instance and awaits its `start(ctx)`. Runs the artifact, whatever is at the module's
    * path by now. Rejects with MODULE_LOAD_FAILED (`step` is `import`, `construct` or `start`; at `import` also where the
    * artifact is missing or damaged, or imports a file outside of the modules root that no grant covers), and nothing is
-   * left running then.
+   * left running then. Aborting the signal ends it while it starts.
    */
-  start(spec: InstanceSpec, services: InstanceServices): Promise<Instance>;
+  start(spec: InstanceSpec, services: InstanceServices, signal?: AbortSignal): Promise<Instance>;
   /**
    * Deletes the artifacts with other digests, but none that was resolved or started in the last 10 minutes. Rejects with
    * STORE_UNAVAILABLE.

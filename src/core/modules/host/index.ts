@@ -38,16 +38,21 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
   let closed = false;
   return {
     resolve: (modulePath) => resolveModule(root, artifacts, modulePath),
-    async start(spec, services) {
+    async start(spec, services, signal) {
       const code = await openArtifact(artifacts, spec);
       const launch = { ...spec, code, root: await realRootOf(root) };
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
+      signal?.throwIfAborted();
       const open: Open =
         spec.isolation === "THREAD" ? (...of) => openThread(...of, threads) : (...of) => openProcess(...of, reaper);
-      return startInstance(launch, services, clock, open, (channel, ended) => {
+      let giveUp = (): void => {};
+      const started = startInstance(launch, services, clock, open, (channel, ended) => {
         living.set(channel, ended);
         void ended.then(() => living.delete(channel));
+        giveUp = () => channel.kill();
       });
+      signal?.addEventListener("abort", giveUp, { once: true });
+      return started.finally(() => signal?.removeEventListener("abort", giveUp));
     },
     keepArtifacts: (digests) => artifacts.keep(digests),
     get strandedThreads() {

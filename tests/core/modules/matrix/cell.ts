@@ -148,7 +148,14 @@ export async function cell(options: CellOptions = {}): Promise<Cell> {
       if (message === STUCK) for (const resolve of waiting.splice(0)) resolve();
     },
   });
-  const registered = { isolation, maxHeapMb: HEAP_MB, startTimeoutMs: START_MS, callTimeoutMs: CALL_MS, ...fields };
+  const registered = {
+    isolation,
+    maxHeapMb: HEAP_MB,
+    startTimeoutMs: START_MS,
+    callTimeoutMs: CALL_MS,
+    blockTimeoutMs: 0,
+    ...fields,
+  };
   await engine.load("v1", registered, "counter");
   const stuck = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));
   const patiently = async (method: string, input: unknown = null): Promise<unknown> => {
