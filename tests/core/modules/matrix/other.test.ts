@@ -1,0 +1,143 @@
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../../../../src/core/clock.ts";
+import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import { createMemoryStore } from "../../../../src/core/store/memory.ts";
+import type { Store } from "../../../../src/core/store/store.ts";
+import { errorOf } from "../rig.ts";
+import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
+
+/** A store that refuses to write such keys so many times, once `refuse` has been called. */
+function refusing(): { readonly store: Store; refuse(prefix: string, times: number): void; refused(): number } {
+  const inner = createMemoryStore({ clock: systemClock, incarnation: "incarnation" });
+  let [prefix, left, refused] = ["", 0, 0];
+  const store: Store = {
+    incarnation: inner.incarnation,
+    get: (key) => inner.get(key),
+    list: (keys) => inner.list(keys),
+    put(key, value, options) {
+      if (left === 0 || !key.startsWith(prefix)) return inner.put(key, value, options);
+      left -= 1;
+      refused += 1;
+      return Promise.reject(new Error("disk full"));
+    },
+    delete: (key, options) => inner.delete(key, options),
+    changes: (keys, after, limit) => inner.changes(keys, after, limit),
+    history: (key, limit, before) => inner.history(key, limit, before),
+    watch: (after, listener) => inner.watch(after, listener),
+    compact: (through) => inner.compact(through),
+    close: () => inner.close(),
+  };
+  return {
+    store,
+    refuse(keys, times) {
+      [prefix, left] = [keys, times];
+    },
+    refused: () => refused,
+  };
+}
+
+const isolation = "THREAD" satisfies Isolation;
+
+describe("a store that refuses to write", () => {
+  it("the commit: the old version serves on, and forgets nothing", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      // The next that is written of the swap is its commit.
+      if (event.type === "ended" && event.step.name === "hand_over") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: false, failedStep: "commit", fromVersion: "1" });
+    expect(result.failure).toContain("disk full");
+    await goesOn(one, "1");
+  });
+
+  it("what follows the commit: the new version serves, and it is written when it can be", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      if (event.type === "started" && event.name === "commit") refuse("module/", 2);
+    });
+    expect(refused()).toBe(2);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(one.modules.get("counter").record).toMatchObject({ generation: 2, lastSwap: { swapped: true } });
+    await goesOn(one, "2");
+  });
+
+  it("the end of a trial: the new version goes on", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({ bakeMs: 20 }, (event) => {
+      if (event.type === "ended" && event.step.name === "bake") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(one.modules.get("counter").record.bake).toBeUndefined();
+    await goesOn(one, "2");
+  });
+
+  it("how a swap ended: it has ended all the same", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      if (event.type === "ended" && event.step.name === "stop") refuse("", 2);
+    });
+    expect(refused()).toBe(2);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(one.modules.swapUnderWay("counter")).toBeUndefined();
+    await goesOn(one, "2");
+  });
+});
+
+describe("a swap", () => {
+  it("whose tests take too long leaves the old version serving, and ends them", async () => {
+    const one = await cell({ isolation });
+    const over = Promise.withResolvers<void>();
+    one.modules.useGate((_request, _candidate, signal) => {
+      signal.addEventListener("abort", () => over.resolve());
+      return new Promise(() => {});
+    });
+    const result = await one.swap({ testSuite: "own", gateTimeoutMs: 50 });
+    expect(result).toMatchObject({ swapped: false, failedStep: "gate", failure: "it took longer than 0.05 s" });
+    await over.promise;
+    await goesOn(one, "1");
+  });
+
+  it("keeps every other operation on its module out", async () => {
+    const one = await cell({ isolation });
+    const { modules } = one;
+    const refused = await whileSwapping(one, () =>
+      Promise.all([
+        errorOf(modules.swap("counter", { newVersionPath: "v3" })),
+        errorOf(modules.swapAll([{ name: "counter", newVersionPath: "v3" }])),
+        errorOf(modules.rollBack("counter")),
+        errorOf(modules.load("counter", { forceReload: true })),
+        errorOf(modules.unload("counter")),
+      ]),
+    );
+    expect(refused.map(({ reason }) => reason)).toEqual(Array(5).fill("MODULE_BUSY"));
+    expect(modules.get("counter").record).toMatchObject({ generation: 2, lifecycle: { running: { version: "2" } } });
+    await goesOn(one, "2");
+  });
+
+  it("goes on when another of the same module was refused, and when one of another module fails", async () => {
+    const one = await cell({ isolation });
+    await one.root.write("v4.js", counter(4, { start: MISBEHAVIOURS.throws }));
+    await one.load("v3", { isolation }, "other");
+    const failing = await whileSwapping(one, () => one.modules.swap("other", { newVersionPath: "v4" }));
+    expect(failing).toMatchObject({ swapped: false, failedStep: "start" });
+    await one.modules.unload("other");
+    await goesOn(one, "2");
+  });
+});
+
+/** Does something while a swap of `counter` that succeeds is in its warm-up. */
+async function whileSwapping<T>(one: Cell, work: () => Promise<T>): Promise<T> {
+  const done = Promise.withResolvers<T>();
+  const takeOff = one.modules.addReloadHook("counter", async () => {
+    done.resolve(await work());
+  });
+  expect(await one.swap()).toMatchObject({ swapped: true, toVersion: "2" });
+  takeOff();
+  return done.promise;
+}
