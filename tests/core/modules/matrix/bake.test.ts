@@ -16,7 +16,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a version on trial in a %s", (i
     });
     await begun.promise;
     await one.traffic.more(10);
-    const { reason } = await errorOf(one.call("counter", "call"));
+    const { reason } = await errorOf(one.modules.invoke("counter", "call", { json: null }, { timeoutMs: 300 }));
     expect(reason).toBe(what === "throws" ? "MODULE_METHOD_FAILED" : "MODULE_DEADLINE_EXCEEDED");
     const result = await swapped;
     expect(result).toMatchObject({ swapped: false, failedStep: "bake" });
