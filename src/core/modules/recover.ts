@@ -14,10 +14,14 @@ export async function recoverSwaps(room: Room, journal: Journal): Promise<void> 
     for (const name of swap.modules) {
       await room.collection.change(name, CAUSE, (current) => {
         if (current === undefined) return undefined;
-        const lastSwap = reportOf(room, swap, name, current.record);
+        const { record } = current;
+        const lastSwap = record.lastSwap?.swapId === swap.swapId ? record.lastSwap : reportOf(room, swap, name, record);
         reports[name] = lastSwap;
-        const starts = Math.max(current.record.starts, swap.candidates[name] ?? 0);
-        return { ...settled(swap, name, current.record), starts, lastSwap };
+        const candidate = swap.candidates[name] ?? 0;
+        // It had ended, which could not be stored, and the module has gone on since.
+        if (candidate > 0 && record.generation > candidate) return undefined;
+        const starts = Math.max(record.starts, candidate);
+        return { ...settled(swap, name, record), starts, lastSwap };
       });
     }
     await journal.end(swap.modules, swap.swapId, reports);

@@ -1,4 +1,5 @@
 import { HeliosError } from "../errors.ts";
+import { persistently } from "./commit.ts";
 import type { Journal, SwapRecord } from "./journal.ts";
 import { isRunning } from "./lifecycle.ts";
 import type { Member, Plan, Swap, Terms } from "./member.ts";
@@ -122,7 +123,11 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     await journal.begin({ swapId, digest, modules });
     try {
       const reports = await replace(room, journal, tools, swap);
-      await journal.end(modules, swapId, Object.fromEntries(reports)).catch(() => {});
+      const ended = persistently(room, "how a swap ended", () =>
+        journal.end(modules, swapId, Object.fromEntries(reports)),
+      ).catch(() => {});
+      // The next start would go back to what it says serves.
+      if (swap.committed) await ended;
       return { swapId, swapped: [...reports.values()].every((report) => report.swapped), reports };
     } catch (error) {
       // Where everything is being stopped, what is in the journal is for the next start.

@@ -3,7 +3,7 @@ import { systemClock } from "../../../../src/core/clock.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
-import { errorOf } from "../rig.ts";
+import { errorOf, rig } from "../rig.ts";
 import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 /** A store that refuses to write such keys so many times, once `refuse` has been called. */
@@ -76,16 +76,38 @@ describe("a store that refuses to write", () => {
     await goesOn(one, "2");
   });
 
-  it("how a swap ended: it has ended all the same", async () => {
+  it("how a swap ended: a restart finds what was swapped after it", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
-      if (event.type === "ended" && event.step.name === "stop") refuse("", 2);
+      if (event.type === "ended" && event.step.name === "stop") refuse("swap/", 1);
     });
-    expect(refused()).toBe(2);
+    expect(refused()).toBe(1);
     expect(result).toMatchObject({ swapped: true, toVersion: "2" });
-    expect(one.modules.swapUnderWay("counter")).toBeUndefined();
-    await goesOn(one, "2");
+    await one.traffic.stop();
+    expect(await one.modules.swap("counter", { newVersionPath: "v3" })).toMatchObject({ swapped: true });
+    await one.close();
+    const next = await rig({ store, root: one.root.path });
+    await next.modules.settled;
+    expect(await next.call("counter", "which")).toBe("3");
+    expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
+  });
+
+  it("how a swap failed: a restart finds what was swapped after it", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
+    const result = await one.swap({}, (event) => {
+      if (event.type === "ended" && event.step.name === "health") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: false, failedStep: "health" });
+    await one.traffic.stop();
+    expect(await one.modules.swap("counter", { newVersionPath: "v3" })).toMatchObject({ swapped: true });
+    await one.close();
+    const next = await rig({ store, root: one.root.path });
+    await next.modules.settled;
+    expect(await next.call("counter", "which")).toBe("3");
+    expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
   });
 });
 
