@@ -1,7 +1,8 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { createEngine, type Isolation, type Payload } from "../../src/core/index.ts";
+import { createEngine, type Isolation, type Payload, systemClock } from "../../src/core/index.ts";
+import { createModuleHost } from "../../src/core/modules/host/index.ts";
 
 /** A way to have a payload echoed. */
 export interface Side {
@@ -10,6 +11,7 @@ export interface Side {
   close(): Promise<void>;
 }
 
+const ROOT = fileURLToPath(new URL("../modules", import.meta.url));
 const ECHO = fileURLToPath(new URL("./echo.mjs", import.meta.url));
 
 /** Bare messages to a forked process or a worker, answered by id. */
@@ -31,22 +33,49 @@ export function bareSide(isolation: Isolation): Side {
     const worker = new Worker(ECHO);
     worker.on("message", answer);
     const close = async (): Promise<void> => void (await worker.terminate());
-    return { name: "bare Worker", call: calling((message) => worker.postMessage(message)), close };
+    return { name: "bare", call: calling((message) => worker.postMessage(message)), close };
   }
   const child = fork(ECHO, { serialization: "advanced" });
   child.on("message", answer);
   const send = (message: unknown): void => void child.send(message as object);
-  return { name: "bare fork", call: calling(send), close: async () => void child.kill("SIGKILL") };
+  return { name: "bare", call: calling(send), close: async () => void child.kill("SIGKILL") };
 }
 
 /** A module's method, called through router, lane, breaker and host. */
 export async function engineSide(isolation: Isolation): Promise<Side> {
-  const engine = await createEngine({ modulesRoot: fileURLToPath(new URL("../modules", import.meta.url)) });
+  const engine = await createEngine({ modulesRoot: ROOT });
   await engine.modules.register("echo", { modulePath: "echo", isolation, concurrency: 64 });
   await engine.modules.load("echo");
   return {
-    name: "helios",
+    name: "engine",
     call: (payload) => engine.modules.invoke("echo", "echo", payload),
     close: () => engine.close(),
+  };
+}
+
+/** A module's method, called in an instance that is started by itself. */
+export async function hostSide(isolation: Isolation): Promise<Side> {
+  const host = createModuleHost({ root: ROOT, clock: systemClock });
+  const instance = await host.start(
+    {
+      name: "echo",
+      version: "1",
+      defaultVersion: "1",
+      generation: 1,
+      module: await host.resolve("echo"),
+      isolation,
+      config: {},
+      env: {},
+      grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
+      maxHeapMb: 256,
+      startTimeoutMs: 10_000,
+      blockTimeoutMs: 30_000,
+    },
+    { log() {}, isFlagEnabled: () => false, call: async (_dependency, _method, input) => input },
+  );
+  return {
+    name: "host",
+    call: (payload) => instance.invoke("echo", payload, { timeoutMs: 30_000 }),
+    close: () => host.close(),
   };
 }

@@ -1,0 +1,85 @@
+import type { Payload } from "../../src/core/index.ts";
+import { percentiles, round } from "../swap/figures.ts";
+import type { Side } from "./sides.ts";
+
+/** What callers of one side saw. */
+export interface Figures {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Beside bare messages, each how many times as much; of a rate, how many times as little. */
+export interface Ratios {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface Measured {
+  readonly figures: Figures;
+  readonly ratios: Ratios;
+}
+
+export interface Plan {
+  readonly payload: Payload;
+  /** Callers, each of which calls again as soon as it has its answer. */
+  readonly inFlight: number;
+  readonly rounds: number;
+  /** Of each side in each round. */
+  readonly sliceMs: number;
+}
+
+/**
+ * Has the sides take turns, in a different order in each round. Figures are medians of the rounds, and ratios medians of
+ * what each round gave beside the first side: what disturbs the machine for longer than a round disturbs all sides.
+ */
+export async function compare(sides: readonly Side[], plan: Plan): Promise<Measured[]> {
+  const seen: Figures[][] = sides.map(() => []);
+  for (const side of sides) await slice(side, plan);
+  for (let count = 0; count < plan.rounds; count += 1) {
+    for (const at of sides.keys()) {
+      const index = (at + count) % sides.length;
+      const side = sides[index];
+      if (side !== undefined) seen[index]?.push(await slice(side, plan));
+    }
+  }
+  const bare = seen[0] ?? [];
+  return seen.map((all) => ({
+    figures: medians(all),
+    ratios: medians(all.map((one, index) => beside(bare[index], one))),
+  }));
+}
+
+async function slice({ call }: Side, { payload, inFlight, sliceMs }: Plan): Promise<Figures> {
+  const latencies: number[] = [];
+  const start = performance.now();
+  const end = start + sliceMs;
+  const caller = async (): Promise<void> => {
+    let sent = start;
+    do {
+      await call(payload);
+      const now = performance.now();
+      latencies.push(now - sent);
+      sent = now;
+    } while (sent < end);
+  };
+  await Promise.all(Array.from({ length: inFlight }, caller));
+  const { p50, p99 } = percentiles(latencies, 4);
+  return { perSecond: (latencies.length / (performance.now() - start)) * 1000, p50, p99 };
+}
+
+function beside(bare: Figures | undefined, one: Figures): Ratios {
+  const of = (ours: number, theirs: number | undefined): number => ours / (theirs ?? Number.NaN);
+  return {
+    perSecond: 1 / of(one.perSecond, bare?.perSecond),
+    p50: of(one.p50, bare?.p50),
+    p99: of(one.p99, bare?.p99),
+  };
+}
+
+function medians(all: readonly Figures[]): Figures {
+  const median = (of: (one: Figures) => number): number =>
+    round(all.map(of).sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? Number.NaN, 4);
+  return { perSecond: median((one) => one.perSecond), p50: median((one) => one.p50), p99: median((one) => one.p99) };
+}
