@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
+import { fromPacket, toPacket } from "./bootstrap/packets.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
@@ -72,8 +73,8 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
     high: () => events.memoryHigh(),
     exceeded: () => kill("out of memory"),
   });
-  worker.on("message", (message) => {
-    if (!ended) events.message(message);
+  worker.on("message", (posted) => {
+    if (!ended) events.message(fromPacket(posted));
   });
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
@@ -86,7 +87,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
   readLines(worker.stderr, (line) => events.line("stderr", line));
   return {
     send(message) {
-      if (!ended) worker.postMessage(message);
+      if (!ended) worker.postMessage(toPacket(message));
     },
     startedProcess: (pid) => watched?.child(pid),
     kill,

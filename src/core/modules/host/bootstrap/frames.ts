@@ -1,12 +1,12 @@
 import { deserialize, serialize } from "node:v8";
 import type { Payload } from "../host.ts";
 import type { FromInstance, ToInstance } from "../protocol.ts";
+import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.ts";
 
 // Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
 // own channel would do something like it, but what a module writes to it can make the side that reads throw where nobody
 // can catch it. Calls and their outputs, which are nearly all that is sent, have a form of their own: the id, the method,
-// and the payload: bytes as they are, a small JSON value as text, a large one as a structured clone. Everything else is a
-// structured clone.
+// and the payload: bytes as they are, a JSON value as text or as a structured clone. Everything else is a structured clone.
 
 /** The file descriptor of the pipe in the process. */
 export const LINK_FD = 3;
@@ -21,13 +21,6 @@ const MAX_METHOD_BYTES = 255;
 const CLONE = 0;
 const CALL = 1;
 const OUTPUT = 2;
-
-const JSON_TEXT = 0;
-const BYTES = 1;
-const JSON_CLONE = 2;
-
-/** Values with more parts are faster as structured clones, smaller ones as text. */
-const TEXT_PARTS = 64;
 
 /** A message as it is sent. Throws what cannot be. */
 export function toFrame(message: unknown): Buffer {
@@ -73,20 +66,8 @@ function shortFrame(kind: number, id: number, method: string, payload: Payload):
 
 function contentOf(payload: Payload): readonly [form: number, content: string | Uint8Array] {
   if ("binary" in payload) return [BYTES, payload.binary];
-  if (partsLeft(payload.json, TEXT_PARTS) < 0) return [JSON_CLONE, serialize(payload.json)];
-  return [JSON_TEXT, JSON.stringify(payload.json) ?? "null"];
-}
-
-/** What is left of a number of parts when those of a value are taken off; below 0 as soon as there are more. */
-function partsLeft(value: unknown, parts: number): number {
-  if (typeof value !== "object" || value === null) return parts - 1;
-  if (Array.isArray(value) && value.length > parts) return -1;
-  let left = parts - 1;
-  for (const key in value) {
-    left = partsLeft((value as Record<string, unknown>)[key], left);
-    if (left < 0) return left;
-  }
-  return left;
+  const text = textOf(payload.json);
+  return text === undefined ? [JSON_VALUE, serialize(payload.json)] : [JSON_TEXT, text];
 }
 
 function decode(bytes: Buffer, start: number, end: number): unknown {
@@ -107,10 +88,16 @@ function decode(bytes: Buffer, start: number, end: number): unknown {
 
 function payloadOf(form: number, bytes: Buffer, start: number, end: number): Payload {
   if (form === JSON_TEXT) return { json: JSON.parse(bytes.toString("utf8", start, end)) };
-  const content = new Uint8Array(bytes.subarray(start, end));
-  if (form === BYTES) return { binary: content };
-  if (form === JSON_CLONE) return { json: deserialize(content) };
+  if (form === BYTES) return { binary: new Uint8Array(bytes.subarray(start, end)) };
+  if (form === JSON_VALUE) return { json: deserialize(bytes.subarray(start, end)) };
   throw new RangeError(`no form of a payload: ${form}`);
+}
+
+/** Of the frame that begins there, head included. */
+function lengthAt(bytes: Buffer, start: number): number {
+  const length = bytes.readUInt32BE(start);
+  if (length === 0 || length > MAX_BYTES) throw new RangeError(`no length of a message: ${length}`);
+  return HEAD_BYTES + length;
 }
 
 /**
@@ -118,41 +105,49 @@ function payloadOf(form: number, bytes: Buffer, start: number, end: number): Pay
  * from then on nothing.
  */
 export function createFrameReader(message: (value: unknown) => void, broken: () => void): (chunk: Buffer) => void {
-  let chunks: Buffer[] = [];
+  /** Of a frame of which more is to come. */
+  let parts: Buffer[] = [];
   let size = 0;
+  /** What there must be of it to go on: its head, then all of it. */
   let needed = HEAD_BYTES;
   let isBroken = false;
-  const fail = (): void => {
-    isBroken = true;
-    chunks = [];
-    broken();
+
+  /** Whole frames are read where they are; only of one that is cut are the parts put together. */
+  const read = (chunk: Buffer, messages: unknown[]): void => {
+    let at = 0;
+    while (at < chunk.length) {
+      const left = chunk.length - at;
+      if (size === 0 && left >= HEAD_BYTES && left >= lengthAt(chunk, at)) {
+        const end = at + lengthAt(chunk, at);
+        messages.push(decode(chunk, at + HEAD_BYTES, end));
+        at = end;
+        continue;
+      }
+      const part = chunk.subarray(at, at + needed - size);
+      parts.push(part);
+      size += part.length;
+      at += part.length;
+      if (size < needed) return;
+      const frame = Buffer.concat(parts, size);
+      needed = lengthAt(frame, 0);
+      parts = [frame];
+      if (size < needed) continue;
+      messages.push(decode(frame, HEAD_BYTES, needed));
+      [parts, size, needed] = [[], 0, HEAD_BYTES];
+    }
   };
+
   return (chunk) => {
     if (isBroken) return;
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size < needed) return;
-    const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks, size);
-    let at = 0;
-    needed = HEAD_BYTES;
-    while (size - at >= HEAD_BYTES) {
-      const length = bytes.readUInt32BE(at);
-      if (length > MAX_BYTES) return fail();
-      needed = HEAD_BYTES + length;
-      if (size - at < needed) break;
-      let value: unknown;
-      try {
-        value = decode(bytes, at + HEAD_BYTES, at + needed);
-      } catch {
-        return fail();
-      }
-      at += needed;
-      needed = HEAD_BYTES;
-      message(value);
+    const messages: unknown[] = [];
+    try {
+      read(chunk, messages);
+    } catch {
+      isBroken = true;
+      parts = [];
     }
-    const rest = at === 0 ? bytes : bytes.subarray(at);
-    chunks = rest.length === 0 ? [] : [rest];
-    size = rest.length;
+    for (const each of messages) message(each);
+    if (isBroken) broken();
   };
 }
 

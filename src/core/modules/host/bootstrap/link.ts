@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import { parentPort } from "node:worker_threads";
 import type { FromInstance, ToInstance } from "../protocol.ts";
 import { createFrameReader, LINK_FD, toFrame } from "./frames.ts";
+import { fromPacket, toPacket } from "./packets.ts";
 
 /** The way to the service, whether this is a thread or a process. */
 export interface Link {
@@ -17,8 +18,8 @@ export function openLink(): Link {
   const port = parentPort;
   if (port !== null) {
     return {
-      send: (message) => port.postMessage(message),
-      onMessage: (listen) => void port.on("message", listen),
+      send: (message) => port.postMessage(toPacket(message)),
+      onMessage: (listen) => void port.on("message", (posted) => listen(fromPacket(posted) as ToInstance)),
       end: (code) => process.exit(code),
     };
   }
