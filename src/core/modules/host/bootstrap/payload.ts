@@ -17,6 +17,8 @@ export function textOf(json: unknown): string | undefined {
 function hasWideObject(value: unknown, depth: number): boolean {
   if (typeof value !== "object" || value === null || depth === 0) return false;
   if (Array.isArray(value)) return hasWideObject(value[0], depth - 1);
-  const members: readonly unknown[] = Object.values(value);
-  return members.length > WIDE || members.some((member) => hasWideObject(member, depth - 1));
+  const keys = Object.keys(value);
+  if (keys.length > WIDE) return true;
+  for (const key of keys) if (hasWideObject((value as Record<string, unknown>)[key], depth - 1)) return true;
+  return false;
 }
