@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
-import { fromPacket, toPacket } from "./bootstrap/packets.ts";
+import { createPacketWriter, fromPacket } from "./bootstrap/packets.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import type { InstanceSpec } from "./host.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
@@ -35,6 +35,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
     stderr: true,
     name,
   });
+  const write = createPacketWriter((value) => worker.postMessage(value));
   let watched: Watched | undefined;
   if (spec.grants.childProcess) {
     worker.once("online", () => {
@@ -87,7 +88,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
   readLines(worker.stderr, (line) => events.line("stderr", line));
   return {
     send(message) {
-      if (!ended) worker.postMessage(toPacket(message));
+      if (!ended) write(message);
     },
     startedProcess: (pid) => watched?.child(pid),
     kill,

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { parentPort } from "node:worker_threads";
 import type { FromInstance, ToInstance } from "../protocol.ts";
 import { createFrameReader, LINK_FD, toFrame } from "./frames.ts";
-import { fromPacket, toPacket } from "./packets.ts";
+import { fromPackets, toPacket } from "./packets.ts";
 
 /** The way to the service, whether this is a thread or a process. */
 export interface Link {
@@ -19,7 +19,10 @@ export function openLink(): Link {
   if (port !== null) {
     return {
       send: (message) => port.postMessage(toPacket(message)),
-      onMessage: (listen) => void port.on("message", (posted) => listen(fromPacket(posted) as ToInstance)),
+      onMessage: (listen) =>
+        void port.on("message", (posted) => {
+          for (const message of fromPackets(posted)) listen(message as ToInstance);
+        }),
       end: (code) => process.exit(code),
     };
   }

@@ -7,6 +7,9 @@ import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.ts";
 
 const CALL = 1;
 const OUTPUT = 2;
+const FORM_AT = 3;
+/** Several packets in one: to an instance only. */
+const BATCH = 3;
 
 /** A message as it is posted. */
 export function toPacket(message: ToInstance | FromInstance): unknown {
@@ -24,6 +27,35 @@ export function fromPacket(posted: unknown): unknown {
   if (payload === undefined) return undefined;
   if (kind === OUTPUT) return { type: "output", id, output: payload };
   return kind === CALL ? { type: "call", id, method, input: payload } : undefined;
+}
+
+/**
+ * Posts messages to a thread. The first in a turn of the event loop goes at once, the others that are short go together when
+ * the turn ends: to post one costs as much as all else about it. What cannot be cloned throws at once.
+ */
+export function createPacketWriter(post: (value: unknown) => void): (message: ToInstance) => void {
+  let waiting: unknown[] | undefined;
+  const flush = (): void => {
+    if (waiting !== undefined && waiting.length > 0) post(waiting.length === 1 ? waiting[0] : [BATCH, waiting]);
+    waiting = undefined;
+  };
+  return (message) => {
+    const packet = toPacket(message);
+    if (waiting !== undefined && Array.isArray(packet) && packet[FORM_AT] !== JSON_VALUE) {
+      waiting.push(packet);
+      return;
+    }
+    flush();
+    post(packet);
+    waiting = [];
+    setImmediate(flush);
+  };
+}
+
+/** The messages in what was posted by a packet writer. */
+export function fromPackets(posted: unknown): readonly unknown[] {
+  if (!Array.isArray(posted) || posted[0] !== BATCH) return [fromPacket(posted)];
+  return (posted[1] as readonly unknown[]).map(fromPacket);
 }
 
 function packet(kind: number, id: number, method: string, payload: Payload): readonly unknown[] {
