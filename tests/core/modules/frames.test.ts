@@ -1,25 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createFrameReader, toFrame } from "../../../src/core/modules/host/bootstrap/frames.ts";
+import { createFrameReader, createFrameWriter, toFrame } from "../../../src/core/modules/host/bootstrap/frames.ts";
+import { messages } from "./messages.ts";
+import { turn } from "./rig.ts";
 
 describe("frames", () => {
   it("arrive whole and in order, wherever the stream is cut", () => {
-    const bytes = fc.uint8Array({ maxLength: 50 }).map((binary) => ({ binary }));
-    const payload = fc.oneof(
-      // JSON text has no -0.
-      fc.jsonValue().map((json) => ({ json: JSON.parse(JSON.stringify(json)) as unknown })),
-      bytes,
-    );
-    const id = fc.maxSafeNat();
-    const message = fc.oneof(
-      fc.jsonValue(),
-      fc.uint8Array({ maxLength: 50 }),
-      fc.record({ type: fc.constant("output"), id, output: payload }),
-      fc.record({ type: fc.constant("call"), id, method: fc.string(), input: payload }),
-    );
-    const messages = fc.array(message, { maxLength: 5 });
     fc.assert(
-      fc.property(messages, fc.array(fc.nat(400)), (sent, cuts) => {
+      fc.property(messages, fc.array(fc.nat(20_000)), (sent, cuts) => {
         const stream = Buffer.concat(sent.map(toFrame));
         const got: unknown[] = [];
         const read = createFrameReader(
@@ -53,5 +41,21 @@ describe("frames", () => {
     read(Buffer.concat([toFrame("before"), Buffer.from(bytes), toFrame("after")]));
     read(toFrame("later"));
     expect([got, broken]).toEqual([["before"], 1]);
+  });
+});
+
+describe("a frame writer", () => {
+  it("has the frames of one turn go out together, in order, and those of the next one after them", async () => {
+    const log: string[] = [];
+    const write = createFrameWriter({
+      cork: () => void log.push("cork"),
+      uncork: () => void log.push("uncork"),
+      write: (frame) => log.push(frame.toString()),
+    });
+    for (const text of ["a", "b"]) write(Buffer.from(text));
+    await turn();
+    write(Buffer.from("c"));
+    await turn();
+    expect(log).toEqual(["cork", "a", "b", "uncork", "cork", "c", "uncork"]);
   });
 });

@@ -3,23 +3,8 @@ import { createManualClock } from "../../../src/core/index.ts";
 import type { ChannelEvents } from "../../../src/core/modules/host/channel.ts";
 import type { InstanceServices } from "../../../src/core/modules/host/host.ts";
 import { type Launch, startInstance } from "../../../src/core/modules/host/start.ts";
+import { spec } from "./launch.ts";
 
-const spec: Launch = {
-  name: "under_test",
-  version: "",
-  defaultVersion: "0.0.0",
-  generation: 1,
-  module: { modulePath: "m", sha256: "", artifact: "" },
-  root: "/root",
-  code: { entry: "m.ts", files: [], outside: [] },
-  isolation: "PROCESS",
-  config: {},
-  env: {},
-  grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
-  maxHeapMb: 64,
-  startTimeoutMs: 1000,
-  blockTimeoutMs: 5000,
-};
 const services: InstanceServices = {
   log: () => {},
   isFlagEnabled: () => false,

@@ -7,19 +7,51 @@ import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.ts";
 
 const CALL = 1;
 const OUTPUT = 2;
-const FORM_AT = 3;
-/** Several packets in one: to an instance only. */
+/** Several short lists in one: to an instance only. */
 const BATCH = 3;
 
-/** A message as it is posted. */
-export function toPacket(message: ToInstance | FromInstance): unknown {
-  if (message.type === "output") return packet(OUTPUT, message.id, "", message.output);
-  // A module's own calls of others have the same type, and more to them.
-  if (message.type === "call" && !("within" in message)) return packet(CALL, message.id, message.method, message.input);
-  return message;
+type Packet = readonly [kind: number, id: number, method: string, form: number, content: unknown];
+
+/** Posts as a port does. */
+export type Post = (value: unknown, transfer: ArrayBuffer[]) => void;
+
+/** Posts a message. Throws what cannot be sent. */
+export function postMessage(post: Post, message: ToInstance | FromInstance): void {
+  const packet = toPacket(message);
+  post(packet ?? message, packet === undefined ? [] : buffersOf(packet));
 }
 
-/** What was posted, as a message; undefined where it is none. */
+/**
+ * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it together when the turn
+ * ends: to post one costs as much as all else about it. Throws what cannot be sent.
+ */
+export function createPacketWriter(post: Post): (message: ToInstance) => void {
+  let waiting: Packet[] = [];
+  let mayWait = false;
+  const flush = (): void => {
+    const packets = waiting;
+    waiting = [];
+    if (packets.length > 0) post([BATCH, packets], packets.flatMap(buffersOf));
+  };
+  const endTurn = (): void => {
+    mayWait = false;
+    flush();
+  };
+  return (message) => {
+    const packet = toPacket(message);
+    if (mayWait && packet !== undefined && packet[3] !== JSON_VALUE) {
+      waiting.push(packet);
+      return;
+    }
+    // What can fail to be cloned has to do so now.
+    flush();
+    post(packet ?? message, packet === undefined ? [] : buffersOf(packet));
+    if (!mayWait) setImmediate(endTurn);
+    mayWait = true;
+  };
+}
+
+/** What a thread posted, as a message; undefined where it is none. */
 export function fromPacket(posted: unknown): unknown {
   if (!Array.isArray(posted)) return posted;
   const [kind, id, method, form, content] = posted as readonly unknown[];
@@ -29,45 +61,28 @@ export function fromPacket(posted: unknown): unknown {
   return kind === CALL ? { type: "call", id, method, input: payload } : undefined;
 }
 
-/**
- * Posts messages to a thread. The first in a turn of the event loop goes at once, the others that are short go together when
- * the turn ends: to post one costs as much as all else about it. What cannot be cloned throws at once.
- */
-export function createPacketWriter(post: (value: unknown) => void): (message: ToInstance) => void {
-  let waiting: unknown[] | undefined;
-  const flush = (): void => {
-    if (waiting !== undefined && waiting.length > 0) post(waiting.length === 1 ? waiting[0] : [BATCH, waiting]);
-    waiting = undefined;
-  };
-  return (message) => {
-    const packet = toPacket(message);
-    if (waiting !== undefined && Array.isArray(packet) && packet[FORM_AT] !== JSON_VALUE) {
-      waiting.push(packet);
-      return;
-    }
-    flush();
-    post(packet);
-    waiting = [];
-    setImmediate(flush);
-  };
-}
-
-/** The messages in what was posted by a packet writer. */
+/** The messages in what a packet writer posted. */
 export function fromPackets(posted: unknown): readonly unknown[] {
   if (!Array.isArray(posted) || posted[0] !== BATCH) return [fromPacket(posted)];
   return (posted[1] as readonly unknown[]).map(fromPacket);
 }
 
-function packet(kind: number, id: number, method: string, payload: Payload): readonly unknown[] {
-  if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary)];
+function toPacket(message: ToInstance | FromInstance): Packet | undefined {
+  if (message.type === "output") return packetOf(OUTPUT, message.id, "", message.output);
+  // A module's own calls of others have the same type, and more to them.
+  if (message.type !== "call" || "within" in message) return undefined;
+  return packetOf(CALL, message.id, message.method, message.input);
+}
+
+function packetOf(kind: number, id: number, method: string, payload: Payload): Packet {
+  // A copy, which can be given away: the sender may go on with its own, which may be a part of something larger.
+  if ("binary" in payload) return [kind, id, method, BYTES, new Uint8Array(payload.binary)];
   const text = textOf(payload.json);
   return text === undefined ? [kind, id, method, JSON_VALUE, payload.json] : [kind, id, method, JSON_TEXT, text];
 }
 
-/** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */
-function alone(bytes: Uint8Array): Uint8Array {
-  const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength ? bytes : new Uint8Array(bytes);
+function buffersOf(packet: Packet): ArrayBuffer[] {
+  return packet[3] === BYTES ? [(packet[4] as Uint8Array<ArrayBuffer>).buffer] : [];
 }
 
 function payloadOf(form: unknown, content: unknown): Payload | undefined {
