@@ -162,7 +162,9 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     const entered = enter(to, call);
     const generation = entered instanceof Promise ? await entered : entered;
     const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED"): void => {
-      breakers.record(breakerOf(name), permit, outcome);
+      // What goes wrong in a version that another has replaced must not keep callers from that.
+      const replaced = generation.phase === "STANDBY" || generation.phase === "DRAINING";
+      breakers.record(breakerOf(name), permit, replaced && outcome === "FAILURE" ? "IGNORED" : outcome);
       if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", clock.monotonic() - start);
     };
     try {
