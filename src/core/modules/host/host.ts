@@ -13,7 +13,10 @@ export interface Grants {
   readonly childProcess: boolean;
 }
 
-/** Input and output of a call: a JSON value, or bytes that pass through untouched. */
+/**
+ * Input and output of a call: a JSON value, or bytes that pass through untouched. Whoever calls leaves its input as it is
+ * until the call has ended: it may be sent later.
+ */
 export type Payload = { readonly json: unknown } | { readonly binary: Uint8Array };
 
 /** The code of a module as it was when it was resolved; it can be written down and started later. */

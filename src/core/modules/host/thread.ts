@@ -35,7 +35,7 @@ export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: Thre
     stderr: true,
     name,
   });
-  const write = createPacketWriter((value, transfer) => worker.postMessage(value, transfer));
+  const write = createPacketWriter((value) => worker.postMessage(value));
   let watched: Watched | undefined;
   if (spec.grants.childProcess) {
     worker.once("online", () => {

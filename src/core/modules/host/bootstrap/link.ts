@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { parentPort } from "node:worker_threads";
 import type { FromInstance, ToInstance } from "../protocol.ts";
 import { createFrameReader, LINK_FD, toFrame } from "./frames.ts";
-import { fromPackets, type Post, postMessage } from "./packets.ts";
+import { fromPackets, toPosted } from "./packets.ts";
 
 /** The way to the service, whether this is a thread or a process. */
 export interface Link {
@@ -17,9 +17,8 @@ export interface Link {
 export function openLink(): Link {
   const port = parentPort;
   if (port !== null) {
-    const post: Post = (value, transfer) => port.postMessage(value, transfer);
     return {
-      send: (message) => postMessage(post, message),
+      send: (message) => port.postMessage(toPosted(message)),
       onMessage: (listen) =>
         void port.on("message", (posted) => {
           for (const message of fromPackets(posted)) listen(message as ToInstance);

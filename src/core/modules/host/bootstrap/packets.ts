@@ -12,26 +12,22 @@ const BATCH = 3;
 
 type Packet = readonly [kind: number, id: number, method: string, form: number, content: unknown];
 
-/** Posts as a port does. */
-export type Post = (value: unknown, transfer: ArrayBuffer[]) => void;
-
-/** Posts a message. Throws what cannot be sent. */
-export function postMessage(post: Post, message: ToInstance | FromInstance): void {
-  const packet = toPacket(message);
-  post(packet ?? message, packet === undefined ? [] : buffersOf(packet));
+/** A message as it is posted. */
+export function toPosted(message: ToInstance | FromInstance): unknown {
+  return toPacket(message) ?? message;
 }
 
 /**
  * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it together when the turn
  * ends: to post one costs as much as all else about it. Throws what cannot be sent.
  */
-export function createPacketWriter(post: Post): (message: ToInstance) => void {
+export function createPacketWriter(post: (value: unknown) => void): (message: ToInstance) => void {
   let waiting: Packet[] = [];
   let mayWait = false;
   const flush = (): void => {
     const packets = waiting;
     waiting = [];
-    if (packets.length > 0) post([BATCH, packets], packets.flatMap(buffersOf));
+    if (packets.length > 0) post([BATCH, packets]);
   };
   const endTurn = (): void => {
     mayWait = false;
@@ -45,7 +41,7 @@ export function createPacketWriter(post: Post): (message: ToInstance) => void {
     }
     // What can fail to be cloned has to do so now.
     flush();
-    post(packet ?? message, packet === undefined ? [] : buffersOf(packet));
+    post(packet ?? message);
     if (!mayWait) setImmediate(endTurn);
     mayWait = true;
   };
@@ -75,14 +71,15 @@ function toPacket(message: ToInstance | FromInstance): Packet | undefined {
 }
 
 function packetOf(kind: number, id: number, method: string, payload: Payload): Packet {
-  // A copy, which can be given away: the sender may go on with its own, which may be a part of something larger.
-  if ("binary" in payload) return [kind, id, method, BYTES, new Uint8Array(payload.binary)];
+  if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary)];
   const text = textOf(payload.json);
   return text === undefined ? [kind, id, method, JSON_VALUE, payload.json] : [kind, id, method, JSON_TEXT, text];
 }
 
-function buffersOf(packet: Packet): ArrayBuffer[] {
-  return packet[3] === BYTES ? [(packet[4] as Uint8Array<ArrayBuffer>).buffer] : [];
+/** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */
+function alone(bytes: Uint8Array): Uint8Array {
+  const { buffer } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 function payloadOf(form: unknown, content: unknown): Payload | undefined {
