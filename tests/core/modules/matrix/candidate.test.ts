@@ -3,7 +3,7 @@ import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
 import type { StepName } from "../../../../src/core/modules/report.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
-import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
+import { bodyOf, CALL_MS, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
 interface Place {
   /** The part of the module that misbehaves. */
@@ -37,7 +37,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolatio
       const v2 = counter(2, { [part]: bodyOf(what, isolation) });
       const one = await cell({ isolation, v2, ...(fields && { fields }) });
       one.modules.useGate(async (_request, { instance }) => {
-        const output = await instance.invoke("proof", { json: null }, { timeoutMs: 60_000 });
+        const output = await instance.invoke("proof", { json: null }, { timeoutMs: CALL_MS });
         return { passed: "json" in output && output.json === "fine", detail: "1 of 1 passed" };
       });
       const result = await one.swap(options);

@@ -14,9 +14,10 @@ import { startTraffic, type Traffic } from "../traffic.ts";
 /** By it the workers of modules are told from those of the host. */
 const HEAP_MB = 77;
 const START_MS = 20_000;
-const CALL_MS = 60_000;
-/** How long the callers in the background wait: less than any other call does. */
-const PATIENCE_MS = 30_000;
+/** How long calls take at most, but for those of the callers in the background. */
+export const CALL_MS = 80_000;
+/** How long the callers in the background wait; what is left of it after a start's deadline tells them from all others too. */
+const PATIENCE_MS = 45_000;
 
 /** What a module logs before it comes to no end. */
 const STUCK = "stuck";
@@ -85,7 +86,7 @@ export function counter(version: number, parts: Readonly<Record<string, string>>
 /** A clock of the host on which those who wait for a module that is stuck can lose patience at once. */
 function impatient(): Clock & Pick<Cell, "losePatience"> {
   const pending = new Map<Timer, { readonly delayMs: number; readonly run: () => void }>();
-  const isOfOthers = (delayMs: number): boolean => delayMs <= START_MS || delayMs > PATIENCE_MS;
+  const isNotOfCallers = (delayMs: number): boolean => delayMs <= START_MS || delayMs > PATIENCE_MS;
   return {
     ...systemClock,
     setTimer(delayMs, run) {
@@ -102,11 +103,17 @@ function impatient(): Clock & Pick<Cell, "losePatience"> {
       };
     },
     losePatience(of) {
-      for (const [timer, { delayMs, run }] of [...pending]) {
-        if (of === undefined ? !isOfOthers(delayMs) : delayMs !== of) continue;
-        pending.delete(timer);
-        timer.cancel();
-        run();
+      const impatient = ({ delayMs }: { readonly delayMs: number }): boolean =>
+        of === undefined ? isNotOfCallers(delayMs) : delayMs === of;
+      // What a timer of an instance does at an early deadline is to wait for the next.
+      for (;;) {
+        const due = [...pending].filter(([, waiting]) => impatient(waiting));
+        if (due.length === 0) return;
+        for (const [timer, { run }] of due) {
+          pending.delete(timer);
+          timer.cancel();
+          run();
+        }
       }
     },
   };
