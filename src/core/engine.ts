@@ -101,12 +101,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const ended = HeliosError.of("SERVER_DRAINING", {});
     for (const hub of hubs) hub.end(ended);
     requests.close();
-    await testing.close();
-    await modules.close();
-    await host.close();
-    await breakers.close();
-    feed.close();
-    await store.close();
+    const closing = [testing, modules, host, breakers, feed, store];
+    const failures: unknown[] = [];
+    // In this order, and each of them whatever comes of the others.
+    for (const part of closing) await Promise.try(() => part.close()).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     await feed.start();

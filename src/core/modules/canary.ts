@@ -23,6 +23,7 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
   });
   const look = (over: boolean): boolean => {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
+    if (old === undefined || old.ending !== undefined) throw new Error("what it is compared with has ended");
     const { candidate: seen, current } = report();
     const verdict = judgeCanary(seen, current, limits);
     if (typeof verdict === "object") throw new Error(verdict.because);
@@ -44,6 +45,7 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
         if (failed || candidate.gauge.callsSince(from.candidate) >= limits.minCalls) again();
       };
       void candidate.instance.ended.then(again);
+      void old?.instance.ended.then(again);
       lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < share * BUCKETS });
       await done;
     });

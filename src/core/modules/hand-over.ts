@@ -29,11 +29,13 @@ export async function handOver(room: Room, swap: Swap): Promise<void> {
     // At once: those that wait are answered by the old versions.
     if (!swap.committed) release(room, members);
   });
+  // Calls that wait need not fail with an old version that ends now: the new one will answer them.
+  for (const { old } of members) if (old !== undefined) old.guard = () => {};
   await Promise.allSettled(
     stateful.map((member) =>
-      member.steps.take("hand_over", { deadlineMs: limitMs, keepsDeadline: true, signal }, async () => {
+      member.steps.take("hand_over", { deadlineMs: limitMs, keepsDeadline: true, signal, detail: String }, async () => {
         await drain(room, members, limitMs, left, signal);
-        await transfer(member, left);
+        return transfer(member, left);
       }),
     ),
   ).then((outcomes) => {
@@ -53,12 +55,16 @@ export function release(room: Room, members: readonly Member[]): void {
   for (const { name } of members) room.router.lane(name).release();
 }
 
+const STATE_LOST = "the old version had ended, and its state with it";
+
 function hasStateToHandOver({ old, candidate, plan }: Member): boolean {
-  return !plan.discardState && old?.instance.shape.hasState === true && candidate?.instance.shape.hasState === true;
+  if (plan.discardState || old === undefined || old.ending !== undefined) return false;
+  return old.instance.shape.hasState && candidate?.instance.shape.hasState === true;
 }
 
 function whyNot({ old, plan }: Member): string {
-  if (!old?.instance.shape.hasState) return "the old version has no state to hand over";
+  if (old === undefined || old.ending !== undefined) return STATE_LOST;
+  if (!old.instance.shape.hasState) return "the old version has no state to hand over";
   return plan.discardState ? "its state is let go, as asked for" : "the new version takes no state over";
 }
 
@@ -87,17 +93,27 @@ async function drain(
   }
 }
 
-async function transfer({ old, candidate }: Member, left: () => number): Promise<void> {
+/** Resolves to what is to be told of it. */
+async function transfer({ old, candidate }: Member, left: () => number): Promise<string> {
   if (old === undefined || candidate === undefined) throw new Error("both sides are there");
   // What it would do of its own accord waits until it is known who serves.
   old.fence.freeze();
-  await pass(old, candidate, left);
+  const passed = await pass(old, candidate, left);
   await candidate.instance.checkHealth(left());
+  return passed ? "" : STATE_LOST;
 }
 
-/** Hands the state of one generation to another. */
-export async function pass(from: Generation, to: Generation, left: () => number): Promise<void> {
-  const state = await from.instance.exportState(left());
+/** Hands the state of one generation to another. Resolves to whether there was one still: not where `from` has ended. */
+export async function pass(from: Generation, to: Generation, left: () => number): Promise<boolean> {
+  const exported = await from.instance.exportState(left()).then(
+    (state) => ({ state }),
+    (error: unknown) => {
+      if (from.ending === undefined) throw error;
+      return undefined;
+    },
+  );
+  if (exported === undefined) return false;
   const source = { fromVersion: from.running.version, schema: from.instance.shape.stateSchema };
-  await to.instance.importState(state, source, left());
+  await to.instance.importState(exported.state, source, left());
+  return true;
 }

@@ -47,7 +47,9 @@ interface Waiter {
 
 /** Where the calls of one module go: to one generation at a time, so many at once, the rest in order. */
 export class Lane {
-  readonly #name: string;
+  readonly name: string;
+  /** The name of the breaker that guards its calls. */
+  readonly breaker: string;
   readonly #clock: Clock;
   /** In order of arrival. */
   readonly #waiting = new Set<Waiter>();
@@ -55,8 +57,9 @@ export class Lane {
   #refusal: () => HeliosError;
   #inFlight = 0;
 
-  constructor(name: string, clock: Clock, refusal: () => HeliosError) {
-    this.#name = name;
+  constructor(name: string, breaker: string, clock: Clock, refusal: () => HeliosError) {
+    this.name = name;
+    this.breaker = breaker;
     this.#clock = clock;
     this.#refusal = refusal;
   }
@@ -182,11 +185,11 @@ export class Lane {
   }
 
   #crashed({ description }: Ending): HeliosError {
-    return HeliosError.of("MODULE_CRASHED", { name: this.#name, error: description });
+    return HeliosError.of("MODULE_CRASHED", { name: this.name, error: description });
   }
 
   #overloaded({ generation }: Route): HeliosError {
-    const metadata = { name: this.#name, in_flight: generation.inFlight, queued: this.#waiting.size };
+    const metadata = { name: this.name, in_flight: generation.inFlight, queued: this.#waiting.size };
     return HeliosError.of("MODULE_OVERLOADED", metadata);
   }
 

@@ -3,8 +3,10 @@ import type { Tolerance } from "./compare.ts";
 import type { Generation } from "./generation.ts";
 import type { ResolvedModule } from "./host/host.ts";
 import type { BakeLimits, CanaryLimits } from "./judge.ts";
+import { isRunning } from "./lifecycle.ts";
 import type { Module, Registration, Served } from "./record.ts";
 import type { CanaryReport, ShadowReport, StepName } from "./report.ts";
+import { getModule, type Room } from "./room.ts";
 import type { Steps } from "./steps.ts";
 
 /** What one module is to become by a swap. */
@@ -66,9 +68,9 @@ export interface Member {
   readonly plan: Plan;
   /** As it was when the swap began. */
   readonly before: Module;
-  readonly from: Served;
-  /** Undefined where it has ended by itself. */
-  readonly old: Generation | undefined;
+  /** What serves, and its instance: undefined where that has ended by itself. */
+  from: Served;
+  old: Generation | undefined;
   readonly steps: Steps;
   code?: ResolvedModule;
   candidate?: Generation;
@@ -94,6 +96,14 @@ export interface Swap {
   enter(step: StepName): Promise<void>;
   /** Resolves to why a version that serves on trial is to go back at once. */
   readonly returning: Promise<string>;
+}
+
+/** What serves a module now; undefined: nothing does. */
+export function serving(room: Room, name: string): Pick<Member, "from" | "old"> | undefined {
+  const { registration, code, configVersion, lifecycle } = getModule(room, name).record;
+  if (!isRunning(lifecycle)) return undefined;
+  const { running } = lifecycle;
+  return { from: { registration, code, configVersion, running }, old: room.generations.find(name, running.generation) };
 }
 
 /** What a candidate becomes. Only once it has started. */

@@ -5,7 +5,7 @@ import { commit, persist, persistently, storeSwitch } from "./commit.ts";
 import { STOP_TIMEOUT_MS } from "./generations.ts";
 import { handOver, release } from "./hand-over.ts";
 import type { Journal } from "./journal.ts";
-import { forEach, type Member, type Swap, servedBy } from "./member.ts";
+import { forEach, type Member, type Swap, servedBy, serving } from "./member.ts";
 import { isUnchanged, rehearse, type SwapTools, start, verify } from "./rehearse.ts";
 import { remember, rememberEnd } from "./remember.ts";
 import type { SwapReport } from "./report.ts";
@@ -50,6 +50,29 @@ export async function replace(
 /** Whether the new versions serve. */
 async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap): Promise<boolean> {
   try {
+    await tryOut(room, tools, swap);
+    await handOver(room, swap);
+    if (swap.terms.bakeMs > 0) guard(room, swap);
+    const committed = commit(room, journal, swap);
+    await forEach(swap.members, (member) => member.steps.take("commit", {}, () => committed));
+  } catch (error) {
+    room.log("modules", "warn", "a swap was given up", { modules: swap.modules.join(", "), error: messageOf(error) });
+    abandon(room, swap);
+    return false;
+  } finally {
+    // One that has ended meanwhile, and is to serve, is seen as a crash when its record is next looked at.
+    for (const { old } of swap.members) if (old !== undefined) old.guard = undefined;
+  }
+  await storeSwitch(room, swap, "to");
+  const oldOnesDrained = retireCalls(room, swap);
+  const [isPermanent] = await Promise.all([onTrial(room, journal, swap, oldOnesDrained), oldOnesDrained]);
+  return isPermanent;
+}
+
+/** Has the candidates stand every test. It may take long: an old version that ends meanwhile is started again. */
+async function tryOut(room: Room, tools: SwapTools, swap: Swap): Promise<void> {
+  const guestsLeft = room.operations.letGuestsIn(swap.members.map(({ name }) => name));
+  try {
     await start(room, swap);
     await rehearse(room, tools, swap);
     if (swap.terms.shadow !== undefined) {
@@ -60,19 +83,10 @@ async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap
       await swap.enter("canary");
       await forEach(swap.members, (member) => canary(room, swap, member));
     }
-    await handOver(room, swap);
-    if (swap.terms.bakeMs > 0) guard(room, swap);
-    const committed = commit(room, journal, swap);
-    await forEach(swap.members, (member) => member.steps.take("commit", {}, () => committed));
-  } catch (error) {
-    room.log("modules", "warn", "a swap was given up", { modules: swap.modules.join(", "), error: messageOf(error) });
-    abandon(room, swap);
-    return false;
+  } finally {
+    await guestsLeft();
+    for (const member of swap.members) Object.assign(member, serving(room, member.name));
   }
-  await storeSwitch(room, swap, "to");
-  const oldOnesDrained = retireCalls(room, swap);
-  const [isPermanent] = await Promise.all([onTrial(room, journal, swap, oldOnesDrained), oldOnesDrained]);
-  return isPermanent;
 }
 
 /** Ends the candidates; the old versions go on as though nothing had been asked. */

@@ -85,6 +85,7 @@ const FAILURES = ["MODULE_METHOD_FAILED", "MODULE_DEADLINE_EXCEEDED", "MODULE_CR
 /** One call on its way. */
 interface Call {
   readonly module: Module;
+  readonly to: Lane;
   readonly method: string;
   readonly input: Payload;
   readonly start: number;
@@ -102,7 +103,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
   const lane = (name: string): Lane => {
     const known = lanes.get(name);
     if (known !== undefined) return known;
-    const fresh = new Lane(name, clock, () => {
+    const fresh = new Lane(name, breakerOf(name), clock, () => {
       const module = collection.get(name);
       return module === undefined ? moduleNotFound(name) : notLoaded(module);
     });
@@ -110,15 +111,15 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     return fresh;
   };
 
-  const acquire = (name: string): Permit | Promise<Permit> => {
+  const acquire = ({ name, breaker }: Lane): Permit | Promise<Permit> => {
     try {
-      return breakers.acquire(breakerOf(name));
+      return breakers.acquire(breaker);
     } catch (error) {
       if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
       // Somebody deleted it; a module is never without.
       return breakers
-        .getOrCreate(breakerOf(name), collection.get(name)?.record.registration.breaker)
-        .then(() => breakers.acquire(breakerOf(name)));
+        .getOrCreate(breaker, collection.get(name)?.record.registration.breaker)
+        .then(() => breakers.acquire(breaker));
     }
   };
 
@@ -127,7 +128,8 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     return fallbackModule !== "" && lanes.get(fallbackModule)?.generation !== undefined ? fallbackModule : undefined;
   };
 
-  const invoke = async (
+  // Every call comes through here: no promise is made that is not needed.
+  const invoke = (
     name: string,
     method: string,
     input: Payload,
@@ -140,43 +142,46 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     const module = collection.get(name);
     if (module === undefined) throw moduleNotFound(name);
     signal?.throwIfAborted();
-    if (lane(name).generation === undefined) throw notLoaded(module);
+    const to = lane(name);
+    if (to.generation === undefined) throw notLoaded(module);
     const start = clock.monotonic();
-    const acquired = acquire(name);
-    const permit = acquired instanceof Promise ? await acquired : acquired;
-    if (!permit.allowed) {
+    const goOn = (permit: Permit): Promise<Answer> => {
+      if (permit.allowed) {
+        const budgetMs = Math.min(timeoutMs, module.record.registration.callTimeoutMs);
+        return deliver({ module, to, method, input, start, budgetMs, permit, options }, true);
+      }
       const fallback = mayFallBack ? fallbackOf(module) : undefined;
-      if (fallback === undefined) throw openError(breakerOf(name), permit);
+      if (fallback === undefined) throw openError(to.breaker, permit);
       return invoke(fallback, method, input, options, false);
-    }
-    const budgetMs = Math.min(timeoutMs, module.record.registration.callTimeoutMs);
-    return deliver({ module, method, input, start, budgetMs, permit, options }, true);
+    };
+    const acquired = acquire(to);
+    return acquired instanceof Promise ? acquired.then(goOn) : goOn(acquired);
   };
 
   /** `mayRepeat`: a pure method whose generation ends under it is called once more. */
   const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
-    const { module, method, input, start, budgetMs, permit } = call;
+    const { module, to, method, input, start, budgetMs, permit } = call;
     const { name } = module;
     const { signal, chain } = call.options;
-    const to = lane(name);
-    const entered = enter(to, call);
+    const entered = enter(call);
     const generation = entered instanceof Promise ? await entered : entered;
-    const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED"): void => {
+    const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED"): number => {
+      const durationMs = clock.monotonic() - start;
       // What goes wrong in a version that another has replaced must not keep callers from that.
       const replaced = generation.phase === "STANDBY" || generation.phase === "DRAINING";
-      breakers.record(breakerOf(name), permit, replaced && outcome === "FAILURE" ? "IGNORED" : outcome);
-      if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", clock.monotonic() - start);
+      breakers.record(to.breaker, permit, replaced && outcome === "FAILURE" ? "IGNORED" : outcome);
+      if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
+      return durationMs;
     };
     try {
       const leftMs = budgetMs - (clock.monotonic() - start);
       if (leftMs <= 0) throw tooLate(call);
       const origin: CallChain = { generation, before: chain, deadline: start + budgetMs };
       const output = await generation.instance.invoke(method, input, { timeoutMs: leftMs, signal, origin });
-      record("SUCCESS");
+      const durationMs = record("SUCCESS");
       const { version } = generation.running;
       const mirror = mirrors.get(name);
       if (mirror !== undefined && generation === to.generation) mirror(method, input, output);
-      const durationMs = clock.monotonic() - start;
       return { output, version, generation: generation.number, durationMs, answeredBy: name };
     } catch (error) {
       const ended = isReason(error, "MODULE_CRASHED") && mayRepeat && isPure(module.record.registration, method);
@@ -188,16 +193,15 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     }
   };
 
-  const enter = (to: Lane, call: Call): Generation | Promise<Generation> => {
-    const { start, budgetMs, options } = call;
+  const enter = (call: Call): Generation | Promise<Generation> => {
+    const { to, start, budgetMs, options } = call;
     const { signal, routingKey = "", chain } = options;
     const refused = (error: unknown): never => {
-      const { name } = call.module;
       // It never started. Only that it waited too long tells something of the module, unless a swap held it.
       const tooLong = budgetMs > 0 && !to.held && isReason(error, "MODULE_DEADLINE_EXCEEDED");
-      if (tooLong) breakers.record(breakerOf(name), call.permit, "FAILURE");
-      else if (signal?.aborted) breakers.record(breakerOf(name), call.permit, "IGNORED");
-      else breakers.release(breakerOf(name), call.permit);
+      if (tooLong) breakers.record(to.breaker, call.permit, "FAILURE");
+      else if (signal?.aborted) breakers.record(to.breaker, call.permit, "IGNORED");
+      else breakers.release(to.breaker, call.permit);
       throw error;
     };
     try {
@@ -223,7 +227,13 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
         });
       }
     },
-    invoke: (name, method, input, options = {}) => invoke(name, method, input, options, true),
+    invoke(name, method, input, options = {}) {
+      try {
+        return invoke(name, method, input, options, true);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
     async invokeIn(generation, method, input, { timeoutMs, signal, chain }) {
       const { callTimeoutMs } = collection.get(generation.name)?.record.registration ?? { callTimeoutMs: 0 };
       const budgetMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, callTimeoutMs);

@@ -75,7 +75,7 @@ export function createSupervisor(room: Room): Supervisor {
   };
 
   const restart = (name: string): Promise<void> =>
-    room.operations.inTurn(name, "restart", async () => {
+    room.operations.asGuest(name, "restart", async () => {
       const record = collection.get(name)?.record;
       if (closed || record?.lifecycle.state !== "FAILED" || record.desired === "UNLOADED") return;
       const now = clock.monotonic();

@@ -1,8 +1,7 @@
 import { HeliosError } from "../errors.ts";
 import { persistently } from "./commit.ts";
 import type { Journal, SwapRecord } from "./journal.ts";
-import { isRunning } from "./lifecycle.ts";
-import type { Member, Plan, Swap, Terms } from "./member.ts";
+import { type Member, type Plan, type Swap, serving, type Terms } from "./member.ts";
 import type { Module } from "./record.ts";
 import type { SwapTools } from "./rehearse.ts";
 import { replace } from "./replace.ts";
@@ -64,6 +63,8 @@ interface Running {
   readonly abort: AbortController;
   readonly goBack: (why: string) => void;
   readonly outcome: Promise<SwapOutcome>;
+  /** Resolves when the outcome is in the journal, or nothing of the swap is. */
+  readonly recorded: Promise<void>;
 }
 
 export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
@@ -82,11 +83,9 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     const { record } = before;
     const plan = request.plan(before);
     if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
-    const { registration, code, configVersion, lifecycle } = record;
-    if (!isRunning(lifecycle)) throw conflict(before, request.operation, "LOADED or ACTIVE");
-    const from = { registration, code, configVersion, running: lifecycle.running };
-    const old = room.generations.find(name, lifecycle.running.generation);
-    return { name, plan, before, from, old, steps: new Steps(room.clock, name, tell) };
+    const now = serving(room, name);
+    if (now === undefined) throw conflict(before, request.operation, "LOADED or ACTIVE");
+    return { name, plan, before, ...now, steps: new Steps(room.clock, name, tell) };
   };
 
   const begin = (request: SwapRequest, swapId: string): Running => {
@@ -114,24 +113,28 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       returning: returning.promise,
     };
     tell({ type: "begun", swapId });
-    const outcome = work(swap, request.digest);
-    return { swap, events, listeners, abort, goBack: returning.resolve, outcome };
+    const recorded = Promise.withResolvers<void>();
+    const outcome = work(swap, request.digest, recorded.resolve);
+    return { swap, events, listeners, abort, goBack: returning.resolve, outcome, recorded: recorded.promise };
   };
 
-  const work = async (swap: Swap, digest: string): Promise<SwapOutcome> => {
+  const work = async (swap: Swap, digest: string, onRecorded: () => void): Promise<SwapOutcome> => {
     const { id: swapId, modules } = swap;
     await journal.begin({ swapId, digest, modules });
     try {
       const reports = await replace(room, journal, tools, swap);
       const ended = persistently(room, "how a swap ended", () =>
         journal.end(modules, swapId, Object.fromEntries(reports)),
-      ).catch(() => {});
+      )
+        .catch(() => {})
+        .finally(onRecorded);
       // The next start would go back to what it says serves.
       if (swap.committed) await ended;
       return { swapId, swapped: [...reports.values()].every((report) => report.swapped), reports };
     } catch (error) {
       // Where everything is being stopped, what is in the journal is for the next start.
       if (!room.isClosing()) await journal.forget(modules, swapId).catch(() => {});
+      onRecorded();
       throw error;
     }
   };
@@ -153,10 +156,13 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       // Who joins gets the same error; there may be nobody.
       begun.promise.catch(() => {});
       running.set(key, { digest, begun: begun.promise });
+      // A retry that comes while the outcome is still being stored gets it too.
+      let recorded = Promise.resolve();
       const work = async (): Promise<SwapOutcome> => {
         for (const name of modules) await request.check(name);
         const one = begin(request, id);
         underWay.add(one);
+        recorded = one.recorded;
         begun.resolve(one);
         return join(one, listener).finally(() => underWay.delete(one));
       };
@@ -166,7 +172,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
         begun.reject(error);
         throw error;
       } finally {
-        running.delete(key);
+        void recorded.then(() => running.delete(key));
       }
     },
 

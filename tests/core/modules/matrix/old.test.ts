@@ -9,6 +9,7 @@ const EXIT = "exit() { process.exit(7); }";
 const HOLD = 'hold(_, { signal }) { return new Promise((resolve) => signal.addEventListener("abort", resolve)); }';
 /** What callers of a module get that has ended by itself, until it is started again. */
 const CRASH = ["MODULE_CRASHED", "MODULE_NOT_LOADED"];
+const WITHOUT_STATE = { outcome: "done", detail: "the old version had ended, and its state with it" };
 /** So that nothing but the crash is seen. */
 const breaker = { failureThreshold: 100_000 };
 
@@ -55,21 +56,17 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     },
   );
 
-  it("that ends in exportState is started again, and serves", async () => {
+  it("that ends in exportState is replaced without its state, and no call fails", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, { exportState: MISBEHAVIOURS.exits }) });
     const result = await one.swap();
-    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
-    expect(result.failure).toMatch(/exit code 7/);
-    await one.reaches("counter", "ACTIVE");
-    expect(one.modules.get("counter").record).toMatchObject({ restarts: 1, generation: 3 });
-    expect(await one.call("counter", "which")).toBe("1");
-    const rescued = await one.swap({ discardState: true });
-    expect(rescued).toMatchObject({ swapped: true });
-    const failed = await goesOn(one, "2", false);
-    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(result.steps.find(({ name }) => name === "hand_over")).toMatchObject(WITHOUT_STATE);
+    expect(one.traffic.failed).toEqual([]);
+    expect(one.modules.get("counter").record).toMatchObject({ restarts: 0, generation: 2 });
+    expect(await goesOn(one, "2", false)).toEqual([]);
   });
 
-  it("that ends while its calls are waited for is started again, and serves", async () => {
+  it("that ends while its calls are waited for is replaced, and only those calls fail", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, `${HOLD} ${EXIT}`) });
     const old = one.modules.activeInstance("counter").instance;
     const held = errorOf(one.patiently("hold"));
@@ -81,22 +78,94 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     await errorOf(old.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
     expect(await held).toMatchObject({ reason: "MODULE_CRASHED" });
     const result = await swapped;
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(result.steps.find(({ name }) => name === "hand_over")).toMatchObject(WITHOUT_STATE);
+    const failed = await goesOn(one, "2", false);
+    expect(failed.filter((reason) => reason !== "MODULE_CRASHED")).toEqual([]);
+    expect(failed.length).toBeLessThanOrEqual(4);
+  });
+
+  it("that ends while its calls are waited for is started again if the new one cannot serve", async () => {
+    const v2 = counter(2, { health: "if (++globalThis.asked > 1) throw new Error('boom');" }, "").replace(
+      "export default",
+      "globalThis.asked = 0; export default",
+    );
+    const one = await cell({
+      isolation,
+      fields: { breaker },
+      v1: counter(1, { exportState: MISBEHAVIOURS.exits }),
+      v2,
+    });
+    const result = await one.swap();
     expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
-    expect(result.failure).toMatch(/exit code 7/);
+    expect(result.failure).toMatch(/boom/);
     await one.reaches("counter", "ACTIVE");
-    const failed = await goesOn(one, "1", false);
+    expect(one.modules.get("counter").record).toMatchObject({ restarts: 1, generation: 3 });
+    expect(await one.call("counter", "which")).toBe("1");
+    expect(await one.swap({ newVersionPath: "v3", discardState: true })).toMatchObject({ swapped: true });
+    const failed = await goesOn(one, "3", false);
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
   });
 
-  it("with state that ends before it is handed over is started again, and serves", async () => {
+  it("with state that ends before it is handed over is replaced without it", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, EXIT) });
     one.modules.addReloadHook("counter", async () => {
       if (one.modules.get("counter").record.generation > 1) return;
       await errorOf(one.patiently("exit"));
     });
     const result = await one.swap();
-    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
-    expect(result.failure).toMatch(/exit code 7/);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(result.steps.find(({ name }) => name === "hand_over")).toMatchObject({
+      ...WITHOUT_STATE,
+      outcome: "skipped",
+    });
+    await one.reaches("counter", "ACTIVE");
+    const failed = await goesOn(one, "2", false);
+    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+  });
+
+  it("that ends while the new one is tested is started again meanwhile, and hands over what it knows by then", async () => {
+    const one = await cell({ isolation, fields: { breaker, testSuite: "long" }, v1: counter(1, {}, EXIT) });
+    const testing = Promise.withResolvers<void>();
+    const { promise: tested, resolve: pass } = Promise.withResolvers<void>();
+    one.modules.useGate(async () => {
+      testing.resolve();
+      await tested;
+      return { passed: true, detail: "" };
+    });
+    const swapped = one.swap();
+    await testing.promise;
+    await errorOf(one.patiently("exit"));
+    await one.reaches("counter", "ACTIVE");
+    await one.traffic.more(10);
+    expect(one.modules.get("counter").record).toMatchObject({ generation: 3, restarts: 1 });
+    await one.traffic.stop();
+    const count = (await one.call("counter", "increment")) as number;
+    pass();
+    expect(await swapped).toMatchObject({ swapped: true, fromVersion: "1", toVersion: "2" });
+    expect(await one.call("counter", "increment")).toBe(count + 1);
+    expect(one.modules.get("counter").record).toMatchObject({ generation: 2, starts: 3 });
+    await leavesNothing(one);
+  });
+
+  it("that ends while it shares its callers with the new one is started again, and serves", async () => {
+    const stateless = (version: number): string =>
+      `export default class Counter {
+        static version = "${version}";
+        which() { return "${version}"; }
+        increment() { return 0; }
+        ${EXIT}
+      }`;
+    const one = await cell({ isolation, fields: { breaker }, v1: stateless(1), v2: stateless(2) });
+    const sharing = Promise.withResolvers<void>();
+    const swapped = one.swap({ canary: { percentage: 50, durationMs: 60_000, minCalls: 1000 } }, (event) => {
+      if (event.type === "started" && event.name === "canary") sharing.resolve();
+    });
+    await sharing.promise;
+    await errorOf(one.patiently("exit"));
+    const result = await swapped;
+    expect(result).toMatchObject({ swapped: false, failedStep: "canary" });
+    expect(result.failure).toBe("what it is compared with has ended");
     await one.reaches("counter", "ACTIVE");
     const failed = await goesOn(one, "1", false);
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);

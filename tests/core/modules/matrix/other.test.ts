@@ -93,6 +93,19 @@ describe("a store that refuses to write", () => {
     expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
   });
 
+  it("how a swap failed: who asks again meanwhile gets the same outcome, and nothing is done again", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
+    const result = await one.swap({ swapId: "release" }, (event) => {
+      if (event.type === "ended" && event.step.name === "health") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    const { starts } = one.modules.get("counter").record;
+    expect(await one.swap({ swapId: "release" })).toMatchObject({ ...result, module: expect.anything() });
+    expect(one.modules.get("counter").record.starts).toBe(starts);
+    await goesOn(one, "1");
+  });
+
   it("how a swap failed: a restart finds what was swapped after it", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
