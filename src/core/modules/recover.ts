@@ -17,15 +17,21 @@ export async function recoverSwaps(room: Room, journal: Journal): Promise<void> 
         const { record } = current;
         const lastSwap = record.lastSwap?.swapId === swap.swapId ? record.lastSwap : reportOf(room, swap, name, record);
         reports[name] = lastSwap;
-        const candidate = swap.candidates[name] ?? 0;
-        // It had ended, which could not be stored, and the module has gone on since.
-        if (candidate > 0 && record.generation > candidate) return undefined;
-        const starts = Math.max(record.starts, candidate);
+        // It had ended, which could not be stored.
+        if (hasGoneOn(swap, name, record)) return undefined;
+        const starts = Math.max(record.starts, swap.candidates[name] ?? 0);
         return { ...settled(swap, name, record), starts, lastSwap };
       });
     }
     await journal.end(swap.modules, swap.swapId, reports);
   }
+}
+
+/** Whether something serves by now that came after the swap. */
+function hasGoneOn({ switches = {}, candidates }: SwapRecord, name: string, { generation }: ModuleRecord): boolean {
+  const change = switches[name];
+  if (change === undefined) return generation > (candidates[name] ?? Number.POSITIVE_INFINITY);
+  return generation !== change.from.running.generation && generation !== change.to.running.generation;
 }
 
 /** The record with the side that serves. */

@@ -4,7 +4,7 @@ import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { errorOf, rig } from "../rig.ts";
-import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
+import { type Cell, cell, counter, goesOn, MISBEHAVIOURS, until } from "./cell.ts";
 
 /** A store that refuses to write such keys so many times, once `refuse` has been called. */
 function refusing(): { readonly store: Store; refuse(prefix: string, times: number): void; refused(): number } {
@@ -62,6 +62,36 @@ describe("a store that refuses to write", () => {
     expect(result).toMatchObject({ swapped: true, toVersion: "2" });
     expect(one.modules.get("counter").record).toMatchObject({ generation: 2, lastSwap: { swapped: true } });
     await goesOn(one, "2");
+  });
+
+  it("what follows the commit until a restart: the new version serves, though the old one was started again meanwhile", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({
+      isolation,
+      store,
+      fields: { testSuite: "long", breaker: { failureThreshold: 100_000 } },
+      v1: counter(1, {}, "exit() { process.exit(7); }"),
+    });
+    one.modules.useGate(async () => {
+      await errorOf(one.patiently("exit"));
+      await one.reaches("counter", "ACTIVE");
+      return { passed: true, detail: "" };
+    });
+    const swapped = one.swap({}, (event) => {
+      if (event.type === "started" && event.name === "commit") refuse("module/", Number.POSITIVE_INFINITY);
+    });
+    swapped.catch(() => {});
+    await until(() => refused() > 0);
+    await one.traffic.stop();
+    await one.close();
+    refuse("", 0);
+    const next = await rig({ store, root: one.root.path });
+    await next.modules.settled;
+    expect(await next.call("counter", "which")).toBe("2");
+    expect(next.modules.get("counter").record).toMatchObject({
+      starts: 4,
+      lastSwap: { swapped: true, toVersion: "2" },
+    });
   });
 
   it("the end of a trial: the new version goes on", async () => {

@@ -9,6 +9,8 @@ const CALL = 1;
 const OUTPUT = 2;
 /** Several short lists in one: to an instance only. */
 const BATCH = 3;
+/** At most so many: the thread works on some while the service makes the next. */
+const BATCH_SIZE = 16;
 
 type Packet = readonly [kind: number, id: number, method: string, form: number, content: unknown];
 
@@ -18,8 +20,8 @@ export function toPosted(message: ToInstance | FromInstance): unknown {
 }
 
 /**
- * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it together when the turn
- * ends: to post one costs as much as all else about it. Throws what cannot be sent.
+ * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it in batches, the last when
+ * the turn ends: to post one costs as much as all else about it. Throws what cannot be sent.
  */
 export function createPacketWriter(post: (value: unknown) => void): (message: ToInstance) => void {
   let waiting: Packet[] = [];
@@ -37,6 +39,7 @@ export function createPacketWriter(post: (value: unknown) => void): (message: To
     const packet = toPacket(message);
     if (mayWait && packet !== undefined && packet[3] !== JSON_VALUE) {
       waiting.push(packet);
+      if (waiting.length >= BATCH_SIZE) flush();
       return;
     }
     // What can fail to be cloned has to do so now.
