@@ -3,7 +3,7 @@ import { loadOrder } from "./graph.ts";
 import { transition } from "./lifecycle.ts";
 import { bringUp, checkDependencies } from "./load.ts";
 import type { Module, ModuleRecord } from "./record.ts";
-import { rememberEnd } from "./remember.ts";
+import { rememberEnds } from "./remember.ts";
 import { advance, dependenciesOf, type Room } from "./room.ts";
 
 const CAUSE = { action: "Restore", reason: "the service was started" };
@@ -13,8 +13,7 @@ export async function forgetRuns({ collection, clock }: Room): Promise<void> {
   const decide = (current: Module | undefined): ModuleRecord | undefined => {
     const lifecycle = current && transition(current.record.lifecycle, { type: "boot" });
     if (current === undefined || lifecycle === undefined) return undefined;
-    const { record } = current;
-    return { ...rememberEnd(record, record.generation, "the service ended", clock.now()), lifecycle };
+    return { ...rememberEnds(current.record, "the service ended", clock.now()), lifecycle };
   };
   for (const { name } of collection.list()) await collection.change(name, CAUSE, decide);
 }

@@ -30,6 +30,12 @@ export function rememberEnd(record: ModuleRecord, number: number, end: string, e
   return { ...record, generations };
 }
 
+/** The record in which all generations have ended. */
+export function rememberEnds(record: ModuleRecord, end: string, endTime: number): ModuleRecord {
+  const running = record.generations.filter((one) => one.end === undefined);
+  return running.reduce((ended, { number }) => rememberEnd(ended, number, end, endTime), record);
+}
+
 /** The newest, and those that serve or served last. */
 function kept(generations: readonly GenerationRecord[], ...always: readonly number[]): readonly GenerationRecord[] {
   const newest = generations.slice(0, KEPT_GENERATIONS);

@@ -149,5 +149,11 @@ describe("a version on trial", () => {
       registration: { modulePath: "v1" },
       lastSwap: { swapped: false, failedStep: "bake", failure: "the service ended in this step" },
     });
+    const ends = next.modules.generations("a").map(({ number, state, end }) => [number, state, end]);
+    expect(ends).toEqual([
+      [3, "CURRENT", ""],
+      [2, "RETIRED", "the service ended"],
+      [1, "RETIRED", "the service ended"],
+    ]);
   });
 });
