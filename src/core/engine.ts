@@ -1,6 +1,7 @@
 import { type Breakers, createBreakers } from "./breakers/breakers.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { HeliosError } from "./errors.ts";
+import type { ConditionCompiler } from "./flags/condition.ts";
 import { createFlags, type Flags } from "./flags/flags.ts";
 import { type Log, silentLog } from "./log.ts";
 import { createModuleHost } from "./modules/host/index.ts";
@@ -35,10 +36,17 @@ export interface EngineOptions {
   readonly dataDir?: string;
   /** What fills the flags at the first start. Absent: the default flags. */
   readonly flagsFile?: SourceFile;
+  /**
+   * Reloads the flags file by itself when it has changed: `MERGE` leaves flags that it does not name, `REPLACE` deletes
+   * them. A file that is wrong changes nothing and is logged. Absent: only when asked.
+   */
+  readonly watchFlagsFile?: "MERGE" | "REPLACE";
   /** What is registered and loaded at the first start. Absent: nothing. */
   readonly modulesFile?: SourceFile;
   /** Compiles the expectations of suites that are created. Absent: such suites are refused. */
   readonly compileExpectation?: ExpectationCompiler;
+  /** Compiles the conditions of flags. Absent: flags with a condition are refused, and those that are stored are off. */
+  readonly compileCondition?: ConditionCompiler;
   /** Default: the machine's. */
   readonly clock?: Clock;
   /** Makes ids that are never the same twice. Default: random UUIDs. */
@@ -87,7 +95,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       ? createMemoryStore({ clock, incarnation: newId() })
       : await openSqliteStore({ directory: options.dataDir, clock, newId });
   const feed = new Feed(store);
-  const flags = createFlags({ feed, clock, log, readFile: () => flagsFile.read(), fileName: flagsFile.name });
+  const flags = createFlags({
+    feed,
+    clock,
+    log,
+    readFile: () => flagsFile.read(),
+    fileName: flagsFile.name,
+    followFile: options.watchFlagsFile,
+    compileCondition: options.compileCondition,
+  });
   const breakers = createBreakers({ feed, clock, newId, log });
   const artifactsDir = options.dataDir === undefined ? undefined : `${options.dataDir}/artifacts`;
   const host = createModuleHost({ root: options.modulesRoot, clock, artifactsDir });
@@ -101,7 +117,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const ended = HeliosError.of("SERVER_DRAINING", {});
     for (const hub of hubs) hub.end(ended);
     requests.close();
-    const closing = [testing, modules, host, breakers, feed, store];
+    const closing = [testing, modules, host, breakers, flags, feed, store];
     const failures: unknown[] = [];
     // In this order, and each of them whatever comes of the others.
     for (const part of closing) await Promise.try(() => part.close()).catch((error: unknown) => failures.push(error));

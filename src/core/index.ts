@@ -22,19 +22,32 @@ export { type By, causeOf } from "./change.ts";
 export { type Clock, createManualClock, type ManualClock, systemClock, type Timer } from "./clock.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
+export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
 export type { Flag, FlagDefinition, FlagFields } from "./flags/definition.ts";
 export {
   type BucketBy,
+  type Condition,
   type Evaluation,
   type EvaluationContext,
   type EvaluationErrorCode,
   type EvaluationReason,
   type Gradual,
+  type Json,
+  type OnStale,
   type Strategy,
   shareAt,
+  type Variant,
 } from "./flags/evaluate.ts";
-export type { FileEntry } from "./flags/file.ts";
-export { createFlags, type Flags, type FlagsDeps } from "./flags/flags.ts";
+export type { Explained, ExplainedStep, Explanation } from "./flags/explain.ts";
+export type { FileEntry } from "./flags/file-entry.ts";
+export {
+  createFlags,
+  type DisableOptions,
+  type Evaluations,
+  type Flags,
+  type FlagsDeps,
+  type RevertOptions,
+} from "./flags/flags.ts";
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";

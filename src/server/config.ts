@@ -13,6 +13,8 @@ export interface Config {
   /** Undefined: none. */
   readonly modulesFile: string | undefined;
   readonly flagsFile: string;
+  /** Undefined: it is read only when asked. */
+  readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
   readonly logDir: string;
   readonly logLevel: LogThreshold;
 }
@@ -20,6 +22,8 @@ export interface Config {
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** Entries below it are not written. */
 export type LogThreshold = (typeof LOG_LEVELS)[number];
+
+const WATCH_MODES = { off: undefined, merge: "MERGE", replace: "REPLACE" } as const;
 
 interface Setting {
   readonly name: string;
@@ -57,6 +61,12 @@ export const SETTINGS = [
     fallback: "config/feature_flags.json",
     meaning: "The flags at the first start, and what ReloadFlags reads.",
     check: notEmpty,
+  },
+  {
+    name: "HELIOS_WATCH_FLAGS_FILE",
+    fallback: "off",
+    meaning: "Reload the flags file when it changes: off, merge (keeps flags that it does not name) or replace.",
+    check: watchMode,
   },
   { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
   { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
@@ -114,6 +124,7 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     modulesRoot,
     modulesFile: ownRoot ? (existsSync(ownModules) ? ownModules : undefined) : brought("HELIOS_MODULES_FILE"),
     flagsFile: brought("HELIOS_FLAGS_FILE"),
+    watchFlagsFile: WATCH_MODES[value("HELIOS_WATCH_FLAGS_FILE") as keyof typeof WATCH_MODES],
     logDir: path("HELIOS_LOG_DIR"),
     logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
   };
@@ -165,7 +176,7 @@ export function flagOf(name: string): string {
 
 function helpText(): string {
   const rows = SETTINGS.map(
-    ({ name, fallback, meaning }) => `  ${flagOf(name).padEnd(15)} ${name.padEnd(21)} ${meaning} Default: ${fallback}`,
+    ({ name, fallback, meaning }) => `  ${flagOf(name).padEnd(19)} ${name.padEnd(25)} ${meaning} Default: ${fallback}`,
   );
   return [
     "Usage: npm start -- [--flag value]...",
@@ -182,6 +193,10 @@ function isDirectory(path: string): boolean {
 
 function notEmpty(value: string): string | undefined {
   return value === "" ? "must not be empty" : undefined;
+}
+
+function watchMode(value: string): string | undefined {
+  return Object.hasOwn(WATCH_MODES, value) ? undefined : `must be one of ${Object.keys(WATCH_MODES).join(", ")}`;
 }
 
 function port(value: string): string | undefined {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createEngine, ERRORS, HeliosError, type SourceFile } from "../core/index.ts";
 import { compileExpectation } from "./cel.ts";
+import { compileCondition } from "./condition.ts";
 import { type Config, readCommand } from "./config.ts";
 import { createLogging, type Logging } from "./logging.ts";
 import { startServer } from "./server.ts";
@@ -37,7 +38,9 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
     dataDir: config.dataDir,
     flagsFile: sourceFile(config.flagsFile, tell),
     ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile, tell) }),
+    ...(config.watchFlagsFile === undefined ? {} : { watchFlagsFile: config.watchFlagsFile }),
     compileExpectation,
+    compileCondition,
     log,
   });
   const { host, port } = config;
@@ -72,14 +75,22 @@ function endAtOnce(): void {
 }
 
 function sourceFile(name: string, tell: Logging["server"]): SourceFile {
+  let missing = false;
   return {
     name,
-    read: () =>
-      readFile(name, "utf8").catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") throw error;
-        tell("warn", "there is no such file", { file: name });
+    async read() {
+      try {
+        const text = await readFile(name, "utf8");
+        missing = false;
+        return text;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        // A file that is watched is looked for again and again.
+        if (!missing) tell("warn", "there is no such file", { file: name });
+        missing = true;
         return undefined;
-      }),
+      }
+    },
   };
 }
 

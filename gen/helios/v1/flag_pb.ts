@@ -7,15 +7,51 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file helios/v1/flag.proto.
  */
 export const file_helios_v1_flag: GenFile = /*@__PURE__*/
-  fileDesc("ChRoZWxpb3MvdjEvZmxhZy5wcm90bxIJaGVsaW9zLnYxIpADCgdHcmFkdWFsEjUKEmluaXRpYWxfcGVyY2VudGFnZRgBIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAABI0ChF0YXJnZXRfcGVyY2VudGFnZRgCIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAABIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6uQG6SLUBGrIBCg1ncmFkdWFsLnRpbWVzEjdzdGFydF90aW1lIGFuZCBlbmRfdGltZSBjb21lIHRvZ2V0aGVyLCBzdGFydF90aW1lIGZpcnN0GmhoYXModGhpcy5zdGFydF90aW1lKSA9PSBoYXModGhpcy5lbmRfdGltZSkgJiYgKCFoYXModGhpcy5zdGFydF90aW1lKSB8fCB0aGlzLnN0YXJ0X3RpbWUgPCB0aGlzLmVuZF90aW1lKSK8BAoERmxhZxI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIPCgdlbmFibGVkGAIgASgIEi8KCHN0cmF0ZWd5GAMgASgOMhMuaGVsaW9zLnYxLlN0cmF0ZWd5Qgi6SAWCAQIQARItCgpwZXJjZW50YWdlGAQgASgBQhm6SBYSFEABGQAAAAAAAFlAKQAAAAAAAAAAEicKCXdoaXRlbGlzdBgFIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEYgAISIwoHZ3JhZHVhbBgGIAEoCzISLmhlbGlvcy52MS5HcmFkdWFsEh0KC2Rlc2NyaXB0aW9uGAcgASgJQgi6SAVyAxiACBIwCglidWNrZXRfYnkYCCABKA4yEy5oZWxpb3MudjEuQnVja2V0QnlCCLpIBYIBAhABEhYKBHNhbHQYCSABKAlCCLpIBXIDGIABEhkKEWJ1Y2tldGluZ192ZXJzaW9uGAogASgNEh8KEmN1cnJlbnRfcGVyY2VudGFnZRgLIAEoAUgAiAEBEhAKCHJldmlzaW9uGBQgASgDEgwKBGV0YWcYFSABKAkSLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVChNfY3VycmVudF9wZXJjZW50YWdlIq0BChFFdmFsdWF0aW9uQ29udGV4dBIcCgpzZXNzaW9uX2lkGAEgASgJQgi6SAVyAxiACBIZCgd1c2VyX2lkGAIgASgJQgi6SAVyAxiACBIYCgZzeW1ib2wYAyABKAlCCLpIBXIDGIAIEhgKBnN5c3RlbRgEIAEoCUIIukgFcgMYgAgSKwoKYXR0cmlidXRlcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Qi4gEKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIPCgdlbmFibGVkGAIgASgIEg8KB3ZhcmlhbnQYAyABKAkSJQoFdmFsdWUYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSIQoGcmVhc29uGAUgASgOMhEuaGVsaW9zLnYxLlJlYXNvbhIoCgplcnJvcl9jb2RlGAYgASgOMhQuaGVsaW9zLnYxLkVycm9yQ29kZRITCgZidWNrZXQYByABKA1IAIgBARIQCghyZXZpc2lvbhgIIAEoA0IJCgdfYnVja2V0KpYBCghTdHJhdGVneRIYChRTVFJBVEVHWV9VTlNQRUNJRklFRBAAEhMKD1NUUkFURUdZX0FMTF9PThABEhQKEFNUUkFURUdZX0FMTF9PRkYQAhIXChNTVFJBVEVHWV9QRVJDRU5UQUdFEAMSFgoSU1RSQVRFR1lfV0hJVEVMSVNUEAQSFAoQU1RSQVRFR1lfR1JBRFVBTBAFKoIBCghCdWNrZXRCeRIZChVCVUNLRVRfQllfVU5TUEVDSUZJRUQQABIYChRCVUNLRVRfQllfU0VTU0lPTl9JRBABEhUKEUJVQ0tFVF9CWV9VU0VSX0lEEAISFAoQQlVDS0VUX0JZX1NZTUJPTBADEhQKEEJVQ0tFVF9CWV9TWVNURU0QBCqcAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhMKD1JFQVNPTl9ESVNBQkxFRBABEhEKDVJFQVNPTl9TVEFUSUMQAhIQCgxSRUFTT05fU1BMSVQQAxIaChZSRUFTT05fVEFSR0VUSU5HX01BVENIEAQSEgoOUkVBU09OX0RFRkFVTFQQBRIQCgxSRUFTT05fRVJST1IQBipsCglFcnJvckNvZGUSGgoWRVJST1JfQ09ERV9VTlNQRUNJRklFRBAAEiQKIEVSUk9SX0NPREVfVEFSR0VUSU5HX0tFWV9NSVNTSU5HEAESHQoZRVJST1JfQ09ERV9GTEFHX05PVF9GT1VORBACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRoZWxpb3MvdjEvZmxhZy5wcm90bxIJaGVsaW9zLnYxIoQBCgdWYXJpYW50EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhkKBndlaWdodBgCIAEoDUIJukgGKgQYoI0GEiUKBXZhbHVlGAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIqgECgdHcmFkdWFsEjUKEmluaXRpYWxfcGVyY2VudGFnZRgBIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAABI0ChF0YXJnZXRfcGVyY2VudGFnZRgCIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAABIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcGF1c2VkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDqiArpIngIasgEKDWdyYWR1YWwudGltZXMSN3N0YXJ0X3RpbWUgYW5kIGVuZF90aW1lIGNvbWUgdG9nZXRoZXIsIHN0YXJ0X3RpbWUgZmlyc3QaaGhhcyh0aGlzLnN0YXJ0X3RpbWUpID09IGhhcyh0aGlzLmVuZF90aW1lKSAmJiAoIWhhcyh0aGlzLnN0YXJ0X3RpbWUpIHx8IHRoaXMuc3RhcnRfdGltZSA8IHRoaXMuZW5kX3RpbWUpGmcKDmdyYWR1YWwucGF1c2VkEidwYXVzZWRfYXQgbmVlZHMgc3RhcnRfdGltZSBhbmQgZW5kX3RpbWUaLCFoYXModGhpcy5wYXVzZWRfYXQpIHx8IGhhcyh0aGlzLnN0YXJ0X3RpbWUpIroGCgRGbGFnEjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEg8KB2VuYWJsZWQYAiABKAgSLwoIc3RyYXRlZ3kYAyABKA4yEy5oZWxpb3MudjEuU3RyYXRlZ3lCCLpIBYIBAhABEi0KCnBlcmNlbnRhZ2UYBCABKAFCGbpIFhIUQAEZAAAAAAAAWUApAAAAAAAAAAASJwoJd2hpdGVsaXN0GAUgAygJQhS6SBGSAQ4QkE4YASIHcgUQARiAAhIjCgdncmFkdWFsGAYgASgLMhIuaGVsaW9zLnYxLkdyYWR1YWwSHQoLZGVzY3JpcHRpb24YByABKAlCCLpIBXIDGIAIEjAKCWJ1Y2tldF9ieRgIIAEoDjITLmhlbGlvcy52MS5CdWNrZXRCeUIIukgFggECEAESFgoEc2FsdBgJIAEoCUIIukgFcgMYgAESGQoRYnVja2V0aW5nX3ZlcnNpb24YCiABKA0SHwoSY3VycmVudF9wZXJjZW50YWdlGAsgASgBSACIAQESLgoIdmFyaWFudHMYDCADKAsyEi5oZWxpb3MudjEuVmFyaWFudEIIukgFkgECEGQSGwoJY29uZGl0aW9uGA0gASgJQgi6SAVyAxiAEBIqCg1wcmVyZXF1aXNpdGVzGA4gAygJQhO6SBCSAQ0QIBgBIgdyBRABGIABEi4KCG9uX3N0YWxlGA8gASgOMhIuaGVsaW9zLnYxLk9uU3RhbGVCCLpIBYIBAhABEkMKDW1heF9zdGFsZW5lc3MYECABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDnhA8yAggBEg4KBmtpbGxlZBgRIAEoCBIQCghyZXZpc2lvbhgUIAEoAxIMCgRldGFnGBUgASgJEi8KC2NyZWF0ZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFQoTX2N1cnJlbnRfcGVyY2VudGFnZSKtAQoRRXZhbHVhdGlvbkNvbnRleHQSHAoKc2Vzc2lvbl9pZBgBIAEoCUIIukgFcgMYgAgSGQoHdXNlcl9pZBgCIAEoCUIIukgFcgMYgAgSGAoGc3ltYm9sGAMgASgJQgi6SAVyAxiACBIYCgZzeXN0ZW0YBCABKAlCCLpIBXIDGIAIEisKCmF0dHJpYnV0ZXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IqICCgpFdmFsdWF0aW9uEgwKBG5hbWUYASABKAkSDwoHZW5hYmxlZBgCIAEoCBIPCgd2YXJpYW50GAMgASgJEiUKBXZhbHVlGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiEKBnJlYXNvbhgFIAEoDjIRLmhlbGlvcy52MS5SZWFzb24SKAoKZXJyb3JfY29kZRgGIAEoDjIULmhlbGlvcy52MS5FcnJvckNvZGUSEwoGYnVja2V0GAcgASgNSACIAQESEAoIcmV2aXNpb24YCCABKAMSGwoOdmFyaWFudF9idWNrZXQYCSABKA1IAYgBARIOCgZraWxsZWQYCiABKAhCCQoHX2J1Y2tldEIRCg9fdmFyaWFudF9idWNrZXQqlgEKCFN0cmF0ZWd5EhgKFFNUUkFURUdZX1VOU1BFQ0lGSUVEEAASEwoPU1RSQVRFR1lfQUxMX09OEAESFAoQU1RSQVRFR1lfQUxMX09GRhACEhcKE1NUUkFURUdZX1BFUkNFTlRBR0UQAxIWChJTVFJBVEVHWV9XSElURUxJU1QQBBIUChBTVFJBVEVHWV9HUkFEVUFMEAUqggEKCEJ1Y2tldEJ5EhkKFUJVQ0tFVF9CWV9VTlNQRUNJRklFRBAAEhgKFEJVQ0tFVF9CWV9TRVNTSU9OX0lEEAESFQoRQlVDS0VUX0JZX1VTRVJfSUQQAhIUChBCVUNLRVRfQllfU1lNQk9MEAMSFAoQQlVDS0VUX0JZX1NZU1RFTRAEKkgKB09uU3RhbGUSGAoUT05fU1RBTEVfVU5TUEVDSUZJRUQQABIRCg1PTl9TVEFMRV9LRUVQEAESEAoMT05fU1RBTEVfT0ZGEAIqnAEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABITCg9SRUFTT05fRElTQUJMRUQQARIRCg1SRUFTT05fU1RBVElDEAISEAoMUkVBU09OX1NQTElUEAMSGgoWUkVBU09OX1RBUkdFVElOR19NQVRDSBAEEhIKDlJFQVNPTl9ERUZBVUxUEAUSEAoMUkVBU09OX0VSUk9SEAYqsgEKCUVycm9yQ29kZRIaChZFUlJPUl9DT0RFX1VOU1BFQ0lGSUVEEAASJAogRVJST1JfQ09ERV9UQVJHRVRJTkdfS0VZX01JU1NJTkcQARIdChlFUlJPUl9DT0RFX0ZMQUdfTk9UX0ZPVU5EEAISHwobRVJST1JfQ09ERV9DT05ESVRJT05fRkFJTEVEEAMSIwofRVJST1JfQ09ERV9QUkVSRVFVSVNJVEVfTUlTU0lORxAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+
+/**
+ * One of the forms that a flag has for those for whom it is on.
+ *
+ * @generated from message helios.v1.Variant
+ */
+export type Variant = Message<"helios.v1.Variant"> & {
+  /**
+   * Unique in its flag; letters, digits and `_ . : -`, at most 128, a letter or digit first; not `off`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its share is `weight` of the sum of all weights, which is above 0.
+   *
+   * @generated from field: uint32 weight = 2;
+   */
+  weight: number;
+
+  /**
+   * What the feature gets: a string, a number or any JSON, at most 16,384 characters; of one kind in all variants of a
+   * flag. Absent: true.
+   *
+   * @generated from field: google.protobuf.Value value = 3;
+   */
+  value?: Value | undefined;
+};
+
+/**
+ * Describes the message helios.v1.Variant.
+ * Use `create(VariantSchema)` to create a new message.
+ */
+export const VariantSchema: GenMessage<Variant> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag, 0);
 
 /**
  * The schedule of STRATEGY_GRADUAL. Without times the share stays at `initial_percentage`.
@@ -50,6 +86,14 @@ export type Gradual = Message<"helios.v1.Gradual"> & {
    * @generated from field: google.protobuf.Timestamp end_time = 4;
    */
   endTime?: Timestamp | undefined;
+
+  /**
+   * When it was paused: the share stays where it was then, until ResumeGradual moves the times. Only where there are
+   * times.
+   *
+   * @generated from field: google.protobuf.Timestamp paused_at = 5;
+   */
+  pausedAt?: Timestamp | undefined;
 };
 
 /**
@@ -57,7 +101,7 @@ export type Gradual = Message<"helios.v1.Gradual"> & {
  * Use `create(GradualSchema)` to create a new message.
  */
 export const GradualSchema: GenMessage<Gradual> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag, 0);
+  messageDesc(file_helios_v1_flag, 1);
 
 /**
  * A feature flag.
@@ -144,6 +188,51 @@ export type Flag = Message<"helios.v1.Flag"> & {
   currentPercentage?: number | undefined;
 
   /**
+   * The forms of the feature, for those for whom the flag is on: at most 100. Each key has one, chosen by a hash of its
+   * own, which it keeps while the share of the flag rises or falls. Empty: the flag is `on` or `off`.
+   *
+   * @generated from field: repeated helios.v1.Variant variants = 12;
+   */
+  variants: Variant[];
+
+  /**
+   * A CEL expression over `context` that must be true for the flag to be on: at most 2,048 characters, over `session_id`,
+   * `user_id`, `symbol`, `system` (texts) and `attributes` (JSON; its numbers are doubles). Empty: none.
+   *
+   * @generated from field: string condition = 13;
+   */
+  condition: string;
+
+  /**
+   * Names of other flags that must be on for the same context, at most 32; none may need this one, on whatever way.
+   *
+   * @generated from field: repeated string prerequisites = 14;
+   */
+  prerequisites: string[];
+
+  /**
+   * What a client does once its copy of the flag is older than `max_staleness`.
+   *
+   * @generated from field: helios.v1.OnStale on_stale = 15;
+   */
+  onStale: OnStale;
+
+  /**
+   * From 1 s to 365 days, in whole milliseconds. Absent: no copy is too old, which ON_STALE_OFF does not take.
+   *
+   * @generated from field: google.protobuf.Duration max_staleness = 16;
+   */
+  maxStaleness?: Duration | undefined;
+
+  /**
+   * The flag was switched off by DisableFlag with `kill`, and only EnableFlag with a reason brings it back. Clients must
+   * not go on with an older copy. Output only.
+   *
+   * @generated from field: bool killed = 17;
+   */
+  killed: boolean;
+
+  /**
    * The store's revision of the last change; output only.
    *
    * @generated from field: int64 revision = 20;
@@ -177,7 +266,7 @@ export type Flag = Message<"helios.v1.Flag"> & {
  * Use `create(FlagSchema)` to create a new message.
  */
 export const FlagSchema: GenMessage<Flag> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag, 1);
+  messageDesc(file_helios_v1_flag, 2);
 
 /**
  * For whom, or what, a flag is evaluated.
@@ -226,7 +315,7 @@ export type EvaluationContext = Message<"helios.v1.EvaluationContext"> & {
  * Use `create(EvaluationContextSchema)` to create a new message.
  */
 export const EvaluationContextSchema: GenMessage<EvaluationContext> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag, 2);
+  messageDesc(file_helios_v1_flag, 3);
 
 /**
  * The answer of a flag for one context.
@@ -249,14 +338,14 @@ export type Evaluation = Message<"helios.v1.Evaluation"> & {
   enabled: boolean;
 
   /**
-   * `on` or `off`.
+   * `off`; where the feature is on the name of its variant or, where the flag has none, `on`.
    *
    * @generated from field: string variant = 3;
    */
   variant: string;
 
   /**
-   * The variant's value: true or false.
+   * The variant's value; false of `off`, true of `on`.
    *
    * @generated from field: google.protobuf.Value value = 4;
    */
@@ -289,6 +378,20 @@ export type Evaluation = Message<"helios.v1.Evaluation"> & {
    * @generated from field: int64 revision = 8;
    */
   revision: bigint;
+
+  /**
+   * The key's variant bucket, 0 to 99,999, where one decided.
+   *
+   * @generated from field: optional uint32 variant_bucket = 9;
+   */
+  variantBucket?: number | undefined;
+
+  /**
+   * The flag was killed: the answer must not be kept.
+   *
+   * @generated from field: bool killed = 10;
+   */
+  killed: boolean;
 };
 
 /**
@@ -296,7 +399,7 @@ export type Evaluation = Message<"helios.v1.Evaluation"> & {
  * Use `create(EvaluationSchema)` to create a new message.
  */
 export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag, 3);
+  messageDesc(file_helios_v1_flag, 4);
 
 /**
  * For whom an enabled flag is on.
@@ -416,6 +519,47 @@ export const BucketBySchema: GenEnum<BucketBy> = /*@__PURE__*/
   enumDesc(file_helios_v1_flag, 1);
 
 /**
+ * What a client does with a flag once its copy is older than `max_staleness`.
+ *
+ * @generated from enum helios.v1.OnStale
+ */
+export const OnStale = {
+  /**
+   * As ON_STALE_KEEP.
+   *
+   * @generated from enum value: ON_STALE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It goes on with the copy.
+   *
+   * @generated from enum value: ON_STALE_KEEP = 1;
+   */
+  KEEP: 1,
+
+  /**
+   * It takes the flag for off.
+   *
+   * @generated from enum value: ON_STALE_OFF = 2;
+   */
+  OFF: 2,
+} as const;
+
+/**
+ * What a client does with a flag once its copy is older than `max_staleness`.
+ *
+ * @generated from enum helios.v1.OnStale
+ */
+export type OnStale = (typeof OnStale)[keyof typeof OnStale] | UnknownEnum;
+
+/**
+ * Describes the enum helios.v1.OnStale.
+ */
+export const OnStaleSchema: GenEnum<OnStale> = /*@__PURE__*/
+  enumDesc(file_helios_v1_flag, 2);
+
+/**
  * Why an evaluation came out as it did; the names are OpenFeature's.
  *
  * @generated from enum helios.v1.Reason
@@ -436,28 +580,28 @@ export const Reason = {
   DISABLED: 1,
 
   /**
-   * The strategy is the same for everyone.
+   * The flag answers the same to everyone.
    *
    * @generated from enum value: REASON_STATIC = 2;
    */
   STATIC: 2,
 
   /**
-   * The key's bucket decided.
+   * The key's bucket decided whether it is on, or which variant.
    *
    * @generated from enum value: REASON_SPLIT = 3;
    */
   SPLIT: 3,
 
   /**
-   * The context is on the whitelist.
+   * The context is on the whitelist, or meets the condition and prerequisites of a flag that is for all who do.
    *
    * @generated from enum value: REASON_TARGETING_MATCH = 4;
    */
   TARGETING_MATCH: 4,
 
   /**
-   * The context is not on the whitelist.
+   * The context is not on the whitelist, or does not meet the condition or a prerequisite.
    *
    * @generated from enum value: REASON_DEFAULT = 5;
    */
@@ -482,10 +626,10 @@ export type Reason = (typeof Reason)[keyof typeof Reason] | UnknownEnum;
  * Describes the enum helios.v1.Reason.
  */
 export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
-  enumDesc(file_helios_v1_flag, 2);
+  enumDesc(file_helios_v1_flag, 3);
 
 /**
- * What kept a flag from being evaluated; the names are OpenFeature's.
+ * What kept a flag from being evaluated; the first two names are OpenFeature's.
  *
  * @generated from enum helios.v1.ErrorCode
  */
@@ -510,10 +654,24 @@ export const ErrorCode = {
    * @generated from enum value: ERROR_CODE_FLAG_NOT_FOUND = 2;
    */
   FLAG_NOT_FOUND: 2,
+
+  /**
+   * The condition cannot be evaluated over this context, such as for an attribute that it lacks.
+   *
+   * @generated from enum value: ERROR_CODE_CONDITION_FAILED = 3;
+   */
+  CONDITION_FAILED: 3,
+
+  /**
+   * A flag that this one needs, or that one of those needs, does not exist.
+   *
+   * @generated from enum value: ERROR_CODE_PREREQUISITE_MISSING = 4;
+   */
+  PREREQUISITE_MISSING: 4,
 } as const;
 
 /**
- * What kept a flag from being evaluated; the names are OpenFeature's.
+ * What kept a flag from being evaluated; the first two names are OpenFeature's.
  *
  * @generated from enum helios.v1.ErrorCode
  */
@@ -523,5 +681,5 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode] | UnknownEnum
  * Describes the enum helios.v1.ErrorCode.
  */
 export const ErrorCodeSchema: GenEnum<ErrorCode> = /*@__PURE__*/
-  enumDesc(file_helios_v1_flag, 3);
+  enumDesc(file_helios_v1_flag, 4);
 

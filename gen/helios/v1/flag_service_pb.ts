@@ -19,7 +19,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/flag_service.proto.
  */
 export const file_helios_v1_flag_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZWxpb3MvdjEvZmxhZ19zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEingEKEUNyZWF0ZUZsYWdSZXF1ZXN0EiUKBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZ0IGukgDyAEBEg4KBnJldml2ZRgCIAEoCBIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCIzChJDcmVhdGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIkkKDkdldEZsYWdSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokIjAKD0dldEZsYWdSZXNwb25zZRIdCgRmbGFnGAEgASgLMg8uaGVsaW9zLnYxLkZsYWciTAoQTGlzdEZsYWdzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiTAoRTGlzdEZsYWdzUmVzcG9uc2USHgoFZmxhZ3MYASADKAsyDy5oZWxpb3MudjEuRmxhZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki1wEKEVVwZGF0ZUZsYWdSZXF1ZXN0EiUKBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZ0IGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCIzChJVcGRhdGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIrgBChFEZWxldGVGbGFnUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCJFChJEZWxldGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnEhAKCHJldmlzaW9uGAIgASgDIqICChFFbmFibGVGbGFnUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIvCghzdHJhdGVneRgCIAEoDjITLmhlbGlvcy52MS5TdHJhdGVneUIIukgFggECEAESFAoHZW5hYmxlZBgDIAEoCEgAiAEBEhUKDWFsbG93X21pc3NpbmcYCSABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAhCCgoIX2VuYWJsZWQiMwoSRW5hYmxlRmxhZ1Jlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZyK5AQoSRGlzYWJsZUZsYWdSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjQKE0Rpc2FibGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIpgCChRTZXRQZXJjZW50YWdlUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBI1CgpwZXJjZW50YWdlGAIgASgBQhy6SBnIAQESFEABGQAAAAAAAFlAKQAAAAAAAAAASACIAQESFQoNYWxsb3dfbWlzc2luZxgJIAEoCBIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACEINCgtfcGVyY2VudGFnZSI2ChVTZXRQZXJjZW50YWdlUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnItwDChFTZXRHcmFkdWFsUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBI6ChJpbml0aWFsX3BlcmNlbnRhZ2UYAiABKAFCGbpIFhIUQAEZAAAAAAAAWUApAAAAAAAAAABIAIgBARI8ChF0YXJnZXRfcGVyY2VudGFnZRgDIAEoAUIcukgZyAEBEhRAARkAAAAAAABZQCkAAAAAAAAAAEgBiAEBEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhUKDWFsbG93X21pc3NpbmcYCSABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAhCFQoTX2luaXRpYWxfcGVyY2VudGFnZUIUChJfdGFyZ2V0X3BlcmNlbnRhZ2UiMwoSU2V0R3JhZHVhbFJlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZyKmAgoVQWRkVG9XaGl0ZWxpc3RSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEiUKB2VudHJpZXMYAiADKAlCFLpIEZIBDggBEOgHIgdyBRABGIACEhkKDHNldF9zdHJhdGVneRgDIAEoCEgAiAEBEhUKDWFsbG93X21pc3NpbmcYCSABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAhCDwoNX3NldF9zdHJhdGVneSJRChZBZGRUb1doaXRlbGlzdFJlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZxIYChBzdHJhdGVneV9jaGFuZ2VkGAIgASgIIugBChpSZW1vdmVGcm9tV2hpdGVsaXN0UmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIlCgdlbnRyaWVzGAIgAygJQhS6SBGSAQ4IARDoByIHcgUQARiAAhIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI8ChtSZW1vdmVGcm9tV2hpdGVsaXN0UmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIn0KE0V2YWx1YXRlRmxhZ1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSLQoHY29udGV4dBgCIAEoCzIcLmhlbGlvcy52MS5FdmFsdWF0aW9uQ29udGV4dCJBChRFdmFsdWF0ZUZsYWdSZXNwb25zZRIpCgpldmFsdWF0aW9uGAEgASgLMhUuaGVsaW9zLnYxLkV2YWx1YXRpb24iagoURXZhbHVhdGVGbGFnc1JlcXVlc3QSIwoFbmFtZXMYASADKAlCFLpIEZIBDhDoBxgBIgdyBRABGIABEi0KB2NvbnRleHQYAiABKAsyHC5oZWxpb3MudjEuRXZhbHVhdGlvbkNvbnRleHQiVQoVRXZhbHVhdGVGbGFnc1Jlc3BvbnNlEioKC2V2YWx1YXRpb25zGAEgAygLMhUuaGVsaW9zLnYxLkV2YWx1YXRpb24SEAoIcmV2aXNpb24YAiABKAMiqAEKElJlbG9hZEZsYWdzUmVxdWVzdBItCgRtb2RlGAEgASgOMhUuaGVsaW9zLnYxLlJlbG9hZE1vZGVCCLpIBYIBAhABEg8KB2RyeV9ydW4YAiABKAgSHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiXwoORmxhZ0RpZmZlcmVuY2USDAoEbmFtZRgBIAEoCRIfCgZiZWZvcmUYAiABKAsyDy5oZWxpb3MudjEuRmxhZxIeCgVhZnRlchgDIAEoCzIPLmhlbGlvcy52MS5GbGFnImwKE1JlbG9hZEZsYWdzUmVzcG9uc2USLgoLZGlmZmVyZW5jZXMYASADKAsyGS5oZWxpb3MudjEuRmxhZ0RpZmZlcmVuY2USEAoIcmV2aXNpb24YAiABKAMSEwoLcGFzc2VkX292ZXIYAyADKAkiFAoSRXhwb3J0RmxhZ3NSZXF1ZXN0Ik8KE0V4cG9ydEZsYWdzUmVzcG9uc2USJgoFZmxhZ3MYASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhAKCHJldmlzaW9uGAIgASgDIosBChZMaXN0RmxhZ0hpc3RvcnlSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCKwAQoQRmxhZ0hpc3RvcnlFbnRyeRIQCghyZXZpc2lvbhgBIAEoAxIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgDIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIfCgZiZWZvcmUYBCABKAsyDy5oZWxpb3MudjEuRmxhZxIeCgVhZnRlchgFIAEoCzIPLmhlbGlvcy52MS5GbGFnImAKF0xpc3RGbGFnSGlzdG9yeVJlc3BvbnNlEiwKB2VudHJpZXMYASADKAsyGy5oZWxpb3MudjEuRmxhZ0hpc3RvcnlFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkixwEKEVdhdGNoRmxhZ3NSZXF1ZXN0EiMKBW5hbWVzGAEgAygJQhS6SBGSAQ4Q6AcYASIHcgUQARiAARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIACEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2Cgxvbl9jb21wYWN0ZWQYBCABKA4yFi5oZWxpb3MudjEuT25Db21wYWN0ZWRCCLpIBYIBAhABIv8BChJXYXRjaEZsYWdzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCghzbmFwc2hvdBgEIAEoCzIXLmhlbGlvcy52MS5GbGFnU25hcHNob3RIABIpCgdjaGFuZ2VzGAUgASgLMhYuaGVsaW9zLnYxLkZsYWdDaGFuZ2VzSAASKQoJaGVhcnRiZWF0GAYgASgLMhQuaGVsaW9zLnYxLkhlYXJ0YmVhdEgAQgcKBWZyYW1lIkAKDEZsYWdTbmFwc2hvdBIeCgVmbGFncxgBIAMoCzIPLmhlbGlvcy52MS5GbGFnEhAKCGNvbXBsZXRlGAIgASgIIjUKC0ZsYWdDaGFuZ2VzEiYKB2NoYW5nZXMYASADKAsyFS5oZWxpb3MudjEuRmxhZ0NoYW5nZSJ+CgpGbGFnQ2hhbmdlEh4KA3B1dBgBIAEoCzIPLmhlbGlvcy52MS5GbGFnSAASJQoHZGVsZXRlZBgCIAEoCzISLmhlbGlvcy52MS5EZWxldGVkSAASHwoFY2F1c2UYAyABKAsyEC5oZWxpb3MudjEuQ2F1c2VCCAoGY2hhbmdlKlkKClJlbG9hZE1vZGUSGwoXUkVMT0FEX01PREVfVU5TUEVDSUZJRUQQABIVChFSRUxPQURfTU9ERV9NRVJHRRABEhcKE1JFTE9BRF9NT0RFX1JFUExBQ0UQAjLzCgoLRmxhZ1NlcnZpY2USSQoKQ3JlYXRlRmxhZxIcLmhlbGlvcy52MS5DcmVhdGVGbGFnUmVxdWVzdBodLmhlbGlvcy52MS5DcmVhdGVGbGFnUmVzcG9uc2USRQoHR2V0RmxhZxIZLmhlbGlvcy52MS5HZXRGbGFnUmVxdWVzdBoaLmhlbGlvcy52MS5HZXRGbGFnUmVzcG9uc2UiA5ACARJLCglMaXN0RmxhZ3MSGy5oZWxpb3MudjEuTGlzdEZsYWdzUmVxdWVzdBocLmhlbGlvcy52MS5MaXN0RmxhZ3NSZXNwb25zZSIDkAIBEkkKClVwZGF0ZUZsYWcSHC5oZWxpb3MudjEuVXBkYXRlRmxhZ1JlcXVlc3QaHS5oZWxpb3MudjEuVXBkYXRlRmxhZ1Jlc3BvbnNlEkkKCkRlbGV0ZUZsYWcSHC5oZWxpb3MudjEuRGVsZXRlRmxhZ1JlcXVlc3QaHS5oZWxpb3MudjEuRGVsZXRlRmxhZ1Jlc3BvbnNlEkkKCkVuYWJsZUZsYWcSHC5oZWxpb3MudjEuRW5hYmxlRmxhZ1JlcXVlc3QaHS5oZWxpb3MudjEuRW5hYmxlRmxhZ1Jlc3BvbnNlEkwKC0Rpc2FibGVGbGFnEh0uaGVsaW9zLnYxLkRpc2FibGVGbGFnUmVxdWVzdBoeLmhlbGlvcy52MS5EaXNhYmxlRmxhZ1Jlc3BvbnNlElIKDVNldFBlcmNlbnRhZ2USHy5oZWxpb3MudjEuU2V0UGVyY2VudGFnZVJlcXVlc3QaIC5oZWxpb3MudjEuU2V0UGVyY2VudGFnZVJlc3BvbnNlEkkKClNldEdyYWR1YWwSHC5oZWxpb3MudjEuU2V0R3JhZHVhbFJlcXVlc3QaHS5oZWxpb3MudjEuU2V0R3JhZHVhbFJlc3BvbnNlElUKDkFkZFRvV2hpdGVsaXN0EiAuaGVsaW9zLnYxLkFkZFRvV2hpdGVsaXN0UmVxdWVzdBohLmhlbGlvcy52MS5BZGRUb1doaXRlbGlzdFJlc3BvbnNlEmQKE1JlbW92ZUZyb21XaGl0ZWxpc3QSJS5oZWxpb3MudjEuUmVtb3ZlRnJvbVdoaXRlbGlzdFJlcXVlc3QaJi5oZWxpb3MudjEuUmVtb3ZlRnJvbVdoaXRlbGlzdFJlc3BvbnNlElQKDEV2YWx1YXRlRmxhZxIeLmhlbGlvcy52MS5FdmFsdWF0ZUZsYWdSZXF1ZXN0Gh8uaGVsaW9zLnYxLkV2YWx1YXRlRmxhZ1Jlc3BvbnNlIgOQAgESVwoNRXZhbHVhdGVGbGFncxIfLmhlbGlvcy52MS5FdmFsdWF0ZUZsYWdzUmVxdWVzdBogLmhlbGlvcy52MS5FdmFsdWF0ZUZsYWdzUmVzcG9uc2UiA5ACARJMCgtSZWxvYWRGbGFncxIdLmhlbGlvcy52MS5SZWxvYWRGbGFnc1JlcXVlc3QaHi5oZWxpb3MudjEuUmVsb2FkRmxhZ3NSZXNwb25zZRJRCgtFeHBvcnRGbGFncxIdLmhlbGlvcy52MS5FeHBvcnRGbGFnc1JlcXVlc3QaHi5oZWxpb3MudjEuRXhwb3J0RmxhZ3NSZXNwb25zZSIDkAIBEl0KD0xpc3RGbGFnSGlzdG9yeRIhLmhlbGlvcy52MS5MaXN0RmxhZ0hpc3RvcnlSZXF1ZXN0GiIuaGVsaW9zLnYxLkxpc3RGbGFnSGlzdG9yeVJlc3BvbnNlIgOQAgESSwoKV2F0Y2hGbGFncxIcLmhlbGlvcy52MS5XYXRjaEZsYWdzUmVxdWVzdBodLmhlbGlvcy52MS5XYXRjaEZsYWdzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_flag, file_helios_v1_watch]);
+  fileDesc("ChxoZWxpb3MvdjEvZmxhZ19zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEingEKEUNyZWF0ZUZsYWdSZXF1ZXN0EiUKBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZ0IGukgDyAEBEg4KBnJldml2ZRgCIAEoCBIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCIzChJDcmVhdGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIkkKDkdldEZsYWdSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokIjAKD0dldEZsYWdSZXNwb25zZRIdCgRmbGFnGAEgASgLMg8uaGVsaW9zLnYxLkZsYWciTAoQTGlzdEZsYWdzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiTAoRTGlzdEZsYWdzUmVzcG9uc2USHgoFZmxhZ3MYASADKAsyDy5oZWxpb3MudjEuRmxhZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki1wEKEVVwZGF0ZUZsYWdSZXF1ZXN0EiUKBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZ0IGukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCIzChJVcGRhdGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIrgBChFEZWxldGVGbGFnUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCJFChJEZWxldGVGbGFnUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnEhAKCHJldmlzaW9uGAIgASgDIqICChFFbmFibGVGbGFnUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIvCghzdHJhdGVneRgCIAEoDjITLmhlbGlvcy52MS5TdHJhdGVneUIIukgFggECEAESFAoHZW5hYmxlZBgDIAEoCEgAiAEBEhUKDWFsbG93X21pc3NpbmcYCSABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAhCCgoIX2VuYWJsZWQiMwoSRW5hYmxlRmxhZ1Jlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZyLHAQoSRGlzYWJsZUZsYWdSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEgwKBGtpbGwYAiABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiNAoTRGlzYWJsZUZsYWdSZXNwb25zZRIdCgRmbGFnGAEgASgLMg8uaGVsaW9zLnYxLkZsYWcimAIKFFNldFBlcmNlbnRhZ2VSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEjUKCnBlcmNlbnRhZ2UYAiABKAFCHLpIGcgBARIUQAEZAAAAAAAAWUApAAAAAAAAAABIAIgBARIVCg1hbGxvd19taXNzaW5nGAkgASgIEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIQg0KC19wZXJjZW50YWdlIjYKFVNldFBlcmNlbnRhZ2VSZXNwb25zZRIdCgRmbGFnGAEgASgLMg8uaGVsaW9zLnYxLkZsYWci3AMKEVNldEdyYWR1YWxSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEjoKEmluaXRpYWxfcGVyY2VudGFnZRgCIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAAEgAiAEBEjwKEXRhcmdldF9wZXJjZW50YWdlGAMgASgBQhy6SBnIAQESFEABGQAAAAAAAFlAKQAAAAAAAAAASAGIAQESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFQoNYWxsb3dfbWlzc2luZxgJIAEoCBIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACEIVChNfaW5pdGlhbF9wZXJjZW50YWdlQhQKEl90YXJnZXRfcGVyY2VudGFnZSIzChJTZXRHcmFkdWFsUmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIroBChNQYXVzZUdyYWR1YWxSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjUKFFBhdXNlR3JhZHVhbFJlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZyK7AQoUUmVzdW1lR3JhZHVhbFJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiNgoVUmVzdW1lR3JhZHVhbFJlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZyKmAgoVQWRkVG9XaGl0ZWxpc3RSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEiUKB2VudHJpZXMYAiADKAlCFLpIEZIBDggBEOgHIgdyBRABGIACEhkKDHNldF9zdHJhdGVneRgDIAEoCEgAiAEBEhUKDWFsbG93X21pc3NpbmcYCSABKAgSFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAhCDwoNX3NldF9zdHJhdGVneSJRChZBZGRUb1doaXRlbGlzdFJlc3BvbnNlEh0KBGZsYWcYASABKAsyDy5oZWxpb3MudjEuRmxhZxIYChBzdHJhdGVneV9jaGFuZ2VkGAIgASgIIugBChpSZW1vdmVGcm9tV2hpdGVsaXN0UmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIlCgdlbnRyaWVzGAIgAygJQhS6SBGSAQ4IARDoByIHcgUQARiAAhIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI8ChtSZW1vdmVGcm9tV2hpdGVsaXN0UmVzcG9uc2USHQoEZmxhZxgBIAEoCzIPLmhlbGlvcy52MS5GbGFnIp4BChNFdmFsdWF0ZUZsYWdSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEi0KB2NvbnRleHQYAiABKAsyHC5oZWxpb3MudjEuRXZhbHVhdGlvbkNvbnRleHQSHwoOYXNfb2ZfcmV2aXNpb24YAyABKANCB7pIBCICKAAiQQoURXZhbHVhdGVGbGFnUmVzcG9uc2USKQoKZXZhbHVhdGlvbhgBIAEoCzIVLmhlbGlvcy52MS5FdmFsdWF0aW9uIosBChRFdmFsdWF0ZUZsYWdzUmVxdWVzdBIjCgVuYW1lcxgBIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEYgAESLQoHY29udGV4dBgCIAEoCzIcLmhlbGlvcy52MS5FdmFsdWF0aW9uQ29udGV4dBIfCg5hc19vZl9yZXZpc2lvbhgDIAEoA0IHukgEIgIoACJVChVFdmFsdWF0ZUZsYWdzUmVzcG9uc2USKgoLZXZhbHVhdGlvbnMYASADKAsyFS5oZWxpb3MudjEuRXZhbHVhdGlvbhIQCghyZXZpc2lvbhgCIAEoAyKdAQoSRXhwbGFpbkZsYWdSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEi0KB2NvbnRleHQYAiABKAsyHC5oZWxpb3MudjEuRXZhbHVhdGlvbkNvbnRleHQSHwoOYXNfb2ZfcmV2aXNpb24YAyABKANCB7pIBCICKAAiagoLRXhwbGFuYXRpb24SJgoEc3RlcBgBIAEoDjIYLmhlbGlvcy52MS5FeHBsYWluZWRTdGVwEhEKCWxvb2tlZF9hdBgCIAEoCRIPCgdvdXRjb21lGAMgASgJEg8KB3N0b3BwZWQYBCABKAgiqgEKE0V4cGxhaW5GbGFnUmVzcG9uc2USKQoKZXZhbHVhdGlvbhgBIAEoCzIVLmhlbGlvcy52MS5FdmFsdWF0aW9uEiwKDGV4cGxhbmF0aW9ucxgCIAMoCzIWLmhlbGlvcy52MS5FeHBsYW5hdGlvbhIQCghyZXZpc2lvbhgDIAEoAxIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLmAQoRUmV2ZXJ0RmxhZ1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICIAASDgoGcmV2aXZlGAMgASgIEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjMKElJldmVydEZsYWdSZXNwb25zZRIdCgRmbGFnGAEgASgLMg8uaGVsaW9zLnYxLkZsYWciqAEKElJlbG9hZEZsYWdzUmVxdWVzdBItCgRtb2RlGAEgASgOMhUuaGVsaW9zLnYxLlJlbG9hZE1vZGVCCLpIBYIBAhABEg8KB2RyeV9ydW4YAiABKAgSHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiXwoORmxhZ0RpZmZlcmVuY2USDAoEbmFtZRgBIAEoCRIfCgZiZWZvcmUYAiABKAsyDy5oZWxpb3MudjEuRmxhZxIeCgVhZnRlchgDIAEoCzIPLmhlbGlvcy52MS5GbGFnIoIBChNSZWxvYWRGbGFnc1Jlc3BvbnNlEi4KC2RpZmZlcmVuY2VzGAEgAygLMhkuaGVsaW9zLnYxLkZsYWdEaWZmZXJlbmNlEhAKCHJldmlzaW9uGAIgASgDEhMKC3Bhc3NlZF9vdmVyGAMgAygJEhQKDHN0aWxsX2tpbGxlZBgEIAMoCSIUChJFeHBvcnRGbGFnc1JlcXVlc3QiTwoTRXhwb3J0RmxhZ3NSZXNwb25zZRImCgVmbGFncxgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEAoIcmV2aXNpb24YAiABKAMiiwEKFkxpc3RGbGFnSGlzdG9yeVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEIrABChBGbGFnSGlzdG9yeUVudHJ5EhAKCHJldmlzaW9uGAEgASgDEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KBWNhdXNlGAMgASgLMhAuaGVsaW9zLnYxLkNhdXNlEh8KBmJlZm9yZRgEIAEoCzIPLmhlbGlvcy52MS5GbGFnEh4KBWFmdGVyGAUgASgLMg8uaGVsaW9zLnYxLkZsYWciYAoXTGlzdEZsYWdIaXN0b3J5UmVzcG9uc2USLAoHZW50cmllcxgBIAMoCzIbLmhlbGlvcy52MS5GbGFnSGlzdG9yeUVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLHAQoRV2F0Y2hGbGFnc1JlcXVlc3QSIwoFbmFtZXMYASADKAlCFLpIEZIBDhDoBxgBIgdyBRABGIABEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAISNQoSaGVhcnRiZWF0X2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKDG9uX2NvbXBhY3RlZBgEIAEoDjIWLmhlbGlvcy52MS5PbkNvbXBhY3RlZEIIukgFggECEAEi/wEKEldhdGNoRmxhZ3NSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAxIUCgxyZXN1bWVfdG9rZW4YAiABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCHNuYXBzaG90GAQgASgLMhcuaGVsaW9zLnYxLkZsYWdTbmFwc2hvdEgAEikKB2NoYW5nZXMYBSABKAsyFi5oZWxpb3MudjEuRmxhZ0NoYW5nZXNIABIpCgloZWFydGJlYXQYBiABKAsyFC5oZWxpb3MudjEuSGVhcnRiZWF0SABCBwoFZnJhbWUiQAoMRmxhZ1NuYXBzaG90Eh4KBWZsYWdzGAEgAygLMg8uaGVsaW9zLnYxLkZsYWcSEAoIY29tcGxldGUYAiABKAgiNQoLRmxhZ0NoYW5nZXMSJgoHY2hhbmdlcxgBIAMoCzIVLmhlbGlvcy52MS5GbGFnQ2hhbmdlIn4KCkZsYWdDaGFuZ2USHgoDcHV0GAEgASgLMg8uaGVsaW9zLnYxLkZsYWdIABIlCgdkZWxldGVkGAIgASgLMhIuaGVsaW9zLnYxLkRlbGV0ZWRIABIfCgVjYXVzZRgDIAEoCzIQLmhlbGlvcy52MS5DYXVzZUIICgZjaGFuZ2Uq3QEKDUV4cGxhaW5lZFN0ZXASHgoaRVhQTEFJTkVEX1NURVBfVU5TUEVDSUZJRUQQABIXChNFWFBMQUlORURfU1RFUF9LSUxMEAESGgoWRVhQTEFJTkVEX1NURVBfRU5BQkxFRBACEiAKHEVYUExBSU5FRF9TVEVQX1BSRVJFUVVJU0lURVMQAxIcChhFWFBMQUlORURfU1RFUF9DT05ESVRJT04QBBIbChdFWFBMQUlORURfU1RFUF9TVFJBVEVHWRAFEhoKFkVYUExBSU5FRF9TVEVQX1ZBUklBTlQQBipZCgpSZWxvYWRNb2RlEhsKF1JFTE9BRF9NT0RFX1VOU1BFQ0lGSUVEEAASFQoRUkVMT0FEX01PREVfTUVSR0UQARIXChNSRUxPQURfTU9ERV9SRVBMQUNFEAIytg0KC0ZsYWdTZXJ2aWNlEkkKCkNyZWF0ZUZsYWcSHC5oZWxpb3MudjEuQ3JlYXRlRmxhZ1JlcXVlc3QaHS5oZWxpb3MudjEuQ3JlYXRlRmxhZ1Jlc3BvbnNlEkUKB0dldEZsYWcSGS5oZWxpb3MudjEuR2V0RmxhZ1JlcXVlc3QaGi5oZWxpb3MudjEuR2V0RmxhZ1Jlc3BvbnNlIgOQAgESSwoJTGlzdEZsYWdzEhsuaGVsaW9zLnYxLkxpc3RGbGFnc1JlcXVlc3QaHC5oZWxpb3MudjEuTGlzdEZsYWdzUmVzcG9uc2UiA5ACARJJCgpVcGRhdGVGbGFnEhwuaGVsaW9zLnYxLlVwZGF0ZUZsYWdSZXF1ZXN0Gh0uaGVsaW9zLnYxLlVwZGF0ZUZsYWdSZXNwb25zZRJJCgpEZWxldGVGbGFnEhwuaGVsaW9zLnYxLkRlbGV0ZUZsYWdSZXF1ZXN0Gh0uaGVsaW9zLnYxLkRlbGV0ZUZsYWdSZXNwb25zZRJJCgpFbmFibGVGbGFnEhwuaGVsaW9zLnYxLkVuYWJsZUZsYWdSZXF1ZXN0Gh0uaGVsaW9zLnYxLkVuYWJsZUZsYWdSZXNwb25zZRJMCgtEaXNhYmxlRmxhZxIdLmhlbGlvcy52MS5EaXNhYmxlRmxhZ1JlcXVlc3QaHi5oZWxpb3MudjEuRGlzYWJsZUZsYWdSZXNwb25zZRJSCg1TZXRQZXJjZW50YWdlEh8uaGVsaW9zLnYxLlNldFBlcmNlbnRhZ2VSZXF1ZXN0GiAuaGVsaW9zLnYxLlNldFBlcmNlbnRhZ2VSZXNwb25zZRJJCgpTZXRHcmFkdWFsEhwuaGVsaW9zLnYxLlNldEdyYWR1YWxSZXF1ZXN0Gh0uaGVsaW9zLnYxLlNldEdyYWR1YWxSZXNwb25zZRJPCgxQYXVzZUdyYWR1YWwSHi5oZWxpb3MudjEuUGF1c2VHcmFkdWFsUmVxdWVzdBofLmhlbGlvcy52MS5QYXVzZUdyYWR1YWxSZXNwb25zZRJSCg1SZXN1bWVHcmFkdWFsEh8uaGVsaW9zLnYxLlJlc3VtZUdyYWR1YWxSZXF1ZXN0GiAuaGVsaW9zLnYxLlJlc3VtZUdyYWR1YWxSZXNwb25zZRJVCg5BZGRUb1doaXRlbGlzdBIgLmhlbGlvcy52MS5BZGRUb1doaXRlbGlzdFJlcXVlc3QaIS5oZWxpb3MudjEuQWRkVG9XaGl0ZWxpc3RSZXNwb25zZRJkChNSZW1vdmVGcm9tV2hpdGVsaXN0EiUuaGVsaW9zLnYxLlJlbW92ZUZyb21XaGl0ZWxpc3RSZXF1ZXN0GiYuaGVsaW9zLnYxLlJlbW92ZUZyb21XaGl0ZWxpc3RSZXNwb25zZRJUCgxFdmFsdWF0ZUZsYWcSHi5oZWxpb3MudjEuRXZhbHVhdGVGbGFnUmVxdWVzdBofLmhlbGlvcy52MS5FdmFsdWF0ZUZsYWdSZXNwb25zZSIDkAIBElcKDUV2YWx1YXRlRmxhZ3MSHy5oZWxpb3MudjEuRXZhbHVhdGVGbGFnc1JlcXVlc3QaIC5oZWxpb3MudjEuRXZhbHVhdGVGbGFnc1Jlc3BvbnNlIgOQAgESUQoLRXhwbGFpbkZsYWcSHS5oZWxpb3MudjEuRXhwbGFpbkZsYWdSZXF1ZXN0Gh4uaGVsaW9zLnYxLkV4cGxhaW5GbGFnUmVzcG9uc2UiA5ACARJJCgpSZXZlcnRGbGFnEhwuaGVsaW9zLnYxLlJldmVydEZsYWdSZXF1ZXN0Gh0uaGVsaW9zLnYxLlJldmVydEZsYWdSZXNwb25zZRJMCgtSZWxvYWRGbGFncxIdLmhlbGlvcy52MS5SZWxvYWRGbGFnc1JlcXVlc3QaHi5oZWxpb3MudjEuUmVsb2FkRmxhZ3NSZXNwb25zZRJRCgtFeHBvcnRGbGFncxIdLmhlbGlvcy52MS5FeHBvcnRGbGFnc1JlcXVlc3QaHi5oZWxpb3MudjEuRXhwb3J0RmxhZ3NSZXNwb25zZSIDkAIBEl0KD0xpc3RGbGFnSGlzdG9yeRIhLmhlbGlvcy52MS5MaXN0RmxhZ0hpc3RvcnlSZXF1ZXN0GiIuaGVsaW9zLnYxLkxpc3RGbGFnSGlzdG9yeVJlc3BvbnNlIgOQAgESSwoKV2F0Y2hGbGFncxIcLmhlbGlvcy52MS5XYXRjaEZsYWdzUmVxdWVzdBodLmhlbGlvcy52MS5XYXRjaEZsYWdzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_flag, file_helios_v1_watch]);
 
 /**
  * Request of CreateFlag.
@@ -204,8 +204,8 @@ export type UpdateFlagRequest = Message<"helios.v1.UpdateFlagRequest"> & {
   flag?: Flag | undefined;
 
   /**
-   * Which of enabled, strategy, percentage, whitelist, gradual, description, bucket_by and salt to change. Empty: those
-   * that are set to something else than their default.
+   * Which of enabled, strategy, percentage, whitelist, gradual, description, bucket_by, salt, variants, condition,
+   * prerequisites, on_stale and max_staleness to change. Empty: those that are set to something else than their default.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -451,6 +451,13 @@ export type DisableFlagRequest = Message<"helios.v1.DisableFlagRequest"> & {
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Nothing but EnableFlag with a reason brings the flag back then, and no client may go on with an older copy.
+   *
+   * @generated from field: bool kill = 2;
+   */
+  kill: boolean;
 
   /**
    * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
@@ -703,6 +710,148 @@ export const SetGradualResponseSchema: GenMessage<SetGradualResponse> = /*@__PUR
   messageDesc(file_helios_v1_flag_service, 17);
 
 /**
+ * Request of PauseGradual.
+ *
+ * @generated from message helios.v1.PauseGradualRequest
+ */
+export type PauseGradualRequest = Message<"helios.v1.PauseGradualRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
+   *
+   * @generated from field: string etag = 10;
+   */
+  etag: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.PauseGradualRequest.
+ * Use `create(PauseGradualRequestSchema)` to create a new message.
+ */
+export const PauseGradualRequestSchema: GenMessage<PauseGradualRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 18);
+
+/**
+ * Response of PauseGradual.
+ *
+ * @generated from message helios.v1.PauseGradualResponse
+ */
+export type PauseGradualResponse = Message<"helios.v1.PauseGradualResponse"> & {
+  /**
+   * The flag at its new revision.
+   *
+   * @generated from field: helios.v1.Flag flag = 1;
+   */
+  flag?: Flag | undefined;
+};
+
+/**
+ * Describes the message helios.v1.PauseGradualResponse.
+ * Use `create(PauseGradualResponseSchema)` to create a new message.
+ */
+export const PauseGradualResponseSchema: GenMessage<PauseGradualResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 19);
+
+/**
+ * Request of ResumeGradual.
+ *
+ * @generated from message helios.v1.ResumeGradualRequest
+ */
+export type ResumeGradualRequest = Message<"helios.v1.ResumeGradualRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
+   *
+   * @generated from field: string etag = 10;
+   */
+  etag: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.ResumeGradualRequest.
+ * Use `create(ResumeGradualRequestSchema)` to create a new message.
+ */
+export const ResumeGradualRequestSchema: GenMessage<ResumeGradualRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 20);
+
+/**
+ * Response of ResumeGradual.
+ *
+ * @generated from message helios.v1.ResumeGradualResponse
+ */
+export type ResumeGradualResponse = Message<"helios.v1.ResumeGradualResponse"> & {
+  /**
+   * The flag at its new revision.
+   *
+   * @generated from field: helios.v1.Flag flag = 1;
+   */
+  flag?: Flag | undefined;
+};
+
+/**
+ * Describes the message helios.v1.ResumeGradualResponse.
+ * Use `create(ResumeGradualResponseSchema)` to create a new message.
+ */
+export const ResumeGradualResponseSchema: GenMessage<ResumeGradualResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 21);
+
+/**
  * Request of AddToWhitelist.
  *
  * @generated from message helios.v1.AddToWhitelistRequest
@@ -772,7 +921,7 @@ export type AddToWhitelistRequest = Message<"helios.v1.AddToWhitelistRequest"> &
  * Use `create(AddToWhitelistRequestSchema)` to create a new message.
  */
 export const AddToWhitelistRequestSchema: GenMessage<AddToWhitelistRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 18);
+  messageDesc(file_helios_v1_flag_service, 22);
 
 /**
  * Response of AddToWhitelist.
@@ -800,7 +949,7 @@ export type AddToWhitelistResponse = Message<"helios.v1.AddToWhitelistResponse">
  * Use `create(AddToWhitelistResponseSchema)` to create a new message.
  */
 export const AddToWhitelistResponseSchema: GenMessage<AddToWhitelistResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 19);
+  messageDesc(file_helios_v1_flag_service, 23);
 
 /**
  * Request of RemoveFromWhitelist.
@@ -857,7 +1006,7 @@ export type RemoveFromWhitelistRequest = Message<"helios.v1.RemoveFromWhitelistR
  * Use `create(RemoveFromWhitelistRequestSchema)` to create a new message.
  */
 export const RemoveFromWhitelistRequestSchema: GenMessage<RemoveFromWhitelistRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 20);
+  messageDesc(file_helios_v1_flag_service, 24);
 
 /**
  * Response of RemoveFromWhitelist.
@@ -878,7 +1027,7 @@ export type RemoveFromWhitelistResponse = Message<"helios.v1.RemoveFromWhitelist
  * Use `create(RemoveFromWhitelistResponseSchema)` to create a new message.
  */
 export const RemoveFromWhitelistResponseSchema: GenMessage<RemoveFromWhitelistResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 21);
+  messageDesc(file_helios_v1_flag_service, 25);
 
 /**
  * Request of EvaluateFlag.
@@ -899,6 +1048,14 @@ export type EvaluateFlagRequest = Message<"helios.v1.EvaluateFlagRequest"> & {
    * @generated from field: helios.v1.EvaluationContext context = 2;
    */
   context?: EvaluationContext | undefined;
+
+  /**
+   * Over the flags as they were at this revision of the store, and at the time at which it was made; 0: as they are
+   * now. FLAG_REVISION_UNAVAILABLE where that is not known any more, or is yet to come.
+   *
+   * @generated from field: int64 as_of_revision = 3;
+   */
+  asOfRevision: bigint;
 };
 
 /**
@@ -906,7 +1063,7 @@ export type EvaluateFlagRequest = Message<"helios.v1.EvaluateFlagRequest"> & {
  * Use `create(EvaluateFlagRequestSchema)` to create a new message.
  */
 export const EvaluateFlagRequestSchema: GenMessage<EvaluateFlagRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 22);
+  messageDesc(file_helios_v1_flag_service, 26);
 
 /**
  * Response of EvaluateFlag.
@@ -927,7 +1084,7 @@ export type EvaluateFlagResponse = Message<"helios.v1.EvaluateFlagResponse"> & {
  * Use `create(EvaluateFlagResponseSchema)` to create a new message.
  */
 export const EvaluateFlagResponseSchema: GenMessage<EvaluateFlagResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 23);
+  messageDesc(file_helios_v1_flag_service, 27);
 
 /**
  * Request of EvaluateFlags.
@@ -948,6 +1105,14 @@ export type EvaluateFlagsRequest = Message<"helios.v1.EvaluateFlagsRequest"> & {
    * @generated from field: helios.v1.EvaluationContext context = 2;
    */
   context?: EvaluationContext | undefined;
+
+  /**
+   * Over the flags as they were at this revision of the store, and at the time at which it was made; 0: as they are
+   * now. FLAG_REVISION_UNAVAILABLE where that is not known any more, or is yet to come.
+   *
+   * @generated from field: int64 as_of_revision = 3;
+   */
+  asOfRevision: bigint;
 };
 
 /**
@@ -955,7 +1120,7 @@ export type EvaluateFlagsRequest = Message<"helios.v1.EvaluateFlagsRequest"> & {
  * Use `create(EvaluateFlagsRequestSchema)` to create a new message.
  */
 export const EvaluateFlagsRequestSchema: GenMessage<EvaluateFlagsRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 24);
+  messageDesc(file_helios_v1_flag_service, 28);
 
 /**
  * Response of EvaluateFlags.
@@ -983,7 +1148,212 @@ export type EvaluateFlagsResponse = Message<"helios.v1.EvaluateFlagsResponse"> &
  * Use `create(EvaluateFlagsResponseSchema)` to create a new message.
  */
 export const EvaluateFlagsResponseSchema: GenMessage<EvaluateFlagsResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 25);
+  messageDesc(file_helios_v1_flag_service, 29);
+
+/**
+ * Request of ExplainFlag.
+ *
+ * @generated from message helios.v1.ExplainFlagRequest
+ */
+export type ExplainFlagRequest = Message<"helios.v1.ExplainFlagRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * For whom; absent: nothing is known.
+   *
+   * @generated from field: helios.v1.EvaluationContext context = 2;
+   */
+  context?: EvaluationContext | undefined;
+
+  /**
+   * Over the flags as they were at this revision of the store, and at the time at which it was made; 0: as they are
+   * now. FLAG_REVISION_UNAVAILABLE where that is not known any more, or is yet to come.
+   *
+   * @generated from field: int64 as_of_revision = 3;
+   */
+  asOfRevision: bigint;
+};
+
+/**
+ * Describes the message helios.v1.ExplainFlagRequest.
+ * Use `create(ExplainFlagRequestSchema)` to create a new message.
+ */
+export const ExplainFlagRequestSchema: GenMessage<ExplainFlagRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 30);
+
+/**
+ * One thing that an evaluation looked at. The texts are for people, and may change.
+ *
+ * @generated from message helios.v1.Explanation
+ */
+export type Explanation = Message<"helios.v1.Explanation"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: helios.v1.ExplainedStep step = 1;
+   */
+  step: ExplainedStep;
+
+  /**
+   * What was looked at, such as the hash's input, the hash, its bucket and the threshold.
+   *
+   * @generated from field: string looked_at = 2;
+   */
+  lookedAt: string;
+
+  /**
+   * What came of it.
+   *
+   * @generated from field: string outcome = 3;
+   */
+  outcome: string;
+
+  /**
+   * Whether the flag is off because of it: nothing else was looked at then.
+   *
+   * @generated from field: bool stopped = 4;
+   */
+  stopped: boolean;
+};
+
+/**
+ * Describes the message helios.v1.Explanation.
+ * Use `create(ExplanationSchema)` to create a new message.
+ */
+export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 31);
+
+/**
+ * Response of ExplainFlag.
+ *
+ * @generated from message helios.v1.ExplainFlagResponse
+ */
+export type ExplainFlagResponse = Message<"helios.v1.ExplainFlagResponse"> & {
+  /**
+   * The answer, as EvaluateFlag gives it.
+   *
+   * @generated from field: helios.v1.Evaluation evaluation = 1;
+   */
+  evaluation?: Evaluation | undefined;
+
+  /**
+   * What was looked at, in order.
+   *
+   * @generated from field: repeated helios.v1.Explanation explanations = 2;
+   */
+  explanations: Explanation[];
+
+  /**
+   * The store's revision at which the flag was evaluated.
+   *
+   * @generated from field: int64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * The time for which it was.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 4;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message helios.v1.ExplainFlagResponse.
+ * Use `create(ExplainFlagResponseSchema)` to create a new message.
+ */
+export const ExplainFlagResponseSchema: GenMessage<ExplainFlagResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 32);
+
+/**
+ * Request of RevertFlag.
+ *
+ * @generated from message helios.v1.RevertFlagRequest
+ */
+export type RevertFlagRequest = Message<"helios.v1.RevertFlagRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The revision of the store whose state of the flag to take; ListFlagHistory names those at which it changed.
+   *
+   * @generated from field: int64 to_revision = 2;
+   */
+  toRevision: bigint;
+
+  /**
+   * Bring the flag back if it was deleted since; else FLAG_DELETED.
+   *
+   * @generated from field: bool revive = 3;
+   */
+  revive: boolean;
+
+  /**
+   * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
+   *
+   * @generated from field: string etag = 10;
+   */
+  etag: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.RevertFlagRequest.
+ * Use `create(RevertFlagRequestSchema)` to create a new message.
+ */
+export const RevertFlagRequestSchema: GenMessage<RevertFlagRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 33);
+
+/**
+ * Response of RevertFlag.
+ *
+ * @generated from message helios.v1.RevertFlagResponse
+ */
+export type RevertFlagResponse = Message<"helios.v1.RevertFlagResponse"> & {
+  /**
+   * The flag at its new revision.
+   *
+   * @generated from field: helios.v1.Flag flag = 1;
+   */
+  flag?: Flag | undefined;
+};
+
+/**
+ * Describes the message helios.v1.RevertFlagResponse.
+ * Use `create(RevertFlagResponseSchema)` to create a new message.
+ */
+export const RevertFlagResponseSchema: GenMessage<RevertFlagResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_flag_service, 34);
 
 /**
  * Request of ReloadFlags.
@@ -1033,7 +1403,7 @@ export type ReloadFlagsRequest = Message<"helios.v1.ReloadFlagsRequest"> & {
  * Use `create(ReloadFlagsRequestSchema)` to create a new message.
  */
 export const ReloadFlagsRequestSchema: GenMessage<ReloadFlagsRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 26);
+  messageDesc(file_helios_v1_flag_service, 35);
 
 /**
  * A flag before and after.
@@ -1068,7 +1438,7 @@ export type FlagDifference = Message<"helios.v1.FlagDifference"> & {
  * Use `create(FlagDifferenceSchema)` to create a new message.
  */
 export const FlagDifferenceSchema: GenMessage<FlagDifference> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 27);
+  messageDesc(file_helios_v1_flag_service, 36);
 
 /**
  * Response of ReloadFlags.
@@ -1096,6 +1466,13 @@ export type ReloadFlagsResponse = Message<"helios.v1.ReloadFlagsResponse"> & {
    * @generated from field: repeated string passed_over = 3;
    */
   passedOver: string[];
+
+  /**
+   * Killed flags of which the file says otherwise: they stay as they are, until EnableFlag brings them back.
+   *
+   * @generated from field: repeated string still_killed = 4;
+   */
+  stillKilled: string[];
 };
 
 /**
@@ -1103,7 +1480,7 @@ export type ReloadFlagsResponse = Message<"helios.v1.ReloadFlagsResponse"> & {
  * Use `create(ReloadFlagsResponseSchema)` to create a new message.
  */
 export const ReloadFlagsResponseSchema: GenMessage<ReloadFlagsResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 28);
+  messageDesc(file_helios_v1_flag_service, 37);
 
 /**
  * Request of ExportFlags.
@@ -1118,7 +1495,7 @@ export type ExportFlagsRequest = Message<"helios.v1.ExportFlagsRequest"> & {
  * Use `create(ExportFlagsRequestSchema)` to create a new message.
  */
 export const ExportFlagsRequestSchema: GenMessage<ExportFlagsRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 29);
+  messageDesc(file_helios_v1_flag_service, 38);
 
 /**
  * Response of ExportFlags.
@@ -1146,7 +1523,7 @@ export type ExportFlagsResponse = Message<"helios.v1.ExportFlagsResponse"> & {
  * Use `create(ExportFlagsResponseSchema)` to create a new message.
  */
 export const ExportFlagsResponseSchema: GenMessage<ExportFlagsResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 30);
+  messageDesc(file_helios_v1_flag_service, 39);
 
 /**
  * Request of ListFlagHistory.
@@ -1181,7 +1558,7 @@ export type ListFlagHistoryRequest = Message<"helios.v1.ListFlagHistoryRequest">
  * Use `create(ListFlagHistoryRequestSchema)` to create a new message.
  */
 export const ListFlagHistoryRequestSchema: GenMessage<ListFlagHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 31);
+  messageDesc(file_helios_v1_flag_service, 40);
 
 /**
  * One change of a flag.
@@ -1230,7 +1607,7 @@ export type FlagHistoryEntry = Message<"helios.v1.FlagHistoryEntry"> & {
  * Use `create(FlagHistoryEntrySchema)` to create a new message.
  */
 export const FlagHistoryEntrySchema: GenMessage<FlagHistoryEntry> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 32);
+  messageDesc(file_helios_v1_flag_service, 41);
 
 /**
  * Response of ListFlagHistory.
@@ -1258,7 +1635,7 @@ export type ListFlagHistoryResponse = Message<"helios.v1.ListFlagHistoryResponse
  * Use `create(ListFlagHistoryResponseSchema)` to create a new message.
  */
 export const ListFlagHistoryResponseSchema: GenMessage<ListFlagHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 33);
+  messageDesc(file_helios_v1_flag_service, 42);
 
 /**
  * Request of WatchFlags.
@@ -1300,7 +1677,7 @@ export type WatchFlagsRequest = Message<"helios.v1.WatchFlagsRequest"> & {
  * Use `create(WatchFlagsRequestSchema)` to create a new message.
  */
 export const WatchFlagsRequestSchema: GenMessage<WatchFlagsRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 34);
+  messageDesc(file_helios_v1_flag_service, 43);
 
 /**
  * A frame of WatchFlags.
@@ -1366,7 +1743,7 @@ export type WatchFlagsResponse = Message<"helios.v1.WatchFlagsResponse"> & {
  * Use `create(WatchFlagsResponseSchema)` to create a new message.
  */
 export const WatchFlagsResponseSchema: GenMessage<WatchFlagsResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 35);
+  messageDesc(file_helios_v1_flag_service, 44);
 
 /**
  * A chunk of a snapshot; all chunks are of one revision.
@@ -1394,7 +1771,7 @@ export type FlagSnapshot = Message<"helios.v1.FlagSnapshot"> & {
  * Use `create(FlagSnapshotSchema)` to create a new message.
  */
 export const FlagSnapshotSchema: GenMessage<FlagSnapshot> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 36);
+  messageDesc(file_helios_v1_flag_service, 45);
 
 /**
  * Changes that were ready together.
@@ -1415,7 +1792,7 @@ export type FlagChanges = Message<"helios.v1.FlagChanges"> & {
  * Use `create(FlagChangesSchema)` to create a new message.
  */
 export const FlagChangesSchema: GenMessage<FlagChanges> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 37);
+  messageDesc(file_helios_v1_flag_service, 46);
 
 /**
  * One change of one flag.
@@ -1459,7 +1836,76 @@ export type FlagChange = Message<"helios.v1.FlagChange"> & {
  * Use `create(FlagChangeSchema)` to create a new message.
  */
 export const FlagChangeSchema: GenMessage<FlagChange> = /*@__PURE__*/
-  messageDesc(file_helios_v1_flag_service, 38);
+  messageDesc(file_helios_v1_flag_service, 47);
+
+/**
+ * What an evaluation looks at, in this order.
+ *
+ * @generated from enum helios.v1.ExplainedStep
+ */
+export const ExplainedStep = {
+  /**
+   * Never in an answer.
+   *
+   * @generated from enum value: EXPLAINED_STEP_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Whether the flag was killed.
+   *
+   * @generated from enum value: EXPLAINED_STEP_KILL = 1;
+   */
+  KILL: 1,
+
+  /**
+   * Whether it is enabled.
+   *
+   * @generated from enum value: EXPLAINED_STEP_ENABLED = 2;
+   */
+  ENABLED: 2,
+
+  /**
+   * One of the flags that it needs.
+   *
+   * @generated from enum value: EXPLAINED_STEP_PREREQUISITES = 3;
+   */
+  PREREQUISITES: 3,
+
+  /**
+   * What must hold of the context.
+   *
+   * @generated from enum value: EXPLAINED_STEP_CONDITION = 4;
+   */
+  CONDITION: 4,
+
+  /**
+   * For whom it is on.
+   *
+   * @generated from enum value: EXPLAINED_STEP_STRATEGY = 5;
+   */
+  STRATEGY: 5,
+
+  /**
+   * Which form of it they have.
+   *
+   * @generated from enum value: EXPLAINED_STEP_VARIANT = 6;
+   */
+  VARIANT: 6,
+} as const;
+
+/**
+ * What an evaluation looks at, in this order.
+ *
+ * @generated from enum helios.v1.ExplainedStep
+ */
+export type ExplainedStep = (typeof ExplainedStep)[keyof typeof ExplainedStep] | UnknownEnum;
+
+/**
+ * Describes the enum helios.v1.ExplainedStep.
+ */
+export const ExplainedStepSchema: GenEnum<ExplainedStep> = /*@__PURE__*/
+  enumDesc(file_helios_v1_flag_service, 0);
 
 /**
  * What becomes of flags that the file does not name.
@@ -1500,7 +1946,7 @@ export type ReloadMode = (typeof ReloadMode)[keyof typeof ReloadMode] | UnknownE
  * Describes the enum helios.v1.ReloadMode.
  */
 export const ReloadModeSchema: GenEnum<ReloadMode> = /*@__PURE__*/
-  enumDesc(file_helios_v1_flag_service, 0);
+  enumDesc(file_helios_v1_flag_service, 1);
 
 /**
  * Creates, changes, evaluates and watches feature flags.
@@ -1550,6 +1996,7 @@ export const FlagService: GenService<{
   },
   /**
    * Deletes a flag. Its name is kept back, so that code which still asks for it does not wake up by accident.
+   * FLAG_HAS_DEPENDENTS while it is a prerequisite of others.
    *
    * @generated from rpc helios.v1.FlagService.DeleteFlag
    */
@@ -1559,7 +2006,7 @@ export const FlagService: GenService<{
     output: typeof DeleteFlagResponseSchema;
   },
   /**
-   * Switches a flag on, with its own strategy or a new one.
+   * Switches a flag on, with its own strategy or a new one. A killed flag needs a `reason`, else FLAG_KILLED.
    *
    * @generated from rpc helios.v1.FlagService.EnableFlag
    */
@@ -1569,7 +2016,8 @@ export const FlagService: GenService<{
     output: typeof EnableFlagResponseSchema;
   },
   /**
-   * Switches a flag off for everyone; its strategy is kept for when it is enabled again.
+   * Switches a flag off for everyone; its strategy is kept for when it is enabled again. With `kill` nothing but
+   * EnableFlag with a `reason` does that: everything else that would is refused with FLAG_KILLED.
    *
    * @generated from rpc helios.v1.FlagService.DisableFlag
    */
@@ -1597,6 +2045,27 @@ export const FlagService: GenService<{
     methodKind: "unary";
     input: typeof SetGradualRequestSchema;
     output: typeof SetGradualResponseSchema;
+  },
+  /**
+   * Holds the share of STRATEGY_GRADUAL where it is now: the same keys stay on. A paused one stays as it is.
+   * FLAG_NOT_SCHEDULED.
+   *
+   * @generated from rpc helios.v1.FlagService.PauseGradual
+   */
+  pauseGradual: {
+    methodKind: "unary";
+    input: typeof PauseGradualRequestSchema;
+    output: typeof PauseGradualResponseSchema;
+  },
+  /**
+   * Lets a paused share move on from where it is, with what was left of its time. FLAG_NOT_SCHEDULED.
+   *
+   * @generated from rpc helios.v1.FlagService.ResumeGradual
+   */
+  resumeGradual: {
+    methodKind: "unary";
+    input: typeof ResumeGradualRequestSchema;
+    output: typeof ResumeGradualResponseSchema;
   },
   /**
    * Adds entries to a flag's whitelist and, where the flag was not enabled, switches it on for its whitelist.
@@ -1637,6 +2106,27 @@ export const FlagService: GenService<{
     methodKind: "unary";
     input: typeof EvaluateFlagsRequestSchema;
     output: typeof EvaluateFlagsResponseSchema;
+  },
+  /**
+   * Evaluates a flag and says step by step why it answers so, for people. FLAG_NOT_FOUND.
+   *
+   * @generated from rpc helios.v1.FlagService.ExplainFlag
+   */
+  explainFlag: {
+    methodKind: "unary";
+    input: typeof ExplainFlagRequestSchema;
+    output: typeof ExplainFlagResponseSchema;
+  },
+  /**
+   * Makes a flag what it was at an earlier revision; a change like any other. FLAG_ABSENT_AT_REVISION,
+   * FLAG_REVISION_UNAVAILABLE; FLAG_KILLED where it would switch a killed flag on.
+   *
+   * @generated from rpc helios.v1.FlagService.RevertFlag
+   */
+  revertFlag: {
+    methodKind: "unary";
+    input: typeof RevertFlagRequestSchema;
+    output: typeof RevertFlagResponseSchema;
   },
   /**
    * Reads the flags file again. FLAGS_FILE_INVALID says line, key and what was expected; nothing is changed then.

@@ -33,9 +33,12 @@ export function scaleToBucket(hash: number): number {
   return (Math.imul(hash >>> 16, 3125) + (Math.imul(hash & 0xffff, 3125) >>> 16)) >>> 11;
 }
 
+/** The seed of the hash that chooses a variant: who has a flag must not decide which form of it they have. */
+export const VARIANT_SEED = 1;
+
 /** The function from a bucketing key to its bucket, for one salt: the hash of `salt + ":" + key`, scaled. */
-export function bucketing(salt: string): (key: string) => number {
-  const hash = prefixedMurmur3(`${salt}:`);
+export function bucketing(salt: string, seed = 0): (key: string) => number {
+  const hash = prefixedMurmur3(`${salt}:`, seed);
   return (key) => scaleToBucket(hash(key));
 }
 

@@ -1,11 +1,15 @@
 import { HeliosError } from "../errors.ts";
 import type { Delta, Resource } from "../store/collection.ts";
-import type { BucketBy, FlagRule, Gradual, Strategy } from "./evaluate.ts";
+import type { BucketBy, FlagRule, Gradual, OnStale, Strategy, Variant } from "./evaluate.ts";
 
-/** What a flag is, apart from its name and revision. Plain JSON. */
+/** What a flag is, apart from its name and revision. Plain JSON; what may be absent is, where it has its default. */
 export interface FlagDefinition extends Omit<FlagRule, "name" | "revision"> {
   /** For people; at most 1,024 characters. */
   readonly description: string;
+  /** What a client does once its copy is older than `maxStalenessMs`. Absent: KEEP. */
+  readonly onStale?: OnStale;
+  /** Absent: a copy is never too old. */
+  readonly maxStalenessMs?: number;
 }
 
 /** A flag with what the store knows of it. A revived flag keeps the create time of its name's first life. */
@@ -14,6 +18,8 @@ export type Flag = Resource<FlagDefinition>;
 /** What stays of a deleted flag, so that its name is not taken again by accident. */
 export interface Tombstone {
   readonly deleted: true;
+  /** The flag was killed: it is still, when its name is taken again. */
+  readonly killed?: true;
 }
 
 /** A flag as stored. */
@@ -37,6 +43,16 @@ export interface FlagFields {
   readonly bucketBy?: BucketBy;
   /** At most 128 characters. Empty, and default: the flag's name. */
   readonly salt?: string;
+  /** At most 100. Default empty: the flag is on or off, and nothing else. */
+  readonly variants?: readonly Variant[];
+  /** A CEL expression over `context`, at most 2,048 characters. Default empty: none. */
+  readonly condition?: string;
+  /** At most 32 names of other flags. Default empty. */
+  readonly prerequisites?: readonly string[];
+  /** Default KEEP. */
+  readonly onStale?: OnStale;
+  /** From 1 s to 365 days, in whole ms; null: none, which OFF does not take. Default null. */
+  readonly maxStalenessMs?: number | null;
 }
 
 export function isTombstone(record: FlagRecord): record is Tombstone {
@@ -76,43 +92,84 @@ const NEW_FLAG: FlagDefinition = {
 /** `base`, or a new flag, with `fields` set. Not validated. The members always come in one order. */
 export function withFields(name: string, base: FlagDefinition | undefined, fields: FlagFields): FlagDefinition {
   const from = base ?? NEW_FLAG;
-  const { enabled, strategy, percentage, whitelist, description, bucketBy, salt } = { ...from, ...given(fields) };
-  const gradual = fields.gradual === undefined ? from.gradual : fields.gradual;
+  const { enabled, strategy, percentage, whitelist, description, bucketBy, salt, ...rest } = {
+    ...from,
+    ...given(fields),
+  };
+  const { gradual, variants, condition, prerequisites, onStale, maxStalenessMs } = rest;
   return {
     enabled,
     strategy,
     percentage,
     whitelist,
-    ...(gradual === undefined || gradual === null ? {} : { gradual: ordered(gradual) }),
+    ...(isNothing(gradual) ? {} : { gradual: ordered(gradual) }),
     description,
     bucketBy,
     salt: salt === "" ? name : salt,
     bucketingVersion: 1,
+    ...(isEmpty(variants) ? {} : { variants: orderedVariants(variants) }),
+    ...(isEmpty(condition) ? {} : { condition }),
+    ...(isEmpty(prerequisites) ? {} : { prerequisites }),
+    ...(onStale === undefined || onStale === "KEEP" ? {} : { onStale }),
+    ...(isNothing(maxStalenessMs) ? {} : { maxStalenessMs }),
+    ...(from.killed ? { killed: true } : {}),
   };
 }
 
-/** Whether two definitions say the same. */
+/** The flag switched off for good, and its strategy kept. */
+export function killedOff(flag: FlagDefinition): FlagDefinition {
+  return { ...flag, enabled: false, killed: true };
+}
+
+/** The flag as it was before it was killed, but off. */
+export function withoutKill({ killed: _, ...flag }: FlagDefinition): FlagDefinition {
+  return flag;
+}
+
+/** Whether two definitions say the same. The order of a JSON object's members says nothing. */
 export function sameDefinition(a: FlagDefinition, b: FlagDefinition): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return JSON.stringify(a, sortMembers) === JSON.stringify(b, sortMembers);
+}
+
+function sortMembers(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
 }
 
 export function flagNotFound(name: string): HeliosError {
   return HeliosError.of("FLAG_NOT_FOUND", { name });
 }
 
-function given(fields: FlagFields): Omit<FlagFields, "gradual"> {
-  const { gradual: _, ...others } = fields;
-  return Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
+function given(fields: FlagFields): FlagFields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
+function isNothing(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+function isEmpty(value: string | readonly unknown[] | undefined): value is undefined {
+  return value === undefined || value?.length === 0;
+}
+
+// What is no object is for the validation to tell.
 function ordered(gradual: Gradual): Gradual {
-  // What is no object is for the validation to tell.
   if (typeof gradual !== "object") return gradual;
-  const { initialPercentage, targetPercentage, startTime, endTime } = gradual;
+  const { initialPercentage, targetPercentage, startTime, endTime, pausedAt } = gradual;
   return {
     initialPercentage,
     targetPercentage,
     ...(startTime === undefined ? {} : { startTime }),
     ...(endTime === undefined ? {} : { endTime }),
+    ...(pausedAt === undefined ? {} : { pausedAt }),
   };
+}
+
+function orderedVariants(variants: readonly Variant[]): readonly Variant[] {
+  if (!Array.isArray(variants)) return variants;
+  return variants.map((variant: Variant) => {
+    if (typeof variant !== "object" || variant === null) return variant;
+    const { name, weight, value } = variant;
+    return { name, weight, value };
+  });
 }

@@ -1,10 +1,25 @@
-import { BUCKETS, bucketing } from "./bucket.ts";
+import { BUCKETS, bucketing, VARIANT_SEED } from "./bucket.ts";
 
 /** For whom an enabled flag is on. */
 export type Strategy = "ALL_ON" | "ALL_OFF" | "PERCENTAGE" | "WHITELIST" | "GRADUAL";
 
 /** The field of the context whose value chooses the bucket. `SESSION_ID` falls back to the user id where it is empty. */
 export type BucketBy = "SESSION_ID" | "USER_ID" | "SYMBOL" | "SYSTEM";
+
+/** What a client does with a flag once its copy is older than `maxStalenessMs`. */
+export type OnStale = "KEEP" | "OFF";
+
+/** A value of JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** One of the forms that a flag has for those for whom it is on. */
+export interface Variant {
+  /** Unique in its flag; never `off`. */
+  readonly name: string;
+  /** Its share is `weight` of the sum of all weights. A whole number, 0 or more. */
+  readonly weight: number;
+  readonly value: Json;
+}
 
 /** The schedule of GRADUAL. Without times the share stays at `initialPercentage`. */
 export interface Gradual {
@@ -16,6 +31,8 @@ export interface Gradual {
   readonly startTime?: number;
   /** Wall time in ms, after `startTime`. */
   readonly endTime?: number;
+  /** Wall time in ms at which the schedule was paused: the share stays where it was then. Only where there are times. */
+  readonly pausedAt?: number;
 }
 
 /** What an evaluation needs to know of a flag. */
@@ -32,6 +49,25 @@ export interface FlagRule {
   readonly salt: string;
   /** The algorithm that turns a key into a bucket; there is one. */
   readonly bucketingVersion: 1;
+  /** Chosen among for those for whom the flag is on; the sum of weights is above 0. Absent: none. */
+  readonly variants?: readonly Variant[];
+  /** What must hold of the context, as text. Absent: nothing. */
+  readonly condition?: string;
+  /** Names of the flags that must be on for the same context. Absent: none. */
+  readonly prerequisites?: readonly string[];
+  /** Switched off so that nothing but an explicit EnableFlag brings it back; never together with `enabled`. */
+  readonly killed?: true;
+}
+
+/** A flag's condition made ready. Throws where it cannot be evaluated over that context. */
+export type Condition = (context: EvaluationContext) => boolean;
+
+/** What a flag's own rule does not hold. */
+export interface FlagParts {
+  /** Absent, though the rule has one: the flag answers CONDITION_FAILED. */
+  readonly condition?: Condition | undefined;
+  /** Every flag that this one needs, directly or not, each once; undefined stands for one that is missing. */
+  readonly prerequisites?: readonly (CompiledFlag | undefined)[];
 }
 
 /** For whom, or what, a flag is evaluated. An empty text is as good as none. */
@@ -46,20 +82,30 @@ export interface EvaluationContext {
 /** Why an evaluation came out as it did; the names are OpenFeature's. */
 export type EvaluationReason = "DISABLED" | "STATIC" | "SPLIT" | "TARGETING_MATCH" | "DEFAULT" | "ERROR";
 
-/** What kept a flag from being evaluated; the names are OpenFeature's. */
-export type EvaluationErrorCode = "TARGETING_KEY_MISSING" | "FLAG_NOT_FOUND";
+/** What kept a flag from being evaluated; the names are OpenFeature's, where it has one. */
+export type EvaluationErrorCode =
+  | "TARGETING_KEY_MISSING"
+  | "FLAG_NOT_FOUND"
+  | "CONDITION_FAILED"
+  | "PREREQUISITE_MISSING";
 
 /** The answer of a flag for one context. */
 export interface Evaluation {
   readonly name: string;
   readonly enabled: boolean;
-  readonly variant: "on" | "off";
-  readonly value: boolean;
+  /** `off`; where the flag is on that of its variant or, if it has none, `on`. */
+  readonly variant: string;
+  /** Of the variant: false of `off`, true of `on`. */
+  readonly value: Json;
   readonly reason: EvaluationReason;
   /** Set exactly where the reason is ERROR. */
   readonly errorCode: EvaluationErrorCode | undefined;
   /** 0 to 99,999; set where there is a key and the strategy asks for its bucket. */
   readonly bucket: number | undefined;
+  /** 0 to 99,999; set where it chose the variant. */
+  readonly variantBucket: number | undefined;
+  /** The flag was killed: the answer must not be kept. */
+  readonly killed: boolean;
   /** The flag's; 0 where there is no such flag. */
   readonly revision: number;
 }
@@ -70,12 +116,20 @@ export interface CompiledFlag {
   readonly revision: number;
   /** `nowMs` is wall time. Pure; allocates at most its answer. */
   evaluate(context: EvaluationContext, nowMs: number): Evaluation;
+  /** Whether the flag would be on if all its prerequisites were. */
+  holds(context: EvaluationContext, nowMs: number): boolean;
 }
 
 /** Prepares a flag for many evaluations. The rule must be valid; it is not checked here. */
-export function compileFlag(rule: FlagRule): CompiledFlag {
+export function compileFlag(rule: FlagRule, { condition, prerequisites = [] }: FlagParts = {}): CompiledFlag {
   const { name, revision } = rule;
-  return { name, revision, evaluate: evaluator(rule) };
+  const own = gated(rule, condition);
+  return {
+    name,
+    revision,
+    evaluate: rule.enabled && prerequisites.length > 0 ? after(rule, prerequisites, own) : own,
+    holds: (context, nowMs) => own(context, nowMs).enabled,
+  };
 }
 
 /** The answer for a name that no flag has. */
@@ -101,55 +155,180 @@ export function shareAt(
   return undefined;
 }
 
+/** The value that chooses the bucket; undefined or empty: there is none. */
+export function bucketingKey(bucketBy: BucketBy, context: EvaluationContext): string | undefined {
+  return KEYS[bucketBy](context);
+}
+
+/**
+ * The first bucket after those of each variant: one whose variant bucket is below its limit, and not below that of the
+ * one before, gets the variant. `ceil(cumulative weight × 100000 / sum of weights)`.
+ */
+export function variantLimits(variants: readonly Variant[]): readonly number[] {
+  const total = variants.reduce((sum, { weight }) => sum + weight, 0);
+  let cumulative = 0;
+  return variants.map(({ weight }) => {
+    cumulative += weight;
+    return Math.ceil((cumulative * BUCKETS) / total);
+  });
+}
+
 type Evaluate = CompiledFlag["evaluate"];
 type Identity = Pick<FlagRule, "name" | "revision">;
 
-function evaluator(rule: FlagRule): Evaluate {
-  if (!rule.enabled) return always(answer(rule, false, "DISABLED"));
+/** The flag but for its prerequisites. */
+function gated(rule: FlagRule, condition: Condition | undefined): Evaluate {
+  if (!rule.enabled) return always(answer(rule, false, "DISABLED", undefined, rule.killed));
+  const chosen = strategic(rule);
+  if (rule.condition === undefined) return chosen;
+  const unmet = answer(rule, false, "DEFAULT");
+  const failed = answer(rule, false, "ERROR", "CONDITION_FAILED");
+  if (condition === undefined) return always(failed);
+  return (context, nowMs) => {
+    let holds: boolean;
+    try {
+      holds = condition(context);
+    } catch {
+      return failed;
+    }
+    return holds ? chosen(context, nowMs) : unmet;
+  };
+}
+
+function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, own: Evaluate): Evaluate {
+  const unmet = answer(rule, false, "DEFAULT");
+  const flags = needed.filter((flag) => flag !== undefined);
+  if (flags.length < needed.length) return always(answer(rule, false, "ERROR", "PREREQUISITE_MISSING"));
+  return (context, nowMs) => {
+    for (const flag of flags) if (!flag.holds(context, nowMs)) return unmet;
+    return own(context, nowMs);
+  };
+}
+
+/** What the strategy decides, and then the variant. */
+function strategic(rule: FlagRule): Evaluate {
+  const onFor = answerOn(rule);
   switch (rule.strategy) {
     case "ALL_ON":
-      return always(answer(rule, true, "STATIC"));
+      return onFor(fixedReason(rule));
     case "ALL_OFF":
-      return always(answer(rule, false, "STATIC"));
+      return always(answer(rule, false, fixedReason(rule)));
     case "WHITELIST":
-      return listed(rule);
+      return listed(rule, onFor("TARGETING_MATCH"));
     case "PERCENTAGE": {
       const share = thousandths(rule.percentage);
-      return split(rule, () => share);
+      return split(rule, () => share, onFor("SPLIT"));
     }
     case "GRADUAL":
-      return split(rule, gradualShare(rule.gradual));
+      return split(rule, gradualShare(rule.gradual), onFor("SPLIT"));
   }
+}
+
+/** What says the same to everyone may be kept by a client (STATIC); what the context has a part in may not. */
+function fixedReason({ condition, prerequisites }: FlagRule): EvaluationReason {
+  return condition === undefined && prerequisites === undefined ? "STATIC" : "TARGETING_MATCH";
 }
 
 function always(evaluation: Evaluation): Evaluate {
   return () => evaluation;
 }
 
-function listed(rule: FlagRule): Evaluate {
-  const entries = new Set(rule.whitelist);
-  const match = answer(rule, true, "TARGETING_MATCH");
-  const other = answer(rule, false, "DEFAULT");
-  const has = (value: string | undefined): boolean => value !== undefined && value !== "" && entries.has(value);
-  return ({ userId, symbol, system, sessionId }) =>
-    has(userId) || has(symbol) || has(system) || has(sessionId) ? match : other;
+/** An answer for those for whom the flag is on. `bucket` is the one that decided that, if one did. */
+type EvaluateOn = (context: EvaluationContext, nowMs: number, bucket?: number) => Evaluation;
+
+/** Makes what answers for those for whom the flag is on, for the reason for which it is. */
+function answerOn(rule: FlagRule): (reason: EvaluationReason) => EvaluateOn {
+  const { name, revision, bucketBy, salt, variants = [] } = rule;
+  const weighty = variants.filter(({ weight }) => weight > 0);
+  const only = weighty.length > 1 ? undefined : (weighty[0] ?? { name: "on", value: true });
+  if (only !== undefined) {
+    const { name: variant } = only;
+    const value = frozen(only.value);
+    return (reason) => {
+      const everyone = Object.freeze({ ...answer(rule, true, reason), variant, value });
+      return (_context, _nowMs, bucket) =>
+        bucket === undefined
+          ? everyone
+          : {
+              name,
+              enabled: true,
+              variant,
+              value,
+              reason,
+              errorCode: undefined,
+              bucket,
+              variantBucket: undefined,
+              killed: false,
+              revision,
+            };
+    };
+  }
+  const limits = variantLimits(weighty);
+  const forms = weighty.map((variant) => ({ variant: variant.name, value: frozen(variant.value) }));
+  const keyOf = KEYS[bucketBy];
+  const bucketOf = bucketing(salt, VARIANT_SEED);
+  const unknown = answer(rule, false, "ERROR", "TARGETING_KEY_MISSING");
+  return (given) => {
+    const reason = given === "STATIC" ? "SPLIT" : given;
+    return (context, _nowMs, bucket) => {
+      const key = keyOf(context);
+      if (key === undefined || key === "") return unknown;
+      const variantBucket = bucketOf(key);
+      let at = 0;
+      while (variantBucket >= (limits[at] ?? BUCKETS)) at++;
+      const { variant, value } = forms[at] as (typeof forms)[number];
+      return {
+        name,
+        enabled: true,
+        variant,
+        value,
+        reason,
+        errorCode: undefined,
+        bucket,
+        variantBucket,
+        killed: false,
+        revision,
+      };
+    };
+  };
 }
 
-function split(rule: FlagRule, share: (nowMs: number) => number): Evaluate {
+function listed(rule: FlagRule, on: EvaluateOn): Evaluate {
+  const entries = new Set(rule.whitelist);
+  const other = answer(rule, false, "DEFAULT");
+  const has = (value: string | undefined): boolean => value !== undefined && value !== "" && entries.has(value);
+  return (context, nowMs) => {
+    const { userId, symbol, system, sessionId } = context;
+    return has(userId) || has(symbol) || has(system) || has(sessionId) ? on(context, nowMs) : other;
+  };
+}
+
+function split(rule: FlagRule, share: (nowMs: number) => number, on: EvaluateOn): Evaluate {
   const { name, revision } = rule;
   const keyOf = KEYS[rule.bucketBy];
   const bucketOf = bucketing(rule.salt);
-  const everyone = answer(rule, true, "SPLIT");
   const nobody = answer(rule, false, "SPLIT");
   const unknown = answer(rule, false, "ERROR", "TARGETING_KEY_MISSING");
   return (context, nowMs) => {
     const limit = share(nowMs);
     const key = keyOf(context);
-    if (key === undefined || key === "") return limit === 0 ? nobody : limit === BUCKETS ? everyone : unknown;
+    if (key === undefined || key === "") {
+      return limit === 0 ? nobody : limit === BUCKETS ? on(context, nowMs) : unknown;
+    }
     const bucket = bucketOf(key);
-    const enabled = bucket < limit;
-    const variant = enabled ? "on" : "off";
-    return { name, enabled, variant, value: enabled, reason: "SPLIT", errorCode: undefined, bucket, revision };
+    if (bucket < limit) return on(context, nowMs, bucket);
+    return {
+      name,
+      enabled: false,
+      variant: "off",
+      value: false,
+      reason: "SPLIT",
+      errorCode: undefined,
+      bucket,
+      variantBucket: undefined,
+      killed: false,
+      revision,
+    };
   };
 }
 
@@ -165,13 +344,16 @@ function gradualShare(gradual: Gradual | undefined): (nowMs: number) => number {
   if (gradual === undefined) return () => 0;
   const initial = thousandths(gradual.initialPercentage);
   const target = thousandths(gradual.targetPercentage);
-  const { startTime, endTime } = gradual;
+  const { startTime, endTime, pausedAt } = gradual;
   if (startTime === undefined || endTime === undefined) return () => initial;
-  return (nowMs) => {
+  const running = (nowMs: number): number => {
     if (nowMs <= startTime) return initial;
     if (nowMs >= endTime) return target;
     return initial + Math.trunc(((target - initial) * (nowMs - startTime)) / (endTime - startTime));
   };
+  if (pausedAt === undefined) return running;
+  const held = running(pausedAt);
+  return () => held;
 }
 
 function answer(
@@ -179,8 +361,27 @@ function answer(
   enabled: boolean,
   reason: EvaluationReason,
   errorCode?: EvaluationErrorCode,
+  killed = false,
 ): Evaluation {
   const variant = enabled ? "on" : "off";
   // Frozen, because one answer is given to many callers.
-  return Object.freeze({ name, enabled, variant, value: enabled, reason, errorCode, bucket: undefined, revision });
+  return Object.freeze({
+    name,
+    enabled,
+    variant,
+    value: enabled,
+    reason,
+    errorCode,
+    bucket: undefined,
+    variantBucket: undefined,
+    killed,
+    revision,
+  });
+}
+
+/** The value, frozen in depth: it is given to many callers. */
+function frozen(value: Json): Json {
+  if (typeof value !== "object" || value === null) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
 }

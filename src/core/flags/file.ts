@@ -1,12 +1,13 @@
 import { HeliosError } from "../errors.ts";
 import { type JsonPath, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
-import { parseTime, printTime } from "../rfc3339.ts";
+import { parseTime } from "../rfc3339.ts";
 import { Mistake, parseFile } from "../source-file.ts";
 import { show } from "../violation.ts";
+import { type ConditionCompiler, conditionProblem } from "./condition.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
-import type { Gradual } from "./evaluate.ts";
 import { BUCKET_BYS, definitionViolation, nameViolation, STRATEGIES } from "./validate.ts";
+import { ON_STALES } from "./validate-staleness.ts";
 
 /** A flag as a file tells it. */
 export interface FileFlag {
@@ -16,18 +17,12 @@ export interface FileFlag {
   readonly updatedAt?: number;
 }
 
-/** A flag in the flags file's shape. */
-export interface FileEntry {
-  readonly enabled: boolean;
-  /** In lower case. */
-  readonly strategy: string;
-  readonly percentage?: number;
-  readonly whitelist?: readonly string[];
-  readonly gradual?: Readonly<Record<string, number | string>>;
-  readonly description: string;
-  readonly bucket_by?: string;
-  readonly salt?: string;
-  readonly updated_at?: string;
+/** A flags file that was read. */
+export interface FlagsFile {
+  readonly text: string;
+  readonly flags: readonly FileFlag[];
+  /** FLAGS_FILE_INVALID at that place. */
+  mistake(path: JsonPath, problem: string, expected: string): HeliosError;
 }
 
 const REQUIRED = ["enabled", "strategy"];
@@ -40,27 +35,37 @@ const KEYS = [
   "bucket_by",
   "salt",
   "bucketing_version",
+  "variants",
+  "condition",
+  "prerequisites",
+  "on_stale",
+  "max_staleness",
+  "killed",
   "updated_at",
 ];
-const GRADUAL_KEYS = ["initial_percentage", "target_percentage", "start_time", "end_time"];
+const GRADUAL_KEYS = ["initial_percentage", "target_percentage", "start_time", "end_time", "paused_at"];
+const VARIANT_KEYS = ["name", "weight", "value"];
 
 /**
  * Reads a flags file: a JSON object of flags by name, each with `enabled`, `strategy` in lower case and what else it
- * needs; an absent key has the default of a new flag. Everything is checked, so that a wrong file changes nothing.
+ * needs; an absent key has the default of a new flag. Everything is checked but what the flags need of each other, so
+ * that a wrong file changes nothing.
  *
  * @param file the name to give in errors.
  * @throws FLAGS_FILE_INVALID with the line and key of the first mistake.
  */
-export function parseFlagsFile(text: string, file: string): readonly FileFlag[] {
+export function parseFlagsFile(text: string, file: string, compileCondition?: ConditionCompiler): FlagsFile {
   const source = parseFile(text, file, fileInvalid);
+  const invalid: FlagsFile["mistake"] = (path, problem, expected) =>
+    fileInvalid(file, source.lineOf(path), pathText(path), problem, expected);
   try {
-    return Object.entries(objectAt(source.value, [], "an object of flags by name")).map(([name, entry]) =>
-      readFlag(name, entry),
-    );
+    const entries = Object.entries(objectAt(source.value, [], "an object of flags by name"));
+    const flags = entries.map(([name, entry]) => readFlag(name, entry, compileCondition));
+    return { text, flags, mistake: invalid };
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
     const { path, problem, expected } = error.violation;
-    throw fileInvalid(file, source.lineOf(path), pathText(path), problem, expected);
+    throw invalid(path, problem, expected);
   }
 }
 
@@ -76,26 +81,17 @@ export function fileInvalid(
   return HeliosError.of("FLAGS_FILE_INVALID", { file, line, key, problem, expected }, { cause });
 }
 
-/** The flags in the file's shape, by name; what has its default is left out. */
-export function flagsFileShape(flags: readonly FileFlag[]): Readonly<Record<string, FileEntry>> {
-  const byName = [...flags].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return Object.fromEntries(byName.map((flag) => [flag.name, fileEntry(flag)]));
-}
-
-/** Writes a flags file that `parseFlagsFile` reads back as the same flags. */
-export function printFlagsFile(flags: readonly FileFlag[]): string {
-  return `${JSON.stringify(flagsFileShape(flags), undefined, 2)}\n`;
-}
-
-function readFlag(name: string, value: unknown): FileFlag {
+function readFlag(name: string, value: unknown, compileCondition: ConditionCompiler | undefined): FileFlag {
   const badName = nameViolation(name);
   if (badName !== undefined) throw new Mistake({ ...badName, path: [name] });
   const entry = objectAt(value, [name], "an object with the flag's keys");
   checkKeys(entry, [name], KEYS, REQUIRED);
   const { enabled, percentage, whitelist, description, salt, bucketing_version, updated_at } = entry;
+  const { condition, prerequisites, killed } = entry;
   if (bucketing_version !== undefined && bucketing_version !== 1) {
     throw mistake([name, "bucketing_version"], bucketing_version, "1");
   }
+  if (killed !== undefined && typeof killed !== "boolean") throw mistake([name, "killed"], killed, "true or false");
   const fields = {
     enabled,
     strategy: wordAt(entry.strategy, [name, "strategy"], STRATEGIES),
@@ -105,13 +101,30 @@ function readFlag(name: string, value: unknown): FileFlag {
     description,
     bucketBy: wordAt(entry.bucket_by, [name, "bucket_by"], BUCKET_BYS),
     salt,
+    variants: readVariants(entry.variants, [name, "variants"]),
+    condition,
+    prerequisites,
+    onStale: wordAt(entry.on_stale, [name, "on_stale"], ON_STALES),
+    maxStalenessMs: durationAt(entry.max_staleness, [name, "max_staleness"]),
   };
   // The types are looked at by the validation, which tells them in the file's own words.
-  const definition = withFields(name, undefined, fields as FlagFields);
+  const definition = {
+    ...withFields(name, undefined, fields as FlagFields),
+    ...(killed ? { killed } : {}),
+  } as FlagDefinition;
   const wrong = definitionViolation(definition);
   if (wrong !== undefined) throw new Mistake({ ...wrong, path: [name, ...wrong.path] });
+  checkCondition(name, definition.condition, compileCondition);
   const updatedAt = timeAt(updated_at, [name, "updated_at"]);
   return { name, definition, ...(updatedAt === undefined ? {} : { updatedAt }) };
+}
+
+function checkCondition(name: string, condition: string | undefined, compile: ConditionCompiler | undefined): void {
+  const found = condition === undefined ? undefined : conditionProblem(condition, compile);
+  if (found === undefined) return;
+  const { message, expected, position } = found;
+  const problem = position === undefined ? message : `${position}: ${message}`;
+  throw new Mistake({ path: [name, "condition"], problem, expected });
 }
 
 function readGradual(value: unknown, path: JsonPath): unknown {
@@ -123,7 +136,19 @@ function readGradual(value: unknown, path: JsonPath): unknown {
     targetPercentage: entry.target_percentage,
     startTime: timeAt(entry.start_time, [...path, "start_time"]),
     endTime: timeAt(entry.end_time, [...path, "end_time"]),
+    pausedAt: timeAt(entry.paused_at, [...path, "paused_at"]),
   };
+}
+
+function readVariants(value: unknown, path: JsonPath): unknown {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) throw mistake(path, value, "a list of variants");
+  return value.map((variant, index) => {
+    const entry = objectAt(variant, [...path, index], "an object with name, weight and value");
+    checkKeys(entry, [...path, index], VARIANT_KEYS, ["name", "weight"]);
+    const { name, weight, value: payload = true } = entry;
+    return { name, weight, value: payload };
+  });
 }
 
 function checkKeys(entry: object, path: JsonPath, known: readonly string[], required: readonly string[]): void {
@@ -155,6 +180,16 @@ function timeAt(value: unknown, path: JsonPath): number | undefined {
   return time;
 }
 
+const DURATION = /^(\d{1,9})(?:\.(\d{1,3}))?s$/;
+
+function durationAt(value: unknown, path: JsonPath): number | undefined {
+  if (value === undefined) return undefined;
+  const match = typeof value === "string" ? DURATION.exec(value) : null;
+  if (match === null) throw mistake(path, value, 'seconds with at most three decimals, such as "30s" or "1.5s"');
+  const [, seconds, fraction = ""] = match;
+  return Number(seconds) * 1000 + Number(fraction.padEnd(3, "0"));
+}
+
 function objectAt(value: unknown, path: JsonPath, expected: string): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw mistake(path, value, expected);
   return value as Readonly<Record<string, unknown>>;
@@ -162,33 +197,4 @@ function objectAt(value: unknown, path: JsonPath, expected: string): Readonly<Re
 
 function mistake(path: JsonPath, value: unknown, expected: string): Mistake {
   return new Mistake({ path, problem: `${show(value)} is not allowed`, expected });
-}
-
-function fileEntry({ name, definition, updatedAt }: FileFlag): FileEntry {
-  const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
-  return {
-    enabled,
-    strategy: strategy.toLowerCase(),
-    ...(strategy === "PERCENTAGE" || percentage !== 0 ? { percentage } : {}),
-    ...(strategy === "WHITELIST" || whitelist.length > 0 ? { whitelist } : {}),
-    ...(gradual === undefined ? {} : { gradual: gradualEntry(gradual) }),
-    description,
-    ...(bucketBy === "SESSION_ID" ? {} : { bucket_by: bucketBy.toLowerCase() }),
-    ...(salt === name ? {} : { salt }),
-    ...(updatedAt === undefined ? {} : { updated_at: printTime(updatedAt) }),
-  };
-}
-
-function gradualEntry({
-  initialPercentage,
-  targetPercentage,
-  startTime,
-  endTime,
-}: Gradual): NonNullable<FileEntry["gradual"]> {
-  return {
-    initial_percentage: initialPercentage,
-    target_percentage: targetPercentage,
-    ...(startTime === undefined ? {} : { start_time: printTime(startTime) }),
-    ...(endTime === undefined ? {} : { end_time: printTime(endTime) }),
-  };
 }

@@ -2,25 +2,40 @@ import type { By } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { Collection, type Delta } from "../store/collection.ts";
+import type { Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
-import { DEFAULT_FLAGS } from "./defaults.ts";
-import { type Flag, type FlagDefinition, type FlagFields, flagDelta, flagNotFound, withFields } from "./definition.ts";
+import type { ConditionCompiler } from "./condition.ts";
+import {
+  type Flag,
+  type FlagDefinition,
+  type FlagFields,
+  flagDelta,
+  flagNotFound,
+  killedOff,
+  withFields,
+} from "./definition.ts";
 import { type Evaluation, type EvaluationContext, missingFlag } from "./evaluate.ts";
-import { type FileEntry, fileInvalid, flagsFileShape } from "./file.ts";
+import { type Explanation, explain } from "./explain.ts";
+import { type FileEntry, flagsFileShape } from "./file-entry.ts";
+import type { Follower } from "./follow-file.ts";
 import {
   type EnableOptions,
   enabled,
   type GradualOptions,
+  paused,
+  resumed,
   type WhitelistOptions,
   withEntries,
   withGradual,
   withoutEntries,
   withPercentage,
 } from "./operations.ts";
-import { differences, type ReloadOptions, type ReloadResult, readFlagsFile } from "./reload.ts";
+import { createFlagPast } from "./past.ts";
+import type { ReloadOptions, ReloadResult } from "./reload.ts";
+import { pastScene, type Scene } from "./scene.ts";
+import { createFlagSource } from "./source.ts";
 import { checkContext, entriesViolation, percentageViolation } from "./validate.ts";
 import { createFlagView } from "./view.ts";
 import { createFlagWriter } from "./write.ts";
@@ -34,6 +49,10 @@ export interface FlagsDeps {
   readonly readFile: () => Promise<string | undefined>;
   /** The flags file's name in messages. */
   readonly fileName: string;
+  /** Reloads a changed file by itself, in that mode, while the flags are open. Absent: only when asked. */
+  readonly followFile?: "MERGE" | "REPLACE" | undefined;
+  /** Compiles the conditions of flags. Absent: flags with a condition are refused, and those that are stored are off. */
+  readonly compileCondition?: ConditionCompiler | undefined;
 }
 
 export interface AllowMissing {
@@ -41,11 +60,32 @@ export interface AllowMissing {
   readonly allowMissing?: boolean | undefined;
 }
 
+export interface DisableOptions {
+  /** Nothing but `enable` with a reason brings the flag back then. Default false. */
+  readonly kill?: boolean | undefined;
+}
+
+export interface RevertOptions {
+  /** Bring a flag back that was deleted since. Default false: FLAG_DELETED. */
+  readonly revive?: boolean | undefined;
+}
+
+/** Answers for one context, at one time and revision. */
+export interface Evaluations {
+  readonly evaluations: readonly Evaluation[];
+  readonly revision: number;
+}
+
 /**
  * The feature flags. Every mutation resolves to the flag at its new revision once it is durable; one that would change
  * nothing writes nothing and resolves to the flag as it is. All of them can reject with ARGUMENT_INVALID, ETAG_MISMATCH
  * (where `by.etag` is given) and STORE_UNAVAILABLE; those that take `allowMissing` with FLAG_NOT_FOUND without it, and
- * with FLAG_DELETED with it where the name was deleted.
+ * with FLAG_DELETED with it where the name was deleted; those that enable a flag with FLAG_KILLED where it was killed;
+ * those that set conditions or prerequisites with FLAG_CONDITION_INVALID, FLAG_PREREQUISITE_MISSING and
+ * FLAG_PREREQUISITE_CYCLE.
+ *
+ * `asOf` evaluates over the flags as they were at that revision of the store, and at the time at which it was made:
+ * FLAG_REVISION_UNAVAILABLE where one or the other is not known any more, or is yet to come.
  */
 export interface Flags {
   /** Tells of flags and their changes; a deleted flag is gone. */
@@ -60,16 +100,25 @@ export interface Flags {
   list(): readonly Flag[];
   /** Sets the fields that are given. FLAG_NOT_FOUND. */
   update(name: string, fields: FlagFields, by?: By): Promise<Flag>;
-  /** Resolves to the flag as it was and the revision of the deletion. The name is kept back. FLAG_NOT_FOUND. */
+  /**
+   * Resolves to the flag as it was and the revision of the deletion. The name is kept back; a killed flag stays killed
+   * when it is taken again. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS.
+   */
   delete(name: string, by?: By): Promise<{ readonly flag: Flag; readonly revision: number }>;
-  /** Switches the flag on, with its own strategy or a new one. */
+  /** Switches the flag on, with its own strategy or a new one. A killed one only where `by` says why: FLAG_KILLED. */
   enable(name: string, options?: EnableOptions, by?: By): Promise<Flag>;
   /** Switches the flag off and keeps its strategy. FLAG_NOT_FOUND. */
-  disable(name: string, by?: By): Promise<Flag>;
+  disable(name: string, by?: By, options?: DisableOptions): Promise<Flag>;
+  /** Makes the flag what it was at that revision. FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED. */
+  revert(name: string, toRevision: number, by?: By, options?: RevertOptions): Promise<Flag>;
   /** Switches the flag on for a share of traffic. */
   setPercentage(name: string, percentage: number, options?: AllowMissing, by?: By): Promise<Flag>;
   /** Switches the flag on for a share that moves with time. */
   setGradual(name: string, options: GradualOptions, by?: By): Promise<Flag>;
+  /** Holds the share of a schedule where it is now. FLAG_NOT_FOUND, FLAG_NOT_SCHEDULED. */
+  pauseGradual(name: string, by?: By): Promise<Flag>;
+  /** Lets it move on, with what was left of its time. FLAG_NOT_FOUND, FLAG_NOT_SCHEDULED. */
+  resumeGradual(name: string, by?: By): Promise<Flag>;
   /**
    * Adds to the whitelist and switches to it, or not: see `WhitelistOptions`. `strategyChanged` says whether the
    * strategy was another one before, or the flag is new.
@@ -84,11 +133,13 @@ export interface Flags {
   removeFromWhitelist(name: string, entries: readonly string[], by?: By): Promise<Flag>;
   /** FLAG_NOT_FOUND. No I/O. */
   evaluate(name: string, context?: EvaluationContext): Evaluation;
+  /** FLAG_NOT_FOUND where there was no such flag then. */
+  evaluateAsOf(name: string, context: EvaluationContext, asOf: number): Promise<Evaluation>;
   /** One answer for each name, or for all flags by name, at one time and revision; an unknown name is an answer too. */
-  evaluateMany(
-    names: readonly string[] | "all",
-    context?: EvaluationContext,
-  ): { readonly evaluations: readonly Evaluation[]; readonly revision: number };
+  evaluateMany(names: readonly string[] | "all", context?: EvaluationContext): Evaluations;
+  evaluateManyAsOf(names: readonly string[] | "all", context: EvaluationContext, asOf: number): Promise<Evaluations>;
+  /** Why the flag answers as it does, or did. FLAG_NOT_FOUND. */
+  explain(name: string, context?: EvaluationContext, asOf?: number): Promise<Explanation>;
   /** FLAG_NOT_FOUND. No I/O. */
   isEnabled(name: string, context?: EvaluationContext): boolean;
   /** Reads the flags file again. FLAGS_FILE_INVALID, also where there is no file; nothing is changed then. */
@@ -100,20 +151,39 @@ export interface Flags {
     name: string,
     options: { readonly limit: number; readonly beforeRevision?: number | undefined },
   ): Promise<readonly Delta<FlagDefinition>[]>;
+  /** Ends the following of the file. */
+  close(): Promise<void>;
 }
 
-export function createFlags({ feed, clock, log, readFile, fileName }: FlagsDeps): Flags {
-  const view = createFlagView(feed, log);
-  const writer = createFlagWriter(view);
-  const { hub, get, list, compiled } = view;
-  // There while a first start is filling the store, so that the next one completes what a crash cut short.
-  const filling = new Collection<Record<string, never>>(feed, "flag-setup/");
+export function createFlags(deps: FlagsDeps): Flags {
+  const { feed, clock, log, compileCondition } = deps;
+  const view = createFlagView(feed, log, compileCondition);
+  const writer = createFlagWriter(view, compileCondition);
+  const past = createFlagPast(feed, view);
+  const source = createFlagSource({ ...deps, compileCondition, view, writer });
+  const { hub, get, list, find, compiled, condition } = view;
+  let follower: Follower | undefined;
 
   const evaluate = (name: string, context: EvaluationContext = {}): Evaluation => {
     checkContext(context);
     const flag = compiled(name);
     if (flag === undefined) throw flagNotFound(name);
     return flag.evaluate(context, clock.now());
+  };
+
+  /** The names are those that will be asked for. */
+  const sceneOf = (names: readonly string[], asOf: number | undefined): Scene | Promise<Scene> => {
+    if (asOf === undefined) return { revision: feed.revision, nowMs: clock.now(), find, compiled, condition };
+    past.check("as_of_revision", asOf);
+    return pastScene(past, names, asOf, compileCondition);
+  };
+
+  const explained = async (name: string, context: EvaluationContext, asOf?: number): Promise<Explanation> => {
+    checkContext(context);
+    const scene = await sceneOf([name], asOf);
+    const [flag, ready] = [scene.find(name), scene.compiled(name)];
+    if (flag !== undefined && ready !== undefined) return explain(scene, flag, ready, context);
+    throw asOf === undefined ? flagNotFound(name) : HeliosError.of("FLAG_NOT_FOUND", { name, as_of_revision: asOf });
   };
 
   return {
@@ -123,30 +193,39 @@ export function createFlags({ feed, clock, log, readFile, fileName }: FlagsDeps)
     evaluate,
 
     async start() {
-      if (view.collection.size > 0 && filling.size === 0) return;
-      const file = await readFlagsFile(readFile, fileName);
-      const from = file === undefined ? "the built-in defaults" : fileName;
-      const flags = file ?? DEFAULT_FLAGS;
-      const cause = { action: "InstallFlags", reason: `first start, from ${from}` };
-      await filling.change("first-start", cause, () => ({}));
-      for (const { name, definition } of flags) {
-        await view.collection.change(name, cause, (current) => (current === undefined ? definition : undefined));
-      }
-      await filling.remove("first-start", cause);
-      log("flags", "info", "flags installed", { count: flags.length, from });
+      await source.fill();
+      if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
     },
 
     create: async (name, fields, { revive = false } = {}, by) =>
       writer.create(name, withFields(name, undefined, fields), revive, by),
 
-    update: (name, fields, by) => writer.change(name, "UpdateFlag", by, (flag) => withFields(name, flag, fields)),
+    async update(name, fields, by) {
+      const write = (): Promise<Flag> =>
+        writer.change(name, "UpdateFlag", by, (flag) => withFields(name, flag, fields));
+      return fields.prerequisites === undefined ? write() : writer.alone(write);
+    },
 
     delete: (name, by) => writer.remove(name, by),
 
-    enable: (name, options = {}, by) =>
-      writer.changeOrCreate(name, "EnableFlag", by, options.allowMissing, (flag) => enabled(name, flag, options)),
+    async revert(name, toRevision, by, { revive = false } = {}) {
+      past.check("to_revision", toRevision);
+      const was = await past.at(name, toRevision);
+      if (was === "not yet" && view.collection.get(name) === undefined) throw flagNotFound(name);
+      if (typeof was !== "string") return writer.restore(name, was.record, revive, by);
+      const problem = was === "deleted" ? "it was deleted" : "it was created later";
+      throw HeliosError.of("FLAG_ABSENT_AT_REVISION", { name, revision: toRevision, problem });
+    },
 
-    disable: (name, by) => writer.change(name, "DisableFlag", by, (flag) => withFields(name, flag, { enabled: false })),
+    enable: (name, options = {}, by) =>
+      writer.changeOrCreate(name, "EnableFlag", by, options.allowMissing, (flag) =>
+        enabled(name, flag, options, Boolean(by?.reason?.trim())),
+      ),
+
+    disable: (name, by, { kill = false } = {}) =>
+      writer.change(name, "DisableFlag", by, (flag) =>
+        kill ? killedOff(flag) : withFields(name, flag, { enabled: false }),
+      ),
 
     async setPercentage(name, percentage, options = {}, by) {
       refuse(percentageViolation(["percentage"], percentage));
@@ -160,6 +239,16 @@ export function createFlags({ feed, clock, log, readFile, fileName }: FlagsDeps)
       return writer.changeOrCreate(name, "SetGradual", by, options.allowMissing, (flag) =>
         withGradual(name, flag, options, now),
       );
+    },
+
+    async pauseGradual(name, by) {
+      const now = clock.now();
+      return writer.change(name, "PauseGradual", by, (flag) => paused(name, flag, now));
+    },
+
+    async resumeGradual(name, by) {
+      const now = clock.now();
+      return writer.change(name, "ResumeGradual", by, (flag) => resumed(name, flag, now));
     },
 
     async addToWhitelist(name, entries, options = {}, by) {
@@ -178,6 +267,8 @@ export function createFlags({ feed, clock, log, readFile, fileName }: FlagsDeps)
       return writer.change(name, "RemoveFromWhitelist", by, (flag) => withoutEntries(name, flag, entries));
     },
 
+    evaluateAsOf: async (name, context, asOf) => (await explained(name, context, asOf)).evaluation,
+
     evaluateMany(names, context = {}) {
       checkContext(context);
       const now = clock.now();
@@ -186,26 +277,23 @@ export function createFlags({ feed, clock, log, readFile, fileName }: FlagsDeps)
       return { evaluations, revision: feed.revision };
     },
 
+    async evaluateManyAsOf(names, context, asOf) {
+      checkContext(context);
+      // Those that were deleted since are still known by their tombstones.
+      const asked = names === "all" ? view.collection.list().map(({ name }) => name) : names;
+      const scene = await sceneOf(asked, asOf);
+      const there = names === "all" ? asked.filter((name) => scene.find(name) !== undefined) : asked;
+      const evaluations = there.map(
+        (name) => scene.compiled(name)?.evaluate(context, scene.nowMs) ?? missingFlag(name),
+      );
+      return { evaluations, revision: scene.revision };
+    },
+
+    explain: (name, context = {}, asOf) => explained(name, context, asOf),
+
     isEnabled: (name, context) => evaluate(name, context).enabled,
 
-    async reload({ mode = "MERGE", dryRun = false } = {}, by) {
-      if (mode !== "MERGE" && mode !== "REPLACE") {
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "mode", problem: `${mode} is neither MERGE nor REPLACE` });
-      }
-      const file = await readFlagsFile(readFile, fileName);
-      if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
-      const passedOver = file.map(({ name }) => name).filter(view.isDeleted);
-      const planned = differences(
-        list(),
-        file.filter(({ name }) => !passedOver.includes(name)),
-        mode,
-      );
-      if (!dryRun) for (const difference of planned) await writer.apply(difference, by);
-      if (passedOver.length > 0) {
-        log("flags", "warn", "flags in the file stay deleted", { names: passedOver, fileName });
-      }
-      return { differences: planned, passedOver, revision: feed.revision };
-    },
+    reload: (options = {}, by) => source.reload(options, by),
 
     export() {
       const flags = list().map(({ name, record, updateTime }) => ({ name, definition: record, updatedAt: updateTime }));
@@ -216,5 +304,7 @@ export function createFlags({ feed, clock, log, readFile, fileName }: FlagsDeps)
       if (view.collection.get(name) === undefined) throw flagNotFound(name);
       return (await view.collection.history(name, limit, beforeRevision)).map(flagDelta);
     },
+
+    close: async () => follower?.close(),
   };
 }

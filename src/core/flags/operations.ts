@@ -1,6 +1,6 @@
 import { HeliosError } from "../errors.ts";
 import { refuse } from "../violation.ts";
-import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
+import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./definition.ts";
 import { type Strategy, shareAt } from "./evaluate.ts";
 import { percentageViolation } from "./validate.ts";
 
@@ -15,10 +15,17 @@ export interface EnableOptions {
   readonly allowMissing?: boolean | undefined;
 }
 
-export function enabled(name: string, flag: FlagDefinition | undefined, options: EnableOptions): FlagDefinition {
+/** `liftsKill`: a killed flag comes back, too. */
+export function enabled(
+  name: string,
+  flag: FlagDefinition | undefined,
+  options: EnableOptions,
+  liftsKill: boolean,
+): FlagDefinition {
   const { strategy, enabled: on = true } = options;
   const own = on && flag?.strategy === "ALL_OFF" ? "ALL_ON" : flag?.strategy;
-  return withFields(name, flag, { ...strategyField(strategy ?? own), enabled: on });
+  const base = on && liftsKill && flag !== undefined ? withoutKill(flag) : flag;
+  return withFields(name, base, { ...strategyField(strategy ?? own), enabled: on });
 }
 
 export function withPercentage(name: string, flag: FlagDefinition | undefined, percentage: number): FlagDefinition {
@@ -54,6 +61,39 @@ export function withGradual(
   }
   const gradual = { initialPercentage, targetPercentage, startTime, endTime };
   return withFields(name, flag, { enabled: true, strategy: "GRADUAL", gradual });
+}
+
+/** The schedule stopped: the share stays where it is now. One that is paused stays as it is. FLAG_NOT_SCHEDULED. */
+export function paused(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
+  const { gradual, endTime } = scheduleOf(name, flag, "pause");
+  if (gradual.pausedAt !== undefined) return flag;
+  if (nowMs >= endTime) throw notScheduled(name, "pause", "it has arrived");
+  return withFields(name, flag, { gradual: { ...gradual, pausedAt: nowMs } });
+}
+
+/**
+ * The schedule going on from where it was paused, with what was left of its time. A pause that ends before the start
+ * moves nothing. One that is not paused stays as it is. FLAG_NOT_SCHEDULED.
+ */
+export function resumed(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
+  const { gradual, startTime, endTime } = scheduleOf(name, flag, "resume");
+  const { pausedAt, ...schedule } = gradual;
+  if (pausedAt === undefined) return flag;
+  const lost = pausedAt < startTime ? Math.max(0, nowMs - startTime) : nowMs - pausedAt;
+  return withFields(name, flag, { gradual: { ...schedule, startTime: startTime + lost, endTime: endTime + lost } });
+}
+
+function scheduleOf(name: string, { strategy, gradual }: FlagDefinition, operation: string) {
+  if (strategy !== "GRADUAL" || gradual === undefined) {
+    throw notScheduled(name, operation, `its strategy is ${strategy}`);
+  }
+  const { startTime, endTime } = gradual;
+  if (startTime === undefined || endTime === undefined) throw notScheduled(name, operation, "it has no times");
+  return { gradual, startTime, endTime };
+}
+
+function notScheduled(name: string, operation: string, problem: string): HeliosError {
+  return HeliosError.of("FLAG_NOT_SCHEDULED", { name, operation, problem });
 }
 
 export interface WhitelistOptions {

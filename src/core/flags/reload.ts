@@ -1,6 +1,10 @@
 import { messageOf } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import { show } from "../violation.ts";
+import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
-import { type FileFlag, fileInvalid, parseFlagsFile } from "./file.ts";
+import { type FlagsFile, fileInvalid, parseFlagsFile } from "./file.ts";
+import { inOrderOfNeed } from "./prerequisites.ts";
 
 export interface ReloadOptions {
   /** What becomes of flags that the file does not name: MERGE, the default, leaves them; REPLACE deletes them. */
@@ -23,38 +27,90 @@ export interface ReloadResult {
   readonly differences: readonly FlagDifference[];
   /** Names in the file that were deleted from the store: they stay deleted until they are created with `revive`. */
   readonly passedOver: readonly string[];
+  /** Killed flags of which the file says otherwise: they stay as they are until they are enabled with a reason. */
+  readonly stillKilled: readonly string[];
   /** The store's revision afterwards. */
   readonly revision: number;
+}
+
+/** What a reload would do. */
+export interface ReloadPlan {
+  /** In the order to make them in: what a flag needs comes before it, and what is deleted last. */
+  readonly differences: readonly FlagDifference[];
+  readonly passedOver: readonly string[];
+  readonly stillKilled: readonly string[];
 }
 
 /** Reads and parses the flags file; undefined where there is none. Rejects with FLAGS_FILE_INVALID. */
 export async function readFlagsFile(
   readFile: () => Promise<string | undefined>,
   fileName: string,
-): Promise<readonly FileFlag[] | undefined> {
+  compileCondition: ConditionCompiler | undefined,
+): Promise<FlagsFile | undefined> {
   let text: string | undefined;
   try {
     text = await readFile();
   } catch (error) {
     throw fileInvalid(fileName, 0, "(file)", `cannot be read: ${messageOf(error)}`, "a file that can be read", error);
   }
-  return text === undefined ? undefined : parseFlagsFile(text, fileName);
+  return text === undefined ? undefined : parseFlagsFile(text, fileName, compileCondition);
 }
 
-/** What has to change so that the flags are as the file says; by name. */
-export function differences(
+/**
+ * What has to change so that the flags are as the file says. FLAGS_FILE_INVALID where a flag would need one that is not
+ * there then, or itself.
+ */
+export function planReload(
   flags: readonly Flag[],
-  file: readonly FileFlag[],
+  isDeleted: (name: string) => boolean,
+  file: FlagsFile,
   mode: "MERGE" | "REPLACE",
-): readonly FlagDifference[] {
+): ReloadPlan {
   const present = new Map(flags.map(({ name, record }) => [name, record]));
+  const named = new Map(file.flags.map(({ name, definition }) => [name, definition]));
+  const passedOver = [...named.keys()].filter(isDeleted);
+  const stillKilled: string[] = [];
   const found: FlagDifference[] = [];
-  for (const { name, definition: after } of file) {
+  const result = new Map(present);
+  const plan = (name: string, before: FlagDefinition | undefined, after: FlagDefinition | undefined): void => {
+    if (before?.killed && !after?.killed) {
+      stillKilled.push(name);
+      return;
+    }
+    found.push({ name, ...(before && { before }), ...(after && { after }) });
+    if (after === undefined) result.delete(name);
+    else result.set(name, after);
+  };
+  for (const [name, after] of named) {
     const before = present.get(name);
-    present.delete(name);
-    if (before === undefined) found.push({ name, after });
-    else if (!sameDefinition(before, after)) found.push({ name, before, after });
+    if (!isDeleted(name) && (before === undefined || !sameDefinition(before, after))) plan(name, before, after);
   }
-  if (mode === "REPLACE") for (const [name, before] of present) found.push({ name, before });
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
+  const turns = new Map(checkNeeds(result, present, file).map((name, turn) => [name, turn]));
+  const turn = ({ name }: FlagDifference): number => turns.get(name) ?? turns.size;
+  const differences = found.sort((a, b) => turn(a) - turn(b) || (a.name < b.name ? -1 : 1));
+  return { differences, passedOver, stillKilled: stillKilled.sort() };
+}
+
+/**
+ * Refuses flags that would begin to need one that is not there, or would need themselves; else tells the order in which
+ * each comes after what it needs.
+ */
+function checkNeeds(
+  result: ReadonlyMap<string, FlagDefinition>,
+  present: ReadonlyMap<string, FlagDefinition>,
+  file: FlagsFile,
+): readonly string[] {
+  for (const [name, { prerequisites = [] }] of result) {
+    for (const [index, needed] of prerequisites.entries()) {
+      if (result.has(needed) || (present.get(name)?.prerequisites?.includes(needed) && !present.has(needed))) continue;
+      const guess = nearest(needed, [...result.keys()]);
+      const expected = guess === undefined ? "a flag that is there" : `"${guess}"`;
+      throw file.mistake([name, "prerequisites", index], `there would be no flag ${show(needed)}`, expected);
+    }
+  }
+  const { order, cycle } = inOrderOfNeed([...result.keys()], (name) => result.get(name)?.prerequisites ?? []);
+  if (cycle === undefined) return order;
+  const at = cycle.find((name) => file.flags.some((flag) => flag.name === name)) ?? "";
+  throw file.mistake([at, "prerequisites"], `closes the cycle ${cycle.join(" -> ")}`, "no way back to itself");
 }

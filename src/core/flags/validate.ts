@@ -4,6 +4,8 @@ import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
 import { refuse, show, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
 import type { BucketBy, EvaluationContext, Strategy } from "./evaluate.ts";
+import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
+import { prerequisitesViolation, variantsViolation } from "./validate-targets.ts";
 
 export const STRATEGIES = [
   "ALL_ON",
@@ -17,6 +19,7 @@ export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const
 const WHITELIST_LIMIT = 10_000;
 const ENTRY_LIMIT = 256;
 const DESCRIPTION_LIMIT = 1024;
+const CONDITION_LIMIT = 2048;
 
 /** The first rule that a flag's name breaks. */
 export function nameViolation(name: unknown): Violation | undefined {
@@ -27,6 +30,7 @@ export function nameViolation(name: unknown): Violation | undefined {
 /** The first rule that a definition breaks. It looks at the types too: the values may come from anywhere. */
 export function definitionViolation(definition: FlagDefinition): Violation | undefined {
   const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
+  const { variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
   return (
     (typeof enabled === "boolean" ? undefined : violation(["enabled"], enabled, "true or false")) ??
     oneOf(["strategy"], strategy, STRATEGIES) ??
@@ -36,6 +40,15 @@ export function definitionViolation(definition: FlagDefinition): Violation | und
     text(["description"], description, DESCRIPTION_LIMIT) ??
     oneOf(["bucket_by"], bucketBy, BUCKET_BYS) ??
     text(["salt"], salt, NAME_LIMIT) ??
+    variantsViolation(variants) ??
+    (condition === undefined ? undefined : text(["condition"], condition, CONDITION_LIMIT)) ??
+    prerequisitesViolation(prerequisites) ??
+    (onStale === undefined ? undefined : oneOf(["on_stale"], onStale, ON_STALES)) ??
+    stalenessViolation(onStale, maxStalenessMs) ??
+    (killed === undefined || killed === true ? undefined : violation(["killed"], killed, "true, or nothing")) ??
+    (killed && enabled
+      ? { path: ["enabled"], problem: "true, and the flag is killed", expected: "false while killed is true" }
+      : undefined) ??
     (strategy === "GRADUAL" && gradual === undefined
       ? {
           path: ["gradual"],
@@ -107,13 +120,17 @@ function isTextOrAbsent(value: unknown): boolean {
 function gradualViolation(gradual: unknown): Violation | undefined {
   if (gradual === undefined) return undefined;
   if (typeof gradual !== "object" || gradual === null) return violation(["gradual"], gradual, "a schedule");
-  const { initialPercentage, targetPercentage, startTime, endTime } = gradual as Record<string, unknown>;
+  const { initialPercentage, targetPercentage, startTime, endTime, pausedAt } = gradual as Record<string, unknown>;
   return (
     percentageViolation(["gradual", "initial_percentage"], initialPercentage) ??
     percentageViolation(["gradual", "target_percentage"], targetPercentage) ??
     timeViolation(["gradual", "start_time"], startTime) ??
     timeViolation(["gradual", "end_time"], endTime) ??
-    orderViolation(startTime, endTime)
+    orderViolation(startTime, endTime) ??
+    timeViolation(["gradual", "paused_at"], pausedAt) ??
+    (pausedAt !== undefined && startTime === undefined
+      ? { path: ["gradual", "paused_at"], problem: "without times", expected: "start_time and end_time beside it" }
+      : undefined)
   );
 }
 

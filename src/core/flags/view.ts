@@ -2,8 +2,10 @@ import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { Hub } from "../watch/hub.ts";
+import { createFlagCompiler } from "./compile.ts";
+import type { ConditionCompiler } from "./condition.ts";
 import { asFlag, type Flag, type FlagDefinition, type FlagRecord, flagDelta, flagNotFound } from "./definition.ts";
-import { type CompiledFlag, compileFlag } from "./evaluate.ts";
+import type { CompiledFlag, Condition } from "./evaluate.ts";
 
 /** The flags as the feed tells them; nobody beyond it sees a tombstone. */
 export interface FlagView {
@@ -15,14 +17,21 @@ export interface FlagView {
   /** By name. */
   list(): readonly Flag[];
   isDeleted(name: string): boolean;
+  /** Undefined: there is no such flag. */
+  find(name: string): Flag | undefined;
   /** Ready for evaluation; compiled once per revision. Undefined: there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
+  /** The flag's condition, ready; undefined: it has none, or it cannot be read. */
+  condition(name: string): Condition | undefined;
+  /** The names of those that need it directly; by name. */
+  dependentsOf(name: string): readonly string[];
 }
 
 /** Before the feed is started. */
-export function createFlagView(feed: Feed, log: Log): FlagView {
+export function createFlagView(feed: Feed, log: Log, compileCondition?: ConditionCompiler): FlagView {
   const collection = new Collection<FlagRecord>(feed, "flag/");
-  const compiled = new Map<string, CompiledFlag>();
+  const find = (name: string): Flag | undefined => asFlag(collection.get(name));
+  const compiler = createFlagCompiler(find, compileCondition, log);
 
   const list = (): readonly Flag[] =>
     collection
@@ -41,7 +50,7 @@ export function createFlagView(feed: Feed, log: Log): FlagView {
 
   collection.onChange((delta) => {
     const { name, revision, cause } = delta;
-    compiled.delete(name);
+    compiler.forget(name);
     log("flags", "info", "flag changed", { name, revision, ...cause });
     hub.publish(flagDelta(delta));
   });
@@ -50,20 +59,18 @@ export function createFlagView(feed: Feed, log: Log): FlagView {
     collection,
     hub,
     list,
+    find,
     get(name) {
-      const flag = asFlag(collection.get(name));
+      const flag = find(name);
       if (flag === undefined) throw flagNotFound(name);
       return flag;
     },
-    isDeleted: (name) => collection.get(name) !== undefined && asFlag(collection.get(name)) === undefined,
-    compiled(name) {
-      const known = compiled.get(name);
-      if (known !== undefined) return known;
-      const flag = asFlag(collection.get(name));
-      if (flag === undefined) return undefined;
-      const fresh = compileFlag({ ...flag.record, name, revision: flag.revision });
-      compiled.set(name, fresh);
-      return fresh;
-    },
+    isDeleted: (name) => collection.get(name) !== undefined && find(name) === undefined,
+    compiled: compiler.compiled,
+    condition: compiler.condition,
+    dependentsOf: (name) =>
+      list()
+        .filter(({ record }) => record.prerequisites?.includes(name))
+        .map((flag) => flag.name),
   };
 }

@@ -7,10 +7,14 @@ import { describeChange, type Told } from "./describe.ts";
 import type { EventSource } from "./events.ts";
 
 const FLAG: readonly Told<FlagDefinition>[] = [
-  { label: "", of: ({ enabled }) => (enabled ? "on" : "off") },
+  { label: "", of: ({ enabled, killed }) => (killed ? "killed" : enabled ? "on" : "off") },
   { label: "", of: ({ strategy }) => strategy },
   { label: "", of: ({ strategy, percentage }) => (strategy === "PERCENTAGE" ? `${percentage} %` : undefined) },
   { label: "", of: ({ strategy, gradual }) => (strategy === "GRADUAL" && gradual ? schedule(gradual) : undefined) },
+  { label: "schedule", of: ({ gradual }) => (gradual?.pausedAt === undefined ? undefined : "paused") },
+  { label: "variants", of: ({ variants }) => variants?.map(({ name, weight }) => `${name} ${weight}`).join(" ") },
+  { label: "if", of: ({ condition }) => condition },
+  { label: "needs", of: ({ prerequisites }) => prerequisites?.join(" ") },
   { label: "whitelist", of: ({ whitelist }) => (whitelist.length === 0 ? undefined : `${whitelist.length} entries`) },
 ];
 

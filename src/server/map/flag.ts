@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { type FieldMask, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   BucketBy,
@@ -10,10 +10,15 @@ import {
   FlagSchema,
   type Gradual as GradualMessage,
   type GradualSchema,
+  OnStale,
   Reason,
   Strategy,
+  type Variant as VariantMessage,
+  type VariantSchema,
 } from "../../../gen/helios/v1/flag_pb.ts";
 import {
+  ExplainedStep,
+  type ExplainFlagResponseSchema,
   type FlagDifferenceSchema,
   type FlagHistoryEntrySchema,
   ReloadMode,
@@ -24,16 +29,28 @@ import {
   type Delta,
   type Evaluation,
   type EvaluationContext,
+  type Explanation,
   type Flag,
   type FlagDefinition,
   type FlagDifference,
   type FlagFields,
   type Gradual,
   HeliosError,
+  type Json,
+  messageOf,
   type ReloadOptions,
   shareAt,
+  type Variant,
 } from "../../core/index.ts";
-import { fromTimestamp, toCause, toOptionalTimestamp, toTimestamp } from "./common.ts";
+import {
+  fromDuration,
+  fromTimestamp,
+  type JsonValue,
+  toCause,
+  toDuration,
+  toOptionalTimestamp,
+  toTimestamp,
+} from "./common.ts";
 
 /** A flag as it is stored; `nowMs` decides the share in force. */
 export function toFlag(flag: Flag, nowMs: number): FlagMessage {
@@ -80,17 +97,29 @@ export function fromContext(message: EvaluationContextMessage | undefined): Eval
 }
 
 export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
-  const { name, enabled, variant, value, reason, errorCode, bucket, revision } = evaluation;
+  const { name, enabled, variant, value, reason, errorCode, bucket, variantBucket, killed, revision } = evaluation;
   return create(EvaluationSchema, {
     name,
     enabled,
     variant,
-    value: toBoolValue(value),
+    value: toValue(value),
     reason: Reason[reason],
     errorCode: ErrorCode[errorCode ?? "UNSPECIFIED"],
     ...(bucket === undefined ? {} : { bucket }),
+    ...(variantBucket === undefined ? {} : { variantBucket }),
+    killed,
     revision: BigInt(revision),
   });
+}
+
+export function toExplanation(explanation: Explanation): MessageInitShape<typeof ExplainFlagResponseSchema> {
+  const { evaluation, steps, revision, nowMs } = explanation;
+  return {
+    evaluation: toEvaluation(evaluation),
+    explanations: steps.map(({ step, ...told }) => ({ step: ExplainedStep[step], ...told })),
+    revision: BigInt(revision),
+    time: toTimestamp(nowMs),
+  };
 }
 
 export function toDifference(
@@ -146,6 +175,25 @@ const FIELDS: Readonly<Record<string, Field>> = {
     read: ({ bucketBy }) => ({ bucketBy: named(BucketBy, bucketBy, "flag.bucket_by") ?? "SESSION_ID" }),
   },
   salt: { isSet: ({ salt }) => salt !== "", read: ({ salt }) => ({ salt }) },
+  variants: {
+    isSet: ({ variants }) => variants.length > 0,
+    read: ({ variants }) => ({ variants: variants.map(fromVariant) }),
+  },
+  condition: { isSet: ({ condition }) => condition !== "", read: ({ condition }) => ({ condition }) },
+  prerequisites: {
+    isSet: ({ prerequisites }) => prerequisites.length > 0,
+    read: ({ prerequisites }) => ({ prerequisites }),
+  },
+  on_stale: {
+    isSet: ({ onStale }) => onStale !== OnStale.UNSPECIFIED,
+    read: ({ onStale }) => ({ onStale: named(OnStale, onStale, "flag.on_stale") ?? "KEEP" }),
+  },
+  max_staleness: {
+    isSet: ({ maxStaleness }) => maxStaleness !== undefined,
+    read: ({ maxStaleness }) => ({
+      maxStalenessMs: maxStaleness === undefined ? null : fromDuration(maxStaleness),
+    }),
+  },
 };
 
 function fieldOf(path: string): Field {
@@ -157,6 +205,7 @@ function fieldOf(path: string): Field {
 
 function content(name: string, definition: FlagDefinition, nowMs: number): MessageInitShape<typeof FlagSchema> {
   const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
+  const { variants = [], condition = "", prerequisites = [], onStale = "KEEP", maxStalenessMs, killed } = definition;
   const currentPercentage = shareAt(definition, nowMs);
   return {
     name,
@@ -170,32 +219,58 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     salt,
     bucketingVersion: definition.bucketingVersion,
     ...(currentPercentage === undefined ? {} : { currentPercentage }),
+    variants: variants.map(toVariant),
+    condition,
+    prerequisites: [...prerequisites],
+    onStale: OnStale[onStale],
+    ...(maxStalenessMs === undefined ? {} : { maxStaleness: toDuration(maxStalenessMs) }),
+    killed: killed ?? false,
   };
 }
 
 function toGradual(gradual: Gradual): MessageInitShape<typeof GradualSchema> {
-  const { initialPercentage, targetPercentage, startTime, endTime } = gradual;
+  const { initialPercentage, targetPercentage, startTime, endTime, pausedAt } = gradual;
   return {
     initialPercentage,
     targetPercentage,
     startTime: toOptionalTimestamp(startTime),
     endTime: toOptionalTimestamp(endTime),
+    pausedAt: toOptionalTimestamp(pausedAt),
   };
 }
 
-function fromGradual({ initialPercentage, targetPercentage, startTime, endTime }: GradualMessage): Gradual {
+function fromGradual({ initialPercentage, targetPercentage, startTime, endTime, pausedAt }: GradualMessage): Gradual {
   const start = fromTimestamp(startTime, "flag.gradual.start_time");
   const end = fromTimestamp(endTime, "flag.gradual.end_time");
+  const paused = fromTimestamp(pausedAt, "flag.gradual.paused_at");
   return {
     initialPercentage,
     targetPercentage,
     ...(start === undefined ? {} : { startTime: start }),
     ...(end === undefined ? {} : { endTime: end }),
+    ...(paused === undefined ? {} : { pausedAt: paused }),
   };
 }
 
-function toBoolValue(value: boolean): Value {
-  return create(ValueSchema, { kind: { case: "boolValue", value } });
+function toVariant({ name, weight, value }: Variant): MessageInitShape<typeof VariantSchema> {
+  return { name, weight, value: toValue(value) };
+}
+
+function fromVariant({ name, weight, value }: VariantMessage): Variant {
+  return { name, weight, value: value === undefined ? true : fromValue(value) };
+}
+
+/** ARGUMENT_INVALID for a value of which nothing is set, or of which a number is not finite: JSON has no such. */
+function fromValue(value: Value): Json {
+  try {
+    return toJson(ValueSchema, value);
+  } catch (error) {
+    throw HeliosError.of("ARGUMENT_INVALID", { field: "flag.variants", problem: messageOf(error) });
+  }
+}
+
+function toValue(value: Json): Value {
+  return fromJson(ValueSchema, value as JsonValue);
 }
 
 /** The name of an enum's value, which is the engine's text for it; undefined for UNSPECIFIED. */

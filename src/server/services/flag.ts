@@ -10,6 +10,7 @@ import {
   fromUpdate,
   toDifference,
   toEvaluation,
+  toExplanation,
   toFlag,
   toHistoryEntry,
 } from "../map/flag.ts";
@@ -61,7 +62,22 @@ export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImp
     },
 
     async disableFlag(request) {
-      return { flag: toFlag(await flags.disable(request.name, byOf(request)), now()) };
+      const { name, kill } = request;
+      return { flag: toFlag(await flags.disable(name, byOf(request), { kill }), now()) };
+    },
+
+    async revertFlag(request) {
+      const { name, toRevision, revive } = request;
+      const flag = await flags.revert(name, Number(toRevision), byOf(request), { revive });
+      return { flag: toFlag(flag, now()) };
+    },
+
+    async pauseGradual(request) {
+      return { flag: toFlag(await flags.pauseGradual(request.name, byOf(request)), now()) };
+    },
+
+    async resumeGradual(request) {
+      return { flag: toFlag(await flags.resumeGradual(request.name, byOf(request)), now()) };
     },
 
     async setPercentage(request) {
@@ -93,19 +109,34 @@ export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImp
       return { flag: toFlag(flag, now()) };
     },
 
-    evaluateFlag: ({ name, context }) => ({ evaluation: toEvaluation(flags.evaluate(name, fromContext(context))) }),
+    async evaluateFlag({ name, context, asOfRevision }) {
+      const [asked, asOf] = [fromContext(context), fromRevision(asOfRevision)];
+      const evaluation = asOf === undefined ? flags.evaluate(name, asked) : await flags.evaluateAsOf(name, asked, asOf);
+      return { evaluation: toEvaluation(evaluation) };
+    },
 
-    evaluateFlags({ names, context }) {
+    async evaluateFlags({ names, context, asOfRevision }) {
       const asked = names.length === 0 ? "all" : names;
-      const { evaluations, revision } = flags.evaluateMany(asked, fromContext(context));
+      const [whom, asOf] = [fromContext(context), fromRevision(asOfRevision)];
+      const { evaluations, revision } =
+        asOf === undefined ? flags.evaluateMany(asked, whom) : await flags.evaluateManyAsOf(asked, whom, asOf);
       return { evaluations: evaluations.map(toEvaluation), revision: BigInt(revision) };
+    },
+
+    async explainFlag({ name, context, asOfRevision }) {
+      return toExplanation(await flags.explain(name, fromContext(context), fromRevision(asOfRevision)));
     },
 
     async reloadFlags(request) {
       const options = { mode: fromReloadMode(request.mode), dryRun: request.dryRun };
-      const { differences, passedOver, revision } = await flags.reload(options, byOf(request));
+      const { differences, passedOver, stillKilled, revision } = await flags.reload(options, byOf(request));
       const told = differences.map((one) => toDifference(one, now()));
-      return { differences: told, passedOver: [...passedOver], revision: BigInt(revision) };
+      return {
+        differences: told,
+        passedOver: [...passedOver],
+        stillKilled: [...stillKilled],
+        revision: BigInt(revision),
+      };
     },
 
     exportFlags() {
@@ -139,6 +170,11 @@ export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImp
 
 function missing(field: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
+}
+
+/** 0 stands for no revision: as it is now. */
+function fromRevision(revision: bigint): number | undefined {
+  return revision === 0n ? undefined : Number(revision);
 }
 
 function readRevision(pageToken: string): number | undefined {

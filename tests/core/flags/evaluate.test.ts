@@ -48,6 +48,8 @@ describe("compileFlag", () => {
         reason: "DISABLED",
         errorCode: undefined,
         bucket: undefined,
+        variantBucket: undefined,
+        killed: false,
         revision: 7,
       });
     }
@@ -67,6 +69,8 @@ describe("compileFlag", () => {
       reason: "SPLIT",
       errorCode: undefined,
       bucket: 33_069,
+      variantBucket: undefined,
+      killed: false,
       revision: 7,
     });
   });

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
 import { type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
-import { type FileFlag, parseFlagsFile, printFlagsFile } from "../../../src/core/flags/file.ts";
+import { type FileFlag, parseFlagsFile } from "../../../src/core/flags/file.ts";
+import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
 import { gradual, percentage } from "./reference.ts";
 
 function mistake(text: string): Readonly<Record<string, string>> {
@@ -61,7 +62,7 @@ describe("parseFlagsFile", () => {
         "updated_at": "2025-01-16T10:00:00Z"
       }
     }`;
-    expect(parseFlagsFile(text, "f")).toEqual([
+    expect(parseFlagsFile(text, "f").flags).toEqual([
       {
         name: "neural_network_v2",
         definition: {
@@ -83,7 +84,7 @@ describe("parseFlagsFile", () => {
     fc.assert(
       fc.property(fileFlags, (flags) => {
         const text = printFlagsFile(flags);
-        const read = parseFlagsFile(text, "f");
+        const read = parseFlagsFile(text, "f").flags;
         expect(byName(read)).toEqual(byName(flags));
         expect(printFlagsFile(read)).toBe(text);
       }),
@@ -190,7 +191,7 @@ describe("parseFlagsFile", () => {
       "5",
       "a.gradual.target",
       "unknown key",
-      "one of initial_percentage, target_percentage, start_time, end_time",
+      "one of initial_percentage, target_percentage, start_time, end_time, paused_at",
     ],
     [
       oneFlag(
@@ -220,7 +221,7 @@ describe("parseFlagsFile", () => {
 describe("the flags file of the repository", () => {
   it("says the same as the built-in defaults", () => {
     const text = readFileSync(new URL("../../../config/feature_flags.json", import.meta.url), "utf8");
-    const flags = parseFlagsFile(text, "config/feature_flags.json");
+    const { flags } = parseFlagsFile(text, "config/feature_flags.json");
     expect(flags.map(({ name, definition }) => ({ name, definition }))).toEqual(DEFAULT_FLAGS);
   });
 

@@ -30,6 +30,8 @@ export function referenceEvaluate(rule: FlagRule, context: EvaluationContext, no
     reason,
     errorCode: undefined,
     bucket: undefined,
+    variantBucket: undefined,
+    killed: false,
     revision: rule.revision,
     ...rest,
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/clock.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
-import { parseFlagsFile, printFlagsFile } from "../../../src/core/flags/file.ts";
+import { parseFlagsFile } from "../../../src/core/flags/file.ts";
+import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { house } from "./harness.ts";
 
@@ -114,7 +115,12 @@ describe("reload", () => {
     write(file({ a: entry(7) }));
     await flags.reload();
     const before = feed.revision;
-    expect(await flags.reload({ mode: "REPLACE" })).toEqual({ differences: [], passedOver: [], revision: before });
+    expect(await flags.reload({ mode: "REPLACE" })).toEqual({
+      differences: [],
+      passedOver: [],
+      stillKilled: [],
+      revision: before,
+    });
     expect(feed.revision).toBe(before);
   });
 
@@ -169,7 +175,7 @@ describe("export", () => {
       updated_at: "2023-11-14T22:13:20Z",
     });
     const text = JSON.stringify(shape);
-    expect(printFlagsFile(parseFlagsFile(text, "f"))).toBe(`${JSON.stringify(shape, undefined, 2)}\n`);
+    expect(printFlagsFile(parseFlagsFile(text, "f").flags)).toBe(`${JSON.stringify(shape, undefined, 2)}\n`);
     write(text);
     expect((await flags.reload({ mode: "REPLACE", dryRun: true })).differences).toEqual([]);
   });

@@ -1,0 +1,167 @@
+import { messageOf } from "../errors.ts";
+import { BUCKETS, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "./bucket.ts";
+import type { Flag } from "./definition.ts";
+import {
+  bucketingKey,
+  type CompiledFlag,
+  type Evaluation,
+  type EvaluationContext,
+  shareAt,
+  thousandths,
+  variantLimits,
+} from "./evaluate.ts";
+import { closureOf } from "./prerequisites.ts";
+import type { Scene } from "./scene.ts";
+
+/** What an evaluation looks at, in this order. */
+export type ExplainedStep = "KILL" | "ENABLED" | "PREREQUISITES" | "CONDITION" | "STRATEGY" | "VARIANT";
+
+/** One thing that was looked at. */
+export interface Explained {
+  readonly step: ExplainedStep;
+  /** In words. */
+  readonly lookedAt: string;
+  /** In words. */
+  readonly outcome: string;
+  /** Whether the flag is off because of it: nothing else was looked at then. */
+  readonly stopped: boolean;
+}
+
+/** Why a flag answers as it does. */
+export interface Explanation {
+  readonly evaluation: Evaluation;
+  readonly steps: readonly Explained[];
+  /** The store's revision at which it was evaluated. */
+  readonly revision: number;
+  /** The time for which it was; wall time in ms. */
+  readonly nowMs: number;
+}
+
+/** Evaluates a flag that is there, and says why it comes out so. */
+export function explain(scene: Scene, flag: Flag, compiled: CompiledFlag, context: EvaluationContext): Explanation {
+  const { revision, nowMs } = scene;
+  const steps: Explained[] = [];
+  for (const step of stepsOf(scene, flag, context)) {
+    steps.push(step);
+    if (step.stopped) break;
+  }
+  return { evaluation: compiled.evaluate(context, nowMs), steps, revision, nowMs };
+}
+
+function* stepsOf(scene: Scene, flag: Flag, context: EvaluationContext): Generator<Explained> {
+  const { enabled, killed = false, variants } = flag.record;
+  yield step("KILL", `killed: ${killed}`, killed ? "off for everyone; must not be cached" : "not killed", killed);
+  yield step("ENABLED", `enabled: ${enabled}`, enabled ? "enabled" : "off for everyone", !enabled);
+  yield* prerequisiteSteps(scene, flag, context);
+  if (flag.record.condition !== undefined) yield conditionStep(scene, flag, flag.record.condition, context);
+  yield strategyStep(flag, context, scene.nowMs);
+  if (variants !== undefined) yield variantStep(flag, variants, context);
+}
+
+function step(name: ExplainedStep, lookedAt: string, outcome: string, stopped: boolean): Explained {
+  return { step: name, lookedAt, outcome, stopped };
+}
+
+function* prerequisiteSteps(scene: Scene, { name, record }: Flag, context: EvaluationContext): Generator<Explained> {
+  const { prerequisites = [] } = record;
+  const closure = closureOf(name, (each) => scene.find(each)?.record.prerequisites);
+  const missing = [...closure].filter((each) => scene.find(each) === undefined);
+  if (missing.length > 0) {
+    const lookedAt = `prerequisites ${prerequisites.join(", ")}, and theirs`;
+    yield step("PREREQUISITES", lookedAt, `${missing.join(", ")} not there: off, PREREQUISITE_MISSING`, true);
+  }
+  for (const each of prerequisites) {
+    const answer = scene.compiled(each)?.evaluate(context, scene.nowMs);
+    if (answer === undefined) continue;
+    const why = answer.errorCode === undefined ? answer.reason : `${answer.reason}, ${answer.errorCode}`;
+    const lookedAt = `prerequisite ${each} at revision ${answer.revision}`;
+    yield step("PREREQUISITES", lookedAt, `${answer.enabled ? "on" : "off"} (${why})`, !answer.enabled);
+  }
+}
+
+function conditionStep(scene: Scene, { name }: Flag, source: string, context: EvaluationContext): Explained {
+  const failed = (problem: string): Explained => step("CONDITION", source, `${problem}: off, CONDITION_FAILED`, true);
+  const condition = scene.condition(name);
+  if (condition === undefined) return failed("cannot be read");
+  try {
+    const holds = condition(context);
+    return step("CONDITION", source, holds ? "holds" : "does not hold", !holds);
+  } catch (error) {
+    return failed(messageOf(error));
+  }
+}
+
+function strategyStep({ record }: Flag, context: EvaluationContext, nowMs: number): Explained {
+  const { strategy, whitelist, bucketBy, salt } = record;
+  if (strategy === "ALL_ON" || strategy === "ALL_OFF") {
+    const isOff = strategy === "ALL_OFF";
+    return step("STRATEGY", strategy, isOff ? "off for everyone" : "on for everyone", isOff);
+  }
+  if (strategy === "WHITELIST") {
+    const { userId, symbol, system, sessionId } = context;
+    const given = Object.entries({ user_id: userId, symbol, system, session_id: sessionId }).filter(([, text]) => text);
+    const found = given.find(([, text]) => whitelist.includes(text ?? ""));
+    const lookedAt = `WHITELIST of ${whitelist.length}, for ${given.map(quoted).join(", ") || "an empty context"}`;
+    return step("STRATEGY", lookedAt, found ? `${quoted(found)} is listed` : "not listed", found === undefined);
+  }
+  const share = shareAt(record, nowMs) ?? 0;
+  const limit = thousandths(share);
+  const key = bucketingKey(bucketBy, context);
+  const shareText = `${strategy} at ${share} % (${scheduleText(record, nowMs)})`;
+  if (key === undefined || key === "") {
+    const lookedAt = `${shareText}; the context has no ${bucketBy.toLowerCase()}`;
+    if (limit === 0) return step("STRATEGY", lookedAt, "off at 0 %, whatever the key", true);
+    if (limit === BUCKETS) return step("STRATEGY", lookedAt, "on at 100 %, whatever the key", false);
+    return step("STRATEGY", lookedAt, "no key to choose a bucket by: off, TARGETING_KEY_MISSING", true);
+  }
+  const { bucket, text } = hashed(salt, key, 0);
+  const isOn = bucket < limit;
+  const outcome = `bucket ${bucket} is ${isOn ? "" : "not "}below ${limit}: ${isOn ? "on" : "off"}`;
+  return step("STRATEGY", `${shareText}; ${text}`, outcome, !isOn);
+}
+
+function scheduleText({ strategy, gradual }: Flag["record"], nowMs: number): string {
+  if (strategy !== "GRADUAL" || gradual === undefined) return "fixed";
+  const { startTime, endTime, pausedAt } = gradual;
+  if (startTime === undefined || endTime === undefined) return "without times";
+  if (pausedAt !== undefined) return `paused at ${timeText(pausedAt)}`;
+  if (nowMs <= startTime) return `starts at ${timeText(startTime)}`;
+  return nowMs >= endTime ? `arrived at ${timeText(endTime)}` : `under way until ${timeText(endTime)}`;
+}
+
+function variantStep(
+  { record }: Flag,
+  variants: NonNullable<Flag["record"]["variants"]>,
+  context: EvaluationContext,
+): Explained {
+  const { bucketBy, salt } = record;
+  const weighty = variants.filter(({ weight }) => weight > 0);
+  const weights = variants.map(({ name, weight }) => `${name} ${weight}`).join(", ");
+  const [only] = weighty;
+  if (weighty.length === 1 && only) return step("VARIANT", `variants ${weights}`, `${only.name}, the only one`, false);
+  const key = bucketingKey(bucketBy, context);
+  if (key === undefined || key === "") {
+    const lookedAt = `variants ${weights}; the context has no ${bucketBy.toLowerCase()}`;
+    return step("VARIANT", lookedAt, "no key to choose a variant by: off, TARGETING_KEY_MISSING", true);
+  }
+  const { bucket, text } = hashed(salt, key, VARIANT_SEED);
+  const limits = variantLimits(weighty);
+  const at = limits.findIndex((limit) => bucket < limit);
+  const outcome = `bucket ${bucket} is from ${limits[at - 1] ?? 0} to below ${limits[at]}: ${weighty[at]?.name}`;
+  return step("VARIANT", `variants ${weights}; ${text}`, outcome, false);
+}
+
+function hashed(salt: string, key: string, seed: number): { readonly bucket: number; readonly text: string } {
+  const hash = prefixedMurmur3(`${salt}:`, seed)(key);
+  const bucket = scaleToBucket(hash);
+  const input = JSON.stringify(`${salt}:${key}`);
+  return { bucket, text: `murmur3 of ${input}, seed ${seed}, is ${hash}: bucket ${bucket} of ${BUCKETS}` };
+}
+
+function quoted([field, text]: readonly [string, string | undefined]): string {
+  return `${field} ${JSON.stringify(text)}`;
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}

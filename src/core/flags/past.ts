@@ -1,0 +1,66 @@
+import { HeliosError } from "../errors.ts";
+import type { Feed } from "../store/feed.ts";
+import { RevisionCompacted } from "../store/store.ts";
+import { asFlag, type Flag, isTombstone } from "./definition.ts";
+import type { FlagView } from "./view.ts";
+
+/** The flags at an earlier revision. */
+export interface FlagPast {
+  /**
+   * The flag as it was at that revision; else whether it was deleted then, or not there yet.
+   * FLAG_REVISION_UNAVAILABLE where that is not known any more.
+   */
+  at(name: string, revision: number): Promise<Flag | "deleted" | "not yet">;
+  /** When that revision was made, wall time in ms; undefined: it is not known any more. */
+  timeOf(revision: number): Promise<number | undefined>;
+  /** ARGUMENT_INVALID, or FLAG_REVISION_UNAVAILABLE for a revision that is yet to come. */
+  check(field: string, revision: number): void;
+}
+
+const PAGE = 1000;
+
+export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
+  /** Whether the oldest kept change of the flag is the one that created it. */
+  const isWhole = async (name: string): Promise<boolean> => {
+    let before: number | undefined;
+    for (;;) {
+      const page = await collection.history(name, PAGE, before);
+      const oldest = page.at(-1);
+      if (page.length < PAGE) return oldest?.before === undefined;
+      before = oldest?.revision;
+    }
+  };
+
+  return {
+    async at(name, revision) {
+      const present = collection.get(name);
+      if (present === undefined) return "not yet";
+      const found =
+        present.revision <= revision ? present : (await collection.history(name, 1, revision + 1))[0]?.resource;
+      if (found !== undefined) return isTombstone(found.record) ? "deleted" : (asFlag(found) ?? "deleted");
+      if (await isWhole(name)) return "not yet";
+      const problem = `what flag ${name} was then is not kept any more`;
+      throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, name });
+    },
+
+    async timeOf(revision) {
+      try {
+        const { changes } = await feed.store.changes("", revision - 1, 1);
+        return changes[0]?.time;
+      } catch (error) {
+        if (error instanceof RevisionCompacted) return undefined;
+        throw error;
+      }
+    },
+
+    check(field, revision) {
+      if (!Number.isSafeInteger(revision) || revision < 1) {
+        throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be a revision above 0, is ${revision}` });
+      }
+      const head = feed.revision;
+      if (revision <= head) return;
+      const problem = `it is yet to come, the newest is ${head}`;
+      throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, head_revision: head });
+    },
+  };
+}

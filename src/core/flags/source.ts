@@ -1,0 +1,121 @@
+import type { By } from "../change.ts";
+import type { Clock } from "../clock.ts";
+import { HeliosError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { Collection } from "../store/collection.ts";
+import type { Feed } from "../store/feed.ts";
+import { prefixedMurmur3 } from "./bucket.ts";
+import type { ConditionCompiler } from "./condition.ts";
+import { DEFAULT_FLAGS } from "./defaults.ts";
+import { type FlagsFile, fileInvalid } from "./file.ts";
+import { type Follower, followFile } from "./follow-file.ts";
+import { planReload, type ReloadOptions, type ReloadResult, readFlagsFile } from "./reload.ts";
+import type { FlagView } from "./view.ts";
+import type { FlagWriter } from "./write.ts";
+
+export interface FlagSourceDeps {
+  /** Not started yet. */
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly view: FlagView;
+  readonly writer: FlagWriter;
+  readonly readFile: () => Promise<string | undefined>;
+  readonly fileName: string;
+  readonly compileCondition: ConditionCompiler | undefined;
+}
+
+/** Where flags come from that nobody created by a call: the flags file, or the defaults. */
+export interface FlagSource {
+  /** After the feed was started: fills an empty store from the file, or with the defaults where there is no file. */
+  fill(): Promise<void>;
+  /** FLAGS_FILE_INVALID, also where there is no file; nothing is changed then. */
+  reload(options: ReloadOptions, by: By | undefined): Promise<ReloadResult>;
+  /** Reloads the file, in that mode, whenever it is another than the one that was read last. */
+  follow(mode: "MERGE" | "REPLACE"): Follower;
+}
+
+export function createFlagSource(deps: FlagSourceDeps): FlagSource {
+  const { feed, clock, log, view, writer, readFile, fileName, compileCondition } = deps;
+  // There while a first start is filling the store, so that the next one completes what a crash cut short.
+  const filling = new Collection<Record<string, never>>(feed, "flag-setup/");
+  // Of the file that was read last: a restart must tell one that has changed meanwhile from one that has not.
+  const lastRead = new Collection<{ readonly digest: string }>(feed, "flag-file/");
+
+  const read = (text: () => Promise<string | undefined>): Promise<FlagsFile | undefined> =>
+    readFlagsFile(text, fileName, compileCondition);
+
+  const remember = async ({ text }: FlagsFile): Promise<void> => {
+    const digest = digestOf(text);
+    await lastRead.change(LAST, { action: "RememberFlagsFile" }, (last) =>
+      last?.record.digest === digest ? undefined : { digest },
+    );
+  };
+
+  const reload = async (
+    text: () => Promise<string | undefined>,
+    { mode = "MERGE", dryRun = false }: ReloadOptions,
+    by: By | undefined,
+  ): Promise<ReloadResult> => {
+    if (mode !== "MERGE" && mode !== "REPLACE") {
+      throw HeliosError.of("ARGUMENT_INVALID", { field: "mode", problem: `${mode} is neither MERGE nor REPLACE` });
+    }
+    const file = await read(text);
+    if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
+    const { differences, passedOver, stillKilled } = await writer.alone(async () => {
+      const plan = planReload(view.list(), view.isDeleted, file, mode);
+      if (dryRun) return plan;
+      for (const difference of plan.differences) await writer.apply(difference, by);
+      await remember(file);
+      return plan;
+    });
+    if (passedOver.length > 0) log("flags", "warn", "flags in the file stay deleted", { names: passedOver, fileName });
+    if (stillKilled.length > 0) log("flags", "warn", "killed flags stay killed", { names: stillKilled, fileName });
+    const byName = [...differences].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { differences: byName, passedOver, stillKilled, revision: feed.revision };
+  };
+
+  return {
+    async fill() {
+      if (view.collection.size > 0 && filling.size === 0) return;
+      const file = await read(readFile);
+      const from = file === undefined ? "the built-in defaults" : fileName;
+      const flags = file?.flags ?? DEFAULT_FLAGS;
+      // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
+      if (file !== undefined) planReload([], () => false, file, "MERGE");
+      const cause = { action: "InstallFlags", reason: `first start, from ${from}` };
+      await filling.change("first-start", cause, () => ({}));
+      for (const { name, definition } of flags) {
+        await view.collection.change(name, cause, (current) => (current === undefined ? definition : undefined));
+      }
+      if (file !== undefined) await remember(file);
+      await filling.remove("first-start", cause);
+      log("flags", "info", "flags installed", { count: flags.length, from });
+    },
+
+    reload: (options, by) => reload(readFile, options, by),
+
+    follow: (mode) =>
+      followFile({
+        clock,
+        log,
+        fileName,
+        readFile,
+        digestOf,
+        lastDigest: () => lastRead.get(LAST)?.record.digest,
+        reload: async (text) => {
+          const by = { reason: `${fileName} has changed` };
+          const { differences } = await reload(async () => text, { mode }, by);
+          log("flags", "info", "flags file reloaded", { fileName, mode, changed: differences.map(({ name }) => name) });
+        },
+      }),
+  };
+}
+
+const LAST = "last-read";
+
+/** Tells texts apart; not meant to withstand anybody who wants two to be equal. */
+function digestOf(text: string): string {
+  const parts = [0, 1, 2, 3].map((seed) => prefixedMurmur3("", seed)(text).toString(16).padStart(8, "0"));
+  return `${parts.join("")}-${text.length}`;
+}

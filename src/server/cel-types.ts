@@ -1,0 +1,224 @@
+import type { CelEnv } from "@bufbuild/cel";
+
+/** The node of a tree of CEL. */
+export interface CelNode {
+  readonly id: unknown;
+  readonly exprKind: { readonly case?: string | undefined; readonly value?: unknown };
+}
+
+/** What a node's value is. `json` is a value of JSON, whose numbers are doubles; `dyn` may be anything. */
+export type CelTypeName = string;
+
+/** Types do not fit. */
+export class CelTypeError extends Error {
+  readonly expected: string;
+  /** The node. */
+  readonly id: unknown;
+  constructor(message: string, expected: string, id: unknown) {
+    super(message);
+    this.expected = expected;
+    this.id = id;
+  }
+}
+
+type Fields = Readonly<Record<string, CelTypeName>>;
+/** The types of names; an object's type is that of its fields. */
+export type CelNames = Readonly<Record<string, CelTypeName | Fields>>;
+
+const CONSTANTS: Readonly<Record<string, CelTypeName>> = {
+  boolValue: "bool",
+  bytesValue: "bytes",
+  doubleValue: "double",
+  int64Value: "int",
+  nullValue: "null_type",
+  stringValue: "string",
+  uint64Value: "uint",
+};
+const NUMBERS = ["int", "uint", "double"];
+const JSON_TYPES = ["bool", "double", "string", "list", "map", "null_type"];
+
+/** The type of an expression, as far as it can be known before it is evaluated. Throws a CelTypeError. */
+export function typeOf(env: CelEnv, node: CelNode, names: CelNames): CelTypeName {
+  const typed = typeOrFields(env, node, names);
+  return typeof typed === "string" ? typed : "map";
+}
+
+function typeOrFields(env: CelEnv, node: CelNode, names: CelNames): CelTypeName | Fields {
+  const { case: kind, value } = node.exprKind;
+  switch (kind) {
+    case "constExpr":
+      return CONSTANTS[(value as { constantKind: { case: string } }).constantKind.case] ?? "dyn";
+    case "identExpr":
+      // What is not among the names is a type, such as `string`.
+      return names[(value as { name: string }).name] ?? "type";
+    case "selectExpr":
+      return selected(env, node, value as Select, names);
+    case "listExpr":
+      for (const element of (value as { elements: CelNode[] }).elements) typeOf(env, element, names);
+      return "list";
+    case "structExpr":
+      return made(env, node, value as Struct, names);
+    case "callExpr":
+      return called(env, node, value as Call, names);
+    case "comprehensionExpr":
+      return comprehended(env, value as Macro, names);
+    default:
+      return "dyn";
+  }
+}
+
+interface Select {
+  readonly operand: CelNode;
+  readonly field: string;
+  readonly testOnly: boolean;
+}
+
+function selected(env: CelEnv, node: CelNode, { operand, field, testOnly }: Select, names: CelNames) {
+  const of = typeOrFields(env, operand, names);
+  if (typeof of === "object") {
+    const type = of[field];
+    if (type !== undefined) return testOnly ? "bool" : type;
+    throw new CelTypeError(`there is no field ${field}`, `one of ${Object.keys(of).join(", ")}`, node.id);
+  }
+  if (of !== "map" && of !== "json" && of !== "dyn") {
+    throw new CelTypeError(`${name(of)} has no field ${field}`, "a field of an object", node.id);
+  }
+  if (testOnly) return "bool";
+  return of === "dyn" ? "dyn" : "json";
+}
+
+interface Struct {
+  readonly messageName: string;
+  readonly entries: readonly { readonly keyKind: { readonly value?: unknown }; readonly value: CelNode }[];
+}
+
+function made(env: CelEnv, node: CelNode, { messageName, entries }: Struct, names: CelNames): CelTypeName {
+  if (messageName !== "") throw new CelTypeError(`${messageName} cannot be made`, "a value of JSON", node.id);
+  for (const { keyKind, value } of entries) {
+    typeOf(env, keyKind.value as CelNode, names);
+    typeOf(env, value, names);
+  }
+  return "map";
+}
+
+interface Call {
+  readonly function: string;
+  readonly target?: CelNode;
+  readonly args: readonly CelNode[];
+}
+
+function called(env: CelEnv, node: CelNode, call: Call, names: CelNames): CelTypeName {
+  const args = call.args.map((arg) => typeOf(env, arg, names));
+  const [a = "dyn", b = "dyn", c = "dyn"] = args;
+  const needBool = (type: CelTypeName, index: number): void => {
+    if (fits(type, "bool")) return;
+    throw new CelTypeError(`${name(type)} is neither true nor false`, "a bool", call.args[index]?.id);
+  };
+  switch (call.function) {
+    case "_&&_":
+    case "_||_":
+      needBool(a, 0);
+      needBool(b, 1);
+      return "bool";
+    case "@not_strictly_false":
+      return "bool";
+    case "_?_:_":
+      needBool(a, 0);
+      return b === c ? b : "dyn";
+    case "_[_]":
+      if (["list", "map", "json", "dyn"].includes(a)) return a === "map" || a === "json" ? "json" : "dyn";
+      throw new CelTypeError(`${name(a)} has no members`, "a list or an object", node.id);
+    case "_==_":
+    case "_!=_":
+      needComparable(node, a, b);
+      return "bool";
+    case "@in": {
+      const list = call.args[1]?.exprKind;
+      const elements = list?.case === "listExpr" ? (list.value as { elements: CelNode[] }).elements : [];
+      for (const element of elements) needComparable(element, a, typeOf(env, element, names));
+    }
+  }
+  return overloaded(env, node, call, call.target && typeOf(env, call.target, names), args);
+}
+
+function needComparable(node: CelNode, a: CelTypeName, b: CelTypeName): void {
+  const isKnown = ![a, b].some((type) => type === "dyn" || type === "null_type");
+  if (!isKnown || fits(a, b) || fits(b, a) || (isNumber(a) && isNumber(b))) return;
+  throw new CelTypeError(`${name(a)} never equals ${name(b)}`, "values of one type", node.id);
+}
+
+function isNumber(type: CelTypeName): boolean {
+  return type === "json" || NUMBERS.includes(type);
+}
+
+function overloaded(
+  env: CelEnv,
+  node: CelNode,
+  { function: called }: Call,
+  target: CelTypeName | undefined,
+  args: readonly CelTypeName[],
+): CelTypeName {
+  const group = env.funcs.find(called);
+  if (group === undefined) throw new CelTypeError(`there is no function ${called}`, "a function of CEL", node.id);
+  const forms = [...group];
+  const fitting = forms.filter(
+    (form) =>
+      (target === undefined) === (form.target === undefined) &&
+      (target === undefined || fits(target, form.target?.name ?? "dyn")) &&
+      args.length === form.arguments.length &&
+      args.every((arg, index) => fits(arg, form.arguments[index]?.name ?? "dyn")),
+  );
+  const [first] = fitting;
+  if (first !== undefined)
+    return fitting.every(({ result }) => result.name === first.result.name) ? first.result.name : "dyn";
+  const expected = new Set(
+    forms.map((form) => `${form.target ? `${form.target.name}.` : ""}(${form.arguments.map((each) => each.name)})`),
+  );
+  const given = `${target === undefined ? "" : `${name(target)}.`}(${args.map(name)})`;
+  const hint = [target, ...args].includes("json") ? "; a number of JSON is a double, such as 1.0" : "";
+  const shown = [...expected].slice(0, 6).join(", ");
+  throw new CelTypeError(`${symbol(called)} does not take ${given}`, `${shown}${hint}`, node.id);
+}
+
+function fits(type: CelTypeName, wanted: CelTypeName): boolean {
+  if (type === wanted || type === "dyn" || wanted === "dyn") return true;
+  return type === "json" && JSON_TYPES.includes(wanted);
+}
+
+interface Macro {
+  readonly iterVar: string;
+  readonly iterVar2: string;
+  readonly accuVar: string;
+  readonly iterRange: CelNode;
+  readonly accuInit: CelNode;
+  readonly loopCondition: CelNode;
+  readonly loopStep: CelNode;
+  readonly result: CelNode;
+}
+
+function comprehended(env: CelEnv, macro: Macro, names: CelNames): CelTypeName {
+  const range = typeOf(env, macro.iterRange, names);
+  if (!["list", "map", "json", "dyn"].includes(range)) {
+    throw new CelTypeError(`${name(range)} has no members`, "a list or an object", macro.iterRange.id);
+  }
+  // Of a list that is written there nothing is known but that it is one.
+  const member = range === "map" ? "string" : range === "json" ? "json" : "dyn";
+  const inner = {
+    ...names,
+    [macro.iterVar]: member,
+    ...(macro.iterVar2 === "" ? {} : { [macro.iterVar2]: "dyn" }),
+    [macro.accuVar]: typeOf(env, macro.accuInit, names),
+  };
+  typeOf(env, macro.loopCondition, inner);
+  typeOf(env, macro.loopStep, inner);
+  return typeOf(env, macro.result, inner);
+}
+
+function name(type: CelTypeName): string {
+  return { json: "JSON", dyn: "anything", null_type: "null" }[type] ?? type;
+}
+
+/** `_<_` as it is written: `<`. */
+function symbol(called: string): string {
+  return called.replaceAll(/[_@]/g, "") || called;
+}
