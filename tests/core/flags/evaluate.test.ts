@@ -1,7 +1,26 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileFlag, type FlagRule, missingFlag, shareAt } from "../../../src/core/flags/evaluate.ts";
-import { context, gradual, percentage, referenceEvaluate, rule, someTime } from "./reference.ts";
+import {
+  type Condition,
+  compileFlag,
+  type Evaluation,
+  type FlagRule,
+  type Gradual,
+  missingFlag,
+  shareAt,
+} from "../../../src/core/flags/evaluate.ts";
+import {
+  context,
+  gradual,
+  percentage,
+  referenceCondition,
+  referenceEvaluate,
+  rule,
+  someTime,
+  variants,
+  world,
+} from "./reference.ts";
+import { compilerOver } from "./world.ts";
 
 const NOW = 1_700_000_000_000;
 
@@ -23,15 +42,36 @@ function flag(fields: Partial<FlagRule>): FlagRule {
 const isOn = (fields: Partial<FlagRule>, sessionId: string, nowMs = NOW): boolean =>
   compileFlag(flag(fields)).evaluate({ sessionId }, nowMs).enabled;
 
+const referenceConditionOf =
+  (source: string): Condition =>
+  (someContext) =>
+    referenceCondition(source, someContext);
+
 const sessions = Array.from({ length: 20_000 }, (_, index) => `session-${index}`);
 
 describe("compileFlag", () => {
   it("answers as the plain rules do", () => {
     fc.assert(
       fc.property(rule, context, someTime, (someRule, someContext, nowMs) => {
-        expect(compileFlag(someRule).evaluate(someContext, nowMs)).toEqual(
+        const { condition } = someRule;
+        const parts = condition === undefined ? {} : { condition: referenceConditionOf(condition) };
+        expect(compileFlag(someRule, parts).evaluate(someContext, nowMs)).toEqual(
           referenceEvaluate(someRule, someContext, nowMs),
         );
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("answers as the plain rules do for flags that need each other", () => {
+    fc.assert(
+      fc.property(world, context, someTime, (flags, someContext, nowMs) => {
+        const { compiled } = compilerOver(flags);
+        for (const each of flags.values()) {
+          expect(compiled(each.name)?.evaluate(someContext, nowMs)).toEqual(
+            referenceEvaluate(each, someContext, nowMs, flags),
+          );
+        }
       }),
       { numRuns: 3000 },
     );
@@ -132,6 +172,20 @@ describe("compileFlag", () => {
     expect(both.length / sessions.length).toBeLessThan(0.26);
   });
 
+  it.each([0, 0.001, 1, 10, 25, 33.333, 50, 75, 99.999, 100])(
+    "switches %d%% of 100,000 sessions on, within half a point",
+    (share) => {
+      for (const salt of ["neural_network_v2", "websocket_v2", "größe 🚀"]) {
+        const { evaluate } = compileFlag(flag({ strategy: "PERCENTAGE", percentage: share, salt }));
+        let on = 0;
+        for (let session = 0; session < 100_000; session++) {
+          if (evaluate({ sessionId: `session-${session}` }, NOW).enabled) on++;
+        }
+        expect(Math.abs(on / 1000 - share)).toBeLessThan(0.5);
+      }
+    },
+  );
+
   it.each([0.5, 10, 25, 50, 90])("switches near %d%% of 20,000 sessions on", (share) => {
     const { evaluate } = compileFlag(flag({ strategy: "PERCENTAGE", percentage: share }));
     const on = sessions.filter((sessionId) => evaluate({ sessionId }, NOW).enabled).length;
@@ -173,6 +227,95 @@ describe("compileFlag", () => {
         expect(early && !late).toBe(false);
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  it("keeps everybody's variant while the share rises", () => {
+    fc.assert(
+      fc.property(variants, percentage, percentage, fc.string({ minLength: 1 }), (forms, a, b, sessionId) => {
+        const at = (share: number): Evaluation =>
+          compileFlag(flag({ strategy: "PERCENTAGE", percentage: share, variants: forms })).evaluate(
+            { sessionId },
+            NOW,
+          );
+        const [low, high] = [at(Math.min(a, b)), at(Math.max(a, b))];
+        if (!low.enabled) return;
+        expect([high.enabled, high.variant, high.value]).toEqual([true, low.variant, low.value]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("gives each variant its share of 100,000 sessions, within half a point, whoever has the flag", () => {
+    const forms = [
+      { name: "a", weight: 1, value: "x" },
+      { name: "b", weight: 0, value: "y" },
+      { name: "c", weight: 2, value: "z" },
+      { name: "d", weight: 7, value: "w" },
+    ];
+    for (const share of [10, 100]) {
+      const { evaluate } = compileFlag(flag({ strategy: "PERCENTAGE", percentage: share, variants: forms }));
+      const counts: Record<string, number> = {};
+      let on = 0;
+      for (let session = 0; session < 100_000; session++) {
+        const { enabled, variant } = evaluate({ sessionId: `session-${session}` }, NOW);
+        if (!enabled) continue;
+        on++;
+        counts[variant] = (counts[variant] ?? 0) + 1;
+      }
+      // Half a point of all is that of few times as much.
+      const within = share === 100 ? 0.5 : 2;
+      for (const { name, weight } of forms) {
+        expect(Math.abs(((counts[name] ?? 0) / on) * 100 - weight * 10)).toBeLessThan(within);
+      }
+      expect(counts.b).toBeUndefined();
+    }
+  });
+
+  it("needs no key for the only variant that has a weight, and one for several", () => {
+    const one = [
+      { name: "a", weight: 0, value: 1 },
+      { name: "b", weight: 3, value: 2 },
+    ];
+    expect(compileFlag(flag({ variants: one })).evaluate({}, NOW)).toMatchObject({
+      enabled: true,
+      variant: "b",
+      value: 2,
+      reason: "STATIC",
+    });
+    const two = [...one, { name: "c", weight: 1, value: 3 }];
+    expect(compileFlag(flag({ variants: two })).evaluate({}, NOW)).toMatchObject({
+      enabled: false,
+      variant: "off",
+      value: false,
+      errorCode: "TARGETING_KEY_MISSING",
+    });
+    expect(compileFlag(flag({ variants: two })).evaluate({ sessionId: "s" }, NOW)).toMatchObject({
+      enabled: true,
+      reason: "SPLIT",
+    });
+  });
+
+  it("says of a killed flag that its answer must not be kept", () => {
+    const answer = compileFlag(flag({ enabled: false, killed: true })).evaluate({}, NOW);
+    expect(answer).toMatchObject({ enabled: false, reason: "DISABLED", killed: true });
+  });
+
+  it("never answers STATIC, which clients keep, where the context has a part in it", () => {
+    const answer = compileFlag(flag({ condition: "is BTCZAR" }), { condition: () => true }).evaluate({}, NOW);
+    expect(answer).toMatchObject({ enabled: true, reason: "TARGETING_MATCH" });
+  });
+
+  it("holds a paused share whatever the time, for the same sessions", () => {
+    fc.assert(
+      fc.property(gradual, someTime, someTime, fc.string({ minLength: 1 }), (schedule, pausedAt, later, sessionId) => {
+        const { startTime, endTime, initialPercentage, targetPercentage } = schedule as Gradual;
+        if (startTime === undefined || endTime === undefined) return;
+        const running = { initialPercentage, targetPercentage, startTime, endTime };
+        const at = (form: Gradual, nowMs: number): Evaluation =>
+          compileFlag(flag({ strategy: "GRADUAL", gradual: form })).evaluate({ sessionId }, nowMs);
+        expect(at({ ...running, pausedAt }, later)).toEqual(at(running, pausedAt));
+      }),
     );
   });
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Evaluation, EvaluationContext, FlagRule } from "../../../src/core/flags/evaluate.ts";
+import type { Evaluation, EvaluationContext, FlagRule, Variant } from "../../../src/core/flags/evaluate.ts";
 
 const MASK = 0xffff_ffffn;
 
@@ -20,8 +20,23 @@ export function referenceMurmur3(text: string, seed = 0): number {
   return Number(hash ^ (hash >> 16n));
 }
 
+/** All flags, by name. */
+export type World = ReadonlyMap<string, FlagRule>;
+
+/** What a condition of the tests says of a context: no CEL, the kernel does not know what it is. */
+export function referenceCondition(source: string, { symbol, attributes }: EvaluationContext): boolean {
+  if (source === "is BTCZAR") return symbol === "BTCZAR";
+  if (source === "is fast") return Number(attributes?.latency_ms) < 50;
+  throw new Error(`${source} cannot be evaluated`);
+}
+
 /** The rules of evaluation, written down once more, plainly. */
-export function referenceEvaluate(rule: FlagRule, context: EvaluationContext, nowMs: number): Evaluation {
+export function referenceEvaluate(
+  rule: FlagRule,
+  context: EvaluationContext,
+  nowMs: number,
+  world: World = new Map(),
+): Evaluation {
   const answer = (on: boolean, reason: Evaluation["reason"], rest: Partial<Evaluation> = {}): Evaluation => ({
     name: rule.name,
     enabled: on,
@@ -35,12 +50,19 @@ export function referenceEvaluate(rule: FlagRule, context: EvaluationContext, no
     revision: rule.revision,
     ...rest,
   });
-  if (!rule.enabled) return answer(false, "DISABLED");
-  if (rule.strategy === "ALL_ON" || rule.strategy === "ALL_OFF") return answer(rule.strategy === "ALL_ON", "STATIC");
-  if (rule.strategy === "WHITELIST") {
-    const { userId, symbol, system, sessionId } = context;
-    const hit = [userId, symbol, system, sessionId].some((value) => value && rule.whitelist.includes(value));
-    return hit ? answer(true, "TARGETING_MATCH") : answer(false, "DEFAULT");
+  if (!rule.enabled) return answer(false, "DISABLED", { killed: rule.killed === true });
+  const { prerequisites = [] } = rule;
+  if (lacksFlag(rule, world)) return answer(false, "ERROR", { errorCode: "PREREQUISITE_MISSING" });
+  for (const name of prerequisites) {
+    const needed = world.get(name);
+    if (needed && !referenceEvaluate(needed, context, nowMs, world).enabled) return answer(false, "DEFAULT");
+  }
+  if (rule.condition !== undefined) {
+    try {
+      if (!referenceCondition(rule.condition, context)) return answer(false, "DEFAULT");
+    } catch {
+      return answer(false, "ERROR", { errorCode: "CONDITION_FAILED" });
+    }
   }
   const key = {
     SESSION_ID: context.sessionId || context.userId,
@@ -48,17 +70,50 @@ export function referenceEvaluate(rule: FlagRule, context: EvaluationContext, no
     SYMBOL: context.symbol,
     SYSTEM: context.system,
   }[rule.bucketBy];
-  const share = rule.strategy === "PERCENTAGE" ? Math.round(rule.percentage * 1000) : referenceShare(rule, nowMs);
-  if (!key) {
-    if (share === 0 || share === 100_000) return answer(share > 0, "SPLIT");
-    return answer(false, "ERROR", { errorCode: "TARGETING_KEY_MISSING" });
+  const noKey = answer(false, "ERROR", { errorCode: "TARGETING_KEY_MISSING" });
+  const bucketOf = (seed: number): number =>
+    Number((BigInt(referenceMurmur3(`${rule.salt}:${key}`, seed)) * 100_000n) >> 32n);
+  const on = (reason: Evaluation["reason"], bucket?: number): Evaluation => {
+    const weighty = (rule.variants ?? []).filter(({ weight }) => weight > 0);
+    const [first] = weighty;
+    if (first === undefined) return answer(true, reason, { bucket });
+    if (weighty.length === 1) return answer(true, reason, { bucket, variant: first.name, value: first.value });
+    if (!key) return noKey;
+    const variantBucket = bucketOf(1);
+    const total = weighty.reduce((sum, { weight }) => sum + weight, 0);
+    let below = 0;
+    for (const { name: variant, weight, value } of weighty) {
+      below += weight;
+      if (BigInt(variantBucket) * BigInt(total) >= BigInt(below) * 100_000n) continue;
+      return answer(true, reason === "STATIC" ? "SPLIT" : reason, { bucket, variantBucket, variant, value });
+    }
+    throw new Error("no variant has the bucket");
+  };
+  const fixed = rule.condition === undefined && prerequisites.length === 0 ? "STATIC" : "TARGETING_MATCH";
+  if (rule.strategy === "ALL_OFF") return answer(false, fixed);
+  if (rule.strategy === "ALL_ON") return on(fixed);
+  if (rule.strategy === "WHITELIST") {
+    const { userId, symbol, system, sessionId } = context;
+    const hit = [userId, symbol, system, sessionId].some((value) => value && rule.whitelist.includes(value));
+    return hit ? on("TARGETING_MATCH") : answer(false, "DEFAULT");
   }
-  const bucket = Number((BigInt(referenceMurmur3(`${rule.salt}:${key}`)) * 100_000n) >> 32n);
-  return answer(bucket < share, "SPLIT", { bucket });
+  const share = rule.strategy === "PERCENTAGE" ? Math.round(rule.percentage * 1000) : referenceShare(rule, nowMs);
+  if (!key) return share === 0 ? answer(false, "SPLIT") : share === 100_000 ? on("SPLIT") : noKey;
+  const bucket = bucketOf(0);
+  return bucket < share ? on("SPLIT", bucket) : answer(false, "SPLIT", { bucket });
 }
 
-function referenceShare({ gradual }: FlagRule, nowMs: number): number {
+/** Whether a flag that it needs, on whatever way, is not there. */
+function lacksFlag({ prerequisites = [] }: FlagRule, world: World): boolean {
+  return prerequisites.some((name) => {
+    const needed = world.get(name);
+    return needed === undefined || lacksFlag(needed, world);
+  });
+}
+
+function referenceShare({ gradual }: FlagRule, time: number): number {
   if (gradual === undefined) return 0;
+  const nowMs = gradual.pausedAt ?? time;
   const initial = Math.round(gradual.initialPercentage * 1000);
   const target = Math.round(gradual.targetPercentage * 1000);
   if (gradual.startTime === undefined || gradual.endTime === undefined || nowMs <= gradual.startTime) return initial;
@@ -107,6 +162,14 @@ export const gradual = fc.record({ initialPercentage: percentage, targetPercenta
       startTime: START + start,
       endTime: START + start + length,
     })),
+    fc
+      .tuple(fc.integer({ min: -50, max: 50 }), fc.integer({ min: 1, max: 100 }), fc.integer({ min: -90, max: 190 }))
+      .map(([start, length, pause]) => ({
+        ...shares,
+        startTime: START + start,
+        endTime: START + start + length,
+        pausedAt: START + pause,
+      })),
   ),
 );
 
@@ -115,23 +178,70 @@ export const someTime: fc.Arbitrary<number> = fc.integer({ min: START - 120, max
 const word = fc.oneof(fc.constantFrom("alice", "BTCZAR", "engine", "s-1", ""), anyText);
 
 export const context: fc.Arbitrary<EvaluationContext> = fc.record(
-  { sessionId: word, userId: word, symbol: word, system: word },
+  {
+    sessionId: word,
+    userId: word,
+    symbol: word,
+    system: word,
+    attributes: fc.constantFrom({}, { latency_ms: 10 }, { latency_ms: 90 }),
+  },
   { requiredKeys: [] },
 );
 
+const weight = fc.oneof(fc.constantFrom(0, 1, 100_000), fc.nat(100_000));
+
+/** At least one, with a sum of weights above 0. */
+export const variants: fc.Arbitrary<readonly Variant[]> = fc
+  .tuple(
+    fc.uniqueArray(fc.record({ name: fc.constantFrom("a", "b", "c", "d", "e"), weight, value: fc.jsonValue() }), {
+      minLength: 1,
+      maxLength: 5,
+      selector: ({ name }) => name,
+    }),
+  )
+  .map(([some]) => some as Variant[])
+  .filter((some) => some.some((variant) => variant.weight > 0));
+
+const absentOr = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
+
+/** A rule of that name, which may need some of `others`. */
+export function ruleOf(name: string, others: readonly string[]): fc.Arbitrary<FlagRule> {
+  return fc
+    .record({
+      revision: fc.nat(),
+      state: fc.oneof({ arbitrary: fc.constant("enabled"), weight: 5 }, fc.constantFrom("disabled", "killed")),
+      strategy: fc.constantFrom("ALL_ON", "ALL_OFF", "PERCENTAGE", "WHITELIST", "GRADUAL"),
+      percentage,
+      whitelist: fc.uniqueArray(
+        word.filter((entry) => entry !== ""),
+        { maxLength: 4 },
+      ),
+      gradual,
+      bucketBy: fc.constantFrom("SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"),
+      salt: anyText,
+      variants: absentOr(variants),
+      condition: absentOr(fc.constantFrom("is BTCZAR", "is fast", "is nonsense")),
+      prerequisites: fc.subarray([...others]),
+    })
+    .map(({ state, variants: forms, condition, prerequisites, ...fields }) => ({
+      name,
+      ...fields,
+      bucketingVersion: 1 as const,
+      enabled: state === "enabled",
+      ...(state === "killed" ? { killed: true as const } : {}),
+      ...(forms === undefined ? {} : { variants: forms }),
+      ...(condition === undefined ? {} : { condition }),
+      ...(prerequisites.length === 0 ? {} : { prerequisites }),
+    }));
+}
+
+/** One flag that needs no other. */
 export const rule: fc.Arbitrary<FlagRule> = fc
-  .record({
-    name: fc.constantFrom("neural_network_v2", "websocket_v2"),
-    revision: fc.nat(),
-    enabled: fc.boolean(),
-    strategy: fc.constantFrom("ALL_ON", "ALL_OFF", "PERCENTAGE", "WHITELIST", "GRADUAL"),
-    percentage,
-    whitelist: fc.uniqueArray(
-      word.filter((entry) => entry !== ""),
-      { maxLength: 4 },
-    ),
-    gradual,
-    bucketBy: fc.constantFrom("SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"),
-    salt: anyText,
-  })
-  .map((fields) => ({ ...fields, bucketingVersion: 1 }));
+  .constantFrom("neural_network_v2", "websocket_v2")
+  .chain((name) => ruleOf(name, []));
+
+/** Flags of which each needs some of those after it, or one that is not there. */
+export const world: fc.Arbitrary<World> = fc
+  .tuple(ruleOf("a", ["b", "c", "d"]), ruleOf("b", ["c", "d"]), ruleOf("c", ["d", "gone"]), ruleOf("d", []))
+  .map((rules) => new Map(rules.map((each) => [each.name, each])));
