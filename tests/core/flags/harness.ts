@@ -1,9 +1,12 @@
+import { expect } from "vitest";
 import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
+import { type ConditionCompiler, ConditionError } from "../../../src/core/flags/condition.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { referenceCondition } from "./reference.ts";
 
 export interface House {
   readonly flags: Flags;
@@ -19,7 +22,12 @@ export interface House {
 
 /** Flags over a store in memory, started. Without `file` they begin with none, not with the defaults. */
 export async function house(
-  options: { file?: string | Error | undefined; store?: Store; clock?: ManualClock } = {},
+  options: {
+    file?: string | Error | undefined;
+    store?: Store;
+    clock?: ManualClock;
+    followFile?: "MERGE" | "REPLACE";
+  } = {},
 ): Promise<House> {
   const clock = options.clock ?? createManualClock();
   const store = options.store ?? createMemoryStore({ clock, incarnation: "incarnation" });
@@ -35,6 +43,8 @@ export async function house(
       return text;
     },
     fileName: "flags.json",
+    followFile: options.followFile,
+    compileCondition,
   });
   await feed.start();
   await flags.start();
@@ -47,9 +57,21 @@ export async function house(
     write: (next) => {
       text = next;
     },
-    restart: () => {
+    async restart() {
+      await flags.close();
       feed.close();
-      return house({ file: text, store, clock });
+      const { followFile } = options;
+      return house({ file: text, store, clock, ...(followFile === undefined ? {} : { followFile }) });
     },
   };
 }
+
+/** Two conditions are known; what any other text is lacks. */
+const compileCondition: ConditionCompiler = (source) => {
+  if (source === "is BTCZAR" || source === "is fast") return (context) => referenceCondition(source, context);
+  throw new ConditionError(`${source} is not known`, "is BTCZAR or is fast", "line 1, column 1");
+};
+
+/** That an error has that reason, and at least that metadata. */
+export const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>
+  expect.objectContaining({ reason: expected, metadata: expect.objectContaining(metadata) });
