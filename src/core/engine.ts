@@ -7,7 +7,8 @@ import { type Log, silentLog } from "./log.ts";
 import { createModuleHost } from "./modules/host/index.ts";
 import { createModules, type Modules } from "./modules/modules.ts";
 import { createRequestLog, type RequestLog } from "./requests.ts";
-import { createEvents, type EngineEvent } from "./status/events.ts";
+import { clientEvent, createEvents, type EngineEvent } from "./status/events.ts";
+import { createHints, type Hints } from "./status/hints.ts";
 import { EVENT_SOURCES } from "./status/sources.ts";
 import { createStatus, type EngineStatus } from "./status/status.ts";
 import { Feed } from "./store/feed.ts";
@@ -16,7 +17,9 @@ import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import type { ExpectationCompiler } from "./testing/expectations.ts";
 import { createTesting, type Testing } from "./testing/testing.ts";
+import { Clients } from "./watch/clients.ts";
 import type { Hub } from "./watch/hub.ts";
+import { createTimeline } from "./watch/timeline.ts";
 
 /** A file that people write, read whenever it is needed. */
 export interface SourceFile {
@@ -63,6 +66,10 @@ export interface Engine {
   readonly testing: Testing;
   /** Every change of every domain, as lines for people. */
   readonly events: Hub<EngineEvent, EngineEvent>;
+  /** Who watches, and what they have applied. */
+  readonly clients: Clients;
+  /** Why things are as they are. */
+  readonly hints: Hints;
   readonly store: Store;
   /** For who serves the engine to others: the answers to requests with an id. */
   readonly requests: RequestLog;
@@ -74,7 +81,7 @@ export interface Engine {
    * for ever.
    */
   strandedThreads(): number;
-  /** Ends every watch with that error, and refuses new ones. */
+  /** Ends every watch, and every wait for clients, with that error, and refuses new ones. */
   endWatches(error: HeliosError): void;
   /** Stops all modules and closes the store. What was desired is started again by the next engine on the same data. */
   close(): Promise<void>;
@@ -113,9 +120,25 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const requests = createRequestLog({ feed, clock });
   const events = createEvents(feed, EVENT_SOURCES);
   const hubs = [flags.hub, breakers.hub, modules.hub, events];
+  const clients = new Clients({
+    feed,
+    clock,
+    timeline: createTimeline(feed, clock),
+    told: (what, clientId, rpc, peer) => {
+      const place = { rpc, peer, revision: feed.revision, time: clock.now() };
+      events.announce(clientEvent(what, clientId, place));
+    },
+  });
+  flags.hub.observe(clients.observer("WatchFlags"));
+  breakers.hub.observe(clients.observer("WatchBreakers"));
+  modules.hub.observe(clients.observer("WatchModules"));
+  events.observe(clients.observer("WatchEvents"));
+  const endWatches = (error: HeliosError): void => {
+    for (const hub of hubs) hub.end(error);
+    clients.end(error);
+  };
   const close = async (): Promise<void> => {
-    const ended = HeliosError.of("SERVER_DRAINING", {});
-    for (const hub of hubs) hub.end(ended);
+    endWatches(HeliosError.of("SERVER_DRAINING", {}));
     requests.close();
     const closing = [testing, modules, host, breakers, flags, feed, store];
     const failures: unknown[] = [];
@@ -140,14 +163,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     modules,
     testing,
     events,
+    clients,
+    hints: createHints(feed),
     store,
     requests,
     revision: () => feed.revision,
     status,
     strandedThreads: () => host.strandedThreads,
-    endWatches: (error) => {
-      for (const hub of hubs) hub.end(error);
-    },
+    endWatches,
     close,
   };
 }

@@ -350,6 +350,18 @@ export const ERRORS = table({
     retryable: true,
     help: "Watch again with the last token, and read faster.",
   },
+  REVISION_UNKNOWN: {
+    code: "OUT_OF_RANGE",
+    message: "revision {revision} is not reached; the store {incarnation} is at {head_revision}",
+    retryable: false,
+    help: "Take the revision from the answer of the change, and from the same store.",
+  },
+  TOO_MANY_WAITS: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "{limit} calls wait for a revision already",
+    retryable: true,
+    help: "Retry when some of them are over.",
+  },
   SERVICE_NOT_FOUND: {
     code: "NOT_FOUND",
     message: "service {service} is not served here",

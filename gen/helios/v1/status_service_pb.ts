@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/status_service.proto.
  */
 export const file_helios_v1_status_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZWxpb3MvdjEvc3RhdHVzX3NlcnZpY2UucHJvdG8SCWhlbGlvcy52MSISChBHZXRTdGF0dXNSZXF1ZXN0IjYKEUdldFN0YXR1c1Jlc3BvbnNlEiEKBnN0YXR1cxgBIAEoCzIRLmhlbGlvcy52MS5TdGF0dXMigwEKCVVuaGVhbHRoeRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSDQoFc3RhdGUYAyABKAkSCwoDd2h5GAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKXAQoMRG9tYWluU3RhdHVzEg0KBXRvdGFsGAEgASgNEjYKCGJ5X3N0YXRlGAIgAygLMiQuaGVsaW9zLnYxLkRvbWFpblN0YXR1cy5CeVN0YXRlRW50cnkSEAoId2F0Y2hlcnMYAyABKA0aLgoMQnlTdGF0ZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEi9AIKBlN0YXR1cxIPCgd2ZXJzaW9uGAEgASgJEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBnVwdGltZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghyZXZpc2lvbhgEIAEoAxINCgVyZWFkeRgFIAEoCBIPCgdoZWFsdGh5GAYgASgIEicKCXVuaGVhbHRoeRgHIAMoCzIULmhlbGlvcy52MS5VbmhlYWx0aHkSKAoHbW9kdWxlcxgIIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMSJgoFZmxhZ3MYCSABKAsyFy5oZWxpb3MudjEuRG9tYWluU3RhdHVzEikKCGJyZWFrZXJzGAogASgLMhcuaGVsaW9zLnYxLkRvbWFpblN0YXR1cxImCgV0ZXN0cxgLIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMiogEKEldhdGNoRXZlbnRzUmVxdWVzdBI1Cgdkb21haW5zGAEgAygOMhEuaGVsaW9zLnYxLkRvbWFpbkIRukgOkgELEAoiB4IBBBABIAASHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24izQEKE1dhdGNoRXZlbnRzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgZldmVudHMYBCABKAsyES5oZWxpb3MudjEuRXZlbnRzSAASKQoJaGVhcnRiZWF0GAUgASgLMhQuaGVsaW9zLnYxLkhlYXJ0YmVhdEgAQgcKBWZyYW1lIioKBkV2ZW50cxIgCgZldmVudHMYASADKAsyEC5oZWxpb3MudjEuRXZlbnQiowEKBUV2ZW50EhAKCHJldmlzaW9uGAEgASgDEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiEKBmRvbWFpbhgDIAEoDjIRLmhlbGlvcy52MS5Eb21haW4SDAoEbmFtZRgEIAEoCRIfCgVjYXVzZRgFIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIMCgR0ZXh0GAYgASgJKm0KBkRvbWFpbhIWChJET01BSU5fVU5TUEVDSUZJRUQQABISCg5ET01BSU5fTU9EVUxFUxABEhAKDERPTUFJTl9GTEFHUxACEhMKD0RPTUFJTl9CUkVBS0VSUxADEhAKDERPTUFJTl9URVNUUxAEMqwBCg1TdGF0dXNTZXJ2aWNlEksKCUdldFN0YXR1cxIbLmhlbGlvcy52MS5HZXRTdGF0dXNSZXF1ZXN0GhwuaGVsaW9zLnYxLkdldFN0YXR1c1Jlc3BvbnNlIgOQAgESTgoLV2F0Y2hFdmVudHMSHS5oZWxpb3MudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh4uaGVsaW9zLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_watch]);
+  fileDesc("Ch5oZWxpb3MvdjEvc3RhdHVzX3NlcnZpY2UucHJvdG8SCWhlbGlvcy52MSISChBHZXRTdGF0dXNSZXF1ZXN0IjYKEUdldFN0YXR1c1Jlc3BvbnNlEiEKBnN0YXR1cxgBIAEoCzIRLmhlbGlvcy52MS5TdGF0dXMi1QEKCVVuaGVhbHRoeRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSDQoFc3RhdGUYAyABKAkSCwoDd2h5GAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgGIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIvCg5yZWNlbnRfY2hhbmdlcxgHIAMoCzIXLmhlbGlvcy52MS5SZWNlbnRDaGFuZ2UinAEKDFJlY2VudENoYW5nZRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSEAoIcmV2aXNpb24YAyABKAMSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFY2F1c2UYBSABKAsyEC5oZWxpb3MudjEuQ2F1c2UiqgIKCU9wZW5XYXRjaBIRCgljbGllbnRfaWQYASABKAkSEAoId2F0Y2hfaWQYAiABKAkSDAoEcGVlchgDIAEoCRILCgNycGMYBCABKAkSDQoFbmFtZXMYBSABKA0SKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXRvbGRfcmV2aXNpb24YByABKAMSIgoVYWNrbm93bGVkZ2VkX3JldmlzaW9uGAggASgDSACIAQESFQoNbGFnX3JldmlzaW9ucxgJIAEoAxImCgNsYWcYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHd2FpdGluZxgLIAEoDUIYChZfYWNrbm93bGVkZ2VkX3JldmlzaW9uIpcBCgxEb21haW5TdGF0dXMSDQoFdG90YWwYASABKA0SNgoIYnlfc3RhdGUYAiADKAsyJC5oZWxpb3MudjEuRG9tYWluU3RhdHVzLkJ5U3RhdGVFbnRyeRIQCgh3YXRjaGVycxgDIAEoDRouCgxCeVN0YXRlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASLHAwoGU3RhdHVzEg8KB3ZlcnNpb24YASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCHJldmlzaW9uGAQgASgDEg0KBXJlYWR5GAUgASgIEg8KB2hlYWx0aHkYBiABKAgSJwoJdW5oZWFsdGh5GAcgAygLMhQuaGVsaW9zLnYxLlVuaGVhbHRoeRIoCgdtb2R1bGVzGAggASgLMhcuaGVsaW9zLnYxLkRvbWFpblN0YXR1cxImCgVmbGFncxgJIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMSKQoIYnJlYWtlcnMYCiABKAsyFy5oZWxpb3MudjEuRG9tYWluU3RhdHVzEiYKBXRlc3RzGAsgASgLMhcuaGVsaW9zLnYxLkRvbWFpblN0YXR1cxIlCgd3YXRjaGVzGAwgAygLMhQuaGVsaW9zLnYxLk9wZW5XYXRjaBIVCg13YXRjaGVzX3RvdGFsGA0gASgNEhMKC2luY2FybmF0aW9uGA4gASgJImkKEkFja1JldmlzaW9uUmVxdWVzdBIdCgljbGllbnRfaWQYASABKAlCCrpIB3IFEAEYgAESGQoIcmV2aXNpb24YAiABKANCB7pIBCICKAASGQoId2F0Y2hfaWQYAyABKAlCB7pIBHICGEAiJgoTQWNrUmV2aXNpb25SZXNwb25zZRIPCgd3YXRjaGVzGAEgASgNIqoBChZXYWl0Rm9yUmV2aXNpb25SZXF1ZXN0EhkKCHJldmlzaW9uGAEgASgDQge6SAQiAigBEhMKC21pbl9jbGllbnRzGAIgASgNEgsKA2FsbBgDIAEoCBI0Cgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABIdCgtpbmNhcm5hdGlvbhgFIAEoCUIIukgFcgMYgAEiowEKF1dhaXRGb3JSZXZpc2lvblJlc3BvbnNlEg8KB3JlYWNoZWQYASABKAgSHAoUYWNrbm93bGVkZ2VkX2NsaWVudHMYAiABKA0SKQoHcGVuZGluZxgDIAMoCzIYLmhlbGlvcy52MS5QZW5kaW5nQ2xpZW50EhUKDXBlbmRpbmdfdG90YWwYBCABKA0SFwoPdW5uYW1lZF93YXRjaGVzGAUgASgNImkKDVBlbmRpbmdDbGllbnQSEQoJY2xpZW50X2lkGAEgASgJEg8KB3dhdGNoZXMYAiABKA0SHQoVYWNrbm93bGVkZ2VkX3JldmlzaW9uGAMgASgDEhUKDXRvbGRfcmV2aXNpb24YBCABKAMivwEKEldhdGNoRXZlbnRzUmVxdWVzdBI1Cgdkb21haW5zGAEgAygOMhEuaGVsaW9zLnYxLkRvbWFpbkIRukgOkgELEAoiB4IBBBABIAASHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGwoJY2xpZW50X2lkGAogASgJQgi6SAVyAxiAASLfAQoTV2F0Y2hFdmVudHNSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAxIUCgxyZXN1bWVfdG9rZW4YAiABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiMKBmV2ZW50cxgEIAEoCzIRLmhlbGlvcy52MS5FdmVudHNIABIpCgloZWFydGJlYXQYBSABKAsyFC5oZWxpb3MudjEuSGVhcnRiZWF0SAASEAoId2F0Y2hfaWQYCiABKAlCBwoFZnJhbWUiKgoGRXZlbnRzEiAKBmV2ZW50cxgBIAMoCzIQLmhlbGlvcy52MS5FdmVudCLUAQoFRXZlbnQSEAoIcmV2aXNpb24YASABKAMSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIQoGZG9tYWluGAMgASgOMhEuaGVsaW9zLnYxLkRvbWFpbhIMCgRuYW1lGAQgASgJEh8KBWNhdXNlGAUgASgLMhAuaGVsaW9zLnYxLkNhdXNlEgwKBHRleHQYBiABKAkSLwoOcmVjZW50X2NoYW5nZXMYByADKAsyFy5oZWxpb3MudjEuUmVjZW50Q2hhbmdlKoEBCgZEb21haW4SFgoSRE9NQUlOX1VOU1BFQ0lGSUVEEAASEgoORE9NQUlOX01PRFVMRVMQARIQCgxET01BSU5fRkxBR1MQAhITCg9ET01BSU5fQlJFQUtFUlMQAxIQCgxET01BSU5fVEVTVFMQBBISCg5ET01BSU5fQ0xJRU5UUxAFMt4CCg1TdGF0dXNTZXJ2aWNlEksKCUdldFN0YXR1cxIbLmhlbGlvcy52MS5HZXRTdGF0dXNSZXF1ZXN0GhwuaGVsaW9zLnYxLkdldFN0YXR1c1Jlc3BvbnNlIgOQAgESTgoLV2F0Y2hFdmVudHMSHS5oZWxpb3MudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh4uaGVsaW9zLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwARJRCgtBY2tSZXZpc2lvbhIdLmhlbGlvcy52MS5BY2tSZXZpc2lvblJlcXVlc3QaHi5oZWxpb3MudjEuQWNrUmV2aXNpb25SZXNwb25zZSIDkAICEl0KD1dhaXRGb3JSZXZpc2lvbhIhLmhlbGlvcy52MS5XYWl0Rm9yUmV2aXNpb25SZXF1ZXN0GiIuaGVsaW9zLnYxLldhaXRGb3JSZXZpc2lvblJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_watch]);
 
 /**
  * Request of GetStatus.
@@ -95,6 +95,20 @@ export type Unhealthy = Message<"helios.v1.Unhealthy"> & {
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
+
+  /**
+   * Of a breaker: what opened it first, since it was last closed.
+   *
+   * @generated from field: helios.v1.Cause cause = 6;
+   */
+  cause?: Cause | undefined;
+
+  /**
+   * Of a breaker that opened by itself, of the first 100: what was changed shortly before, newest first.
+   *
+   * @generated from field: repeated helios.v1.RecentChange recent_changes = 7;
+   */
+  recentChanges: RecentChange[];
 };
 
 /**
@@ -103,6 +117,149 @@ export type Unhealthy = Message<"helios.v1.Unhealthy"> & {
  */
 export const UnhealthySchema: GenMessage<Unhealthy> = /*@__PURE__*/
   messageDesc(file_helios_v1_status_service, 2);
+
+/**
+ * A change of a flag or a module that came shortly before something else: at most 60 s and 1,000 revisions; of those, the
+ * newest 10 are told. It need not be the cause.
+ *
+ * @generated from message helios.v1.RecentChange
+ */
+export type RecentChange = Message<"helios.v1.RecentChange"> & {
+  /**
+   * DOMAIN_FLAGS or DOMAIN_MODULES.
+   *
+   * @generated from field: helios.v1.Domain domain = 1;
+   */
+  domain: Domain;
+
+  /**
+   * What was changed.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The revision that it made.
+   *
+   * @generated from field: int64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 4;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * By whom, how and why.
+   *
+   * @generated from field: helios.v1.Cause cause = 5;
+   */
+  cause?: Cause | undefined;
+};
+
+/**
+ * Describes the message helios.v1.RecentChange.
+ * Use `create(RecentChangeSchema)` to create a new message.
+ */
+export const RecentChangeSchema: GenMessage<RecentChange> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 3);
+
+/**
+ * A watch stream that is open.
+ *
+ * @generated from message helios.v1.OpenWatch
+ */
+export type OpenWatch = Message<"helios.v1.OpenWatch"> & {
+  /**
+   * As the client gave it; empty where it gave none.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * Names the stream, as its first frame did.
+   *
+   * @generated from field: string watch_id = 2;
+   */
+  watchId: string;
+
+  /**
+   * Address and port of who is at the other end of the connection; a proxy's, where there is one.
+   *
+   * @generated from field: string peer = 3;
+   */
+  peer: string;
+
+  /**
+   * The method, such as `WatchFlags`.
+   *
+   * @generated from field: string rpc = 4;
+   */
+  rpc: string;
+
+  /**
+   * How many names it selected; 0: all.
+   *
+   * @generated from field: uint32 names = 5;
+   */
+  names: number;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Up to where it has been told everything, by the last frame that was handed to its connection.
+   *
+   * @generated from field: int64 told_revision = 7;
+   */
+  toldRevision: bigint;
+
+  /**
+   * Up to where the client said that it has applied everything; absent where it never did.
+   *
+   * @generated from field: optional int64 acknowledged_revision = 8;
+   */
+  acknowledgedRevision?: bigint | undefined;
+
+  /**
+   * How many revisions of the store the client is behind: by what it acknowledged or, where it never did, by what it was
+   * told. 0 where nothing of what it watches is outstanding.
+   *
+   * @generated from field: int64 lag_revisions = 9;
+   */
+  lagRevisions: bigint;
+
+  /**
+   * How long ago the first of those was made; of what was made before the newest 4,096 revisions or before the service
+   * started, at least so long ago.
+   *
+   * @generated from field: google.protobuf.Duration lag = 10;
+   */
+  lag?: Duration | undefined;
+
+  /**
+   * Changes held for it until it reads them.
+   *
+   * @generated from field: uint32 waiting = 11;
+   */
+  waiting: number;
+};
+
+/**
+ * Describes the message helios.v1.OpenWatch.
+ * Use `create(OpenWatchSchema)` to create a new message.
+ */
+export const OpenWatchSchema: GenMessage<OpenWatch> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 4);
 
 /**
  * How many of each kind there are.
@@ -138,7 +295,7 @@ export type DomainStatus = Message<"helios.v1.DomainStatus"> & {
  * Use `create(DomainStatusSchema)` to create a new message.
  */
 export const DomainStatusSchema: GenMessage<DomainStatus> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 3);
+  messageDesc(file_helios_v1_status_service, 5);
 
 /**
  * The overall modularity status.
@@ -222,6 +379,27 @@ export type Status = Message<"helios.v1.Status"> & {
    * @generated from field: helios.v1.DomainStatus tests = 11;
    */
   tests?: DomainStatus | undefined;
+
+  /**
+   * Watch streams that are open, those furthest behind first; at most 1,000.
+   *
+   * @generated from field: repeated helios.v1.OpenWatch watches = 12;
+   */
+  watches: OpenWatch[];
+
+  /**
+   * All of them.
+   *
+   * @generated from field: uint32 watches_total = 13;
+   */
+  watchesTotal: number;
+
+  /**
+   * The identity of the store: revisions are comparable only within one.
+   *
+   * @generated from field: string incarnation = 14;
+   */
+  incarnation: string;
 };
 
 /**
@@ -229,7 +407,205 @@ export type Status = Message<"helios.v1.Status"> & {
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 4);
+  messageDesc(file_helios_v1_status_service, 6);
+
+/**
+ * Request of AckRevision.
+ *
+ * @generated from message helios.v1.AckRevisionRequest
+ */
+export type AckRevisionRequest = Message<"helios.v1.AckRevisionRequest"> & {
+  /**
+   * As in the watch.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * The revision of the last frame that was applied as a whole. Of what a stream was not told yet, nothing can be
+   * acknowledged; a lower revision than before changes nothing.
+   *
+   * @generated from field: int64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * The stream, by the watch_id of its first frame; empty: every stream of this client.
+   *
+   * @generated from field: string watch_id = 3;
+   */
+  watchId: string;
+};
+
+/**
+ * Describes the message helios.v1.AckRevisionRequest.
+ * Use `create(AckRevisionRequestSchema)` to create a new message.
+ */
+export const AckRevisionRequestSchema: GenMessage<AckRevisionRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 7);
+
+/**
+ * Response of AckRevision.
+ *
+ * @generated from message helios.v1.AckRevisionResponse
+ */
+export type AckRevisionResponse = Message<"helios.v1.AckRevisionResponse"> & {
+  /**
+   * The streams that it was taken for. 0: no such stream is open.
+   *
+   * @generated from field: uint32 watches = 1;
+   */
+  watches: number;
+};
+
+/**
+ * Describes the message helios.v1.AckRevisionResponse.
+ * Use `create(AckRevisionResponseSchema)` to create a new message.
+ */
+export const AckRevisionResponseSchema: GenMessage<AckRevisionResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 8);
+
+/**
+ * Request of WaitForRevision.
+ *
+ * @generated from message helios.v1.WaitForRevisionRequest
+ */
+export type WaitForRevisionRequest = Message<"helios.v1.WaitForRevisionRequest"> & {
+  /**
+   * The revision, such as that of the flag in the answer of the change.
+   *
+   * @generated from field: int64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * At least so many clients; 0: every client, as with `all`.
+   *
+   * @generated from field: uint32 min_clients = 2;
+   */
+  minClients: number;
+
+  /**
+   * Every client that has a watch open with a client_id: those that open one meanwhile too, and those that were there
+   * and lose their connection, for they have not seen it.
+   *
+   * @generated from field: bool all = 3;
+   */
+  all: boolean;
+
+  /**
+   * Default 10 s, at most 5 min; 0 answers at once.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * The store that the revision is of, as GetStatus tells it; empty: the present one.
+   *
+   * @generated from field: string incarnation = 5;
+   */
+  incarnation: string;
+};
+
+/**
+ * Describes the message helios.v1.WaitForRevisionRequest.
+ * Use `create(WaitForRevisionRequestSchema)` to create a new message.
+ */
+export const WaitForRevisionRequestSchema: GenMessage<WaitForRevisionRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 9);
+
+/**
+ * Response of WaitForRevision.
+ *
+ * @generated from message helios.v1.WaitForRevisionResponse
+ */
+export type WaitForRevisionResponse = Message<"helios.v1.WaitForRevisionResponse"> & {
+  /**
+   * Whether as many as were wanted have acknowledged it.
+   *
+   * @generated from field: bool reached = 1;
+   */
+  reached: boolean;
+
+  /**
+   * How many have.
+   *
+   * @generated from field: uint32 acknowledged_clients = 2;
+   */
+  acknowledgedClients: number;
+
+  /**
+   * Those that have not, by id; at most 1,000.
+   *
+   * @generated from field: repeated helios.v1.PendingClient pending = 3;
+   */
+  pending: PendingClient[];
+
+  /**
+   * All of those.
+   *
+   * @generated from field: uint32 pending_total = 4;
+   */
+  pendingTotal: number;
+
+  /**
+   * Watch streams without a client_id: nothing is known of what they have applied.
+   *
+   * @generated from field: uint32 unnamed_watches = 5;
+   */
+  unnamedWatches: number;
+};
+
+/**
+ * Describes the message helios.v1.WaitForRevisionResponse.
+ * Use `create(WaitForRevisionResponseSchema)` to create a new message.
+ */
+export const WaitForRevisionResponseSchema: GenMessage<WaitForRevisionResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 10);
+
+/**
+ * A client that has not acknowledged a revision.
+ *
+ * @generated from message helios.v1.PendingClient
+ */
+export type PendingClient = Message<"helios.v1.PendingClient"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * Watch streams that it has open. 0: it lost its connection while it was waited for.
+   *
+   * @generated from field: uint32 watches = 2;
+   */
+  watches: number;
+
+  /**
+   * Up to where it has acknowledged all that it watches: of several streams, or processes of the same id, the lowest.
+   *
+   * @generated from field: int64 acknowledged_revision = 3;
+   */
+  acknowledgedRevision: bigint;
+
+  /**
+   * Up to where it was told, likewise.
+   *
+   * @generated from field: int64 told_revision = 4;
+   */
+  toldRevision: bigint;
+};
+
+/**
+ * Describes the message helios.v1.PendingClient.
+ * Use `create(PendingClientSchema)` to create a new message.
+ */
+export const PendingClientSchema: GenMessage<PendingClient> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 11);
 
 /**
  * Request of WatchEvents.
@@ -257,6 +633,13 @@ export type WatchEventsRequest = Message<"helios.v1.WatchEventsRequest"> & {
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
+
+  /**
+   * Who watches: a name of its own for each process. Makes it known to GetStatus, AckRevision and WaitForRevision.
+   *
+   * @generated from field: string client_id = 10;
+   */
+  clientId: string;
 };
 
 /**
@@ -264,7 +647,7 @@ export type WatchEventsRequest = Message<"helios.v1.WatchEventsRequest"> & {
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 5);
+  messageDesc(file_helios_v1_status_service, 12);
 
 /**
  * A frame of WatchEvents.
@@ -315,6 +698,13 @@ export type WatchEventsResponse = Message<"helios.v1.WatchEventsResponse"> & {
     value: Heartbeat;
     case: "heartbeat";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Names this stream, for AckRevision; in the first frame.
+   *
+   * @generated from field: string watch_id = 10;
+   */
+  watchId: string;
 };
 
 /**
@@ -322,7 +712,7 @@ export type WatchEventsResponse = Message<"helios.v1.WatchEventsResponse"> & {
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 6);
+  messageDesc(file_helios_v1_status_service, 13);
 
 /**
  * Events that were ready together.
@@ -343,7 +733,7 @@ export type Events = Message<"helios.v1.Events"> & {
  * Use `create(EventsSchema)` to create a new message.
  */
 export const EventsSchema: GenMessage<Events> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 7);
+  messageDesc(file_helios_v1_status_service, 14);
 
 /**
  * Something that happened.
@@ -352,7 +742,7 @@ export const EventsSchema: GenMessage<Events> = /*@__PURE__*/
  */
 export type Event = Message<"helios.v1.Event"> & {
   /**
-   * The revision that it made.
+   * The revision that it made; of DOMAIN_CLIENTS the store's at that moment.
    *
    * @generated from field: int64 revision = 1;
    */
@@ -392,6 +782,13 @@ export type Event = Message<"helios.v1.Event"> & {
    * @generated from field: string text = 6;
    */
   text: string;
+
+  /**
+   * Of a breaker that opened by itself: what was changed shortly before, newest first.
+   *
+   * @generated from field: repeated helios.v1.RecentChange recent_changes = 7;
+   */
+  recentChanges: RecentChange[];
 };
 
 /**
@@ -399,7 +796,7 @@ export type Event = Message<"helios.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 8);
+  messageDesc(file_helios_v1_status_service, 15);
 
 /**
  * A part of Helios.
@@ -441,6 +838,13 @@ export const Domain = {
    * @generated from enum value: DOMAIN_TESTS = 4;
    */
   TESTS: 4,
+
+  /**
+   * Clients with an id that watch.
+   *
+   * @generated from enum value: DOMAIN_CLIENTS = 5;
+   */
+  CLIENTS: 5,
 } as const;
 
 /**
@@ -475,6 +879,8 @@ export const StatusService: GenService<{
   /**
    * Streams every change of every domain from now on, or from a token on, each as a line that an operator can read. It
    * leaves nothing out: a watcher that is too slow for its buffer is ended in RESOURCE_EXHAUSTED WATCHER_TOO_SLOW.
+   * That clients come and go (DOMAIN_CLIENTS) is in no journal: only who watches at that moment is told, and such an
+   * event has the revision of the moment.
    *
    * @generated from rpc helios.v1.StatusService.WatchEvents
    */
@@ -482,6 +888,30 @@ export const StatusService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchEventsRequestSchema;
     output: typeof WatchEventsResponseSchema;
+  },
+  /**
+   * Tells that a client has applied everything up to a revision of what it watches. Cheap; nothing is stored. A client
+   * that never acknowledges is waited for in vain. REVISION_UNKNOWN where the revision is not reached yet.
+   *
+   * @generated from rpc helios.v1.StatusService.AckRevision
+   */
+  ackRevision: {
+    methodKind: "unary";
+    input: typeof AckRevisionRequestSchema;
+    output: typeof AckRevisionResponseSchema;
+  },
+  /**
+   * Waits until clients have acknowledged a revision: "has every trading service seen the kill?" That they have not
+   * within the timeout is an answer that names them, not an error. Watchers are told at once how far the store is, so
+   * that those whom the change does not concern answer as soon as the others. REVISION_UNKNOWN where the revision is
+   * not reached yet, or is of another store; TOO_MANY_WAITS.
+   *
+   * @generated from rpc helios.v1.StatusService.WaitForRevision
+   */
+  waitForRevision: {
+    methodKind: "unary";
+    input: typeof WaitForRevisionRequestSchema;
+    output: typeof WaitForRevisionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_helios_v1_status_service, 0);

@@ -7,8 +7,10 @@
 // A watch sends frames. Each frame carries the revision at which the watcher stands once it has applied it, and a token
 // to resume from there. The first frame comes at once. Changes are ordered, without a gap between tokens, and none
 // comes twice in one stream. A slow watcher never holds up a writer: past a bound its queue keeps only the latest
-// change of each name, and past that it is caught up from the journal or a new snapshot. A stream never ends without
-// an error: at shutdown it ends in UNAVAILABLE SERVER_DRAINING.
+// change of each name, and past that it is caught up from the journal or a new snapshot. A frame holds at most 500
+// items, and fewer where they are large. A stream never ends without an error: at shutdown it ends in UNAVAILABLE
+// SERVER_DRAINING. A token holds for the store that gave it, and for a watch of the same kind and names: with any other
+// one starts over, as if the changes since were not kept.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/watch.proto.
  */
 export const file_helios_v1_watch: GenFile = /*@__PURE__*/
-  fileDesc("ChVoZWxpb3MvdjEvd2F0Y2gucHJvdG8SCWhlbGlvcy52MSI8CglIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKBUNhdXNlEg4KBmFjdGlvbhgBIAEoCRINCgVhY3RvchgCIAEoCRIOCgZyZWFzb24YAyABKAkiWgoHRGVsZXRlZBIMCgRuYW1lGAEgASgJEhAKCHJldmlzaW9uGAIgASgDEi8KC2RlbGV0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpeCgtPbkNvbXBhY3RlZBIcChhPTl9DT01QQUNURURfVU5TUEVDSUZJRUQQABIZChVPTl9DT01QQUNURURfU05BUFNIT1QQARIWChJPTl9DT01QQUNURURfRVJST1IQAmIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChVoZWxpb3MvdjEvd2F0Y2gucHJvdG8SCWhlbGlvcy52MSJTCglIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWhlYWRfcmV2aXNpb24YAiABKAMiNgoFQ2F1c2USDgoGYWN0aW9uGAEgASgJEg0KBWFjdG9yGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJaCgdEZWxldGVkEgwKBG5hbWUYASABKAkSEAoIcmV2aXNpb24YAiABKAMSLwoLZGVsZXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKl4KC09uQ29tcGFjdGVkEhwKGE9OX0NPTVBBQ1RFRF9VTlNQRUNJRklFRBAAEhkKFU9OX0NPTVBBQ1RFRF9TTkFQU0hPVBABEhYKEk9OX0NPTVBBQ1RFRF9FUlJPUhACYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Says that the stream is alive and, by the frame's revision, up to where the watcher knows everything.
@@ -34,6 +36,13 @@ export type Heartbeat = Message<"helios.v1.Heartbeat"> & {
    * @generated from field: google.protobuf.Timestamp server_time = 1;
    */
   serverTime?: Timestamp | undefined;
+
+  /**
+   * The newest revision of the store. Above the frame's: the watcher is behind, and the rest is being read for it.
+   *
+   * @generated from field: int64 head_revision = 2;
+   */
+  headRevision: bigint;
 };
 
 /**

@@ -3,12 +3,13 @@ import type { Cause, Change } from "../store/store.ts";
 import { Hub } from "../watch/hub.ts";
 
 /** A part of the engine that changes are told of. */
-export type EventDomain = "MODULES" | "FLAGS" | "BREAKERS" | "TESTS";
+export type EventDomain = "MODULES" | "FLAGS" | "BREAKERS" | "TESTS" | "CLIENTS";
 
 /** Something that happened. */
 export interface EngineEvent {
   /** `<domain>/<name>`: what a watch selects by. */
   readonly name: string;
+  /** The one that it made; of clients that come and go, the store's at that moment. */
   readonly revision: number;
   /** Wall time in ms. */
   readonly time: number;
@@ -34,7 +35,11 @@ export interface EventSource {
 
 /** Tells of every change of every source, in the store's order, as lines for people. */
 export function createEvents(feed: Feed, sources: readonly EventSource[]): Hub<EngineEvent, EngineEvent> {
-  const hub = new Hub<EngineEvent, EngineEvent>(feed, { prefix: "", decode: (change) => toEvent(change, sources) });
+  const hub = new Hub<EngineEvent, EngineEvent>(feed, {
+    prefix: "",
+    decode: (change) => toEvent(change, sources),
+    sizeOf: ({ text, cause }) => text.length + (cause.reason?.length ?? 0),
+  });
   feed.attach("", {
     load: () => {},
     apply: (change) => {
@@ -44,6 +49,18 @@ export function createEvents(feed: Feed, sources: readonly EventSource[]): Hub<E
     },
   });
   return hub;
+}
+
+/** That a client with an id began to watch something, or does not any more. */
+export function clientEvent(
+  what: "Connect" | "Disconnect",
+  clientId: string,
+  { rpc, peer, revision, time }: { rpc: string; peer: string; revision: number; time: number },
+): EngineEvent {
+  // Whoever connects says what it is called: nobody's terminal is to obey it.
+  const subject = clientId.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?");
+  const text = `client ${subject}: ${what === "Connect" ? "watches" : "ended its watch"} (${rpc} from ${peer})`;
+  return { name: `CLIENTS/${subject}`, revision, time, domain: "CLIENTS", subject, cause: { action: what }, text };
 }
 
 function toEvent(change: Change, sources: readonly EventSource[]): EngineEvent | undefined {

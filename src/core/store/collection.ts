@@ -15,6 +15,8 @@ export interface Resource<T> {
   readonly createTime: number;
   /** Wall time in ms. */
   readonly updateTime: number;
+  /** Of the record as stored, in characters. */
+  readonly size: number;
 }
 
 /** One change of one resource. */
@@ -56,6 +58,7 @@ export class Collection<T> {
       prefix,
       snapshot: () => this.list(),
       decode: (change) => this.#delta(change),
+      sizeOf: (told) => ("record" in told ? told.size : (told.resource?.size ?? 0)),
     });
     feed.attach(prefix, {
       load: (entries) => {
@@ -222,6 +225,7 @@ export class Collection<T> {
       etag: `${this.#feed.store.incarnation.slice(0, 8)}-${entry.revision.toString(36)}`,
       createTime: entry.createTime,
       updateTime: entry.updateTime,
+      size: entry.value.length,
     };
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Change } from "../store/store.ts";
-import { decodeToken } from "./token.ts";
+import { decodeToken, scopeOf } from "./token.ts";
 import { type Start, Watcher } from "./watcher.ts";
 
 /** What a hub tells of: something with a name, at a revision. */
@@ -18,6 +18,18 @@ export interface HubSource<I extends Item, S extends { readonly name: string }> 
   snapshot?(): readonly S[];
   /** What a change in the journal tells; undefined: nothing. Must agree with what is published. */
   decode(change: Change): I | undefined;
+  /** About how many characters it takes to tell; absent: they are all small. */
+  sizeOf?(item: I | S): number;
+}
+
+/** Who is at the other end of a watch. */
+export interface WatchIdentity {
+  /** Names the stream: never the same twice. */
+  readonly watchId: string;
+  /** Empty: none was given. */
+  readonly clientId: string;
+  /** Address and port, for people. */
+  readonly peer: string;
 }
 
 export interface WatchOptions {
@@ -33,13 +45,28 @@ export interface WatchOptions {
   readonly onCompacted: "snapshot" | "error";
   /** A heartbeat follows when there was nothing to tell for so long; above 0. */
   readonly heartbeatMs: number;
+  /** Absent: a watcher within this process, of no interest to anybody else. */
+  readonly who?: WatchIdentity;
 }
+
+/** Sees watchers that say who they are come and go. */
+export interface HubObserver {
+  opened(watcher: AnyWatcher): void;
+  closed(watcher: AnyWatcher): void;
+}
+
+/** What is to be known of a watcher, whatever it watches. */
+export type AnyWatcher = Pick<
+  Watcher<Item, { readonly name: string }>,
+  "options" | "told" | "caughtUp" | "waiting" | "tellUpTo"
+>;
 
 /** Fans the changes of one kind out to its watchers. A writer never waits for one. */
 export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
   readonly source: HubSource<I, S>;
   readonly #watchers = new Set<Watcher<I, S>>();
+  #observer: HubObserver | undefined;
   #ended: HeliosError | undefined;
 
   constructor(feed: Feed, source: HubSource<I, S>) {
@@ -56,18 +83,30 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     for (const watcher of this.#watchers) watcher.push(item);
   }
 
+  /** Tells those who watch at this moment of something that is in no journal; its revision must be the feed's. */
+  announce(item: I): void {
+    for (const watcher of this.#watchers) watcher.note(item);
+  }
+
+  observe(observer: HubObserver): void {
+    this.#observer = observer;
+  }
+
   /**
    * Starts to watch; the caller closes the watcher when it is done. Throws RESUME_TOKEN_INVALID, REVISION_COMPACTED
    * (here, or from the watcher later) or what the hub was ended with.
    */
   watch(options: WatchOptions): Watcher<I, S> {
     if (this.#ended !== undefined) throw this.#ended;
-    const { heartbeatMs } = options;
+    const { heartbeatMs, who } = options;
     if (!Number.isFinite(heartbeatMs) || heartbeatMs <= 0) {
       throw HeliosError.of("ARGUMENT_INVALID", { field: "heartbeatMs", problem: `must be above 0, is ${heartbeatMs}` });
     }
-    const watcher = new Watcher(this, options, this.#start(options), () => this.#watchers.delete(watcher));
+    const watcher = new Watcher(this, options, this.#start(options), () => {
+      if (this.#watchers.delete(watcher) && who !== undefined) this.#observer?.closed(watcher);
+    });
     this.#watchers.add(watcher);
+    if (who !== undefined) this.#observer?.opened(watcher);
     return watcher;
   }
 
@@ -77,12 +116,11 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     for (const watcher of this.#watchers) watcher.end(error);
   }
 
-  #start({ resumeToken, onCompacted }: WatchOptions): Start {
+  #start({ resumeToken, onCompacted, names }: WatchOptions): Start {
     if (resumeToken === "") return { from: "snapshot" };
-    const { incarnation, revision } = decodeToken(resumeToken);
-    if (incarnation === this.feed.store.incarnation && revision <= this.feed.revision) {
-      return { from: "journal", afterRevision: revision };
-    }
+    const { incarnation, revision, scope } = decodeToken(resumeToken);
+    const known = incarnation === this.feed.store.incarnation && scope === scopeOf(this.source.prefix, names);
+    if (known && revision <= this.feed.revision) return { from: "journal", afterRevision: revision };
     // Who watches events must learn that some are missing: there is no state that would make up for them.
     if (onCompacted === "snapshot" && this.source.snapshot !== undefined) return { from: "snapshot" };
     throw HeliosError.of("REVISION_COMPACTED", { resume_token: resumeToken });

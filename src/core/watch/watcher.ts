@@ -1,12 +1,14 @@
 import { HeliosError } from "../errors.ts";
 import { RevisionCompacted } from "../store/store.ts";
 import type { Hub, Item, WatchOptions } from "./hub.ts";
-import { encodeToken } from "./token.ts";
+import { encodeToken, scopeOf } from "./token.ts";
 
 /** Changes a watcher may leave unread before they are coalesced, then dropped and read again from the journal. */
 export const QUEUE_LIMIT = 1024;
 /** Items in one chunk of a snapshot, and changes in one frame. */
 export const FRAME_LIMIT = 500;
+/** Characters of all items in a frame, but for one item that is longer: a message must not exceed what clients read. */
+export const FRAME_CHARS = 512 * 1024;
 
 /** What a watcher is told at a time; `revision` and `resumeToken` say where it stands once it has applied it. */
 export type Frame<I, S> = { readonly revision: number; readonly resumeToken: string } & (
@@ -16,14 +18,19 @@ export type Frame<I, S> = { readonly revision: number; readonly resumeToken: str
 
 type Content<I> =
   | { readonly kind: "changes"; readonly items: readonly I[] }
-  | { readonly kind: "heartbeat"; readonly time: number };
+  | {
+      readonly kind: "heartbeat";
+      readonly time: number;
+      /** The feed's revision: above the frame's while the journal is still being read. */
+      readonly head: number;
+    };
 
 export type Start = { readonly from: "snapshot" } | { readonly from: "journal"; readonly afterRevision: number };
 
 /** `snapshot` and `journal` read at the watcher's own pace and keep nothing; only `live` has a queue. */
 type Phase<I, S> =
   | { readonly in: "snapshot"; readonly items: readonly S[]; readonly revision: number; next: number }
-  | { readonly in: "journal" }
+  | { readonly in: "journal"; read: I[]; through: number }
   | { readonly in: "live"; queue: I[] };
 
 /**
@@ -32,26 +39,34 @@ type Phase<I, S> =
  * from the journal (the scheme of etcd's synced and unsynced watchers); a hub without state ends it instead.
  */
 export class Watcher<I extends Item, S extends { readonly name: string }> {
+  readonly options: WatchOptions;
   readonly #hub: Hub<I, S>;
-  readonly #options: WatchOptions;
   readonly #names: ReadonlySet<string>;
+  readonly #scope: string;
   readonly #onClose: () => void;
   #phase: Phase<I, S>;
   /** Everything up to here has been told, or does not concern this watcher. */
   #position = 0;
-  #told = false;
+  /** When the next heartbeat is due, in monotonic ms: the first frame comes at once. */
+  #due = Number.NEGATIVE_INFINITY;
+  /** The revision of the last frame that is a place to go on from. */
+  #told = 0;
+  /** A frame of at least this revision is wanted as soon as it can be. */
+  #wanted = 0;
   /** Why there is nothing to tell beyond a revision. */
   #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
   #wake: (() => void) | undefined;
 
   constructor(hub: Hub<I, S>, options: WatchOptions, start: Start, onClose: () => void) {
+    this.options = options;
     this.#hub = hub;
-    this.#options = options;
     this.#names = new Set(options.names);
+    this.#scope = scopeOf(hub.source.prefix, options.names);
     this.#onClose = onClose;
     if (start.from === "journal") {
       this.#position = start.afterRevision;
-      this.#phase = { in: "journal" };
+      this.#told = start.afterRevision;
+      this.#phase = this.#fromJournal();
     } else {
       this.#phase = this.#startOver();
     }
@@ -62,9 +77,25 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#hub.feed.revision - this.#position;
   }
 
+  /** Up to where the frames that were read tell everything. */
+  get told(): number {
+    return this.#told;
+  }
+
+  /** Whether everything that concerns the watcher was read. */
+  get caughtUp(): boolean {
+    return this.#phase.in === "live" && this.#phase.queue.length === 0;
+  }
+
   /** How many changes are held for the watcher until it reads; never more than `QUEUE_LIMIT`. */
   get waiting(): number {
     return this.#phase.in === "live" ? this.#phase.queue.length : 0;
+  }
+
+  /** Asks for a frame of at least that revision without waiting for the next heartbeat. */
+  tellUpTo(revision: number): void {
+    this.#wanted = Math.max(this.#wanted, Math.min(revision, this.#hub.feed.revision));
+    this.#wake?.();
   }
 
   /**
@@ -73,7 +104,9 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
    */
   async next(): Promise<Frame<I, S> | undefined> {
     const frame = await this.#next();
-    this.#told = true;
+    if (frame === undefined) return undefined;
+    this.#due = this.options.clock.monotonic() + this.options.heartbeatMs;
+    if (frame.resumeToken !== "") this.#told = frame.revision;
     return frame;
   }
 
@@ -87,14 +120,24 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const phase = this.#phase;
     if (phase.in !== "live" || this.#ending !== undefined) return;
     if (item.revision <= this.#position || !this.#wants(item.name)) return;
-    phase.queue.push(item);
-    if (phase.queue.length > QUEUE_LIMIT) this.#overflow(phase);
-    this.#wake?.();
+    this.#enqueue(phase, item);
+  }
+
+  /** Called by the hub with what is in no journal: told only if nothing older is still to be read. */
+  note(item: I): void {
+    const phase = this.#phase;
+    if (phase.in === "live" && this.#ending === undefined && this.#wants(item.name)) this.#enqueue(phase, item);
   }
 
   /** Called by the hub: what has happened by now is still told, then `next` rejects with `error`. */
   end(error: HeliosError): void {
     this.#endWith(error);
+  }
+
+  #enqueue(phase: Extract<Phase<I, S>, { in: "live" }>, item: I): void {
+    phase.queue.push(item);
+    if (phase.queue.length > QUEUE_LIMIT) this.#overflow(phase);
+    this.#wake?.();
   }
 
   #endWith(error: HeliosError): void {
@@ -103,7 +146,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   async #next(): Promise<Frame<I, S> | undefined> {
-    for (let due = !this.#told; ; ) {
+    for (;;) {
       if (this.#isClosed()) return undefined;
       if (this.#phase.in === "journal" && this.#ending && this.#position >= this.#ending.revision) {
         throw this.#ending.error;
@@ -112,10 +155,15 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       if (this.#isClosed()) return undefined;
       if (frame !== undefined) return frame;
       // From here to the wait nothing may be awaited: what is pushed in between would wake nobody.
-      if (this.#phase.in !== "live" || this.#phase.queue.length > 0) continue;
+      const isDue = this.options.clock.monotonic() >= this.#due;
+      if (!this.caughtUp) {
+        // A long journal that tells this watcher nothing is no reason to be silent.
+        if (isDue && this.#phase.in === "journal") return this.#heartbeat();
+        continue;
+      }
       if (this.#ending !== undefined) throw this.#ending.error;
-      if (due) return this.#heartbeat();
-      due = !(await this.#waitForNews());
+      if (isDue || this.#wanted > this.#told) return this.#heartbeat();
+      await this.#waitForNews();
     }
   }
 
@@ -126,8 +174,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   async #ready(): Promise<Frame<I, S> | undefined> {
     const phase = this.#phase;
     if (phase.in === "snapshot") return this.#snapshotChunk(phase);
-    if (phase.in === "journal") return this.#readJournal();
-    const items = phase.queue.splice(0, FRAME_LIMIT);
+    if (phase.in === "journal") return this.#readJournal(phase);
+    const items = this.#takeFrom(phase.queue);
     const last = items.at(-1);
     if (last === undefined) {
       this.#position = this.#hub.feed.revision;
@@ -138,40 +186,69 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   #snapshotChunk(phase: Extract<Phase<I, S>, { in: "snapshot" }>): Frame<I, S> {
-    const items = phase.items.slice(phase.next, phase.next + FRAME_LIMIT);
+    const items = phase.items.slice(phase.next, phase.next + this.#fitting(phase.items, phase.next));
     phase.next += items.length;
     const complete = phase.next >= phase.items.length;
     // Until the last chunk the token is the one to start over with: half a snapshot is no place to go on from.
     const resumeToken = complete ? this.#token(phase.revision) : "";
     if (complete) {
       this.#position = phase.revision;
-      this.#phase = phase.revision === this.#hub.feed.revision ? { in: "live", queue: [] } : { in: "journal" };
+      this.#phase = phase.revision === this.#hub.feed.revision ? { in: "live", queue: [] } : this.#fromJournal();
     }
     return { kind: "snapshot", items, complete, revision: phase.revision, resumeToken };
   }
 
-  async #readJournal(): Promise<Frame<I, S> | undefined> {
+  async #readJournal(phase: Extract<Phase<I, S>, { in: "journal" }>): Promise<Frame<I, S> | undefined> {
+    if (phase.read.length === 0) await this.#readPage(phase);
+    // It may have been compacted away.
+    if (this.#phase !== phase) return undefined;
+    const items = this.#takeFrom(phase.read);
+    this.#position = phase.read.length === 0 ? phase.through : (items.at(-1)?.revision ?? this.#position);
+    if (this.#position >= this.#hub.feed.revision) this.#phase = { in: "live", queue: [] };
+    return items.length === 0 ? undefined : this.#frame({ kind: "changes", items });
+  }
+
+  async #readPage(phase: Extract<Phase<I, S>, { in: "journal" }>): Promise<void> {
     const { feed, source } = this.#hub;
     try {
       const page = await feed.store.changes(source.prefix, this.#position, FRAME_LIMIT);
-      this.#position = Math.max(this.#position, page.through);
-      if (page.through >= feed.revision) this.#phase = { in: "live", queue: [] };
-      const items = page.changes
+      phase.through = Math.max(this.#position, page.through);
+      phase.read = page.changes
         .map((change) => source.decode(change))
         .filter((item) => item !== undefined)
         .filter((item) => this.#wants(item.name));
-      return items.length === 0 ? undefined : this.#frame({ kind: "changes", items });
     } catch (error) {
       if (!(error instanceof RevisionCompacted)) throw this.#ending?.error ?? error;
-      if (this.#options.onCompacted === "error" || source.snapshot === undefined) {
+      if (this.options.onCompacted === "error" || source.snapshot === undefined) {
         throw HeliosError.of("REVISION_COMPACTED", {
           resume_token: this.#token(this.#position),
           oldest_revision: error.oldest,
         });
       }
       this.#phase = this.#startOver();
-      return undefined;
     }
+  }
+
+  #fromJournal(): Phase<I, S> {
+    return { in: "journal", read: [], through: this.#position };
+  }
+
+  #takeFrom(queue: I[]): I[] {
+    return queue.splice(0, this.#fitting(queue, 0));
+  }
+
+  /** How many items from there on fit into a frame; one always does. */
+  #fitting(items: readonly (I | S)[], start: number): number {
+    const { source } = this.#hub;
+    const most = Math.min(items.length - start, FRAME_LIMIT);
+    if (source.sizeOf === undefined) return most;
+    let chars = 0;
+    for (let count = 0; count < most; count += 1) {
+      const item = items[start + count];
+      if (item !== undefined) chars += source.sizeOf(item);
+      if (chars > FRAME_CHARS) return Math.max(1, count);
+    }
+    return most;
   }
 
   #startOver(): Phase<I, S> {
@@ -195,24 +272,30 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const latest = new Map(phase.queue.map((item) => [item.name, item]));
     phase.queue = phase.queue.filter((item) => latest.get(item.name) === item);
     // Half full is the least that coalescing must achieve, or it would run again at every push.
-    if (phase.queue.length > QUEUE_LIMIT / 2) this.#phase = { in: "journal" };
+    if (phase.queue.length > QUEUE_LIMIT / 2) this.#phase = this.#fromJournal();
   }
 
-  /** True when there is something to look at, false when a heartbeat is due. */
-  #waitForNews(): Promise<boolean> {
+  /** Until there is something to look at, or a heartbeat is due. */
+  #waitForNews(): Promise<void> {
     return new Promise((resolve) => {
-      const settle = (news: boolean): void => {
+      const settle = (): void => {
         this.#wake = undefined;
         timer.cancel();
-        resolve(news);
+        resolve();
       };
-      const timer = this.#options.clock.setTimer(this.#options.heartbeatMs, () => settle(false));
-      this.#wake = () => settle(true);
+      const { clock } = this.options;
+      const expire = (): void => {
+        // A timer may come a little early.
+        this.#due = clock.monotonic();
+        settle();
+      };
+      const timer = clock.setTimer(this.#due - clock.monotonic(), expire);
+      this.#wake = settle;
     });
   }
 
   #heartbeat(): Frame<I, S> {
-    return this.#frame({ kind: "heartbeat", time: this.#options.clock.now() });
+    return this.#frame({ kind: "heartbeat", time: this.options.clock.now(), head: this.#hub.feed.revision });
   }
 
   #frame(content: Content<I>): Frame<I, S> {
@@ -220,7 +303,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   #token(revision: number): string {
-    return encodeToken({ incarnation: this.#hub.feed.store.incarnation, revision });
+    return encodeToken({ incarnation: this.#hub.feed.store.incarnation, revision, scope: this.#scope });
   }
 
   #wants(name: string): boolean {

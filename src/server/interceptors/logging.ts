@@ -6,14 +6,14 @@ import type { Clock, LogLevel } from "../../core/index.ts";
 export type LogCall = (level: LogLevel, message: string, fields: Record<string, unknown>) => void;
 
 /**
- * One line for each call when it ends, of a stream too: reads at `debug`, what changes something at `info`, what failed
- * through Helios' own fault at `error`.
+ * One line for each call when it ends, of a stream too: reads and what tells the same again and again at `debug`, what
+ * changes something at `info`, what failed through Helios' own fault at `error`.
  */
 export function createCallLog(clock: Clock, log: LogCall): Interceptor {
   return (next) => async (request) => {
     const start = clock.monotonic();
     const rpc = `${request.service.name}/${request.method.name}`;
-    const quiet = request.stream || request.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+    const quiet = request.stream || request.method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
     const tell = (code: string, thrown?: unknown): void => {
       const fields = { rpc, code, durationMs: Math.round((clock.monotonic() - start) * 1000) / 1000 };
       if (thrown === undefined) log(quiet ? "debug" : "info", "call", fields);

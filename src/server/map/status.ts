@@ -5,12 +5,14 @@ import {
   DomainStatusSchema,
   type Event,
   EventSchema,
+  type RecentChange as RecentChangeMessage,
+  RecentChangeSchema,
   type Status,
   StatusSchema,
   type WatchEventsResponse,
   WatchEventsResponseSchema,
 } from "../../../gen/helios/v1/status_service_pb.ts";
-import type { DomainStatus, EngineEvent, EngineStatus, EventDomain, Frame } from "../../core/index.ts";
+import type { DomainStatus, EngineEvent, EngineStatus, EventDomain, Frame, RecentChange } from "../../core/index.ts";
 import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
 
 /** What the server knows of itself. */
@@ -19,10 +21,18 @@ export interface ServerFacts {
   /** Wall time in ms. */
   readonly startTime: number;
   readonly uptimeMs: number;
+  /** Of its store. */
+  readonly incarnation: string;
 }
 
-export function toStatus(status: EngineStatus, { version, startTime, uptimeMs }: ServerFacts): Status {
+export function toStatus(
+  status: EngineStatus,
+  { version, startTime, uptimeMs, incarnation }: ServerFacts,
+  watches: Pick<Status, "watches" | "watchesTotal">,
+): Status {
   return create(StatusSchema, {
+    ...watches,
+    incarnation,
     version,
     startTime: toTimestamp(startTime),
     uptime: toDuration(uptimeMs),
@@ -46,7 +56,7 @@ function toDomainStatus({ total, byState, watchers }: DomainStatus): DomainStatu
 
 /** The domains that a request asks for; undefined: all. */
 export function domainsOf(domains: readonly Domain[]): ReadonlySet<EventDomain> | undefined {
-  const names: readonly EventDomain[] = ["MODULES", "FLAGS", "BREAKERS", "TESTS"];
+  const names: readonly EventDomain[] = ["MODULES", "FLAGS", "BREAKERS", "TESTS", "CLIENTS"];
   return domains.length === 0 ? undefined : new Set(names.filter((name) => domains.includes(Domain[name])));
 }
 
@@ -55,25 +65,53 @@ export function toEventsFrame(
   frame: Frame<EngineEvent, EngineEvent>,
   head: Pick<WatchEventsResponse, "revision" | "resumeToken">,
   domains: ReadonlySet<EventDomain> | undefined,
+  recent: ReadonlyMap<number, readonly RecentChange[]>,
 ): WatchEventsResponse {
   const time = frame.kind === "heartbeat" ? frame.time : (frame.items.at(-1)?.time ?? 0);
+  const headRevision = frame.kind === "heartbeat" ? BigInt(frame.head) : head.revision;
   const events = frame.kind === "changes" ? frame.items.filter(({ domain }) => domains?.has(domain) ?? true) : [];
   return create(WatchEventsResponseSchema, {
     ...head,
     frame:
       events.length > 0
-        ? { case: "events", value: { events: events.map(toEvent) } }
-        : { case: "heartbeat", value: { serverTime: toTimestamp(time) } },
+        ? { case: "events", value: { events: events.map((event) => toEvent(event, recent.get(event.revision))) } }
+        : { case: "heartbeat", value: { serverTime: toTimestamp(time), headRevision } },
   });
 }
 
-function toEvent({ revision, time, domain, subject, cause, text }: EngineEvent): Event {
+export function toRecentChange({ domain, name, revision, time, cause }: RecentChange): RecentChangeMessage {
+  return create(RecentChangeSchema, {
+    domain: Domain[domain],
+    name,
+    revision: BigInt(revision),
+    time: toTimestamp(time),
+    cause: toCause(cause),
+  });
+}
+
+function toEvent(
+  { revision, time, domain, subject, cause, text }: EngineEvent,
+  recent: readonly RecentChange[] = [],
+): Event {
   return create(EventSchema, {
     revision: BigInt(revision),
     time: toTimestamp(time),
     domain: Domain[domain],
     name: subject,
     cause: toCause(cause),
-    text,
+    text: text + inLine(recent),
+    recentChanges: recent.map(toRecentChange),
   });
+}
+
+/** How many of the changes before it the line of an event names. */
+const IN_LINE = 3;
+
+function inLine(recent: readonly RecentChange[]): string {
+  if (recent.length === 0) return "";
+  const named = recent.slice(0, IN_LINE).map(({ name, cause: { action, actor } }) => {
+    return `${name} (${action}${actor === undefined ? "" : ` by ${actor}`})`;
+  });
+  const more = recent.length > IN_LINE ? ` and ${recent.length - IN_LINE} more` : "";
+  return `; changed shortly before: ${named.join(", ")}${more}`;
 }

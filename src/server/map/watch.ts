@@ -6,8 +6,9 @@ import { toCause, toTimestamp } from "./common.ts";
 export interface FrameHead {
   readonly revision: bigint;
   readonly resumeToken: string;
-  /** In the first frame. */
+  /** These in the first frame. */
   readonly heartbeatInterval?: Duration;
+  readonly watchId?: string;
 }
 
 /**
@@ -21,7 +22,7 @@ export function toFrame<T, Message, Snapshot>(
 ) {
   switch (frame.kind) {
     case "heartbeat": {
-      const value = { serverTime: toTimestamp(frame.time) };
+      const value = { serverTime: toTimestamp(frame.time), headRevision: BigInt(frame.head) };
       return { ...head, frame: { case: "heartbeat" as const, value } };
     }
     case "snapshot": {

@@ -1,9 +1,23 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { StatusService } from "../../../gen/helios/v1/status_service_pb.ts";
+import { Domain, type StatusService, type Unhealthy } from "../../../gen/helios/v1/status_service_pb.ts";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
-import type { Clock, Engine } from "../../core/index.ts";
-import { domainsOf, toEventsFrame, toStatus } from "../map/status.ts";
+import {
+  type Clock,
+  type Engine,
+  type EngineEvent,
+  type Frame,
+  isAutomatic,
+  type RecentChange,
+} from "../../core/index.ts";
+import { toOpenWatches, toPending } from "../map/clients.ts";
+import { fromDuration, toCause } from "../map/common.ts";
+import { domainsOf, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
 import { watchFrames } from "./watching.ts";
+
+const DEFAULT_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 300_000;
+/** Open breakers of which the journal is asked for what opened them. */
+const MOST_EXPLAINED = 100;
 
 export interface StatusServiceDeps {
   readonly engine: Engine;
@@ -15,17 +29,57 @@ export interface StatusServiceDeps {
 export function createStatusService({ engine, clock, version }: StatusServiceDeps): ServiceImpl<typeof StatusService> {
   const startTime = clock.now();
   const started = clock.monotonic();
+  const { clients, hints, store } = engine;
+
+  /** Adds to an open breaker what opened it. */
+  const explain = async (breaker: Unhealthy): Promise<void> => {
+    const openedBy = await hints.openedBy(breaker.name);
+    if (openedBy === undefined) return;
+    breaker.cause = toCause(openedBy.cause);
+    breaker.recentChanges = openedBy.recent.map(toRecentChange);
+  };
+
+  /** By the revision of what a breaker did by itself: what was changed shortly before. */
+  const recentOf = async (frame: Frame<EngineEvent, EngineEvent>): Promise<Map<number, readonly RecentChange[]>> => {
+    const items = frame.kind === "changes" ? frame.items : [];
+    const trips = items.filter(({ domain, cause }) => domain === "BREAKERS" && isAutomatic(cause));
+    return new Map(
+      await Promise.all(
+        trips.map(async ({ revision, time }) => [revision, await hints.before(revision, time)] as const),
+      ),
+    );
+  };
+
   return {
-    getStatus() {
+    async getStatus() {
       const uptimeMs = clock.monotonic() - started;
-      return { status: toStatus(engine.status(), { version, startTime, uptimeMs }) };
+      const { incarnation } = store;
+      const watches = toOpenWatches(clients.list());
+      const status = toStatus(engine.status(), { version, startTime, uptimeMs, incarnation }, watches);
+      const breakers = status.unhealthy.filter(({ domain }) => domain === Domain.BREAKERS);
+      await Promise.all(breakers.slice(0, MOST_EXPLAINED).map(explain));
+      return { status };
     },
+
+    ackRevision({ clientId, revision, watchId }) {
+      return { watches: clients.acknowledge(clientId, Number(revision), watchId) };
+    },
+
+    async waitForRevision({ revision, minClients, all, timeout, incarnation }, { signal }) {
+      const timeoutMs = Math.min(fromDuration(timeout) ?? DEFAULT_WAIT_MS, MAX_WAIT_MS);
+      const wait = { revision: Number(revision), minClients, all, timeoutMs, incarnation: incarnation || undefined };
+      const { reached, acknowledged, pending, unnamed } = await clients.waitFor({ ...wait, signal });
+      return { reached, acknowledgedClients: acknowledged, ...toPending(pending), unnamedWatches: unnamed };
+    },
+
     watchEvents(request, context) {
       const domains = domainsOf(request.domains);
-      const { resumeToken, heartbeatInterval } = request;
+      const { resumeToken, heartbeatInterval, clientId } = request;
       // There is no state to start over with: events that are gone are an error.
-      const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR };
-      return watchFrames(engine.events, watch, context, clock, (frame, head) => toEventsFrame(frame, head, domains));
+      const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId };
+      return watchFrames(engine.events, watch, context, clock, async (frame, head) =>
+        toEventsFrame(frame, head, domains, await recentOf(frame)),
+      );
     },
   };
 }

@@ -4,6 +4,7 @@ import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
 import type { FrameHead } from "../map/watch.ts";
+import { PEER } from "../transport/peer.ts";
 
 const DEFAULT_HEARTBEAT_MS = 15_000;
 const MIN_HEARTBEAT_MS = 1000;
@@ -14,6 +15,7 @@ export interface WatchRequest {
   readonly resumeToken: string;
   readonly heartbeatInterval?: Duration | undefined;
   readonly onCompacted: OnCompacted;
+  readonly clientId: string;
 }
 
 /** What a watcher of the engine is to the edge. */
@@ -21,24 +23,26 @@ interface Source<I, S> {
   watch(options: WatchOptions): { next(): Promise<Frame<I, S> | undefined>; close(): void };
 }
 
-/** A frame of the engine, mapped; undefined: nothing that this watcher is to see. */
-export type MapFrame<I, S, Out> = (frame: Frame<I, S>, head: FrameHead) => Out | undefined;
+/** A frame of the engine, mapped. */
+export type MapFrame<I, S, Out> = (frame: Frame<I, S>, head: FrameHead) => Out | Promise<Out>;
 
-/** Serves a watch until its caller goes away or the hub ends it. */
+/** Serves a watch until its caller goes away or the hub ends it; it never ends without an error. */
 export async function* watchFrames<I, S, Out>(
   source: Source<I, S>,
   request: WatchRequest,
-  { signal }: Pick<HandlerContext, "signal">,
+  { signal, values }: Pick<HandlerContext, "signal" | "values">,
   clock: Clock,
   map: MapFrame<I, S, Out>,
 ): AsyncGenerator<Out, void, undefined> {
   const heartbeatMs = effectiveHeartbeatMs(request.heartbeatInterval);
+  const watchId = crypto.randomUUID();
   const watcher = source.watch({
     clock,
     names: request.names,
     resumeToken: request.resumeToken,
     onCompacted: request.onCompacted === OnCompacted.ERROR ? "error" : "snapshot",
     heartbeatMs,
+    who: { watchId, clientId: request.clientId, peer: values.get(PEER) },
   });
   // A generator that waits for its reader may never run its `finally`; the call's signal always comes.
   const close = (): void => watcher.close();
@@ -48,12 +52,11 @@ export async function* watchFrames<I, S, Out>(
     for (;;) {
       const frame = await watcher.next();
       if (signal.aborted) throw signal.reason;
-      if (frame === undefined) return;
+      if (frame === undefined) throw new Error("the watcher was closed under its reader");
       const head = { revision: BigInt(frame.revision), resumeToken: frame.resumeToken };
-      const out = map(frame, first ? { ...head, heartbeatInterval: toDuration(heartbeatMs) } : head);
-      if (out === undefined) continue;
+      const firstHead = first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : {};
       first = false;
-      yield out;
+      yield await map(frame, { ...head, ...firstHead });
     }
   } finally {
     signal.removeEventListener("abort", close);

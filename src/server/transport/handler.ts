@@ -1,4 +1,11 @@
-import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -7,6 +14,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { messageOf } from "../../core/index.ts";
+import { PEER, peerOf } from "./peer.ts";
 
 /** The largest message that is read or written. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -56,7 +64,8 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       return;
     }
     try {
-      rpc(universalRequestFromNodeRequest(request, response, undefined, undefined))
+      const values = createContextValues().set(PEER, peerOf(request.socket));
+      rpc(universalRequestFromNodeRequest(request, response, undefined, values))
         .then((answered) => universalResponseToNodeResponse(answered, response))
         // Only writing can fail here: the client has gone, and what the call came to is in the log of calls.
         .catch(() => response.destroy());

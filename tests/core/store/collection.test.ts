@@ -40,6 +40,7 @@ describe("a collection", () => {
     expect(made).toEqual({
       name: "a",
       record: { n: 1 },
+      size: 7,
       revision: 1,
       etag: expect.any(String),
       createTime: 1.7e12,

@@ -4,6 +4,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { Hub, type Item, type WatchOptions } from "../../../src/core/watch/hub.ts";
+import { encodeToken, type Position, scopeOf } from "../../../src/core/watch/token.ts";
 import type { Frame, Watcher } from "../../../src/core/watch/watcher.ts";
 
 export interface Thing {
@@ -29,6 +30,10 @@ export interface Things {
 }
 
 export const HEARTBEAT_MS = 1000;
+
+/** A token of a watch of all things. */
+export const tokenAt = (revision: number, other: Partial<Position> = {}): string =>
+  encodeToken({ incarnation: "incarnation-1", scope: scopeOf("thing/", []), ...other, revision });
 const cause = { action: "Test" };
 
 /** A collection of things over a store in memory, with a second one beside it whose changes are nobody's. */

@@ -1,15 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import { decodeToken, encodeToken } from "../../../src/core/watch/token.ts";
+import { decodeToken, encodeToken, scopeOf } from "../../../src/core/watch/token.ts";
 
 describe("a resume token", () => {
   it("is URL-safe text that reads back as the position it was made of", () => {
     fc.assert(
-      fc.property(fc.uuid(), fc.nat(2 ** 40), (incarnation, revision) => {
-        const token = encodeToken({ incarnation, revision });
+      fc.property(fc.uuid(), fc.nat(2 ** 40), fc.array(fc.string()), (incarnation, revision, names) => {
+        const position = { incarnation, revision, scope: scopeOf("flag/", names) };
+        const token = encodeToken(position);
         expect(token).toMatch(/^[A-Za-z0-9_-]+$/);
-        expect(decodeToken(token)).toEqual({ incarnation, revision });
+        expect(decodeToken(token)).toEqual(position);
       }),
     );
   });
@@ -23,7 +24,7 @@ describe("a resume token", () => {
       btoa("1:abc:-1"),
       btoa("1:abc:1e3"),
       btoa("1::1"),
-      btoa("1:a:b:1"),
+      btoa("1:a:b:1:x"),
       "é",
     ];
     for (const token of [...foreign, "x".repeat(5000)]) {

@@ -1,0 +1,118 @@
+import type { BreakerRecord } from "../breakers/record.ts";
+import type { Feed } from "../store/feed.ts";
+import { type Cause, type Change, RevisionCompacted } from "../store/store.ts";
+import type { EventDomain } from "./events.ts";
+
+/** How long before something a change may have been made to be told of with it. */
+export const RECENT_MS = 60_000;
+/** How many revisions before. */
+const LOOKBACK = 1000;
+/** How many changes are told. */
+export const MOST_RECENT = 10;
+/** Answers that are remembered: what came before a revision never changes. */
+const REMEMBERED = 1000;
+const BREAKER_HISTORY = 100;
+
+const SOURCES: readonly { readonly prefix: string; readonly domain: EventDomain }[] = [
+  { prefix: "flag/", domain: "FLAGS" },
+  { prefix: "module/", domain: "MODULES" },
+];
+
+/** A change of a flag or a module that came shortly before something else. It need not be its cause. */
+export interface RecentChange {
+  readonly domain: EventDomain;
+  readonly name: string;
+  readonly revision: number;
+  /** Wall time in ms. */
+  readonly time: number;
+  readonly cause: Cause;
+}
+
+/** Why a breaker is not closed. */
+export interface OpenedBy {
+  /** What opened it first, since it was last closed. */
+  readonly cause: Cause;
+  /** Wall time in ms. */
+  readonly time: number;
+  /** Newest first; none where a human opened it. */
+  readonly recent: readonly RecentChange[];
+}
+
+/** What the journal tells of why something is as it is. */
+export interface Hints {
+  /** The flags and modules that were changed shortly before that revision, which was made at `time`; newest first. */
+  before(revision: number, time: number): Promise<readonly RecentChange[]>;
+  /** Undefined where it is closed, or not known. */
+  openedBy(breaker: string): Promise<OpenedBy | undefined>;
+}
+
+/** Whether a breaker did this by itself, and not because somebody asked for it. */
+export function isAutomatic({ action }: Cause): boolean {
+  return AUTOMATIC.has(action);
+}
+
+const AUTOMATIC: ReadonlySet<string> = new Set(["Trip", "Reopen", "LeaseExpired"]);
+
+export function createHints({ store }: Pick<Feed, "store">): Hints {
+  const known = new Map<number, Promise<readonly RecentChange[]>>();
+
+  const read = async (revision: number, time: number): Promise<readonly RecentChange[]> => {
+    const found = await Promise.all(
+      SOURCES.map(async ({ prefix, domain }) =>
+        (await changesUntil(prefix, revision)).map((change) => ({ ...change, prefix, domain })),
+      ),
+    );
+    return found
+      .flat()
+      .filter((change) => change.time >= time - RECENT_MS)
+      .sort((a, b) => b.revision - a.revision)
+      .slice(0, MOST_RECENT)
+      .map(({ domain, prefix, key, revision: made, time: at, cause }) => {
+        return { domain, name: key.slice(prefix.length), revision: made, time: at, cause };
+      });
+  };
+
+  const changesUntil = async (prefix: string, end: number): Promise<readonly Change[]> => {
+    const changes: Change[] = [];
+    let after = Math.max(0, end - 1 - LOOKBACK);
+    while (after < end - 1) {
+      try {
+        const page = await store.changes(prefix, after, LOOKBACK);
+        changes.push(...page.changes.filter(({ revision }) => revision < end));
+        after = page.through;
+      } catch (error) {
+        if (!(error instanceof RevisionCompacted) || error.oldest <= after || error.oldest >= end) return changes;
+        after = error.oldest;
+      }
+    }
+    return changes;
+  };
+
+  const before = (revision: number, time: number): Promise<readonly RecentChange[]> => {
+    const remembered = known.get(revision);
+    if (remembered !== undefined) return remembered;
+    const reading = read(revision, time);
+    known.set(revision, reading);
+    // What could not be read now may be later.
+    reading.catch(() => known.delete(revision));
+    const [oldest] = known.keys();
+    if (known.size > REMEMBERED && oldest !== undefined) known.delete(oldest);
+    return reading;
+  };
+
+  return {
+    before,
+    async openedBy(breaker) {
+      const history = await store.history(`breaker/${breaker}`, BREAKER_HISTORY);
+      let first: Change | undefined;
+      for (const change of history) {
+        const record = change.value === undefined ? undefined : (JSON.parse(change.value) as BreakerRecord);
+        if (record === undefined || (record.state === "CLOSED" && record.override === undefined)) break;
+        first = change;
+      }
+      if (first === undefined) return undefined;
+      const { cause, revision, time } = first;
+      return { cause, time, recent: isAutomatic(cause) ? await before(revision, time) : [] };
+    },
+  };
+}

@@ -1,0 +1,206 @@
+import type { Clock } from "../clock.ts";
+import { HeliosError } from "../errors.ts";
+import type { Feed } from "../store/feed.ts";
+import type { AnyWatcher, HubObserver } from "./hub.ts";
+import type { Timeline } from "./timeline.ts";
+import { Wait, type WaitOptions, type WaitResult } from "./wait.ts";
+
+/** Waits that go on at the same time; each is looked at whenever a client acknowledges something. */
+export const MOST_WAITS = 1000;
+
+/** A watch that is open, of whoever said who they are. */
+export interface OpenWatch {
+  readonly watchId: string;
+  /** Empty: it gave none. */
+  readonly clientId: string;
+  readonly peer: string;
+  /** What the contract calls it, such as `WatchFlags`. */
+  readonly rpc: string;
+  /** How many names it selected; 0: all. */
+  readonly names: number;
+  /** Wall time in ms. */
+  readonly since: number;
+  /** Up to where it has been told everything. */
+  readonly told: number;
+  /** Up to where it said that it has applied everything; undefined: it never did. */
+  readonly acknowledged: number | undefined;
+  /** Revisions that it is behind; 0 where nothing of what it watches is outstanding. */
+  readonly lag: number;
+  /** For how long. */
+  readonly lagMs: number;
+  /** Changes held for it. */
+  readonly waiting: number;
+}
+
+/** A client and where it stands: of several streams, or processes of the same id, the one furthest behind. */
+export interface ClientPosition {
+  readonly clientId: string;
+  readonly watches: number;
+  readonly acknowledged: number;
+  readonly told: number;
+}
+
+interface Entry {
+  readonly watcher: AnyWatcher;
+  readonly clientId: string;
+  readonly rpc: string;
+  readonly since: number;
+  acknowledged: number | undefined;
+}
+
+export interface ClientsDeps {
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly timeline: Timeline;
+  /** Told when a stream of a client with an id opens or ends. */
+  readonly told: (what: "Connect" | "Disconnect", clientId: string, rpc: string, peer: string) => void;
+}
+
+/** Who watches, what they have applied, and who waits for that. A client is known while a watch with its id is open. */
+export class Clients {
+  readonly #deps: ClientsDeps;
+  readonly #entries = new Map<AnyWatcher, Entry>();
+  readonly #byClient = new Map<string, Set<Entry>>();
+  readonly #waits = new Set<Wait>();
+  #ended: HeliosError | undefined;
+
+  constructor(deps: ClientsDeps) {
+    this.#deps = deps;
+  }
+
+  /** What a hub tells of its watchers; `rpc` is what the contract calls a watch of it. */
+  observer(rpc: string): HubObserver {
+    return {
+      opened: (watcher) => this.#opened(watcher, rpc),
+      closed: (watcher) => this.#closed(watcher),
+    };
+  }
+
+  /** Those furthest behind first. */
+  list(): readonly OpenWatch[] {
+    return [...this.#entries.values()]
+      .map((entry) => this.#describe(entry))
+      .sort((a, b) => b.lag - a.lag || b.lagMs - a.lagMs || a.since - b.since);
+  }
+
+  /**
+   * Takes note that a client has applied everything up to `revision`, on one stream or (no `watchId`) on all of them; what
+   * a stream was not told yet it cannot have applied. The number of streams it was noted for; REVISION_UNKNOWN.
+   */
+  acknowledge(clientId: string, revision: number, watchId = ""): number {
+    this.#checkRevision(revision);
+    const streams = [...(this.#byClient.get(clientId) ?? [])].filter(
+      ({ watcher }) => watchId === "" || watcher.options.who?.watchId === watchId,
+    );
+    for (const entry of streams) {
+      entry.acknowledged = Math.max(entry.acknowledged ?? 0, Math.min(revision, entry.watcher.told));
+    }
+    if (streams.length > 0) this.#moved(clientId);
+    return streams.length;
+  }
+
+  /**
+   * Waits until as many clients as are wanted have acknowledged a revision; after the timeout tells who has not.
+   * REVISION_UNKNOWN, TOO_MANY_WAITS, what `end` was called with, or the signal's reason.
+   */
+  async waitFor(options: WaitOptions): Promise<WaitResult> {
+    options.signal?.throwIfAborted();
+    if (this.#ended !== undefined) throw this.#ended;
+    const { incarnation } = this.#deps.feed.store;
+    if (options.incarnation !== undefined && options.incarnation !== incarnation) {
+      throw this.#unknown(options.revision);
+    }
+    this.#checkRevision(options.revision);
+    if (this.#waits.size >= MOST_WAITS) throw HeliosError.of("TOO_MANY_WAITS", { limit: MOST_WAITS });
+    for (const { watcher, clientId } of this.#entries.values()) {
+      if (clientId !== "") watcher.tellUpTo(options.revision);
+    }
+    const positions = [...this.#byClient.keys()].map((clientId) => this.#position(clientId));
+    const wait = new Wait(options, this.#deps.clock, positions);
+    this.#waits.add(wait);
+    try {
+      const { reached, acknowledged, pending } = await wait.over;
+      const unnamed = [...this.#entries.values()].filter(({ clientId }) => clientId === "").length;
+      return { reached, acknowledged, pending: pending.map((clientId) => this.#position(clientId)), unnamed };
+    } finally {
+      this.#waits.delete(wait);
+    }
+  }
+
+  /** Ends every wait with that error, and refuses new ones. */
+  end(error: HeliosError): void {
+    this.#ended = error;
+    for (const wait of this.#waits) wait.fail(error);
+  }
+
+  #opened(watcher: AnyWatcher, rpc: string): void {
+    const { clientId = "", peer = "" } = watcher.options.who ?? {};
+    const entry: Entry = { watcher, clientId, rpc, since: this.#deps.clock.now(), acknowledged: undefined };
+    this.#entries.set(watcher, entry);
+    if (clientId === "") return;
+    const streams = this.#byClient.get(clientId) ?? new Set();
+    this.#byClient.set(clientId, streams.add(entry));
+    for (const { revision } of this.#waits) watcher.tellUpTo(revision);
+    this.#moved(clientId);
+    this.#deps.told("Connect", clientId, rpc, peer);
+  }
+
+  #closed(watcher: AnyWatcher): void {
+    const entry = this.#entries.get(watcher);
+    if (entry === undefined) return;
+    this.#entries.delete(watcher);
+    const { clientId, rpc } = entry;
+    const streams = this.#byClient.get(clientId);
+    if (streams === undefined) return;
+    streams.delete(entry);
+    if (streams.size === 0) this.#byClient.delete(clientId);
+    this.#moved(clientId);
+    this.#deps.told("Disconnect", clientId, rpc, watcher.options.who?.peer ?? "");
+  }
+
+  #moved(clientId: string): void {
+    if (this.#waits.size === 0) return;
+    const position = this.#position(clientId);
+    for (const wait of this.#waits) wait.moved(position);
+  }
+
+  #position(clientId: string): ClientPosition {
+    const streams = [...(this.#byClient.get(clientId) ?? [])];
+    if (streams.length === 0) return { clientId, watches: 0, acknowledged: 0, told: 0 };
+    return {
+      clientId,
+      watches: streams.length,
+      acknowledged: Math.min(...streams.map(({ acknowledged = 0 }) => acknowledged)),
+      told: Math.min(...streams.map(({ watcher }) => watcher.told)),
+    };
+  }
+
+  #describe({ watcher, clientId, rpc, since, acknowledged }: Entry): OpenWatch {
+    const { told, caughtUp, waiting, options } = watcher;
+    const { feed, timeline } = this.#deps;
+    const outstanding = !caughtUp || (acknowledged !== undefined && acknowledged < told);
+    const place = acknowledged ?? told;
+    return {
+      watchId: options.who?.watchId ?? "",
+      clientId,
+      peer: options.who?.peer ?? "",
+      rpc,
+      names: options.names.length,
+      since,
+      told,
+      acknowledged,
+      lag: outstanding ? feed.revision - place : 0,
+      lagMs: outstanding ? timeline.ageAfter(place) : 0,
+      waiting,
+    };
+  }
+
+  #checkRevision(revision: number): void {
+    if (revision > this.#deps.feed.revision) throw this.#unknown(revision);
+  }
+
+  #unknown(revision: number): HeliosError {
+    const { store, revision: head } = this.#deps.feed;
+    return HeliosError.of("REVISION_UNKNOWN", { revision, head_revision: head, incarnation: store.incarnation });
+  }
+}

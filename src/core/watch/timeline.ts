@@ -1,0 +1,38 @@
+import type { Clock } from "../clock.ts";
+import type { Feed } from "../store/feed.ts";
+
+/** How many revisions the times of are remembered. */
+const REMEMBERED = 4096;
+
+/** Knows when the newest revisions were made. */
+export interface Timeline {
+  /**
+   * How many ms ago the first revision after that one was made; 0 where there is none yet. Of what is too old to be
+   * remembered, or older than this process: at least so many.
+   */
+  ageAfter(revision: number): number;
+}
+
+/** Only before the feed is started. */
+export function createTimeline(feed: Feed, clock: Clock): Timeline {
+  const started = clock.monotonic();
+  const times: number[] = [];
+  /** That of the oldest time that is remembered. */
+  let first = 0;
+  feed.attach("", {
+    load: () => {},
+    apply: ({ revision }) => {
+      if (times.length === 0) first = revision;
+      times[revision % REMEMBERED] = clock.monotonic();
+      first = Math.max(first, revision - REMEMBERED + 1);
+    },
+  });
+  return {
+    ageAfter(revision) {
+      if (revision >= feed.revision) return 0;
+      const made = times.length === 0 || revision + 1 < first ? undefined : times[(revision + 1) % REMEMBERED];
+      const oldest = times.length < REMEMBERED ? started : times[first % REMEMBERED];
+      return clock.monotonic() - (made ?? oldest ?? started);
+    },
+  };
+}

@@ -1,0 +1,11 @@
+import type { Socket } from "node:net";
+import { createContextKey } from "@connectrpc/connect";
+
+/** Address and port of the other end of a call's connection; empty where the call came by no socket. */
+export const PEER = createContextKey("", { description: "peer" });
+
+/** Writes them; an IPv6 address in brackets. */
+export function peerOf({ remoteAddress = "", remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string {
+  if (remotePort === undefined) return remoteAddress;
+  return `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
+}
