@@ -21,6 +21,11 @@ export interface HeliosClientOptions {
   /** Deadline of every unary call that sets none of its own. Default: none. */
   readonly defaultTimeoutMs?: number;
   readonly interceptors?: readonly Interceptor[];
+  /**
+   * What this process is called, in `GetStatus` and by `WaitForRevision`: its watches then acknowledge what they have
+   * applied. No two processes should have the same. Absent: its watches have no name.
+   */
+  readonly clientId?: string;
 }
 
 /** A typed client for each service. All share one connection, which is opened at the first call. */
@@ -32,6 +37,8 @@ export interface HeliosClient {
   readonly status: Client<typeof StatusService>;
   /** For services of one's own behind the same address. */
   readonly transport: Transport;
+  /** Empty where none was given. */
+  readonly clientId: string;
   /** Ends the connection and every call on it; a later call opens a new one. */
   close(): void;
 }
@@ -53,6 +60,7 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
     tests: createClient(TestService, transport),
     status: createClient(StatusService, transport),
     transport,
+    clientId: options.clientId ?? "",
     close: () => sessions.abort(),
   };
 }

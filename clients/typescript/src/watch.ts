@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorInfo } from "./errors.ts";
 
 /** What every watch frame carries, of whichever service. */
 export interface WatchFrame {
@@ -7,6 +8,8 @@ export interface WatchFrame {
   readonly resumeToken: string;
   /** Set in the first frame of a stream: the interval in force. */
   readonly heartbeatInterval?: { readonly seconds: bigint; readonly nanos: number } | undefined;
+  /** Names the stream; set in its first frame. */
+  readonly watchId?: string;
 }
 
 /** What happens to the connection beneath a watch. */
@@ -19,12 +22,17 @@ export interface ResumeOptions {
   readonly signal?: AbortSignal;
   /** Where to resume; empty or absent: at a snapshot (events: from now on). */
   readonly resumeToken?: string;
-  /** First wait before connecting again, doubled at each failure in a row, with full jitter. Default 100 ms. */
+  /**
+   * First wait before connecting again, doubled at each failure in a row, with full jitter; on top of what the service
+   * asked for. Default 100 ms.
+   */
   readonly minBackoffMs?: number;
   /** Longest wait before connecting again. Default 10 s. */
   readonly maxBackoffMs?: number;
   /** A stream that is silent for this many heartbeat intervals is given up. Default 3. */
   readonly missedHeartbeats?: number;
+  /** A stream that has not sent its first frame so long after it was opened is given up. Default 30 s. */
+  readonly firstFrameTimeoutMs?: number;
   /** Told whenever the stream beneath comes up or goes down. */
   readonly onConnection?: (connection: WatchConnection) => void;
   /** Waits; rejects when the signal is aborted. For tests. */
@@ -49,13 +57,16 @@ const FINAL: ReadonlySet<Code> = new Set([
 /**
  * Iterates over the frames of a watch for ever: when the stream ends, breaks or falls silent it is opened again at the
  * last token, so that no change is missed and none comes twice. Ends when the signal is aborted or the loop is left;
- * throws only errors that would come again, such as a wrong request.
+ * throws only errors that would come again, such as a wrong request. `applied` is told of every frame that is a place to
+ * resume at, once the reader has asked for the next, and of the stream that it came by.
  */
 export async function* resumeWatch<F extends WatchFrame>(
   open: OpenStream<F>,
   options: ResumeOptions = {},
+  applied: (frame: F, watchId: string) => void = () => {},
 ): AsyncGenerator<F, void, undefined> {
   const { minBackoffMs = 100, maxBackoffMs = 10_000, random = Math.random, delay = wait } = options;
+  const { missedHeartbeats = 3, firstFrameTimeoutMs = 30_000 } = options;
   const outer = options.signal ?? new AbortController().signal;
   let token = options.resumeToken ?? "";
   let failures = 0;
@@ -63,20 +74,25 @@ export async function* resumeWatch<F extends WatchFrame>(
     const stream = new AbortController();
     const stop = (): void => stream.abort(outer.reason);
     outer.addEventListener("abort", stop, { once: true });
-    const watchdog = new Watchdog(() => stream.abort(new ConnectError("the stream fell silent", Code.Unavailable)));
+    const silent = (): void => stream.abort(new ConnectError("the stream fell silent", Code.Unavailable));
+    const watchdog = new Watchdog(missedHeartbeats, silent);
+    let watchId = "";
     try {
+      watchdog.watch(firstFrameTimeoutMs / missedHeartbeats);
       for await (const frame of open(token, stream.signal)) {
         if (failures >= 0) options.onConnection?.({ state: "connected" });
         failures = -1;
         if (frame.heartbeatInterval !== undefined) {
           const ms = Number(frame.heartbeatInterval.seconds) * 1000 + frame.heartbeatInterval.nanos / 1e6;
-          watchdog.start(ms * (options.missedHeartbeats ?? 3));
+          watchdog.intervalMs = ms;
         }
         if (frame.resumeToken !== "") token = frame.resumeToken;
+        watchId = frame.watchId || watchId;
         // While the reader is busy with it, it is not the stream that is silent.
         watchdog.stop();
         yield frame;
-        watchdog.pat();
+        if (frame.resumeToken !== "") applied(frame, watchId);
+        watchdog.watch();
       }
       throw new ConnectError("the stream ended", Code.Unavailable);
     } catch (thrown) {
@@ -84,7 +100,8 @@ export async function* resumeWatch<F extends WatchFrame>(
       const error = stream.signal.aborted ? ConnectError.from(stream.signal.reason) : ConnectError.from(thrown);
       if (FINAL.has(error.code)) throw error;
       failures = Math.max(0, failures) + 1;
-      const retryInMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** (failures - 1)) * random();
+      const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** (failures - 1)) * random();
+      const retryInMs = (errorInfo(error)?.retryAfterMs ?? 0) + backoffMs;
       options.onConnection?.({ state: "disconnected", error, retryInMs });
       await delay(retryInMs, outer).catch(() => {});
     } finally {
@@ -95,27 +112,35 @@ export async function* resumeWatch<F extends WatchFrame>(
   }
 }
 
-/** Calls back when it has not been patted for a while. */
+/**
+ * Calls back when so many intervals have passed in silence. It counts them one by one: a process that was stopped for a
+ * while has missed one of them, not what it could not hear.
+ */
 class Watchdog {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #afterMs: number | undefined;
+  /** Infinite until it is known. */
+  intervalMs = Number.POSITIVE_INFINITY;
+  readonly #most: number;
   readonly #bark: () => void;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(bark: () => void) {
+  constructor(most: number, bark: () => void) {
+    this.#most = most;
     this.#bark = bark;
   }
 
-  start(afterMs: number): void {
-    this.#afterMs = afterMs;
-  }
-
-  pat(): void {
+  /** From now on. */
+  watch(intervalMs = this.intervalMs): void {
     this.stop();
-    if (this.#afterMs !== undefined) this.#timer = setTimeout(this.#bark, this.#afterMs);
+    if (!Number.isFinite(intervalMs)) return;
+    let missed = 0;
+    this.#timer = setInterval(() => {
+      missed += 1;
+      if (missed >= this.#most) this.#bark();
+    }, intervalMs);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
   }
 }
 

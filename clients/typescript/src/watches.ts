@@ -6,8 +6,9 @@ import type { Module } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleSnapshot } from "../../../gen/helios/v1/module_service_pb.ts";
 import type { Domain, Event } from "../../../gen/helios/v1/status_service_pb.ts";
 import type { Cause, Deleted, Heartbeat } from "../../../gen/helios/v1/watch_pb.ts";
+import { Acknowledger } from "./acknowledge.ts";
 import type { HeliosClient } from "./client.ts";
-import { type ResumeOptions, resumeWatch, type WatchFrame } from "./watch.ts";
+import { type OpenStream, type ResumeOptions, resumeWatch, type WatchFrame } from "./watch.ts";
 
 /** What a watch of resources tells; `resumeToken` is where to resume so that nothing after it is missed. */
 export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: string } & (
@@ -21,6 +22,8 @@ export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: s
   | {
       /** Nothing changed up to this revision. */
       readonly kind: "heartbeat";
+      /** The newest of the store; above `revision`: the watcher is behind. */
+      readonly headRevision: bigint;
     }
 );
 
@@ -34,7 +37,8 @@ export interface WatchOptions extends ResumeOptions {
 /** Watches flags; see `resumeWatch` for when it ends. */
 export function watchFlags(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Flag>> {
   return watchResources<Flag, FlagSnapshot>(
-    (resumeToken, signal) => client.flags.watchFlags({ ...request(options), resumeToken }, { signal }),
+    client,
+    (resumeToken, signal) => client.flags.watchFlags({ ...request(client, options), resumeToken }, { signal }),
     (chunk) => chunk.flags,
     options,
   );
@@ -43,7 +47,8 @@ export function watchFlags(client: HeliosClient, options: WatchOptions = {}): As
 /** Watches breakers; see `resumeWatch` for when it ends. */
 export function watchBreakers(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Breaker>> {
   return watchResources<Breaker, BreakerSnapshot>(
-    (resumeToken, signal) => client.breakers.watchBreakers({ ...request(options), resumeToken }, { signal }),
+    client,
+    (resumeToken, signal) => client.breakers.watchBreakers({ ...request(client, options), resumeToken }, { signal }),
     (chunk) => chunk.breakers,
     options,
   );
@@ -52,7 +57,8 @@ export function watchBreakers(client: HeliosClient, options: WatchOptions = {}):
 /** Watches modules; see `resumeWatch` for when it ends. */
 export function watchModules(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Module>> {
   return watchResources<Module, ModuleSnapshot>(
-    (resumeToken, signal) => client.modules.watchModules({ ...request(options), resumeToken }, { signal }),
+    client,
+    (resumeToken, signal) => client.modules.watchModules({ ...request(client, options), resumeToken }, { signal }),
     (chunk) => chunk.modules,
     options,
   );
@@ -63,10 +69,11 @@ export async function* watchEvents(
   client: HeliosClient,
   options: Omit<WatchOptions, "names"> & { readonly domains?: readonly Domain[] } = {},
 ): AsyncGenerator<Event, void, undefined> {
-  const { heartbeatInterval } = request(options);
+  const { names: _, ...shared } = request(client, options);
   const domains = [...(options.domains ?? [])];
-  const frames = resumeWatch(
-    (resumeToken, signal) => client.status.watchEvents({ domains, heartbeatInterval, resumeToken }, { signal }),
+  const frames = acknowledged(
+    client,
+    (resumeToken, signal) => client.status.watchEvents({ ...shared, domains, resumeToken }, { signal }),
     options,
   );
   for await (const { frame } of frames) if (frame.case === "events") yield* frame.value.events;
@@ -88,7 +95,28 @@ interface ResourceChange<R> {
   readonly cause?: Cause | undefined;
 }
 
+/** As `resumeWatch`; of a client with an id, the service learns what is applied. */
+async function* acknowledged<F extends WatchFrame>(
+  client: HeliosClient,
+  open: OpenStream<F>,
+  options: ResumeOptions,
+): AsyncGenerator<F, void, undefined> {
+  const { clientId } = client;
+  if (clientId === "") return yield* resumeWatch(open, options);
+  const acknowledger = new Acknowledger((revision, watchId, signal) =>
+    client.status.ackRevision({ clientId, revision, watchId }, { signal, timeoutMs: ACKNOWLEDGE_TIMEOUT_MS }),
+  );
+  try {
+    yield* resumeWatch(open, options, ({ revision }, watchId) => acknowledger.applied(revision, watchId));
+  } finally {
+    acknowledger.stop();
+  }
+}
+
+const ACKNOWLEDGE_TIMEOUT_MS = 5000;
+
 async function* watchResources<R, Chunk extends { readonly complete: boolean }>(
+  client: HeliosClient,
   open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<ResourceFrame<R, Chunk>>,
   itemsOf: (chunk: Chunk) => readonly R[],
   options: WatchOptions,
@@ -100,14 +128,14 @@ async function* watchResources<R, Chunk extends { readonly complete: boolean }>(
     collected = [];
     return open(resumeToken, signal);
   };
-  for await (const { frame, revision, resumeToken } of resumeWatch(fresh, options)) {
+  for await (const { frame, revision, resumeToken } of acknowledged(client, fresh, options)) {
     if (frame.case === "snapshot") {
       collected.push(...itemsOf(frame.value));
       if (!frame.value.complete) continue;
       yield { kind: "snapshot", items: collected, revision, resumeToken };
       collected = [];
     } else if (frame.case === "heartbeat") {
-      yield { kind: "heartbeat", revision, resumeToken };
+      yield { kind: "heartbeat", revision, resumeToken, headRevision: frame.value.headRevision };
     } else if (frame.case === "changes") {
       const { changes } = frame.value;
       for (const [index, { change, cause }] of changes.entries()) {
@@ -121,12 +149,12 @@ async function* watchResources<R, Chunk extends { readonly complete: boolean }>(
   }
 }
 
-function request({ names = [], heartbeatIntervalMs }: WatchOptions): {
-  names: string[];
-  heartbeatInterval?: { seconds: bigint; nanos: number };
-} {
-  if (heartbeatIntervalMs === undefined) return { names: [...names] };
+function request(
+  { clientId }: HeliosClient,
+  { names = [], heartbeatIntervalMs }: WatchOptions,
+): { names: string[]; clientId: string; heartbeatInterval?: { seconds: bigint; nanos: number } } {
+  if (heartbeatIntervalMs === undefined) return { names: [...names], clientId };
   const seconds = Math.floor(heartbeatIntervalMs / 1000);
   const nanos = Math.round((heartbeatIntervalMs - seconds * 1000) * 1e6);
-  return { names: [...names], heartbeatInterval: { seconds: BigInt(seconds), nanos } };
+  return { names: [...names], clientId, heartbeatInterval: { seconds: BigInt(seconds), nanos } };
 }

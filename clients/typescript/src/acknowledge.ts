@@ -1,0 +1,63 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** Tells the service that everything up to a revision is applied, on the stream that it named so. */
+export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;
+
+/** How long what was applied waits for more, so that a burst is acknowledged at once. */
+const INTERVAL_MS = 100;
+
+/**
+ * Acknowledges what a watch has applied: the newest revision, at most every 100 ms, one call at a time. An
+ * acknowledgement that fails is made good by the next one; a service that knows none is not asked again.
+ */
+export class Acknowledger {
+  readonly #send: SendAcknowledgement;
+  readonly #stopped = new AbortController();
+  #watchId = "";
+  #applied = 0n;
+  #acknowledged = -1n;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #sending = false;
+
+  constructor(send: SendAcknowledgement) {
+    this.#send = send;
+  }
+
+  applied(revision: bigint, watchId: string): void {
+    if (watchId !== this.#watchId) {
+      // Nothing is known of a new stream.
+      this.#watchId = watchId;
+      this.#acknowledged = -1n;
+    }
+    this.#applied = revision;
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#sending || this.#stopped.signal.aborted) return;
+    if (this.#watchId === "" || this.#applied <= this.#acknowledged) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#acknowledge(this.#applied, this.#watchId);
+    }, INTERVAL_MS);
+  }
+
+  async #acknowledge(revision: bigint, watchId: string): Promise<void> {
+    this.#sending = true;
+    try {
+      await this.#send(revision, watchId, this.#stopped.signal);
+      if (watchId === this.#watchId) this.#acknowledged = revision;
+    } catch (error) {
+      this.#sending = false;
+      if (ConnectError.from(error).code === Code.Unimplemented) this.stop();
+      return;
+    }
+    this.#sending = false;
+    this.#schedule();
+  }
+}
