@@ -49,6 +49,9 @@ export interface ServerOptions {
   readonly newId?: () => string;
   /** A connection that says nothing for so long is closed. Default 10 s. */
   readonly firstByteTimeoutMs?: number;
+  /** How often a silent connection is asked whether it is still there, and how long it may take to answer. 30 s, 10 s. */
+  readonly pingIntervalMs?: number;
+  readonly pingTimeoutMs?: number;
   /** How long calls may go on after `drain` was asked for. Default 10 s. */
   readonly graceMs?: number;
 }
@@ -87,8 +90,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const port = createPort({
     handler,
     firstByteTimeoutMs: options.firstByteTimeoutMs ?? 10_000,
-    pingIntervalMs: 30_000,
-    pingTimeoutMs: 10_000,
+    pingIntervalMs: options.pingIntervalMs ?? 30_000,
+    pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
   });
   const boundPort = await port.listen(host, options.port);
 

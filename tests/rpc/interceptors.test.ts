@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { Code, ConnectError, createClient, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type CallOptions,
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 import { FlagService, SetPercentageResponseSchema } from "../../gen/helios/v1/flag_service_pb.ts";
@@ -121,5 +128,57 @@ describe("a request with an id", () => {
     expect((await failure(client.setPercentage(request))).code).toBe(Code.Unavailable);
     await client.setPercentage(request);
     expect(calls).toBe(2);
+  });
+
+  /** A service whose work ends when it is told to, or when nobody waits for it. */
+  async function held() {
+    const works: { signal: AbortSignal; finish: () => void }[] = [];
+    const { client } = await setUp({
+      setPercentage: (_, { signal }) =>
+        new Promise((resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+          works.push({ signal, finish: () => resolve({ flag: { name: "a", revision: BigInt(works.length) } }) });
+        }),
+    });
+    const request = { name: "a", percentage: 1, requestId: randomUUID() };
+    const call = (options: CallOptions = {}) =>
+      client.setPercentage(request, options).then(({ flag }) => flag?.revision);
+    const started = async (count: number): Promise<void> => {
+      while (works.length < count) await new Promise(setImmediate);
+      await new Promise(setImmediate);
+    };
+    return { works, call, started };
+  }
+
+  it("goes on for the one that still waits when the one that came first goes away, or runs out of time", async () => {
+    const leave = new AbortController();
+    for (const options of [{ signal: leave.signal }, { timeoutMs: 50 }]) {
+      const { works, call, started } = await held();
+      const first = failure(call(options));
+      await started(1);
+      const second = call();
+      await new Promise(setImmediate);
+      leave.abort();
+      await first;
+      await new Promise(setImmediate);
+      expect(works[0]?.signal.aborted).toBe(false);
+      works[0]?.finish();
+      expect(await second).toBe(1n);
+      expect(works).toHaveLength(1);
+    }
+  });
+
+  it("is cancelled when the last one goes away, and begun again by the next", async () => {
+    const { works, call, started } = await held();
+    const leave = new AbortController();
+    const calls = [failure(call({ signal: leave.signal })), failure(call({ signal: leave.signal }))];
+    await started(1);
+    leave.abort();
+    await Promise.all(calls);
+    while (!works[0]?.signal.aborted) await new Promise(setImmediate);
+    const again = call();
+    await started(2);
+    works[1]?.finish();
+    expect(await again).toBe(2n);
   });
 });

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -46,6 +47,19 @@ describe("a server that is asked to end", () => {
     await engine.modules.invoke("gated", "open", { json: null });
     expect(await outcome).toBe("opened");
     await drained;
+  });
+
+  it("does not wait for a connection that has not said what it speaks", async () => {
+    await startWithGate(600_000);
+    const sockets = ["", "PRI * HTTP"].map((start) => {
+      const socket = connect(server.port, "127.0.0.1", () => socket.write(start));
+      return socket.on("error", () => {});
+    });
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    // Answered over another connection: the server has accepted those before.
+    await client.status.getStatus({});
+    await server.drain();
+    await Promise.all(sockets.map((socket) => socket.closed || once(socket, "close")));
   });
 
   it("ends calls that outlast the grace period by SERVER_DRAINING", async () => {

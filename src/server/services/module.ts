@@ -1,7 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
-import type { Clock, GenerationView, InvokeOptions, Module, Modules, SwapEvent, SwapResult } from "../../core/index.ts";
+import {
+  type Clock,
+  type GenerationView,
+  HeliosError,
+  type InvokeOptions,
+  type Module,
+  type Modules,
+  type SwapEvent,
+  type SwapResult,
+} from "../../core/index.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { fromPayload, fromRegistration, toModule, toPayload } from "../map/module.ts";
 import {
@@ -103,7 +112,7 @@ export function createModuleService({ modules, clock }: ModuleServiceDeps): Serv
     },
 
     async invokeModule({ name, method, input, routingKey }, context) {
-      const options = { ...waitingOf(context), routingKey };
+      const options = { ...waitingOf(context, { name, method }), routingKey };
       const answer = await modules.invoke(name, method, fromPayload(input), options);
       const { output, version, generation, durationMs, answeredBy } = answer;
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
@@ -120,11 +129,17 @@ export function createModuleService({ modules, clock }: ModuleServiceDeps): Serv
 const DEADLINE_SLACK_MS = 50;
 
 /** How long the caller waits. That it goes away at its deadline is told as just that, which the breaker counts. */
-function waitingOf(context: HandlerContext): InvokeOptions {
+function waitingOf(context: HandlerContext, call: { readonly name: string; readonly method: string }): InvokeOptions {
   const cancelled = new AbortController();
+  const start = performance.now();
   const cancel = (): void => {
     const leftMs = context.timeoutMs();
-    if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) cancelled.abort(context.signal.reason);
+    const { reason } = context.signal;
+    if (leftMs !== undefined && leftMs <= DEADLINE_SLACK_MS) return;
+    // A call that several may wait for has no deadline, but the last of them may have had one.
+    const isLate = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+    const timeout = `${Math.ceil(performance.now() - start) / 1000} s`;
+    cancelled.abort(isLate ? HeliosError.of("MODULE_DEADLINE_EXCEEDED", { ...call, timeout }) : reason);
   };
   if (context.signal.aborted) cancel();
   else context.signal.addEventListener("abort", cancel, { once: true });

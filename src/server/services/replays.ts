@@ -13,13 +13,9 @@ import {
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { InvokeModuleRequestSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { HeliosError, type RequestLog } from "../../core/index.ts";
+import { SharedCall } from "./shared-call.ts";
 
 type UnaryMethod = (request: Message, context: HandlerContext) => Promise<MessageInitShape<DescMessage>>;
-
-interface Running {
-  readonly digest: string;
-  readonly answer: Promise<Message>;
-}
 
 /** Wraps a service. */
 export type Replays = <S extends DescService>(service: S, impl: ServiceImpl<S>) => ServiceImpl<S>;
@@ -27,10 +23,10 @@ export type Replays = <S extends DescService>(service: S, impl: ServiceImpl<S>) 
 /**
  * Makes services give a request that was answered before its first answer again, by its `request_id` (of a module's
  * call: its `idempotency_key`); one that arrives while the first is under way waits for that. The same id with other
- * content is REQUEST_ID_REUSED. Failures are not remembered.
+ * content is REQUEST_ID_REUSED. Failures are not remembered. What is under way goes on until nobody waits for it.
  */
 export function createReplays(log: RequestLog): Replays {
-  const running = new Map<string, Running>();
+  const running = new Map<string, SharedCall<Message>>();
   return <S extends DescService>(service: S, impl: ServiceImpl<S>) => {
     const own = impl as unknown as Record<string, UnaryMethod>;
     const methods = service.methods.map((method) => {
@@ -50,7 +46,7 @@ function replaying(
   { input, output, parent, name }: DescMethod,
   next: UnaryMethod,
   log: RequestLog,
-  running: Map<string, Running>,
+  running: Map<string, SharedCall<Message>>,
 ): UnaryMethod {
   const answerOnce = async (request: Message, context: HandlerContext, id: string, digest: string) => {
     const answer = create(output, await next(request, context));
@@ -66,18 +62,22 @@ function replaying(
       .update(`${parent.typeName}/${name}\n`)
       .update(toBinary(input, request))
       .digest("hex");
-    const [now, before] = [running.get(id), log.find(id)];
-    if ([now, before].some((known) => known !== undefined && known.digest !== digest)) {
-      throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
-    }
-    if (now !== undefined) return now.answer;
-    if (before !== undefined) return fromBinary(output, Buffer.from(before.answer, "base64"));
-    const answer = answerOnce(request, context, id, digest);
-    running.set(id, { digest, answer });
-    try {
-      return await answer;
-    } finally {
-      running.delete(id);
+    for (;;) {
+      const [now, before] = [running.get(id), log.find(id)];
+      if ([now, before].some((known) => known !== undefined && known.digest !== digest)) {
+        throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
+      }
+      if (before !== undefined) return fromBinary(output, Buffer.from(before.answer, "base64"));
+      if (now === undefined) {
+        const call = new SharedCall(digest, context, (shared) =>
+          answerOnce(request, shared, id, digest).finally(() => running.delete(id)),
+        );
+        running.set(id, call);
+        return call.wait(context.signal);
+      }
+      if (!now.abandoned) return now.wait(context.signal);
+      // It may yet come to an answer that is then remembered; else it is begun again.
+      await now.over();
     }
   };
 }

@@ -26,13 +26,21 @@ export interface Port {
 
 export function createPort(options: PortOptions): Port {
   const sockets = new Set<Socket>();
+  /** Those that have not said yet what they speak. */
+  const silent = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const http1 = createHttp1(options.handler);
   const http2 = createHttp2(options, sessions);
   const servers: Record<DetectedProtocol, Http1Server | Http2Server> = { "HTTP/1.1": http1, "HTTP/2": http2 };
-  const listener = createServer({ noDelay: true }, (socket) => {
+  // HTTP/1.1 has no pings: of a peer that is gone without a word, at least the kernel finds out in the end.
+  const keepAliveInitialDelay = options.pingIntervalMs;
+  const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay }, (socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    silent.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      silent.delete(socket);
+    });
     // Peers that reset a connection are nothing to be told of.
     socket.on("error", () => socket.destroy());
     const tooLate = (): void => {
@@ -40,6 +48,7 @@ export function createPort(options: PortOptions): Port {
     };
     socket.setTimeout(options.firstByteTimeoutMs, tooLate);
     detectProtocol(socket, (protocol) => {
+      silent.delete(socket);
       socket.setTimeout(0);
       socket.off("timeout", tooLate);
       servers[protocol].emit("connection", socket);
@@ -61,6 +70,8 @@ export function createPort(options: PortOptions): Port {
         listener.close(() => resolve());
         http1.close();
         for (const session of sessions) session.close();
+        // Whoever has asked nothing yet has nothing to wait for.
+        for (const socket of silent) socket.destroy();
       }),
     destroy() {
       for (const socket of sockets) socket.destroy();
