@@ -78,6 +78,7 @@ export function createHints({ store }: Pick<Feed, "store">): Hints {
     while (after < end - 1) {
       try {
         const page = await store.changes(prefix, after, LOOKBACK);
+        if (page.through <= after) return changes;
         changes.push(...page.changes.filter(({ revision }) => revision < end));
         after = page.through;
       } catch (error) {
