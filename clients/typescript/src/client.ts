@@ -49,7 +49,7 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   if (!URL.canParse(baseUrl)) throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} is not a URL`);
   const sessions = new Http2SessionManager(
     baseUrl,
-    { pingIntervalMs: PING_INTERVAL_MS },
+    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_INTERVAL_MS },
     { maxSessionMemory: SESSION_MEMORY_MB },
   );
   const transport = createTransport(options, sessions);
@@ -65,8 +65,11 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   };
 }
 
-/** How soon a connection that has open calls and hears nothing asks whether the other side is still there. */
-const PING_INTERVAL_MS = 20_000;
+/**
+ * How soon a connection that has open calls and hears nothing asks whether the other side is still there, and how long
+ * that may take to answer. A call that is tried again goes over the same connection until it is known to be dead.
+ */
+const PING_INTERVAL_MS = 5000;
 /** Past it Node refuses new calls on the connection; its default (10) is one large message and a little. */
 const SESSION_MEMORY_MB = 256;
 

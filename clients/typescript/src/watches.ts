@@ -10,7 +10,10 @@ import { Acknowledger } from "./acknowledge.ts";
 import type { HeliosClient } from "./client.ts";
 import { type OpenStream, type ResumeOptions, resumeWatch, type WatchFrame } from "./watch.ts";
 
-/** What a watch of resources tells; `resumeToken` is where to resume so that nothing after it is missed. */
+/**
+ * What a watch of resources tells. Everything up to `revision` is known with it; `resumeToken` is where to resume so that
+ * nothing after it is missed.
+ */
 export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: string } & (
   | {
       /** Everything as it is: replaces whatever the watcher knew. */
@@ -115,7 +118,7 @@ async function* acknowledged<F extends WatchFrame>(
 
 const ACKNOWLEDGE_TIMEOUT_MS = 5000;
 
-async function* watchResources<R, Chunk extends { readonly complete: boolean }>(
+async function* watchResources<R extends { readonly revision: bigint }, Chunk extends { readonly complete: boolean }>(
   client: HeliosClient,
   open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<ResourceFrame<R, Chunk>>,
   itemsOf: (chunk: Chunk) => readonly R[],
@@ -139,10 +142,12 @@ async function* watchResources<R, Chunk extends { readonly complete: boolean }>(
     } else if (frame.case === "changes") {
       const { changes } = frame.value;
       for (const [index, { change, cause }] of changes.entries()) {
+        if (change.case === undefined) continue;
         // Resuming in the middle of a frame would lose its rest: until the last change the place is the frame before.
-        const place = { revision, resumeToken: index === changes.length - 1 ? resumeToken : before };
+        const isLast = index === changes.length - 1;
+        const place = isLast ? { revision, resumeToken } : { revision: change.value.revision, resumeToken: before };
         if (change.case === "put") yield { kind: "put", item: change.value, cause, ...place };
-        if (change.case === "deleted") yield { kind: "deleted", deleted: change.value, cause, ...place };
+        else yield { kind: "deleted", deleted: change.value, cause, ...place };
       }
     }
     before = resumeToken;
