@@ -8,7 +8,7 @@ export function flagIn(world: World, name: string): Flag | undefined {
   const rule = world.get(name);
   if (rule === undefined) return undefined;
   const { name: _, revision, ...fields } = rule;
-  return { name, record: { ...fields, description: "" }, revision, etag: "", createTime: 0, updateTime: 0 };
+  return { name, record: { ...fields, description: "" }, revision, etag: "", size: 0, createTime: 0, updateTime: 0 };
 }
 
 /** Compiles them, with the conditions of the tests. */
