@@ -29,7 +29,7 @@ export function variantsViolation(variants: unknown): Violation | undefined {
     if (broken !== undefined) return broken;
     const text = jsonText(value);
     if (text === undefined || text.length > VALUE_LIMIT) {
-      const expected = `a JSON value of at most ${VALUE_LIMIT} characters`;
+      const expected = `a JSON value of at most ${VALUE_LIMIT} characters and ${DEEPEST} levels`;
       return { path: [...path, "value"], problem: text === undefined ? "no JSON" : "too long", expected };
     }
     if (kindOf(value) !== kindOf(variants[0].value)) {

@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ConditionError } from "../../src/core/index.ts";
+import { compileCondition } from "../../src/server/condition.ts";
+
+const asked = {
+  sessionId: "s-1",
+  symbol: "BTCZAR",
+  attributes: { latency_ms: 12.5, desk: "alpha", tags: ["a", "b"], limits: { max: 10 }, on: true },
+};
+
+describe("a condition", () => {
+  it.each([
+    ['context.symbol in ["BTCZAR"] && context.attributes.latency_ms < 50', true],
+    ['context.session_id == "s-1" && context.user_id == ""', true],
+    ['context.symbol.startsWith("ETH") || context.attributes.on', true],
+    ["has(context.attributes.desk) && !has(context.attributes.desks)", true],
+    ['context.attributes.tags.exists(tag, tag == "b")', true],
+    ["context.attributes.limits.max - 1.0 >= 9.0 && context.attributes.limits.max == 10", true],
+    ['"latency_ms" in context.attributes', true],
+    ["context.symbol.matches('^BTC...$')", true],
+    ["context.attributes.latency_ms > 50", false],
+    ["context.attributes.on ? false : true", false],
+    ["context.attributes.all(key, key.size() > 3)", false],
+  ])("%s is %s", (source, holds) => {
+    expect(compileCondition(source)(asked)).toBe(holds);
+  });
+
+  it.each([
+    ["context.symbol = 'x'", "found =", "end of input", "line 1, column 16"],
+    ["ctx.symbol == ''", "ctx is not known", "context", "line 1, column 1"],
+    ["context.sesion_id == ''", "there is no field sesion_id", "session_id", "line 1, column 8"],
+    ["has(context.desk)", "there is no field desk", "session_id", "line 1, column 1"],
+    ["context.symbol.startWith('B')", "there is no function startWith", "a function of CEL", "line 1, column 15"],
+    ["context.symbol.startsWith(1)", "startsWith does not take string.(int)", "string.(string)", "line 1, column 15"],
+    ["context.symbol < 5", "< does not take (string,int)", "(string,string)", "line 1, column 16"],
+    ["true &&\ncontext.symbol == 5", "string never equals int", "values of one type", "line 2, column 16"],
+    ["context.symbol in [1]", "string never equals int", "values of one type", "line 1, column 20"],
+    ["context.attributes.n + 1 > 2", "+ does not take (JSON,int)", "such as 1.0", "line 1, column 22"],
+    ["context.symbol && true", "string is neither true nor false", "a bool", "line 1, column 8"],
+    ["context.symbol", "it is of type string", "true or false", "line 1, column 8"],
+    ["context.symbol.name == ''", "string has no field name", "a field of an object", "line 1, column 15"],
+    ["context.symbol.all(x, true)", "string has no members", "a list or an object", "line 1, column 8"],
+    ["context.attributes.tags.all(x, y == x)", "y is not known", "context", "line 1, column 32"],
+  ])("%j is refused: %s", (source, message, expected, position) => {
+    const refused = {
+      name: "ConditionError",
+      message,
+      position,
+      expected: expect.stringContaining(expected) as string,
+    };
+    expect(() => compileCondition(source)).toThrow(expect.objectContaining(refused));
+  });
+
+  it.each([
+    ["context.attributes.missing < 1", "field not found: missing"],
+    ["context.attributes.desk < 1", "no matching overload"],
+    ["context.attributes.desk", "is neither true nor false, but alpha"],
+  ])("%s cannot be evaluated, and says why", (source, message) => {
+    const condition = compileCondition(source);
+    expect(() => condition(asked)).toThrow(message);
+  });
+
+  it("has an end: one with too much to go through is not evaluated", () => {
+    const list = Array.from({ length: 200 }, (_, index) => index);
+    const nested = compileCondition("context.attributes.l.all(a, context.attributes.l.all(b, a + b < 1000.0))");
+    expect(nested({ attributes: { l: [1, 2] } })).toBe(true);
+    expect(() => nested({ attributes: { l: list } })).toThrow(/steps, over 10000/);
+    const matched = compileCondition("context.attributes.text.matches('(a+)+$')");
+    expect(matched({ attributes: { text: "aaa" } })).toBe(true);
+    expect(() => matched({ attributes: { text: "a".repeat(70_000) } })).toThrow(/too many for matches/);
+  });
+
+  it("that is nested too deeply is refused", () => {
+    const source = `${"(".repeat(1000)}true${")".repeat(1000)}`;
+    try {
+      expect(compileCondition(source)({})).toBe(true);
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConditionError);
+    }
+  });
+
+  it("of any text is compiled or refused as wrong, and evaluates to a bool or throws an error", () => {
+    const word = fc.constantFrom(
+      ..."context . symbol attributes n ( ) [ ] { } , : ? == != < && || ! + - * / % in has all exists map x 1 1.0 'a' true null".split(
+        " ",
+      ),
+    );
+    const source = fc.oneof(
+      fc.string({ maxLength: 60 }),
+      fc.array(word, { maxLength: 20 }).map((words) => words.join("")),
+    );
+    fc.assert(
+      fc.property(source, (text) => {
+        let condition: ReturnType<typeof compileCondition>;
+        try {
+          condition = compileCondition(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConditionError);
+          return;
+        }
+        try {
+          expect(typeof condition(asked)).toBe("boolean");
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
