@@ -1,5 +1,5 @@
-// Generates gen/ from proto/, docs/errors.md from the error table and docs/suites.md from the ready suites. With --check it generates beside them and fails
-// where what is committed differs.
+// Generates gen/ from proto/, docs/errors.md from the error table, docs/suites.md from the ready suites and testdata/ from
+// the evaluation of flags. With --check it generates beside them and fails where what is committed differs.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -12,18 +12,26 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
 import { suitesPage } from "./suites-doc.ts";
+import { bucketingVectors, evaluationVectors } from "./vectors.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const PAGES = { "docs/errors.md": errorsPage, "docs/suites.md": suitesPage };
+const PAGES = {
+  "docs/errors.md": errorsPage,
+  "docs/suites.md": suitesPage,
+  "testdata/bucketing.json": bucketingVectors,
+  "testdata/evaluation.json": evaluationVectors,
+};
 
 function generate(into: string): void {
   execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
-  mkdirSync(join(into, "docs"), { recursive: true });
-  for (const [file, page] of Object.entries(PAGES)) writeFileSync(join(into, file), page());
+  for (const [file, page] of Object.entries(PAGES)) {
+    mkdirSync(join(into, dirname(file)), { recursive: true });
+    writeFileSync(join(into, file), page());
+  }
 }
 
 /** Every generated file that is there below `root`, by its path. */

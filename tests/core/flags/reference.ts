@@ -36,6 +36,7 @@ export function referenceEvaluate(
   context: EvaluationContext,
   nowMs: number,
   world: World = new Map(),
+  holds = referenceCondition,
 ): Evaluation {
   const answer = (on: boolean, reason: Evaluation["reason"], rest: Partial<Evaluation> = {}): Evaluation => ({
     name: rule.name,
@@ -55,11 +56,11 @@ export function referenceEvaluate(
   if (lacksFlag(rule, world)) return answer(false, "ERROR", { errorCode: "PREREQUISITE_MISSING" });
   for (const name of prerequisites) {
     const needed = world.get(name);
-    if (needed && !referenceEvaluate(needed, context, nowMs, world).enabled) return answer(false, "DEFAULT");
+    if (needed && !referenceEvaluate(needed, context, nowMs, world, holds).enabled) return answer(false, "DEFAULT");
   }
   if (rule.condition !== undefined) {
     try {
-      if (!referenceCondition(rule.condition, context)) return answer(false, "DEFAULT");
+      if (!holds(rule.condition, context)) return answer(false, "DEFAULT");
     } catch {
       return answer(false, "ERROR", { errorCode: "CONDITION_FAILED" });
     }

@@ -1,0 +1,233 @@
+/** A case of `testdata/evaluation.json`, without its answer. */
+export interface EvaluationCase {
+  readonly title: string;
+  /** In the shape of the flags file. */
+  readonly flags: Readonly<Record<string, object>>;
+  readonly name: string;
+  readonly context?: {
+    readonly session_id?: string;
+    readonly user_id?: string;
+    readonly symbol?: string;
+    readonly system?: string;
+    readonly attributes?: Readonly<Record<string, unknown>>;
+  };
+  readonly now?: string;
+}
+
+const flag = (fields: object = {}): object => ({ enabled: true, strategy: "all_on", ...fields });
+/** One flag, `f`, and how it is asked. */
+const one = (title: string, fields: object, context: EvaluationCase["context"] = {}, now?: string): EvaluationCase => ({
+  title,
+  flags: { f: flag(fields) },
+  name: "f",
+  context,
+  ...(now === undefined ? {} : { now }),
+});
+
+const SESSIONS = ["abc123", "session-1", "session-2", "сессия-7", "会话", "🚀", "a🚀b"];
+
+const fixed = [
+  one("not enabled", { enabled: false }, { session_id: "abc123" }),
+  one("not enabled, whatever the strategy", { enabled: false, strategy: "percentage", percentage: 100 }),
+  one("all on", {}),
+  one("all off", { strategy: "all_off" }, { session_id: "abc123" }),
+  one("killed", { enabled: false, killed: true, strategy: "percentage", percentage: 100 }, { session_id: "abc123" }),
+];
+
+const percentages = [0, 0.001, 1, 25, 33.069, 33.07, 50, 99.999, 100].flatMap((percentage) => [
+  ...SESSIONS.map((session_id) =>
+    one(`${percentage} % for session ${session_id}`, { strategy: "percentage", percentage }, { session_id }),
+  ),
+  one(`${percentage} % without a key`, { strategy: "percentage", percentage }, { symbol: "BTCZAR" }),
+]);
+
+const BY = ["session_id", "user_id", "symbol", "system"] as const;
+const everything = { session_id: "s-1", user_id: "ana", symbol: "BTCZAR", system: "engine" };
+const keys = [
+  ...BY.flatMap((bucket_by) => [
+    one(`bucketed by ${bucket_by}`, { strategy: "percentage", percentage: 50, bucket_by }, everything),
+    one(
+      `bucketed by ${bucket_by}, which is empty`,
+      { strategy: "percentage", percentage: 50, bucket_by },
+      {
+        ...everything,
+        [bucket_by]: "",
+      },
+    ),
+  ]),
+  one("the user id where there is no session id", { strategy: "percentage", percentage: 50 }, { user_id: "ana" }),
+  one("a salt of its own", { strategy: "percentage", percentage: 50, salt: "пепе́р 🌶" }, { session_id: "abc123" }),
+];
+
+const START = "2026-01-01T10:00:00Z";
+const schedule = { initial_percentage: 10, target_percentage: 60, start_time: START, end_time: "2026-01-01T20:00:00Z" };
+const TIMES = {
+  "long before its start": "2025-01-01T00:00:00Z",
+  "at its start": START,
+  "a millisecond after its start": "2026-01-01T10:00:00.001Z",
+  "in its middle": "2026-01-01T15:00:00Z",
+  "two thirds through": "2026-01-01T16:40:00Z",
+  "a millisecond before its end": "2026-01-01T19:59:59.999Z",
+  "at its end": "2026-01-01T20:00:00Z",
+  "long after its end": "2027-01-01T00:00:00Z",
+};
+const gradual = [
+  ...Object.entries(TIMES).flatMap(([when, now]) =>
+    SESSIONS.slice(0, 4).flatMap((session_id) => [
+      one(`a rising schedule ${when}, ${session_id}`, { strategy: "gradual", gradual: schedule }, { session_id }, now),
+      one(
+        `a falling schedule ${when}, ${session_id}`,
+        { strategy: "gradual", gradual: { ...schedule, initial_percentage: 60, target_percentage: 10 } },
+        { session_id },
+        now,
+      ),
+      one(
+        `paused in its middle, ${when}, ${session_id}`,
+        { strategy: "gradual", gradual: { ...schedule, paused_at: "2026-01-01T15:00:00Z" } },
+        { session_id },
+        now,
+      ),
+    ]),
+  ),
+  one(
+    "paused before its start",
+    { strategy: "gradual", gradual: { ...schedule, paused_at: "2026-01-01T09:00:00Z" } },
+    { session_id: "abc123" },
+    "2026-01-02T00:00:00Z",
+  ),
+  one(
+    "a schedule without times",
+    { strategy: "gradual", gradual: { initial_percentage: 50, target_percentage: 100 } },
+    { session_id: "abc123" },
+  ),
+  one(
+    "at 100 % at its end, without a key",
+    {
+      strategy: "gradual",
+      gradual: { ...schedule, target_percentage: 100, end_time: "2026-01-01T10:00:00.001Z" },
+    },
+    {},
+    "2026-01-01T11:00:00Z",
+  ),
+];
+
+const whitelists = [
+  ...BY.map((field) => one(`listed by ${field}`, { strategy: "whitelist", whitelist: ["X-1"] }, { [field]: "X-1" })),
+  one("not listed: another case", { strategy: "whitelist", whitelist: ["BTCZAR"] }, { symbol: "btczar" }),
+  one("not listed: an attribute", { strategy: "whitelist", whitelist: ["X"] }, { attributes: { symbol: "X" } }),
+  one("listed: beyond the first plane", { strategy: "whitelist", whitelist: ["🚀"] }, { user_id: "🚀" }),
+  one("an empty whitelist", { strategy: "whitelist", whitelist: [] }, everything),
+];
+
+const CONDITION = 'context.symbol in ["BTCZAR"] && context.attributes.latency_ms < 50';
+const conditions = [
+  one("a condition that holds", { condition: CONDITION }, { symbol: "BTCZAR", attributes: { latency_ms: 10 } }),
+  one("a condition that does not hold", { condition: CONDITION }, { symbol: "BTCZAR", attributes: { latency_ms: 50 } }),
+  one("a condition that cannot be evaluated", { condition: CONDITION }, { symbol: "BTCZAR" }),
+  one(
+    "a condition that holds, and a share",
+    { condition: "true", strategy: "percentage", percentage: 50 },
+    {
+      session_id: "abc123",
+    },
+  ),
+  one("a condition that does not hold, and a share without a key", {
+    condition: "false",
+    strategy: "percentage",
+    percentage: 50,
+  }),
+  one("a condition that holds, and all off", { condition: "true", strategy: "all_off" }),
+  one("a condition of a flag that is not enabled", { condition: "false", enabled: false }),
+];
+
+const VARIANTS = [
+  { name: "control", weight: 50, value: { layers: 2 } },
+  { name: "none", weight: 0, value: {} },
+  { name: "deep", weight: 30, value: { layers: 8, dropout: 0.25, heads: [1, 2], note: "größer" } },
+  { name: "wide", weight: 20, value: { layers: 2, nested: { width: null } } },
+];
+const variants = [
+  ...SESSIONS.flatMap((session_id) => [
+    one(`variants for all, ${session_id}`, { variants: VARIANTS }, { session_id }),
+    one(
+      `variants for half, ${session_id}`,
+      { variants: VARIANTS, strategy: "percentage", percentage: 50 },
+      {
+        session_id,
+      },
+    ),
+    one(
+      `three equal variants, ${session_id}`,
+      {
+        variants: ["a", "b", "c"].map((name) => ({ name, weight: 1, value: name })),
+      },
+      { session_id },
+    ),
+  ]),
+  one("variants without a key", { variants: VARIANTS }, { symbol: "BTCZAR" }),
+  one("one variant, without a key", { variants: [{ name: "only", weight: 7, value: 1.5 }] }),
+  one("one variant with a weight, without a key", {
+    variants: [
+      { name: "x", weight: 0, value: "x" },
+      { name: "y", weight: 1, value: "y" },
+    ],
+  }),
+  one(
+    "variants of a whitelist",
+    { variants: VARIANTS, strategy: "whitelist", whitelist: ["ana"] },
+    {
+      session_id: "abc123",
+      user_id: "ana",
+    },
+  ),
+  one("variants of a flag that is off", { variants: VARIANTS, strategy: "all_off" }, { session_id: "abc123" }),
+  one("variants at 100 %, without a key", { variants: VARIANTS, strategy: "percentage", percentage: 100 }),
+];
+
+const needs = (title: string, flags: EvaluationCase["flags"], context: EvaluationCase["context"] = {}) => ({
+  title,
+  flags: { f: flag({ prerequisites: ["p"] }), ...flags },
+  name: "f",
+  context,
+});
+const prerequisites = [
+  needs("a prerequisite that is on", { p: flag() }),
+  needs("a prerequisite that is not enabled", { p: flag({ enabled: false }) }),
+  needs("a prerequisite that was killed", { p: flag({ enabled: false, killed: true }) }),
+  needs("a prerequisite that is missing", {}),
+  needs("a prerequisite of a prerequisite that is missing", { p: flag({ prerequisites: ["q"] }) }),
+  needs("a prerequisite of a prerequisite that is off", {
+    p: flag({ prerequisites: ["q"] }),
+    q: flag({ strategy: "all_off" }),
+  }),
+  needs("a prerequisite that cannot be evaluated", { p: flag({ strategy: "percentage", percentage: 50 }) }),
+  needs(
+    "a prerequisite for those who are listed",
+    { p: flag({ strategy: "whitelist", whitelist: ["ana"] }) },
+    {
+      user_id: "ana",
+    },
+  ),
+  {
+    title: "not enabled comes before a prerequisite that is missing",
+    flags: { f: flag({ enabled: false, prerequisites: ["p"] }) },
+    name: "f",
+  },
+  {
+    title: "a prerequisite that is off comes before a condition that cannot be evaluated",
+    flags: { f: flag({ prerequisites: ["p"], condition: CONDITION }), p: flag({ enabled: false }) },
+    name: "f",
+    context: { symbol: "BTCZAR" },
+  },
+];
+
+export const EVALUATION_CASES: readonly EvaluationCase[] = [
+  ...fixed,
+  ...percentages,
+  ...keys,
+  ...gradual,
+  ...whitelists,
+  ...conditions,
+  ...variants,
+  ...prerequisites,
+];

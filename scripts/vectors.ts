@@ -1,0 +1,128 @@
+// The language-neutral test vectors of testdata: what every client's evaluation must answer.
+import { bucketing, prefixedMurmur3, VARIANT_SEED } from "../src/core/flags/bucket.ts";
+import { createFlagCompiler } from "../src/core/flags/compile.ts";
+import type { Flag } from "../src/core/flags/definition.ts";
+import type { Evaluation, EvaluationContext } from "../src/core/flags/evaluate.ts";
+import { parseFlagsFile } from "../src/core/flags/file.ts";
+import { silentLog } from "../src/core/log.ts";
+import { compileCondition } from "../src/server/condition.ts";
+import { EVALUATION_CASES, type EvaluationCase } from "./vector-cases.ts";
+
+const SALTS = ["neural_network_v2", "websocket_v2", "s", "größe", "флаг", "标志", "🚩"];
+const KEYS = [
+  "",
+  "a",
+  "ab",
+  "abc",
+  "abcd",
+  "abcde",
+  "abc123",
+  "session-1",
+  "session-2",
+  "BTCZAR",
+  "user@example.com",
+  "with space",
+  "with:colon",
+  "tab\tline\n",
+  "\u0000",
+  "\u007f\u0080\u07ff\u0800\uffff",
+  "Zürich",
+  "сессия-7",
+  "جلسة",
+  "セッション",
+  "会话",
+  "세션",
+  "e\u0301",
+  "\u00e9",
+  "🚀",
+  "👩‍🚀",
+  "a🚀b",
+  "𐍈𝄞",
+  "\u{10000}\u{10ffff}",
+  "x".repeat(1024),
+];
+/** Texts that are no Unicode, as UTF-16 code units: a client that can hold them must hash them as this says. */
+const LONE_SURROGATES = [[0xd800], [0xdc00], [0x61, 0xd83d, 0x62], [0xde80, 0xd83d], [0xd83d, 0xd83d, 0xde80]];
+
+/** `testdata/bucketing.json`. */
+export function bucketingVectors(): string {
+  const buckets = SALTS.flatMap((salt) => KEYS.map((key) => ({ salt, key, ...bucketsOf(salt, key) })));
+  const surrogates = LONE_SURROGATES.map((units) => ({
+    salt: "neural_network_v2",
+    key_utf16: units,
+    key_hashed_as: String.fromCharCode(...units).toWellFormed(),
+    ...bucketsOf("neural_network_v2", String.fromCharCode(...units)),
+  }));
+  return print({
+    about: [
+      "hash = murmur3_x86_32(utf8(salt + ':' + key), seed 0), unsigned; bucket = (hash * 100000) >> 32, from 0 to 99999.",
+      "variant_hash and variant_bucket are the same with seed 1.",
+      "lone_surrogates: keys given as UTF-16 code units; a surrogate without its partner is hashed as U+FFFD.",
+    ],
+    buckets,
+    lone_surrogates: surrogates,
+  });
+}
+
+function bucketsOf(salt: string, key: string) {
+  return {
+    hash: prefixedMurmur3(`${salt}:`)(key),
+    bucket: bucketing(salt)(key),
+    variant_hash: prefixedMurmur3(`${salt}:`, VARIANT_SEED)(key),
+    variant_bucket: bucketing(salt, VARIANT_SEED)(key),
+  };
+}
+
+/** `testdata/evaluation.json`. */
+export function evaluationVectors(): string {
+  return print({
+    about: [
+      "flags are in the shape of the flags file (docs/flags.md); those that are not named in a case do not exist.",
+      "now is the time of the evaluation; context has the names of helios.v1.EvaluationContext.",
+      "conditions says of each flag with a condition whether it holds: true, false, or 'error' where it cannot be",
+      "evaluated; for what has no CEL. error_code, bucket and variant_bucket are null where there is none.",
+      "variant_rule: the first variant whose cumulative weight * 100000 is above variant_bucket * sum of weights.",
+    ],
+    cases: EVALUATION_CASES.map(evaluated),
+  });
+}
+
+function evaluated({ title, flags, name, context = {}, now = "2026-01-01T00:00:00Z" }: EvaluationCase) {
+  const text = JSON.stringify(flags);
+  const file = parseFlagsFile(text, title, compileCondition);
+  const stored = new Map(file.flags.map((flag) => [flag.name, asStored(flag.name, flag.definition)]));
+  const compiler = createFlagCompiler((each) => stored.get(each), compileCondition, silentLog);
+  const { session_id, user_id, symbol, system, attributes } = context;
+  const asked: EvaluationContext = { sessionId: session_id, userId: user_id, symbol, system, attributes };
+  const answer = compiler.compiled(name)?.evaluate(asked, Date.parse(now));
+  if (answer === undefined) throw new Error(`${title}: there is no flag ${name}`);
+  const conditions = Object.fromEntries(
+    file.flags
+      .filter(({ definition }) => definition.condition !== undefined)
+      .map((flag) => [flag.name, outcome(() => compiler.condition(flag.name)?.(asked))]),
+  );
+  return { title, flags, name, context, now, conditions, expected: expectation(answer) };
+}
+
+function asStored(name: string, record: Flag["record"]): Flag {
+  return { name, record, revision: 1, etag: "", createTime: 0, updateTime: 0 };
+}
+
+function outcome(evaluate: () => boolean | undefined): boolean | "error" {
+  try {
+    return evaluate() ?? "error";
+  } catch {
+    return "error";
+  }
+}
+
+function expectation(answer: Evaluation) {
+  const { enabled, variant, value, reason, errorCode = null, bucket = null, variantBucket = null, killed } = answer;
+  return { enabled, variant, value, reason, error_code: errorCode, bucket, variant_bucket: variantBucket, killed };
+}
+
+function print(vectors: object): string {
+  // Every character beyond ASCII is escaped: no editor, shell or checkout can then change what is hashed.
+  const text = JSON.stringify(vectors, undefined, 1);
+  return `${text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`;
+}

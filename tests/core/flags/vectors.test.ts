@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { bucketing, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../../src/core/flags/bucket.ts";
+import { createFlagCompiler } from "../../../src/core/flags/compile.ts";
+import type { Condition, Evaluation, FlagRule } from "../../../src/core/flags/evaluate.ts";
+import { parseFlagsFile } from "../../../src/core/flags/file.ts";
+import { silentLog } from "../../../src/core/log.ts";
+import { referenceEvaluate, referenceMurmur3 } from "./reference.ts";
+import { flagIn } from "./world.ts";
+
+interface Bucket {
+  readonly salt: string;
+  readonly hash: number;
+  readonly bucket: number;
+  readonly variant_hash: number;
+  readonly variant_bucket: number;
+}
+
+interface Case {
+  readonly title: string;
+  readonly flags: Readonly<Record<string, object>>;
+  readonly name: string;
+  readonly context: Readonly<Record<"session_id" | "user_id" | "symbol" | "system", string | undefined>>;
+  readonly now: string;
+  readonly conditions: Readonly<Record<string, boolean | "error">>;
+  readonly expected: Readonly<Record<string, unknown>>;
+}
+
+const read = (file: string): unknown =>
+  JSON.parse(readFileSync(join(import.meta.dirname, "../../../testdata", file), "utf8"));
+
+const bucketsOf = (salt: string, key: string): object => ({
+  hash: prefixedMurmur3(`${salt}:`)(key),
+  bucket: bucketing(salt)(key),
+  variant_hash: prefixedMurmur3(`${salt}:`, VARIANT_SEED)(key),
+  variant_bucket: bucketing(salt, VARIANT_SEED)(key),
+});
+
+const referenceBuckets = (salt: string, key: string): object => {
+  const [hash, variant] = [referenceMurmur3(`${salt}:${key}`, 0), referenceMurmur3(`${salt}:${key}`, 1)];
+  const scaled = (each: number): number => Number((BigInt(each) * 100_000n) >> 32n);
+  return { hash, bucket: scaled(hash), variant_hash: variant, variant_bucket: scaled(variant) };
+};
+
+describe("testdata/bucketing.json", () => {
+  const { buckets, lone_surrogates } = read("bucketing.json") as {
+    readonly buckets: readonly (Bucket & { readonly key: string })[];
+    readonly lone_surrogates: readonly (Bucket & { readonly key_utf16: number[]; readonly key_hashed_as: string })[];
+  };
+
+  it("is what is hashed here, and what a plain implementation hashes", () => {
+    expect(buckets.length).toBeGreaterThan(200);
+    for (const { salt, key, ...expected } of buckets) {
+      expect([salt, key, bucketsOf(salt, key)]).toEqual([salt, key, expected]);
+      expect([salt, key, referenceBuckets(salt, key)]).toEqual([salt, key, expected]);
+    }
+  });
+
+  it("says that a surrogate without its partner is hashed as U+FFFD", () => {
+    expect(lone_surrogates.length).toBeGreaterThan(4);
+    for (const { salt, key_utf16, key_hashed_as, ...expected } of lone_surrogates) {
+      expect(bucketsOf(salt, String.fromCharCode(...key_utf16))).toEqual(expected);
+      expect(referenceBuckets(salt, key_hashed_as)).toEqual(expected);
+    }
+  });
+
+  it("has the ends of the scale", () => {
+    expect([scaleToBucket(0), scaleToBucket(0xffff_ffff)]).toEqual([0, 99_999]);
+  });
+});
+
+describe("testdata/evaluation.json", () => {
+  const { cases } = read("evaluation.json") as { readonly cases: readonly Case[] };
+  const reasons = new Set(cases.map(({ expected }) => expected.reason));
+  const codes = new Set(cases.map(({ expected }) => expected.error_code));
+
+  it("has every reason and every error code that a flag can answer, and each title once", () => {
+    expect([...reasons].sort()).toEqual(["DEFAULT", "DISABLED", "ERROR", "SPLIT", "STATIC", "TARGETING_MATCH"]);
+    expect(codes).toEqual(new Set([null, "TARGETING_KEY_MISSING", "CONDITION_FAILED", "PREREQUISITE_MISSING"]));
+    expect(new Set(cases.map(({ title }) => title)).size).toBe(cases.length);
+  });
+
+  it.each(cases)("$title", ({ flags, name, context, now, conditions, expected }) => {
+    const { session_id, user_id, symbol, system } = context;
+    const asked = { sessionId: session_id, userId: user_id, symbol, system };
+    const rules = new Map<string, FlagRule>();
+    // Each condition's text is the name of its flag: what comes of it is told, no CEL is needed.
+    for (const flag of parseFlagsFile(JSON.stringify(flags), "f", () => () => true).flags) {
+      const { condition, ...definition } = flag.definition;
+      const named = condition === undefined ? {} : { condition: flag.name };
+      rules.set(flag.name, { ...definition, ...named, name: flag.name, revision: 1 });
+    }
+    const outcome = (flag: string): boolean => {
+      const told = conditions[flag];
+      if (typeof told === "boolean") return told;
+      throw new Error("cannot be evaluated");
+    };
+    const compileCondition =
+      (flag: string): Condition =>
+      () =>
+        outcome(flag);
+    const compiler = createFlagCompiler((each) => flagIn(rules, each), compileCondition, silentLog);
+    const shaped = (answer: Evaluation | undefined): object => {
+      const { enabled, variant, value, reason, errorCode, bucket, variantBucket, killed } = answer as Evaluation;
+      const rest = { error_code: errorCode ?? null, bucket: bucket ?? null, variant_bucket: variantBucket ?? null };
+      return { enabled, variant, value, reason, ...rest, killed };
+    };
+    const nowMs = Date.parse(now);
+    expect(shaped(compiler.compiled(name)?.evaluate(asked, nowMs))).toEqual(expected);
+    const rule = rules.get(name) as FlagRule;
+    expect(shaped(referenceEvaluate(rule, asked, nowMs, rules, outcome))).toEqual(expected);
+  });
+});
