@@ -41,6 +41,16 @@ describe("settings", () => {
     expect(config(["--port=9002"], env).port).toBe(9002);
   });
 
+  it("watch the flags file in one of two ways, or not at all", () => {
+    expect(config([]).watchFlagsFile).toBeUndefined();
+    expect(config([], { HELIOS_WATCH_FLAGS_FILE: "merge" }).watchFlagsFile).toBe("MERGE");
+    expect(config(["--watch-flags-file", "replace"]).watchFlagsFile).toBe("REPLACE");
+    expect(config(["--watch-flags-file=off"]).watchFlagsFile).toBeUndefined();
+    for (const value of ["on", "MERGE", "toString", ""]) {
+      expect(problems([`--watch-flags-file=${value}`])).toContain("must be one of off, merge, replace");
+    }
+  });
+
   it("take modules.json of a modules root of one's own, if there is one", () => {
     const root = mkdtempSync(join(tmpdir(), "helios-root-"));
     expect(config(["--modules-root", root]).modulesFile).toBeUndefined();

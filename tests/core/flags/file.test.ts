@@ -2,15 +2,20 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
+import { ConditionError } from "../../../src/core/flags/condition.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
-import { type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
 import { type FileFlag, parseFlagsFile } from "../../../src/core/flags/file.ts";
 import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
-import { gradual, percentage } from "./reference.ts";
+import { fileFlags } from "./file-flags.ts";
+
+const compileCondition = (source: string) => {
+  if (source === "true") return () => true;
+  throw new ConditionError("ctx is not known", "context", "line 1, column 1");
+};
 
 function mistake(text: string): Readonly<Record<string, string>> {
   try {
-    parseFlagsFile(text, "config/feature_flags.json");
+    parseFlagsFile(text, "config/feature_flags.json", compileCondition);
   } catch (error) {
     if (error instanceof HeliosError && error.reason === "FLAGS_FILE_INVALID") return error.metadata;
     throw error;
@@ -21,33 +26,6 @@ function mistake(text: string): Readonly<Record<string, string>> {
 /** A file of one flag, one key on each line from line 3. */
 const oneFlag = (...lines: string[]): string => `{\n"a": {\n${lines.join(",\n")}\n}}`;
 const ON = ['"enabled": true', '"strategy": "all_on"'];
-
-const definition = fc.record<FlagFields>(
-  {
-    enabled: fc.boolean(),
-    strategy: fc.constantFrom("ALL_ON", "ALL_OFF", "PERCENTAGE", "WHITELIST"),
-    percentage,
-    whitelist: fc.uniqueArray(fc.string({ minLength: 1 })),
-    gradual,
-    description: fc.string({ unit: "grapheme" }),
-    bucketBy: fc.constantFrom("SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"),
-    salt: fc.string({ maxLength: 20 }),
-  },
-  { requiredKeys: [] },
-);
-
-const fileFlags = fc
-  .dictionary(
-    fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12}$/),
-    fc.tuple(definition, fc.option(fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }))),
-  )
-  .map((flags): FileFlag[] =>
-    Object.entries(flags).map(([name, [fields, updatedAt]]) => ({
-      name,
-      definition: withFields(name, undefined, fields.gradual ? { ...fields, strategy: "GRADUAL" } : fields),
-      ...(updatedAt === null ? {} : { updatedAt }),
-    })),
-  );
 
 const byName = (flags: readonly FileFlag[]): FileFlag[] => [...flags].sort((a, b) => (a.name < b.name ? -1 : 1));
 
@@ -84,7 +62,7 @@ describe("parseFlagsFile", () => {
     fc.assert(
       fc.property(fileFlags, (flags) => {
         const text = printFlagsFile(flags);
-        const read = parseFlagsFile(text, "f").flags;
+        const read = parseFlagsFile(text, "f", () => () => true).flags;
         expect(byName(read)).toEqual(byName(flags));
         expect(printFlagsFile(read)).toBe(text);
       }),
@@ -212,6 +190,106 @@ describe("parseFlagsFile", () => {
       "a.gradual.end_time",
       "not after start_time",
       "a later time",
+    ],
+    [oneFlag(...ON, '"variants": {}'), "5", "a.variants", "an object is not allowed", "a list of variants"],
+    [
+      oneFlag(...ON, '"variants": [1]'),
+      "5",
+      "a.variants[0]",
+      "1 is not allowed",
+      "an object with name, weight and value",
+    ],
+    [
+      oneFlag(...ON, '"variants": [\n{"name": "x", "wieght": 1}]'),
+      "6",
+      "a.variants[0].wieght",
+      "unknown key",
+      '"weight"',
+    ],
+    [oneFlag(...ON, '"variants": [\n{"name": "x"}]'), "6", "a.variants[0].weight", "missing", 'the key "weight"'],
+    [
+      oneFlag(...ON, '"variants": [{"name": "x", "weight": 1},\n{"name": "x", "weight": 1}]'),
+      "6",
+      "a.variants[1].name",
+      '"x" comes twice',
+      "each name once",
+    ],
+    [
+      oneFlag(...ON, '"variants": [{"name": "off", "weight": 1}]'),
+      "5",
+      "a.variants[0].name",
+      '"off" is not allowed',
+      '1 to 128 letters, digits and _ . : -, a letter or digit first; not "off"',
+    ],
+    [
+      oneFlag(...ON, '"variants": [{"name": "x", "weight": 1.5}]'),
+      "5",
+      "a.variants[0].weight",
+      "1.5 is not allowed",
+      "a whole number from 0 to 100000",
+    ],
+    [
+      oneFlag(...ON, '"variants": [{"name": "x", "weight": 0}]'),
+      "5",
+      "a.variants",
+      "the weights are all 0",
+      "a weight above 0",
+    ],
+    [
+      oneFlag(...ON, '"variants": [{"name": "x", "weight": 1, "value": 1},\n{"name": "y", "weight": 1, "value": "1"}]'),
+      "6",
+      "a.variants[1].value",
+      'is a string, and that of "x" a number',
+      "values of one kind",
+    ],
+    [oneFlag(...ON, '"condition": "ctx.symbol"'), "5", "a.condition", "line 1, column 1: ctx is not known", "context"],
+    [oneFlag(...ON, '"condiiton": "true"'), "5", "a.condiiton", "unknown key", '"condition"'],
+    [oneFlag(...ON, '"prerequisites": "b"'), "5", "a.prerequisites", '"b" is not allowed', "a list of names of flags"],
+    [oneFlag(...ON, '"prerequisites": ["b",\n"b"]'), "6", "a.prerequisites[1]", '"b" comes twice', "each name once"],
+    [
+      oneFlag(...ON, '"prerequisites": ["no name"]'),
+      "5",
+      "a.prerequisites[0]",
+      '"no name" is not allowed',
+      "the name of a flag",
+    ],
+    [oneFlag(...ON, '"on_stale": "KEEP"'), "5", "a.on_stale", '"KEEP" is not allowed', "one of keep, off"],
+    [oneFlag(...ON, '"on_stale": "off"'), "2", "a.max_staleness", "missing", "a duration, where on_stale is OFF"],
+    [
+      oneFlag(...ON, '"max_staleness": 30'),
+      "5",
+      "a.max_staleness",
+      "30 is not allowed",
+      'seconds with at most three decimals, such as "30s" or "1.5s"',
+    ],
+    [
+      oneFlag(...ON, '"max_staleness": "0.5s"'),
+      "5",
+      "a.max_staleness",
+      "500 is not allowed",
+      "a duration from 1 s to 365 days, in whole milliseconds",
+    ],
+    [oneFlag(...ON, '"killed": "yes"'), "5", "a.killed", '"yes" is not allowed', "true or false"],
+    [oneFlag(...ON, '"killed": true'), "3", "a.enabled", "true, and the flag is killed", "false while killed is true"],
+    [
+      oneFlag(
+        ...ON,
+        '"gradual": {"initial_percentage": 1, "target_percentage": 2,\n"paused_at": "2025-01-16T10:00:00Z"}',
+      ),
+      "6",
+      "a.gradual.paused_at",
+      "without times",
+      "start_time and end_time beside it",
+    ],
+    [
+      oneFlag(
+        ...ON,
+        '"gradual": {"initial_percentage": 1, "target_percentage": 2, "pause_at": "2025-01-16T10:00:00Z"}',
+      ),
+      "5",
+      "a.gradual.pause_at",
+      "unknown key",
+      '"paused_at"',
     ],
   ])("says line, key, problem and what was expected of %s", (text, line, key, problem, expected) => {
     expect(mistake(text)).toEqual({ file: "config/feature_flags.json", line, key, problem, expected });
