@@ -362,6 +362,36 @@ export const ERRORS = table({
     retryable: true,
     help: "Retry when some of them are over.",
   },
+  REQUEST_MALFORMED: {
+    code: "INVALID_ARGUMENT",
+    message: "the request cannot be read: {problem}",
+    retryable: false,
+    help: "Send a message of the method's request type, in the format that the content type says.",
+  },
+  MESSAGE_TOO_LARGE: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "a message is too large: {problem}",
+    retryable: false,
+    help: "Requests and answers have at most 4 MiB each: send less, or ask for smaller pages.",
+  },
+  REQUEST_UNSUPPORTED: {
+    code: "UNIMPLEMENTED",
+    message: "the request is not supported: {problem}",
+    retryable: false,
+    help: "Compress with gzip or brotli, or not at all, and send exactly one message.",
+  },
+  CALL_DEADLINE_EXCEEDED: {
+    code: "DEADLINE_EXCEEDED",
+    message: "the deadline of the call has passed: {problem}",
+    retryable: true,
+    help: "What was asked for may have been done: retry with the same request_id, or look.",
+  },
+  CALL_CANCELLED: {
+    code: "CANCELLED",
+    message: "the call was cancelled: {problem}",
+    retryable: true,
+    help: "What was asked for may have been done: retry with the same request_id, or look.",
+  },
   SERVICE_NOT_FOUND: {
     code: "NOT_FOUND",
     message: "service {service} is not served here",

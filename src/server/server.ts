@@ -72,19 +72,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const shutdown = new AbortController();
   const serving = createServingSwitch();
   void engine.modules.settled.then(() => serving.set(true));
+  const report = (errorId: string, error: unknown): void =>
+    log("error", "unforeseen error", { errorId, error: stackOf(error) });
   const handler = createHandler({
     routes: (router) => addServices(router, { engine, clock, version, serving }),
-    interceptors: [
-      createCallLog(clock, log),
-      createErrorMapping(newId, (errorId, error) =>
-        log("error", "unforeseen error", { errorId, error: stackOf(error) }),
-      ),
-      createValidation(SERVICES),
-    ],
+    interceptors: [createCallLog(clock, log), createErrorMapping(newId, report), createValidation(SERVICES)],
     plainRoutes: {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
       "/readyz": () => (serving.current ? { status: 200, body: { status: "ready" } } : NOT_READY),
     },
+    newId,
+    report,
     shutdownSignal: shutdown.signal,
   });
   const port = createPort({

@@ -29,6 +29,8 @@ async function start({
   const handler = createHandler({
     routes: (router) => router.service(Health, createHealth(serving, ["known"])),
     interceptors: [],
+    newId: () => "error-id",
+    report: () => {},
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });

@@ -14,7 +14,9 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { messageOf } from "../../core/index.ts";
+import type { ReportUnforeseen } from "../errors.ts";
 import { PEER, peerOf } from "./peer.ts";
+import { explainRefusals } from "./refusals.ts";
 
 /** The largest message that is read or written. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -33,6 +35,9 @@ export interface HandlerOptions {
   readonly interceptors: readonly Interceptor[];
   /** By path. */
   readonly plainRoutes: Readonly<Record<string, PlainRoute>>;
+  /** For errors that nobody foresaw, and who is told of them. */
+  readonly newId: () => string;
+  readonly report: ReportUnforeseen;
   /** Aborted with a ConnectError when calls that still run must end. */
   readonly shutdownSignal: AbortSignal;
 }
@@ -49,7 +54,9 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     jsonOptions: { ignoreUnknownFields: false },
   });
   routes(router);
-  const rpcs = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const rpcs = new Map(
+    router.handlers.map((handler) => [handler.requestPath, explainRefusals(handler, options.newId, options.report)]),
+  );
 
   return (request, response) => {
     tellWhenClientLeaves(response);

@@ -1,0 +1,171 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { Code, encodeBinaryHeader } from "@connectrpc/connect";
+import type { UniversalHandlerFn, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { codeFromString } from "@connectrpc/connect/protocol-connect";
+import { type ErrorInfo, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
+import { HeliosError } from "../../core/index.ts";
+import { ERROR_DOMAIN, type ReportUnforeseen } from "../errors.ts";
+
+const GRPC_STATUS = "grpc-status";
+const GRPC_MESSAGE = "grpc-message";
+const GRPC_DETAILS = "grpc-status-details-bin";
+const CONNECT_END = 0b10;
+const GRPC_WEB_END = 0x80;
+const HEADER_BYTES = 5;
+
+/** What an error that was made beneath the services becomes. */
+type Explain = (code: Code, message: string) => { readonly code: Code; readonly info: ErrorInfo };
+
+/**
+ * Gives the errors that Connect makes by itself (what cannot be decoded, is too large, comes too late) the ErrorInfo that
+ * all others have; a request that cannot be read is INVALID_ARGUMENT by every protocol. An answer that is compressed is
+ * left as it is: such errors are too short for that.
+ */
+export function explainRefusals(
+  handler: UniversalHandlerFn,
+  newId: () => string,
+  report: ReportUnforeseen,
+): UniversalHandlerFn {
+  const explain: Explain = (told, message) => {
+    const code = told === Code.Internal && UNREADABLE.test(message) ? Code.InvalidArgument : told;
+    const { reason, metadata } = reasonOf(code, message, newId);
+    if (reason === "INTERNAL") report(metadata.error_id ?? "", new Error(message));
+    return { code, info: create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata }) };
+  };
+  return async (request) => {
+    const response = await handler(request);
+    if (response.trailer !== undefined) return { ...response, ...inTrailer(response, response.trailer, explain) };
+    if (response.status !== 200) return inBody(response, explain);
+    const type = response.header?.get("content-type") ?? "";
+    if (type.startsWith("application/grpc-web"))
+      return { ...response, body: inLast(response, GRPC_WEB_END, inWeb(explain)) };
+    if (type.startsWith("application/connect+"))
+      return { ...response, body: inLast(response, CONNECT_END, inEnd(explain)) };
+    return response;
+  };
+}
+
+/** What Connect calls INTERNAL although it is the caller who sent it. */
+const UNREADABLE = /^(parse binary: |received compressed envelope|decompression failed)/;
+
+function reasonOf(code: Code, problem: string, newId: () => string): HeliosError {
+  switch (code) {
+    case Code.InvalidArgument:
+      return HeliosError.of("REQUEST_MALFORMED", { problem });
+    case Code.ResourceExhausted:
+      return HeliosError.of("MESSAGE_TOO_LARGE", { problem });
+    case Code.Unimplemented:
+      return HeliosError.of("REQUEST_UNSUPPORTED", { problem });
+    case Code.DeadlineExceeded:
+      return HeliosError.of("CALL_DEADLINE_EXCEEDED", { problem });
+    case Code.Canceled:
+    case Code.Aborted:
+      return HeliosError.of("CALL_CANCELLED", { problem });
+    default:
+      return HeliosError.of("INTERNAL", { error_id: newId() });
+  }
+}
+
+type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
+
+function chunksOf({ body }: UniversalServerResponse): Chunks {
+  return body as Chunks;
+}
+
+/** gRPC: the trailers are read when the body is at its end. */
+function inTrailer(response: UniversalServerResponse, trailer: Headers, explain: Explain) {
+  async function* body(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    yield* chunksOf(response);
+    explainStatus(trailer, explain);
+  }
+  return { body: body() };
+}
+
+/** Whether there was something to explain. */
+function explainStatus(trailer: Headers, explain: Explain): boolean {
+  const told = Number(trailer.get(GRPC_STATUS) ?? "0");
+  if (told === 0 || trailer.has(GRPC_DETAILS)) return false;
+  const message = decodeURIComponent(trailer.get(GRPC_MESSAGE) ?? "");
+  const { code, info } = explain(told, message);
+  const status = create(StatusSchema, { code, message, details: [anyPack(ErrorInfoSchema, info)] });
+  trailer.set(GRPC_STATUS, String(code));
+  trailer.set(GRPC_DETAILS, encodeBinaryHeader(status, StatusSchema));
+  return true;
+}
+
+/** Rewrites what stands in the envelope with that flag, which is the last one. */
+async function* inLast(
+  response: UniversalServerResponse,
+  flag: number,
+  rewrite: (data: string) => string,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for await (const chunk of chunksOf(response)) {
+    if (chunk[0] !== flag) {
+      yield chunk;
+      continue;
+    }
+    const data = new TextEncoder().encode(rewrite(new TextDecoder().decode(chunk.subarray(HEADER_BYTES))));
+    const envelope = new Uint8Array(HEADER_BYTES + data.length);
+    envelope[0] = flag;
+    new DataView(envelope.buffer).setUint32(1, data.length);
+    envelope.set(data, HEADER_BYTES);
+    yield envelope;
+  }
+}
+
+function inWeb(explain: Explain): (data: string) => string {
+  return (data) => {
+    const lines = data.split("\r\n").filter((line) => line !== "");
+    const trailer = new Headers(
+      lines.map((line): [string, string] => {
+        const at = line.indexOf(":");
+        return [line.slice(0, at), line.slice(at + 1).trim()];
+      }),
+    );
+    if (!explainStatus(trailer, explain)) return data;
+    return [...trailer].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  };
+}
+
+function inEnd(explain: Explain): (data: string) => string {
+  return (data) => {
+    const end = JSON.parse(data) as { error?: WireError };
+    return end.error === undefined ? data : JSON.stringify({ ...end, error: explained(end.error, explain) });
+  };
+}
+
+/** Connect, unary: the whole body is the error. */
+async function inBody(response: UniversalServerResponse, explain: Explain): Promise<UniversalServerResponse> {
+  const { header, body } = response;
+  if (body === undefined || header?.get("content-type") !== "application/json" || header.has("content-encoding")) {
+    return response;
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(response)) chunks.push(chunk);
+  const error = JSON.parse(Buffer.concat(chunks).toString()) as WireError;
+  const answer = explained(error, explain);
+  const bytes = new TextEncoder().encode(JSON.stringify(answer));
+  header.set("content-length", String(bytes.length));
+  async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    yield bytes;
+  }
+  const code = codeFromString(answer.code);
+  const status = code === Code.InvalidArgument ? 400 : response.status;
+  return { ...response, status, body: whole() };
+}
+
+interface WireError {
+  readonly code: string;
+  readonly message?: string;
+  readonly details?: readonly unknown[];
+}
+
+function explained(error: WireError, explain: Explain): WireError {
+  if (error.details !== undefined) return error;
+  const { code, info } = explain(codeFromString(error.code) ?? Code.Unknown, error.message ?? "");
+  const value = Buffer.from(toBinary(ErrorInfoSchema, info)).toString("base64").replaceAll("=", "");
+  const name = code === Code.InvalidArgument ? "invalid_argument" : error.code;
+  return { ...error, code: name, details: [{ type: ErrorInfoSchema.typeName, value }] };
+}
