@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { type OpenStream, resumeWatch, type WatchConnection, type WatchFrame } from "./watch.ts";
 
 const frame = (revision: number, resumeToken = `token-${revision}`): WatchFrame => ({
@@ -130,5 +131,52 @@ describe("a watch that resumes", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe("a watch that waits", () => {
+  it("as long as the service asks, and then some", async () => {
+    const draining = new ConnectError("draining", Code.Unavailable);
+    const retryDelay = { seconds: 1n, nanos: 0 };
+    draining.details.push({ desc: ErrorInfoSchema, value: { reason: "SERVER_DRAINING", domain: "helios" } });
+    draining.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
+    const waits: number[] = [];
+    const onConnection = (connection: WatchConnection): void => {
+      if (connection.state === "disconnected") waits.push(connection.retryInMs);
+    };
+    const { open } = scripted({ frames: [frame(1)], error: draining }, { frames: [frame(2)] });
+    await take(2, resumeWatch(open, { ...atOnce, minBackoffMs: 100, onConnection }));
+    expect(waits).toEqual([1050]);
+  });
+
+  it("for a first frame that does not come gives the stream up", async () => {
+    vi.useFakeTimers();
+    try {
+      const tokens: string[] = [];
+      const open: OpenStream<WatchFrame> = async function* (token, signal) {
+        tokens.push(token);
+        if (tokens.length === 1) yield* silence(signal);
+        yield frame(1);
+      };
+      const taken = take(1, resumeWatch(open, { ...atOnce, firstFrameTimeoutMs: 3000 }));
+      await vi.advanceTimersByTimeAsync(2999);
+      expect(tokens).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(await taken).toEqual([1n]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("for its reader tells what was applied when the next is asked for, and by which stream it came", async () => {
+    const applied: string[] = [];
+    const gone = new ConnectError("gone", Code.Unavailable);
+    const { open } = scripted(
+      { frames: [{ ...frame(1, ""), watchId: "a" }, frame(2)], error: gone },
+      { frames: [{ ...frame(3), watchId: "b" }, frame(4)] },
+    );
+    const note = (told: WatchFrame, watchId: string): void => void applied.push(`${watchId}:${told.revision}`);
+    await take(4, resumeWatch(open, atOnce, note));
+    expect(applied).toEqual(["a:2", "b:3"]);
   });
 });
