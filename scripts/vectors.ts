@@ -105,7 +105,7 @@ function evaluated({ title, flags, name, context = {}, now = "2026-01-01T00:00:0
 }
 
 function asStored(name: string, record: Flag["record"]): Flag {
-  return { name, record, revision: 1, etag: "", createTime: 0, updateTime: 0 };
+  return { name, record, revision: 1, etag: "", size: 0, createTime: 0, updateTime: 0 };
 }
 
 function outcome(evaluate: () => boolean | undefined): boolean | "error" {
