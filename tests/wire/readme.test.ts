@@ -41,6 +41,17 @@ const PAGES = [
     ],
   },
   {
+    page: "docs/flags.md",
+    mark: "flags",
+    promised: [
+      [/"name": "smart_router"/, /"variants"/, /"depth": 8/],
+      [/"EXPLAINED_STEP_CONDITION"/, /"holds"/, /murmur3 of/],
+      [/"initialPercentage": 50/, /"pausedAt"/, /"targetPercentage": 100/],
+      [/"killed": true/, /"reason": "REASON_DISABLED",\s+"revision": "\d+",\s+"killed": true/, /"enabled": true/],
+      [/"name": "smart_router"/, /"revision"/, /"strategy": "STRATEGY_PERCENTAGE"/],
+    ],
+  },
+  {
     page: "docs/suites.md",
     mark: "suites",
     promised: [
