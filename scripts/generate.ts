@@ -15,10 +15,12 @@ import {
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
+import { readComments } from "./openapi/comments.ts";
 import { suitesPage } from "./suites-doc.ts";
 import { bucketingVectors, evaluationVectors } from "./vectors.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const OPENAPI = "docs/openapi.json";
 const PAGES = {
   "docs/errors.md": errorsPage,
   "docs/suites.md": suitesPage,
@@ -26,12 +28,20 @@ const PAGES = {
   "testdata/evaluation.json": evaluationVectors,
 };
 
-function generate(into: string): void {
+async function generate(into: string): Promise<void> {
   execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
   for (const [file, page] of Object.entries(PAGES)) {
     mkdirSync(join(into, dirname(file)), { recursive: true });
     writeFileSync(join(into, file), page());
   }
+  // It reads gen/, which must be there by then.
+  const { openapiDocument } = await import("./openapi/document.ts");
+  const image = execFileSync("buf", ["build", "--as-file-descriptor-set", "-o", "-#format=binpb"], {
+    cwd: into,
+    maxBuffer: 1e8,
+  });
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+  writeFileSync(join(into, OPENAPI), `${JSON.stringify(openapiDocument(readComments(image), version), null, 2)}\n`);
 }
 
 /** Every generated file that is there below `root`, by its path. */
@@ -39,11 +49,11 @@ function generated(root: string): Map<string, string> {
   const files = readdirSync(join(root, "gen"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-  const there = [...files, ...Object.keys(PAGES)].filter((file) => existsSync(join(root, file)));
+  const there = [...files, OPENAPI, ...Object.keys(PAGES)].filter((file) => existsSync(join(root, file)));
   return new Map(there.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 }
 
-function differences(): string[] {
+async function differences(): Promise<string[]> {
   // Inside the checkout, so that the generator is found by the name it has there.
   const scratch = mkdtempSync(join(ROOT, "node_modules", ".generate-"));
   try {
@@ -51,7 +61,7 @@ function differences(): string[] {
       cpSync(join(ROOT, input), join(scratch, input), { recursive: true });
     }
     symlinkSync(join(ROOT, "node_modules"), join(scratch, "node_modules"));
-    generate(scratch);
+    await generate(scratch);
     const [fresh, committed] = [generated(scratch), generated(ROOT)];
     return [...new Set([...fresh.keys(), ...committed.keys()])]
       .filter((file) => fresh.get(file) !== committed.get(file))
@@ -62,9 +72,9 @@ function differences(): string[] {
 }
 
 if (process.argv.includes("--check")) {
-  const stale = differences();
+  const stale = await differences();
   for (const file of stale) process.stderr.write(`${file} is not what its source generates; run npm run generate\n`);
   process.exitCode = stale.length === 0 ? 0 : 1;
 } else {
-  generate(ROOT);
+  await generate(ROOT);
 }

@@ -10,6 +10,7 @@ export type ErrorCode =
   | "RESOURCE_EXHAUSTED"
   | "DEADLINE_EXCEEDED"
   | "CANCELLED"
+  | "PERMISSION_DENIED"
   | "UNIMPLEMENTED"
   | "INTERNAL";
 
@@ -324,6 +325,30 @@ export const ERRORS = table({
     message: "{field}: {problem}",
     retryable: false,
     help: "Correct the field named; field violations are listed as buf.validate.Violations where a rule was broken.",
+  },
+  HTTP_PATH_UNKNOWN: {
+    code: "NOT_FOUND",
+    message: "there is nothing at {path}",
+    retryable: false,
+    help: "See /docs or /openapi.json for the paths of the REST API.",
+  },
+  HTTP_METHOD_NOT_ALLOWED: {
+    code: "UNIMPLEMENTED",
+    message: "{path} takes {allowed}, not {method}",
+    retryable: false,
+    help: "Use one of the methods named.",
+  },
+  HTTP_BODY_TOO_LARGE: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "the body has more than {limit} bytes",
+    retryable: false,
+    help: "Send less at a time.",
+  },
+  HTTP_ORIGIN_REFUSED: {
+    code: "PERMISSION_DENIED",
+    message: "a page of {origin} may not change anything here",
+    retryable: false,
+    help: "List the origin in HELIOS_ALLOWED_ORIGINS if its pages are to use this service.",
   },
   PAGE_TOKEN_INVALID: {
     code: "INVALID_ARGUMENT",

@@ -90,6 +90,7 @@ export type {
 export type { SwapEvent } from "./modules/swaps.ts";
 export type { UnloadOptions } from "./modules/unload.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
+export { nearest } from "./nearest.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
 export type { EngineEvent, EventDomain } from "./status/events.ts";
 export { type Hints, isAutomatic, type OpenedBy, type RecentChange } from "./status/hints.ts";

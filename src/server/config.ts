@@ -15,6 +15,8 @@ export interface Config {
   readonly flagsFile: string;
   /** Undefined: it is read only when asked. */
   readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
+  /** Pages of which other origins a browser lets in; `*`: all. */
+  readonly allowedOrigins: readonly string[];
   readonly logDir: string;
   readonly logLevel: LogThreshold;
 }
@@ -67,6 +69,12 @@ export const SETTINGS = [
     fallback: "off",
     meaning: "Reload the flags file when it changes: off, merge (keeps flags that it does not name) or replace.",
     check: watchMode,
+  },
+  {
+    name: "HELIOS_ALLOWED_ORIGINS",
+    fallback: "none",
+    meaning: "Pages of which other origins a browser lets in: https://ops.example.com,…; * for all.",
+    check: origins,
   },
   { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
   { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
@@ -125,6 +133,7 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     modulesFile: ownRoot ? (existsSync(ownModules) ? ownModules : undefined) : brought("HELIOS_MODULES_FILE"),
     flagsFile: brought("HELIOS_FLAGS_FILE"),
     watchFlagsFile: WATCH_MODES[value("HELIOS_WATCH_FLAGS_FILE") as keyof typeof WATCH_MODES],
+    allowedOrigins: originsOf(value("HELIOS_ALLOWED_ORIGINS")),
     logDir: path("HELIOS_LOG_DIR"),
     logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
   };
@@ -193,6 +202,21 @@ function isDirectory(path: string): boolean {
 
 function notEmpty(value: string): string | undefined {
   return value === "" ? "must not be empty" : undefined;
+}
+
+function originsOf(value: string): readonly string[] {
+  return value === "none" ? [] : value.split(",").map((origin) => origin.trim());
+}
+
+function origins(value: string): string | undefined {
+  const wrong = originsOf(value).find((origin) => origin !== "*" && !isOrigin(origin));
+  return wrong === undefined
+    ? undefined
+    : "must be none, *, or origins such as https://ops.example.com with commas between";
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
 }
 
 function watchMode(value: string): string | undefined {

@@ -18,6 +18,7 @@ const CODES: Readonly<Record<ErrorCode, Code>> = {
   RESOURCE_EXHAUSTED: Code.ResourceExhausted,
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,
   CANCELLED: Code.Canceled,
+  PERMISSION_DENIED: Code.PermissionDenied,
   UNIMPLEMENTED: Code.Unimplemented,
   INTERNAL: Code.Internal,
 };

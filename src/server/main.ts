@@ -43,11 +43,13 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
     compileCondition,
     log,
   });
-  const { host, port } = config;
-  const server = await startServer({ engine, host, port, version, log: tell }).catch(async (error: unknown) => {
-    await engine.close();
-    throw error;
-  });
+  const { host, port, allowedOrigins } = config;
+  const server = await startServer({ engine, host, port, version, log: tell, allowedOrigins }).catch(
+    async (error: unknown) => {
+      await engine.close();
+      throw error;
+    },
+  );
   tell("info", "serving", { url: server.url, version, modulesRoot: config.modulesRoot, dataDir: config.dataDir });
 
   let stopping = false;

@@ -7,29 +7,23 @@ import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { type Clock, type Engine, HeliosError, systemClock } from "../core/index.ts";
+import { SERVICES } from "./contract.ts";
+import { docsRoutes } from "./docs.ts";
 import { fromHeliosError } from "./errors.ts";
 import { createHealth, createServingSwitch, type Serving } from "./health.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
 import { createValidation } from "./interceptors/validation.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import { createRest } from "./rest/rest.ts";
 import { createBreakerService } from "./services/breaker.ts";
 import { createFlagService } from "./services/flag.ts";
 import { createModuleService } from "./services/module.ts";
 import { createReplays } from "./services/replays.ts";
 import { createStatusService } from "./services/status.ts";
 import { createTestService } from "./services/test.ts";
-import { createHandler } from "./transport/handler.ts";
+import { createHandler, MAX_MESSAGE_BYTES } from "./transport/handler.ts";
 import { createPort } from "./transport/port.ts";
-
-/** The services of the contract. */
-export const SERVICES: readonly DescService[] = [
-  ModuleService,
-  FlagService,
-  BreakerService,
-  TestService,
-  StatusService,
-];
 
 /** How soon a client should come back after it was told that the server shuts down. */
 const RETRY_AFTER_MS = 1000;
@@ -52,6 +46,8 @@ export interface ServerOptions {
   /** How often a silent connection is asked whether it is still there, and how long it may take to answer. 30 s, 10 s. */
   readonly pingIntervalMs?: number;
   readonly pingTimeoutMs?: number;
+  /** Pages of which other origins a browser may let in. Default: none. */
+  readonly allowedOrigins?: readonly string[];
   /** How long calls may go on after `drain` was asked for. Default 10 s. */
   readonly graceMs?: number;
 }
@@ -75,11 +71,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const report = (errorId: string, error: unknown): void =>
     log("error", "unforeseen error", { errorId, error: stackOf(error) });
   const handler = createHandler({
-    routes: (router) => addServices(router, { engine, clock, version, serving }),
+    routes: (router) => addServices(router, { engine, clock, newId, version, serving }),
     interceptors: [createCallLog(clock, log), createErrorMapping(newId, report), createValidation(SERVICES)],
+    rest: (transportFor) =>
+      createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, newId, report }),
+    allowedOrigins: options.allowedOrigins ?? [],
     plainRoutes: {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
       "/readyz": () => (serving.current ? { status: 200, body: { status: "ready" } } : NOT_READY),
+      ...docsRoutes,
     },
     newId,
     report,
@@ -123,20 +123,21 @@ const NOT_READY = { status: 503, body: { status: "not ready" } };
 interface Parts {
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly newId: () => string;
   readonly version: string;
   readonly serving: Serving;
 }
 
-function addServices(router: ConnectRouter, { engine, clock, version, serving }: Parts): void {
+function addServices(router: ConnectRouter, { engine, clock, newId, version, serving }: Parts): void {
   const replaying = createReplays(engine.requests);
   const add = <S extends DescService>(service: S, impl: ServiceImpl<S>): void => {
     router.service(service, replaying(service, impl));
   };
-  add(ModuleService, createModuleService({ modules: engine.modules, clock }));
-  add(FlagService, createFlagService({ flags: engine.flags, clock }));
-  add(BreakerService, createBreakerService({ breakers: engine.breakers, clock }));
+  add(ModuleService, createModuleService({ modules: engine.modules, clock, newId }));
+  add(FlagService, createFlagService({ flags: engine.flags, clock, newId }));
+  add(BreakerService, createBreakerService({ breakers: engine.breakers, clock, newId }));
   add(TestService, createTestService({ testing: engine.testing }));
-  router.service(StatusService, createStatusService({ engine, clock, version }));
+  router.service(StatusService, createStatusService({ engine, clock, newId, version }));
   const names = SERVICES.map(({ typeName }) => typeName);
   router.service(Health, createHealth(serving, names));
   reflectionRoutes([...SERVICES, Health])(router);

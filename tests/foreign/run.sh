@@ -12,6 +12,7 @@ fail() {
 command -v python3 >/dev/null || fail "python3 is missing"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.11 or newer is needed"
 python3 -c 'import venv, ensurepip' 2>/dev/null || fail "Python's venv is missing (Debian: python3-venv)"
+command -v curl >/dev/null || fail "curl is missing"
 command -v buf >/dev/null || fail "buf is missing; run npm ci"
 
 # One environment for each Python and each set of pinned packages; complete once its mark is there.
@@ -29,6 +30,8 @@ if [[ ! -e "$venv/complete" ]]; then
   touch "$venv/complete"
 fi
 
+vitest run --config tests/foreign/vitest.config.ts
+
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 
@@ -40,3 +43,5 @@ buf build --as-file-descriptor-set -o "$scratch/image.binpb"
 
 PYTHONPATH="$scratch" PYTHONDONTWRITEBYTECODE=1 FOREIGN_IMAGE="$scratch/image.binpb" \
   node tests/foreign/with-server.ts "$venv/bin/python" -m unittest discover --start-directory tests/foreign/python --verbose
+
+PATH="$venv/bin:$PATH" node tests/foreign/with-server.ts bash tests/foreign/fuzz.sh

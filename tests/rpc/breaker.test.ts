@@ -45,7 +45,10 @@ async function rig(): Promise<Rig> {
     ),
     createValidation([BreakerService]),
   ];
-  const service = createReplays(requests)(BreakerService, createBreakerService({ breakers, clock }));
+  const service = createReplays(requests)(
+    BreakerService,
+    createBreakerService({ breakers, clock, newId: () => crypto.randomUUID() }),
+  );
   const transport = createRouterTransport((router) => router.service(BreakerService, service), {
     router: { interceptors },
   });

@@ -54,7 +54,10 @@ export async function rig(): Promise<Rig> {
     ),
     createValidation([FlagService]),
   ];
-  const service = createReplays(requests)(FlagService, createFlagService({ flags, clock }));
+  const service = createReplays(requests)(
+    FlagService,
+    createFlagService({ flags, clock, newId: () => crypto.randomUUID() }),
+  );
   const transport = createRouterTransport((router) => router.service(FlagService, service), {
     router: { interceptors },
   });

@@ -24,7 +24,7 @@ export async function serve(clock: Clock = systemClock): Promise<{ client: Modul
   ];
   const service = createReplays(engine.requests)(
     ModuleService,
-    createModuleService({ modules: engine.modules, clock }),
+    createModuleService({ modules: engine.modules, clock, newId: () => crypto.randomUUID() }),
   );
   const transport = createRouterTransport((router) => router.service(ModuleService, service), {
     router: { interceptors },

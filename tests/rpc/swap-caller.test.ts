@@ -17,7 +17,11 @@ async function swapping() {
     warming.resolve();
     return release.promise;
   });
-  const service = createModuleService({ modules: engine.modules, clock: systemClock });
+  const service = createModuleService({
+    modules: engine.modules,
+    clock: systemClock,
+    newId: () => crypto.randomUUID(),
+  });
   const transport = createRouterTransport((router) => router.service(ModuleService, service));
   const caller = new AbortController();
   return {

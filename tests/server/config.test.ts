@@ -29,9 +29,21 @@ describe("settings", () => {
       modulesRoot: join(HOME, "examples/modules"),
       modulesFile: join(HOME, "config/modules.json"),
       flagsFile: join(HOME, "config/feature_flags.json"),
+      allowedOrigins: [],
       logDir: "/srv/dir/logs",
       logLevel: "info",
     });
+  });
+
+  it("let in the pages of no other origin, of those named, or of all", () => {
+    const named = config(["--allowed-origins", "https://ops.example.com, http://localhost:3000"]);
+    expect(named.allowedOrigins).toEqual(["https://ops.example.com", "http://localhost:3000"]);
+    expect(config(["--allowed-origins=*"]).allowedOrigins).toEqual(["*"]);
+    for (const wrong of ["ops.example.com", "https://ops.example.com/", "https://a,,https://b", "x y"]) {
+      expect(problems([`--allowed-origins=${wrong}`])).toContain(
+        "HELIOS_ALLOWED_ORIGINS (--allowed-origins): must be none",
+      );
+    }
   });
 
   it("are read from the environment, and a flag outranks it in both of its forms", () => {

@@ -8,6 +8,7 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/g
 import { HeliosError } from "../../src/core/index.ts";
 import { fromHeliosError } from "../../src/server/errors.ts";
 import { createHealth, createServingSwitch } from "../../src/server/health.ts";
+import { createRest } from "../../src/server/rest/rest.ts";
 import { createHandler } from "../../src/server/transport/handler.ts";
 import { createPort, type Port } from "../../src/server/transport/port.ts";
 
@@ -31,6 +32,9 @@ async function start({
     interceptors: [],
     newId: () => "error-id",
     report: () => {},
+    rest: (transportFor) =>
+      createRest({ services: [], transportFor, maxBodyBytes: 1, newId: () => "id", report: () => {} }),
+    allowedOrigins: [],
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });

@@ -1,18 +1,8 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
-
-const ROOT = join(import.meta.dirname, "../..");
-
-/** The blocks to paste of a page, those between its marks. */
-function blocksOf(page: string, mark: string): string[] {
-  const text = readFileSync(join(ROOT, page), "utf8");
-  const pasted = text.split(`<!-- ${mark} -->`)[1]?.split(`<!-- /${mark} -->`)[0] ?? "";
-  return [...pasted.matchAll(/```bash\n(.*?)```/gs)].map(([, block]) => block ?? "");
-}
+import { blocksOf, ROOT } from "../pages.ts";
 
 const run = promisify(execFile);
 

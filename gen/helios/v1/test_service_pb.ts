@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { TestResult, TestRun, TestSuite, TestTarget } from "./test_pb.ts";
 import { file_helios_v1_test } from "./test_pb.ts";
@@ -16,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file helios/v1/test_service.proto.
  */
 export const file_helios_v1_test_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZWxpb3MvdjEvdGVzdF9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEiTQoRTGlzdFN1aXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEkxpc3RTdWl0ZXNSZXNwb25zZRIkCgZzdWl0ZXMYASADKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKCg9HZXRTdWl0ZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQiNwoQR2V0U3VpdGVSZXNwb25zZRIjCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGUilQEKEkNyZWF0ZVN1aXRlUmVxdWVzdBIrCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGVCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI6ChNDcmVhdGVTdWl0ZVJlc3BvbnNlEiMKBXN1aXRlGAEgASgLMhQuaGVsaW9zLnYxLlRlc3RTdWl0ZSK5AQoSRGVsZXRlU3VpdGVSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE0RlbGV0ZVN1aXRlUmVzcG9uc2USIwoFc3VpdGUYASABKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlItYDCg9SdW5UZXN0c1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pQG6SKEBGp4BCg9ydW5fdGVzdHMuc3VpdGUSPXN1aXRlIGFuZCBtb2R1bGVfdHlwZSBuYW1lIGRpZmZlcmVudCBzdWl0ZXM7IGdpdmUgb25lIG9mIHRoZW0aTHRoaXMuc3VpdGUgPT0gJycgfHwgdGhpcy5tb2R1bGVfdHlwZSA9PSAnJyB8fCB0aGlzLnN1aXRlID09IHRoaXMubW9kdWxlX3R5cGUiwgEKEFJ1blRlc3RzUmVzcG9uc2USJQoHc3RhcnRlZBgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuSAASLgoMdGVzdF9zdGFydGVkGAIgASgLMhYuaGVsaW9zLnYxLlRlc3RTdGFydGVkSAASKwoKdGVzdF9lbmRlZBgDIAEoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0SAASIQoDcnVuGAQgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW5IAEIHCgVmcmFtZSJACgtUZXN0U3RhcnRlZBIMCgRuYW1lGAEgASgJEg4KBm51bWJlchgCIAEoDRITCgt0b3RhbF90ZXN0cxgDIAEoDSIrChFHZXRUZXN0UnVuUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARiAASI1ChJHZXRUZXN0UnVuUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4iiAEKE0xpc3RUZXN0UnVuc1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEIlEKFExpc3RUZXN0UnVuc1Jlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5oZWxpb3MudjEuVGVzdFJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiggEKFENhbmNlbFRlc3RSdW5SZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjgKFUNhbmNlbFRlc3RSdW5SZXNwb25zZRIfCgNydW4YASABKAsyEi5oZWxpb3MudjEuVGVzdFJ1bjKEBQoLVGVzdFNlcnZpY2USTgoKTGlzdFN1aXRlcxIcLmhlbGlvcy52MS5MaXN0U3VpdGVzUmVxdWVzdBodLmhlbGlvcy52MS5MaXN0U3VpdGVzUmVzcG9uc2UiA5ACARJICghHZXRTdWl0ZRIaLmhlbGlvcy52MS5HZXRTdWl0ZVJlcXVlc3QaGy5oZWxpb3MudjEuR2V0U3VpdGVSZXNwb25zZSIDkAIBEkwKC0NyZWF0ZVN1aXRlEh0uaGVsaW9zLnYxLkNyZWF0ZVN1aXRlUmVxdWVzdBoeLmhlbGlvcy52MS5DcmVhdGVTdWl0ZVJlc3BvbnNlEkwKC0RlbGV0ZVN1aXRlEh0uaGVsaW9zLnYxLkRlbGV0ZVN1aXRlUmVxdWVzdBoeLmhlbGlvcy52MS5EZWxldGVTdWl0ZVJlc3BvbnNlEkUKCFJ1blRlc3RzEhouaGVsaW9zLnYxLlJ1blRlc3RzUmVxdWVzdBobLmhlbGlvcy52MS5SdW5UZXN0c1Jlc3BvbnNlMAESTgoKR2V0VGVzdFJ1bhIcLmhlbGlvcy52MS5HZXRUZXN0UnVuUmVxdWVzdBodLmhlbGlvcy52MS5HZXRUZXN0UnVuUmVzcG9uc2UiA5ACARJUCgxMaXN0VGVzdFJ1bnMSHi5oZWxpb3MudjEuTGlzdFRlc3RSdW5zUmVxdWVzdBofLmhlbGlvcy52MS5MaXN0VGVzdFJ1bnNSZXNwb25zZSIDkAIBElIKDUNhbmNlbFRlc3RSdW4SHy5oZWxpb3MudjEuQ2FuY2VsVGVzdFJ1blJlcXVlc3QaIC5oZWxpb3MudjEuQ2FuY2VsVGVzdFJ1blJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_helios_v1_test]);
+  fileDesc("ChxoZWxpb3MvdjEvdGVzdF9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEiTQoRTGlzdFN1aXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEkxpc3RTdWl0ZXNSZXNwb25zZRIkCgZzdWl0ZXMYASADKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKCg9HZXRTdWl0ZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQiNwoQR2V0U3VpdGVSZXNwb25zZRIjCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGUilQEKEkNyZWF0ZVN1aXRlUmVxdWVzdBIrCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGVCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI6ChNDcmVhdGVTdWl0ZVJlc3BvbnNlEiMKBXN1aXRlGAEgASgLMhQuaGVsaW9zLnYxLlRlc3RTdWl0ZSK5AQoSRGVsZXRlU3VpdGVSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE0RlbGV0ZVN1aXRlUmVzcG9uc2USIwoFc3VpdGUYASABKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlItYDCg9SdW5UZXN0c1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pQG6SKEBGp4BCg9ydW5fdGVzdHMuc3VpdGUSPXN1aXRlIGFuZCBtb2R1bGVfdHlwZSBuYW1lIGRpZmZlcmVudCBzdWl0ZXM7IGdpdmUgb25lIG9mIHRoZW0aTHRoaXMuc3VpdGUgPT0gJycgfHwgdGhpcy5tb2R1bGVfdHlwZSA9PSAnJyB8fCB0aGlzLnN1aXRlID09IHRoaXMubW9kdWxlX3R5cGUiwgEKEFJ1blRlc3RzUmVzcG9uc2USJQoHc3RhcnRlZBgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuSAASLgoMdGVzdF9zdGFydGVkGAIgASgLMhYuaGVsaW9zLnYxLlRlc3RTdGFydGVkSAASKwoKdGVzdF9lbmRlZBgDIAEoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0SAASIQoDcnVuGAQgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW5IAEIHCgVmcmFtZSJACgtUZXN0U3RhcnRlZBIMCgRuYW1lGAEgASgJEg4KBm51bWJlchgCIAEoDRITCgt0b3RhbF90ZXN0cxgDIAEoDSLaAwoRVGVzdE1vZHVsZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pwG6SKMBGqABChF0ZXN0X21vZHVsZS5zdWl0ZRI9c3VpdGUgYW5kIG1vZHVsZV90eXBlIG5hbWUgZGlmZmVyZW50IHN1aXRlczsgZ2l2ZSBvbmUgb2YgdGhlbRpMdGhpcy5zdWl0ZSA9PSAnJyB8fCB0aGlzLm1vZHVsZV90eXBlID09ICcnIHx8IHRoaXMuc3VpdGUgPT0gdGhpcy5tb2R1bGVfdHlwZSI1ChJUZXN0TW9kdWxlUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4iKwoRR2V0VGVzdFJ1blJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEYgAEiNQoSR2V0VGVzdFJ1blJlc3BvbnNlEh8KA3J1bhgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuIogBChNMaXN0VGVzdFJ1bnNSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJRChRMaXN0VGVzdFJ1bnNSZXNwb25zZRIgCgRydW5zGAEgAygLMhIuaGVsaW9zLnYxLlRlc3RSdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoIBChRDYW5jZWxUZXN0UnVuUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI4ChVDYW5jZWxUZXN0UnVuUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4y5AgKC1Rlc3RTZXJ2aWNlEnEKCkxpc3RTdWl0ZXMSHC5oZWxpb3MudjEuTGlzdFN1aXRlc1JlcXVlc3QaHS5oZWxpb3MudjEuTGlzdFN1aXRlc1Jlc3BvbnNlIiaQAgGC0+STAh0SGy9hcGkvbW9kdWxhcml0eS90ZXN0LXN1aXRlcxJyCghHZXRTdWl0ZRIaLmhlbGlvcy52MS5HZXRTdWl0ZVJlcXVlc3QaGy5oZWxpb3MudjEuR2V0U3VpdGVSZXNwb25zZSItkAIBgtPkkwIkEiIvYXBpL21vZHVsYXJpdHkvdGVzdC1zdWl0ZXMve25hbWV9EnQKC0NyZWF0ZVN1aXRlEh0uaGVsaW9zLnYxLkNyZWF0ZVN1aXRlUmVxdWVzdBoeLmhlbGlvcy52MS5DcmVhdGVTdWl0ZVJlc3BvbnNlIiaC0+STAiA6ASoiGy9hcGkvbW9kdWxhcml0eS90ZXN0LXN1aXRlcxJ4CgtEZWxldGVTdWl0ZRIdLmhlbGlvcy52MS5EZWxldGVTdWl0ZVJlcXVlc3QaHi5oZWxpb3MudjEuRGVsZXRlU3VpdGVSZXNwb25zZSIqgtPkkwIkKiIvYXBpL21vZHVsYXJpdHkvdGVzdC1zdWl0ZXMve25hbWV9EnwKCFJ1blRlc3RzEhouaGVsaW9zLnYxLlJ1blRlc3RzUmVxdWVzdBobLmhlbGlvcy52MS5SdW5UZXN0c1Jlc3BvbnNlIjWC0+STAi86ASoiKi9hcGkvbW9kdWxhcml0eS9tb2R1bGVzL3tuYW1lfS90ZXN0L3N0cmVhbTABEnkKClRlc3RNb2R1bGUSHC5oZWxpb3MudjEuVGVzdE1vZHVsZVJlcXVlc3QaHS5oZWxpb3MudjEuVGVzdE1vZHVsZVJlc3BvbnNlIi6C0+STAig6ASoiIy9hcGkvbW9kdWxhcml0eS9tb2R1bGVzL3tuYW1lfS90ZXN0EnQKCkdldFRlc3RSdW4SHC5oZWxpb3MudjEuR2V0VGVzdFJ1blJlcXVlc3QaHS5oZWxpb3MudjEuR2V0VGVzdFJ1blJlc3BvbnNlIimQAgGC0+STAiASHi9hcGkvbW9kdWxhcml0eS90ZXN0LXJ1bnMve2lkfRKHAQoMTGlzdFRlc3RSdW5zEh4uaGVsaW9zLnYxLkxpc3RUZXN0UnVuc1JlcXVlc3QaHy5oZWxpb3MudjEuTGlzdFRlc3RSdW5zUmVzcG9uc2UiNpACAYLT5JMCLRIrL2FwaS9tb2R1bGFyaXR5L21vZHVsZXMve25hbWV9L3Rlc3QtaGlzdG9yeRKEAQoNQ2FuY2VsVGVzdFJ1bhIfLmhlbGlvcy52MS5DYW5jZWxUZXN0UnVuUmVxdWVzdBogLmhlbGlvcy52MS5DYW5jZWxUZXN0UnVuUmVzcG9uc2UiMILT5JMCKjoBKiIlL2FwaS9tb2R1bGFyaXR5L3Rlc3QtcnVucy97aWR9L2NhbmNlbGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_helios_v1_test]);
 
 /**
  * Request of ListSuites.
@@ -412,6 +413,99 @@ export const TestStartedSchema: GenMessage<TestStarted> = /*@__PURE__*/
   messageDesc(file_helios_v1_test_service, 10);
 
 /**
+ * Request of TestModule.
+ *
+ * @generated from message helios.v1.TestModuleRequest
+ */
+export type TestModuleRequest = Message<"helios.v1.TestModuleRequest"> & {
+  /**
+   * The module.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The suite: `trading`, `ml`, `data`, one that was created, or a file below the modules root (with a `/` in it, or
+   * `.ts`, `.mts`, `.js`, `.mjs` at its end). Empty: `module_type`, else the module's `test_suite`.
+   *
+   * @generated from field: string suite = 2;
+   */
+  suite: string;
+
+  /**
+   * What kind of module it is: another way to name its suite.
+   *
+   * @generated from field: string module_type = 3;
+   */
+  moduleType: string;
+
+  /**
+   * Which instance to test.
+   *
+   * @generated from field: helios.v1.TestTarget target = 4;
+   */
+  target: TestTarget;
+
+  /**
+   * Changes to the suite's configuration; see `default_config` of the suite. Only built-in suites have any.
+   *
+   * @generated from field: google.protobuf.Struct config = 5;
+   */
+  config?: JsonObject | undefined;
+
+  /**
+   * Code to test instead of the registered file, before it is deployed: a file below the modules root, started as the
+   * module is registered otherwise. Not with TEST_TARGET_ACTIVE.
+   *
+   * @generated from field: string module_path = 6;
+   */
+  modulePath: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.TestModuleRequest.
+ * Use `create(TestModuleRequestSchema)` to create a new message.
+ */
+export const TestModuleRequestSchema: GenMessage<TestModuleRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 11);
+
+/**
+ * Response of TestModule.
+ *
+ * @generated from message helios.v1.TestModuleResponse
+ */
+export type TestModuleResponse = Message<"helios.v1.TestModuleResponse"> & {
+  /**
+   * The report.
+   *
+   * @generated from field: helios.v1.TestRun run = 1;
+   */
+  run?: TestRun | undefined;
+};
+
+/**
+ * Describes the message helios.v1.TestModuleResponse.
+ * Use `create(TestModuleResponseSchema)` to create a new message.
+ */
+export const TestModuleResponseSchema: GenMessage<TestModuleResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 12);
+
+/**
  * Request of GetTestRun.
  *
  * @generated from message helios.v1.GetTestRunRequest
@@ -430,7 +524,7 @@ export type GetTestRunRequest = Message<"helios.v1.GetTestRunRequest"> & {
  * Use `create(GetTestRunRequestSchema)` to create a new message.
  */
 export const GetTestRunRequestSchema: GenMessage<GetTestRunRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_test_service, 11);
+  messageDesc(file_helios_v1_test_service, 13);
 
 /**
  * Response of GetTestRun.
@@ -451,7 +545,7 @@ export type GetTestRunResponse = Message<"helios.v1.GetTestRunResponse"> & {
  * Use `create(GetTestRunResponseSchema)` to create a new message.
  */
 export const GetTestRunResponseSchema: GenMessage<GetTestRunResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_test_service, 12);
+  messageDesc(file_helios_v1_test_service, 14);
 
 /**
  * Request of ListTestRuns.
@@ -486,7 +580,7 @@ export type ListTestRunsRequest = Message<"helios.v1.ListTestRunsRequest"> & {
  * Use `create(ListTestRunsRequestSchema)` to create a new message.
  */
 export const ListTestRunsRequestSchema: GenMessage<ListTestRunsRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_test_service, 13);
+  messageDesc(file_helios_v1_test_service, 15);
 
 /**
  * Response of ListTestRuns.
@@ -514,7 +608,7 @@ export type ListTestRunsResponse = Message<"helios.v1.ListTestRunsResponse"> & {
  * Use `create(ListTestRunsResponseSchema)` to create a new message.
  */
 export const ListTestRunsResponseSchema: GenMessage<ListTestRunsResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_test_service, 14);
+  messageDesc(file_helios_v1_test_service, 16);
 
 /**
  * Request of CancelTestRun.
@@ -557,7 +651,7 @@ export type CancelTestRunRequest = Message<"helios.v1.CancelTestRunRequest"> & {
  * Use `create(CancelTestRunRequestSchema)` to create a new message.
  */
 export const CancelTestRunRequestSchema: GenMessage<CancelTestRunRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_test_service, 15);
+  messageDesc(file_helios_v1_test_service, 17);
 
 /**
  * Response of CancelTestRun.
@@ -578,7 +672,7 @@ export type CancelTestRunResponse = Message<"helios.v1.CancelTestRunResponse"> &
  * Use `create(CancelTestRunResponseSchema)` to create a new message.
  */
 export const CancelTestRunResponseSchema: GenMessage<CancelTestRunResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_test_service, 16);
+  messageDesc(file_helios_v1_test_service, 18);
 
 /**
  * Keeps suites, runs them on modules and remembers how they went.
@@ -640,6 +734,16 @@ export const TestService: GenService<{
     methodKind: "server_streaming";
     input: typeof RunTestsRequestSchema;
     output: typeof RunTestsResponseSchema;
+  },
+  /**
+   * As RunTests, but answers once with the report, when the run has ended.
+   *
+   * @generated from rpc helios.v1.TestService.TestModule
+   */
+  testModule: {
+    methodKind: "unary";
+    input: typeof TestModuleRequestSchema;
+    output: typeof TestModuleResponseSchema;
   },
   /**
    * Returns a run. RUN_NOT_FOUND.

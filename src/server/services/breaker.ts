@@ -10,10 +10,15 @@ import { watchFrames } from "./watching.ts";
 export interface BreakerServiceDeps {
   readonly breakers: Breakers;
   readonly clock: Clock;
+  readonly newId: () => string;
 }
 
 /** BreakerService over the engine's breakers. Requests are validated before they come here. */
-export function createBreakerService({ breakers, clock }: BreakerServiceDeps): ServiceImpl<typeof BreakerService> {
+export function createBreakerService({
+  breakers,
+  clock,
+  newId,
+}: BreakerServiceDeps): ServiceImpl<typeof BreakerService> {
   return {
     async getOrCreateBreaker(request) {
       const config = request.config && fromBreakerConfig(request.config);
@@ -60,7 +65,7 @@ export function createBreakerService({ breakers, clock }: BreakerServiceDeps): S
     },
 
     watchBreakers: (request, context) =>
-      watchFrames(breakers.hub, request, context, clock, (frame, head) =>
+      watchFrames(breakers.hub, request, context, { clock, newId }, (frame, head) =>
         toFrame(
           frame,
           head,

@@ -21,10 +21,11 @@ import { watchFrames } from "./watching.ts";
 export interface FlagServiceDeps {
   readonly flags: Flags;
   readonly clock: Clock;
+  readonly newId: () => string;
 }
 
 /** FlagService over the engine's flags. Requests are validated before they come here. */
-export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImpl<typeof FlagService> {
+export function createFlagService({ flags, clock, newId }: FlagServiceDeps): ServiceImpl<typeof FlagService> {
   const now = (): number => clock.now();
 
   return {
@@ -157,7 +158,7 @@ export function createFlagService({ flags, clock }: FlagServiceDeps): ServiceImp
     },
 
     watchFlags: (request, context) =>
-      watchFrames(flags.hub, request, context, clock, (frame, head) =>
+      watchFrames(flags.hub, request, context, { clock, newId }, (frame, head) =>
         toFrame(
           frame,
           head,

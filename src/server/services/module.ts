@@ -31,10 +31,11 @@ import { watchFrames } from "./watching.ts";
 export interface ModuleServiceDeps {
   readonly modules: Modules;
   readonly clock: Clock;
+  readonly newId: () => string;
 }
 
 /** ModuleService over the engine's modules. Requests are validated before they come here. */
-export function createModuleService({ modules, clock }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
+export function createModuleService({ modules, clock, newId }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
   const toMessage = (module: Module) => {
     const { name } = module;
     return toModule(module, {
@@ -119,7 +120,7 @@ export function createModuleService({ modules, clock }: ModuleServiceDeps): Serv
     },
 
     watchModules: (request, context) =>
-      watchFrames(modules.hub, request, context, clock, (frame, head) =>
+      watchFrames(modules.hub, request, context, { clock, newId }, (frame, head) =>
         toFrame(frame, head, toMessage, (chunk, complete) => ({ modules: chunk, complete })),
       ),
   };

@@ -22,11 +22,17 @@ const MOST_EXPLAINED = 100;
 export interface StatusServiceDeps {
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly newId: () => string;
   /** Of Helios. */
   readonly version: string;
 }
 
-export function createStatusService({ engine, clock, version }: StatusServiceDeps): ServiceImpl<typeof StatusService> {
+export function createStatusService({
+  engine,
+  clock,
+  newId,
+  version,
+}: StatusServiceDeps): ServiceImpl<typeof StatusService> {
   const startTime = clock.now();
   const started = clock.monotonic();
   const { clients, hints, store } = engine;
@@ -77,7 +83,7 @@ export function createStatusService({ engine, clock, version }: StatusServiceDep
       const { resumeToken, heartbeatInterval, clientId } = request;
       // There is no state to start over with: events that are gone are an error.
       const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId };
-      return watchFrames(engine.events, watch, context, clock, async (frame, head) =>
+      return watchFrames(engine.events, watch, context, { clock, newId }, async (frame, head) =>
         toEventsFrame(frame, head, domains, await recentOf(frame)),
       );
     },

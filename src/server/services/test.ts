@@ -1,6 +1,13 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { RunTestsRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
-import { HeliosError, type Run, type Testing, type TestResult } from "../../core/index.ts";
+import type { RunTestsRequest, TestModuleRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import {
+  HeliosError,
+  type Run,
+  type RunOptions,
+  type RunProgress,
+  type Testing,
+  type TestResult,
+} from "../../core/index.ts";
 import { byOf } from "../map/common.ts";
 import { fromCases, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
 import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
@@ -32,6 +39,10 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
 
     runTests: (request, { signal }) => runTests(testing, request, signal),
 
+    async testModule(request, { signal }) {
+      return { run: toRun(await run(testing, request, { signal })) };
+    },
+
     getTestRun: ({ id }) => ({ run: toRun(testing.getRun(id)) }),
 
     listTestRuns({ name, pageSize, pageToken }) {
@@ -51,6 +62,16 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
   };
 }
 
+function run(
+  testing: Testing,
+  request: RunTestsRequest | TestModuleRequest,
+  options: Pick<RunOptions, "signal" | "progress">,
+): Promise<Run> {
+  const { name, suite, moduleType, target, modulePath, config } = request;
+  const asked = { target: fromTarget(target), modulePath, config: config ?? {}, ...options };
+  return testing.run(name, suite || moduleType, asked, byOf(request));
+}
+
 type Told =
   | { readonly case: "started" | "run"; readonly run: Run }
   | { readonly case: "testStarted"; readonly name: string; readonly number: number; readonly totalTests: number }
@@ -65,30 +86,17 @@ async function* runTests(testing: Testing, request: RunTestsRequest, signal: Abo
     told.push(what);
     wake();
   };
-  const { name, suite, moduleType, target, modulePath, config } = request;
-  const run = testing
-    .run(
-      name,
-      suite || moduleType,
-      {
-        target: fromTarget(target),
-        modulePath,
-        config: config ?? {},
-        signal,
-        progress: {
-          runStarted: (started) => tell({ case: "started", run: started }),
-          testStarted: (test, number, totalTests) => tell({ case: "testStarted", name: test, number, totalTests }),
-          testEnded: (result) => tell({ case: "testEnded", result }),
-        },
-      },
-      byOf(request),
-    )
-    .finally(() => {
-      over = true;
-      wake();
-    });
+  const progress: RunProgress = {
+    runStarted: (started) => tell({ case: "started", run: started }),
+    testStarted: (test, number, totalTests) => tell({ case: "testStarted", name: test, number, totalTests }),
+    testEnded: (result) => tell({ case: "testEnded", result }),
+  };
+  const running = run(testing, request, { signal, progress }).finally(() => {
+    over = true;
+    wake();
+  });
   // Whoever reads the stream gets the error below; nobody may be left to.
-  run.catch(() => {});
+  running.catch(() => {});
   while (!over || told.length > 0) {
     const next = told.shift();
     if (next !== undefined) yield { frame: toFrame(next) };
@@ -99,7 +107,7 @@ async function* runTests(testing: Testing, request: RunTestsRequest, signal: Abo
       });
     }
   }
-  yield { frame: toFrame({ case: "run", run: await run }) };
+  yield { frame: toFrame({ case: "run", run: await running }) };
 }
 
 function toFrame(told: Told) {

@@ -31,11 +31,11 @@ export async function* watchFrames<I, S, Out>(
   source: Source<I, S>,
   request: WatchRequest,
   { signal, values }: Pick<HandlerContext, "signal" | "values">,
-  clock: Clock,
+  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
   map: MapFrame<I, S, Out>,
 ): AsyncGenerator<Out, void, undefined> {
   const heartbeatMs = effectiveHeartbeatMs(request.heartbeatInterval);
-  const watchId = crypto.randomUUID();
+  const watchId = newId();
   const watcher = source.watch({
     clock,
     names: request.names,

@@ -2,10 +2,18 @@ import {
   Code,
   ConnectError,
   type ConnectRouter,
+  type ContextValues,
   createConnectRouter,
   createContextValues,
   type Interceptor,
+  type Transport,
 } from "@connectrpc/connect";
+import {
+  createUniversalHandlerClient,
+  type UniversalHandler,
+  type UniversalServerRequest,
+} from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -13,8 +21,12 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { messageOf } from "../../core/index.ts";
-import type { ReportUnforeseen } from "../errors.ts";
+import { HeliosError, messageOf } from "../../core/index.ts";
+import { fromHeliosError, type ReportUnforeseen } from "../errors.ts";
+import { toFailure } from "../rest/failure.ts";
+import { type HttpRequest, type HttpResponse, header, writeJson } from "../rest/http.ts";
+import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
+import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
 import { PEER, peerOf } from "./peer.ts";
 import { explainRefusals } from "./refusals.ts";
 
@@ -27,12 +39,26 @@ const MAX_REFUSED_REQUEST_MS = 5000;
 /** Takes the requests of both HTTP versions. */
 export type RequestHandler = ReturnType<typeof connectNodeAdapter>;
 
-/** Answers a plain GET: a status and a JSON body. */
-export type PlainRoute = () => { readonly status: number; readonly body: unknown };
+/** The answer to a plain GET. */
+export type PlainAnswer = { readonly status: number } & (
+  | { readonly body: unknown }
+  | {
+      readonly contentType: string;
+      readonly content: string | Uint8Array;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+);
+
+/** Answers a plain GET. */
+export type PlainRoute = () => PlainAnswer | Promise<PlainAnswer>;
 
 export interface HandlerOptions {
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: readonly Interceptor[];
+  /** Serves the paths below `REST_PREFIX`, calling the same services by the transports that it is given. */
+  readonly rest: (transportFor: TransportFor) => Rest;
+  /** Pages of which other origins a browser may let in. */
+  readonly allowedOrigins: AllowedOrigins;
   /** By path. */
   readonly plainRoutes: Readonly<Record<string, PlainRoute>>;
   /** For errors that nobody foresaw, and who is told of them. */
@@ -42,9 +68,9 @@ export interface HandlerOptions {
   readonly shutdownSignal: AbortSignal;
 }
 
-/** Serves gRPC, gRPC-Web and Connect, and a few plain GETs. */
+/** Serves gRPC, gRPC-Web, Connect and REST, and a few plain GETs. */
 export function createHandler(options: HandlerOptions): RequestHandler {
-  const { routes, interceptors, plainRoutes, shutdownSignal } = options;
+  const { routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
   const router = createConnectRouter({
     interceptors: [...interceptors],
     shutdownSignal,
@@ -55,37 +81,91 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   });
   routes(router);
   const rpcs = new Map(
-    router.handlers.map((handler) => [handler.requestPath, explainRefusals(handler, options.newId, options.report)]),
+    router.handlers.map((handler) => {
+      const explained = explainRefusals(handler, options.newId, options.report);
+      return [handler.requestPath, Object.assign(explained, handler)] as const;
+    }),
   );
+  const valuesOf = (request: HttpRequest): ContextValues => createContextValues().set(PEER, peerOf(request.socket));
+  const rest = options.rest((request) => inMemory(rpcs, valuesOf(request)));
 
   return (request, response) => {
     tellWhenClientLeaves(response);
     readToTheEnd(request, response);
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    if (request.method === "OPTIONS") {
+      response.writeHead(204, preflightHeaders(request, allowedOrigins));
+      response.end();
+      return;
+    }
+    const cors = corsHeaders(request, allowedOrigins);
+    for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
+    if (!isRead(request.method) && isForeign(request, allowedOrigins)) {
+      const origin = header(request, "origin") || "another site";
+      const { status, body } = toFailure(fromHeliosError(HeliosError.of("HTTP_ORIGIN_REFUSED", { origin })));
+      writeJson(response, status, body);
+      return;
+    }
+    if (path.startsWith(REST_PREFIX)) {
+      void rest.handle(request, response);
+      return;
+    }
     const rpc = rpcs.get(path);
     if (rpc === undefined) {
       const route = plainRoutes[path];
-      const readable = request.method === "GET" || request.method === "HEAD";
-      const { status, body } = route && readable ? route() : notFound(request.method, request.url);
-      answer(response, status, request.method === "HEAD" ? undefined : body);
+      const isHead = request.method === "HEAD";
+      if (route === undefined || !isRead(request.method))
+        answer(response, notFound(request.method, request.url), isHead);
+      else
+        Promise.try(route).then(
+          (answered) => answer(response, answered, isHead),
+          () => response.destroy(),
+        );
       return;
     }
     try {
-      const values = createContextValues().set(PEER, peerOf(request.socket));
-      rpc(universalRequestFromNodeRequest(request, response, undefined, values))
+      rpc(universalRequestFromNodeRequest(request, response, undefined, valuesOf(request)))
         .then((answered) => universalResponseToNodeResponse(answered, response))
         // Only writing can fail here: the client has gone, and what the call came to is in the log of calls.
         .catch(() => response.destroy());
     } catch (error) {
       // A request without a host, or with one that is none, has no URL.
-      answer(response, 400, { code: "invalid_argument", message: messageOf(error) });
+      answer(response, { status: 400, body: { code: "invalid_argument", message: messageOf(error) } });
     }
   };
 }
 
-function answer(response: Parameters<RequestHandler>[1], status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(body === undefined ? "" : `${JSON.stringify(body)}\n`);
+function isRead(method: string | undefined): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+/** Calls services without a network, through their interceptors. */
+function inMemory(rpcs: ReadonlyMap<string, UniversalHandler>, contextValues: ContextValues): Transport {
+  return createTransport({
+    httpClient(request) {
+      const rpc = rpcs.get(new URL(request.url).pathname);
+      if (rpc === undefined) throw new ConnectError("the service is not served", Code.Unimplemented);
+      const called = Object.assign((one: UniversalServerRequest) => rpc({ ...one, contextValues }), rpc);
+      return createUniversalHandlerClient([called])(request);
+    },
+    baseUrl: "https://in-memory",
+    useBinaryFormat: true,
+    interceptors: [],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    writeMaxBytes: MAX_MESSAGE_BYTES,
+  });
+}
+
+function answer(response: HttpResponse, answered: PlainAnswer, withoutBody = false): void {
+  const { contentType, content, headers } =
+    "body" in answered
+      ? { contentType: "application/json", content: `${JSON.stringify(answered.body)}\n`, headers: {} }
+      : answered;
+  response.writeHead(answered.status, { "content-type": contentType, ...headers });
+  response.end(withoutBody ? "" : content);
 }
 
 /**
@@ -118,7 +198,7 @@ function readToTheEnd(request: Parameters<RequestHandler>[0], response: Paramete
   });
 }
 
-function notFound(method = "", url = ""): { status: number; body: unknown } {
+function notFound(method = "", url = ""): PlainAnswer {
   const message = `${method} ${url.slice(0, 200)} is not served here; see the services of helios.v1`;
   return { status: 404, body: { code: "unimplemented", message } };
 }

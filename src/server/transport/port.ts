@@ -1,6 +1,7 @@
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import type { RequestHandler } from "./handler.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -79,17 +80,38 @@ export function createPort(options: PortOptions): Port {
   };
 }
 
+/** A thousand long names in a query fit in. */
+const MAX_HEADER_BYTES = 256 * 1024;
+
 function createHttp1(handler: RequestHandler): Http1Server {
-  const server = createHttp1Server({ keepAliveTimeout: 60_000, headersTimeout: 10_000 }, handler);
+  const options = { keepAliveTimeout: 60_000, headersTimeout: 10_000, maxHeaderSize: MAX_HEADER_BYTES };
+  const server = createHttp1Server(options, handler);
+  server.on("clientError", refuse);
   // Node enforces the header timeouts of servers that listen; this one is handed its connections by another.
   server.emit("listening");
   return server;
 }
 
+/** Answers what is no request, in words of its own: Node's answer has none. */
+function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, phrase, message] =
+    code === "HPE_HEADER_OVERFLOW"
+      ? [431, "Request Header Fields Too Large", `the headers have more than ${MAX_HEADER_BYTES} bytes`]
+      : [400, "Bad Request", "this is no HTTP request"];
+  const error = { code: status, status: "INVALID_ARGUMENT", reason: "", message, metadata: {}, violations: [] };
+  const body = `${JSON.stringify({ error })}\n`;
+  const head = [`HTTP/1.1 ${status} ${phrase}`, "connection: close", "content-type: application/json"];
+  socket.end(`${[...head, `content-length: ${Buffer.byteLength(body)}`].join("\r\n")}\r\n\r\n${body}`);
+}
+
 function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): Http2Server {
   const server = createHttp2Server(
     {
-      settings: { maxConcurrentStreams: 10_000 },
+      settings: { maxConcurrentStreams: 10_000, maxHeaderListSize: MAX_HEADER_BYTES },
       // Node's default (1,000 at once, 33 a second) takes a client that cancels a lot for an attacker (CVE-2023-44487)
       // and cuts all of its streams.
       streamResetBurst: 100_000,

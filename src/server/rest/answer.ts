@@ -1,0 +1,71 @@
+import {
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  type Registry,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
+import { shortName } from "./enums.ts";
+import { isWellKnown } from "./well-known.ts";
+
+/**
+ * A message as REST shows it: fields in snake_case, those of a single value always there, enums short and in lower case,
+ * whole numbers as numbers as far as JSON has them exactly. Times, durations and free JSON are as in protobuf's JSON.
+ */
+export function toAnswer(desc: DescMessage, message: Message, registry: Registry): JsonValue {
+  const json = toJson(desc, message, { useProtoFieldName: true, alwaysEmitImplicit: true, registry });
+  return shorten(desc, json);
+}
+
+function shorten(desc: DescMessage, json: JsonValue): JsonValue {
+  if (isWellKnown(desc) || typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  const shortened: JsonObject = {};
+  for (const field of desc.fields) {
+    const value = json[field.name];
+    if (value !== undefined && !isUnspecified(field, value)) shortened[field.name] = shortenField(field, value);
+  }
+  return shortened;
+}
+
+/** The value 0 of an enum says nothing. */
+function isUnspecified({ fieldKind, enum: desc }: DescField, value: JsonValue): boolean {
+  return fieldKind === "enum" && value === desc?.value[0]?.name;
+}
+
+function shortenField(field: DescField, value: JsonValue): JsonValue {
+  switch (field.fieldKind) {
+    case "list":
+      return Array.isArray(value) ? value.map((item) => shortenOne(field, item)) : value;
+    case "map":
+      return Object.fromEntries(
+        Object.entries(value as JsonObject).map(([key, item]) => [
+          key,
+          item === undefined ? null : shortenOne(field, item),
+        ]),
+      );
+    default:
+      return shortenOne(field, value);
+  }
+}
+
+function shortenOne(field: DescField, value: JsonValue): JsonValue {
+  if (field.message !== undefined) return shorten(field.message, value);
+  if (field.enum !== undefined) return typeof value === "string" ? shortName(field.enum, value) : value;
+  return field.scalar !== undefined && WHOLE_64.has(field.scalar) ? asNumber(value) : value;
+}
+
+const WHOLE_64: ReadonlySet<ScalarType> = new Set([
+  ScalarType.INT64,
+  ScalarType.UINT64,
+  ScalarType.SINT64,
+  ScalarType.FIXED64,
+  ScalarType.SFIXED64,
+]);
+
+function asNumber(value: JsonValue): JsonValue {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}

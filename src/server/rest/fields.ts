@@ -1,0 +1,145 @@
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import { nearest } from "../../core/index.ts";
+import { shortNames, wholeName } from "./enums.ts";
+import { below, invalid } from "./problem.ts";
+import { isFreeJson, isWellKnown } from "./well-known.ts";
+
+/** How deep JSON may be nested. */
+const MAX_DEPTH = 100;
+
+/** The field of that name, in snake_case or camelCase. ARGUMENT_INVALID names the nearest that there is. */
+export function fieldOf(desc: DescMessage, name: string, path: string): DescField {
+  const found = desc.fields.find((field) => field.name === name || field.jsonName === name);
+  if (found !== undefined) return found;
+  const names = desc.fields.map((field) => field.name);
+  const near = nearest(name, names);
+  const known = names.length === 0 ? "it takes no fields" : `it takes ${names.join(", ")}`;
+  throw invalid(below(path, name), `is not known; ${near === undefined ? known : `did you mean ${near}?`}`);
+}
+
+/** What a caller wrote as JSON, as protobuf's JSON has it. ARGUMENT_INVALID says where it is wrong and what was expected. */
+export function readMessage(desc: DescMessage, json: JsonValue, path: string, depth = 0): JsonValue {
+  if (depth > MAX_DEPTH) throw invalid(path, `is nested deeper than ${MAX_DEPTH}`);
+  if (isWellKnown(desc)) return readWellKnown(desc, json, path);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw invalid(path, `must be an object, not ${tell(json)}`);
+  }
+  const read: JsonObject = {};
+  for (const [key, value] of Object.entries(json)) {
+    const field = fieldOf(desc, key, path);
+    const at = below(path, field.name);
+    if (Object.hasOwn(read, field.name)) throw invalid(at, "is given twice");
+    // As in protobuf's JSON, null says nothing; but for free JSON it is a value.
+    if (value === undefined || (value === null && !takesNull(field))) continue;
+    read[field.name] = readField(field, value, at, depth);
+  }
+  return read;
+}
+
+function takesNull({ message, fieldKind }: DescField): boolean {
+  return fieldKind === "message" && message.typeName === "google.protobuf.Value";
+}
+
+function readField(field: DescField, json: JsonValue, path: string, depth: number): JsonValue {
+  switch (field.fieldKind) {
+    case "list":
+      if (!Array.isArray(json)) throw invalid(path, `must be a list, not ${tell(json)}`);
+      return json.map((item, index) => readOne(field, item, `${path}[${index}]`, depth));
+    case "map": {
+      if (typeof json !== "object" || json === null || Array.isArray(json)) {
+        throw invalid(path, `must be an object, not ${tell(json)}`);
+      }
+      const entries = Object.entries(json).map(([key, item]) => [
+        key,
+        readOne(field, item ?? null, below(path, key), depth),
+      ]);
+      return Object.fromEntries(entries) as JsonObject;
+    }
+    default:
+      return readOne(field, json, path, depth);
+  }
+}
+
+function readOne(field: DescField, json: JsonValue, path: string, depth: number): JsonValue {
+  if (field.message !== undefined) return readMessage(field.message, json, path, depth + 1);
+  if (field.enum !== undefined) return readEnum(field.enum, json, path);
+  return field.scalar === undefined ? json : readScalar(field.scalar, json, path);
+}
+
+function readEnum(desc: DescEnum, json: JsonValue, path: string): JsonValue {
+  const found = typeof json === "string" ? wholeName(desc, json) : undefined;
+  if (found !== undefined) return found;
+  throw invalid(path, `must be one of ${shortNames(desc).join(", ")}, not ${tell(json)}`);
+}
+
+function readScalar(type: ScalarType, json: JsonValue, path: string): JsonValue {
+  const [what, fits] = expectation(type);
+  if (!fits(json)) throw invalid(path, `must be ${what}, not ${tell(json)}`);
+  return json;
+}
+
+function expectation(type: ScalarType): readonly [what: string, fits: (json: JsonValue) => boolean] {
+  switch (type) {
+    case ScalarType.STRING:
+      return ["a string", isString];
+    case ScalarType.BYTES:
+      return ["bytes in base64", (json) => isString(json) && /^[A-Za-z0-9+/_-]*={0,2}$/.test(json)];
+    case ScalarType.BOOL:
+      return ["true or false", (json) => typeof json === "boolean"];
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return [
+        "a number",
+        (json) => typeof json === "number" || (isString(json) && json.trim() !== "" && !Number.isNaN(Number(json))),
+      ];
+    default:
+      return [
+        "a whole number",
+        (json) => (typeof json === "number" ? Number.isInteger(json) : isString(json) && /^-?\d{1,20}$/.test(json)),
+      ];
+  }
+}
+
+const isString = (json: JsonValue): json is string => typeof json === "string";
+
+function readWellKnown(desc: DescMessage, json: JsonValue, path: string): JsonValue {
+  if (isFreeJson(desc)) {
+    const isObject = typeof json === "object" && json !== null && !Array.isArray(json);
+    if (desc.typeName === "google.protobuf.Struct" && !isObject)
+      throw invalid(path, `must be an object, not ${tell(json)}`);
+    return json;
+  }
+  const form = FORMS[desc.typeName];
+  if (form === undefined || (isString(json) && form.fits(json))) return json;
+  throw invalid(path, `must be ${form.what}, not ${tell(json)}`);
+}
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+/** Of those that the contract uses. */
+const FORMS: Readonly<Record<string, { readonly what: string; readonly fits: (text: string) => boolean }>> = {
+  "google.protobuf.Timestamp": {
+    what: "a time such as 2026-01-31T12:00:00Z",
+    fits: (text) => TIME.test(text) && !Number.isNaN(Date.parse(text)),
+  },
+  "google.protobuf.Duration": {
+    what: "a duration in seconds such as 1.5s",
+    fits: (text) => /^-?\d{1,12}(\.\d{1,9})?s$/.test(text),
+  },
+  "google.protobuf.FieldMask": {
+    what: "names of fields with commas between",
+    fits: (text) => /^[A-Za-z0-9_.,]*$/.test(text),
+  },
+};
+
+function tell(json: JsonValue): string {
+  const text = JSON.stringify(json) ?? "nothing";
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}

@@ -1,0 +1,58 @@
+import { type HttpRequest, header } from "./http.ts";
+
+/** Which pages of other origins may call the API from a browser: `https://ops.example.com`; `*`: all of them. */
+export type AllowedOrigins = readonly string[];
+
+/**
+ * Whether a browser sends this request for a page of another origin that is not allowed to. Requests that no browser
+ * made say neither. (OWASP, Cross-Site Request Forgery Prevention: Fetch Metadata, with Origin where that is missing.)
+ */
+export function isForeign(request: HttpRequest, allowed: AllowedOrigins): boolean {
+  const origin = header(request, "origin");
+  if (origin !== "" && isAllowed(origin, allowed)) return false;
+  const site = header(request, "sec-fetch-site");
+  if (site !== "") return site !== "same-origin" && site !== "none";
+  if (origin === "") return false;
+  return hostOf(origin) !== (header(request, "host") || header(request, ":authority"));
+}
+
+/** The headers that let a page of an allowed origin read the answer; none for other requests. */
+export function corsHeaders(request: HttpRequest, allowed: AllowedOrigins): Readonly<Record<string, string>> {
+  if (allowed.length === 0) return {};
+  const origin = header(request, "origin");
+  // What is answered depends on who asks.
+  if (origin === "" || !isAllowed(origin, allowed)) return { vary: "Origin" };
+  return {
+    vary: "Origin",
+    "access-control-allow-origin": origin,
+    "access-control-expose-headers": EXPOSED,
+  };
+}
+
+/** What a browser asks before a request that is more than a form could send. */
+export function preflightHeaders(request: HttpRequest, allowed: AllowedOrigins): Readonly<Record<string, string>> {
+  const headers = corsHeaders(request, allowed);
+  if (headers["access-control-allow-origin"] === undefined) return headers;
+  return {
+    ...headers,
+    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
+    "access-control-allow-headers": header(request, "access-control-request-headers"),
+    "access-control-max-age": "7200",
+  };
+}
+
+/** Of gRPC-Web and Connect, which tell how a call went in headers. */
+const EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin, connect-content-encoding, retry-after";
+
+function isAllowed(origin: string, allowed: AllowedOrigins): boolean {
+  return allowed.includes("*") || allowed.includes(origin);
+}
+
+function hostOf(origin: string): string {
+  try {
+    return new URL(origin).host;
+  } catch {
+    // `null`, of a page in a sandbox or a file.
+    return "";
+  }
+}

@@ -1,0 +1,8 @@
+import { HeliosError } from "../../core/index.ts";
+
+/** ARGUMENT_INVALID of a field, by its path in snake_case; empty: the request as a whole. */
+export function invalid(field: string, problem: string): HeliosError {
+  return HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem });
+}
+
+export const below = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);

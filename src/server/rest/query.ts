@@ -1,0 +1,77 @@
+import { type DescField, type DescMessage, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { fieldOf } from "./fields.ts";
+import { below, invalid } from "./problem.ts";
+import { isFreeJson, isWellKnown } from "./well-known.ts";
+
+/**
+ * Query parameters as JSON: `names=a&names=b` for lists, `context.symbol=BTCZAR` for what is further down, JSON text for
+ * a whole message. ARGUMENT_INVALID names the parameter.
+ */
+export function readQuery(desc: DescMessage, query: URLSearchParams): JsonObject {
+  const read: JsonObject = {};
+  for (const key of new Set(query.keys())) set(desc, read, key.split("."), query.getAll(key), "");
+  return read;
+}
+
+function set(
+  desc: DescMessage,
+  into: JsonObject,
+  names: readonly string[],
+  values: readonly string[],
+  path: string,
+): void {
+  const [name = "", ...rest] = names;
+  const field = fieldOf(desc, name, path);
+  const at = below(path, field.name);
+  if (rest.length === 0) {
+    if (Object.hasOwn(into, field.name)) throw invalid(at, "is given twice");
+    into[field.name] = readValues(field, values, at);
+    return;
+  }
+  if (field.fieldKind === "message" && isFreeJson(field.message)) {
+    const inner = objectAt(into, field.name, at);
+    const key = rest.join(".");
+    if (values.length > 1) throw invalid(below(at, key), "is given twice");
+    inner[key] = values[0] ?? "";
+    return;
+  }
+  if (field.fieldKind !== "message" || isWellKnown(field.message)) throw invalid(at, `has no field ${rest.join(".")}`);
+  set(field.message, objectAt(into, field.name, at), rest, values, at);
+}
+
+function objectAt(into: JsonObject, name: string, path: string): JsonObject {
+  into[name] ??= {};
+  const present = into[name];
+  if (typeof present === "object" && present !== null && !Array.isArray(present)) return present;
+  throw invalid(path, "is given twice");
+}
+
+function readValues(field: DescField, values: readonly string[], path: string): JsonValue {
+  if (field.fieldKind === "list") return values.map((value) => readValue(field, value, path));
+  const [value = ""] = values;
+  if (values.length > 1) throw invalid(path, "is given twice");
+  return field.fieldKind === "map" ? parseObject(value, path) : readValue(field, value, path);
+}
+
+function readValue(field: DescField, value: string, path: string): JsonValue {
+  if (field.message !== undefined) {
+    return isWellKnown(field.message) && !isFreeJson(field.message) ? value : parseObject(value, path);
+  }
+  if (field.scalar !== ScalarType.BOOL) return value;
+  if (value === "true" || value === "") return true;
+  if (value === "false") return false;
+  throw invalid(path, `must be true or false, not ${value.slice(0, 60)}`);
+}
+
+/** curl takes braces in an address for a list of its own, and sends what stands between them. */
+function parseObject(text: string, path: string): JsonValue {
+  return /^\s*"[^"]*"\s*:/.test(text) ? parse(`{${text}}`, path) : parse(text, path);
+}
+
+function parse(text: string, path: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    throw invalid(path, `must be JSON, not ${text.slice(0, 60)}`);
+  }
+}

@@ -1,0 +1,18 @@
+/** A part of a path between two slashes. */
+export type Segment =
+  | { readonly kind: "literal"; readonly text: string }
+  /** The value of a field of the request; `flag.name` is the field `name` of its field `flag`. */
+  | { readonly kind: "variable"; readonly field: string };
+
+/** Reads the path of a google.api.http option: of its grammar, literals and variables of one segment each. */
+export function parseTemplate(path: string): readonly Segment[] {
+  if (!path.startsWith("/")) throw new Error(`path ${path} must begin with a slash`);
+  return path.slice(1).split("/").map(parseSegment);
+}
+
+function parseSegment(text: string): Segment {
+  const [, field] = /^\{([a-z][a-z0-9_.]*)\}$/.exec(text) ?? [];
+  if (field !== undefined) return { kind: "variable", field };
+  if (/^[a-z0-9-]+$/.test(text)) return { kind: "literal", text };
+  throw new Error(`path segment ${text} must be lower-case words with hyphens, or {field}`);
+}

@@ -1,0 +1,15 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+
+/** Whether protobuf's JSON has a form of its own for a message, as for times. */
+export function isWellKnown({ typeName }: DescMessage): boolean {
+  return typeName.startsWith("google.protobuf.");
+}
+
+/** Whether that form is any JSON. */
+export function isFreeJson({ typeName }: DescMessage): boolean {
+  return (
+    typeName === "google.protobuf.Struct" ||
+    typeName === "google.protobuf.Value" ||
+    typeName === "google.protobuf.ListValue"
+  );
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import type { HttpRequest } from "../../../src/server/rest/http.ts";
+import { corsHeaders, isForeign, preflightHeaders } from "../../../src/server/rest/origin.ts";
+
+const request = (headers: Record<string, string>): HttpRequest =>
+  ({ headers: { host: "helios:8000", ...headers } }) as unknown as HttpRequest;
+
+describe("a request that changes something", () => {
+  it.each([
+    ["from no browser", {}, false],
+    ["of a page of this very server", { origin: "http://helios:8000" }, false],
+    ["of a page of this very server, as its browser says", { "sec-fetch-site": "same-origin" }, false],
+    ["that its user typed", { "sec-fetch-site": "none" }, false],
+    ["of a page of another site", { origin: "http://evil.example", "sec-fetch-site": "cross-site" }, true],
+    ["of another site, by a browser that does not say its origin", { "sec-fetch-site": "cross-site" }, true],
+    ["of another origin of the same site", { "sec-fetch-site": "same-site" }, true],
+    ["of another port", { origin: "http://helios:9000" }, true],
+    ["of an old browser, of another site", { origin: "https://evil.example" }, true],
+    ["of a page in a sandbox", { origin: "null" }, true],
+    ["with an origin that is none", { origin: "://" }, true],
+    ["of a page that is allowed", { origin: "https://ops.example", "sec-fetch-site": "cross-site" }, false],
+  ])("%s: foreign %s", (_, headers, foreign) => {
+    expect(isForeign(request(headers), ["https://ops.example"])).toBe(foreign);
+  });
+
+  it("is let in from everywhere where that is asked for", () => {
+    expect(isForeign(request({ origin: "http://evil.example" }), ["*"])).toBe(false);
+  });
+});
+
+describe("what a browser is told of other origins", () => {
+  it("is nothing where none is allowed", () => {
+    expect(corsHeaders(request({ origin: "https://ops.example" }), [])).toEqual({});
+    expect(preflightHeaders(request({ origin: "https://ops.example" }), [])).toEqual({});
+  });
+
+  it("lets pages of an allowed one read, and no others", () => {
+    const allowed = ["https://ops.example"];
+    const mine = corsHeaders(request({ origin: "https://ops.example" }), allowed);
+    expect(mine).toMatchObject({ "access-control-allow-origin": "https://ops.example", vary: "Origin" });
+    expect(corsHeaders(request({ origin: "https://evil.example" }), allowed)).toEqual({ vary: "Origin" });
+    const asked = preflightHeaders(
+      request({
+        origin: "https://ops.example",
+        "access-control-request-headers": "content-type, connect-protocol-version",
+      }),
+      allowed,
+    );
+    expect(asked["access-control-allow-headers"]).toBe("content-type, connect-protocol-version");
+  });
+});

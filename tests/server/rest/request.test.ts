@@ -1,0 +1,207 @@
+import { createRegistry, type Message } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { HeliosError } from "../../../src/core/index.ts";
+import { SERVICES } from "../../../src/server/contract.ts";
+import { readRequest } from "../../../src/server/rest/request.ts";
+import { createRoutes } from "../../../src/server/rest/routes.ts";
+
+const routes = createRoutes(SERVICES);
+const registry = createRegistry(...SERVICES);
+
+/** What becomes of a request to `/api/modularity` + `target`. */
+function read(verb: string, target: string, body: unknown = ""): Message & Record<string, unknown> {
+  const [path = "", query = ""] = target.split("?");
+  const found = routes.find(verb, `/api/modularity${path}`);
+  if (found.kind !== "match") throw new Error(`${verb} ${path}: ${found.kind}`);
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return readRequest(found.match, { query: new URLSearchParams(query), body: text }, registry) as never;
+}
+
+function problem(verb: string, target: string, body: unknown = ""): string {
+  try {
+    read(verb, target, body);
+  } catch (error) {
+    if (error instanceof HeliosError && error.reason === "ARGUMENT_INVALID") return error.message;
+    throw error;
+  }
+  throw new Error("it was read");
+}
+
+describe("a request over REST", () => {
+  it("is put together from path, query and body", () => {
+    expect(read("POST", "/modules/a/load?force_reload=true")).toMatchObject({ name: "a", forceReload: true });
+    expect(read("POST", "/modules/a/load?force_reload=false", { load_dependencies: true })).toMatchObject({
+      name: "a",
+      forceReload: false,
+      loadDependencies: true,
+    });
+    expect(read("POST", "/modules/a/load", { name: "a" })).toMatchObject({ name: "a" });
+  });
+
+  it("has enums short or whole, in any case, and fields in either style", () => {
+    for (const strategy of ["percentage", "PERCENTAGE", "STRATEGY_PERCENTAGE", "Strategy_Percentage"]) {
+      expect(read("POST", "/feature-flags/enable", { name: "f", strategy })).toMatchObject({ strategy: 3 });
+    }
+    expect(read("POST", "/feature-flags/enable", { name: "f", allowMissing: false })).toMatchObject({
+      allowMissing: false,
+    });
+  });
+
+  it("takes for granted what the contract says it does over REST, unless the caller says otherwise", () => {
+    expect(read("POST", "/feature-flags/percentage", { name: "f", percentage: 1 })).toMatchObject({
+      allowMissing: true,
+    });
+    expect(read("POST", "/feature-flags/percentage?allow_missing=false", { name: "f" })).toMatchObject({
+      allowMissing: false,
+    });
+  });
+
+  it("has a context as JSON, by its parts, or as curl leaves it when it takes the braces for its own", () => {
+    const context = { sessionId: "abc", attributes: { tier: "gold" } };
+    const asked = [
+      '{"session_id":"abc","attributes":{"tier":"gold"}}',
+      '"session_id":"abc","attributes":{"tier":"gold"}',
+    ].map((text) => `context=${encodeURIComponent(text)}`);
+    for (const query of [...asked, "context.session_id=abc&context.attributes.tier=gold"]) {
+      expect(read("GET", `/feature-flags/f?${query}`)).toMatchObject({ name: "f", context });
+    }
+  });
+
+  it("has lists by repetition, times and durations as text, and a flag by its name alone", () => {
+    expect(read("GET", "/feature-flags/watch?names=a&names=b&heartbeat_interval=1.5s")).toMatchObject({
+      names: ["a", "b"],
+      heartbeatInterval: { seconds: 1n, nanos: 500_000_000 },
+    });
+    expect(read("POST", "/circuit-breakers/reset-all?dry_run")).toMatchObject({ dryRun: true });
+  });
+
+  it("has the body in the field that the path's option names", () => {
+    const changed = read("PATCH", "/feature-flags/f?update_mask=percentage&reason=ramp", { percentage: 5 });
+    expect(changed).toMatchObject({
+      flag: { name: "f", percentage: 5 },
+      updateMask: { paths: ["percentage"] },
+      reason: "ramp",
+    });
+  });
+
+  it("may have null for what is not said, and null where any JSON may stand", () => {
+    expect(read("POST", "/feature-flags/enable", { name: "f", strategy: null })).toMatchObject({ strategy: 0 });
+    const { input } = read("POST", "/modules/a/invoke/m", { json: null }) as unknown as { input: { case: string } };
+    expect(input.case).toBe("json");
+  });
+
+  it.each([
+    [
+      "an unknown field",
+      "POST",
+      "/feature-flags/enable",
+      { name: "f", strategi: 1 },
+      "strategi: is not known; did you mean strategy?",
+    ],
+    [
+      "an unknown parameter",
+      "GET",
+      "/feature-flags?page_sise=1",
+      "",
+      "page_sise: is not known; did you mean page_size?",
+    ],
+    ["one that is like none", "GET", "/status?verbose=1", "", "verbose: is not known; it takes no fields"],
+    [
+      "one further down",
+      "POST",
+      "/circuit-breakers",
+      { name: "b", config: { treshold: 1 } },
+      /config\.treshold: is not known; /,
+    ],
+    [
+      "an unknown enum value",
+      "POST",
+      "/feature-flags/enable",
+      { name: "f", strategy: "half" },
+      /^strategy: must be one of all_on, .*, not "half"$/,
+    ],
+    ["an enum as a number", "POST", "/feature-flags/enable", { name: "f", strategy: 3 }, /^strategy: must be one of/],
+    [
+      "text for a number",
+      "POST",
+      "/feature-flags/percentage",
+      { name: "f", percentage: "x" },
+      'percentage: must be a number, not "x"',
+    ],
+    ["a number for text", "POST", "/feature-flags/enable", { name: 5 }, "name: must be a string, not 5"],
+    ["a number for a flag", "POST", "/feature-flags/enable", { enabled: 1 }, "enabled: must be true or false, not 1"],
+    [
+      "text for a flag in the query",
+      "POST",
+      "/modules/a/load?force_reload=maybe",
+      "",
+      "force_reload: must be true or false, not maybe",
+    ],
+    [
+      "a fraction for a whole number",
+      "GET",
+      "/feature-flags?page_size=1.5",
+      "",
+      'page_size: must be a whole number, not "1.5"',
+    ],
+    ["a list for an object", "POST", "/feature-flags/enable", [], "(request): must be an object, not []"],
+    ["an object for a list", "POST", "/modules/register", { dependencies: {} }, "dependencies: must be a list, not {}"],
+    [
+      "a duration without its unit",
+      "GET",
+      "/feature-flags/watch?heartbeat_interval=5",
+      "",
+      /^heartbeat_interval: must be a duration in seconds such as 1.5s, not "5"$/,
+    ],
+    [
+      "a time that is none",
+      "POST",
+      "/feature-flags/gradual",
+      { start_time: "tomorrow" },
+      /^start_time: must be a time such as 2026-01-31T12:00:00Z/,
+    ],
+    [
+      "a time beyond the calendar",
+      "POST",
+      "/feature-flags/gradual",
+      { start_time: "2026-02-31T25:00:00Z" },
+      /start_time/,
+    ],
+    ["text that is no JSON", "POST", "/feature-flags/enable", "{", /^\(request\): the body must be JSON: /],
+    ["a context that is no JSON", "GET", "/feature-flags/f?context=x", "", "context: must be JSON, not x"],
+    ["a parameter twice", "GET", "/feature-flags?page_size=1&page_size=2", "", "page_size: is given twice"],
+    [
+      "a field in two styles",
+      "POST",
+      "/feature-flags/enable",
+      { allow_missing: true, allowMissing: true },
+      "allow_missing: is given twice",
+    ],
+    [
+      "query against body",
+      "POST",
+      "/modules/a/load?activate=true",
+      { activate: false },
+      "activate: is given twice, in the query and in the body",
+    ],
+    ["path against body", "POST", "/modules/a/load", { name: "b" }, 'name: is a in the path and "b" elsewhere'],
+    [
+      "a body where there is none",
+      "GET",
+      "/feature-flags",
+      { page_size: 1 },
+      "(request): GET /api/modularity/feature-flags takes no body",
+    ],
+    ["a part of what has none", "GET", "/feature-flags?page_size.x=1", "", "page_size: has no field x"],
+    ["both of which one may be", "POST", "/modules/a/invoke/m", { json: 1, binary: "AA==" }, /input|binary|json/],
+  ])("with %s is refused", (_, verb, target, body, expected) => {
+    const told = problem(verb, target, body);
+    if (typeof expected === "string") expect(told).toBe(expected);
+    else expect(told).toMatch(expected);
+  });
+
+  it("that is nested too deep is refused", () => {
+    const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
+    expect(() => read("POST", "/modules/a/invoke/m", `{"json":${deep}}`)).not.toThrow(RangeError);
+  });
+});

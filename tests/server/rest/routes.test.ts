@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { SERVICES } from "../../../src/server/contract.ts";
+import { createRoutes, type Found } from "../../../src/server/rest/routes.ts";
+import { parseTemplate } from "../../../src/server/rest/template.ts";
+
+const { all, find } = createRoutes(SERVICES);
+const P = "/api/modularity";
+
+function tell(found: Found): unknown {
+  if (found.kind !== "match") return found;
+  return [found.match.route.rpc.name, Object.fromEntries(found.match.variables)];
+}
+
+describe("a path of the REST API", () => {
+  it("leads to the RPC whose option has it, with what stands in it", () => {
+    expect(tell(find("POST", `${P}/modules/a/load`))).toEqual(["LoadModule", { name: "a" }]);
+    expect(tell(find("POST", `${P}/modules/a/invoke/predict`))).toEqual([
+      "InvokeModule",
+      { name: "a", method: "predict" },
+    ]);
+    expect(tell(find("PATCH", `${P}/feature-flags/f`))).toEqual(["UpdateFlag", { "flag.name": "f" }]);
+  });
+
+  it("is decoded after it was divided, so that a name may have any letter", () => {
+    expect(tell(find("GET", `${P}/circuit-breakers/module%3Aa`))).toEqual(["GetBreaker", { name: "module:a" }]);
+    expect(tell(find("GET", `${P}/circuit-breakers/a%2Fb`))).toEqual(["GetBreaker", { name: "a/b" }]);
+    expect(() => find("GET", `${P}/circuit-breakers/%ff`)).toThrow(URIError);
+  });
+
+  it("means the word before it means a name, but for verbs that only the name has", () => {
+    expect(tell(find("GET", `${P}/modules/status`))).toEqual(["ListModules", {}]);
+    expect(tell(find("GET", `${P}/modules/status/status`))).toEqual(["GetModule", { name: "status" }]);
+    expect(tell(find("POST", `${P}/feature-flags/enable`))).toEqual(["EnableFlag", {}]);
+    expect(tell(find("GET", `${P}/feature-flags/enable`))).toEqual(["EvaluateFlag", { name: "enable" }]);
+  });
+
+  it("tells which verbs it has, and is unknown where it has none", () => {
+    expect(find("PUT", `${P}/status`)).toEqual({ kind: "verbs", verbs: ["GET"] });
+    for (const path of [P, `${P}/`, `${P}/modules//load`, `${P}/status/`, "/", "", `${P}/nothing`]) {
+      expect(find("GET", path)).toEqual({ kind: "none" });
+    }
+  });
+
+  it("is there for every RPC, below one prefix", () => {
+    const rpcs = SERVICES.flatMap(({ methods }) => methods);
+    expect(rpcs.filter((rpc) => !all.some((route) => route.rpc === rpc)).map(({ name }) => name)).toEqual([]);
+    expect(all.filter(({ path }) => !path.startsWith(`${P}/`))).toEqual([]);
+  });
+
+  it("is read by GET exactly where nothing is changed", () => {
+    const changing = ["AcquirePermit"];
+    for (const { verb, rpc, path } of all) {
+      const reads = rpc.idempotency === 1 || rpc.methodKind === "server_streaming";
+      if (verb === "GET") expect([path, reads]).toEqual([path, true]);
+      if (changing.includes(rpc.name)) expect([path, verb]).toEqual([path, "POST"]);
+    }
+  });
+});
+
+describe("a template", () => {
+  it.each(["no/slash", "/Upper", "/{Name}", "/{a}/{b", "/a//b", "/{a=**}", "/a:verb"])("%s is refused", (template) => {
+    expect(() => parseTemplate(template)).toThrow(/path/);
+  });
+});

@@ -1,0 +1,277 @@
+import {
+  createRegistry,
+  type DescMethod,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { errorInfo } from "../../clients/typescript/src/index.ts";
+import { createEngine, createManualClock, type Engine } from "../../src/core/index.ts";
+import { compileExpectation } from "../../src/server/cel.ts";
+import { SERVICES } from "../../src/server/contract.ts";
+import { toAnswer } from "../../src/server/rest/answer.ts";
+import { createRoutes, type Route } from "../../src/server/rest/routes.ts";
+import { type Server, startServer } from "../../src/server/server.ts";
+import { ROOT } from "../core/modules/rig.ts";
+
+/** What a call came to: answers as REST shows them, and how it failed. */
+interface Outcome {
+  readonly answers: readonly JsonValue[];
+  readonly failure?: { readonly code: string; readonly reason: string; readonly metadata: unknown };
+}
+
+type Call = (rpc: DescMethod, request: JsonObject) => Promise<Outcome>;
+
+const registry = createRegistry(...SERVICES);
+const { all: ROUTES } = createRoutes(SERVICES);
+const RPCS = new Map(SERVICES.flatMap(({ methods }) => methods.map((rpc) => [rpc.name, rpc] as const)));
+
+/** Of a stream that does not end by itself. */
+const FIRST_MESSAGES = 1;
+
+/** A server of its own for each protocol: the same requests in the same order must give the same there. */
+async function startAll(): Promise<{ readonly calls: ReadonlyMap<string, Call>; close(): Promise<void> }> {
+  const parts: { readonly engine: Engine; readonly server: Server }[] = [];
+  const calls = new Map<string, Call>();
+  const start = async (name: string, connect: (baseUrl: string) => Call): Promise<void> => {
+    const clock = createManualClock();
+    let ids = 0;
+    // Those of requests must be UUIDs, those of the service may be.
+    const newId = (): string => `00000000-0000-4000-8000-${String(++ids).padStart(12, "0")}`;
+    const engine = await createEngine({ modulesRoot: ROOT, clock, newId, compileExpectation });
+    const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "1", log: () => {}, clock, newId });
+    await engine.modules.settled;
+    parts.push({ engine, server });
+    calls.set(name, connect(server.url));
+  };
+  const options = (baseUrl: string) => ({ baseUrl, httpVersion: "2" as const });
+  await start("gRPC", (url) => over(createGrpcTransport(options(url))));
+  await start("gRPC-Web", (url) => over(createGrpcWebTransport(options(url))));
+  await start("Connect", (url) => over(createConnectTransport({ ...options(url), useBinaryFormat: false })));
+  await start("REST", overRest);
+  return {
+    calls,
+    async close() {
+      for (const { engine, server } of parts) {
+        await server.drain();
+        await engine.close();
+      }
+    },
+  };
+}
+
+function over(transport: Transport): Call {
+  return async (rpc, request) => {
+    const answers: JsonValue[] = [];
+    const tell = (message: Message): void => void answers.push(toAnswer(rpc.output, message, registry));
+    const enough = new AbortController();
+    try {
+      const message = fromJson(rpc.input, request, { registry });
+      if (rpc.methodKind === "unary") {
+        tell((await transport.unary(rpc as never, undefined, undefined, undefined, message as never)).message);
+        return { answers };
+      }
+      const input = (async function* () {
+        yield message;
+      })();
+      const stream = await transport.stream(rpc as never, enough.signal, undefined, undefined, input as never);
+      for await (const answer of stream.message) {
+        tell(answer);
+        if (isEndless(rpc) && answers.length === FIRST_MESSAGES) break;
+      }
+      enough.abort();
+      return { answers };
+    } catch (thrown) {
+      const error = ConnectError.from(thrown);
+      const { reason = "", metadata = {} } = errorInfo(error) ?? {};
+      return { answers, failure: { code: nameOf(error.code), reason, metadata } };
+    }
+  };
+}
+
+function overRest(baseUrl: string): Call {
+  return async (rpc, request) => {
+    const route = ROUTES.find((one) => one.rpc === rpc);
+    if (route === undefined) throw new Error(`${rpc.name} has no path`);
+    const { path, query, body } = split(route, request);
+    const enough = new AbortController();
+    const response = await fetch(`${baseUrl}${path}${query}`, {
+      method: route.verb,
+      signal: enough.signal,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answers: JsonValue[] = [];
+    for await (const line of linesOf(response)) {
+      const json = JSON.parse(line) as JsonObject & { error?: { status: string; reason: string; metadata: unknown } };
+      if (json.error !== undefined) {
+        const { status, reason, metadata } = json.error;
+        return { answers, failure: { code: status, reason, metadata } };
+      }
+      answers.push(json);
+      if (isEndless(rpc) && answers.length === FIRST_MESSAGES) break;
+    }
+    enough.abort();
+    return { answers };
+  };
+}
+
+async function* linesOf(response: Response): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** Where the fields of a request go. */
+function split(
+  route: Route,
+  request: JsonObject,
+): { readonly path: string; readonly query: string; readonly body: unknown } {
+  const left = structuredClone(request);
+  const path = route.segments.map((segment) => {
+    if (segment.kind === "literal") return segment.text;
+    const names = segment.field.split(".");
+    const last = names.pop() ?? "";
+    const holder = names.reduce<JsonObject>((inner, name) => inner[name] as JsonObject, left);
+    const value = String(holder[last]);
+    delete holder[last];
+    return encodeURIComponent(value);
+  });
+  const inBody = route.body === undefined ? undefined : route.body === "*" ? left : left[route.body];
+  const inQuery =
+    route.body === "*" ? {} : Object.fromEntries(Object.entries(left).filter(([name]) => name !== route.body));
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(inQuery)) {
+    for (const one of Array.isArray(value) ? value : [value])
+      query.append(name, typeof one === "string" ? one : JSON.stringify(one));
+  }
+  return { path: `/${path.join("/")}`, query: query.size === 0 ? "" : `?${query}`, body: inBody };
+}
+
+const isEndless = ({ name }: DescMethod): boolean => name.startsWith("Watch");
+
+function nameOf(code: Code): string {
+  if (code === Code.Canceled) return "CANCELLED";
+  return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}
+
+/** The requests, in order; each RPC is there with one that is done, and where it can be with one that is refused. */
+const SCRIPT: [rpc: string, request: JsonObject, reason?: string][] = [
+  ["GetStatus", {}],
+  ["CreateFlag", { flag: { name: "f", strategy: "STRATEGY_PERCENTAGE", percentage: 25, enabled: true }, actor: "ana" }],
+  ["CreateFlag", { flag: { name: "f" } }, "FLAG_ALREADY_EXISTS"],
+  ["CreateFlag", { flag: { name: "no spaces" } }, "ARGUMENT_INVALID"],
+  ["GetFlag", { name: "f" }],
+  ["GetFlag", { name: "none" }, "FLAG_NOT_FOUND"],
+  ["ListFlags", { page_size: 3 }],
+  ["ListFlags", { page_token: "x" }, "PAGE_TOKEN_INVALID"],
+  ["UpdateFlag", { flag: { name: "f", description: "new" }, update_mask: "description" }],
+  ["UpdateFlag", { flag: { name: "none", description: "new" } }, "FLAG_NOT_FOUND"],
+  ["EnableFlag", { name: "f", strategy: "STRATEGY_ALL_ON" }],
+  ["DisableFlag", { name: "f", reason: "night" }],
+  ["DisableFlag", { name: "none" }, "FLAG_NOT_FOUND"],
+  ["SetPercentage", { name: "f", percentage: 12.5 }],
+  ["SetPercentage", { name: "f", percentage: 101 }, "ARGUMENT_INVALID"],
+  ["SetPercentage", { name: "none", percentage: 1, allow_missing: false }, "FLAG_NOT_FOUND"],
+  ["SetGradual", { name: "f", target_percentage: 50, end_time: "2100-01-01T00:00:00Z" }],
+  ["AddToWhitelist", { name: "f", entries: ["BTCZAR"] }],
+  ["RemoveFromWhitelist", { name: "f", entries: ["BTCZAR"] }],
+  ["EvaluateFlag", { name: "f", context: { session_id: "abc", attributes: { tier: ["gold", 1] } } }],
+  ["EvaluateFlag", { name: "none" }, "FLAG_NOT_FOUND"],
+  ["EvaluateFlags", { names: ["f", "none"], context: { session_id: "abc" } }],
+  ["PauseGradual", { name: "f" }],
+  ["ResumeGradual", { name: "f" }],
+  ["ExplainFlag", { name: "f", context: { session_id: "abc" } }],
+  ["ExplainFlag", { name: "none" }, "FLAG_NOT_FOUND"],
+  ["RevertFlag", { name: "f", to_revision: 11, reason: "too fast" }],
+  ["RevertFlag", { name: "none", to_revision: 1 }, "FLAG_NOT_FOUND"],
+  ["ListFlagHistory", { name: "f" }],
+  ["ExportFlags", {}],
+  ["ReloadFlags", { dry_run: true }, "FLAGS_FILE_INVALID"],
+  ["WatchFlags", { names: ["f"] }],
+  ["WatchFlags", { resume_token: "x" }, "RESUME_TOKEN_INVALID"],
+  ["DeleteFlag", { name: "f", etag: "x" }, "ETAG_MISMATCH"],
+  ["DeleteFlag", { name: "f" }],
+  ["GetOrCreateBreaker", { name: "b", config: { failure_threshold: 1, timeout: "60s" } }],
+  ["GetBreaker", { name: "b" }],
+  ["GetBreaker", { name: "none" }, "BREAKER_NOT_FOUND"],
+  ["ListBreakers", {}],
+  ["UpdateBreaker", { name: "b", config: { failure_threshold: 2 } }],
+  ["AcquirePermit", { name: "b" }],
+  [
+    "ReportOutcomes",
+    { client_id: "c", seq: 1, reports: [{ name: "b", epoch: 1, runs: [{ outcome: "OUTCOME_FAILURE", count: 2 }] }] },
+  ],
+  ["AcquirePermit", { name: "b" }],
+  ["OpenBreaker", { name: "b", actor: "ana", reason: "maintenance" }],
+  ["ResetBreaker", { name: "b" }],
+  ["ResetAllBreakers", { dry_run: true }],
+  ["WatchBreakers", { names: ["b"] }],
+  ["DeleteBreaker", { name: "b" }],
+  ["RegisterModule", { name: "m", module_path: "echo_v1", isolation: "ISOLATION_THREAD" }],
+  ["RegisterModule", { name: "n", module_path: "../outside" }, "MODULE_PATH_OUTSIDE_ROOT"],
+  ["GetModule", { name: "m" }],
+  ["ListModules", {}],
+  ["InvokeModule", { name: "m", method: "echo", json: 1 }, "MODULE_NOT_LOADED"],
+  ["LoadModule", { name: "m" }],
+  ["InvokeModule", { name: "m", method: "echo", json: { a: [1, null] } }],
+  ["InvokeModule", { name: "m", method: "none", json: 1 }, "MODULE_METHOD_NOT_FOUND"],
+  ["SwapModule", { name: "m", new_version_path: "echo_v2" }],
+  ["SwapModuleStream", { name: "m", new_version_path: "none" }, "MODULE_FILE_NOT_FOUND"],
+  ["SwapModuleStream", { name: "m", new_version_path: "echo_v1", swap_id: "s" }],
+  ["SwapModules", { modules: [{ name: "m", new_version_path: "echo_v2" }] }],
+  ["CancelSwap", { name: "m" }, "SWAP_NOT_FOUND"],
+  ["RollbackModule", { name: "m" }],
+  ["ListGenerations", { name: "m" }],
+  ["WatchModules", { names: ["m"] }],
+  ["ListSuites", {}],
+  [
+    "CreateSuite",
+    { suite: { name: "smoke", tests: [{ name: "echoes", method: "echo", input: 1, expect: "output == 1.0" }] } },
+  ],
+  ["GetSuite", { name: "smoke" }],
+  ["RunTests", { name: "m", suite: "smoke" }],
+  ["RunTests", { name: "m", suite: "none" }, "SUITE_NOT_FOUND"],
+  ["TestModule", { name: "m", suite: "smoke" }],
+  ["ListTestRuns", { name: "m" }],
+  ["GetTestRun", { id: "none" }, "RUN_NOT_FOUND"],
+  ["CancelTestRun", { id: "none" }, "RUN_NOT_FOUND"],
+  ["DeleteSuite", { name: "smoke" }],
+  ["UnloadModule", { name: "m" }],
+  ["DeleteModule", { name: "m" }],
+  ["AckRevision", { client_id: "c", revision: 1 }],
+  ["WaitForRevision", { revision: 1, min_clients: 1, timeout: "0s" }],
+  ["WatchEvents", {}],
+  ["GetStatus", {}],
+];
+
+describe("an RPC over gRPC, gRPC-Web, Connect and REST", () => {
+  let all: Awaited<ReturnType<typeof startAll>>;
+  beforeAll(async () => {
+    all = await startAll();
+  });
+  afterAll(() => all.close());
+
+  it.each(SCRIPT)(
+    "%s %j gives the same answer, or the same reason",
+    async (name: string, request: JsonObject, reason?: string) => {
+      const rpc = RPCS.get(name);
+      if (rpc === undefined) throw new Error(`there is no ${name}`);
+      const outcomes = new Map<string, Outcome>();
+      for (const [protocol, call] of all.calls) outcomes.set(protocol, await call(rpc, request));
+      const [first] = outcomes.values();
+      expect(first?.failure?.reason).toBe(reason);
+      for (const [protocol, outcome] of outcomes) expect([protocol, outcome]).toEqual([protocol, first]);
+    },
+  );
+
+  it("is tried with each of them", () => {
+    expect([...RPCS.keys()].filter((name) => !SCRIPT.some(([rpc]) => rpc === name))).toEqual([]);
+  });
+});
