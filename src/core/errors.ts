@@ -1,110 +1,11 @@
-/** The gRPC codes that domain errors use, by name. */
-export type ErrorCode =
-  | "NOT_FOUND"
-  | "ALREADY_EXISTS"
-  | "INVALID_ARGUMENT"
-  | "FAILED_PRECONDITION"
-  | "ABORTED"
-  | "OUT_OF_RANGE"
-  | "UNAVAILABLE"
-  | "RESOURCE_EXHAUSTED"
-  | "DEADLINE_EXCEEDED"
-  | "CANCELLED"
-  | "PERMISSION_DENIED"
-  | "UNIMPLEMENTED"
-  | "INTERNAL";
+import { type ErrorCode, table } from "./error-row.ts";
+import { FLAG_ERRORS } from "./flags/errors.ts";
 
-interface ErrorRow {
-  readonly code: ErrorCode;
-  /** English; each `{key}` is a metadata key of that name. */
-  readonly message: string;
-  /** Metadata keys that may be there besides those in the message. */
-  readonly extra?: readonly string[];
-  /** Whether the same request, sent again unchanged a little later, can succeed. */
-  readonly retryable: boolean;
-  /** What the caller can do about it. */
-  readonly help: string;
-}
-
-const table = <T extends Record<string, ErrorRow>>(rows: T): T => rows;
+export type { ErrorCode } from "./error-row.ts";
 
 /** Every error that a caller can get, by its stable reason. `docs/errors.md` is generated from it. */
 export const ERRORS = table({
-  FLAG_NOT_FOUND: {
-    code: "NOT_FOUND",
-    message: "flag {name} does not exist",
-    extra: ["as_of_revision"],
-    retryable: false,
-    help: "Check the name with ListFlags; to create a flag by switching it, set allow_missing.",
-  },
-  FLAG_ALREADY_EXISTS: {
-    code: "ALREADY_EXISTS",
-    message: "flag {name} exists already",
-    retryable: false,
-    help: "Use UpdateFlag to change it.",
-  },
-  FLAG_DELETED: {
-    code: "FAILED_PRECONDITION",
-    message: "flag {name} was deleted and its name is kept back",
-    retryable: false,
-    help: "Set revive to create it again: code that was forgotten may still ask for it.",
-  },
-  FLAG_KILLED: {
-    code: "FAILED_PRECONDITION",
-    message: "flag {name} was killed; {attempted} does not bring it back",
-    retryable: false,
-    help: "Find out with ListFlagHistory who killed it and why. Only EnableFlag with a reason brings it back.",
-  },
-  FLAG_CONDITION_INVALID: {
-    code: "INVALID_ARGUMENT",
-    message: "condition of flag {name}, {position}: {problem}; expected {expected}",
-    retryable: false,
-    help: "Correct the expression at that place: CEL over context, with session_id, user_id, symbol, system and attributes.",
-  },
-  FLAG_PREREQUISITE_MISSING: {
-    code: "FAILED_PRECONDITION",
-    message: "flag {name} would need {prerequisite}, which does not exist",
-    extra: ["nearest"],
-    retryable: false,
-    help: "Check the name, or create that flag first.",
-  },
-  FLAG_PREREQUISITE_CYCLE: {
-    code: "FAILED_PRECONDITION",
-    message: "prerequisites of flag {name} would close the cycle {cycle}",
-    retryable: false,
-    help: "Take one of the prerequisites named off.",
-  },
-  FLAG_HAS_DEPENDENTS: {
-    code: "FAILED_PRECONDITION",
-    message: "flag {name} is a prerequisite of {dependents}",
-    retryable: false,
-    help: "Take it off their prerequisites first, with UpdateFlag.",
-  },
-  FLAG_NOT_SCHEDULED: {
-    code: "FAILED_PRECONDITION",
-    message: "flag {name} has no schedule to {operation}: {problem}",
-    retryable: false,
-    help: "Only a flag of STRATEGY_GRADUAL with times has one, until its end_time; see SetGradual.",
-  },
-  FLAG_REVISION_UNAVAILABLE: {
-    code: "OUT_OF_RANGE",
-    message: "revision {revision} cannot be looked at: {problem}",
-    extra: ["name", "head_revision"],
-    retryable: false,
-    help: "ListFlagHistory names the revisions of a flag that are kept.",
-  },
-  FLAG_ABSENT_AT_REVISION: {
-    code: "FAILED_PRECONDITION",
-    message: "flag {name} was not there at revision {revision}: {problem}",
-    retryable: false,
-    help: "ListFlagHistory names the revisions to go back to; DeleteFlag deletes it again.",
-  },
-  FLAGS_FILE_INVALID: {
-    code: "INVALID_ARGUMENT",
-    message: "{file}, line {line}, {key}: {problem}; expected {expected}",
-    retryable: false,
-    help: "Correct the file at that place; nothing was changed.",
-  },
+  ...FLAG_ERRORS,
   BREAKER_NOT_FOUND: {
     code: "NOT_FOUND",
     message: "breaker {name} does not exist",

@@ -1,0 +1,80 @@
+import { table } from "../error-row.ts";
+
+/** What a caller can get for a flag, or for the flags file. */
+export const FLAG_ERRORS = table({
+  FLAG_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "flag {name} does not exist",
+    extra: ["as_of_revision"],
+    retryable: false,
+    help: "Check the name with ListFlags; to create a flag by switching it, set allow_missing.",
+  },
+  FLAG_ALREADY_EXISTS: {
+    code: "ALREADY_EXISTS",
+    message: "flag {name} exists already",
+    retryable: false,
+    help: "Use UpdateFlag to change it.",
+  },
+  FLAG_DELETED: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} was deleted and its name is kept back",
+    retryable: false,
+    help: "Set revive to create it again: code that was forgotten may still ask for it.",
+  },
+  FLAG_KILLED: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} was killed; {attempted} does not bring it back",
+    retryable: false,
+    help: "Find out with ListFlagHistory who killed it and why. Only EnableFlag with a reason brings it back.",
+  },
+  FLAG_CONDITION_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "condition of flag {name}, {position}: {problem}; expected {expected}",
+    retryable: false,
+    help: "Correct the expression at that place: CEL over context, with session_id, user_id, symbol, system and attributes.",
+  },
+  FLAG_PREREQUISITE_MISSING: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} would need {prerequisite}, which does not exist",
+    extra: ["nearest"],
+    retryable: false,
+    help: "Check the name, or create that flag first.",
+  },
+  FLAG_PREREQUISITE_CYCLE: {
+    code: "FAILED_PRECONDITION",
+    message: "prerequisites of flag {name} would close the cycle {cycle}",
+    retryable: false,
+    help: "Take one of the prerequisites named off.",
+  },
+  FLAG_HAS_DEPENDENTS: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} is a prerequisite of {dependents}",
+    retryable: false,
+    help: "Take it off their prerequisites first, with UpdateFlag.",
+  },
+  FLAG_NOT_SCHEDULED: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} has no schedule to {operation}: {problem}",
+    retryable: false,
+    help: "Only a flag of STRATEGY_GRADUAL with times has one, until its end_time; see SetGradual.",
+  },
+  FLAG_REVISION_UNAVAILABLE: {
+    code: "OUT_OF_RANGE",
+    message: "revision {revision} cannot be looked at: {problem}",
+    extra: ["name", "head_revision"],
+    retryable: false,
+    help: "ListFlagHistory names the revisions of a flag that are kept.",
+  },
+  FLAG_ABSENT_AT_REVISION: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} was not there at revision {revision}: {problem}",
+    retryable: false,
+    help: "ListFlagHistory names the revisions to go back to; DeleteFlag deletes it again.",
+  },
+  FLAGS_FILE_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "{file}, line {line}, {key}: {problem}; expected {expected}",
+    retryable: false,
+    help: "Correct the file at that place; nothing was changed.",
+  },
+});
