@@ -31,7 +31,7 @@ export const LOOK_INTERVAL_MS = 1000;
  */
 export function followFile(deps: FollowDeps): Follower {
   const { clock, log, fileName, readFile, digestOf, lastDigest, reload } = deps;
-  let seen: string | undefined;
+  let seen: { readonly text: string; readonly digest: string } | undefined;
   let told: string | undefined;
   let timer: Timer | undefined;
   let closed = false;
@@ -56,11 +56,12 @@ export function followFile(deps: FollowDeps): Follower {
       tellOnce("missing", "the flags file is gone; the flags stay as they are", {});
       return;
     }
-    const digest = digestOf(text);
-    const before = seen;
-    seen = digest;
+    const isSame = text === seen?.text;
+    // To compare costs next to nothing, a digest of megabytes does not.
+    if (seen === undefined || !isSame) seen = { text, digest: digestOf(text) };
+    const { digest } = seen;
     if (digest === lastDigest()) told = undefined;
-    else if (digest === before && digest !== told && !closed) await take(text, digest);
+    else if (isSame && digest !== told && !closed) await take(text, digest);
   };
 
   const take = async (text: string, digest: string): Promise<void> => {
