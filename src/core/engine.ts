@@ -54,6 +54,8 @@ export interface EngineOptions {
   readonly clock?: Clock;
   /** Makes ids that are never the same twice. Default: random UUIDs. */
   readonly newId?: () => string;
+  /** From 0 up to 1. Default: `Math.random`. */
+  readonly random?: () => number;
   /** Default: nothing is logged. */
   readonly log?: Log;
 }
@@ -95,7 +97,7 @@ const NO_FILE: SourceFile = { name: "(none)", read: async () => undefined };
  * STORE_FORMAT_UNKNOWN, FLAGS_FILE_INVALID or MODULES_FILE_INVALID; nothing is left running then.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { clock = systemClock, newId = () => crypto.randomUUID(), log = silentLog } = options;
+  const { clock = systemClock, newId = () => crypto.randomUUID(), random = Math.random, log = silentLog } = options;
   const { flagsFile = NO_FILE, modulesFile = NO_FILE, compileExpectation } = options;
   const store =
     options.dataDir === undefined
@@ -111,7 +113,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     followFile: options.watchFlagsFile,
     compileCondition: options.compileCondition,
   });
-  const breakers = createBreakers({ feed, clock, newId, log });
+  const breakers = createBreakers({ feed, clock, newId, random, log });
   const artifactsDir = options.dataDir === undefined ? undefined : `${options.dataDir}/artifacts`;
   const host = createModuleHost({ root: options.modulesRoot, clock, artifactsDir });
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
@@ -131,6 +133,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   flags.hub.observe(clients.observer("WatchFlags"));
   breakers.hub.observe(clients.observer("WatchBreakers"));
+  breakers.hub.observe(breakers.presence);
   modules.hub.observe(clients.observer("WatchModules"));
   events.observe(clients.observer("WatchEvents"));
   const endWatches = (error: HeliosError): void => {

@@ -12,6 +12,12 @@ export const ERRORS = table({
     retryable: false,
     help: "Create it with GetOrCreateBreaker.",
   },
+  BREAKER_STATE_INVALID: {
+    code: "INTERNAL",
+    message: "what is stored of breaker {name} is none: {problem}",
+    retryable: false,
+    help: "The store was written by another version of Helios, or damaged. Start with the version that wrote it, or restore a backup.",
+  },
   BREAKER_OPEN: {
     code: "UNAVAILABLE",
     message: "breaker {name} is open; retry in {retry_after}",

@@ -6,8 +6,10 @@ export {
   type Breakers,
   type BreakersDeps,
   createBreakers,
+  type OverrideRequest,
+  type ReportResult,
 } from "./breakers/breakers.ts";
-export { type BreakerConfigFields, completeConfig, DEFAULT_CONFIG } from "./breakers/config.ts";
+export { type BreakerConfigFields, CONFIG_FIELDS, completeConfig } from "./breakers/config.ts";
 export {
   type BreakerCallOptions,
   type BreakerHandle,
@@ -16,8 +18,12 @@ export {
   type HandlePermit,
   openError,
 } from "./breakers/handle.ts";
-export type { BreakerOverride, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
+export type { IsolatedClient } from "./breakers/isolation.ts";
+export { DEFAULT_CONFIG } from "./breakers/policy/defaults.ts";
+export type { OverrideKind } from "./breakers/policy/holds.ts";
+export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
 export type { OutcomeReport } from "./breakers/reports.ts";
+export type { Course, Simulation } from "./breakers/simulate.ts";
 export { type By, causeOf } from "./change.ts";
 export { type Clock, createManualClock, type ManualClock, systemClock, type Timer } from "./clock.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";

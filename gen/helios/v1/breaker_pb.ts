@@ -17,10 +17,11 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/breaker.proto.
  */
 export const file_helios_v1_breaker: GenFile = /*@__PURE__*/
-  fileDesc("ChdoZWxpb3MvdjEvYnJlYWtlci5wcm90bxIJaGVsaW9zLnYxIt0CCg1CcmVha2VyQ29uZmlnEisKEWZhaWx1cmVfdGhyZXNob2xkGAEgASgNQgu6SAgqBhjAhD0oAUgAiAEBEj4KB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIECICjBTIEEMCEPRIrChFzdWNjZXNzX3RocmVzaG9sZBgDIAEoDUILukgIKgYYwIQ9KAFIAYgBARIqChFwcm9iZV9jb25jdXJyZW5jeRgEIAEoDUIKukgHKgUY6AcoAUgCiAEBEkQKDXByb2JlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIECICjBTIEEMCEPUIUChJfZmFpbHVyZV90aHJlc2hvbGRCFAoSX3N1Y2Nlc3NfdGhyZXNob2xkQhQKEl9wcm9iZV9jb25jdXJyZW5jeSLDAQoNQnJlYWtlckNvdW50cxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIdChVjb25zZWN1dGl2ZV9zdWNjZXNzZXMYAiABKA0SEQoJc3VjY2Vzc2VzGAMgASgDEhAKCGZhaWx1cmVzGAQgASgDEg8KB2lnbm9yZWQYBSABKAMSEAoIcmVqZWN0ZWQYBiABKAMSFgoObGF0ZV9zdWNjZXNzZXMYByABKAMSFQoNbGF0ZV9mYWlsdXJlcxgIIAEoAyLPBAoHQnJlYWtlchIMCgRuYW1lGAEgASgJEigKBmNvbmZpZxgCIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ29uZmlnEiYKBXN0YXRlGAMgASgOMhcuaGVsaW9zLnYxLkJyZWFrZXJTdGF0ZRIwCg9hdXRvbWF0aWNfc3RhdGUYBCABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEiwKCG92ZXJyaWRlGAUgASgOMhouaGVsaW9zLnYxLkJyZWFrZXJPdmVycmlkZRIoCg5vdmVycmlkZV9jYXVzZRgGIAEoCzIQLmhlbGlvcy52MS5DYXVzZRINCgVlcG9jaBgHIAEoAxIoCgZjb3VudHMYCCABKAsyGC5oZWxpb3MudjEuQnJlYWtlckNvdW50cxIuCgtyZXRyeV9hZnRlchgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIzCg90cmFuc2l0aW9uX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKEHRyYW5zaXRpb25fY2F1c2UYCyABKAsyEC5oZWxpb3MudjEuQ2F1c2USDgoGcHJvYmVzGAwgASgNEhAKCHJldmlzaW9uGBQgASgDEgwKBGV0YWcYFSABKAkSLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCp8CgxCcmVha2VyU3RhdGUSHQoZQlJFQUtFUl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEJSRUFLRVJfU1RBVEVfQ0xPU0VEEAESFgoSQlJFQUtFUl9TVEFURV9PUEVOEAISGwoXQlJFQUtFUl9TVEFURV9IQUxGX09QRU4QAypVCg9CcmVha2VyT3ZlcnJpZGUSIAocQlJFQUtFUl9PVkVSUklERV9VTlNQRUNJRklFRBAAEiAKHEJSRUFLRVJfT1ZFUlJJREVfRk9SQ0VEX09QRU4QAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_watch]);
+  fileDesc("ChdoZWxpb3MvdjEvYnJlYWtlci5wcm90bxIJaGVsaW9zLnYxIoEJCg1CcmVha2VyQ29uZmlnEisKEWZhaWx1cmVfdGhyZXNob2xkGAEgASgNQgu6SAgqBhjAhD0oAUgAiAEBEj4KB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIECICjBTIEEMCEPRIrChFzdWNjZXNzX3RocmVzaG9sZBgDIAEoDUILukgIKgYYwIQ9KAFIAYgBARIqChFwcm9iZV9jb25jdXJyZW5jeRgEIAEoDUIKukgHKgUY6AcoAUgCiAEBEkQKDXByb2JlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIECICjBTIEEMCEPRIyCgxmYWlsdXJlX3JhdGUYBiABKAFCF7pIFBISGQAAAAAAAPA/IQAAAAAAAAAASAOIAQESNAoOc2xvd19jYWxsX3JhdGUYByABKAFCF7pIFBISGQAAAAAAAPA/IQAAAAAAAAAASASIAQESSQoSc2xvd19jYWxsX2R1cmF0aW9uGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiAowUyBBDAhD0SJQoMd2luZG93X2NhbGxzGAkgASgNQgq6SAcqBRiQTigBSAWIAQESQgoPd2luZG93X2R1cmF0aW9uGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABInCg1taW5pbXVtX2NhbGxzGAsgASgNQgu6SAgqBhjAhD0oAUgGiAEBEjgKEnRpbWVvdXRfbXVsdGlwbGllchgMIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAA8D9IB4gBARJCCgttYXhfdGltZW91dBgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgQIgKMFMgQQwIQ9EiwKBmppdHRlchgOIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABICIgBARI4ChJwcm9iZV9mYWlsdXJlX3JhdGUYDyABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAmIAQESJQoNbWluX3JlcG9ydGVycxgQIAEoDUIJukgGKgQYZCgBSAqIAQESOgoHd2FybV91cBgRIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgBCFAoSX2ZhaWx1cmVfdGhyZXNob2xkQhQKEl9zdWNjZXNzX3RocmVzaG9sZEIUChJfcHJvYmVfY29uY3VycmVuY3lCDwoNX2ZhaWx1cmVfcmF0ZUIRCg9fc2xvd19jYWxsX3JhdGVCDwoNX3dpbmRvd19jYWxsc0IQCg5fbWluaW11bV9jYWxsc0IVChNfdGltZW91dF9tdWx0aXBsaWVyQgkKB19qaXR0ZXJCFQoTX3Byb2JlX2ZhaWx1cmVfcmF0ZUIQCg5fbWluX3JlcG9ydGVycyLPAQoLQnJlYWtlckhvbGQSDwoHaG9sZF9pZBgBIAEoCRIsCghvdmVycmlkZRgCIAEoDjIaLmhlbGlvcy52MS5CcmVha2VyT3ZlcnJpZGUSHwoFY2F1c2UYAyABKAsyEC5oZWxpb3MudjEuQ2F1c2USLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ7Cg5Jc29sYXRlZENsaWVudBIRCgljbGllbnRfaWQYASABKAkSJgoFc3RhdGUYAiABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEi4KC3JldHJ5X2FmdGVyGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIj4KDUJyZWFrZXJXaW5kb3cSDQoFY2FsbHMYASABKAMSEAoIZmFpbHVyZXMYAiABKAMSDAoEc2xvdxgDIAEoAyL7AQoNQnJlYWtlckNvdW50cxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIdChVjb25zZWN1dGl2ZV9zdWNjZXNzZXMYAiABKA0SEQoJc3VjY2Vzc2VzGAMgASgDEhAKCGZhaWx1cmVzGAQgASgDEg8KB2lnbm9yZWQYBSABKAMSEAoIcmVqZWN0ZWQYBiABKAMSFgoObGF0ZV9zdWNjZXNzZXMYByABKAMSFQoNbGF0ZV9mYWlsdXJlcxgIIAEoAxIMCgRzbG93GAkgASgDEigKBndpbmRvdxgKIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyV2luZG93Ir8FCgdCcmVha2VyEgwKBG5hbWUYASABKAkSKAoGY29uZmlnGAIgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSJgoFc3RhdGUYAyABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEjAKD2F1dG9tYXRpY19zdGF0ZRgEIAEoDjIXLmhlbGlvcy52MS5CcmVha2VyU3RhdGUSLAoIb3ZlcnJpZGUYBSABKA4yGi5oZWxpb3MudjEuQnJlYWtlck92ZXJyaWRlEigKDm92ZXJyaWRlX2NhdXNlGAYgASgLMhAuaGVsaW9zLnYxLkNhdXNlEg0KBWVwb2NoGAcgASgDEigKBmNvdW50cxgIIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ291bnRzEi4KC3JldHJ5X2FmdGVyGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKD3RyYW5zaXRpb25fdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoQdHJhbnNpdGlvbl9jYXVzZRgLIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIOCgZwcm9iZXMYDCABKA0SJQoFaG9sZHMYDSADKAsyFi5oZWxpb3MudjEuQnJlYWtlckhvbGQSMwoQaXNvbGF0ZWRfY2xpZW50cxgOIAMoCzIZLmhlbGlvcy52MS5Jc29sYXRlZENsaWVudBISCgpyZW9wZW5pbmdzGA8gASgNEhAKCHJldmlzaW9uGBQgASgDEgwKBGV0YWcYFSABKAkSLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCp8CgxCcmVha2VyU3RhdGUSHQoZQlJFQUtFUl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEJSRUFLRVJfU1RBVEVfQ0xPU0VEEAESFgoSQlJFQUtFUl9TVEFURV9PUEVOEAISGwoXQlJFQUtFUl9TVEFURV9IQUxGX09QRU4QAyq7AQoPQnJlYWtlck92ZXJyaWRlEiAKHEJSRUFLRVJfT1ZFUlJJREVfVU5TUEVDSUZJRUQQABIgChxCUkVBS0VSX09WRVJSSURFX0ZPUkNFRF9PUEVOEAESIgoeQlJFQUtFUl9PVkVSUklERV9GT1JDRURfQ0xPU0VEEAISHQoZQlJFQUtFUl9PVkVSUklERV9ESVNBQkxFRBADEiEKHUJSRUFLRVJfT1ZFUlJJREVfTUVUUklDU19PTkxZEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_watch]);
 
 /**
- * When a breaker trips and how it recovers. Absent fields mean the defaults.
+ * When a breaker trips and how it recovers. Absent fields mean the defaults. It trips by failures in a row or by a rate,
+ * whichever speaks for it first.
  *
  * @generated from message helios.v1.BreakerConfig
  */
@@ -59,6 +60,94 @@ export type BreakerConfig = Message<"helios.v1.BreakerConfig"> & {
    * @generated from field: google.protobuf.Duration probe_timeout = 5;
    */
   probeTimeout?: Duration | undefined;
+
+  /**
+   * Share of failed calls in the window that opens the breaker: above 0, at most 1. Absent: no share does. Recommended for
+   * breakers that many clients share, where "in a row" means in the order of arrival.
+   *
+   * @generated from field: optional double failure_rate = 6;
+   */
+  failureRate?: number | undefined;
+
+  /**
+   * Share of slow calls in the window that opens the breaker: above 0, at most 1. Absent: no share does.
+   *
+   * @generated from field: optional double slow_call_rate = 7;
+   */
+  slowCallRate?: number | undefined;
+
+  /**
+   * A call that takes longer is slow. Default 60 s.
+   *
+   * @generated from field: google.protobuf.Duration slow_call_duration = 8;
+   */
+  slowCallDuration?: Duration | undefined;
+
+  /**
+   * The rates are of so many calls, the last ones. Default 100.
+   *
+   * @generated from field: optional uint32 window_calls = 9;
+   */
+  windowCalls?: number | undefined;
+
+  /**
+   * The rates are of the calls of so long, instead of `window_calls`: what is older does not count, nor when there are no
+   * new calls. Default 0: of `window_calls`.
+   *
+   * @generated from field: google.protobuf.Duration window_duration = 10;
+   */
+  windowDuration?: Duration | undefined;
+
+  /**
+   * With fewer calls in the window no rate opens the breaker. Default 10.
+   *
+   * @generated from field: optional uint32 minimum_calls = 11;
+   */
+  minimumCalls?: number | undefined;
+
+  /**
+   * Each opening after a probe that failed lasts so many times as long as the one before. Default 1.
+   *
+   * @generated from field: optional double timeout_multiplier = 12;
+   */
+  timeoutMultiplier?: number | undefined;
+
+  /**
+   * The longest that it becomes so; `timeout`, if that is longer. Default 10 min.
+   *
+   * @generated from field: google.protobuf.Duration max_timeout = 13;
+   */
+  maxTimeout?: Duration | undefined;
+
+  /**
+   * Those openings are longer or shorter by up to this share, by chance, so that breakers that opened together do not
+   * probe together. From 0 to 1. Default 0.
+   *
+   * @generated from field: optional double jitter = 14;
+   */
+  jitter?: number | undefined;
+
+  /**
+   * Share of `success_threshold` that may fail as probes before the breaker opens again. Default 0: none may.
+   *
+   * @generated from field: optional double probe_failure_rate = 15;
+   */
+  probeFailureRate?: number | undefined;
+
+  /**
+   * The breaker trips only when so many clients saw what speaks for it. A client that sees it alone is isolated: its calls
+   * are rejected, those of the others pass. Default 1.
+   *
+   * @generated from field: optional uint32 min_reporters = 16;
+   */
+  minReporters?: number | undefined;
+
+  /**
+   * For so long after its creation the breaker does not trip. Default 0.
+   *
+   * @generated from field: google.protobuf.Duration warm_up = 17;
+   */
+  warmUp?: Duration | undefined;
 };
 
 /**
@@ -67,6 +156,125 @@ export type BreakerConfig = Message<"helios.v1.BreakerConfig"> & {
  */
 export const BreakerConfigSchema: GenMessage<BreakerConfig> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker, 0);
+
+/**
+ * A human's decision about a breaker. It stands until its holder releases it, its time is over or the breaker is reset.
+ *
+ * @generated from message helios.v1.BreakerHold
+ */
+export type BreakerHold = Message<"helios.v1.BreakerHold"> & {
+  /**
+   * The holder's own name for it.
+   *
+   * @generated from field: string hold_id = 1;
+   */
+  holdId: string;
+
+  /**
+   * What was decided.
+   *
+   * @generated from field: helios.v1.BreakerOverride override = 2;
+   */
+  override: BreakerOverride;
+
+  /**
+   * Who decided, and why.
+   *
+   * @generated from field: helios.v1.Cause cause = 3;
+   */
+  cause?: Cause | undefined;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it ends by itself; absent: when it is released.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message helios.v1.BreakerHold.
+ * Use `create(BreakerHoldSchema)` to create a new message.
+ */
+export const BreakerHoldSchema: GenMessage<BreakerHold> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker, 1);
+
+/**
+ * A client that is kept away from what the other clients find well.
+ *
+ * @generated from message helios.v1.IsolatedClient
+ */
+export type IsolatedClient = Message<"helios.v1.IsolatedClient"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * OPEN: its calls are rejected; HALF_OPEN: it probes.
+   *
+   * @generated from field: helios.v1.BreakerState state = 2;
+   */
+  state: BreakerState;
+
+  /**
+   * How long its calls will be rejected yet; absent while it probes.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 3;
+   */
+  retryAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message helios.v1.IsolatedClient.
+ * Use `create(IsolatedClientSchema)` to create a new message.
+ */
+export const IsolatedClientSchema: GenMessage<IsolatedClient> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker, 2);
+
+/**
+ * What the window holds that the rates are of.
+ *
+ * @generated from message helios.v1.BreakerWindow
+ */
+export type BreakerWindow = Message<"helios.v1.BreakerWindow"> & {
+  /**
+   * Calls, without ignored ones.
+   *
+   * @generated from field: int64 calls = 1;
+   */
+  calls: bigint;
+
+  /**
+   * Those of them that failed.
+   *
+   * @generated from field: int64 failures = 2;
+   */
+  failures: bigint;
+
+  /**
+   * Those of them that were slow.
+   *
+   * @generated from field: int64 slow = 3;
+   */
+  slow: bigint;
+};
+
+/**
+ * Describes the message helios.v1.BreakerWindow.
+ * Use `create(BreakerWindowSchema)` to create a new message.
+ */
+export const BreakerWindowSchema: GenMessage<BreakerWindow> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker, 3);
 
 /**
  * What a breaker counted since it was created or reset. Counts do not survive a restart of the service.
@@ -129,6 +337,20 @@ export type BreakerCounts = Message<"helios.v1.BreakerCounts"> & {
    * @generated from field: int64 late_failures = 8;
    */
   lateFailures: bigint;
+
+  /**
+   * Calls that were slow, whether they succeeded or failed.
+   *
+   * @generated from field: int64 slow = 9;
+   */
+  slow: bigint;
+
+  /**
+   * What the rates are of, now; absent where none is configured, and while the breaker is not closed.
+   *
+   * @generated from field: helios.v1.BreakerWindow window = 10;
+   */
+  window?: BreakerWindow | undefined;
 };
 
 /**
@@ -136,7 +358,7 @@ export type BreakerCounts = Message<"helios.v1.BreakerCounts"> & {
  * Use `create(BreakerCountsSchema)` to create a new message.
  */
 export const BreakerCountsSchema: GenMessage<BreakerCounts> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker, 1);
+  messageDesc(file_helios_v1_breaker, 4);
 
 /**
  * A circuit breaker, shared by all who ask for its name.
@@ -173,7 +395,7 @@ export type Breaker = Message<"helios.v1.Breaker"> & {
   automaticState: BreakerState;
 
   /**
-   * A human's decision, if one stands.
+   * The human decision that holds: of `holds` the strongest. FORCED_OPEN is, then DISABLED, FORCED_CLOSED, METRICS_ONLY.
    *
    * @generated from field: helios.v1.BreakerOverride override = 5;
    */
@@ -229,6 +451,27 @@ export type Breaker = Message<"helios.v1.Breaker"> & {
   probes: number;
 
   /**
+   * All human decisions that stand, oldest first.
+   *
+   * @generated from field: repeated helios.v1.BreakerHold holds = 13;
+   */
+  holds: BreakerHold[];
+
+  /**
+   * Clients that are kept away from what the others find well; by id. Not told to watchers.
+   *
+   * @generated from field: repeated helios.v1.IsolatedClient isolated_clients = 14;
+   */
+  isolatedClients: IsolatedClient[];
+
+  /**
+   * How often it opened again since it was closed last.
+   *
+   * @generated from field: uint32 reopenings = 15;
+   */
+  reopenings: number;
+
+  /**
    * The store's revision of the last change; counts do not raise it.
    *
    * @generated from field: int64 revision = 20;
@@ -262,7 +505,7 @@ export type Breaker = Message<"helios.v1.Breaker"> & {
  * Use `create(BreakerSchema)` to create a new message.
  */
 export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker, 2);
+  messageDesc(file_helios_v1_breaker, 5);
 
 /**
  * Whether calls pass.
@@ -326,11 +569,32 @@ export const BreakerOverride = {
   UNSPECIFIED: 0,
 
   /**
-   * Calls are rejected until the breaker is reset, whatever the automatic state.
+   * Calls are rejected, whatever the automatic state.
    *
    * @generated from enum value: BREAKER_OVERRIDE_FORCED_OPEN = 1;
    */
   FORCED_OPEN: 1,
+
+  /**
+   * Calls pass, whatever the automatic state. They are counted, and the automatic state runs on beneath.
+   *
+   * @generated from enum value: BREAKER_OVERRIDE_FORCED_CLOSED = 2;
+   */
+  FORCED_CLOSED: 2,
+
+  /**
+   * Calls pass and are not counted.
+   *
+   * @generated from enum value: BREAKER_OVERRIDE_DISABLED = 3;
+   */
+  DISABLED: 3,
+
+  /**
+   * Calls pass and are counted; that it would have opened is told as the transition `WouldTrip`.
+   *
+   * @generated from enum value: BREAKER_OVERRIDE_METRICS_ONLY = 4;
+   */
+  METRICS_ONLY: 4,
 } as const;
 
 /**

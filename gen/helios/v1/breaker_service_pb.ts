@@ -8,8 +8,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
-import type { Duration, FieldMask } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Breaker, BreakerConfig, BreakerOverride, BreakerState } from "./breaker_pb.ts";
 import { file_helios_v1_breaker } from "./breaker_pb.ts";
 import type { Cause, Deleted, Heartbeat, OnCompacted } from "./watch_pb.ts";
@@ -20,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/breaker_service.proto.
  */
 export const file_helios_v1_breaker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9oZWxpb3MvdjEvYnJlYWtlcl9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEi0gEKGUdldE9yQ3JlYXRlQnJlYWtlclJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSKAoGY29uZmlnGAIgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiawoaR2V0T3JDcmVhdGVCcmVha2VyUmVzcG9uc2USIwoHYnJlYWtlchgBIAEoCzISLmhlbGlvcy52MS5CcmVha2VyEg8KB2NyZWF0ZWQYAiABKAgSFwoPY29uZmlnX2NvbmZsaWN0GAMgASgIIkwKEUdldEJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokIjkKEkdldEJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIiTwoTTGlzdEJyZWFrZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiVQoUTGlzdEJyZWFrZXJzUmVzcG9uc2USJAoIYnJlYWtlcnMYASADKAsyEi5oZWxpb3MudjEuQnJlYWtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkingIKFFVwZGF0ZUJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEjAKBmNvbmZpZxgCIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ29uZmlnQga6SAPIAQESLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjwKFVVwZGF0ZUJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIiuwEKFERlbGV0ZUJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIk4KFURlbGV0ZUJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXISEAoIcmV2aXNpb24YAiABKAMibAoUQWNxdWlyZVBlcm1pdFJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSGwoJY2xpZW50X2lkGAIgASgJQgi6SAVyAxiAASLPAQoVQWNxdWlyZVBlcm1pdFJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSDQoFZXBvY2gYAiABKAMSEAoIbGVhc2VfaWQYAyABKAkSLgoLcmV0cnlfYWZ0ZXIYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoFc3RhdGUYBSABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEiwKCG92ZXJyaWRlGAYgASgOMhouaGVsaW9zLnYxLkJyZWFrZXJPdmVycmlkZSJXCgpPdXRjb21lUnVuEi8KB291dGNvbWUYASABKA4yEi5oZWxpb3MudjEuT3V0Y29tZUIKukgHggEEEAEgABIYCgVjb3VudBgCIAEoDUIJukgGKgQYwIQ9IsYCCg1PdXRjb21lUmVwb3J0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBWVwb2NoGAIgASgDQge6SAQiAigAEhoKCGxlYXNlX2lkGAMgASgJQgi6SAVyAxiAARIwCgRydW5zGAQgAygLMhUuaGVsaW9zLnYxLk91dGNvbWVSdW5CC7pICJIBBQgBEOgHOpUBukiRARqOAQoUb3V0Y29tZV9yZXBvcnQubGVhc2USKmEgcmVwb3J0IHdpdGggYSBsZWFzZV9pZCB0ZWxscyBvbmUgb3V0Y29tZRpKdGhpcy5sZWFzZV9pZCA9PSAnJyB8fCAodGhpcy5ydW5zLnNpemUoKSA9PSAxICYmIHRoaXMucnVuc1swXS5jb3VudCA8PSAxdSkihAEKFVJlcG9ydE91dGNvbWVzUmVxdWVzdBIdCgljbGllbnRfaWQYASABKAlCCrpIB3IFEAEYgAESFAoDc2VxGAIgASgDQge6SAQiAigBEjYKB3JlcG9ydHMYAyADKAsyGC5oZWxpb3MudjEuT3V0Y29tZVJlcG9ydEILukgIkgEFCAEQ6AciQgoWUmVwb3J0T3V0Y29tZXNSZXNwb25zZRIRCglkdXBsaWNhdGUYASABKAgSFQoNdW5rbm93bl9uYW1lcxgCIAMoCSK5AQoST3BlbkJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE09wZW5CcmVha2VyUmVzcG9uc2USIwoHYnJlYWtlchgBIAEoCzISLmhlbGlvcy52MS5CcmVha2VyIroBChNSZXNldEJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjsKFFJlc2V0QnJlYWtlclJlc3BvbnNlEiMKB2JyZWFrZXIYASABKAsyEi5oZWxpb3MudjEuQnJlYWtlciKdAQoXUmVzZXRBbGxCcmVha2Vyc1JlcXVlc3QSHQoLbmFtZV9wcmVmaXgYASABKAlCCLpIBXIDGIABEg8KB2RyeV9ydW4YAiABKAgSHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiQAoYUmVzZXRBbGxCcmVha2Vyc1Jlc3BvbnNlEiQKCGJyZWFrZXJzGAEgAygLMhIuaGVsaW9zLnYxLkJyZWFrZXIi5wEKFFdhdGNoQnJlYWtlcnNSZXF1ZXN0EiMKBW5hbWVzGAEgAygJQhS6SBGSAQ4Q6AcYASIHcgUQARiAARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIACEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2Cgxvbl9jb21wYWN0ZWQYBCABKA4yFi5oZWxpb3MudjEuT25Db21wYWN0ZWRCCLpIBYIBAhABEhsKCWNsaWVudF9pZBgKIAEoCUIIukgFcgMYgAEimgIKFVdhdGNoQnJlYWtlcnNSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoAxIUCgxyZXN1bWVfdG9rZW4YAiABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KCHNuYXBzaG90GAQgASgLMhouaGVsaW9zLnYxLkJyZWFrZXJTbmFwc2hvdEgAEiwKB2NoYW5nZXMYBSABKAsyGS5oZWxpb3MudjEuQnJlYWtlckNoYW5nZXNIABIpCgloZWFydGJlYXQYBiABKAsyFC5oZWxpb3MudjEuSGVhcnRiZWF0SAASEAoId2F0Y2hfaWQYCiABKAlCBwoFZnJhbWUiSQoPQnJlYWtlclNuYXBzaG90EiQKCGJyZWFrZXJzGAEgAygLMhIuaGVsaW9zLnYxLkJyZWFrZXISEAoIY29tcGxldGUYAiABKAgiOwoOQnJlYWtlckNoYW5nZXMSKQoHY2hhbmdlcxgBIAMoCzIYLmhlbGlvcy52MS5CcmVha2VyQ2hhbmdlIoQBCg1CcmVha2VyQ2hhbmdlEiEKA3B1dBgBIAEoCzISLmhlbGlvcy52MS5CcmVha2VySAASJQoHZGVsZXRlZBgCIAEoCzISLmhlbGlvcy52MS5EZWxldGVkSAASHwoFY2F1c2UYAyABKAsyEC5oZWxpb3MudjEuQ2F1c2VCCAoGY2hhbmdlKmEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfU1VDQ0VTUxABEhMKD09VVENPTUVfRkFJTFVSRRACEhMKD09VVENPTUVfSUdOT1JFRBADMvoLCg5CcmVha2VyU2VydmljZRKOAQoSR2V0T3JDcmVhdGVCcmVha2VyEiQuaGVsaW9zLnYxLkdldE9yQ3JlYXRlQnJlYWtlclJlcXVlc3QaJS5oZWxpb3MudjEuR2V0T3JDcmVhdGVCcmVha2VyUmVzcG9uc2UiK4LT5JMCJToBKiIgL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMSfQoKR2V0QnJlYWtlchIcLmhlbGlvcy52MS5HZXRCcmVha2VyUmVxdWVzdBodLmhlbGlvcy52MS5HZXRCcmVha2VyUmVzcG9uc2UiMpACAYLT5JMCKRInL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMve25hbWV9EnwKDExpc3RCcmVha2VycxIeLmhlbGlvcy52MS5MaXN0QnJlYWtlcnNSZXF1ZXN0Gh8uaGVsaW9zLnYxLkxpc3RCcmVha2Vyc1Jlc3BvbnNlIiuQAgGC0+STAiISIC9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzEoYBCg1VcGRhdGVCcmVha2VyEh8uaGVsaW9zLnYxLlVwZGF0ZUJyZWFrZXJSZXF1ZXN0GiAuaGVsaW9zLnYxLlVwZGF0ZUJyZWFrZXJSZXNwb25zZSIygtPkkwIsOgEqMicvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy97bmFtZX0SgwEKDURlbGV0ZUJyZWFrZXISHy5oZWxpb3MudjEuRGVsZXRlQnJlYWtlclJlcXVlc3QaIC5oZWxpb3MudjEuRGVsZXRlQnJlYWtlclJlc3BvbnNlIi+C0+STAikqJy9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfRKOAQoNQWNxdWlyZVBlcm1pdBIfLmhlbGlvcy52MS5BY3F1aXJlUGVybWl0UmVxdWVzdBogLmhlbGlvcy52MS5BY3F1aXJlUGVybWl0UmVzcG9uc2UiOoLT5JMCNDoBKiIvL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMve25hbWV9L2FjcXVpcmUSiQEKDlJlcG9ydE91dGNvbWVzEiAuaGVsaW9zLnYxLlJlcG9ydE91dGNvbWVzUmVxdWVzdBohLmhlbGlvcy52MS5SZXBvcnRPdXRjb21lc1Jlc3BvbnNlIjKC0+STAiw6ASoiJy9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3JlcG9ydBKFAQoLT3BlbkJyZWFrZXISHS5oZWxpb3MudjEuT3BlbkJyZWFrZXJSZXF1ZXN0Gh4uaGVsaW9zLnYxLk9wZW5CcmVha2VyUmVzcG9uc2UiN4LT5JMCMToBKiIsL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMve25hbWV9L29wZW4SiQEKDFJlc2V0QnJlYWtlchIeLmhlbGlvcy52MS5SZXNldEJyZWFrZXJSZXF1ZXN0Gh8uaGVsaW9zLnYxLlJlc2V0QnJlYWtlclJlc3BvbnNlIjiC0+STAjI6ASoiLS9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfS9yZXNldBKSAQoQUmVzZXRBbGxCcmVha2VycxIiLmhlbGlvcy52MS5SZXNldEFsbEJyZWFrZXJzUmVxdWVzdBojLmhlbGlvcy52MS5SZXNldEFsbEJyZWFrZXJzUmVzcG9uc2UiNYLT5JMCLzoBKiIqL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMvcmVzZXQtYWxsEoQBCg1XYXRjaEJyZWFrZXJzEh8uaGVsaW9zLnYxLldhdGNoQnJlYWtlcnNSZXF1ZXN0GiAuaGVsaW9zLnYxLldhdGNoQnJlYWtlcnNSZXNwb25zZSIugtPkkwIoEiYvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy93YXRjaDABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_field_mask, file_helios_v1_breaker, file_helios_v1_watch]);
+  fileDesc("Ch9oZWxpb3MvdjEvYnJlYWtlcl9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEi0gEKGUdldE9yQ3JlYXRlQnJlYWtlclJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSKAoGY29uZmlnGAIgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiawoaR2V0T3JDcmVhdGVCcmVha2VyUmVzcG9uc2USIwoHYnJlYWtlchgBIAEoCzISLmhlbGlvcy52MS5CcmVha2VyEg8KB2NyZWF0ZWQYAiABKAgSFwoPY29uZmlnX2NvbmZsaWN0GAMgASgIIkwKEUdldEJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokIjkKEkdldEJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIiTwoTTGlzdEJyZWFrZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiVQoUTGlzdEJyZWFrZXJzUmVzcG9uc2USJAoIYnJlYWtlcnMYASADKAsyEi5oZWxpb3MudjEuQnJlYWtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkingIKFFVwZGF0ZUJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEjAKBmNvbmZpZxgCIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ29uZmlnQga6SAPIAQESLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjwKFVVwZGF0ZUJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIiuwEKFERlbGV0ZUJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIk4KFURlbGV0ZUJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXISEAoIcmV2aXNpb24YAiABKAMibAoUQWNxdWlyZVBlcm1pdFJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSGwoJY2xpZW50X2lkGAIgASgJQgi6SAVyAxiAASLhAQoVQWNxdWlyZVBlcm1pdFJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSDQoFZXBvY2gYAiABKAMSEAoIbGVhc2VfaWQYAyABKAkSLgoLcmV0cnlfYWZ0ZXIYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoFc3RhdGUYBSABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEiwKCG92ZXJyaWRlGAYgASgOMhouaGVsaW9zLnYxLkJyZWFrZXJPdmVycmlkZRIQCghpc29sYXRlZBgHIAEoCCJlCgpPdXRjb21lUnVuEi8KB291dGNvbWUYASABKA4yEi5oZWxpb3MudjEuT3V0Y29tZUIKukgHggEEEAEgABIYCgVjb3VudBgCIAEoDUIJukgGKgQYwIQ9EgwKBHNsb3cYAyABKAgixgIKDU91dGNvbWVSZXBvcnQSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFgoFZXBvY2gYAiABKANCB7pIBCICKAASGgoIbGVhc2VfaWQYAyABKAlCCLpIBXIDGIABEjAKBHJ1bnMYBCADKAsyFS5oZWxpb3MudjEuT3V0Y29tZVJ1bkILukgIkgEFCAEQ6Ac6lQG6SJEBGo4BChRvdXRjb21lX3JlcG9ydC5sZWFzZRIqYSByZXBvcnQgd2l0aCBhIGxlYXNlX2lkIHRlbGxzIG9uZSBvdXRjb21lGkp0aGlzLmxlYXNlX2lkID09ICcnIHx8ICh0aGlzLnJ1bnMuc2l6ZSgpID09IDEgJiYgdGhpcy5ydW5zWzBdLmNvdW50IDw9IDF1KSKEAQoVUmVwb3J0T3V0Y29tZXNSZXF1ZXN0Eh0KCWNsaWVudF9pZBgBIAEoCUIKukgHcgUQARiAARIUCgNzZXEYAiABKANCB7pIBCICKAESNgoHcmVwb3J0cxgDIAMoCzIYLmhlbGlvcy52MS5PdXRjb21lUmVwb3J0Qgu6SAiSAQUIARDoByJwChZSZXBvcnRPdXRjb21lc1Jlc3BvbnNlEhEKCWR1cGxpY2F0ZRgBIAEoCBIVCg11bmtub3duX25hbWVzGAIgAygJEiwKCGlzb2xhdGVkGAMgAygLMhouaGVsaW9zLnYxLkNsaWVudElzb2xhdGlvbiJ3Cg9DbGllbnRJc29sYXRpb24SDAoEbmFtZRgBIAEoCRImCgVzdGF0ZRgCIAEoDjIXLmhlbGlvcy52MS5CcmVha2VyU3RhdGUSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ikQIKEk9wZW5CcmVha2VyUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIZCgdob2xkX2lkGAIgASgJQgi6SAVyAxiAARI7CgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CE7pIEKoBDSIFCIDnhA8yBBDAhD0SFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiOgoTT3BlbkJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIi0gIKGVNldEJyZWFrZXJPdmVycmlkZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSOAoIb3ZlcnJpZGUYAiABKA4yGi5oZWxpb3MudjEuQnJlYWtlck92ZXJyaWRlQgq6SAeCAQQQASAAEhkKB2hvbGRfaWQYAyABKAlCCLpIBXIDGIABEjsKA3R0bBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgUIgOeEDzIEEMCEPRIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCJBChpTZXRCcmVha2VyT3ZlcnJpZGVSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIi2wEKGVJlbGVhc2VCcmVha2VySG9sZFJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSGQoHaG9sZF9pZBgCIAEoCUIIukgFcgMYgAESFgoEZXRhZxgKIAEoCUIIukgFcgMYgAESHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiQQoaUmVsZWFzZUJyZWFrZXJIb2xkUmVzcG9uc2USIwoHYnJlYWtlchgBIAEoCzISLmhlbGlvcy52MS5CcmVha2VyIrUBChZTaW11bGF0ZUJyZWFrZXJSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEigKBmNvbmZpZxgCIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ29uZmlnEjgKBHNwYW4YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIDCJAcMgIIASL4AQoXU2ltdWxhdGVCcmVha2VyUmVzcG9uc2USLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBmNvbmZpZxgDIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ29uZmlnEigKBmFjdHVhbBgEIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ291cnNlEisKCXNpbXVsYXRlZBgFIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ291cnNlIroBCg1CcmVha2VyQ291cnNlEjMKC3RyYW5zaXRpb25zGAEgAygLMh4uaGVsaW9zLnYxLlNpbXVsYXRlZFRyYW5zaXRpb24SEAoIb3BlbmluZ3MYAiABKAMSMAoNb3Blbl9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhINCgVjYWxscxgEIAEoAxIQCghyZWplY3RlZBgFIAEoAxIPCgd1bmtub3duGAYgASgDIncKE1NpbXVsYXRlZFRyYW5zaXRpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGYWN0aW9uGAIgASgJEiYKBXN0YXRlGAMgASgOMhcuaGVsaW9zLnYxLkJyZWFrZXJTdGF0ZSK6AQoTUmVzZXRCcmVha2VyUmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIWCgRldGFnGAogASgJQgi6SAVyAxiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI7ChRSZXNldEJyZWFrZXJSZXNwb25zZRIjCgdicmVha2VyGAEgASgLMhIuaGVsaW9zLnYxLkJyZWFrZXIinQEKF1Jlc2V0QWxsQnJlYWtlcnNSZXF1ZXN0Eh0KC25hbWVfcHJlZml4GAEgASgJQgi6SAVyAxiAARIPCgdkcnlfcnVuGAIgASgIEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIkAKGFJlc2V0QWxsQnJlYWtlcnNSZXNwb25zZRIkCghicmVha2VycxgBIAMoCzISLmhlbGlvcy52MS5CcmVha2VyIucBChRXYXRjaEJyZWFrZXJzUmVxdWVzdBIjCgVuYW1lcxgBIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEYgAESHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI1ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNgoMb25fY29tcGFjdGVkGAQgASgOMhYuaGVsaW9zLnYxLk9uQ29tcGFjdGVkQgi6SAWCAQIQARIbCgljbGllbnRfaWQYCiABKAlCCLpIBXIDGIABIpoCChVXYXRjaEJyZWFrZXJzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCghzbmFwc2hvdBgEIAEoCzIaLmhlbGlvcy52MS5CcmVha2VyU25hcHNob3RIABIsCgdjaGFuZ2VzGAUgASgLMhkuaGVsaW9zLnYxLkJyZWFrZXJDaGFuZ2VzSAASKQoJaGVhcnRiZWF0GAYgASgLMhQuaGVsaW9zLnYxLkhlYXJ0YmVhdEgAEhAKCHdhdGNoX2lkGAogASgJQgcKBWZyYW1lIkkKD0JyZWFrZXJTbmFwc2hvdBIkCghicmVha2VycxgBIAMoCzISLmhlbGlvcy52MS5CcmVha2VyEhAKCGNvbXBsZXRlGAIgASgIIjsKDkJyZWFrZXJDaGFuZ2VzEikKB2NoYW5nZXMYASADKAsyGC5oZWxpb3MudjEuQnJlYWtlckNoYW5nZSKEAQoNQnJlYWtlckNoYW5nZRIhCgNwdXQYASABKAsyEi5oZWxpb3MudjEuQnJlYWtlckgAEiUKB2RlbGV0ZWQYAiABKAsyEi5oZWxpb3MudjEuRGVsZXRlZEgAEh8KBWNhdXNlGAMgASgLMhAuaGVsaW9zLnYxLkNhdXNlQggKBmNoYW5nZSphCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX1NVQ0NFU1MQARITCg9PVVRDT01FX0ZBSUxVUkUQAhITCg9PVVRDT01FX0lHTk9SRUQQAzLTDwoOQnJlYWtlclNlcnZpY2USjgEKEkdldE9yQ3JlYXRlQnJlYWtlchIkLmhlbGlvcy52MS5HZXRPckNyZWF0ZUJyZWFrZXJSZXF1ZXN0GiUuaGVsaW9zLnYxLkdldE9yQ3JlYXRlQnJlYWtlclJlc3BvbnNlIiuC0+STAiU6ASoiIC9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzEn0KCkdldEJyZWFrZXISHC5oZWxpb3MudjEuR2V0QnJlYWtlclJlcXVlc3QaHS5oZWxpb3MudjEuR2V0QnJlYWtlclJlc3BvbnNlIjKQAgGC0+STAikSJy9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfRJ8CgxMaXN0QnJlYWtlcnMSHi5oZWxpb3MudjEuTGlzdEJyZWFrZXJzUmVxdWVzdBofLmhlbGlvcy52MS5MaXN0QnJlYWtlcnNSZXNwb25zZSIrkAIBgtPkkwIiEiAvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2VycxKGAQoNVXBkYXRlQnJlYWtlchIfLmhlbGlvcy52MS5VcGRhdGVCcmVha2VyUmVxdWVzdBogLmhlbGlvcy52MS5VcGRhdGVCcmVha2VyUmVzcG9uc2UiMoLT5JMCLDoBKjInL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMve25hbWV9EoMBCg1EZWxldGVCcmVha2VyEh8uaGVsaW9zLnYxLkRlbGV0ZUJyZWFrZXJSZXF1ZXN0GiAuaGVsaW9zLnYxLkRlbGV0ZUJyZWFrZXJSZXNwb25zZSIvgtPkkwIpKicvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy97bmFtZX0SjgEKDUFjcXVpcmVQZXJtaXQSHy5oZWxpb3MudjEuQWNxdWlyZVBlcm1pdFJlcXVlc3QaIC5oZWxpb3MudjEuQWNxdWlyZVBlcm1pdFJlc3BvbnNlIjqC0+STAjQ6ASoiLy9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfS9hY3F1aXJlEokBCg5SZXBvcnRPdXRjb21lcxIgLmhlbGlvcy52MS5SZXBvcnRPdXRjb21lc1JlcXVlc3QaIS5oZWxpb3MudjEuUmVwb3J0T3V0Y29tZXNSZXNwb25zZSIygtPkkwIsOgEqIicvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy9yZXBvcnQShQEKC09wZW5CcmVha2VyEh0uaGVsaW9zLnYxLk9wZW5CcmVha2VyUmVxdWVzdBoeLmhlbGlvcy52MS5PcGVuQnJlYWtlclJlc3BvbnNlIjeC0+STAjE6ASoiLC9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfS9vcGVuEp4BChJTZXRCcmVha2VyT3ZlcnJpZGUSJC5oZWxpb3MudjEuU2V0QnJlYWtlck92ZXJyaWRlUmVxdWVzdBolLmhlbGlvcy52MS5TZXRCcmVha2VyT3ZlcnJpZGVSZXNwb25zZSI7gtPkkwI1OgEqIjAvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy97bmFtZX0vb3ZlcnJpZGUSnQEKElJlbGVhc2VCcmVha2VySG9sZBIkLmhlbGlvcy52MS5SZWxlYXNlQnJlYWtlckhvbGRSZXF1ZXN0GiUuaGVsaW9zLnYxLlJlbGVhc2VCcmVha2VySG9sZFJlc3BvbnNlIjqC0+STAjQ6ASoiLy9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfS9yZWxlYXNlEpUBCg9TaW11bGF0ZUJyZWFrZXISIS5oZWxpb3MudjEuU2ltdWxhdGVCcmVha2VyUmVxdWVzdBoiLmhlbGlvcy52MS5TaW11bGF0ZUJyZWFrZXJSZXNwb25zZSI7gtPkkwI1OgEqIjAvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy97bmFtZX0vc2ltdWxhdGUSiQEKDFJlc2V0QnJlYWtlchIeLmhlbGlvcy52MS5SZXNldEJyZWFrZXJSZXF1ZXN0Gh8uaGVsaW9zLnYxLlJlc2V0QnJlYWtlclJlc3BvbnNlIjiC0+STAjI6ASoiLS9hcGkvbW9kdWxhcml0eS9jaXJjdWl0LWJyZWFrZXJzL3tuYW1lfS9yZXNldBKSAQoQUmVzZXRBbGxCcmVha2VycxIiLmhlbGlvcy52MS5SZXNldEFsbEJyZWFrZXJzUmVxdWVzdBojLmhlbGlvcy52MS5SZXNldEFsbEJyZWFrZXJzUmVzcG9uc2UiNYLT5JMCLzoBKiIqL2FwaS9tb2R1bGFyaXR5L2NpcmN1aXQtYnJlYWtlcnMvcmVzZXQtYWxsEoQBCg1XYXRjaEJyZWFrZXJzEh8uaGVsaW9zLnYxLldhdGNoQnJlYWtlcnNSZXF1ZXN0GiAuaGVsaW9zLnYxLldhdGNoQnJlYWtlcnNSZXNwb25zZSIugtPkkwIoEiYvYXBpL21vZHVsYXJpdHkvY2lyY3VpdC1icmVha2Vycy93YXRjaDABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_helios_v1_breaker, file_helios_v1_watch]);
 
 /**
  * Request of GetOrCreateBreaker.
@@ -382,7 +382,7 @@ export type AcquirePermitRequest = Message<"helios.v1.AcquirePermitRequest"> & {
   name: string;
 
   /**
-   * Who asks; shown with the lease.
+   * Who asks. Once no stream of WatchBreakers is open under it any more, its leases are freed and count as failures.
    *
    * @generated from field: string client_id = 2;
    */
@@ -443,6 +443,13 @@ export type AcquirePermitResponse = Message<"helios.v1.AcquirePermitResponse"> &
    * @generated from field: helios.v1.BreakerOverride override = 6;
    */
   override: BreakerOverride;
+
+  /**
+   * Whether this client alone is rejected; see BreakerConfig.min_reporters.
+   *
+   * @generated from field: bool isolated = 7;
+   */
+  isolated: boolean;
 };
 
 /**
@@ -471,6 +478,13 @@ export type OutcomeRun = Message<"helios.v1.OutcomeRun"> & {
    * @generated from field: uint32 count = 2;
    */
   count: number;
+
+  /**
+   * Whether each of them took longer than the breaker's `slow_call_duration`.
+   *
+   * @generated from field: bool slow = 3;
+   */
+  slow: boolean;
 };
 
 /**
@@ -576,6 +590,13 @@ export type ReportOutcomesResponse = Message<"helios.v1.ReportOutcomesResponse">
    * @generated from field: repeated string unknown_names = 2;
    */
   unknownNames: string[];
+
+  /**
+   * Those of the breakers in the request that reject this client alone.
+   *
+   * @generated from field: repeated helios.v1.ClientIsolation isolated = 3;
+   */
+  isolated: ClientIsolation[];
 };
 
 /**
@@ -584,6 +605,41 @@ export type ReportOutcomesResponse = Message<"helios.v1.ReportOutcomesResponse">
  */
 export const ReportOutcomesResponseSchema: GenMessage<ReportOutcomesResponse> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker_service, 15);
+
+/**
+ * That a breaker rejects the client that asked, and not the others.
+ *
+ * @generated from message helios.v1.ClientIsolation
+ */
+export type ClientIsolation = Message<"helios.v1.ClientIsolation"> & {
+  /**
+   * The breaker.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * OPEN: the client's calls are rejected; HALF_OPEN: it may ask for probes.
+   *
+   * @generated from field: helios.v1.BreakerState state = 2;
+   */
+  state: BreakerState;
+
+  /**
+   * How long its calls will be rejected yet; absent while it may probe.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 3;
+   */
+  retryAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message helios.v1.ClientIsolation.
+ * Use `create(ClientIsolationSchema)` to create a new message.
+ */
+export const ClientIsolationSchema: GenMessage<ClientIsolation> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 16);
 
 /**
  * Request of OpenBreaker.
@@ -597,6 +653,21 @@ export type OpenBreakerRequest = Message<"helios.v1.OpenBreakerRequest"> & {
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * The holder's own name for the decision: two holders, both must release. The same name again replaces what it decided.
+   * Empty: `manual`.
+   *
+   * @generated from field: string hold_id = 2;
+   */
+  holdId: string;
+
+  /**
+   * How long the decision stands at most; absent: until it is released.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: Duration | undefined;
 
   /**
    * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
@@ -633,7 +704,7 @@ export type OpenBreakerRequest = Message<"helios.v1.OpenBreakerRequest"> & {
  * Use `create(OpenBreakerRequestSchema)` to create a new message.
  */
 export const OpenBreakerRequestSchema: GenMessage<OpenBreakerRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 16);
+  messageDesc(file_helios_v1_breaker_service, 17);
 
 /**
  * Response of OpenBreaker.
@@ -654,7 +725,354 @@ export type OpenBreakerResponse = Message<"helios.v1.OpenBreakerResponse"> & {
  * Use `create(OpenBreakerResponseSchema)` to create a new message.
  */
 export const OpenBreakerResponseSchema: GenMessage<OpenBreakerResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 17);
+  messageDesc(file_helios_v1_breaker_service, 18);
+
+/**
+ * Request of SetBreakerOverride.
+ *
+ * @generated from message helios.v1.SetBreakerOverrideRequest
+ */
+export type SetBreakerOverrideRequest = Message<"helios.v1.SetBreakerOverrideRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What to decide.
+   *
+   * @generated from field: helios.v1.BreakerOverride override = 2;
+   */
+  override: BreakerOverride;
+
+  /**
+   * The holder's own name for the decision: two holders, both must release. The same name again replaces what it decided.
+   * Empty: `manual`.
+   *
+   * @generated from field: string hold_id = 3;
+   */
+  holdId: string;
+
+  /**
+   * How long the decision stands at most; absent: until it is released.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 4;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
+   *
+   * @generated from field: string etag = 10;
+   */
+  etag: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.SetBreakerOverrideRequest.
+ * Use `create(SetBreakerOverrideRequestSchema)` to create a new message.
+ */
+export const SetBreakerOverrideRequestSchema: GenMessage<SetBreakerOverrideRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 19);
+
+/**
+ * Response of SetBreakerOverride.
+ *
+ * @generated from message helios.v1.SetBreakerOverrideResponse
+ */
+export type SetBreakerOverrideResponse = Message<"helios.v1.SetBreakerOverrideResponse"> & {
+  /**
+   * The breaker at its new revision.
+   *
+   * @generated from field: helios.v1.Breaker breaker = 1;
+   */
+  breaker?: Breaker | undefined;
+};
+
+/**
+ * Describes the message helios.v1.SetBreakerOverrideResponse.
+ * Use `create(SetBreakerOverrideResponseSchema)` to create a new message.
+ */
+export const SetBreakerOverrideResponseSchema: GenMessage<SetBreakerOverrideResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 20);
+
+/**
+ * Request of ReleaseBreakerHold.
+ *
+ * @generated from message helios.v1.ReleaseBreakerHoldRequest
+ */
+export type ReleaseBreakerHoldRequest = Message<"helios.v1.ReleaseBreakerHoldRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whose decision; empty: `manual`.
+   *
+   * @generated from field: string hold_id = 2;
+   */
+  holdId: string;
+
+  /**
+   * If set, the change is refused with ETAG_MISMATCH unless the resource still has this etag.
+   *
+   * @generated from field: string etag = 10;
+   */
+  etag: string;
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
+   * content is REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who asks; recorded with the change.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why; recorded with the change.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.ReleaseBreakerHoldRequest.
+ * Use `create(ReleaseBreakerHoldRequestSchema)` to create a new message.
+ */
+export const ReleaseBreakerHoldRequestSchema: GenMessage<ReleaseBreakerHoldRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 21);
+
+/**
+ * Response of ReleaseBreakerHold.
+ *
+ * @generated from message helios.v1.ReleaseBreakerHoldResponse
+ */
+export type ReleaseBreakerHoldResponse = Message<"helios.v1.ReleaseBreakerHoldResponse"> & {
+  /**
+   * The breaker; what other holders decided stands.
+   *
+   * @generated from field: helios.v1.Breaker breaker = 1;
+   */
+  breaker?: Breaker | undefined;
+};
+
+/**
+ * Describes the message helios.v1.ReleaseBreakerHoldResponse.
+ * Use `create(ReleaseBreakerHoldResponseSchema)` to create a new message.
+ */
+export const ReleaseBreakerHoldResponseSchema: GenMessage<ReleaseBreakerHoldResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 22);
+
+/**
+ * Request of SimulateBreaker.
+ *
+ * @generated from message helios.v1.SimulateBreakerRequest
+ */
+export type SimulateBreakerRequest = Message<"helios.v1.SimulateBreakerRequest"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The configuration to try; what is absent is as the breaker has it.
+   *
+   * @generated from field: helios.v1.BreakerConfig config = 2;
+   */
+  config?: BreakerConfig | undefined;
+
+  /**
+   * How far back, at most; from 1 s to 1 h. Absent: 1 h.
+   *
+   * @generated from field: google.protobuf.Duration span = 3;
+   */
+  span?: Duration | undefined;
+};
+
+/**
+ * Describes the message helios.v1.SimulateBreakerRequest.
+ * Use `create(SimulateBreakerRequestSchema)` to create a new message.
+ */
+export const SimulateBreakerRequestSchema: GenMessage<SimulateBreakerRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 23);
+
+/**
+ * Response of SimulateBreaker.
+ *
+ * @generated from message helios.v1.SimulateBreakerResponse
+ */
+export type SimulateBreakerResponse = Message<"helios.v1.SimulateBreakerResponse"> & {
+  /**
+   * From when on calls were looked at. Recordings are in memory: they begin with the service, and of a breaker with very
+   * mixed traffic they reach back less than an hour.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Until when: now, or sooner where there were more calls than a simulation looks at.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * The configuration that was tried, with every field set.
+   *
+   * @generated from field: helios.v1.BreakerConfig config = 3;
+   */
+  config?: BreakerConfig | undefined;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: helios.v1.BreakerCourse actual = 4;
+   */
+  actual?: BreakerCourse | undefined;
+
+  /**
+   * What would have been done by a breaker that was closed at first and that no human held.
+   *
+   * @generated from field: helios.v1.BreakerCourse simulated = 5;
+   */
+  simulated?: BreakerCourse | undefined;
+};
+
+/**
+ * Describes the message helios.v1.SimulateBreakerResponse.
+ * Use `create(SimulateBreakerResponseSchema)` to create a new message.
+ */
+export const SimulateBreakerResponseSchema: GenMessage<SimulateBreakerResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 24);
+
+/**
+ * What a breaker did with calls, or would have done.
+ *
+ * @generated from message helios.v1.BreakerCourse
+ */
+export type BreakerCourse = Message<"helios.v1.BreakerCourse"> & {
+  /**
+   * Its changes of state, in order; of many the first 1,000.
+   *
+   * @generated from field: repeated helios.v1.SimulatedTransition transitions = 1;
+   */
+  transitions: SimulatedTransition[];
+
+  /**
+   * How often it opened.
+   *
+   * @generated from field: int64 openings = 2;
+   */
+  openings: bigint;
+
+  /**
+   * How long it was open.
+   *
+   * @generated from field: google.protobuf.Duration open_duration = 3;
+   */
+  openDuration?: Duration | undefined;
+
+  /**
+   * Calls that wanted to go ahead.
+   *
+   * @generated from field: int64 calls = 4;
+   */
+  calls: bigint;
+
+  /**
+   * Those of them that it rejected.
+   *
+   * @generated from field: int64 rejected = 5;
+   */
+  rejected: bigint;
+
+  /**
+   * Those that it would have let through and that were rejected in truth, so that nobody knows how they would have gone.
+   *
+   * @generated from field: int64 unknown = 6;
+   */
+  unknown: bigint;
+};
+
+/**
+ * Describes the message helios.v1.BreakerCourse.
+ * Use `create(BreakerCourseSchema)` to create a new message.
+ */
+export const BreakerCourseSchema: GenMessage<BreakerCourse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 25);
+
+/**
+ * One change of state.
+ *
+ * @generated from message helios.v1.SimulatedTransition
+ */
+export type SimulatedTransition = Message<"helios.v1.SimulatedTransition"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * What happened, as in Cause.action: `Trip`, `HalfOpen`, `Reopen`, `Close` and so on.
+   *
+   * @generated from field: string action = 2;
+   */
+  action: string;
+
+  /**
+   * The state after it.
+   *
+   * @generated from field: helios.v1.BreakerState state = 3;
+   */
+  state: BreakerState;
+};
+
+/**
+ * Describes the message helios.v1.SimulatedTransition.
+ * Use `create(SimulatedTransitionSchema)` to create a new message.
+ */
+export const SimulatedTransitionSchema: GenMessage<SimulatedTransition> = /*@__PURE__*/
+  messageDesc(file_helios_v1_breaker_service, 26);
 
 /**
  * Request of ResetBreaker.
@@ -704,7 +1122,7 @@ export type ResetBreakerRequest = Message<"helios.v1.ResetBreakerRequest"> & {
  * Use `create(ResetBreakerRequestSchema)` to create a new message.
  */
 export const ResetBreakerRequestSchema: GenMessage<ResetBreakerRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 18);
+  messageDesc(file_helios_v1_breaker_service, 27);
 
 /**
  * Response of ResetBreaker.
@@ -725,7 +1143,7 @@ export type ResetBreakerResponse = Message<"helios.v1.ResetBreakerResponse"> & {
  * Use `create(ResetBreakerResponseSchema)` to create a new message.
  */
 export const ResetBreakerResponseSchema: GenMessage<ResetBreakerResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 19);
+  messageDesc(file_helios_v1_breaker_service, 28);
 
 /**
  * Request of ResetAllBreakers.
@@ -775,7 +1193,7 @@ export type ResetAllBreakersRequest = Message<"helios.v1.ResetAllBreakersRequest
  * Use `create(ResetAllBreakersRequestSchema)` to create a new message.
  */
 export const ResetAllBreakersRequestSchema: GenMessage<ResetAllBreakersRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 20);
+  messageDesc(file_helios_v1_breaker_service, 29);
 
 /**
  * Response of ResetAllBreakers.
@@ -796,7 +1214,7 @@ export type ResetAllBreakersResponse = Message<"helios.v1.ResetAllBreakersRespon
  * Use `create(ResetAllBreakersResponseSchema)` to create a new message.
  */
 export const ResetAllBreakersResponseSchema: GenMessage<ResetAllBreakersResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 21);
+  messageDesc(file_helios_v1_breaker_service, 30);
 
 /**
  * Request of WatchBreakers.
@@ -845,7 +1263,7 @@ export type WatchBreakersRequest = Message<"helios.v1.WatchBreakersRequest"> & {
  * Use `create(WatchBreakersRequestSchema)` to create a new message.
  */
 export const WatchBreakersRequestSchema: GenMessage<WatchBreakersRequest> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 22);
+  messageDesc(file_helios_v1_breaker_service, 31);
 
 /**
  * A frame of WatchBreakers.
@@ -918,7 +1336,7 @@ export type WatchBreakersResponse = Message<"helios.v1.WatchBreakersResponse"> &
  * Use `create(WatchBreakersResponseSchema)` to create a new message.
  */
 export const WatchBreakersResponseSchema: GenMessage<WatchBreakersResponse> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 23);
+  messageDesc(file_helios_v1_breaker_service, 32);
 
 /**
  * A chunk of a snapshot; all chunks are of one revision.
@@ -946,7 +1364,7 @@ export type BreakerSnapshot = Message<"helios.v1.BreakerSnapshot"> & {
  * Use `create(BreakerSnapshotSchema)` to create a new message.
  */
 export const BreakerSnapshotSchema: GenMessage<BreakerSnapshot> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 24);
+  messageDesc(file_helios_v1_breaker_service, 33);
 
 /**
  * Changes that were ready together.
@@ -967,7 +1385,7 @@ export type BreakerChanges = Message<"helios.v1.BreakerChanges"> & {
  * Use `create(BreakerChangesSchema)` to create a new message.
  */
 export const BreakerChangesSchema: GenMessage<BreakerChanges> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 25);
+  messageDesc(file_helios_v1_breaker_service, 34);
 
 /**
  * One change of one breaker.
@@ -1011,7 +1429,7 @@ export type BreakerChange = Message<"helios.v1.BreakerChange"> & {
  * Use `create(BreakerChangeSchema)` to create a new message.
  */
 export const BreakerChangeSchema: GenMessage<BreakerChange> = /*@__PURE__*/
-  messageDesc(file_helios_v1_breaker_service, 26);
+  messageDesc(file_helios_v1_breaker_service, 35);
 
 /**
  * How a call went.
@@ -1119,7 +1537,8 @@ export const BreakerService: GenService<{
   },
   /**
    * Asks whether a call may go ahead. Not an error when it may not. In the half-open state the permit is a lease on one
-   * of the few probes. BREAKER_NOT_FOUND.
+   * of the few probes; it ends with `probe_timeout`, and when the client that watched the breakers under its `client_id`
+   * does so no more. BREAKER_NOT_FOUND.
    *
    * @generated from rpc helios.v1.BreakerService.AcquirePermit
    */
@@ -1139,7 +1558,8 @@ export const BreakerService: GenService<{
     output: typeof ReportOutcomesResponseSchema;
   },
   /**
-   * Opens a breaker by hand: it stays open until it is reset. BREAKER_NOT_FOUND.
+   * Opens a breaker by hand, as SetBreakerOverride with FORCED_OPEN: it stays open until that is released or the breaker is
+   * reset. BREAKER_NOT_FOUND, ETAG_MISMATCH.
    *
    * @generated from rpc helios.v1.BreakerService.OpenBreaker
    */
@@ -1149,7 +1569,39 @@ export const BreakerService: GenService<{
     output: typeof OpenBreakerResponseSchema;
   },
   /**
-   * Closes a breaker by hand: counts 0, override released, epoch raised. BREAKER_NOT_FOUND.
+   * Decides for all calls, above the automatic state, which runs on beneath. No timer undoes it but its own `ttl`.
+   * BREAKER_NOT_FOUND, ETAG_MISMATCH.
+   *
+   * @generated from rpc helios.v1.BreakerService.SetBreakerOverride
+   */
+  setBreakerOverride: {
+    methodKind: "unary";
+    input: typeof SetBreakerOverrideRequestSchema;
+    output: typeof SetBreakerOverrideResponseSchema;
+  },
+  /**
+   * Takes one holder's decision back. Not an error where there is none of that id. BREAKER_NOT_FOUND, ETAG_MISMATCH.
+   *
+   * @generated from rpc helios.v1.BreakerService.ReleaseBreakerHold
+   */
+  releaseBreakerHold: {
+    methodKind: "unary";
+    input: typeof ReleaseBreakerHoldRequestSchema;
+    output: typeof ReleaseBreakerHoldResponseSchema;
+  },
+  /**
+   * Tells what a breaker of that configuration would have done with the outcomes recorded in the last hour, beside what
+   * was done. Changes nothing. BREAKER_NOT_FOUND.
+   *
+   * @generated from rpc helios.v1.BreakerService.SimulateBreaker
+   */
+  simulateBreaker: {
+    methodKind: "unary";
+    input: typeof SimulateBreakerRequestSchema;
+    output: typeof SimulateBreakerResponseSchema;
+  },
+  /**
+   * Closes a breaker by hand: counts 0, holds released, epoch raised. BREAKER_NOT_FOUND.
    *
    * @generated from rpc helios.v1.BreakerService.ResetBreaker
    */

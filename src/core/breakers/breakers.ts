@@ -5,15 +5,21 @@ import type { Log } from "../log.ts";
 import { checkName } from "../names.ts";
 import { Collection, type Delta, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import type { Hub } from "../watch/hub.ts";
+import type { Hub, HubObserver } from "../watch/hub.ts";
 import type { BreakerConfig, BreakerState, Outcome, Permit } from "./breaker.ts";
+import { checkHoldId, checkOverride, checkSpan } from "./checks.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { type BreakerCounts, Counters } from "./counts.ts";
 import { describeStored } from "./describe.ts";
 import { type BreakerHandle, createHandle, type HandleOptions } from "./handle.ts";
+import type { IsolatedClient } from "./isolation.ts";
 import { LiveBreaker } from "./live.ts";
-import type { BreakerOverride, BreakerRecord, TransitionRecord } from "./record.ts";
+import type { Tally } from "./policy/call.ts";
+import type { OverrideKind } from "./policy/holds.ts";
+import { Presence } from "./presence.ts";
+import type { BreakerHold, BreakerRecord, TransitionRecord } from "./record.ts";
 import { checkOutcome, checkReports, type OutcomeReport, ReportLog } from "./reports.ts";
+import type { Simulation } from "./simulate.ts";
 
 /** A breaker as stored. */
 export type BreakerResource = Resource<BreakerRecord>;
@@ -27,15 +33,45 @@ export interface Breaker {
   readonly state: BreakerState;
   /** What the automatic machine says, whatever the override. */
   readonly automaticState: BreakerState;
-  readonly override: BreakerOverride | undefined;
+  /** The hold that decides for calls, if there is one. */
+  readonly override: BreakerHold | undefined;
+  /** All that humans decided, oldest first. */
+  readonly holds: readonly BreakerHold[];
   readonly epoch: number;
   /** What changed the state last, and when; it may be about to be stored. */
   readonly transition: TransitionRecord;
-  readonly counts: BreakerCounts & { readonly consecutiveFailures: number; readonly consecutiveSuccesses: number };
+  readonly counts: BreakerCounts & {
+    readonly consecutiveFailures: number;
+    readonly consecutiveSuccesses: number;
+    /** What the rates are of, now; nothing where none is configured, and while it is not closed. */
+    readonly window: Tally;
+  };
   /** How long calls will be rejected yet; absent unless open, or where only a human can end it. */
   readonly retryAfterMs: number | undefined;
   /** Probes under way. */
   readonly probes: number;
+  /** How often it opened again since it was closed last. */
+  readonly reopenings: number;
+  /** Clients that are kept away from what the others find well; by id. */
+  readonly isolatedClients: readonly IsolatedClient[];
+}
+
+/** What a human decides of a breaker. */
+export interface OverrideRequest {
+  readonly kind: OverrideKind;
+  /** The holder's own name for it, at most 128 characters; the same again replaces it. Default `manual`. */
+  readonly holdId?: string | undefined;
+  /** How long it stands at most; from 1 ms to 365 d. Absent: until it is released. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** The answer to a client's report. */
+export interface ReportResult {
+  /** It had arrived before; nothing was counted now. */
+  readonly duplicate: boolean;
+  readonly unknownNames: readonly string[];
+  /** Which of the breakers that it tells of reject this client alone. */
+  readonly isolated: readonly (Omit<IsolatedClient, "clientId"> & { readonly name: string })[];
 }
 
 export interface BreakersDeps {
@@ -43,18 +79,23 @@ export interface BreakersDeps {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly newId: () => string;
+  /** From 0 up to 1. */
+  readonly random: () => number;
   readonly log: Log;
 }
 
 /**
  * The circuit breakers. What trips one trips it at once, in memory, for rejecting cannot wait for the disk; each
  * transition is then stored, which is how watchers and the next start learn of it. What a human asks for is stored first.
+ * A client that watched the breakers under its id and does so no more is gone: its probes count as failures.
  * Mutations can reject with BREAKER_NOT_FOUND, ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE. After `close`,
  * what asks for calls or changes fails with SERVER_DRAINING.
  */
 export interface Breakers {
   readonly hub: Hub<Delta<BreakerRecord>, BreakerResource>;
-  /** After the feed was started: goes on where the store stopped. */
+  /** To be told of the hub's watchers. */
+  readonly presence: HubObserver;
+  /** After the feed was started: goes on where the store stopped. BREAKER_STATE_INVALID. */
   start(): Promise<void>;
   /** One breaker however many ask at once. One that is there with another configuration is left as it is. */
   getOrCreate(
@@ -71,27 +112,39 @@ export interface Breakers {
   /** Changes the configuration; state and counts stay. */
   update(name: string, config: BreakerConfigFields, by?: By): Promise<Breaker>;
   delete(name: string, by?: By): Promise<{ readonly breaker: Breaker; readonly revision: number }>;
-  /** Opens it by hand: it stays open until it is reset. */
-  open(name: string, by?: By): Promise<Breaker>;
+  /** Opens it by hand, as `override` does with FORCED_OPEN. */
+  open(name: string, by?: By, options?: Omit<OverrideRequest, "kind">): Promise<Breaker>;
+  /**
+   * Decides for calls, above the automatic state, until it is released, its time is over or the breaker is reset. Of
+   * several holders the strongest decision holds: FORCED_OPEN, DISABLED, FORCED_CLOSED, METRICS_ONLY.
+   */
+  override(name: string, request: OverrideRequest, by?: By): Promise<Breaker>;
+  /** Takes one holder's decision back; nothing where there is none of that id. */
+  releaseHold(name: string, holdId?: string, by?: By): Promise<Breaker>;
   /** Closes it by hand: counts 0, override released, epoch raised. */
   reset(name: string, by?: By): Promise<Breaker>;
   /** Resets those whose name starts so, or only tells which; by name. `by.etag` plays no part. */
   resetAll(options?: { readonly namePrefix?: string; readonly dryRun?: boolean }, by?: By): Promise<readonly Breaker[]>;
   /** Asks whether a call may go ahead. BREAKER_NOT_FOUND. No I/O. */
   acquire(name: string, clientId?: string): Permit;
-  /** Tells how a call with that permit went; nothing where the breaker is gone. ARGUMENT_INVALID. No I/O. */
-  record(name: string, permit: Permit, outcome: Outcome): void;
+  /**
+   * Tells how a call with that permit went, and how long it took in ms; nothing where the breaker is gone.
+   * ARGUMENT_INVALID. No I/O.
+   */
+  record(name: string, permit: Permit, outcome: Outcome, durationMs?: number): void;
   /** Gives a permit back whose call never started: nothing is counted. No I/O. */
   release(name: string, permit: Permit): void;
   /**
    * Counts a client's report; one that arrived before is not counted again. `seq` counts the client's reports from 1.
    * What is of breakers that do not exist loses nothing of the rest. ARGUMENT_INVALID: nothing was counted. No I/O.
    */
-  report(
-    clientId: string,
-    seq: number,
-    reports: readonly OutcomeReport[],
-  ): { readonly duplicate: boolean; readonly unknownNames: readonly string[] };
+  report(clientId: string, seq: number, reports: readonly OutcomeReport[]): ReportResult;
+  /**
+   * What a breaker so configured would have done with the outcomes of the last `spanMs` (from 1 s to 1 h; default: all
+   * that is recorded), beside what it did. What `config` leaves out is as it is configured. Changes nothing.
+   * ARGUMENT_INVALID.
+   */
+  simulate(name: string, config?: BreakerConfigFields, spanMs?: number): Simulation;
   /** A breaker to call through, in this process; created at the first call where it is not there. */
   handle(name: string, options?: HandleOptions): BreakerHandle;
   /** Resolves when every transition so far is stored, or could not be. */
@@ -138,8 +191,19 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     return find(name);
   };
 
+  const override = async (
+    name: string,
+    request: OverrideRequest,
+    by: By | undefined,
+    action: string,
+  ): Promise<Breaker> => inService(name).hold(checkOverride(request), by, action);
+
   const breakers: Breakers = {
     hub: collection.hub,
+    presence: new Presence((clientId) => {
+      if (closed || collection.hub.ended) return;
+      for (const breaker of live.values()) breaker.lose(clientId);
+    }),
     async start() {
       for (const resource of collection.list()) take(resource);
     },
@@ -152,9 +216,11 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       while (!live.has(name) && !closed && !feed.closed) {
         await collection.change(name, cause, (current) => {
           created = current === undefined;
-          return created
-            ? { config, state: "CLOSED", epoch: 1, transition: { ...cause, time: clock.now() } }
-            : undefined;
+          if (!created) return undefined;
+          const { warmUpMs } = config;
+          const time = clock.now();
+          const warmth = warmUpMs === 0 ? {} : { warmUntil: time + warmUpMs };
+          return { config, state: "CLOSED", epoch: 1, ...warmth, transition: { ...cause, time } };
         });
       }
       const breaker = inService(name).now();
@@ -173,8 +239,10 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       if (resource === undefined || known.deletedAt === undefined) throw notFound(name);
       return { breaker: { ...breaker, resource }, revision: known.deletedAt };
     },
-    async open(name, by) {
-      return inService(name).forceOpen(by);
+    open: (name, by, options) => override(name, { ...options, kind: "FORCED_OPEN" }, by, "OpenBreaker"),
+    override: (name, request, by) => override(name, request, by, "SetBreakerOverride"),
+    async releaseHold(name, holdId, by) {
+      return inService(name).releaseHold(checkHoldId(holdId), by);
     },
     async reset(name, by) {
       return inService(name).reset(by);
@@ -195,9 +263,9 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       return (await Promise.all(resets)).filter((breaker) => breaker !== undefined);
     },
     acquire: (name, clientId = "") => inService(name).acquire(clientId),
-    record(name, permit, outcome) {
+    record(name, permit, outcome, durationMs = 0) {
       checkOutcome(outcome);
-      if (permit.allowed) live.get(name)?.outcome(permit.epoch, permit.leaseId, outcome);
+      if (permit.allowed) live.get(name)?.settle(permit.epoch, permit.leaseId, outcome, durationMs);
     },
     release(name, permit) {
       if (permit.allowed) live.get(name)?.release(permit.epoch, permit.leaseId);
@@ -205,15 +273,19 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     report(clientId, seq, all) {
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
       checkReports(clientId, seq, all);
-      if (!reports.isNew(clientId, seq)) return { duplicate: true, unknownNames: [] };
-      const unknown = new Set<string>();
-      for (const { name, epoch, leaseId, runs } of all) {
-        const breaker = live.get(name);
-        if (breaker === undefined) unknown.add(name);
-        else for (const { outcome, count } of runs) breaker.outcome(epoch, leaseId, outcome, count);
-      }
-      return { duplicate: false, unknownNames: [...unknown] };
+      const duplicate = !reports.isNew(clientId, seq);
+      const names = new Set(all.map(({ name }) => name));
+      if (!duplicate) for (const one of all) live.get(one.name)?.report(one, clientId);
+      return {
+        duplicate,
+        unknownNames: [...names].filter((name) => !live.has(name)),
+        isolated: [...names].flatMap((name) => {
+          const isolation = live.get(name)?.isolationOf(clientId);
+          return isolation === undefined ? [] : [{ ...isolation, name }];
+        }),
+      };
     },
+    simulate: (name, fields, spanMs) => find(name).simulate(fields, checkSpan(spanMs)),
     handle: (name, options) => createHandle(breakers, clock, name, options),
     async stored() {
       await Promise.all([...live.values()].map((breaker) => breaker.stored()));

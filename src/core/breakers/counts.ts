@@ -6,6 +6,8 @@ export interface BreakerCounts {
   /** With probes that never reported. */
   readonly failures: number;
   readonly ignored: number;
+  /** Calls that were slow, successes and failures; those that were late apart. */
+  readonly slow: number;
   readonly rejected: number;
   readonly lateSuccesses: number;
   readonly lateFailures: number;
@@ -20,8 +22,9 @@ export class Counters {
   }
 
   /** So many calls went so; `late` of them changed nothing. */
-  outcome(outcome: Outcome, times: number, late: number): void {
+  outcome(outcome: Outcome, slow: boolean, times: number, late: number): void {
     const counts = this.#counts;
+    if (slow && outcome !== "IGNORED") counts.slow += times - late;
     if (outcome === "IGNORED") {
       counts.ignored += times;
     } else if (outcome === "SUCCESS") {
@@ -43,5 +46,5 @@ export class Counters {
 }
 
 function zero(): { -readonly [Key in keyof BreakerCounts]: number } {
-  return { successes: 0, failures: 0, ignored: 0, rejected: 0, lateSuccesses: 0, lateFailures: 0 };
+  return { successes: 0, failures: 0, ignored: 0, slow: 0, rejected: 0, lateSuccesses: 0, lateFailures: 0 };
 }

@@ -1,54 +1,58 @@
 import { effectiveState, type Machine } from "./breaker.ts";
 import type { Breaker, BreakerResource } from "./breakers.ts";
 import type { BreakerCounts } from "./counts.ts";
-import type { TransitionRecord } from "./record.ts";
+import type { IsolatedClient } from "./isolation.ts";
+import { decisive } from "./policy/holds.ts";
+import { tallyOf } from "./policy/trip.ts";
+import { type BothTimes, type TransitionRecord, toMachine, toStoredHold } from "./record.ts";
 
-/** A breaker as it is at a monotonic time: its machine leads, what is stored follows. */
-export function describe(resource: BreakerResource, { machine, transition, counts, monotonic }: Present): Breaker {
-  const { automatic, epoch, forcedOpen } = machine;
-  const { config, override } = resource.record;
-  const waits = automatic.state === "OPEN" && !forcedOpen;
+interface Present {
+  readonly machine: Machine;
+  readonly transition: TransitionRecord;
+  readonly counts: BreakerCounts;
+  readonly isolatedClients: readonly IsolatedClient[];
+  readonly now: BothTimes;
+}
+
+/** A breaker as it is: its machine leads, what is stored follows. */
+export function describe(resource: BreakerResource, present: Present): Breaker {
+  const { machine, transition, counts, isolatedClients, now } = present;
+  const { automatic, epoch } = machine;
+  const holds = machine.holds.map((hold) => toStoredHold(hold, now));
+  const override = decisive(holds);
+  const waits = automatic.state === "OPEN" && override === undefined;
+  const window = automatic.state === "CLOSED" ? tallyOf(automatic, now.monotonic) : { calls: 0, failures: 0, slow: 0 };
   return {
     resource,
     name: resource.name,
-    config,
+    config: resource.record.config,
     state: effectiveState(machine),
     automaticState: automatic.state,
     override,
+    holds,
     epoch,
     transition,
     counts: {
       ...counts,
       consecutiveFailures: automatic.state === "CLOSED" ? automatic.failures : 0,
       consecutiveSuccesses: automatic.state === "HALF_OPEN" ? automatic.successes : 0,
+      window,
     },
-    retryAfterMs: waits ? Math.max(0, automatic.until - monotonic) : undefined,
+    retryAfterMs: waits ? Math.max(0, automatic.until - now.monotonic) : undefined,
     probes: automatic.state === "HALF_OPEN" ? automatic.leases.length : 0,
+    reopenings: automatic.state === "CLOSED" ? 0 : automatic.reopenings,
+    isolatedClients,
   };
-}
-
-interface Present {
-  readonly machine: Machine;
-  readonly transition: TransitionRecord;
-  readonly counts: BreakerCounts;
-  readonly monotonic: number;
 }
 
 /** A breaker as it was when that was stored, but for its counts. */
 export function describeStored(resource: BreakerResource, counts: BreakerCounts): Breaker {
-  const { config, state, epoch, openUntil = 0, override, transition } = resource.record;
-  const waits = state === "OPEN" && override === undefined;
-  return {
-    resource,
-    name: resource.name,
-    config,
-    state: override === undefined ? state : "OPEN",
-    automaticState: state,
-    override,
-    epoch,
-    transition,
-    counts: { ...counts, consecutiveFailures: 0, consecutiveSuccesses: 0 },
-    retryAfterMs: waits ? Math.max(0, openUntil - resource.updateTime) : undefined,
-    probes: 0,
-  };
+  const { record, updateTime } = resource;
+  const now = { wall: updateTime, monotonic: 0 };
+  const machine = toMachine(record, now);
+  const described = describe(resource, { machine, transition: record.transition, counts, isolatedClients: [], now });
+  if (record.state !== "HALF_OPEN") return described;
+  // What goes on from it would be OPEN and due; what was stored is not.
+  const state = described.override === undefined ? record.state : described.state;
+  return { ...described, state, automaticState: record.state, retryAfterMs: undefined };
 }

@@ -18,10 +18,12 @@ export interface HandleOptions {
 export interface BreakerCallOptions<T> {
   readonly fallback?: Fallback<T>;
   /**
-   * Whether a call that threw this failed; default: yes. What did not fail is thrown on and counts as ignored. A call
-   * that took too long failed, whatever this says.
+   * Whether a call that threw this failed; default: yes. What did not fail is thrown on. A call that took too long
+   * failed, whatever this says.
    */
   readonly isFailure?: (error: unknown) => boolean;
+  /** What a call counts as that threw what `isFailure` says is none; default: IGNORED. */
+  readonly notFailureAs?: "IGNORED" | "SUCCESS";
   /** Aborting it rejects the call with its reason and counts as ignored; there is no fallback then. */
   readonly signal?: AbortSignal;
   /** A call that takes longer failed, once, whatever becomes of it. Above 0; default: none. */
@@ -66,7 +68,8 @@ export function createHandle(
   };
 
   return {
-    async call(fn, { fallback = ownFallback as Fallback<never> | undefined, isFailure, signal, timeoutMs } = {}) {
+    async call(fn, options = {}) {
+      const { fallback = ownFallback as Fallback<never> | undefined, isFailure, signal, timeoutMs } = options;
       checkTimeout(timeoutMs);
       signal?.throwIfAborted();
       const permit = await acquire();
@@ -79,6 +82,8 @@ export function createHandle(
         breakers.release(name, permit);
         throw signal.reason;
       }
+      const start = clock.monotonic();
+      const settle = (outcome: Outcome): void => breakers.record(name, permit, outcome, clock.monotonic() - start);
       let timedOut = false;
       let answer: Awaited<ReturnType<typeof fn>>;
       try {
@@ -89,19 +94,22 @@ export function createHandle(
         // Should `isFailure` itself throw, the call failed.
         let outcome: Outcome = "FAILURE";
         try {
-          if (!timedOut && (signal?.aborted || isFailure?.(error) === false)) outcome = "IGNORED";
+          if (timedOut) outcome = "FAILURE";
+          else if (signal?.aborted) outcome = "IGNORED";
+          else if (isFailure?.(error) === false) outcome = options.notFailureAs ?? "IGNORED";
         } finally {
-          breakers.record(name, permit, outcome);
+          settle(outcome);
         }
-        if (outcome === "IGNORED" || fallback === undefined) throw error;
+        if (outcome !== "FAILURE" || fallback === undefined) throw error;
         return fallback(error);
       }
-      breakers.record(name, permit, "SUCCESS");
+      settle("SUCCESS");
       return answer;
     },
     async tryAcquire() {
       const permit = await acquire();
       if (!permit.allowed) return null;
+      const start = clock.monotonic();
       let settled = false;
       const once = (settle: () => void): void => {
         if (settled) return;
@@ -109,7 +117,7 @@ export function createHandle(
         settle();
       };
       return {
-        settle: (outcome) => once(() => breakers.record(name, permit, outcome)),
+        settle: (outcome) => once(() => breakers.record(name, permit, outcome, clock.monotonic() - start)),
         release: () => once(() => breakers.release(name, permit)),
       };
     },

@@ -5,11 +5,15 @@ import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
 import {
+  type BreakerConfig,
   type Event,
+  effectiveState,
   leavesAsIs,
   type Machine,
+  type Moment,
   nextTick,
   type Outcome,
+  overrideOf,
   type Permit,
   passesAll,
   type Step,
@@ -19,19 +23,45 @@ import type { Breaker, BreakerResource } from "./breakers.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { Counters } from "./counts.ts";
 import { describe, describeStored } from "./describe.ts";
-import { type BreakerRecord, type Moment, type TransitionRecord, toMachine, toRecord } from "./record.ts";
+import { type IsolatedClient, Isolation } from "./isolation.ts";
+import { type Hold, withHold, withoutHold } from "./policy/holds.ts";
+import {
+  type BothTimes,
+  type BreakerRecord,
+  readRecord,
+  type TransitionRecord,
+  toMachine,
+  toRecord,
+} from "./record.ts";
+import { clientNumber, Recording } from "./recording.ts";
+import type { OutcomeReport } from "./reports.ts";
+import { compare, type Simulation } from "./simulate.ts";
 
 interface LiveDeps {
   readonly clock: Clock;
   readonly newId: () => string;
+  readonly random: () => number;
   readonly log: Log;
 }
 
 /** How long after a transition that could not be stored the next try is, where no other transition comes first. */
 const RETRY_MS = 1000;
+const MAX_HOLDS = 100;
 
 const RESETS: ReadonlySet<string> = new Set(["ResetBreaker", "ResetAllBreakers"]);
-const WARNINGS: ReadonlySet<string> = new Set(["Trip", "Reopen", "LeaseExpired", "OpenBreaker"]);
+const HOLD_CHANGES: ReadonlySet<string> = new Set(["OpenBreaker", "SetBreakerOverride", "ReleaseBreakerHold"]);
+const WARNINGS: ReadonlySet<string> = new Set([
+  "Trip",
+  "WouldTrip",
+  "Reopen",
+  "LeaseExpired",
+  "ClientLost",
+  "OpenBreaker",
+  "SetBreakerOverride",
+]);
+
+type OutcomeEvent = Extract<Event, { type: "outcome" }>;
+type Asked = Extract<Event, { type: "hold" | "reset" }>;
 
 /** One breaker at work: its machine, its counts, its timer, and its writes, one after the other. */
 export class LiveBreaker {
@@ -39,6 +69,8 @@ export class LiveBreaker {
   readonly #collection: Collection<BreakerRecord>;
   readonly #deps: LiveDeps;
   readonly #counters = new Counters();
+  readonly #isolation = new Isolation();
+  readonly #recording: Recording;
   #resource: BreakerResource;
   #machine: Machine;
   /** What moved the machine last, stored or not yet. */
@@ -59,9 +91,11 @@ export class LiveBreaker {
     this.#name = resource.name;
     this.#collection = collection;
     this.#deps = deps;
-    this.#resource = resource;
+    this.#resource = complete(resource);
     this.#transition = resource.record.transition;
-    this.#machine = toMachine(resource.record, this.#moment());
+    this.#machine = toMachine(this.#resource.record, this.#times());
+    this.#recording = new Recording(deps.clock.monotonic());
+    this.#recording.transition(deps.clock.monotonic(), this.#transition.action, effectiveState(this.#machine));
   }
 
   /** After a restart: what is due happens now. */
@@ -87,7 +121,8 @@ export class LiveBreaker {
       machine: this.#machine,
       transition: this.#transition,
       counts: this.#counters.counts,
-      monotonic: this.#deps.clock.monotonic(),
+      isolatedClients: this.#isolation.isEmpty ? [] : this.#isolation.list(this.#config, this.#moment()),
+      now: this.#times(),
     });
   }
 
@@ -98,38 +133,74 @@ export class LiveBreaker {
     return epoch === present.epoch ? { ...present, resource, config } : describeStored(resource, this.#counters.counts);
   }
 
+  /** What it would have done in the last `spanMs` with `fields` set, and what it did. */
+  simulate(fields: BreakerConfigFields | undefined, spanMs: number): Simulation {
+    const to = this.#deps.clock.monotonic();
+    const from = Math.max(to - spanMs, this.#recording.since(to));
+    const config = completeConfig(fields, this.#config);
+    return compare(this.#recording, config, { from, to }, this.#deps.clock.now() - to);
+  }
+
   acquire(clientId: string): Permit {
+    const alone = this.#acquireAlone(clientId);
+    if (alone !== undefined) return alone;
     if (this.#pass !== undefined) return this.#pass;
     if (passesAll(this.#machine)) {
-      this.#pass = Object.freeze({ allowed: true, epoch: this.#machine.epoch });
+      const { epoch } = this.#machine;
+      const override = overrideOf(this.#machine);
+      this.#pass = Object.freeze({ allowed: true, epoch, ...(override === undefined ? {} : { override }) });
       return this.#pass;
     }
     this.#spareId ??= this.#deps.newId();
     const { permit } = this.#apply({ type: "acquire", leaseId: this.#spareId, clientId });
     if (permit === undefined) throw new Error("the machine answers every acquire");
-    if (!permit.allowed) this.#counters.rejection();
-    else this.#spareId = undefined;
+    if (!permit.allowed) this.#rejected(clientId);
+    else if (permit.leaseId !== undefined) this.#spareId = undefined;
     return permit;
   }
 
-  outcome(epoch: number, leaseId: string | undefined, outcome: Outcome, times = 1): void {
-    const known = leavesAsIs(this.#machine, epoch, outcome);
-    const late = known ? 0 : (this.#apply({ type: "outcome", epoch, leaseId, outcome, times }).late ?? 0);
-    this.#counters.outcome(outcome, times, late);
+  /** How a call of this process went, and how long it took. */
+  settle(epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
+    const slow = durationMs > this.#config.slowCallDurationMs;
+    this.#count({ type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 }, 0);
+  }
+
+  /** How calls of a client went. */
+  report({ epoch, leaseId, runs }: OutcomeReport, clientId: string): void {
+    const client = clientNumber(clientId);
+    for (const { outcome, slow = false, count: times } of runs) {
+      this.#count({ type: "outcome", epoch, leaseId, outcome, slow, clientId, times }, client);
+    }
+  }
+
+  /** For how long the client will be rejected though others are not; undefined: it is not isolated. */
+  isolationOf(clientId: string): IsolatedClient | undefined {
+    if (this.#isolation.isEmpty || overrideOf(this.#machine) !== undefined) return undefined;
+    return this.#isolation.find(clientId, this.#config, this.#moment());
   }
 
   release(epoch: number, leaseId: string | undefined): void {
     this.#apply({ type: "release", epoch, leaseId });
   }
 
+  /** The client is gone: its probes count as failures. */
+  lose(clientId: string): void {
+    this.#apply({ type: "lost", clientId });
+    const lost = this.#isolation.lose(clientId);
+    if (lost > 0) this.#counters.outcome("FAILURE", false, lost, 0);
+  }
+
   /** The feed tells of a change: what the machine did itself it knows, what was asked for it does now. */
   follow(resource: BreakerResource, { action }: Cause): void {
-    this.#resource = resource;
+    this.#resource = complete(resource);
+    if (this.#config.minReporters === 1) this.#isolation.clear();
     if (this.#storing) return;
-    if (action === "OpenBreaker") this.#obey({ type: "forceOpen" });
+    if (HOLD_CHANGES.has(action))
+      this.#obey({ type: "hold", holds: toMachine(this.#resource.record, this.#times()).holds });
     if (!RESETS.has(action)) return;
     this.#obey({ type: "reset" });
     this.#counters.reset();
+    this.#isolation.clear();
   }
 
   configure(fields: BreakerConfigFields, by: By | undefined): Promise<Breaker> {
@@ -140,20 +211,36 @@ export class LiveBreaker {
         cause,
         (current) => {
           const { record } = this.#present(current);
-          const config = completeConfig(fields, record.config);
-          return sameConfig(config, record.config) ? undefined : { ...record, config };
+          const config = completeConfig(fields, this.#config);
+          return sameConfig(config, this.#config) ? undefined : { ...record, config };
         },
         by?.etag,
       ),
     );
   }
 
-  forceOpen(by: By | undefined): Promise<Breaker> {
-    return this.#afterWrites(() => this.#ask("forceOpen", "OpenBreaker", by));
+  /** Sets a hold, from now for `ttlMs` if it is given. */
+  hold({ ttlMs, ...hold }: Pick<Hold, "id" | "kind" | "ttlMs">, by: By | undefined, action: string): Promise<Breaker> {
+    const who = causeOf(action, by);
+    const decide = (machine: Machine, { monotonic, wall }: BothTimes): Asked => {
+      const expiry = ttlMs === undefined ? {} : { ttlMs, until: monotonic + ttlMs };
+      const holds = withHold(machine.holds, { ...hold, ...who, time: wall, ...expiry });
+      if (holds.length > MAX_HOLDS) {
+        const problem = `${hold.id} would be one more than the ${MAX_HOLDS} holds that a breaker may have`;
+        throw HeliosError.of("ARGUMENT_INVALID", { field: "hold_id", problem });
+      }
+      return { type: "hold", holds };
+    };
+    return this.#afterWrites(() => this.#ask(decide, action, by));
+  }
+
+  releaseHold(id: string, by: By | undefined): Promise<Breaker> {
+    const decide = ({ holds }: Machine): Asked => ({ type: "hold", holds: withoutHold(holds, id) });
+    return this.#afterWrites(() => this.#ask(decide, "ReleaseBreakerHold", by));
   }
 
   reset(by: By | undefined, action: "ResetBreaker" | "ResetAllBreakers" = "ResetBreaker"): Promise<Breaker> {
-    return this.#afterWrites(() => this.#ask("reset", action, by));
+    return this.#afterWrites(() => this.#ask(() => ({ type: "reset" }), action, by));
   }
 
   /** The feed tells that it was deleted. */
@@ -167,18 +254,65 @@ export class LiveBreaker {
     return this.#deletedAt;
   }
 
+  get #config(): BreakerConfig {
+    return this.#resource.record.config;
+  }
+
+  /** The answer to a client that is isolated; undefined: what holds for all holds for it. */
+  #acquireAlone(clientId: string): Permit | undefined {
+    if (this.#isolation.isEmpty || overrideOf(this.#machine) !== undefined) return undefined;
+    this.#spareId ??= this.#deps.newId();
+    const permit = this.#isolation.acquire(clientId, this.#spareId, this.#config, this.#moment());
+    if (permit === undefined) return undefined;
+    if (permit.allowed) this.#spareId = undefined;
+    else this.#rejected(clientId);
+    return { ...permit, epoch: this.#machine.epoch };
+  }
+
+  #rejected(clientId: string): void {
+    this.#counters.rejection();
+    this.#recording.add(this.#deps.clock.monotonic(), "REJECTED", false, clientNumber(clientId), 1);
+  }
+
+  #count(event: OutcomeEvent, client: number): void {
+    const now = this.#deps.clock.monotonic();
+    const { epoch, outcome, slow, times } = event;
+    const machine = this.#machine;
+    if (machine.holds.length > 0 && overrideOf(machine) === "DISABLED") return;
+    this.#recording.add(now, outcome, slow, client, times);
+    const known = leavesAsIs(machine, epoch, outcome, this.#config) && this.#config.minReporters === 1;
+    this.#counters.outcome(outcome, slow, times, known ? 0 : this.#late(event, now));
+  }
+
+  /** Lets the outcomes have their effect; how many of them are late. */
+  #late(event: OutcomeEvent, now: number): number {
+    const config = this.#config;
+    const moment = { now, random: this.#deps.random };
+    const mayIsolate = config.minReporters > 1 && overrideOf(this.#machine) === undefined;
+    if (mayIsolate && event.epoch === this.#machine.epoch) {
+      const alone = this.#isolation.outcome(event, config, moment);
+      if (alone !== undefined) return alone;
+    }
+    const { transitions, late = 0 } = this.#apply(event, now);
+    const counts = transitions.length === 0 && late === 0 && this.#machine.automatic.state === "CLOSED";
+    if (!mayIsolate || !counts) return late;
+    const verdict = this.#isolation.observe(event, this.#machine.warmUntil, config, moment);
+    if (verdict === undefined) return 0;
+    this.#deps.log("breakers", "warn", "client isolated", { name: this.#name, client_id: event.clientId });
+    this.#apply(verdict, now);
+    return 0;
+  }
+
   /** Stores what a human asked for; the machine follows when the feed tells of it. */
-  #ask(type: "forceOpen" | "reset", action: string, by: By | undefined): Promise<unknown> {
+  #ask(ask: (machine: Machine, now: BothTimes) => Asked, action: string, by: By | undefined): Promise<unknown> {
     const cause = causeOf(action, by);
     const decide = (current: BreakerResource | undefined): BreakerRecord | undefined => {
-      const { record } = this.#present(current);
-      if (type === "forceOpen" && record.override !== undefined) return undefined;
-      const now = this.#moment();
-      const { machine } = step(this.#machine, { type }, record.config, now.monotonic);
-      const { action: _, ...who } = cause;
-      const override = { kind: "FORCED_OPEN", ...who, time: now.wall } as const;
-      const transition = { ...cause, time: now.wall };
-      return toRecord(machine, record.config, transition, type === "reset" ? undefined : override, now);
+      this.#present(current);
+      const now = this.#times();
+      const event = ask(this.#machine, now);
+      if (event.type === "hold" && event.holds === this.#machine.holds) return undefined;
+      const { machine } = step(this.#machine, event, this.#config, this.#moment());
+      return toRecord(machine, this.#config, { ...cause, time: now.wall }, now);
     };
     return this.#collection.change(this.#name, cause, decide, by?.etag);
   }
@@ -196,9 +330,9 @@ export class LiveBreaker {
     throw HeliosError.of("BREAKER_NOT_FOUND", { name: this.#name });
   }
 
-  #obey(event: Extract<Event, { type: "forceOpen" | "reset" }>): void {
-    const { config, epoch, transition } = this.#resource.record;
-    const { machine } = step(this.#machine, event, config, this.#deps.clock.monotonic());
+  #obey(event: Asked): void {
+    const { epoch, transition } = this.#resource.record;
+    const { machine } = step(this.#machine, event, this.#config, this.#moment());
     const obeyed = { ...machine, epoch: Math.max(machine.epoch, epoch) };
     this.#move(obeyed, transition);
     this.#schedule();
@@ -206,28 +340,39 @@ export class LiveBreaker {
     if (obeyed.epoch > epoch) this.#store(obeyed, transition);
   }
 
-  #apply(event: Event): Step {
+  #apply(event: Event, now = this.#deps.clock.monotonic()): Step {
     const before = this.#machine;
-    const result = step(before, event, this.#resource.record.config, this.#deps.clock.monotonic());
+    const result = step(before, event, this.#config, { now, random: this.#deps.random });
     if (result.machine === before) return result;
     for (const { action, machine } of result.transitions) {
-      const transition = { action, time: this.#deps.clock.now() };
+      const transition = { action, ...this.#whoseExpiry(machine), time: this.#deps.clock.now() };
       this.#move(machine, transition);
       this.#store(machine, transition);
     }
     this.#machine = result.machine;
-    if (result.expired !== undefined) this.#counters.outcome("FAILURE", result.expired, 0);
+    if (result.expired !== undefined) this.#counters.outcome("FAILURE", false, result.expired, 0);
+    if (result.machine.automatic.state === "CLOSED" && before.automatic.state === "CLOSED") return result;
     if (nextTick(before) !== nextTick(result.machine)) this.#schedule();
     return result;
+  }
+
+  /** Who set the expiry by which a hold ends. */
+  #whoseExpiry({ holds }: Machine): { actor?: string; reason?: string } {
+    const gone = this.#machine.holds.find(({ id }) => !holds.some((hold) => hold.id === id));
+    const { actor, reason } = gone ?? {};
+    return { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) };
   }
 
   #move(machine: Machine, transition: TransitionRecord): void {
     this.#machine = machine;
     this.#transition = transition;
     this.#pass = undefined;
+    const { state } = machine.automatic;
+    // Whoever was isolated is now among those that the shared machine judges.
+    if (state !== "CLOSED") this.#isolation.clear();
+    this.#recording.transition(this.#deps.clock.monotonic(), transition.action, effectiveState(machine));
     const { time: _, ...cause } = transition;
     const level = WARNINGS.has(transition.action) ? "warn" : "info";
-    const { state } = machine.automatic;
     this.#deps.log("breakers", level, "breaker changed", { name: this.#name, ...cause, state, epoch: machine.epoch });
   }
 
@@ -245,16 +390,19 @@ export class LiveBreaker {
   /** Never rejects. What could not be stored is tried again, or made good by the next transition that can be. */
   #store(machine: Machine, transition: TransitionRecord): void {
     if (this.#stopped) return;
-    const now = this.#moment();
+    const now = this.#times();
     const { time: _, ...cause } = transition;
     const write = async (): Promise<void> => {
       this.#storing = true;
       try {
-        await this.#collection.change(this.#name, cause, (current) =>
-          current === undefined || this.#deletedAt !== undefined || current.record.epoch >= machine.epoch
-            ? undefined
-            : toRecord(machine, current.record.config, transition, current.record.override, now),
-        );
+        await this.#collection.change(this.#name, cause, (current) => {
+          if (current === undefined || this.#deletedAt !== undefined || current.record.epoch >= machine.epoch)
+            return undefined;
+          const { holds: kept = [], ...record } = toRecord(machine, this.#config, transition, now);
+          // What humans decide is theirs to store, and may have been stored meanwhile; only an expiry ends it here.
+          const holds = transition.action === "HoldExpired" ? kept : (current.record.holds ?? []);
+          return holds.length === 0 ? record : { ...record, holds };
+        });
       } catch (error) {
         this.#notStored(machine, transition, error);
       } finally {
@@ -274,6 +422,15 @@ export class LiveBreaker {
   }
 
   #moment(): Moment {
+    return { now: this.#deps.clock.monotonic(), random: this.#deps.random };
+  }
+
+  #times(): BothTimes {
     return { monotonic: this.#deps.clock.monotonic(), wall: this.#deps.clock.now() };
   }
+}
+
+/** A resource whose record has what later versions added. */
+function complete(resource: BreakerResource): BreakerResource {
+  return { ...resource, record: readRecord(resource.name, resource.record) };
 }

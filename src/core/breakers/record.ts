@@ -1,5 +1,8 @@
-import type { Automatic, BreakerConfig, Machine } from "./breaker.ts";
-import { CLOSED } from "./breaker.ts";
+import { HeliosError, isReason } from "../errors.ts";
+import { type Automatic, type BreakerConfig, type BreakerState, CLOSED, type Machine, shownState } from "./breaker.ts";
+import { type BreakerConfigFields, completeConfig } from "./config.ts";
+import { decisive, type Hold, type OverrideKind } from "./policy/holds.ts";
+import { longestOpenMs } from "./policy/reopen.ts";
 
 /** All that is stored of a breaker: transitions are, counts are not. */
 export interface BreakerRecord {
@@ -8,8 +11,12 @@ export interface BreakerRecord {
   readonly epoch: number;
   /** Wall time in ms at which it lets probes through; while OPEN. */
   readonly openUntil?: number;
-  /** A human's decision. */
-  readonly override?: BreakerOverride;
+  /** How often it opened again since it was closed last; where it did. */
+  readonly reopenings?: number;
+  /** Wall time in ms before which it does not trip; where it has a warm-up. */
+  readonly warmUntil?: number;
+  /** Humans' decisions, where there are any. */
+  readonly holds?: readonly BreakerHold[];
   /** What changed the state last. */
   readonly transition: TransitionRecord;
 }
@@ -22,46 +29,130 @@ export interface TransitionRecord {
   readonly time: number;
 }
 
-export interface BreakerOverride {
-  readonly kind: "FORCED_OPEN";
+/** A human's decision. */
+export interface BreakerHold {
+  readonly id: string;
+  readonly kind: OverrideKind;
+  readonly action: string;
   readonly actor?: string;
   readonly reason?: string;
   /** Wall time in ms. */
   readonly time: number;
+  /** How long after that it was meant to stand; absent: until it is released. */
+  readonly ttlMs?: number;
+  /** When that ends: wall time in ms. */
+  readonly expireTime?: number;
 }
 
 /** Both times at once: the monotonic one decides, the wall one is stored and shown. */
-export interface Moment {
+export interface BothTimes {
   readonly monotonic: number;
   readonly wall: number;
 }
 
 /** What is stored of a machine. */
 export function toRecord(
-  { automatic, epoch }: Machine,
+  { automatic, epoch, holds, warmUntil }: Machine,
   config: BreakerConfig,
   transition: TransitionRecord,
-  override: BreakerOverride | undefined,
-  now: Moment,
+  { wall, monotonic }: BothTimes,
 ): BreakerRecord {
+  const reopenings = automatic.state === "CLOSED" ? 0 : automatic.reopenings;
   return {
     config,
     state: automatic.state,
     epoch,
-    ...(automatic.state === "OPEN" ? { openUntil: now.wall + automatic.until - now.monotonic } : {}),
-    ...(override === undefined ? {} : { override }),
+    ...(automatic.state === "OPEN" ? { openUntil: wall + automatic.until - monotonic } : {}),
+    ...(reopenings === 0 ? {} : { reopenings }),
+    ...(warmUntil === undefined || warmUntil <= monotonic ? {} : { warmUntil: wall + warmUntil - monotonic }),
+    ...(holds.length === 0 ? {} : { holds: holds.map((hold) => toStoredHold(hold, { wall, monotonic })) }),
     transition,
   };
 }
 
-/**
- * The machine that goes on where the record stopped. OPEN keeps what is left of its timeout, never more than all of it,
- * so that a clock that was stepped meanwhile cannot hold it; HALF_OPEN has lost its probes, so it is OPEN and due.
- */
-export function toMachine(record: BreakerRecord, now: Moment): Machine {
-  const { config, state, epoch, openUntil = 0 } = record;
-  const forcedOpen = record.override !== undefined;
-  if (state === "CLOSED") return { ...CLOSED, epoch, forcedOpen };
-  const left = state === "OPEN" ? Math.min(Math.max(0, openUntil - now.wall), config.timeoutMs) : 0;
-  return { epoch, automatic: { state: "OPEN", until: now.monotonic + left }, forcedOpen };
+export function toStoredHold({ until, ...hold }: Hold, { wall, monotonic }: BothTimes): BreakerHold {
+  return until === undefined ? hold : { ...hold, expireTime: wall + until - monotonic };
 }
+
+/**
+ * The machine that goes on where the record stopped. What was to end at a time keeps what is left, never more than all of
+ * it, so that a clock that was stepped meanwhile cannot hold it. HALF_OPEN has lost its probes, so it is OPEN and due.
+ */
+export function toMachine(record: BreakerRecord, { wall, monotonic }: BothTimes): Machine {
+  const { config, state, epoch, openUntil = 0, reopenings = 0, warmUntil, holds = [] } = record;
+  const at = (end: number, longest: number): number => monotonic + Math.min(Math.max(0, end - wall), longest);
+  const rest = {
+    epoch,
+    holds: holds.map(({ expireTime, ...hold }) =>
+      expireTime === undefined ? hold : { ...hold, until: at(expireTime, hold.ttlMs ?? 0) },
+    ),
+    ...(warmUntil === undefined ? {} : { warmUntil: at(warmUntil, config.warmUpMs) }),
+  };
+  if (state === "CLOSED") return { ...CLOSED, ...rest };
+  const until = state === "OPEN" ? at(openUntil, longestOpenMs(config, reopenings)) : monotonic;
+  return { ...rest, automatic: { state: "OPEN", until, reopenings } };
+}
+
+/** What held for calls when that was stored. */
+export function storedState({ state, holds = [] }: BreakerRecord): BreakerState {
+  return shownState(state, decisive(holds)?.kind);
+}
+
+const STATES: readonly unknown[] = ["CLOSED", "OPEN", "HALF_OPEN"] satisfies Automatic["state"][];
+const KINDS: readonly unknown[] = ["FORCED_OPEN", "FORCED_CLOSED", "DISABLED", "METRICS_ONLY"] satisfies OverrideKind[];
+const KEYS: readonly string[] = [
+  "config",
+  "state",
+  "epoch",
+  "openUntil",
+  "reopenings",
+  "warmUntil",
+  "holds",
+  "transition",
+] satisfies (keyof BreakerRecord)[];
+
+/** A stored value as a record, of this version or one before. BREAKER_STATE_INVALID tells what in it is none. */
+export function readRecord(name: string, stored: unknown): BreakerRecord {
+  const must = (holds: boolean, problem: string): void => {
+    if (!holds) throw HeliosError.of("BREAKER_STATE_INVALID", { name, problem });
+  };
+  const isTime = (value: unknown): boolean => value === undefined || Number.isFinite(value);
+  must(isObject(stored), "it is no object");
+  const { override, ...current } = stored as Partial<BreakerRecord> & { override?: Omit<BreakerHold, "id" | "action"> };
+  // Before there were holds, there was one override, of whoever came first.
+  if (override !== undefined)
+    return readRecord(name, { ...current, holds: [{ ...override, id: "manual", action: "OpenBreaker" }] });
+  const {
+    config,
+    state,
+    epoch,
+    openUntil,
+    reopenings = 0,
+    warmUntil,
+    holds = [],
+    transition,
+  } = stored as Partial<BreakerRecord>;
+  const unknown = Object.keys(stored as object).find((key) => !KEYS.includes(key));
+  must(unknown === undefined, `${unknown} is unknown`);
+  must(STATES.includes(state), `state is ${JSON.stringify(state)}`);
+  must(Number.isSafeInteger(epoch) && Number(epoch) >= 1, `epoch is ${JSON.stringify(epoch)}`);
+  must(isTime(openUntil) && (state !== "OPEN" || openUntil !== undefined), `openUntil is ${JSON.stringify(openUntil)}`);
+  must(Number.isSafeInteger(reopenings) && reopenings >= 0, `reopenings is ${JSON.stringify(reopenings)}`);
+  must(isTime(warmUntil), `warmUntil is ${JSON.stringify(warmUntil)}`);
+  must(Array.isArray(holds), "holds is no list");
+  for (const hold of holds as unknown[]) {
+    const { id, kind, action, time, ttlMs, expireTime } = isObject(hold) ? (hold as Partial<BreakerHold>) : {};
+    const valid = typeof id === "string" && typeof action === "string" && KINDS.includes(kind) && Number.isFinite(time);
+    must(valid && isTime(ttlMs) && isTime(expireTime), `${JSON.stringify(hold)} is no hold`);
+  }
+  must(isObject(transition) && typeof transition?.action === "string", "transition tells no action");
+  must(isObject(config), "config is no object");
+  try {
+    return { ...(stored as BreakerRecord), config: completeConfig(config as BreakerConfigFields) };
+  } catch (error) {
+    if (!isReason(error, "ARGUMENT_INVALID")) throw error;
+    throw HeliosError.of("BREAKER_STATE_INVALID", { name, problem: `config: ${error.message}` }, { cause: error });
+  }
+}
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -7,8 +7,8 @@ export interface OutcomeReport {
   readonly epoch: number;
   /** Where the call was a probe; the report is then of one outcome. */
   readonly leaseId?: string | undefined;
-  /** `count` equal outcomes in a row; a whole number from 1. */
-  readonly runs: readonly { readonly outcome: Outcome; readonly count: number }[];
+  /** `count` equal outcomes in a row, a whole number from 1; `slow`: each took longer than `slowCallDurationMs`. */
+  readonly runs: readonly { readonly outcome: Outcome; readonly count: number; readonly slow?: boolean }[];
 }
 
 /** Clients whose reports are remembered. */

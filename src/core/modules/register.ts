@@ -1,10 +1,11 @@
+import { sameConfig } from "../breakers/config.ts";
 import { type By, causeOf } from "../change.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import { callCycle, directDependents } from "./graph.ts";
 import type { ResolvedModule } from "./host/host.ts";
 import { isDown } from "./lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "./record.ts";
-import { checkedRegistration, differences } from "./registration.ts";
+import { checkedRegistration, differences, withDefaults } from "./registration.ts";
 import { conflict, dependenciesOf, getModule, type Room, verified } from "./room.ts";
 import { breakerOf } from "./router.ts";
 
@@ -43,7 +44,8 @@ export function createRegistrar(room: Room): Registrar {
       causeOf("RegisterModule", by),
       (current) => {
         if (current === undefined) return newRecord(registration, code);
-        const different = differences(current.record.registration, registration);
+        // An earlier version knew fewer settings; what it did not know has its default.
+        const different = differences(withDefaults(current.record.registration), registration);
         if (different.length === 0) return undefined;
         const { state } = current.record.lifecycle;
         if (!replace || !isDown(current.record.lifecycle)) {
@@ -116,7 +118,7 @@ function registrationsOf({ collection }: Room): ReadonlyMap<string, Registration
 
 /** A breaker keeps what an operator set, unless the registration itself says something new. */
 async function followBreaker(room: Room, name: string, before: Registration, after: Registration): Promise<void> {
-  const changed = JSON.stringify(before.breaker) !== JSON.stringify(after.breaker);
+  const changed = !sameConfig(withDefaults(before).breaker, after.breaker);
   if (!changed || !hasBreaker(room, name)) return;
   await room.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
 }

@@ -1,4 +1,4 @@
-import { DEFAULT_CONFIG } from "../breakers/config.ts";
+import { DEFAULT_CONFIG } from "../breakers/policy/defaults.ts";
 import { refuse } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { registrationViolation } from "./validate.ts";

@@ -169,7 +169,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       const durationMs = clock.monotonic() - start;
       // What goes wrong in a version that another has replaced must not keep callers from that.
       const replaced = generation.phase === "STANDBY" || generation.phase === "DRAINING";
-      breakers.record(to.breaker, permit, replaced && outcome === "FAILURE" ? "IGNORED" : outcome);
+      breakers.record(to.breaker, permit, replaced && outcome === "FAILURE" ? "IGNORED" : outcome, durationMs);
       if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
       return durationMs;
     };

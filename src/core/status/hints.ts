@@ -1,4 +1,4 @@
-import type { BreakerRecord } from "../breakers/record.ts";
+import { type BreakerRecord, storedState } from "../breakers/record.ts";
 import type { Feed } from "../store/feed.ts";
 import { type Cause, type Change, RevisionCompacted } from "../store/store.ts";
 import type { EventDomain } from "./events.ts";
@@ -51,7 +51,7 @@ export function isAutomatic({ action }: Cause): boolean {
   return AUTOMATIC.has(action);
 }
 
-const AUTOMATIC: ReadonlySet<string> = new Set(["Trip", "Reopen", "LeaseExpired"]);
+const AUTOMATIC: ReadonlySet<string> = new Set(["Trip", "WouldTrip", "Reopen", "LeaseExpired", "ClientLost"]);
 
 export function createHints({ store }: Pick<Feed, "store">): Hints {
   const known = new Map<number, Promise<readonly RecentChange[]>>();
@@ -108,7 +108,7 @@ export function createHints({ store }: Pick<Feed, "store">): Hints {
       let first: Change | undefined;
       for (const change of history) {
         const record = change.value === undefined ? undefined : (JSON.parse(change.value) as BreakerRecord);
-        if (record === undefined || (record.state === "CLOSED" && record.override === undefined)) break;
+        if (record === undefined || storedState(record) === "CLOSED") break;
         first = change;
       }
       if (first === undefined) return undefined;

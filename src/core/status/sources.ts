@@ -32,7 +32,7 @@ const MODULE: readonly Told<ModuleRecord>[] = [
 
 const BREAKER: readonly Told<BreakerRecord>[] = [
   { label: "", of: ({ state }) => state },
-  { label: "", of: ({ override }) => override?.kind },
+  { label: "", of: ({ holds = [] }) => holds.map(({ kind }) => kind).join(" ") || undefined },
 ];
 
 const RUN: readonly Told<RunRecord>[] = [

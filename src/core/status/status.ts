@@ -84,7 +84,7 @@ function failedModules(modules: Modules): Unhealthy[] {
 function openBreakers(breakers: Breakers): Unhealthy[] {
   return breakers.list().flatMap(({ name, state, override, resource }) => {
     if (state === "CLOSED") return [];
-    const { action, time, reason } = override ? { ...override, action: "OpenBreaker" } : resource.record.transition;
+    const { action, time, reason } = override ?? resource.record.transition;
     return [{ domain: "BREAKERS", name, state, why: reason ? `${action}: ${reason}` : action, since: time }];
   });
 }

@@ -66,7 +66,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
   readonly source: HubSource<I, S>;
   readonly #watchers = new Set<Watcher<I, S>>();
-  #observer: HubObserver | undefined;
+  readonly #observers: HubObserver[] = [];
   #ended: HeliosError | undefined;
 
   constructor(feed: Feed, source: HubSource<I, S>) {
@@ -76,6 +76,11 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
 
   get watcherCount(): number {
     return this.#watchers.size;
+  }
+
+  /** Whether it was ended: watchers that close now have not gone by themselves. */
+  get ended(): boolean {
+    return this.#ended !== undefined;
   }
 
   /** Tells every watcher; from within the feed's call. */
@@ -89,7 +94,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   }
 
   observe(observer: HubObserver): void {
-    this.#observer = observer;
+    this.#observers.push(observer);
   }
 
   /**
@@ -103,10 +108,11 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
       throw HeliosError.of("ARGUMENT_INVALID", { field: "heartbeatMs", problem: `must be above 0, is ${heartbeatMs}` });
     }
     const watcher = new Watcher(this, options, this.#start(options), () => {
-      if (this.#watchers.delete(watcher) && who !== undefined) this.#observer?.closed(watcher);
+      if (!this.#watchers.delete(watcher) || who === undefined) return;
+      for (const observer of this.#observers) observer.closed(watcher);
     });
     this.#watchers.add(watcher);
-    if (who !== undefined) this.#observer?.opened(watcher);
+    if (who !== undefined) for (const observer of this.#observers) observer.opened(watcher);
     return watcher;
   }
 

@@ -13,47 +13,75 @@ import {
   AcquirePermitResponseSchema,
   Outcome,
   type OutcomeReport as OutcomeReportMessage,
+  type ReportOutcomesResponse,
+  ReportOutcomesResponseSchema,
+  type SimulateBreakerResponse,
+  SimulateBreakerResponseSchema,
 } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import {
   type Breaker,
+  type BreakerConfig,
   type BreakerConfigFields,
+  type BreakerHold,
+  CONFIG_FIELDS,
+  type Course,
   DEFAULT_CONFIG,
   HeliosError,
+  type IsolatedClient,
   type OutcomeReport,
+  type OverrideKind,
   type Permit,
+  type ReportResult,
+  type Simulation,
 } from "../../core/index.ts";
 import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
 
 /** A configuration as it is given; what is absent stays absent. */
 export function fromBreakerConfig(config: BreakerConfigMessage): BreakerConfigFields {
-  const { failureThreshold, timeout, successThreshold, probeConcurrency, probeTimeout } = config;
   return {
-    failureThreshold,
-    timeoutMs: fromDuration(timeout),
-    successThreshold,
-    probeConcurrency,
-    probeTimeoutMs: fromDuration(probeTimeout),
+    failureThreshold: config.failureThreshold,
+    timeoutMs: fromDuration(config.timeout),
+    successThreshold: config.successThreshold,
+    probeConcurrency: config.probeConcurrency,
+    probeTimeoutMs: fromDuration(config.probeTimeout),
+    failureRate: config.failureRate,
+    slowCallRate: config.slowCallRate,
+    slowCallDurationMs: fromDuration(config.slowCallDuration),
+    windowCalls: config.windowCalls,
+    windowMs: fromDuration(config.windowDuration),
+    minimumCalls: config.minimumCalls,
+    timeoutMultiplier: config.timeoutMultiplier,
+    maxTimeoutMs: fromDuration(config.maxTimeout),
+    jitter: config.jitter,
+    probeFailureRate: config.probeFailureRate,
+    minReporters: config.minReporters,
+    warmUpMs: fromDuration(config.warmUp),
   };
 }
 
 /** A configuration with every default in place. */
-export function toBreakerConfig(fields: BreakerConfigFields): BreakerConfigMessage {
+export function toBreakerConfig(fields: Partial<BreakerConfig>): BreakerConfigMessage {
+  const config = { ...DEFAULT_CONFIG, ...fields };
   return create(BreakerConfigSchema, {
-    failureThreshold: fields.failureThreshold ?? DEFAULT_CONFIG.failureThreshold,
-    timeout: toDuration(fields.timeoutMs ?? DEFAULT_CONFIG.timeoutMs),
-    successThreshold: fields.successThreshold ?? DEFAULT_CONFIG.successThreshold,
-    probeConcurrency: fields.probeConcurrency ?? DEFAULT_CONFIG.probeConcurrency,
-    probeTimeout: toDuration(fields.probeTimeoutMs ?? DEFAULT_CONFIG.probeTimeoutMs),
+    failureThreshold: config.failureThreshold,
+    timeout: toDuration(config.timeoutMs),
+    successThreshold: config.successThreshold,
+    probeConcurrency: config.probeConcurrency,
+    probeTimeout: toDuration(config.probeTimeoutMs),
+    ...(config.failureRate === null ? {} : { failureRate: config.failureRate }),
+    ...(config.slowCallRate === null ? {} : { slowCallRate: config.slowCallRate }),
+    slowCallDuration: toDuration(config.slowCallDurationMs),
+    windowCalls: config.windowCalls,
+    windowDuration: toDuration(config.windowMs),
+    minimumCalls: config.minimumCalls,
+    timeoutMultiplier: config.timeoutMultiplier,
+    maxTimeout: toDuration(config.maxTimeoutMs),
+    jitter: config.jitter,
+    probeFailureRate: config.probeFailureRate,
+    minReporters: config.minReporters,
+    warmUp: toDuration(config.warmUpMs),
   });
 }
-
-const CONFIG_FIELDS: Readonly<Record<string, keyof BreakerConfigFields>> = {
-  failure_threshold: "failureThreshold",
-  timeout: "timeoutMs",
-  success_threshold: "successThreshold",
-  probe_concurrency: "probeConcurrency",
-  probe_timeout: "probeTimeoutMs",
-};
 
 /** What an update sets: the fields of the mask, one that is absent to its default; without a mask those present. */
 export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask | undefined): BreakerConfigFields {
@@ -70,13 +98,14 @@ export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask |
 
 export function toBreaker(breaker: Breaker): BreakerMessage {
   const { resource, override, counts, retryAfterMs, transition } = breaker;
+  const { window } = counts;
   return create(BreakerSchema, {
     name: breaker.name,
     config: toBreakerConfig(breaker.config),
     state: BreakerState[breaker.state],
     automaticState: BreakerState[breaker.automaticState],
     override: toOverride(override?.kind),
-    ...(override === undefined ? {} : { overrideCause: toCause({ ...override, action: "OpenBreaker" }) }),
+    ...(override === undefined ? {} : { overrideCause: toCause(override) }),
     epoch: BigInt(breaker.epoch),
     counts: {
       consecutiveFailures: counts.consecutiveFailures,
@@ -87,11 +116,19 @@ export function toBreaker(breaker: Breaker): BreakerMessage {
       rejected: BigInt(counts.rejected),
       lateSuccesses: BigInt(counts.lateSuccesses),
       lateFailures: BigInt(counts.lateFailures),
+      slow: BigInt(counts.slow),
+      ...(window === undefined ? {} : { window: toWindow(window) }),
     },
     ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
     transitionTime: toTimestamp(transition.time),
     transitionCause: toCause(transition),
     probes: breaker.probes,
+    holds: breaker.holds.map(toHold),
+    isolatedClients: breaker.isolatedClients.map(({ clientId, ...isolation }) => ({
+      clientId,
+      ...toIsolation(isolation),
+    })),
+    reopenings: breaker.reopenings,
     revision: BigInt(resource.revision),
     etag: resource.etag,
     createTime: toTimestamp(resource.createTime),
@@ -99,14 +136,43 @@ export function toBreaker(breaker: Breaker): BreakerMessage {
   });
 }
 
-const toOverride = (kind: "FORCED_OPEN" | undefined): BreakerOverride => BreakerOverride[kind ?? "UNSPECIFIED"];
+const toOverride = (kind: OverrideKind | undefined): BreakerOverride => BreakerOverride[kind ?? "UNSPECIFIED"];
+
+const toWindow = ({ calls, failures, slow }: { calls: number; failures: number; slow: number }) => ({
+  calls: BigInt(calls),
+  failures: BigInt(failures),
+  slow: BigInt(slow),
+});
+
+const toHold = (hold: BreakerHold) => ({
+  holdId: hold.id,
+  override: BreakerOverride[hold.kind],
+  cause: toCause(hold),
+  createTime: toTimestamp(hold.time),
+  ...(hold.expireTime === undefined ? {} : { expireTime: toTimestamp(hold.expireTime) }),
+});
+
+const toIsolation = ({ state, retryAfterMs }: Omit<IsolatedClient, "clientId">) => ({
+  state: BreakerState[state],
+  ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
+});
+
+/** Not UNSPECIFIED, which validation refuses before. */
+export function fromOverride(override: BreakerOverride): OverrideKind {
+  const kind = (Object.keys(BreakerOverride) as (keyof typeof BreakerOverride)[]).find(
+    (name) => BreakerOverride[name] === override,
+  );
+  if (kind !== undefined && kind !== "UNSPECIFIED") return kind;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "override", problem: `${override} is none` });
+}
 
 export function toPermit(permit: Permit): AcquirePermitResponse {
   const epoch = BigInt(permit.epoch);
   if (permit.allowed) {
     const { leaseId } = permit;
     const state = leaseId === undefined ? BreakerState.CLOSED : BreakerState.HALF_OPEN;
-    return create(AcquirePermitResponseSchema, { allowed: true, epoch, state, leaseId: leaseId ?? "" });
+    const override = toOverride(permit.override);
+    return create(AcquirePermitResponseSchema, { allowed: true, epoch, state, override, leaseId: leaseId ?? "" });
   }
   const { state, retryAfterMs } = permit;
   return create(AcquirePermitResponseSchema, {
@@ -114,6 +180,7 @@ export function toPermit(permit: Permit): AcquirePermitResponse {
     epoch,
     state: BreakerState[state],
     override: toOverride(permit.override),
+    isolated: permit.isolated ?? false,
     ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
   });
 }
@@ -125,9 +192,42 @@ export function fromReport({ name, epoch, leaseId, runs }: OutcomeReportMessage)
     name,
     epoch: Number(epoch),
     leaseId: leaseId === "" ? undefined : leaseId,
-    runs: runs.map(({ outcome, count }) => ({
+    runs: runs.map(({ outcome, count, slow }) => ({
+      slow,
       outcome: OUTCOMES[outcome as keyof typeof OUTCOMES] ?? "IGNORED",
       count: count === 0 ? 1 : count,
     })),
   };
+}
+
+export function toReportResponse({ duplicate, unknownNames, isolated }: ReportResult): ReportOutcomesResponse {
+  return create(ReportOutcomesResponseSchema, {
+    duplicate,
+    unknownNames: [...unknownNames],
+    isolated: isolated.map(({ name, ...isolation }) => ({ name, ...toIsolation(isolation) })),
+  });
+}
+
+/** Transitions that are told of one course. */
+const MOST_TRANSITIONS = 1000;
+
+const toCourse = (course: Course) => ({
+  transitions: course.transitions
+    .slice(0, MOST_TRANSITIONS)
+    .map(({ at, action, state }) => ({ time: toTimestamp(at), action, state: BreakerState[state] })),
+  openings: BigInt(course.openings),
+  openDuration: toDuration(course.openMs),
+  calls: BigInt(course.calls),
+  rejected: BigInt(course.rejected),
+  unknown: BigInt(course.unknown),
+});
+
+export function toSimulation({ from, to, config, actual, simulated }: Simulation): SimulateBreakerResponse {
+  return create(SimulateBreakerResponseSchema, {
+    startTime: toTimestamp(from),
+    endTime: toTimestamp(to),
+    config: toBreakerConfig(config),
+    actual: toCourse(actual),
+    simulated: toCourse(simulated),
+  });
 }

@@ -1,8 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BreakerService } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import type { Breakers, Clock } from "../../core/index.ts";
-import { fromBreakerConfig, fromConfigUpdate, fromReport, toBreaker, toPermit } from "../map/breaker.ts";
-import { byOf } from "../map/common.ts";
+import {
+  fromBreakerConfig,
+  fromConfigUpdate,
+  fromOverride,
+  fromReport,
+  toBreaker,
+  toPermit,
+  toReportResponse,
+  toSimulation,
+} from "../map/breaker.ts";
+import { byOf, fromDuration } from "../map/common.ts";
 import { toFrame } from "../map/watch.ts";
 import { pageOf } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
@@ -45,13 +54,26 @@ export function createBreakerService({
 
     acquirePermit: ({ name, clientId }) => toPermit(breakers.acquire(name, clientId)),
 
-    reportOutcomes({ clientId, seq, reports }) {
-      const { duplicate, unknownNames } = breakers.report(clientId, Number(seq), reports.map(fromReport));
-      return { duplicate, unknownNames: [...unknownNames] };
-    },
+    reportOutcomes: ({ clientId, seq, reports }) =>
+      toReportResponse(breakers.report(clientId, Number(seq), reports.map(fromReport))),
 
     async openBreaker(request) {
-      return { breaker: toBreaker(await breakers.open(request.name, byOf(request))) };
+      const { name, holdId, ttl } = request;
+      return { breaker: toBreaker(await breakers.open(name, byOf(request), { holdId, ttlMs: fromDuration(ttl) })) };
+    },
+
+    async setBreakerOverride(request) {
+      const { name, override, holdId, ttl } = request;
+      const decision = { kind: fromOverride(override), holdId, ttlMs: fromDuration(ttl) };
+      return { breaker: toBreaker(await breakers.override(name, decision, byOf(request))) };
+    },
+
+    async releaseBreakerHold(request) {
+      return { breaker: toBreaker(await breakers.releaseHold(request.name, request.holdId, byOf(request))) };
+    },
+
+    simulateBreaker({ name, config, span }) {
+      return toSimulation(breakers.simulate(name, config && fromBreakerConfig(config), fromDuration(span)));
     },
 
     async resetBreaker(request) {

@@ -7,12 +7,16 @@ import {
   effectiveState,
   type Machine,
   nextTick,
+  type Outcome,
   type Permit,
   step,
 } from "../../../src/core/breakers/breaker.ts";
-import { toMachine, toRecord } from "../../../src/core/breakers/record.ts";
+import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
+import { type OverrideKind, withHold } from "../../../src/core/breakers/policy/holds.ts";
+import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
 
 const CONFIG: BreakerConfig = {
+  ...DEFAULT_CONFIG,
   failureThreshold: 3,
   timeoutMs: 1000,
   successThreshold: 2,
@@ -28,11 +32,15 @@ function driven(config: Partial<BreakerConfig> = {}) {
   let calls = 0;
   const happened: string[] = [];
   const apply = (event: Event) => {
-    const result = step(machine, event, settings, now);
+    const result = step(machine, event, settings, { now, random: () => 0.5 });
     machine = result.machine;
     happened.push(...result.transitions.map(({ action }) => action));
     return result;
   };
+  const outcomes = (epoch: number, outcome: Outcome, times: number, leaseId?: string) =>
+    apply({ type: "outcome", epoch, leaseId, outcome, times, slow: false, clientId: "" });
+  const override = (kind: OverrideKind) =>
+    apply({ type: "hold", holds: withHold(machine.holds, { id: kind, kind, action: "SetBreakerOverride", time: 0 }) });
   const acquire = (): Permit => {
     const { permit } = apply({ type: "acquire", leaseId: `lease-${++calls}`, clientId: "" });
     if (permit === undefined) throw new Error("no permit");
@@ -40,7 +48,7 @@ function driven(config: Partial<BreakerConfig> = {}) {
   };
   const report = (permit: Permit, outcome: "SUCCESS" | "FAILURE" | "IGNORED") => {
     if (!permit.allowed) throw new Error("not allowed");
-    return apply({ type: "outcome", epoch: permit.epoch, leaseId: permit.leaseId, outcome, times: 1 });
+    return outcomes(permit.epoch, outcome, 1, permit.leaseId);
   };
   const fail = (times: number): void => {
     for (let count = 0; count < times; count += 1) report(acquire(), "FAILURE");
@@ -50,6 +58,8 @@ function driven(config: Partial<BreakerConfig> = {}) {
     report,
     fail,
     apply,
+    outcomes,
+    override,
     happened,
     configure: (changed: Partial<BreakerConfig>) => {
       settings = { ...settings, ...changed };
@@ -105,7 +115,7 @@ describe("a closed breaker", () => {
 
   it("counts the rest of a run of failures that trips it as late", () => {
     const breaker = driven();
-    expect(breaker.apply({ type: "outcome", epoch: 1, outcome: "FAILURE", times: 1_000_000 }).late).toBe(999_997);
+    expect(breaker.outcomes(1, "FAILURE", 1_000_000).late).toBe(999_997);
     expect(breaker.happened).toEqual(["Trip"]);
   });
 
@@ -199,7 +209,7 @@ describe("a half-open breaker", () => {
     const permit = breaker.acquire();
     if (!permit.allowed) throw new Error("not allowed");
     const { machine } = breaker.apply({ type: "release", epoch: permit.epoch, leaseId: permit.leaseId });
-    expect(machine.automatic).toEqual({ state: "HALF_OPEN", successes: 0, leases: [] });
+    expect(machine.automatic).toEqual({ state: "HALF_OPEN", successes: 0, failures: 0, reopenings: 0, leases: [] });
     expect(breaker.acquire().allowed).toBe(true);
     expect(breaker.report(permit, "SUCCESS").late).toBe(1);
   });
@@ -255,7 +265,7 @@ describe("a half-open breaker", () => {
       const permit = breaker.acquire();
       if (!permit.allowed) throw new Error("not allowed");
       const { epoch, leaseId } = permit;
-      expect(breaker.apply({ type: "outcome", epoch, leaseId, outcome, times: 5 }).late ?? 0).toBe(4);
+      expect(breaker.outcomes(epoch, outcome, 5, leaseId).late ?? 0).toBe(4);
       expect(breaker.state).toBe(outcome === "FAILURE" ? "OPEN" : "HALF_OPEN");
     }
   });
@@ -276,7 +286,7 @@ describe("a half-open breaker", () => {
     breaker.acquire();
     const { epoch } = breaker.machine;
     for (const leaseId of [undefined, "another"]) {
-      expect(breaker.apply({ type: "outcome", epoch, leaseId, outcome: "SUCCESS", times: 1 }).late).toBe(1);
+      expect(breaker.outcomes(epoch, "SUCCESS", 1, leaseId).late).toBe(1);
     }
   });
 });
@@ -285,7 +295,7 @@ describe("a human's override", () => {
   it("keeps it open past every timeout, while the automatic machine runs on beneath", () => {
     const breaker = driven();
     breaker.fail(3);
-    breaker.apply({ type: "forceOpen" });
+    breaker.override("FORCED_OPEN");
     breaker.advance(1_000_000);
     expect(breaker.acquire()).toEqual({
       allowed: false,
@@ -301,29 +311,29 @@ describe("a human's override", () => {
     breaker.fail(3);
     breaker.advance(1000);
     const probe = breaker.acquire();
-    breaker.apply({ type: "forceOpen" });
+    breaker.override("FORCED_OPEN");
     expect(breaker.report(probe, "SUCCESS").late).toBe(1);
     expect(breaker.state).toBe("OPEN");
   });
 
   it("made twice is made once", () => {
     const breaker = driven();
-    breaker.apply({ type: "forceOpen" });
+    breaker.override("FORCED_OPEN");
     const { epoch } = breaker.machine;
-    breaker.apply({ type: "forceOpen" });
+    breaker.override("FORCED_OPEN");
     expect(breaker.machine.epoch).toBe(epoch);
   });
 
   it("is released by a reset, which closes it with counts of zero and a new epoch", () => {
     const breaker = driven();
     breaker.fail(2);
-    breaker.apply({ type: "forceOpen" });
+    breaker.override("FORCED_OPEN");
     const { epoch } = breaker.machine;
     breaker.apply({ type: "reset" });
     expect(breaker.machine).toEqual({
       epoch: epoch + 1,
       automatic: { state: "CLOSED", failures: 0 },
-      forcedOpen: false,
+      holds: [],
     });
   });
 });
@@ -362,10 +372,10 @@ describe("for every sequence of events", () => {
       fc.property(config, runs, (settings, all) => {
         const [atOnce, oneByOne] = [driven(settings), driven(settings)];
         for (const { outcome, times } of all) {
-          const late = atOnce.apply({ type: "outcome", epoch: 1, outcome, times }).late ?? 0;
+          const late = atOnce.outcomes(1, outcome, times).late ?? 0;
           let lateSingly = 0;
           for (let call = 0; call < times; call += 1) {
-            lateSingly += oneByOne.apply({ type: "outcome", epoch: 1, outcome, times: 1 }).late ?? 0;
+            lateSingly += oneByOne.outcomes(1, outcome, 1).late ?? 0;
           }
           expect(late).toBe(lateSingly);
           expect(atOnce.machine).toEqual(oneByOne.machine);
@@ -388,9 +398,10 @@ describe("for every sequence of events", () => {
           else if (each.do === "report") {
             const permit = permits[each.which % Math.max(1, permits.length)];
             if (permit?.allowed) breaker.report(permit, each.outcome);
-          } else breaker.apply({ type: each.do });
+          } else if (each.do === "forceOpen") breaker.override("FORCED_OPEN");
+          else breaker.apply({ type: "reset" });
         }
-        if (breaker.machine.forcedOpen) return;
+        if (breaker.machine.holds.length > 0) return;
         breaker.advance(CONFIG.probeTimeoutMs);
         breaker.advance(CONFIG.timeoutMs);
         for (let call = 0; call < 4; call += 1) breaker.report(breaker.acquire(), "SUCCESS");
@@ -413,12 +424,13 @@ describe("for every sequence of events", () => {
           else if (each.do === "report") {
             const permit = permits[each.which % Math.max(1, permits.length)];
             if (permit?.allowed) late = breaker.report(permit, each.outcome).late === 1;
-          } else breaker.apply({ type: each.do });
+          } else if (each.do === "forceOpen") breaker.override("FORCED_OPEN");
+          else breaker.apply({ type: "reset" });
           const { machine } = breaker;
           expect(machine.epoch).toBeGreaterThanOrEqual(before.epoch);
           if (late) expect(machine).toBe(before);
           if (before.automatic.state !== machine.automatic.state) expect(machine.epoch).toBeGreaterThan(before.epoch);
-          if (before.forcedOpen && each.do !== "reset") expect(machine.forcedOpen).toBe(true);
+          if (each.do !== "reset") expect(machine.holds).toEqual(expect.arrayContaining([...before.holds]));
           if (machine.automatic.state === "HALF_OPEN") {
             const { leases, successes } = machine.automatic;
             expect(leases.length).toBeLessThanOrEqual(settings.probeConcurrency);
@@ -449,16 +461,19 @@ describe("for every sequence of events", () => {
             else if (each.do === "report") {
               const permit = permits[each.which % Math.max(1, permits.length)];
               if (permit?.allowed) breaker.report(permit, each.outcome);
-            } else breaker.apply({ type: each.do });
+            } else if (each.do === "forceOpen") breaker.override("FORCED_OPEN");
+            else breaker.apply({ type: "reset" });
           }
           const { machine, now } = breaker;
           const full = { ...CONFIG, ...settings };
-          const override = machine.forcedOpen ? ({ kind: "FORCED_OPEN", time: 0 } as const) : undefined;
-          const record = toRecord(machine, full, { action: "Trip", time: 0 }, override, { monotonic: now, wall: 1e12 });
-          const read = toMachine(JSON.parse(JSON.stringify(record)), { monotonic: 5, wall: 1e12 + stepped });
-          expect([read.epoch, read.forcedOpen]).toEqual([machine.epoch, machine.forcedOpen]);
-          if (machine.automatic.state === "HALF_OPEN") expect(read.automatic).toEqual({ state: "OPEN", until: 5 });
-          else expect(read.automatic.state).toBe(machine.automatic.state);
+          const record = toRecord(machine, full, { action: "Trip", time: 0 }, { monotonic: now, wall: 1e12 });
+          const stored = readRecord("api", JSON.parse(JSON.stringify(record)));
+          const read = toMachine(stored, { monotonic: 5, wall: 1e12 + stepped });
+          expect([read.epoch, read.holds]).toEqual([machine.epoch, machine.holds]);
+          if (machine.automatic.state === "HALF_OPEN") {
+            const { reopenings } = machine.automatic;
+            expect(read.automatic).toEqual({ state: "OPEN", until: 5, reopenings });
+          } else expect(read.automatic.state).toBe(machine.automatic.state);
           if (machine.automatic.state === "OPEN") {
             const left = (nextTick(read) ?? 0) - 5;
             const leftBefore = machine.automatic.until - now;

@@ -125,7 +125,7 @@ describe("breakers", () => {
     }
     breakers.record("api", { allowed: true, epoch: 1 }, "FAILURE");
     breakers.release("api", { allowed: true, epoch: 1 });
-    expect(breakers.report("client", 1, [])).toEqual({ duplicate: false, unknownNames: [] });
+    expect(breakers.report("client", 1, [])).toEqual({ duplicate: false, unknownNames: [], isolated: [] });
   });
 
   it("count rejected calls apart", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import type { BreakerHandle, HandleOptions } from "../../../src/core/breakers/handle.ts";
+import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
 import type { ManualClock } from "../../../src/core/clock.ts";
 import { type Rig, rig } from "./rig.ts";
 
@@ -49,7 +50,7 @@ describe("a call through a breaker", () => {
     expect(await handle.call(() => 1)).toBe(1);
     await breakers.delete("api");
     expect(await handle.call(() => 2)).toBe(2);
-    expect(breakers.get("api").config).toEqual({ ...FAST, probeConcurrency: 1 });
+    expect(breakers.get("api").config).toEqual({ ...DEFAULT_CONFIG, ...FAST });
   });
 
   it("that fails rejects with its own error, and counts as a failure", async () => {

@@ -13,7 +13,14 @@ describe("opening a breaker by hand", () => {
   it("rejects every call until it is reset, whatever time passes", async () => {
     const { breakers, clock } = await withBreaker();
     const opened = await breakers.open("api", { actor: "ana", reason: "maintenance" });
-    const override = { kind: "FORCED_OPEN", actor: "ana", reason: "maintenance", time: clock.now() };
+    const override = {
+      id: "manual",
+      kind: "FORCED_OPEN",
+      action: "OpenBreaker",
+      actor: "ana",
+      reason: "maintenance",
+      time: clock.now(),
+    };
     const transition = { action: "OpenBreaker", actor: "ana", reason: "maintenance", time: clock.now() };
     expect(opened).toMatchObject({ state: "OPEN", automaticState: "CLOSED", epoch: 2, override, transition });
     expect(opened).toMatchObject({ retryAfterMs: undefined });
@@ -28,7 +35,7 @@ describe("opening a breaker by hand", () => {
     house.clock.advance(1000);
     expect(house.breakers.get("api")).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN" });
     await house.breakers.stored();
-    expect(await house.stored("api")).toMatchObject({ state: "HALF_OPEN", override: { kind: "FORCED_OPEN" } });
+    expect(await house.stored("api")).toMatchObject({ state: "HALF_OPEN", holds: [{ kind: "FORCED_OPEN" }] });
   });
 
   it("takes the vote from probes that are under way", async () => {
@@ -163,7 +170,7 @@ describe("what is stored while a human's decision is being stored", () => {
         expect(state, label).toBe(decision === "open" ? "OPEN" : "CLOSED");
         const stored = await house.stored("api");
         expect(stored, label).toMatchObject({ state: automaticState, epoch });
-        expect(stored?.override, label).toEqual(override);
+        expect(stored?.holds?.[0], label).toEqual(override);
         expect(stored?.transition, label).toMatchObject({
           action: decision === "open" ? "OpenBreaker" : "ResetBreaker",
           actor: "ana",

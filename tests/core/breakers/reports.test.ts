@@ -29,7 +29,7 @@ describe("a report", () => {
     const { breakers } = await withBreaker();
     const failures = [{ name: "api", epoch: 1, runs: runs(["FAILURE", 2]) }];
     expect(breakers.report("client", 1, failures).duplicate).toBe(false);
-    expect(breakers.report("client", 1, failures)).toEqual({ duplicate: true, unknownNames: [] });
+    expect(breakers.report("client", 1, failures)).toEqual({ duplicate: true, unknownNames: [], isolated: [] });
     expect(breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { failures: 2 } });
     expect(breakers.report("another", 1, failures).duplicate).toBe(false);
     expect(breakers.get("api").state).toBe("OPEN");

@@ -80,7 +80,13 @@ export async function rig(data: { store?: Store; wallMs?: number } = {}): Promis
   const feed = new Feed(store);
   const logged: Parameters<Log>[] = [];
   let ids = 0;
-  const breakers = createBreakers({ feed, clock, newId: () => `id-${++ids}`, log: (...entry) => logged.push(entry) });
+  const breakers = createBreakers({
+    feed,
+    clock,
+    newId: () => `id-${++ids}`,
+    random: () => 0.5,
+    log: (...entry) => logged.push(entry),
+  });
   await feed.start();
   await breakers.start();
   return {

@@ -237,7 +237,14 @@ describe("after a restart", () => {
     const { breakers, clock } = await house.restart({ downMs: 100_000 });
     clock.advance(100_000);
     expect(breakers.acquire("api")).toEqual({ allowed: false, epoch: 2, state: "OPEN", override: "FORCED_OPEN" });
-    expect(breakers.get("api").override).toEqual({ kind: "FORCED_OPEN", actor: "ana", reason: "maintenance", time });
+    expect(breakers.get("api").override).toEqual({
+      id: "manual",
+      kind: "FORCED_OPEN",
+      action: "OpenBreaker",
+      actor: "ana",
+      reason: "maintenance",
+      time,
+    });
   });
 
   it("a closed breaker starts to count anew", async () => {

@@ -1,6 +1,7 @@
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
 import { hostOf } from "./artifact-rig.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";
@@ -29,13 +30,7 @@ describe("register", () => {
         testSuite: "",
         reloadHooks: [],
         pureMethods: [],
-        breaker: {
-          failureThreshold: 5,
-          timeoutMs: 60_000,
-          successThreshold: 2,
-          probeConcurrency: 1,
-          probeTimeoutMs: 30_000,
-        },
+        breaker: DEFAULT_CONFIG,
         fallbackModule: "",
       },
       code: expect.objectContaining({
@@ -70,6 +65,19 @@ describe("register", () => {
     await register("echo_v1", {}, "b");
     await modules.load("m", { loadDependencies: true });
     expect((await modules.register("m", fields)).record.lifecycle.state).toBe("ACTIVE");
+  });
+
+  it("of the same content as before an update that knows more settings changes nothing", async () => {
+    const first = await rig();
+    const { record } = await first.modules.register("m", { modulePath: "echo_v1" });
+    await first.close();
+    const { failureThreshold, timeoutMs } = record.registration.breaker;
+    const registration = { ...record.registration, breaker: { failureThreshold, timeoutMs }, pureMethods: undefined };
+    const cause = { action: "RegisterModule" };
+    await first.store.put("module/m", JSON.stringify({ ...record, registration }), { cause });
+    const second = await rig({ store: first.store });
+    const known = second.modules.get("m");
+    expect(await second.modules.register("m", { modulePath: "echo_v1" })).toEqual(known);
   });
 
   it("of other content names what differs, and no value", async () => {

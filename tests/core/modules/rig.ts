@@ -57,7 +57,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   let ids = 0;
   const newId = (): string => `id-${++ids}`;
   const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
-  const breakers = createBreakers({ feed, clock, newId, log });
+  const breakers = createBreakers({ feed, clock, newId, random: () => 0.5, log });
   const host = createModuleHost({ root, clock: hostClock, artifactsDir: await artifactsOf(store) });
   const source = { name: "modules.json", read: async () => modulesFile };
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source });

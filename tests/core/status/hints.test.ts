@@ -80,8 +80,8 @@ describe("why a breaker is open", () => {
   it("looks for no reason beside a human's", async () => {
     const { hints, put } = await setUp();
     await put("module/pricing", "SwapModule");
-    const override = { kind: "FORCED_OPEN" };
-    await put("breaker/exchange", "OpenBreaker", { state: "CLOSED", override }, "bob");
+    const holds = [{ kind: "FORCED_OPEN" }];
+    await put("breaker/exchange", "OpenBreaker", { state: "CLOSED", holds }, "bob");
     expect(await hints.openedBy("exchange")).toMatchObject({
       cause: { action: "OpenBreaker", actor: "bob" },
       recent: [],

@@ -1,0 +1,78 @@
+import type { BreakerConfig } from "../breaker.ts";
+import { type Call, isBad, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
+
+/** Equal calls in a row. */
+interface Run {
+  readonly failed: boolean;
+  readonly slow: boolean;
+  readonly count: number;
+  /** The run before it, in `young`; after it, in `old`. */
+  readonly next: Run | undefined;
+}
+
+/** The last `windowCalls` calls. */
+export interface CountWindow {
+  readonly kind: "COUNT";
+  readonly tally: Tally;
+  /** From the oldest on. */
+  readonly old: Run | undefined;
+  /** From the latest back; all of them came after `old`. A queue of two stacks: a step is O(1) amortised. */
+  readonly young: Run | undefined;
+  /** Calls so far. */
+  readonly position: number;
+  readonly reporters: readonly Reporter[];
+}
+
+export const EMPTY_COUNT: CountWindow = {
+  kind: "COUNT",
+  tally: NOTHING,
+  old: undefined,
+  young: undefined,
+  position: 0,
+  reporters: [],
+};
+
+/** The window after `times` more of `call`; the same one where they change nothing. */
+export function addToCount(window: CountWindow, call: Call, times: number, config: BreakerConfig): CountWindow {
+  const { windowCalls } = config;
+  const { old, young, tally } = window;
+  const only = old === undefined && young?.next === undefined ? young : undefined;
+  const bad = isBad(call, config);
+  // All calls of the window are equal to this one: that of a healthy dependency.
+  if (!bad && only !== undefined && isLike(only, call) && tally.calls === windowCalls) return window;
+  const added = Math.min(times, windowCalls);
+  const merged = young !== undefined && isLike(young, call);
+  const { failed, slow } = call;
+  const latest = merged ? { ...young, count: young.count + added } : { failed, slow, count: added, next: young };
+  const position = window.position + times;
+  const reporters = bad ? seenBy(window.reporters, call.clientId, position, config) : window.reporters;
+  const grown = { ...window, tally: sum(tally, latest, added), young: latest, position, reporters };
+  return shrink(grown, windowCalls);
+}
+
+/** Without what is more than `calls`, the oldest first. */
+function shrink(window: CountWindow, calls: number): CountWindow {
+  let { old, young, tally } = window;
+  while (tally.calls > calls) {
+    if (old === undefined) {
+      for (let run = young; run !== undefined; run = run.next) old = { ...run, next: old };
+      young = undefined;
+    }
+    if (old === undefined) break;
+    const gone = Math.min(old.count, tally.calls - calls);
+    tally = sum(tally, old, -gone);
+    old = gone === old.count ? old.next : { ...old, count: old.count - gone };
+  }
+  // One run stays where it can grow.
+  if (young === undefined && old !== undefined && old.next === undefined)
+    return { ...window, old: undefined, young: old, tally };
+  return { ...window, old, young, tally };
+}
+
+const isLike = (run: Run, { failed, slow }: Call): boolean => run.failed === failed && run.slow === slow;
+
+const sum = ({ calls, failures, slow }: Tally, run: Run, count: number): Tally => ({
+  calls: calls + count,
+  failures: failures + (run.failed ? count : 0),
+  slow: slow + (run.slow ? count : 0),
+});
