@@ -4,11 +4,11 @@ import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/
 import { type By, type Cause, HeliosError } from "../../core/index.ts";
 
 /** Wall time in ms as a message. */
-export const toTimestamp = (ms: number): Timestamp => timestampFromMs(ms);
+export const toTimestamp = (ms: number): Timestamp => timestampFromMs(Math.round(ms));
 
 /** The same where there may be none. */
 export const toOptionalTimestamp = (ms: number | undefined): Timestamp | undefined =>
-  ms === undefined ? undefined : timestampFromMs(ms);
+  ms === undefined ? undefined : timestampFromMs(Math.round(ms));
 
 /** A message as wall time in ms. ARGUMENT_INVALID names the field where it is out of range. */
 export function fromTimestamp(timestamp: Timestamp | undefined, field: string): number | undefined {
