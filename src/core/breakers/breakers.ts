@@ -43,8 +43,8 @@ export interface Breaker {
   readonly counts: BreakerCounts & {
     readonly consecutiveFailures: number;
     readonly consecutiveSuccesses: number;
-    /** What the rates are of, now; nothing where none is configured, and while it is not closed. */
-    readonly window: Tally;
+    /** What the rates are of, now; undefined where none is configured, and while it is not closed. */
+    readonly window: Tally | undefined;
   };
   /** How long calls will be rejected yet; absent unless open, or where only a human can end it. */
   readonly retryAfterMs: number | undefined;

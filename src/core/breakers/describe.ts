@@ -21,11 +21,13 @@ export function describe(resource: BreakerResource, present: Present): Breaker {
   const holds = machine.holds.map((hold) => toStoredHold(hold, now));
   const override = decisive(holds);
   const waits = automatic.state === "OPEN" && override === undefined;
-  const window = automatic.state === "CLOSED" ? tallyOf(automatic, now.monotonic) : { calls: 0, failures: 0, slow: 0 };
+  const { config } = resource.record;
+  const hasRates = config.failureRate !== null || config.slowCallRate !== null;
+  const window = hasRates && automatic.state === "CLOSED" ? tallyOf(automatic, now.monotonic) : undefined;
   return {
     resource,
     name: resource.name,
-    config: resource.record.config,
+    config,
     state: effectiveState(machine),
     automaticState: automatic.state,
     override,

@@ -53,7 +53,7 @@ function parse(text: string): JsonValue {
 function merge(one: JsonObject, other: JsonObject, path: string): JsonObject {
   const merged = { ...one };
   for (const [key, value] of Object.entries(other)) {
-    const present = merged[key];
+    const present = Object.hasOwn(merged, key) ? merged[key] : undefined;
     const at = below(path, key);
     if (present === undefined || value === undefined) merged[key] = value;
     else if (isObject(present) && isObject(value)) merged[key] = merge(present, value, at);
