@@ -1,3 +1,4 @@
+import { CONFIG_FIELDS } from "../breakers/config.ts";
 import { HeliosError } from "../errors.ts";
 import { type JsonPath, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
@@ -27,13 +28,9 @@ type Read = (value: unknown, path: JsonPath) => unknown;
 
 const asIs: Read = (value) => value;
 
-const BREAKER: Readonly<Record<string, readonly [string, Read]>> = {
-  failure_threshold: ["failureThreshold", asIs],
-  timeout: ["timeoutMs", duration],
-  success_threshold: ["successThreshold", asIs],
-  probe_concurrency: ["probeConcurrency", asIs],
-  probe_timeout: ["probeTimeoutMs", duration],
-};
+const BREAKER: Readonly<Record<string, readonly [string, Read]>> = Object.fromEntries(
+  Object.entries(CONFIG_FIELDS).map(([name, key]) => [name, [key, key.endsWith("Ms") ? duration : asIs]]),
+);
 
 const GRANTS: Readonly<Record<string, readonly [string, Read]>> = {
   fs_read: ["fsRead", asIs],
