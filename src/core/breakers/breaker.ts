@@ -318,8 +318,10 @@ function count(
   if (epoch !== machine.epoch) return { ...unchanged(machine), late: times };
   const override = overrideOf(machine);
   if (override === "DISABLED") return unchanged(machine);
-  if (automatic.state === "CLOSED")
+  if (automatic.state === "CLOSED") {
+    if (leaseId !== undefined) return { ...unchanged(machine), late: times };
     return outcome === "IGNORED" ? unchanged(machine) : observe(machine, automatic, event, config, moment);
+  }
   const freed = automatic.state === "HALF_OPEN" ? withoutLease(automatic, leaseId) : undefined;
   // Without a lease such a call was let through by a human alone, or not at all.
   if (freed === undefined)
