@@ -56,7 +56,7 @@ function faulty(store: Store) {
 }
 
 /** Breakers over a store in memory, started. */
-export async function rig(data: { store?: Store; wallMs?: number } = {}): Promise<Rig> {
+export async function rig(data: { store?: Store; wallMs?: number; random?: () => number } = {}): Promise<Rig> {
   const manual = createManualClock(data.wallMs);
   const set = new Set<object>();
   const clock: ManualClock = {
@@ -84,7 +84,7 @@ export async function rig(data: { store?: Store; wallMs?: number } = {}): Promis
     feed,
     clock,
     newId: () => `id-${++ids}`,
-    random: () => 0.5,
+    random: data.random ?? (() => 0.5),
     log: (...entry) => logged.push(entry),
   });
   await feed.start();

@@ -1,0 +1,237 @@
+import { describe, expect, it } from "vitest";
+import { FAST, halfOpen, now, open, report, say, take, withBreaker } from "./cases.ts";
+import { fail, rig, } from "./rig.ts";
+
+// The behaviours of a breaker that matter, collected from the tests and the issues of opossum, cockatiel, gobreaker,
+// failsafe-go and resilience4j, with their numbers; what concerns clients alone is tested with the client.
+
+describe("a call", () => {
+  it("gets the fallback's answer, with the cause; a fallback that fails rejects with its own error (case 16)", async () => {
+    const house = await withBreaker();
+    const handle = house.breakers.handle("api");
+    const broken = new Error("broken");
+    const worse = new Error("worse");
+    const call = (): never => {
+      throw broken;
+    };
+    const causes: unknown[] = [];
+    const fallback = (cause: unknown): string => {
+      causes.push(cause);
+      return "instead";
+    };
+    expect(await handle.call(call, { fallback })).toBe("instead");
+    expect(causes).toEqual([broken]);
+    const failing = () => {
+      throw worse;
+    };
+    await expect(handle.call(call, { fallback: failing })).rejects.toBe(worse);
+    expect(now(house).counts.failures).toBe(2);
+  });
+
+  it("that takes too long failed once, with one fallback, even if it succeeds later (cases 16, 17)", async () => {
+    const house = await withBreaker();
+    const late = Promise.withResolvers<number>();
+    let fallbacks = 0;
+    const call = house.breakers.handle("api").call(() => late.promise, { timeoutMs: 50, fallback: () => ++fallbacks });
+    await Promise.resolve();
+    house.clock.advance(50);
+    expect(await call).toBe(1);
+    late.resolve(7);
+    await late.promise;
+    expect(fallbacks).toBe(1);
+    expect(now(house).counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
+  });
+
+  it("that its caller cancels is neutral, and its permit is free (case 18)", async () => {
+    const house = await halfOpen();
+    const cancel = new AbortController();
+    const call = house.breakers.handle("api").call(() => new Promise(() => {}), { signal: cancel.signal });
+    await Promise.resolve();
+    expect(now(house).probes).toBe(1);
+    cancel.abort();
+    await expect(call).rejects.toThrow("abort");
+    expect(now(house)).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 1 } });
+  });
+
+  it("that throws at once failed (case 19)", async () => {
+    const house = await withBreaker();
+    const call = house.breakers.handle("api").call(() => {
+      throw new Error("at once");
+    });
+    await expect(call).rejects.toThrow("at once");
+    expect(now(house).counts.failures).toBe(1);
+  });
+});
+
+describe("what a human decides", () => {
+  it("keeps it open past every timeout until a reset, which counts from zero and says who (case 25)", async () => {
+    const house = await withBreaker();
+    await house.breakers.open("api", { actor: "ana" });
+    house.clock.advance(1e9);
+    expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "OpenBreaker", actor: "ana" } });
+    const reset = await house.breakers.reset("api", { actor: "bob" });
+    expect(reset).toMatchObject({ state: "CLOSED", transition: { action: "ResetBreaker", actor: "bob" } });
+    expect(reset.counts).toMatchObject({ rejected: 0, failures: 0 });
+  });
+
+  it("stands until both of two holders release; to release twice is nothing (case 26)", async () => {
+    const house = await withBreaker();
+    for (const holdId of ["ana", "bob"]) await house.breakers.open("api", {}, { holdId });
+    for (let time = 0; time < 2; time += 1) await house.breakers.releaseHold("api", "ana");
+    expect(now(house)).toMatchObject({ state: "OPEN", holds: [{ id: "bob" }] });
+    await house.breakers.releaseHold("api", "bob");
+    expect(now(house)).toMatchObject({ state: "CLOSED", holds: [] });
+  });
+
+  it("takes the vote from probes that are under way (case 27)", async () => {
+    const house = await halfOpen({ successThreshold: 1 });
+    const probe = take(house);
+    await house.breakers.open("api");
+    say(house, probe, "SUCCESS");
+    expect(now(house)).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN", counts: { lateSuccesses: 1 } });
+    await house.breakers.releaseHold("api");
+    expect(now(house).state).toBe("HALF_OPEN");
+  });
+
+  it("lets all calls pass uncounted while disabled, and goes on afterwards (case 28)", async () => {
+    const house = await open();
+    await house.breakers.override("api", { kind: "DISABLED" });
+    fail(house, "api", 20);
+    expect(now(house)).toMatchObject({ state: "CLOSED", automaticState: "OPEN", counts: { failures: 3 } });
+    await house.breakers.releaseHold("api");
+    expect(now(house).state).toBe("OPEN");
+    expect(house.breakers.acquire("api").allowed).toBe(false);
+  });
+
+  it("tells once with metrics only that it would have opened, while calls pass (case 29)", async () => {
+    const house = await withBreaker();
+    await house.breakers.override("api", { kind: "METRICS_ONLY" });
+    fail(house, "api", 10);
+    expect(now(house)).toMatchObject({ state: "CLOSED", automaticState: "OPEN", counts: { failures: 10 } });
+    await house.breakers.stored();
+    expect((await house.actions("api")).filter((action) => action === "WouldTrip")).toHaveLength(1);
+  });
+
+  it("resets those whose name begins so, or only tells which (case 34)", async () => {
+    const house = await open();
+    await house.breakers.getOrCreate("db", FAST);
+    fail(house, "db", 3);
+    const dry = await house.breakers.resetAll({ namePrefix: "a", dryRun: true });
+    expect(dry.map(({ name, state }) => [name, state])).toEqual([["api", "OPEN"]]);
+    await house.breakers.resetAll({ namePrefix: "a" });
+    expect(house.breakers.list().map(({ state }) => state)).toEqual(["CLOSED", "OPEN"]);
+  });
+});
+
+describe("a breaker that is stored", () => {
+  it("goes on: closed; open with what is left and its back-off; half-open as open and due; held (case 30)", async () => {
+    const closed = await (await withBreaker()).restart({ downMs: 10 });
+    expect(now(closed).state).toBe("CLOSED");
+    const opened = await (await open()).restart({ downMs: 400 });
+    expect(now(opened)).toMatchObject({ state: "OPEN", retryAfterMs: 600 });
+    const probing = await halfOpen({ timeoutMultiplier: 4 });
+    say(probing, take(probing), "FAILURE");
+    const again = await probing.restart({ downMs: 1000 });
+    expect(now(again)).toMatchObject({ state: "OPEN", retryAfterMs: 3000, reopenings: 1 });
+    again.clock.advance(3000);
+    expect(now(again).state).toBe("HALF_OPEN");
+    const due = await again.restart();
+    say(due, take(due), "FAILURE");
+    expect(now(due)).toMatchObject({ state: "OPEN", retryAfterMs: 16_000, reopenings: 2 });
+    await due.breakers.open("api", { actor: "ana" }, { holdId: "deploy", ttlMs: 60_000 });
+    const held = await due.restart({ downMs: 20_000 });
+    expect(now(held)).toMatchObject({ state: "OPEN", override: { id: "deploy", actor: "ana" } });
+    held.clock.advance(40_000);
+    expect(now(held)).toMatchObject({ holds: [], automaticState: "HALF_OPEN", transition: { action: "HoldExpired" } });
+  });
+
+  const change = (record: object) => JSON.stringify(record);
+  it.each([
+    ["no record", () => "7"],
+    ["an unknown state", (record: object) => change({ ...record, state: "AJAR" })],
+    ["an unknown field", (record: object) => change({ ...record, mood: "good" })],
+    ["an epoch that is none", (record: object) => change({ ...record, epoch: 0 })],
+    ["open without until when", (record: object) => change({ ...record, state: "OPEN", openUntil: undefined })],
+    ["a hold that is none", (record: object) => change({ ...record, holds: [{ id: 7 }] })],
+    ["a configuration that is none", (record: object) => change({ ...record, config: { failureThreshold: 0 } })],
+  ])("and is %s is refused at the start, with its name and what is wrong (case 31)", async (_, spoil) => {
+    const house = await withBreaker();
+    const record = await house.stored("api");
+    house.feed.close();
+    await house.store.put("breaker/api", spoil(record ?? {}), { cause: { action: "Test" } });
+    const error: unknown = await rig({ store: house.store }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason: "BREAKER_STATE_INVALID", metadata: { name: "api" } });
+  });
+
+  it("by a version that knew one override alone, is held by that", async () => {
+    const house = await withBreaker();
+    const record = await house.stored("api");
+    const override = { kind: "FORCED_OPEN", actor: "ana", time: 5 };
+    house.feed.close();
+    await house.store.put("breaker/api", JSON.stringify({ ...record, override }), { cause: { action: "Test" } });
+    const next = await rig({ store: house.store });
+    expect(now(next)).toMatchObject({ state: "OPEN", holds: [{ ...override, id: "manual", action: "OpenBreaker" }] });
+    await next.breakers.releaseHold("api");
+    expect(now(next).state).toBe("CLOSED");
+  });
+});
+
+describe("a breaker that is asked for", () => {
+  it.each([
+    { failureThreshold: 0 },
+    { failureThreshold: -1 },
+    { failureThreshold: 1.5 },
+    { timeoutMs: Number.NaN },
+    { timeoutMs: Number.POSITIVE_INFINITY },
+    { failureRate: 0 },
+    { failureRate: 1.01 },
+    { slowCallRate: Number.NaN },
+    { timeoutMultiplier: 0.5 },
+    { jitter: -0.1 },
+    { probeFailureRate: 2 },
+    { windowMs: -1 },
+    { minReporters: 0 },
+    { warmUpMs: 1e12 },
+    { failureThreshold: "5" as unknown as number },
+    { timeoutMs: null as unknown as number },
+  ])("with %j is refused with the field, and is not there (case 32)", async (config) => {
+    const house = await rig();
+    await expect(house.breakers.getOrCreate("api", config)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID" });
+    expect(house.breakers.list()).toEqual([]);
+  });
+
+  it("by two at once is one; another configuration is told as a conflict, and resets nothing (case 35)", async () => {
+    const house = await rig();
+    const both = await Promise.all([house.breakers.getOrCreate("api", FAST), house.breakers.getOrCreate("api", FAST)]);
+    expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
+    fail(house, "api", 3);
+    const third = await house.breakers.getOrCreate("api", { failureThreshold: 9 });
+    expect(third).toMatchObject({ created: false, configConflict: true, breaker: { state: "OPEN" } });
+    expect(now(house).config.failureThreshold).toBe(3);
+  });
+
+  it("after the end has no timers, and answers with an error of its own (case 33)", async () => {
+    const house = await open();
+    await house.breakers.close();
+    expect(house.timers()).toBe(0);
+    expect(() => house.breakers.acquire("api")).toThrow(expect.objectContaining({ reason: "SERVER_DRAINING" }));
+  });
+});
+
+describe("reports", () => {
+  it("of the same client and number count once (case 40)", async () => {
+    const house = await withBreaker();
+    const runs = [{ outcome: "FAILURE", count: 2 }] as const;
+    for (let time = 0; time < 3; time += 1) house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
+    expect(now(house).counts.failures).toBe(2);
+  });
+
+  it("of one client that alone sees failures isolate it, and open nothing for the others (case 42)", async () => {
+    const house = await withBreaker({ minReporters: 2 });
+    expect(report(house, "bad", "FAILURE", 10).isolated).toMatchObject([{ name: "api", state: "OPEN" }]);
+    expect(now(house)).toMatchObject({ state: "CLOSED", isolatedClients: [{ clientId: "bad" }] });
+    expect(house.breakers.acquire("api", "bad")).toMatchObject({ allowed: false, isolated: true });
+    expect(house.breakers.acquire("api", "good").allowed).toBe(true);
+    expect(house.breakers.acquire("api").allowed).toBe(true);
+  });
+});

@@ -1,0 +1,303 @@
+import { describe, expect, it } from "vitest";
+import { FAST, halfOpen, now, open, say, take, withBreaker } from "./cases.ts";
+import { fail, type Rig, rig, succeed } from "./rig.ts";
+
+// The behaviours of a breaker that matter, collected from the tests and the issues of opossum, cockatiel, gobreaker,
+// failsafe-go and resilience4j, with their numbers; what concerns clients alone is tested with the client.
+
+const watcherOf = (clientId: string) =>
+  ({ options: { who: { watchId: "w", clientId, peer: "" } } }) as unknown as Parameters<
+    Rig["breakers"]["presence"]["opened"]
+  >[0];
+
+describe("a closed breaker", () => {
+  it("starts with counts of zero (case 1)", async () => {
+    const house = await withBreaker();
+    expect(now(house)).toMatchObject({ state: "CLOSED", epoch: 1, reopenings: 0, probes: 0 });
+    const { window, ...counts } = now(house).counts;
+    expect(window).toBeUndefined();
+    expect(new Set(Object.values(counts))).toEqual(new Set([0]));
+  });
+
+  it("opens at the threshold of failures in a row, which a success begins anew (case 2)", async () => {
+    const house = await withBreaker();
+    fail(house, "api", 2);
+    succeed(house, "api");
+    fail(house, "api", 2);
+    expect(now(house)).toMatchObject({ state: "CLOSED", counts: { consecutiveFailures: 2 } });
+    fail(house, "api", 1);
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("takes an ignored outcome for neither (case 10)", async () => {
+    const house = await withBreaker({ failureRate: 0.5, minimumCalls: 2, failureThreshold: 100 });
+    say(house, take(house), "IGNORED");
+    expect(now(house).counts).toMatchObject({ ignored: 1, window: { calls: 0, failures: 0 } });
+  });
+
+  it("opens by a rate only with the least number of calls, which protects it not while half-open (case 20)", async () => {
+    const house = await withBreaker({ failureRate: 0.5, minimumCalls: 10, failureThreshold: 100 });
+    fail(house, "api", 9);
+    expect(now(house).state).toBe("CLOSED");
+    fail(house, "api", 1);
+    expect(now(house).state).toBe("OPEN");
+    house.clock.advance(1000);
+    say(house, take(house), "FAILURE");
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("does not open while it warms up, and does after it (case 21)", async () => {
+    const house = await withBreaker({ warmUpMs: 5000 });
+    fail(house, "api", 50);
+    house.clock.advance(4999);
+    fail(house, "api", 1);
+    expect(now(house).state).toBe("CLOSED");
+    house.clock.advance(1);
+    fail(house, "api", 1);
+    expect(now(house).state).toBe("OPEN");
+    await house.breakers.reset("api");
+    fail(house, "api", 3);
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("counts no failure that is older than its window, also after a time without calls (case 22)", async () => {
+    const house = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, windowMs: 10_000 });
+    fail(house, "api", 3);
+    house.clock.advance(10_001);
+    expect(now(house).counts.window).toEqual({ calls: 0, failures: 0, slow: 0 });
+    fail(house, "api", 3);
+    expect(now(house)).toMatchObject({ state: "CLOSED", counts: { window: { calls: 3, failures: 3 } } });
+    fail(house, "api", 1);
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("lets the oldest call leave a full window of calls (case 23)", async () => {
+    const house = await withBreaker({ failureThreshold: 100, failureRate: 1, windowCalls: 4 });
+    succeed(house, "api");
+    fail(house, "api", 3);
+    expect(now(house)).toMatchObject({ state: "CLOSED", counts: { window: { calls: 4, failures: 3 } } });
+    fail(house, "api", 1);
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("opens by slow calls, whether they fail or not, and by no fast ones", async () => {
+    const config = { failureThreshold: 100, slowCallRate: 0.5, slowCallDurationMs: 100, minimumCalls: 4 };
+    const house = await withBreaker(config);
+    for (const ms of [100, 101, 101]) say(house, take(house), "SUCCESS", ms);
+    expect(now(house)).toMatchObject({ state: "CLOSED", counts: { slow: 2, window: { calls: 3, slow: 2 } } });
+    say(house, take(house), "SUCCESS", 99);
+    expect(now(house).state).toBe("CLOSED");
+    say(house, take(house), "SUCCESS", 200);
+    expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "Trip" } });
+  });
+
+  it("keeps what is of another name apart (case 45)", async () => {
+    const house = await open();
+    await house.breakers.getOrCreate("other", FAST);
+    expect(house.breakers.get("other")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
+    expect(house.breakers.acquire("other").allowed).toBe(true);
+  });
+});
+
+describe("an open breaker", () => {
+  it("rejects without a call, and counts that apart (case 3)", async () => {
+    const house = await open();
+    let called = 0;
+    const call = house.breakers.handle("api").call(() => ++called);
+    await expect(call).rejects.toMatchObject({ reason: "BREAKER_OPEN" });
+    expect(called).toBe(0);
+    expect(now(house).counts).toMatchObject({ rejected: 1, failures: 3, successes: 0 });
+  });
+
+  it("is open just before its timeout; just after it, the first caller is a probe (case 4)", async () => {
+    const house = await open();
+    house.clock.advance(999);
+    expect(house.breakers.acquire("api")).toMatchObject({ allowed: false, retryAfterMs: 1 });
+    house.clock.advance(1);
+    expect(take(house).leaseId).toBeDefined();
+  });
+
+  it("opened once, by many failures that arrive together, and its timeout is not made longer by them (case 15)", async () => {
+    const house = await withBreaker();
+    const permits = Array.from({ length: 8 }, () => take(house));
+    for (const permit of permits.slice(0, 3)) say(house, permit, "FAILURE");
+    house.clock.advance(400);
+    for (const permit of permits.slice(3)) say(house, permit, "FAILURE");
+    expect(now(house)).toMatchObject({ retryAfterMs: 600, counts: { failures: 3, lateFailures: 5 } });
+    await house.breakers.stored();
+    expect((await house.actions("api")).filter((action) => action === "Trip")).toHaveLength(1);
+  });
+
+  it("takes late successes and late failures of an earlier epoch for nothing, whatever its state (cases 13, 14, 41)", async () => {
+    const house = await withBreaker();
+    const old = take(house);
+    fail(house, "api", 3);
+    for (const state of ["OPEN", "HALF_OPEN", "CLOSED"]) {
+      if (state === "HALF_OPEN") house.clock.advance(1000);
+      if (state === "CLOSED") for (let probe = 0; probe < 2; probe += 1) say(house, take(house), "SUCCESS");
+      const before = now(house);
+      expect(before.state).toBe(state);
+      for (const outcome of ["SUCCESS", "FAILURE"] as const) say(house, old, outcome);
+      const { lateSuccesses, lateFailures, ...counts } = now(house).counts;
+      expect(counts).toEqual(
+        expect.objectContaining({ failures: before.counts.failures, successes: before.counts.successes }),
+      );
+      expect([lateSuccesses, lateFailures]).toEqual([before.counts.lateSuccesses + 1, before.counts.lateFailures + 1]);
+      expect(now(house)).toMatchObject({ state, epoch: before.epoch });
+    }
+  });
+
+  it("stays open longer after each probe that fails, up to a limit, and begins anew once it was closed (case 24)", async () => {
+    const house = await open({ timeoutMultiplier: 3, maxTimeoutMs: 5000 });
+    const lasted: unknown[] = [];
+    for (let turn = 0; turn < 4; turn += 1) {
+      const { retryAfterMs = 0, reopenings } = now(house);
+      lasted.push([reopenings, retryAfterMs]);
+      house.clock.advance(retryAfterMs);
+      say(house, take(house), turn === 3 ? "SUCCESS" : "FAILURE");
+    }
+    expect(lasted).toEqual([
+      [0, 1000],
+      [1, 3000],
+      [2, 5000],
+      [3, 5000],
+    ]);
+    say(house, take(house), "SUCCESS");
+    fail(house, "api", 3);
+    expect(now(house)).toMatchObject({ state: "OPEN", retryAfterMs: 1000, reopenings: 0 });
+  });
+
+  it("stays open longer or shorter by chance, within the share that was set", async () => {
+    for (const [chance, ms] of [
+      [0, 1600],
+      [0.5, 2000],
+      [1 - Number.EPSILON, 2400],
+    ] as const) {
+      const house = await rig({ random: () => chance });
+      await house.breakers.getOrCreate("api", { ...FAST, timeoutMultiplier: 2, jitter: 0.2 });
+      fail(house, "api", 3);
+      expect(now(house).retryAfterMs).toBe(1000);
+      house.clock.advance(1000);
+      say(house, take(house), "FAILURE");
+      expect(now(house).retryAfterMs).toBeCloseTo(ms, 6);
+    }
+  });
+
+  it("is not moved by a wall clock that is stepped by an hour (case 36)", async () => {
+    const house = await open();
+    for (const stepMs of [3_600_000, -7_200_000]) house.clock.stepWall(stepMs);
+    expect(now(house)).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
+    house.clock.advance(1000);
+    expect(now(house).state).toBe("HALF_OPEN");
+  });
+});
+
+describe("a half-open breaker", () => {
+  it("rejects all others while a slow probe is under way, and opens again for all of its timeout when it fails (cases 5, 6)", async () => {
+    const house = await halfOpen();
+    const probe = take(house);
+    for (let call = 0; call < 5; call += 1) expect(house.breakers.acquire("api").allowed).toBe(false);
+    house.clock.advance(300);
+    say(house, probe, "FAILURE");
+    expect(now(house)).toMatchObject({ state: "OPEN", retryAfterMs: 1000, transition: { action: "Reopen" } });
+  });
+
+  it("closes with the last success that is needed, and counts begin anew (case 7)", async () => {
+    const house = await halfOpen();
+    say(house, take(house), "SUCCESS");
+    expect(now(house)).toMatchObject({ state: "HALF_OPEN", counts: { consecutiveSuccesses: 1 } });
+    say(house, take(house), "SUCCESS");
+    expect(now(house)).toMatchObject({ state: "CLOSED", counts: { consecutiveSuccesses: 0, consecutiveFailures: 0 } });
+  });
+
+  it("with as many permits out as are needed refuses one more; when the last lands, it closes (case 8)", async () => {
+    const house = await halfOpen({ successThreshold: 3, probeConcurrency: 3 });
+    const permits = [take(house), take(house), take(house)];
+    expect(house.breakers.acquire("api").allowed).toBe(false);
+    for (const permit of permits) {
+      expect(now(house).state).toBe("HALF_OPEN");
+      say(house, permit, "SUCCESS");
+    }
+    expect(now(house).state).toBe("CLOSED");
+  });
+
+  it("opens again at any failed probe, or past the share of them that may fail (case 9)", async () => {
+    const strict = await halfOpen({ successThreshold: 4, probeConcurrency: 4 });
+    say(strict, take(strict), "FAILURE");
+    expect(now(strict).state).toBe("OPEN");
+    const tolerant = await halfOpen({ successThreshold: 4, probeFailureRate: 0.5 });
+    for (const outcome of ["SUCCESS", "FAILURE", "FAILURE"] as const) say(tolerant, take(tolerant), outcome);
+    expect(now(tolerant).state).toBe("HALF_OPEN");
+    say(tolerant, take(tolerant), "FAILURE");
+    expect(now(tolerant).state).toBe("OPEN");
+  });
+
+  it("keeps its state at an ignored probe, whose slot is free (case 11)", async () => {
+    const house = await halfOpen();
+    say(house, take(house), "IGNORED");
+    expect(now(house)).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(take(house).leaseId).toBeDefined();
+  });
+
+  it("closes by an error that was to count as success (case 12)", async () => {
+    const house = await halfOpen({ successThreshold: 1 });
+    const handle = house.breakers.handle("api");
+    const wrong = new Error("wrong input");
+    const refuse = (): never => {
+      throw wrong;
+    };
+    await expect(handle.call(refuse, { isFailure: () => false })).rejects.toBe(wrong);
+    expect(now(house)).toMatchObject({ state: "HALF_OPEN", counts: { ignored: 1 } });
+    await expect(handle.call(refuse, { isFailure: () => false, notFailureAs: "SUCCESS" })).rejects.toBe(wrong);
+    expect(now(house).state).toBe("CLOSED");
+  });
+
+  it("opens again by a slow probe, where slow calls count", async () => {
+    const house = await halfOpen({ slowCallRate: 1, slowCallDurationMs: 100 });
+    say(house, take(house), "SUCCESS", 101);
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("gives the slot of a probe that never reports to the next, and takes its late report for nothing (case 37)", async () => {
+    const house = await halfOpen();
+    const lost = take(house);
+    house.clock.advance(500);
+    expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "LeaseExpired" } });
+    house.clock.advance(1000);
+    say(house, lost, "SUCCESS");
+    expect(now(house).counts).toMatchObject({ lateSuccesses: 1, consecutiveSuccesses: 0 });
+    expect(take(house).leaseId).not.toBe(lost.leaseId);
+  });
+
+  it("frees the probes of a client that is gone, as failures, and those of no other (case 38)", async () => {
+    const house = await halfOpen({ probeConcurrency: 2 });
+    const watch = (clientId: string) => house.breakers.presence.opened(watcherOf(clientId));
+    watch("gone");
+    watch("gone");
+    take(house, "gone");
+    house.breakers.presence.closed(watcherOf("gone"));
+    house.breakers.presence.closed(watcherOf("other"));
+    expect(now(house)).toMatchObject({ state: "HALF_OPEN", probes: 1 });
+    house.breakers.presence.closed(watcherOf("gone"));
+    expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "ClientLost" }, counts: { failures: 4 } });
+  });
+
+  it("gives its one permit to one of two clients, and to one of two calls of a client (case 39)", async () => {
+    for (const clients of [
+      ["a", "b"],
+      ["a", "a"],
+    ]) {
+      const house = await halfOpen();
+      const won = clients.filter((clientId) => house.breakers.acquire("api", clientId).allowed);
+      expect(won).toHaveLength(1);
+    }
+  });
+
+  it("takes a permit back whose call never started (case 46)", async () => {
+    const house = await halfOpen();
+    const permit = take(house);
+    house.breakers.release("api", permit);
+    expect(now(house)).toMatchObject({ probes: 0, counts: { ignored: 0, successes: 0 } });
+    expect(take(house).leaseId).toBeDefined();
+  });
+});
