@@ -281,7 +281,9 @@ export function createBreakers(deps: BreakersDeps): Breakers {
         unknownNames: [...names].filter((name) => !live.has(name)),
         isolated: [...names].flatMap((name) => {
           const isolation = live.get(name)?.isolationOf(clientId);
-          return isolation === undefined ? [] : [{ ...isolation, name }];
+          if (isolation === undefined) return [];
+          const { state, retryAfterMs } = isolation;
+          return [{ name, state, retryAfterMs }];
         }),
       };
     },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FAST, halfOpen, now, open, report, say, take, withBreaker } from "./cases.ts";
-import { fail, rig, } from "./rig.ts";
+import { fail, rig } from "./rig.ts";
 
 // The behaviours of a breaker that matter, collected from the tests and the issues of opossum, cockatiel, gobreaker,
 // failsafe-go and resilience4j, with their numbers; what concerns clients alone is tested with the client.
