@@ -53,6 +53,41 @@ describe("one bad client of a hundred", () => {
   });
 });
 
+describe("what clients saw", () => {
+  it("speaks for nothing any more where it was most of all that of one who is isolated now", async () => {
+    const house = await withBreaker(RATE);
+    const report = reporter(house);
+    report("bad", "FAILURE", 50);
+    expect(isolated(house)).toEqual(["bad"]);
+    for (const clientId of ["a", "b"]) {
+      report(clientId, "SUCCESS", 6);
+      report(clientId, "FAILURE", 1);
+    }
+    expect(house.breakers.get("api").state).toBe("CLOSED");
+  });
+
+  it.each([
+    ["of calls", { windowCalls: 20 }],
+    ["of time", { windowMs: 10_000 }],
+  ])("speaks for nothing once it has left the window %s", async (_, window) => {
+    const house = await withBreaker({ ...RATE, ...window, failureRate: 0.1 });
+    const report = reporter(house);
+    const early = (clientId: string): void => {
+      report(clientId, "SUCCESS", 15);
+      report(clientId, "FAILURE", 1);
+    };
+    for (const clientId of ["a", "b"]) early(clientId);
+    house.clock.advance(10_001);
+    report("c", "SUCCESS", 20);
+    // The rate is reached again, and only two have seen it.
+    report("d", "FAILURE", 1);
+    report("c", "FAILURE", 1);
+    expect(house.breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { window: { failures: 2 } } });
+    report("e", "FAILURE", 1);
+    expect(house.breakers.get("api").state).toBe("OPEN");
+  });
+});
+
 describe("a dependency that is really down", () => {
   it.each([
     ["in a row", ROW],
@@ -137,6 +172,14 @@ describe("an isolated client", () => {
     const { breakers } = await alone();
     await breakers.override("api", { kind: "FORCED_CLOSED" });
     expect(breakers.acquire("api", "bad").allowed).toBe(true);
+  });
+
+  it("makes room, as the one that was heard of longest ago, once too many are known", async () => {
+    const { house, report } = await alone();
+    for (let index = 0; index < 4095; index += 1) report(`client-${index}`, "SUCCESS");
+    expect(isolated(house)).toEqual(["bad"]);
+    report("one more", "SUCCESS");
+    expect(isolated(house)).toEqual([]);
   });
 
   it("and ten thousand others are no more than memory is kept for", async () => {

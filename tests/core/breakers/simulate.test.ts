@@ -69,6 +69,14 @@ describe("a simulation", () => {
     expect(three.simulated).toMatchObject({ openings: 0, rejected: 15 });
   });
 
+  it("rejects of calls that were reported together those after the one that opens it", async () => {
+    const house = await withBreaker({ failureThreshold: 1000 });
+    const runs = [{ outcome: "FAILURE", count: 10 }] as const;
+    house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
+    const { simulated } = house.breakers.simulate("api", { failureThreshold: 3 });
+    expect(simulated).toMatchObject({ openings: 1, calls: 10, rejected: 7 });
+  });
+
   it("is of the span that was asked for", async () => {
     const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
     live(house, [...BAD, ...GOOD]);
