@@ -1,6 +1,6 @@
 import { type By, causeOf } from "../change.ts";
 import type { Clock, Timer } from "../clock.ts";
-import { HeliosError, messageOf } from "../errors.ts";
+import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
@@ -36,6 +36,7 @@ import {
 import { clientNumber, Recording } from "./recording.ts";
 import type { OutcomeReport } from "./reports.ts";
 import { compare, type Simulation } from "./simulate.ts";
+import { Writes } from "./writes.ts";
 
 interface LiveDeps {
   readonly clock: Clock;
@@ -44,8 +45,6 @@ interface LiveDeps {
   readonly log: Log;
 }
 
-/** How long after a transition that could not be stored the next try is, where no other transition comes first. */
-const RETRY_MS = 1000;
 const MAX_HOLDS = 100;
 
 const RESETS: ReadonlySet<string> = new Set(["ResetBreaker", "ResetAllBreakers"]);
@@ -63,10 +62,10 @@ const WARNINGS: ReadonlySet<string> = new Set([
 type OutcomeEvent = Extract<Event, { type: "outcome" }>;
 type Asked = Extract<Event, { type: "hold" | "reset" }>;
 
-/** One breaker at work: its machine, its counts, its timer, and its writes, one after the other. */
+/** One breaker at work: its machine, its counts and its timer. */
 export class LiveBreaker {
   readonly #name: string;
-  readonly #collection: Collection<BreakerRecord>;
+  readonly #writes: Writes;
   readonly #deps: LiveDeps;
   readonly #counters = new Counters();
   readonly #isolation = new Isolation();
@@ -80,16 +79,11 @@ export class LiveBreaker {
   /** An id for the next probe. */
   #spareId: string | undefined;
   #timer: Timer | undefined;
-  #retry: Timer | undefined;
-  #writes: Promise<unknown> = Promise.resolve();
-  /** Whether the write under way is of what the machine did already. */
-  #storing = false;
-  #deletedAt: number | undefined;
   #stopped = false;
 
   constructor(resource: BreakerResource, collection: Collection<BreakerRecord>, deps: LiveDeps) {
     this.#name = resource.name;
-    this.#collection = collection;
+    this.#writes = new Writes(resource.name, collection, deps);
     this.#deps = deps;
     this.#resource = complete(resource);
     this.#transition = resource.record.transition;
@@ -107,12 +101,12 @@ export class LiveBreaker {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#retry?.cancel();
+    this.#writes.stop();
   }
 
   /** Resolves when every transition so far is stored, or could not be. */
   async stored(): Promise<void> {
-    await this.#writes;
+    await this.#writes.done();
   }
 
   now(): Breaker {
@@ -194,7 +188,7 @@ export class LiveBreaker {
   follow(resource: BreakerResource, { action }: Cause): void {
     this.#resource = complete(resource);
     if (this.#config.minReporters === 1) this.#isolation.clear();
-    if (this.#storing) return;
+    if (this.#writes.isStoring) return;
     if (HOLD_CHANGES.has(action))
       this.#obey({ type: "hold", holds: toMachine(this.#resource.record, this.#times()).holds });
     if (!RESETS.has(action)) return;
@@ -203,20 +197,13 @@ export class LiveBreaker {
     this.#isolation.clear();
   }
 
-  configure(fields: BreakerConfigFields, by: By | undefined): Promise<Breaker> {
-    const cause = causeOf("UpdateBreaker", by);
-    return this.#afterWrites(() =>
-      this.#collection.change(
-        this.#name,
-        cause,
-        (current) => {
-          const { record } = this.#present(current);
-          const config = completeConfig(fields, this.#config);
-          return sameConfig(config, this.#config) ? undefined : { ...record, config };
-        },
-        by?.etag,
-      ),
-    );
+  async configure(fields: BreakerConfigFields, by: By | undefined): Promise<Breaker> {
+    const decide = ({ record }: BreakerResource): BreakerRecord | undefined => {
+      const config = completeConfig(fields, this.#config);
+      return sameConfig(config, this.#config) ? undefined : { ...record, config };
+    };
+    await this.#writes.change(causeOf("UpdateBreaker", by), decide, by?.etag);
+    return this.now();
   }
 
   /** Sets a hold, from now for `ttlMs` if it is given. */
@@ -231,27 +218,27 @@ export class LiveBreaker {
       }
       return { type: "hold", holds };
     };
-    return this.#afterWrites(() => this.#ask(decide, action, by));
+    return this.#ask(decide, action, by);
   }
 
   releaseHold(id: string, by: By | undefined): Promise<Breaker> {
     const decide = ({ holds }: Machine): Asked => ({ type: "hold", holds: withoutHold(holds, id) });
-    return this.#afterWrites(() => this.#ask(decide, "ReleaseBreakerHold", by));
+    return this.#ask(decide, "ReleaseBreakerHold", by);
   }
 
   reset(by: By | undefined, action: "ResetBreaker" | "ResetAllBreakers" = "ResetBreaker"): Promise<Breaker> {
-    return this.#afterWrites(() => this.#ask(() => ({ type: "reset" }), action, by));
+    return this.#ask(() => ({ type: "reset" }), action, by);
   }
 
   /** The feed tells that it was deleted. */
   delete(revision: number): void {
     this.stop();
-    this.#deletedAt = revision;
+    this.#writes.deleted(revision);
   }
 
   /** The revision of its deletion. */
   get deletedAt(): number | undefined {
-    return this.#deletedAt;
+    return this.#writes.deletedAt;
   }
 
   get #config(): BreakerConfig {
@@ -304,30 +291,17 @@ export class LiveBreaker {
   }
 
   /** Stores what a human asked for; the machine follows when the feed tells of it. */
-  #ask(ask: (machine: Machine, now: BothTimes) => Asked, action: string, by: By | undefined): Promise<unknown> {
+  async #ask(ask: (machine: Machine, now: BothTimes) => Asked, action: string, by: By | undefined): Promise<Breaker> {
     const cause = causeOf(action, by);
-    const decide = (current: BreakerResource | undefined): BreakerRecord | undefined => {
-      this.#present(current);
+    const decide = (): BreakerRecord | undefined => {
       const now = this.#times();
       const event = ask(this.#machine, now);
       if (event.type === "hold" && event.holds === this.#machine.holds) return undefined;
       const { machine } = step(this.#machine, event, this.#config, this.#moment());
       return toRecord(machine, this.#config, { ...cause, time: now.wall }, now);
     };
-    return this.#collection.change(this.#name, cause, decide, by?.etag);
-  }
-
-  /** After the transitions so far, so that what is asked for is decided over them. */
-  async #afterWrites(write: () => Promise<unknown>): Promise<Breaker> {
-    const written = this.#writes.then(write);
-    this.#writes = written.catch(() => {});
-    await written;
+    await this.#writes.change(cause, decide, by?.etag);
     return this.now();
-  }
-
-  #present(current: BreakerResource | undefined): BreakerResource {
-    if (current !== undefined && this.#deletedAt === undefined) return current;
-    throw HeliosError.of("BREAKER_NOT_FOUND", { name: this.#name });
   }
 
   #obey(event: Asked): void {
@@ -337,7 +311,7 @@ export class LiveBreaker {
     this.#move(obeyed, transition);
     this.#schedule();
     // The machine moved on while this was being written: the epoch stored is not the one that holds.
-    if (obeyed.epoch > epoch) this.#store(obeyed, transition);
+    if (obeyed.epoch > epoch) this.#writes.store(obeyed, transition);
   }
 
   #apply(event: Event, now = this.#deps.clock.monotonic()): Step {
@@ -347,7 +321,7 @@ export class LiveBreaker {
     for (const { action, machine } of result.transitions) {
       const transition = { action, ...this.#whoseExpiry(machine), time: this.#deps.clock.now() };
       this.#move(machine, transition);
-      this.#store(machine, transition);
+      this.#writes.store(machine, transition);
     }
     this.#machine = result.machine;
     if (result.expired !== undefined) this.#counters.outcome("FAILURE", false, result.expired, 0);
@@ -385,40 +359,6 @@ export class LiveBreaker {
       // A timer may come a little early.
       this.#schedule();
     });
-  }
-
-  /** Never rejects. What could not be stored is tried again, or made good by the next transition that can be. */
-  #store(machine: Machine, transition: TransitionRecord): void {
-    if (this.#stopped) return;
-    const now = this.#times();
-    const { time: _, ...cause } = transition;
-    const write = async (): Promise<void> => {
-      this.#storing = true;
-      try {
-        await this.#collection.change(this.#name, cause, (current) => {
-          if (current === undefined || this.#deletedAt !== undefined || current.record.epoch >= machine.epoch)
-            return undefined;
-          const { holds: kept = [], ...record } = toRecord(machine, this.#config, transition, now);
-          // What humans decide is theirs to store, and may have been stored meanwhile; only an expiry ends it here.
-          const holds = transition.action === "HoldExpired" ? kept : (current.record.holds ?? []);
-          return holds.length === 0 ? record : { ...record, holds };
-        });
-      } catch (error) {
-        this.#notStored(machine, transition, error);
-      } finally {
-        this.#storing = false;
-      }
-    };
-    this.#writes = this.#writes.then(write);
-  }
-
-  #notStored(machine: Machine, transition: TransitionRecord, error: unknown): void {
-    const { action } = transition;
-    const problem = messageOf(error);
-    this.#deps.log("breakers", "error", "transition not stored", { name: this.#name, action, error: problem });
-    if (this.#stopped) return;
-    this.#retry?.cancel();
-    this.#retry = this.#deps.clock.setTimer(RETRY_MS, () => this.#store(machine, transition));
   }
 
   #moment(): Moment {

@@ -1,0 +1,117 @@
+import type { Clock, Timer } from "../clock.ts";
+import { HeliosError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Collection } from "../store/collection.ts";
+import type { Cause } from "../store/store.ts";
+import type { Machine } from "./breaker.ts";
+import type { BreakerResource } from "./breakers.ts";
+import { type BreakerRecord, type TransitionRecord, toRecord } from "./record.ts";
+
+interface WritesDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How long after a transition that could not be stored the next try is, where no other transition comes first. */
+const RETRY_MS = 1000;
+
+/** What is written of one breaker, one after the other. */
+export class Writes {
+  readonly #name: string;
+  readonly #collection: Collection<BreakerRecord>;
+  readonly #deps: WritesDeps;
+  #last: Promise<unknown> = Promise.resolve();
+  #retry: Timer | undefined;
+  #storing = false;
+  #deletedAt: number | undefined;
+  #stopped = false;
+
+  constructor(name: string, collection: Collection<BreakerRecord>, deps: WritesDeps) {
+    this.#name = name;
+    this.#collection = collection;
+    this.#deps = deps;
+  }
+
+  /** Whether the write under way is of what the machine did already. */
+  get isStoring(): boolean {
+    return this.#storing;
+  }
+
+  /** The revision of its deletion. */
+  get deletedAt(): number | undefined {
+    return this.#deletedAt;
+  }
+
+  /** Resolves when all that was to be written is, or could not be. */
+  async done(): Promise<void> {
+    await this.#last;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#retry?.cancel();
+  }
+
+  deleted(revision: number): void {
+    this.stop();
+    this.#deletedAt = revision;
+  }
+
+  /**
+   * Writes what `decide` says, if anything, over the record that is stored then: after the transitions so far, so that
+   * what is asked for is decided over them. BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
+   */
+  async change(
+    cause: Cause,
+    decide: (current: BreakerResource) => BreakerRecord | undefined,
+    etag: string | undefined,
+  ): Promise<void> {
+    const write = (): Promise<unknown> =>
+      this.#collection.change(
+        this.#name,
+        cause,
+        (current) => {
+          if (current !== undefined && this.#deletedAt === undefined) return decide(current);
+          throw HeliosError.of("BREAKER_NOT_FOUND", { name: this.#name });
+        },
+        etag,
+      );
+    const written = this.#last.then(write);
+    this.#last = written.catch(() => {});
+    await written;
+  }
+
+  /** Never rejects. What could not be stored is tried again, or made good by the next transition that can be. */
+  store(machine: Machine, transition: TransitionRecord): void {
+    if (this.#stopped) return;
+    const now = { monotonic: this.#deps.clock.monotonic(), wall: this.#deps.clock.now() };
+    const { time: _, ...cause } = transition;
+    const write = async (): Promise<void> => {
+      this.#storing = true;
+      try {
+        await this.#collection.change(this.#name, cause, (current) => {
+          if (current === undefined || this.#deletedAt !== undefined) return undefined;
+          if (current.record.epoch >= machine.epoch) return undefined;
+          const { holds: kept = [], ...record } = toRecord(machine, current.record.config, transition, now);
+          // What humans decide is theirs to store, and may have been stored meanwhile; only an expiry ends it here.
+          const holds = transition.action === "HoldExpired" ? kept : (current.record.holds ?? []);
+          return holds.length === 0 ? record : { ...record, holds };
+        });
+      } catch (error) {
+        this.#notStored(machine, transition, error);
+      } finally {
+        this.#storing = false;
+      }
+    };
+    this.#last = this.#last.then(write);
+  }
+
+  #notStored(machine: Machine, transition: TransitionRecord, error: unknown): void {
+    const { action } = transition;
+    const problem = messageOf(error);
+    this.#deps.log("breakers", "error", "transition not stored", { name: this.#name, action, error: problem });
+    if (this.#stopped) return;
+    this.#retry?.cancel();
+    this.#retry = this.#deps.clock.setTimer(RETRY_MS, () => this.store(machine, transition));
+  }
+}
