@@ -1,3 +1,15 @@
+export {
+  type BreakerOptions,
+  type Breakers,
+  type BreakersOptions,
+  type ClientBreaker,
+  createBreakers,
+} from "./breaker/breakers.ts";
+export { type BreakerCallOptions, type BreakerFallback, CircuitOpenError } from "./breaker/call.ts";
+export type { BreakerClock } from "./breaker/clock.ts";
+export type { BreakerConfigFields } from "./breaker/config.ts";
+export type { BreakerPermit } from "./breaker/permit.ts";
+export type { BreakerStatus, OnDisconnect } from "./breaker/status.ts";
 export { createHeliosClient, type HeliosClient, type HeliosClientOptions } from "./client.ts";
 export { enumName } from "./enums.ts";
 export { errorInfo, type HeliosErrorInfo } from "./errors.ts";

@@ -1,0 +1,163 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { GetOrCreateBreakerRequest } from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import type { HeliosClient } from "../client.ts";
+import { type BreakerCallOptions, callThrough } from "./call.ts";
+import { Circuit, type CircuitDeps } from "./circuit.ts";
+import { type BreakerClock, systemClock } from "./clock.ts";
+import { type BreakerConfigFields, completed, toRequest } from "./config.ts";
+import { Feed } from "./feed.ts";
+import type { BreakerPermit } from "./permit.ts";
+import { Reporter } from "./reporter.ts";
+import type { BreakerStatus, OnDisconnect } from "./status.ts";
+import { toTold } from "./told.ts";
+import { Waits } from "./waits.ts";
+
+export interface BreakersOptions {
+  /** Default: the machine's, whose timers keep no process alive. For tests. */
+  readonly clock?: BreakerClock;
+  /** From 0 up to 1. For tests. */
+  readonly random?: () => number;
+  /** Makes the client's id where `HeliosClient.clientId` is empty. Default: a random UUID. For tests. */
+  readonly newId?: () => string;
+}
+
+export interface BreakerOptions {
+  /** Default `LOCAL`. */
+  readonly onDisconnect?: OnDisconnect;
+  /** So long after it was last heard of, the service counts as gone. From 1 s; default 30 s. */
+  readonly maxStalenessMs?: number;
+}
+
+/** A breaker that decides in this process and shares its state with all other clients of its name. */
+export interface ClientBreaker {
+  readonly name: string;
+  /**
+   * A permit, or null where the call must not go ahead; never throws, asks nobody. While only probes may pass it is null:
+   * those are the service's to give, see `acquire`. Alone (`LOCAL`), the client gives its own.
+   */
+  tryAcquire(): BreakerPermit | null;
+  /**
+   * As `tryAcquire`; while only probes may pass it asks the service for one. There are few: of this client's calls no
+   * more ask at once, the others get null at once. Never rejects.
+   */
+  acquire(): Promise<BreakerPermit | null>;
+  /**
+   * Calls `fn` if the breaker lets it through. Rejected: the fallback's answer, else CircuitOpenError. Failed, in time or
+   * by throwing (at once, too): the fallback's answer, else the error itself. `fn` is told by its signal when nobody waits
+   * for it any more.
+   */
+  call<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: BreakerCallOptions<T>): Promise<T>;
+  status(): BreakerStatus;
+}
+
+export interface Breakers {
+  /**
+   * The breaker of that name, created in the service with `config` where it is not there; the service's configuration
+   * holds as soon as it is known. The first call for a name decides, later ones get the same. Throws a TypeError where
+   * something is wrong.
+   */
+  breaker(name: string, config?: BreakerConfigFields, options?: BreakerOptions): ClientBreaker;
+  /**
+   * Tells the service what it does not know yet, once and for no longer than 2 s, and stops; never rejects. Breakers then
+   * decide as if the service were gone. Until then the open watch keeps the process alive.
+   */
+  close(): Promise<void>;
+}
+
+const DEFAULT_STALENESS_MS = 30_000;
+const MIN_STALENESS_MS = 1000;
+const FAREWELL_MS = 2000;
+const POLICIES: readonly unknown[] = ["LOCAL", "HOLD_LAST", "ALLOW", "REJECT"] satisfies OnDisconnect[];
+
+/** Breakers that decide in this process, from the state that they watch, and go on while the service is away. */
+export function createBreakers(client: HeliosClient, options: BreakersOptions = {}): Breakers {
+  const { clock = systemClock, random = Math.random, newId = () => crypto.randomUUID() } = options;
+  const clientId = client.clientId || newId();
+  const circuits = new Map<string, Circuit>();
+  const handles = new Map<string, ClientBreaker>();
+  const requests = new Map<string, GetOrCreateBreakerRequest>();
+  const creating = new Set<Circuit>();
+  const waits = new Waits(clock, random);
+  const rpc = client.breakers;
+  // Probes are taken back from a client that does not watch: it must watch under the name by which it asks for them.
+  const feed = new Feed({ client: { ...client, clientId }, clock, random, waits, circuits });
+  const reporter = new Reporter({
+    clock,
+    waits,
+    circuits,
+    send: (seq, reports) => waits.call((call) => rpc.reportOutcomes({ clientId, seq: BigInt(seq), reports }, call)),
+    look: async (name) => (await waits.call((call) => rpc.getBreaker({ name }, call))).breaker,
+    judge: (circuit, breaker) => circuit.judged(toTold(breaker, clock)),
+  });
+
+  const create = async (circuit: Circuit): Promise<void> => {
+    if (creating.has(circuit)) return;
+    creating.add(circuit);
+    const request = requests.get(circuit.name) ?? { name: circuit.name };
+    for (let failures = 1; !waits.stopped; failures += 1) {
+      try {
+        const { breaker } = await waits.call((call) => rpc.getOrCreateBreaker(request, call));
+        creating.delete(circuit);
+        if (breaker !== undefined) circuit.tell(toTold(breaker, clock), "answer");
+        return;
+      } catch (error) {
+        await waits.backOff(failures, error);
+      }
+    }
+  };
+  const deps: CircuitDeps = {
+    clock,
+    random,
+    async ask(name) {
+      try {
+        return await waits.call((call) => rpc.acquirePermit({ name, clientId }, call));
+      } catch (error) {
+        if (ConnectError.from(error).code === Code.NotFound) circuits.get(name)?.missing();
+        throw error;
+      }
+    },
+    report: (urgent) => reporter.report(urgent),
+    judge: (circuit) => reporter.judge(circuit),
+    create: (circuit) => void create(circuit),
+  };
+
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    const enough = clock.setTimer(FAREWELL_MS, () => waits.stop());
+    await reporter.close();
+    enough.cancel();
+    waits.stop();
+    for (const circuit of circuits.values()) circuit.stop();
+    await feed.close();
+  };
+
+  return {
+    breaker(name, config, { onDisconnect = "LOCAL", maxStalenessMs = DEFAULT_STALENESS_MS } = {}) {
+      const known = handles.get(name);
+      if (known !== undefined) return known;
+      if (closed !== undefined) throw new TypeError(`breaker ${JSON.stringify(name)}: the breakers are closed`);
+      if (!POLICIES.includes(onDisconnect))
+        throw new TypeError(`onDisconnect: ${JSON.stringify(onDisconnect)} is none`);
+      if (!(maxStalenessMs >= MIN_STALENESS_MS))
+        throw new TypeError(`maxStalenessMs: must be at least ${MIN_STALENESS_MS}, not ${maxStalenessMs}`);
+      requests.set(name, toRequest(name, config));
+      const circuit = new Circuit(name, { config: completed(config), onDisconnect, maxStalenessMs }, deps);
+      circuits.set(name, circuit);
+      const handle: ClientBreaker = {
+        name,
+        tryAcquire: () => circuit.tryAcquire(),
+        acquire: async () => circuit.acquire(),
+        call: (fn, callOptions) => callThrough(circuit, clock, fn, callOptions),
+        status: () => circuit.status(),
+      };
+      handles.set(name, handle);
+      void create(circuit);
+      feed.changed();
+      return handle;
+    },
+    close() {
+      closed ??= close();
+      return closed;
+    },
+  };
+}

@@ -1,0 +1,394 @@
+import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import {
+  type BreakerConfig,
+  type BreakerState,
+  CLOSED,
+  type Event,
+  leavesAsIs,
+  type Machine,
+  nextTick,
+  type Outcome,
+  type Step,
+  step,
+} from "../../../../src/core/breakers/breaker.ts";
+import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
+import type { BreakerClock } from "./clock.ts";
+import { toMs } from "./config.ts";
+import { NO_EPOCH, Pending } from "./pending.ts";
+import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
+import { Probes } from "./probes.ts";
+import type { BreakerStatus, OnDisconnect } from "./status.ts";
+import { type Source, supersedes, type Told } from "./told.ts";
+
+export interface CircuitOptions {
+  readonly config: BreakerConfig;
+  readonly onDisconnect: OnDisconnect;
+  readonly maxStalenessMs: number;
+}
+
+/** What a circuit wants of the service. */
+export interface CircuitDeps {
+  readonly clock: BreakerClock;
+  readonly random: () => number;
+  /** Asks for a permit; rejects where there is no answer in time. */
+  readonly ask: (name: string) => Promise<AcquirePermitResponse>;
+  /** Outcomes wait to be reported: at once, or with others. */
+  readonly report: (urgent: boolean) => void;
+  /** The client tripped by itself: what does the service say, once it knows what the client saw? */
+  readonly judge: (circuit: Circuit) => void;
+  /** The service has no such breaker. */
+  readonly create: (circuit: Circuit) => void;
+}
+
+type Timer = ReturnType<BreakerClock["setTimer"]>;
+
+/** How long the service rejects this client alone. */
+export interface Isolated {
+  readonly retryAfterMs: number;
+}
+
+/**
+ * One breaker as a client sees it. While the service is heard of, its word holds; only a trip is the client's own until
+ * the service has judged it. While it is not, `onDisconnect` says what holds.
+ */
+export class Circuit implements Granter {
+  readonly name: string;
+  readonly pending = new Pending();
+  readonly probes = new Probes();
+  readonly maxStalenessMs: number;
+  readonly #onDisconnect: OnDisconnect;
+  readonly #given: BreakerConfig;
+  readonly #deps: CircuitDeps;
+  #config: BreakerConfig;
+  #told: Told | undefined;
+  /** What decides: the service's, as it was told, and what became of it here. */
+  #machine: Machine = CLOSED;
+  /** Whether it made a transition that the service did not tell of. */
+  #ahead = false;
+  /** When the service may let this client through again, which it rejects alone. */
+  #isolatedUntil: number | undefined;
+  #connected = false;
+  #heardAt: number | undefined;
+  #stopped = false;
+  #staleTimer: Timer | undefined;
+  #tickTimer: Timer | undefined;
+  #leases = 0;
+  // What follows from the rest, for the calls:
+  /** Whether every call passes. */
+  #passing = false;
+  /** Whether outcomes move the machine. */
+  #learning = false;
+  /** What calls that pass report. */
+  #epoch = NO_EPOCH;
+  /** Raised whenever the machine is another: outcomes of calls from before have no say in it. */
+  #era = 0;
+
+  constructor(name: string, { config, onDisconnect, maxStalenessMs }: CircuitOptions, deps: CircuitDeps) {
+    this.name = name;
+    this.maxStalenessMs = maxStalenessMs;
+    this.#onDisconnect = onDisconnect;
+    this.#given = config;
+    this.#config = config;
+    this.#deps = deps;
+    this.#machine = this.#fresh();
+    this.#refresh();
+  }
+
+  get isKnown(): boolean {
+    return this.#told !== undefined;
+  }
+
+  get isConnected(): boolean {
+    return this.#connected;
+  }
+
+  now(): number {
+    return this.#deps.clock.monotonic();
+  }
+
+  tryAcquire(): BreakerPermit | null {
+    if (this.#passing) return new Permit(this, this.#era, this.#epoch);
+    if (!this.#isAlone) return null;
+    this.#leases += 1;
+    const leaseId = `own-${this.#leases}`;
+    const { permit } = this.#apply({ type: "acquire", leaseId, clientId: "" });
+    return permit?.allowed ? new Permit(this, this.#era, NO_EPOCH, undefined, permit.leaseId) : null;
+  }
+
+  /** As `tryAcquire`; where only probes pass the service is asked for one. What it promises never rejects. */
+  acquire(): BreakerPermit | null | Promise<BreakerPermit | null> {
+    // A human lets all pass, but beneath that the breaker needs probes to close.
+    const beneath = this.#passing && this.#connected && this.#machine.automatic.state === "HALF_OPEN";
+    if (!beneath) {
+      const permit = this.tryAcquire();
+      if (permit !== null || !this.#connected || this.#override !== undefined) return permit;
+      const { state, retryAfterMs = 0 } = this.#view();
+      if (state === "OPEN" && retryAfterMs > 0) return null;
+    }
+    return this.probes.mayAsk(this.#config.probeConcurrency, this.now()) ? this.#ask() : this.tryAcquire();
+  }
+
+  settled({ era, epoch, leaseId, ownLeaseId }: Grant, outcome: Outcome, durationMs: number): void {
+    const slow = durationMs > this.#config.slowCallDurationMs;
+    let urgent = leaseId !== undefined;
+    if (era === this.#era && this.#learning && !leavesAsIs(this.#machine, this.#machine.epoch, outcome, this.#config)) {
+      const { epoch: own } = this.#machine;
+      const event = {
+        type: "outcome",
+        epoch: own,
+        leaseId: ownLeaseId,
+        outcome,
+        slow,
+        clientId: "",
+        times: 1,
+      } as const;
+      const { transitions } = this.#apply(event);
+      if (transitions.length > 0 && this.#connected) {
+        urgent = true;
+        this.#deps.judge(this);
+      }
+    }
+    if (this.#stopped || this.#override === "DISABLED") return;
+    // What was seen in the dark says nothing of the time when it is told.
+    if (this.#connected) this.pending.add(epoch, leaseId, outcome, slow);
+    else this.pending.add(NO_EPOCH, undefined, outcome, slow);
+    this.#deps.report(urgent);
+  }
+
+  released({ era, epoch, leaseId, ownLeaseId }: Grant): void {
+    if (leaseId !== undefined) {
+      if (!this.#connected) return;
+      // The service takes a probe back so.
+      this.pending.add(epoch, leaseId, "IGNORED", false);
+      this.#deps.report(true);
+    } else if (ownLeaseId !== undefined && era === this.#era) {
+      this.#apply({ type: "release", epoch: this.#machine.epoch, leaseId: ownLeaseId });
+    }
+  }
+
+  status(): BreakerStatus {
+    const { pending } = this;
+    return {
+      ...this.#view(),
+      source: this.#connected && !this.#ahead ? "SERVICE" : "LOCAL",
+      connected: this.#connected,
+      staleMs: this.#heardAt === undefined ? undefined : this.now() - this.#heardAt,
+      override: this.#override,
+      unreported: pending.unreported,
+      dropped: pending.dropped,
+    };
+  }
+
+  /** What the service says of it. */
+  tell(told: Told, source: Source): void {
+    const known = this.#told;
+    if (this.#stopped || (known !== undefined && !supersedes(told, known, source))) return;
+    this.#told = told;
+    this.#config = told.config;
+    const moved = known === undefined || known.epoch !== told.epoch || known.createdAt !== told.createdAt;
+    if (moved || told.config.minReporters === 1) this.#isolatedUntil = undefined;
+    // A trip of its own stands against what the service said before it could know.
+    const waits = this.#ahead && isClosed(told.machine) && !isClosed(this.#machine);
+    const isOpen = told.machine.automatic.state === "OPEN";
+    if (moved ? !(waits && known === undefined) : !this.#ahead && isOpen) this.#follow(told);
+    this.#refresh();
+    this.#connectIfFresh();
+    if (!this.#connected) this.#schedule();
+  }
+
+  /** What it says now that it knows all that the client saw. */
+  judged(told: Told): void {
+    this.tell(told, "answer");
+    if (this.#told === undefined || !this.#ahead || !this.#connected) return;
+    this.#follow(this.#told);
+    this.#refresh();
+  }
+
+  /** The service has no such breaker, at that revision; absent: now. */
+  missing(revision?: bigint): void {
+    if (this.#stopped) return;
+    const known = this.#told;
+    if (known !== undefined && (revision === undefined || known.revision <= revision)) {
+      if (this.#connected) this.#disconnect();
+      this.#told = undefined;
+      this.#config = this.#given;
+      this.#isolatedUntil = undefined;
+      this.#machine = this.#fresh();
+      this.#moved(false);
+    }
+    this.#deps.create(this);
+  }
+
+  /** A frame came that would have told of changes. */
+  heard(): void {
+    if (this.#stopped) return;
+    this.#heardAt = this.now();
+    this.#connectIfFresh();
+  }
+
+  /** Whether the service rejects this client alone, as it says after a report or instead of a permit. */
+  isolate(isolated: Isolated | undefined): void {
+    if (this.#stopped || (isolated === undefined && this.#isolatedUntil === undefined)) return;
+    this.#isolatedUntil = isolated && this.now() + isolated.retryAfterMs;
+    this.#era += 1;
+    this.#refresh();
+  }
+
+  /** From now on it decides as if the service were gone, and reports nothing. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#connected) this.#disconnect();
+    this.#tickTimer?.cancel();
+  }
+
+  get #override(): OverrideKind | undefined {
+    return this.#told?.override;
+  }
+
+  /** Whether its own machine decides. */
+  get #isAlone(): boolean {
+    return !this.#connected && this.#onDisconnect === "LOCAL" && this.#override === undefined;
+  }
+
+  async #ask(): Promise<BreakerPermit | null> {
+    const { probes } = this;
+    probes.asked();
+    let answer: AcquirePermitResponse;
+    try {
+      answer = await this.#deps.ask(this.name);
+    } catch {
+      probes.refused(this.now());
+      return this.tryAcquire();
+    } finally {
+      probes.answered();
+    }
+    const { allowed, leaseId, isolated } = answer;
+    if (!allowed) {
+      probes.refused(this.now());
+      if (isolated) this.isolate({ retryAfterMs: toMs(answer.retryAfter) ?? 0 });
+      // The state may have changed meanwhile.
+      return this.tryAcquire();
+    }
+    if (leaseId !== "") probes.leased(leaseId, this.now() + this.#config.probeTimeoutMs);
+    else this.isolate(undefined);
+    return new Permit(this, NO_ERA, Number(answer.epoch), leaseId === "" ? undefined : leaseId);
+  }
+
+  #view(): Pick<BreakerStatus, "state" | "retryAfterMs"> {
+    const override = this.#override;
+    const view = (state: BreakerState, retryAfterMs?: number) => ({ state, retryAfterMs });
+    if (override !== undefined) return view(override === "FORCED_OPEN" ? "OPEN" : "CLOSED");
+    const now = this.now();
+    if (this.#connected) {
+      if (this.#isolatedUntil !== undefined) {
+        const left = this.#isolatedUntil - now;
+        return left > 0 ? view("OPEN", left) : view("HALF_OPEN", this.probes.waitMs(now));
+      }
+      const { automatic } = this.#machine;
+      if (automatic.state === "OPEN") return view("OPEN", Math.max(0, automatic.until - now));
+      return automatic.state === "CLOSED" ? view("CLOSED") : view("HALF_OPEN", this.probes.waitMs(now));
+    }
+    if (this.#onDisconnect !== "LOCAL") {
+      if (this.#passing) return view("CLOSED");
+      const last = this.#told?.machine.automatic.state;
+      return view(this.#onDisconnect === "HOLD_LAST" && last === "HALF_OPEN" ? last : "OPEN");
+    }
+    this.#apply({ type: "tick" });
+    const { automatic } = this.#machine;
+    const due = nextTick(this.#machine) ?? now;
+    return automatic.state === "CLOSED" ? view("CLOSED") : view(automatic.state, due - now);
+  }
+
+  #apply(event: Event): Step {
+    const result = step(this.#machine, event, this.#config, { now: this.now(), random: this.#deps.random });
+    if (result.machine === this.#machine) return result;
+    this.#machine = result.machine;
+    if (result.transitions.length > 0) this.#moved(true);
+    if (!isClosed(result.machine)) this.#schedule();
+    return result;
+  }
+
+  #follow({ machine }: Told): void {
+    this.#machine = machine;
+    this.#moved(false);
+  }
+
+  #moved(ahead: boolean): void {
+    this.#ahead = ahead;
+    this.#era += 1;
+    this.probes.clear();
+    this.#refresh();
+  }
+
+  #connectIfFresh(): void {
+    if (this.#connected || this.#told === undefined || this.#heardAt === undefined) return;
+    const left = this.#heardAt + this.maxStalenessMs - this.now();
+    if (left <= 0) return;
+    this.#connected = true;
+    this.#tickTimer?.cancel();
+    this.#watchStaleness(left);
+    const judge = this.#ahead && isClosed(this.#told.machine) && !isClosed(this.#machine);
+    if (judge && this.#override === undefined) this.#deps.judge(this);
+    else if (this.#ahead) this.#follow(this.#told);
+    this.#refresh();
+  }
+
+  #watchStaleness(leftMs: number): void {
+    this.#staleTimer = this.#deps.clock.setTimer(leftMs, () => {
+      const left = (this.#heardAt ?? 0) + this.maxStalenessMs - this.now();
+      if (left > 0) this.#watchStaleness(left);
+      else this.#disconnect();
+    });
+  }
+
+  #disconnect(): void {
+    this.#connected = false;
+    this.#staleTimer?.cancel();
+    this.pending.withdraw();
+    this.probes.clear();
+    if (this.#onDisconnect !== "LOCAL") {
+      if (this.#ahead && this.#told !== undefined) this.#follow(this.#told);
+    } else if (this.#isolatedUntil !== undefined) {
+      const { epoch } = this.#machine;
+      const until = this.#isolatedUntil;
+      this.#machine = { epoch: epoch + 1, holds: [], automatic: { state: "OPEN", until, reopenings: 0 } };
+      this.#isolatedUntil = undefined;
+      this.#moved(true);
+    }
+    this.#refresh();
+    this.#schedule();
+  }
+
+  #refresh(): void {
+    const override = this.#override;
+    const isOpenToAll = isClosed(this.#machine) && this.#isolatedUntil === undefined;
+    this.#learning = override === undefined && (this.#connected ? isOpenToAll : this.#onDisconnect === "LOCAL");
+    this.#epoch = this.#connected && this.#told !== undefined ? this.#told.epoch : NO_EPOCH;
+    if (override !== undefined) this.#passing = override !== "FORCED_OPEN";
+    else if (this.#connected || this.#onDisconnect === "LOCAL") this.#passing = isOpenToAll;
+    else if (this.#onDisconnect === "HOLD_LAST") this.#passing = isOpenToAll;
+    else this.#passing = this.#onDisconnect === "ALLOW";
+  }
+
+  /** While it is alone nobody else tells it that time has passed. */
+  #schedule(): void {
+    this.#tickTimer?.cancel();
+    const due = nextTick(this.#machine);
+    if (due === undefined || !this.#isAlone || this.#stopped) return;
+    this.#tickTimer = this.#deps.clock.setTimer(due - this.now(), () => {
+      this.#apply({ type: "tick" });
+      // A timer may come a little early.
+      this.#schedule();
+    });
+  }
+
+  #fresh(): Machine {
+    const { warmUpMs } = this.#given;
+    return warmUpMs === 0 ? CLOSED : { ...CLOSED, warmUntil: this.now() + warmUpMs };
+  }
+}
+
+/** Of permits in which the client's own machine has no say. */
+const NO_ERA = -1;
+
+const isClosed = ({ automatic }: Machine): boolean => automatic.state === "CLOSED";

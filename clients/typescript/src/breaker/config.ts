@@ -1,0 +1,91 @@
+import { create } from "@bufbuild/protobuf";
+import { type Duration, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { createValidator, type Validator } from "@bufbuild/protovalidate";
+import {
+  type BreakerConfig as BreakerConfigMessage,
+  BreakerConfigSchema,
+} from "../../../../gen/helios/v1/breaker_pb.ts";
+import {
+  type GetOrCreateBreakerRequest,
+  GetOrCreateBreakerRequestSchema,
+} from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import type { BreakerConfig } from "../../../../src/core/breakers/breaker.ts";
+import { DEFAULT_CONFIG } from "../../../../src/core/breakers/policy/defaults.ts";
+
+export type { BreakerConfig };
+
+/** What is said of a breaker; what is absent has its default. Times are in ms; a rate that is null trips nothing. */
+export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };
+
+let validator: Validator | undefined;
+
+/** Asks for a breaker. Throws a TypeError that names what is wrong, by the rules of the contract. */
+export function toRequest(name: string, fields: BreakerConfigFields | undefined): GetOrCreateBreakerRequest {
+  const config = fields && toMessage(fields);
+  const request = create(GetOrCreateBreakerRequestSchema, { name, ...(config === undefined ? {} : { config }) });
+  validator ??= createValidator();
+  const result = validator.validate(GetOrCreateBreakerRequestSchema, request);
+  if (result.kind === "valid") return request;
+  throw new TypeError(`breaker ${JSON.stringify(name)}: ${result.error.message}`);
+}
+
+/** With every default in place. */
+export function completed(fields: BreakerConfigFields = {}): BreakerConfig {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return { ...DEFAULT_CONFIG, ...(Object.fromEntries(given) as Partial<BreakerConfig>) };
+}
+
+/** As the service tells it; an older service tells less. */
+export function fromMessage(config: BreakerConfigMessage | undefined): BreakerConfig {
+  return completed({
+    failureThreshold: config?.failureThreshold,
+    timeoutMs: toMs(config?.timeout),
+    successThreshold: config?.successThreshold,
+    probeConcurrency: config?.probeConcurrency,
+    probeTimeoutMs: toMs(config?.probeTimeout),
+    failureRate: config?.failureRate,
+    slowCallRate: config?.slowCallRate,
+    slowCallDurationMs: toMs(config?.slowCallDuration),
+    windowCalls: config?.windowCalls,
+    windowMs: toMs(config?.windowDuration),
+    minimumCalls: config?.minimumCalls,
+    timeoutMultiplier: config?.timeoutMultiplier,
+    maxTimeoutMs: toMs(config?.maxTimeout),
+    jitter: config?.jitter,
+    probeFailureRate: config?.probeFailureRate,
+    minReporters: config?.minReporters,
+    warmUpMs: toMs(config?.warmUp),
+  });
+}
+
+export const toMs = (duration: Duration | undefined): number | undefined => duration && durationMs(duration);
+
+function toMessage(fields: BreakerConfigFields): BreakerConfigMessage {
+  const set = {
+    failureThreshold: fields.failureThreshold,
+    timeout: fromMs(fields.timeoutMs),
+    successThreshold: fields.successThreshold,
+    probeConcurrency: fields.probeConcurrency,
+    probeTimeout: fromMs(fields.probeTimeoutMs),
+    failureRate: fields.failureRate,
+    slowCallRate: fields.slowCallRate,
+    slowCallDuration: fromMs(fields.slowCallDurationMs),
+    windowCalls: fields.windowCalls,
+    windowDuration: fromMs(fields.windowMs),
+    minimumCalls: fields.minimumCalls,
+    timeoutMultiplier: fields.timeoutMultiplier,
+    maxTimeout: fromMs(fields.maxTimeoutMs),
+    jitter: fields.jitter,
+    probeFailureRate: fields.probeFailureRate,
+    minReporters: fields.minReporters,
+    warmUp: fromMs(fields.warmUpMs),
+  };
+  const given = Object.entries(set).filter(([, value]) => value !== undefined && value !== null);
+  return create(BreakerConfigSchema, Object.fromEntries(given));
+}
+
+function fromMs(ms: number | undefined): Duration | undefined {
+  if (ms === undefined) return undefined;
+  if (Number.isFinite(ms)) return durationFromMs(ms);
+  throw new TypeError(`${ms} ms is no duration`);
+}

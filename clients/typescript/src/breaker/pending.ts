@@ -1,0 +1,138 @@
+import type { Outcome } from "../../../../src/core/breakers/breaker.ts";
+
+/** Equal outcomes in a row. */
+export interface Run {
+  readonly outcome: Outcome;
+  readonly slow: boolean;
+  readonly count: number;
+}
+
+/** Outcomes of one epoch, as they are to be reported. */
+export interface Report {
+  readonly epoch: number;
+  readonly leaseId: string | undefined;
+  readonly runs: readonly Run[];
+}
+
+/** Outcomes of this epoch are counted by the service and have no vote: no breaker ever has it. */
+export const NO_EPOCH = 0;
+
+/** Runs that are kept; past it the oldest are dropped. */
+const MAX_RUNS = 4096;
+/** Of the contract. */
+const MOST_RUNS_IN_REPORT = 1000;
+const MOST_IN_RUN = 1_000_000;
+
+interface Mutable {
+  readonly outcome: Outcome;
+  readonly slow: boolean;
+  count: number;
+}
+
+interface Group {
+  readonly epoch: number;
+  readonly leaseId: string | undefined;
+  runs: Mutable[];
+}
+
+/** How calls of one breaker went, in order, until the service knows; of bounded size. */
+export class Pending {
+  #groups: Group[] = [];
+  /** Where the last outcome was added that had no lease. */
+  #open: Group | undefined;
+  #runs = 0;
+  #waiting = 0;
+  #sent = 0;
+  #dropped = 0;
+
+  /** Outcomes that are not known to have arrived. */
+  get unreported(): number {
+    return this.#waiting + this.#sent;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** Outcomes that will never be reported. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  add(epoch: number, leaseId: string | undefined, outcome: Outcome, slow: boolean, count = 1): void {
+    this.#waiting += count;
+    let group = leaseId === undefined ? this.#open : undefined;
+    if (group === undefined || group.epoch !== epoch) {
+      group = leaseId === undefined ? this.#groups.find((one) => one.epoch === epoch && !one.leaseId) : undefined;
+      if (group === undefined) {
+        group = { epoch, leaseId, runs: [] };
+        this.#groups.push(group);
+      }
+      if (leaseId === undefined) this.#open = group;
+    }
+    const { runs } = group;
+    const last = runs[runs.length - 1];
+    // Without a vote the order says nothing.
+    const run =
+      last === undefined || (last.outcome === outcome && last.slow === slow) || epoch !== NO_EPOCH
+        ? last
+        : runs.find((one) => one.outcome === outcome && one.slow === slow);
+    if (run !== undefined && run.outcome === outcome && run.slow === slow && run.count + count <= MOST_IN_RUN) {
+      run.count += count;
+      return;
+    }
+    runs.push({ outcome, slow, count });
+    this.#runs += 1;
+    if (this.#runs > MAX_RUNS) this.#dropOldest();
+  }
+
+  /** What waits loses its vote: it is too old to say anything of now. */
+  withdraw(): void {
+    const groups = this.#groups;
+    this.#clear();
+    for (const { runs } of groups)
+      for (const { outcome, slow, count } of runs) this.add(NO_EPOCH, undefined, outcome, slow, count);
+  }
+
+  /** All that waits, to be sent; `arrived` or `lost` tells what became of it. */
+  take(): Report[] {
+    const groups = this.#groups;
+    this.#sent = this.#waiting;
+    this.#clear();
+    return groups.flatMap(({ epoch, leaseId, runs }) =>
+      Array.from({ length: Math.ceil(runs.length / MOST_RUNS_IN_REPORT) }, (_, part) => ({
+        epoch,
+        leaseId,
+        runs: runs.slice(part * MOST_RUNS_IN_REPORT, (part + 1) * MOST_RUNS_IN_REPORT),
+      })),
+    );
+  }
+
+  arrived(): void {
+    this.#sent = 0;
+  }
+
+  lost(): void {
+    this.#dropped += this.#sent;
+    this.#sent = 0;
+  }
+
+  #clear(): void {
+    this.#groups = [];
+    this.#open = undefined;
+    this.#runs = 0;
+    this.#waiting = 0;
+  }
+
+  #dropOldest(): void {
+    const [group] = this.#groups;
+    const run = group?.runs.shift();
+    if (group === undefined || run === undefined) return;
+    this.#runs -= 1;
+    this.#waiting -= run.count;
+    this.#dropped += run.count;
+    if (group.runs.length > 0) return;
+    this.#groups.shift();
+    if (this.#open === group) this.#open = undefined;
+  }
+}

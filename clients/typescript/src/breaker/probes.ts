@@ -1,0 +1,47 @@
+/** After the service refused a probe, or could not be asked, it is not asked again for so long. */
+const ASK_AGAIN_MS = 100;
+
+/** The probes of one client: as many are asked for as there may be over all clients, the rest is rejected at once. */
+export class Probes {
+  /** When each lease ends. */
+  readonly #leases = new Map<string, number>();
+  #asking = 0;
+  #askAt = Number.NEGATIVE_INFINITY;
+
+  /** How long it makes no sense to ask. */
+  waitMs(now: number): number {
+    return Math.max(0, this.#askAt - now);
+  }
+
+  mayAsk(concurrency: number, now: number): boolean {
+    for (const [id, end] of this.#leases) if (now >= end) this.#leases.delete(id);
+    return now >= this.#askAt && this.#asking + this.#leases.size < concurrency;
+  }
+
+  asked(): void {
+    this.#asking += 1;
+  }
+
+  answered(): void {
+    this.#asking -= 1;
+  }
+
+  refused(now: number): void {
+    this.#askAt = now + ASK_AGAIN_MS;
+  }
+
+  leased(id: string, until: number): void {
+    this.#leases.set(id, until);
+  }
+
+  /** The service knows how the probe went. */
+  reported(id: string): void {
+    this.#leases.delete(id);
+  }
+
+  /** Another state: the leases are void, and one may ask. */
+  clear(): void {
+    this.#leases.clear();
+    this.#askAt = Number.NEGATIVE_INFINITY;
+  }
+}

@@ -1,0 +1,179 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Breaker } from "../../../../gen/helios/v1/breaker_pb.ts";
+import { BreakerState } from "../../../../gen/helios/v1/breaker_pb.ts";
+import {
+  Outcome,
+  type OutcomeReport,
+  OutcomeReportSchema,
+  type ReportOutcomesResponse,
+} from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import type { Circuit } from "./circuit.ts";
+import type { BreakerClock } from "./clock.ts";
+import { toMs } from "./config.ts";
+import type { Report } from "./pending.ts";
+import type { Waits } from "./waits.ts";
+
+/** How long outcomes wait for more. */
+const INTERVAL_MS = 100;
+/** In one request; the contract allows a few more, and messages of 4 MiB. */
+const MOST_REPORTS = 900;
+const MOST_RUNS = 50_000;
+
+export interface ReporterDeps {
+  readonly clock: BreakerClock;
+  readonly waits: Waits;
+  readonly circuits: ReadonlyMap<string, Circuit>;
+  readonly send: (seq: number, reports: OutcomeReport[]) => Promise<ReportOutcomesResponse>;
+  /** The breaker as it is now. */
+  readonly look: (name: string) => Promise<Breaker | undefined>;
+  readonly judge: (circuit: Circuit, breaker: Breaker) => void;
+}
+
+interface Batch {
+  readonly circuits: readonly Circuit[];
+  readonly reports: OutcomeReport[];
+}
+
+/**
+ * Reports the outcomes of all circuits, in order, one request at a time: what is not known to have arrived is sent again
+ * as it was, so that it is counted once.
+ */
+export class Reporter {
+  readonly #deps: ReporterDeps;
+  readonly #toJudge = new Set<Circuit>();
+  #seq = 1;
+  /** Whether the service has taken a report of this process. */
+  #accepted = false;
+  #timer: ReturnType<BreakerClock["setTimer"]> | undefined;
+  #working: Promise<void> | undefined;
+  #again = false;
+  #closing = false;
+
+  constructor(deps: ReporterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Outcomes wait. */
+  report(urgent: boolean): void {
+    if (this.#closing) return;
+    if (urgent) this.#flush();
+    else this.#timer ??= this.#deps.clock.setTimer(INTERVAL_MS, () => this.#flush());
+  }
+
+  /** Asks for the breaker once all outcomes of its calls have arrived. */
+  judge(circuit: Circuit): void {
+    this.#toJudge.add(circuit);
+    if (!this.#closing) this.#flush();
+  }
+
+  /** Sends what waits, once. */
+  async close(): Promise<void> {
+    this.#flush();
+    this.#closing = true;
+    this.#deps.waits.wake();
+    await this.#working;
+  }
+
+  #flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#again = true;
+    this.#working ??= this.#work();
+  }
+
+  async #work(): Promise<void> {
+    // What happens in the same turn goes together.
+    await Promise.resolve();
+    while (this.#again) {
+      this.#again = false;
+      // Their outcomes are among those that are sent now.
+      const toJudge = [...this.#toJudge];
+      this.#toJudge.clear();
+      const batch = this.#collect();
+      if (batch !== undefined) await this.#deliver(batch);
+      for (const circuit of toJudge) await this.#look(circuit);
+    }
+    this.#working = undefined;
+    const { circuits } = this.#deps;
+    if ([...circuits.values()].some((circuit) => circuit.isKnown && !circuit.pending.isEmpty)) this.report(false);
+  }
+
+  #collect(): Batch | undefined {
+    const circuits: Circuit[] = [];
+    const reports: OutcomeReport[] = [];
+    let runs = 0;
+    for (const circuit of this.#deps.circuits.values()) {
+      if (!circuit.isKnown || circuit.pending.isEmpty) continue;
+      if (reports.length >= MOST_REPORTS || runs >= MOST_RUNS) {
+        this.#again = true;
+        break;
+      }
+      circuits.push(circuit);
+      for (const report of circuit.pending.take()) {
+        reports.push(toMessage(circuit.name, report));
+        runs += report.runs.length;
+      }
+    }
+    return reports.length === 0 ? undefined : { circuits, reports };
+  }
+
+  async #deliver({ circuits, reports }: Batch): Promise<void> {
+    const { waits, send } = this.#deps;
+    for (let failures = 0; ; ) {
+      try {
+        const answer = await send(this.#seq, reports);
+        if (answer.duplicate && failures === 0 && !this.#accepted) {
+          // Nobody but a process before this one, of the same name, can have had this number.
+          this.#seq *= 2;
+          continue;
+        }
+        this.#seq += 1;
+        this.#accepted ||= !answer.duplicate;
+        this.#arrived(circuits, reports, answer);
+        return;
+      } catch (error) {
+        failures += 1;
+        if (ConnectError.from(error).code === Code.InvalidArgument || this.#closing || waits.stopped) break;
+        await waits.backOff(failures, error);
+      }
+    }
+    // The service will never take it, or nobody will offer it again.
+    for (const circuit of circuits) circuit.pending.lost();
+  }
+
+  #arrived(circuits: readonly Circuit[], reports: OutcomeReport[], answer: ReportOutcomesResponse): void {
+    const isolated = new Map(answer.isolated.map((one) => [one.name, one]));
+    for (const { name, leaseId } of reports)
+      if (leaseId !== "") this.#deps.circuits.get(name)?.probes.reported(leaseId);
+    for (const circuit of circuits) {
+      circuit.pending.arrived();
+      const one = isolated.get(circuit.name);
+      circuit.isolate(one && { retryAfterMs: one.state === BreakerState.OPEN ? (toMs(one.retryAfter) ?? 0) : 0 });
+    }
+    for (const name of answer.unknownNames) this.#deps.circuits.get(name)?.missing();
+  }
+
+  async #look(circuit: Circuit): Promise<void> {
+    const { look, judge, waits } = this.#deps;
+    // Once it is connected again, it asks again.
+    if (this.#closing || !circuit.isConnected) return;
+    try {
+      const breaker = await look(circuit.name);
+      if (breaker !== undefined) judge(circuit, breaker);
+    } catch (error) {
+      if (ConnectError.from(error).code === Code.NotFound) return circuit.missing();
+      if (waits.stopped) return;
+      await waits.backOff(1, error);
+      this.judge(circuit);
+    }
+  }
+}
+
+const toMessage = (name: string, { epoch, leaseId = "", runs }: Report): OutcomeReport =>
+  create(OutcomeReportSchema, {
+    name,
+    epoch: BigInt(epoch),
+    leaseId,
+    runs: runs.map(({ outcome, slow, count }) => ({ outcome: Outcome[outcome], slow, count })),
+  });

@@ -1,0 +1,70 @@
+import type { CallOptions } from "@connectrpc/connect";
+import { errorInfo } from "../errors.ts";
+import type { BreakerClock } from "./clock.ts";
+
+const MIN_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 10_000;
+/** How long a call of the service may take. */
+const CALL_TIMEOUT_MS = 5000;
+
+/** All that waits for the service, or for the time to ask it again. */
+export class Waits {
+  readonly #clock: BreakerClock;
+  readonly #random: () => number;
+  readonly #stopped = new AbortController();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(clock: BreakerClock, random: () => number) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  /** Resolves after that time, when it is woken or when all is stopped. */
+  sleep(ms: number): Promise<void> {
+    if (this.stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel();
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = this.#clock.setTimer(ms, end);
+      this.#waiting.add(end);
+    });
+  }
+
+  /** Sleeps before what failed so often in a row is tried again; longer each time, and as long as the service asked. */
+  backOff(failures: number, error: unknown): Promise<void> {
+    const longest = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** (failures - 1));
+    return this.sleep((errorInfo(error)?.retryAfterMs ?? 0) + longest * this.#random());
+  }
+
+  /** Calls the service; rejects when that takes too long or all is stopped. */
+  async call<T>(run: (options: CallOptions) => Promise<T>): Promise<T> {
+    const ended = new AbortController();
+    const stop = (): void => ended.abort();
+    const timer = this.#clock.setTimer(CALL_TIMEOUT_MS, stop);
+    this.#stopped.signal.addEventListener("abort", stop, { once: true });
+    if (this.stopped) stop();
+    try {
+      return await run({ signal: ended.signal });
+    } finally {
+      timer.cancel();
+      this.#stopped.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** The service is there again: whoever waits to ask it asks now. */
+  wake(): void {
+    for (const end of [...this.#waiting]) end();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.wake();
+  }
+}

@@ -1,0 +1,263 @@
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+  type Interceptor,
+  type StreamResponse,
+} from "@connectrpc/connect";
+import { type Breakers, createBreakers, type HeliosClient } from "../../../clients/typescript/src/index.ts";
+import {
+  BreakerService,
+  type ReportOutcomesRequest,
+  type WatchBreakersResponse,
+} from "../../../gen/helios/v1/breaker_service_pb.ts";
+import { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
+import { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
+import { StatusService } from "../../../gen/helios/v1/status_service_pb.ts";
+import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { createBreakers as createService, type Breakers as Service } from "../../../src/core/breakers/breakers.ts";
+import { createManualClock, createMemoryStore, Feed, type ManualClock, silentLog } from "../../../src/core/index.ts";
+import { createErrorMapping } from "../../../src/server/interceptors/errors.ts";
+import { createValidation } from "../../../src/server/interceptors/validation.ts";
+import { createBreakerService } from "../../../src/server/services/breaker.ts";
+
+/** The way from one client to the service. */
+export interface Link {
+  /** Cuts every stream, and fails every call before it arrives. */
+  down(): void;
+  up(): void;
+  /** Calls of that method arrive, but their answers do not; so many of them. */
+  loseAnswers(method: string, count: number): void;
+  /** Holds the answers of that method back until what it returns is called. */
+  holdAnswers(method: string): () => void;
+  /** What the client's streams tell besides, now. */
+  inject(frame: WatchBreakersResponse): void;
+  /** Every frame that came. */
+  readonly frames: WatchBreakersResponse[];
+  /** Every report that was sent, and how often each method was called. */
+  readonly reports: ReportOutcomesRequest[];
+  readonly calls: Map<string, number>;
+  /** Streams that are open. */
+  streams(): number;
+}
+
+export interface Peer {
+  readonly breakers: Breakers;
+  readonly link: Link;
+}
+
+export interface House {
+  readonly service: Service;
+  readonly rpc: Client<typeof BreakerService>;
+  readonly clock: ManualClock;
+  /** A client with a link of its own. */
+  connect(clientId?: string, before?: (link: Link) => void): Peer;
+  /** The service begins anew, with an empty store. */
+  replace(): Promise<void>;
+  /** Lets everything happen that can happen without time. */
+  quiet(): Promise<void>;
+  /** Lets time pass, 50 ms at a time, and what happens in it happen. */
+  pass(ms: number): Promise<void>;
+  /** Timers that are set. */
+  timers(): number;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const STEP_MS = 50;
+const QUIET_TURNS = 12;
+
+/** The service as it is served, but for the socket; time stands still unless it is told to move. */
+export async function house(): Promise<House> {
+  const manual = createManualClock();
+  const set = new Set<object>();
+  const clock: ManualClock = {
+    ...manual,
+    setTimer(delayMs, run) {
+      const timer = manual.setTimer(delayMs, () => {
+        set.delete(timer);
+        run();
+      });
+      set.add(timer);
+      return {
+        cancel: () => {
+          set.delete(timer);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  let activity = 0;
+  let ids = 0;
+  const newId = (): string => `id-${++ids}`;
+  const start = async () => {
+    const feed = new Feed(createMemoryStore({ clock, incarnation: newId() }));
+    const service = createService({ feed, clock, newId, random: () => 0.5, log: silentLog });
+    service.hub.observe(service.presence);
+    await feed.start();
+    await service.start();
+    const impl = createBreakerService({ breakers: service, clock, newId });
+    return { service, impl };
+  };
+  let running = await start();
+  const fail = (_: string, error: unknown): never => {
+    throw error;
+  };
+  // Calls go to the service that is there when they are made.
+  const transportOf = (interceptors: Interceptor[]) =>
+    createRouterTransport(
+      (router) =>
+        router.service(
+          BreakerService,
+          new Proxy(running.impl, { get: (_, method) => Reflect.get(running.impl, method) }),
+        ),
+      {
+        transport: { interceptors },
+        router: { interceptors: [createErrorMapping(newId, fail), createValidation([BreakerService])] },
+      },
+    );
+  const connect = (clientId = "", before: (link: Link) => void = () => {}): Peer => {
+    const { link, interceptor } = createLink(() => {
+      activity += 1;
+    });
+    before(link);
+    const transport = transportOf([interceptor]);
+    const client: HeliosClient = {
+      modules: createClient(ModuleService, transport),
+      flags: createClient(FlagService, transport),
+      breakers: createClient(BreakerService, transport),
+      tests: createClient(TestService, transport),
+      status: createClient(StatusService, transport),
+      transport,
+      clientId,
+      close: () => {},
+    };
+    return { breakers: createBreakers(client, { clock, random: () => 0.5, newId }), link };
+  };
+  const quiet = async (): Promise<void> => {
+    for (let idle = 0; idle < QUIET_TURNS; idle += 1) {
+      const before = activity;
+      await turn();
+      if (activity !== before) idle = -1;
+    }
+  };
+  return {
+    get service() {
+      return running.service;
+    },
+    rpc: createClient(BreakerService, transportOf([])),
+    clock,
+    connect,
+    async replace() {
+      await running.service.close();
+      running = await start();
+    },
+    quiet,
+    async pass(ms) {
+      await quiet();
+      for (let left = ms; left > 0; left -= STEP_MS) {
+        clock.advance(Math.min(left, STEP_MS));
+        await quiet();
+      }
+    },
+    timers: () => set.size,
+  };
+}
+
+function createLink(active: () => void): { readonly link: Link; readonly interceptor: Interceptor } {
+  let isDown = false;
+  const cuts = new Set<(error: ConnectError) => void>();
+  const injections = new Set<(frame: WatchBreakersResponse) => void>();
+  const losing = new Map<string, number>();
+  const held = new Map<string, Promise<void>>();
+  const frames: WatchBreakersResponse[] = [];
+  const reports: ReportOutcomesRequest[] = [];
+  const calls = new Map<string, number>();
+  const gone = (): ConnectError => new ConnectError("the link is down", Code.Unavailable);
+
+  const interceptor: Interceptor = (next) => async (request) => {
+    const method = request.method.name;
+    active();
+    calls.set(method, (calls.get(method) ?? 0) + 1);
+    if (!request.stream && method === "ReportOutcomes") reports.push(request.message as ReportOutcomesRequest);
+    if (isDown) throw gone();
+    const response = await next(request);
+    active();
+    if (response.stream) return { ...response, message: through(response) };
+    await held.get(method);
+    const lose = losing.get(method) ?? 0;
+    losing.set(method, lose - 1);
+    if (lose > 0 || isDown) throw gone();
+    active();
+    return response;
+  };
+
+  async function* through(response: StreamResponse): AsyncGenerator<never> {
+    const source = (response.message as AsyncIterable<WatchBreakersResponse>)[Symbol.asyncIterator]();
+    const queue: WatchBreakersResponse[] = [];
+    let wake = Promise.withResolvers<void>();
+    let failed: unknown;
+    const cut = (error: unknown): void => {
+      failed ??= error;
+      wake.resolve();
+    };
+    const push = (frame: WatchBreakersResponse): void => {
+      queue.push(frame);
+      wake.resolve();
+    };
+    cuts.add(cut);
+    injections.add(push);
+    const read = async (): Promise<void> => {
+      for (;;) {
+        const { value, done } = await source.next();
+        if (done) return cut(gone());
+        frames.push(value);
+        push(value);
+      }
+    };
+    void read().catch(cut);
+    try {
+      for (;;) {
+        for (const frame of queue.splice(0)) {
+          active();
+          yield frame as never;
+        }
+        if (failed !== undefined) throw failed;
+        await wake.promise;
+        wake = Promise.withResolvers<void>();
+      }
+    } finally {
+      active();
+      cuts.delete(cut);
+      injections.delete(push);
+    }
+  }
+
+  const link: Link = {
+    down() {
+      isDown = true;
+      for (const cut of cuts) cut(gone());
+    },
+    up() {
+      isDown = false;
+    },
+    loseAnswers: (method, count) => losing.set(method, count),
+    holdAnswers(method) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.set(method, promise);
+      return () => {
+        held.delete(method);
+        resolve();
+      };
+    },
+    inject: (frame) => {
+      for (const push of injections) push(frame);
+    },
+    frames,
+    reports,
+    calls,
+    streams: () => cuts.size,
+  };
+  return { link, interceptor };
+}
