@@ -64,6 +64,8 @@ export async function callThrough<T>(
     if (fallback === undefined) throw rejection;
     return fallback(rejection);
   }
+  const start = clock.monotonic();
+  const settle = (outcome: Outcome): void => permit.settle(outcome, clock.monotonic() - start);
   let timedOut = false;
   let answer: T;
   try {
@@ -78,12 +80,12 @@ export async function callThrough<T>(
       else if (signal?.aborted) outcome = "IGNORED";
       else if (isFailure?.(error) === false) outcome = options.notFailureAs ?? "IGNORED";
     } finally {
-      permit.settle(outcome);
+      settle(outcome);
     }
     if (outcome !== "FAILURE" || fallback === undefined) throw error;
     return fallback(error);
   }
-  permit.settle("SUCCESS");
+  settle("SUCCESS");
   return answer;
 }
 

@@ -102,6 +102,10 @@ export class Circuit implements Granter {
     return this.#connected;
   }
 
+  get isTimed(): boolean {
+    return this.#config.slowCallRate !== null;
+  }
+
   now(): number {
     return this.#deps.clock.monotonic();
   }

@@ -4,7 +4,8 @@ import type { Outcome } from "../../../../src/core/breakers/breaker.ts";
 export interface BreakerPermit {
   /**
    * Tells how the call went. IGNORED says nothing of the dependency: cancelled by its caller, wrong input, never sent.
-   * `durationMs` is how long it took; absent: the time since the permit was given.
+   * `durationMs` is how long it took; absent: the time since the permit was given, where slow calls can open the breaker,
+   * else it was not slow.
    */
   settle(outcome: Outcome, durationMs?: number): void;
   /** For a call that never started: it has no say. */
@@ -24,6 +25,8 @@ export interface Grant {
 }
 
 export interface Granter {
+  /** Whether it matters how long calls take. */
+  readonly isTimed: boolean;
   now(): number;
   settled(grant: Grant, outcome: Outcome, durationMs: number): void;
   released(grant: Grant): void;
@@ -34,7 +37,8 @@ export class Permit implements BreakerPermit, Grant {
   readonly epoch: number;
   readonly leaseId: string | undefined;
   readonly ownLeaseId: string | undefined;
-  readonly #start: number;
+  /** Not taken where it does not matter: reading the clock costs more than all the rest. */
+  readonly #start: number | undefined;
   #granter: Granter | undefined;
 
   constructor(granter: Granter, era: number, epoch: number, leaseId?: string, ownLeaseId?: string) {
@@ -43,7 +47,7 @@ export class Permit implements BreakerPermit, Grant {
     this.epoch = epoch;
     this.leaseId = leaseId;
     this.ownLeaseId = ownLeaseId;
-    this.#start = granter.now();
+    this.#start = granter.isTimed ? granter.now() : undefined;
   }
 
   settle(outcome: Outcome, durationMs?: number): void {
@@ -52,7 +56,8 @@ export class Permit implements BreakerPermit, Grant {
     const granter = this.#granter;
     if (granter === undefined) return;
     this.#granter = undefined;
-    granter.settled(this, outcome, durationMs ?? granter.now() - this.#start);
+    const start = this.#start;
+    granter.settled(this, outcome, durationMs ?? (start === undefined ? 0 : granter.now() - start));
   }
 
   release(): void {

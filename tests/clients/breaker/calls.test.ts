@@ -1,0 +1,271 @@
+import { describe, expect, it, vi } from "vitest";
+import { CircuitOpenError, type ClientBreaker } from "../../../clients/typescript/src/index.ts";
+import { type House, house } from "./rig.ts";
+
+const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
+
+interface Home extends House {
+  readonly api: ClientBreaker;
+  /** What the service counted, once it knows everything. */
+  counts(): Promise<object>;
+}
+
+async function withBreaker(): Promise<Home> {
+  const home = await house();
+  const { breakers } = home.connect("one");
+  const api = breakers.breaker("api", FAST);
+  await home.quiet();
+  const counts = async (): Promise<object> => {
+    await home.pass(100);
+    return home.service.get("api").counts;
+  };
+  return { ...home, api, counts };
+}
+
+const boom = new Error("boom");
+const failing = async (): Promise<number> => {
+  throw boom;
+};
+const never = (): Promise<number> => new Promise(() => {});
+const ignore = async (call: Promise<unknown>): Promise<void> => {
+  await call.catch(() => {});
+};
+
+async function opened(): Promise<Home> {
+  const home = await withBreaker();
+  for (let call = 0; call < 2; call += 1) await ignore(home.api.call(failing));
+  await home.quiet();
+  return home;
+}
+
+async function halfOpen(): Promise<Home> {
+  const home = await opened();
+  await home.pass(1000);
+  expect(home.api.status().state).toBe("HALF_OPEN");
+  return home;
+}
+
+describe("a call through a client's breaker", () => {
+  it("goes ahead, and the service counts it within 100 ms", async () => {
+    const { api, counts } = await withBreaker();
+    expect(await api.call(() => 1)).toBe(1);
+    expect(await counts()).toMatchObject({ successes: 1, failures: 0 });
+  });
+
+  it("that fails rejects with its own error; one less than the threshold leaves it closed, a success starts anew", async () => {
+    const { api, counts } = await withBreaker();
+    await expect(api.call(failing)).rejects.toBe(boom);
+    await api.call(() => 1);
+    await expect(api.call(failing)).rejects.toBe(boom);
+    expect(await counts()).toMatchObject({ failures: 2, successes: 1, consecutiveFailures: 1 });
+    expect(api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
+    await expect(api.call(failing)).rejects.toBe(boom);
+    expect(api.status().state).toBe("OPEN");
+  });
+
+  it("that throws at once fails", async () => {
+    const { api, counts } = await withBreaker();
+    const thrown = api.call(() => {
+      throw boom;
+    });
+    await expect(thrown).rejects.toBe(boom);
+    expect(await counts()).toMatchObject({ failures: 1 });
+  });
+
+  it("is rejected without running while the breaker is open, and told when to come back", async () => {
+    const home = await opened();
+    home.clock.advance(250);
+    const fn = vi.fn(() => 1);
+    const rejected = home.api.call(fn).catch((error: unknown) => error);
+    expect(await rejected).toBeInstanceOf(CircuitOpenError);
+    expect(await rejected).toMatchObject({ breaker: "api", retryAfterMs: 750, override: undefined });
+    expect(fn).not.toHaveBeenCalled();
+    expect(await home.counts()).toMatchObject({ failures: 2, successes: 0 });
+  });
+
+  it("is rejected without a time to come back while a human holds the breaker open", async () => {
+    const { api, service, quiet } = await withBreaker();
+    await service.open("api", { actor: "ana" });
+    await quiet();
+    expect(await api.call(() => 1).catch((error: unknown) => error)).toMatchObject({
+      name: "CircuitOpenError",
+      retryAfterMs: undefined,
+      override: "FORCED_OPEN",
+    });
+  });
+
+  it("gets its fallback with the cause: the rejection, or its own error", async () => {
+    const home = await withBreaker();
+    const fallback = vi.fn(() => -1);
+    expect(await home.api.call(failing, { fallback })).toBe(-1);
+    expect(fallback).toHaveBeenLastCalledWith(boom);
+    await ignore(home.api.call(failing));
+    expect(await home.api.call(() => 1, { fallback })).toBe(-1);
+    expect(fallback).toHaveBeenLastCalledWith(expect.any(CircuitOpenError));
+  });
+
+  it("whose fallback fails rejects with the fallback's error, and counts once", async () => {
+    const { api, counts } = await withBreaker();
+    const worse = new Error("worse");
+    const call = api.call(failing, {
+      fallback: () => {
+        throw worse;
+      },
+    });
+    await expect(call).rejects.toBe(worse);
+    expect(await counts()).toMatchObject({ failures: 1 });
+  });
+
+  it.each([
+    [undefined, { ignored: 1, failures: 0, successes: 0 }],
+    ["SUCCESS", { ignored: 0, failures: 0, successes: 1 }],
+  ] as const)(
+    "that throws what is no failure counts as said (%s), and the error is thrown on",
+    async (as, expected) => {
+      const { api, counts } = await withBreaker();
+      const fallback = vi.fn(() => -1);
+      const options = { isFailure: () => false, fallback, ...(as === undefined ? {} : { notFailureAs: as }) };
+      await expect(api.call(failing, options)).rejects.toBe(boom);
+      expect(fallback).not.toHaveBeenCalled();
+      expect(await counts()).toMatchObject(expected);
+    },
+  );
+
+  it("failed where isFailure itself throws", async () => {
+    const { api, counts } = await withBreaker();
+    const wrong = new Error("wrong");
+    const isFailure = (): boolean => {
+      throw wrong;
+    };
+    await expect(api.call(failing, { isFailure })).rejects.toBe(wrong);
+    expect(await counts()).toMatchObject({ failures: 1, ignored: 0 });
+  });
+
+  it.each([0, -1, Number.NaN])("refuses %s for a timeout", async (timeoutMs) => {
+    const { api } = await withBreaker();
+    await expect(api.call(() => 1, { timeoutMs })).rejects.toThrow("timeoutMs");
+  });
+});
+
+describe("a call that takes too long", () => {
+  it("fails once, even where it succeeds later, gets its fallback once and is told by its signal", async () => {
+    const { api, clock, counts } = await withBreaker();
+    const work = Promise.withResolvers<number>();
+    const fallback = vi.fn(() => -1);
+    let signal: AbortSignal | undefined;
+    const call = api.call(
+      (given) => {
+        signal = given;
+        return work.promise;
+      },
+      { timeoutMs: 100, fallback, isFailure: () => false },
+    );
+    clock.advance(100);
+    expect(await call).toBe(-1);
+    expect(fallback).toHaveBeenCalledWith(expect.objectContaining({ name: "TimeoutError" }));
+    expect(signal?.aborted).toBe(true);
+    work.resolve(1);
+    expect(await counts()).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
+    expect(fallback).toHaveBeenCalledTimes(1);
+  });
+
+  it("leaves no timer behind when it ends in time", async () => {
+    const { api, timers } = await withBreaker();
+    const before = timers();
+    const call = api.call(() => 1, { timeoutMs: 1000 });
+    expect(timers()).toBe(before + 1);
+    await call;
+    // Its outcome waits for others.
+    expect(timers()).toBe(before + 1);
+    await ignore(api.call(failing, { timeoutMs: 1000 }));
+    expect(timers()).toBe(before + 1);
+  });
+});
+
+describe("a call that its caller cancels", () => {
+  it("is ignored and rejects with the caller's reason, without a fallback", async () => {
+    const { api, counts } = await withBreaker();
+    const caller = new AbortController();
+    const fallback = vi.fn(() => -1);
+    const call = expect(api.call(never, { signal: caller.signal, fallback })).rejects.toBe("enough");
+    caller.abort("enough");
+    await call;
+    expect(fallback).not.toHaveBeenCalled();
+    expect(await counts()).toMatchObject({ ignored: 1, failures: 0, successes: 0 });
+  });
+
+  it("before it began is not asked for", async () => {
+    const { api, counts } = await withBreaker();
+    const fn = vi.fn(() => 1);
+    await expect(api.call(fn, { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
+    expect(fn).not.toHaveBeenCalled();
+    expect(await counts()).toMatchObject({ ignored: 0, failures: 0, successes: 0 });
+  });
+
+  it("as a probe frees its slot, and the breaker stays half-open", async () => {
+    const home = await halfOpen();
+    const caller = new AbortController();
+    const call = ignore(home.api.call(never, { signal: caller.signal }));
+    await home.quiet();
+    expect(home.service.get("api").probes).toBe(1);
+    caller.abort();
+    await call;
+    await home.quiet();
+    expect(home.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(await home.api.call(() => 1)).toBe(1);
+  });
+
+  it("while the service is asked for a probe gives the probe back when it comes", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one");
+    const api = breakers.breaker("api", FAST);
+    await home.quiet();
+    for (let call = 0; call < 2; call += 1) await ignore(api.call(failing));
+    await home.pass(1000);
+    const release = link.holdAnswers("AcquirePermit");
+    const caller = new AbortController();
+    const fn = vi.fn(() => 1);
+    const call = expect(api.call(fn, { signal: caller.signal })).rejects.toBe("enough");
+    await home.quiet();
+    caller.abort("enough");
+    await call;
+    expect(home.service.get("api").probes).toBe(1);
+    release();
+    await home.quiet();
+    expect(home.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(fn).not.toHaveBeenCalled();
+  });
+});
+
+describe("a permit", () => {
+  it("works once: what comes later changes nothing", async () => {
+    const { api, counts } = await withBreaker();
+    const permit = api.tryAcquire();
+    permit?.settle("SUCCESS");
+    permit?.settle("FAILURE");
+    permit?.release();
+    const released = api.tryAcquire();
+    released?.release();
+    released?.settle("FAILURE");
+    expect(await counts()).toMatchObject({ successes: 1, failures: 0, ignored: 0 });
+  });
+
+  it("refuses what is no outcome", async () => {
+    const { api } = await withBreaker();
+    expect(() => api.tryAcquire()?.settle("MAYBE" as "SUCCESS")).toThrow(TypeError);
+  });
+
+  it("of a probe that is released frees its slot", async () => {
+    const { api, service, quiet } = await halfOpen();
+    const permit = await api.acquire();
+    expect(service.get("api").probes).toBe(1);
+    permit?.release();
+    await quiet();
+    expect(service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+  });
+
+  it("of a probe is not to be had without asking", async () => {
+    const { api } = await halfOpen();
+    expect(api.tryAcquire()).toBeNull();
+  });
+});
