@@ -32,6 +32,8 @@ export interface Link {
   loseAnswers(method: string, count: number): void;
   /** Holds the answers of that method back until what it returns is called. */
   holdAnswers(method: string): () => void;
+  /** Holds the calls of that method back until what it returns is called. */
+  holdCalls(method: string): () => void;
   /** What the client's streams tell besides, now. */
   inject(frame: WatchBreakersResponse): void;
   /** Every frame that came. */
@@ -170,7 +172,15 @@ function createLink(active: () => void): { readonly link: Link; readonly interce
   const cuts = new Set<(error: ConnectError) => void>();
   const injections = new Set<(frame: WatchBreakersResponse) => void>();
   const losing = new Map<string, number>();
-  const held = new Map<string, Promise<void>>();
+  const [heldCalls, heldAnswers] = [new Map<string, Promise<void>>(), new Map<string, Promise<void>>()];
+  const hold = (held: Map<string, Promise<void>>, method: string): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    held.set(method, promise);
+    return () => {
+      held.delete(method);
+      resolve();
+    };
+  };
   const frames: WatchBreakersResponse[] = [];
   const reports: ReportOutcomesRequest[] = [];
   const calls = new Map<string, number>();
@@ -181,11 +191,12 @@ function createLink(active: () => void): { readonly link: Link; readonly interce
     active();
     calls.set(method, (calls.get(method) ?? 0) + 1);
     if (!request.stream && method === "ReportOutcomes") reports.push(request.message as ReportOutcomesRequest);
+    await heldCalls.get(method);
     if (isDown) throw gone();
     const response = await next(request);
     active();
     if (response.stream) return { ...response, message: through(response) };
-    await held.get(method);
+    await heldAnswers.get(method);
     const lose = losing.get(method) ?? 0;
     losing.set(method, lose - 1);
     if (lose > 0 || isDown) throw gone();
@@ -243,14 +254,8 @@ function createLink(active: () => void): { readonly link: Link; readonly interce
       isDown = false;
     },
     loseAnswers: (method, count) => losing.set(method, count),
-    holdAnswers(method) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      held.set(method, promise);
-      return () => {
-        held.delete(method);
-        resolve();
-      };
-    },
+    holdCalls: (method) => hold(heldCalls, method),
+    holdAnswers: (method) => hold(heldAnswers, method),
     inject: (frame) => {
       for (const push of injections) push(frame);
     },

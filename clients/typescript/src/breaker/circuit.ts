@@ -198,6 +198,7 @@ export class Circuit implements Granter {
     this.#refresh();
     this.#connectIfFresh();
     if (!this.#connected) this.#schedule();
+    if (known === undefined && !this.pending.isEmpty) this.#deps.report(false);
   }
 
   /** What it says now that it knows all that the client saw. */

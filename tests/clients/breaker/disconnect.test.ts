@@ -1,0 +1,298 @@
+import { describe, expect, it, vi } from "vitest";
+import type { BreakerOptions, ClientBreaker } from "../../../clients/typescript/src/index.ts";
+import { type House, house, type Peer } from "./rig.ts";
+
+const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
+const STALE_MS = 31_000;
+
+type Away = House & Peer & { readonly api: ClientBreaker };
+
+const fail = (breaker: ClientBreaker, times: number): void => {
+  for (let call = 0; call < times; call += 1) breaker.tryAcquire()?.settle("FAILURE");
+};
+
+async function withBreaker(options: BreakerOptions = {}): Promise<Away> {
+  const home = await house();
+  const peer = home.connect("one");
+  const api = peer.breakers.breaker("api", FAST, options);
+  await home.quiet();
+  return { ...home, ...peer, api };
+}
+
+/** The service is gone, and the client knows. */
+async function away(options: BreakerOptions, before: (home: Away) => Promise<void> = async () => {}): Promise<Away> {
+  const home = await withBreaker(options);
+  await before(home);
+  home.link.down();
+  await home.pass(STALE_MS);
+  expect(home.api.status()).toMatchObject({ connected: false, source: "LOCAL" });
+  return home;
+}
+
+const openIt = async ({ service, quiet }: House): Promise<void> => {
+  for (let call = 0; call < 3; call += 1) service.record("api", service.acquire("api"), "FAILURE");
+  await quiet();
+};
+
+const force =
+  (kind: "FORCED_OPEN" | "DISABLED") =>
+  async ({ service, quiet }: House): Promise<void> => {
+    await service.override("api", { kind });
+    await quiet();
+  };
+
+describe("a client counts as disconnected", () => {
+  it("when it has heard nothing for maxStalenessMs, not when the connection breaks", async () => {
+    const home = await withBreaker({ maxStalenessMs: 5000 });
+    home.link.down();
+    await home.pass(4950);
+    expect(home.api.status()).toMatchObject({ connected: true, source: "SERVICE", staleMs: 4950 });
+    await home.pass(50);
+    expect(home.api.status()).toMatchObject({ connected: false, source: "LOCAL", staleMs: 5000 });
+  });
+
+  it("never while the service is quiet: its heartbeats count, and are asked for often enough", async () => {
+    const home = await withBreaker({ maxStalenessMs: 3000 });
+    for (let second = 0; second < 20; second += 1) {
+      await home.pass(1000);
+      expect(home.api.status()).toMatchObject({ connected: true });
+      expect(home.api.status().staleMs).toBeLessThanOrEqual(1000);
+    }
+  });
+
+  it("until it has heard of the breaker, and from then on no more", async () => {
+    const home = await house();
+    const { breakers } = home.connect("one", (link) => link.down());
+    const api = breakers.breaker("api", FAST);
+    expect(api.status()).toMatchObject({ connected: false, source: "LOCAL", state: "CLOSED", staleMs: undefined });
+    await home.pass(1000);
+    expect(api.status()).toMatchObject({ connected: false, staleMs: undefined });
+  });
+
+  it.each([0, 999, Number.NaN])("refuses %s ms", async (maxStalenessMs) => {
+    const { breakers } = (await house()).connect("one");
+    expect(() => breakers.breaker("api", {}, { maxStalenessMs })).toThrow("maxStalenessMs");
+  });
+
+  it("refuses a policy that there is none", async () => {
+    const { breakers } = (await house()).connect("one");
+    expect(() => breakers.breaker("api", {}, { onDisconnect: "HOPE" as "ALLOW" })).toThrow("onDisconnect");
+  });
+});
+
+describe("LOCAL", () => {
+  it("trips, waits, probes and closes by itself", async () => {
+    const home = await away({});
+    fail(home.api, 2);
+    expect(home.api.status().state).toBe("CLOSED");
+    fail(home.api, 1);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
+    await home.pass(999);
+    expect(home.api.tryAcquire()).toBeNull();
+    await home.pass(1);
+    expect(home.api.status().state).toBe("HALF_OPEN");
+    const probe = home.api.tryAcquire();
+    expect(probe).not.toBeNull();
+    expect(home.api.tryAcquire()).toBeNull();
+    expect(await home.api.acquire()).toBeNull();
+    probe?.settle("SUCCESS");
+    expect(home.api.status().state).toBe("CLOSED");
+    expect(home.link.calls.get("AcquirePermit")).toBeUndefined();
+  });
+
+  it("opens again by a probe that fails, and by one that never reports", async () => {
+    const home = await away({});
+    fail(home.api, 3);
+    await home.pass(1000);
+    home.api.tryAcquire()?.settle("FAILURE");
+    expect(home.api.status()).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
+    await home.pass(1000);
+    const hung = home.api.tryAcquire();
+    await home.pass(500);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
+    hung?.settle("SUCCESS");
+    expect(home.api.status().state).toBe("OPEN");
+  });
+
+  it("gives the slot of a probe that is released or ignored to the next", async () => {
+    const home = await away({});
+    fail(home.api, 3);
+    await home.pass(1000);
+    home.api.tryAcquire()?.release();
+    home.api.tryAcquire()?.settle("IGNORED");
+    expect(home.api.status().state).toBe("HALF_OPEN");
+    expect(home.api.tryAcquire()).not.toBeNull();
+  });
+
+  it("goes on from where the service was: what was open becomes half-open in time", async () => {
+    const home = await withBreaker();
+    await home.service.update("api", { timeoutMs: 60_000 });
+    await openIt(home);
+    home.link.down();
+    await home.pass(STALE_MS);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", retryAfterMs: 29_000 });
+    await home.pass(29_000);
+    expect(home.api.status().state).toBe("HALF_OPEN");
+    expect(home.api.tryAcquire()).not.toBeNull();
+  });
+
+  it("calls through it with fallbacks, as ever", async () => {
+    const home = await away({});
+    fail(home.api, 3);
+    expect(await home.api.call(() => 1, { fallback: () => -1 })).toBe(-1);
+    await home.pass(1000);
+    expect(await home.api.call(() => 1)).toBe(1);
+    expect(home.api.status().state).toBe("CLOSED");
+  });
+
+  it("is the default, and holds before the service was ever reached, with the defaults for what is not configured", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one", (one) => one.down());
+    const api = breakers.breaker("api", { timeoutMs: 2000 });
+    fail(api, 4);
+    expect(api.status().state).toBe("CLOSED");
+    fail(api, 1);
+    expect(api.status()).toMatchObject({ state: "OPEN", retryAfterMs: 2000 });
+    link.up();
+    await home.pass(1000);
+    expect(home.service.get("api").config).toMatchObject({ timeoutMs: 2000, failureThreshold: 5 });
+    // What the client saw alone has no say in what all share.
+    expect(api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE", unreported: 0 });
+    expect(home.service.get("api").counts).toMatchObject({ failures: 0, lateFailures: 5 });
+  });
+
+  it("hands over to the service when that is back, and what was seen meanwhile has no vote", async () => {
+    const home = await away({});
+    fail(home.api, 3);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", unreported: 3 });
+    home.link.up();
+    await home.pass(10_000);
+    expect(home.api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE", connected: true, unreported: 0 });
+    expect(home.service.get("api")).toMatchObject({ epoch: 1, counts: { failures: 0, lateFailures: 3 } });
+  });
+
+  it("takes the service's word when that is back and open, whatever it had come to by itself", async () => {
+    const home = await withBreaker();
+    await home.service.update("api", { timeoutMs: 600_000 });
+    await home.quiet();
+    home.link.down();
+    await home.pass(STALE_MS);
+    await openIt(home);
+    expect(home.api.status().state).toBe("CLOSED");
+    home.link.up();
+    await home.pass(10_000);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", source: "SERVICE" });
+    expect(home.api.status().retryAfterMs).toBe(home.service.get("api").retryAfterMs);
+  });
+
+  it("lets the outcome of a call that began before have no vote either", async () => {
+    const home = await withBreaker();
+    const permits = Array.from({ length: 3 }, () => home.api.tryAcquire());
+    home.link.down();
+    await home.pass(STALE_MS);
+    for (const permit of permits) permit?.settle("FAILURE");
+    expect(home.api.status().state).toBe("OPEN");
+    home.link.up();
+    await home.pass(10_000);
+    expect(home.service.get("api")).toMatchObject({ state: "CLOSED", counts: { lateFailures: 3 } });
+  });
+});
+
+describe("HOLD_LAST", () => {
+  const options = { onDisconnect: "HOLD_LAST" } as const;
+
+  it("passes what passed, however much fails", async () => {
+    const home = await away(options);
+    fail(home.api, 100);
+    expect(home.api.status()).toMatchObject({ state: "CLOSED", retryAfterMs: undefined });
+    expect(home.api.tryAcquire()).not.toBeNull();
+  });
+
+  it("rejects what was rejected, however long", async () => {
+    const home = await withBreaker(options);
+    await home.service.update("api", { timeoutMs: 60_000 });
+    await openIt(home);
+    home.link.down();
+    await home.pass(200_000);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", retryAfterMs: undefined });
+    expect(home.api.tryAcquire()).toBeNull();
+    expect(await home.api.acquire()).toBeNull();
+  });
+
+  it("rejects while only probes passed: nobody gives them", async () => {
+    const home = await withBreaker(options);
+    await openIt(home);
+    await home.pass(1000);
+    home.link.down();
+    await home.pass(STALE_MS);
+    expect(home.api.status()).toMatchObject({ state: "HALF_OPEN", source: "LOCAL" });
+    expect(await home.api.acquire()).toBeNull();
+  });
+
+  it("gives up a trip of its own that the service has not confirmed", async () => {
+    const home = await withBreaker(options);
+    home.link.down();
+    fail(home.api, 3);
+    expect(home.api.status()).toMatchObject({ state: "OPEN", connected: true });
+    await home.pass(STALE_MS);
+    expect(home.api.status()).toMatchObject({ state: "CLOSED", connected: false });
+  });
+
+  it("passes before the service was ever reached", async () => {
+    const { breakers } = (await house()).connect("one", (link) => link.down());
+    const api = breakers.breaker("api", FAST, options);
+    fail(api, 100);
+    expect(api.tryAcquire()).not.toBeNull();
+  });
+});
+
+describe.each([
+  ["ALLOW", "CLOSED"],
+  ["REJECT", "OPEN"],
+] as const)("%s", (onDisconnect, state) => {
+  const passes = onDisconnect === "ALLOW";
+
+  it.each([
+    ["closed", async () => {}],
+    ["open", openIt],
+  ] as const)("decides for all calls, whatever the service had said (%s)", async (_, before) => {
+    const home = await away({ onDisconnect }, before);
+    fail(home.api, 100);
+    expect(home.api.status()).toMatchObject({ state, source: "LOCAL", retryAfterMs: undefined });
+    expect(home.api.tryAcquire() !== null).toBe(passes);
+    const ran = vi.fn(() => 1);
+    await home.api.call(ran).catch(() => {});
+    expect(ran).toHaveBeenCalledTimes(passes ? 1 : 0);
+  });
+
+  it("decides before the service was ever reached, and no more once it is", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one", (one) => one.down());
+    const api = breakers.breaker("api", FAST, { onDisconnect });
+    fail(api, 100);
+    expect(api.tryAcquire() !== null).toBe(passes);
+    link.up();
+    await home.pass(1000);
+    expect(api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
+  });
+
+  it("stands back behind what a human decided last", async () => {
+    const home = await away({ onDisconnect }, force(passes ? "FORCED_OPEN" : "DISABLED"));
+    expect(home.api.tryAcquire() !== null).toBe(!passes);
+    expect(home.api.status().override).toBe(passes ? "FORCED_OPEN" : "DISABLED");
+  });
+});
+
+describe("a service that comes and goes", () => {
+  it("leaves no call hanging: a probe that cannot be asked for is no permit", async () => {
+    const home = await withBreaker();
+    await openIt(home);
+    await home.pass(1000);
+    home.link.holdAnswers("AcquirePermit");
+    const asked = home.api.acquire();
+    home.link.down();
+    await home.pass(5000);
+    expect(await Promise.race([asked, Promise.resolve("hangs")])).not.toBe("hangs");
+    expect(await asked).toBeNull();
+  });
+});

@@ -1,0 +1,209 @@
+import { describe, expect, it } from "vitest";
+import type { BreakerConfigFields, ClientBreaker } from "../../../clients/typescript/src/index.ts";
+import { Outcome } from "../../../gen/helios/v1/breaker_service_pb.ts";
+import { type House, house, type Peer } from "./rig.ts";
+
+const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
+
+async function withBreaker(
+  config: BreakerConfigFields = FAST,
+): Promise<House & Peer & { readonly api: ClientBreaker }> {
+  const home = await house();
+  const peer = home.connect("one");
+  const api = peer.breakers.breaker("api", config);
+  await home.quiet();
+  return { ...home, ...peer, api };
+}
+
+const record = (breaker: ClientBreaker, ...outcomes: readonly ("SUCCESS" | "FAILURE" | "IGNORED")[]): void => {
+  for (const outcome of outcomes) breaker.tryAcquire()?.settle(outcome);
+};
+
+describe("what a client reports", () => {
+  it("is sent every 100 ms, as runs of equal outcomes in their order, under its id, and counted from 1", async () => {
+    const home = await withBreaker();
+    record(home.api, "SUCCESS", "SUCCESS", "FAILURE", "IGNORED", "SUCCESS");
+    await home.pass(50);
+    expect(home.api.status().unreported).toBe(5);
+    expect(home.link.reports).toEqual([]);
+    await home.pass(50);
+    record(home.api, "SUCCESS");
+    await home.pass(100);
+    expect(home.link.reports.map(({ clientId, seq }) => `${clientId} ${seq}`)).toEqual(["one 1", "one 2"]);
+    const [report] = home.link.reports[0]?.reports ?? [];
+    expect(report).toMatchObject({ name: "api", epoch: 1n, leaseId: "" });
+    expect(report?.runs.map(({ outcome, count }) => [outcome, count])).toEqual([
+      [Outcome.SUCCESS, 2],
+      [Outcome.FAILURE, 1],
+      [Outcome.IGNORED, 1],
+      [Outcome.SUCCESS, 1],
+    ]);
+    expect(home.api.status()).toMatchObject({ unreported: 0, dropped: 0 });
+  });
+
+  it("of many breakers goes together", async () => {
+    const home = await withBreaker();
+    const others = ["b", "c"].map((name) => home.breakers.breaker(name));
+    await home.quiet();
+    for (const breaker of [home.api, ...others]) record(breaker, "SUCCESS");
+    await home.pass(100);
+    expect(home.link.reports.map(({ reports }) => reports.map(({ name }) => name))).toEqual([["api", "b", "c"]]);
+  });
+
+  it("is sent at once where it could trip the breaker", async () => {
+    const home = await withBreaker();
+    record(home.api, "FAILURE", "FAILURE", "FAILURE");
+    await home.quiet();
+    expect(home.service.get("api").state).toBe("OPEN");
+  });
+
+  it("is sent under an id of its own where the client has none", async () => {
+    const home = await house();
+    const peers = [home.connect(), home.connect()];
+    for (const { breakers } of peers) record(breakers.breaker("api"), "SUCCESS");
+    await home.pass(100);
+    const ids = peers.map(({ link }) => link.reports[0]?.clientId);
+    expect(ids.every((id) => id !== undefined && id !== "")).toBe(true);
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  it("says of each call whether it was slow, by the breaker's own measure", async () => {
+    const home = await withBreaker({ ...FAST, slowCallDurationMs: 200, slowCallRate: 1, minimumCalls: 100 });
+    home.api.tryAcquire()?.settle("SUCCESS", 200);
+    home.api.tryAcquire()?.settle("SUCCESS", 201);
+    const measured = home.api.tryAcquire();
+    const work = Promise.withResolvers<void>();
+    const call = home.api.call(() => work.promise);
+    home.clock.advance(201);
+    measured?.settle("FAILURE");
+    work.resolve();
+    await call;
+    await home.pass(100);
+    expect(home.service.get("api").counts).toMatchObject({ successes: 3, failures: 1, slow: 3 });
+  });
+
+  it("trips locally by a rate, too", async () => {
+    const home = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4 });
+    record(home.api, "SUCCESS", "FAILURE", "SUCCESS");
+    expect(home.api.status().state).toBe("CLOSED");
+    record(home.api, "FAILURE");
+    expect(home.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL" });
+    await home.quiet();
+    expect(home.api.status()).toMatchObject({ state: "OPEN", source: "SERVICE" });
+  });
+});
+
+describe("a report", () => {
+  it("that is lost on its way is sent again as it was", async () => {
+    const home = await withBreaker();
+    const release = home.link.holdCalls("ReportOutcomes");
+    record(home.api, "FAILURE");
+    await home.pass(100);
+    record(home.api, "SUCCESS");
+    home.link.down();
+    release();
+    await home.quiet();
+    home.link.up();
+    await home.pass(2000);
+    const [first, second, third] = home.link.reports;
+    expect(second).toEqual(first);
+    expect(third).toMatchObject({ seq: 2n, reports: [{ runs: [{ outcome: Outcome.SUCCESS, count: 1 }] }] });
+    expect(home.service.get("api").counts).toMatchObject({ failures: 1, successes: 1 });
+    expect(home.api.status()).toMatchObject({ unreported: 0, dropped: 0 });
+  });
+
+  it("whose answer is lost is sent again and counted once", async () => {
+    const home = await withBreaker();
+    home.link.loseAnswers("ReportOutcomes", 2);
+    record(home.api, "FAILURE", "FAILURE");
+    await home.pass(1000);
+    expect(home.link.reports.map(({ seq }) => seq)).toEqual([1n, 1n, 1n]);
+    expect(home.service.get("api")).toMatchObject({ state: "CLOSED", counts: { failures: 2 } });
+    record(home.api, "SUCCESS");
+    await home.pass(100);
+    expect(home.link.reports.at(-1)?.seq).toBe(2n);
+    expect(home.service.get("api").counts).toMatchObject({ failures: 2, successes: 1 });
+  });
+
+  it("of a process that has the id of one before it is counted, whatever numbers that one had used", async () => {
+    const home = await withBreaker();
+    for (let batch = 0; batch < 20; batch += 1) {
+      record(home.api, "SUCCESS");
+      await home.pass(100);
+    }
+    await home.breakers.close();
+    const next = home.connect("one");
+    const api = next.breakers.breaker("api", FAST);
+    await home.quiet();
+    for (let batch = 0; batch < 3; batch += 1) {
+      record(api, "FAILURE", "SUCCESS");
+      await home.pass(100);
+    }
+    expect(home.service.get("api").counts).toMatchObject({ failures: 3, successes: 23 });
+    expect(next.link.reports.map(({ seq }) => seq)).toEqual([1n, 2n, 4n, 8n, 16n, 32n, 33n, 34n]);
+  });
+
+  it("of a breaker that is just being created waits for it", async () => {
+    const home = await withBreaker();
+    const release = home.link.holdCalls("GetOrCreateBreaker");
+    const other = home.breakers.breaker("other");
+    record(other, "SUCCESS");
+    record(home.api, "SUCCESS");
+    await home.pass(100);
+    expect(home.service.get("api").counts.successes).toBe(1);
+    expect(other.status()).toMatchObject({ unreported: 1, connected: false });
+    release();
+    await home.pass(100);
+    expect(other.status()).toMatchObject({ unreported: 0, dropped: 0, connected: true });
+  });
+
+  it("of a breaker that is gone has it created again", async () => {
+    const home = await withBreaker();
+    // The client does not hear of it otherwise.
+    home.link.holdCalls("WatchBreakers");
+    home.link.down();
+    home.link.up();
+    await home.service.delete("api");
+    record(home.api, "FAILURE");
+    await home.pass(100);
+    expect(home.service.get("api")).toMatchObject({ config: FAST, counts: { failures: 0 } });
+    expect(home.api.status().unreported).toBe(0);
+  });
+});
+
+describe("while the service is away", () => {
+  it("memory is bounded: equal outcomes are put together", async () => {
+    const home = await withBreaker({ failureThreshold: 1_000_000 });
+    home.link.down();
+    await home.pass(31_000);
+    for (let call = 0; call < 50_000; call += 1) record(home.api, call % 2 === 0 ? "SUCCESS" : "FAILURE");
+    expect(home.api.status()).toMatchObject({ connected: false, unreported: 50_000, dropped: 0 });
+    home.link.up();
+    await home.pass(20_000);
+    expect(home.api.status()).toMatchObject({ unreported: 0, dropped: 0 });
+    expect(home.link.reports.at(-1)?.reports[0]?.runs).toHaveLength(2);
+  });
+
+  it("the oldest are dropped where they could still have a vote and are too many, and one sees how many", async () => {
+    const home = await withBreaker({ failureThreshold: 1_000_000 });
+    home.link.down();
+    for (let call = 0; call < 10_000; call += 1) record(home.api, call % 2 === 0 ? "SUCCESS" : "FAILURE");
+    const { unreported, dropped } = home.api.status();
+    expect(unreported + dropped).toBe(10_000);
+    expect(unreported).toBeLessThan(5000);
+    home.link.up();
+    await home.pass(10_000);
+    expect(home.api.status()).toMatchObject({ unreported: 0, dropped });
+    const { counts } = home.service.get("api");
+    expect(counts.successes + counts.failures).toBe(unreported);
+  });
+
+  it("it is asked ever more rarely", async () => {
+    const home = await withBreaker();
+    home.link.down();
+    record(home.api, "SUCCESS");
+    await home.pass(60_000);
+    expect(home.link.reports.length).toBeLessThan(25);
+    expect(home.link.reports.length).toBeGreaterThan(5);
+  });
+});
