@@ -96,6 +96,7 @@ export async function* resumeWatch<F extends WatchFrame>(
       }
       throw new ConnectError("the stream ended", Code.Unavailable);
     } catch (thrown) {
+      watchdog.stop();
       if (outer.aborted) return;
       const error = stream.signal.aborted ? ConnectError.from(stream.signal.reason) : ConnectError.from(thrown);
       if (FINAL.has(error.code)) throw error;

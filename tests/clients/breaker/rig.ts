@@ -112,7 +112,12 @@ export async function house(): Promise<House> {
       (router) =>
         router.service(
           BreakerService,
-          new Proxy(running.impl, { get: (_, method) => Reflect.get(running.impl, method) }),
+          new Proxy(running.impl, {
+            get:
+              (_, method) =>
+              (...call: unknown[]) =>
+                Reflect.apply(Reflect.get(running.impl, method), undefined, call),
+          }),
         ),
       {
         transport: { interceptors },
@@ -145,9 +150,7 @@ export async function house(): Promise<House> {
     }
   };
   return {
-    get service() {
-      return running.service;
-    },
+    service: new Proxy(running.service, { get: (_, key) => Reflect.get(running.service, key) }),
     rpc: createClient(BreakerService, transportOf([])),
     clock,
     connect,
@@ -165,6 +168,15 @@ export async function house(): Promise<House> {
     },
     timers: () => set.size,
   };
+}
+
+/** As the network does it. */
+async function unlessAborted(signal: AbortSignal, held: Promise<void> | undefined): Promise<void> {
+  if (held === undefined) return;
+  await new Promise<void>((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    void held.then(resolve);
+  });
 }
 
 function createLink(active: () => void): { readonly link: Link; readonly interceptor: Interceptor } {
@@ -191,12 +203,12 @@ function createLink(active: () => void): { readonly link: Link; readonly interce
     active();
     calls.set(method, (calls.get(method) ?? 0) + 1);
     if (!request.stream && method === "ReportOutcomes") reports.push(request.message as ReportOutcomesRequest);
-    await heldCalls.get(method);
+    await unlessAborted(request.signal, heldCalls.get(method));
     if (isDown) throw gone();
     const response = await next(request);
     active();
     if (response.stream) return { ...response, message: through(response) };
-    await heldAnswers.get(method);
+    await unlessAborted(request.signal, heldAnswers.get(method));
     const lose = losing.get(method) ?? 0;
     losing.set(method, lose - 1);
     if (lose > 0 || isDown) throw gone();

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import {
@@ -23,10 +23,17 @@ let validator: Validator | undefined;
 export function toRequest(name: string, fields: BreakerConfigFields | undefined): GetOrCreateBreakerRequest {
   const config = fields && toMessage(fields);
   const request = create(GetOrCreateBreakerRequestSchema, { name, ...(config === undefined ? {} : { config }) });
+  const wrong = (problem: string): TypeError => new TypeError(`breaker ${JSON.stringify(name)}: ${problem}`);
+  try {
+    toBinary(GetOrCreateBreakerRequestSchema, request);
+  } catch (error) {
+    // Such as half a failure.
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
   validator ??= createValidator();
   const result = validator.validate(GetOrCreateBreakerRequestSchema, request);
   if (result.kind === "valid") return request;
-  throw new TypeError(`breaker ${JSON.stringify(name)}: ${result.error.message}`);
+  throw wrong(result.error.message);
 }
 
 /** With every default in place. */

@@ -1,0 +1,125 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { house } from "./rig.ts";
+
+const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
+
+describe("breakers that are closed", () => {
+  it("have told the service what it did not know, and leave no timer and no stream", async () => {
+    const home = await house();
+    const before = home.timers();
+    const { breakers, link } = home.connect("one");
+    const api = breakers.breaker("api", FAST);
+    await home.quiet();
+    api.tryAcquire()?.settle("SUCCESS");
+    await breakers.close();
+    await home.quiet();
+    expect(home.service.get("api").counts.successes).toBe(1);
+    expect(link.streams()).toBe(0);
+    expect(home.timers()).toBe(before);
+    await breakers.close();
+  });
+
+  it("do not wait for a service that is away", async () => {
+    const home = await house();
+    const before = home.timers();
+    const { breakers, link } = home.connect("one");
+    const api = breakers.breaker("api", FAST);
+    await home.quiet();
+    link.down();
+    for (let call = 0; call < 3; call += 1) api.tryAcquire()?.settle("FAILURE");
+    await home.quiet();
+    await breakers.close();
+    expect(api.status()).toMatchObject({ unreported: 0, dropped: 3, connected: false });
+    // Only the service has timers still.
+    await home.quiet();
+    expect(home.timers()).toBe(before);
+  });
+
+  it("wait 2 s for a service that does not answer, and no longer", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one");
+    const api = breakers.breaker("api", FAST);
+    await home.quiet();
+    link.holdCalls("ReportOutcomes");
+    api.tryAcquire()?.settle("SUCCESS");
+    let closed = false;
+    const closing = breakers.close().then(() => {
+      closed = true;
+    });
+    await home.pass(1950);
+    expect(closed).toBe(false);
+    await home.pass(50);
+    await closing;
+  });
+
+  it("go on as if the service were gone, and report nothing", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one");
+    const api = breakers.breaker("api", FAST);
+    await home.quiet();
+    await breakers.close();
+    for (let call = 0; call < 3; call += 1) await api.call(() => Promise.reject(new Error("no"))).catch(() => {});
+    expect(api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", connected: false, unreported: 0 });
+    home.clock.advance(1000);
+    expect(await api.call(() => 1)).toBe(1);
+    expect(api.status().state).toBe("CLOSED");
+    expect(link.reports).toEqual([]);
+    expect(breakers.breaker("api")).toBe(api);
+    expect(() => breakers.breaker("new")).toThrow("closed");
+  });
+
+  it("while they open a stream open none", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one");
+    breakers.breaker("api", FAST);
+    await breakers.close();
+    await home.quiet();
+    expect(link.streams()).toBe(0);
+  });
+});
+
+describe("a name or a configuration that is wrong", () => {
+  it.each([
+    ["", {}],
+    ["no spaces", {}],
+    ["api", { failureThreshold: 0 }],
+    ["api", { failureThreshold: 1.5 }],
+    ["api", { timeoutMs: -1 }],
+    ["api", { timeoutMs: Number.NaN }],
+    ["api", { failureRate: 0 }],
+    ["api", { failureRate: 1.01 }],
+    ["api", { slowCallRate: Number.NaN }],
+    ["api", { jitter: 2 }],
+  ])("is refused at once (%j %j)", async (name, config) => {
+    const { breakers } = (await house()).connect("one");
+    expect(() => breakers.breaker(name, config)).toThrow(TypeError);
+    expect(breakers.breaker("api").tryAcquire()).not.toBeNull();
+  });
+});
+
+describe("a process", () => {
+  it("whose service is away ends by itself: nothing here keeps it alive", async () => {
+    const index = new URL("../../../clients/typescript/src/index.ts", import.meta.url).href;
+    const program = `
+      import { createBreakers, createHeliosClient } from ${JSON.stringify(index)};
+      const breakers = createBreakers(createHeliosClient({ baseUrl: "http://127.0.0.1:1" }));
+      const api = breakers.breaker("api", { failureThreshold: 2 });
+      for (let call = 0; call < 5; call += 1) await api.call(() => { throw new Error("no"); }).catch(() => {});
+      console.log(api.status().state);
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let told = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      told += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      told += chunk.toString();
+    });
+    const [code] = await once(child, "close");
+    expect([told.trim(), code]).toEqual(["OPEN", 0]);
+  });
+});
