@@ -4,6 +4,7 @@ import {
   type Event,
   type Machine,
   type Moment,
+  nextTick,
   type Permit,
   type Step,
   step,
@@ -86,7 +87,10 @@ export class Isolation {
   find(clientId: string, config: BreakerConfig, moment: Moment): IsolatedClient | undefined {
     const known = this.#isolated.has(clientId) ? this.#clients.get(clientId) : undefined;
     if (known === undefined) return undefined;
-    const { automatic } = step(known.machine, { type: "tick" }, config, moment).machine;
+    const machine = caughtUp(known.machine, config, moment);
+    // Where it was due to open anew, the time until it lets probes through runs from then, however often it is looked at.
+    if (machine !== known.machine) this.#clients.set(clientId, { ...known, machine });
+    const { automatic } = machine;
     if (automatic.state === "CLOSED") return undefined;
     const retryAfterMs = automatic.state === "OPEN" ? Math.max(0, automatic.until - moment.now) : undefined;
     return { clientId, state: automatic.state, retryAfterMs };
@@ -104,7 +108,7 @@ export class Isolation {
   }
 
   #apply(clientId: string, event: Event, config: BreakerConfig, moment: Moment): Step {
-    const before = this.#clients.get(clientId)?.machine ?? CLOSED;
+    const before = caughtUp(this.#clients.get(clientId)?.machine ?? CLOSED, config, moment);
     // Epochs are the shared machine's; what is late by them does not come here.
     const own = event.type === "outcome" ? { ...event, epoch: before.epoch } : event;
     const result = step(before, own, { ...config, minReporters: 1 }, moment);
@@ -132,4 +136,12 @@ export class Isolation {
     this.#clients.delete(clientId);
     this.#isolated.delete(clientId);
   }
+}
+
+/** The machine after all that was due by now, each at its time: these have no timers. */
+function caughtUp(machine: Machine, config: BreakerConfig, { now, random }: Moment): Machine {
+  let current = machine;
+  for (let due = nextTick(current); due !== undefined && due <= now; due = nextTick(current))
+    current = step(current, { type: "tick" }, { ...config, minReporters: 1 }, { now: due, random }).machine;
+  return current;
 }
