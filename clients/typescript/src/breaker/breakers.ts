@@ -9,7 +9,7 @@ import { Feed } from "./feed.ts";
 import type { BreakerPermit } from "./permit.ts";
 import { Reporter } from "./reporter.ts";
 import type { BreakerStatus, OnDisconnect } from "./status.ts";
-import { toTold } from "./told.ts";
+import { toIsolated, toTold } from "./told.ts";
 import { Waits } from "./waits.ts";
 
 export interface BreakersOptions {
@@ -87,7 +87,10 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
     circuits,
     send: (seq, reports) => waits.call((call) => rpc.reportOutcomes({ clientId, seq: BigInt(seq), reports }, call)),
     look: async (name) => (await waits.call((call) => rpc.getBreaker({ name }, call))).breaker,
-    judge: (circuit, breaker) => circuit.judged(toTold(breaker, clock)),
+    judge(circuit, breaker) {
+      const isolated = breaker.isolatedClients.find((one) => one.clientId === clientId);
+      circuit.judged(toTold(breaker, clock), isolated && toIsolated(isolated));
+    },
   });
 
   const create = async (circuit: Circuit): Promise<void> => {

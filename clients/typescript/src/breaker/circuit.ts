@@ -13,12 +13,11 @@ import {
 } from "../../../../src/core/breakers/breaker.ts";
 import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
 import type { BreakerClock } from "./clock.ts";
-import { toMs } from "./config.ts";
 import { NO_EPOCH, Pending } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
 import { Probes } from "./probes.ts";
 import type { BreakerStatus, OnDisconnect } from "./status.ts";
-import { type Source, supersedes, type Told } from "./told.ts";
+import { type Isolated, type Source, supersedes, type Told, toIsolated } from "./told.ts";
 
 export interface CircuitOptions {
   readonly config: BreakerConfig;
@@ -34,18 +33,13 @@ export interface CircuitDeps {
   readonly ask: (name: string) => Promise<AcquirePermitResponse>;
   /** Outcomes wait to be reported: at once, or with others. */
   readonly report: (urgent: boolean) => void;
-  /** The client tripped by itself: what does the service say, once it knows what the client saw? */
+  /** What does the service say, once it knows what the client saw? */
   readonly judge: (circuit: Circuit) => void;
   /** The service has no such breaker. */
   readonly create: (circuit: Circuit) => void;
 }
 
 type Timer = ReturnType<BreakerClock["setTimer"]>;
-
-/** How long the service rejects this client alone. */
-export interface Isolated {
-  readonly retryAfterMs: number;
-}
 
 /**
  * One breaker as a client sees it. While the service is heard of, its word holds; only a trip is the client's own until
@@ -190,7 +184,8 @@ export class Circuit implements Granter {
     this.#told = told;
     this.#config = told.config;
     const moved = known === undefined || known.epoch !== told.epoch || known.createdAt !== told.createdAt;
-    if (moved || told.config.minReporters === 1) this.#isolatedUntil = undefined;
+    if (told.config.minReporters === 1 || !isClosed(told.machine)) this.#isolatedUntil = undefined;
+    else if (moved) this.#checkIsolation();
     // A trip of its own stands against what the service said before it could know.
     const waits = this.#ahead && isClosed(told.machine) && !isClosed(this.#machine);
     const isOpen = told.machine.automatic.state === "OPEN";
@@ -202,8 +197,9 @@ export class Circuit implements Granter {
   }
 
   /** What it says now that it knows all that the client saw. */
-  judged(told: Told): void {
+  judged(told: Told, isolated: Isolated | undefined): void {
     this.tell(told, "answer");
+    this.isolate(isolated);
     if (this.#told === undefined || !this.#ahead || !this.#connected) return;
     this.#follow(this.#told);
     this.#refresh();
@@ -229,6 +225,11 @@ export class Circuit implements Granter {
     if (this.#stopped) return;
     this.#heardAt = this.now();
     this.#connectIfFresh();
+  }
+
+  /** The stream was lost and is back: the service may have forgotten what it held against this client. */
+  wasCut(): void {
+    this.#checkIsolation();
   }
 
   /** Whether the service rejects this client alone, as it says after a report or instead of a permit. */
@@ -270,7 +271,7 @@ export class Circuit implements Granter {
     const { allowed, leaseId, isolated } = answer;
     if (!allowed) {
       probes.refused(this.now());
-      if (isolated) this.isolate({ retryAfterMs: toMs(answer.retryAfter) ?? 0 });
+      if (isolated) this.isolate(toIsolated(answer));
       // The state may have changed meanwhile.
       return this.tryAcquire();
     }
@@ -335,7 +336,12 @@ export class Circuit implements Granter {
     const judge = this.#ahead && isClosed(this.#told.machine) && !isClosed(this.#machine);
     if (judge && this.#override === undefined) this.#deps.judge(this);
     else if (this.#ahead) this.#follow(this.#told);
+    this.#checkIsolation();
     this.#refresh();
+  }
+
+  #checkIsolation(): void {
+    if (this.#connected && this.#isolatedUntil !== undefined) this.#deps.judge(this);
   }
 
   #watchStaleness(leftMs: number): void {

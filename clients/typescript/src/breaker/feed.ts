@@ -76,6 +76,7 @@ export class Feed {
     const { client, clock, random, waits } = this.#deps;
     const shortest = Math.min(...circuits.map(({ maxStalenessMs }) => maxStalenessMs));
     const { signal } = stream;
+    let isBroken = false;
     const options = {
       names: circuits.length > MOST_NAMES ? [] : circuits.map(({ name }) => name),
       heartbeatIntervalMs: Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, shortest / 3)),
@@ -84,6 +85,8 @@ export class Feed {
       delay: (ms: number) => this.#sleep(ms, signal),
       onConnection: ({ state }: WatchConnection) => {
         if (state === "connected") waits.wake();
+        if (state === "connected" && isBroken) for (const circuit of circuits) circuit.wasCut();
+        isBroken = state === "disconnected";
       },
     };
     while (!signal.aborted) {

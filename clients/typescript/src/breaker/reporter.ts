@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Breaker } from "../../../../gen/helios/v1/breaker_pb.ts";
-import { BreakerState } from "../../../../gen/helios/v1/breaker_pb.ts";
 import {
   Outcome,
   type OutcomeReport,
@@ -10,8 +9,8 @@ import {
 } from "../../../../gen/helios/v1/breaker_service_pb.ts";
 import type { Circuit } from "./circuit.ts";
 import type { BreakerClock } from "./clock.ts";
-import { toMs } from "./config.ts";
 import type { Report } from "./pending.ts";
+import { toIsolated } from "./told.ts";
 import type { Waits } from "./waits.ts";
 
 /** How long outcomes wait for more. */
@@ -149,7 +148,7 @@ export class Reporter {
     for (const circuit of circuits) {
       circuit.pending.arrived();
       const one = isolated.get(circuit.name);
-      circuit.isolate(one && { retryAfterMs: one.state === BreakerState.OPEN ? (toMs(one.retryAfter) ?? 0) : 0 });
+      circuit.isolate(one && toIsolated(one));
     }
     for (const name of answer.unknownNames) this.#deps.circuits.get(name)?.missing();
   }

@@ -1,4 +1,4 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Breaker, BreakerOverride, BreakerState } from "../../../../gen/helios/v1/breaker_pb.ts";
 import { type Automatic, type BreakerConfig, CLOSED, type Machine } from "../../../../src/core/breakers/breaker.ts";
 import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
@@ -16,6 +16,15 @@ export interface Told {
   /** The automatic one; what humans decided is not in it. */
   readonly machine: Machine;
 }
+
+/** How long the service rejects this client alone; 0: it may ask for probes. */
+export interface Isolated {
+  readonly retryAfterMs: number;
+}
+
+export const toIsolated = ({ retryAfter }: { readonly retryAfter?: Duration | undefined }): Isolated => ({
+  retryAfterMs: toMs(retryAfter) ?? 0,
+});
 
 /** Where something was said: in a watch's snapshot or change, or in the answer to a call. */
 export type Source = "snapshot" | "change" | "answer";
