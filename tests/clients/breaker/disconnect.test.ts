@@ -185,6 +185,20 @@ describe("LOCAL", () => {
     expect(home.api.status().retryAfterMs).toBe(home.service.get("api").retryAfterMs);
   });
 
+  it("takes the vote from what could not be reported before the service was gone", async () => {
+    const home = await withBreaker();
+    home.link.down();
+    home.api.tryAcquire()?.settle("SUCCESS");
+    // That is on its way; this waits for it.
+    await home.pass(100);
+    fail(home.api, 2);
+    await home.pass(STALE_MS);
+    home.link.up();
+    await home.pass(10_000);
+    const { counts } = home.service.get("api");
+    expect(counts).toMatchObject({ successes: 1, failures: 0, lateFailures: 2, consecutiveFailures: 0 });
+  });
+
   it("lets the outcome of a call that began before have no vote either", async () => {
     const home = await withBreaker();
     const permits = Array.from({ length: 3 }, () => home.api.tryAcquire());

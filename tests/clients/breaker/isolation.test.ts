@@ -15,10 +15,10 @@ const fail = (breaker: ClientBreaker, times: number): void => {
 };
 
 /** A client whose calls all fail, beside one whose calls succeed. */
-async function isolated(): Promise<Isolated> {
+async function isolated(config = SHARED): Promise<Isolated> {
   const home = await house();
   const [one, two] = [home.connect("bad"), home.connect("good")];
-  const [bad, good] = [one.breakers.breaker("api", SHARED), two.breakers.breaker("api", SHARED)];
+  const [bad, good] = [one.breakers.breaker("api", config), two.breakers.breaker("api", config)];
   await home.quiet();
   good.tryAcquire()?.settle("SUCCESS");
   await home.pass(100);
@@ -88,6 +88,27 @@ describe("a client that fails alone where it takes two to trip", () => {
     await home.service.reset("api");
     await home.quiet();
     expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
+  });
+
+  it("is one of all again where the service has forgotten it with its connection", async () => {
+    const home = await isolated({ ...SHARED, timeoutMs: 60_000 });
+    home.one.link.down();
+    await home.quiet();
+    expect(home.service.get("api").isolatedClients).toEqual([]);
+    expect(home.bad.status()).toMatchObject({ state: "OPEN", connected: true });
+    home.one.link.up();
+    await home.pass(1000);
+    expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
+  });
+
+  it("stays so where a human decides something above, and takes it back", async () => {
+    const home = await isolated({ ...SHARED, timeoutMs: 60_000 });
+    await home.service.override("api", { kind: "DISABLED" });
+    await home.quiet();
+    expect(home.bad.tryAcquire()).not.toBeNull();
+    await home.service.releaseHold("api");
+    await home.quiet();
+    expect(home.bad.status()).toMatchObject({ state: "OPEN", retryAfterMs: 60_000 });
   });
 
   it("goes on rejecting for its time where the service goes away meanwhile", async () => {

@@ -186,10 +186,8 @@ export class Circuit implements Granter {
     const moved = known === undefined || known.epoch !== told.epoch || known.createdAt !== told.createdAt;
     if (told.config.minReporters === 1 || !isClosed(told.machine)) this.#isolatedUntil = undefined;
     else if (moved) this.#checkIsolation();
-    // A trip of its own stands against what the service said before it could know.
-    const waits = this.#ahead && isClosed(told.machine) && !isClosed(this.#machine);
-    const isOpen = told.machine.automatic.state === "OPEN";
-    if (moved ? !(waits && known === undefined) : !this.#ahead && isOpen) this.#follow(told);
+    // A trip of its own stands until the service has judged it or told of another epoch.
+    if (moved || (!this.#ahead && told.machine.automatic.state === "OPEN")) this.#follow(told);
     this.#refresh();
     this.#connectIfFresh();
     if (!this.#connected) this.#schedule();
@@ -333,9 +331,8 @@ export class Circuit implements Granter {
     this.#connected = true;
     this.#tickTimer?.cancel();
     this.#watchStaleness(left);
-    const judge = this.#ahead && isClosed(this.#told.machine) && !isClosed(this.#machine);
-    if (judge && this.#override === undefined) this.#deps.judge(this);
-    else if (this.#ahead) this.#follow(this.#told);
+    // What it came to by itself has no vote.
+    if (this.#ahead) this.#follow(this.#told);
     this.#checkIsolation();
     this.#refresh();
   }
