@@ -1,7 +1,6 @@
 import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
 import {
   type BreakerConfig,
-  type BreakerState,
   CLOSED,
   type Event,
   leavesAsIs,
@@ -16,6 +15,7 @@ import type { BreakerClock } from "./clock.ts";
 import { NO_EPOCH, Pending } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
 import { Probes } from "./probes.ts";
+import { passesAll, type Standing, type View, viewOf } from "./standing.ts";
 import type { BreakerStatus, OnDisconnect } from "./status.ts";
 import { type Isolated, type Source, supersedes, type Told, toIsolated } from "./told.ts";
 
@@ -278,29 +278,20 @@ export class Circuit implements Granter {
     return new Permit(this, NO_ERA, Number(answer.epoch), leaseId === "" ? undefined : leaseId);
   }
 
-  #view(): Pick<BreakerStatus, "state" | "retryAfterMs"> {
-    const override = this.#override;
-    const view = (state: BreakerState, retryAfterMs?: number) => ({ state, retryAfterMs });
-    if (override !== undefined) return view(override === "FORCED_OPEN" ? "OPEN" : "CLOSED");
+  #view(): View {
+    if (this.#isAlone) this.#apply({ type: "tick" });
     const now = this.now();
-    if (this.#connected) {
-      if (this.#isolatedUntil !== undefined) {
-        const left = this.#isolatedUntil - now;
-        return left > 0 ? view("OPEN", left) : view("HALF_OPEN", this.probes.waitMs(now));
-      }
-      const { automatic } = this.#machine;
-      if (automatic.state === "OPEN") return view("OPEN", Math.max(0, automatic.until - now));
-      return automatic.state === "CLOSED" ? view("CLOSED") : view("HALF_OPEN", this.probes.waitMs(now));
-    }
-    if (this.#onDisconnect !== "LOCAL") {
-      if (this.#passing) return view("CLOSED");
-      const last = this.#told?.machine.automatic.state;
-      return view(this.#onDisconnect === "HOLD_LAST" && last === "HALF_OPEN" ? last : "OPEN");
-    }
-    this.#apply({ type: "tick" });
-    const { automatic } = this.#machine;
-    const due = nextTick(this.#machine) ?? now;
-    return automatic.state === "CLOSED" ? view("CLOSED") : view(automatic.state, due - now);
+    return viewOf(this.#standing(), this.probes.waitMs(now), now);
+  }
+
+  #standing(): Standing {
+    return {
+      override: this.#override,
+      isConnected: this.#connected,
+      onDisconnect: this.#onDisconnect,
+      machine: this.#machine,
+      isolatedUntil: this.#isolatedUntil,
+    };
   }
 
   #apply(event: Event): Step {
@@ -372,10 +363,7 @@ export class Circuit implements Granter {
     const isOpenToAll = isClosed(this.#machine) && this.#isolatedUntil === undefined;
     this.#learning = override === undefined && (this.#connected ? isOpenToAll : this.#onDisconnect === "LOCAL");
     this.#epoch = this.#connected && this.#told !== undefined ? this.#told.epoch : NO_EPOCH;
-    if (override !== undefined) this.#passing = override !== "FORCED_OPEN";
-    else if (this.#connected || this.#onDisconnect === "LOCAL") this.#passing = isOpenToAll;
-    else if (this.#onDisconnect === "HOLD_LAST") this.#passing = isOpenToAll;
-    else this.#passing = this.#onDisconnect === "ALLOW";
+    this.#passing = passesAll(this.#standing());
   }
 
   /** While it is alone nobody else tells it that time has passed. */
