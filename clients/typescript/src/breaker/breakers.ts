@@ -32,6 +32,11 @@ export interface BreakerOptions {
 export interface ClientBreaker {
   readonly name: string;
   /**
+   * Whether the service was heard of, as soon as it is or after `timeoutMs` (5 s); never rejects. Nobody needs to wait for
+   * that: until then `onDisconnect` decides. Calls from before it are not told to the service.
+   */
+  ready(timeoutMs?: number): Promise<boolean>;
+  /**
    * A permit, or null where the call must not go ahead; never throws, asks nobody. While only probes may pass it is null:
    * those are the service's to give, see `acquire`. Alone (`LOCAL`), the client gives its own.
    */
@@ -67,6 +72,7 @@ export interface Breakers {
 const DEFAULT_STALENESS_MS = 30_000;
 const MIN_STALENESS_MS = 1000;
 const FAREWELL_MS = 2000;
+const READY_MS = 5000;
 const POLICIES: readonly unknown[] = ["LOCAL", "HOLD_LAST", "ALLOW", "REJECT"] satisfies OnDisconnect[];
 
 /** Breakers that decide in this process, from the state that they watch, and go on while the service is away. */
@@ -148,6 +154,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       circuits.set(name, circuit);
       const handle: ClientBreaker = {
         name,
+        ready: (timeoutMs = READY_MS) => ready(circuit, clock, timeoutMs),
         tryAcquire: () => circuit.tryAcquire(),
         acquire: async () => circuit.acquire(),
         call: (fn, callOptions) => callThrough(circuit, clock, fn, callOptions),
@@ -163,4 +170,16 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       return closed;
     },
   };
+}
+
+function ready(circuit: Circuit, clock: BreakerClock, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      timer.cancel();
+      forget();
+      resolve(circuit.isConnected);
+    };
+    const timer = clock.setTimer(timeoutMs, end, true);
+    const forget = circuit.onceReady(end);
+  });
 }

@@ -64,6 +64,7 @@ export class Circuit implements Granter {
   #connected = false;
   #heardAt: number | undefined;
   #stopped = false;
+  readonly #waiting = new Set<() => void>();
   #staleTimer: Timer | undefined;
   #tickTimer: Timer | undefined;
   #leases = 0;
@@ -98,6 +99,13 @@ export class Circuit implements Granter {
 
   get isTimed(): boolean {
     return this.#config.slowCallRate !== null;
+  }
+
+  /** Calls back when the service is heard of, or it has stopped; at once where that is so. What it returns forgets it. */
+  onceReady(run: () => void): () => void {
+    this.#waiting.add(run);
+    if (this.#connected || this.#stopped) queueMicrotask(run);
+    return () => this.#waiting.delete(run);
   }
 
   now(): number {
@@ -243,6 +251,7 @@ export class Circuit implements Granter {
     this.#stopped = true;
     if (this.#connected) this.#disconnect();
     this.#tickTimer?.cancel();
+    this.#endWaits();
   }
 
   get #override(): OverrideKind | undefined {
@@ -326,6 +335,12 @@ export class Circuit implements Granter {
     if (this.#ahead) this.#follow(this.#told);
     this.#checkIsolation();
     this.#refresh();
+    this.#endWaits();
+  }
+
+  /** Nobody waits in vain: those who wait for the service see that it was heard of, or that it never will be. */
+  #endWaits(): void {
+    for (const end of this.#waiting) end();
   }
 
   #checkIsolation(): void {

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { house } from "./rig.ts";
+
+/** What became of a promise by now; undefined: nothing yet. */
+async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
+  return Promise.race([promise, new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)))]);
+}
+
+describe("a breaker is ready", () => {
+  it("as soon as the service was heard of, and at once from then on", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one", (one) => one.down());
+    const api = breakers.breaker("api");
+    const ready = api.ready(60_000);
+    await home.quiet();
+    expect(await settled(ready)).toBeUndefined();
+    link.up();
+    await home.pass(15_000);
+    expect(await ready).toBe(true);
+    expect(api.status().connected).toBe(true);
+    expect(await api.ready(0)).toBe(true);
+    await breakers.close();
+  });
+
+  it("or not, after the time that was given, and leaves nothing behind", async () => {
+    const home = await house();
+    const { breakers } = home.connect("one", (one) => one.down());
+    const api = breakers.breaker("api");
+    await home.quiet();
+    const ready = api.ready(500);
+    await home.pass(450);
+    expect(await settled(ready)).toBeUndefined();
+    await home.pass(50);
+    expect(await ready).toBe(false);
+    await breakers.close();
+  });
+
+  it("never once it is closed: whoever waits is told", async () => {
+    const home = await house();
+    const { breakers } = home.connect("one", (one) => one.down());
+    const ready = breakers.breaker("api").ready(60_000);
+    await home.quiet();
+    await breakers.close();
+    expect(await ready).toBe(false);
+  });
+});
