@@ -73,8 +73,11 @@ describe("the README's code", () => {
   it("uses the client that is published", async () => {
     const client = createHeliosClient({ baseUrl: server.baseUrl });
     const [text = ""] = blocksOf("Use it from a service");
-    const output = await runProgram("client.ts", text.replace("http://127.0.0.1:8000", server.baseUrl));
-    expect(output).toBe("MODULE_NOT_FOUND\n");
+    const given = "const lastPrice = 7;\nconst askExchange = async (symbol: string) => symbol.length;\n";
+    const output = await runProgram("client.ts", given + text.replace("http://127.0.0.1:8000", server.baseUrl));
+    expect(output).toBe("MODULE_NOT_FOUND\n6 CLOSED\n");
+    const { breaker } = await client.breakers.getBreaker({ name: "exchange_api" });
+    expect(breaker?.counts).toMatchObject({ successes: 1n });
     client.close();
   });
 
