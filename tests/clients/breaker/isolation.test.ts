@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ClientBreaker } from "../../../clients/typescript/src/index.ts";
 import { type House, house, type Peer } from "./rig.ts";
 
-const SHARED = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 2, minReporters: 2 };
+const SHARED = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 2, probeConcurrency: 1, minReporters: 2 };
 
 interface Isolated extends House {
   readonly one: Peer;
@@ -81,6 +81,22 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(await first).toBeNull();
     expect(home.bad.status()).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
     expect(late.status().state).toBe("CLOSED");
+  });
+
+  it("is back for good where it was refused another probe, and hears that later", async () => {
+    const home = await isolated({ ...SHARED, successThreshold: 1, probeConcurrency: 2 });
+    await home.pass(1000);
+    const probe = await home.bad.acquire();
+    const release = home.one.link.holdAnswers("AcquirePermit");
+    const refused = home.bad.acquire();
+    await home.quiet();
+    probe?.settle("SUCCESS");
+    await home.quiet();
+    expect(home.bad.status().state).toBe("CLOSED");
+    release();
+    // What has come meanwhile lets it pass.
+    expect(await refused).not.toBeNull();
+    expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
   it("is one of all again once the breaker is reset", async () => {

@@ -61,6 +61,8 @@ export class Circuit implements Granter {
   #ahead = false;
   /** When the service may let this client through again, which it rejects alone. */
   #isolatedUntil: number | undefined;
+  /** How often that was heard of. */
+  #isolationNews = 0;
   #connected = false;
   #heardAt: number | undefined;
   #stopped = false;
@@ -192,7 +194,7 @@ export class Circuit implements Granter {
     this.#told = told;
     this.#config = told.config;
     const moved = known === undefined || known.epoch !== told.epoch || known.createdAt !== told.createdAt;
-    if (told.config.minReporters === 1 || !isClosed(told.machine)) this.#isolatedUntil = undefined;
+    if (told.config.minReporters === 1 || !isClosed(told.machine)) this.isolate(undefined);
     else if (moved) this.#checkIsolation();
     // A trip of its own stands until the service has judged it or told of another epoch.
     if (moved || (!this.#ahead && told.machine.automatic.state === "OPEN")) this.#follow(told);
@@ -240,6 +242,7 @@ export class Circuit implements Granter {
 
   /** Whether the service rejects this client alone, as it says after a report or instead of a permit. */
   isolate(isolated: Isolated | undefined): void {
+    this.#isolationNews += 1;
     if (this.#stopped || (isolated === undefined && this.#isolatedUntil === undefined)) return;
     this.#isolatedUntil = isolated && this.now() + isolated.retryAfterMs;
     this.#era += 1;
@@ -265,6 +268,7 @@ export class Circuit implements Granter {
 
   async #ask(): Promise<BreakerPermit | null> {
     const { probes } = this;
+    const news = this.#isolationNews;
     probes.asked();
     let answer: AcquirePermitResponse;
     try {
@@ -275,15 +279,17 @@ export class Circuit implements Granter {
     } finally {
       probes.answered();
     }
-    const { allowed, leaseId, isolated } = answer;
+    const { allowed, leaseId } = answer;
+    // Answers may overtake each other: of two that say whether it is isolated, that to a report stands.
+    const isNews = news === this.#isolationNews;
     if (!allowed) {
       probes.refused(this.now());
-      if (isolated) this.isolate(toIsolated(answer));
+      if (answer.isolated && isNews) this.isolate(toIsolated(answer));
       // The state may have changed meanwhile.
       return this.tryAcquire();
     }
     if (leaseId !== "") probes.leased(leaseId, this.now() + this.#config.probeTimeoutMs);
-    else this.isolate(undefined);
+    else if (isNews) this.isolate(undefined);
     return new Permit(this, NO_ERA, Number(answer.epoch), leaseId === "" ? undefined : leaseId);
   }
 

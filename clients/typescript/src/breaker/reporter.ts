@@ -145,12 +145,14 @@ export class Reporter {
     const isolated = new Map(answer.isolated.map((one) => [one.name, one]));
     for (const { name, leaseId } of reports)
       if (leaseId !== "") this.#deps.circuits.get(name)?.probes.reported(leaseId);
+    const unknown = new Set(answer.unknownNames);
     for (const circuit of circuits) {
-      circuit.pending.arrived();
+      if (unknown.has(circuit.name)) circuit.pending.lost();
+      else circuit.pending.arrived();
       const one = isolated.get(circuit.name);
       circuit.isolate(one && toIsolated(one));
     }
-    for (const name of answer.unknownNames) this.#deps.circuits.get(name)?.missing();
+    for (const name of unknown) this.#deps.circuits.get(name)?.missing();
   }
 
   async #look(circuit: Circuit): Promise<void> {
