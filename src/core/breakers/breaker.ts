@@ -77,7 +77,7 @@ export interface Machine {
   /** What humans decided; the automatic state runs on beneath. */
   readonly holds: readonly Hold[];
   /** Before this time it does not trip. */
-  readonly warmUntil?: number;
+  readonly warmUntil?: number | undefined;
 }
 
 export type Event =
@@ -351,7 +351,11 @@ function observe(
     const needed = callsToTrip(automatic, call, times, config, now);
     return { ...trip(machine, config, moment), late: times - needed };
   }
-  return unchanged(evidence === automatic ? machine : { ...machine, automatic: { state: "CLOSED", ...evidence } });
+  if (evidence === automatic) return unchanged(machine);
+  // Written out: that of a healthy dependency comes here with each call where a rate is configured.
+  const { failures, reporters, window } = evidence;
+  const { epoch, holds, warmUntil } = machine;
+  return unchanged({ epoch, automatic: { state: "CLOSED", failures, reporters, window }, holds, warmUntil });
 }
 
 const isWarm = ({ warmUntil }: Machine, now: number): boolean => warmUntil === undefined || now >= warmUntil;

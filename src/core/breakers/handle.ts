@@ -57,13 +57,12 @@ export function createHandle(
   name: string,
   { config, fallback: ownFallback }: HandleOptions = {},
 ): BreakerHandle {
-  const acquire = async (): Promise<Permit> => {
+  const acquire = (): Permit | Promise<Permit> => {
     try {
       return breakers.acquire(name);
     } catch (error) {
       if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
-      await breakers.getOrCreate(name, config);
-      return breakers.acquire(name);
+      return breakers.getOrCreate(name, config).then(() => breakers.acquire(name));
     }
   };
 
@@ -72,7 +71,8 @@ export function createHandle(
       const { fallback = ownFallback as Fallback<never> | undefined, isFailure, signal, timeoutMs } = options;
       checkTimeout(timeoutMs);
       signal?.throwIfAborted();
-      const permit = await acquire();
+      const asked = acquire();
+      const permit = asked instanceof Promise ? await asked : asked;
       if (!permit.allowed) {
         const rejection = openError(name, permit);
         if (fallback === undefined) throw rejection;
@@ -87,9 +87,11 @@ export function createHandle(
       let timedOut = false;
       let answer: Awaited<ReturnType<typeof fn>>;
       try {
-        answer = await within(clock, fn, signal, timeoutMs, () => {
+        const isFree = signal === undefined && timeoutMs === undefined;
+        const expire = (): void => {
           timedOut = true;
-        });
+        };
+        answer = await (isFree ? fn(signalFor(fn)) : within(clock, fn, signal, timeoutMs, expire));
       } catch (error) {
         // Should `isFailure` itself throw, the call failed.
         let outcome: Outcome = "FAILURE";
@@ -142,6 +144,13 @@ export function openError(name: string, { override, retryAfterMs }: Extract<Perm
   return HeliosError.of("BREAKER_OPEN", { ...metadata, retry_after: `${seconds} s` }, { retryAfterMs });
 }
 
+const NEVER = new AbortController().signal;
+
+/** A signal that is never aborted: one of its own, which costs more than all the rest, only where the call can look at it. */
+function signalFor({ length }: { readonly length: number }): AbortSignal {
+  return length === 0 ? NEVER : new AbortController().signal;
+}
+
 /** Runs `fn` until it settles, the signal is aborted or the time is over; `fn` sees both as its signal. */
 function within<T>(
   clock: Clock,
@@ -151,7 +160,6 @@ function within<T>(
   onTimeout: () => void,
 ): Promise<T> {
   const inner = new AbortController();
-  if (outer === undefined && timeoutMs === undefined) return Promise.try(fn, inner.signal);
   return new Promise((resolve, reject) => {
     const end = (reason: unknown): void => {
       done();

@@ -230,16 +230,6 @@ describe("a call that its caller cancels", () => {
     expect(await house.handle.call(() => 1)).toBe(1);
   });
 
-  it("before it began gives the slot of a probe to the next", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
-    const caller = new AbortController();
-    const call = expect(house.handle.call(() => 1, { signal: caller.signal })).rejects.toBe("enough");
-    caller.abort("enough");
-    await call;
-    expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 0 } });
-  });
-
   it("before it began does not run", async () => {
     const { handle, breakers } = await withHandle();
     const fn = vi.fn(() => 1);

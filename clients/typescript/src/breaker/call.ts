@@ -64,14 +64,14 @@ export async function callThrough<T>(
     if (fallback === undefined) throw rejection;
     return fallback(rejection);
   }
-  const start = clock.monotonic();
-  const settle = (outcome: Outcome): void => permit.settle(outcome, clock.monotonic() - start);
   let timedOut = false;
   let answer: T;
   try {
-    answer = await within(clock, fn, signal, timeoutMs, () => {
+    const isFree = signal === undefined && timeoutMs === undefined;
+    const expire = (): void => {
       timedOut = true;
-    });
+    };
+    answer = await (isFree ? fn(signalFor(fn)) : within(clock, fn, signal, timeoutMs, expire));
   } catch (error) {
     // Should `isFailure` itself throw, the call failed.
     let outcome: Outcome = "FAILURE";
@@ -80,12 +80,12 @@ export async function callThrough<T>(
       else if (signal?.aborted) outcome = "IGNORED";
       else if (isFailure?.(error) === false) outcome = options.notFailureAs ?? "IGNORED";
     } finally {
-      settle(outcome);
+      permit.settle(outcome);
     }
     if (outcome !== "FAILURE" || fallback === undefined) throw error;
     return fallback(error);
   }
-  settle("SUCCESS");
+  permit.settle("SUCCESS");
   return answer;
 }
 
@@ -104,6 +104,13 @@ function unless(signal: AbortSignal | undefined, asked: Promise<BreakerPermit | 
   });
 }
 
+const NEVER = new AbortController().signal;
+
+/** A signal that is never aborted: one of its own, which costs more than all the rest, only where the call can look at it. */
+function signalFor({ length }: { readonly length: number }): AbortSignal {
+  return length === 0 ? NEVER : new AbortController().signal;
+}
+
 /** Runs `fn` until it settles, the signal is aborted or the time is over; `fn` sees both as its signal. */
 function within<T>(
   clock: BreakerClock,
@@ -115,7 +122,6 @@ function within<T>(
   const inner = new AbortController();
   // Thrown at once is a rejection, too.
   const run = new Promise<T>((resolve) => resolve(fn(inner.signal)));
-  if (outer === undefined && timeoutMs === undefined) return run;
   return new Promise((resolve, reject) => {
     const end = (reason: unknown): void => {
       done();

@@ -1,33 +1,39 @@
 import type { BreakerConfig } from "../breaker.ts";
-import { type Call, isBad, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
+import { type Call, isBad, type Reporter, seenBy, type Tally } from "./call.ts";
 
 /** Into so many parts a time window is cut: what it holds leaves it part by part, up to one part early, never late. */
 export const PARTS = 20;
 
-interface Part {
+interface Part extends Tally {
   /** Counts the parts of time from its start. */
   readonly index: number;
-  readonly tally: Tally;
 }
 
-/** The calls of the last `windowMs`. */
-export interface TimeWindow {
+/** The calls of the last `windowMs`: of all parts together. */
+export interface TimeWindow extends Tally {
   readonly kind: "TIME";
   readonly windowMs: number;
-  /** All parts together. */
-  readonly tally: Tally;
-  /** Those before `latest` that had calls, oldest first. */
+  /** Those before the latest that had calls, oldest first. */
   readonly parts: readonly Part[];
-  readonly latest: Part;
+  /** The latest part; flat, since each call makes a window anew. */
+  readonly index: number;
+  readonly partCalls: number;
+  readonly partFailures: number;
+  readonly partSlow: number;
   readonly reporters: readonly Reporter[];
 }
 
 export const emptyTime = (windowMs: number): TimeWindow => ({
   kind: "TIME",
   windowMs,
-  tally: NOTHING,
+  calls: 0,
+  failures: 0,
+  slow: 0,
   parts: [],
-  latest: { index: 0, tally: NOTHING },
+  index: 0,
+  partCalls: 0,
+  partFailures: 0,
+  partSlow: 0,
   reporters: [],
 });
 
@@ -40,33 +46,39 @@ export function addToTime(
   now: number,
 ): TimeWindow {
   const current = forget(window, now);
-  const { latest, reporters } = current;
+  const { index, reporters } = current;
+  const failures = call.failed ? times : 0;
+  const slow = call.slow ? times : 0;
   return {
-    ...current,
-    tally: sum(current.tally, call, times),
-    latest: { index: latest.index, tally: sum(latest.tally, call, times) },
-    reporters: isBad(call, config) ? seenBy(reporters, call.clientId, latest.index, config) : reporters,
+    kind: "TIME",
+    windowMs: current.windowMs,
+    calls: current.calls + times,
+    failures: current.failures + failures,
+    slow: current.slow + slow,
+    parts: current.parts,
+    index,
+    partCalls: current.partCalls + times,
+    partFailures: current.partFailures + failures,
+    partSlow: current.partSlow + slow,
+    reporters: isBad(call, config) ? seenBy(reporters, call.clientId, index, config) : reporters,
   };
 }
 
 /** The window as it is now: time alone empties it, too. */
 export function forget(window: TimeWindow, now: number): TimeWindow {
-  const { latest, parts, windowMs } = window;
+  const { windowMs, partCalls, partFailures, partSlow } = window;
   const index = Math.floor((now * PARTS) / windowMs);
-  if (index <= latest.index) return window;
-  const kept = [...parts, latest].filter((part) => part.tally.calls > 0 && part.index > index - PARTS);
-  const tally = kept.map((part) => part.tally).reduce(plus, NOTHING);
-  return { ...window, tally, parts: kept, latest: { index, tally: NOTHING } };
+  if (index <= window.index) return window;
+  const latest = { index: window.index, calls: partCalls, failures: partFailures, slow: partSlow };
+  const parts = [...window.parts, latest].filter((part) => part.calls > 0 && part.index > index - PARTS);
+  const sum = (of: (part: Part) => number): number => parts.reduce((all, part) => all + of(part), 0);
+  return {
+    ...emptyTime(windowMs),
+    calls: sum((part) => part.calls),
+    failures: sum((part) => part.failures),
+    slow: sum((part) => part.slow),
+    parts,
+    index,
+    reporters: window.reporters,
+  };
 }
-
-const sum = (tally: Tally, { failed, slow }: Call, times: number): Tally => ({
-  calls: tally.calls + times,
-  failures: tally.failures + (failed ? times : 0),
-  slow: tally.slow + (slow ? times : 0),
-});
-
-const plus = (a: Tally, b: Tally): Tally => ({
-  calls: a.calls + b.calls,
-  failures: a.failures + b.failures,
-  slow: a.slow + b.slow,
-});

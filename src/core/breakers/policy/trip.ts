@@ -10,9 +10,9 @@ export interface Evidence {
   /** Failures since the last success. */
   readonly failures: number;
   /** Who saw those; only where it takes more than one. */
-  readonly reporters?: readonly Reporter[];
+  readonly reporters?: readonly Reporter[] | undefined;
   /** For the rates; only where one is configured. */
-  readonly window?: CountWindow | TimeWindow;
+  readonly window?: CountWindow | TimeWindow | undefined;
 }
 
 export const NO_EVIDENCE: Evidence = { failures: 0 };
@@ -24,12 +24,9 @@ export function addCall(evidence: Evidence, call: Call, times: number, config: B
   const window = hasRates ? addToWindow(before, call, times, config, now) : undefined;
   if (!call.failed && evidence.failures === 0 && window === before) return evidence;
   const failures = call.failed ? evidence.failures + times : 0;
-  const reporters = call.failed ? seenBy(evidence.reporters ?? [], call.clientId, failures, config) : [];
-  return {
-    failures,
-    ...(reporters.length === 0 ? {} : { reporters }),
-    ...(window === undefined ? {} : { window }),
-  };
+  const tellsClients = call.failed && config.minReporters > 1;
+  const reporters = tellsClients ? seenBy(evidence.reporters ?? [], call.clientId, failures, config) : undefined;
+  return { failures, reporters, window };
 }
 
 function addToWindow(
@@ -53,7 +50,7 @@ export function trips(evidence: Evidence, call: Call, config: BreakerConfig): bo
   const { failures, reporters = [], window } = evidence;
   if (call.failed && failures >= config.failureThreshold && isSeenByEnough(reporters, call, 0, config)) return true;
   if (window === undefined) return false;
-  const { calls, failures: failed, slow } = window.tally;
+  const { calls, failures: failed, slow } = window.kind === "COUNT" ? window.tally : window;
   // A count window never holds more than its calls.
   const minimum = window.kind === "COUNT" ? Math.min(config.minimumCalls, config.windowCalls) : config.minimumCalls;
   if (calls < minimum) return false;
@@ -62,7 +59,7 @@ export function trips(evidence: Evidence, call: Call, config: BreakerConfig): bo
     (failureRate !== null && call.failed && failed >= failureRate * calls) ||
     (slowCallRate !== null && call.slow && slow >= slowCallRate * calls);
   if (!tooMany) return false;
-  const after = window.kind === "COUNT" ? window.position - config.windowCalls : window.latest.index - PARTS;
+  const after = window.kind === "COUNT" ? window.position - config.windowCalls : window.index - PARTS;
   return isSeenByEnough(window.reporters, call, after, config);
 }
 
@@ -80,5 +77,7 @@ export function callsToTrip(evidence: Evidence, call: Call, times: number, confi
 /** What the window holds now. */
 export function tallyOf({ window }: Evidence, now: number): Tally {
   if (window === undefined) return NOTHING;
-  return window.kind === "TIME" ? forget(window, now).tally : window.tally;
+  if (window.kind === "COUNT") return window.tally;
+  const { calls, failures, slow } = forget(window, now);
+  return { calls, failures, slow };
 }
