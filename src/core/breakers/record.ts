@@ -30,17 +30,8 @@ export interface TransitionRecord {
 }
 
 /** A human's decision. */
-export interface BreakerHold {
-  readonly id: string;
-  readonly kind: OverrideKind;
-  readonly action: string;
-  readonly actor?: string;
-  readonly reason?: string;
-  /** Wall time in ms. */
-  readonly time: number;
-  /** How long after that it was meant to stand; absent: until it is released. */
-  readonly ttlMs?: number;
-  /** When that ends: wall time in ms. */
+export interface BreakerHold extends Omit<Hold, "until"> {
+  /** When it ends: wall time in ms; absent: when it is released. */
   readonly expireTime?: number;
 }
 
