@@ -2,7 +2,8 @@ import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { BreakerOverride, BreakerState } from "../../gen/helios/v1/breaker_pb.ts";
 import { Outcome } from "../../gen/helios/v1/breaker_service_pb.ts";
-import { failure, rig } from "./breaker-rig.ts";
+import { rig } from "./breaker-rig.ts";
+import { failure } from "./served.ts";
 
 const name = "api";
 const seconds = (all: number) => ({ seconds: BigInt(all) });

@@ -1,5 +1,4 @@
-import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import type { Client } from "@connectrpc/connect";
 import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
 import {
   type Breakers,
@@ -11,10 +10,8 @@ import {
   type ManualClock,
   silentLog,
 } from "../../src/core/index.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createBreakerService } from "../../src/server/services/breaker.ts";
-import { createReplays } from "../../src/server/services/replays.ts";
+import { clientOf } from "./served.ts";
 
 export interface Rig {
   readonly client: Client<typeof BreakerService>;
@@ -32,35 +29,6 @@ export async function rig(): Promise<Rig> {
   const requests = createRequestLog({ feed, clock });
   await feed.start();
   await breakers.start();
-  const interceptors = [
-    createErrorMapping(
-      () => "error-id",
-      (_, error) => {
-        throw error;
-      },
-    ),
-    createValidation([BreakerService]),
-  ];
-  const service = createReplays(requests)(
-    BreakerService,
-    createBreakerService({ breakers, clock, newId: () => crypto.randomUUID() }),
-  );
-  const transport = createRouterTransport((router) => router.service(BreakerService, service), {
-    router: { interceptors },
-  });
-  return { client: createClient(BreakerService, transport), breakers, clock, feed };
-}
-
-/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
-export async function failure(
-  call: Promise<unknown>,
-): Promise<{ code: string | undefined; reason: string | undefined; metadata: Record<string, string> }> {
-  try {
-    await call;
-  } catch (thrown) {
-    const error = ConnectError.from(thrown);
-    const [info] = error.findDetails(ErrorInfoSchema);
-    return { code: Code[error.code], reason: info?.reason, metadata: info?.metadata ?? {} };
-  }
-  throw new Error("the call succeeded");
+  const service = createBreakerService({ breakers, clock, newId: () => crypto.randomUUID() });
+  return { client: clientOf(BreakerService, service, requests), breakers, clock, feed };
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { BreakerOverride, BreakerState } from "../../gen/helios/v1/breaker_pb.ts";
 import { Outcome, type WatchBreakersResponse } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { OnCompacted } from "../../gen/helios/v1/watch_pb.ts";
-import { failure, type Rig, rig } from "./breaker-rig.ts";
+import { type Rig, rig } from "./breaker-rig.ts";
+import { failure } from "./served.ts";
 
 const name = "api";
 const who = { actor: "ana", reason: "because" };

@@ -1,5 +1,4 @@
-import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import type { Client } from "@connectrpc/connect";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import {
   createFlags,
@@ -11,10 +10,8 @@ import {
   silentLog,
 } from "../../src/core/index.ts";
 import { compileCondition } from "../../src/server/condition.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createFlagService } from "../../src/server/services/flag.ts";
-import { createReplays } from "../../src/server/services/replays.ts";
+import { clientOf } from "./served.ts";
 
 export interface Rig {
   readonly client: Client<typeof FlagService>;
@@ -45,24 +42,9 @@ export async function rig(): Promise<Rig> {
   const requests = createRequestLog({ feed, clock });
   await feed.start();
   await flags.start();
-  const interceptors = [
-    createErrorMapping(
-      () => "error-id",
-      (_, error) => {
-        throw error;
-      },
-    ),
-    createValidation([FlagService]),
-  ];
-  const service = createReplays(requests)(
-    FlagService,
-    createFlagService({ flags, clock, newId: () => crypto.randomUUID() }),
-  );
-  const transport = createRouterTransport((router) => router.service(FlagService, service), {
-    router: { interceptors },
-  });
+  const service = createFlagService({ flags, clock, newId: () => crypto.randomUUID() });
   return {
-    client: createClient(FlagService, transport),
+    client: clientOf(FlagService, service, requests),
     clock,
     feed,
     firstTimer: firstTimer.promise,
@@ -70,18 +52,4 @@ export async function rig(): Promise<Rig> {
       text = next;
     },
   };
-}
-
-/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
-export async function failure(
-  call: Promise<unknown>,
-): Promise<{ code: string | undefined; reason: string | undefined; metadata: Record<string, string> }> {
-  try {
-    await call;
-  } catch (thrown) {
-    const error = ConnectError.from(thrown);
-    const [info] = error.findDetails(ErrorInfoSchema);
-    return { code: Code[error.code], reason: info?.reason, metadata: info?.metadata ?? {} };
-  }
-  throw new Error("the call succeeded");
 }

@@ -3,7 +3,8 @@ import { durationFromMs, timestampFromMs, timestampMs, type Value, ValueSchema }
 import { describe, expect, it } from "vitest";
 import { ErrorCode, OnStale, Reason, Strategy } from "../../gen/helios/v1/flag_pb.ts";
 import { ExplainedStep, ReloadMode } from "../../gen/helios/v1/flag_service_pb.ts";
-import { failure, rig } from "./flag-rig.ts";
+import { rig } from "./flag-rig.ts";
+import { failure } from "./served.ts";
 
 const value = (json: JsonValue): Value => fromJson(ValueSchema, json);
 const CONDITION = 'context.symbol in ["BTCZAR"] && context.attributes.latency_ms < 50';

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { BucketBy, ErrorCode, Reason, Strategy } from "../../gen/helios/v1/flag_pb.ts";
 import { ReloadMode, type WatchFlagsResponse } from "../../gen/helios/v1/flag_service_pb.ts";
 import { OnCompacted } from "../../gen/helios/v1/watch_pb.ts";
-import { failure, type Rig, rig } from "./flag-rig.ts";
+import { type Rig, rig } from "./flag-rig.ts";
+import { failure } from "./served.ts";
 
 const who = { actor: "ana", reason: "because" };
 

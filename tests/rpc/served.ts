@@ -1,0 +1,44 @@
+import type { DescService } from "@bufbuild/protobuf";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import type { RequestLog } from "../../src/core/index.ts";
+import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
+import { createValidation } from "../../src/server/interceptors/validation.ts";
+import { createReplays } from "../../src/server/services/replays.ts";
+
+/** A client of a service as it is served, but for the socket. What nobody foresaw is thrown. */
+export function clientOf<S extends DescService>(desc: S, service: ServiceImpl<S>, requests: RequestLog): Client<S> {
+  const interceptors = [
+    createErrorMapping(
+      () => "error-id",
+      (_, error) => {
+        throw error;
+      },
+    ),
+    createValidation([desc]),
+  ];
+  const replayed = createReplays(requests)(desc, service);
+  const transport = createRouterTransport((router) => router.service(desc, replayed), { router: { interceptors } });
+  return createClient(desc, transport);
+}
+
+/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
+export async function failure(
+  call: Promise<unknown>,
+): Promise<{ code: string | undefined; reason: string | undefined; metadata: Record<string, string> }> {
+  try {
+    await call;
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    const [info] = error.findDetails(ErrorInfoSchema);
+    return { code: Code[error.code], reason: info?.reason, metadata: info?.metadata ?? {} };
+  }
+  throw new Error("the call succeeded");
+}
