@@ -47,15 +47,18 @@ export {
 export type { Explained, ExplainedStep, Explanation } from "./flags/explain.ts";
 export type { FileEntry } from "./flags/file-entry.ts";
 export {
+  type CreateOptions,
   createFlags,
   type DisableOptions,
   type Evaluations,
   type Flags,
   type FlagsDeps,
   type RevertOptions,
+  type UpdateOptions,
 } from "./flags/flags.ts";
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
+export { isHeld } from "./flags/schedule.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type { CallContext, HeliosModule, ModuleContext, SuiteTarget, SuiteTest } from "./modules/api.ts";
 export type { Candidate, Gate } from "./modules/gate.ts";

@@ -221,6 +221,30 @@ describe("FlagService, for some and not for others", () => {
     });
   });
 
+  it("pauses the schedule of a flag that is switched off, and says at which share it comes back", async () => {
+    const { client, clock } = await rig();
+    const [start, endTime] = [clock.now(), timestampFromMs(clock.now() + 1000)];
+    await client.setGradual({ name: "a", initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
+    clock.advance(200);
+    const off = await client.updateFlag({ flag: { name: "a" }, updateMask: { paths: ["enabled"] } });
+    expect(off.flag?.gradual?.pausedAt && timestampMs(off.flag.gradual.pausedAt)).toBe(start + 200);
+    clock.advance(5000);
+    const on = await client.enableFlag({ name: "a" });
+    expect(on).toMatchObject({ flag: { currentPercentage: 20 }, schedulePaused: true });
+    const moving = await client.enableFlag({ name: "a", resumeGradual: true });
+    expect(moving).toMatchObject({ flag: { currentPercentage: 20 }, schedulePaused: false });
+    const gradual = { targetPercentage: 5, startTime: timestampFromMs(start), endTime };
+    expect(await failure(client.setGradual({ name: "a", ...gradual }))).toMatchObject({
+      reason: "ARGUMENT_INVALID",
+      metadata: { field: "end_time" },
+    });
+    const past = { name: "b", strategy: Strategy.GRADUAL, gradual };
+    expect(await failure(client.createFlag({ flag: past }))).toMatchObject({
+      metadata: { field: "gradual.end_time" },
+    });
+    expect((await client.createFlag({ flag: past, allowPast: true })).flag?.currentPercentage).toBe(5);
+  });
+
   it("evaluates one flag, or all, as of a revision", async () => {
     const { client } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a", enabled: true } });

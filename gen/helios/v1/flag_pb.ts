@@ -89,7 +89,8 @@ export type Gradual = Message<"helios.v1.Gradual"> & {
 
   /**
    * When it was paused: the share stays where it was then, until ResumeGradual moves the times. Only where there are
-   * times.
+   * times. A schedule is paused by whatever switches its flag off, or to another strategy; UpdateFlag and ReloadFlags with
+   * the same shares and times leave it paused.
    *
    * @generated from field: google.protobuf.Timestamp paused_at = 5;
    */

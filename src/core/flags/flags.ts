@@ -35,6 +35,7 @@ import {
 import { createFlagPast } from "./past.ts";
 import type { ReloadOptions, ReloadResult } from "./reload.ts";
 import { pastScene, type Scene } from "./scene.ts";
+import { comeBack, withPauseOf } from "./schedule.ts";
 import { createFlagSource } from "./source.ts";
 import { checkContext, entriesViolation, percentageViolation } from "./validate.ts";
 import { createFlagView } from "./view.ts";
@@ -58,6 +59,18 @@ export interface FlagsDeps {
 export interface AllowMissing {
   /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
   readonly allowMissing?: boolean | undefined;
+}
+
+export interface CreateOptions {
+  /** Create the flag even if one of that name was deleted. Default false: FLAG_DELETED. */
+  readonly revive?: boolean | undefined;
+  /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
+  readonly allowPast?: boolean | undefined;
+}
+
+export interface UpdateOptions {
+  /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
+  readonly allowPast?: boolean | undefined;
 }
 
 export interface DisableOptions {
@@ -93,23 +106,31 @@ export interface Flags {
   /** After the feed was started: fills an empty store from the file, or with the defaults where there is no file. */
   start(): Promise<void>;
   /** FLAG_ALREADY_EXISTS; FLAG_DELETED for a deleted name, unless `revive` is set. `by.etag` plays no part. */
-  create(name: string, fields: FlagFields, options?: { readonly revive?: boolean | undefined }, by?: By): Promise<Flag>;
+  create(name: string, fields: FlagFields, options?: CreateOptions, by?: By): Promise<Flag>;
   /** FLAG_NOT_FOUND. */
   get(name: string): Flag;
   /** All flags, by name. */
   list(): readonly Flag[];
-  /** Sets the fields that are given. FLAG_NOT_FOUND. */
-  update(name: string, fields: FlagFields, by?: By): Promise<Flag>;
+  /**
+   * Sets the fields that are given. A paused schedule that is given again without its pause stays paused. FLAG_NOT_FOUND.
+   */
+  update(name: string, fields: FlagFields, by?: By, options?: UpdateOptions): Promise<Flag>;
   /**
    * Resolves to the flag as it was and the revision of the deletion. The name is kept back; a killed flag stays killed
    * when it is taken again. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS.
    */
   delete(name: string, by?: By): Promise<{ readonly flag: Flag; readonly revision: number }>;
-  /** Switches the flag on, with its own strategy or a new one. A killed one only where `by` says why: FLAG_KILLED. */
+  /**
+   * Switches the flag on, with its own strategy or a new one. A killed one only where `by` says why: FLAG_KILLED. A
+   * schedule that was paused, as it is while the flag is off, stays at the share that it had, unless `resume` is set.
+   */
   enable(name: string, options?: EnableOptions, by?: By): Promise<Flag>;
   /** Switches the flag off and keeps its strategy. FLAG_NOT_FOUND. */
   disable(name: string, by?: By, options?: DisableOptions): Promise<Flag>;
-  /** Makes the flag what it was at that revision. FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED. */
+  /**
+   * Makes the flag what it was at that revision; a schedule that was under way then comes back paused, at the share that
+   * was in force then. FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED.
+   */
   revert(name: string, toRevision: number, by?: By, options?: RevertOptions): Promise<Flag>;
   /** Switches the flag on for a share of traffic. */
   setPercentage(name: string, percentage: number, options?: AllowMissing, by?: By): Promise<Flag>;
@@ -158,7 +179,7 @@ export interface Flags {
 export function createFlags(deps: FlagsDeps): Flags {
   const { feed, clock, log, compileCondition } = deps;
   const view = createFlagView(feed, log, compileCondition);
-  const writer = createFlagWriter(view, compileCondition);
+  const writer = createFlagWriter(view, clock, compileCondition);
   const past = createFlagPast(feed, view);
   const source = createFlagSource({ ...deps, compileCondition, view, writer });
   const { hub, get, list, find, compiled, condition } = view;
@@ -197,12 +218,12 @@ export function createFlags(deps: FlagsDeps): Flags {
       if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
     },
 
-    create: async (name, fields, { revive = false } = {}, by) =>
-      writer.create(name, withFields(name, undefined, fields), revive, by),
+    create: async (name, fields, { revive = false, ...consent } = {}, by) =>
+      writer.create(name, withFields(name, undefined, fields), revive, by, consent),
 
-    async update(name, fields, by) {
-      const write = (): Promise<Flag> =>
-        writer.change(name, "UpdateFlag", by, (flag) => withFields(name, flag, fields));
+    async update(name, fields, by, consent) {
+      const decide = (flag: FlagDefinition): FlagDefinition => withPauseOf(flag, withFields(name, flag, fields));
+      const write = (): Promise<Flag> => writer.change(name, "UpdateFlag", by, decide, consent);
       return fields.prerequisites === undefined ? write() : writer.alone(write);
     },
 
@@ -212,14 +233,21 @@ export function createFlags(deps: FlagsDeps): Flags {
       past.check("to_revision", toRevision);
       const was = await past.at(name, toRevision);
       if (was === "not yet" && view.collection.get(name) === undefined) throw flagNotFound(name);
-      if (typeof was !== "string") return writer.restore(name, was.record, revive, by);
+      if (typeof was !== "string") {
+        const thenMs = was.revision === toRevision ? was.updateTime : await past.timeOf(toRevision);
+        const { record, updateTime } = was;
+        // Where the time of that revision is not kept, the share is that of the flag's own change before it.
+        const decide = (flag: FlagDefinition | undefined): FlagDefinition =>
+          comeBack(record, thenMs ?? updateTime, flag, clock.now());
+        return writer.restore(name, decide, revive, by);
+      }
       const problem = was === "deleted" ? "it was deleted" : "it was created later";
       throw HeliosError.of("FLAG_ABSENT_AT_REVISION", { name, revision: toRevision, problem });
     },
 
     enable: (name, options = {}, by) =>
       writer.changeOrCreate(name, "EnableFlag", by, options.allowMissing, (flag) =>
-        enabled(name, flag, options, Boolean(by?.reason?.trim())),
+        enabled(name, flag, options, Boolean(by?.reason?.trim()), clock.now()),
       ),
 
     disable: (name, by, { kill = false } = {}) =>
@@ -236,9 +264,10 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     async setGradual(name, options, by) {
       const now = clock.now();
-      return writer.changeOrCreate(name, "SetGradual", by, options.allowMissing, (flag) =>
-        withGradual(name, flag, options, now),
-      );
+      const decide = (flag: FlagDefinition | undefined): FlagDefinition => withGradual(name, flag, options, now);
+      return writer.changeOrCreate(name, "SetGradual", by, options.allowMissing, decide, {
+        allowPast: true,
+      });
     },
 
     async pauseGradual(name, by) {

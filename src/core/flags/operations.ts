@@ -2,6 +2,7 @@ import { HeliosError } from "../errors.ts";
 import { refuse } from "../violation.ts";
 import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./definition.ts";
 import { type Strategy, shareAt } from "./evaluate.ts";
+import { refusePast } from "./schedule.ts";
 import { percentageViolation } from "./validate.ts";
 
 // What the operations make of a flag (undefined: there is none yet). Pure; the result is validated by who writes it.
@@ -11,6 +12,8 @@ export interface EnableOptions {
   readonly strategy?: Strategy | undefined;
   /** False: set the strategy if one is given, and switch the flag off. Default true. */
   readonly enabled?: boolean | undefined;
+  /** Let a paused schedule move on from where it is. Default false: it stays paused. FLAG_NOT_SCHEDULED where there is none. */
+  readonly resume?: boolean | undefined;
   /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
   readonly allowMissing?: boolean | undefined;
 }
@@ -21,11 +24,13 @@ export function enabled(
   flag: FlagDefinition | undefined,
   options: EnableOptions,
   liftsKill: boolean,
+  nowMs: number,
 ): FlagDefinition {
-  const { strategy, enabled: on = true } = options;
+  const { strategy, enabled: on = true, resume = false } = options;
   const own = on && flag?.strategy === "ALL_OFF" ? "ALL_ON" : flag?.strategy;
   const base = on && liftsKill && flag !== undefined ? withoutKill(flag) : flag;
-  return withFields(name, base, { ...strategyField(strategy ?? own), enabled: on });
+  const switched = withFields(name, base, { ...strategyField(strategy ?? own), enabled: on });
+  return resume ? resumed(name, switched, nowMs) : switched;
 }
 
 export function withPercentage(name: string, flag: FlagDefinition | undefined, percentage: number): FlagDefinition {
@@ -40,6 +45,8 @@ export interface GradualOptions {
   readonly startTime?: number | undefined;
   /** Wall time in ms, after `startTime`. */
   readonly endTime: number;
+  /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
+  readonly allowPast?: boolean | undefined;
   /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
   readonly allowMissing?: boolean | undefined;
 }
@@ -60,10 +67,15 @@ export function withGradual(
     throw HeliosError.of("ARGUMENT_INVALID", { field: "end_time", problem });
   }
   const gradual = { initialPercentage, targetPercentage, startTime, endTime };
-  return withFields(name, flag, { enabled: true, strategy: "GRADUAL", gradual });
+  const after = withFields(name, flag, { enabled: true, strategy: "GRADUAL", gradual });
+  if (!options.allowPast) refusePast(flag, after, nowMs, ["end_time"]);
+  return after;
 }
 
-/** The schedule stopped: the share stays where it is now. One that is paused stays as it is. FLAG_NOT_SCHEDULED. */
+/**
+ * The schedule stopped: the share stays where it is now. One that is paused, as it is in a flag that is not enabled,
+ * stays as it is. FLAG_NOT_SCHEDULED.
+ */
 export function paused(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
   const { gradual, endTime } = scheduleOf(name, flag, "pause");
   if (gradual.pausedAt !== undefined) return flag;
@@ -73,10 +85,11 @@ export function paused(name: string, flag: FlagDefinition, nowMs: number): FlagD
 
 /**
  * The schedule going on from where it was paused, with what was left of its time. A pause that ends before the start
- * moves nothing. One that is not paused stays as it is. FLAG_NOT_SCHEDULED.
+ * moves nothing. One that is not paused stays as it is. FLAG_NOT_SCHEDULED, also for a flag that is not enabled.
  */
 export function resumed(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
   const { gradual, startTime, endTime } = scheduleOf(name, flag, "resume");
+  if (!flag.enabled) throw notScheduled(name, "resume", "it is not enabled; EnableFlag with resume_gradual does both");
   const { pausedAt, ...schedule } = gradual;
   if (pausedAt === undefined) return flag;
   const lost = pausedAt < startTime ? Math.max(0, nowMs - startTime) : nowMs - pausedAt;

@@ -5,6 +5,7 @@ import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
 import { type FlagsFile, fileInvalid, parseFlagsFile } from "./file.ts";
 import { inOrderOfNeed } from "./prerequisites.ts";
+import { settled, withPauseOf } from "./schedule.ts";
 
 export interface ReloadOptions {
   /** What becomes of flags that the file does not name: MERGE, the default, leaves them; REPLACE deletes them. */
@@ -57,17 +58,22 @@ export async function readFlagsFile(
 }
 
 /**
- * What has to change so that the flags are as the file says. FLAGS_FILE_INVALID where a flag would need one that is not
- * there then, or itself.
+ * What has to change so that the flags are as the file says: but a schedule that is paused stays so where the file has
+ * the same one, and one that its flag does not run is paused now. FLAGS_FILE_INVALID where a flag would need one that is
+ * not there then, or itself.
  */
 export function planReload(
   flags: readonly Flag[],
   isDeleted: (name: string) => boolean,
   file: FlagsFile,
   mode: "MERGE" | "REPLACE",
+  nowMs: number,
 ): ReloadPlan {
   const present = new Map(flags.map(({ name, record }) => [name, record]));
-  const named = new Map(file.flags.map(({ name, definition }) => [name, definition]));
+  const settledAt = new Map(flags.map(({ name, record, updateTime }) => [name, settled(record, updateTime)]));
+  const named = new Map(
+    file.flags.map(({ name, definition }) => [name, settled(withPauseOf(settledAt.get(name), definition), nowMs)]),
+  );
   const passedOver = [...named.keys()].filter(isDeleted);
   const stillKilled: string[] = [];
   const found: FlagDifference[] = [];

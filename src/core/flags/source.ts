@@ -10,6 +10,7 @@ import { DEFAULT_FLAGS } from "./defaults.ts";
 import { type FlagsFile, fileInvalid } from "./file.ts";
 import { type Follower, followFile } from "./follow-file.ts";
 import { planReload, type ReloadOptions, type ReloadResult, readFlagsFile } from "./reload.ts";
+import { settled } from "./schedule.ts";
 import type { FlagView } from "./view.ts";
 import type { FlagWriter } from "./write.ts";
 
@@ -63,7 +64,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     const file = await read(text);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
     const { differences, passedOver, stillKilled } = await writer.alone(async () => {
-      const plan = planReload(view.list(), view.isDeleted, file, mode);
+      const plan = planReload(view.list(), view.isDeleted, file, mode, clock.now());
       if (dryRun) return plan;
       for (const difference of plan.differences) await writer.apply(difference, by);
       await remember(file);
@@ -80,13 +81,16 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       if (view.collection.size > 0 && filling.size === 0) return;
       const file = await read(readFile);
       const from = file === undefined ? "the built-in defaults" : fileName;
+      const now = clock.now();
       const flags = file?.flags ?? DEFAULT_FLAGS;
       // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
-      if (file !== undefined) planReload([], () => false, file, "MERGE");
+      if (file !== undefined) planReload([], () => false, file, "MERGE", now);
       const cause = { action: "InstallFlags", reason: `first start, from ${from}` };
       await filling.change("first-start", cause, () => ({}));
       for (const { name, definition } of flags) {
-        await view.collection.change(name, cause, (current) => (current === undefined ? definition : undefined));
+        await view.collection.change(name, cause, (current) =>
+          current === undefined ? settled(definition, now) : undefined,
+        );
       }
       if (file !== undefined) await remember(file);
       await filling.remove("first-start", cause);

@@ -1,11 +1,14 @@
 import { type By, causeOf } from "../change.ts";
+import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
+import type { Resource } from "../store/collection.ts";
 import { refuse } from "../violation.ts";
 import { type ConditionCompiler, conditionProblem, refuseCondition } from "./condition.ts";
 import {
   asFlag,
   type Flag,
   type FlagDefinition,
+  type FlagRecord,
   flagNotFound,
   isTombstone,
   sameDefinition,
@@ -13,21 +16,41 @@ import {
 } from "./definition.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import type { FlagDifference } from "./reload.ts";
+import { refusePast, settled } from "./schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
 import type { FlagView } from "./view.ts";
 
 /** What to write, decided over the flag as it is. Pure: it is asked again when another writer was faster. */
 type Decide<Present> = (flag: Present) => FlagDefinition;
 
+/** What else a caller agrees to. */
+export interface Consent {
+  /** A schedule that has arrived before it is set. Default false: ARGUMENT_INVALID. */
+  readonly allowPast?: boolean | undefined;
+}
+
 /**
  * The ways to write a flag. A decision that changes nothing writes nothing. Whatever is decided, a killed flag is not
- * enabled (FLAG_KILLED), and its condition and prerequisites are checked where they change.
+ * enabled (FLAG_KILLED), the schedule of a flag that does not run it is paused, and condition and prerequisites are
+ * checked where they change.
  */
 export interface FlagWriter {
   /** FLAG_ALREADY_EXISTS; FLAG_DELETED without `revive` where the name was deleted. */
-  create(name: string, definition: FlagDefinition, revive: boolean, by: By | undefined): Promise<Flag>;
+  create(
+    name: string,
+    definition: FlagDefinition,
+    revive: boolean,
+    by: By | undefined,
+    consent: Consent,
+  ): Promise<Flag>;
   /** FLAG_NOT_FOUND. */
-  change(name: string, action: string, by: By | undefined, decide: Decide<FlagDefinition>): Promise<Flag>;
+  change(
+    name: string,
+    action: string,
+    by: By | undefined,
+    decide: Decide<FlagDefinition>,
+    consent?: Consent,
+  ): Promise<Flag>;
   /** FLAG_NOT_FOUND without `allowMissing`; with it FLAG_DELETED where the name was deleted. */
   changeOrCreate(
     name: string,
@@ -35,9 +58,10 @@ export interface FlagWriter {
     by: By | undefined,
     allowMissing: boolean | undefined,
     decide: Decide<FlagDefinition | undefined>,
+    consent?: Consent,
   ): Promise<Flag>;
-  /** Makes the flag what it was. FLAG_DELETED without `revive` where it was deleted since. */
-  restore(name: string, definition: FlagDefinition, revive: boolean, by: By | undefined): Promise<Flag>;
+  /** Makes the flag what `decide` says that it was. FLAG_DELETED without `revive` where it was deleted since. */
+  restore(name: string, decide: Decide<FlagDefinition | undefined>, revive: boolean, by: By | undefined): Promise<Flag>;
   /** Leaves a tombstone. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS. */
   remove(name: string, by: By | undefined): Promise<{ readonly flag: Flag; readonly revision: number }>;
   /** Makes a difference to the flags file come true, unless the flag has been deleted or killed since. */
@@ -49,7 +73,11 @@ export interface FlagWriter {
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
 
-export function createFlagWriter(view: FlagView, compileCondition: ConditionCompiler | undefined): FlagWriter {
+export function createFlagWriter(
+  view: FlagView,
+  clock: Clock,
+  compileCondition: ConditionCompiler | undefined,
+): FlagWriter {
   const { collection, find, get } = view;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -80,59 +108,69 @@ export function createFlagWriter(view: FlagView, compileCondition: ConditionComp
     action: string,
     by: By | undefined,
     decide: (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined) => FlagDefinition,
+    { allowPast = false }: Consent = {},
   ): Promise<Flag> => {
     const written = await collection.change(
       name,
       causeOf(action, by),
       (current) => {
-        const before = asFlag(current)?.record;
+        const stored = asFlag(current)?.record;
+        const before = current && asSettled(current);
         const tombstone = current !== undefined && isTombstone(current.record) ? current.record : undefined;
-        const after = decide(before, tombstone);
-        check(name, action, before, after);
-        return before !== undefined && sameDefinition(before, after) ? undefined : after;
+        const now = clock.now();
+        const decided = decide(before, tombstone);
+        check(name, action, before, decided);
+        if (!allowPast) refusePast(before, decided, now);
+        const after = settled(decided, now);
+        return stored !== undefined && sameDefinition(stored, after) ? undefined : after;
       },
       by?.etag,
     );
     return asFlag(written) ?? get(name);
   };
 
-  const change: FlagWriter["change"] = async (name, action, by, decide) => {
+  const change: FlagWriter["change"] = async (name, action, by, decide, consent) => {
     // Asked before the etag is compared: what does not exist has none.
     get(name);
-    return write(name, action, by, (flag) => {
+    const decideOver = (flag: FlagDefinition | undefined): FlagDefinition => {
       if (flag === undefined) throw flagNotFound(name);
       return decide(flag);
-    });
+    };
+    return write(name, action, by, decideOver, consent);
   };
 
   return {
     alone,
     change,
 
-    create: (name, definition, revive, by) =>
-      alone(() =>
-        write(name, "CreateFlag", { ...by, etag: undefined }, (flag, tombstone) => {
+    create: (name, definition, revive, by, consent) =>
+      alone(() => {
+        const decide = (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined): FlagDefinition => {
           if (flag !== undefined) throw HeliosError.of("FLAG_ALREADY_EXISTS", { name });
           if (tombstone !== undefined && !revive) throw HeliosError.of("FLAG_DELETED", { name });
           return tombstone?.killed ? { ...definition, killed: true } : definition;
-        }),
-      ),
+        };
+        return write(name, "CreateFlag", { ...by, etag: undefined }, decide, consent);
+      }),
 
-    async changeOrCreate(name, action, by, allowMissing, decide) {
-      if (!allowMissing) return change(name, action, by, decide);
-      return write(name, action, by, (flag, tombstone) => {
+    async changeOrCreate(name, action, by, allowMissing, decide, consent) {
+      if (!allowMissing) return change(name, action, by, decide as Decide<FlagDefinition>, consent);
+      const decideOver = (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined): FlagDefinition => {
         if (tombstone !== undefined) throw HeliosError.of("FLAG_DELETED", { name });
         return decide(flag);
-      });
+      };
+      return write(name, action, by, decideOver, consent);
     },
 
-    restore: (name, definition, revive, by) =>
-      alone(() =>
-        write(name, "RevertFlag", by, (flag, tombstone) => {
+    restore: (name, decide, revive, by) =>
+      alone(() => {
+        const decideOver = (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined): FlagDefinition => {
           if (tombstone !== undefined && !revive) throw HeliosError.of("FLAG_DELETED", { name });
+          const definition = decide(flag);
           return (flag ?? tombstone)?.killed ? { ...definition, killed: true } : definition;
-        }),
-      ),
+        };
+        return write(name, "RevertFlag", by, decideOver, { allowPast: true });
+      }),
 
     remove: (name, by) =>
       alone(async () => {
@@ -163,6 +201,12 @@ export function createFlagWriter(view: FlagView, compileCondition: ConditionComp
       });
     },
   };
+}
+
+/** The flag as it is; a schedule that it did not run stands still at least since its last change. */
+export function asSettled(resource: Resource<FlagRecord>): FlagDefinition | undefined {
+  const flag = asFlag(resource);
+  return flag && settled(flag.record, flag.updateTime);
 }
 
 function tombstoneOf({ killed }: FlagDefinition): Tombstone {

@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
-import { type Clock, type Flags, HeliosError } from "../../core/index.ts";
+import { type Clock, type Flags, HeliosError, isHeld } from "../../core/index.ts";
 import { byOf, fromTimestamp, toStruct } from "../map/common.ts";
 import {
   fromContext,
@@ -30,9 +30,9 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
   return {
     async createFlag(request) {
-      const { flag: message, revive } = request;
+      const { flag: message, revive, allowPast } = request;
       if (message === undefined) throw missing("flag");
-      const flag = await flags.create(message.name, fromNewFlag(message), { revive }, byOf(request));
+      const flag = await flags.create(message.name, fromNewFlag(message), { revive, allowPast }, byOf(request));
       return { flag: toFlag(flag, now()) };
     },
 
@@ -44,9 +44,9 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async updateFlag(request) {
-      const { flag: message, updateMask } = request;
+      const { flag: message, updateMask, allowPast } = request;
       if (message === undefined) throw missing("flag");
-      const flag = await flags.update(message.name, fromUpdate(message, updateMask), byOf(request));
+      const flag = await flags.update(message.name, fromUpdate(message, updateMask), byOf(request), { allowPast });
       return { flag: toFlag(flag, now()) };
     },
 
@@ -56,10 +56,10 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async enableFlag(request) {
-      const { name, enabled, allowMissing } = request;
+      const { name, enabled, allowMissing, resumeGradual: resume } = request;
       const strategy = fromStrategy(request.strategy, "strategy");
-      const flag = await flags.enable(name, { strategy, enabled, allowMissing }, byOf(request));
-      return { flag: toFlag(flag, now()) };
+      const flag = await flags.enable(name, { strategy, enabled, allowMissing, resume }, byOf(request));
+      return { flag: toFlag(flag, now()), schedulePaused: isHeld(flag.record) };
     },
 
     async disableFlag(request) {
@@ -70,7 +70,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     async revertFlag(request) {
       const { name, toRevision, revive } = request;
       const flag = await flags.revert(name, Number(toRevision), byOf(request), { revive });
-      return { flag: toFlag(flag, now()) };
+      return { flag: toFlag(flag, now()), schedulePaused: isHeld(flag.record) };
     },
 
     async pauseGradual(request) {
@@ -89,12 +89,12 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async setGradual(request) {
-      const { name, initialPercentage, targetPercentage, allowMissing } = request;
+      const { name, initialPercentage, targetPercentage, allowPast, allowMissing } = request;
       const startTime = fromTimestamp(request.startTime, "start_time");
       const endTime = fromTimestamp(request.endTime, "end_time");
       if (targetPercentage === undefined) throw missing("target_percentage");
       if (endTime === undefined) throw missing("end_time");
-      const options = { initialPercentage, targetPercentage, startTime, endTime, allowMissing };
+      const options = { initialPercentage, targetPercentage, startTime, endTime, allowPast, allowMissing };
       return { flag: toFlag(await flags.setGradual(name, options, byOf(request)), now()) };
     },
 
