@@ -367,6 +367,12 @@ export const ERRORS = table({
     retryable: true,
     help: "Nothing was changed. Check the disk of the data directory.",
   },
+  BATCH_TOO_LARGE: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "one change of {size} is too large; at most {limit} are made at once",
+    retryable: false,
+    help: "Nothing was changed. Make the change in several smaller ones.",
+  },
   MODULES_FILE_INVALID: {
     code: "INVALID_ARGUMENT",
     message: "{file}, line {line}, {key}: {problem}; expected {expected}",

@@ -104,11 +104,11 @@ export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestL
 export type { EngineEvent, EventDomain } from "./status/events.ts";
 export { type Hints, isAutomatic, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";
-export { Collection, type Delta, type Resource } from "./store/collection.ts";
+export { Collection, type Decided, type Decision, type Delta, type Resource } from "./store/collection.ts";
 export { Feed } from "./store/feed.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
-export type { Cause, Change, Entry, Store } from "./store/store.ts";
+export type { BatchResult, BatchWrite, Cause, Change, Entry, Store } from "./store/store.ts";
 export type { TestCaseFields } from "./testing/created.ts";
 export type { RunProgress } from "./testing/execute.ts";
 export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";

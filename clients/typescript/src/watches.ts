@@ -145,7 +145,10 @@ async function* watchResources<R extends { readonly revision: bigint }, Chunk ex
         if (change.case === undefined) continue;
         // Resuming in the middle of a frame would lose its rest: until the last change the place is the frame before.
         const isLast = index === changes.length - 1;
-        const place = isLast ? { revision, resumeToken } : { revision: change.value.revision, resumeToken: before };
+        // Until the last change of a revision the one before it is what is known as a whole.
+        const isShared = changes[index + 1]?.change.value?.revision === change.value.revision;
+        const known = isShared ? change.value.revision - 1n : change.value.revision;
+        const place = isLast ? { revision, resumeToken } : { revision: known, resumeToken: before };
         if (change.case === "put") yield { kind: "put", item: change.value, cause, ...place };
         else yield { kind: "deleted", deleted: change.value, cause, ...place };
       }

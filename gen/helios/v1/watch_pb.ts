@@ -8,7 +8,9 @@
 // to resume from there. The first frame comes at once. Changes are ordered, without a gap between tokens, and none
 // comes twice in one stream. A slow watcher never holds up a writer: past a bound its queue keeps only the latest
 // change of each name, and past that it is caught up from the journal or a new snapshot. A frame holds at most 500
-// items, and fewer where they are large. A stream never ends without an error: at shutdown it ends in UNAVAILABLE
+// items, and fewer where they are large. Resources that were changed together have one revision: their changes come in
+// one frame or, where they do not fit into one, in several, of which only the last moves revision and token on. A
+// stream never ends without an error: at shutdown it ends in UNAVAILABLE
 // SERVER_DRAINING. A token holds for the store that gave it, and for a watch of the same kind and names: with any other
 // one starts over, as if the changes since were not kept.
 

@@ -48,9 +48,11 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
     },
   });
 
+  collection.onApply((deltas) => {
+    for (const { name } of deltas) compiler.forget(name);
+  });
   collection.onChange((delta) => {
     const { name, revision, cause } = delta;
-    compiler.forget(name);
     log("flags", "info", "flag changed", { name, revision, ...cause });
     hub.publish(flagDelta(delta));
   });

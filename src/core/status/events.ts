@@ -42,10 +42,13 @@ export function createEvents(feed: Feed, sources: readonly EventSource[]): Hub<E
   });
   feed.attach("", {
     load: () => {},
-    apply: (change) => {
+    apply: () => {},
+    tell: (changes) => {
       if (hub.watcherCount === 0) return;
-      const event = toEvent(change, sources);
-      if (event !== undefined) hub.publish(event);
+      for (const change of changes) {
+        const event = toEvent(change, sources);
+        if (event !== undefined) hub.publish(event);
+      }
     },
   });
   return hub;

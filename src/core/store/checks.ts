@@ -1,5 +1,5 @@
 import { HeliosError } from "../errors.ts";
-import { RevisionCompacted } from "./store.ts";
+import { type BatchWrite, type Change, MAX_BATCH_BYTES, MAX_BATCH_WRITES, RevisionCompacted } from "./store.ts";
 
 /** How many changes a store keeps for watchers that come back, unless told otherwise. */
 export const KEPT_CHANGES = 100_000;
@@ -44,4 +44,44 @@ export function storeClosed(): HeliosError {
 
 function invalid(field: string, problem: string): never {
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
+}
+
+/** Refuses a batch that is too large, or that could not be whole. */
+export function checkBatch(writes: readonly BatchWrite[]): void {
+  if (writes.length > MAX_BATCH_WRITES) {
+    throw HeliosError.of("BATCH_TOO_LARGE", {
+      size: `${writes.length} writes`,
+      limit: `${MAX_BATCH_WRITES} writes`,
+    });
+  }
+  const keys = new Set<string>();
+  let bytes = 0;
+  for (const { key, value = "" } of writes) {
+    checkKey(key);
+    checkValue(value);
+    if (keys.has(key)) invalid("key", `${key} is twice in one batch`);
+    keys.add(key);
+    bytes += byteLength(key) + byteLength(value);
+  }
+  if (bytes > MAX_BATCH_BYTES) {
+    throw HeliosError.of("BATCH_TOO_LARGE", { size: `${bytes} bytes`, limit: `${MAX_BATCH_BYTES} bytes` });
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Of a text in UTF-8. */
+export function byteLength(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/** Splits changes in ascending order of revision into those of each revision. */
+export function byRevision(changes: readonly Change[]): readonly (readonly Change[])[] {
+  const groups: Change[][] = [];
+  for (const change of changes) {
+    const group = groups.at(-1);
+    if (group?.[0]?.revision === change.revision) group.push(change);
+    else groups.push([change]);
+  }
+  return groups;
 }

@@ -1,7 +1,7 @@
 import { HeliosError, messageOf } from "../errors.ts";
 import { Hub } from "../watch/hub.ts";
 import type { Feed } from "./feed.ts";
-import { type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
+import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
 
 /** A named record with what the store knows of it. Immutable: a change makes a new one. */
 export interface Resource<T> {
@@ -35,6 +35,23 @@ export interface Delta<T> {
 /** A pure decision over the present resource (undefined: there is none): the record to write, or undefined to leave it. */
 export type Decide<T> = (current: Resource<T> | undefined) => T | undefined;
 
+/** What to write of one resource of several that change together. */
+export interface Decision<T> {
+  readonly name: string;
+  /** `null` deletes it; undefined leaves it as it is. */
+  readonly record: T | null | undefined;
+  /** If given and not empty, the present resource must have it: else ETAG_MISMATCH. */
+  readonly etag?: string | undefined;
+}
+
+/** What became of resources that changed together. */
+export interface Decided<T> {
+  /** The store's revision at which all of them changed; undefined: nothing was to change. */
+  readonly revision: number | undefined;
+  /** In the order of the decisions: as written, as it is where it was left alone, undefined where there is none. */
+  readonly resources: readonly (Resource<T> | undefined)[];
+}
+
 /**
  * The resources of one kind: kept in memory by applying the feed, changed by compare-and-set on the store, watched
  * through `hub`. Records are plain JSON values.
@@ -46,9 +63,14 @@ export class Collection<T> {
   readonly #byName = new Map<string, Resource<T>>();
   /** By name: settled when the last writer so far has written. */
   readonly #turns = new Map<string, Promise<void>>();
+  /** Settled when the last batch so far is written: it may be about any resource. */
+  #lastBatch: Promise<void> | undefined;
   /** The answer of `list` until something changes: many watchers start with it. */
   #sorted: readonly Resource<T>[] | undefined;
+  readonly #appliers: ((deltas: readonly Delta<T>[]) => void)[] = [];
   readonly #listeners: ((delta: Delta<T>) => void)[] = [];
+  /** Applied and not told yet. */
+  #untold: readonly Delta<T>[] = [];
 
   /** `prefix` ends with a slash. */
   constructor(feed: Feed, prefix: string) {
@@ -65,7 +87,8 @@ export class Collection<T> {
         this.#sorted = undefined;
         for (const entry of entries) this.#byName.set(this.#nameOf(entry.key), this.#resource(entry));
       },
-      apply: (change) => this.#apply(change),
+      apply: (changes) => this.#apply(changes),
+      tell: () => this.#tell(),
     });
   }
 
@@ -83,7 +106,15 @@ export class Collection<T> {
     return this.#sorted;
   }
 
-  /** Calls `listener` with every change from now on, after the collection itself has applied it. */
+  /**
+   * Calls `applier` with the changes of each revision from now on, when the collection has applied them and before
+   * anybody is told: whoever keeps what is derived from resources brings it up to date here.
+   */
+  onApply(applier: (deltas: readonly Delta<T>[]) => void): void {
+    this.#appliers.push(applier);
+  }
+
+  /** Calls `listener` with every change from now on, after everything of its revision was applied everywhere. */
   onChange(listener: (delta: Delta<T>) => void): void {
     this.#listeners.push(listener);
   }
@@ -112,6 +143,49 @@ export class Collection<T> {
         });
         await this.#feed.reached(entry.revision);
         return this.#resource(entry);
+      } catch (error) {
+        await this.#retryAfter(error);
+      }
+    }
+  }
+
+  /**
+   * Changes several resources at one revision, all or none: readers, watchers and a crash see all of it or nothing.
+   * `decide` is asked when it is this batch's turn, and again after a lost race; it looks at the resources with `get`
+   * and `list`, must be pure, and names each resource once. Other writers of the collection wait meanwhile. What it
+   * throws is thrown on, and so are ETAG_MISMATCH and BATCH_TOO_LARGE; nothing is written then.
+   */
+  batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
+    const before = Promise.all([this.#lastBatch, ...this.#turns.values()]);
+    const written = before.then(() => this.#batch(cause, decide));
+    const over = settled(written);
+    this.#lastBatch = over;
+    void over.then(() => {
+      if (this.#lastBatch === over) this.#lastBatch = undefined;
+    });
+    // Who comes now waits for the batch, and so for those that it waits for.
+    this.#turns.clear();
+    return written;
+  }
+
+  async #batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
+    for (;;) {
+      const decisions = decide();
+      for (const { name, etag } of decisions) this.#checkEtag(name, this.#byName.get(name), etag);
+      const writes = decisions.flatMap(({ name, record }): BatchWrite[] => {
+        if (record === undefined) return [];
+        const value = record === null ? undefined : JSON.stringify(record);
+        return [{ key: this.prefix + name, value, ifRevision: this.#byName.get(name)?.revision ?? 0 }];
+      });
+      try {
+        const { revision, entries } = await this.#feed.store.batch(writes, cause);
+        if (revision !== undefined) await this.#feed.reached(revision);
+        const after = new Map(writes.map(({ key }, index) => [key, entries[index]]));
+        const resources = decisions.map(({ name, record }) => {
+          const entry = after.get(this.prefix + name);
+          return record === undefined ? this.#byName.get(name) : entry && this.#resource(entry);
+        });
+        return { revision, resources };
       } catch (error) {
         await this.#retryAfter(error);
       }
@@ -160,12 +234,9 @@ export class Collection<T> {
    * compare-and-set is for writers elsewhere.
    */
   #inTurn<R>(name: string, write: () => Promise<R>): Promise<R> {
-    const before = this.#turns.get(name);
+    const before = this.#turns.get(name) ?? this.#lastBatch;
     const written = before === undefined ? write() : before.then(write);
-    const over = written.then(
-      () => {},
-      () => {},
-    );
+    const over = settled(written);
     this.#turns.set(name, over);
     void over.then(() => {
       if (this.#turns.get(name) === over) this.#turns.delete(name);
@@ -190,13 +261,24 @@ export class Collection<T> {
     throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
   }
 
-  #apply(change: Change): void {
-    const delta = this.#delta(change);
+  #apply(changes: readonly Change[]): void {
+    const deltas = changes.map((change) => this.#delta(change));
     this.#sorted = undefined;
-    if (delta.resource === undefined) this.#byName.delete(delta.name);
-    else this.#byName.set(delta.name, delta.resource);
-    for (const listener of this.#listeners) listener(delta);
-    this.hub.publish(delta);
+    for (const { name, resource } of deltas) {
+      if (resource === undefined) this.#byName.delete(name);
+      else this.#byName.set(name, resource);
+    }
+    this.#untold = deltas;
+    for (const applier of this.#appliers) applier(deltas);
+  }
+
+  #tell(): void {
+    const deltas = this.#untold;
+    this.#untold = [];
+    for (const delta of deltas) {
+      for (const listener of this.#listeners) listener(delta);
+      this.hub.publish(delta);
+    }
   }
 
   #nameOf(key: string): string {
@@ -228,4 +310,12 @@ export class Collection<T> {
       size: entry.value.length,
     };
   }
+}
+
+/** Resolves when the promise is settled, however. */
+function settled(promise: Promise<unknown>): Promise<void> {
+  return promise.then(
+    () => {},
+    () => {},
+  );
 }

@@ -4,8 +4,13 @@ import type { Change, Entry, Store, Subscription } from "./store.ts";
 export interface Sink {
   /** Called once, with what the store held at the start. */
   load(entries: readonly Entry[]): void;
-  /** Called with every later change, in order; it must not throw. */
-  apply(change: Change): void;
+  /**
+   * Called with every later change, in order, those of one revision at once; it must not throw. What it calls sees the
+   * state of other sinks as it was before: whoever is to see all of it is called from `tell`.
+   */
+  apply(changes: readonly Change[]): void;
+  /** Called with the same changes once every sink has applied what it has of their revision; it must not throw. */
+  tell?(changes: readonly Change[]): void;
 }
 
 /**
@@ -40,7 +45,7 @@ export class Feed {
     const { entries, revision } = await this.store.list("");
     this.#revision = revision;
     for (const { prefix, sink } of this.#sinks) sink.load(entries.filter((entry) => entry.key.startsWith(prefix)));
-    const subscription = await this.store.watch(revision, (change) => this.#tell(change));
+    const subscription = await this.store.watch(revision, (changes) => this.#take(changes));
     if (this.closed) subscription.close();
     else this.#subscription = subscription;
   }
@@ -65,11 +70,16 @@ export class Feed {
     this.#waiting.clear();
   }
 
-  #tell(change: Change): void {
-    this.#revision = change.revision;
-    for (const { prefix, sink } of this.#sinks) if (change.key.startsWith(prefix)) sink.apply(change);
+  #take(changes: readonly Change[]): void {
+    const { revision } = changes[0] ?? this;
+    this.#revision = revision;
+    const parts = this.#sinks
+      .map(({ prefix, sink }) => ({ sink, own: changes.filter(({ key }) => key.startsWith(prefix)) }))
+      .filter(({ own }) => own.length > 0);
+    for (const { sink, own } of parts) sink.apply(own);
+    for (const { sink, own } of parts) sink.tell?.(own);
     for (const waiter of this.#waiting) {
-      if (waiter.revision > change.revision) continue;
+      if (waiter.revision > revision) continue;
       this.#waiting.delete(waiter);
       waiter.resolve();
     }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import {
   COMPACTION_STEP,
+  checkBatch,
   checkKept,
   checkKeptChanges,
   checkKey,
@@ -12,10 +13,15 @@ import {
   storeClosed,
 } from "./checks.ts";
 import {
+  type BatchResult,
+  type BatchWrite,
+  type Cause,
   type Change,
+  type ChangeListener,
   type ChangePage,
   type Entry,
   KEPT_CHANGES_PER_KEY,
+  MAX_PAGE_CHARS,
   RevisionConflict,
   type Store,
   type Subscription,
@@ -44,7 +50,7 @@ class MemoryStore implements Store {
   readonly #keptChanges: number;
   readonly #entries = new Map<string, Entry>();
   /** Every revision above `#compacted`. */
-  readonly #journal = new Map<number, Change>();
+  readonly #journal = new Map<number, readonly Change[]>();
   /** What is kept of each key, in the journal or not; oldest first. */
   readonly #histories = new Map<string, Change[]>();
   readonly #watchers = new Watchers();
@@ -73,28 +79,23 @@ class MemoryStore implements Store {
     this.#checkOpen();
     checkKey(key);
     checkValue(value);
-    await LATER;
-    const current = this.#current(key, ifRevision);
-    const revision = this.#revision + 1;
-    const time = this.#clock.now();
-    const createTime = current?.createTime ?? time;
-    const entry = { key, value, revision, createTime, updateTime: time };
-    this.#entries.set(key, entry);
-    this.#append({ key, revision, value, ...previousOf(current), time, createTime, cause });
+    const { entries } = await this.#write([{ key, value, ...(ifRevision === undefined ? {} : { ifRevision }) }], cause);
+    const [entry] = entries;
+    if (entry === undefined) throw new Error("a put always makes an entry");
     return entry;
   }
 
   async delete(key: string, { cause, ifRevision }: WriteOptions): Promise<number | undefined> {
     this.#checkOpen();
     checkKey(key);
-    await LATER;
-    const current = this.#current(key, ifRevision);
-    if (current === undefined) return undefined;
-    const revision = this.#revision + 1;
-    const { createTime } = current;
-    this.#entries.delete(key);
-    this.#append({ key, revision, ...previousOf(current), time: this.#clock.now(), createTime, cause });
-    return revision;
+    const write = { key, value: undefined, ...(ifRevision === undefined ? {} : { ifRevision }) };
+    return (await this.#write([write], cause)).revision;
+  }
+
+  async batch(writes: readonly BatchWrite[], cause: Cause): Promise<BatchResult> {
+    this.#checkOpen();
+    checkBatch(writes);
+    return this.#write(writes, cause);
   }
 
   async changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage> {
@@ -102,10 +103,12 @@ class MemoryStore implements Store {
     checkLimit(limit);
     checkKept(afterRevision, this.#compacted, this.#revision);
     const changes: Change[] = [];
+    let chars = 0;
     for (let revision = afterRevision + 1; revision <= this.#revision; revision++) {
-      const change = this.#journal.get(revision);
-      if (change?.key.startsWith(prefix)) changes.push(change);
-      if (changes.length === limit) return { changes, through: revision };
+      const batch = this.#journal.get(revision)?.filter((change) => change.key.startsWith(prefix)) ?? [];
+      changes.push(...batch);
+      for (const change of batch) chars += sizeOf(change);
+      if (changes.length >= limit || chars >= MAX_PAGE_CHARS) return { changes, through: revision };
     }
     return { changes, through: this.#revision };
   }
@@ -122,7 +125,7 @@ class MemoryStore implements Store {
       .slice(0, limit);
   }
 
-  async watch(afterRevision: number, listener: (change: Change) => void): Promise<Subscription> {
+  async watch(afterRevision: number, listener: ChangeListener): Promise<Subscription> {
     this.#checkOpen();
     checkKept(afterRevision, this.#compacted, this.#revision);
     return this.#watchers.add(afterRevision, listener, (after) => {
@@ -144,29 +147,48 @@ class MemoryStore implements Store {
     this.#watchers.clear();
   }
 
-  #current(key: string, ifRevision: number | undefined): Entry | undefined {
-    const current = this.#entries.get(key);
-    const actual = current?.revision ?? 0;
-    if (ifRevision !== undefined && ifRevision !== actual) throw new RevisionConflict(key, ifRevision, actual);
-    return current;
+  async #write(writes: readonly BatchWrite[], cause: Cause): Promise<BatchResult> {
+    await LATER;
+    for (const { key, ifRevision } of writes) {
+      const actual = this.#entries.get(key)?.revision ?? 0;
+      if (ifRevision !== undefined && ifRevision !== actual) throw new RevisionConflict(key, ifRevision, actual);
+    }
+    const revision = this.#revision + 1;
+    const time = this.#clock.now();
+    const changes = writes.flatMap(({ key, value }) => this.#apply(key, value, { revision, time, cause }));
+    if (changes.length > 0) this.#append(revision, changes);
+    const entries = writes.map(({ key }) => this.#entries.get(key));
+    if (changes.length > 0) this.#watchers.tell(changes);
+    return { revision: changes.length > 0 ? revision : undefined, entries };
   }
 
-  #append(change: Change): void {
-    this.#revision = change.revision;
-    this.#journal.set(change.revision, change);
-    const history = this.#histories.get(change.key);
-    if (history === undefined) this.#histories.set(change.key, [change]);
-    else history.push(change);
-    if (isStepDue(change.revision, this.#compacted, this.#keptChanges)) this.#forget(this.#compacted + COMPACTION_STEP);
-    this.#watchers.tell(change);
+  #apply(key: string, value: string | undefined, at: Pick<Change, "revision" | "time" | "cause">): readonly Change[] {
+    const current = this.#entries.get(key);
+    if (value === undefined && current === undefined) return [];
+    const { revision, time } = at;
+    const createTime = current?.createTime ?? time;
+    if (value === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, { key, value, revision, createTime, updateTime: time });
+    return [{ key, ...at, ...(value === undefined ? {} : { value }), ...previousOf(current), createTime }];
+  }
+
+  #append(revision: number, changes: readonly Change[]): void {
+    this.#revision = revision;
+    this.#journal.set(revision, changes);
+    for (const change of changes) {
+      const history = this.#histories.get(change.key);
+      if (history === undefined) this.#histories.set(change.key, [change]);
+      else history.push(change);
+    }
+    if (isStepDue(revision, this.#compacted, this.#keptChanges)) this.#forget(this.#compacted + COMPACTION_STEP);
   }
 
   #forget(throughRevision: number): void {
     while (this.#compacted < throughRevision) {
       this.#compacted += 1;
-      const change = this.#journal.get(this.#compacted);
+      const changes = this.#journal.get(this.#compacted) ?? [];
       this.#journal.delete(this.#compacted);
-      if (change !== undefined) this.#prune(change);
+      for (const change of changes) this.#prune(change);
     }
   }
 
@@ -185,4 +207,8 @@ class MemoryStore implements Store {
 
 function previousOf(current: Entry | undefined): { previous?: string } {
   return current === undefined ? {} : { previous: current.value };
+}
+
+function sizeOf({ value = "", previous = "" }: Change): number {
+  return value.length + previous.length;
 }

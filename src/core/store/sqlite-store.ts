@@ -1,7 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import {
+  byRevision,
   COMPACTION_STEP,
+  checkBatch,
   checkKept,
   checkKey,
   checkLimit,
@@ -12,11 +14,15 @@ import {
 } from "./checks.ts";
 import * as sql from "./sqlite-schema.ts";
 import {
+  type BatchResult,
+  type BatchWrite,
   type Cause,
   type Change,
+  type ChangeListener,
   type ChangePage,
   type Entry,
   KEPT_CHANGES_PER_KEY,
+  MAX_PAGE_CHARS,
   RevisionConflict,
   type Store,
   type Subscription,
@@ -34,6 +40,7 @@ export interface SqlDatabase {
 export interface SqlStatement {
   get(...values: (string | number | null)[]): unknown;
   all(...values: (string | number | null)[]): unknown[];
+  iterate(...values: (string | number | null)[]): Iterable<unknown>;
   run(...values: (string | number | null)[]): unknown;
 }
 
@@ -54,14 +61,17 @@ const SCAN_LIMIT = 2_000;
 /** Revisions that are compacted in one transaction. */
 const COMPACTION_LIMIT = 500;
 
-/** `value` is undefined for a delete. */
-interface Write {
-  readonly key: string;
-  readonly value: string | undefined;
-  readonly options: WriteOptions;
-  readonly resolve: (change: Change | undefined) => void;
+/** Writes that happen at one revision, or not at all. */
+interface Unit {
+  readonly writes: readonly BatchWrite[];
+  readonly cause: Cause;
+  readonly resolve: (changes: readonly Change[]) => void;
   readonly reject: (error: unknown) => void;
 }
+
+type Verdict =
+  | { readonly unit: Unit; readonly changes: readonly Change[] }
+  | { readonly unit: Unit; readonly conflict: RevisionConflict };
 
 /**
  * A store in a SQLite database that nobody else has open. Writes that are asked for in one turn of the event loop
@@ -72,7 +82,7 @@ export class SqliteStore implements Store {
   readonly #deps: SqliteStoreDeps;
   readonly #sql: ReturnType<typeof prepareAll>;
   readonly #watchers = new Watchers();
-  readonly #waiting: Write[] = [];
+  readonly #waiting: Unit[] = [];
   #scheduled = false;
   #revision: number;
   #compacted: number;
@@ -101,14 +111,24 @@ export class SqliteStore implements Store {
   }
 
   async put(key: string, value: string, options: WriteOptions): Promise<Entry> {
+    checkKey(key);
     checkValue(value);
-    const change = await this.#write(key, value, options);
-    if (change === undefined) throw new Error("a put always makes a change");
-    return { key, value, revision: change.revision, createTime: change.createTime, updateTime: change.time };
+    const [change] = await this.#write([asWrite(key, value, options)], options.cause);
+    const entry = change && entryAfter(change);
+    if (entry === undefined) throw new Error("a put always makes a change");
+    return entry;
   }
 
   async delete(key: string, options: WriteOptions): Promise<number | undefined> {
-    return (await this.#write(key, undefined, options))?.revision;
+    checkKey(key);
+    return (await this.#write([asWrite(key, undefined, options)], options.cause))[0]?.revision;
+  }
+
+  async batch(writes: readonly BatchWrite[], cause: Cause): Promise<BatchResult> {
+    checkBatch(writes);
+    const changes = await this.#write(writes, cause);
+    const after = new Map(changes.map((change) => [change.key, entryAfter(change)]));
+    return { revision: changes[0]?.revision, entries: writes.map(({ key }) => after.get(key)) };
   }
 
   async changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage> {
@@ -116,9 +136,8 @@ export class SqliteStore implements Store {
     checkLimit(limit);
     checkKept(afterRevision, this.#compacted, this.#revision);
     const until = Math.min(this.#revision, afterRevision + Math.max(limit, SCAN_LIMIT));
-    const changes = this.#changes(prefix, afterRevision, until, limit);
-    const last = changes.at(-1);
-    if (last !== undefined && changes.length === limit) return { changes, through: last.revision };
+    const { changes, through } = this.#changes(prefix, afterRevision, until, limit);
+    if (through < until) return { changes, through };
     // Others get their turn before the reader, who will ask for more, gets it again.
     if (until < this.#revision) await new Promise<void>((resolve) => this.#deps.defer(resolve));
     return { changes, through: until };
@@ -132,10 +151,12 @@ export class SqliteStore implements Store {
     return (rows as ChangeRow[]).map(toChange);
   }
 
-  async watch(afterRevision: number, listener: (change: Change) => void): Promise<Subscription> {
+  async watch(afterRevision: number, listener: ChangeListener): Promise<Subscription> {
     this.#checkOpen();
     checkKept(afterRevision, this.#compacted, this.#revision);
-    return this.#watchers.add(afterRevision, listener, (after) => this.#changes("", after, this.#revision, SCAN_LIMIT));
+    return this.#watchers.add(afterRevision, listener, (after) =>
+      byRevision(this.#changes("", after, this.#revision, SCAN_LIMIT).changes),
+    );
   }
 
   async compact(throughRevision: number): Promise<void> {
@@ -158,11 +179,10 @@ export class SqliteStore implements Store {
     this.#deps.release();
   }
 
-  async #write(key: string, value: string | undefined, options: WriteOptions): Promise<Change | undefined> {
+  async #write(writes: readonly BatchWrite[], cause: Cause): Promise<readonly Change[]> {
     this.#checkOpen();
-    checkKey(key);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, value, options, resolve, reject });
+      this.#waiting.push({ writes, cause, resolve, reject });
       this.#schedule();
     });
   }
@@ -179,25 +199,23 @@ export class SqliteStore implements Store {
 
   /** No verdict is told before the commit: it may rest on a write of the same group. */
   #flush(): void {
-    const group = this.#waiting.splice(0, GROUP_LIMIT);
+    const group = this.#takeGroup();
     if (group.length === 0) return;
     let revision = this.#revision;
     let compacted = this.#compacted;
-    const verdicts: { write: Write; change?: Change | undefined; conflict?: RevisionConflict }[] = [];
+    const verdicts: Verdict[] = [];
     try {
       this.#transaction(() => {
-        for (const write of group) {
-          const current = this.#read(write.key);
-          const actual = current?.revision ?? 0;
-          const { ifRevision } = write.options;
-          if (ifRevision !== undefined && ifRevision !== actual) {
-            verdicts.push({ write, conflict: new RevisionConflict(write.key, ifRevision, actual) });
+        for (const unit of group) {
+          const conflict = this.#conflictOf(unit);
+          if (conflict !== undefined) {
+            verdicts.push({ unit, conflict });
             continue;
           }
-          const change = this.#apply(write, current, revision + 1);
-          verdicts.push({ write, change });
-          if (change === undefined) continue;
-          revision = change.revision;
+          const changes = this.#apply(unit, revision + 1);
+          verdicts.push({ unit, changes });
+          if (changes.length === 0) continue;
+          revision += 1;
           if (isStepDue(revision, compacted, this.#deps.keptChanges)) {
             compacted = this.#forget(compacted, compacted + COMPACTION_STEP);
           }
@@ -209,39 +227,65 @@ export class SqliteStore implements Store {
     }
     this.#revision = revision;
     this.#compacted = compacted;
-    for (const { change } of verdicts) if (change !== undefined) this.#watchers.tell(change);
-    for (const { write, change, conflict } of verdicts) {
-      if (conflict === undefined) write.resolve(change);
-      else write.reject(conflict);
+    for (const verdict of verdicts) {
+      if ("changes" in verdict && verdict.changes.length > 0) this.#watchers.tell(verdict.changes);
+    }
+    for (const verdict of verdicts) {
+      if ("changes" in verdict) verdict.unit.resolve(verdict.changes);
+      else verdict.unit.reject(verdict.conflict);
     }
   }
 
-  #apply({ key, value, options }: Write, current: Entry | undefined, revision: number): Change | undefined {
-    if (value === undefined && current === undefined) return undefined;
+  /** The next units to share a transaction: one, or as many as have no more than `GROUP_LIMIT` writes together. */
+  #takeGroup(): readonly Unit[] {
+    let writes = 0;
+    const end = this.#waiting.findIndex((unit) => {
+      writes += unit.writes.length;
+      return writes > GROUP_LIMIT;
+    });
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : Math.max(1, end));
+  }
+
+  #conflictOf({ writes }: Unit): RevisionConflict | undefined {
+    for (const { key, ifRevision } of writes) {
+      if (ifRevision === undefined) continue;
+      const actual = this.#read(key)?.revision ?? 0;
+      if (ifRevision !== actual) return new RevisionConflict(key, ifRevision, actual);
+    }
+    return undefined;
+  }
+
+  #apply({ writes, cause }: Unit, revision: number): readonly Change[] {
     const time = this.#deps.clock.now();
-    const createTime = current?.createTime ?? time;
-    const previous = current?.value;
-    if (value === undefined) this.#sql.deleteEntry.run(key);
-    else this.#sql.putEntry.run(key, revision, createTime, time, value);
-    this.#sql.addChange.run(revision, key, time, createTime, JSON.stringify(options.cause), value ?? null);
-    return {
-      key,
-      revision,
-      ...(value === undefined ? {} : { value }),
-      ...(previous === undefined ? {} : { previous }),
-      time,
-      createTime,
-      cause: options.cause,
-    };
+    const causeText = JSON.stringify(cause);
+    return writes.flatMap(({ key, value }) => {
+      const current = this.#read(key);
+      if (value === undefined && current === undefined) return [];
+      const createTime = current?.createTime ?? time;
+      const previous = current?.value;
+      if (value === undefined) this.#sql.deleteEntry.run(key);
+      else this.#sql.putEntry.run(key, revision, createTime, time, value);
+      this.#sql.addChange.run(revision, key, time, createTime, causeText, value ?? null);
+      return {
+        key,
+        revision,
+        ...(value === undefined ? {} : { value }),
+        ...(previous === undefined ? {} : { previous }),
+        time,
+        createTime,
+        cause,
+      };
+    });
   }
 
   /** Within a transaction; the new compacted revision. */
   #forget(compacted: number, throughRevision: number): number {
     for (let revision = compacted + 1; revision <= throughRevision; revision++) {
-      const row = this.#sql.changeAt.get(revision) as { readonly key: string; readonly deleted: number } | undefined;
-      if (row === undefined) continue;
-      if (row.deleted === 1) this.#sql.pruneLife.run(row.key, revision);
-      else this.#sql.pruneKey.run(row.key, revision, KEPT_CHANGES_PER_KEY);
+      const rows = this.#sql.changesAt.all(revision) as { readonly key: string; readonly deleted: number }[];
+      for (const { key, deleted } of rows) {
+        if (deleted === 1) this.#sql.pruneLife.run(key, revision);
+        else this.#sql.pruneKey.run(key, revision, KEPT_CHANGES_PER_KEY);
+      }
     }
     this.#sql.writeCompacted.run(throughRevision);
     return throughRevision;
@@ -265,8 +309,19 @@ export class SqliteStore implements Store {
     return row === undefined ? undefined : toEntry(row);
   }
 
-  #changes(prefix: string, after: number, until: number, limit: number): readonly Change[] {
-    return (this.#sql.listChanges.all(after, until, prefix, limit) as ChangeRow[]).map(toChange);
+  /** Whole revisions, until there are `limit` changes or a page of values; `through` is `until` where all were told. */
+  #changes(prefix: string, after: number, until: number, limit: number): ChangePage {
+    const changes: Change[] = [];
+    let chars = 0;
+    let through = after;
+    for (const row of this.#sql.listChanges.iterate(after, until, prefix) as Iterable<ChangeRow>) {
+      const isFull = changes.length >= limit || chars >= MAX_PAGE_CHARS;
+      if (isFull && row.revision !== through) return { changes, through };
+      through = row.revision;
+      chars += (row.value?.length ?? 0) + (row.previous?.length ?? 0);
+      changes.push(toChange(row));
+    }
+    return { changes, through: until };
   }
 
   #checkOpen(): void {
@@ -283,7 +338,7 @@ function prepareAll(database: SqlDatabase) {
     addChange: database.prepare(sql.ADD_CHANGE),
     listChanges: database.prepare(sql.LIST_CHANGES),
     listHistory: database.prepare(sql.LIST_HISTORY),
-    changeAt: database.prepare(sql.CHANGE_AT),
+    changesAt: database.prepare(sql.CHANGES_AT),
     pruneKey: database.prepare(sql.PRUNE_KEY),
     pruneLife: database.prepare(sql.PRUNE_LIFE),
     writeCompacted: database.prepare(sql.WRITE_COMPACTED),
@@ -312,6 +367,14 @@ interface ChangeRow {
   readonly cause: string;
   readonly value: string | null;
   readonly previous: string | null;
+}
+
+function asWrite(key: string, value: string | undefined, { ifRevision }: WriteOptions): BatchWrite {
+  return { key, value, ...(ifRevision === undefined ? {} : { ifRevision }) };
+}
+
+function entryAfter({ key, value, revision, createTime, time }: Change): Entry | undefined {
+  return value === undefined ? undefined : { key, value, revision, createTime, updateTime: time };
 }
 
 function toEntry({ key, value, revision, create_time, update_time }: EntryRow): Entry {

@@ -17,7 +17,15 @@ import { pathToFileURL } from "node:url";
 import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import { checkKeptChanges, KEPT_CHANGES } from "./checks.ts";
-import { APPLICATION_ID, CREATE_META, CREATE_SCHEMA, FORMAT, READ_META, SCHEMA_NAMES } from "./sqlite-schema.ts";
+import {
+  APPLICATION_ID,
+  COPY_FORMAT_1,
+  CREATE_META,
+  CREATE_SCHEMA,
+  FORMAT,
+  READ_META,
+  SCHEMA_NAMES,
+} from "./sqlite-schema.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 
@@ -35,6 +43,9 @@ export interface SqliteStoreOptions {
  * Opens the store in a directory, or makes one there. A write is on the disk before it is acknowledged (WAL,
  * synchronous=FULL), whatever kills the process afterwards.
  *
+ * A database of an older format is made one of today's first, at once or not at all; older versions of Helios refuse
+ * it from then on.
+ *
  * Rejects with STORE_LOCKED while another store has the directory open; with STORE_DAMAGED or STORE_FORMAT_UNKNOWN
  * without having changed a byte of the database; with STORE_DIRECTORY_UNUSABLE where there is no access to it.
  */
@@ -49,8 +60,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     mkdirSync(directory, { recursive: true });
     undo.push(lock(directory));
     const file = join(directory, "helios.db");
-    if (existsSync(file)) inspect(file);
-    else create(file, newId());
+    if (!existsSync(file)) create(file, newId());
+    else if (inspect(file) < FORMAT) migrate(file);
     const database = open(file);
     undo.push(() => database.close());
     return new SqliteStore({ database, clock, keptChanges, defer: setImmediate, release });
@@ -94,13 +105,33 @@ function readOwner(file: string): string {
 function create(file: string, incarnation: string): void {
   const wal = `${file}-wal`;
   if (sizeOf(wal) > 0) throw damaged(wal, "its database helios.db is missing");
+  writeAside(file, (database) => database.prepare(CREATE_META).run(incarnation));
+}
+
+/** Makes a database of today's format of one of format 1, and puts it in its place. */
+function migrate(file: string): void {
+  const old = new DatabaseSync(file);
+  try {
+    // Its log must not be left beside the file that takes its place.
+    old.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE");
+  } finally {
+    old.close();
+  }
+  writeAside(file, (database) => database.exec(COPY_FORMAT_1), file);
+}
+
+/** Writes a whole database and then gives it the file's name: whoever opens that finds the old one or the new one. */
+function writeAside(file: string, fill: (database: DatabaseSync) => void, old?: string): void {
   const draft = `${file}.new`;
   for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(draft + suffix, { force: true });
   const database = new DatabaseSync(draft);
   try {
+    if (old !== undefined) database.prepare("ATTACH ? AS old").run(old);
     database.exec(`PRAGMA synchronous = FULL; BEGIN; ${CREATE_SCHEMA}`);
-    database.prepare(CREATE_META).run(incarnation);
-    database.exec("COMMIT; PRAGMA journal_mode = WAL");
+    fill(database);
+    database.exec("COMMIT");
+    if (old !== undefined) database.exec("DETACH old");
+    database.exec("PRAGMA journal_mode = WAL");
   } finally {
     database.close();
   }
@@ -109,8 +140,8 @@ function create(file: string, incarnation: string): void {
   sync(join(file, ".."));
 }
 
-/** Refuses what is not a sound database of ours, without changing a byte of it. */
-function inspect(file: string): void {
+/** Refuses what is not a sound database of ours, without changing a byte of it; the format that it has. */
+function inspect(file: string): number {
   const stat = statSync(file);
   if (!stat.isFile()) throw damaged(file, "it is not a file");
   if (stat.size === 0) throw damaged(file, "it is empty");
@@ -120,17 +151,16 @@ function inspect(file: string): void {
   try {
     const { application_id: application } = database.prepare("PRAGMA application_id").get() ?? {};
     if (application !== APPLICATION_ID) throw damaged(file, "it belongs to another application");
-    const { user_version: format } = database.prepare("PRAGMA user_version").get() ?? {};
-    if (Number(format) > FORMAT) {
-      throw HeliosError.of("STORE_FORMAT_UNKNOWN", { file, format: Number(format), supported: FORMAT });
-    }
-    if (Number(format) < 1) throw damaged(file, "it has no format");
+    const format = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+    if (format > FORMAT) throw HeliosError.of("STORE_FORMAT_UNKNOWN", { file, format, supported: FORMAT });
+    if (format < 1) throw damaged(file, "it has no format");
     const { integrity_check: verdict } = database.prepare("PRAGMA integrity_check(1)").get() ?? {};
     if (verdict !== "ok") throw damaged(file, String(verdict));
     const names = database.prepare("SELECT name FROM sqlite_schema").all();
-    const missing = SCHEMA_NAMES.find((name) => !names.some((row) => row.name === name));
+    const missing = SCHEMA_NAMES[format]?.find((name) => !names.some((row) => row.name === name));
     if (missing !== undefined) throw damaged(file, `it has no ${missing}`);
     if (database.prepare(READ_META).get() === undefined) throw damaged(file, "it has no identity");
+    return format;
   } catch (error) {
     throw NOT_SOUND.has(primaryCode(error)) ? damaged(file, messageOf(error), error) : error;
   } finally {

@@ -24,6 +24,7 @@ export interface Entry {
 /** One write, as the change feed and the history tell it. */
 export interface Change {
   readonly key: string;
+  /** Shared by the changes of one batch, which are of different keys. */
   readonly revision: number;
   /** JSON text; absent where the key was deleted. */
   readonly value?: string;
@@ -45,7 +46,24 @@ export interface WriteOptions {
   readonly ifRevision?: number;
 }
 
-/** A page of changes in ascending order of revision. */
+/** One of the writes of a batch. */
+export interface BatchWrite {
+  readonly key: string;
+  /** JSON text; undefined: the key is deleted. */
+  readonly value: string | undefined;
+  /** As in `WriteOptions`. */
+  readonly ifRevision?: number;
+}
+
+/** What became of a batch. */
+export interface BatchResult {
+  /** The store's revision at which all of it happened; undefined: there was nothing to change. */
+  readonly revision: number | undefined;
+  /** Of each write, in their order: the key as it is now; undefined where it was deleted. */
+  readonly entries: readonly (Entry | undefined)[];
+}
+
+/** A page of changes in ascending order of revision, those of a batch in the order of its writes. */
 export interface ChangePage {
   readonly changes: readonly Change[];
   /** Every change up to and including this revision (below the prefix) has been told. */
@@ -56,9 +74,13 @@ export interface Subscription {
   close(): void;
 }
 
+/** Is told the changes of one revision: one, or all those of a batch in the order of its writes. */
+export type ChangeListener = (changes: readonly Change[]) => void;
+
 /**
- * A revisioned key-value store with one global order of writes, no richer than a replicated log of keys can be: no
- * transactions over several keys. What must change together is one value.
+ * A revisioned key-value store with one global order of writes, no richer than a replicated log of keys can be: what
+ * must change together is one value, or one batch of writes that were decided before. Revisions count up by one with
+ * each write and each batch that changes something.
  */
 export interface Store {
   /** Identity of this store's life: a new one when the data starts anew, the same one after a restart. */
@@ -71,7 +93,15 @@ export interface Store {
   /** Deletes a key that exists; resolves to the revision of the delete, or undefined where there was no such key. */
   delete(key: string, options: WriteOptions): Promise<number | undefined>;
   /**
-   * At most `limit` changes below `prefix` with a revision above `afterRevision`, oldest first.
+   * Makes all of the writes at one revision and time, or none: a crash leaves all or nothing, too. Each key may be
+   * there once. A delete of what does not exist changes nothing. Resolves as `put` does. Rejects with the
+   * `RevisionConflict` of the first write that lost, or with BATCH_TOO_LARGE beyond `MAX_BATCH_WRITES` or
+   * `MAX_BATCH_BYTES`; nothing is changed then.
+   */
+  batch(writes: readonly BatchWrite[], cause: Cause): Promise<BatchResult>;
+  /**
+   * At most `limit` changes below `prefix` with a revision above `afterRevision`, oldest first; a batch is never cut,
+   * so that a page of one revision may have more. `MAX_PAGE_CHARS` of values end a page, too.
    * Rejects with `RevisionCompacted` when some of them are no longer kept.
    */
   changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage>;
@@ -79,10 +109,10 @@ export interface Store {
   history(key: string, limit: number, beforeRevision?: number): Promise<readonly Change[]>;
   /**
    * Calls `listener` with every change after `afterRevision`, each once, in order, from within the write that made
-   * it; changes that exist already are told before the promise resolves.
+   * it, all of a batch in one call; changes that exist already are told before the promise resolves.
    * Rejects with `RevisionCompacted` when some of them are no longer kept.
    */
-  watch(afterRevision: number, listener: (change: Change) => void): Promise<Subscription>;
+  watch(afterRevision: number, listener: ChangeListener): Promise<Subscription>;
   /**
    * Forgets changes up to `throughRevision`, except the newest few of each key (`history` still tells those). Once a
    * delete is among the forgotten, so is all that came before it of that key: keys that come and go must not pile up.
@@ -91,6 +121,12 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Writes of one batch: what a replicated log takes in one transaction, too. */
+export const MAX_BATCH_WRITES = 5_000;
+/** UTF-8 bytes of the keys and values of one batch. */
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+/** UTF-16 units of values after which a page of changes ends with the revision that it is at. */
+export const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 /** How many changes of one key outlive a compaction. */
 export const KEPT_CHANGES_PER_KEY = 100;
 

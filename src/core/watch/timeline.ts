@@ -21,7 +21,8 @@ export function createTimeline(feed: Feed, clock: Clock): Timeline {
   let first = 0;
   feed.attach("", {
     load: () => {},
-    apply: ({ revision }) => {
+    apply: ([change]) => {
+      const { revision } = change ?? feed;
       if (times.length === 0) first = revision;
       times[revision % REMEMBERED] = clock.monotonic();
       first = Math.max(first, revision - REMEMBERED + 1);

@@ -51,6 +51,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   #due = Number.NEGATIVE_INFINITY;
   /** The revision of the last frame that is a place to go on from. */
   #told = 0;
+  /** The batch of which only the first few items were told: its revision is no place to go on from yet. */
+  #cut: { readonly revision: number; readonly told: number } | undefined;
   /** A frame of at least this revision is wanted as soon as it can be. */
   #wanted = 0;
   /** Why there is nothing to tell beyond a revision. */
@@ -181,7 +183,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       this.#position = this.#hub.feed.revision;
       return undefined;
     }
-    this.#position = last.revision;
+    this.#position = this.#reached(items, phase.queue);
     return this.#frame({ kind: "changes", items });
   }
 
@@ -203,7 +205,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     // It may have been compacted away.
     if (this.#phase !== phase) return undefined;
     const items = this.#takeFrom(phase.read);
-    this.#position = phase.read.length === 0 ? phase.through : (items.at(-1)?.revision ?? this.#position);
+    const reached = this.#reached(items, phase.read);
+    this.#position = phase.read.length === 0 ? phase.through : reached;
     if (this.#position >= this.#hub.feed.revision) this.#phase = { in: "live", queue: [] };
     return items.length === 0 ? undefined : this.#frame({ kind: "changes", items });
   }
@@ -217,6 +220,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
         .map((change) => source.decode(change))
         .filter((item) => item !== undefined)
         .filter((item) => this.#wants(item.name));
+      const { revision, told } = this.#cut ?? { revision: -1, told: 0 };
+      if (phase.read[0]?.revision === revision) phase.read.splice(0, told);
     } catch (error) {
       if (!(error instanceof RevisionCompacted)) throw this.#ending?.error ?? error;
       if (this.options.onCompacted === "error" || source.snapshot === undefined) {
@@ -233,8 +238,26 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return { in: "journal", read: [], through: this.#position };
   }
 
+  /** As many items as fit into a frame; of a batch that fits as a whole all or none. */
   #takeFrom(queue: I[]): I[] {
-    return queue.splice(0, this.#fitting(queue, 0));
+    const most = this.#fitting(queue, 0);
+    let count = most;
+    while (count > 0 && queue[count]?.revision === queue[count - 1]?.revision) count -= 1;
+    return queue.splice(0, count === 0 ? most : count);
+  }
+
+  /** Where a watcher stands that was told these items, with those to come. */
+  #reached(items: readonly I[], rest: readonly I[]): number {
+    const last = items.at(-1);
+    if (last === undefined) return this.#position;
+    if (rest[0]?.revision !== last.revision) {
+      this.#cut = undefined;
+      return last.revision;
+    }
+    // Then all of the items are of that batch.
+    const told = this.#cut?.revision === last.revision ? this.#cut.told : 0;
+    this.#cut = { revision: last.revision, told: told + items.length };
+    return this.#position;
   }
 
   /** How many items from there on fit into a frame; one always does. */
@@ -267,6 +290,11 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       this.end(HeliosError.of("WATCHER_TOO_SLOW", { waiting: phase.queue.length }));
       phase.queue = [];
       this.#onClose();
+      return;
+    }
+    // Of a batch nothing may be left out that comes again later: half of it is no state that ever was.
+    if (phase.queue.some(({ revision }, index) => revision === phase.queue[index + 1]?.revision)) {
+      this.#phase = this.#fromJournal();
       return;
     }
     const latest = new Map(phase.queue.map((item) => [item.name, item]));

@@ -86,7 +86,8 @@ describe("getOrCreate", () => {
   it("makes the breaker again where somebody deletes it before it could be given", async () => {
     const { breakers, store, feed } = await rig();
     let deleted = false;
-    await store.watch(0, ({ key }) => {
+    await store.watch(0, ([change]) => {
+      const { key = "" } = change ?? {};
       if (!deleted) void store.delete(key, { cause: { action: "DeleteBreaker" } });
       deleted = true;
     });

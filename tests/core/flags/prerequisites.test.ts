@@ -136,7 +136,8 @@ describe("a prerequisite", () => {
   it("in a file comes before what needs it, so that no watcher sees one without", async () => {
     const { flags, store, write } = await house();
     const states: boolean[] = [];
-    await store.watch(0, ({ key }) => {
+    await store.watch(0, ([change]) => {
+      const { key = "" } = change ?? {};
       if (!key.startsWith("flag/")) return;
       const names = new Set(flags.list().map(({ name }) => name));
       states.push(flags.list().every(({ record }) => (record.prerequisites ?? []).every((name) => names.has(name))));

@@ -310,6 +310,7 @@ describe("a swap that fails", () => {
       list: (prefix) => store.list(prefix),
       put: (key, value, options) => (isFull ? Promise.reject(new Error("disk full")) : store.put(key, value, options)),
       delete: (key, options) => store.delete(key, options),
+      batch: (writes, cause) => store.batch(writes, cause),
       changes: (prefix, after, limit) => store.changes(prefix, after, limit),
       history: (key, limit, before) => store.history(key, limit, before),
       watch: (after, listener) => store.watch(after, listener),

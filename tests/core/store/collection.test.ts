@@ -120,6 +120,92 @@ describe("a collection", () => {
   });
 });
 
+describe("a batch of a collection", () => {
+  it("changes several resources at one revision, and whoever is told of one sees all of them", async () => {
+    const store = memoryStore();
+    const feed = new Feed(store);
+    const [counters, others] = [new Collection<Counter>(feed, "counter/"), new Collection<Counter>(feed, "other/")];
+    const seen: unknown[] = [];
+    const look = (): void => void seen.push([...counters.list(), ...others.list()].map(({ record }) => record.n));
+    counters.onApply((deltas) => seen.push(deltas.map(({ name }) => name)));
+    counters.onChange(look);
+    others.onChange(look);
+    await feed.start();
+    await counters.change("old", cause, () => ({ n: 1 }));
+    await counters.change("gone", cause, () => ({ n: 2 }));
+    seen.length = 0;
+    const { revision, resources } = await counters.batch({ action: "All" }, () => [
+      { name: "new", record: { n: 5 } },
+      { name: "old", record: { n: (counters.get("old")?.record.n ?? 0) + 10 } },
+      { name: "gone", record: null },
+      { name: "none", record: null },
+      { name: "same", record: undefined },
+    ]);
+    expect(revision).toBe(3);
+    expect(resources.map((resource) => resource?.record.n)).toEqual([5, 11, undefined, undefined, undefined]);
+    expect(resources.slice(0, 2)).toEqual([counters.get("new"), counters.get("old")]);
+    const after = [5, 11];
+    expect(seen).toEqual([["new", "old", "gone"], after, after, after]);
+    seen.length = 0;
+    await store.batch(
+      ["counter/new", "other/x"].map((key) => ({ key, value: '{"n":7}' })),
+      cause,
+    );
+    expect(seen).toEqual([["new"], [7, 11, 7], [7, 11, 7]]);
+  });
+
+  it("leaves everything as it is where an etag is another, or where the decision throws", async () => {
+    const { counters, deltas } = await collectionOver(memoryStore());
+    const etag = (await counters.change("a", cause, () => ({ n: 1 })))?.etag;
+    const all = (etag?: string) => () => [
+      { name: "b", record: { n: 1 } },
+      { name: "a", record: { n: 2 }, etag },
+    ];
+    expect(isReason(await rejection(counters.batch(cause, all("x"))), "ETAG_MISMATCH")).toBe(true);
+    const refuse = (): never => {
+      throw new Error("not so");
+    };
+    expect(await rejection(counters.batch(cause, refuse))).toEqual(new Error("not so"));
+    expect(counters.size).toBe(1);
+    expect(await counters.batch(cause, all(etag))).toMatchObject({ revision: 2 });
+    const present = counters.get("a");
+    expect(await counters.batch(cause, () => [{ name: "a", record: undefined, etag: present?.etag }])).toEqual({
+      revision: undefined,
+      resources: [present],
+    });
+    expect(deltas).toHaveLength(3);
+  });
+
+  it("takes turns with the writers of each resource: each of them decides once, over what those before it wrote", async () => {
+    const { counters } = await collectionOver(memoryStore());
+    let decisions = 0;
+    const names = ["a", "b", "c"];
+    const writes = Array.from({ length: 60 }, (_, n) => {
+      decisions -= 1;
+      const count = (current: { readonly record: Counter } | undefined): Counter => {
+        decisions += 1;
+        return { n: (current?.record.n ?? 0) + 1 };
+      };
+      if (n % 4 !== 0) return counters.change(names[n % 3] ?? "", cause, count);
+      decisions -= 2;
+      return counters.batch(cause, () => names.map((name) => ({ name, record: count(counters.get(name)) })));
+    });
+    await Promise.all(writes);
+    expect(decisions).toBe(0);
+    expect(names.map((name) => counters.get(name)?.record.n)).toEqual([30, 30, 30]);
+  });
+
+  it("of two engines over one store decides anew over what the other wrote", async () => {
+    const store = memoryStore();
+    const [one, two] = [await collectionOver(store), await collectionOver(store)];
+    const addTo = ({ counters }: typeof one) =>
+      counters.batch(cause, () => ["a", "b"].map((name) => ({ name, record: add(1)(counters.get(name)) })));
+    await Promise.all(Array.from({ length: 20 }, (_, n) => addTo(n % 2 === 0 ? one : two)));
+    expect(one.counters.list().map(({ record }) => record.n)).toEqual([20, 20]);
+    expect(two.counters.list()).toEqual(one.counters.list());
+  });
+});
+
 describe("an etag", () => {
   it("that is not the present one's refuses the change and tells the present one", async () => {
     const { counters } = await collectionOver(memoryStore());

@@ -123,7 +123,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
   });
 
   const changes: Record<string, { sql: string; reason: Reason }> = {
-    "a newer format": { sql: "PRAGMA user_version = 2", reason: "STORE_FORMAT_UNKNOWN" },
+    "a newer format": { sql: "PRAGMA user_version = 3", reason: "STORE_FORMAT_UNKNOWN" },
     "no format": { sql: "PRAGMA user_version = 0", reason: "STORE_DAMAGED" },
     "the mark of another application": { sql: "PRAGMA application_id = 7", reason: "STORE_DAMAGED" },
     "a table less": { sql: "DROP TABLE entries", reason: "STORE_DAMAGED" },
@@ -159,7 +159,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
     const database = new DatabaseSync(join(directory, "helios.db"));
     database.exec("PRAGMA user_version = 12");
     database.close();
-    expect((await refusal(directory)).metadata).toMatchObject({ format: "12", supported: "1" });
+    expect((await refusal(directory)).metadata).toMatchObject({ format: "12", supported: "2" });
   });
 });
 

@@ -36,6 +36,7 @@ function brittleStore() {
         return {
           get: (...values) => statement.get(...values),
           all: (...values) => statement.all(...values),
+          iterate: (...values) => statement.iterate(...values),
           run: (...values) => {
             check(sql);
             return statement.run(...values);
@@ -55,7 +56,7 @@ describe("a write that fails", () => {
   for (const failing of [/^BEGIN/, /^COMMIT/, /INSERT INTO entries/, /INSERT INTO journal/]) {
     it(`changes nothing, in memory neither, and tells nobody (${failing.source})`, async () => {
       const { store, state } = brittleStore();
-      await store.watch(0, ({ revision }) => state.told.push(revision));
+      await store.watch(0, ([change]) => state.told.push(change?.revision ?? 0));
       const before = await store.put("a", "1", { cause });
       state.failing = failing;
       expect(isReason(await rejection(store.put("a", "2", { cause })), "STORE_UNAVAILABLE")).toBe(true);

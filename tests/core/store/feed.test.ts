@@ -17,7 +17,7 @@ function attach(feed: Feed, prefix: string): Heard {
   const heard: Heard = { loaded: [], applied: [] };
   feed.attach(prefix, {
     load: (entries) => heard.loaded.push([...entries]),
-    apply: (change) => heard.applied.push(change),
+    apply: (changes) => heard.applied.push(...changes),
   });
   return heard;
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
+import { byRevision } from "../../../src/core/store/checks.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Change } from "../../../src/core/store/store.ts";
 import { makeDirectory } from "./directories.ts";
 import { type Acknowledged, startWriter } from "./processes.ts";
 import { readAll } from "./suite.ts";
+import { BATCHED } from "./writer.ts";
 
 const KILLS = 30;
 
@@ -36,7 +38,7 @@ describe("a process killed while it writes", () => {
       const store = await openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });
       const changes = await readAll(store, "", 0, 1000);
       const present = new Map<string, string>();
-      const byRevision = new Map(changes.map((change) => [change.revision, change]));
+      const byPlace = new Map(changes.map((change) => [`${change.revision} ${change.key}`, change]));
       for (const { key, value, previous } of changes) {
         expect(previous).toBe(present.get(key));
         if (value === undefined) present.delete(key);
@@ -44,11 +46,13 @@ describe("a process killed while it writes", () => {
       }
       expect(changes.slice(0, before.length)).toEqual(before);
       for (const { revision, key, value } of acknowledged) {
-        const change = byRevision.get(revision);
-        expect({ revision, key: change?.key, value: change?.value }).toEqual({ revision, key, value });
+        expect({ revision, key, value: byPlace.get(`${revision} ${key}`)?.value }).toEqual({ revision, key, value });
+      }
+      for (const batch of byRevision(changes.filter(({ key }) => key.startsWith("batch/")))) {
+        expect(batch).toHaveLength(BATCHED);
       }
       const { entries, revision } = await store.list("");
-      expect(revision).toBe(changes.length);
+      expect(revision).toBe(byRevision(changes).length);
       expect(new Map(entries.map((entry) => [entry.key, entry.value]))).toEqual(present);
       before = changes;
       await store.close();

@@ -11,7 +11,14 @@ export interface Model {
 export type Command =
   | { readonly do: "put"; readonly key: string; readonly times: number; readonly at: "any" | "right" | "wrong" }
   | { readonly do: "delete"; readonly key: string; readonly at: "any" | "right" | "wrong" }
+  | { readonly do: "batch"; readonly writes: readonly BatchCommand[] }
   | { readonly do: "compact"; readonly share: number };
+
+interface BatchCommand {
+  readonly key: string;
+  readonly deletes: boolean;
+  readonly at: "any" | "right" | "wrong";
+}
 
 const key = fc.constantFrom("a/1", "a/2", "a/2x", "b/1", "b/ä", "b/\u{1F600}", "b/\u{FF5E}");
 const at = fc.constantFrom("any" as const, "right" as const, "wrong" as const);
@@ -30,6 +37,20 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("delete" as const), key, at }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("batch" as const),
+      writes: fc.uniqueArray(
+        fc.record({
+          key,
+          deletes: fc.boolean(),
+          at: fc.constantFrom("any" as const, "right" as const, "right" as const, "right" as const, "wrong" as const),
+        }),
+        { maxLength: 7, selector: (write) => write.key },
+      ),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("compact" as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
@@ -71,6 +92,7 @@ export async function runCommand(store: Store, model: Model, command: Command, n
     model.compacted = Math.max(model.compacted, through);
     return;
   }
+  if (command.do === "batch") return runBatch(store, model, command.writes, now);
   const { key } = command;
   for (let time = 0; time < (command.do === "put" ? command.times : 1); time += 1) {
     const current = entryOf(model, key);
@@ -106,6 +128,43 @@ export async function runCommand(store: Store, model: Model, command: Command, n
     }
     model.changes.push(change);
   }
+}
+
+async function runBatch(store: Store, model: Model, commands: readonly BatchCommand[], now: number): Promise<void> {
+  const revision = headOf(model) + 1;
+  const cause = { action: "batch", reason: `at ${revision}` };
+  const writes = commands.map(({ key, deletes, at }, index) => {
+    const actual = entryOf(model, key)?.revision ?? 0;
+    const value = deletes ? undefined : JSON.stringify({ revision, index });
+    return { key, value, ...(at === "any" ? {} : { ifRevision: at === "right" ? actual : actual + 1 }) };
+  });
+  const written = store.batch(writes, cause);
+  const loser = commands.find(({ at }) => at === "wrong");
+  if (loser !== undefined) {
+    const error = await written.then(String, (thrown: unknown) => thrown);
+    if (!(error instanceof RevisionConflict) || error.key !== loser.key) throw error;
+    return;
+  }
+  const changes = writes.flatMap(({ key, value }): Change[] => {
+    const current = entryOf(model, key);
+    if (value === undefined && current === undefined) return [];
+    return [
+      {
+        key,
+        revision,
+        ...(value === undefined ? {} : { value }),
+        ...(current === undefined ? {} : { previous: current.value }),
+        time: now,
+        createTime: current?.createTime ?? now,
+        cause,
+      },
+    ];
+  });
+  model.changes.push(...changes);
+  same(await written, {
+    revision: changes.length > 0 ? revision : undefined,
+    entries: writes.map(({ key }) => entryOf(model, key)),
+  });
 }
 
 function same(actual: unknown, expected: unknown): void {

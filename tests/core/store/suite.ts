@@ -5,6 +5,9 @@ import { isReason } from "../../../src/core/errors.ts";
 import {
   type Change,
   KEPT_CHANGES_PER_KEY,
+  MAX_BATCH_BYTES,
+  MAX_BATCH_WRITES,
+  MAX_PAGE_CHARS,
   RevisionCompacted,
   RevisionConflict,
   type Store,
@@ -116,7 +119,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     it("a write at another revision than the key's is refused and changes nothing", async () => {
       const { store } = await setUp();
       const told: Change[] = [];
-      await store.watch(0, (change) => told.push(change));
+      await store.watch(0, (changes) => told.push(...changes));
       const { revision } = await store.put("a", "1", { cause });
       await store.put("b", "1", { cause });
       for (const ifRevision of [0, revision + 1, 99, Number.NaN]) {
@@ -162,13 +165,147 @@ export function storeSuite(name: string, make: MakeStore): void {
     });
   });
 
+  describe(`${name}: a batch`, () => {
+    it("makes all of its writes at one revision and time, in their order, and tells of them in one call", async () => {
+      const { store, clock } = await setUp();
+      await store.put("b", "1", { cause });
+      await store.put("c", "1", { cause });
+      clock.advance(7);
+      const calls: (readonly Change[])[] = [];
+      await store.watch(2, (changes) => calls.push(changes));
+      const [time, createTime] = [1.7e12 + 7, 1.7e12];
+      const result = await store.batch(
+        [
+          { key: "z", value: "1", ifRevision: 0 },
+          { key: "b", value: "2", ifRevision: 1 },
+          { key: "none", value: undefined },
+          { key: "c", value: undefined },
+          { key: "a", value: "1" },
+        ],
+        { action: "All", actor: "me" },
+      );
+      const made = { createTime: time, updateTime: time, revision: 3 };
+      expect(result).toEqual({
+        revision: 3,
+        entries: [
+          { key: "z", value: "1", ...made },
+          { key: "b", value: "2", ...made, createTime },
+          undefined,
+          undefined,
+          { key: "a", value: "1", ...made },
+        ],
+      });
+      const at = { revision: 3, time, cause: { action: "All", actor: "me" } };
+      const changes = [
+        { key: "z", value: "1", createTime: time, ...at },
+        { key: "b", value: "2", previous: "1", createTime, ...at },
+        { key: "c", previous: "1", createTime, ...at },
+        { key: "a", value: "1", createTime: time, ...at },
+      ];
+      expect(calls).toEqual([changes]);
+      expect(await store.changes("", 2, 9)).toEqual({ changes, through: 3 });
+      expect(await store.list("")).toMatchObject({ entries: [{ key: "a" }, { key: "b" }, { key: "z" }], revision: 3 });
+      expect(await store.history("c", 9)).toMatchObject([{ revision: 3 }, { revision: 2 }]);
+      expect(await store.put("a", "2", { cause, ifRevision: 3 })).toMatchObject({ revision: 4 });
+    });
+
+    it("of which one write loses changes nothing, wherever that stands", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      let told = 0;
+      await store.watch(1, () => {
+        told += 1;
+      });
+      const writes = [
+        { key: "a", value: "2", ifRevision: 1 },
+        { key: "b", value: "1", ifRevision: 0 },
+        { key: "c", value: undefined, ifRevision: 0 },
+      ];
+      for (const loser of writes) {
+        const all = writes.map((write) => (write === loser ? { ...write, ifRevision: 9 } : write));
+        const error = await rejection(store.batch(all, cause));
+        expect(error).toBeInstanceOf(RevisionConflict);
+        expect(error).toMatchObject({ key: loser.key, actualRevision: loser.key === "a" ? 1 : 0 });
+      }
+      expect(await store.list("")).toMatchObject({ entries: [{ key: "a", value: "1" }], revision: 1 });
+      expect(told).toBe(0);
+      expect(await store.batch(writes, cause)).toMatchObject({ revision: 2 });
+    });
+
+    it("that changes nothing makes no revision", async () => {
+      const { store } = await setUp();
+      const nothing = { revision: undefined, entries: [undefined] };
+      expect(await store.batch([], cause)).toEqual({ revision: undefined, entries: [] });
+      expect(await store.batch([{ key: "a", value: undefined, ifRevision: 0 }], cause)).toEqual(nothing);
+      expect((await store.list("")).revision).toBe(0);
+    });
+
+    it("that is too large, or not well-formed, or names a key twice is refused before anything is written", async () => {
+      const { store } = await setUp();
+      const many = Array.from({ length: MAX_BATCH_WRITES + 1 }, (_, n) => ({ key: `k${n}`, value: "1" }));
+      const half = "ü".repeat(MAX_BATCH_BYTES / 4);
+      const large = ["a", "b", "c"].map((key) => ({ key, value: half }));
+      for (const [writes, reason] of [
+        [many, "BATCH_TOO_LARGE"],
+        [large, "BATCH_TOO_LARGE"],
+        [[...many.slice(0, 2), { key: "k0", value: undefined }], "ARGUMENT_INVALID"],
+        [[{ key: "", value: "1" }], "ARGUMENT_INVALID"],
+        [[{ key: "a", value: "\uD800" }], "ARGUMENT_INVALID"],
+      ] as const) {
+        expect(isReason(await rejection(store.batch(writes, cause)), reason)).toBe(true);
+      }
+      expect((await store.list("")).revision).toBe(0);
+      expect(await store.batch(many.slice(1), cause)).toMatchObject({ revision: 1 });
+    });
+
+    it("is never cut by a page, whatever the limit, nor by those around it", async () => {
+      const { store } = await setUp();
+      const sizes = [1, 3, 1, 1, 40, 2, 1];
+      for (const [at, size] of sizes.entries()) {
+        const writes = Array.from({ length: size }, (_, n) => ({ key: `k${n}`, value: String(at) }));
+        await store.batch(writes, cause);
+      }
+      for (let limit = 1; limit < 50; limit += 1) {
+        for (let after = 0; after < sizes.length; ) {
+          const { changes, through } = await store.changes("", after, limit);
+          expect(through).toBeGreaterThan(after);
+          expect(changes).toHaveLength(sizes.slice(after, through).reduce((sum, size) => sum + size, 0));
+          expect(sizes.slice(after, through - 1).reduce((sum, size) => sum + size, 0)).toBeLessThan(limit);
+          after = through;
+        }
+      }
+    });
+
+    it("and single writes asked for at once happen in the order in which they were asked for", async () => {
+      const { store } = await setUp();
+      const writes = Array.from({ length: 300 }, (_, n) =>
+        n % 3 === 0
+          ? store.batch(
+              Array.from({ length: n }, (_, at) => ({ key: `k${at}`, value: String(n) })),
+              cause,
+            )
+          : store.put(`k${n % 7}`, String(n), { cause }),
+      );
+      const revisions = (await Promise.all(writes)).map(({ revision }) => revision);
+      expect(revisions).toEqual([undefined, ...Array.from({ length: 299 }, (_, n) => n + 1)]);
+    });
+
+    it("ends a page by its values, too", async () => {
+      const { store } = await setUp();
+      const value = "x".repeat(MAX_PAGE_CHARS / 4);
+      for (let n = 0; n < 9; n += 1) await store.put(`k${n}`, value, { cause });
+      expect((await store.changes("", 0, 100)).through).toBe(4);
+      expect(await readAll(store, "", 0, 100)).toHaveLength(9);
+    });
+  });
+
   describe(`${name}: watch`, () => {
     it("tells what is there already before it resolves, then every change once, before the write resolves", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       await store.put("b", "2", { cause: { action: "Test", actor: "me", reason: "why" } });
       const told: Change[] = [];
-      await store.watch(1, (change) => told.push(change));
+      await store.watch(1, (changes) => told.push(...changes));
       expect(told.map(({ revision }) => revision)).toEqual([2]);
       await store.put("a", "3", { cause });
       expect(told.map(({ revision }) => revision)).toEqual([2, 3]);
@@ -192,7 +329,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     it("a change is what the store answers by the time its listeners are told", async () => {
       const { store } = await setUp();
       const seen: Promise<unknown>[] = [];
-      await store.watch(0, ({ key }) => seen.push(store.get(key)));
+      await store.watch(0, ([change]) => seen.push(store.get(change?.key ?? "")));
       const entry = await store.put("a", "1", { cause });
       expect(await Promise.all(seen)).toEqual([entry]);
     });
@@ -221,13 +358,14 @@ export function storeSuite(name: string, make: MakeStore): void {
       const streams: number[][] = [[], [], []];
       const pending: Promise<unknown>[] = [];
       const late = await store.watch(0, () => {});
-      await store.watch(0, ({ revision }) => {
+      await store.watch(0, ([change]) => {
+        const revision = change?.revision ?? 0;
         streams[0]?.push(revision);
         if (revision === 3) late.close();
         if (revision < 40) pending.push(store.put("again", String(revision), { cause }));
-        if (revision === 5) pending.push(store.watch(2, (change) => streams[2]?.push(change.revision)));
+        if (revision === 5) pending.push(store.watch(2, ([change]) => streams[2]?.push(change?.revision ?? 0)));
       });
-      await store.watch(0, ({ revision }) => streams[1]?.push(revision));
+      await store.watch(0, ([change]) => streams[1]?.push(change?.revision ?? 0));
       await Promise.all([store.put("a", "1", { cause }), store.put("b", "1", { cause })]);
       for (let done = 0; done < pending.length; done += 1) await pending[done];
       const all = Array.from(
@@ -246,7 +384,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       await store.watch(0, () => {
         throw new Error("a listener's own fault");
       });
-      await store.watch(0, ({ key }) => told.push(key));
+      await store.watch(0, (changes) => told.push(...changes.map(({ key }) => key)));
       const uncaught: (() => void)[] = [];
       const spy = vi.spyOn(globalThis, "queueMicrotask").mockImplementation((run) => void uncaught.push(run));
       const entry = await store.put("a", "1", { cause }).finally(() => spy.mockRestore());
@@ -267,9 +405,9 @@ export function storeSuite(name: string, make: MakeStore): void {
         expect(await rejection(store.changes("", revision, 9))).toBeInstanceOf(RevisionCompacted);
       }
       const told: number[] = [];
-      await store.watch(3, ({ revision }) => told.push(revision));
+      await store.watch(3, (changes) => told.push(...changes.map(({ revision }) => revision)));
       expect(told).toEqual([4, 5]);
-      await store.watch(5, ({ revision }) => told.push(revision));
+      await store.watch(5, (changes) => told.push(...changes.map(({ revision }) => revision)));
       expect(told).toEqual([4, 5]);
     });
   });
@@ -410,7 +548,7 @@ export function storeSuite(name: string, make: MakeStore): void {
           const { store, clock } = await setUp();
           const model: Model = { changes: [], compacted: 0 };
           const told: Change[] = [];
-          await store.watch(0, (change) => told.push(change));
+          await store.watch(0, (changes) => told.push(...changes));
           for (const command of sequence) {
             clock.advance(1.5);
             await runCommand(store, model, command, clock.now());
@@ -424,7 +562,7 @@ export function storeSuite(name: string, make: MakeStore): void {
             expect(await readAll(store, prefix, after, limit)).toEqual(expected);
           }
           const replayed: Change[] = [];
-          await store.watch(model.compacted, (change) => replayed.push(change));
+          await store.watch(model.compacted, (changes) => replayed.push(...changes));
           expect(replayed).toEqual(model.changes.filter(({ revision }) => revision > model.compacted));
           for (const key of new Set(model.changes.map((change) => change.key))) {
             expect(await store.get(key)).toEqual(entryOf(model, key));
@@ -445,7 +583,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     it("writes asked for before it are done, everything after it is refused", async () => {
       const { store } = await setUp();
       const told: string[] = [];
-      await store.watch(0, ({ key }) => told.push(key));
+      await store.watch(0, (changes) => told.push(...changes.map(({ key }) => key)));
       const last = store.put("a", "1", { cause });
       await store.close();
       expect(await last).toMatchObject({ revision: 1 });
@@ -455,6 +593,7 @@ export function storeSuite(name: string, make: MakeStore): void {
         () => store.list(""),
         () => store.put("a", "2", { cause }),
         () => store.delete("a", { cause }),
+        () => store.batch([{ key: "a", value: "2" }], cause),
         () => store.changes("", 0, 1),
         () => store.history("a", 1),
         () => store.watch(0, () => {}),
@@ -481,7 +620,7 @@ export async function readAll(store: Store, prefix: string, after: number, limit
   const all: Change[] = [];
   for (let position = after; ; ) {
     const { changes, through } = await store.changes(prefix, position, limit);
-    expect(changes.length).toBeLessThanOrEqual(limit);
+    expect(changes.filter(({ revision }) => revision !== through).length).toBeLessThanOrEqual(limit);
     all.push(...changes);
     if (through === (await store.list("none")).revision) return all;
     expect(through).toBeGreaterThan(position);

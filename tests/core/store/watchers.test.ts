@@ -2,13 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Change } from "../../../src/core/store/store.ts";
 import { Watchers } from "../../../src/core/store/watchers.ts";
 
-const change = (revision: number): Change => ({
-  key: "a",
-  revision,
-  time: 0,
-  createTime: 0,
-  cause: { action: "Test" },
-});
+const batch = (revision: number, ...keys: string[]): readonly Change[] =>
+  ["a", ...keys].map((key) => ({ key, revision, time: 0, createTime: 0, cause: { action: "Test" } }));
+const revisionOf = ([change]: readonly Change[]): number => change?.revision ?? 0;
 
 describe("the listeners of a store", () => {
   it("are all told of one change before the next, also when it is told from within a call", () => {
@@ -16,35 +12,37 @@ describe("the listeners of a store", () => {
     const told: string[] = [];
     watchers.add(
       0,
-      ({ revision }) => {
+      (changes) => {
+        const revision = revisionOf(changes);
         told.push(`first ${revision}`);
-        if (revision < 3) watchers.tell(change(revision + 1));
+        if (revision < 3) watchers.tell(batch(revision + 1));
       },
       () => [],
     );
     watchers.add(
       0,
-      ({ revision }) => told.push(`second ${revision}`),
+      (changes) => told.push(`second ${revisionOf(changes)}`),
       () => [],
     );
-    watchers.tell(change(1));
+    watchers.tell(batch(1));
     expect(told).toEqual(["first 1", "second 1", "first 2", "second 2", "first 3", "second 3"]);
   });
 
   it("are told what is there already until there is no more, and none of it twice", () => {
     const watchers = new Watchers();
-    const journal = [change(1), change(2)];
+    const journal = [batch(1), batch(2)];
     const told: number[] = [];
     watchers.add(
       0,
-      ({ revision }) => {
+      (changes) => {
+        const revision = revisionOf(changes);
         told.push(revision);
-        if (revision === 2) journal.push(change(3));
+        if (revision === 2) journal.push(batch(3));
       },
       (after) => journal.slice(after, after + 1),
     );
-    watchers.tell(change(3));
-    watchers.tell(change(4));
+    watchers.tell(batch(3));
+    watchers.tell(batch(4));
     expect(told).toEqual([1, 2, 3, 4]);
   });
 });

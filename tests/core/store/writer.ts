@@ -20,6 +20,8 @@ export interface Filled {
   readonly revision: number;
 }
 
+/** Writes in each of the batches that `loop` makes. */
+export const BATCHED = 5;
 const cause = { action: "Write" };
 const say = (value: unknown): void => void writeSync(1, `${JSON.stringify(value)}\n`);
 
@@ -27,7 +29,12 @@ async function loop(store: Store): Promise<void> {
   const write = async (lane: number, n: number): Promise<void> => {
     const key = `lane/${lane}-${n % 5}`;
     const value = JSON.stringify({ n, text: "x".repeat((n * 37) % 1500) });
-    if (n % 11 === 10) {
+    if (n % 7 === 6) {
+      // All of them, or none: the reader counts those of a revision.
+      const writes = [...Array(BATCHED).keys()].map((at) => ({ key: `batch/${lane}-${at}`, value }));
+      const { revision = 0 } = await store.batch(writes, cause);
+      for (const { key } of writes) say({ revision, key, value } satisfies Acknowledged);
+    } else if (n % 11 === 10) {
       const revision = await store.delete(key, { cause });
       if (revision !== undefined) say({ revision, key } satisfies Acknowledged);
     } else {

@@ -154,11 +154,12 @@ export function delayed(store: Store): Store & { tell(): void } {
     list: (prefix) => store.list(prefix),
     put: (key, value, options) => store.put(key, value, options),
     delete: (key, options) => store.delete(key, options),
+    batch: (writes, cause) => store.batch(writes, cause),
     changes: (prefix, after, limit) => store.changes(prefix, after, limit),
     history: (key, limit, before) => store.history(key, limit, before),
     compact: (through) => store.compact(through),
     close: () => store.close(),
-    watch: (after, listener) => store.watch(after, (change) => void untold.push(() => listener(change))),
+    watch: (after, listener) => store.watch(after, (changes) => void untold.push(() => listener(changes))),
     tell() {
       for (const run of untold.splice(0)) run();
     },

@@ -21,6 +21,7 @@ function refusing(): { readonly store: Store; refuse(prefix: string, times: numb
       return Promise.reject(new Error("disk full"));
     },
     delete: (key, options) => inner.delete(key, options),
+    batch: (writes, cause) => inner.batch(writes, cause),
     changes: (keys, after, limit) => inner.changes(keys, after, limit),
     history: (key, limit, before) => inner.history(key, limit, before),
     watch: (after, listener) => inner.watch(after, listener),
