@@ -257,6 +257,12 @@ export const ERRORS = table({
     retryable: false,
     help: "List the origin in HELIOS_ALLOWED_ORIGINS if its pages are to use this service.",
   },
+  RESOURCE_TOO_LARGE: {
+    code: "INVALID_ARGUMENT",
+    message: "{what} {name} would have {size} bytes; at most {limit} are allowed",
+    retryable: false,
+    help: "Nothing was changed. Make it smaller: the size is that of its longer encoding, JSON or protobuf.",
+  },
   PAGE_TOKEN_INVALID: {
     code: "INVALID_ARGUMENT",
     message: "page_token {page_token} was not given by this list",

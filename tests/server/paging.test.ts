@@ -7,11 +7,13 @@ const sorted = fc
   .uniqueArray(fc.string({ minLength: 1, maxLength: 8 }), { maxLength: 60 })
   .map((keys) => keys.sort((a, b) => (a < b ? -1 : 1)));
 
+const PLAIN = { keyOf: (key: string) => key, toMessage: (key: string) => key, sizeOf: () => 1 };
+
 function walk(keysAt: (page: number) => readonly string[], pageSize: number): string[] {
   const seen: string[] = [];
   let pageToken = "";
   for (let page = 0; ; page += 1) {
-    const { items, nextPageToken } = pageOf(keysAt(page), { pageSize, pageToken }, (key) => key);
+    const { items, nextPageToken } = pageOf(keysAt(page), { pageSize, pageToken }, PLAIN);
     seen.push(...items);
     if (nextPageToken === "") return seen;
     pageToken = nextPageToken;
@@ -46,13 +48,13 @@ describe("pages", () => {
 
   it("hold 100 items where no size is given, and 1,000 at most", () => {
     const keys = Array.from({ length: 1500 }, (_, index) => String(index).padStart(4, "0"));
-    const size = (pageSize: number): number => pageOf(keys, { pageSize, pageToken: "" }, (key) => key).items.length;
+    const size = (pageSize: number): number => pageOf(keys, { pageSize, pageToken: "" }, PLAIN).items.length;
     expect([size(0), size(7), size(5000)]).toEqual([100, 7, 1000]);
   });
 
   it("refuse a token that no list gave", () => {
     for (const pageToken of ["x", "AAAA", "%%%", Buffer.from("other").toString("base64url")]) {
-      const attempt = (): unknown => pageOf(["a"], { pageSize: 1, pageToken }, (key) => key);
+      const attempt = (): unknown => pageOf(["a"], { pageSize: 1, pageToken }, PLAIN);
       expect(attempt).toThrowError(expect.toSatisfy((error) => isReason(error, "PAGE_TOKEN_INVALID")));
     }
   });

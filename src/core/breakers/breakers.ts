@@ -107,6 +107,8 @@ export interface Breakers {
   get(name: string): Breaker;
   /** By name. */
   list(): readonly Breaker[];
+  /** The same as stored: what is to be described can be chosen first. */
+  resources(): readonly BreakerResource[];
   /** The breaker of a stored state, with the counts of now; for watchers. */
   view(resource: BreakerResource): Breaker;
   /** Changes the configuration; state and counts stay. */
@@ -227,6 +229,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       return { breaker, created, configConflict: fields !== undefined && !sameConfig(breaker.config, config) };
     },
     get: (name) => find(name).now(),
+    resources: () => collection.list(),
     list: () => collection.list().flatMap(({ name }) => live.get(name)?.now() ?? []),
     view: (resource) => live.get(resource.name)?.view(resource) ?? describeStored(resource, new Counters().counts),
     async update(name, fields, by) {

@@ -1,5 +1,5 @@
 import type { Log } from "../log.ts";
-import { Collection, type Delta } from "../store/collection.ts";
+import { Collection, type Delta, isOversize } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { Hub } from "../watch/hub.ts";
 import { createFlagCompiler } from "./compile.ts";
@@ -33,11 +33,12 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
   const find = (name: string): Flag | undefined => asFlag(collection.get(name));
   const compiler = createFlagCompiler(find, compileCondition, log);
 
-  const list = (): readonly Flag[] =>
-    collection
-      .list()
-      .map(asFlag)
-      .filter((flag) => flag !== undefined);
+  let listed: { readonly from: readonly unknown[]; readonly flags: readonly Flag[] } = { from: [], flags: [] };
+  const list = (): readonly Flag[] => {
+    const from = collection.list();
+    if (listed.from !== from) listed = { from, flags: from.map(asFlag).filter((flag) => flag !== undefined) };
+    return listed.flags;
+  };
 
   const hub = new Hub<Delta<FlagDefinition>, Flag>(feed, {
     prefix: collection.prefix,
@@ -46,6 +47,8 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
       const delta = collection.hub.source.decode(change);
       return delta && flagDelta(delta);
     },
+    sizeOf: (told) => ("record" in told ? told.size : (told.resource?.size ?? 0)),
+    isOversize: ({ resource }) => resource !== undefined && isOversize(resource),
   });
 
   collection.onApply((deltas) => {

@@ -1,4 +1,5 @@
 import { HeliosError, messageOf } from "../errors.ts";
+import { knownSize, WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
 import type { Feed } from "./feed.ts";
 import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
@@ -17,6 +18,15 @@ export interface Resource<T> {
   readonly updateTime: number;
   /** Of the record as stored, in characters. */
   readonly size: number;
+}
+
+/** Bytes that a character of a stored record makes at most: a digit and a comma are a number's thirteen. */
+const MOST_BYTES_PER_CHARACTER = 8;
+
+/** Whether it cannot be shown whole: an earlier version wrote it, before there was a limit. */
+export function isOversize({ size, record }: Resource<unknown>): boolean {
+  if (size * MOST_BYTES_PER_CHARACTER <= WHOLE_BYTES) return false;
+  return typeof record === "object" && record !== null && knownSize(record) > WHOLE_BYTES;
 }
 
 /** One change of one resource. */
@@ -81,6 +91,7 @@ export class Collection<T> {
       snapshot: () => this.list(),
       decode: (change) => this.#delta(change),
       sizeOf: (told) => ("record" in told ? told.size : (told.resource?.size ?? 0)),
+      isOversize: ({ resource }) => resource !== undefined && isOversize(resource),
     });
     feed.attach(prefix, {
       load: (entries) => {

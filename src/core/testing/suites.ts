@@ -42,10 +42,15 @@ export const BUILT_IN_SUITES: readonly BuiltInSuite[] = [dataSuite, mlSuite, tra
 export function createSuites(created: Collection<SuiteRecord>, compile: ExpectationCompiler | undefined): Suites {
   const builtIn = new Map(BUILT_IN_SUITES.map((suite) => [suite.name, suite]));
   const notFound = (name: string): HeliosError => HeliosError.of("SUITE_NOT_FOUND", { name });
-  const list = (): readonly Suite[] =>
-    [...BUILT_IN_SUITES.map(fromBuiltIn), ...created.list().map(fromResource)].sort((a, b) =>
-      a.name < b.name ? -1 : 1,
-    );
+  let listed: { readonly from: readonly unknown[]; readonly suites: readonly Suite[] } | undefined;
+  const list = (): readonly Suite[] => {
+    const from = created.list();
+    if (listed?.from !== from) {
+      const suites = [...BUILT_IN_SUITES.map(fromBuiltIn), ...from.map(fromResource)];
+      listed = { from, suites: suites.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+    }
+    return listed.suites;
+  };
 
   return {
     list,

@@ -18,9 +18,14 @@ export interface HubSource<I extends Item, S extends { readonly name: string }> 
   snapshot?(): readonly S[];
   /** What a change in the journal tells; undefined: nothing. Must agree with what is published. */
   decode(change: Change): I | undefined;
-  /** About how many characters it takes to tell; absent: they are all small. */
+  /** About how many characters it holds; absent: they are all small. */
   sizeOf?(item: I | S): number;
+  /** Whether a change, of an earlier version, is too large to be told whole; absent: none is. */
+  isOversize?(item: I): boolean;
 }
+
+/** Bytes that it takes at most to tell of an item. */
+export type SizeOf<I, S> = (item: I | S) => number;
 
 /** Who is at the other end of a watch. */
 export interface WatchIdentity {
@@ -100,14 +105,16 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   /**
    * Starts to watch; the caller closes the watcher when it is done. Throws RESUME_TOKEN_INVALID, REVISION_COMPACTED
    * (here, or from the watcher later) or what the hub was ended with.
+   *
+   * @param sizeOf what frames are cut by. Default: as the source has it.
    */
-  watch(options: WatchOptions): Watcher<I, S> {
+  watch(options: WatchOptions, sizeOf: SizeOf<I, S> = this.#sizeOf): Watcher<I, S> {
     if (this.#ended !== undefined) throw this.#ended;
     const { heartbeatMs, who } = options;
     if (!Number.isFinite(heartbeatMs) || heartbeatMs <= 0) {
       throw HeliosError.of("ARGUMENT_INVALID", { field: "heartbeatMs", problem: `must be above 0, is ${heartbeatMs}` });
     }
-    const watcher = new Watcher(this, options, this.#start(options), () => {
+    const watcher = new Watcher(this, options, sizeOf, this.#start(options), () => {
       if (!this.#watchers.delete(watcher) || who === undefined) return;
       for (const observer of this.#observers) observer.closed(watcher);
     });
@@ -121,6 +128,8 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     this.#ended = error;
     for (const watcher of this.#watchers) watcher.end(error);
   }
+
+  readonly #sizeOf: SizeOf<I, S> = (item) => this.source.sizeOf?.(item) ?? 0;
 
   #start({ resumeToken, onCompacted, names }: WatchOptions): Start {
     if (resumeToken === "") return { from: "snapshot" };

@@ -1,14 +1,15 @@
 import { HeliosError } from "../errors.ts";
+import { fitting } from "../size.ts";
 import { RevisionCompacted } from "../store/store.ts";
-import type { Hub, Item, WatchOptions } from "./hub.ts";
+import type { Hub, Item, SizeOf, WatchOptions } from "./hub.ts";
 import { encodeToken, scopeOf } from "./token.ts";
 
 /** Changes a watcher may leave unread before they are coalesced, then dropped and read again from the journal. */
 export const QUEUE_LIMIT = 1024;
 /** Items in one chunk of a snapshot, and changes in one frame. */
 export const FRAME_LIMIT = 500;
-/** Characters of all items in a frame, but for one item that is longer: a message must not exceed what clients read. */
-export const FRAME_CHARS = 512 * 1024;
+/** Characters of the changes that a watcher may leave unread, before the same is done as past `QUEUE_LIMIT`. */
+export const QUEUE_CHARS = 8 * 1024 * 1024;
 
 /** What a watcher is told at a time; `revision` and `resumeToken` say where it stands once it has applied it. */
 export type Frame<I, S> = { readonly revision: number; readonly resumeToken: string } & (
@@ -35,7 +36,7 @@ type Phase<I, S> =
 
 /**
  * One reader of a hub: ordered, without a gap, nothing twice. However slowly it reads, it holds at most `QUEUE_LIMIT`
- * changes: past that the queue keeps the latest of each name, and past that it is dropped and the watcher catches up
+ * changes of `QUEUE_CHARS` characters: past that the queue keeps the latest of each name, and past that it is dropped and the watcher catches up
  * from the journal (the scheme of etcd's synced and unsynced watchers); a hub without state ends it instead.
  */
 export class Watcher<I extends Item, S extends { readonly name: string }> {
@@ -43,6 +44,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   readonly #hub: Hub<I, S>;
   readonly #names: ReadonlySet<string>;
   readonly #scope: string;
+  readonly #sizeOf: SizeOf<I, S>;
   readonly #onClose: () => void;
   #phase: Phase<I, S>;
   /** Everything up to here has been told, or does not concern this watcher. */
@@ -58,9 +60,12 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Why there is nothing to tell beyond a revision. */
   #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
   #wake: (() => void) | undefined;
+  /** Of the queue. */
+  #queuedChars = 0;
 
-  constructor(hub: Hub<I, S>, options: WatchOptions, start: Start, onClose: () => void) {
+  constructor(hub: Hub<I, S>, options: WatchOptions, sizeOf: SizeOf<I, S>, start: Start, onClose: () => void) {
     this.options = options;
+    this.#sizeOf = sizeOf;
     this.#hub = hub;
     this.#names = new Set(options.names);
     this.#scope = scopeOf(hub.source.prefix, options.names);
@@ -138,7 +143,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   #enqueue(phase: Extract<Phase<I, S>, { in: "live" }>, item: I): void {
     phase.queue.push(item);
-    if (phase.queue.length > QUEUE_LIMIT) this.#overflow(phase);
+    this.#queuedChars += this.#charsOf(item);
+    if (phase.queue.length > QUEUE_LIMIT || this.#queuedChars > QUEUE_CHARS) this.#overflow(phase);
     this.#wake?.();
   }
 
@@ -178,6 +184,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     if (phase.in === "snapshot") return this.#snapshotChunk(phase);
     if (phase.in === "journal") return this.#readJournal(phase);
     const items = this.#takeFrom(phase.queue);
+    this.#queuedChars = phase.queue.length === 0 ? 0 : this.#queuedChars - this.#sum(items);
     const last = items.at(-1);
     if (last === undefined) {
       this.#position = this.#hub.feed.revision;
@@ -188,7 +195,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   #snapshotChunk(phase: Extract<Phase<I, S>, { in: "snapshot" }>): Frame<I, S> {
-    const items = phase.items.slice(phase.next, phase.next + this.#fitting(phase.items, phase.next));
+    const { items: all, next } = phase;
+    const items = all.slice(next, next + fitting(all, next, FRAME_LIMIT, this.#sizeOf));
     phase.next += items.length;
     const complete = phase.next >= phase.items.length;
     // Until the last chunk the token is the one to start over with: half a snapshot is no place to go on from.
@@ -222,6 +230,9 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
         .filter((item) => this.#wants(item.name));
       const { revision, told } = this.#cut ?? { revision: -1, told: 0 };
       if (phase.read[0]?.revision === revision) phase.read.splice(0, told);
+      const isOversize = phase.read.some((item) => source.isOversize?.(item));
+      // What cannot be told whole is told as it is now.
+      if (isOversize && this.options.onCompacted === "snapshot") this.#phase = this.#startOver();
     } catch (error) {
       if (!(error instanceof RevisionCompacted)) throw this.#ending?.error ?? error;
       if (this.options.onCompacted === "error" || source.snapshot === undefined) {
@@ -240,7 +251,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   /** As many items as fit into a frame; of a batch that fits as a whole all or none. */
   #takeFrom(queue: I[]): I[] {
-    const most = this.#fitting(queue, 0);
+    const most = fitting(queue, 0, FRAME_LIMIT, this.#sizeOf);
     let count = most;
     while (count > 0 && queue[count]?.revision === queue[count - 1]?.revision) count -= 1;
     return queue.splice(0, count === 0 ? most : count);
@@ -260,18 +271,12 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#position;
   }
 
-  /** How many items from there on fit into a frame; one always does. */
-  #fitting(items: readonly (I | S)[], start: number): number {
-    const { source } = this.#hub;
-    const most = Math.min(items.length - start, FRAME_LIMIT);
-    if (source.sizeOf === undefined) return most;
-    let chars = 0;
-    for (let count = 0; count < most; count += 1) {
-      const item = items[start + count];
-      if (item !== undefined) chars += source.sizeOf(item);
-      if (chars > FRAME_CHARS) return Math.max(1, count);
-    }
-    return most;
+  #charsOf(item: I): number {
+    return this.#hub.source.sizeOf?.(item) ?? 0;
+  }
+
+  #sum(items: readonly I[]): number {
+    return items.reduce((sum, item) => sum + this.#charsOf(item), 0);
   }
 
   #startOver(): Phase<I, S> {
@@ -289,18 +294,23 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     if (this.#hub.source.snapshot === undefined) {
       this.end(HeliosError.of("WATCHER_TOO_SLOW", { waiting: phase.queue.length }));
       phase.queue = [];
+      this.#queuedChars = 0;
       this.#onClose();
       return;
     }
     // Of a batch nothing may be left out that comes again later: half of it is no state that ever was.
     if (phase.queue.some(({ revision }, index) => revision === phase.queue[index + 1]?.revision)) {
+      this.#queuedChars = 0;
       this.#phase = this.#fromJournal();
       return;
     }
     const latest = new Map(phase.queue.map((item) => [item.name, item]));
     phase.queue = phase.queue.filter((item) => latest.get(item.name) === item);
+    this.#queuedChars = this.#sum(phase.queue);
     // Half full is the least that coalescing must achieve, or it would run again at every push.
-    if (phase.queue.length > QUEUE_LIMIT / 2) this.#phase = this.#fromJournal();
+    if (phase.queue.length <= QUEUE_LIMIT / 2 && this.#queuedChars <= QUEUE_CHARS / 2) return;
+    this.#queuedChars = 0;
+    this.#phase = this.#fromJournal();
   }
 
   /** Until there is something to look at, or a heartbeat is due. */

@@ -12,7 +12,17 @@ import {
   type WatchEventsResponse,
   WatchEventsResponseSchema,
 } from "../../../gen/helios/v1/status_service_pb.ts";
-import type { DomainStatus, EngineEvent, EngineStatus, EventDomain, Frame, RecentChange } from "../../core/index.ts";
+import {
+  type DomainStatus,
+  type EngineEvent,
+  type EngineStatus,
+  type EventDomain,
+  encodedSize,
+  type Frame,
+  isAutomatic,
+  MOST_RECENT,
+  type RecentChange,
+} from "../../core/index.ts";
 import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
 
 /** What the server knows of itself. */
@@ -88,6 +98,17 @@ export function toRecentChange({ domain, name, revision, time, cause }: RecentCh
     cause: toCause(cause),
   });
 }
+
+/** Bytes of a change that is told with an event: its name, actor and reason as long as they may be. */
+const RECENT_BYTES = 8192;
+
+/** Bytes of an event at most, by whichever protocol; of a breaker's own, with all that may be told beside it. */
+export function eventSize({ domain, cause, ...event }: EngineEvent): number {
+  const recent = domain === "BREAKERS" && isAutomatic(cause) ? MOST_RECENT * RECENT_BYTES : 0;
+  return encodedSize({ ...event, cause }) + EVENT_BYTES + recent;
+}
+
+const EVENT_BYTES = 256;
 
 function toEvent(
   { revision, time, domain, subject, cause, text }: EngineEvent,

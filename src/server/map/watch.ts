@@ -1,6 +1,8 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { Delta, Frame, Resource } from "../../core/index.ts";
+import { type Delta, encodedSize, type Frame, type Resource, textSize } from "../../core/index.ts";
 import { toCause, toTimestamp } from "./common.ts";
+import { wireSize } from "./size.ts";
 
 /** The head that the frames of all watches share. */
 export interface FrameHead {
@@ -11,10 +13,46 @@ export interface FrameHead {
   readonly watchId?: string;
 }
 
+/** How the frames of a watch are made. */
+export interface Frames<I, S, Out> {
+  /** Bytes of an item at most, by whichever protocol. */
+  sizeOf(item: I | S): number;
+  map(frame: Frame<I, S>, head: FrameHead): Out | Promise<Out>;
+}
+
+/** Bytes of what a change has besides its resource and its cause. */
+const CHANGE_BYTES = 256;
+
 /**
- * A frame of a watch of resources. `put` makes the message of a resource, `snapshot` the message of a chunk of them.
+ * The frames of one watch of resources. `put` makes the message of a resource, which is of the type `desc`; `snapshot`
+ * the message of a chunk of them.
  */
-export function toFrame<T, Message, Snapshot>(
+export function resourceFrames<T, Message extends object, Snapshot>(
+  desc: DescMessage,
+  put: (resource: Resource<T>) => Message,
+  snapshot: (messages: Message[], complete: boolean) => Snapshot,
+) {
+  // What is measured is sent right afterwards.
+  const measured = new Map<Resource<T>, Message>();
+  const taken = (resource: Resource<T>): Message => measured.get(resource) ?? put(resource);
+  const sizeOf = (item: Delta<T> | Resource<T>): number => {
+    const isDelta = !("record" in item);
+    const resource = isDelta ? item.resource : item;
+    const around = isDelta ? encodedSize(item.cause) + textSize(item.name) + CHANGE_BYTES : 0;
+    if (resource === undefined) return around;
+    const message = put(resource);
+    measured.set(resource, message);
+    return wireSize(desc, message) + around;
+  };
+  const map = (frame: Frame<Delta<T>, Resource<T>>, head: FrameHead) => {
+    const mapped = toFrame(frame, head, taken, snapshot);
+    measured.clear();
+    return mapped;
+  };
+  return { sizeOf, map };
+}
+
+function toFrame<T, Message, Snapshot>(
   frame: Frame<Delta<T>, Resource<T>>,
   head: FrameHead,
   put: (resource: Resource<T>) => Message,

@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import { BreakerSchema } from "../../../gen/helios/v1/breaker_pb.ts";
 import type { BreakerService } from "../../../gen/helios/v1/breaker_service_pb.ts";
-import type { Breakers, Clock } from "../../core/index.ts";
+import type { BreakerResource, Breakers, Clock } from "../../core/index.ts";
 import {
   fromBreakerConfig,
   fromConfigUpdate,
@@ -12,7 +13,8 @@ import {
   toSimulation,
 } from "../map/breaker.ts";
 import { byOf, fromDuration } from "../map/common.ts";
-import { toFrame } from "../map/watch.ts";
+import { wireSize } from "../map/size.ts";
+import { resourceFrames } from "../map/watch.ts";
 import { pageOf } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 
@@ -21,6 +23,8 @@ export interface BreakerServiceDeps {
   readonly clock: Clock;
   readonly newId: () => string;
 }
+
+const breakerSize = (breaker: object): number => wireSize(BreakerSchema, breaker);
 
 /** BreakerService over the engine's breakers. Requests are validated before they come here. */
 export function createBreakerService({
@@ -38,8 +42,12 @@ export function createBreakerService({
     getBreaker: ({ name }) => ({ breaker: toBreaker(breakers.get(name)) }),
 
     listBreakers(request) {
-      const { items, nextPageToken } = pageOf(breakers.list(), request, ({ name }) => name);
-      return { breakers: items.map(toBreaker), nextPageToken };
+      const { items, nextPageToken } = pageOf(breakers.resources(), request, {
+        keyOf: ({ name }) => name,
+        toMessage: ({ name }) => toBreaker(breakers.get(name)),
+        sizeOf: breakerSize,
+      });
+      return { breakers: items, nextPageToken };
     },
 
     async updateBreaker(request) {
@@ -87,11 +95,14 @@ export function createBreakerService({
     },
 
     watchBreakers: (request, context) =>
-      watchFrames(breakers.hub, request, context, { clock, newId }, (frame, head) =>
-        toFrame(
-          frame,
-          head,
-          (resource) => toBreaker(breakers.view(resource)),
+      watchFrames(
+        breakers.hub,
+        request,
+        context,
+        { clock, newId },
+        resourceFrames(
+          BreakerSchema,
+          (resource: BreakerResource) => toBreaker(breakers.view(resource)),
           (chunk, complete) => ({ breakers: chunk, complete }),
         ),
       ),

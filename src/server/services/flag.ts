@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import { FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
 import type { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
-import { type Clock, type Flags, HeliosError, isHeld } from "../../core/index.ts";
+import { type Clock, type Flag, type Flags, HeliosError, isHeld } from "../../core/index.ts";
 import { byOf, fromTimestamp, toStruct } from "../map/common.ts";
 import {
   fromContext,
@@ -14,7 +15,8 @@ import {
   toFlag,
   toHistoryEntry,
 } from "../map/flag.ts";
-import { toFrame } from "../map/watch.ts";
+import { wireSize } from "../map/size.ts";
+import { resourceFrames } from "../map/watch.ts";
 import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 
@@ -39,8 +41,12 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     getFlag: ({ name }) => ({ flag: toFlag(flags.get(name), now()) }),
 
     listFlags(request) {
-      const { items, nextPageToken } = pageOf(flags.list(), request, ({ name }) => name);
-      return { flags: items.map((flag) => toFlag(flag, now())), nextPageToken };
+      const { items, nextPageToken } = pageOf(flags.list(), request, {
+        keyOf: ({ name }) => name,
+        toMessage: (flag) => toFlag(flag, now()),
+        sizeOf: flagSize,
+      });
+      return { flags: items, nextPageToken };
     },
 
     async updateFlag(request) {
@@ -158,16 +164,21 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     watchFlags: (request, context) =>
-      watchFrames(flags.hub, request, context, { clock, newId }, (frame, head) =>
-        toFrame(
-          frame,
-          head,
-          (flag) => toFlag(flag, now()),
+      watchFrames(
+        flags.hub,
+        request,
+        context,
+        { clock, newId },
+        resourceFrames(
+          FlagSchema,
+          (flag: Flag) => toFlag(flag, now()),
           (chunk, complete) => ({ flags: chunk, complete }),
         ),
       ),
   };
 }
+
+const flagSize = (flag: object): number => wireSize(FlagSchema, flag);
 
 function missing(field: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import {
   type Clock,
@@ -13,6 +14,7 @@ import {
 } from "../../core/index.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { fromPayload, fromRegistration, toModule, toPayload } from "../map/module.ts";
+import { wireSize } from "../map/size.ts";
 import {
   fromModuleSwap,
   fromRollback,
@@ -23,7 +25,7 @@ import {
   toSwapOutcome,
   toSwapReport,
 } from "../map/swap.ts";
-import { toFrame } from "../map/watch.ts";
+import { resourceFrames } from "../map/watch.ts";
 import { pageOf } from "./paging.ts";
 import { telling } from "./telling.ts";
 import { watchFrames } from "./watching.ts";
@@ -33,6 +35,8 @@ export interface ModuleServiceDeps {
   readonly clock: Clock;
   readonly newId: () => string;
 }
+
+const moduleSize = (module: object): number => wireSize(ModuleSchema, module);
 
 /** ModuleService over the engine's modules. Requests are validated before they come here. */
 export function createModuleService({ modules, clock, newId }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
@@ -59,8 +63,12 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     getModule: ({ name }) => ({ module: toMessage(modules.get(name)) }),
 
     listModules(request) {
-      const { items, nextPageToken } = pageOf(modules.list(), request, ({ name }) => name);
-      return { modules: items.map(toMessage), nextPageToken };
+      const { items, nextPageToken } = pageOf(modules.list(), request, {
+        keyOf: ({ name }) => name,
+        toMessage,
+        sizeOf: moduleSize,
+      });
+      return { modules: items, nextPageToken };
     },
 
     async deleteModule(request) {
@@ -108,8 +116,10 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     listGenerations(request) {
       // Newest first: the keys ascend as the numbers fall.
       const keyOf = ({ number }: GenerationView): string => String(2 ** 32 - number).padStart(10, "0");
-      const { items, nextPageToken } = pageOf(modules.generations(request.name), request, keyOf);
-      return { generations: items.map(toGeneration), nextPageToken };
+      const sizeOf = (generation: object): number => wireSize(GenerationSchema, generation);
+      const paged = { keyOf, toMessage: toGeneration, sizeOf };
+      const { items, nextPageToken } = pageOf(modules.generations(request.name), request, paged);
+      return { generations: items, nextPageToken };
     },
 
     async invokeModule({ name, method, input, routingKey }, context) {
@@ -120,8 +130,12 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     },
 
     watchModules: (request, context) =>
-      watchFrames(modules.hub, request, context, { clock, newId }, (frame, head) =>
-        toFrame(frame, head, toMessage, (chunk, complete) => ({ modules: chunk, complete })),
+      watchFrames(
+        modules.hub,
+        request,
+        context,
+        { clock, newId },
+        resourceFrames(ModuleSchema, toMessage, (chunk, complete) => ({ modules: chunk, complete })),
       ),
   };
 }

@@ -11,7 +11,7 @@ import {
 } from "../../core/index.ts";
 import { toOpenWatches, toPending } from "../map/clients.ts";
 import { fromDuration, toCause } from "../map/common.ts";
-import { domainsOf, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
+import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
 import { watchFrames } from "./watching.ts";
 
 const DEFAULT_WAIT_MS = 10_000;
@@ -83,8 +83,16 @@ export function createStatusService({
       const { resumeToken, heartbeatInterval, clientId } = request;
       // There is no state to start over with: events that are gone are an error.
       const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId };
-      return watchFrames(engine.events, watch, context, { clock, newId }, async (frame, head) =>
-        toEventsFrame(frame, head, domains, await recentOf(frame)),
+      return watchFrames(
+        engine.events,
+        watch,
+        context,
+        { clock, newId },
+        {
+          sizeOf: eventSize,
+          map: async (frame: Frame<EngineEvent, EngineEvent>, head) =>
+            toEventsFrame(frame, head, domains, await recentOf(frame)),
+        },
       );
     },
   };

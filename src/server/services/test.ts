@@ -1,4 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import { TestRunSchema, TestSuiteSchema } from "../../../gen/helios/v1/test_pb.ts";
 import type { RunTestsRequest, TestModuleRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
 import {
   HeliosError,
@@ -9,8 +10,9 @@ import {
   type TestResult,
 } from "../../core/index.ts";
 import { byOf } from "../map/common.ts";
+import { wireSize } from "../map/size.ts";
 import { fromCases, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
-import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { mapFitting, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 
 export interface TestServiceDeps {
   readonly testing: Testing;
@@ -20,8 +22,12 @@ export interface TestServiceDeps {
 export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typeof TestService> {
   return {
     listSuites(request) {
-      const { items, nextPageToken } = pageOf(testing.listSuites(), request, ({ name }) => name);
-      return { suites: items.map(toSuite), nextPageToken };
+      const { items, nextPageToken } = pageOf(testing.listSuites(), request, {
+        keyOf: ({ name }) => name,
+        toMessage: toSuite,
+        sizeOf: (suite) => wireSize(TestSuiteSchema, suite),
+      });
+      return { suites: items, nextPageToken };
     },
 
     getSuite: ({ name }) => ({ suite: toSuite(testing.getSuite(name)) }),
@@ -50,10 +56,13 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
       const last = readPageToken(pageToken);
       // A run that was forgotten since was the oldest: nothing came after it.
       const start = last === undefined ? 0 : runs.findIndex((run) => run.name === last) + 1 || runs.length;
-      const page = runs.slice(start, start + pageLimit(pageSize));
+      const page = mapFitting(runs.slice(start, start + pageLimit(pageSize)), {
+        toMessage: toRun,
+        sizeOf: (one) => wireSize(TestRunSchema, one),
+      });
       const end = page.at(-1);
       const more = end !== undefined && start + page.length < runs.length;
-      return { runs: page.map(toRun), nextPageToken: more ? writePageToken(end.name) : "" };
+      return { runs: page, nextPageToken: more ? writePageToken(end.id) : "" };
     },
 
     async cancelTestRun({ id }) {

@@ -3,7 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
-import type { FrameHead } from "../map/watch.ts";
+import type { FrameHead, Frames } from "../map/watch.ts";
 import { PEER } from "../transport/peer.ts";
 
 const DEFAULT_HEARTBEAT_MS = 15_000;
@@ -20,11 +20,11 @@ export interface WatchRequest {
 
 /** What a watcher of the engine is to the edge. */
 interface Source<I, S> {
-  watch(options: WatchOptions): { next(): Promise<Frame<I, S> | undefined>; close(): void };
+  watch(
+    options: WatchOptions,
+    sizeOf: (item: I | S) => number,
+  ): { next(): Promise<Frame<I, S> | undefined>; close(): void };
 }
-
-/** A frame of the engine, mapped. */
-export type MapFrame<I, S, Out> = (frame: Frame<I, S>, head: FrameHead) => Out | Promise<Out>;
 
 /** Serves a watch until its caller goes away or the hub ends it; it never ends without an error. */
 export async function* watchFrames<I, S, Out>(
@@ -32,18 +32,19 @@ export async function* watchFrames<I, S, Out>(
   request: WatchRequest,
   { signal, values }: Pick<HandlerContext, "signal" | "values">,
   { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
-  map: MapFrame<I, S, Out>,
+  frames: Frames<I, S, Out>,
 ): AsyncGenerator<Out, void, undefined> {
   const heartbeatMs = effectiveHeartbeatMs(request.heartbeatInterval);
   const watchId = newId();
-  const watcher = source.watch({
+  const options: WatchOptions = {
     clock,
     names: request.names,
     resumeToken: request.resumeToken,
     onCompacted: request.onCompacted === OnCompacted.ERROR ? "error" : "snapshot",
     heartbeatMs,
     who: { watchId, clientId: request.clientId, peer: values.get(PEER) },
-  });
+  };
+  const watcher = source.watch(options, frames.sizeOf);
   // A generator that waits for its reader may never run its `finally`; the call's signal always comes.
   const close = (): void => watcher.close();
   signal.addEventListener("abort", close, { once: true });
@@ -53,10 +54,10 @@ export async function* watchFrames<I, S, Out>(
       const frame = await watcher.next();
       if (signal.aborted) throw signal.reason;
       if (frame === undefined) throw new Error("the watcher was closed under its reader");
-      const head = { revision: BigInt(frame.revision), resumeToken: frame.resumeToken };
+      const head: FrameHead = { revision: BigInt(frame.revision), resumeToken: frame.resumeToken };
       const firstHead = first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : {};
       first = false;
-      yield await map(frame, { ...head, ...firstHead });
+      yield await frames.map(frame, { ...head, ...firstHead });
     }
   } finally {
     signal.removeEventListener("abort", close);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/clock.ts";
 import { isReason } from "../../../src/core/errors.ts";
+import { PAGE_BYTES } from "../../../src/core/size.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
-import { FRAME_CHARS } from "../../../src/core/watch/watcher.ts";
 import { drain, HEARTBEAT_MS, makeThings, revisionsOf, soon, tokenAt } from "./things.ts";
 
 const cause = { action: "Test" };
@@ -22,8 +22,8 @@ async function makeTexts() {
 }
 
 describe("a frame", () => {
-  const big = Math.floor(FRAME_CHARS / 3);
-  const sizes = [big, big, big, 10, 2 * FRAME_CHARS, 10, big];
+  const big = Math.floor(PAGE_BYTES / 3);
+  const sizes = [big, big, big, 10, 2 * PAGE_BYTES, 10, big];
   const perFrame = [2, 2, 1, 2];
 
   it("holds no more than a message may, but for one item that is longer: of a snapshot", async () => {

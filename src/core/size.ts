@@ -1,0 +1,113 @@
+import { HeliosError } from "./errors.ts";
+
+/** Bytes that a page, a frame or a chunk has about: what would take it beyond waits for the next one. */
+export const PAGE_BYTES = 1024 * 1024;
+
+/**
+ * Bytes that a resource has at most to be shown whole. What is written now is smaller; larger ones, that an earlier
+ * version wrote, are shown without their long parts.
+ */
+export const WHOLE_BYTES = 1.75 * 1024 * 1024;
+
+/** Bytes beside each part of a list or an object: `,` and `:` in JSON; a tag and a length in protobuf. */
+const MARKS = 4;
+/** Bytes of `true`, `null` and short whole numbers: a double has eight and a tag. */
+const SCALAR_BYTES = 9;
+const LONGEST_NUMBER = 24;
+/** Bytes around the parts of a list or an object. */
+const AROUND = 8;
+
+/**
+ * Bytes that a text takes at most, in JSON (where `\u0001` has six) or in UTF-8, with its quotes or its tag and length.
+ */
+export function textSize(text: string): number {
+  return (PLAIN.test(text) ? text.length : escapedSize(text)) + 6;
+}
+
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+function escapedSize(text: string): number {
+  let size = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x20) size += 6;
+    else if (unit === 0x22 || unit === 0x5c) size += 2;
+    else if (unit < 0x80) size += 1;
+    else if (unit < 0x800) size += 2;
+    else if (unit < 0xd800 || unit > 0xdfff) size += 3;
+    else if (unit < 0xdc00 && isLow(text.charCodeAt(at + 1))) {
+      size += 4;
+      at += 1;
+    } else size += 6;
+  }
+  return size;
+}
+
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff;
+
+/**
+ * Bytes that a JSON value takes at most on its way: written as JSON, or as google.protobuf.Value, in which a number has
+ * eleven, whatever its digits. Pure, and linear in the value; members that are undefined are not there.
+ */
+export function encodedSize(value: unknown): number {
+  switch (typeof value) {
+    case "string":
+      return textSize(value);
+    case "number":
+      return Number.isInteger(value) && Math.abs(value) < 1e8 ? SCALAR_BYTES : LONGEST_NUMBER;
+    case "object":
+      return value === null ? SCALAR_BYTES : sizeOfParts(value);
+    case "undefined":
+    case "function":
+    case "symbol":
+      return 0;
+    default:
+      return LONGEST_NUMBER;
+  }
+}
+
+function sizeOfParts(value: object): number {
+  let size = AROUND;
+  if (Array.isArray(value)) {
+    for (const one of value) size += encodedSize(one) + MARKS;
+    return size;
+  }
+  for (const key in value) {
+    const one = (value as Readonly<Record<string, unknown>>)[key];
+    if (one !== undefined) size += textSize(key) + encodedSize(one) + MARKS;
+  }
+  return size;
+}
+
+const known = new WeakMap<object, number>();
+
+/** `encodedSize` of an object that never changes: measured once, whoever asks. */
+export function knownSize(value: object): number {
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  const size = encodedSize(value);
+  known.set(value, size);
+  return size;
+}
+
+/** How many of `items`, from `start` on, fit into `budget` bytes, and at most `most`; the first always does. */
+export function fitting<T>(
+  items: readonly T[],
+  start: number,
+  most: number,
+  sizeOf: (item: T) => number,
+  budget: number = PAGE_BYTES,
+): number {
+  const count = Math.min(items.length - start, most);
+  let size = 0;
+  for (let index = 0; index < count; index += 1) {
+    size += sizeOf(items[start + index] as T);
+    if (size > budget) return Math.max(1, index);
+  }
+  return Math.max(0, count);
+}
+
+/** RESOURCE_TOO_LARGE where it would have more than `limit` bytes. */
+export function refuseTooLarge(what: string, name: string, size: number, limit: number): void {
+  if (size > limit) throw HeliosError.of("RESOURCE_TOO_LARGE", { what, name, size, limit });
+}
