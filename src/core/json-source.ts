@@ -1,3 +1,5 @@
+import { numberProblem } from "./numbers.ts";
+
 /** Where in a JSON document something is: member names and array positions, from the top. */
 export type JsonPath = readonly (string | number)[];
 
@@ -46,7 +48,7 @@ export function pathText(path: JsonPath): string {
 
 /**
  * Parses a JSON text and remembers lines. Stricter than `JSON.parse`: a name that comes twice in an object, a number
- * beyond the double range and nesting beyond 200 levels are errors too. A byte order mark is passed over.
+ * beyond `MAX_WHOLE_NUMBER` and nesting beyond 200 levels are errors too. A byte order mark is passed over.
  *
  * @throws JsonSourceError
  */
@@ -184,7 +186,8 @@ class Parser {
     const digits = this.#match(NUMBER);
     if (digits === undefined) throw this.#unexpected(A_VALUE);
     const value = Number(digits);
-    if (!Number.isFinite(value)) throw this.#error(`${quote(digits)} is too large`, "a finite number");
+    const tooLarge = numberProblem(value);
+    if (tooLarge !== undefined) throw this.#error(`${quote(digits)} is too large`, tooLarge.expected);
     this.#at += digits.length;
     return value;
   }

@@ -5,8 +5,9 @@ import { createValidator, type Validator, violationsToProto } from "@bufbuild/pr
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { HeliosError } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
+import { checkValues } from "../map/values.ts";
 
-/** Refuses every request whose fields break a rule of the contract, before the service sees it. */
+/** Refuses every request whose fields break a rule of the contract, or whose free JSON has numbers that it cannot hold. */
 export function createValidation(services: readonly DescService[]): Interceptor {
   const validator = createValidator();
   warm(validator, services);
@@ -40,6 +41,7 @@ function check(validator: Validator, schema: DescMessage, message: Message): voi
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
   if (result.kind === "invalid") throw violationError(result.violations);
+  checkValues(schema, message);
 }
 
 function violationError(violations: Parameters<typeof violationsToProto>[0]): ConnectError {

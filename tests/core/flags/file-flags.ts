@@ -2,12 +2,16 @@ import fc from "fast-check";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
 import type { Json, Variant } from "../../../src/core/flags/evaluate.ts";
 import type { FileFlag } from "../../../src/core/flags/file.ts";
+import { numberViolation } from "../../../src/core/values.ts";
 import { gradual, percentage } from "./reference.ts";
 
 const NAME = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12}$/);
 
-/** As they come back from a file: there is no -0 in it. */
-const json: fc.Arbitrary<Json> = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as Json);
+/** As they come back from a file: there is no -0 in it, and no number that it cannot hold exactly. */
+const json: fc.Arbitrary<Json> = fc
+  .jsonValue()
+  .filter((value) => numberViolation(value, []) === undefined)
+  .map((value) => JSON.parse(JSON.stringify(value)) as Json);
 
 /** One kind of value for all variants of a flag. */
 const values: readonly fc.Arbitrary<Json>[] = [

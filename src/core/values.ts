@@ -1,0 +1,39 @@
+import type { JsonPath } from "./json-source.ts";
+import { type NumberProblem, numberProblem } from "./numbers.ts";
+import type { Violation } from "./violation.ts";
+
+/** The first number in free JSON that is NaN, infinite or beyond `MAX_WHOLE_NUMBER`, by its place below `path`. */
+export function numberViolation(value: unknown, path: JsonPath): Violation | undefined {
+  return firstViolation(value, path, (one) => {
+    if (typeof one === "number") return numberProblem(one);
+    if (Array.isArray(one)) return [...one.entries()];
+    return typeof one === "object" && one !== null ? Object.entries(one) : undefined;
+  });
+}
+
+/** What a value has: a problem, or parts by name or position; undefined: neither. */
+export type Look<T> = (value: T) => NumberProblem | (readonly [string | number, T])[] | undefined;
+
+interface Part<T> {
+  readonly value: T;
+  readonly step: string | number;
+  readonly above: Part<T> | undefined;
+}
+
+/** The first problem in a tree, depth first. Takes time in proportion to its size, and no stack for its depth. */
+export function firstViolation<T>(value: T, path: JsonPath, look: Look<T>): Violation | undefined {
+  const rest: Part<T>[] = [{ value, step: "", above: undefined }];
+  for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
+    const seen = look(part.value);
+    if (seen === undefined) continue;
+    if (!Array.isArray(seen)) return { path: [...path, ...stepsTo(part)], ...seen };
+    for (const [step, inner] of seen.reverse()) rest.push({ value: inner, step, above: part });
+  }
+  return undefined;
+}
+
+function stepsTo<T>(part: Part<T>): (string | number)[] {
+  const steps: (string | number)[] = [];
+  for (let at = part; at.above !== undefined; at = at.above) steps.push(at.step);
+  return steps.reverse();
+}

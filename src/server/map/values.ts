@@ -1,0 +1,103 @@
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import type { Value } from "@bufbuild/protobuf/wkt";
+import {
+  firstViolation,
+  type JsonPath,
+  numberProblem,
+  numberViolation,
+  refuse,
+  type Violation,
+} from "../../core/index.ts";
+
+/** What is wrong with the free JSON in a message, by the place in the contract's field names. */
+type Find = (message: Message, path: JsonPath) => Violation | undefined;
+
+const finds = new WeakMap<DescMessage, Find | undefined>();
+
+/**
+ * Refuses a message that has, in a Struct or Value at any depth, a number which is NaN, infinite or beyond 2^53 − 1, or a
+ * Value that holds nothing: ARGUMENT_INVALID with the place, such as `json.prices[3]`.
+ */
+export function checkValues(desc: DescMessage, message: Message): void {
+  refuse(findIn(desc)?.(message, []));
+}
+
+/** Undefined: messages of that type hold no free JSON. */
+function findIn(desc: DescMessage): Find | undefined {
+  if (finds.has(desc)) return finds.get(desc);
+  // A type that holds itself is looked at once.
+  finds.set(desc, undefined);
+  const fields = desc.fields.flatMap((field) => findInField(field) ?? []);
+  const find: Find | undefined =
+    fields.length === 0 ? undefined : (message, path) => firstOf(fields, (inField) => inField(message, path));
+  finds.set(desc, find);
+  return find;
+}
+
+function findInField(field: DescField): Find | undefined {
+  const { message: desc, name } = field;
+  const find = desc === undefined ? undefined : findInValue(desc);
+  if (find === undefined) return undefined;
+  return (message, path) => {
+    const value = heldIn(field, message);
+    if (value === undefined) return undefined;
+    const at = [...path, name];
+    switch (field.fieldKind) {
+      case "list":
+        return firstOf((value as unknown[]).entries(), ([index, one]) => find(one as Message, [...at, index]));
+      case "map":
+        return firstOf(Object.entries(value as object), ([key, one]) => find(one as Message, [...at, key]));
+      default:
+        return find(value as Message, at);
+    }
+  };
+}
+
+function heldIn({ oneof, localName }: DescField, message: Message): unknown {
+  if (oneof === undefined) return (message as unknown as Record<string, unknown>)[localName];
+  const set = (message as unknown as Record<string, { case: string | undefined; value?: unknown }>)[oneof.localName];
+  return set?.case === localName ? set.value : undefined;
+}
+
+function findInValue(desc: DescMessage): Find | undefined {
+  switch (desc.typeName) {
+    // The runtime has the Struct of a field as plain JSON.
+    case "google.protobuf.Struct":
+      return numberViolation;
+    case "google.protobuf.Value":
+      return (message, path) => valueViolation(message as Value, path);
+    case "google.protobuf.ListValue":
+      return (message, path) => valueViolation(asList(message), path);
+    default:
+      return findIn(desc);
+  }
+}
+
+const asList = (value: Message): Value => ({ kind: { case: "listValue", value } }) as Value;
+
+function valueViolation(value: Value, path: JsonPath): Violation | undefined {
+  return firstViolation(value, path, ({ kind }) => {
+    switch (kind.case) {
+      case undefined:
+        return NOTHING;
+      case "numberValue":
+        return numberProblem(kind.value);
+      case "listValue":
+        return [...kind.value.values.entries()];
+      case "structValue":
+        return Object.entries(kind.value.fields);
+      default:
+        return undefined;
+    }
+  });
+}
+
+const NOTHING = { problem: "holds no value", expected: "null, a boolean, a number, a string, a list or an object" };
+
+function firstOf<T>(items: Iterable<T>, find: (item: T) => Violation | undefined): Violation | undefined {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
