@@ -161,7 +161,7 @@ describe("FlagService, for some and not for others", () => {
       },
     ],
     [
-      "flag.variants",
+      "flag.variants[0].value",
       { variants: [{ name: "x", weight: 1, value: { kind: { case: "numberValue", value: Number.NaN } } }] },
     ],
     ["max_staleness", { onStale: OnStale.OFF }],
