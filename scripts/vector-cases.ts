@@ -116,7 +116,75 @@ const whitelists = [
   one("not listed: another case", { strategy: "whitelist", whitelist: ["BTCZAR"] }, { symbol: "btczar" }),
   one("not listed: an attribute", { strategy: "whitelist", whitelist: ["X"] }, { attributes: { symbol: "X" } }),
   one("listed: beyond the first plane", { strategy: "whitelist", whitelist: ["🚀"] }, { user_id: "🚀" }),
+  ...BY.flatMap((field) =>
+    BY.map((given) =>
+      one(
+        `listed as ${field}:X-1, asked by ${given}`,
+        { strategy: "whitelist", whitelist: [`${field}:X-1`] },
+        { [given]: "X-1" },
+      ),
+    ),
+  ),
+  one(
+    "an entry that names a field is no plain one",
+    { strategy: "whitelist", whitelist: ["user_id:ana"] },
+    { session_id: "user_id:ana" },
+  ),
+  one(
+    "the value of a named field may have a colon",
+    { strategy: "whitelist", whitelist: ["user_id:desk:7"] },
+    { user_id: "desk:7" },
+  ),
+  one(
+    "an entry whose prefix is no field is a plain one",
+    { strategy: "whitelist", whitelist: ["desk:7"] },
+    { user_id: "desk:7" },
+  ),
+  one(
+    "a field's name in upper case is no field",
+    { strategy: "whitelist", whitelist: ["USER_ID:ana"] },
+    { user_id: "ana" },
+  ),
   one("an empty whitelist", { strategy: "whitelist", whitelist: [] }, everything),
+];
+
+const first = { whitelist: ["ana", "symbol:BTCZAR"], whitelist_first: true };
+const ramp = { ...schedule, initial_percentage: 0, target_percentage: 0 };
+const whitelistsFirst = [
+  ...([{ user_id: "ana" }, { user_id: "eve" }, { symbol: "BTCZAR" }, { user_id: "BTCZAR" }] as const).flatMap((who) => [
+    one(`listed first, at 0 %: ${JSON.stringify(who)}`, { strategy: "percentage", percentage: 0, ...first }, who),
+    one(
+      `listed first, at 50 %: ${JSON.stringify(who)}`,
+      { strategy: "percentage", percentage: 50, ...first },
+      { session_id: "abc123", ...who },
+    ),
+    one(
+      `listed first, of a schedule: ${JSON.stringify(who)}`,
+      { strategy: "gradual", gradual: ramp, ...first },
+      { session_id: "abc123", ...who },
+    ),
+    one(
+      `listed first, and a condition that does not hold: ${JSON.stringify(who)}`,
+      { strategy: "percentage", percentage: 0, condition: "false", ...first },
+      who,
+    ),
+    one(
+      `listed first, and not enabled: ${JSON.stringify(who)}`,
+      { enabled: false, strategy: "percentage", percentage: 100, ...first },
+      who,
+    ),
+    one(`listed first plays no part where all are off: ${JSON.stringify(who)}`, { strategy: "all_off", ...first }, who),
+  ]),
+  one(
+    "listed, and not first",
+    { strategy: "percentage", percentage: 0, whitelist: ["ana"] },
+    { session_id: "abc123", user_id: "ana" },
+  ),
+  one(
+    "nobody is listed first",
+    { strategy: "percentage", percentage: 0, whitelist: [], whitelist_first: true },
+    { session_id: "abc123" },
+  ),
 ];
 
 const CONDITION = 'context.symbol in ["BTCZAR"] && context.attributes.latency_ms < 50';
@@ -180,6 +248,16 @@ const variants = [
       user_id: "ana",
     },
   ),
+  one(
+    "variants of who is listed first",
+    { variants: VARIANTS, strategy: "percentage", percentage: 0, ...first },
+    { session_id: "abc123", user_id: "ana" },
+  ),
+  one(
+    "variants of who is listed first, without a key",
+    { variants: VARIANTS, strategy: "percentage", percentage: 0, ...first },
+    { symbol: "BTCZAR" },
+  ),
   one("variants of a flag that is off", { variants: VARIANTS, strategy: "all_off" }, { session_id: "abc123" }),
   one("variants at 100 %, without a key", { variants: VARIANTS, strategy: "percentage", percentage: 100 }),
 ];
@@ -227,6 +305,7 @@ export const EVALUATION_CASES: readonly EvaluationCase[] = [
   ...keys,
   ...gradual,
   ...whitelists,
+  ...whitelistsFirst,
   ...conditions,
   ...variants,
   ...prerequisites,

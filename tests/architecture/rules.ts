@@ -26,7 +26,7 @@ const followsImports = (imported: Import, path: string): boolean =>
 /** What runs inside a module's own process or thread: it imports the module, wherever that is. */
 const loadsModules = below("src/core/modules/host/bootstrap");
 
-const EVALUATION = ["src/core/flags/evaluate.ts", "src/core/flags/bucket.ts"];
+const EVALUATION = ["src/core/flags/evaluate.ts", "src/core/flags/bucket.ts", "src/core/flags/listing.ts"];
 const isEvaluation = (path: string): boolean => EVALUATION.includes(path);
 const isBreaker = (path: string): boolean =>
   path === "src/core/breakers/breaker.ts" || below("src/core/breakers/policy")(path);
@@ -46,7 +46,7 @@ export const LAYER_RULES: readonly LayerRule[] = [
       (imported.specifier === COMPUTED && loadsModules(path)),
   },
   {
-    name: "the evaluation kernel (flags/evaluate.ts, bucket.ts) imports nothing but itself, types excepted",
+    name: "the evaluation kernel (flags/evaluate.ts, bucket.ts, listing.ts) imports nothing but itself, types excepted",
     of: isEvaluation,
     allows: (imported) => isEvaluation(imported.target) || (imported.typeOnly && inCore(imported.target)),
   },

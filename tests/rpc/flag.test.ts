@@ -212,6 +212,21 @@ describe("FlagService", () => {
     expect(flag?.whitelist).toEqual(["ETHZAR", "XRPZAR"]);
   });
 
+  it("lets who is added to a flag with a share in before it, and says so", async () => {
+    const { client } = await rig();
+    await client.setPercentage({ name: "a", percentage: 0, allowMissing: true });
+    const added = await client.addToWhitelist({ name: "a", entries: ["user_id:ana"] });
+    expect(added).toMatchObject({ strategyChanged: false, whitelistFirst: true, flag: { whitelistFirst: true } });
+    const { evaluation } = await client.evaluateFlag({ name: "a", context: { userId: "ana", sessionId: "s" } });
+    expect(evaluation).toMatchObject({ enabled: true, reason: Reason.TARGETING_MATCH });
+    expect(await failure(client.addToWhitelist({ name: "a", entries: ["ok", " eve"] }))).toMatchObject({
+      reason: "ARGUMENT_INVALID",
+      metadata: { field: "entries[1]", problem: expect.stringContaining("blank") as string },
+    });
+    const { flag } = await client.updateFlag({ flag: { name: "a" }, updateMask: { paths: ["whitelist_first"] } });
+    expect(flag?.whitelistFirst).toBe(false);
+  });
+
   it("evaluates one flag", async () => {
     const { client } = await rig();
     const { flag } = await client.setPercentage({ name: "neural_network_v2", percentage: 50, allowMissing: true });

@@ -33,8 +33,10 @@ export interface FlagFields {
   readonly strategy?: Strategy;
   /** 0 to 100, at most three decimals. Default 0. */
   readonly percentage?: number;
-  /** At most 10,000 different texts of 1 to 256 characters. Default empty. */
+  /** At most 10,000 different texts of 1 to 256 characters, without blanks at their ends. Default empty. */
   readonly whitelist?: readonly string[];
+  /** With PERCENTAGE and GRADUAL: who is on the whitelist has the flag, whatever the bucket. Default false. */
+  readonly whitelistFirst?: boolean;
   /** Null: none, which GRADUAL does not take. Default null. */
   readonly gradual?: Gradual | null;
   /** Default empty. */
@@ -96,12 +98,13 @@ export function withFields(name: string, base: FlagDefinition | undefined, field
     ...from,
     ...given(fields),
   };
-  const { gradual, variants, condition, prerequisites, onStale, maxStalenessMs } = rest;
+  const { whitelistFirst, gradual, variants, condition, prerequisites, onStale, maxStalenessMs } = rest;
   return {
     enabled,
     strategy,
     percentage,
     whitelist,
+    ...(whitelistFirst === undefined || whitelistFirst === false ? {} : { whitelistFirst: whitelistFirst as true }),
     ...(isNothing(gradual) ? {} : { gradual: ordered(gradual) }),
     description,
     bucketBy,

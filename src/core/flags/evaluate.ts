@@ -1,4 +1,5 @@
 import { BUCKETS, bucketing, VARIANT_SEED } from "./bucket.ts";
+import { listing } from "./listing.ts";
 
 /** For whom an enabled flag is on. */
 export type Strategy = "ALL_ON" | "ALL_OFF" | "PERCENTAGE" | "WHITELIST" | "GRADUAL";
@@ -43,7 +44,10 @@ export interface FlagRule {
   readonly strategy: Strategy;
   /** 0 to 100, at most three decimals. */
   readonly percentage: number;
+  /** Values of a context's fields, or such as `user_id:alice` those of one field. */
   readonly whitelist: readonly string[];
+  /** With PERCENTAGE and GRADUAL: who is on the whitelist has the flag, whatever the bucket. */
+  readonly whitelistFirst?: true;
   readonly gradual?: Gradual;
   readonly bucketBy: BucketBy;
   readonly salt: string;
@@ -214,13 +218,17 @@ function strategic(rule: FlagRule): Evaluate {
     case "ALL_OFF":
       return always(answer(rule, false, fixedReason(rule)));
     case "WHITELIST":
-      return listed(rule, onFor("TARGETING_MATCH"));
+      return listed(rule, onFor("TARGETING_MATCH"), always(answer(rule, false, "DEFAULT")));
     case "PERCENTAGE": {
       const share = thousandths(rule.percentage);
-      return split(rule, () => share, onFor("SPLIT"));
+      return listedFirst(
+        rule,
+        onFor,
+        split(rule, () => share, onFor("SPLIT")),
+      );
     }
     case "GRADUAL":
-      return split(rule, gradualShare(rule.gradual), onFor("SPLIT"));
+      return listedFirst(rule, onFor, split(rule, gradualShare(rule.gradual), onFor("SPLIT")));
   }
 }
 
@@ -293,14 +301,15 @@ function answerOn(rule: FlagRule): (reason: EvaluationReason) => EvaluateOn {
   };
 }
 
-function listed(rule: FlagRule, on: EvaluateOn): Evaluate {
-  const entries = new Set(rule.whitelist);
-  const other = answer(rule, false, "DEFAULT");
-  const has = (value: string | undefined): boolean => value !== undefined && value !== "" && entries.has(value);
-  return (context, nowMs) => {
-    const { userId, symbol, system, sessionId } = context;
-    return has(userId) || has(symbol) || has(system) || has(sessionId) ? on(context, nowMs) : other;
-  };
+function listed(rule: FlagRule, on: EvaluateOn, others: Evaluate): Evaluate {
+  const isListed = listing(rule.whitelist);
+  return (context, nowMs) => (isListed(context) ? on(context, nowMs) : others(context, nowMs));
+}
+
+/** Those who are listed whatever their bucket, the others by the share. */
+function listedFirst(rule: FlagRule, onFor: ReturnType<typeof answerOn>, others: Evaluate): Evaluate {
+  if (!rule.whitelistFirst || rule.whitelist.length === 0) return others;
+  return listed(rule, onFor("TARGETING_MATCH"), others);
 }
 
 function split(rule: FlagRule, share: (nowMs: number) => number, on: EvaluateOn): Evaluate {

@@ -10,6 +10,7 @@ import {
   thousandths,
   variantLimits,
 } from "./evaluate.ts";
+import { listableFields, listedBy } from "./listing.ts";
 import { closureOf } from "./prerequisites.ts";
 import type { Scene } from "./scene.ts";
 
@@ -92,22 +93,24 @@ function conditionStep(scene: Scene, { name }: Flag, source: string, context: Ev
 }
 
 function strategyStep({ record }: Flag, context: EvaluationContext, nowMs: number): Explained {
-  const { strategy, whitelist, bucketBy, salt } = record;
+  const { strategy, whitelist, whitelistFirst, bucketBy, salt } = record;
   if (strategy === "ALL_ON" || strategy === "ALL_OFF") {
     const isOff = strategy === "ALL_OFF";
     return step("STRATEGY", strategy, isOff ? "off for everyone" : "on for everyone", isOff);
   }
-  if (strategy === "WHITELIST") {
-    const { userId, symbol, system, sessionId } = context;
-    const given = Object.entries({ user_id: userId, symbol, system, session_id: sessionId }).filter(([, text]) => text);
-    const found = given.find(([, text]) => whitelist.includes(text ?? ""));
-    const lookedAt = `WHITELIST of ${whitelist.length}, for ${given.map(quoted).join(", ") || "an empty context"}`;
-    return step("STRATEGY", lookedAt, found ? `${quoted(found)} is listed` : "not listed", found === undefined);
+  if (strategy === "WHITELIST" || whitelistFirst) {
+    const found = listedBy(whitelist, context);
+    const given = listableFields(context).map(quoted).join(", ") || "an empty context";
+    const lookedAt = `${strategy === "WHITELIST" ? strategy : "whitelist first,"} of ${whitelist.length}, for ${given}`;
+    if (found !== undefined)
+      return step("STRATEGY", lookedAt, `${quoted([found.field, found.entry])} is listed`, false);
+    if (strategy === "WHITELIST") return step("STRATEGY", lookedAt, "not listed", true);
   }
   const share = shareAt(record, nowMs) ?? 0;
   const limit = thousandths(share);
   const key = bucketingKey(bucketBy, context);
-  const shareText = `${strategy} at ${share} % (${scheduleText(record, nowMs)})`;
+  const first = whitelistFirst ? `not on the whitelist of ${whitelist.length}, which comes first; ` : "";
+  const shareText = `${first}${strategy} at ${share} % (${scheduleText(record, nowMs)})`;
   if (key === undefined || key === "") {
     const lookedAt = `${shareText}; the context has no ${bucketBy.toLowerCase()}`;
     if (limit === 0) return step("STRATEGY", lookedAt, "off at 0 %, whatever the key", true);
@@ -158,7 +161,7 @@ function hashed(salt: string, key: string, seed: number): { readonly bucket: num
   return { bucket, text: `murmur3 of ${input}, seed ${seed}, is ${hash}: bucket ${bucket} of ${BUCKETS}` };
 }
 
-function quoted([field, text]: readonly [string, string | undefined]): string {
+function quoted([field, text]: readonly [string, string]): string {
   return `${field} ${JSON.stringify(text)}`;
 }
 

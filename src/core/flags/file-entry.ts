@@ -9,6 +9,7 @@ export interface FileEntry {
   readonly strategy: string;
   readonly percentage?: number;
   readonly whitelist?: readonly string[];
+  readonly whitelist_first?: boolean;
   readonly gradual?: Readonly<Record<string, number | string>>;
   readonly description: string;
   readonly bucket_by?: string;
@@ -36,12 +37,13 @@ export function printFlagsFile(flags: readonly FileFlag[]): string {
 
 function fileEntry({ name, definition, updatedAt }: FileFlag): FileEntry {
   const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
-  const { variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
+  const { whitelistFirst, variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
   return {
     enabled,
     strategy: strategy.toLowerCase(),
     ...(strategy === "PERCENTAGE" || percentage !== 0 ? { percentage } : {}),
     ...(strategy === "WHITELIST" || whitelist.length > 0 ? { whitelist } : {}),
+    ...(whitelistFirst ? { whitelist_first: true } : {}),
     ...(gradual === undefined ? {} : { gradual: gradualEntry(gradual) }),
     description,
     ...(bucketBy === "SESSION_ID" ? {} : { bucket_by: bucketBy.toLowerCase() }),

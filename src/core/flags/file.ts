@@ -30,6 +30,7 @@ const KEYS = [
   ...REQUIRED,
   "percentage",
   "whitelist",
+  "whitelist_first",
   "gradual",
   "description",
   "bucket_by",
@@ -87,7 +88,7 @@ function readFlag(name: string, value: unknown, compileCondition: ConditionCompi
   const entry = objectAt(value, [name], "an object with the flag's keys");
   checkKeys(entry, [name], KEYS, REQUIRED);
   const { enabled, percentage, whitelist, description, salt, bucketing_version, updated_at } = entry;
-  const { condition, prerequisites, killed } = entry;
+  const { whitelist_first, condition, prerequisites, killed } = entry;
   if (bucketing_version !== undefined && bucketing_version !== 1) {
     throw mistake([name, "bucketing_version"], bucketing_version, "1");
   }
@@ -97,6 +98,7 @@ function readFlag(name: string, value: unknown, compileCondition: ConditionCompi
     strategy: wordAt(entry.strategy, [name, "strategy"], STRATEGIES),
     percentage,
     whitelist,
+    whitelistFirst: whitelist_first,
     gradual: readGradual(entry.gradual, [name, "gradual"]),
     description,
     bucketBy: wordAt(entry.bucket_by, [name, "bucket_by"], BUCKET_BYS),

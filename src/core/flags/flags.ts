@@ -37,8 +37,9 @@ import type { ReloadOptions, ReloadResult } from "./reload.ts";
 import { pastScene, type Scene } from "./scene.ts";
 import { comeBack, withPauseOf } from "./schedule.ts";
 import { createFlagSource } from "./source.ts";
-import { checkContext, entriesViolation, percentageViolation } from "./validate.ts";
+import { checkContext, percentageViolation } from "./validate.ts";
 import { createFlagView } from "./view.ts";
+import { additionViolation, removalViolation } from "./whitelist.ts";
 import { createFlagWriter } from "./write.ts";
 
 export interface FlagsDeps {
@@ -141,8 +142,9 @@ export interface Flags {
   /** Lets it move on, with what was left of its time. FLAG_NOT_FOUND, FLAG_NOT_SCHEDULED. */
   resumeGradual(name: string, by?: By): Promise<Flag>;
   /**
-   * Adds to the whitelist and switches to it, or not: see `WhitelistOptions`. `strategyChanged` says whether the
-   * strategy was another one before, or the flag is new.
+   * Adds to the whitelist and switches to it, or not: see `WhitelistOptions`. A flag that stays with PERCENTAGE or GRADUAL
+   * lets who is listed in before its share (`whitelistFirst`). `strategyChanged` says whether the strategy was another one
+   * before, or the flag is new.
    */
   addToWhitelist(
     name: string,
@@ -281,7 +283,7 @@ export function createFlags(deps: FlagsDeps): Flags {
     },
 
     async addToWhitelist(name, entries, options = {}, by) {
-      refuse(entriesViolation(entries));
+      refuse(additionViolation(entries));
       let strategyChanged = false;
       const flag = await writer.changeOrCreate(name, "AddToWhitelist", by, options.allowMissing, (before) => {
         const after = withEntries(name, before, entries, options);
@@ -292,7 +294,7 @@ export function createFlags(deps: FlagsDeps): Flags {
     },
 
     async removeFromWhitelist(name, entries, by) {
-      refuse(entriesViolation(entries));
+      refuse(removalViolation(entries));
       return writer.change(name, "RemoveFromWhitelist", by, (flag) => withoutEntries(name, flag, entries));
     },
 

@@ -116,6 +116,10 @@ export interface WhitelistOptions {
   readonly allowMissing?: boolean | undefined;
 }
 
+/**
+ * Who is added is on from now on wherever the flag is for some: it switches to its whitelist, or lets who is listed in
+ * before its share.
+ */
 export function withEntries(
   name: string,
   flag: FlagDefinition | undefined,
@@ -125,11 +129,14 @@ export function withEntries(
   const whitelist = [...new Set([...(flag?.whitelist ?? []), ...entries])];
   const switches = setStrategy ?? !flag?.enabled;
   if (switches) return withFields(name, flag, { whitelist, enabled: true, strategy: "WHITELIST" });
-  return withFields(name, flag, { whitelist, ...strategyField(flag?.strategy ?? "WHITELIST") });
+  const strategy = flag?.strategy ?? "WHITELIST";
+  const joins = strategy === "PERCENTAGE" || strategy === "GRADUAL";
+  return withFields(name, flag, { whitelist, strategy, ...(joins ? { whitelistFirst: true } : {}) });
 }
 
 export function withoutEntries(name: string, flag: FlagDefinition, entries: readonly string[]): FlagDefinition {
-  return withFields(name, flag, { whitelist: flag.whitelist.filter((entry) => !entries.includes(entry)) });
+  const gone = new Set(entries);
+  return withFields(name, flag, { whitelist: flag.whitelist.filter((entry) => !gone.has(entry)) });
 }
 
 function strategyField(strategy: Strategy | undefined): FlagFields {

@@ -1,11 +1,12 @@
 import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
-import { refuse, show, type Violation, violation } from "../violation.ts";
+import { refuse, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
 import type { BucketBy, EvaluationContext, Strategy } from "./evaluate.ts";
 import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
 import { prerequisitesViolation, variantsViolation } from "./validate-targets.ts";
+import { whitelistViolation } from "./whitelist.ts";
 
 export const STRATEGIES = [
   "ALL_ON",
@@ -16,8 +17,6 @@ export const STRATEGIES = [
 ] as const satisfies readonly Strategy[];
 export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const satisfies readonly BucketBy[];
 
-const WHITELIST_LIMIT = 10_000;
-const ENTRY_LIMIT = 256;
 const DESCRIPTION_LIMIT = 1024;
 const CONDITION_LIMIT = 2048;
 
@@ -27,15 +26,21 @@ export function nameViolation(name: unknown): Violation | undefined {
   return violation(["name"], name, `1 to ${NAME_LIMIT} letters, digits and _ . : -, a letter or digit first`);
 }
 
-/** The first rule that a definition breaks. It looks at the types too: the values may come from anywhere. */
-export function definitionViolation(definition: FlagDefinition): Violation | undefined {
-  const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
+/**
+ * The first rule that a definition breaks; what was in `before` may break rules that are younger than it. It looks at the types
+ * too: the values may come from anywhere.
+ */
+export function definitionViolation(definition: FlagDefinition, before?: FlagDefinition): Violation | undefined {
+  const { enabled, strategy, percentage, whitelist, whitelistFirst, gradual, description, bucketBy, salt } = definition;
   const { variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
   return (
     (typeof enabled === "boolean" ? undefined : violation(["enabled"], enabled, "true or false")) ??
     oneOf(["strategy"], strategy, STRATEGIES) ??
     percentageViolation(["percentage"], percentage) ??
-    whitelistViolation(whitelist) ??
+    whitelistViolation(whitelist, before?.whitelist ?? []) ??
+    (whitelistFirst === undefined || whitelistFirst === true
+      ? undefined
+      : violation(["whitelist_first"], whitelistFirst, "true or false")) ??
     gradualViolation(gradual) ??
     text(["description"], description, DESCRIPTION_LIMIT) ??
     oneOf(["bucket_by"], bucketBy, BUCKET_BYS) ??
@@ -64,43 +69,6 @@ export function percentageViolation(path: JsonPath, value: unknown): Violation |
   // Exact: a double is the nearest one to n/1000 exactly if it equals the quotient.
   const valid = typeof value === "number" && value >= 0 && value <= 100 && Math.round(value * 1000) / 1000 === value;
   return valid ? undefined : violation(path, value, "a number from 0 to 100 with at most three decimals");
-}
-
-/** The first rule that entries to add or to take off break; one may come twice. */
-export function entriesViolation(entries: unknown): Violation | undefined {
-  if (!Array.isArray(entries)) return violation(["entries"], entries, "a list of texts");
-  return first(entries, (entry, index) => entryViolation(["entries", index], entry));
-}
-
-function whitelistViolation(entries: unknown): Violation | undefined {
-  if (!Array.isArray(entries)) return violation(["whitelist"], entries, "a list of texts");
-  if (entries.length > WHITELIST_LIMIT) {
-    return { path: ["whitelist"], problem: `${entries.length} entries`, expected: `at most ${WHITELIST_LIMIT}` };
-  }
-  const seen = new Set<unknown>();
-  return first(entries, (entry, index) => {
-    const path = ["whitelist", index];
-    if (seen.has(entry)) return { path, problem: `${show(entry)} comes twice`, expected: "each entry once" };
-    seen.add(entry);
-    return entryViolation(path, entry);
-  });
-}
-
-function entryViolation(path: JsonPath, entry: unknown): Violation | undefined {
-  return entry === ""
-    ? violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`)
-    : text(path, entry, ENTRY_LIMIT);
-}
-
-function first(
-  values: readonly unknown[],
-  check: (value: unknown, index: number) => Violation | undefined,
-): Violation | undefined {
-  for (const [index, value] of values.entries()) {
-    const found = check(value, index);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** Checks a context that did not come over the wire. */

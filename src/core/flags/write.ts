@@ -89,7 +89,7 @@ export function createFlagWriter(
 
   const check = (name: string, action: string, before: FlagDefinition | undefined, after: FlagDefinition): void => {
     if (after.killed && after.enabled) throw HeliosError.of("FLAG_KILLED", { name, attempted: action });
-    refuse((before === undefined ? nameViolation(name) : undefined) ?? definitionViolation(after));
+    refuse((before === undefined ? nameViolation(name) : undefined) ?? definitionViolation(after, before));
     if (after.condition !== undefined && after.condition !== before?.condition) {
       refuseCondition(name, conditionProblem(after.condition, compileCondition));
     }

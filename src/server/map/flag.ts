@@ -165,6 +165,10 @@ const FIELDS: Readonly<Record<string, Field>> = {
   },
   percentage: { isSet: ({ percentage }) => percentage !== 0, read: ({ percentage }) => ({ percentage }) },
   whitelist: { isSet: ({ whitelist }) => whitelist.length > 0, read: ({ whitelist }) => ({ whitelist }) },
+  whitelist_first: {
+    isSet: ({ whitelistFirst }) => whitelistFirst,
+    read: ({ whitelistFirst }) => ({ whitelistFirst }),
+  },
   gradual: {
     isSet: ({ gradual }) => gradual !== undefined,
     read: ({ gradual }) => ({ gradual: gradual === undefined ? null : fromGradual(gradual) }),
@@ -205,7 +209,15 @@ function fieldOf(path: string): Field {
 
 function content(name: string, definition: FlagDefinition, nowMs: number): MessageInitShape<typeof FlagSchema> {
   const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
-  const { variants = [], condition = "", prerequisites = [], onStale = "KEEP", maxStalenessMs, killed } = definition;
+  const {
+    whitelistFirst = false,
+    variants = [],
+    condition = "",
+    prerequisites = [],
+    onStale = "KEEP",
+    maxStalenessMs,
+    killed,
+  } = definition;
   const currentPercentage = shareAt(definition, nowMs);
   return {
     name,
@@ -213,6 +225,7 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     strategy: Strategy[strategy],
     percentage,
     whitelist: [...whitelist],
+    whitelistFirst,
     ...(gradual === undefined ? {} : { gradual: toGradual(gradual) }),
     description,
     bucketBy: BucketBy[bucketBy],

@@ -108,7 +108,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       const { name, entries, setStrategy, allowMissing } = request;
       const options = { setStrategy, allowMissing };
       const { flag, strategyChanged } = await flags.addToWhitelist(name, entries, options, byOf(request));
-      return { flag: toFlag(flag, now()), strategyChanged };
+      return { flag: toFlag(flag, now()), strategyChanged, whitelistFirst: flag.record.whitelistFirst === true };
     },
 
     async removeFromWhitelist(request) {

@@ -62,7 +62,8 @@ describe("createFlags: create, get, list, update", () => {
 
   it("writes nothing where an operation changes nothing", async () => {
     const { flags, feed } = await house();
-    const flag = await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 5, whitelist: ["x"] });
+    const whitelist = { whitelist: ["x"], whitelistFirst: true };
+    const flag = await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 5, ...whitelist });
     const before = feed.revision;
     expect(await flags.update("a", { percentage: 5, whitelist: ["x"] })).toEqual(flag);
     expect(await flags.enable("a")).toEqual(flag);

@@ -93,15 +93,21 @@ export function referenceEvaluate(
   const fixed = rule.condition === undefined && prerequisites.length === 0 ? "STATIC" : "TARGETING_MATCH";
   if (rule.strategy === "ALL_OFF") return answer(false, fixed);
   if (rule.strategy === "ALL_ON") return on(fixed);
-  if (rule.strategy === "WHITELIST") {
-    const { userId, symbol, system, sessionId } = context;
-    const hit = [userId, symbol, system, sessionId].some((value) => value && rule.whitelist.includes(value));
-    return hit ? on("TARGETING_MATCH") : answer(false, "DEFAULT");
-  }
+  const { userId, symbol, system, sessionId } = context;
+  const given = { user_id: userId, symbol, system, session_id: sessionId };
+  const hit = Object.entries(given).some(([field, value]) => value && isListed(rule.whitelist, field, value));
+  if (hit && (rule.strategy === "WHITELIST" || rule.whitelistFirst)) return on("TARGETING_MATCH");
+  if (rule.strategy === "WHITELIST") return answer(false, "DEFAULT");
   const share = rule.strategy === "PERCENTAGE" ? Math.round(rule.percentage * 1000) : referenceShare(rule, nowMs);
   if (!key) return share === 0 ? answer(false, "SPLIT") : share === 100_000 ? on("SPLIT") : noKey;
   const bucket = bucketOf(0);
   return bucket < share ? on("SPLIT", bucket) : answer(false, "SPLIT", { bucket });
+}
+
+/** An entry that begins with the name of a field is for that field alone. */
+function isListed(whitelist: readonly string[], field: string, value: string): boolean {
+  const isOfAField = (entry: string): boolean => /^(user_id|symbol|system|session_id):/.test(entry);
+  return whitelist.includes(`${field}:${value}`) || whitelist.some((entry) => entry === value && !isOfAField(entry));
 }
 
 /** Whether a flag that it needs, on whatever way, is not there. */
@@ -176,7 +182,12 @@ export const gradual = fc.record({ initialPercentage: percentage, targetPercenta
 
 export const someTime: fc.Arbitrary<number> = fc.integer({ min: START - 120, max: START + 220 });
 
-const word = fc.oneof(fc.constantFrom("alice", "BTCZAR", "engine", "s-1", ""), anyText);
+const word = fc.oneof(fc.constantFrom("alice", "BTCZAR", "engine", "s-1", "", "user_id:alice", "desk:7"), anyText);
+
+/** Such as `user_id:alice`, and what only looks so. */
+const ofAField = fc
+  .tuple(fc.constantFrom("user_id", "symbol", "system", "session_id", "desk", "USER_ID"), word)
+  .map((parts) => parts.join(":"));
 
 export const context: fc.Arbitrary<EvaluationContext> = fc.record(
   {
@@ -215,9 +226,13 @@ export function ruleOf(name: string, others: readonly string[]): fc.Arbitrary<Fl
       strategy: fc.constantFrom("ALL_ON", "ALL_OFF", "PERCENTAGE", "WHITELIST", "GRADUAL"),
       percentage,
       whitelist: fc.uniqueArray(
-        word.filter((entry) => entry !== ""),
+        fc.oneof(
+          word.filter((entry) => entry !== ""),
+          ofAField,
+        ),
         { maxLength: 4 },
       ),
+      first: fc.boolean(),
       gradual,
       bucketBy: fc.constantFrom("SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"),
       salt: anyText,
@@ -225,11 +240,12 @@ export function ruleOf(name: string, others: readonly string[]): fc.Arbitrary<Fl
       condition: absentOr(fc.constantFrom("is BTCZAR", "is fast", "is nonsense")),
       prerequisites: fc.subarray([...others]),
     })
-    .map(({ state, variants: forms, condition, prerequisites, ...fields }) => ({
+    .map(({ state, first, variants: forms, condition, prerequisites, ...fields }) => ({
       name,
       ...fields,
       bucketingVersion: 1 as const,
       enabled: state === "enabled",
+      ...(first ? { whitelistFirst: true as const } : {}),
       ...(state === "killed" ? { killed: true as const } : {}),
       ...(forms === undefined ? {} : { variants: forms }),
       ...(condition === undefined ? {} : { condition }),

@@ -114,11 +114,11 @@ def strategic(name, flag, context, key, now):
         return fixed, None
     if strategy == "all_off":
         raise Answer(fixed)
-    if strategy == "whitelist":
-        given = {context.get(field) for field in ("user_id", "symbol", "system", "session_id")} - {None, ""}
-        if given & set(flag["whitelist"]):
+    if strategy == "whitelist" or flag.get("whitelist_first", False):
+        if any(listed(entry, context) for entry in flag.get("whitelist", [])):
             return "TARGETING_MATCH", None
-        raise Answer("DEFAULT")
+        if strategy == "whitelist":
+            raise Answer("DEFAULT")
     share = thousandths(flag["percentage"]) if strategy == "percentage" else scheduled(flag["gradual"], now)
     if not key:
         if share == BUCKETS:
@@ -128,6 +128,16 @@ def strategic(name, flag, context, key, now):
     if bucket < share:
         return "SPLIT", bucket
     raise Answer("SPLIT", bucket=bucket)
+
+
+FIELDS = ("user_id", "symbol", "system", "session_id")
+
+
+def listed(entry, context):
+    field, colon, value = entry.partition(":")
+    if colon and field in FIELDS:
+        return context.get(field) == value != ""
+    return any(context.get(each) == entry for each in FIELDS)
 
 
 def scheduled(gradual, now):
