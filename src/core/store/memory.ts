@@ -28,6 +28,7 @@ import {
   type WriteOptions,
 } from "./store.ts";
 import { Watchers } from "./watchers.ts";
+import { Writability } from "./writability.ts";
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
@@ -46,6 +47,7 @@ const LATER = Promise.resolve();
 
 class MemoryStore implements Store {
   readonly incarnation: string;
+  readonly writable = new Writability();
   readonly #clock: Clock;
   readonly #keptChanges: number;
   readonly #entries = new Map<string, Entry>();

@@ -31,6 +31,7 @@ export const CREATE_SCHEMA = `
   ) STRICT;
   CREATE INDEX journal_by_revision ON journal (revision);
   CREATE INDEX journal_by_key ON journal (key, revision);
+  CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};
 `;
@@ -38,7 +39,7 @@ export const CREATE_SCHEMA = `
 /** What a database of each format has. */
 export const SCHEMA_NAMES: Readonly<Record<number, readonly string[]>> = {
   1: ["meta", "entries", "journal", "journal_by_key"],
-  2: ["meta", "entries", "journal", "journal_by_revision", "journal_by_key"],
+  2: ["meta", "entries", "journal", "journal_by_revision", "journal_by_key", "probe"],
 };
 
 /** Copies what is in a database of format 1, attached as `old`, into an empty one of today's. */
@@ -53,6 +54,10 @@ export const CREATE_META = "INSERT INTO meta (id, incarnation, compacted) VALUES
 export const READ_META = `
   SELECT incarnation, compacted, max(compacted, (SELECT coalesce(max(revision), 0) FROM journal)) AS revision FROM meta`;
 export const WRITE_COMPACTED = "UPDATE meta SET compacted = ?";
+
+/** Tries whether so many bytes can be written. */
+export const FILL_PROBE = "INSERT INTO probe (filler) VALUES (zeroblob(?))";
+export const EMPTY_PROBE = "DELETE FROM probe";
 
 export const GET_ENTRY = "SELECT * FROM entries WHERE key = ?";
 export const LIST_ENTRIES = "SELECT * FROM entries WHERE instr(key, ?) = 1";

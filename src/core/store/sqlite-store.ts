@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import {
   byRevision,
@@ -29,6 +29,7 @@ import {
   type WriteOptions,
 } from "./store.ts";
 import { Watchers } from "./watchers.ts";
+import { Writability } from "./writability.ts";
 
 /** What the store needs of an open database; every call is synchronous. */
 export interface SqlDatabase {
@@ -58,6 +59,10 @@ export interface SqliteStoreDeps {
 const GROUP_LIMIT = 256;
 /** Revisions that one call of `changes` looks through at most when few of them are below the prefix; a few ms. */
 const SCAN_LIMIT = 2_000;
+/** How often a store that refuses writes is tried, so that it says when it takes them again. */
+const PROBE_MS = 5_000;
+/** So much is written to try it: with less room than this the disk is still as good as full. */
+const PROBE_BYTES = 64 * 1024;
 /** Revisions that are compacted in one transaction. */
 const COMPACTION_LIMIT = 500;
 
@@ -79,6 +84,7 @@ type Verdict =
  */
 export class SqliteStore implements Store {
   readonly incarnation: string;
+  readonly writable = new Writability();
   readonly #deps: SqliteStoreDeps;
   readonly #sql: ReturnType<typeof prepareAll>;
   readonly #watchers = new Watchers();
@@ -87,6 +93,7 @@ export class SqliteStore implements Store {
   #revision: number;
   #compacted: number;
   #closed = false;
+  #probe: Timer | undefined;
 
   constructor(deps: SqliteStoreDeps) {
     this.#deps = deps;
@@ -175,6 +182,7 @@ export class SqliteStore implements Store {
     if (this.#closed) return;
     while (this.#waiting.length > 0) this.#flush();
     this.#closed = true;
+    this.#probe?.cancel();
     this.#watchers.clear();
     this.#deps.release();
   }
@@ -297,11 +305,37 @@ export class SqliteStore implements Store {
       database.exec("BEGIN IMMEDIATE");
       const result = run();
       database.exec("COMMIT");
+      this.#probe?.cancel();
+      this.writable.succeeded();
       return result;
     } catch (error) {
-      if (database.isTransaction) database.exec("ROLLBACK");
+      this.#undo();
+      this.writable.failed(messageOf(error), this.#deps.clock.now());
+      this.#tryLater();
       throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
     }
+  }
+
+  /** A transaction that cannot even be rolled back is so by the next one that begins. */
+  #undo(): void {
+    const { database } = this.#deps;
+    try {
+      if (database.isTransaction) database.exec("ROLLBACK");
+    } catch {
+      // What is told is why the write failed.
+    }
+  }
+
+  #tryLater(): void {
+    this.#probe?.cancel();
+    this.#probe = this.#deps.clock.setTimer(PROBE_MS, () => {
+      try {
+        this.#transaction(() => this.#sql.fillProbe.run(PROBE_BYTES));
+        this.#transaction(() => this.#sql.emptyProbe.run());
+      } catch {
+        // It has been noted, and is tried again.
+      }
+    });
   }
 
   #read(key: string): Entry | undefined {
@@ -342,6 +376,8 @@ function prepareAll(database: SqlDatabase) {
     pruneKey: database.prepare(sql.PRUNE_KEY),
     pruneLife: database.prepare(sql.PRUNE_LIFE),
     writeCompacted: database.prepare(sql.WRITE_COMPACTED),
+    fillProbe: database.prepare(sql.FILL_PROBE),
+    emptyProbe: database.prepare(sql.EMPTY_PROBE),
   };
 }
 

@@ -74,6 +74,22 @@ export interface Subscription {
   close(): void;
 }
 
+/** Writes fail, as on a disk that is full; reads go on, and each further write is tried nevertheless. */
+export interface Refusal {
+  /** Wall time in ms of the first write that failed. */
+  readonly since: number;
+  /** What the last of them said. */
+  readonly problem: string;
+}
+
+/** Whether a store takes writes. */
+export interface Writable {
+  /** Undefined while it does. */
+  readonly refusal: Refusal | undefined;
+  /** Calls `listener` whenever writes begin to be refused (with why), or are taken again (with undefined). */
+  observe(listener: (refusal: Refusal | undefined) => void): Subscription;
+}
+
 /** Is told the changes of one revision: one, or all those of a batch in the order of its writes. */
 export type ChangeListener = (changes: readonly Change[]) => void;
 
@@ -85,6 +101,7 @@ export type ChangeListener = (changes: readonly Change[]) => void;
 export interface Store {
   /** Identity of this store's life: a new one when the data starts anew, the same one after a restart. */
   readonly incarnation: string;
+  readonly writable: Writable;
   get(key: string): Promise<Entry | undefined>;
   /** All entries whose key starts with `prefix`, by key, and the revision of the store at which they were read. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;

@@ -306,6 +306,7 @@ describe("a swap that fails", () => {
     let isFull = false;
     const failing: Store = {
       incarnation: store.incarnation,
+      writable: store.writable,
       get: (key) => store.get(key),
       list: (prefix) => store.list(prefix),
       put: (key, value, options) => (isFull ? Promise.reject(new Error("disk full")) : store.put(key, value, options)),

@@ -17,6 +17,7 @@ function brittleStore() {
   const real = new DatabaseSync(":memory:");
   real.exec(CREATE_SCHEMA);
   real.prepare(CREATE_META).run("one");
+  const clock = createManualClock();
   const state = { failing: /^$/, commits: 0, told: [] as number[] };
   const check = (sql: string): void => {
     if (state.failing.test(sql)) throw new Error("disk I/O error");
@@ -44,12 +45,12 @@ function brittleStore() {
         };
       },
     },
-    clock: createManualClock(),
+    clock,
     keptChanges: 100_000,
     defer: setImmediate,
     release: () => real.close(),
   });
-  return { store, state };
+  return { store, state, clock };
 }
 
 describe("a write that fails", () => {
@@ -94,6 +95,45 @@ describe("a write that fails", () => {
     expect(await readAll(store, "", 0, 9)).toHaveLength(5);
     await store.compact(3);
     expect(await readAll(store, "", 3, 9)).toHaveLength(2);
+  });
+});
+
+describe("a store that refuses writes", () => {
+  it("says so from the first that fails until one goes through", async () => {
+    const { store, state, clock } = brittleStore();
+    const told: unknown[] = [];
+    const observing = store.writable.observe((refusal) => told.push(refusal));
+    await store.put("a", "1", { cause });
+    expect(store.writable.refusal).toBeUndefined();
+    state.failing = /^COMMIT/;
+    await rejection(store.put("a", "2", { cause }));
+    const refusal = { since: 1.7e12, problem: "disk I/O error" };
+    expect(store.writable.refusal).toEqual(refusal);
+    clock.advance(1000);
+    await rejection(store.put("a", "2", { cause }));
+    expect(store.writable.refusal).toEqual(refusal);
+    expect(await store.get("a")).toMatchObject({ value: "1" });
+    state.failing = /^$/;
+    await store.put("a", "2", { cause });
+    expect(store.writable.refusal).toBeUndefined();
+    expect(told).toEqual([refusal, undefined]);
+    observing.close();
+    state.failing = /^BEGIN/;
+    await rejection(store.put("a", "3", { cause }));
+    expect(told).toHaveLength(2);
+  });
+
+  it("finds out by itself that it takes them again", async () => {
+    const { store, state, clock } = brittleStore();
+    state.failing = /INSERT INTO/;
+    await rejection(store.put("a", "1", { cause }));
+    for (let n = 0; n < 10; n += 1) clock.advance(5000);
+    expect(store.writable.refusal).toMatchObject({ since: 1.7e12 });
+    state.failing = /^$/;
+    clock.advance(5000);
+    expect(store.writable.refusal).toBeUndefined();
+    expect(await store.list("")).toEqual({ entries: [], revision: 0 });
+    await store.close();
   });
 });
 

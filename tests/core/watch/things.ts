@@ -150,6 +150,7 @@ export function delayed(store: Store): Store & { tell(): void } {
   const untold: (() => void)[] = [];
   return {
     incarnation: store.incarnation,
+    writable: store.writable,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     put: (key, value, options) => store.put(key, value, options),

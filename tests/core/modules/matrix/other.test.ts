@@ -12,6 +12,7 @@ function refusing(): { readonly store: Store; refuse(prefix: string, times: numb
   let [prefix, left, refused] = ["", 0, 0];
   const store: Store = {
     incarnation: inner.incarnation,
+    writable: inner.writable,
     get: (key) => inner.get(key),
     list: (keys) => inner.list(keys),
     put(key, value, options) {

@@ -1,0 +1,36 @@
+import type { Refusal, Subscription, Writable } from "./store.ts";
+
+/** What a store tells of its writes. */
+export class Writability implements Writable {
+  readonly #listeners = new Set<(refusal: Refusal | undefined) => void>();
+  #refusal: Refusal | undefined;
+
+  get refusal(): Refusal | undefined {
+    return this.#refusal;
+  }
+
+  observe(listener: (refusal: Refusal | undefined) => void): Subscription {
+    // Its own function: the same listener may observe twice.
+    const own = (refusal: Refusal | undefined): void => listener(refusal);
+    this.#listeners.add(own);
+    return { close: () => void this.#listeners.delete(own) };
+  }
+
+  /** A write failed at that wall time in ms. */
+  failed(problem: string, time: number): void {
+    const isFirst = this.#refusal === undefined;
+    this.#refusal = { since: this.#refusal?.since ?? time, problem };
+    if (isFirst) this.#tell();
+  }
+
+  /** A write went through. */
+  succeeded(): void {
+    if (this.#refusal === undefined) return;
+    this.#refusal = undefined;
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener(this.#refusal);
+  }
+}
