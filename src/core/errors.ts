@@ -251,9 +251,15 @@ export const ERRORS = table({
     retryable: false,
     help: "Send less at a time.",
   },
+  HOST_NOT_ALLOWED: {
+    code: "PERMISSION_DENIED",
+    message: "a browser may not reach this service as {host}; HELIOS_ALLOWED_HOSTS names the hosts that are allowed",
+    retryable: false,
+    help: "Name the host in HELIOS_ALLOWED_HOSTS (--allowed-hosts) if it is meant to lead here. Loopback names and HELIOS_HOST always are allowed.",
+  },
   HTTP_ORIGIN_REFUSED: {
     code: "PERMISSION_DENIED",
-    message: "a page of {origin} may not change anything here",
+    message: "a page of {origin} may not use this service",
     retryable: false,
     help: "List the origin in HELIOS_ALLOWED_ORIGINS if its pages are to use this service.",
   },

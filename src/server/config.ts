@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { hostName } from "./rest/host.ts";
 
 const HOME = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -17,6 +18,8 @@ export interface Config {
   readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
   /** Pages of which other origins a browser lets in; `*`: all. */
   readonly allowedOrigins: readonly string[];
+  /** By which names, besides loopback ones and the host, a browser may reach the service; `*`: all. */
+  readonly allowedHosts: readonly string[];
   readonly logDir: string;
   readonly logLevel: LogThreshold;
 }
@@ -76,18 +79,31 @@ export const SETTINGS = [
     meaning: "Pages of which other origins a browser lets in: https://ops.example.com,…; * for all.",
     check: origins,
   },
+  {
+    name: "HELIOS_ALLOWED_HOSTS",
+    fallback: "none",
+    meaning: "By which names, besides localhost and the host, a browser may come: ops.example.com,*.lan,…; * for all.",
+    check: hosts,
+  },
   { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
   { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
 ] as const satisfies readonly Setting[];
 
 type SettingName = (typeof SETTINGS)[number]["name"];
 
-/** What Kubernetes puts into the environment where a service is called helios. */
-const KUBERNETES = /^HELIOS_(SERVICE|PORT)_/;
+/** What Kubernetes puts into the environment where a service is called helios, or helios-something. */
+const SERVICE_LINK = /^HELIOS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+/** The same of the one name that may be a setting's. */
+const SERVICE_PORT = /^HELIOS_(\w+_)?PORT$/;
+
+function isServiceLink(name: string, value = ""): boolean {
+  return SERVICE_LINK.test(name) || (SERVICE_PORT.test(name) && /^(tcp|udp|sctp):\/\//.test(value));
+}
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly kind: "serve"; readonly config: Config }
+  /** `notices`: what an operator should know of the settings. */
+  | { readonly kind: "serve"; readonly config: Config; readonly notices: readonly string[] }
   | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "refuse"; readonly problems: readonly string[] };
 
@@ -104,6 +120,10 @@ export function readCommand(
   if (args.includes("--help") || args.includes("-h")) return { kind: "print", text: helpText() };
   if (args.includes("--version")) return { kind: "print", text: version };
   const problems: string[] = [];
+  const notices = SETTINGS.filter(({ name }) => isServiceLink(name, env[name])).map(
+    ({ name }) =>
+      `${name}=${env[name]} is of a Kubernetes service, not a setting; it is ignored (set ${flagOf(name)} instead)`,
+  );
   const given = { ...fromEnvironment(env, problems), ...fromFlags(args, problems) };
   for (const { name, check } of SETTINGS) {
     const value = given[name];
@@ -114,7 +134,7 @@ export function readCommand(
   if (!isDirectory(config.modulesRoot)) {
     problems.push(`HELIOS_MODULES_ROOT (--modules-root): must be a directory, which ${config.modulesRoot} is not`);
   }
-  return problems.length > 0 ? { kind: "refuse", problems } : { kind: "serve", config };
+  return problems.length > 0 ? { kind: "refuse", problems } : { kind: "serve", config, notices };
 }
 
 function complete(given: Partial<Record<SettingName, string>>, cwd: string): Config {
@@ -133,7 +153,8 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     modulesFile: ownRoot ? (existsSync(ownModules) ? ownModules : undefined) : brought("HELIOS_MODULES_FILE"),
     flagsFile: brought("HELIOS_FLAGS_FILE"),
     watchFlagsFile: WATCH_MODES[value("HELIOS_WATCH_FLAGS_FILE") as keyof typeof WATCH_MODES],
-    allowedOrigins: originsOf(value("HELIOS_ALLOWED_ORIGINS")),
+    allowedOrigins: listOf(value("HELIOS_ALLOWED_ORIGINS")),
+    allowedHosts: listOf(value("HELIOS_ALLOWED_HOSTS")).map((one) => one.toLowerCase()),
     logDir: path("HELIOS_LOG_DIR"),
     logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
   };
@@ -145,11 +166,13 @@ function fromEnvironment(
 ): Partial<Record<SettingName, string>> {
   const known = new Set<string>(SETTINGS.map(({ name }) => name));
   for (const name of Object.keys(env)) {
-    if (name.startsWith("HELIOS_") && !known.has(name) && !KUBERNETES.test(name)) {
+    if (name.startsWith("HELIOS_") && !known.has(name) && !isServiceLink(name, env[name])) {
       problems.push(`${name} is no setting; the settings are ${[...known].join(", ")}`);
     }
   }
-  const set = SETTINGS.filter(({ name }) => env[name] !== undefined && env[name] !== "");
+  const set = SETTINGS.filter(
+    ({ name }) => env[name] !== undefined && env[name] !== "" && !isServiceLink(name, env[name]),
+  );
   return Object.fromEntries(set.map(({ name }) => [name, env[name]]));
 }
 
@@ -204,12 +227,12 @@ function notEmpty(value: string): string | undefined {
   return value === "" ? "must not be empty" : undefined;
 }
 
-function originsOf(value: string): readonly string[] {
-  return value === "none" ? [] : value.split(",").map((origin) => origin.trim());
+function listOf(value: string): readonly string[] {
+  return value === "none" ? [] : value.split(",").map((one) => one.trim());
 }
 
 function origins(value: string): string | undefined {
-  const wrong = originsOf(value).find((origin) => origin !== "*" && !isOrigin(origin));
+  const wrong = listOf(value).find((origin) => origin !== "*" && !isOrigin(origin));
   return wrong === undefined
     ? undefined
     : "must be none, *, or origins such as https://ops.example.com with commas between";
@@ -218,6 +241,15 @@ function origins(value: string): string | undefined {
 function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text;
 }
+
+function hosts(value: string): string | undefined {
+  const wrong = listOf(value).find((one) => one !== "*" && hostName(one.replace(/^\*\./, "")) !== bare(one));
+  return wrong === undefined
+    ? undefined
+    : "must be none, *, or hosts such as ops.example.com, *.lan or 10.0.0.1 with commas between, without scheme and port";
+}
+
+const bare = (host: string): string => host.toLowerCase().replace(/^\*\./, "");
 
 function watchMode(value: string): string | undefined {
   return Object.hasOwn(WATCH_MODES, value) ? undefined : `must be one of ${Object.keys(WATCH_MODES).join(", ")}`;

@@ -18,13 +18,14 @@ if (command.kind === "print") {
   process.stderr.write(`${command.problems.join("\n")}\nnpm start -- --help lists the settings.\n`);
   process.exitCode = EXIT_USAGE;
 } else {
-  const { config } = command;
+  const { config, notices } = command;
   const terminal = process.stdout.isTTY === true;
   const logging = createLogging({ level: config.logLevel, directory: config.logDir, terminal });
   process.on("uncaughtException", (error) => {
     logging.server("error", "uncaught exception; ending", { error: error.stack });
     endAtOnce();
   });
+  for (const notice of notices) logging.server("info", notice);
   await serve(config, logging).catch((error: unknown) => {
     const { message, ...fields } = explain(error);
     logging.server("error", message, fields);
@@ -43,8 +44,8 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
     compileCondition,
     log,
   });
-  const { host, port, allowedOrigins } = config;
-  const server = await startServer({ engine, host, port, version, log: tell, allowedOrigins }).catch(
+  const { host, port, allowedOrigins, allowedHosts } = config;
+  const server = await startServer({ engine, host, port, version, log: tell, allowedOrigins, allowedHosts }).catch(
     async (error: unknown) => {
       await engine.close();
       throw error;

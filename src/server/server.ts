@@ -48,6 +48,8 @@ export interface ServerOptions {
   readonly pingTimeoutMs?: number;
   /** Pages of which other origins a browser may let in. Default: none. */
   readonly allowedOrigins?: readonly string[];
+  /** By which names, besides loopback ones and `host`, a browser may reach the service; `*`: all. Default: none. */
+  readonly allowedHosts?: readonly string[];
   /** How long calls may go on after `drain` was asked for. Default 10 s. */
   readonly graceMs?: number;
 }
@@ -76,6 +78,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     rest: (transportFor) =>
       createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, newId, report }),
     allowedOrigins: options.allowedOrigins ?? [],
+    hosts: { bound: host, allowed: options.allowedHosts ?? [] },
     plainRoutes: {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
       "/readyz": () => (serving.current ? { status: 200, body: { status: "ready" } } : NOT_READY),

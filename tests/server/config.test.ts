@@ -30,6 +30,7 @@ describe("settings", () => {
       modulesFile: join(HOME, "config/modules.json"),
       flagsFile: join(HOME, "config/feature_flags.json"),
       allowedOrigins: [],
+      allowedHosts: [],
       logDir: "/srv/dir/logs",
       logLevel: "info",
     });
@@ -94,9 +95,47 @@ describe("settings", () => {
   });
 
   it("pass over what Kubernetes puts into the environment for a service called helios", () => {
-    expect(config([], { HELIOS_SERVICE_HOST: "10.0.0.1", HELIOS_PORT_8000_TCP: "tcp://10.0.0.1:8000" }).port).toBe(
-      8000,
-    );
+    const links = (prefix: string) => ({
+      [`${prefix}_SERVICE_HOST`]: "10.0.0.1",
+      [`${prefix}_SERVICE_PORT`]: "8000",
+      [`${prefix}_SERVICE_PORT_GRPC`]: "8000",
+      [`${prefix}_PORT`]: "tcp://10.0.0.1:8000",
+      [`${prefix}_PORT_8000_TCP`]: "tcp://10.0.0.1:8000",
+      [`${prefix}_PORT_8000_TCP_PROTO`]: "tcp",
+      [`${prefix}_PORT_8000_TCP_PORT`]: "8000",
+      [`${prefix}_PORT_8000_TCP_ADDR`]: "10.0.0.1",
+      [`${prefix}_PORT_53_UDP`]: "udp://10.0.0.1:53",
+    });
+    const command = read([], { ...links("HELIOS"), ...links("HELIOS_CANARY"), ...links("HELIOS_DATA") });
+    expect(command).toMatchObject({
+      kind: "serve",
+      config: { port: 8000 },
+      notices: [expect.stringMatching(/^HELIOS_PORT=tcp:\/\/10\.0\.0\.1:8000 is of a Kubernetes service/)],
+    });
+    expect(config(["--port", "9"], links("HELIOS")).port).toBe(9);
+    expect(problems([], { HELIOS_PORT: "http://10.0.0.1:8000" })).toContain("HELIOS_PORT (--port): must be");
+    expect(problems(["--port", "tcp://10.0.0.1:8000"])).toContain("HELIOS_PORT (--port): must be");
+  });
+
+  it("let a browser come by no other name, by those named, or by all", () => {
+    const named = config(["--allowed-hosts", "Ops.example.com, *.lan, 10.0.0.1, [fd00::1]"]);
+    expect(named.allowedHosts).toEqual(["ops.example.com", "*.lan", "10.0.0.1", "[fd00::1]"]);
+    expect(config(["--allowed-hosts=*"]).allowedHosts).toEqual(["*"]);
+    for (const wrong of [
+      "",
+      "https://a",
+      "a:8000",
+      "a,,b",
+      "a b",
+      "*.*",
+      "a/b",
+      "fd00::1",
+      "1.2.3.999",
+      "u@a",
+      "a.*",
+    ]) {
+      expect(problems([`--allowed-hosts=${wrong}`])).toContain("HELIOS_ALLOWED_HOSTS (--allowed-hosts): must be none");
+    }
   });
 
   it("are all listed by --help, and the version by --version", () => {

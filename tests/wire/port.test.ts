@@ -35,6 +35,7 @@ async function start({
     rest: (transportFor) =>
       createRest({ services: [], transportFor, maxBodyBytes: 1, newId: () => "id", report: () => {} }),
     allowedOrigins: [],
+    hosts: { bound: "127.0.0.1", allowed: [] },
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });

@@ -5,15 +5,36 @@ export type AllowedOrigins = readonly string[];
 
 /**
  * Whether a browser sends this request for a page of another origin that is not allowed to. Requests that no browser
- * made say neither. (OWASP, Cross-Site Request Forgery Prevention: Fetch Metadata, with Origin where that is missing.)
+ * made say neither. A link that a user follows is no such request: the page that has it does not see what comes.
+ * (OWASP, Cross-Site Request Forgery Prevention: Fetch Metadata, with Origin where that is missing.)
  */
 export function isForeign(request: HttpRequest, allowed: AllowedOrigins): boolean {
   const origin = header(request, "origin");
   if (origin !== "" && isAllowed(origin, allowed)) return false;
   const site = header(request, "sec-fetch-site");
-  if (site !== "") return site !== "same-origin" && site !== "none";
-  if (origin === "") return false;
-  return hostOf(origin) !== (header(request, "host") || header(request, ":authority"));
+  if (site === "") return origin !== "" && !isOwn(origin, request);
+  return site !== "same-origin" && site !== "none" && !isFollowedLink(request);
+}
+
+function isFollowedLink(request: HttpRequest): boolean {
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  return isRead && header(request, "sec-fetch-mode") === "navigate" && header(request, "sec-fetch-dest") === "document";
+}
+
+/**
+ * A proxy that sends a Host of its own may say in X-Forwarded-Host which one it was asked for. A page of another site
+ * cannot set that header without asking first.
+ */
+function isOwn(origin: string, request: HttpRequest): boolean {
+  const [forwarded = ""] = header(request, "x-forwarded-host").split(",");
+  const hosts = [header(request, "host") || header(request, ":authority"), forwarded.trim()];
+  if (!URL.canParse(origin)) return false;
+  // `null`, of a page in a sandbox or a file, is no URL.
+  const { protocol, host } = new URL(origin);
+  return hosts.some((one) => {
+    const own = `${protocol}//${one}`;
+    return one !== "" && URL.canParse(own) && new URL(own).host === host;
+  });
 }
 
 /** The headers that let a page of an allowed origin read the answer; none for other requests. */
@@ -46,13 +67,4 @@ const EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin, connect-con
 
 function isAllowed(origin: string, allowed: AllowedOrigins): boolean {
   return allowed.includes("*") || allowed.includes(origin);
-}
-
-function hostOf(origin: string): string {
-  try {
-    return new URL(origin).host;
-  } catch {
-    // `null`, of a page in a sandbox or a file.
-    return "";
-  }
 }

@@ -24,6 +24,7 @@ import {
 import { HeliosError, messageOf } from "../../core/index.ts";
 import { fromHeliosError, type ReportUnforeseen } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
+import { foreignHost, givenHosts, type Hosts, splitTarget } from "../rest/host.ts";
 import { type HttpRequest, type HttpResponse, header, writeJson } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
@@ -59,6 +60,8 @@ export interface HandlerOptions {
   readonly rest: (transportFor: TransportFor) => Rest;
   /** Pages of which other origins a browser may let in. */
   readonly allowedOrigins: AllowedOrigins;
+  /** By which names a browser may reach the service. */
+  readonly hosts: Hosts;
   /** By path. */
   readonly plainRoutes: Readonly<Record<string, PlainRoute>>;
   /** For errors that nobody foresaw, and who is told of them. */
@@ -92,7 +95,13 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   return (request, response) => {
     tellWhenClientLeaves(response);
     readToTheEnd(request, response);
-    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const refused = hostRefusal(request, options.hosts);
+    if (refused !== undefined) {
+      refuse(response, refused);
+      return;
+    }
+    request.url = splitTarget(request.url ?? "").path;
+    const path = request.url.split("?", 1)[0] ?? "";
     if (request.method === "OPTIONS") {
       response.writeHead(204, preflightHeaders(request, allowedOrigins));
       response.end();
@@ -100,10 +109,9 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     }
     const cors = corsHeaders(request, allowedOrigins);
     for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
-    if (!isRead(request.method) && isForeign(request, allowedOrigins)) {
+    if (isForeign(request, allowedOrigins)) {
       const origin = header(request, "origin") || "another site";
-      const { status, body } = toFailure(fromHeliosError(HeliosError.of("HTTP_ORIGIN_REFUSED", { origin })));
-      writeJson(response, status, body);
+      refuse(response, HeliosError.of("HTTP_ORIGIN_REFUSED", { origin }));
       return;
     }
     if (path.startsWith(REST_PREFIX)) {
@@ -133,6 +141,21 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       answer(response, { status: 400, body: { code: "invalid_argument", message: messageOf(error) } });
     }
   };
+}
+
+function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefined {
+  const host = foreignHost(request, hosts);
+  if (host !== undefined) return HeliosError.of("HOST_NOT_ALLOWED", { host: host.slice(0, 256) });
+  // RFC 9112, 3.2: whoever stands between may have gone by the other one.
+  if (request.httpVersionMajor > 1 || givenHosts(request).length < 2 || splitTarget(request.url ?? "").authority) {
+    return undefined;
+  }
+  return HeliosError.of("REQUEST_MALFORMED", { problem: "it has more than one Host header" });
+}
+
+function refuse(response: HttpResponse, error: HeliosError): void {
+  const { status, headers, body } = toFailure(fromHeliosError(error));
+  writeJson(response, status, body, headers);
 }
 
 function isRead(method: string | undefined): boolean {

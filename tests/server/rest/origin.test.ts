@@ -5,7 +5,7 @@ import { corsHeaders, isForeign, preflightHeaders } from "../../../src/server/re
 const request = (headers: Record<string, string>): HttpRequest =>
   ({ headers: { host: "helios:8000", ...headers } }) as unknown as HttpRequest;
 
-describe("a request that changes something", () => {
+describe("a request", () => {
   it.each([
     ["from no browser", {}, false],
     ["of a page of this very server", { origin: "http://helios:8000" }, false],
@@ -18,9 +18,24 @@ describe("a request that changes something", () => {
     ["of an old browser, of another site", { origin: "https://evil.example" }, true],
     ["of a page in a sandbox", { origin: "null" }, true],
     ["with an origin that is none", { origin: "://" }, true],
+    ["of a page of this very server, in other words", { origin: "http://HELIOS:8000", host: "Helios:8000" }, false],
+    ["of a page of this very server at the usual port", { origin: "https://helios", host: "helios:443" }, false],
+    ["that a proxy was sent", { origin: "https://ops.lan", host: "up", "x-forwarded-host": "ops.lan, x" }, false],
+    ["that a proxy was sent by another", { origin: "https://evil.example", "x-forwarded-host": "ops.lan" }, true],
     ["of a page that is allowed", { origin: "https://ops.example", "sec-fetch-site": "cross-site" }, false],
   ])("%s: foreign %s", (_, headers, foreign) => {
     expect(isForeign(request(headers), ["https://ops.example"])).toBe(foreign);
+  });
+
+  it.each([
+    ["a link that a user follows", "GET", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, false],
+    ["a frame", "GET", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }, true],
+    ["an image", "GET", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }, true],
+    ["a script's fetch", "GET", { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" }, true],
+    ["a form", "POST", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, true],
+  ])("of another site by %s: foreign %s", (_, method, headers, foreign) => {
+    const sent = { ...request({ "sec-fetch-site": "cross-site", ...headers }), method } as HttpRequest;
+    expect(isForeign(sent, [])).toBe(foreign);
   });
 
   it("is let in from everywhere where that is asked for", () => {
