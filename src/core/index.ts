@@ -58,6 +58,7 @@ export {
 } from "./flags/flags.ts";
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
+export type { AsOf } from "./flags/scene.ts";
 export { isHeld } from "./flags/schedule.ts";
 export type { JsonPath } from "./json-source.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";

@@ -263,6 +263,37 @@ describe("FlagService, for some and not for others", () => {
     expect(await failure(negative)).toMatchObject({ code: "InvalidArgument", reason: "ARGUMENT_INVALID" });
   });
 
+  it("refuses to move sessions without a word, and moves them with one", async () => {
+    const { client } = await rig();
+    await client.setPercentage({ name: "a", percentage: 25, allowMissing: true });
+    const update = { flag: { name: "a", salt: "pepper" }, updateMask: { paths: ["salt"] } };
+    expect(await failure(client.updateFlag(update))).toEqual({
+      code: "FailedPrecondition",
+      reason: "FLAG_REBUCKETS",
+      metadata: { name: "a", fields: "salt", moved_percentage: "37.5" },
+    });
+    expect((await client.updateFlag({ ...update, rebucket: true })).flag?.salt).toBe("pepper");
+  });
+
+  it("evaluates and explains at a time", async () => {
+    const { client, clock } = await rig();
+    const start = clock.now();
+    const [atTime, later] = [timestampFromMs(start + 500), timestampFromMs(start + 5000)];
+    const share = { initialPercentage: 0, targetPercentage: 100, endTime: timestampFromMs(start + 1000) };
+    await client.setGradual({ name: "a", ...share, allowMissing: true });
+    const context = { sessionId: "abc123" };
+    expect((await client.evaluateFlag({ name: "a", context, atTime: later })).evaluation?.enabled).toBe(true);
+    clock.advance(2000);
+    const { flag } = await client.disableFlag({ name: "a" });
+    const then = await client.explainFlag({ name: "a", context, atTime });
+    expect(then.explanations.at(-1)?.lookedAt).toContain("GRADUAL at 50 %");
+    expect(then.time && timestampMs(then.time)).toBe(start + 500);
+    const { evaluations } = await client.evaluateFlags({ context, atTime });
+    expect(evaluations).toEqual([then.evaluation]);
+    const off = await client.evaluateFlag({ name: "a", context, atTime, asOfRevision: flag?.revision ?? 0n });
+    expect(off.evaluation).toMatchObject({ enabled: false, reason: Reason.DISABLED });
+  });
+
   it("reverts a flag, with who and why, once for each request", async () => {
     const { client, feed } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a", enabled: true, description: "first" } });

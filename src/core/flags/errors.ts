@@ -58,6 +58,13 @@ export const FLAG_ERRORS = table({
     retryable: false,
     help: "Only a flag of STRATEGY_GRADUAL with times has one, until its end_time; see SetGradual.",
   },
+  FLAG_REBUCKETS: {
+    code: "FAILED_PRECONDITION",
+    message: "flag {name} is enabled, and another {fields} would give {moved_percentage} % of its keys another answer",
+    extra: ["others", "index"],
+    retryable: false,
+    help: "Set rebucket if they are meant to move; a flag that is not enabled can be changed without.",
+  },
   FLAG_REVISION_UNAVAILABLE: {
     code: "OUT_OF_RANGE",
     message: "revision {revision} cannot be looked at: {problem}",

@@ -34,10 +34,10 @@ import {
 } from "./operations.ts";
 import { createFlagPast } from "./past.ts";
 import type { ReloadOptions, ReloadResult } from "./reload.ts";
-import { pastScene, type Scene } from "./scene.ts";
+import { type AsOf, pastScene, type Scene, sceneAt } from "./scene.ts";
 import { comeBack, withPauseOf } from "./schedule.ts";
 import { createFlagSource } from "./source.ts";
-import { checkContext, percentageViolation } from "./validate.ts";
+import { checkContext, percentageViolation, timeViolation } from "./validate.ts";
 import { createFlagView } from "./view.ts";
 import { additionViolation, removalViolation } from "./whitelist.ts";
 import { createFlagWriter } from "./write.ts";
@@ -70,6 +70,8 @@ export interface CreateOptions {
 }
 
 export interface UpdateOptions {
+  /** Let keys of an enabled flag get another answer by another salt, bucket_by or other variants. Default false: FLAG_REBUCKETS. */
+  readonly rebucket?: boolean | undefined;
   /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
   readonly allowPast?: boolean | undefined;
 }
@@ -80,6 +82,8 @@ export interface DisableOptions {
 }
 
 export interface RevertOptions {
+  /** As in `UpdateOptions`. */
+  readonly rebucket?: boolean | undefined;
   /** Bring a flag back that was deleted since. Default false: FLAG_DELETED. */
   readonly revive?: boolean | undefined;
 }
@@ -98,8 +102,9 @@ export interface Evaluations {
  * those that set conditions or prerequisites with FLAG_CONDITION_INVALID, FLAG_PREREQUISITE_MISSING and
  * FLAG_PREREQUISITE_CYCLE.
  *
- * `asOf` evaluates over the flags as they were at that revision of the store, and at the time at which it was made:
- * FLAG_REVISION_UNAVAILABLE where one or the other is not known any more, or is yet to come.
+ * `asOf` evaluates over the flags as they were at that revision of the store (a number, or `revision`), and at the time
+ * at which it was made, or at `time`; with `time` alone over the flags as they were then, or are now where it is yet to
+ * come. FLAG_REVISION_UNAVAILABLE where that is not known any more, or a revision is yet to come.
  */
 export interface Flags {
   /** Tells of flags and their changes; a deleted flag is gone. */
@@ -113,7 +118,8 @@ export interface Flags {
   /** All flags, by name. */
   list(): readonly Flag[];
   /**
-   * Sets the fields that are given. A paused schedule that is given again without its pause stays paused. FLAG_NOT_FOUND.
+   * Sets the fields that are given. A paused schedule that is given again without its pause stays paused. FLAG_NOT_FOUND,
+   * FLAG_REBUCKETS.
    */
   update(name: string, fields: FlagFields, by?: By, options?: UpdateOptions): Promise<Flag>;
   /**
@@ -130,7 +136,7 @@ export interface Flags {
   disable(name: string, by?: By, options?: DisableOptions): Promise<Flag>;
   /**
    * Makes the flag what it was at that revision; a schedule that was under way then comes back paused, at the share that
-   * was in force then. FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED.
+   * was in force then. FLAG_REBUCKETS, FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED.
    */
   revert(name: string, toRevision: number, by?: By, options?: RevertOptions): Promise<Flag>;
   /** Switches the flag on for a share of traffic. */
@@ -157,15 +163,19 @@ export interface Flags {
   /** FLAG_NOT_FOUND. No I/O. */
   evaluate(name: string, context?: EvaluationContext): Evaluation;
   /** FLAG_NOT_FOUND where there was no such flag then. */
-  evaluateAsOf(name: string, context: EvaluationContext, asOf: number): Promise<Evaluation>;
+  evaluateAsOf(name: string, context: EvaluationContext, asOf: number | AsOf): Promise<Evaluation>;
   /** One answer for each name, or for all flags by name, at one time and revision; an unknown name is an answer too. */
   evaluateMany(names: readonly string[] | "all", context?: EvaluationContext): Evaluations;
-  evaluateManyAsOf(names: readonly string[] | "all", context: EvaluationContext, asOf: number): Promise<Evaluations>;
+  evaluateManyAsOf(
+    names: readonly string[] | "all",
+    context: EvaluationContext,
+    asOf: number | AsOf,
+  ): Promise<Evaluations>;
   /** Why the flag answers as it does, or did. FLAG_NOT_FOUND. */
-  explain(name: string, context?: EvaluationContext, asOf?: number): Promise<Explanation>;
+  explain(name: string, context?: EvaluationContext, asOf?: number | AsOf): Promise<Explanation>;
   /** FLAG_NOT_FOUND. No I/O. */
   isEnabled(name: string, context?: EvaluationContext): boolean;
-  /** Reads the flags file again. FLAGS_FILE_INVALID, also where there is no file; nothing is changed then. */
+  /** Reads the flags file again. FLAGS_FILE_INVALID, also where there is no file, and FLAG_REBUCKETS; nothing is changed then. */
   reload(options?: ReloadOptions, by?: By): Promise<ReloadResult>;
   /** All flags in the shape of the flags file. */
   export(): { readonly flags: Readonly<Record<string, FileEntry>>; readonly revision: number };
@@ -195,18 +205,26 @@ export function createFlags(deps: FlagsDeps): Flags {
   };
 
   /** The names are those that will be asked for. */
-  const sceneOf = (names: readonly string[], asOf: number | undefined): Scene | Promise<Scene> => {
-    if (asOf === undefined) return { revision: feed.revision, nowMs: clock.now(), find, compiled, condition };
-    past.check("as_of_revision", asOf);
-    return pastScene(past, names, asOf, compileCondition);
+  const sceneOf = (names: readonly string[], asOf: number | AsOf | undefined): Scene | Promise<Scene> => {
+    const { revision, time } = typeof asOf === "number" ? { revision: asOf } : { ...asOf };
+    const now = clock.now();
+    if (time !== undefined) refuse(timeViolation(["at_time"], time));
+    if (revision !== undefined) {
+      past.check("as_of_revision", revision);
+      return pastScene(past, names, revision, time, compileCondition);
+    }
+    if (time !== undefined && time < now) return sceneAt(past, names, time, compileCondition);
+    return { revision: feed.revision, nowMs: time ?? now, find, compiled, condition };
   };
 
-  const explained = async (name: string, context: EvaluationContext, asOf?: number): Promise<Explanation> => {
+  const explained = async (name: string, context: EvaluationContext, asOf?: number | AsOf): Promise<Explanation> => {
     checkContext(context);
     const scene = await sceneOf([name], asOf);
     const [flag, ready] = [scene.find(name), scene.compiled(name)];
     if (flag !== undefined && ready !== undefined) return explain(scene, flag, ready, context);
-    throw asOf === undefined ? flagNotFound(name) : HeliosError.of("FLAG_NOT_FOUND", { name, as_of_revision: asOf });
+    throw asOf === undefined
+      ? flagNotFound(name)
+      : HeliosError.of("FLAG_NOT_FOUND", { name, as_of_revision: scene.revision });
   };
 
   return {
@@ -231,7 +249,7 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     delete: (name, by) => writer.remove(name, by),
 
-    async revert(name, toRevision, by, { revive = false } = {}) {
+    async revert(name, toRevision, by, { revive = false, rebucket } = {}) {
       past.check("to_revision", toRevision);
       const was = await past.at(name, toRevision);
       if (was === "not yet" && view.collection.get(name) === undefined) throw flagNotFound(name);
@@ -241,7 +259,7 @@ export function createFlags(deps: FlagsDeps): Flags {
         // Where the time of that revision is not kept, the share is that of the flag's own change before it.
         const decide = (flag: FlagDefinition | undefined): FlagDefinition =>
           comeBack(record, thenMs ?? updateTime, flag, clock.now());
-        return writer.restore(name, decide, revive, by);
+        return writer.restore(name, decide, revive, by, { rebucket });
       }
       const problem = was === "deleted" ? "it was deleted" : "it was created later";
       throw HeliosError.of("FLAG_ABSENT_AT_REVISION", { name, revision: toRevision, problem });

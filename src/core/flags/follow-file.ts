@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../clock.ts";
-import { HeliosError, messageOf } from "../errors.ts";
+import { HeliosError, isReason, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 
 export interface FollowDeps {
@@ -11,7 +11,7 @@ export interface FollowDeps {
   readonly digestOf: (text: string) => string;
   /** Of the text that was read last, whoever asked for it. */
   readonly lastDigest: () => string | undefined;
-  /** Rejects with FLAGS_FILE_INVALID where the text is wrong. */
+  /** Rejects with FLAGS_FILE_INVALID or FLAG_REBUCKETS where the text is refused. */
   readonly reload: (text: string) => Promise<void>;
 }
 
@@ -69,8 +69,12 @@ export function followFile(deps: FollowDeps): Follower {
       await reload(text);
       told = undefined;
     } catch (error) {
-      const isRefused = error instanceof HeliosError && error.reason === "FLAGS_FILE_INVALID";
-      const fields = error instanceof HeliosError ? error.metadata : { error: messageOf(error) };
+      const isRefused = isReason(error, "FLAGS_FILE_INVALID") || isReason(error, "FLAG_REBUCKETS");
+      const fields = isReason(error, "FLAGS_FILE_INVALID")
+        ? error.metadata
+        : error instanceof HeliosError
+          ? { reason: error.reason, ...error.metadata }
+          : { error: messageOf(error) };
       // What is refused for its text is not tried again; anything else may go well the next time.
       if (isRefused) tellOnce(digest, "the flags file is refused; the flags stay as they are", fields);
       else tellOnce(messageOf(error), "the flags file could not be applied", { ...fields });

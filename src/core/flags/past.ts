@@ -1,7 +1,9 @@
 import { HeliosError } from "../errors.ts";
+import { printTime } from "../rfc3339.ts";
+import type { Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { RevisionCompacted } from "../store/store.ts";
-import { asFlag, type Flag, isTombstone } from "./definition.ts";
+import { asFlag, type Flag, type FlagRecord, isTombstone } from "./definition.ts";
 import type { FlagView } from "./view.ts";
 
 /** The flags at an earlier revision. */
@@ -11,6 +13,15 @@ export interface FlagPast {
    * FLAG_REVISION_UNAVAILABLE where that is not known any more.
    */
   at(name: string, revision: number): Promise<Flag | "deleted" | "not yet">;
+  /**
+   * The newest of the flag's changes that is not younger than that wall time in ms, found by bisection: where the clock
+   * was set back meanwhile, one such. `revision` is that change's, 0 before the first. FLAG_REVISION_UNAVAILABLE where it
+   * is not known any more.
+   */
+  atTime(
+    name: string,
+    time: number,
+  ): Promise<{ readonly flag: Flag | "deleted" | "not yet"; readonly revision: number }>;
   /** When that revision was made, wall time in ms; undefined: it is not known any more. */
   timeOf(revision: number): Promise<number | undefined>;
   /** ARGUMENT_INVALID, or FLAG_REVISION_UNAVAILABLE for a revision that is yet to come. */
@@ -41,6 +52,30 @@ export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
       if (await isWhole(name)) return "not yet";
       const problem = `what flag ${name} was then is not kept any more`;
       throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, name });
+    },
+
+    async atTime(name, time) {
+      const present = collection.get(name);
+      if (present === undefined) return { flag: "not yet", revision: 0 };
+      if (present.updateTime <= time) return { flag: asFlag(present) ?? "deleted", revision: present.revision };
+      let [low, high] = [1, present.revision - 1];
+      let found: Delta<FlagRecord> | undefined;
+      let younger = (await collection.history(name, 1))[0];
+      while (low <= high) {
+        const middle = Math.ceil((low + high) / 2);
+        const [change] = await collection.history(name, 1, middle + 1);
+        if (change !== undefined && change.time > time) {
+          younger = change;
+          high = change.revision - 1;
+        } else {
+          found = change ?? found;
+          low = middle + 1;
+        }
+      }
+      if (found !== undefined) return { flag: asFlag(found.resource) ?? "deleted", revision: found.revision };
+      if (younger?.before === undefined) return { flag: "not yet", revision: 0 };
+      const problem = `what flag ${name} was at ${printTime(time)} is not kept any more`;
+      throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision: younger.revision - 1, problem, name });
     },
 
     async timeOf(revision) {

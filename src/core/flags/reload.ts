@@ -5,6 +5,7 @@ import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
 import { type FlagsFile, fileInvalid, parseFlagsFile } from "./file.ts";
 import { inOrderOfNeed } from "./prerequisites.ts";
+import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { settled, withPauseOf } from "./schedule.ts";
 
 export interface ReloadOptions {
@@ -12,6 +13,8 @@ export interface ReloadOptions {
   readonly mode?: "MERGE" | "REPLACE" | undefined;
   /** Only tell what would change. Default false. */
   readonly dryRun?: boolean | undefined;
+  /** Let keys of enabled flags get another answer by another salt, bucket_by or other variants. Default false: FLAG_REBUCKETS. */
+  readonly rebucket?: boolean | undefined;
 }
 
 /** A flag before and after. */
@@ -60,13 +63,13 @@ export async function readFlagsFile(
 /**
  * What has to change so that the flags are as the file says: but a schedule that is paused stays so where the file has
  * the same one, and one that its flag does not run is paused now. FLAGS_FILE_INVALID where a flag would need one that is
- * not there then, or itself.
+ * not there then, or itself; FLAG_REBUCKETS with every flag of which it moves keys, unless `rebucket` is set.
  */
 export function planReload(
   flags: readonly Flag[],
   isDeleted: (name: string) => boolean,
   file: FlagsFile,
-  mode: "MERGE" | "REPLACE",
+  { mode, rebucket }: { readonly mode: "MERGE" | "REPLACE"; readonly rebucket: boolean },
   nowMs: number,
 ): ReloadPlan {
   const present = new Map(flags.map(({ name, record }) => [name, record]));
@@ -92,6 +95,10 @@ export function planReload(
     if (!isDeleted(name) && (before === undefined || !sameDefinition(before, after))) plan(name, before, after);
   }
   if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
+  if (!rebucket) {
+    const moved = found.map(({ name, after }) => after && rebucketing(name, settledAt.get(name), after, nowMs));
+    refuseRebucketing(moved.filter((each) => each !== undefined));
+  }
   const turns = new Map(checkNeeds(result, present, file).map((name, turn) => [name, turn]));
   const turn = ({ name }: FlagDifference): number => turns.get(name) ?? turns.size;
   const differences = found.sort((a, b) => turn(a) - turn(b) || (a.name < b.name ? -1 : 1));

@@ -55,7 +55,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
 
   const reload = async (
     text: () => Promise<string | undefined>,
-    { mode = "MERGE", dryRun = false }: ReloadOptions,
+    { mode = "MERGE", dryRun = false, rebucket = false }: ReloadOptions,
     by: By | undefined,
   ): Promise<ReloadResult> => {
     if (mode !== "MERGE" && mode !== "REPLACE") {
@@ -64,7 +64,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     const file = await read(text);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
     const { differences, passedOver, stillKilled } = await writer.alone(async () => {
-      const plan = planReload(view.list(), view.isDeleted, file, mode, clock.now());
+      const plan = planReload(view.list(), view.isDeleted, file, { mode, rebucket }, clock.now());
       if (dryRun) return plan;
       for (const difference of plan.differences) await writer.apply(difference, by);
       await remember(file);
@@ -84,7 +84,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       const now = clock.now();
       const flags = file?.flags ?? DEFAULT_FLAGS;
       // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
-      if (file !== undefined) planReload([], () => false, file, "MERGE", now);
+      if (file !== undefined) planReload([], () => false, file, { mode: "MERGE", rebucket: true }, now);
       const cause = { action: "InstallFlags", reason: `first start, from ${from}` };
       await filling.change("first-start", cause, () => ({}));
       for (const { name, definition } of flags) {

@@ -102,7 +102,8 @@ function gradualViolation(gradual: unknown): Violation | undefined {
   );
 }
 
-function timeViolation(path: JsonPath, time: unknown): Violation | undefined {
+/** The first rule that a wall time in ms breaks. */
+export function timeViolation(path: JsonPath, time: unknown): Violation | undefined {
   if (time === undefined) return undefined;
   if (Number.isInteger(time) && Number(time) >= EARLIEST_TIME && Number(time) <= LATEST_TIME) return undefined;
   return violation(path, time, "a time in the years 1 to 9999, in whole milliseconds");

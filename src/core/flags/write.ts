@@ -15,6 +15,7 @@ import {
   type Tombstone,
 } from "./definition.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
+import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import type { FlagDifference } from "./reload.ts";
 import { refusePast, settled } from "./schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
@@ -27,6 +28,8 @@ type Decide<Present> = (flag: Present) => FlagDefinition;
 export interface Consent {
   /** A schedule that has arrived before it is set. Default false: ARGUMENT_INVALID. */
   readonly allowPast?: boolean | undefined;
+  /** That another salt, bucket_by or other variants give keys of an enabled flag another answer. Default false: FLAG_REBUCKETS. */
+  readonly rebucket?: boolean | undefined;
 }
 
 /**
@@ -61,7 +64,13 @@ export interface FlagWriter {
     consent?: Consent,
   ): Promise<Flag>;
   /** Makes the flag what `decide` says that it was. FLAG_DELETED without `revive` where it was deleted since. */
-  restore(name: string, decide: Decide<FlagDefinition | undefined>, revive: boolean, by: By | undefined): Promise<Flag>;
+  restore(
+    name: string,
+    decide: Decide<FlagDefinition | undefined>,
+    revive: boolean,
+    by: By | undefined,
+    consent: Consent,
+  ): Promise<Flag>;
   /** Leaves a tombstone. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS. */
   remove(name: string, by: By | undefined): Promise<{ readonly flag: Flag; readonly revision: number }>;
   /** Makes a difference to the flags file come true, unless the flag has been deleted or killed since. */
@@ -108,7 +117,7 @@ export function createFlagWriter(
     action: string,
     by: By | undefined,
     decide: (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined) => FlagDefinition,
-    { allowPast = false }: Consent = {},
+    { allowPast = false, rebucket = false }: Consent = {},
   ): Promise<Flag> => {
     const written = await collection.change(
       name,
@@ -121,6 +130,8 @@ export function createFlagWriter(
         const decided = decide(before, tombstone);
         check(name, action, before, decided);
         if (!allowPast) refusePast(before, decided, now);
+        const moved = rebucket ? undefined : rebucketing(name, before, decided, now);
+        if (moved !== undefined) refuseRebucketing([moved]);
         const after = settled(decided, now);
         return stored !== undefined && sameDefinition(stored, after) ? undefined : after;
       },
@@ -162,14 +173,14 @@ export function createFlagWriter(
       return write(name, action, by, decideOver, consent);
     },
 
-    restore: (name, decide, revive, by) =>
+    restore: (name, decide, revive, by, consent) =>
       alone(() => {
         const decideOver = (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined): FlagDefinition => {
           if (tombstone !== undefined && !revive) throw HeliosError.of("FLAG_DELETED", { name });
           const definition = decide(flag);
           return (flag ?? tombstone)?.killed ? { ...definition, killed: true } : definition;
         };
-        return write(name, "RevertFlag", by, decideOver, { allowPast: true });
+        return write(name, "RevertFlag", by, decideOver, { ...consent, allowPast: true });
       }),
 
     remove: (name, by) =>

@@ -1,7 +1,8 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
 import type { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
-import { type Clock, type Flag, type Flags, HeliosError, isHeld } from "../../core/index.ts";
+import { type AsOf, type Clock, type Flag, type Flags, HeliosError, isHeld } from "../../core/index.ts";
 import { byOf, fromTimestamp, toStruct } from "../map/common.ts";
 import {
   fromContext,
@@ -50,9 +51,12 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async updateFlag(request) {
-      const { flag: message, updateMask, allowPast } = request;
+      const { flag: message, updateMask, allowPast, rebucket } = request;
       if (message === undefined) throw missing("flag");
-      const flag = await flags.update(message.name, fromUpdate(message, updateMask), byOf(request), { allowPast });
+      const flag = await flags.update(message.name, fromUpdate(message, updateMask), byOf(request), {
+        allowPast,
+        rebucket,
+      });
       return { flag: toFlag(flag, now()) };
     },
 
@@ -74,8 +78,8 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async revertFlag(request) {
-      const { name, toRevision, revive } = request;
-      const flag = await flags.revert(name, Number(toRevision), byOf(request), { revive });
+      const { name, toRevision, revive, rebucket } = request;
+      const flag = await flags.revert(name, Number(toRevision), byOf(request), { revive, rebucket });
       return { flag: toFlag(flag, now()), schedulePaused: isHeld(flag.record) };
     },
 
@@ -116,26 +120,30 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       return { flag: toFlag(flag, now()) };
     },
 
-    async evaluateFlag({ name, context, asOfRevision }) {
-      const [asked, asOf] = [fromContext(context), fromRevision(asOfRevision)];
+    async evaluateFlag(request) {
+      const { name, context } = request;
+      const [asked, asOf] = [fromContext(context), fromAsOf(request)];
       const evaluation = asOf === undefined ? flags.evaluate(name, asked) : await flags.evaluateAsOf(name, asked, asOf);
       return { evaluation: toEvaluation(evaluation) };
     },
 
-    async evaluateFlags({ names, context, asOfRevision }) {
+    async evaluateFlags(request) {
+      const { names, context } = request;
       const asked = names.length === 0 ? "all" : names;
-      const [whom, asOf] = [fromContext(context), fromRevision(asOfRevision)];
+      const [whom, asOf] = [fromContext(context), fromAsOf(request)];
       const { evaluations, revision } =
         asOf === undefined ? flags.evaluateMany(asked, whom) : await flags.evaluateManyAsOf(asked, whom, asOf);
       return { evaluations: evaluations.map(toEvaluation), revision: BigInt(revision) };
     },
 
-    async explainFlag({ name, context, asOfRevision }) {
-      return toExplanation(await flags.explain(name, fromContext(context), fromRevision(asOfRevision)));
+    async explainFlag(request) {
+      const { name, context } = request;
+      return toExplanation(await flags.explain(name, fromContext(context), fromAsOf(request)));
     },
 
     async reloadFlags(request) {
-      const options = { mode: fromReloadMode(request.mode), dryRun: request.dryRun };
+      const { dryRun, rebucket } = request;
+      const options = { mode: fromReloadMode(request.mode), dryRun, rebucket };
       const { differences, passedOver, stillKilled, revision } = await flags.reload(options, byOf(request));
       const told = differences.map((one) => toDifference(one, now()));
       return {
@@ -184,9 +192,15 @@ function missing(field: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
 }
 
-/** 0 stands for no revision: as it is now. */
-function fromRevision(revision: bigint): number | undefined {
-  return revision === 0n ? undefined : Number(revision);
+/** Undefined: as it is now. Revision 0 stands for none. */
+function fromAsOf(request: {
+  readonly asOfRevision: bigint;
+  readonly atTime?: Timestamp | undefined;
+}): AsOf | undefined {
+  const { asOfRevision, atTime } = request;
+  const time = fromTimestamp(atTime, "at_time");
+  if (asOfRevision === 0n && time === undefined) return undefined;
+  return { revision: asOfRevision === 0n ? undefined : Number(asOfRevision), time: time && Math.floor(time) };
 }
 
 function readRevision(pageToken: string): number | undefined {

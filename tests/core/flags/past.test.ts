@@ -102,6 +102,112 @@ describe("an evaluation as of a revision", () => {
   });
 });
 
+describe("an evaluation at a time", () => {
+  const sessions = Array.from({ length: 200 }, (_, index) => ({ sessionId: `s-${index}` }));
+
+  it("answers as the flag did then, in the middle of a ramp too", async () => {
+    const { flags, clock } = await house();
+    const endTime = clock.now() + 10 * HOUR;
+    await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
+    const then: { time: number; answers: unknown[] }[] = [];
+    const changes = [
+      () => flags.update("a", { description: "x" }),
+      () => flags.pauseGradual("a"),
+      () => flags.create("other", {}),
+      () => flags.resumeGradual("a"),
+      () => flags.disable("a"),
+      () => flags.enable("a", { resume: true }),
+      () => flags.setPercentage("a", 3),
+    ];
+    for (const change of changes) {
+      for (let look = 0; look < 3; look++) {
+        clock.advance(HOUR / 3 + 1);
+        then.push({ time: clock.now(), answers: sessions.map((context) => flags.evaluate("a", context)) });
+      }
+      // What changes in a millisecond is in force in it.
+      clock.advance(1);
+      await change();
+    }
+    for (const { time, answers } of then) {
+      const asked = sessions.map((context) => flags.evaluateAsOf("a", context, { time }));
+      expect(await Promise.all(asked)).toEqual(answers);
+    }
+  });
+
+  it("takes the definition of a revision at another time, where both are given", async () => {
+    const { flags, clock } = await house();
+    const start = clock.now();
+    const endTime = start + 10 * HOUR;
+    await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
+    const { revision } = flags.get("a");
+    await flags.setPercentage("a", 0);
+    const on = async (time?: number): Promise<number> => {
+      const asked = sessions.map((context) => flags.evaluateAsOf("a", context, { revision, time }));
+      return (await Promise.all(asked)).filter(({ enabled }) => enabled).length;
+    };
+    expect(await on()).toBe(0);
+    expect(await on(start + 10 * HOUR)).toBe(200);
+    const half = await on(start + 5 * HOUR);
+    expect(half).toBeGreaterThan(60);
+    expect(half).toBeLessThan(140);
+    expect((await flags.explain("a", sessions[0], { revision, time: endTime })).nowMs).toBe(endTime);
+  });
+
+  it("that is yet to come is what the flags of today will say", async () => {
+    const { flags, clock } = await house();
+    const endTime = clock.now() + 10 * HOUR;
+    await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
+    const asked = sessions.map((context) => flags.evaluateAsOf("a", context, { time: endTime - HOUR }));
+    const told = await Promise.all(asked);
+    clock.advance(9 * HOUR);
+    expect(told).toEqual(sessions.map((context) => flags.evaluate("a", context)));
+  });
+
+  it("knows the flags of that time: those deleted since, and none created since", async () => {
+    const { flags, clock } = await house();
+    const before = clock.now() - 1;
+    await flags.create("base", { enabled: true });
+    const { revision } = await flags.create("gone", { enabled: true, prerequisites: ["base"] });
+    const time = clock.now();
+    clock.advance(1);
+    await flags.delete("gone");
+    await flags.disable("base");
+    await flags.create("gone", {}, { revive: true });
+    await flags.create("new", {});
+    const all = await flags.evaluateManyAsOf("all", {}, { time });
+    expect(all.evaluations.map(({ name, enabled }) => [name, enabled])).toEqual([
+      ["base", true],
+      ["gone", true],
+    ]);
+    expect(all.revision).toBe(revision);
+    await expect(flags.evaluateAsOf("new", {}, { time })).rejects.toEqual(reason("FLAG_NOT_FOUND"));
+    await expect(flags.evaluateAsOf("gone", {}, { time: before })).rejects.toEqual(reason("FLAG_NOT_FOUND"));
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, 1.5, 1e18]) {
+      await expect(flags.evaluateAsOf("base", {}, { time: wrong })).rejects.toEqual(
+        reason("ARGUMENT_INVALID", { field: "at_time" }),
+      );
+    }
+  });
+
+  it("is refused where what the flag was then is not kept", async () => {
+    const { flags, store, feed, clock } = await house();
+    await flags.create("a", { enabled: true });
+    const time = clock.now();
+    for (let percentage = 0; percentage < 101; percentage++) {
+      clock.advance(1);
+      await flags.setPercentage("a", percentage / 10);
+    }
+    await store.compact(feed.revision);
+    await expect(flags.evaluateAsOf("a", {}, { time })).rejects.toEqual(
+      reason("FLAG_REVISION_UNAVAILABLE", {
+        name: "a",
+        problem: expect.stringContaining("2023-11-14T22:13:20Z") as string,
+      }),
+    );
+    expect(await flags.evaluateAsOf("a", {}, { time: time + 60 })).toMatchObject({ reason: "ERROR" });
+  });
+});
+
 describe("revert", () => {
   it("makes a flag what it was, as a change with who and why", async () => {
     const { flags } = await house();
