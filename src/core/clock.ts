@@ -12,29 +12,64 @@ export interface Clock {
   now(): number;
   /** Milliseconds that only ever grow, from an arbitrary start: for every duration and timeout. */
   monotonic(): number;
-  /** Runs `run` once, `delayMs` of monotonic time from now. */
-  setTimer(delayMs: number, run: () => void): Timer;
+  /**
+   * Runs `run` once, `delayMs` of monotonic time from now: at the next turn where that is 0 or has passed, never where it
+   * is infinite, and in 10,000 years where it is that long. `isAwaited`: the process is to live until then. Throws a
+   * RangeError for NaN, which would be a mistake of this code: what callers give is checked by `spanProblem`.
+   */
+  setTimer(delayMs: number, run: () => void, isAwaited?: boolean): Timer;
 }
 
 /** The longest delay that the platform's timers take (2^31 - 1 ms, 24.8 days); longer ones are set again in steps. */
-const LONGEST_DELAY_MS = 2_147_483_647;
+export const LONGEST_PLATFORM_DELAY_MS = 2_147_483_647;
 
-/** The machine's clock. Its timers do not keep a process alive. */
+/** The machine's clock: the one place that makes timers. They keep no process alive but where somebody waits for them. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  setTimer(delayMs, run) {
+  setTimer(delayMs, run, isAwaited = false) {
+    refuseNaN(delayMs);
     const due = performance.now() + delayMs;
     let handle: NodeJS.Timeout;
-    const arm = (): void => {
-      const left = due - performance.now();
-      handle = left > LONGEST_DELAY_MS ? setTimeout(arm, LONGEST_DELAY_MS) : setTimeout(run, Math.max(0, left));
-      handle.unref();
+    const arm = (left: number): void => {
+      handle =
+        left > LONGEST_PLATFORM_DELAY_MS
+          ? setTimeout(() => arm(due - performance.now()), LONGEST_PLATFORM_DELAY_MS)
+          : setTimeout(run, Math.max(0, left));
+      if (!isAwaited) handle.unref();
     };
-    arm();
+    arm(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };
+
+/** Runs `run` again and again, each time `everyMs` after it was last begun, until it is cancelled. */
+export function setRepeatingTimer(clock: Clock, everyMs: number, run: () => void, isAwaited = false): Timer {
+  let timer: Timer;
+  let cancelled = false;
+  const arm = (): void => {
+    timer = clock.setTimer(
+      everyMs,
+      () => {
+        arm();
+        run();
+      },
+      isAwaited,
+    );
+    if (cancelled) timer.cancel();
+  };
+  arm();
+  return {
+    cancel() {
+      cancelled = true;
+      timer.cancel();
+    },
+  };
+}
+
+function refuseNaN(delayMs: number): void {
+  if (Number.isNaN(delayMs)) throw new RangeError("a timer's delay must be a number of ms, not NaN");
+}
 
 /** A clock that stands still until it is told to move. */
 export interface ManualClock extends Clock {
@@ -54,6 +89,7 @@ export function createManualClock(startMs = 1_700_000_000_000): ManualClock {
     now: () => wallOffset + elapsed,
     monotonic: () => elapsed,
     setTimer(delayMs, run) {
+      refuseNaN(delayMs);
       const timer = { due: elapsed + Math.max(0, delayMs), order: order++, run };
       timers.add(timer);
       return { cancel: () => timers.delete(timer) };

@@ -25,7 +25,16 @@ export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/re
 export type { OutcomeReport } from "./breakers/reports.ts";
 export type { Course, Simulation } from "./breakers/simulate.ts";
 export { type By, causeOf } from "./change.ts";
-export { type Clock, createManualClock, type ManualClock, systemClock, type Timer } from "./clock.ts";
+export { checkSpan } from "./check-span.ts";
+export {
+  type Clock,
+  createManualClock,
+  LONGEST_PLATFORM_DELAY_MS,
+  type ManualClock,
+  setRepeatingTimer,
+  systemClock,
+  type Timer,
+} from "./clock.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
@@ -105,6 +114,7 @@ export { nearest } from "./nearest.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./numbers.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
 export { encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
+export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "./span.ts";
 export type { EngineEvent, EventDomain } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";

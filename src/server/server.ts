@@ -6,7 +6,7 @@ import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
-import { type Clock, type Engine, HeliosError, systemClock } from "../core/index.ts";
+import { type Clock, checkSpan, type Engine, HeliosError, systemClock } from "../core/index.ts";
 import { SERVICES } from "./contract.ts";
 import { docsRoutes } from "./docs.ts";
 import { fromHeliosError } from "./errors.ts";
@@ -41,9 +41,9 @@ export interface ServerOptions {
   readonly log: LogCall;
   readonly clock?: Clock;
   readonly newId?: () => string;
-  /** A connection that says nothing for so long is closed. Default 10 s. */
+  /** A connection that has not said for so long what it speaks is closed; Infinity: never. Default 10 s. */
   readonly firstByteTimeoutMs?: number;
-  /** How often a silent connection is asked whether it is still there, and how long it may take to answer. 30 s, 10 s. */
+  /** How often a silent connection is asked whether it is there (30 s; Infinity: never), and how long it may take to answer (10 s). */
   readonly pingIntervalMs?: number;
   readonly pingTimeoutMs?: number;
   /** Pages of which other origins a browser may let in. Default: none. */
@@ -64,8 +64,12 @@ export interface Server {
   drain(): Promise<void>;
 }
 
-/** Serves an engine on one port. Rejects where it cannot listen. The engine stays the caller's to close. */
+/**
+ * Serves an engine on one port. Rejects where it cannot listen, and with ARGUMENT_INVALID where a span of time is none.
+ * The engine stays the caller's to close.
+ */
 export async function startServer(options: ServerOptions): Promise<Server> {
+  for (const name of SPANS) checkSpan(name, options[name] ?? 1, { isAbove: name !== "graceMs", mayBeInfinite: true });
   const { engine, host, version, log, clock = systemClock, newId = () => crypto.randomUUID() } = options;
   const shutdown = new AbortController();
   const serving = createServingSwitch();
@@ -73,6 +77,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const report = (errorId: string, error: unknown): void =>
     log("error", "unforeseen error", { errorId, error: stackOf(error) });
   const handler = createHandler({
+    clock,
     routes: (router) => addServices(router, { engine, clock, newId, version, serving }),
     interceptors: [createCallLog(clock, log), createErrorMapping(newId, report), createValidation(SERVICES)],
     rest: (transportFor) =>
@@ -90,6 +95,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   const port = createPort({
     handler,
+    clock,
     firstByteTimeoutMs: options.firstByteTimeoutMs ?? 10_000,
     pingIntervalMs: options.pingIntervalMs ?? 30_000,
     pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
@@ -120,6 +126,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
   };
 }
+
+const SPANS = ["firstByteTimeoutMs", "pingIntervalMs", "pingTimeoutMs", "graceMs"] as const;
 
 const NOT_READY = { status: 503, body: { status: "not ready" } };
 

@@ -60,6 +60,19 @@ describe("the core", () => {
   });
 });
 
+describe("timers", () => {
+  const TIMERS = /\b(setTimeout|setInterval|AbortSignal\.timeout|timers\/promises|node:timers|scheduler\.wait)\b/g;
+
+  it("are made by the clock alone: those of the platform turn what is longer than 24.8 days into 1 ms", () => {
+    const found = sources
+      .filter(({ path }) => /^(src|clients)\//.test(path) && path !== "src/core/clock.ts" && !path.endsWith(".test.ts"))
+      .flatMap(({ path }) =>
+        [...readFileSync(join(ROOT, path), "utf8").matchAll(TIMERS)].map(([use]) => `${path} uses ${use}`),
+      );
+    expect(found).toEqual([]);
+  });
+});
+
 describe("the reader of imports", () => {
   it("finds every way of importing, and nothing in comments and texts", () => {
     const text = `

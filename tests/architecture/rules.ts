@@ -31,6 +31,9 @@ const isEvaluation = (path: string): boolean => EVALUATION.includes(path);
 const isBreaker = (path: string): boolean =>
   path === "src/core/breakers/breaker.ts" || below("src/core/breakers/policy")(path);
 
+/** Pure, and the one place where timers are made and spans of time are checked. */
+const isTime = (path: string): boolean => path === "src/core/clock.ts" || path === "src/core/span.ts";
+
 /** Where protobuf messages and what the engine knows may meet. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
 const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
@@ -70,14 +73,15 @@ export const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
   },
   {
-    name: "a client imports gen, the RPC runtime and the two pure kernels, nothing else of src",
+    name: "a client imports gen, the RPC runtime, the two pure kernels and the clock, nothing else of src",
     of: (path) => below("clients/typescript")(path) && !isTest(path),
     allows: (imported) =>
       isRelative(imported)
         ? below("clients/typescript")(imported.target) ||
           below("gen")(imported.target) ||
           isEvaluation(imported.target) ||
-          isBreaker(imported.target)
+          isBreaker(imported.target) ||
+          isTime(imported.target)
         : isPackage(imported, "@connectrpc", "@bufbuild"),
   },
   {

@@ -5,7 +5,7 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
-import { HeliosError } from "../../src/core/index.ts";
+import { HeliosError, systemClock } from "../../src/core/index.ts";
 import { fromHeliosError } from "../../src/server/errors.ts";
 import { createHealth, createServingSwitch } from "../../src/server/health.ts";
 import { createRest } from "../../src/server/rest/rest.ts";
@@ -28,6 +28,7 @@ async function start({
   serving.set(true);
   shutdown = new AbortController();
   const handler = createHandler({
+    clock: systemClock,
     routes: (router) => router.service(Health, createHealth(serving, ["known"])),
     interceptors: [],
     newId: () => "error-id",
@@ -39,7 +40,7 @@ async function start({
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });
-  port = createPort({ handler, firstByteTimeoutMs, pingIntervalMs, pingTimeoutMs });
+  port = createPort({ handler, clock: systemClock, firstByteTimeoutMs, pingIntervalMs, pingTimeoutMs });
   number = await port.listen("127.0.0.1", 0);
 }
 
@@ -213,6 +214,7 @@ describe("one port", () => {
   it("says which address is in use", async () => {
     const second = createPort({
       handler: () => {},
+      clock: systemClock,
       firstByteTimeoutMs: 100,
       pingIntervalMs: 1000,
       pingTimeoutMs: 1000,

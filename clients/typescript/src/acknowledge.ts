@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { systemClock, type Timer } from "../../../src/core/clock.ts";
 
 /** Tells the service that everything up to a revision is applied, on the stream that it named so. */
 export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;
@@ -16,7 +17,7 @@ export class Acknowledger {
   #watchId = "";
   #applied = 0n;
   #acknowledged = -1n;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #sending = false;
 
   constructor(send: SendAcknowledgement) {
@@ -35,16 +36,17 @@ export class Acknowledger {
 
   stop(): void {
     this.#stopped.abort();
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
   }
 
   #schedule(): void {
     if (this.#timer !== undefined || this.#sending || this.#stopped.signal.aborted) return;
     if (this.#watchId === "" || this.#applied <= this.#acknowledged) return;
-    this.#timer = setTimeout(() => {
+    const due = (): void => {
       this.#timer = undefined;
       void this.#acknowledge(this.#applied, this.#watchId);
-    }, INTERVAL_MS);
+    };
+    this.#timer = systemClock.setTimer(INTERVAL_MS, due, true);
   }
 
   async #acknowledge(revision: bigint, watchId: string): Promise<void> {

@@ -10,6 +10,8 @@ import { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { withDeadlines } from "./deadlines.ts";
+import { checkOptionalSpan } from "./spans.ts";
 
 export interface HeliosClientOptions {
   /** Where Helios listens, such as `http://127.0.0.1:8000`. */
@@ -18,7 +20,7 @@ export interface HeliosClientOptions {
   readonly protocol?: "grpc" | "grpc-web" | "connect";
   /** `1.1` works with `grpc-web` and `connect` only. Default `2`. */
   readonly httpVersion?: "1.1" | "2";
-  /** Deadline of every unary call that sets none of its own. Default: none. */
+  /** Deadline of every unary call that sets none of its own, in ms; Infinity: none. Default: none. */
   readonly defaultTimeoutMs?: number;
   readonly interceptors?: readonly Interceptor[];
   /**
@@ -47,12 +49,13 @@ export interface HeliosClient {
 export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   const { baseUrl } = options;
   if (!URL.canParse(baseUrl)) throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} is not a URL`);
+  checkOptionalSpan("defaultTimeoutMs", options.defaultTimeoutMs, { isAbove: true, mayBeInfinite: true });
   const sessions = new Http2SessionManager(
     baseUrl,
     { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_INTERVAL_MS },
     { maxSessionMemory: SESSION_MEMORY_MB },
   );
-  const transport = createTransport(options, sessions);
+  const transport = withDeadlines(createTransport(options, sessions), options.defaultTimeoutMs);
   return {
     modules: createClient(ModuleService, transport),
     flags: createClient(FlagService, transport),
@@ -74,12 +77,8 @@ const PING_INTERVAL_MS = 5000;
 const SESSION_MEMORY_MB = 256;
 
 function createTransport(options: HeliosClientOptions, sessions: Http2SessionManager): Transport {
-  const { baseUrl, protocol = "grpc", httpVersion = "2", defaultTimeoutMs, interceptors = [] } = options;
-  const shared = {
-    baseUrl,
-    interceptors: [...interceptors],
-    ...(defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs }),
-  };
+  const { baseUrl, protocol = "grpc", httpVersion = "2", interceptors = [] } = options;
+  const shared = { baseUrl, interceptors: [...interceptors] };
   switch (protocol) {
     case "grpc":
       if (httpVersion !== "2") throw new TypeError("httpVersion: gRPC needs HTTP/2; use grpc-web or connect on 1.1");

@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { setRepeatingTimer, systemClock, type Timer } from "../../../src/core/clock.ts";
 import { errorInfo } from "./errors.ts";
+import { checkSpan } from "./spans.ts";
 
 /** What every watch frame carries, of whichever service. */
 export interface WatchFrame {
@@ -67,6 +69,10 @@ export async function* resumeWatch<F extends WatchFrame>(
 ): AsyncGenerator<F, void, undefined> {
   const { minBackoffMs = 100, maxBackoffMs = 10_000, random = Math.random, delay = wait } = options;
   const { missedHeartbeats = 3, firstFrameTimeoutMs = 30_000 } = options;
+  checkSpan("minBackoffMs", minBackoffMs);
+  checkSpan("maxBackoffMs", maxBackoffMs);
+  checkSpan("firstFrameTimeoutMs", firstFrameTimeoutMs, { isAbove: true, mayBeInfinite: true });
+  if (!(missedHeartbeats >= 1)) throw new TypeError(`missedHeartbeats: must be at least 1, not ${missedHeartbeats}`);
   const outer = options.signal ?? new AbortController().signal;
   let token = options.resumeToken ?? "";
   let failures = 0;
@@ -122,7 +128,7 @@ class Watchdog {
   intervalMs = Number.POSITIVE_INFINITY;
   readonly #most: number;
   readonly #bark: () => void;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: Timer | undefined;
 
   constructor(most: number, bark: () => void) {
     this.#most = most;
@@ -134,27 +140,29 @@ class Watchdog {
     this.stop();
     if (!Number.isFinite(intervalMs)) return;
     let missed = 0;
-    this.#timer = setInterval(() => {
+    const miss = (): void => {
       missed += 1;
       if (missed >= this.#most) this.#bark();
-    }, intervalMs);
+    };
+    this.#timer = setRepeatingTimer(systemClock, intervalMs, miss, true);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
   }
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       reject(signal.reason);
     };
-    const timer = setTimeout(() => {
+    const over = (): void => {
       signal.removeEventListener("abort", abort);
       resolve();
-    }, ms);
+    };
+    const timer = systemClock.setTimer(ms, over, true);
     signal.addEventListener("abort", abort, { once: true });
   });
 }

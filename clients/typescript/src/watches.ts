@@ -1,3 +1,4 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Breaker } from "../../../gen/helios/v1/breaker_pb.ts";
 import type { BreakerSnapshot } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import type { Flag } from "../../../gen/helios/v1/flag_pb.ts";
@@ -8,6 +9,7 @@ import type { Domain, Event } from "../../../gen/helios/v1/status_service_pb.ts"
 import type { Cause, Deleted, Heartbeat } from "../../../gen/helios/v1/watch_pb.ts";
 import { Acknowledger } from "./acknowledge.ts";
 import type { HeliosClient } from "./client.ts";
+import { toDuration } from "./spans.ts";
 import { type OpenStream, type ResumeOptions, resumeWatch, type WatchFrame } from "./watch.ts";
 
 /**
@@ -39,9 +41,10 @@ export interface WatchOptions extends ResumeOptions {
 
 /** Watches flags; see `resumeWatch` for when it ends. */
 export function watchFlags(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Flag>> {
+  const asked = request(client, options);
   return watchResources<Flag, FlagSnapshot>(
     client,
-    (resumeToken, signal) => client.flags.watchFlags({ ...request(client, options), resumeToken }, { signal }),
+    (resumeToken, signal) => client.flags.watchFlags({ ...asked, resumeToken }, { signal }),
     (chunk) => chunk.flags,
     options,
   );
@@ -49,9 +52,10 @@ export function watchFlags(client: HeliosClient, options: WatchOptions = {}): As
 
 /** Watches breakers; see `resumeWatch` for when it ends. */
 export function watchBreakers(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Breaker>> {
+  const asked = request(client, options);
   return watchResources<Breaker, BreakerSnapshot>(
     client,
-    (resumeToken, signal) => client.breakers.watchBreakers({ ...request(client, options), resumeToken }, { signal }),
+    (resumeToken, signal) => client.breakers.watchBreakers({ ...asked, resumeToken }, { signal }),
     (chunk) => chunk.breakers,
     options,
   );
@@ -59,9 +63,10 @@ export function watchBreakers(client: HeliosClient, options: WatchOptions = {}):
 
 /** Watches modules; see `resumeWatch` for when it ends. */
 export function watchModules(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Module>> {
+  const asked = request(client, options);
   return watchResources<Module, ModuleSnapshot>(
     client,
-    (resumeToken, signal) => client.modules.watchModules({ ...request(client, options), resumeToken }, { signal }),
+    (resumeToken, signal) => client.modules.watchModules({ ...asked, resumeToken }, { signal }),
     (chunk) => chunk.modules,
     options,
   );
@@ -160,9 +165,8 @@ async function* watchResources<R extends { readonly revision: bigint }, Chunk ex
 function request(
   { clientId }: HeliosClient,
   { names = [], heartbeatIntervalMs }: WatchOptions,
-): { names: string[]; clientId: string; heartbeatInterval?: { seconds: bigint; nanos: number } } {
+): { names: string[]; clientId: string; heartbeatInterval?: Duration } {
   if (heartbeatIntervalMs === undefined) return { names: [...names], clientId };
-  const seconds = Math.floor(heartbeatIntervalMs / 1000);
-  const nanos = Math.round((heartbeatIntervalMs - seconds * 1000) * 1e6);
-  return { names: [...names], clientId, heartbeatInterval: { seconds: BigInt(seconds), nanos } };
+  const heartbeatInterval = toDuration("heartbeatIntervalMs", heartbeatIntervalMs, { isAbove: true });
+  return { names: [...names], clientId, heartbeatInterval };
 }

@@ -7,7 +7,7 @@ import { Collection, type Delta, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Hub, HubObserver } from "../watch/hub.ts";
 import type { BreakerConfig, BreakerState, Outcome, Permit } from "./breaker.ts";
-import { checkHoldId, checkOverride, checkSpan } from "./checks.ts";
+import { checkHoldId, checkOverride, checkSimulated } from "./checks.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { type BreakerCounts, Counters } from "./counts.ts";
 import { describeStored } from "./describe.ts";
@@ -290,7 +290,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
         }),
       };
     },
-    simulate: (name, fields, spanMs) => find(name).simulate(fields, checkSpan(spanMs)),
+    simulate: (name, fields, spanMs) => find(name).simulate(fields, checkSimulated(spanMs)),
     handle: (name, options) => createHandle(breakers, clock, name, options),
     async stored() {
       await Promise.all([...live.values()].map((breaker) => breaker.stored()));

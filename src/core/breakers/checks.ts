@@ -1,3 +1,4 @@
+import { checkSpan } from "../check-span.ts";
 import { HeliosError } from "../errors.ts";
 import type { OverrideRequest } from "./breakers.ts";
 import type { Hold, OverrideKind } from "./policy/holds.ts";
@@ -20,11 +21,11 @@ export function checkOverride({ kind, holdId, ttlMs }: OverrideRequest): Pick<Ho
   if (!KINDS.includes(kind)) throw invalid("override", `must be one of ${KINDS.join(", ")}, not ${String(kind)}`);
   const hold = { id: checkHoldId(holdId), kind };
   if (ttlMs === undefined) return hold;
-  if (!(ttlMs >= 1 && ttlMs <= MAX_TTL_MS)) throw invalid("ttl", `must be from 1 ms to 365 d, not ${ttlMs} ms`);
+  checkSpan("ttl", ttlMs, { least: 1, most: MAX_TTL_MS });
   return { ...hold, ttlMs };
 }
 
-export function checkSpan(spanMs = RECORDED_MS): number {
-  if (spanMs >= MIN_SPAN_MS && spanMs <= RECORDED_MS) return spanMs;
-  throw invalid("span", `must be from 1 s to 1 h, not ${spanMs} ms`);
+/** How far back a simulation looks. */
+export function checkSimulated(spanMs = RECORDED_MS): number {
+  return checkSpan("span", spanMs, { least: MIN_SPAN_MS, most: RECORDED_MS });
 }

@@ -1,4 +1,5 @@
 import type { By } from "../change.ts";
+import { checkSpan } from "../check-span.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import type { Outcome, Permit } from "./breaker.ts";
@@ -26,7 +27,7 @@ export interface BreakerCallOptions<T> {
   readonly notFailureAs?: "IGNORED" | "SUCCESS";
   /** Aborting it rejects the call with its reason and counts as ignored; there is no fallback then. */
   readonly signal?: AbortSignal;
-  /** A call that takes longer failed, once, whatever becomes of it. Above 0; default: none. */
+  /** A call that takes longer failed, once, whatever becomes of it. Above 0; Infinity and absent: none. */
   readonly timeoutMs?: number;
 }
 
@@ -182,6 +183,5 @@ function within<T>(
 }
 
 function checkTimeout(timeoutMs: number | undefined): void {
-  if (timeoutMs === undefined || timeoutMs > 0) return;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "timeoutMs", problem: `must be above 0, not ${timeoutMs}` });
+  if (timeoutMs !== undefined) checkSpan("timeoutMs", timeoutMs, { isAbove: true, mayBeInfinite: true });
 }

@@ -1,8 +1,10 @@
 import type { Permit } from "../breakers/breaker.ts";
 import type { Breakers } from "../breakers/breakers.ts";
 import { openError } from "../breakers/handle.ts";
+import { checkSpan } from "../check-span.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
+import { LONGEST_SPAN_MS, type SpanRange } from "../span.ts";
 import type { Collection } from "../store/collection.ts";
 import type { CallChain } from "./chain.ts";
 import { seconds } from "./deadline.ts";
@@ -11,6 +13,9 @@ import { snakeCase } from "./host/bootstrap/names.ts";
 import type { Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
 import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
+
+/** What is left of a deadline may be less than nothing: the call is late then, not wrong. */
+const WHAT_IS_LEFT: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
 
 export interface InvokeOptions {
   /** Ms until the caller gives up. The module's `call_timeout` holds too, whichever is sooner. */
@@ -137,7 +142,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     mayFallBack: boolean,
   ): Promise<Answer> => {
     const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
-    if (Number.isNaN(timeoutMs)) throw HeliosError.of("ARGUMENT_INVALID", { field: "timeoutMs", problem: "is NaN" });
+    checkSpan("timeoutMs", timeoutMs, WHAT_IS_LEFT);
     if (closed) throw draining();
     const module = collection.get(name);
     if (module === undefined) throw moduleNotFound(name);

@@ -141,11 +141,14 @@ function canaryTerms(options: CanaryOptions): NonNullable<Terms["canary"]> {
 }
 
 function share(path: JsonPath, value: number): Violation | undefined {
-  return value > 0 ? within(path, value, 0, 100) : violation(path, value, "above 0, at most 100");
+  return typeof value === "number" && value > 0
+    ? within(path, value, 0, 100)
+    : violation(path, value, "above 0, at most 100");
 }
 
 function within(path: JsonPath, value: number, least: number, most: number): Violation | undefined {
-  return value >= least && value <= most ? undefined : violation(path, value, `a number from ${least} to ${most}`);
+  const isWithin = typeof value === "number" && value >= least && value <= most;
+  return isWithin ? undefined : violation(path, value, `a number from ${least} to ${most}`);
 }
 
 /** What a swap asks for, as one text: equal exactly for equal requests. */

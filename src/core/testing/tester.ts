@@ -1,3 +1,4 @@
+import { checkSpan } from "../check-span.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Candidate } from "../modules/gate.ts";
 import { countsOf, type Run, type RunCounts } from "./runs.ts";
@@ -6,7 +7,7 @@ import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from ".
 export interface AddTestOptions {
   /** Default true. */
   readonly required?: boolean;
-  /** Default 10 s. */
+  /** Above 0; Infinity: none. Default 10 s. */
   readonly timeoutMs?: number;
   readonly description?: string;
 }
@@ -22,7 +23,8 @@ export interface TestReport {
 
 /** A suite of one's own for a module, with tests as functions. */
 export interface Tester {
-  /** A test passes when `test` returns true, and fails when it returns false or throws. ARGUMENT_INVALID is for names. */
+  /** A test passes when `test` returns true, and fails when it returns false or throws. ARGUMENT_INVALID is for
+   * `timeoutMs`. */
   addTest(name: string, test: (instance: TestInstance) => boolean | Promise<boolean>, options?: AddTestOptions): Tester;
   /** Runs all tests, on a fresh instance unless one is given; whether every required one passed. */
   runTests(instance?: Candidate): Promise<boolean>;
@@ -40,6 +42,7 @@ export function createTester(
   const tester: Tester = {
     addTest(name, test, { required = true, timeoutMs = DEFAULT_TIMEOUT_MS, description = "" } = {}) {
       if (tests.some((other) => other.name === name)) throw new TypeError(`there is a test ${name} already`);
+      checkSpan("timeoutMs", timeoutMs, { isAbove: true, mayBeInfinite: true });
       const judged = async (instance: TestInstance): Promise<void> => {
         const passed = await Promise.try(test, instance).catch((error: unknown) => {
           // What the instance's calls end in, the run knows to tell apart.

@@ -1,3 +1,4 @@
+import { checkSpan } from "../check-span.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Feed } from "../store/feed.ts";
@@ -105,6 +106,7 @@ export class Clients {
    */
   async waitFor(options: WaitOptions): Promise<WaitResult> {
     options.signal?.throwIfAborted();
+    checkSpan("timeoutMs", options.timeoutMs, { mayBeInfinite: true });
     if (this.#ended !== undefined) throw this.#ended;
     const { incarnation } = this.#deps.feed.store;
     if (options.incarnation !== undefined && options.incarnation !== incarnation) {

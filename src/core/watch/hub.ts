@@ -1,3 +1,4 @@
+import { checkSpan } from "../check-span.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Feed } from "../store/feed.ts";
@@ -111,9 +112,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   watch(options: WatchOptions, sizeOf: SizeOf<I, S> = this.#sizeOf): Watcher<I, S> {
     if (this.#ended !== undefined) throw this.#ended;
     const { heartbeatMs, who } = options;
-    if (!Number.isFinite(heartbeatMs) || heartbeatMs <= 0) {
-      throw HeliosError.of("ARGUMENT_INVALID", { field: "heartbeatMs", problem: `must be above 0, is ${heartbeatMs}` });
-    }
+    checkSpan("heartbeatMs", heartbeatMs, { isAbove: true });
     const watcher = new Watcher(this, options, sizeOf, this.#start(options), () => {
       if (!this.#watchers.delete(watcher) || who === undefined) return;
       for (const observer of this.#observers) observer.closed(watcher);

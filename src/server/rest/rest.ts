@@ -60,13 +60,13 @@ export function createRest({ services, transportFor, maxBodyBytes, newId, report
 
   const serve = async (request: HttpRequest, response: HttpResponse, signal: AbortSignal): Promise<void> => {
     const { rpc, message } = await readCall(request);
-    const [headers, timeoutMs] = [headersOf(request), timeoutOf(request)];
+    const headers = headersOf(request);
     const tell = (answer: Message): JsonValue => toAnswer(rpc.output, answer, registry);
     if (rpc.methodKind === "unary") {
-      const answer = await transportFor(request).unary(asUnary(rpc), signal, timeoutMs, headers, message);
+      const answer = await transportFor(request).unary(asUnary(rpc), signal, undefined, headers, message);
       return writeJson(response, 200, tell(answer.message));
     }
-    const answer = await transportFor(request).stream(asStream(rpc), signal, timeoutMs, headers, once(message));
+    const answer = await transportFor(request).stream(asStream(rpc), signal, undefined, headers, once(message));
     const form = header(request, "accept").includes("text/event-stream") ? EVENTS : NDJSON;
     await writeStream(response, form, mapped(answer.message, tell), (error) => failureOf(error, signal));
   };
@@ -117,16 +117,10 @@ function hasResumeToken({ fields }: DescMessage): boolean {
   return fields.some(({ name }) => name === "resume_token");
 }
 
-/** Connect's header; absent: the call has no deadline. */
-function timeoutOf(request: HttpRequest): number | undefined {
-  const text = header(request, "connect-timeout-ms");
-  return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
-}
-
-/** Those that mean something to a call, and nothing to the way that it comes. */
+/** Those that mean something to a call, its deadline too, and nothing to the way that it comes. */
 function headersOf(request: HttpRequest): Headers {
   const headers = new Headers();
-  for (const name of ["user-agent", "x-request-id", "traceparent", "tracestate"]) {
+  for (const name of ["connect-timeout-ms", "user-agent", "x-request-id", "traceparent", "tracestate"]) {
     const value = header(request, name);
     if (value !== "") headers.set(name, value);
   }

@@ -21,13 +21,14 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { HeliosError, messageOf } from "../../core/index.ts";
+import { type Clock, HeliosError, messageOf } from "../../core/index.ts";
 import { fromHeliosError, type ReportUnforeseen } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
 import { foreignHost, givenHosts, type Hosts, splitTarget } from "../rest/host.ts";
 import { type HttpRequest, type HttpResponse, header, writeJson } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
+import { keepLongDeadlines } from "./deadline.ts";
 import { PEER, peerOf } from "./peer.ts";
 import { explainRefusals } from "./refusals.ts";
 
@@ -54,6 +55,7 @@ export type PlainAnswer = { readonly status: number } & (
 export type PlainRoute = () => PlainAnswer | Promise<PlainAnswer>;
 
 export interface HandlerOptions {
+  readonly clock: Clock;
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: readonly Interceptor[];
   /** Serves the paths below `REST_PREFIX`, calling the same services by the transports that it is given. */
@@ -73,7 +75,7 @@ export interface HandlerOptions {
 
 /** Serves gRPC, gRPC-Web, Connect and REST, and a few plain GETs. */
 export function createHandler(options: HandlerOptions): RequestHandler {
-  const { routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
+  const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
   const router = createConnectRouter({
     interceptors: [...interceptors],
     shutdownSignal,
@@ -85,7 +87,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   routes(router);
   const rpcs = new Map(
     router.handlers.map((handler) => {
-      const explained = explainRefusals(handler, options.newId, options.report);
+      const explained = explainRefusals(keepLongDeadlines(handler, clock), options.newId, options.report);
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),
   );
@@ -94,7 +96,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
 
   return (request, response) => {
     tellWhenClientLeaves(response);
-    readToTheEnd(request, response);
+    readToTheEnd(request, response, clock);
     const refused = hostRefusal(request, options.hosts);
     if (refused !== undefined) {
       refuse(response, refused);
@@ -210,13 +212,19 @@ function tellWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
  * Connect stops reading a request that it refuses, and so resets the stream: the client, still writing, would see that
  * instead of the refusal. So the rest is read and thrown away, for a while.
  */
-function readToTheEnd(request: Parameters<RequestHandler>[0], response: Parameters<RequestHandler>[1]): void {
+function readToTheEnd(
+  request: Parameters<RequestHandler>[0],
+  response: Parameters<RequestHandler>[1],
+  clock: Clock,
+): void {
   request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false }) as never;
   response.once("finish", () => {
     if (request.readableEnded || request.destroyed) return;
-    const enough = setTimeout(() => request.destroy(), MAX_REFUSED_REQUEST_MS);
-    enough.unref();
-    request.once("close", () => clearTimeout(enough));
+    // Over HTTP/1.1 its connection may be another call's by then.
+    const enough = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
+      if (!request.complete) request.destroy();
+    });
+    request.once("close", () => enough.cancel());
     request.resume();
   });
 }

@@ -1,13 +1,19 @@
 import type { ServerHttp2Session } from "node:http2";
+import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
 
 /**
  * Pings a connection from time to time and cuts it when nothing comes in for so long after a ping: its peer is gone. A
  * slow one, whose answer is stuck behind data, still says that it has taken some. Returns what stops it.
  */
-export function keepAlive(session: ServerHttp2Session, intervalMs: number, timeoutMs: number): () => void {
-  let answerDue: NodeJS.Timeout | undefined;
+export function keepAlive(
+  clock: Clock,
+  session: ServerHttp2Session,
+  intervalMs: number,
+  timeoutMs: number,
+): () => void {
+  let answerDue: Timer | undefined;
   const answered = (): void => {
-    clearTimeout(answerDue);
+    answerDue?.cancel();
     answerDue = undefined;
   };
   const judge = (readBefore: number): void => {
@@ -18,14 +24,14 @@ export function keepAlive(session: ServerHttp2Session, intervalMs: number, timeo
       else answered();
     });
   };
-  const interval = setInterval(() => {
+  const interval = setRepeatingTimer(clock, intervalMs, () => {
     if (session.destroyed || answerDue !== undefined) return;
-    answerDue = setTimeout(judge, timeoutMs, session.socket.bytesRead);
+    const { bytesRead } = session.socket;
+    answerDue = clock.setTimer(timeoutMs, () => judge(bytesRead));
     session.ping(answered);
-  }, intervalMs);
-  interval.unref();
+  });
   return () => {
-    clearInterval(interval);
+    interval.cancel();
     answered();
   };
 }

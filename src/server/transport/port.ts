@@ -2,13 +2,15 @@ import { createServer as createHttp1Server, type Server as Http1Server } from "n
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../../core/index.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import type { RequestHandler } from "./handler.ts";
 import { keepAlive } from "./keep-alive.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;
-  /** A connection that says nothing for so long is closed. */
+  readonly clock: Clock;
+  /** A connection that has not said for so long what it speaks is closed, however many bytes it trickles. */
   readonly firstByteTimeoutMs: number;
   /** How often a silent HTTP/2 connection is asked whether it is still there, and how long it may take to answer. */
   readonly pingIntervalMs: number;
@@ -38,20 +40,17 @@ export function createPort(options: PortOptions): Port {
   const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay }, (socket) => {
     sockets.add(socket);
     silent.add(socket);
+    const tooLate = options.clock.setTimer(options.firstByteTimeoutMs, () => socket.destroy());
     socket.once("close", () => {
+      tooLate.cancel();
       sockets.delete(socket);
       silent.delete(socket);
     });
     // Peers that reset a connection are nothing to be told of.
     socket.on("error", () => socket.destroy());
-    const tooLate = (): void => {
-      socket.destroy();
-    };
-    socket.setTimeout(options.firstByteTimeoutMs, tooLate);
     detectProtocol(socket, (protocol) => {
       silent.delete(socket);
-      socket.setTimeout(0);
-      socket.off("timeout", tooLate);
+      tooLate.cancel();
       servers[protocol].emit("connection", socket);
     });
   });
@@ -123,7 +122,7 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): H
   );
   server.on("session", (session) => {
     sessions.add(session);
-    const stop = keepAlive(session, options.pingIntervalMs, options.pingTimeoutMs);
+    const stop = keepAlive(options.clock, session, options.pingIntervalMs, options.pingTimeoutMs);
     session.once("close", () => {
       stop();
       sessions.delete(session);

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GetOrCreateBreakerRequest } from "../../../../gen/helios/v1/breaker_service_pb.ts";
 import type { HeliosClient } from "../client.ts";
+import { checkSpan } from "../spans.ts";
 import { type BreakerCallOptions, callThrough } from "./call.ts";
 import { Circuit, type CircuitDeps } from "./circuit.ts";
 import { type BreakerClock, systemClock } from "./clock.ts";
@@ -24,7 +25,7 @@ export interface BreakersOptions {
 export interface BreakerOptions {
   /** Default `LOCAL`. */
   readonly onDisconnect?: OnDisconnect;
-  /** So long after it was last heard of, the service counts as gone. From 1 s; default 30 s. */
+  /** So long after it was last heard of, the service counts as gone. From 1 s, or Infinity; default 30 s. */
   readonly maxStalenessMs?: number;
 }
 
@@ -32,7 +33,8 @@ export interface BreakerOptions {
 export interface ClientBreaker {
   readonly name: string;
   /**
-   * Whether the service was heard of, as soon as it is or after `timeoutMs` (5 s); never rejects. Nobody needs to wait for
+   * Whether the service was heard of, as soon as it is or after `timeoutMs` (5 s;
+   * Infinity: whenever that is). Rejects only where `timeoutMs` is no span of time. Nobody needs to wait for
    * that: until then `onDisconnect` decides. Calls from before it are not told to the service.
    */
   ready(timeoutMs?: number): Promise<boolean>;
@@ -147,14 +149,15 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       if (closed !== undefined) throw new TypeError(`breaker ${JSON.stringify(name)}: the breakers are closed`);
       if (!POLICIES.includes(onDisconnect))
         throw new TypeError(`onDisconnect: ${JSON.stringify(onDisconnect)} is none`);
-      if (!(maxStalenessMs >= MIN_STALENESS_MS))
-        throw new TypeError(`maxStalenessMs: must be at least ${MIN_STALENESS_MS}, not ${maxStalenessMs}`);
+      checkSpan("maxStalenessMs", maxStalenessMs, { least: MIN_STALENESS_MS, mayBeInfinite: true });
       requests.set(name, toRequest(name, config));
       const circuit = new Circuit(name, { config: completed(config), onDisconnect, maxStalenessMs }, deps);
       circuits.set(name, circuit);
       const handle: ClientBreaker = {
         name,
-        ready: (timeoutMs = READY_MS) => ready(circuit, clock, timeoutMs),
+        async ready(timeoutMs = READY_MS) {
+          return ready(circuit, clock, checkSpan("timeoutMs", timeoutMs, { mayBeInfinite: true }));
+        },
         tryAcquire: () => circuit.tryAcquire(),
         acquire: async () => circuit.acquire(),
         call: (fn, callOptions) => callThrough(circuit, clock, fn, callOptions),

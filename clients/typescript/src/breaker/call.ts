@@ -1,5 +1,6 @@
 import type { Outcome } from "../../../../src/core/breakers/breaker.ts";
 import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
+import { checkOptionalSpan } from "../spans.ts";
 import type { BreakerClock } from "./clock.ts";
 import type { BreakerPermit } from "./permit.ts";
 import type { BreakerStatus } from "./status.ts";
@@ -18,7 +19,7 @@ export interface BreakerCallOptions<T> {
   readonly notFailureAs?: "IGNORED" | "SUCCESS";
   /** Aborting it rejects the call with its reason and counts as ignored; there is no fallback then. */
   readonly signal?: AbortSignal;
-  /** A call that takes longer failed, once, whatever becomes of it. Above 0; default: none. */
+  /** A call that takes longer failed, once, whatever becomes of it. Above 0; Infinity and absent: none. */
   readonly timeoutMs?: number;
 }
 
@@ -55,7 +56,7 @@ export async function callThrough<T>(
   options: BreakerCallOptions<T> = {},
 ): Promise<T> {
   const { fallback, isFailure, signal, timeoutMs } = options;
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw new TypeError(`timeoutMs: must be above 0, not ${timeoutMs}`);
+  checkOptionalSpan("timeoutMs", timeoutMs, { isAbove: true, mayBeInfinite: true });
   signal?.throwIfAborted();
   const asked = gate.acquire();
   const permit = asked instanceof Promise ? await unless(signal, asked) : asked;

@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type Duration, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import {
   type BreakerConfig as BreakerConfigMessage,
@@ -11,6 +11,7 @@ import {
 } from "../../../../gen/helios/v1/breaker_service_pb.ts";
 import type { BreakerConfig } from "../../../../src/core/breakers/breaker.ts";
 import { DEFAULT_CONFIG } from "../../../../src/core/breakers/policy/defaults.ts";
+import { toDuration } from "../spans.ts";
 
 export type { BreakerConfig };
 
@@ -70,29 +71,27 @@ export const toMs = (duration: Duration | undefined): number | undefined => dura
 function toMessage(fields: BreakerConfigFields): BreakerConfigMessage {
   const set = {
     failureThreshold: fields.failureThreshold,
-    timeout: fromMs(fields.timeoutMs),
+    timeout: fromMs("timeoutMs", fields.timeoutMs),
     successThreshold: fields.successThreshold,
     probeConcurrency: fields.probeConcurrency,
-    probeTimeout: fromMs(fields.probeTimeoutMs),
+    probeTimeout: fromMs("probeTimeoutMs", fields.probeTimeoutMs),
     failureRate: fields.failureRate,
     slowCallRate: fields.slowCallRate,
-    slowCallDuration: fromMs(fields.slowCallDurationMs),
+    slowCallDuration: fromMs("slowCallDurationMs", fields.slowCallDurationMs),
     windowCalls: fields.windowCalls,
-    windowDuration: fromMs(fields.windowMs),
+    windowDuration: fromMs("windowMs", fields.windowMs),
     minimumCalls: fields.minimumCalls,
     timeoutMultiplier: fields.timeoutMultiplier,
-    maxTimeout: fromMs(fields.maxTimeoutMs),
+    maxTimeout: fromMs("maxTimeoutMs", fields.maxTimeoutMs),
     jitter: fields.jitter,
     probeFailureRate: fields.probeFailureRate,
     minReporters: fields.minReporters,
-    warmUp: fromMs(fields.warmUpMs),
+    warmUp: fromMs("warmUpMs", fields.warmUpMs),
   };
   const given = Object.entries(set).filter(([, value]) => value !== undefined && value !== null);
   return create(BreakerConfigSchema, Object.fromEntries(given));
 }
 
-function fromMs(ms: number | undefined): Duration | undefined {
-  if (ms === undefined) return undefined;
-  if (Number.isFinite(ms)) return durationFromMs(ms);
-  throw new TypeError(`${ms} ms is no duration`);
+function fromMs(option: string, ms: number | undefined): Duration | undefined {
+  return ms === undefined ? undefined : toDuration(option, ms);
 }

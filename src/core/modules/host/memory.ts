@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Worker } from "node:worker_threads";
+import { setRepeatingTimer, systemClock } from "../../clock.ts";
 import type { Usage } from "./host.ts";
 
 const MB = 1024 * 1024;
@@ -24,19 +25,18 @@ const CEILING_FACTOR = 3;
  */
 export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void): () => void {
   const limit = (maxHeapMb + BESIDES_HEAP_MB) * MB;
-  const timer = setInterval(() => {
+  const timer = setRepeatingTimer(systemClock, PROCESS_INTERVAL_MS, () => {
     readFile(`/proc/${pid}/statm`, "utf8").then(
       (statm) => {
         const resident = Number(statm.split(" ")[1]) * PAGE_BYTES;
         if (resident <= limit) return;
-        clearInterval(timer);
+        timer.cancel();
         exceeded();
       },
-      () => clearInterval(timer),
+      () => timer.cancel(),
     );
-  }, PROCESS_INTERVAL_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  });
+  return () => timer.cancel();
 }
 
 /** V8's own limit for the heap of a thread: well beyond what the thread is ended at. */
@@ -69,7 +69,7 @@ export function watchThreadMemory(
     lastHigh = performance.now();
     high();
   };
-  const timer = setInterval(() => {
+  const timer = setRepeatingTimer(systemClock, THREAD_INTERVAL_MS, () => {
     const now = performance.now();
     if (lookingSince !== undefined && now - lookingSince < LOST_LOOK_MS) return;
     lookingSince = now;
@@ -78,11 +78,10 @@ export function watchThreadMemory(
         lookingSince = undefined;
       },
       // It has ended.
-      () => clearInterval(timer),
+      () => timer.cancel(),
     );
-  }, THREAD_INTERVAL_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  });
+  return () => timer.cancel();
 }
 
 const hardLimitMb = (maxHeapMb: number): number => 2 * maxHeapMb + BESIDES_HEAP_MB;

@@ -1,5 +1,6 @@
 // A process beside the service that lives as long as the service's end of a pipe is open. Then it ends whatever module
 // processes are left: one whose event loop is blocked does not see that the service is gone.
+import { setRepeatingTimer, systemClock } from "../../../clock.ts";
 import { Family } from "./family.ts";
 import type { Order } from "./orders.ts";
 import { readProcesses } from "./processes.ts";
@@ -39,14 +40,15 @@ function end(): void {
   process.exit(0);
 }
 
-setInterval(() => {
+const look = (): void => {
   for (const family of left) family.sweep();
   left.clear();
   const growing = [...families.values()].filter(({ grows }) => grows);
   if (growing.length === 0) return;
   const table = readProcesses();
   for (const family of growing) family.remember(table);
-}, LOOK_INTERVAL_MS);
+};
+setRepeatingTimer(systemClock, LOOK_INTERVAL_MS, look, true);
 
 let rest = "";
 process.stdin.setEncoding("utf8");

@@ -1,0 +1,88 @@
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
+import { checkOptionalSpan } from "./spans.ts";
+
+/** The longest deadline that is sent along, in ms (27.7 hours): gRPC's header has 8 digits. */
+export const LONGEST_SENT_DEADLINE_MS = 99_999_999;
+
+/**
+ * Calls through `transport` with deadlines of any length, in whole ms; 0 and Infinity: none. One that is too long for the
+ * wire is kept here, and the service sees the call cancelled when it has passed. `defaultTimeoutMs` is for unary calls:
+ * streams go on until somebody ends them.
+ */
+export function withDeadlines(
+  transport: Transport,
+  defaultTimeoutMs: number | undefined,
+  clock: Clock = systemClock,
+): Transport {
+  return {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
+      const deadline = deadlineOf(timeoutMs ?? defaultTimeoutMs);
+      if (isSent(deadline))
+        return transport.unary(method, signal, deadline ?? NO_DEADLINE, header, input, contextValues);
+      const kept = keepDeadline(clock, deadline, signal);
+      try {
+        return await transport.unary(method, kept.signal, NO_DEADLINE, header, input, contextValues);
+      } finally {
+        kept.cancel();
+      }
+    },
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
+      const deadline = deadlineOf(timeoutMs);
+      if (isSent(deadline))
+        return transport.stream(method, signal, deadline ?? NO_DEADLINE, header, input, contextValues);
+      const kept = keepDeadline(clock, deadline, signal);
+      try {
+        const response = await transport.stream(method, kept.signal, NO_DEADLINE, header, input, contextValues);
+        return { ...response, message: until(response.message, () => kept.cancel()) };
+      } catch (error) {
+        kept.cancel();
+        throw error;
+      }
+    },
+  };
+}
+
+/** To the runtime, an absent deadline is its own default. */
+const NO_DEADLINE = 0;
+
+/** Undefined: none. */
+function deadlineOf(timeoutMs: number | undefined): number | undefined {
+  checkOptionalSpan("timeoutMs", timeoutMs, { mayBeInfinite: true });
+  return timeoutMs === undefined || timeoutMs === 0 || timeoutMs === Number.POSITIVE_INFINITY
+    ? undefined
+    : Math.ceil(timeoutMs);
+}
+
+function isSent(deadline: number | undefined): boolean {
+  return deadline === undefined || deadline <= LONGEST_SENT_DEADLINE_MS;
+}
+
+interface KeptDeadline {
+  readonly signal: AbortSignal;
+  cancel(): void;
+}
+
+function keepDeadline(clock: Clock, ms: number | undefined, outer: AbortSignal | undefined): KeptDeadline {
+  const inner = new AbortController();
+  const leave = (): void => inner.abort(outer?.reason);
+  const late = (): void => inner.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const timer: Timer = clock.setTimer(ms ?? Number.POSITIVE_INFINITY, late);
+  outer?.addEventListener("abort", leave, { once: true });
+  if (outer?.aborted) leave();
+  return {
+    signal: inner.signal,
+    cancel() {
+      timer.cancel();
+      outer?.removeEventListener("abort", leave);
+    },
+  };
+}
+
+async function* until<T>(messages: AsyncIterable<T>, ended: () => void): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } finally {
+    ended();
+  }
+}

@@ -1,0 +1,9 @@
+import { HeliosError } from "./errors.ts";
+import { type SpanRange, spanProblem } from "./span.ts";
+
+/** `ms` if it is a span of time in that range; else ARGUMENT_INVALID names the field. */
+export function checkSpan(field: string, ms: number, range?: SpanRange): number {
+  const problem = spanProblem(ms, range);
+  if (problem !== undefined) throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
+  return ms;
+}

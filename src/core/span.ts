@@ -1,0 +1,34 @@
+/** The longest span of time that anybody may ask for, in ms: 10,000 years, as long as a Duration of the contract can be. */
+export const LONGEST_SPAN_MS = 315_576_000_000_000;
+
+/** Which spans of time are taken, in ms. */
+export interface SpanRange {
+  /** The shortest; default 0. */
+  readonly least?: number;
+  /** Whether it must be longer than `least`. */
+  readonly isAbove?: boolean;
+  /** The longest finite one; default `LONGEST_SPAN_MS`. */
+  readonly most?: number;
+  /** Whether Infinity is taken, for "never". */
+  readonly mayBeInfinite?: boolean;
+}
+
+/**
+ * What is wrong with a span of time that somebody gave in ms, whatever it is; undefined: nothing. The one check for
+ * options and requests; who calls it adds the name.
+ */
+export function spanProblem(value: unknown, range: SpanRange = {}): string | undefined {
+  const { least = 0, isAbove = false, most = LONGEST_SPAN_MS, mayBeInfinite = false } = range;
+  if (typeof value === "number") {
+    const isEnough = isAbove ? value > least : value >= least;
+    if (isEnough && (value <= most || (mayBeInfinite && value === Number.POSITIVE_INFINITY))) return undefined;
+  }
+  const from = isAbove ? `above ${least}` : `at least ${least}`;
+  const orNever = mayBeInfinite ? " (or Infinity: never)" : "";
+  const given = typeof value === "number" ? `${value}` : shown(value);
+  return `must be a number of ms, ${from} and at most ${most}${orNever}, not ${given}`;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 100)) : typeof value;
+}

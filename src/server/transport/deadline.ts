@@ -1,0 +1,61 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { type Clock, LONGEST_PLATFORM_DELAY_MS } from "../../core/index.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/**
+ * Keeps the deadlines that the RPC runtime cannot: its timers end at 24.8 days, and longer ones would pass at once. What
+ * is no deadline at all is left to it to refuse.
+ */
+export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): UniversalHandlerFn {
+  return async (request) => {
+    const [name, ms] = deadlineOf(request.header);
+    if (!(ms > LONGEST_PLATFORM_DELAY_MS)) return handler(request);
+    const header = new Headers(request.header);
+    header.delete(name);
+    const over = new AbortController();
+    const late = (): void => over.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    const timer = clock.setTimer(ms, late);
+    const leave = (): void => {
+      timer.cancel();
+      over.abort(request.signal.reason);
+    };
+    request.signal.addEventListener("abort", leave, { once: true });
+    if (request.signal.aborted) leave();
+    const done = (): void => {
+      timer.cancel();
+      request.signal.removeEventListener("abort", leave);
+    };
+    try {
+      return withEnd(await handler({ ...request, header, signal: over.signal } as UniversalServerRequest), done);
+    } catch (error) {
+      done();
+      throw error;
+    }
+  };
+}
+
+/** By which header a call has a deadline, and in how many ms; NaN: it has none. */
+function deadlineOf(header: Headers): readonly [string, number] {
+  const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
+  if (count !== undefined) return ["grpc-timeout", Number(count) * (UNIT_MS[unit] ?? Number.NaN)];
+  const text = header.get("connect-timeout-ms") ?? "";
+  return ["connect-timeout-ms", /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN];
+}
+
+function withEnd(response: UniversalServerResponse, done: () => void): UniversalServerResponse {
+  const { body } = response;
+  if (body === undefined) {
+    done();
+    return response;
+  }
+  async function* toTheEnd(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    try {
+      yield* body as AsyncIterable<Uint8Array<ArrayBuffer>>;
+    } finally {
+      done();
+    }
+  }
+  return { ...response, body: toTheEnd() };
+}
