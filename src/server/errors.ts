@@ -1,7 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { type ErrorCode, HeliosError } from "../core/index.ts";
+import { type ErrorInfo, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { cut, type ErrorCode, HeliosError } from "../core/index.ts";
 import { toDuration } from "./map/common.ts";
 
 /** Of the ErrorInfo of every error that comes from Helios. */
@@ -23,14 +23,22 @@ const CODES: Readonly<Record<ErrorCode, Code>> = {
   INTERNAL: Code.Internal,
 };
 
-/** The longest text that goes into one metadata value; gRPC sends details in a header. */
-const MAX_METADATA_CHARS = 1024;
+/** Characters of an error's text, and of one value of its metadata, at most. */
+const MAX_TEXT_CHARS = 1024;
+/**
+ * Bytes of an error's text at most, as gRPC writes it in a trailer. With the details, in base64 there, it stays below the
+ * 8 KiB of trailers that careful clients read: past that they do not see a long error but a broken connection.
+ */
+export const MAX_ERROR_TEXT_BYTES = 1536;
+/** Bytes of an error's ErrorInfo at most. */
+export const MAX_ERROR_INFO_BYTES = 2560;
+/** Bytes of the field violations among an error's details at most. */
+export const MAX_ERROR_VIOLATIONS_BYTES = 1024;
 
 /** A domain error as it goes over the wire: its code and text, one ErrorInfo, and RetryInfo where a time is known. */
 export function fromHeliosError(error: HeliosError): ConnectError {
-  const metadata = Object.fromEntries(Object.entries(error.metadata).map(([key, value]) => [key, cut(value)]));
-  const info = create(ErrorInfoSchema, { reason: error.reason, domain: ERROR_DOMAIN, metadata });
-  const wire = new ConnectError(cut(error.message), CODES[error.code], undefined, undefined, error);
+  const info = infoOf(error);
+  const wire = new ConnectError(fitText(error.message), CODES[error.code], undefined, undefined, error);
   wire.details.push({ desc: ErrorInfoSchema, value: info });
   if (error.retryAfterMs !== undefined) {
     const value = create(RetryInfoSchema, { retryDelay: toDuration(error.retryAfterMs) });
@@ -60,6 +68,19 @@ export function toConnectError(
   return fromHeliosError(HeliosError.of("INTERNAL", { error_id: errorId }, { cause: thrown }));
 }
 
-function cut(text: string): string {
-  return text.length <= MAX_METADATA_CHARS ? text : `${text.slice(0, MAX_METADATA_CHARS - 1)}…`;
+/** The ErrorInfo of an error: its values are cut where they, or all of them together, are too long. */
+export function infoOf({ reason, metadata }: Pick<HeliosError, "reason" | "metadata">): ErrorInfo {
+  for (let chars = MAX_TEXT_CHARS; ; chars /= 2) {
+    const values = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, cut(value, chars)]));
+    const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: values });
+    if (chars < 2 || toBinary(ErrorInfoSchema, info).length <= MAX_ERROR_INFO_BYTES) return info;
+  }
+}
+
+/** An error's text, cut where it is too long for a trailer. */
+export function fitText(text: string): string {
+  for (let chars = MAX_TEXT_CHARS; ; chars /= 2) {
+    const short = cut(text, chars).toWellFormed();
+    if (chars < 2 || encodeURIComponent(short).length <= MAX_ERROR_TEXT_BYTES) return short;
+  }
 }

@@ -28,14 +28,30 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
   async function* converse<Q extends Question>(questions: AsyncIterable<Q>) {
     const sent = new Set<string>();
     for await (const question of questions) {
-      const messageResponse = answer(question.messageRequest, sent);
-      yield { validHost: question.host, originalRequest: question, messageResponse };
+      const asked = question.messageRequest;
+      const isLong = longestOf(question) > MAX_ASKED;
+      const messageResponse = isLong
+        ? failed(Code.InvalidArgument, `a host or a name has more than ${MAX_ASKED} characters`)
+        : answer(asked, sent);
+      // An answer repeats the question: one that is megabytes long would have no answer that fits.
+      yield isLong
+        ? { messageResponse }
+        : { validHost: question.host, originalRequest: { ...question, $unknown: [] }, messageResponse };
     }
   }
   return (router) => {
     router.service(ServerReflection, { serverReflectionInfo: converse });
     router.service(ServerReflectionAlpha, { serverReflectionInfo: converse });
   };
+}
+
+/** Characters of a question's texts at most. */
+const MAX_ASKED = 1024;
+
+function longestOf({ host, messageRequest: asked }: Question): number {
+  if (asked.case === undefined) return host.length;
+  const text = asked.case === "fileContainingExtension" ? asked.value.containingType : asked.value;
+  return Math.max(host.length, text.length);
 }
 
 /** Answers one question; `sent` holds the names of the files that the stream has carried already. */

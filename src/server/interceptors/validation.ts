@@ -1,10 +1,10 @@
-import type { DescMessage, DescService, Message } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, type DescService, type Message, toBinary } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Validator, violationsToProto } from "@bufbuild/protovalidate";
+import { type Violation, ViolationSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { HeliosError } from "../../core/index.ts";
-import { fromHeliosError } from "../errors.ts";
+import { fromHeliosError, MAX_ERROR_VIOLATIONS_BYTES } from "../errors.ts";
 import { checkValues } from "../map/values.ts";
 
 /** Refuses every request whose fields break a rule of the contract, or whose free JSON has numbers that it cannot hold. */
@@ -50,7 +50,21 @@ function violationError(violations: Parameters<typeof violationsToProto>[0]): Co
   const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
   const problem = `${first?.message ?? "is invalid"}${more}`;
   const error = fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem }));
-  const [value, desc] = violationsToProto(violations);
-  error.details.push({ desc, value });
+  const [told, desc] = violationsToProto(violations.slice(0, MAX_VIOLATIONS));
+  const sizeOf = (violation: Violation): number => toBinary(ViolationSchema, violation).length + VIOLATION_HEAD;
+  let left = MAX_ERROR_VIOLATIONS_BYTES;
+  // A map's key may make one as long as a request.
+  const fitting = told.violations.filter((violation) => {
+    const size = sizeOf(violation);
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
+  error.details.push({ desc, value: { ...told, violations: fitting } });
   return error;
 }
+
+/** Violations that are looked at for an error's list; its text says how many there are. */
+const MAX_VIOLATIONS = 8;
+/** Bytes of a tag and a length. */
+const VIOLATION_HEAD = 3;

@@ -6,7 +6,7 @@ import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { type ErrorInfo, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
 import { HeliosError } from "../../core/index.ts";
-import { ERROR_DOMAIN, type ReportUnforeseen } from "../errors.ts";
+import { fitText, infoOf, type ReportUnforeseen } from "../errors.ts";
 
 const GRPC_STATUS = "grpc-status";
 const GRPC_MESSAGE = "grpc-message";
@@ -16,7 +16,10 @@ const GRPC_WEB_END = 0x80;
 const HEADER_BYTES = 5;
 
 /** What an error that was made beneath the services becomes. */
-type Explain = (code: Code, message: string) => { readonly code: Code; readonly info: ErrorInfo };
+type Explain = (
+  code: Code,
+  message: string,
+) => { readonly code: Code; readonly message: string; readonly info: ErrorInfo };
 
 /**
  * Gives the errors that Connect makes by itself (what cannot be decoded, is too large, comes too late) the ErrorInfo that
@@ -28,11 +31,12 @@ export function explainRefusals(
   newId: () => string,
   report: ReportUnforeseen,
 ): UniversalHandlerFn {
-  const explain: Explain = (told, message) => {
+  const explain: Explain = (told, problem) => {
+    const message = fitText(problem);
     const code = told === Code.Internal && UNREADABLE.test(message) ? Code.InvalidArgument : told;
-    const { reason, metadata } = reasonOf(code, message, newId);
-    if (reason === "INTERNAL") report(metadata.error_id ?? "", new Error(message));
-    return { code, info: create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata }) };
+    const error = reasonOf(code, message, newId);
+    if (error.reason === "INTERNAL") report(error.metadata.error_id ?? "", new Error(problem));
+    return { code, message, info: infoOf(error) };
   };
   return async (request) => {
     const response = await handler(request);
@@ -87,10 +91,10 @@ function inTrailer(response: UniversalServerResponse, trailer: Headers, explain:
 function explainStatus(trailer: Headers, explain: Explain): boolean {
   const told = Number(trailer.get(GRPC_STATUS) ?? "0");
   if (told === 0 || trailer.has(GRPC_DETAILS)) return false;
-  const message = decodeURIComponent(trailer.get(GRPC_MESSAGE) ?? "");
-  const { code, info } = explain(told, message);
+  const { code, message, info } = explain(told, decodeURIComponent(trailer.get(GRPC_MESSAGE) ?? ""));
   const status = create(StatusSchema, { code, message, details: [anyPack(ErrorInfoSchema, info)] });
   trailer.set(GRPC_STATUS, String(code));
+  trailer.set(GRPC_MESSAGE, encodeURIComponent(message));
   trailer.set(GRPC_DETAILS, encodeBinaryHeader(status, StatusSchema));
   return true;
 }
@@ -164,8 +168,8 @@ interface WireError {
 
 function explained(error: WireError, explain: Explain): WireError {
   if (error.details !== undefined) return error;
-  const { code, info } = explain(codeFromString(error.code) ?? Code.Unknown, error.message ?? "");
+  const { code, message, info } = explain(codeFromString(error.code) ?? Code.Unknown, error.message ?? "");
   const value = Buffer.from(toBinary(ErrorInfoSchema, info)).toString("base64").replaceAll("=", "");
   const name = code === Code.InvalidArgument ? "invalid_argument" : error.code;
-  return { ...error, code: name, details: [{ type: ErrorInfoSchema.typeName, value }] };
+  return { ...error, code: name, message, details: [{ type: ErrorInfoSchema.typeName, value }] };
 }
