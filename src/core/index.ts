@@ -24,7 +24,7 @@ export type { OverrideKind } from "./breakers/policy/holds.ts";
 export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
 export type { OutcomeReport } from "./breakers/reports.ts";
 export type { Course, Simulation } from "./breakers/simulate.ts";
-export { type By, causeOf } from "./change.ts";
+export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
 export { checkSpan } from "./check-span.ts";
 export {
   type Clock,
@@ -113,7 +113,7 @@ export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
 export { nearest } from "./nearest.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./numbers.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
-export { encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
+export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "./span.ts";
 export type { EngineEvent, EventDomain } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
@@ -127,6 +127,7 @@ export type { TestCaseFields } from "./testing/created.ts";
 export type { RunProgress } from "./testing/execute.ts";
 export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";
 export type { Verdict } from "./testing/gate.ts";
+export { fitReport, MAX_REPORT_BYTES } from "./testing/report.ts";
 export type { TestOutcome, TestResult } from "./testing/runner.ts";
 export { countsOf, type Run, type RunRecord } from "./testing/runs.ts";
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suite.ts";

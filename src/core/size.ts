@@ -107,6 +107,12 @@ export function fitting<T>(
   return Math.max(0, count);
 }
 
+/** At most so many characters, no half of one, and a mark where some are left out. */
+export function cut(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return length === 0 ? "" : `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
 /** RESOURCE_TOO_LARGE where it would have more than `limit` bytes. */
 export function refuseTooLarge(what: string, name: string, size: number, limit: number): void {
   if (size > limit) throw HeliosError.of("RESOURCE_TOO_LARGE", { what, name, size, limit });

@@ -13,6 +13,14 @@ export function violation(path: JsonPath, value: unknown, expected: string): Vio
   return { path, problem: value === undefined ? "missing" : `${show(value)} is not allowed`, expected };
 }
 
+/** That the value is no text, or has more than `limit` characters: code points, as everywhere in the contract. */
+export function textViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
+  if (typeof value !== "string") return violation(path, value, "a text");
+  // The cheap bound first.
+  const length = value.length <= limit ? value.length : [...value].length;
+  return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
+}
+
 /** Throws what the violation says, if there is one, as ARGUMENT_INVALID. */
 export function refuse(found: Violation | undefined): void {
   if (found === undefined) return;

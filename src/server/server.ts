@@ -22,7 +22,8 @@ import { createModuleService } from "./services/module.ts";
 import { createReplays } from "./services/replays.ts";
 import { createStatusService } from "./services/status.ts";
 import { createTestService } from "./services/test.ts";
-import { createHandler, MAX_MESSAGE_BYTES } from "./transport/handler.ts";
+import { createHandler } from "./transport/handler.ts";
+import { MAX_MESSAGE_BYTES } from "./transport/limits.ts";
 import { createPort } from "./transport/port.ts";
 
 /** How soon a client should come back after it was told that the server shuts down. */

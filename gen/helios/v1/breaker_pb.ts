@@ -458,7 +458,8 @@ export type Breaker = Message<"helios.v1.Breaker"> & {
   holds: BreakerHold[];
 
   /**
-   * Clients that are kept away from what the others find well; by id. That it changes is not told to watchers.
+   * Clients that are kept away from what the others find well; by id, the first ones where they would have more than 1 MiB.
+   * That it changes is not told to watchers.
    *
    * @generated from field: repeated helios.v1.IsolatedClient isolated_clients = 14;
    */

@@ -286,7 +286,8 @@ export const GetModuleResponseSchema: GenMessage<GetModuleResponse> = /*@__PURE_
  */
 export type ListModulesRequest = Message<"helios.v1.ListModulesRequest"> & {
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000.
+   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
+   * follow while there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -576,7 +577,7 @@ export type UnloadModuleResponse = Message<"helios.v1.UnloadModuleResponse"> & {
   module?: Module | undefined;
 
   /**
-   * All that were unloaded, in order.
+   * All that were unloaded, in order; the first ones where they would have more than 1 MiB.
    *
    * @generated from field: repeated string unloaded = 2;
    */
@@ -1154,7 +1155,8 @@ export const SwapModulesResponseSchema: GenMessage<SwapModulesResponse> = /*@__P
  */
 export type ModuleSwapResult = Message<"helios.v1.ModuleSwapResult"> & {
   /**
-   * The module.
+   * The module; abridged where all of them together would be too large, and then `failure` and the details of `steps` are
+   * short, too.
    *
    * @generated from field: helios.v1.Module module = 1;
    */
@@ -1450,7 +1452,8 @@ export type ListGenerationsRequest = Message<"helios.v1.ListGenerationsRequest">
   name: string;
 
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000.
+   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
+   * follow while there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 2;
    */

@@ -26,7 +26,8 @@ export const file_helios_v1_test_service: GenFile = /*@__PURE__*/
  */
 export type ListSuitesRequest = Message<"helios.v1.ListSuitesRequest"> & {
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000.
+   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
+   * follow while there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -561,7 +562,8 @@ export type ListTestRunsRequest = Message<"helios.v1.ListTestRunsRequest"> & {
   name: string;
 
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000.
+   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
+   * follow while there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 2;
    */

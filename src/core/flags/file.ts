@@ -6,6 +6,7 @@ import { Mistake, parseFile } from "../source-file.ts";
 import { show } from "../violation.ts";
 import { type ConditionCompiler, conditionProblem } from "./condition.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "./definition.ts";
+import { flagSizeViolation } from "./size.ts";
 import { BUCKET_BYS, definitionViolation, nameViolation, STRATEGIES } from "./validate.ts";
 import { ON_STALES } from "./validate-staleness.ts";
 
@@ -114,7 +115,7 @@ function readFlag(name: string, value: unknown, compileCondition: ConditionCompi
     ...withFields(name, undefined, fields as FlagFields),
     ...(killed ? { killed } : {}),
   } as FlagDefinition;
-  const wrong = definitionViolation(definition);
+  const wrong = definitionViolation(definition) ?? flagSizeViolation(definition);
   if (wrong !== undefined) throw new Mistake({ ...wrong, path: [name, ...wrong.path] });
   checkCondition(name, definition.condition, compileCondition);
   const updatedAt = timeAt(updated_at, [name, "updated_at"]);

@@ -177,8 +177,8 @@ export interface Flags {
   isEnabled(name: string, context?: EvaluationContext): boolean;
   /** Reads the flags file again. FLAGS_FILE_INVALID, also where there is no file, and FLAG_REBUCKETS; nothing is changed then. */
   reload(options?: ReloadOptions, by?: By): Promise<ReloadResult>;
-  /** All flags in the shape of the flags file. */
-  export(): { readonly flags: Readonly<Record<string, FileEntry>>; readonly revision: number };
+  /** All flags, or those that are given, in the shape of the flags file. */
+  export(only?: readonly Flag[]): { readonly flags: Readonly<Record<string, FileEntry>>; readonly revision: number };
   /** The newest changes, newest first, below `beforeRevision` if given. FLAG_NOT_FOUND where there never was one. */
   history(
     name: string,
@@ -344,8 +344,8 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     reload: (options = {}, by) => source.reload(options, by),
 
-    export() {
-      const flags = list().map(({ name, record, updateTime }) => ({ name, definition: record, updatedAt: updateTime }));
+    export(only = list()) {
+      const flags = only.map(({ name, record, updateTime }) => ({ name, definition: record, updatedAt: updateTime }));
       return { flags: flagsFileShape(flags), revision: feed.revision };
     },
 

@@ -1,4 +1,4 @@
-import type { By } from "../change.ts";
+import { type By, REASON_LIMIT } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -108,7 +108,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
         digestOf,
         lastDigest: () => lastRead.get(LAST)?.record.digest,
         reload: async (text) => {
-          const by = { reason: `${fileName} has changed` };
+          const by = { reason: `${fileName.slice(-REASON_LIMIT / 2)} has changed` };
           const { differences } = await reload(async () => text, { mode }, by);
           log("flags", "info", "flags file reloaded", { fileName, mode, changed: differences.map(({ name }) => name) });
         },

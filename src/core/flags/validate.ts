@@ -1,7 +1,7 @@
 import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
-import { refuse, type Violation, violation } from "../violation.ts";
+import { refuse, textViolation, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
 import type { BucketBy, EvaluationContext, Strategy } from "./evaluate.ts";
 import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
@@ -42,11 +42,11 @@ export function definitionViolation(definition: FlagDefinition, before?: FlagDef
       ? undefined
       : violation(["whitelist_first"], whitelistFirst, "true or false")) ??
     gradualViolation(gradual) ??
-    text(["description"], description, DESCRIPTION_LIMIT) ??
+    textViolation(["description"], description, DESCRIPTION_LIMIT) ??
     oneOf(["bucket_by"], bucketBy, BUCKET_BYS) ??
-    text(["salt"], salt, NAME_LIMIT) ??
+    textViolation(["salt"], salt, NAME_LIMIT) ??
     variantsViolation(variants) ??
-    (condition === undefined ? undefined : text(["condition"], condition, CONDITION_LIMIT)) ??
+    (condition === undefined ? undefined : textViolation(["condition"], condition, CONDITION_LIMIT)) ??
     prerequisitesViolation(prerequisites) ??
     (onStale === undefined ? undefined : oneOf(["on_stale"], onStale, ON_STALES)) ??
     stalenessViolation(onStale, maxStalenessMs) ??
@@ -120,11 +120,4 @@ function orderViolation(start: unknown, end: unknown): Violation | undefined {
 
 function oneOf(path: JsonPath, value: unknown, allowed: readonly string[]): Violation | undefined {
   return allowed.some((one) => one === value) ? undefined : violation(path, value, `one of ${allowed.join(", ")}`);
-}
-
-function text(path: JsonPath, value: unknown, limit: number): Violation | undefined {
-  if (typeof value !== "string") return violation(path, value, "a text");
-  // Characters are code points, as everywhere in the contract; the cheap bound first.
-  const length = value.length <= limit ? value.length : [...value].length;
-  return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
 }

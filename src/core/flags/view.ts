@@ -6,6 +6,7 @@ import { createFlagCompiler } from "./compile.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { asFlag, type Flag, type FlagDefinition, type FlagRecord, flagDelta, flagNotFound } from "./definition.ts";
 import type { CompiledFlag, Condition } from "./evaluate.ts";
+import { checkFlagSize } from "./size.ts";
 
 /** The flags as the feed tells them; nobody beyond it sees a tombstone. */
 export interface FlagView {
@@ -29,7 +30,7 @@ export interface FlagView {
 
 /** Before the feed is started. */
 export function createFlagView(feed: Feed, log: Log, compileCondition?: ConditionCompiler): FlagView {
-  const collection = new Collection<FlagRecord>(feed, "flag/");
+  const collection = new Collection<FlagRecord>(feed, "flag/", checkFlagSize);
   const find = (name: string): Flag | undefined => asFlag(collection.get(name));
   const compiler = createFlagCompiler(find, compileCondition, log);
 

@@ -6,6 +6,7 @@ import { Mistake, parseFile } from "../source-file.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
+import { registrationSizeViolation } from "./size.ts";
 import { nameViolation, registrationViolation } from "./validate.ts";
 
 /** A module as a file tells it. */
@@ -100,7 +101,7 @@ function readModule(name: string, entry: unknown): FileModule {
   if (!("modulePath" in rest)) throw new Mistake(violation([name, "module_path"], undefined, 'the key "module_path"'));
   // The types are looked at by the validation, which tells them in the file's own words.
   const registration = withDefaults(rest as unknown as RegistrationFields);
-  const found = registrationViolation(name, registration);
+  const found = registrationViolation(name, registration) ?? registrationSizeViolation(registration);
   mustHold(found && { ...found, path: [name, ...found.path] });
   return { name, registration, load };
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_CONFIG } from "../breakers/policy/defaults.ts";
 import { refuse } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
+import { checkRegistrationSize } from "./size.ts";
 import { registrationViolation } from "./validate.ts";
 
 const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
@@ -42,10 +43,11 @@ export function withDefaults(fields: RegistrationFields): Registration {
   };
 }
 
-/** The same, checked. ARGUMENT_INVALID names the field and the value. */
+/** The same, checked. ARGUMENT_INVALID names the field and the value; RESOURCE_TOO_LARGE. */
 export function checkedRegistration(name: string, fields: RegistrationFields): Registration {
   const registration = withDefaults(fields);
   refuse(registrationViolation(name, registration));
+  checkRegistrationSize(name, registration);
   return registration;
 }
 

@@ -2,6 +2,7 @@ import type { Breakers } from "../breakers/breakers.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { cut } from "../size.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
 import type { Generation } from "./generation.ts";
@@ -106,9 +107,18 @@ export function loadFailed(name: string, step: string, error: unknown): HeliosEr
   );
 }
 
+/** Characters of a failure's message, and of its stack; more is left out. */
+export const MAX_FAILURE = 4096;
+
 /** What is recorded of an error that ended a start. */
 export function failureOf(error: unknown, time: number): Failure {
-  if (!isReason(error, "MODULE_LOAD_FAILED")) return { step: "verify", message: messageOf(error), time };
+  if (!isReason(error, "MODULE_LOAD_FAILED"))
+    return { step: "verify", message: cut(messageOf(error), MAX_FAILURE), time };
   const { step = "", error: message = "", stack } = error.metadata;
-  return { step, message, ...(stack === undefined ? {} : { stack }), time };
+  return {
+    step,
+    message: cut(message, MAX_FAILURE),
+    ...(stack === undefined ? {} : { stack: cut(stack, MAX_FAILURE) }),
+    time,
+  };
 }

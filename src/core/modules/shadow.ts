@@ -81,7 +81,7 @@ function watchAnswers({ clock, router }: Room, candidate: Generation, timeoutMs:
   ): void => {
     counts[kind] += 1;
     if (differences.length >= MAX_DIFFERENCES) return;
-    differences.push({ method, path, current: told(current), candidate: told(other) });
+    differences.push({ method, path: told(path), current: told(current), candidate: told(other) });
   };
   const compare = async (method: string, input: Payload, output: Payload): Promise<void> => {
     try {

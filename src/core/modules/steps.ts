@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import { cut } from "../size.ts";
 import { seconds, unlessAborted, within } from "./deadline.ts";
 import type { StepName, SwapStep } from "./report.ts";
 
@@ -18,6 +19,9 @@ export interface TakeOptions<T> {
   /** More about it once it is done. */
   readonly detail?: (result: T) => string;
 }
+
+/** Characters of what a step tells; more is left out. */
+export const MAX_DETAIL = 1024;
 
 /** The steps of one module's swap, timed, as they are taken. */
 export class Steps {
@@ -71,7 +75,8 @@ export class Steps {
     this.#note({ name, durationMs: 0, outcome: "skipped", detail: why });
   }
 
-  #note(step: SwapStep): void {
+  #note(told: SwapStep): void {
+    const step = { ...told, detail: cut(told.detail, MAX_DETAIL) };
     this.#steps.push(step);
     this.#tell({ type: "ended", module: this.#module, step });
   }

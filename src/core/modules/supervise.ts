@@ -1,4 +1,6 @@
+import { REASON_LIMIT } from "../change.ts";
 import { messageOf } from "../errors.ts";
+import { cut } from "../size.ts";
 import type { Generation } from "./generation.ts";
 import { transition } from "./lifecycle.ts";
 import { bringUp, SUPERVISOR } from "./load.ts";
@@ -37,7 +39,7 @@ export function createSupervisor(room: Room): Supervisor {
   };
 
   const recordCrash = async (name: string, generation: Generation): Promise<void> => {
-    const message = generation.ending?.description ?? "ended";
+    const message = cut(generation.ending?.description ?? "ended", REASON_LIMIT);
     const failure = { step: "running", message, time: clock.now() };
     const cause = { action: "Crash", reason: message };
     let recorded = false;

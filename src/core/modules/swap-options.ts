@@ -2,6 +2,7 @@ import type { JsonPath } from "../json-source.ts";
 import type { Cause } from "../store/store.ts";
 import { refuse, type Violation, violation } from "../violation.ts";
 import type { Terms } from "./member.ts";
+import { checkConfigSize } from "./size.ts";
 import { digestViolation, jsonObjectViolation, pathViolation, suiteViolation, versionViolation } from "./validate.ts";
 
 /** What one module is to become. */
@@ -77,8 +78,8 @@ export type SwapOptions = ModuleSwapOptions & SwapTermsOptions;
 
 const HOUR_MS = 3_600_000;
 
-/** ARGUMENT_INVALID names the first field that breaks a rule. */
-export function checkModuleOptions(options: ModuleSwapOptions, at: JsonPath = []): void {
+/** ARGUMENT_INVALID names the first field that breaks a rule; RESOURCE_TOO_LARGE. */
+export function checkModuleOptions(name: string, options: ModuleSwapOptions, at: JsonPath = []): void {
   const { newVersionPath = "", version = "", sha256 = "", testSuite = "", testRun = "", config } = options;
   refuse(
     (newVersionPath === "" ? undefined : pathViolation([...at, "new_version_path"], newVersionPath)) ??
@@ -88,6 +89,7 @@ export function checkModuleOptions(options: ModuleSwapOptions, at: JsonPath = []
       suiteViolation([...at, "test_run"], testRun) ??
       (config === undefined ? undefined : jsonObjectViolation([...at, "config"], config)),
   );
+  if (config !== undefined) checkConfigSize("module", name, config);
 }
 
 /** The terms with every default in place. ARGUMENT_INVALID. */

@@ -42,7 +42,7 @@ export async function swapModule(
   by: By | undefined,
   listener?: SwapListener,
 ): Promise<SwapResult> {
-  checkModuleOptions(options);
+  checkModuleOptions(name, options);
   const outcome = await run(room, swaps, "SwapModule", new Map([[name, options]]), options, by, listener);
   return resultOf(room, outcome, name);
 }
@@ -64,7 +64,7 @@ export async function swapModules(
         ? undefined
         : violation(["modules"], twice, "each module once"),
   );
-  for (const [index, one] of modules.entries()) checkModuleOptions(one, ["modules", index]);
+  for (const [index, one] of modules.entries()) checkModuleOptions(one.name, one, ["modules", index]);
   const byName = new Map(modules.map((one) => [one.name, one]));
   const outcome = await run(room, swaps, "SwapModules", byName, options, by);
   const results = names.map((name) => resultOf(room, outcome, name));

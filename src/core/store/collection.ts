@@ -70,6 +70,7 @@ export class Collection<T> {
   readonly hub: Hub<Delta<T>, Resource<T>>;
   readonly prefix: string;
   readonly #feed: Feed;
+  readonly #check: (name: string, after: T, before: T | undefined) => void;
   readonly #byName = new Map<string, Resource<T>>();
   /** By name: settled when the last writer so far has written. */
   readonly #turns = new Map<string, Promise<void>>();
@@ -82,9 +83,13 @@ export class Collection<T> {
   /** Applied and not told yet. */
   #untold: readonly Delta<T>[] = [];
 
-  /** `prefix` ends with a slash. */
-  constructor(feed: Feed, prefix: string) {
+  /**
+   * @param prefix ends with a slash.
+   * @param check what is about to be written, over what was there: what it throws is thrown on, and nothing is written.
+   */
+  constructor(feed: Feed, prefix: string, check: (name: string, after: T, before: T | undefined) => void = () => {}) {
     this.#feed = feed;
+    this.#check = check;
     this.prefix = prefix;
     this.hub = new Hub(feed, {
       prefix,
@@ -147,6 +152,7 @@ export class Collection<T> {
       this.#checkEtag(name, current, etag);
       const record = decide(current);
       if (record === undefined) return current;
+      this.#check(name, record, current?.record);
       try {
         const entry = await this.#feed.store.put(this.prefix + name, JSON.stringify(record), {
           cause,
@@ -185,6 +191,7 @@ export class Collection<T> {
       for (const { name, etag } of decisions) this.#checkEtag(name, this.#byName.get(name), etag);
       const writes = decisions.flatMap(({ name, record }): BatchWrite[] => {
         if (record === undefined) return [];
+        if (record !== null) this.#check(name, record, this.#byName.get(name)?.record);
         const value = record === null ? undefined : JSON.stringify(record);
         return [{ key: this.prefix + name, value, ifRevision: this.#byName.get(name)?.revision ?? 0 }];
       });

@@ -2,7 +2,16 @@ import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Candidate } from "../modules/gate.ts";
-import { notRun, notStarted, type Progress, runTests, type TestOutcome, type TestResult } from "./runner.ts";
+import { cut } from "../size.ts";
+import {
+  MAX_MESSAGE,
+  notRun,
+  notStarted,
+  type Progress,
+  runTests,
+  type TestOutcome,
+  type TestResult,
+} from "./runner.ts";
 import type { Run, RunRecord, Runs } from "./runs.ts";
 import type { Test } from "./suite.ts";
 import type { Leave, Turns } from "./turns.ts";
@@ -81,7 +90,7 @@ export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps)
       log("testing", passed ? "info" : "warn", "test run ended", { module, suite, id, state, passed });
       return await end({ ...code, state, passed, tests, totalTests: tests.length || open.totalTests, durationMs });
     } catch (error) {
-      const failure = messageOf(error);
+      const failure = cut(messageOf(error), MAX_MESSAGE);
       log("testing", "warn", "a test run has no report", { module, suite, id, failure });
       // Where the store is what failed, the next start does it.
       await end({ state: "INTERRUPTED", failure }).catch(() => {});

@@ -24,8 +24,10 @@ export interface Progress {
   testEnded?(result: TestResult): void;
 }
 
-const MAX_OUTPUT_BYTES = 4096;
-const MAX_MESSAGE = 1000;
+/** Bytes of a test's output, as JSON, that are kept. */
+export const MAX_OUTPUT_BYTES = 4096;
+/** Characters of a test's message that are kept. */
+export const MAX_MESSAGE = 1000;
 
 /**
  * Runs tests one after the other, in order. When the instance ends, or `signal` is aborted, the test at hand and those

@@ -4,6 +4,7 @@ import type { Log } from "../log.ts";
 import { Collection, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Cause } from "../store/store.ts";
+import { fitReport } from "./report.ts";
 import type { TestOutcome, TestResult } from "./runner.ts";
 
 export type TestTarget = "FRESH" | "ACTIVE";
@@ -22,6 +23,8 @@ export interface RunRecord {
   /** 0 while the tests are not known: those of a file are when it has been read. */
   readonly totalTests: number;
   readonly tests: readonly TestResult[];
+  /** Outputs and messages of the tests are shorter than they were, so that the report has at most 1 MiB. */
+  readonly shortened?: true;
   readonly durationMs: number;
   /** Of the code that is tested. The version is empty until an instance of it has started. */
   readonly modulePath: string;
@@ -84,7 +87,7 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
   const end = async (id: string, cause: Cause, decide: (before: RunRecord) => RunRecord): Promise<Run> => {
     const written = await collection.change(id, cause, (current) => {
       if (current?.record.state !== "RUNNING") return undefined;
-      return { ...decide(current.record), createRevision: accepted(current) };
+      return { ...fitReport(decide(current.record)), createRevision: accepted(current) };
     });
     return written ?? get(id);
   };

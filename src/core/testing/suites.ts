@@ -1,6 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import { checkName, isSuiteFile } from "../names.ts";
+import { encodedSize, refuseTooLarge } from "../size.ts";
 import type { Collection, Resource } from "../store/collection.ts";
 import { completeCases, type TestCase, type TestCaseFields, toTests } from "./created.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
@@ -8,6 +9,9 @@ import { type BuiltInSuite, type Setting, type Settings, type Test, told, values
 import { dataSuite } from "./suites/data.ts";
 import { mlSuite } from "./suites/ml.ts";
 import { tradingSuite } from "./suites/trading.ts";
+
+/** Bytes that a created suite has at most, in the longer of its encodings. */
+export const MAX_SUITE_BYTES = 1024 * 1024;
 
 /** A suite that was created, as stored. */
 export interface SuiteRecord {
@@ -65,6 +69,7 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       checkName("suite.name", name);
       if (isSuiteFile(name)) throw nameOfFile(name);
       const tests = completeCases(name, fields, compile);
+      refuseTooLarge("test suite", name, encodedSize({ description, tests }), MAX_SUITE_BYTES);
       const { actor, reason } = by ?? {};
       const resource = await created.change(name, causeOf("CreateSuite", { actor, reason }), (current) => {
         if (current !== undefined || builtIn.has(name)) throw HeliosError.of("SUITE_ALREADY_EXISTS", { name });

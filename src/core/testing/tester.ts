@@ -1,6 +1,7 @@
 import { checkSpan } from "../check-span.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Candidate } from "../modules/gate.ts";
+import { NAME_LIMIT } from "../names.ts";
 import { countsOf, type Run, type RunCounts } from "./runs.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
@@ -41,6 +42,7 @@ export function createTester(
   let last: Run | undefined;
   const tester: Tester = {
     addTest(name, test, { required = true, timeoutMs = DEFAULT_TIMEOUT_MS, description = "" } = {}) {
+      if (name.length > NAME_LIMIT) throw new TypeError(`a test's name has at most ${NAME_LIMIT} characters`);
       if (tests.some((other) => other.name === name)) throw new TypeError(`there is a test ${name} already`);
       checkSpan("timeoutMs", timeoutMs, { isAbove: true, mayBeInfinite: true });
       const judged = async (instance: TestInstance): Promise<void> => {

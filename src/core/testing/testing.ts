@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import type { Candidate, Gate } from "../modules/gate.ts";
 import type { ModuleHost } from "../modules/host/host.ts";
 import type { Modules } from "../modules/modules.ts";
+import { checkConfigSize } from "../modules/size.ts";
 import { isSuiteFile } from "../names.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
@@ -137,6 +138,7 @@ export function createTesting(deps: TestingDeps): Testing {
         const problem = "cannot be given with the target ACTIVE, which runs what it runs";
         throw HeliosError.of("ARGUMENT_INVALID", { field: "module_path", problem });
       }
+      checkConfigSize("a test run of module", module, config);
       const source = await sourceOf(suite, config);
       const record = { module, suite, config, cause: causeOf("RunTests", by) };
       if (target === "FRESH") return runFresh({ source, signal, progress }, record, modulePath);

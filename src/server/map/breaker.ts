@@ -7,6 +7,7 @@ import {
   BreakerOverride,
   BreakerSchema,
   BreakerState,
+  IsolatedClientSchema,
 } from "../../../gen/helios/v1/breaker_pb.ts";
 import {
   type AcquirePermitResponse,
@@ -35,6 +36,7 @@ import {
   type Simulation,
 } from "../../core/index.ts";
 import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
+import { mapFitting, wireSize } from "./size.ts";
 
 /** A configuration as it is given; what is absent stays absent. */
 export function fromBreakerConfig(config: BreakerConfigMessage): BreakerConfigFields {
@@ -124,10 +126,7 @@ export function toBreaker(breaker: Breaker): BreakerMessage {
     transitionCause: toCause(transition),
     probes: breaker.probes,
     holds: breaker.holds.map(toHold),
-    isolatedClients: breaker.isolatedClients.map(({ clientId, ...isolation }) => ({
-      clientId,
-      ...toIsolation(isolation),
-    })),
+    isolatedClients: mapFitting(breaker.isolatedClients, ISOLATED),
     reopenings: breaker.reopenings,
     revision: BigInt(resource.revision),
     etag: resource.etag,
@@ -135,6 +134,11 @@ export function toBreaker(breaker: Breaker): BreakerMessage {
     updateTime: toTimestamp(resource.updateTime),
   });
 }
+
+const ISOLATED = {
+  toMessage: ({ clientId, ...isolation }: IsolatedClient) => ({ clientId, ...toIsolation(isolation) }),
+  sizeOf: (client: object) => wireSize(IsolatedClientSchema, client),
+};
 
 const toOverride = (kind: OverrideKind | undefined): BreakerOverride => BreakerOverride[kind ?? "UNSPECIFIED"];
 

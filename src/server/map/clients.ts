@@ -7,12 +7,15 @@ import {
 } from "../../../gen/helios/v1/status_service_pb.ts";
 import type { ClientPosition, OpenWatch } from "../../core/index.ts";
 import { toDuration, toTimestamp } from "./common.ts";
+import { mapFitting, wireSize } from "./size.ts";
 
 /** An answer names at most so many, however many there are. */
 const MOST_NAMED = 1000;
 
 export function toOpenWatches(watches: readonly OpenWatch[]): { watches: OpenWatchMessage[]; watchesTotal: number } {
-  return { watches: watches.slice(0, MOST_NAMED).map(toOpenWatch), watchesTotal: watches.length };
+  const sizeOf = (watch: object): number => wireSize(OpenWatchSchema, watch);
+  const told = mapFitting(watches.slice(0, MOST_NAMED), { toMessage: toOpenWatch, sizeOf });
+  return { watches: told, watchesTotal: watches.length };
 }
 
 function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
@@ -33,13 +36,12 @@ function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
 }
 
 export function toPending(pending: readonly ClientPosition[]): { pending: PendingClient[]; pendingTotal: number } {
-  const messages = pending.slice(0, MOST_NAMED).map(({ clientId, watches, acknowledged, told }) =>
-    create(PendingClientSchema, {
-      clientId,
-      watches,
-      acknowledgedRevision: BigInt(acknowledged),
-      toldRevision: BigInt(told),
-    }),
-  );
+  const sizeOf = (client: object): number => wireSize(PendingClientSchema, client);
+  const messages = mapFitting(pending.slice(0, MOST_NAMED), { toMessage: toPendingClient, sizeOf });
   return { pending: messages, pendingTotal: pending.length };
+}
+
+function toPendingClient({ clientId, watches, acknowledged, told }: ClientPosition): PendingClient {
+  const [acknowledgedRevision, toldRevision] = [BigInt(acknowledged), BigInt(told)];
+  return create(PendingClientSchema, { clientId, watches, acknowledgedRevision, toldRevision });
 }

@@ -1,7 +1,7 @@
 import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
-import { type By, type Cause, HeliosError } from "../../core/index.ts";
+import { ACTOR_LIMIT, type By, type Cause, HeliosError, REASON_LIMIT } from "../../core/index.ts";
 
 /** Wall time in ms as a message. */
 export const toTimestamp = (ms: number): Timestamp => timestampFromMs(Math.round(ms));
@@ -38,8 +38,14 @@ export function byOf(request: { readonly actor?: string; readonly reason?: strin
   return { actor, reason, etag };
 }
 
+/** What an earlier version let pass is cut to what is allowed now. */
 export function toCause({ action, actor = "", reason = "" }: Cause): CauseMessage {
-  return create(CauseSchema, { action, actor, reason });
+  return create(CauseSchema, { action, actor: atMost(actor, ACTOR_LIMIT), reason: atMost(reason, REASON_LIMIT) });
+}
+
+/** Characters are code points: the cheap bound first. */
+function atMost(text: string, limit: number): string {
+  return text.length <= limit ? text : [...text].slice(0, limit).join("");
 }
 
 /** A plain JSON object as a Struct. */

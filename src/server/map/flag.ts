@@ -26,6 +26,7 @@ import {
 } from "../../../gen/helios/v1/flag_service_pb.ts";
 import {
   type Strategy as CoreStrategy,
+  cut,
   type Delta,
   type Evaluation,
   type EvaluationContext,
@@ -37,10 +38,12 @@ import {
   type Gradual,
   HeliosError,
   type Json,
+  knownSize,
   messageOf,
   type ReloadOptions,
   shareAt,
   type Variant,
+  WHOLE_BYTES,
 } from "../../core/index.ts";
 import {
   fromDuration,
@@ -112,11 +115,19 @@ export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
   });
 }
 
+/** Characters of what a step of an explanation looked at, and of what came of it; more is left out. */
+const MAX_EXPLAINED = 16_384;
+
 export function toExplanation(explanation: Explanation): MessageInitShape<typeof ExplainFlagResponseSchema> {
   const { evaluation, steps, revision, nowMs } = explanation;
   return {
     evaluation: toEvaluation(evaluation),
-    explanations: steps.map(({ step, ...told }) => ({ step: ExplainedStep[step], ...told })),
+    explanations: steps.map(({ step, ...told }) => ({
+      step: ExplainedStep[step],
+      ...told,
+      lookedAt: cut(told.lookedAt, MAX_EXPLAINED),
+      outcome: cut(told.outcome, MAX_EXPLAINED),
+    })),
     revision: BigInt(revision),
     time: toTimestamp(nowMs),
   };
@@ -219,12 +230,14 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     killed,
   } = definition;
   const currentPercentage = shareAt(definition, nowMs);
+  const abridged = knownSize(definition) > WHOLE_BYTES;
   return {
     name,
     enabled,
     strategy: Strategy[strategy],
     percentage,
-    whitelist: [...whitelist],
+    abridged,
+    whitelist: abridged ? [] : [...whitelist],
     whitelistFirst,
     ...(gradual === undefined ? {} : { gradual: toGradual(gradual) }),
     description,
@@ -232,7 +245,9 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     salt,
     bucketingVersion: definition.bucketingVersion,
     ...(currentPercentage === undefined ? {} : { currentPercentage }),
-    variants: variants.map(toVariant),
+    variants: variants.map((variant) =>
+      abridged ? { name: variant.name, weight: variant.weight } : toVariant(variant),
+    ),
     condition,
     prerequisites: [...prerequisites],
     onStale: OnStale[onStale],

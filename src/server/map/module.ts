@@ -7,9 +7,19 @@ import {
   ModuleState,
 } from "../../../gen/helios/v1/module_pb.ts";
 import type { RegisterModuleRequest } from "../../../gen/helios/v1/module_service_pb.ts";
-import type { Grants, Module, ModuleRecord, Payload, RegistrationFields, Usage } from "../../core/index.ts";
+import {
+  cut,
+  type Grants,
+  type Module,
+  type ModuleRecord,
+  type Payload,
+  type RegistrationFields,
+  textSize,
+  type Usage,
+} from "../../core/index.ts";
 import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
 import { fromDuration, type JsonValue, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { mapFitting } from "./size.ts";
 import { toSwapReport } from "./swap.ts";
 
 /** What is known of a module besides what is stored. */
@@ -29,7 +39,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
   return create(ModuleSchema, {
     name,
     modulePath: registration.modulePath,
-    version: registration.version || (running?.version ?? ""),
+    version: registration.version || cut(running?.version ?? "", MAX_VERSION),
     dependencies: [...registration.dependencies],
     hotReloadable: registration.hotReloadable,
     isolation: Isolation[registration.isolation],
@@ -51,7 +61,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
     ...failureOf(record),
     generation: record.generation,
     runningSha256: running?.sha256 ?? "",
-    methods: lifecycle.state === "LOADED" || lifecycle.state === "ACTIVE" ? [...lifecycle.running.methods] : [],
+    methods: lifecycle.state === "LOADED" || lifecycle.state === "ACTIVE" ? shownMethods(lifecycle.running) : [],
     restarts: record.restarts,
     ...(lastSwap === undefined ? {} : { lastSwap: toSwapReport(lastSwap) }),
     ...(running === undefined ? {} : { loadTime: toTimestamp(running.loadTime) }),
@@ -66,6 +76,15 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
     createTime: toTimestamp(module.createTime),
     updateTime: toTimestamp(module.updateTime),
   });
+}
+
+/** Characters of a version that a module's code says of itself; more is left out. */
+const MAX_VERSION = 256;
+/** Bytes of the names of a module's methods that are shown. */
+const METHODS_BYTES = 128 * 1024;
+
+function shownMethods({ methods }: { readonly methods: readonly string[] }): string[] {
+  return mapFitting(methods, { toMessage: (name) => name, sizeOf: textSize }, METHODS_BYTES);
 }
 
 function runningOf({ lifecycle }: ModuleRecord) {

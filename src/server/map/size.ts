@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
-import { encodedSize, textSize } from "../../core/index.ts";
+import { encodedSize, PAGE_BYTES, textSize } from "../../core/index.ts";
 
 /** Bytes beside each field: a tag and a length, or quotes, colon and comma. */
 const MARKS = 6;
@@ -103,4 +103,28 @@ function valueSize({ kind }: Value): number {
     default:
       return encodedSize(kind.value ?? null);
   }
+}
+
+/** How items become messages. */
+export interface Sized<T, Message> {
+  readonly toMessage: (item: T) => Message;
+  /** Bytes of a message at most, by whichever protocol. */
+  readonly sizeOf: (message: Message) => number;
+}
+
+/** The first of `items` as messages: as many as fit into `budget` bytes, and one at least. */
+export function mapFitting<T, Message>(
+  items: Iterable<T>,
+  { toMessage, sizeOf }: Sized<T, Message>,
+  budget: number = PAGE_BYTES,
+): Message[] {
+  const messages: Message[] = [];
+  let size = 0;
+  for (const item of items) {
+    const message = toMessage(item);
+    size += sizeOf(message);
+    if (size > budget && messages.length > 0) return messages;
+    messages.push(message);
+  }
+  return messages;
 }

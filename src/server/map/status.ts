@@ -49,6 +49,7 @@ export function toStatus(
     revision: BigInt(status.revision),
     ready: status.ready,
     healthy: status.unhealthy.length === 0,
+    unhealthyTotal: status.unhealthy.length,
     unhealthy: status.unhealthy.map(({ domain, name, state, why, since }) => {
       const time = toOptionalTimestamp(since);
       return { domain: Domain[domain], name, state, why, ...(time === undefined ? {} : { since: time }) };

@@ -11,7 +11,16 @@ import {
   TestSuiteSchema,
   TestTarget,
 } from "../../../gen/helios/v1/test_pb.ts";
-import { countsOf, type Run, type Suite, type TestCaseFields, type TestResult } from "../../core/index.ts";
+import {
+  countsOf,
+  fitReport,
+  knownSize,
+  type Run,
+  type Suite,
+  type TestCaseFields,
+  type TestResult,
+  WHOLE_BYTES,
+} from "../../core/index.ts";
 import {
   fromDuration,
   type JsonValue,
@@ -23,6 +32,7 @@ import {
 } from "./common.ts";
 
 export function toSuite({ name, description, tests, defaultConfig, resource }: Suite): TestSuite {
+  const abridged = resource !== undefined && knownSize(resource.record) > WHOLE_BYTES;
   return create(TestSuiteSchema, {
     name,
     description,
@@ -33,8 +43,9 @@ export function toSuite({ name, description, tests, defaultConfig, resource }: S
       timeout: toDuration(test.timeoutMs),
       method: test.method ?? "",
       expect: test.expect ?? "",
-      ...(test.input === undefined ? {} : { input: toValue(test.input) }),
+      ...(test.input === undefined || abridged ? {} : { input: toValue(test.input) }),
     })),
+    abridged,
     builtIn: resource === undefined,
     ...(defaultConfig === undefined ? {} : { defaultConfig: toStruct(defaultConfig) }),
     ...(resource === undefined
@@ -74,7 +85,9 @@ export function toResult({ name, outcome, required, durationMs, message, output 
   });
 }
 
-export function toRun({ name, record, ...resource }: Run): TestRun {
+export function toRun({ name, record: stored, ...resource }: Run): TestRun {
+  // An earlier version may have stored a longer one.
+  const record = fitReport(stored);
   const { passed, failed, timed_out, errored, skipped } = countsOf(record.tests);
   const endTime = toOptionalTimestamp(record.endTime);
   return create(TestRunSchema, {
@@ -93,6 +106,7 @@ export function toRun({ name, record, ...resource }: Run): TestRun {
     artifact: record.artifact,
     failure: record.failure ?? "",
     config: toStruct(record.config),
+    shortened: record.shortened ?? false,
     tests: record.tests.map(toResult),
     startTime: toTimestamp(record.startTime),
     ...(endTime === undefined ? {} : { endTime }),

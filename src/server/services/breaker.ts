@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { BreakerSchema } from "../../../gen/helios/v1/breaker_pb.ts";
-import type { BreakerService } from "../../../gen/helios/v1/breaker_service_pb.ts";
-import type { BreakerResource, Breakers, Clock } from "../../core/index.ts";
+import { type Breaker as BreakerMessage, BreakerSchema } from "../../../gen/helios/v1/breaker_pb.ts";
+import { type BreakerService, ResetAllBreakersResponseSchema } from "../../../gen/helios/v1/breaker_service_pb.ts";
+import type { Breaker, BreakerResource, Breakers, Clock } from "../../core/index.ts";
 import {
   fromBreakerConfig,
   fromConfigUpdate,
@@ -15,8 +15,9 @@ import {
 import { byOf, fromDuration } from "../map/common.ts";
 import { wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
-import { pageOf } from "./paging.ts";
+import { type Page, pageOf } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
+import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
 
 export interface BreakerServiceDeps {
   readonly breakers: Breakers;
@@ -88,10 +89,23 @@ export function createBreakerService({
       return { breaker: toBreaker(await breakers.reset(request.name, byOf(request))) };
     },
 
-    async resetAllBreakers(request) {
+    async resetAllBreakers(request, context) {
+      checkDryPages(request);
       const { namePrefix, dryRun } = request;
       const reset = await breakers.resetAll({ namePrefix, dryRun }, byOf(request));
-      return { breakers: reset.map(toBreaker) };
+      const paged = {
+        context,
+        desc: ResetAllBreakersResponseSchema,
+        keyOf: ({ name }: Breaker) => name,
+        toMessage: toBreaker,
+        sizeOf: breakerSize,
+        toResponse: ({ items, nextPageToken }: Page<BreakerMessage>) => ({
+          breakers: items,
+          nextPageToken,
+          breakersTotal: reset.length,
+        }),
+      };
+      return dryRun ? wholeOrPage(reset, request, paged) : wholeOrFirst(reset, paged);
     },
 
     watchBreakers: (request, context) =>

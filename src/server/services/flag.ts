@@ -1,8 +1,27 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
-import type { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
-import { type AsOf, type Clock, type Flag, type Flags, HeliosError, isHeld } from "../../core/index.ts";
+import { EvaluationSchema, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
+import {
+  EvaluateFlagsResponseSchema,
+  ExportFlagsResponseSchema,
+  FlagDifferenceSchema,
+  FlagHistoryEntrySchema,
+  type FlagService,
+  ReloadFlagsResponseSchema,
+} from "../../../gen/helios/v1/flag_service_pb.ts";
+import {
+  type AsOf,
+  type Clock,
+  encodedSize,
+  type Flag,
+  type FlagDifference,
+  type Flags,
+  HeliosError,
+  isHeld,
+  PAGE_BYTES,
+  textSize,
+} from "../../core/index.ts";
 import { byOf, fromTimestamp, toStruct } from "../map/common.ts";
 import {
   fromContext,
@@ -16,10 +35,12 @@ import {
   toFlag,
   toHistoryEntry,
 } from "../map/flag.ts";
-import { wireSize } from "../map/size.ts";
+import { mapFitting, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
-import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { answersNow, answersOf } from "./evaluations.ts";
+import { MAX_PAGE_SIZE, type Page, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
+import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
 
 export interface FlagServiceDeps {
   readonly flags: Flags;
@@ -127,13 +148,25 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       return { evaluation: toEvaluation(evaluation) };
     },
 
-    async evaluateFlags(request) {
-      const { names, context } = request;
-      const asked = names.length === 0 ? "all" : names;
-      const [whom, asOf] = [fromContext(context), fromAsOf(request)];
-      const { evaluations, revision } =
-        asOf === undefined ? flags.evaluateMany(asked, whom) : await flags.evaluateManyAsOf(asked, whom, asOf);
-      return { evaluations: evaluations.map(toEvaluation), revision: BigInt(revision) };
+    async evaluateFlags(request, context) {
+      const { names, pageSize, pageToken } = request;
+      const isPage = pageSize > 0 || pageToken !== "";
+      const [whom, asOf] = [fromContext(request.context), fromAsOf(request)];
+      const answers =
+        asOf === undefined
+          ? answersNow(flags, names, whom, isPage ? MAX_PAGE_SIZE : Number.POSITIVE_INFINITY)
+          : await flags.evaluateManyAsOf(names.length === 0 ? "all" : names, whom, asOf).then(answersOf);
+      return wholeOrPage(answers.names, request, {
+        context,
+        desc: EvaluateFlagsResponseSchema,
+        // By name where all are asked for, else by their place in the request.
+        keyOf: ({ name, at }) => (names.length === 0 ? name : String(at).padStart(6, "0")),
+        toMessage: ({ at }) => toEvaluation(answers.evaluationAt(at)),
+        sizeOf: (message) => wireSize(EvaluationSchema, message),
+        toResponse: ({ items, nextPageToken }) => {
+          return { evaluations: items, revision: BigInt(answers.revision), nextPageToken };
+        },
+      });
     },
 
     async explainFlag(request) {
@@ -141,34 +174,66 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       return toExplanation(await flags.explain(name, fromContext(context), fromAsOf(request)));
     },
 
-    async reloadFlags(request) {
+    async reloadFlags(request, context) {
+      checkDryPages(request);
       const { dryRun, rebucket } = request;
       const options = { mode: fromReloadMode(request.mode), dryRun, rebucket };
       const { differences, passedOver, stillKilled, revision } = await flags.reload(options, byOf(request));
-      const told = differences.map((one) => toDifference(one, now()));
-      return {
-        differences: told,
-        passedOver: [...passedOver],
-        stillKilled: [...stillKilled],
-        revision: BigInt(revision),
+      const paged = {
+        context,
+        desc: ReloadFlagsResponseSchema,
+        keyOf: ({ name }: FlagDifference) => name,
+        toMessage: (one: FlagDifference) => toDifference(one, now()),
+        sizeOf: (message: object) => wireSize(FlagDifferenceSchema, message),
+        toResponse: ({ items, nextPageToken }: Page<MessageInitShape<typeof FlagDifferenceSchema>>) => ({
+          differences: items,
+          passedOver: mapFitting(passedOver, NAMES, NAMES_BYTES),
+          stillKilled: mapFitting(stillKilled, NAMES, NAMES_BYTES),
+          differencesTotal: differences.length,
+          passedOverTotal: passedOver.length,
+          stillKilledTotal: stillKilled.length,
+          revision: BigInt(revision),
+          nextPageToken,
+        }),
       };
+      return request.dryRun ? wholeOrPage(differences, request, paged) : wholeOrFirst(differences, paged);
     },
 
-    exportFlags() {
-      const { flags: shape, revision } = flags.export();
-      return { flags: toStruct(shape), revision: BigInt(revision) };
+    exportFlags(request, context) {
+      const revision = BigInt(flags.export([]).revision);
+      return wholeOrPage(flags.list(), request, {
+        context,
+        desc: ExportFlagsResponseSchema,
+        keyOf: ({ name }) => name,
+        toMessage: (flag) => flags.export([flag]).flags,
+        sizeOf: encodedSize,
+        toResponse: ({ items, nextPageToken }) => ({
+          flags: toStruct(Object.assign({}, ...items)),
+          revision,
+          nextPageToken,
+        }),
+      });
     },
 
     async listFlagHistory({ name, pageSize, pageToken }) {
       const limit = pageLimit(pageSize);
-      // One more than the page holds tells whether there is a next one.
-      const found = await flags.history(name, { limit: limit + 1, beforeRevision: readRevision(pageToken) });
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        entries: page.map((change) => toHistoryEntry(change, now())),
-        nextPageToken: found.length > limit && last !== undefined ? writePageToken(String(last.revision)) : "",
-      };
+      let beforeRevision = readRevision(pageToken);
+      const entries: MessageInitShape<typeof FlagHistoryEntrySchema>[] = [];
+      let left = PAGE_BYTES;
+      for (;;) {
+        // A few at a time: each may have megabytes. One more than the page holds tells whether there is a next one.
+        const wanted = Math.min(limit - entries.length, HISTORY_STEP);
+        const found = await flags.history(name, { limit: wanted + 1, beforeRevision });
+        for (const change of found.slice(0, wanted)) {
+          const entry = toHistoryEntry(change, now());
+          left -= wireSize(FlagHistoryEntrySchema, entry);
+          if (left < 0 && entries.length > 0) return { entries, nextPageToken: writePageToken(String(beforeRevision)) };
+          entries.push(entry);
+          beforeRevision = change.revision;
+        }
+        if (found.length <= wanted) return { entries, nextPageToken: "" };
+        if (entries.length >= limit) return { entries, nextPageToken: writePageToken(String(beforeRevision)) };
+      }
     },
 
     watchFlags: (request, context) =>
@@ -185,6 +250,12 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       ),
   };
 }
+
+/** Changes of a flag that are read at once. */
+const HISTORY_STEP = 8;
+/** Bytes of a list of names beside other things. */
+const NAMES_BYTES = 256 * 1024;
+const NAMES = { toMessage: (name: string) => name, sizeOf: textSize };
 
 const flagSize = (flag: object): number => wireSize(FlagSchema, flag);
 

@@ -11,10 +11,12 @@ import {
   type Modules,
   type SwapEvent,
   type SwapResult,
+  textSize,
 } from "../../core/index.ts";
+import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { fromPayload, fromRegistration, toModule, toPayload } from "../map/module.ts";
-import { wireSize } from "../map/size.ts";
+import { mapFitting, wireSize } from "../map/size.ts";
 import {
   fromModuleSwap,
   fromRollback,
@@ -42,11 +44,8 @@ const moduleSize = (module: object): number => wireSize(ModuleSchema, module);
 export function createModuleService({ modules, clock, newId }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
   const toMessage = (module: Module) => {
     const { name } = module;
-    return toModule(module, {
-      inFlight: modules.inFlight(name),
-      swapId: modules.swapUnderWay(name),
-      usage: modules.usage(name),
-    });
+    const live = { inFlight: modules.inFlight(name), swapId: modules.swapUnderWay(name), usage: modules.usage(name) };
+    return shown(toModule(module, live), module);
   };
   const toSwapResult = ({ module, ...report }: SwapResult) => ({
     ...toSwapOutcome(report),
@@ -84,7 +83,8 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
 
     async unloadModule(request) {
       const { module, unloaded } = await modules.unload(request.name, { cascade: request.cascade }, byOf(request));
-      return { module: toMessage(module), unloaded: [...unloaded] };
+      const names = { toMessage: (name: string) => name, sizeOf: textSize };
+      return { module: toMessage(module), unloaded: mapFitting(unloaded, names) };
     },
 
     async swapModule(request) {
@@ -101,7 +101,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     async swapModules(request) {
       const swaps = request.modules.map((one) => ({ ...fromModuleSwap(one), name: one.name }));
       const { swapId, swapped, results } = await modules.swapAll(swaps, fromTerms(request), byOf(request));
-      return { swapId, swapped, results: results.map(toSwapResult) };
+      return { swapId, swapped, results: fittingResults(results.map(toSwapResult)) };
     },
 
     async cancelSwap(request) {

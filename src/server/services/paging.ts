@@ -1,4 +1,5 @@
-import { HeliosError, PAGE_BYTES } from "../../core/index.ts";
+import { HeliosError } from "../../core/index.ts";
+import { mapFitting, type Sized } from "../map/size.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 /** Items that a page holds at most, however many are asked for. */
@@ -16,12 +17,9 @@ export interface Page<T> {
 }
 
 /** How the items of a list become those of a page. */
-export interface Paged<T, Message> {
+export interface Paged<T, Message> extends Sized<T, Message> {
   /** By which the items ascend. */
   readonly keyOf: (item: T) => string;
-  readonly toMessage: (item: T) => Message;
-  /** Bytes of a message at most, by whichever protocol. */
-  readonly sizeOf: (message: Message) => number;
 }
 
 /** How many items a page of that request holds: 0 means 100, and 1,000 is the most. */
@@ -41,23 +39,6 @@ export function pageOf<T, Message>(items: readonly T[], request: PageRequest, pa
   const last = items[start + page.length - 1];
   const more = last !== undefined && start + page.length < items.length;
   return { items: page, nextPageToken: more ? writePageToken(paged.keyOf(last)) : "" };
-}
-
-/** The first of `items` as messages: as many as fit into `budget` bytes, and one at least. */
-export function mapFitting<T, Message>(
-  items: Iterable<T>,
-  { toMessage, sizeOf }: Pick<Paged<T, Message>, "toMessage" | "sizeOf">,
-  budget: number = PAGE_BYTES,
-): Message[] {
-  const messages: Message[] = [];
-  let size = 0;
-  for (const item of items) {
-    const message = toMessage(item);
-    size += sizeOf(message);
-    if (size > budget && messages.length > 0) return messages;
-    messages.push(message);
-  }
-  return messages;
 }
 
 /** Where the items begin whose keys are above `after`. */

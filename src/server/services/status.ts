@@ -1,5 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { Domain, type StatusService, type Unhealthy } from "../../../gen/helios/v1/status_service_pb.ts";
+import {
+  Domain,
+  type StatusService,
+  type Unhealthy,
+  UnhealthySchema,
+} from "../../../gen/helios/v1/status_service_pb.ts";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import {
   type Clock,
@@ -11,6 +16,7 @@ import {
 } from "../../core/index.ts";
 import { toOpenWatches, toPending } from "../map/clients.ts";
 import { fromDuration, toCause } from "../map/common.ts";
+import { mapFitting, wireSize } from "../map/size.ts";
 import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
 import { watchFrames } from "./watching.ts";
 
@@ -64,6 +70,10 @@ export function createStatusService({
       const status = toStatus(engine.status(), { version, startTime, uptimeMs, incarnation }, watches);
       const breakers = status.unhealthy.filter(({ domain }) => domain === Domain.BREAKERS);
       await Promise.all(breakers.slice(0, MOST_EXPLAINED).map(explain));
+      status.unhealthy = mapFitting(status.unhealthy, {
+        toMessage: (one) => one,
+        sizeOf: (one) => wireSize(UnhealthySchema, one),
+      });
       return { status };
     },
 

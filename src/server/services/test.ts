@@ -10,9 +10,9 @@ import {
   type TestResult,
 } from "../../core/index.ts";
 import { byOf } from "../map/common.ts";
-import { wireSize } from "../map/size.ts";
+import { mapFitting, wireSize } from "../map/size.ts";
 import { fromCases, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
-import { mapFitting, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 
 export interface TestServiceDeps {
   readonly testing: Testing;

@@ -29,11 +29,9 @@ import { type HttpRequest, type HttpResponse, header, writeJson } from "../rest/
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
 import { keepLongDeadlines } from "./deadline.ts";
-import { PEER, peerOf } from "./peer.ts";
+import { MAX_MESSAGE_BYTES } from "./limits.ts";
+import { IS_REST, PEER, peerOf } from "./peer.ts";
 import { explainRefusals } from "./refusals.ts";
-
-/** The largest message that is read or written. */
-export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** How long the rest of a request that was refused is read. */
 const MAX_REFUSED_REQUEST_MS = 5000;
@@ -92,7 +90,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     }),
   );
   const valuesOf = (request: HttpRequest): ContextValues => createContextValues().set(PEER, peerOf(request.socket));
-  const rest = options.rest((request) => inMemory(rpcs, valuesOf(request)));
+  const rest = options.rest((request) => inMemory(rpcs, valuesOf(request).set(IS_REST, true)));
 
   return (request, response) => {
     tellWhenClientLeaves(response);

@@ -4,6 +4,9 @@ import { createContextKey } from "@connectrpc/connect";
 /** Address and port of the other end of a call's connection; empty where the call came by no socket. */
 export const PEER = createContextKey("", { description: "peer" });
 
+/** Whether a call came by REST: its answer is then written as REST shows it. */
+export const IS_REST = createContextKey(false, { description: "rest" });
+
 /** Writes them; an IPv6 address in brackets. */
 export function peerOf({ remoteAddress = "", remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string {
   if (remotePort === undefined) return remoteAddress;

@@ -1,0 +1,50 @@
+import { type Module as ModuleMessage, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
+import { ModuleSwapResultSchema } from "../../../gen/helios/v1/module_service_pb.ts";
+import { cut, knownSize, type Module, WHOLE_BYTES } from "../../core/index.ts";
+import { wireSize } from "./size.ts";
+import type { toSwapOutcome } from "./swap.ts";
+
+/** The module without what can be long. */
+export function abridged(module: ModuleMessage): ModuleMessage {
+  const { config: _, grants: __, lastSwap: ___, failure, ...short } = module;
+  return {
+    ...short,
+    ...(failure && { failure: { ...failure, message: cut(failure.message, MAX_ABRIDGED), stack: "" } }),
+    envNames: [],
+    methods: [],
+    pureMethods: [],
+    reloadHooks: [],
+    abridged: true,
+  };
+}
+
+/** Characters of texts beside an abridged module. */
+export const MAX_ABRIDGED = 200;
+
+/** The message as it is shown: abridged where it is too large for a frame. */
+export function shown(module: ModuleMessage, { record }: Module): ModuleMessage {
+  const { registration, lastSwap } = record;
+  const most = knownSize(registration) + (lastSwap === undefined ? 0 : knownSize(lastSwap)) + MODULE_BYTES;
+  // An environment is stored and not shown: what may be too large is looked at more closely.
+  return most > WHOLE_BYTES && wireSize(ModuleSchema, module) > WHOLE_BYTES ? abridged(module) : module;
+}
+
+/** Bytes of all that a module has besides: its state, failure and methods. */
+const MODULE_BYTES = 256 * 1024;
+
+/** Bytes of the results of a swap of several modules, past which each of them is abridged. */
+const RESULTS_BYTES = 3 * 1024 * 1024;
+
+/** Results of modules that were swapped together: where they are too large for one answer, without what can be long. */
+export function fittingResults<Result extends ReturnType<typeof toSwapOutcome> & { readonly module: ModuleMessage }>(
+  results: readonly Result[],
+): Result[] {
+  const size = results.reduce((sum, result) => sum + wireSize(ModuleSwapResultSchema, result), 0);
+  if (size <= RESULTS_BYTES) return [...results];
+  return results.map((result) => ({
+    ...result,
+    module: abridged(result.module),
+    failure: cut(result.failure, MAX_ABRIDGED),
+    steps: result.steps.map((step) => ({ ...step, detail: cut(step.detail, MAX_ABRIDGED) })),
+  }));
+}
