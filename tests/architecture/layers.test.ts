@@ -141,6 +141,8 @@ describe("a violation is caught", () => {
     ["clients/typescript/src/client.ts", 'import { x } from "../../../src/core/index.ts";'],
     ["clients/typescript/src/client.ts", 'import type { x } from "../../../src/core/flags/definition.ts";'],
     ["clients/typescript/src/client.ts", 'import { x } from "node:fs";'],
+    ["clients/typescript/src/client.ts", 'import { x } from "node:http2";'],
+    ["clients/typescript/src/connection/session.ts", 'import { x } from "node:fs";'],
     ["gen/helios/v1/flag_pb.ts", 'import { x } from "../../../src/core/index.ts";'],
     ["examples/modules/src/x.ts", 'import { x } from "../../../src/core/index.ts";'],
   ])("%s: %s", (path, text) => {
@@ -168,6 +170,7 @@ describe("a violation is caught", () => {
       'import { x } from "../core/index.ts";\nimport { y } from "../../gen/helios/v1/flag_service_pb.ts";',
     ],
     ["clients/typescript/src/flags.ts", 'import { x } from "../../../src/core/flags/evaluate.ts";'],
+    ["clients/typescript/src/connection/session.ts", 'import type { x } from "node:http2";'],
     ["clients/typescript/src/flags.test.ts", 'import { x } from "vitest";'],
   ] satisfies [string, string][])("what is allowed is not: %s: %s", (path, text) => {
     expect(check(path, text)).toEqual([]);

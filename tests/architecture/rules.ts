@@ -34,6 +34,9 @@ const isBreaker = (path: string): boolean =>
 /** Pure, and the one place where timers are made and spans of time are checked. */
 const isTime = (path: string): boolean => path === "src/core/clock.ts" || path === "src/core/span.ts";
 
+/** Of Node, what a client needs for a connection of its own. */
+const SOCKETS: readonly string[] = ["node:http2", "node:net", "node:tls"];
+
 /** Where protobuf messages and what the engine knows may meet. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
 const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
@@ -73,16 +76,18 @@ export const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
   },
   {
-    name: "a client imports gen, the RPC runtime, the two pure kernels and the clock, nothing else of src",
+    name: "a client imports gen, the RPC runtime, the two pure kernels and the clock, nothing else of src; node:http2, node:net and node:tls only in connection",
     of: (path) => below("clients/typescript")(path) && !isTest(path),
-    allows: (imported) =>
-      isRelative(imported)
-        ? below("clients/typescript")(imported.target) ||
-          below("gen")(imported.target) ||
-          isEvaluation(imported.target) ||
-          isBreaker(imported.target) ||
-          isTime(imported.target)
-        : isPackage(imported, "@connectrpc", "@bufbuild"),
+    allows: (imported, path) =>
+      SOCKETS.includes(imported.target)
+        ? below("clients/typescript/src/connection")(path)
+        : isRelative(imported)
+          ? below("clients/typescript")(imported.target) ||
+            below("gen")(imported.target) ||
+            isEvaluation(imported.target) ||
+            isBreaker(imported.target) ||
+            isTime(imported.target)
+          : isPackage(imported, "@connectrpc", "@bufbuild"),
   },
   {
     name: "gen imports nothing but gen and the protobuf runtime",

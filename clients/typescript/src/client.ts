@@ -1,15 +1,12 @@
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { BreakerService } from "../../../gen/helios/v1/breaker_service_pb.ts";
 import { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { Connection } from "./connection/connection.ts";
+import { withLosses } from "./connection/lost.ts";
 import { withDeadlines } from "./deadlines.ts";
 import { checkOptionalSpan } from "./spans.ts";
 
@@ -20,7 +17,7 @@ export interface HeliosClientOptions {
   readonly protocol?: "grpc" | "grpc-web" | "connect";
   /** `1.1` works with `grpc-web` and `connect` only. Default `2`. */
   readonly httpVersion?: "1.1" | "2";
-  /** Deadline of every unary call that sets none of its own, in ms; Infinity: none. Default: none. */
+  /** Deadline of every unary call that sets none of its own, in ms; streams have none of it. Infinity: none. Default: none. */
   readonly defaultTimeoutMs?: number;
   readonly interceptors?: readonly Interceptor[];
   /**
@@ -49,13 +46,11 @@ export interface HeliosClient {
 export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   const { baseUrl } = options;
   if (!URL.canParse(baseUrl)) throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} is not a URL`);
+  if (!/^https?:$/.test(new URL(baseUrl).protocol))
+    throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} must begin with http:// or https://`);
   checkOptionalSpan("defaultTimeoutMs", options.defaultTimeoutMs, { isAbove: true, mayBeInfinite: true });
-  const sessions = new Http2SessionManager(
-    baseUrl,
-    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_INTERVAL_MS },
-    { maxSessionMemory: SESSION_MEMORY_MB },
-  );
-  const transport = withDeadlines(createTransport(options, sessions), options.defaultTimeoutMs);
+  const connection = new Connection(baseUrl);
+  const transport = withDeadlines(withLosses(createTransport(options, connection)), options.defaultTimeoutMs);
   return {
     modules: createClient(ModuleService, transport),
     flags: createClient(FlagService, transport),
@@ -64,32 +59,24 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
     status: createClient(StatusService, transport),
     transport,
     clientId: options.clientId ?? "",
-    close: () => sessions.abort(),
+    close: () => connection.abort(),
   };
 }
 
-/**
- * How soon a connection that has open calls and hears nothing asks whether the other side is still there, and how long
- * that may take to answer. A call that is tried again goes over the same connection until it is known to be dead.
- */
-const PING_INTERVAL_MS = 5000;
-/** Past it Node refuses new calls on the connection; its default (10) is one large message and a little. */
-const SESSION_MEMORY_MB = 256;
-
-function createTransport(options: HeliosClientOptions, sessions: Http2SessionManager): Transport {
+function createTransport(options: HeliosClientOptions, connection: Connection): Transport {
   const { baseUrl, protocol = "grpc", httpVersion = "2", interceptors = [] } = options;
   const shared = { baseUrl, interceptors: [...interceptors] };
   switch (protocol) {
     case "grpc":
       if (httpVersion !== "2") throw new TypeError("httpVersion: gRPC needs HTTP/2; use grpc-web or connect on 1.1");
-      return createGrpcTransport({ ...shared, sessionManager: sessions });
+      return createGrpcTransport({ ...shared, sessionManager: connection });
     case "grpc-web":
       return createGrpcWebTransport(
-        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: sessions } : { ...shared, httpVersion },
+        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: connection } : { ...shared, httpVersion },
       );
     case "connect":
       return createConnectTransport(
-        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: sessions } : { ...shared, httpVersion },
+        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: connection } : { ...shared, httpVersion },
       );
     default:
       throw new TypeError(`protocol: ${JSON.stringify(protocol)} is none of grpc, grpc-web and connect`);

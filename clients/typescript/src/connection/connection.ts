@@ -1,0 +1,100 @@
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Session, type SessionOptions } from "./session.ts";
+
+/**
+ * How soon a connection that has open calls and hears nothing asks whether the other side is still there, and how long
+ * that may take to answer. A call that is tried again goes over the same connection until it is known to be dead.
+ */
+const PING_INTERVAL_MS = 5000;
+/** As long as a session may take to answer a ping. */
+const PING_TIMEOUT_MS = 5000;
+/** A host that does not answer at all counts as unavailable after so long. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A connection without calls is closed after so long. */
+const IDLE_TIMEOUT_MS = 15 * 60_000;
+/** Past it Node refuses new calls on the connection; its default (10) is one large message and a little. */
+const SESSION_MEMORY_MB = 256;
+/** So often a call looks for a session that takes it: one may end between being chosen and being used. */
+const MOST_ATTEMPTS = 3;
+
+const DEFAULTS: SessionOptions = {
+  connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  pingIntervalMs: PING_INTERVAL_MS,
+  pingTimeoutMs: PING_TIMEOUT_MS,
+  idleTimeoutMs: IDLE_TIMEOUT_MS,
+  maxSessionMemory: SESSION_MEMORY_MB,
+};
+
+/**
+ * The way to one service over HTTP/2, in the shape that the Connect transports ask for: one session at a time takes new
+ * calls. One that was told to go away ends its calls beside the next one. No failure of a session is an uncaught error.
+ */
+export class Connection {
+  readonly authority: string;
+  readonly #sessions = new Set<Session>();
+  #options: SessionOptions;
+  #current: Session | undefined;
+
+  /** For the origin of that URL. Options are for tests. */
+  constructor(baseUrl: string, options: Partial<SessionOptions> = {}) {
+    this.authority = new URL(baseUrl).origin;
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  /** Sessions that are not ended yet. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Begins a call, over a new session where there is none that is alive. Rejects with UNAVAILABLE where there is no way. */
+  async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
+    for (let attempt = 1; ; attempt += 1) {
+      const session = await this.#ready();
+      try {
+        return session.request({ ...headers, ":method": method, ":path": path });
+      } catch (error) {
+        if (session.isUsable) throw error;
+        if (attempt < MOST_ATTEMPTS) continue;
+        const problem = `connections to ${this.authority} end as soon as they begin`;
+        throw new ConnectError(problem, Code.Unavailable, undefined, undefined, error);
+      }
+    }
+  }
+
+  notifyResponseByteRead(stream: ClientHttp2Stream): void {
+    for (const session of this.#sessions) session.heard(stream);
+  }
+
+  /** Ends every session and every call on them, with CANCELED; a later call opens a new one. */
+  abort(): void {
+    this.#current = undefined;
+    for (const session of this.#sessions) session.destroy(new ConnectError("connection aborted", Code.Canceled));
+  }
+
+  async #ready(): Promise<Session> {
+    const known = this.#current;
+    if (known?.isUsable) {
+      await known.connected;
+      if (known.isUsable && (await known.isAlive())) return known;
+    }
+    // Whoever comes first opens another one, for all.
+    if (this.#current === undefined || this.#current === known) this.#current = this.#open();
+    const session = this.#current;
+    await session.connected;
+    return session;
+  }
+
+  #open(): Session {
+    const ended = (): void => {
+      this.#sessions.delete(session);
+      if (this.#current === session) this.#current = undefined;
+    };
+    const slower = (): void => {
+      this.#options = { ...this.#options, pingIntervalMs: this.#options.pingIntervalMs * 2 };
+    };
+    const session = new Session(this.authority, this.#options, ended, slower);
+    this.#sessions.add(session);
+    return session;
+  }
+}

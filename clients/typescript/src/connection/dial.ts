@@ -1,0 +1,12 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+
+/** Begins to connect, as Node does for a session of HTTP/2; but the socket is ours, to be ended where Node leaves it open. */
+export function dial({ protocol, hostname, port }: URL): Socket {
+  const isSecure = protocol === "https:";
+  // An IPv6 address stands in brackets in a URL.
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  const target = { host, port: Number(port) || (isSecure ? 443 : 80) };
+  if (!isSecure) return connectTcp(target);
+  return connectTls({ ...target, ALPNProtocols: ["h2"], ...(isIP(host) === 0 ? { servername: host } : {}) });
+}

@@ -1,0 +1,78 @@
+import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
+
+/** Of Node's errors: those by which a connection ends, or a server says that it did not begin with a call. */
+const LOST: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ERR_HTTP2_ERROR",
+  "ERR_HTTP2_GOAWAY_SESSION",
+  "ERR_HTTP2_INVALID_SESSION",
+  "ERR_HTTP2_SESSION_ERROR",
+  "ERR_HTTP2_STREAM_CANCEL",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+/** How the runtime tells of a call that somebody reset, where Node has no error of its own. */
+const RESET = /^http\/2 stream closed with error code (?:CANCEL|REFUSED_STREAM) |NGHTTP2_(?:CANCEL|REFUSED_STREAM)$/;
+
+/**
+ * A transport whose calls fail with UNAVAILABLE where the connection beneath them ended, however it did. The runtime says
+ * INTERNAL, ABORTED or CANCELED, by chance of what was noticed first.
+ */
+export function withLosses({ unary, stream }: Transport): Transport {
+  return {
+    unary: async (method, signal, ...rest) => {
+      try {
+        return await unary(method, signal, ...rest);
+      } catch (error) {
+        throw told(error, signal);
+      }
+    },
+    stream: async (method, signal, ...rest) => {
+      try {
+        const response = await stream(method, signal, ...rest);
+        return { ...response, message: messages(response, signal) } as typeof response;
+      } catch (error) {
+        throw told(error, signal);
+      }
+    },
+  };
+}
+
+/** As the response's, but for the error. */
+function messages({ message }: Pick<StreamResponse, "message">, signal: AbortSignal | undefined) {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = message[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            return await inner.next();
+          } catch (error) {
+            throw told(error, signal);
+          }
+        },
+      };
+    },
+  };
+}
+
+function told(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (!(error instanceof ConnectError) || signal?.aborted || !isLoss(error)) return error;
+  return new ConnectError(
+    `the connection was lost: ${error.rawMessage}`,
+    Code.Unavailable,
+    error.metadata,
+    undefined,
+    error,
+  );
+}
+
+function isLoss(error: ConnectError): boolean {
+  if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) return false;
+  // What the service itself answered has details, or no error of Node beneath.
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth += 1) {
+    if ("code" in cause && typeof cause.code === "string" && LOST.has(cause.code)) return true;
+    if (RESET.test(cause instanceof ConnectError ? cause.rawMessage : cause.message)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,218 @@
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { systemClock, type Timer } from "../../../../src/core/clock.ts";
+import { dial } from "./dial.ts";
+
+export interface SessionOptions {
+  /** An attempt to connect that takes longer has failed. */
+  readonly connectTimeoutMs: number;
+  /** A session that has open calls and was not heard of for so long is asked for a sign of life. */
+  readonly pingIntervalMs: number;
+  /** How long that may take; then the session is dead, and so are its calls. */
+  readonly pingTimeoutMs: number;
+  /** A session without calls is closed after so long. */
+  readonly idleTimeoutMs: number;
+  /** Of Node: past it a session refuses new calls. In MB. */
+  readonly maxSessionMemory: number;
+}
+
+/** Debug data of a GOAWAY by which a server asks for fewer pings. */
+const TOO_MANY_PINGS = "too_many_pings";
+
+/** How long the last bytes of a session that was told to go away may take. */
+const LINGER_MS = 1000;
+
+const nothing = (): void => {};
+
+/**
+ * One HTTP/2 connection. It listens for errors from its first moment to its last: Node ends the process on an error that
+ * nobody listens for, and a session may fail at any time, also after it was closed.
+ */
+export class Session {
+  /** Resolves when calls may begin; rejects with UNAVAILABLE, or with what it was aborted with. */
+  readonly connected: Promise<void>;
+  readonly #http2: ClientHttp2Session;
+  readonly #socket: Socket;
+  readonly #options: SessionOptions;
+  readonly #onTooManyPings: () => void;
+  #isConnected = false;
+  #wasToldToGo = false;
+  #streams = 0;
+  #heardAt = systemClock.monotonic();
+  #ping: Promise<boolean> | undefined;
+  #keepAlive: Timer | undefined;
+  #idle: Timer | undefined;
+
+  constructor(authority: string, options: SessionOptions, onEnd: () => void, onTooManyPings: () => void) {
+    this.#options = options;
+    this.#onTooManyPings = onTooManyPings;
+    this.#socket = dial(new URL(authority));
+    const createConnection = (): Socket => this.#socket;
+    const session = connect(authority, { maxSessionMemory: options.maxSessionMemory, createConnection });
+    this.#http2 = session;
+    this.connected = new Promise((resolve, reject) => {
+      const fail = (error?: Error): void => {
+        if (this.#isConnected) return;
+        const problem = error?.message ?? "the connection ended before it was ready";
+        const own = error instanceof ConnectError ? error : undefined;
+        reject(
+          own ??
+            new ConnectError(
+              `cannot connect to ${authority}: ${problem}`,
+              Code.Unavailable,
+              undefined,
+              undefined,
+              error,
+            ),
+        );
+      };
+      const slow = systemClock.setTimer(options.connectTimeoutMs, () => {
+        const problem = `cannot connect to ${authority} within ${options.connectTimeoutMs} ms`;
+        this.destroy(new ConnectError(problem, Code.Unavailable));
+      });
+      session.on("error", fail);
+      session.once("close", () => {
+        slow.cancel();
+        this.#stopTimers();
+        fail();
+        onEnd();
+      });
+      session.once("connect", () => {
+        slow.cancel();
+        // A session that was destroyed meanwhile connects all the same.
+        if (session.destroyed) return;
+        this.#isConnected = true;
+        this.#heard();
+        this.#rest();
+        resolve();
+        // What answers need not be a server of HTTP/2, nor alive: such a one begins with its settings.
+        const mute = (): void => this.destroy(new ConnectError(`${authority} does not speak HTTP/2`, Code.Unavailable));
+        const due = systemClock.setTimer(options.pingTimeoutMs, mute);
+        session.once("remoteSettings", () => due.cancel());
+        session.once("close", () => due.cancel());
+      });
+    });
+    // Whoever waits for it is told; nobody may be waiting.
+    this.connected.catch(nothing);
+    session.on("goaway", (_code, _lastStreamId, data) => this.#goAway(data));
+  }
+
+  /** Whether another call may begin on it. */
+  get isUsable(): boolean {
+    return !this.#wasToldToGo && !this.#http2.closed && !this.#http2.destroyed;
+  }
+
+  /** Begins a call; throws where the session takes none any more. */
+  request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    const stream = this.#http2.request(headers);
+    // It may fail before whoever asked for it can listen.
+    stream.on("error", nothing);
+    stream.once("response", () => this.#heard());
+    stream.once("close", () => {
+      this.#streams -= 1;
+      if (this.#streams === 0) this.#rest();
+    });
+    this.#streams += 1;
+    if (this.#streams === 1) this.#work();
+    return stream;
+  }
+
+  /** Something came for that call. */
+  heard({ session }: ClientHttp2Stream): void {
+    if (session === this.#http2) this.#heard();
+  }
+
+  /** Whether it is there: known, or asked for. Never rejects. */
+  isAlive(): boolean | Promise<boolean> {
+    return systemClock.monotonic() - this.#heardAt <= this.#options.pingIntervalMs || this.#isAnswering();
+  }
+
+  /** Ends it and its calls; they fail with that error. */
+  destroy(error?: Error): void {
+    if (!this.#http2.destroyed) this.#http2.destroy(error, constants.NGHTTP2_CANCEL);
+  }
+
+  #heard(): void {
+    this.#heardAt = systemClock.monotonic();
+  }
+
+  /** There are calls: the process lives until they end, and the other side must show that it is there. */
+  #work(): void {
+    this.#idle?.cancel();
+    this.#http2.ref();
+    this.#heard();
+    this.#watch(this.#options.pingIntervalMs);
+  }
+
+  #rest(): void {
+    this.#stopTimers();
+    // After a GOAWAY Node ends a session by itself, but waits without end for the other side to close the connection.
+    if (this.#wasToldToGo) systemClock.setTimer(LINGER_MS, () => this.#socket.destroy());
+    if (this.#http2.destroyed) return;
+    // A process that has nothing else to do may end.
+    this.#http2.unref();
+    if (this.#wasToldToGo) this.destroy();
+    else this.#idle = systemClock.setTimer(this.#options.idleTimeoutMs, () => this.destroy());
+  }
+
+  #watch(ms: number): void {
+    this.#keepAlive = systemClock.setTimer(ms, () => void this.#checkLife());
+  }
+
+  async #checkLife(): Promise<void> {
+    const silentMs = systemClock.monotonic() - this.#heardAt;
+    const left = this.#options.pingIntervalMs - silentMs;
+    if (left <= 0 && !(await this.#isAnswering())) return;
+    if (this.#streams > 0 && !this.#http2.destroyed)
+      this.#watch(Math.max(1, left > 0 ? left : this.#options.pingIntervalMs));
+  }
+
+  /** Asks the other side; where it does not answer in time the session is dead. */
+  #isAnswering(): Promise<boolean> {
+    this.#ping ??= new Promise<boolean>((resolve) => {
+      const session = this.#http2;
+      let isSettled = false;
+      const settle = (isThere: boolean): void => {
+        isSettled = true;
+        timer.cancel();
+        session.off("close", ended);
+        this.#ping = undefined;
+        resolve(isThere);
+      };
+      const ended = (): void => settle(false);
+      const late = (): void => {
+        if (isSettled) return;
+        settle(false);
+        this.destroy(new ConnectError("PING timed out", Code.Unavailable));
+      };
+      // The answer may be there already, of a process that was stopped meanwhile: it is read first.
+      const timer = systemClock.setTimer(this.#options.pingTimeoutMs, () => setImmediate(late), true);
+      session.once("close", ended);
+      if (session.destroyed) return ended();
+      session.ping((error) => {
+        if (error) return;
+        this.#heard();
+        settle(true);
+      });
+    });
+    return this.#ping;
+  }
+
+  #goAway(data: Uint8Array | undefined): void {
+    this.#wasToldToGo = true;
+    if (data !== undefined && new TextDecoder().decode(data) === TOO_MANY_PINGS) this.#onTooManyPings();
+    if (this.#streams === 0) this.destroy();
+  }
+
+  #stopTimers(): void {
+    this.#keepAlive?.cancel();
+    this.#idle?.cancel();
+  }
+}

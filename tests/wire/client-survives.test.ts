@@ -1,0 +1,32 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
+import { type Fate, type Front, garbage, goaways, resets, startFront } from "../nodes/front.ts";
+import { startSurvivor, survives } from "../nodes/survivor.ts";
+
+// The same on the other versions of Node, with the client as it is published: npm run test:nodes.
+
+const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url).href;
+
+let server: OwnServer;
+let front: Front;
+
+beforeEach(async () => {
+  server = await startOwnServer();
+  front = await startFront(() => Number(new URL(server.baseUrl).port));
+});
+
+afterEach(async () => {
+  await front.close();
+  await server.stop();
+});
+
+/** Every so many of them, from a place that differs. */
+const some = (fates: readonly Fate[], every: number): Fate[] => fates.filter((_, index) => index % every === 1);
+
+describe("a process that uses the client, in loops that try again at once", () => {
+  it("outlives connections that go away, are cut and speak nonsense, then works as before, and ends by itself", async () => {
+    const fates = [...some(goaways(), 5), ...some(resets(), 6), ...some(garbage(), 5)];
+    await survives(front, fates, startSurvivor(process.execPath, CLIENT, front.baseUrl));
+    expect(front.open).toBe(0);
+  });
+});
