@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
 import { readComments } from "./openapi/comments.ts";
 import { suitesPage } from "./suites-doc.ts";
-import { bucketingVectors, evaluationVectors } from "./vectors.ts";
+import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OPENAPI = "docs/openapi.json";
@@ -25,6 +25,7 @@ const PAGES = {
   "docs/errors.md": errorsPage,
   "docs/suites.md": suitesPage,
   "testdata/bucketing.json": bucketingVectors,
+  "testdata/conditions.json": conditionsFile,
   "testdata/evaluation.json": evaluationVectors,
 };
 

@@ -98,6 +98,11 @@ method answered (null where it threw; its numbers are doubles: write \`1.0\` whe
 that is not \`required\` is skipped where the module lacks its method. A mistake is \`SUITE_INVALID\` with the test and the place
 in the expression.
 
+An expectation is CEL as [conditions of flags](flags.md#conditions) are, as strict and with the same costs: what has no sense (a
+member that is not there, text that is no number, a number that is not finite) cannot be evaluated, whatever stands around it.
+One evaluation takes at most 100,000 steps, ten times as many as a condition, because an output may be 4 MiB long; and makes at
+most 1 MiB. What takes more ends the test as \`ERRORED\` and is told in its message.
+
 \`\`\`bash
 npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/CreateSuite -d '{
   "suite": {

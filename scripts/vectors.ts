@@ -6,6 +6,7 @@ import type { Evaluation, EvaluationContext } from "../src/core/flags/evaluate.t
 import { parseFlagsFile } from "../src/core/flags/file.ts";
 import { silentLog } from "../src/core/log.ts";
 import { compileCondition } from "../src/server/condition.ts";
+import { conditionVectors } from "./conditions/vectors.ts";
 import { EVALUATION_CASES, type EvaluationCase } from "./vector-cases.ts";
 
 const SALTS = ["neural_network_v2", "websocket_v2", "s", "größe", "флаг", "标志", "🚩"];
@@ -121,8 +122,22 @@ function expectation(answer: Evaluation) {
   return { enabled, variant, value, reason, error_code: errorCode, bucket, variant_bucket: variantBucket, killed };
 }
 
-function print(vectors: object): string {
+/** `testdata/conditions.json`. */
+export function conditionsFile(): string {
+  return print(conditionVectors(), "");
+}
+
+function print(vectors: object, indent = " "): string {
   // Every character beyond ASCII is escaped: no editor, shell or checkout can then change what is hashed.
-  const text = JSON.stringify(vectors, undefined, 1);
+  const text = indent === "" ? lines(vectors) : JSON.stringify(vectors, undefined, indent);
   return `${text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`;
+}
+
+/** A line for each member of a list of the object: programs are long. */
+function lines(vectors: object): string {
+  const members = Object.entries(vectors).map(([name, list]) => {
+    const items = (list as unknown[]).map((item) => `\n  ${JSON.stringify(item)}`);
+    return `\n ${JSON.stringify(name)}: [${items.join(",")}\n ]`;
+  });
+  return `{${members.join(",")}\n}`;
 }

@@ -37,6 +37,22 @@ export {
 } from "./clock.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
+export type { FailureKind } from "./flags/condition/budget.ts";
+export { ConditionFailed, conditionOf } from "./flags/condition/flag.ts";
+export { interpreterOf, type ProgramOutcome, type Variables } from "./flags/condition/interpret.ts";
+export type { Instruction, InstructionOp, Pattern } from "./flags/condition/pattern.ts";
+export {
+  CONDITION_MAX_BYTES,
+  CONDITION_MAX_STEPS,
+  EXPECTATION_MAX_STEPS,
+  type Op,
+  PROGRAM_MAX_DEPTH,
+  PROGRAM_VERSION,
+  type Program,
+  type ProgramNode,
+} from "./flags/condition/program.ts";
+export { Duration, Timestamp, TypeValue, Uint, type Value } from "./flags/condition/values.ts";
+export type { Zone } from "./flags/condition/zone.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
 export type { Flag, FlagDefinition, FlagFields } from "./flags/definition.ts";
 export {

@@ -1,53 +1,62 @@
-import { type CelResult, celEnv, isCelError, plan } from "@bufbuild/cel";
-import { type ExpectationCompiler, ExpectationError } from "../core/index.ts";
-import { parserError, stepsOf, surveyOf } from "./cel-survey.ts";
+import {
+  CONDITION_MAX_BYTES,
+  EXPECTATION_MAX_STEPS,
+  type ExpectationCompiler,
+  ExpectationError,
+  interpreterOf,
+  type Observed,
+} from "../core/index.ts";
+import { type Compiled, compile, type Purpose } from "./cel/compile.ts";
+import { CelError } from "./cel/tree.ts";
 
-const VARIABLES: ReadonlySet<string> = new Set(["output", "error", "duration_ms"]);
+const READ = {
+  output: ({ output }: Observed): unknown => output ?? null,
+  error: ({ error }: Observed): unknown => error,
+  duration_ms: ({ durationMs }: Observed): unknown => durationMs,
+};
+const VARIABLES = Object.keys(READ);
 
-const ENV = celEnv();
-
-/** How much an expectation may go through: under half a second at the worst, in which nothing else is done. */
-const MAX_STEPS = 100_000;
+const PURPOSE: Purpose = {
+  names: {
+    variables: new Set(VARIABLES),
+    unknown: (name) => ({ problem: `${name} is not known`, expected: VARIABLES.join(", ") }),
+  },
+  types: { output: "dyn", error: "dyn", duration_ms: "double" },
+  roots: { variables: VARIABLES },
+  limits: { maxSteps: EXPECTATION_MAX_STEPS, maxBytes: CONDITION_MAX_BYTES },
+};
 
 /**
  * Compiles expectations in CEL over `output`, `error` and `duration_ms`. Numbers of the output are CEL doubles. An
- * expectation throws where it cannot be evaluated, is neither true nor false, or has too much to go through.
+ * expectation throws where it cannot be evaluated, is neither true nor false, or takes more steps or memory than it may.
  */
 export const compileExpectation: ExpectationCompiler = (source) => {
-  const { evaluate, survey, placeOf } = prepare(source);
-  return ({ output, error, durationMs }) => {
-    const steps = stepsOf(survey, output);
-    if (steps > MAX_STEPS) {
-      throw new Error(`it would take some ${steps.toExponential(0)} steps, more than ${MAX_STEPS}`);
+  const { program, placeOf } = compiled(source);
+  const evaluate = interpreterOf(program, READ);
+  return (observed) => {
+    const { value, failed } = evaluate(observed);
+    if (failed !== undefined) {
+      const place = placeOf(failed.node);
+      throw new Error(`cannot be evaluated: ${failed.message}${place === undefined ? "" : ` (${place})`}`);
     }
-    const result = evaluate({ output, error, duration_ms: durationMs });
-    if (isCelError(result)) {
-      const place = placeOf(result.exprId);
-      throw new Error(`cannot be evaluated: ${result.message}${place === undefined ? "" : ` (${place})`}`);
-    }
-    if (typeof result !== "boolean") throw new Error(`is neither true nor false, but ${String(result)}`);
-    return result;
+    if (typeof value !== "boolean") throw new Error(`is neither true nor false, but ${shown(value)}`);
+    return value;
   };
 };
 
-function prepare(source: string) {
-  const { parsed, survey, placeOf, names } = surveyOf(source, attempt);
-  for (const [name, id] of names) {
-    if (VARIABLES.has(name)) continue;
-    throw new ExpectationError(`${name} is not known; there are ${[...VARIABLES].join(", ")}`, placeOf(id));
+function compiled(source: string): Compiled {
+  try {
+    return compile(source, PURPOSE);
+  } catch (error) {
+    if (error instanceof CelError) {
+      throw new ExpectationError(`${error.message}; expected ${error.expected}`, error.position);
+    }
+    throw error;
   }
-  for (const [name, id] of survey.functions) {
-    if (ENV.funcs.find(name) === undefined) throw new ExpectationError(`there is no function ${name}`, placeOf(id));
-  }
-  const evaluate = attempt(() => plan(ENV, parsed)) as (variables: Record<string, unknown>) => CelResult;
-  return { evaluate, survey, placeOf };
 }
 
-function attempt<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    const { message, position } = parserError(error);
-    throw new ExpectationError(message, position);
-  }
+function shown(value: unknown): string {
+  const text =
+    typeof value === "string" ? value : typeof value === "object" && value !== null ? "a value" : String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -37,6 +37,8 @@ const isTime = (path: string): boolean => path === "src/core/clock.ts" || path =
 /** Of Node, what a client needs for a connection of its own. */
 const SOCKETS: readonly string[] = ["node:http2", "node:net", "node:tls"];
 
+const isCondition = below("src/core/flags/condition");
+
 /** Where protobuf messages and what the engine knows may meet. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
 const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
@@ -55,6 +57,11 @@ export const LAYER_RULES: readonly LayerRule[] = [
     name: "the evaluation kernel (flags/evaluate.ts, bucket.ts, listing.ts) imports nothing but itself, types excepted",
     of: isEvaluation,
     allows: (imported) => isEvaluation(imported.target) || (imported.typeOnly && inCore(imported.target)),
+  },
+  {
+    name: "the condition kernel (flags/condition) imports nothing but itself, types excepted",
+    of: isCondition,
+    allows: (imported) => isCondition(imported.target) || (imported.typeOnly && inCore(imported.target)),
   },
   {
     name: "the breaker kernel (breakers/breaker.ts, policy) imports nothing but itself, types excepted",
@@ -76,7 +83,7 @@ export const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
   },
   {
-    name: "a client imports gen, the RPC runtime, the two pure kernels and the clock, nothing else of src; node:http2, node:net and node:tls only in connection",
+    name: "a client imports gen, the RPC runtime, the three pure kernels and the clock, nothing else of src; node:http2, node:net and node:tls only in connection",
     of: (path) => below("clients/typescript")(path) && !isTest(path),
     allows: (imported, path) =>
       SOCKETS.includes(imported.target)
@@ -86,6 +93,7 @@ export const LAYER_RULES: readonly LayerRule[] = [
             below("gen")(imported.target) ||
             isEvaluation(imported.target) ||
             isBreaker(imported.target) ||
+            isCondition(imported.target) ||
             isTime(imported.target)
           : isPackage(imported, "@connectrpc", "@bufbuild"),
   },

@@ -53,22 +53,12 @@ describe("a condition", () => {
   });
 
   it.each([
-    ["context.attributes.missing < 1", "field not found: missing"],
-    ["context.attributes.desk < 1", "no matching overload"],
-    ["context.attributes.desk", "is neither true nor false, but alpha"],
+    ["context.attributes.missing < 1", "there is no member missing (line 1, column 19)"],
+    ["context.attributes.desk < 1", "it does not take string and int (line 1, column 25)"],
+    ["context.attributes.desk", "is neither true nor false"],
   ])("%s cannot be evaluated, and says why", (source, message) => {
     const condition = compileCondition(source);
     expect(() => condition(asked)).toThrow(message);
-  });
-
-  it("has an end: one with too much to go through is not evaluated", () => {
-    const list = Array.from({ length: 200 }, (_, index) => index);
-    const nested = compileCondition("context.attributes.l.all(a, context.attributes.l.all(b, a + b < 1000.0))");
-    expect(nested({ attributes: { l: [1, 2] } })).toBe(true);
-    expect(() => nested({ attributes: { l: list } })).toThrow(/steps, over 10000/);
-    const matched = compileCondition("context.attributes.text.matches('(a+)+$')");
-    expect(matched({ attributes: { text: "aaa" } })).toBe(true);
-    expect(() => matched({ attributes: { text: "a".repeat(70_000) } })).toThrow(/too many for matches/);
   });
 
   it("that is nested too deeply is refused", () => {

@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { ConditionFailed } from "./condition/flag.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import type { Flag } from "./definition.ts";
 import { type CompiledFlag, type Condition, compileFlag, type FlagRule } from "./evaluate.ts";
@@ -9,7 +10,7 @@ import { closureOf } from "./prerequisites.ts";
 export interface FlagCompiler {
   /** Undefined: there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
-  /** The condition of that flag, made ready; undefined where it has none or it cannot be. */
+  /** The condition of that flag, made ready: one that cannot be read fails. Undefined: it has none, or none are compiled. */
   condition(name: string): Condition | undefined;
   /** After a change of that flag. */
   forget(name: string): void;
@@ -37,8 +38,11 @@ export function createFlagCompiler(
     try {
       return compileCondition?.(source);
     } catch (error) {
-      log("flags", "error", "the condition of a stored flag cannot be read", { name, source, error: messageOf(error) });
-      return undefined;
+      const problem = messageOf(error);
+      log("flags", "error", "the condition of a stored flag cannot be read", { name, source, error: problem });
+      return () => {
+        throw new ConditionFailed("VALUE", `cannot be read: ${problem}`);
+      };
     }
   };
 

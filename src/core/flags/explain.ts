@@ -83,7 +83,7 @@ function* prerequisiteSteps(scene: Scene, { name, record }: Flag, context: Evalu
 function conditionStep(scene: Scene, { name }: Flag, source: string, context: EvaluationContext): Explained {
   const failed = (problem: string): Explained => step("CONDITION", source, `${problem}: off, CONDITION_FAILED`, true);
   const condition = scene.condition(name);
-  if (condition === undefined) return failed("cannot be read");
+  if (condition === undefined) return failed("conditions cannot be evaluated here");
   try {
     const holds = condition(context);
     return step("CONDITION", source, holds ? "holds" : "does not hold", !holds);

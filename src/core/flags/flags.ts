@@ -36,8 +36,10 @@ import { createFlagPast } from "./past.ts";
 import type { ReloadOptions, ReloadResult } from "./reload.ts";
 import { type AsOf, pastScene, type Scene, sceneAt } from "./scene.ts";
 import { comeBack, withPauseOf } from "./schedule.ts";
+import { inSlices, pauseForOthers } from "./slices.ts";
 import { createFlagSource } from "./source.ts";
-import { checkContext, percentageViolation, timeViolation } from "./validate.ts";
+import { percentageViolation, timeViolation } from "./validate.ts";
+import { checkContext } from "./validate-context.ts";
 import { createFlagView } from "./view.ts";
 import { additionViolation, removalViolation } from "./whitelist.ts";
 import { createFlagWriter } from "./write.ts";
@@ -55,6 +57,8 @@ export interface FlagsDeps {
   readonly followFile?: "MERGE" | "REPLACE" | undefined;
   /** Compiles the conditions of flags. Absent: flags with a condition are refused, and those that are stored are off. */
   readonly compileCondition?: ConditionCompiler | undefined;
+  /** Lets others have their turn while many flags are evaluated. Absent: those that wait for the event loop. */
+  readonly pause?: (() => Promise<void>) | undefined;
 }
 
 export interface AllowMissing {
@@ -164,12 +168,22 @@ export interface Flags {
   evaluate(name: string, context?: EvaluationContext): Evaluation;
   /** FLAG_NOT_FOUND where there was no such flag then. */
   evaluateAsOf(name: string, context: EvaluationContext, asOf: number | AsOf): Promise<Evaluation>;
-  /** One answer for each name, or for all flags by name, at one time and revision; an unknown name is an answer too. */
+  /**
+   * One answer for each name, or for all flags by name, at one time and revision; an unknown name is an answer too. All
+   * at once: where there may be many flags with conditions, `evaluateManyInSlices` lets others have their turn.
+   */
   evaluateMany(names: readonly string[] | "all", context?: EvaluationContext): Evaluations;
+  /** The same, over the flags as they are when it begins. Rejects with the signal's reason once that is aborted. */
+  evaluateManyInSlices(
+    names: readonly string[] | "all",
+    context?: EvaluationContext,
+    signal?: AbortSignal,
+  ): Promise<Evaluations>;
   evaluateManyAsOf(
     names: readonly string[] | "all",
     context: EvaluationContext,
     asOf: number | AsOf,
+    signal?: AbortSignal,
   ): Promise<Evaluations>;
   /** Why the flag answers as it does, or did. FLAG_NOT_FOUND. */
   explain(name: string, context?: EvaluationContext, asOf?: number | AsOf): Promise<Explanation>;
@@ -189,7 +203,7 @@ export interface Flags {
 }
 
 export function createFlags(deps: FlagsDeps): Flags {
-  const { feed, clock, log, compileCondition } = deps;
+  const { feed, clock, log, compileCondition, pause = pauseForOthers } = deps;
   const view = createFlagView(feed, log, compileCondition);
   const writer = createFlagWriter(view, clock, compileCondition);
   const past = createFlagPast(feed, view);
@@ -326,14 +340,33 @@ export function createFlags(deps: FlagsDeps): Flags {
       return { evaluations, revision: feed.revision };
     },
 
-    async evaluateManyAsOf(names, context, asOf) {
+    async evaluateManyInSlices(names, context = {}, signal) {
+      checkContext(context);
+      const asked = names === "all" ? list().map(({ name }) => name) : names;
+      const slicing = { clock, pause, signal };
+      // What is not compiled yet is, before all are taken at one revision.
+      await inSlices(asked, compiled, slicing);
+      const [revision, now] = [feed.revision, clock.now()];
+      const there = names === "all" ? list().map(({ name }) => name) : names;
+      const taken = there.map((name) => compiled(name) ?? name);
+      const evaluations = await inSlices(
+        taken,
+        (flag) => (typeof flag === "string" ? missingFlag(flag) : flag.evaluate(context, now)),
+        slicing,
+      );
+      return { evaluations, revision };
+    },
+
+    async evaluateManyAsOf(names, context, asOf, signal) {
       checkContext(context);
       // Those that were deleted since are still known by their tombstones.
       const asked = names === "all" ? view.collection.list().map(({ name }) => name) : names;
       const scene = await sceneOf(asked, asOf);
       const there = names === "all" ? asked.filter((name) => scene.find(name) !== undefined) : asked;
-      const evaluations = there.map(
+      const evaluations = await inSlices(
+        there,
         (name) => scene.compiled(name)?.evaluate(context, scene.nowMs) ?? missingFlag(name),
+        { clock, pause, signal },
       );
       return { evaluations, revision: scene.revision };
     },

@@ -1,9 +1,9 @@
 import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
-import { refuse, textViolation, type Violation, violation } from "../violation.ts";
+import { textViolation, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
-import type { BucketBy, EvaluationContext, Strategy } from "./evaluate.ts";
+import type { BucketBy, Strategy } from "./evaluate.ts";
 import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
 import { prerequisitesViolation, variantsViolation } from "./validate-targets.ts";
 import { whitelistViolation } from "./whitelist.ts";
@@ -69,20 +69,6 @@ export function percentageViolation(path: JsonPath, value: unknown): Violation |
   // Exact: a double is the nearest one to n/1000 exactly if it equals the quotient.
   const valid = typeof value === "number" && value >= 0 && value <= 100 && Math.round(value * 1000) / 1000 === value;
   return valid ? undefined : violation(path, value, "a number from 0 to 100 with at most three decimals");
-}
-
-/** Checks a context that did not come over the wire. */
-export function checkContext(context: EvaluationContext): void {
-  const { sessionId, userId, symbol, system } = context;
-  if (isTextOrAbsent(sessionId) && isTextOrAbsent(userId) && isTextOrAbsent(symbol) && isTextOrAbsent(system)) return;
-  const fields = { session_id: sessionId, user_id: userId, symbol, system };
-  for (const [field, value] of Object.entries(fields)) {
-    if (!isTextOrAbsent(value)) refuse(violation(["context", field], value, "a text"));
-  }
-}
-
-function isTextOrAbsent(value: unknown): boolean {
-  return value === undefined || typeof value === "string";
 }
 
 function gradualViolation(gradual: unknown): Violation | undefined {

@@ -22,7 +22,7 @@ export interface FlagView {
   find(name: string): Flag | undefined;
   /** Ready for evaluation; compiled once per revision. Undefined: there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
-  /** The flag's condition, ready; undefined: it has none, or it cannot be read. */
+  /** The flag's condition, ready: one that cannot be read fails. Undefined: it has none, or none are compiled. */
   condition(name: string): Condition | undefined;
   /** The names of those that need it directly; by name. */
   dependentsOf(name: string): readonly string[];

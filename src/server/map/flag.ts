@@ -25,6 +25,7 @@ import {
   type ReloadMode as ReloadModeMessage,
 } from "../../../gen/helios/v1/flag_service_pb.ts";
 import {
+  ConditionError,
   type Strategy as CoreStrategy,
   cut,
   type Delta,
@@ -45,6 +46,7 @@ import {
   type Variant,
   WHOLE_BYTES,
 } from "../../core/index.ts";
+import { programOf } from "../condition.ts";
 import {
   fromDuration,
   fromTimestamp,
@@ -54,9 +56,28 @@ import {
   toOptionalTimestamp,
   toTimestamp,
 } from "./common.ts";
+import { toProgram } from "./condition.ts";
 
-/** A flag as it is stored; `nowMs` decides the share in force. */
+/** A flag as it is stored, with its condition's program; `nowMs` decides the share in force. */
 export function toFlag(flag: Flag, nowMs: number): FlagMessage {
+  const message = toFlagAlone(flag, nowMs);
+  const { condition } = flag.record;
+  const program = condition === undefined ? undefined : compiledProgram(condition);
+  if (program !== undefined) message.conditionProgram = program;
+  return message;
+}
+
+/** Undefined: it was stored when more could be written than can now. */
+function compiledProgram(condition: string): FlagMessage["conditionProgram"] {
+  try {
+    return toProgram(programOf(condition));
+  } catch (error) {
+    if (error instanceof ConditionError) return undefined;
+    throw error;
+  }
+}
+
+function toFlagAlone(flag: Flag, nowMs: number): FlagMessage {
   return create(FlagSchema, {
     ...content(flag.name, flag.record, nowMs),
     revision: BigInt(flag.revision),
@@ -153,7 +174,7 @@ export function toHistoryEntry(
     time: toTimestamp(time),
     cause: toCause(cause),
     ...(before === undefined ? {} : { before: content(name, before, nowMs) }),
-    ...(resource === undefined ? {} : { after: toFlag(resource, nowMs) }),
+    ...(resource === undefined ? {} : { after: toFlagAlone(resource, nowMs) }),
   };
 }
 

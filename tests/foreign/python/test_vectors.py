@@ -5,6 +5,8 @@ import pathlib
 import unittest
 from datetime import datetime
 
+from condition_program import Failed, Program
+
 TESTDATA = pathlib.Path(__file__).parents[3] / "testdata"
 BUCKETS = 100_000
 MASK = 0xFFFFFFFF
@@ -197,6 +199,35 @@ class VectorsTest(unittest.TestCase):
         for case in cases:
             with self.subTest(case["title"]):
                 self.assertEqual(evaluate(case["name"], case), case["expected"])
+
+    def test_conditions_answer_as_the_vectors_say_and_take_as_many_steps(self):
+        vectors = read("conditions.json")
+        self.assertGreater(sum(len(each["cases"]) for each in vectors["conditions"]), 3000)
+        for each in vectors["conditions"]:
+            program = Program(each["program"])
+            for case in each["cases"]:
+                expected = {key: case[key] for key in ("outcome", "failed", "steps", "bytes")}
+                with self.subTest(each["condition"], context=str(case["context"])[:200]):
+                    self.assertEqual(decided(program, written_out(case["context"])), expected)
+
+
+def written_out(context):
+    attributes = dict(context.get("attributes", {}))
+    for name, (text, times) in context.get("repeated_texts", {}).items():
+        attributes[name] = text * times
+    for name, (value, times) in context.get("repeated_values", {}).items():
+        attributes[name] = [value] * times
+    return {**context, "attributes": attributes}
+
+
+def decided(program, context):
+    try:
+        answer, run = program.run(context)
+    except Failed as failed:
+        over = failed.kind != "VALUE"
+        steps, made = (None, None) if over else (failed.run.steps, failed.run.bytes)
+        return {"outcome": "failed", "failed": failed.kind, "steps": steps, "bytes": made}
+    return {"outcome": "on" if answer else "off", "failed": None, "steps": run.steps, "bytes": run.bytes}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,5 @@
-import type { CelEnv } from "@bufbuild/cel";
-
-/** The node of a tree of CEL. */
-export interface CelNode {
-  readonly id: unknown;
-  readonly exprKind: { readonly case?: string | undefined; readonly value?: unknown };
-}
+import { formsOf } from "./signatures.ts";
+import type { Call, CelNode, Macro, Select, Struct } from "./tree.ts";
 
 /** What a node's value is. `json` is a value of JSON, whose numbers are doubles; `dyn` may be anything. */
 export type CelTypeName = string;
@@ -38,45 +33,39 @@ const NUMBERS = ["int", "uint", "double"];
 const JSON_TYPES = ["bool", "double", "string", "list", "map", "null_type"];
 
 /** The type of an expression, as far as it can be known before it is evaluated. Throws a CelTypeError. */
-export function typeOf(env: CelEnv, node: CelNode, names: CelNames): CelTypeName {
-  const typed = typeOrFields(env, node, names);
+export function typeOf(node: CelNode, names: CelNames): CelTypeName {
+  const typed = typeOrFields(node, names);
   return typeof typed === "string" ? typed : "map";
 }
 
-function typeOrFields(env: CelEnv, node: CelNode, names: CelNames): CelTypeName | Fields {
+function typeOrFields(node: CelNode, names: CelNames): CelTypeName | Fields {
   const { case: kind, value } = node.exprKind;
   switch (kind) {
     case "constExpr":
       return CONSTANTS[(value as { constantKind: { case: string } }).constantKind.case] ?? "dyn";
     case "identExpr":
       // What is not among the names is a type, such as `string`.
-      return names[(value as { name: string }).name] ?? "type";
+      return own(names, (value as { name: string }).name) ?? "type";
     case "selectExpr":
-      return selected(env, node, value as Select, names);
+      return selected(node, value as Select, names);
     case "listExpr":
-      for (const element of (value as { elements: CelNode[] }).elements) typeOf(env, element, names);
+      for (const element of (value as { elements: CelNode[] }).elements) typeOf(element, names);
       return "list";
     case "structExpr":
-      return made(env, node, value as Struct, names);
+      return made(node, value as Struct, names);
     case "callExpr":
-      return called(env, node, value as Call, names);
+      return called(node, value as Call, names);
     case "comprehensionExpr":
-      return comprehended(env, value as Macro, names);
+      return comprehended(value as Macro, names);
     default:
       return "dyn";
   }
 }
 
-interface Select {
-  readonly operand: CelNode;
-  readonly field: string;
-  readonly testOnly: boolean;
-}
-
-function selected(env: CelEnv, node: CelNode, { operand, field, testOnly }: Select, names: CelNames) {
-  const of = typeOrFields(env, operand, names);
+function selected(node: CelNode, { operand, field, testOnly }: Select, names: CelNames) {
+  const of = typeOrFields(operand, names);
   if (typeof of === "object") {
-    const type = of[field];
+    const type = own(of, field);
     if (type !== undefined) return testOnly ? "bool" : type;
     throw new CelTypeError(`there is no field ${field}`, `one of ${Object.keys(of).join(", ")}`, node.id);
   }
@@ -87,28 +76,17 @@ function selected(env: CelEnv, node: CelNode, { operand, field, testOnly }: Sele
   return of === "dyn" ? "dyn" : "json";
 }
 
-interface Struct {
-  readonly messageName: string;
-  readonly entries: readonly { readonly keyKind: { readonly value?: unknown }; readonly value: CelNode }[];
-}
-
-function made(env: CelEnv, node: CelNode, { messageName, entries }: Struct, names: CelNames): CelTypeName {
+function made(node: CelNode, { messageName, entries }: Struct, names: CelNames): CelTypeName {
   if (messageName !== "") throw new CelTypeError(`${messageName} cannot be made`, "a value of JSON", node.id);
   for (const { keyKind, value } of entries) {
-    typeOf(env, keyKind.value as CelNode, names);
-    typeOf(env, value, names);
+    typeOf(keyKind.value as CelNode, names);
+    typeOf(value, names);
   }
   return "map";
 }
 
-interface Call {
-  readonly function: string;
-  readonly target?: CelNode;
-  readonly args: readonly CelNode[];
-}
-
-function called(env: CelEnv, node: CelNode, call: Call, names: CelNames): CelTypeName {
-  const args = call.args.map((arg) => typeOf(env, arg, names));
+function called(node: CelNode, call: Call, names: CelNames): CelTypeName {
+  const args = call.args.map((arg) => typeOf(arg, names));
   const [a = "dyn", b = "dyn", c = "dyn"] = args;
   const needBool = (type: CelTypeName, index: number): void => {
     if (fits(type, "bool")) return;
@@ -135,10 +113,10 @@ function called(env: CelEnv, node: CelNode, call: Call, names: CelNames): CelTyp
     case "@in": {
       const list = call.args[1]?.exprKind;
       const elements = list?.case === "listExpr" ? (list.value as { elements: CelNode[] }).elements : [];
-      for (const element of elements) needComparable(element, a, typeOf(env, element, names));
+      for (const element of elements) needComparable(element, a, typeOf(element, names));
     }
   }
-  return overloaded(env, node, call, call.target && typeOf(env, call.target, names), args);
+  return overloaded(node, call, call.target && typeOf(call.target, names), args);
 }
 
 function needComparable(node: CelNode, a: CelTypeName, b: CelTypeName): void {
@@ -152,28 +130,23 @@ function isNumber(type: CelTypeName): boolean {
 }
 
 function overloaded(
-  env: CelEnv,
   node: CelNode,
   { function: called }: Call,
   target: CelTypeName | undefined,
   args: readonly CelTypeName[],
 ): CelTypeName {
-  const group = env.funcs.find(called);
-  if (group === undefined) throw new CelTypeError(`there is no function ${called}`, "a function of CEL", node.id);
-  const forms = [...group];
+  const forms = formsOf(called);
+  if (forms === undefined) throw new CelTypeError(`there is no function ${called}`, "a function of CEL", node.id);
   const fitting = forms.filter(
     (form) =>
       (target === undefined) === (form.target === undefined) &&
-      (target === undefined || fits(target, form.target?.name ?? "dyn")) &&
-      args.length === form.arguments.length &&
-      args.every((arg, index) => fits(arg, form.arguments[index]?.name ?? "dyn")),
+      (target === undefined || fits(target, form.target ?? "dyn")) &&
+      args.length === form.args.length &&
+      args.every((arg, index) => fits(arg, form.args[index] ?? "dyn")),
   );
   const [first] = fitting;
-  if (first !== undefined)
-    return fitting.every(({ result }) => result.name === first.result.name) ? first.result.name : "dyn";
-  const expected = new Set(
-    forms.map((form) => `${form.target ? `${form.target.name}.` : ""}(${form.arguments.map((each) => each.name)})`),
-  );
+  if (first !== undefined) return fitting.every(({ result }) => result === first.result) ? first.result : "dyn";
+  const expected = new Set(forms.map((form) => `${form.target ? `${form.target}.` : ""}(${form.args})`));
   const given = `${target === undefined ? "" : `${name(target)}.`}(${args.map(name)})`;
   const hint = [target, ...args].includes("json") ? "; a number of JSON is a double, such as 1.0" : "";
   const shown = [...expected].slice(0, 6).join(", ");
@@ -185,19 +158,8 @@ function fits(type: CelTypeName, wanted: CelTypeName): boolean {
   return type === "json" && JSON_TYPES.includes(wanted);
 }
 
-interface Macro {
-  readonly iterVar: string;
-  readonly iterVar2: string;
-  readonly accuVar: string;
-  readonly iterRange: CelNode;
-  readonly accuInit: CelNode;
-  readonly loopCondition: CelNode;
-  readonly loopStep: CelNode;
-  readonly result: CelNode;
-}
-
-function comprehended(env: CelEnv, macro: Macro, names: CelNames): CelTypeName {
-  const range = typeOf(env, macro.iterRange, names);
+function comprehended(macro: Macro, names: CelNames): CelTypeName {
+  const range = typeOf(macro.iterRange, names);
   if (!["list", "map", "json", "dyn"].includes(range)) {
     throw new CelTypeError(`${name(range)} has no members`, "a list or an object", macro.iterRange.id);
   }
@@ -207,15 +169,19 @@ function comprehended(env: CelEnv, macro: Macro, names: CelNames): CelTypeName {
     ...names,
     [macro.iterVar]: member,
     ...(macro.iterVar2 === "" ? {} : { [macro.iterVar2]: "dyn" }),
-    [macro.accuVar]: typeOf(env, macro.accuInit, names),
+    [macro.accuVar]: typeOf(macro.accuInit, names),
   };
-  typeOf(env, macro.loopCondition, inner);
-  typeOf(env, macro.loopStep, inner);
-  return typeOf(env, macro.result, inner);
+  typeOf(macro.loopCondition, inner);
+  typeOf(macro.loopStep, inner);
+  return typeOf(macro.result, inner);
+}
+
+function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
 function name(type: CelTypeName): string {
-  return { json: "JSON", dyn: "anything", null_type: "null" }[type] ?? type;
+  return own({ json: "JSON", dyn: "anything", null_type: "null" }, type) ?? type;
 }
 
 /** `_<_` as it is written: `<`. */

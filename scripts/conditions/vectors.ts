@@ -1,0 +1,69 @@
+// `testdata/conditions.json`: conditions, their programs, and what these answer.
+import { toJson } from "@bufbuild/protobuf";
+import { ConditionProgramSchema } from "../../gen/helios/v1/condition_pb.ts";
+import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
+import { interpreterOf, type ProgramOutcome } from "../../src/core/flags/condition/interpret.ts";
+import type { EvaluationContext } from "../../src/core/flags/evaluate.ts";
+import { ConditionError } from "../../src/core/index.ts";
+import { programOf } from "../../src/server/condition.ts";
+import { toProgram } from "../../src/server/map/condition.ts";
+import { BUDGET_CASES } from "./budgets.ts";
+import { CASES, type ConditionCase, type VectorContext } from "./cases.ts";
+import { PATTERN_CASES, REFUSED } from "./patterns.ts";
+
+export function conditionVectors(): object {
+  return {
+    about: [
+      "program is helios.v1.ConditionProgram in the JSON form of protobuf, as the server makes it of condition.",
+      "context has the names of helios.v1.EvaluationContext; repeated_texts and repeated_values are attributes: a text, or a",
+      "list of one value, so many times over.",
+      "outcome is on, off or failed; what failed says the limit that was exceeded, STEPS or MEMORY, or VALUE.",
+      "steps and bytes are what the evaluation took; where a limit was exceeded they are null.",
+      "refused has conditions that cannot be set, with the place, or null where there is none.",
+    ],
+    conditions: [...CASES, ...PATTERN_CASES, ...BUDGET_CASES].map(evaluated),
+    refused: REFUSED.map(refused),
+  };
+}
+
+function evaluated({ condition, contexts }: ConditionCase): object {
+  const program = programOf(condition);
+  const evaluate = interpreterOf(program, CONTEXT_VARIABLES);
+  return {
+    condition,
+    program: toJson(ConditionProgramSchema, toProgram(program)),
+    cases: contexts.map((context) => ({ context, ...told(evaluate(asContext(context))) })),
+  };
+}
+
+/** What an evaluation came to, as the vectors say it. */
+export function told({ value, failed, steps, bytes }: ProgramOutcome): object {
+  const what = failed?.kind ?? (typeof value === "boolean" ? null : "VALUE");
+  const outcome = what !== null ? "failed" : value === true ? "on" : "off";
+  const isOver = what === "STEPS" || what === "MEMORY";
+  return { outcome, failed: what, steps: isOver ? null : steps, bytes: isOver ? null : bytes };
+}
+
+/** The context that a vector describes. */
+export function asContext(context: VectorContext): EvaluationContext {
+  const { session_id, user_id, symbol, system, attributes, repeated_texts = {}, repeated_values = {} } = context;
+  const texts = Object.entries(repeated_texts).map(([name, [text, times]]) => [name, text.repeat(times)]);
+  const values = Object.entries(repeated_values).map(([name, [value, times]]) => [name, Array(times).fill(value)]);
+  return {
+    sessionId: session_id,
+    userId: user_id,
+    symbol,
+    system,
+    attributes: { ...attributes, ...Object.fromEntries([...texts, ...values]) },
+  };
+}
+
+function refused(condition: string): object {
+  try {
+    programOf(condition);
+  } catch (error) {
+    if (!(error instanceof ConditionError)) throw error;
+    return { condition, position: error.position ?? null, problem: error.message, expected: error.expected };
+  }
+  throw new Error(`${condition} is not refused`);
+}

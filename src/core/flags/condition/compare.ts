@@ -1,0 +1,136 @@
+import { Failure, type Run } from "./budget.ts";
+import {
+  type AnyMap,
+  Duration,
+  isMap,
+  MadeMap,
+  memberCount,
+  memberOf,
+  read,
+  Timestamp,
+  TypeValue,
+  Uint,
+  VALUE_MAX_DEPTH,
+  type Value,
+} from "./values.ts";
+
+/**
+ * Whether two values are equal; numbers by what they are worth, values of different types never. A step for each pair
+ * inside of lists and maps, and for 32 characters or bytes of the shorter of two.
+ */
+export function equal(a: Value, b: Value, run: Run, depth = 0): boolean | Failure {
+  if (typeof a === "string") return typeof b === "string" && equalText(a, b, run);
+  if (typeof a === "number" && typeof b === "number") return a === b;
+  const [x, y] = [numberOf(a), numberOf(b)];
+  // biome-ignore lint/suspicious/noDoubleEquals: an int equals the double of the same worth, exactly
+  if (x !== undefined || y !== undefined) return x !== undefined && y !== undefined && x == y;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && compareBytes(a, b, run) === 0;
+  if (a instanceof Timestamp) return b instanceof Timestamp && a.ns === b.ns;
+  if (a instanceof Duration) return b instanceof Duration && a.ns === b.ns;
+  if (a instanceof TypeValue) return b instanceof TypeValue && a.name === b.name;
+  if (depth >= VALUE_MAX_DEPTH) return new Failure(`the value is nested deeper than ${VALUE_MAX_DEPTH}`);
+  if (Array.isArray(a)) return Array.isArray(b) && equalLists(a, b, run, depth);
+  return isMap(a) && isMap(b) && equalMaps(a, b, run, depth);
+}
+
+function equalText(a: string, b: string, run: Run): boolean {
+  run.pass(Math.min(a.length, b.length));
+  return a === b;
+}
+
+function equalLists(a: readonly unknown[], b: readonly unknown[], run: Run, depth: number): boolean | Failure {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) {
+    run.step(1);
+    const same = equalInside(read(a[index]), read(b[index]), run, depth);
+    if (same !== true) return same;
+  }
+  return true;
+}
+
+/** All members are looked at, whatever is found: their order must not matter. */
+function equalMaps(a: AnyMap, b: AnyMap, run: Run, depth: number): boolean | Failure {
+  if (memberCount(a, run) !== memberCount(b, run)) return false;
+  let answer: boolean | Failure = true;
+  const look = (key: Value, value: Value | undefined | Failure): void => {
+    const other = memberOf(b, key, run);
+    if (value === undefined) return;
+    const same = other === undefined ? false : equalInside(value, other, run, depth);
+    // A difference outranks a failure, whichever comes first.
+    if (same === false || (answer === true && same !== true)) answer = same;
+  };
+  if (a instanceof MadeMap) for (const { key, value } of a.members.values()) look(key, value);
+  else for (const key of Object.keys(a)) look(key, read(a[key]));
+  return answer;
+}
+
+function equalInside(
+  a: Value | undefined | Failure,
+  b: Value | undefined | Failure,
+  run: Run,
+  depth: number,
+): boolean | Failure {
+  if (a instanceof Failure) return a;
+  if (b instanceof Failure) return b;
+  return equal(a ?? null, b ?? null, run, depth + 1);
+}
+
+/** Below, at or above 0, as `a` comes before, with or after `b`; undefined: they have no order. */
+export function compare(a: Value, b: Value, run: Run): number | undefined {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  const [x, y] = [numberOf(a), numberOf(b)];
+  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : 0;
+  if (typeof a === "string" && typeof b === "string") {
+    run.pass(Math.min(a.length, b.length));
+    return compareText(a, b);
+  }
+  if (typeof a === "boolean" && typeof b === "boolean") return Number(a) - Number(b);
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return compareBytes(a, b, run);
+  const times = (a instanceof Timestamp && b instanceof Timestamp) || (a instanceof Duration && b instanceof Duration);
+  return times ? order(a.ns, b.ns) : undefined;
+}
+
+function order(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const BLOCK = 256;
+
+/** By code points, as texts are ordered in UTF-8. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  const length = Math.min(a.length, b.length);
+  let from = 0;
+  // What is equal is passed over in blocks: the platform compares them faster.
+  while (from + BLOCK <= length && a.slice(from, from + BLOCK) === b.slice(from, from + BLOCK)) from += BLOCK;
+  for (let at = from; at < length; at += 1) {
+    const x = a.charCodeAt(at);
+    const y = b.charCodeAt(at);
+    if (x === y) continue;
+    // A surrogate stands for a character beyond all that are one unit.
+    const [left, right] = [isSurrogate(x), isSurrogate(y)];
+    return left === right ? x - y : left ? 1 : -1;
+  }
+  return a.length - b.length;
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array, run: Run): number {
+  const length = Math.min(a.length, b.length);
+  run.pass(length);
+  for (let at = 0; at < length; at += 1) {
+    const difference = (a[at] as number) - (b[at] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** The worth of an int, a uint or a double. */
+function numberOf(value: Value): number | bigint | undefined {
+  if (typeof value === "number" || typeof value === "bigint") return value;
+  return value instanceof Uint ? value.value : undefined;
+}

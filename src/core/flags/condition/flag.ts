@@ -1,0 +1,43 @@
+import type { EvaluationContext } from "../evaluate.ts";
+import type { FailureKind } from "./budget.ts";
+import { interpreterOf, type Variables } from "./interpret.ts";
+import type { Program } from "./program.ts";
+
+/** How a condition reads the context: a text that is absent is empty, and so are attributes. */
+export const CONTEXT_VARIABLES: Variables<EvaluationContext> = {
+  session_id: ({ sessionId }) => sessionId ?? "",
+  user_id: ({ userId }) => userId ?? "",
+  symbol: ({ symbol }) => symbol ?? "",
+  system: ({ system }) => system ?? "",
+  attributes: ({ attributes }) => attributes ?? {},
+};
+
+/** A condition could not be evaluated over a context. */
+export class ConditionFailed extends Error {
+  override readonly name = "ConditionFailed";
+  /** The limit that was exceeded; VALUE: none. */
+  readonly kind: FailureKind;
+  constructor(kind: FailureKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/**
+ * Makes a condition of its program. `placeOf` says where a node stands in the text. The condition throws a
+ * ConditionFailed, and nothing else. Throws a ProgramError where the program cannot be evaluated.
+ */
+export function conditionOf(
+  program: Program,
+  placeOf: (node: number) => string | undefined = () => undefined,
+): (context: EvaluationContext) => boolean {
+  const evaluate = interpreterOf(program, CONTEXT_VARIABLES);
+  return (context) => {
+    const { value, failed } = evaluate(context);
+    if (typeof value === "boolean") return value;
+    if (failed === undefined) throw new ConditionFailed("VALUE", "is neither true nor false");
+    const place = placeOf(failed.node);
+    const where = place === undefined ? "" : ` (${place})`;
+    throw new ConditionFailed(failed.kind, `cannot be evaluated: ${failed.message}${where}`);
+  };
+}

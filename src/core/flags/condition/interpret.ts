@@ -1,0 +1,73 @@
+import { Failure, type FailureKind, OverBudget, Run } from "./budget.ts";
+import { type Build, buildNode, type Evaluate } from "./build.ts";
+import { matcherOf } from "./pattern.ts";
+import { PROGRAM_MAX_DEPTH, PROGRAM_VERSION, type Program, ProgramError } from "./program.ts";
+import type { Value } from "./values.ts";
+
+/** How a program reads its variables. Undefined: the variable is not there. */
+export type Variables<Subject> = Readonly<Record<string, (subject: Subject) => unknown>>;
+
+/** Why an expression could not be evaluated. */
+export interface Failed {
+  readonly kind: FailureKind;
+  readonly message: string;
+  /** The node; -1: the whole. */
+  readonly node: number;
+}
+
+/** What one evaluation came to, and what it took. */
+export interface ProgramOutcome {
+  /** Undefined: it failed. */
+  readonly value: Value | undefined;
+  readonly failed: Failed | undefined;
+  readonly steps: number;
+  readonly bytes: number;
+}
+
+/** Evaluates over a subject. Never throws; ends within the steps and bytes of its program. */
+export type Interpreter<Subject> = (subject: Subject) => ProgramOutcome;
+
+/** Makes a program ready. Throws a ProgramError where it is not one that can be evaluated here. */
+export function interpreterOf<Subject>(program: Program, variables: Variables<Subject>): Interpreter<Subject> {
+  const evaluate = build(program, variables as Variables<unknown>);
+  const { maxSteps, maxBytes } = program;
+  return (subject) => {
+    const run = new Run(maxSteps, maxBytes);
+    try {
+      const value = evaluate(run, subject);
+      if (!(value instanceof Failure)) return { value, failed: undefined, steps: run.steps, bytes: run.bytes };
+      const { message, node } = value;
+      return { value: undefined, failed: { kind: "VALUE", message, node }, steps: run.steps, bytes: run.bytes };
+    } catch (error) {
+      return { value: undefined, failed: thrown(error), steps: run.steps, bytes: run.bytes };
+    }
+  };
+}
+
+/** Beside the limits only what a value does when it is read can throw: a getter, a proxy. */
+function thrown(error: unknown): Failed {
+  if (error instanceof OverBudget) return { kind: error.kind, message: error.message, node: -1 };
+  return { kind: "VALUE", message: "a value cannot be read", node: -1 };
+}
+
+function build(program: Program, variables: Variables<unknown>): Evaluate {
+  const { version, nodes, patterns, zones } = program;
+  if (version !== PROGRAM_VERSION) throw new ProgramError(`version ${version} is not known, only ${PROGRAM_VERSION}`);
+  const built: Evaluate[] = [];
+  const constants: (Value | undefined)[] = [];
+  const depths: number[] = [];
+  const matchers = patterns.map(matcherOf);
+  for (const [index, node] of nodes.entries()) {
+    if (node.args.some((arg) => !(arg >= 0 && arg < index))) throw new ProgramError(`node ${index} needs a later one`);
+    const depth = 1 + node.args.reduce((deepest, arg) => Math.max(deepest, depths[arg] ?? 0), 0);
+    if (depth > PROGRAM_MAX_DEPTH) throw new ProgramError(`nodes are nested deeper than ${PROGRAM_MAX_DEPTH}`);
+    const context: Build = { node, index, built, constants, matchers, zones, variables };
+    const { evaluate, constant } = buildNode(context);
+    built.push(evaluate);
+    constants.push(constant);
+    depths.push(depth);
+  }
+  const last = built.at(-1);
+  if (last === undefined) throw new ProgramError("there is no node");
+  return last;
+}

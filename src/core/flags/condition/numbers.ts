@@ -1,0 +1,68 @@
+import { Failure } from "./budget.ts";
+import { MAX_INT, MAX_UINT, MIN_INT, Uint } from "./values.ts";
+
+/** How long a text may be that is converted to a number, a time or a span of time. */
+export const CONVERTED_TEXT_MAX = 64;
+
+/** Characters of a text that one step converts to a number or a time, or makes of one. */
+export const CONVERTED_PER_STEP = 4;
+
+export function int(value: bigint): bigint | Failure {
+  return value >= MIN_INT && value <= MAX_INT ? value : new Failure("the int has more than 64 bits");
+}
+
+export function uint(value: bigint): Uint | Failure {
+  return value >= 0n && value <= MAX_UINT
+    ? new Uint(value)
+    : new Failure("the uint is below 0 or has more than 64 bits");
+}
+
+export function double(value: number): number | Failure {
+  return Number.isFinite(value) ? value : new Failure("the double is not finite");
+}
+
+/** `-?digits`: no blank, no plus, no hexadecimal, no underscore. */
+export function intOfText(text: string): bigint | Failure {
+  return text.length <= CONVERTED_TEXT_MAX && /^-?[0-9]+$/.test(text) ? int(BigInt(text)) : notA(text, "an int");
+}
+
+/** `digits`. */
+export function uintOfText(text: string): Uint | Failure {
+  return text.length <= CONVERTED_TEXT_MAX && /^[0-9]+$/.test(text) ? uint(BigInt(text)) : notA(text, "a uint");
+}
+
+/** As JSON writes numbers, and with zeros in front: `-?digits(.digits)?(e[+-]?digits)?`. */
+export function doubleOfText(text: string): number | Failure {
+  const fits = text.length <= CONVERTED_TEXT_MAX && /^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$/.test(text);
+  return fits ? double(Number(text)) : notA(text, "a double");
+}
+
+/** Within the range of 64 bits, both ends excluded: a double cannot tell them from what is beyond. */
+export function intOfDouble(value: number): bigint | Failure {
+  const fits = value > -(2 ** 63) && value < 2 ** 63;
+  return fits ? BigInt(Math.trunc(value)) : new Failure("the double is out of the range of an int");
+}
+
+export function uintOfDouble(value: number): Uint | Failure {
+  const fits = value >= 0 && value < 2 ** 64;
+  return fits ? new Uint(BigInt(Math.trunc(value))) : new Failure("the double is out of the range of a uint");
+}
+
+export function boolOfText(text: string): boolean | Failure {
+  if (["true", "True", "TRUE", "t", "1"].includes(text)) return true;
+  if (["false", "False", "FALSE", "f", "0"].includes(text)) return false;
+  return notA(text, "a bool");
+}
+
+/**
+ * The fewest digits that are read as the same double; plain from 1e-7 to below 1e21, else `1.5e-8`, `1e+21`. Minus zero
+ * is `0`. This is what ECMAScript prescribes.
+ */
+export function textOfDouble(value: number): string {
+  return String(value);
+}
+
+export function notA(text: string, what: string): Failure {
+  const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  return new Failure(`${JSON.stringify(shown)} is not ${what}`);
+}

@@ -1,0 +1,135 @@
+import type { Run } from "./budget.ts";
+
+export const INSTRUCTION_OPS = [
+  "MATCH",
+  "CHARACTER",
+  "SPLIT",
+  "BEGIN_TEXT",
+  "END_TEXT",
+  "BEGIN_LINE",
+  "END_LINE",
+  "WORD_BOUNDARY",
+  "NO_WORD_BOUNDARY",
+] as const;
+
+export type InstructionOp = (typeof INSTRUCTION_OPS)[number];
+
+/** One instruction of a pattern. */
+export interface Instruction {
+  readonly op: InstructionOp;
+  /** The instruction that comes next. Of MATCH: 0. */
+  readonly next: number;
+  /** Of SPLIT: the other one that comes next; of CHARACTER: its class. Else 0. */
+  readonly other: number;
+}
+
+/** A regular expression as a machine that goes through a text once, in all its states at the same time. */
+export interface Pattern {
+  /** As it was written. */
+  readonly text: string;
+  readonly instructions: readonly Instruction[];
+  /** The characters that a CHARACTER takes: code points, first and last of each range, ascending. */
+  readonly classes: readonly (readonly number[])[];
+  readonly start: number;
+  /** It matches at the beginning of the text or nowhere. */
+  readonly anchored: boolean;
+}
+
+/** How many instructions are reached in one step. */
+export const INSTRUCTIONS_PER_STEP = 8;
+
+/** Whether it matches somewhere in a text. A step for 8 instructions, each counted once at each place of the text. */
+export type Matcher = (text: string, run: Run) => boolean;
+
+const [MATCH, CHARACTER, SPLIT] = [0, 1, 2];
+
+export function matcherOf({ instructions, classes, start, anchored }: Pattern): Matcher {
+  const size = instructions.length;
+  const ops = Uint8Array.from(instructions, ({ op }) => INSTRUCTION_OPS.indexOf(op));
+  const nexts = Uint16Array.from(instructions, ({ next }) => next);
+  const others = Uint16Array.from(instructions, ({ other }) => other);
+  const ranges = classes.map((bounds) => Uint32Array.from(bounds));
+  // For each instruction the last place at which it was reached.
+  const reached = new Int32Array(size);
+  const stack = new Uint16Array(size * 2 + 2);
+  let waiting = new Uint16Array(size + 1);
+  let ahead = new Uint16Array(size + 1);
+  return (text, run) => {
+    reached.fill(-1);
+    let waitingCount = 0;
+    let pending = 0;
+    let before = -1;
+    for (let at = 0, place = 0; ; place += 1) {
+      const here = at < text.length ? (text.codePointAt(at) as number) : -1;
+      if (place === 0 || !anchored) waiting[waitingCount++] = start;
+      let carried = 0;
+      let isMatch = false;
+      for (let index = 0; index < waitingCount; index += 1) {
+        let top = 1;
+        stack[0] = waiting[index] as number;
+        while (top > 0) {
+          const each = stack[--top] as number;
+          if (reached[each] === place) continue;
+          reached[each] = place;
+          pending += 1;
+          const op = ops[each] as number;
+          if (op === CHARACTER) {
+            if (here >= 0 && includes(ranges[others[each] as number] as Uint32Array, here)) {
+              ahead[carried++] = nexts[each] as number;
+            }
+          } else if (op === SPLIT) {
+            stack[top++] = others[each] as number;
+            stack[top++] = nexts[each] as number;
+          } else if (op === MATCH) isMatch = true;
+          else if (holds(op, before, here)) stack[top++] = nexts[each] as number;
+        }
+      }
+      if (pending >= INSTRUCTIONS_PER_STEP) {
+        run.step(Math.floor(pending / INSTRUCTIONS_PER_STEP));
+        pending %= INSTRUCTIONS_PER_STEP;
+      }
+      if (isMatch) return true;
+      if (here < 0 || (carried === 0 && anchored)) return false;
+      const free = waiting;
+      waiting = ahead;
+      ahead = free;
+      waitingCount = carried;
+      before = here;
+      at += here > 0xffff ? 2 : 1;
+    }
+  };
+}
+
+/** Whether a place between two characters is what the instruction asks for; -1: there is none. */
+function holds(op: number, before: number, after: number): boolean {
+  switch (INSTRUCTION_OPS[op]) {
+    case "BEGIN_TEXT":
+      return before < 0;
+    case "END_TEXT":
+      return after < 0;
+    case "BEGIN_LINE":
+      return before < 0 || before === 10;
+    case "END_LINE":
+      return after < 0 || after === 10;
+    case "WORD_BOUNDARY":
+      return isWord(before) !== isWord(after);
+    default:
+      return isWord(before) === isWord(after);
+  }
+}
+
+function isWord(point: number): boolean {
+  return (point >= 48 && point <= 57) || (point >= 65 && point <= 90) || point === 95 || (point >= 97 && point <= 122);
+}
+
+function includes(bounds: Uint32Array, point: number): boolean {
+  let low = 0;
+  let high = bounds.length >> 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (point > (bounds[middle * 2 + 1] as number)) low = middle + 1;
+    else if (point < (bounds[middle * 2] as number)) high = middle;
+    else return true;
+  }
+  return false;
+}

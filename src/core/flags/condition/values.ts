@@ -1,0 +1,175 @@
+import { Failure, type Run } from "./budget.ts";
+
+/**
+ * A value of an expression: null, a bool, a double (number), an int (bigint), a text, bytes, a list (array), a map (an
+ * object of JSON, or a MadeMap) or one of the classes below. What a list or an object holds is read by `read`.
+ */
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly unknown[]
+  | Special
+  | { readonly [key: string]: unknown };
+
+export const MIN_INT = -(2n ** 63n);
+export const MAX_INT = 2n ** 63n - 1n;
+export const MAX_UINT = 2n ** 64n - 1n;
+/** Years 1 to 9999. */
+export const MIN_TIMESTAMP = -62_135_596_800_000_000_000n;
+export const MAX_TIMESTAMP = 253_402_300_799_999_999_999n;
+
+/** How deep a list or object may be nested. */
+export const VALUE_MAX_DEPTH = 100;
+
+/** What JSON has no like of. */
+export abstract class Special {}
+
+/** An unsigned whole number of 64 bits. */
+export class Uint extends Special {
+  readonly value: bigint;
+  constructor(value: bigint) {
+    super();
+    this.value = value;
+  }
+}
+
+/** A point in time: nanoseconds since the Unix epoch. */
+export class Timestamp extends Special {
+  readonly ns: bigint;
+  constructor(ns: bigint) {
+    super();
+    this.ns = ns;
+  }
+}
+
+/** A span of time in nanoseconds, within 64 bits. */
+export class Duration extends Special {
+  readonly ns: bigint;
+  constructor(ns: bigint) {
+    super();
+    this.ns = ns;
+  }
+}
+
+/** What `type(x)` answers. */
+export class TypeValue extends Special {
+  readonly name: string;
+  constructor(name: string) {
+    super();
+    this.name = name;
+  }
+}
+
+/** A key of a map, made equal for numbers that are equal. */
+export type Key = string | bigint | boolean;
+
+/** A map that the expression made. Its members are in the order in which they were written. */
+export class MadeMap extends Special {
+  readonly members = new Map<Key, { readonly key: Value; readonly value: Value }>();
+}
+
+export const TYPE_NAMES = [
+  "bool",
+  "bytes",
+  "double",
+  "google.protobuf.Duration",
+  "google.protobuf.Timestamp",
+  "int",
+  "list",
+  "map",
+  "null_type",
+  "string",
+  "type",
+  "uint",
+] as const;
+
+export function typeName(value: Value): (typeof TYPE_NAMES)[number] {
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return "double";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "string") return "string";
+  if (value === null) return "null_type";
+  if (Array.isArray(value)) return "list";
+  if (value instanceof Uint8Array) return "bytes";
+  if (value instanceof Uint) return "uint";
+  if (value instanceof Timestamp) return "google.protobuf.Timestamp";
+  if (value instanceof Duration) return "google.protobuf.Duration";
+  return value instanceof TypeValue ? "type" : "map";
+}
+
+/** A map that the expression made, or an object of JSON. */
+export type AnyMap = MadeMap | { readonly [key: string]: unknown };
+
+export function isMap(value: Value): value is AnyMap {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Uint8Array) return false;
+  return !(value instanceof Special) || value instanceof MadeMap;
+}
+
+/** What came from outside, or was kept in a list, as a value. Undefined: it is not there. */
+export function read(value: unknown): Value | undefined | Failure {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+    case "undefined":
+      return value;
+    case "number":
+      return Number.isFinite(value) ? value : new Failure("the number is not finite");
+    case "bigint":
+      return value >= MIN_INT && value <= MAX_INT ? value : new Failure("the int has more than 64 bits");
+    case "object":
+      return value === null || isReadable(value) ? (value as Value) : new Failure("the value is not JSON");
+    default:
+      return new Failure("the value is not JSON");
+  }
+}
+
+function isReadable(value: object): boolean {
+  if (Array.isArray(value) || value instanceof Special || value instanceof Uint8Array) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return true;
+  return !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value));
+}
+
+/** Members of maps that were counted when they came in: a large object is slow to count again. */
+const counted = new WeakMap<object, number>();
+const WORTH_KEEPING = 1024;
+
+/** Keeps in mind how many members an object has that has just come in. */
+export function keepCount(map: object, count: number): void {
+  if (count >= WORTH_KEEPING) counted.set(map, count);
+  else counted.delete(map);
+}
+
+/** How many members a map has. A step for each: they are counted. */
+export function memberCount(map: AnyMap, run: Run): number {
+  const count = map instanceof MadeMap ? map.members.size : (counted.get(map) ?? presentKeys(map).length);
+  run.step(count);
+  return count;
+}
+
+/** An undefined member of an object is as good as none. */
+export function presentKeys(map: { readonly [key: string]: unknown }): string[] {
+  return Object.keys(map).filter((key) => map[key] !== undefined);
+}
+
+/** A key as maps compare them; undefined: nothing of that kind is a key. */
+export function keyOf(value: Value): Key | undefined {
+  if (typeof value === "string" || typeof value === "boolean" || typeof value === "bigint") return value;
+  if (value instanceof Uint) return value.value;
+  // A double is the key of the whole number that it equals, and of nothing else.
+  return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : undefined;
+}
+
+/** The member of that key; undefined: there is none. */
+export function memberOf(map: AnyMap, key: Value, run: Run): Value | undefined | Failure {
+  if (typeof key === "string") run.pass(key.length);
+  if (map instanceof MadeMap) {
+    const at = keyOf(key);
+    return at === undefined ? undefined : map.members.get(at)?.value;
+  }
+  return typeof key === "string" && Object.hasOwn(map, key) ? read(map[key]) : undefined;
+}

@@ -1,0 +1,37 @@
+import type { Clock } from "../clock.ts";
+
+/** How long work on many things may go on, in ms, before others have their turn. */
+export const SLICE_MS = 5;
+
+/** How many things are done at the most before others have their turn. */
+export const SLICE_ITEMS = 1000;
+
+export interface Slicing {
+  readonly clock: Clock;
+  /** Lets others have their turn. */
+  readonly pause: () => Promise<void>;
+  /** Ends the work; what is done then is lost. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Lets everything that waits for the event loop have its turn. */
+export const pauseForOthers = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** Works on many things in slices between which others have their turn. Rejects with the signal's reason. */
+export async function inSlices<T, R>(items: readonly T[], work: (item: T) => R, slicing: Slicing): Promise<R[]> {
+  const { clock, pause, signal } = slicing;
+  const done: R[] = [];
+  let until = clock.monotonic() + SLICE_MS;
+  for (const item of items) {
+    if (clock.monotonic() >= until || (done.length > 0 && done.length % SLICE_ITEMS === 0)) {
+      await pause();
+      until = clock.monotonic() + SLICE_MS;
+    }
+    signal?.throwIfAborted();
+    done.push(work(item));
+  }
+  return done;
+}

@@ -1,0 +1,51 @@
+import type { Program } from "../../core/index.ts";
+import { emit, type Limits } from "./emit.ts";
+import { fold } from "./fold.ts";
+import { checkNames, type Names } from "./names.ts";
+import { type Roots, termsOf } from "./terms.ts";
+import { CelError, treeOf } from "./tree.ts";
+import { type CelNames, CelTypeError, typeOf } from "./types.ts";
+
+/** What an expression is compiled for. */
+export interface Purpose {
+  readonly names: Names;
+  readonly types: CelNames;
+  readonly roots: Roots;
+  readonly limits: Limits;
+}
+
+export interface Compiled {
+  readonly program: Program;
+  /** Line and column of what a node of the program was made of; undefined: they are not known. */
+  placeOf(node: number): string | undefined;
+}
+
+/**
+ * Compiles an expression of CEL that is true or false to a program. Throws a CelError that says what is wrong, where, and
+ * what was expected: also where the expression could never be evaluated.
+ */
+export function compile(source: string, { names, types, roots, limits }: Purpose): Compiled {
+  try {
+    const { root, placeOf } = treeOf(source);
+    checkNames(root, names, placeOf);
+    const type = typed(() => typeOf(root, types), placeOf);
+    if (type !== "bool" && type !== "json" && type !== "dyn") {
+      throw new CelError(`it is of type ${type}`, "true or false", placeOf(root.id));
+    }
+    const { term, patterns, zones } = fold(termsOf(root, roots, placeOf), limits, placeOf);
+    const { program, ids } = emit(term, patterns, zones, limits);
+    return { program, placeOf: (node) => placeOf(ids[node]) };
+  } catch (error) {
+    if (error instanceof RangeError) throw new CelError("it is nested too deeply", "less of it");
+    throw error;
+  }
+}
+
+function typed<T>(check: () => T, placeOf: (id: unknown) => string | undefined): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof CelTypeError) throw new CelError(error.message, error.expected, placeOf(error.id));
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Instruction, Pattern } from "../../../core/index.ts";
+import { parsePattern } from "./parse.ts";
+import { PatternError, type PatternNode } from "./tree.ts";
+
+export { PatternError } from "./tree.ts";
+
+/** How many instructions a pattern may have, its counted repetitions written out. */
+export const MAX_INSTRUCTIONS = 1000;
+
+/** Compiles a regular expression in the syntax of RE2. Throws a PatternError. */
+export function patternOf(text: string): Pattern {
+  const tree = parsePattern(text);
+  const instructions: Instruction[] = [];
+  const classes: (readonly number[])[] = [];
+  const classAt = new Map<string, number>();
+
+  const add = (instruction: Instruction): number => {
+    if (instructions.length >= MAX_INSTRUCTIONS) {
+      throw new PatternError(`it has more than ${MAX_INSTRUCTIONS} instructions, its repetitions written out`);
+    }
+    return instructions.push(instruction) - 1;
+  };
+
+  const classOf = (ranges: readonly number[]): number => {
+    const key = ranges.join();
+    const known = classAt.get(key) ?? classes.push(ranges) - 1;
+    classAt.set(key, known);
+    return known;
+  };
+
+  /** Where a node begins that goes on with `next`. */
+  const place = (node: PatternNode, next: number): number => {
+    switch (node.kind) {
+      case "class":
+        return add({ op: "CHARACTER", next, other: classOf(node.ranges) });
+      case "assertion":
+        return add({ op: node.op, next, other: 0 });
+      case "sequence":
+        return node.parts.reduceRight((after, part) => place(part, after), next);
+      case "choice": {
+        const [first, ...others] = node.parts.map((part) => place(part, next)).reverse();
+        return others.reduce((other, one) => add({ op: "SPLIT", next: one, other }), first as number);
+      }
+      case "repeat":
+        return repeat(node, next);
+    }
+  };
+
+  const repeat = ({ body, min, max }: PatternNode & { kind: "repeat" }, next: number): number => {
+    let begin = next;
+    let copies = min;
+    if (max === Number.POSITIVE_INFINITY) {
+      const split = add({ op: "SPLIT", next: 0, other: next });
+      const start = place(body, split);
+      instructions[split] = { op: "SPLIT", next: start, other: next };
+      begin = min > 0 ? start : split;
+      copies = Math.max(0, min - 1);
+    }
+    for (let optional = min; optional < max && max !== Number.POSITIVE_INFINITY; optional += 1) {
+      const one = place(body, begin);
+      // What is empty is so however often it is repeated.
+      if (one === begin) break;
+      begin = add({ op: "SPLIT", next: one, other: next });
+    }
+    for (; copies > 0; copies -= 1) {
+      const one = place(body, begin);
+      if (one === begin) break;
+      begin = one;
+    }
+    return begin;
+  };
+
+  const match = add({ op: "MATCH", next: 0, other: 0 });
+  const start = place(tree, match);
+  return { text, instructions, classes, start, anchored: isAnchored(tree) };
+}
+
+/** Whether it can match at the beginning of a text alone. */
+function isAnchored(node: PatternNode): boolean {
+  switch (node.kind) {
+    case "assertion":
+      return node.op === "BEGIN_TEXT";
+    case "sequence":
+      return node.parts.some((part, at) => isAnchored(part) && node.parts.slice(0, at).every(takesNothing));
+    case "choice":
+      return node.parts.every(isAnchored);
+    case "repeat":
+      return node.min > 0 && isAnchored(node.body);
+    case "class":
+      return false;
+  }
+}
+
+function takesNothing(node: PatternNode): boolean {
+  return node.kind === "assertion" || (node.kind === "sequence" && node.parts.every(takesNothing));
+}

@@ -1,0 +1,235 @@
+import { ANY, foldedCase, merged, NO_NEWLINE, negated, PERL, POSIX, type Ranges, unicodeClass } from "./classes.ts";
+import { Reader } from "./reader.ts";
+import { type Assertion, PatternError, type PatternNode } from "./tree.ts";
+
+/** How often a counted repetition may repeat, as in RE2. */
+export const MAX_REPETITIONS = 1000;
+/** How deep groups may be nested. */
+export const MAX_GROUPS = 50;
+/** How many different classes of Unicode a pattern may name: each has to be looked for once. */
+export const MAX_UNICODE_CLASSES = 8;
+
+interface Flags {
+  readonly ignoreCase: boolean;
+  readonly multiLine: boolean;
+  readonly dotAll: boolean;
+}
+
+/** Reads a regular expression in the syntax of RE2. Throws a PatternError. */
+export function parsePattern(text: string): PatternNode {
+  return new Parser(text).whole();
+}
+
+class Parser {
+  readonly #in: Reader;
+  readonly #groupNames = new Set<string>();
+  readonly #unicode = new Set<string>();
+  #flags: Flags = { ignoreCase: false, multiLine: false, dotAll: false };
+
+  constructor(text: string) {
+    this.#in = new Reader(text);
+  }
+
+  whole(): PatternNode {
+    const node = this.#choice(0);
+    if (!this.#in.done) throw new PatternError("a ) has no (");
+    return node;
+  }
+
+  #choice(depth: number): PatternNode {
+    if (depth > MAX_GROUPS) throw new PatternError(`groups are nested deeper than ${MAX_GROUPS}`);
+    const before = this.#flags;
+    const parts = [this.#sequence(depth)];
+    while (this.#in.take("|")) parts.push(this.#sequence(depth));
+    this.#flags = before;
+    return parts.length === 1 ? (parts[0] as PatternNode) : { kind: "choice", parts };
+  }
+
+  #sequence(depth: number): PatternNode {
+    const parts: PatternNode[] = [];
+    while (!this.#in.done && !this.#in.sees("|") && !this.#in.sees(")")) {
+      if (this.#in.take("\\Q")) {
+        const quoted = this.#in.quoted().map((point) => this.#characters([point, point]));
+        const last = quoted.pop();
+        parts.push(...quoted);
+        if (last !== undefined) parts.push(this.#repeated(last));
+        continue;
+      }
+      const part = this.#part(depth);
+      if (part !== undefined) parts.push(this.#repeated(part));
+    }
+    return { kind: "sequence", parts };
+  }
+
+  /** Undefined: it only set flags. */
+  #part(depth: number): PatternNode | undefined {
+    const { multiLine, dotAll } = this.#flags;
+    const char = this.#in.next();
+    switch (char) {
+      case "(":
+        return this.#group(depth);
+      case "[":
+        return this.#bracketed();
+      case ".":
+        return { kind: "class", ranges: dotAll ? ANY : NO_NEWLINE };
+      case "^":
+        return assertion(multiLine ? "BEGIN_LINE" : "BEGIN_TEXT");
+      case "$":
+        return assertion(multiLine ? "END_LINE" : "END_TEXT");
+      case "*":
+      case "+":
+      case "?":
+        throw new PatternError(`${char} has nothing to repeat`);
+      case "\\":
+        return this.#escaped();
+    }
+    const point = char.codePointAt(0) as number;
+    return this.#characters([point, point]);
+  }
+
+  /** Undefined: it only set flags, which hold to the end of the group around it. */
+  #group(depth: number): PatternNode | undefined {
+    const before = this.#flags;
+    if (this.#in.take("?")) {
+      const isNamed = this.#in.sees("P<") || (this.#in.sees("<") && !this.#in.sees("<=") && !this.#in.sees("<!"));
+      if (isNamed) this.#groupName();
+      else if (this.#setFlags()) return undefined;
+    }
+    const node = this.#choice(depth + 1);
+    if (!this.#in.take(")")) throw new PatternError("a ( has no )");
+    this.#flags = before;
+    return node;
+  }
+
+  #groupName(): void {
+    this.#in.take("P");
+    this.#in.take("<");
+    const name = this.#in.until(">");
+    if (name === undefined || !/^[A-Za-z0-9_]+$/.test(name)) throw new PatternError("a group's name is not one");
+    if (this.#groupNames.has(name)) throw new PatternError(`the group ${name} comes twice`);
+    this.#groupNames.add(name);
+  }
+
+  /** Whether it was flags alone, such as `(?i)`. */
+  #setFlags(): boolean {
+    const before = this.#flags;
+    const found = this.#in.match(/([imsU]*)(?:-([imsU]+))?([:)])/y);
+    const [, on = "", off = "", end] = found ?? [];
+    if (end === undefined || (end === ")" && on === "" && off === "")) {
+      throw new PatternError("(? begins neither a group nor flags of RE2; there is no looking ahead or back");
+    }
+    const is = (flag: string, was: boolean): boolean => (on.includes(flag) || was) && !off.includes(flag);
+    this.#flags = {
+      ignoreCase: is("i", before.ignoreCase),
+      multiLine: is("m", before.multiLine),
+      dotAll: is("s", before.dotAll),
+    };
+    return end === ")";
+  }
+
+  #repeated(body: PatternNode): PatternNode {
+    const bounds = this.#repetition();
+    if (bounds === undefined) return body;
+    this.#in.take("?");
+    if (this.#repetition() !== undefined) throw new PatternError("a repetition is repeated; put it into a group");
+    return { kind: "repeat", body, ...bounds };
+  }
+
+  #repetition(): { readonly min: number; readonly max: number } | undefined {
+    if (this.#in.take("*")) return { min: 0, max: Number.POSITIVE_INFINITY };
+    if (this.#in.take("+")) return { min: 1, max: Number.POSITIVE_INFINITY };
+    if (this.#in.take("?")) return { min: 0, max: 1 };
+    // Braces that hold something else are characters.
+    const [whole, low = "", comma, high = ""] = this.#in.match(/\{(\d+)(,?)(\d*)\}/y) ?? [];
+    if (whole === undefined || (comma === "" && high !== "")) return undefined;
+    const min = Number(low);
+    const max = comma === "" ? min : high === "" ? Number.POSITIVE_INFINITY : Number(high);
+    const most = max === Number.POSITIVE_INFINITY ? min : max;
+    if (most > MAX_REPETITIONS || min > max) throw new PatternError(`${whole} is not from 0 to ${MAX_REPETITIONS}`);
+    return { min, max };
+  }
+
+  #escaped(): PatternNode {
+    const places: Readonly<Record<string, Assertion>> = {
+      A: "BEGIN_TEXT",
+      z: "END_TEXT",
+      b: "WORD_BOUNDARY",
+      B: "NO_WORD_BOUNDARY",
+    };
+    const place = Object.hasOwn(places, this.#in.peek) ? places[this.#in.next()] : undefined;
+    if (place !== undefined) return assertion(place);
+    const ranges = this.#escapedClass();
+    if (ranges !== undefined) return { kind: "class", ranges };
+    const point = this.#in.escaped();
+    return this.#characters([point, point]);
+  }
+
+  /** `\d`, `\pL` and such; undefined: it is another escape. */
+  #escapedClass(): Ranges | undefined {
+    const kind = this.#in.peek;
+    const perl = Object.hasOwn(PERL, kind.toLowerCase()) ? PERL[kind.toLowerCase()] : undefined;
+    if (perl !== undefined) {
+      this.#in.next();
+      return this.#sided(perl, kind !== kind.toLowerCase());
+    }
+    if (kind !== "p" && kind !== "P") return undefined;
+    this.#in.next();
+    const name = this.#in.take("{") ? this.#in.until("}") : this.#in.next();
+    const isNot = name?.startsWith("^") ?? false;
+    const plain = (name ?? "").slice(isNot ? 1 : 0);
+    this.#unicode.add(plain);
+    if (this.#unicode.size > MAX_UNICODE_CLASSES) {
+      throw new PatternError(`it names more than ${MAX_UNICODE_CLASSES} classes of Unicode`);
+    }
+    const ranges = unicodeClass(plain);
+    if (ranges === undefined) throw new PatternError(`there is no class of Unicode ${plain}`);
+    return this.#sided(ranges, isNot !== (kind === "P"));
+  }
+
+  #sided(ranges: Ranges, isNot: boolean): Ranges {
+    const folded = this.#flags.ignoreCase ? foldedCase(ranges) : ranges;
+    return isNot ? negated(folded) : folded;
+  }
+
+  #bracketed(): PatternNode {
+    const isNot = this.#in.take("^");
+    const ranges: number[] = [];
+    for (let first = true; first || !this.#in.sees("]"); first = false) {
+      if (this.#in.done) throw new PatternError("a [ has no ]");
+      ranges.push(...this.#bracketedPart());
+    }
+    this.#in.next();
+    const all = merged(ranges);
+    return { kind: "class", ranges: isNot ? negated(all) : all };
+  }
+
+  #bracketedPart(): Ranges {
+    const [posix, not, name = ""] = this.#in.match(/\[:(\^?)(\w+):\]/y) ?? [];
+    if (posix !== undefined) {
+      const ranges = Object.hasOwn(POSIX, name) ? POSIX[name] : undefined;
+      if (ranges === undefined) throw new PatternError(`there is no class ${posix}`);
+      return this.#sided(ranges, not === "^");
+    }
+    const low = this.#bracketedPoint();
+    if (typeof low !== "number") return low;
+    if (!this.#in.sees("-") || this.#in.sees("-]")) return this.#sided([low, low], false);
+    this.#in.next();
+    const high = this.#bracketedPoint();
+    if (typeof high !== "number" || high < low) throw new PatternError("a range in [ ] has no order");
+    return this.#sided([low, high], false);
+  }
+
+  #bracketedPoint(): number | Ranges {
+    if (this.#in.done) throw new PatternError("a [ has no ]");
+    if (!this.#in.take("\\")) return this.#in.next().codePointAt(0) as number;
+    return this.#escapedClass() ?? this.#in.escaped();
+  }
+
+  #characters(ranges: Ranges): PatternNode {
+    return { kind: "class", ranges: this.#sided(ranges, false) };
+  }
+}
+
+function assertion(op: Assertion): PatternNode {
+  return { kind: "assertion", op };
+}

@@ -1,0 +1,88 @@
+import { LAST_POINT } from "./classes.ts";
+import { PatternError } from "./tree.ts";
+
+const CONTROLS: Readonly<Record<string, number>> = { a: 7, f: 12, n: 10, r: 13, t: 9, v: 11 };
+
+/** A pattern's text, and how far it was read. */
+export class Reader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get done(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  /** The next character, not taken; empty at the end. */
+  get peek(): string {
+    const point = this.#text.codePointAt(this.#at);
+    return point === undefined ? "" : String.fromCodePoint(point);
+  }
+
+  next(): string {
+    const char = this.peek;
+    if (char === "") throw new PatternError("it ends too early");
+    this.#at += char.length;
+    return char;
+  }
+
+  sees(text: string): boolean {
+    return this.#text.startsWith(text, this.#at);
+  }
+
+  take(text: string): boolean {
+    if (!this.sees(text)) return false;
+    this.#at += text.length;
+    return true;
+  }
+
+  /** Takes what matches here; the pattern is sticky. */
+  match(pattern: RegExp): RegExpExecArray | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text);
+    if (found === null) return undefined;
+    this.#at = pattern.lastIndex;
+    return found;
+  }
+
+  /** Up to the end, which is taken too; undefined: there is no such end. */
+  until(end: string): string | undefined {
+    const at = this.#text.indexOf(end, this.#at);
+    if (at < 0) return undefined;
+    const found = this.#text.slice(this.#at, at);
+    this.#at = at + end.length;
+    return found;
+  }
+
+  /** The characters between `\Q` and `\E`, or the end. */
+  quoted(): number[] {
+    let text = this.until("\\E");
+    if (text === undefined) {
+      text = this.#text.slice(this.#at);
+      this.#at = this.#text.length;
+    }
+    return [...text].map((char) => char.codePointAt(0) as number);
+  }
+
+  /** The character that stands after a backslash, as RE2 reads it. */
+  escaped(): number {
+    const [, octal] = this.match(/(0[0-7]{0,2}|[1-7][0-7]{1,2})/y) ?? [];
+    if (octal !== undefined) return Number.parseInt(octal, 8);
+    const [, braced, plain] = this.match(/x(?:\{([0-9A-Fa-f]{1,8})\}|([0-9A-Fa-f]{2}))/y) ?? [];
+    const hexadecimal = braced ?? plain;
+    if (hexadecimal !== undefined) {
+      const point = Number.parseInt(hexadecimal, 16);
+      if (point > LAST_POINT) throw new PatternError(`\\x{${hexadecimal}} is no character`);
+      return point;
+    }
+    const char = this.next();
+    const control = Object.hasOwn(CONTROLS, char) ? CONTROLS[char] : undefined;
+    if (control !== undefined) return control;
+    if (/^[!-/:-@[-`{-~]$/.test(char)) return char.charCodeAt(0);
+    const hint = /^[1-9]$/.test(char) ? "; nothing refers back to a group" : "";
+    throw new PatternError(`\\${char} is not known${hint}`);
+  }
+}
