@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { HeliosError } from "./errors.ts";
 import type { ConditionCompiler } from "./flags/condition.ts";
 import { createFlags, type Flags } from "./flags/flags.ts";
+import { flagHistory } from "./flags/past.ts";
 import { type Log, silentLog } from "./log.ts";
 import { createModuleHost } from "./modules/host/index.ts";
 import { createModules, type Modules } from "./modules/modules.ts";
@@ -37,6 +38,12 @@ export interface EngineOptions {
    * ends with the process.
    */
   readonly dataDir?: string;
+  /** Changes that are kept for watchers that come back; and for how long in ms, and how many bytes. */
+  readonly keptChanges?: number;
+  readonly keptMs?: number;
+  readonly keptBytes?: number;
+  /** For how long each change of a flag is kept, in ms. Default 400 days. */
+  readonly flagHistoryMs?: number;
   /** What fills the flags at the first start. Absent: the default flags. */
   readonly flagsFile?: SourceFile;
   /**
@@ -99,10 +106,12 @@ const NO_FILE: SourceFile = { name: "(none)", read: async () => undefined };
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { clock = systemClock, newId = () => crypto.randomUUID(), random = Math.random, log = silentLog } = options;
   const { flagsFile = NO_FILE, modulesFile = NO_FILE, compileExpectation } = options;
+  const { keptChanges, keptMs, keptBytes } = options;
+  const retention = { keptChanges, keptMs, keptBytes, histories: [flagHistory(options.flagHistoryMs)] };
   const store =
     options.dataDir === undefined
-      ? createMemoryStore({ clock, incarnation: newId() })
-      : await openSqliteStore({ directory: options.dataDir, clock, newId });
+      ? createMemoryStore({ clock, incarnation: newId(), ...retention })
+      : await openSqliteStore({ directory: options.dataDir, clock, newId, ...retention });
   const feed = new Feed(store);
   const flags = createFlags({
     feed,
@@ -142,7 +151,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
   const close = async (): Promise<void> => {
     endWatches(HeliosError.of("SERVER_DRAINING", {}));
-    requests.close();
     const closing = [testing, modules, host, breakers, flags, feed, store];
     const failures: unknown[] = [];
     // In this order, and each of them whatever comes of the others.

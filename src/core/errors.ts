@@ -227,6 +227,12 @@ export const ERRORS = table({
     retryable: false,
     help: "Make a new UUID for each request; repeat one only with the same content.",
   },
+  ANSWER_NOT_KEPT: {
+    code: "FAILED_PRECONDITION",
+    message: "request {request_id} was carried out, but its answer is not kept any more",
+    retryable: false,
+    help: "Nothing was done again. Read the present state, or use a new id to do it once more.",
+  },
   ARGUMENT_INVALID: {
     code: "INVALID_ARGUMENT",
     message: "{field}: {problem}",

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readAge, readBytes, readCount } from "./quantities.ts";
 import { hostName } from "./rest/host.ts";
 
 const HOME = fileURLToPath(new URL("../..", import.meta.url));
@@ -20,6 +21,10 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** By which names, besides loopback ones and the host, a browser may reach the service; `*`: all. */
   readonly allowedHosts: readonly string[];
+  readonly journalMaxChanges: number;
+  readonly journalMaxAgeMs: number;
+  readonly journalMaxBytes: number;
+  readonly flagHistoryMaxAgeMs: number;
   readonly logDir: string;
   readonly logLevel: LogThreshold;
 }
@@ -84,6 +89,30 @@ export const SETTINGS = [
     fallback: "none",
     meaning: "By which names, besides localhost and the host, a browser may come: ops.example.com,*.lan,…; * for all.",
     check: hosts,
+  },
+  {
+    name: "HELIOS_JOURNAL_MAX_CHANGES",
+    fallback: "100000",
+    meaning: "How many changes are kept for watchers that come back.",
+    check: (value) => (readCount(value) === undefined ? "must be a whole number from 1000 to 999999999" : undefined),
+  },
+  {
+    name: "HELIOS_JOURNAL_MAX_AGE",
+    fallback: "30d",
+    meaning: "For how long they are kept.",
+    check: age,
+  },
+  {
+    name: "HELIOS_JOURNAL_MAX_BYTES",
+    fallback: "256MiB",
+    meaning: "How many bytes of them are kept.",
+    check: (value) => (readBytes(value) === undefined ? "must be from 1MiB to 1024GiB" : undefined),
+  },
+  {
+    name: "HELIOS_FLAG_HISTORY_MAX_AGE",
+    fallback: "400d",
+    meaning: "For how long each change of a flag is kept.",
+    check: age,
   },
   { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
   { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
@@ -155,6 +184,10 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     watchFlagsFile: WATCH_MODES[value("HELIOS_WATCH_FLAGS_FILE") as keyof typeof WATCH_MODES],
     allowedOrigins: listOf(value("HELIOS_ALLOWED_ORIGINS")),
     allowedHosts: listOf(value("HELIOS_ALLOWED_HOSTS")).map((one) => one.toLowerCase()),
+    journalMaxChanges: readCount(value("HELIOS_JOURNAL_MAX_CHANGES")) ?? 0,
+    journalMaxAgeMs: readAge(value("HELIOS_JOURNAL_MAX_AGE")) ?? 0,
+    journalMaxBytes: readBytes(value("HELIOS_JOURNAL_MAX_BYTES")) ?? 0,
+    flagHistoryMaxAgeMs: readAge(value("HELIOS_FLAG_HISTORY_MAX_AGE")) ?? 0,
     logDir: path("HELIOS_LOG_DIR"),
     logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
   };
@@ -208,7 +241,7 @@ export function flagOf(name: string): string {
 
 function helpText(): string {
   const rows = SETTINGS.map(
-    ({ name, fallback, meaning }) => `  ${flagOf(name).padEnd(19)} ${name.padEnd(25)} ${meaning} Default: ${fallback}`,
+    ({ name, fallback, meaning }) => `  ${flagOf(name).padEnd(24)} ${name.padEnd(28)} ${meaning} Default: ${fallback}`,
   );
   return [
     "Usage: npm start -- [--flag value]...",
@@ -221,6 +254,10 @@ function helpText(): string {
 
 function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function age(value: string): string | undefined {
+  return readAge(value) === undefined ? "must be from 1m to 36500d, in s, m, h or d" : undefined;
 }
 
 function notEmpty(value: string): string | undefined {

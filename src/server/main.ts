@@ -42,6 +42,10 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
     ...(config.watchFlagsFile === undefined ? {} : { watchFlagsFile: config.watchFlagsFile }),
     compileExpectation,
     compileCondition,
+    keptChanges: config.journalMaxChanges,
+    keptMs: config.journalMaxAgeMs,
+    keptBytes: config.journalMaxBytes,
+    flagHistoryMs: config.flagHistoryMaxAgeMs,
     log,
   });
   const { host, port, allowedOrigins, allowedHosts } = config;

@@ -1,83 +1,131 @@
-import { beforeEach, describe, expect, it } from "vitest";
-import { createManualClock, createMemoryStore, Feed, type ManualClock, type Store } from "../../src/core/index.ts";
+import { describe, expect, it } from "vitest";
+import {
+  createManualClock,
+  createMemoryStore,
+  Feed,
+  type ManualClock,
+  openSqliteStore,
+  type Store,
+} from "../../src/core/index.ts";
 import { createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "../../src/core/requests.ts";
+import { MAX_ANSWER_BYTES } from "../../src/core/store/answers.ts";
+import { makeDirectory } from "./store/directories.ts";
 
-let clock: ManualClock;
-let store: Store;
-
-beforeEach(() => {
-  clock = createManualClock();
-  store = createMemoryStore({ clock, incarnation: "one" });
-});
-
-async function open(): Promise<RequestLog> {
-  const feed = new Feed(store);
-  const log = createRequestLog({ feed, clock });
-  await feed.start();
-  return log;
+interface Limits {
+  readonly answerBytes?: number;
+  readonly knownRequests?: number;
 }
 
-const answered = { digest: "d", answer: "a" };
+const openSqlite = (directory: string, clock: ManualClock, limits: Limits = {}): Promise<Store> =>
+  openSqliteStore({ directory, clock, newId: () => crypto.randomUUID(), ...limits });
 
-describe("the request log", () => {
+const stores: Record<string, (clock: ManualClock, limits: Limits) => Promise<Store>> = {
+  memory: async (clock, limits) => createMemoryStore({ clock, incarnation: "one", ...limits }),
+  sqlite: (clock, limits) => openSqlite(makeDirectory(), clock, limits),
+};
+
+const logOf = (store: Store, clock: ManualClock): RequestLog => createRequestLog({ feed: new Feed(store), clock });
+const answerOf = (length: number, digest = "d") => ({ digest, answer: new Uint8Array(length).fill(length % 251) });
+const answered = answerOf(3);
+
+/** Lets what a timer has begun come to its end. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+}
+
+describe.each(Object.keys(stores))("the request log over a store in %s", (kind) => {
+  const open = async (limits: Limits = {}) => {
+    const clock = createManualClock();
+    const store = await (stores[kind] as (typeof stores)[string])(clock, limits);
+    return { clock, store, log: logOf(store, clock) };
+  };
+
   it("finds what was answered within the window, and not after it", async () => {
-    const log = await open();
+    const { clock, log } = await open();
     expect(log.find("1")).toBeUndefined();
     await log.remember("1", answered);
     clock.advance(REPLAY_WINDOW_MS);
-    expect(log.find("1")).toEqual(answered);
+    expect(log.find("1")?.digest).toBe("d");
+    expect([...(log.find("1")?.answer ?? [])]).toEqual([3, 3, 3]);
     clock.advance(1);
     expect(log.find("1")).toBeUndefined();
+    await log.remember("1", answerOf(4));
+    expect(log.find("1")?.answer).toHaveLength(4);
   });
 
-  it("finds what was answered anew after the window, before the old answer was taken out of the store", async () => {
-    const log = await open();
-    await log.remember("1", answered);
-    clock.advance(REPLAY_WINDOW_MS + 1);
-    await log.remember("1", { digest: "d", answer: "b" });
-    expect(log.find("1")).toMatchObject({ answer: "b" });
+  it("raises no revision, makes no change, tells no watcher, and pushes no change out of the journal", async () => {
+    const { store, log } = await open();
+    await store.put("a", "1", { cause: { action: "Test" } });
+    let told = 0;
+    await store.watch(1, () => {
+      told += 1;
+    });
+    for (let n = 0; n < 300; n += 1) await log.remember(String(n), answered);
+    expect(told).toBe(0);
+    expect(await store.list("")).toMatchObject({ revision: 1, entries: [{ key: "a" }] });
+    expect(await store.changes("", 0, 9)).toMatchObject({ changes: [{ key: "a" }], through: 1 });
   });
 
-  it("sets no timer once it is closed, even from a sweep under way", async () => {
-    const log = await open();
-    await log.remember("1", answered);
-    let timers = 0;
-    const setTimer = clock.setTimer;
-    clock.setTimer = (delayMs, run) => {
-      timers += 1;
-      return setTimer(delayMs, run);
-    };
-    clock.advance(REPLAY_WINDOW_MS / 10);
-    log.close();
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(timers).toBe(0);
+  it("drops the oldest answers beyond so many bytes, and still knows that those requests were answered", async () => {
+    const { log } = await open({ answerBytes: 100_000 });
+    for (let n = 0; n < 100; n += 1) await log.remember(String(n), answerOf(10_000, `digest ${n}`));
+    const found = Array.from({ length: 100 }, (_, n) => log.find(String(n)));
+    expect(found.map((one) => one?.digest)).toEqual(found.map((_, n) => `digest ${n}`));
+    const held = found.map((one) => one?.answer !== undefined);
+    expect(held).toEqual([...held].sort());
+    expect(held.filter(Boolean).length).toBeGreaterThanOrEqual(2);
+    expect(held.filter(Boolean).length).toBeLessThanOrEqual(10);
   });
 
-  it("remembers across a restart", async () => {
-    await (await open()).remember("1", answered);
-    expect((await open()).find("1")).toEqual(answered);
+  it("does not keep an answer that is too long, and knows that there was one", async () => {
+    const { log } = await open();
+    await log.remember("1", answerOf(MAX_ANSWER_BYTES));
+    await log.remember("2", answerOf(MAX_ANSWER_BYTES + 1));
+    expect(log.find("1")?.answer).toHaveLength(MAX_ANSWER_BYTES);
+    expect(log.find("2")).toEqual({ digest: "d", answer: undefined });
   });
 
-  it("keeps long answers out of the store, finds them within the window, and forgets the oldest of too many", async () => {
-    const log = await open();
-    const long = { digest: "d", answer: "x".repeat(30 * 1024 * 1024) };
-    await log.remember("1", long);
-    await log.remember("2", long);
-    expect(log.find("1")).toMatchObject({ digest: "d" });
-    expect((await store.list("request/")).entries).toEqual([]);
-    await log.remember("3", long);
-    expect(["1", "2", "3"].map((id) => log.find(id) !== undefined)).toEqual([false, true, true]);
-    clock.advance(REPLAY_WINDOW_MS + 1);
-    expect(log.find("3")).toBeUndefined();
-  });
-
-  it("takes what is too old out of the store", async () => {
-    const log = await open();
-    await log.remember("1", answered);
-    for (let tenth = 0; tenth < 12; tenth += 1) {
-      clock.advance(REPLAY_WINDOW_MS / 10);
-      await new Promise((resolve) => setImmediate(resolve));
+  it("forgets the oldest requests beyond so many", async () => {
+    const { clock, log } = await open({ knownRequests: 10 });
+    for (let n = 0; n < 30; n += 1) {
+      await log.remember(String(n), answered);
+      clock.advance(1);
     }
-    expect((await store.list("request/")).entries).toEqual([]);
+    const known = Array.from({ length: 30 }, (_, n) => log.find(String(n)) !== undefined);
+    expect(known.indexOf(true)).toBe(20);
+  });
+
+  it("takes no bytes for an answer that is replaced, dropped or over", async () => {
+    const { clock, log } = await open({ answerBytes: 10_000 });
+    for (let n = 0; n < 50; n += 1) await log.remember("same", answerOf(4_000));
+    await log.remember("other", answerOf(4_000));
+    expect([log.find("same"), log.find("other")].map((one) => one?.answer?.length)).toEqual([4_000, 4_000]);
+    for (let time = 0; time < REPLAY_WINDOW_MS + 120_000; time += 60_000) {
+      clock.advance(60_000);
+      await turns();
+    }
+    for (const id of ["a", "b"]) await log.remember(id, answerOf(4_000));
+    expect([log.find("a"), log.find("b")].map((one) => one?.answer?.length)).toEqual([4_000, 4_000]);
+  });
+});
+
+describe("the request log over a database", () => {
+  it("remembers across a restart, and is swept from the start on although nobody asks", async () => {
+    const [directory, clock] = [makeDirectory(), createManualClock()];
+    const first = await openSqlite(directory, clock);
+    for (let n = 0; n < 250; n += 1) await logOf(first, clock).remember(String(n), answered);
+    await first.close();
+    const second = await openSqlite(directory, clock);
+    expect(logOf(second, clock).find("249")?.answer).toHaveLength(3);
+    await second.close();
+    clock.advance(REPLAY_WINDOW_MS + 1);
+    const third = await openSqlite(directory, clock);
+    clock.advance(2_000);
+    await turns();
+    // With the time set back they would be found if they were there.
+    clock.stepWall(-REPLAY_WINDOW_MS);
+    expect(logOf(third, clock).find("0")).toBeUndefined();
+    expect(logOf(third, clock).find("249")).toBeUndefined();
+    await third.close();
   });
 });

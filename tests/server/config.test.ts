@@ -31,6 +31,10 @@ describe("settings", () => {
       flagsFile: join(HOME, "config/feature_flags.json"),
       allowedOrigins: [],
       allowedHosts: [],
+      journalMaxChanges: 100_000,
+      journalMaxAgeMs: 30 * 86_400_000,
+      journalMaxBytes: 256 * 1024 * 1024,
+      flagHistoryMaxAgeMs: 400 * 86_400_000,
       logDir: "/srv/dir/logs",
       logLevel: "info",
     });
@@ -52,6 +56,26 @@ describe("settings", () => {
     expect(config([], env)).toMatchObject({ port: 9000, host: "::1", dataDir: "/srv/dir/there" });
     expect(config(["--port", "9001"], env).port).toBe(9001);
     expect(config(["--port=9002"], env).port).toBe(9002);
+  });
+
+  it("say how much is remembered, with units, and refuse what is no amount", () => {
+    const given = config(["--journal-max-changes=5000", "--journal-max-age=12h", "--flag-history-max-age", "90m"]);
+    expect(given).toMatchObject({
+      journalMaxChanges: 5000,
+      journalMaxAgeMs: 43_200_000,
+      flagHistoryMaxAgeMs: 5_400_000,
+    });
+    expect(config([], { HELIOS_JOURNAL_MAX_BYTES: "2GiB" }).journalMaxBytes).toBe(2 ** 31);
+    for (const wrong of ["0", "999", "-1", "1e6", "1000.5", "NaN", "9999999999"]) {
+      expect(problems([`--journal-max-changes=${wrong}`])).toContain("HELIOS_JOURNAL_MAX_CHANGES");
+    }
+    for (const wrong of ["30", "d", "0d", "59s", "1w", "1.5d", "36501d", "Infinity", "-1d"]) {
+      expect(problems([`--journal-max-age=${wrong}`])).toContain("HELIOS_JOURNAL_MAX_AGE");
+      expect(problems([`--flag-history-max-age=${wrong}`])).toContain("HELIOS_FLAG_HISTORY_MAX_AGE");
+    }
+    for (const wrong of ["256", "0MiB", "1023KiB", "1MB", "1.5GiB", "1025GiB", "1TiB"]) {
+      expect(problems([`--journal-max-bytes=${wrong}`])).toContain("HELIOS_JOURNAL_MAX_BYTES");
+    }
   });
 
   it("watch the flags file in one of two ways, or not at all", () => {

@@ -1815,7 +1815,7 @@ export const FlagHistoryEntrySchema: GenMessage<FlagHistoryEntry> = /*@__PURE__*
  */
 export type ListFlagHistoryResponse = Message<"helios.v1.ListFlagHistoryResponse"> & {
   /**
-   * The changes of this page, newest first. The newest 100 of a flag are always kept.
+   * The changes of this page, newest first. They are kept for 400 days, unless HELIOS_FLAG_HISTORY_MAX_AGE says otherwise.
    *
    * @generated from field: repeated helios.v1.FlagHistoryEntry entries = 1;
    */

@@ -2,6 +2,7 @@ import { HeliosError } from "../errors.ts";
 import { printTime } from "../rfc3339.ts";
 import type { Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import type { LongHistory } from "../store/retention.ts";
 import { RevisionCompacted } from "../store/store.ts";
 import { asFlag, type Flag, type FlagRecord, isTombstone } from "./definition.ts";
 import type { FlagView } from "./view.ts";
@@ -28,18 +29,22 @@ export interface FlagPast {
   check(field: string, revision: number): void;
 }
 
-const PAGE = 1000;
+/** For how long the changes of flags are kept, in ms, unless told otherwise. */
+export const FLAG_HISTORY_MS = 400 * 86_400_000;
+/** How many bytes of changes of all flags are kept; beyond them the oldest go early, but for the newest of each. */
+export const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
+const PREFIX = "flag/";
+
+/** How the store is to keep the changes of flags. */
+export function flagHistory(maxMs = FLAG_HISTORY_MS): LongHistory {
+  return { prefix: PREFIX, maxMs, maxBytes: FLAG_HISTORY_BYTES };
+}
 
 export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
   /** Whether the oldest kept change of the flag is the one that created it. */
   const isWhole = async (name: string): Promise<boolean> => {
-    let before: number | undefined;
-    for (;;) {
-      const page = await collection.history(name, PAGE, before);
-      const oldest = page.at(-1);
-      if (page.length < PAGE) return oldest?.before === undefined;
-      before = oldest?.revision;
-    }
+    const oldest = await collection.oldest(name);
+    return oldest?.before === undefined && oldest?.beforeUnknown !== true;
   };
 
   return {

@@ -1,16 +1,6 @@
 import { HeliosError } from "../errors.ts";
 import { type BatchWrite, type Change, MAX_BATCH_BYTES, MAX_BATCH_WRITES, RevisionCompacted } from "./store.ts";
 
-/** How many changes a store keeps for watchers that come back, unless told otherwise. */
-export const KEPT_CHANGES = 100_000;
-/** How many changes are compacted away at a time: few enough not to be felt, enough to touch each page but once. */
-export const COMPACTION_STEP = 32;
-
-/** Whether a write that has reached `head` compacts a step: `COMPACTION_STEP` revisions more are kept than need be. */
-export function isStepDue(head: number, compacted: number, kept: number): boolean {
-  return head - compacted >= kept + COMPACTION_STEP;
-}
-
 export function checkKey(key: string): void {
   if (key === "" || !key.isWellFormed()) invalid("key", "must be well-formed text and not empty");
 }
@@ -23,9 +13,8 @@ export function checkLimit(limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1) invalid("limit", `must be a whole number above 0, is ${limit}`);
 }
 
-export function checkKeptChanges(kept: number): number {
-  if (Number.isSafeInteger(kept) && kept >= 1) return kept;
-  return invalid("keptChanges", `must be a whole number above 0, is ${kept}`);
+export function checkTime(time: number): void {
+  if (!Number.isFinite(time)) invalid("time", `must be a wall time in ms, is ${time}`);
 }
 
 export function checkRevision(revision: number): void {

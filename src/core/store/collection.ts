@@ -36,8 +36,10 @@ export interface Delta<T> {
   /** Wall time in ms. */
   readonly time: number;
   readonly cause: Cause;
-  /** Absent where there was none before. */
+  /** Absent where there was none before, or it is not kept any more. */
   readonly before?: T;
+  /** There was one before, which is not kept any more. */
+  readonly beforeUnknown?: true;
   /** Absent where the resource was deleted. */
   readonly resource?: Resource<T>;
 }
@@ -247,6 +249,18 @@ export class Collection<T> {
     return changes.map((change) => this.#delta(change));
   }
 
+  /** The newest kept change of one resource that was made at that wall time in ms or before. */
+  async lastAt(name: string, time: number): Promise<Delta<T> | undefined> {
+    const change = await this.#feed.store.lastAt(this.prefix + name, time);
+    return change && this.#delta(change);
+  }
+
+  /** The oldest kept change of one resource. */
+  async oldest(name: string): Promise<Delta<T> | undefined> {
+    const change = await this.#feed.store.oldest(this.prefix + name);
+    return change && this.#delta(change);
+  }
+
   /**
    * Writers of one resource in this process take turns: racing, all but one of them would lose, again and again. The
    * compare-and-set is for writers elsewhere.
@@ -310,6 +324,7 @@ export class Collection<T> {
       revision,
       time,
       cause,
+      ...(change.previousUnknown ? { beforeUnknown: true as const } : {}),
       ...(previous === undefined ? {} : { before: JSON.parse(previous) as T }),
       ...(value === undefined
         ? {}

@@ -1,17 +1,17 @@
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
+import { type Answers, MemoryAnswers } from "./answers.ts";
 import {
-  COMPACTION_STEP,
   checkBatch,
   checkKept,
-  checkKeptChanges,
   checkKey,
   checkLimit,
   checkRevision,
+  checkTime,
   checkValue,
-  isStepDue,
-  KEPT_CHANGES,
   storeClosed,
 } from "./checks.ts";
+import { MemoryJournal } from "./memory-journal.ts";
+import { checkRetention, type RetentionOptions, SWEEP_MS } from "./retention.ts";
 import {
   type BatchResult,
   type BatchWrite,
@@ -20,8 +20,6 @@ import {
   type ChangeListener,
   type ChangePage,
   type Entry,
-  KEPT_CHANGES_PER_KEY,
-  MAX_PAGE_CHARS,
   RevisionConflict,
   type Store,
   type Subscription,
@@ -30,11 +28,9 @@ import {
 import { Watchers } from "./watchers.ts";
 import { Writability } from "./writability.ts";
 
-export interface MemoryStoreOptions {
+export interface MemoryStoreOptions extends RetentionOptions {
   readonly clock: Clock;
   readonly incarnation: string;
-  /** Changes kept for `changes` and `watch`; older ones are compacted away. Default 100,000. */
-  readonly keptChanges?: number;
 }
 
 /** A store that lives and dies with the process: for tests, and for running without a data directory. */
@@ -49,22 +45,32 @@ class MemoryStore implements Store {
   readonly incarnation: string;
   readonly writable = new Writability();
   readonly #clock: Clock;
-  readonly #keptChanges: number;
+  readonly #answers: MemoryAnswers;
   readonly #entries = new Map<string, Entry>();
-  /** Every revision above `#compacted`. */
-  readonly #journal = new Map<number, readonly Change[]>();
-  /** What is kept of each key, in the journal or not; oldest first. */
-  readonly #histories = new Map<string, Change[]>();
+  readonly #journal: MemoryJournal;
   readonly #watchers = new Watchers();
-  #revision = 0;
-  #compacted = 0;
+  #sweep: Timer | undefined;
   #closed = false;
 
-  constructor({ clock, incarnation, keptChanges = KEPT_CHANGES }: MemoryStoreOptions) {
+  constructor({ clock, incarnation, ...retention }: MemoryStoreOptions) {
     this.incarnation = incarnation;
     this.#clock = clock;
-    this.#keptChanges = checkKeptChanges(keptChanges);
+    const checked = checkRetention(retention);
+    this.#answers = new MemoryAnswers(clock, checked);
+    this.#journal = new MemoryJournal(checked);
+    this.#sweepLater();
   }
+
+  readonly answers: Answers = {
+    find: (id) => {
+      this.#checkOpen();
+      return this.#answers.find(id);
+    },
+    put: async (id, answer, expires) => {
+      this.#checkOpen();
+      await this.#answers.put(id, answer, expires);
+    },
+  };
 
   async get(key: string): Promise<Entry | undefined> {
     this.#checkOpen();
@@ -74,7 +80,7 @@ class MemoryStore implements Store {
   async list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }> {
     this.#checkOpen();
     const entries = [...this.#entries.values()].filter((entry) => entry.key.startsWith(prefix));
-    return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#revision };
+    return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#journal.revision };
   }
 
   async put(key: string, value: string, { cause, ifRevision }: WriteOptions): Promise<Entry> {
@@ -103,49 +109,47 @@ class MemoryStore implements Store {
   async changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage> {
     this.#checkOpen();
     checkLimit(limit);
-    checkKept(afterRevision, this.#compacted, this.#revision);
-    const changes: Change[] = [];
-    let chars = 0;
-    for (let revision = afterRevision + 1; revision <= this.#revision; revision++) {
-      const batch = this.#journal.get(revision)?.filter((change) => change.key.startsWith(prefix)) ?? [];
-      changes.push(...batch);
-      for (const change of batch) chars += sizeOf(change);
-      if (changes.length >= limit || chars >= MAX_PAGE_CHARS) return { changes, through: revision };
-    }
-    return { changes, through: this.#revision };
+    checkKept(afterRevision, this.#journal.compacted, this.#journal.revision);
+    return this.#journal.changes(prefix, afterRevision, limit);
   }
 
   async history(key: string, limit: number, beforeRevision = Number.POSITIVE_INFINITY): Promise<readonly Change[]> {
     this.#checkOpen();
     checkLimit(limit);
-    const changes = this.#histories.get(key) ?? [];
-    const newest = changes.length - KEPT_CHANGES_PER_KEY;
-    return changes
-      .filter((change, index) => index >= newest || change.revision > this.#compacted)
-      .filter((change) => change.revision < beforeRevision)
-      .reverse()
-      .slice(0, limit);
+    return this.#journal.history(key, limit, beforeRevision);
+  }
+
+  async lastAt(key: string, time: number): Promise<Change | undefined> {
+    this.#checkOpen();
+    checkTime(time);
+    return this.#journal.lastAt(key, time);
+  }
+
+  async oldest(key: string): Promise<Change | undefined> {
+    this.#checkOpen();
+    return this.#journal.oldest(key);
   }
 
   async watch(afterRevision: number, listener: ChangeListener): Promise<Subscription> {
     this.#checkOpen();
-    checkKept(afterRevision, this.#compacted, this.#revision);
+    const check = (after: number): void => checkKept(after, this.#journal.compacted, this.#journal.revision);
+    check(afterRevision);
     return this.#watchers.add(afterRevision, listener, (after) => {
-      checkKept(after, this.#compacted, this.#revision);
-      const next = this.#journal.get(after + 1);
-      return next === undefined ? [] : [next];
+      check(after);
+      return after < this.#journal.revision ? [this.#journal.at(after + 1)] : [];
     });
   }
 
   async compact(throughRevision: number): Promise<void> {
     this.#checkOpen();
     checkRevision(throughRevision);
-    this.#forget(Math.min(throughRevision, this.#revision));
+    this.#journal.compact(Math.min(throughRevision, this.#journal.revision));
   }
 
   async close(): Promise<void> {
     await LATER;
     this.#closed = true;
+    this.#sweep?.cancel();
     this.#watchers.clear();
   }
 
@@ -155,13 +159,14 @@ class MemoryStore implements Store {
       const actual = this.#entries.get(key)?.revision ?? 0;
       if (ifRevision !== undefined && ifRevision !== actual) throw new RevisionConflict(key, ifRevision, actual);
     }
-    const revision = this.#revision + 1;
+    const revision = this.#journal.revision + 1;
     const time = this.#clock.now();
     const changes = writes.flatMap(({ key, value }) => this.#apply(key, value, { revision, time, cause }));
-    if (changes.length > 0) this.#append(revision, changes);
     const entries = writes.map(({ key }) => this.#entries.get(key));
-    if (changes.length > 0) this.#watchers.tell(changes);
-    return { revision: changes.length > 0 ? revision : undefined, entries };
+    if (changes.length === 0) return { revision: undefined, entries };
+    this.#journal.add(changes);
+    this.#watchers.tell(changes);
+    return { revision, entries };
   }
 
   #apply(key: string, value: string | undefined, at: Pick<Change, "revision" | "time" | "cause">): readonly Change[] {
@@ -174,32 +179,12 @@ class MemoryStore implements Store {
     return [{ key, ...at, ...(value === undefined ? {} : { value }), ...previousOf(current), createTime }];
   }
 
-  #append(revision: number, changes: readonly Change[]): void {
-    this.#revision = revision;
-    this.#journal.set(revision, changes);
-    for (const change of changes) {
-      const history = this.#histories.get(change.key);
-      if (history === undefined) this.#histories.set(change.key, [change]);
-      else history.push(change);
-    }
-    if (isStepDue(revision, this.#compacted, this.#keptChanges)) this.#forget(this.#compacted + COMPACTION_STEP);
-  }
-
-  #forget(throughRevision: number): void {
-    while (this.#compacted < throughRevision) {
-      this.#compacted += 1;
-      const changes = this.#journal.get(this.#compacted) ?? [];
-      this.#journal.delete(this.#compacted);
-      for (const change of changes) this.#prune(change);
-    }
-  }
-
-  #prune({ key, revision, value }: Change): void {
-    const changes = this.#histories.get(key) ?? [];
-    const old = changes.filter((change) => change.revision <= revision).length;
-    // A delete that is forgotten takes the whole life with it that it ended.
-    changes.splice(0, value === undefined ? old : Math.min(old, Math.max(0, changes.length - KEPT_CHANGES_PER_KEY)));
-    if (changes.length === 0) this.#histories.delete(key);
+  #sweepLater(): void {
+    this.#sweep = this.#clock.setTimer(SWEEP_MS, () => {
+      this.#answers.sweep();
+      this.#journal.sweep(this.#clock.now());
+      this.#sweepLater();
+    });
   }
 
   #checkOpen(): void {
@@ -209,8 +194,4 @@ class MemoryStore implements Store {
 
 function previousOf(current: Entry | undefined): { previous?: string } {
   return current === undefined ? {} : { previous: current.value };
-}
-
-function sizeOf({ value = "", previous = "" }: Change): number {
-  return value.length + previous.length;
 }

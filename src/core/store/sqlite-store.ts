@@ -1,17 +1,20 @@
 import type { Clock, Timer } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
+import type { Answers } from "./answers.ts";
 import {
   byRevision,
-  COMPACTION_STEP,
   checkBatch,
   checkKept,
   checkKey,
   checkLimit,
   checkRevision,
+  checkTime,
   checkValue,
-  isStepDue,
   storeClosed,
 } from "./checks.ts";
+import { type Retention, SWEEP_MS } from "./retention.ts";
+import { SqliteAnswers } from "./sqlite-answers.ts";
+import { SqliteJournal } from "./sqlite-journal.ts";
 import * as sql from "./sqlite-schema.ts";
 import {
   type BatchResult,
@@ -21,8 +24,6 @@ import {
   type ChangeListener,
   type ChangePage,
   type Entry,
-  KEPT_CHANGES_PER_KEY,
-  MAX_PAGE_CHARS,
   RevisionConflict,
   type Store,
   type Subscription,
@@ -38,21 +39,25 @@ export interface SqlDatabase {
   prepare(sql: string): SqlStatement;
 }
 
+export type SqlValue = string | number | Uint8Array | null;
+
 export interface SqlStatement {
-  get(...values: (string | number | null)[]): unknown;
-  all(...values: (string | number | null)[]): unknown[];
-  iterate(...values: (string | number | null)[]): Iterable<unknown>;
-  run(...values: (string | number | null)[]): unknown;
+  get(...values: SqlValue[]): unknown;
+  all(...values: SqlValue[]): unknown[];
+  iterate(...values: SqlValue[]): Iterable<unknown>;
+  run(...values: SqlValue[]): unknown;
 }
 
 export interface SqliteStoreDeps {
   readonly database: SqlDatabase;
   readonly clock: Clock;
-  readonly keptChanges: number;
+  readonly retention: Retention;
   /** Runs something soon, when whoever is about to write in this turn of the event loop has asked for it. */
   readonly defer: (run: () => void) => void;
   /** Closes the database and gives the directory free. */
   readonly release: () => void;
+  /** What an error of the database means to a reader. */
+  readonly explain: (error: unknown) => unknown;
 }
 
 /** Writes that share one transaction at most, so that a burst does not hold up everything else for long. */
@@ -63,6 +68,13 @@ const SCAN_LIMIT = 2_000;
 const PROBE_MS = 5_000;
 /** So much is written to try it: with less room than this the disk is still as good as full. */
 const PROBE_BYTES = 64 * 1024;
+/** So soon after the start the first sweep is made, in ms. */
+const FIRST_SWEEP_MS = 2_000;
+/** Histories that are kept by age are looked through with every so many sweeps. */
+const SWEEPS_PER_HISTORY = 60;
+/** Free pages that a database may have before they are given back to the disk, so many at a time. */
+const FREE_PAGES = 2_048;
+const VACUUM_PAGES = 128;
 /** Revisions that are compacted in one transaction. */
 const COMPACTION_LIMIT = 500;
 
@@ -70,6 +82,8 @@ const COMPACTION_LIMIT = 500;
 interface Unit {
   readonly writes: readonly BatchWrite[];
   readonly cause: Cause;
+  /** What else is written with them. */
+  readonly aside?: () => void;
   readonly resolve: (changes: readonly Change[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -85,36 +99,50 @@ type Verdict =
 export class SqliteStore implements Store {
   readonly incarnation: string;
   readonly writable = new Writability();
+  readonly answers: Answers;
   readonly #deps: SqliteStoreDeps;
   readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #journal: SqliteJournal;
+  readonly #answers: SqliteAnswers;
   readonly #watchers = new Watchers();
   readonly #waiting: Unit[] = [];
   #scheduled = false;
-  #revision: number;
-  #compacted: number;
   #closed = false;
   #probe: Timer | undefined;
+  #sweep: Timer | undefined;
+  #sweeps = 0;
 
   constructor(deps: SqliteStoreDeps) {
     this.#deps = deps;
     this.#sql = prepareAll(deps.database);
-    const meta = deps.database.prepare(sql.READ_META).get() as MetaRow | undefined;
+    const meta = deps.database.prepare(sql.READ_META).get() as { readonly incarnation: string } | undefined;
     if (meta === undefined) throw new Error("it has no identity");
     this.incarnation = meta.incarnation;
-    this.#revision = meta.revision;
-    this.#compacted = meta.compacted;
+    this.#journal = new SqliteJournal(deps.database, deps.retention);
+    const answers = new SqliteAnswers(deps.database, deps.clock, deps.retention);
+    this.#answers = answers;
+    this.answers = {
+      find: (id) => {
+        this.#checkOpen();
+        return this.#reading(() => answers.find(id));
+      },
+      put: async (id, { digest, answer }, expires) => {
+        await this.#write([], NO_CAUSE, () => answers.write(id, digest, answer, expires));
+      },
+    };
+    this.#sweepIn(FIRST_SWEEP_MS);
   }
 
   async get(key: string): Promise<Entry | undefined> {
     this.#checkOpen();
-    return this.#read(key);
+    return this.#reading(() => this.#read(key));
   }
 
   async list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }> {
     this.#checkOpen();
-    const entries = (this.#sql.listEntries.all(prefix) as EntryRow[]).map(toEntry);
+    const entries = this.#reading(() => (this.#sql.listEntries.all(prefix) as EntryRow[]).map(toEntry));
     // SQLite would order by code point, the language (and the other stores) by code unit.
-    return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#revision };
+    return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#journal.revision };
   }
 
   async put(key: string, value: string, options: WriteOptions): Promise<Entry> {
@@ -141,28 +169,37 @@ export class SqliteStore implements Store {
   async changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage> {
     this.#checkOpen();
     checkLimit(limit);
-    checkKept(afterRevision, this.#compacted, this.#revision);
-    const until = Math.min(this.#revision, afterRevision + Math.max(limit, SCAN_LIMIT));
-    const { changes, through } = this.#changes(prefix, afterRevision, until, limit);
-    if (through < until) return { changes, through };
+    const { compacted, revision } = this.#journal;
+    checkKept(afterRevision, compacted, revision);
+    const until = Math.min(revision, afterRevision + Math.max(limit, SCAN_LIMIT));
+    const page = this.#reading(() => this.#journal.changes(prefix, afterRevision, until, limit));
     // Others get their turn before the reader, who will ask for more, gets it again.
-    if (until < this.#revision) await new Promise<void>((resolve) => this.#deps.defer(resolve));
-    return { changes, through: until };
+    if (page.through === until && until < revision) await this.#pause();
+    return page;
   }
 
   async history(key: string, limit: number, beforeRevision?: number): Promise<readonly Change[]> {
     this.#checkOpen();
     checkLimit(limit);
-    const before = beforeRevision ?? Number.MAX_SAFE_INTEGER;
-    const rows = this.#sql.listHistory.all(key, before, this.#compacted, KEPT_CHANGES_PER_KEY, limit);
-    return (rows as ChangeRow[]).map(toChange);
+    return this.#reading(() => this.#journal.history(key, limit, beforeRevision ?? Number.MAX_SAFE_INTEGER));
+  }
+
+  async lastAt(key: string, time: number): Promise<Change | undefined> {
+    this.#checkOpen();
+    checkTime(time);
+    return this.#reading(() => this.#journal.lastAt(key, time));
+  }
+
+  async oldest(key: string): Promise<Change | undefined> {
+    this.#checkOpen();
+    return this.#reading(() => this.#journal.oldest(key));
   }
 
   async watch(afterRevision: number, listener: ChangeListener): Promise<Subscription> {
     this.#checkOpen();
-    checkKept(afterRevision, this.#compacted, this.#revision);
+    checkKept(afterRevision, this.#journal.compacted, this.#journal.revision);
     return this.#watchers.add(afterRevision, listener, (after) =>
-      byRevision(this.#changes("", after, this.#revision, SCAN_LIMIT).changes),
+      this.#reading(() => byRevision(this.#journal.changes("", after, this.#journal.revision, SCAN_LIMIT).changes)),
     );
   }
 
@@ -171,10 +208,11 @@ export class SqliteStore implements Store {
     checkRevision(throughRevision);
     for (;;) {
       this.#checkOpen();
-      const target = Math.min(throughRevision, this.#revision, this.#compacted + COMPACTION_LIMIT);
-      if (target <= this.#compacted) return;
-      this.#compacted = this.#transaction(() => this.#forget(this.#compacted, target));
-      await new Promise<void>((resolve) => this.#deps.defer(resolve));
+      const { compacted, revision } = this.#journal;
+      const target = Math.min(throughRevision, revision, compacted + COMPACTION_LIMIT);
+      if (target <= compacted) return;
+      this.#transaction(() => this.#journal.compact(target));
+      await this.#pause();
     }
   }
 
@@ -183,14 +221,15 @@ export class SqliteStore implements Store {
     while (this.#waiting.length > 0) this.#flush();
     this.#closed = true;
     this.#probe?.cancel();
+    this.#sweep?.cancel();
     this.#watchers.clear();
     this.#deps.release();
   }
 
-  async #write(writes: readonly BatchWrite[], cause: Cause): Promise<readonly Change[]> {
+  async #write(writes: readonly BatchWrite[], cause: Cause, aside?: () => void): Promise<readonly Change[]> {
     this.#checkOpen();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ writes, cause, resolve, reject });
+      this.#waiting.push({ writes, cause, resolve, reject, ...(aside === undefined ? {} : { aside }) });
       this.#schedule();
     });
   }
@@ -209,32 +248,24 @@ export class SqliteStore implements Store {
   #flush(): void {
     const group = this.#takeGroup();
     if (group.length === 0) return;
-    let revision = this.#revision;
-    let compacted = this.#compacted;
     const verdicts: Verdict[] = [];
+    let added = 0;
     try {
       this.#transaction(() => {
         for (const unit of group) {
           const conflict = this.#conflictOf(unit);
-          if (conflict !== undefined) {
-            verdicts.push({ unit, conflict });
-            continue;
-          }
-          const changes = this.#apply(unit, revision + 1);
-          verdicts.push({ unit, changes });
-          if (changes.length === 0) continue;
-          revision += 1;
-          if (isStepDue(revision, compacted, this.#deps.keptChanges)) {
-            compacted = this.#forget(compacted, compacted + COMPACTION_STEP);
-          }
+          const changes = conflict === undefined ? this.#apply(unit) : [];
+          added += changes.length;
+          verdicts.push(conflict === undefined ? { unit, changes } : { unit, conflict });
         }
+        this.#journal.compactIfDue(added);
       });
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;
     }
-    this.#revision = revision;
-    this.#compacted = compacted;
+    // A transaction that wrote nothing proves nothing.
+    if (added > 0 || group.some(({ aside }) => aside !== undefined)) this.#proved();
     for (const verdict of verdicts) {
       if ("changes" in verdict && verdict.changes.length > 0) this.#watchers.tell(verdict.changes);
     }
@@ -248,7 +279,7 @@ export class SqliteStore implements Store {
   #takeGroup(): readonly Unit[] {
     let writes = 0;
     const end = this.#waiting.findIndex((unit) => {
-      writes += unit.writes.length;
+      writes += Math.max(1, unit.writes.length);
       return writes > GROUP_LIMIT;
     });
     return this.#waiting.splice(0, end < 0 ? this.#waiting.length : Math.max(1, end));
@@ -263,7 +294,9 @@ export class SqliteStore implements Store {
     return undefined;
   }
 
-  #apply({ writes, cause }: Unit, revision: number): readonly Change[] {
+  #apply({ writes, cause, aside }: Unit): readonly Change[] {
+    aside?.();
+    const revision = this.#journal.revision + 1;
     const time = this.#deps.clock.now();
     const causeText = JSON.stringify(cause);
     return writes.flatMap(({ key, value }) => {
@@ -273,47 +306,81 @@ export class SqliteStore implements Store {
       const previous = current?.value;
       if (value === undefined) this.#sql.deleteEntry.run(key);
       else this.#sql.putEntry.run(key, revision, createTime, time, value);
-      this.#sql.addChange.run(revision, key, time, createTime, causeText, value ?? null);
-      return {
-        key,
-        revision,
-        ...(value === undefined ? {} : { value }),
-        ...(previous === undefined ? {} : { previous }),
-        time,
-        createTime,
-        cause,
-      };
+      const values = { ...(value === undefined ? {} : { value }), ...(previous === undefined ? {} : { previous }) };
+      const change = { key, revision, ...values, time, createTime };
+      this.#journal.add(change, causeText);
+      return { ...change, cause };
     });
   }
 
-  /** Within a transaction; the new compacted revision. */
-  #forget(compacted: number, throughRevision: number): number {
-    for (let revision = compacted + 1; revision <= throughRevision; revision++) {
-      const rows = this.#sql.changesAt.all(revision) as { readonly key: string; readonly deleted: number }[];
-      for (const { key, deleted } of rows) {
-        if (deleted === 1) this.#sql.pruneLife.run(key, revision);
-        else this.#sql.pruneKey.run(key, revision, KEPT_CHANGES_PER_KEY);
-      }
+  #sweepIn(delayMs: number): void {
+    this.#sweep = this.#deps.clock.setTimer(delayMs, () => {
+      this.#sweepAll()
+        // What could not be forgotten now is by the next sweep; that the disk takes no writes has been noted.
+        .catch(() => {})
+        .then(() => {
+          if (!this.#closed) this.#sweepIn(SWEEP_MS);
+        });
+    });
+  }
+
+  /** Forgets what is too old or too much, and gives free pages back, a little at a time. */
+  async #sweepAll(): Promise<void> {
+    const { clock, retention } = this.#deps;
+    this.#journal.rewind();
+    await this.#inSlices(() => this.#answers.sweep());
+    await this.#inSlices(() => this.#journal.compactBefore(clock.now() - retention.keptMs));
+    await this.#inSlices(() => this.#journal.trim());
+    if (this.#sweeps % SWEEPS_PER_HISTORY === 0) {
+      let cursor: number | undefined = 0;
+      await this.#inSlices(() => {
+        cursor = this.#journal.forgetOld(cursor ?? 0, clock.now());
+        return cursor !== undefined;
+      });
     }
-    this.#sql.writeCompacted.run(throughRevision);
-    return throughRevision;
+    this.#sweeps += 1;
+    await this.#giveBack();
+  }
+
+  /** Runs a transaction again and again while it says that there is more; others get their turn in between. */
+  async #inSlices(run: () => boolean): Promise<void> {
+    while (!this.#closed && this.#transaction(run)) await this.#pause();
+  }
+
+  async #giveBack(): Promise<void> {
+    const freePages = (): number => (this.#sql.freePages.get() as { readonly freelist_count: number }).freelist_count;
+    let before = Number.POSITIVE_INFINITY;
+    while (!this.#closed && freePages() > FREE_PAGES && freePages() < before) {
+      before = freePages();
+      this.#deps.database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+      await this.#pause();
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#deps.defer(resolve));
   }
 
   #transaction<T>(run: () => T): T {
     const { database } = this.#deps;
+    const before = this.#journal.save();
     try {
       database.exec("BEGIN IMMEDIATE");
       const result = run();
       database.exec("COMMIT");
-      this.#probe?.cancel();
-      this.writable.succeeded();
       return result;
     } catch (error) {
       this.#undo();
+      this.#journal.restore(before);
       this.writable.failed(messageOf(error), this.#deps.clock.now());
       this.#tryLater();
       throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
     }
+  }
+
+  #proved(): void {
+    this.#probe?.cancel();
+    this.writable.succeeded();
   }
 
   /** A transaction that cannot even be rolled back is so by the next one that begins. */
@@ -321,6 +388,7 @@ export class SqliteStore implements Store {
     const { database } = this.#deps;
     try {
       if (database.isTransaction) database.exec("ROLLBACK");
+      this.#answers.reload();
     } catch {
       // What is told is why the write failed.
     }
@@ -331,6 +399,7 @@ export class SqliteStore implements Store {
     this.#probe = this.#deps.clock.setTimer(PROBE_MS, () => {
       try {
         this.#transaction(() => this.#sql.fillProbe.run(PROBE_BYTES));
+        this.#proved();
         this.#transaction(() => this.#sql.emptyProbe.run());
       } catch {
         // It has been noted, and is tried again.
@@ -343,19 +412,12 @@ export class SqliteStore implements Store {
     return row === undefined ? undefined : toEntry(row);
   }
 
-  /** Whole revisions, until there are `limit` changes or a page of values; `through` is `until` where all were told. */
-  #changes(prefix: string, after: number, until: number, limit: number): ChangePage {
-    const changes: Change[] = [];
-    let chars = 0;
-    let through = after;
-    for (const row of this.#sql.listChanges.iterate(after, until, prefix) as Iterable<ChangeRow>) {
-      const isFull = changes.length >= limit || chars >= MAX_PAGE_CHARS;
-      if (isFull && row.revision !== through) return { changes, through };
-      through = row.revision;
-      chars += (row.value?.length ?? 0) + (row.previous?.length ?? 0);
-      changes.push(toChange(row));
+  #reading<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.#deps.explain(error);
     }
-    return { changes, through: until };
   }
 
   #checkOpen(): void {
@@ -369,22 +431,10 @@ function prepareAll(database: SqlDatabase) {
     listEntries: database.prepare(sql.LIST_ENTRIES),
     putEntry: database.prepare(sql.PUT_ENTRY),
     deleteEntry: database.prepare(sql.DELETE_ENTRY),
-    addChange: database.prepare(sql.ADD_CHANGE),
-    listChanges: database.prepare(sql.LIST_CHANGES),
-    listHistory: database.prepare(sql.LIST_HISTORY),
-    changesAt: database.prepare(sql.CHANGES_AT),
-    pruneKey: database.prepare(sql.PRUNE_KEY),
-    pruneLife: database.prepare(sql.PRUNE_LIFE),
-    writeCompacted: database.prepare(sql.WRITE_COMPACTED),
+    freePages: database.prepare("PRAGMA freelist_count"),
     fillProbe: database.prepare(sql.FILL_PROBE),
     emptyProbe: database.prepare(sql.EMPTY_PROBE),
   };
-}
-
-interface MetaRow {
-  readonly incarnation: string;
-  readonly compacted: number;
-  readonly revision: number;
 }
 
 interface EntryRow {
@@ -393,16 +443,6 @@ interface EntryRow {
   readonly create_time: number;
   readonly update_time: number;
   readonly value: string;
-}
-
-interface ChangeRow {
-  readonly revision: number;
-  readonly key: string;
-  readonly time: number;
-  readonly create_time: number;
-  readonly cause: string;
-  readonly value: string | null;
-  readonly previous: string | null;
 }
 
 function asWrite(key: string, value: string | undefined, { ifRevision }: WriteOptions): BatchWrite {
@@ -417,14 +457,5 @@ function toEntry({ key, value, revision, create_time, update_time }: EntryRow): 
   return { key, value, revision, createTime: create_time, updateTime: update_time };
 }
 
-function toChange({ key, revision, value, previous, time, create_time, cause }: ChangeRow): Change {
-  return {
-    key,
-    revision,
-    ...(value === null ? {} : { value }),
-    ...(previous === null ? {} : { previous }),
-    time,
-    createTime: create_time,
-    cause: JSON.parse(cause) as Cause,
-  };
-}
+/** Of what is written beside the state. */
+const NO_CAUSE: Cause = { action: "None" };

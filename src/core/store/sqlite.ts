@@ -16,27 +16,33 @@ import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
-import { checkKeptChanges, KEPT_CHANGES } from "./checks.ts";
+import { REPLAYED_MS } from "./answers.ts";
+import { checkRetention, type Retention, type RetentionOptions } from "./retention.ts";
+import { SqliteAnswers } from "./sqlite-answers.ts";
 import {
   APPLICATION_ID,
   COPY_FORMAT_1,
   CREATE_META,
   CREATE_SCHEMA,
   FORMAT,
+  OLD_ANSWERS,
   READ_META,
   SCHEMA_NAMES,
 } from "./sqlite-schema.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 
-export interface SqliteStoreOptions {
+/** A database up to this size is checked as a whole at each start, in bytes; of a larger one the present state is. */
+export const WHOLLY_CHECKED_BYTES = 32 * 1024 * 1024;
+
+export interface SqliteStoreOptions extends RetentionOptions {
   /** Made if it is missing; no other store may use it meanwhile. */
   readonly directory: string;
   readonly clock: Clock;
   /** Makes the incarnation of a new database. */
   readonly newId: () => string;
-  /** Changes kept for `changes` and `watch`; older ones are compacted away. Default 100,000. */
-  readonly keptChanges?: number;
+  /** Default: `WHOLLY_CHECKED_BYTES`. */
+  readonly whollyCheckedBytes?: number;
 }
 
 /**
@@ -51,7 +57,7 @@ export interface SqliteStoreOptions {
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { directory, clock, newId } = options;
-  const keptChanges = checkKeptChanges(options.keptChanges ?? KEPT_CHANGES);
+  const retention = checkRetention(options);
   const undo: (() => void)[] = [];
   const release = (): void => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) step();
@@ -61,10 +67,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     undo.push(lock(directory));
     const file = join(directory, "helios.db");
     if (!existsSync(file)) create(file, newId());
-    else if (inspect(file) < FORMAT) migrate(file);
+    else if (inspect(file, options.whollyCheckedBytes ?? WHOLLY_CHECKED_BYTES) < FORMAT)
+      migrate(file, clock, retention);
     const database = open(file);
     undo.push(() => database.close());
-    return new SqliteStore({ database, clock, keptChanges, defer: setImmediate, release });
+    const explain = (error: unknown): unknown =>
+      NOT_SOUND.has(primaryCode(error)) ? damaged(file, messageOf(error), error) : error;
+    return new SqliteStore({ database, clock, retention, defer: setImmediate, release, explain });
   } catch (error) {
     release();
     throw asStoreError(directory, error);
@@ -109,7 +118,7 @@ function create(file: string, incarnation: string): void {
 }
 
 /** Makes a database of today's format of one of format 1, and puts it in its place. */
-function migrate(file: string): void {
+function migrate(file: string, clock: Clock, retention: Retention): void {
   const old = new DatabaseSync(file);
   try {
     // Its log must not be left beside the file that takes its place.
@@ -117,7 +126,22 @@ function migrate(file: string): void {
   } finally {
     old.close();
   }
-  writeAside(file, (database) => database.exec(COPY_FORMAT_1), file);
+  const since = clock.now() - REPLAYED_MS;
+  const copy = (database: DatabaseSync): void => {
+    database.exec(COPY_FORMAT_1);
+    const answers = new SqliteAnswers(database, clock, retention);
+    for (const { id, time, value } of database.prepare(OLD_ANSWERS).iterate(since) as Iterable<OldAnswer>) {
+      const { digest, answer } = JSON.parse(value) as { readonly digest: string; readonly answer: string };
+      answers.write(id, digest, Buffer.from(answer, "base64"), time + REPLAYED_MS);
+    }
+  };
+  writeAside(file, copy, file);
+}
+
+interface OldAnswer {
+  readonly id: string;
+  readonly time: number;
+  readonly value: string;
 }
 
 /** Writes a whole database and then gives it the file's name: whoever opens that finds the old one or the new one. */
@@ -127,7 +151,7 @@ function writeAside(file: string, fill: (database: DatabaseSync) => void, old?: 
   const database = new DatabaseSync(draft);
   try {
     if (old !== undefined) database.prepare("ATTACH ? AS old").run(old);
-    database.exec(`PRAGMA synchronous = FULL; BEGIN; ${CREATE_SCHEMA}`);
+    database.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL; BEGIN; ${CREATE_SCHEMA}`);
     fill(database);
     database.exec("COMMIT");
     if (old !== undefined) database.exec("DETACH old");
@@ -140,8 +164,18 @@ function writeAside(file: string, fill: (database: DatabaseSync) => void, old?: 
   sync(join(file, ".."));
 }
 
+/** Checks all pages of a database that nobody has open; STORE_DAMAGED or STORE_FORMAT_UNKNOWN. */
+export function checkDatabase(file: string): void {
+  if (!existsSync(file)) throw damaged(file, "there is no such file");
+  try {
+    inspect(file, Number.POSITIVE_INFINITY);
+  } catch (error) {
+    throw asStoreError(join(file, ".."), error);
+  }
+}
+
 /** Refuses what is not a sound database of ours, without changing a byte of it; the format that it has. */
-function inspect(file: string): number {
+function inspect(file: string, whollyCheckedBytes: number): number {
   const stat = statSync(file);
   if (!stat.isFile()) throw damaged(file, "it is not a file");
   if (stat.size === 0) throw damaged(file, "it is empty");
@@ -154,12 +188,12 @@ function inspect(file: string): number {
     const format = Number(database.prepare("PRAGMA user_version").get()?.user_version);
     if (format > FORMAT) throw HeliosError.of("STORE_FORMAT_UNKNOWN", { file, format, supported: FORMAT });
     if (format < 1) throw damaged(file, "it has no format");
-    const { integrity_check: verdict } = database.prepare("PRAGMA integrity_check(1)").get() ?? {};
-    if (verdict !== "ok") throw damaged(file, String(verdict));
+    checkPages(database, file, stat.size, whollyCheckedBytes);
     const names = database.prepare("SELECT name FROM sqlite_schema").all();
     const missing = SCHEMA_NAMES[format]?.find((name) => !names.some((row) => row.name === name));
     if (missing !== undefined) throw damaged(file, `it has no ${missing}`);
-    if (database.prepare(READ_META).get() === undefined) throw damaged(file, "it has no identity");
+    const identity = format === FORMAT ? READ_META : "SELECT incarnation, compacted FROM meta";
+    if (database.prepare(identity).get() === undefined) throw damaged(file, "it has no identity");
     return format;
   } catch (error) {
     throw NOT_SOUND.has(primaryCode(error)) ? damaged(file, messageOf(error), error) : error;
@@ -168,6 +202,22 @@ function inspect(file: string): number {
     // Reading a log that a crash left needs this file; it holds nothing of its own.
     if (!hadShared) rmSync(shared, { force: true });
   }
+}
+
+/**
+ * Whether the pages are sound: all of them where they are few, else those that hold the present state, and that none is
+ * missing. What is wrong with the others is told by whoever reads them, and by a whole check: `npm run check:data`.
+ */
+function checkPages(database: DatabaseSync, file: string, size: number, whollyCheckedBytes: number): void {
+  const isSmall = size + sizeOf(`${file}-wal`) <= whollyCheckedBytes;
+  for (const what of isSmall ? ["1"] : ["meta", "entries", "histories"]) {
+    const { integrity_check: verdict } = database.prepare(`PRAGMA integrity_check(${what})`).get() ?? {};
+    if (verdict !== "ok") throw damaged(file, String(verdict));
+  }
+  const { page_count: pages } = database.prepare("PRAGMA page_count").get() ?? {};
+  const { page_size: pageSize } = database.prepare("PRAGMA page_size").get() ?? {};
+  const expected = Number(pages) * Number(pageSize);
+  if (sizeOf(`${file}-wal`) === 0 && size < expected) throw damaged(file, `it is cut at ${size} of ${expected} bytes`);
 }
 
 /** Without a log to look at, SQLite can be told that nobody changes the file: it then makes no files beside it. */
@@ -183,6 +233,8 @@ function open(file: string): DatabaseSync {
   try {
     // In this order: the first access then takes the lock for good, and keeps the log's index out of shared memory.
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    // A log that was once long is cut to this when it is begun anew, in bytes.
+    database.exec("PRAGMA journal_size_limit = 16777216");
     database.exec("BEGIN IMMEDIATE; COMMIT");
     return database;
   } catch (error) {

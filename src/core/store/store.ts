@@ -1,3 +1,5 @@
+import type { Answers } from "./answers.ts";
+
 /** Who changed something, by which operation, and why: recorded with the change and never interpreted. */
 export interface Cause {
   /** The operation, in the contract's name for it: `SetPercentage`, `LoadModule`; the engine's own: `Trip`, `Crash`. */
@@ -30,6 +32,8 @@ export interface Change {
   readonly value?: string;
   /** The value before, where there was one. */
   readonly previous?: string;
+  /** There was a value before, which is not kept any more. */
+  readonly previousUnknown?: true;
   /** Wall time in ms of the write. */
   readonly time: number;
   /** As `Entry.createTime`; for a delete, of the key's life that ended. */
@@ -102,6 +106,7 @@ export interface Store {
   /** Identity of this store's life: a new one when the data starts anew, the same one after a restart. */
   readonly incarnation: string;
   readonly writable: Writable;
+  readonly answers: Answers;
   get(key: string): Promise<Entry | undefined>;
   /** All entries whose key starts with `prefix`, by key, and the revision of the store at which they were read. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
@@ -122,8 +127,15 @@ export interface Store {
    * Rejects with `RevisionCompacted` when some of them are no longer kept.
    */
   changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage>;
-  /** The newest kept changes of one key, newest first; only those with a revision below `beforeRevision`, if given. */
+  /**
+   * The newest kept changes of one key, newest first; only those with a revision below `beforeRevision`, if given. That
+   * before `revision + 1` is the state of the key at a revision.
+   */
   history(key: string, limit: number, beforeRevision?: number): Promise<readonly Change[]>;
+  /** The newest kept change of one key that was made at that wall time in ms or before: its state at that time. */
+  lastAt(key: string, time: number): Promise<Change | undefined>;
+  /** The oldest change of one key that is kept in any way. */
+  oldest(key: string): Promise<Change | undefined>;
   /**
    * Calls `listener` with every change after `afterRevision`, each once, in order, from within the write that made
    * it, all of a batch in one call; changes that exist already are told before the promise resolves.
@@ -131,8 +143,9 @@ export interface Store {
    */
   watch(afterRevision: number, listener: ChangeListener): Promise<Subscription>;
   /**
-   * Forgets changes up to `throughRevision`, except the newest few of each key (`history` still tells those). Once a
-   * delete is among the forgotten, so is all that came before it of that key: keys that come and go must not pile up.
+   * Forgets changes up to `throughRevision`, except the newest few of each key, or those that have a long history
+   * (`history` still tells those). Once a delete is among the forgotten, so is all that came before it of that key: keys
+   * that come and go must not pile up. The store does it by itself beyond what it is to keep: see `RetentionOptions`.
    */
   compact(throughRevision: number): Promise<void>;
   close(): Promise<void>;
@@ -144,9 +157,6 @@ export const MAX_BATCH_WRITES = 5_000;
 export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 /** UTF-16 units of values after which a page of changes ends with the revision that it is at. */
 export const MAX_PAGE_CHARS = 4 * 1024 * 1024;
-/** How many changes of one key outlive a compaction. */
-export const KEPT_CHANGES_PER_KEY = 100;
-
 /** A compare-and-set lost: the key is at another revision (0: it does not exist) than the writer believed. */
 export class RevisionConflict extends Error {
   override readonly name = "RevisionConflict";

@@ -23,7 +23,7 @@ export type Replays = <S extends DescService>(service: S, impl: ServiceImpl<S>) 
 /**
  * Makes services give a request that was answered before its first answer again, by its `request_id` (of a module's
  * call: its `idempotency_key`); one that arrives while the first is under way waits for that. The same id with other
- * content is REQUEST_ID_REUSED. Failures are not remembered. What is under way goes on until nobody waits for it.
+ * content is REQUEST_ID_REUSED; one whose answer had to make room for others is ANSWER_NOT_KEPT. Failures are not remembered. What is under way goes on until nobody waits for it.
  */
 export function createReplays(log: RequestLog): Replays {
   const running = new Map<string, SharedCall<Message>>();
@@ -50,9 +50,8 @@ function replaying(
 ): UnaryMethod {
   const answerOnce = async (request: Message, context: HandlerContext, id: string, digest: string) => {
     const answer = create(output, await next(request, context));
-    const text = Buffer.from(toBinary(output, answer)).toString("base64");
     // What is done is done: its caller gets the answer, even if a retry could not.
-    await log.remember(id, { digest, answer: text }).catch(() => {});
+    await log.remember(id, { digest, answer: toBinary(output, answer) }).catch(() => {});
     return answer;
   };
   return async (request, context) => {
@@ -67,7 +66,11 @@ function replaying(
       if ([now, before].some((known) => known !== undefined && known.digest !== digest)) {
         throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
       }
-      if (before !== undefined) return fromBinary(output, Buffer.from(before.answer, "base64"));
+      if (before !== undefined) {
+        // To carry it out again would do twice what was to be done once.
+        if (before.answer === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: id });
+        return fromBinary(output, before.answer);
+      }
       if (now === undefined) {
         const call = new SharedCall(digest, context, (shared) =>
           answerOnce(request, shared, id, digest).finally(() => running.delete(id)),

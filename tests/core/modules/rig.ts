@@ -67,7 +67,6 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     await modules.close();
     await host.close();
     await breakers.close();
-    requests.close();
     feed.close();
   };
   const close = (): Promise<void> => {

@@ -307,6 +307,7 @@ describe("a swap that fails", () => {
     const failing: Store = {
       incarnation: store.incarnation,
       writable: store.writable,
+      answers: store.answers,
       get: (key) => store.get(key),
       list: (prefix) => store.list(prefix),
       put: (key, value, options) => (isFull ? Promise.reject(new Error("disk full")) : store.put(key, value, options)),
@@ -314,6 +315,8 @@ describe("a swap that fails", () => {
       batch: (writes, cause) => store.batch(writes, cause),
       changes: (prefix, after, limit) => store.changes(prefix, after, limit),
       history: (key, limit, before) => store.history(key, limit, before),
+      lastAt: (key, time) => store.lastAt(key, time),
+      oldest: (key) => store.oldest(key),
       watch: (after, listener) => store.watch(after, listener),
       compact: (through) => store.compact(through),
       close: () => store.close(),

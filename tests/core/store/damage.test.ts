@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
 import { HeliosError, type Reason } from "../../../src/core/errors.ts";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import { checkDatabase, openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { digests, makeDirectory } from "./directories.ts";
 import { readAll, rejection } from "./suite.ts";
@@ -160,6 +160,63 @@ describe("a database that is not sound is refused, and not a byte of it is chang
     database.exec("PRAGMA user_version = 12");
     database.close();
     expect((await refusal(directory)).metadata).toMatchObject({ format: "12", supported: "2" });
+  });
+});
+
+describe("a database that is too large to be checked as a whole", () => {
+  const openLarge = (directory: string) =>
+    openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID(), whollyCheckedBytes: 0 });
+  /** The first page of a table or an index. */
+  const pageOf = (file: string, name: string): number => {
+    const database = new DatabaseSync(file, { readOnly: true });
+    const row = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(name);
+    database.close();
+    return 4096 * (Number(row?.rootpage) - 1);
+  };
+
+  it("is opened, and told of where what is damaged is read: present state at the start, the journal later", async () => {
+    const sound = copyOf(closed);
+    const store = await openLarge(sound);
+    expect(await everything(store)).toEqual(contents);
+    await store.close();
+    for (const part of ["entries", "sqlite_autoindex_entries_1", "meta"]) {
+      const directory = copyOf(closed);
+      const file = join(directory, "helios.db");
+      overwrite(file, pageOf(file, part), noise(4096));
+      const before = digests(directory);
+      expect(await rejection(openLarge(directory))).toMatchObject({ reason: "STORE_DAMAGED" });
+      expect(digests(directory)).toEqual(before);
+    }
+    const directory = copyOf(closed);
+    const file = join(directory, "helios.db");
+    overwrite(file, pageOf(file, "journal_by_key"), noise(4096));
+    const damaged = await openLarge(directory);
+    expect((await damaged.list("")).entries).toHaveLength(30);
+    expect(await rejection(damaged.history("k/1", 9))).toMatchObject({ reason: "STORE_DAMAGED" });
+    expect(await rejection(damaged.put("k/1", "1", { cause: { action: "Test" } }))).toMatchObject({
+      reason: "STORE_UNAVAILABLE",
+    });
+    expect(damaged.writable.refusal?.problem).toContain("malformed");
+    await damaged.close();
+  });
+
+  for (const what of ["a file cut in its header", "a file cut in the middle", "a file cut at a page", "a text"]) {
+    it(`is refused where it is ${what}`, async () => {
+      const directory = copyOf(closed);
+      damages[what]?.(join(directory, "helios.db"));
+      expect(await rejection(openLarge(directory))).toMatchObject({ reason: "STORE_DAMAGED" });
+    });
+  }
+});
+
+describe("a whole check", () => {
+  it("finds what a start does not, says where nothing is wrong, and tells of a file that is missing", () => {
+    const directory = copyOf(closed);
+    const file = join(directory, "helios.db");
+    checkDatabase(file);
+    overwrite(file, readFileSync(file).length - 4096, noise(4096));
+    expect(() => checkDatabase(file)).toThrow("is damaged");
+    expect(() => checkDatabase(join(makeDirectory(), "helios.db"))).toThrow("there is no such file");
   });
 });
 

@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { createManualClock, systemClock } from "../../../src/core/clock.ts";
 import { isReason } from "../../../src/core/errors.ts";
+import { checkRetention } from "../../../src/core/store/retention.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import { CREATE_META, CREATE_SCHEMA } from "../../../src/core/store/sqlite-schema.ts";
 import { SqliteStore } from "../../../src/core/store/sqlite-store.ts";
@@ -46,7 +47,8 @@ function brittleStore() {
       },
     },
     clock,
-    keptChanges: 100_000,
+    retention: checkRetention({}),
+    explain: (error) => error,
     defer: setImmediate,
     release: () => real.close(),
   });

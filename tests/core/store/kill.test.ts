@@ -8,7 +8,7 @@ import { type Acknowledged, startWriter } from "./processes.ts";
 import { readAll } from "./suite.ts";
 import { BATCHED } from "./writer.ts";
 
-const KILLS = 30;
+const KILLS = 20;
 
 /** Numbers from 0 to 1 that are the same in every run (mulberry32). */
 function seeded(seed: number): () => number {
@@ -44,7 +44,7 @@ describe("a process killed while it writes", () => {
         if (value === undefined) present.delete(key);
         else present.set(key, value);
       }
-      expect(changes.slice(0, before.length)).toEqual(before);
+      expect(JSON.stringify(changes.slice(0, before.length))).toBe(JSON.stringify(before));
       for (const { revision, key, value } of acknowledged) {
         expect({ revision, key, value: byPlace.get(`${revision} ${key}`)?.value }).toEqual({ revision, key, value });
       }

@@ -65,4 +65,32 @@ describe("a database of format 1", () => {
     expect(await again.history("k0", 2)).toMatchObject([{ revision: 31 }, { revision: 30 }]);
     await again.close();
   });
+
+  it("leaves the answers to requests out of state and journal, and gives those that are not over", async () => {
+    const directory = makeDirectory();
+    makeFormat1(directory, 30);
+    const database = new DatabaseSync(join(directory, "helios.db"));
+    const clock = createManualClock();
+    const times = [clock.now() - 1000, clock.now() - 601_000];
+    for (const [at, time] of times.entries()) {
+      const value = JSON.stringify({ digest: `d${at}`, answer: Buffer.from("ü").toString("base64") });
+      database
+        .prepare("INSERT INTO entries VALUES (?, ?, ?, ?, ?)")
+        .run(`request/id-${at}`, 31 + at, time, time, value);
+      database
+        .prepare("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)")
+        .run(31 + at, `request/id-${at}`, time, time, "{}", value);
+    }
+    database.close();
+    const store = await openSqliteStore({ directory, clock, newId: () => "" });
+    expect(await store.list("request/")).toEqual({ entries: [], revision: 32 });
+    expect(await readAll(store, "", 2, 9)).toHaveLength(28);
+    expect(store.answers.find("id-0")).toEqual({ digest: "d0", answer: new Uint8Array(Buffer.from("ü")) });
+    expect(store.answers.find("id-1")).toBeUndefined();
+    expect(await store.put("a", "1", { cause })).toMatchObject({ revision: 33 });
+    await store.close();
+    const again = await openSqliteStore({ directory, clock, newId: () => "" });
+    expect((await again.list("none")).revision).toBe(33);
+    await again.close();
+  });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
+import { KEPT_CHANGES_PER_KEY } from "../../../src/core/store/retention.ts";
 import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
-import { KEPT_CHANGES_PER_KEY, RevisionConflict } from "../../../src/core/store/store.ts";
+import { RevisionConflict } from "../../../src/core/store/store.ts";
 
 /** What a store must be, written as plainly as possible: every change ever made, and how many are forgotten. */
 export interface Model {

@@ -151,6 +151,7 @@ export function delayed(store: Store): Store & { tell(): void } {
   return {
     incarnation: store.incarnation,
     writable: store.writable,
+    answers: store.answers,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     put: (key, value, options) => store.put(key, value, options),
@@ -158,6 +159,8 @@ export function delayed(store: Store): Store & { tell(): void } {
     batch: (writes, cause) => store.batch(writes, cause),
     changes: (prefix, after, limit) => store.changes(prefix, after, limit),
     history: (key, limit, before) => store.history(key, limit, before),
+    lastAt: (key, time) => store.lastAt(key, time),
+    oldest: (key) => store.oldest(key),
     compact: (through) => store.compact(through),
     close: () => store.close(),
     watch: (after, listener) => store.watch(after, (changes) => void untold.push(() => listener(changes))),

@@ -13,6 +13,7 @@ function refusing(): { readonly store: Store; refuse(prefix: string, times: numb
   const store: Store = {
     incarnation: inner.incarnation,
     writable: inner.writable,
+    answers: inner.answers,
     get: (key) => inner.get(key),
     list: (keys) => inner.list(keys),
     put(key, value, options) {
@@ -25,6 +26,8 @@ function refusing(): { readonly store: Store; refuse(prefix: string, times: numb
     batch: (writes, cause) => inner.batch(writes, cause),
     changes: (keys, after, limit) => inner.changes(keys, after, limit),
     history: (key, limit, before) => inner.history(key, limit, before),
+    lastAt: (key, time) => inner.lastAt(key, time),
+    oldest: (key) => inner.oldest(key),
     watch: (after, listener) => inner.watch(after, listener),
     compact: (through) => inner.compact(through),
     close: () => inner.close(),

@@ -1,0 +1,26 @@
+const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UNITS_BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+/** The longest age that a setting takes, in ms: 100 years. */
+export const LONGEST_AGE_MS = 36_500 * UNITS_MS.d;
+/** The most bytes that a setting takes. */
+export const MOST_BYTES = 1024 * UNITS_BYTES.GiB;
+
+/** `30d` in ms; undefined: it is no age. */
+export function readAge(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS];
+  return ms >= UNITS_MS.m && ms <= LONGEST_AGE_MS ? ms : undefined;
+}
+
+/** `256MiB` in bytes; undefined: it is no amount. */
+export function readBytes(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,9})(KiB|MiB|GiB)$/.exec(text) ?? [];
+  const bytes = Number(count) * UNITS_BYTES[unit as keyof typeof UNITS_BYTES];
+  return bytes >= UNITS_BYTES.MiB && bytes <= MOST_BYTES ? bytes : undefined;
+}
+
+/** `100000`; undefined: it is no number of changes. */
+export function readCount(text: string): number | undefined {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  return count >= 1000 ? count : undefined;
+}
