@@ -251,6 +251,18 @@ export const ERRORS = table({
     retryable: false,
     help: "Use one of the methods named.",
   },
+  HTTP_HEADER_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "header {header} {problem}",
+    retryable: false,
+    help: "Correct the header, or leave it out.",
+  },
+  HTTP_MEDIA_TYPE_UNSUPPORTED: {
+    code: "INVALID_ARGUMENT",
+    message: "the request's {header} {value} is not supported",
+    retryable: false,
+    help: "Send JSON that is not compressed to the REST API; over RPC the content types are those of gRPC, gRPC-Web and Connect.",
+  },
   HTTP_BODY_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
     message: "the body has more than {limit} bytes",

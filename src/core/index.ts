@@ -85,7 +85,7 @@ export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/op
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
 export type { AsOf } from "./flags/scene.ts";
 export { isHeld } from "./flags/schedule.ts";
-export type { JsonPath } from "./json-source.ts";
+export { type JsonPath, pathText } from "./json-source.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type { CallContext, HeliosModule, ModuleContext, SuiteTarget, SuiteTest } from "./modules/api.ts";
 export type { Candidate, Gate } from "./modules/gate.ts";
@@ -129,12 +129,21 @@ export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
 export { nearest } from "./nearest.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./numbers.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
+export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./rfc3339.ts";
 export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "./span.ts";
 export type { EngineEvent, EventDomain } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";
-export { Collection, type Decided, type Decision, type Delta, isOversize, type Resource } from "./store/collection.ts";
+export {
+  ANY_ETAG,
+  Collection,
+  type Decided,
+  type Decision,
+  type Delta,
+  isOversize,
+  type Resource,
+} from "./store/collection.ts";
 export { Feed } from "./store/feed.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";

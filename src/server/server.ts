@@ -82,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     routes: (router) => addServices(router, { engine, clock, newId, version, serving }),
     interceptors: [createCallLog(clock, log), createErrorMapping(newId, report), createValidation(SERVICES)],
     rest: (transportFor) =>
-      createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, newId, report }),
+      createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, clock, newId, report }),
     allowedOrigins: options.allowedOrigins ?? [],
     hosts: { bound: host, allowed: options.allowedHosts ?? [] },
     plainRoutes: {

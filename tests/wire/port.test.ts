@@ -34,7 +34,14 @@ async function start({
     newId: () => "error-id",
     report: () => {},
     rest: (transportFor) =>
-      createRest({ services: [], transportFor, maxBodyBytes: 1, newId: () => "id", report: () => {} }),
+      createRest({
+        services: [],
+        transportFor,
+        maxBodyBytes: 1,
+        clock: systemClock,
+        newId: () => "id",
+        report: () => {},
+      }),
     allowedOrigins: [],
     hosts: { bound: "127.0.0.1", allowed: [] },
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },

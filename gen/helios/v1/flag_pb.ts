@@ -263,7 +263,7 @@ export type Flag = Message<"helios.v1.Flag"> & {
   revision: bigint;
 
   /**
-   * Opaque; equal exactly while the flag is unchanged; output only.
+   * Opaque; equal exactly while the flag is unchanged. In UpdateFlag it counts as the request's `etag` does; else output only.
    *
    * @generated from field: string etag = 21;
    */

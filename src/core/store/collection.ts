@@ -4,6 +4,9 @@ import { Hub } from "../watch/hub.ts";
 import type { Feed } from "./feed.ts";
 import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
 
+/** In place of an etag: whichever the resource has, as long as there is one. */
+export const ANY_ETAG = "*";
+
 /** A named record with what the store knows of it. Immutable: a change makes a new one. */
 export interface Resource<T> {
   readonly name: string;
@@ -142,7 +145,7 @@ export class Collection<T> {
    * decides anew. Resolves, when the write is durable and applied, to the resource as written, or as it is where
    * `decide` left it alone. What `decide` throws is thrown on; nothing is written then.
    *
-   * @param etag if given and not empty, the present resource must have it: else ETAG_MISMATCH.
+   * @param etag if given and not empty, the present resource must have it, or `ANY_ETAG`, any: else ETAG_MISMATCH.
    */
   change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
     return this.#inTurn(name, () => this.#change(name, cause, decide, etag));
@@ -290,6 +293,7 @@ export class Collection<T> {
 
   #checkEtag(name: string, current: Resource<T> | undefined, etag: string | undefined): void {
     if (etag === undefined || etag === "" || etag === current?.etag) return;
+    if (etag === ANY_ETAG && current !== undefined) return;
     throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
   }
 

@@ -85,7 +85,10 @@ export function toBreakerConfig(fields: Partial<BreakerConfig>): BreakerConfigMe
   });
 }
 
-/** What an update sets: the fields of the mask, one that is absent to its default; without a mask those present. */
+/**
+ * What an update sets: the fields of the mask, one that is absent to its default; without a mask those present.
+ * ARGUMENT_INVALID for a path that cannot be changed.
+ */
 export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask | undefined): BreakerConfigFields {
   const given = fromBreakerConfig(config);
   if (mask === undefined || mask.paths.length === 0) return given;
@@ -93,7 +96,10 @@ export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask |
     const key = Object.hasOwn(CONFIG_FIELDS, path) ? CONFIG_FIELDS[path] : undefined;
     if (key !== undefined) return key;
     const known = Object.keys(CONFIG_FIELDS).join(", ");
-    throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem: `${path} is none of ${known}` });
+    throw HeliosError.of("ARGUMENT_INVALID", {
+      field: "update_mask",
+      problem: `"${path}" cannot be changed; these can: ${known}`,
+    });
   });
   return Object.fromEntries(keys.map((key) => [key, given[key] ?? DEFAULT_CONFIG[key]]));
 }

@@ -1,7 +1,16 @@
 import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
-import { ACTOR_LIMIT, type By, type Cause, HeliosError, REASON_LIMIT } from "../../core/index.ts";
+import {
+  ACTOR_LIMIT,
+  ANY_ETAG,
+  type By,
+  type Cause,
+  EARLIEST_TIME,
+  HeliosError,
+  LATEST_TIME,
+  REASON_LIMIT,
+} from "../../core/index.ts";
 
 /** Wall time in ms as a message. */
 export const toTimestamp = (ms: number): Timestamp => timestampFromMs(Math.round(ms));
@@ -14,7 +23,7 @@ export const toOptionalTimestamp = (ms: number | undefined): Timestamp | undefin
 export function fromTimestamp(timestamp: Timestamp | undefined, field: string): number | undefined {
   if (timestamp === undefined) return undefined;
   const ms = timestampMs(timestamp);
-  if (Number.isFinite(new Date(ms).getTime())) return ms;
+  if (ms >= EARLIEST_TIME && ms <= LATEST_TIME) return ms;
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem: "must be from year 1 to 9999" });
 }
 
@@ -36,6 +45,41 @@ export function fromDuration(duration: Duration | undefined): number | undefined
 export function byOf(request: { readonly actor?: string; readonly reason?: string; readonly etag?: string }): By {
   const { actor, reason, etag } = request;
   return { actor, reason, etag };
+}
+
+/** The same of a request that holds the resource, whose own etag counts, too. ARGUMENT_INVALID where they differ. */
+export function byOfUpdate(
+  request: { readonly actor?: string; readonly reason?: string; readonly etag: string },
+  field: string,
+  resource: { readonly etag: string },
+): By {
+  if (request.etag !== "" && resource.etag !== "" && request.etag !== resource.etag) {
+    const problem = `is ${resource.etag}, and etag is ${request.etag}; give one of them, or both alike`;
+    throw HeliosError.of("ARGUMENT_INVALID", { field: `${field}.etag`, problem });
+  }
+  return byOf({ ...request, etag: request.etag || resource.etag });
+}
+
+/**
+ * Refuses an update of `field` that sets nothing of what can be changed, `known`: ARGUMENT_INVALID, after what `get` says of
+ * a resource that is not there, and ETAG_MISMATCH.
+ */
+export function refuseNothing(
+  fields: object,
+  {
+    field,
+    known,
+    etag = "",
+  }: { readonly field: string; readonly known: readonly string[]; readonly etag?: string | undefined },
+  get: () => { readonly name: string; readonly etag: string },
+): void {
+  if (Object.values(fields).some((value) => value !== undefined)) return;
+  const present = get();
+  if (etag !== "" && etag !== ANY_ETAG && etag !== present.etag) {
+    throw HeliosError.of("ETAG_MISMATCH", { name: present.name, etag: present.etag, given: etag });
+  }
+  const problem = `is empty, and ${field} sets nothing; name the fields to change: ${known.join(", ")}`;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
 }
 
 /** What an earlier version let pass is cut to what is allowed now. */

@@ -232,6 +232,9 @@ const FIELDS: Readonly<Record<string, Field>> = {
   },
 };
 
+/** The paths of what a caller may set. */
+export const FLAG_PATHS: readonly string[] = Object.keys(FIELDS);
+
 function fieldOf(path: string): Field {
   const field = Object.hasOwn(FIELDS, path) ? FIELDS[path] : undefined;
   if (field !== undefined) return field;

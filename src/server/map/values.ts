@@ -1,28 +1,31 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
-import type { Value } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import {
+  EARLIEST_TIME,
   firstViolation,
   type JsonPath,
+  LATEST_TIME,
   numberProblem,
   numberViolation,
   refuse,
   type Violation,
 } from "../../core/index.ts";
 
-/** What is wrong with the free JSON in a message, by the place in the contract's field names. */
+/** What is wrong with the free JSON, the times and the durations in a message, by the place in the contract's field names. */
 type Find = (message: Message, path: JsonPath) => Violation | undefined;
 
 const finds = new WeakMap<DescMessage, Find | undefined>();
 
 /**
- * Refuses a message that has, in a Struct or Value at any depth, a number which is NaN, infinite or beyond 2^53 − 1, or a
- * Value that holds nothing: ARGUMENT_INVALID with the place, such as `json.prices[3]`.
+ * Refuses a message that has, in a Struct or Value at any depth, a number which is NaN, infinite or beyond 2^53 − 1, a
+ * Value that holds nothing, or a time or duration that there is not: ARGUMENT_INVALID with the place, such as
+ * `json.prices[3]`.
  */
 export function checkValues(desc: DescMessage, message: Message): void {
   refuse(findIn(desc)?.(message, []));
 }
 
-/** Undefined: messages of that type hold no free JSON. */
+/** Undefined: messages of that type hold nothing of the kind. */
 function findIn(desc: DescMessage): Find | undefined {
   if (finds.has(desc)) return finds.get(desc);
   // A type that holds itself is looked at once.
@@ -66,6 +69,10 @@ function findInValue(desc: DescMessage): Find | undefined {
       return numberViolation;
     case "google.protobuf.Value":
       return (message, path) => valueViolation(message as Value, path);
+    case "google.protobuf.Timestamp":
+      return (message, path) => spanProblem(message as Timestamp, path, FIRST_SECOND, LAST_SECOND, A_TIME);
+    case "google.protobuf.Duration":
+      return (message, path) => spanProblem(message as Duration, path, -MAX_SPAN_SECONDS, MAX_SPAN_SECONDS, A_SPAN);
     case "google.protobuf.ListValue":
       return (message, path) => valueViolation(asList(message), path);
     default:
@@ -93,6 +100,28 @@ function valueViolation(value: Value, path: JsonPath): Violation | undefined {
 }
 
 const NOTHING = { problem: "holds no value", expected: "null, a boolean, a number, a string, a list or an object" };
+
+/** Of the years 1 to 9999. */
+const FIRST_SECOND = BigInt(EARLIEST_TIME / 1000);
+const LAST_SECOND = BigInt((LATEST_TIME - 999) / 1000);
+/** 10,000 years, as google.protobuf.Duration has it. */
+const MAX_SPAN_SECONDS = 315_576_000_000n;
+const A_TIME = "a time in the years 1 to 9999, with nanos from 0 to 999999999";
+const A_SPAN = "a duration of at most 10,000 years, with nanos of the same sign and below one second";
+
+function spanProblem(
+  { seconds, nanos }: Timestamp | Duration,
+  path: JsonPath,
+  from: bigint,
+  to: bigint,
+  expected: string,
+): Violation | undefined {
+  const isTime = expected === A_TIME;
+  const fits = seconds >= from && seconds <= to && Math.abs(nanos) < 1e9;
+  const hasSign = isTime ? nanos >= 0 : nanos === 0 || seconds === 0n || nanos > 0 === seconds > 0n;
+  if (fits && hasSign) return undefined;
+  return { path, problem: `seconds ${seconds} and nanos ${nanos} are not allowed`, expected };
+}
 
 function firstOf<T>(items: Iterable<T>, find: (item: T) => Violation | undefined): Violation | undefined {
   for (const item of items) {

@@ -34,14 +34,17 @@ const STATUS_OF_REASON: Readonly<Record<string, number>> = {
   HTTP_METHOD_NOT_ALLOWED: 405,
   MODULE_METHOD_NOT_FOUND: 404,
   HTTP_BODY_TOO_LARGE: 413,
+  HTTP_MEDIA_TYPE_UNSUPPORTED: 415,
 };
 
-export function toFailure(error: ConnectError): Failure {
+/** `isConditional`: the etag that the resource does not have was in If-Match. */
+export function toFailure(error: ConnectError, isConditional = false): Failure {
   const [info] = error.findDetails(ErrorInfoSchema);
   const [retry] = error.findDetails(RetryInfoSchema);
   const [violations] = error.findDetails(ViolationsSchema);
   const delay = retry?.retryDelay;
-  const status = STATUS_OF_REASON[info?.reason ?? ""] ?? STATUS[error.code];
+  const isUnmet = isConditional && info?.reason === "ETAG_MISMATCH";
+  const status = isUnmet ? 412 : (STATUS_OF_REASON[info?.reason ?? ""] ?? STATUS[error.code]);
   return {
     status,
     headers: {

@@ -6,9 +6,10 @@ import {
   type JsonValue,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { nearest } from "../../core/index.ts";
+import { MAX_WHOLE_NUMBER, nearest, numberProblem, parseTime } from "../../core/index.ts";
 import { shortNames, wholeName } from "./enums.ts";
 import { below, invalid } from "./problem.ts";
+import { camelCase } from "./spelling.ts";
 import { isFreeJson, isWellKnown } from "./well-known.ts";
 
 /** How deep JSON may be nested. */
@@ -82,6 +83,10 @@ function readEnum(desc: DescEnum, json: JsonValue, path: string): JsonValue {
 function readScalar(type: ScalarType, json: JsonValue, path: string): JsonValue {
   const [what, fits] = expectation(type);
   if (!fits(json)) throw invalid(path, `must be ${what}, not ${tell(json)}`);
+  const isWhole = type !== ScalarType.DOUBLE && type !== ScalarType.FLOAT;
+  if (isWhole && typeof json === "number" && numberProblem(json) !== undefined) {
+    throw invalid(path, `is beyond what a number of JSON holds exactly, ${MAX_WHOLE_NUMBER}; write it as a string`);
+  }
   return json;
 }
 
@@ -117,17 +122,24 @@ function readWellKnown(desc: DescMessage, json: JsonValue, path: string): JsonVa
     return json;
   }
   const form = FORMS[desc.typeName];
-  if (form === undefined || (isString(json) && form.fits(json))) return json;
+  if (form === undefined) return json;
+  if (isString(json) && form.fits(json)) return form.write?.(json) ?? json;
   throw invalid(path, `must be ${form.what}, not ${tell(json)}`);
 }
 
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+interface Form {
+  readonly what: string;
+  readonly fits: (text: string) => boolean;
+  /** As protobuf's JSON has it. */
+  readonly write?: (text: string) => string;
+}
 
 /** Of those that the contract uses. */
-const FORMS: Readonly<Record<string, { readonly what: string; readonly fits: (text: string) => boolean }>> = {
+const FORMS: Readonly<Record<string, Form>> = {
   "google.protobuf.Timestamp": {
     what: "a time such as 2026-01-31T12:00:00Z",
-    fits: (text) => TIME.test(text) && !Number.isNaN(Date.parse(text)),
+    fits: (text) => parseTime(text) !== undefined,
+    write: (text) => text.toUpperCase(),
   },
   "google.protobuf.Duration": {
     what: "a duration in seconds such as 1.5s",
@@ -136,6 +148,7 @@ const FORMS: Readonly<Record<string, { readonly what: string; readonly fits: (te
   "google.protobuf.FieldMask": {
     what: "names of fields with commas between",
     fits: (text) => /^[A-Za-z0-9_.,]*$/.test(text),
+    write: camelCase,
   },
 };
 

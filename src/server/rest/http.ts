@@ -1,9 +1,10 @@
 import type { RequestHandler } from "../transport/handler.ts";
+import { invalid } from "./problem.ts";
 
 export type HttpRequest = Parameters<RequestHandler>[0];
 export type HttpResponse = Parameters<RequestHandler>[1];
 
-/** The body as text; undefined: it is larger than that. */
+/** The body as text; undefined: it is larger than that. ARGUMENT_INVALID where it is not UTF-8. */
 export async function readText(request: HttpRequest, maxBytes: number): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -12,7 +13,11 @@ export async function readText(request: HttpRequest, maxBytes: number): Promise<
     if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw invalid("", "the body must be UTF-8");
+  }
 }
 
 export function writeJson(response: HttpResponse, status: number, body: unknown, headers: Headers = {}): void {

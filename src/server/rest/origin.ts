@@ -63,7 +63,7 @@ export function preflightHeaders(request: HttpRequest, allowed: AllowedOrigins):
 }
 
 /** Of gRPC-Web and Connect, which tell how a call went in headers. */
-const EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin, connect-content-encoding, retry-after";
+const EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin, connect-content-encoding, retry-after, etag";
 
 function isAllowed(origin: string, allowed: AllowedOrigins): boolean {
   return allowed.includes("*") || allowed.includes(origin);

@@ -1,5 +1,6 @@
 import { type DescField, type DescMessage, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { fieldOf } from "./fields.ts";
+import { parseJson } from "./json.ts";
 import { below, invalid } from "./problem.ts";
 import { isFreeJson, isWellKnown } from "./well-known.ts";
 
@@ -65,13 +66,6 @@ function readValue(field: DescField, value: string, path: string): JsonValue {
 
 /** curl takes braces in an address for a list of its own, and sends what stands between them. */
 function parseObject(text: string, path: string): JsonValue {
-  return /^\s*"[^"]*"\s*:/.test(text) ? parse(`{${text}}`, path) : parse(text, path);
-}
-
-function parse(text: string, path: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch {
-    throw invalid(path, `must be JSON, not ${text.slice(0, 60)}`);
-  }
+  const isBare = /^\s*"[^"]*"\s*:/.test(text);
+  return parseJson(isBare ? `{${text}}` : text, path, () => `must be JSON, not ${text.slice(0, 60)}`);
 }

@@ -1,6 +1,8 @@
 import { fromJson, type JsonObject, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { messageOf } from "../../core/index.ts";
 import { fieldOf, readMessage } from "./fields.ts";
+import { parseJson } from "./json.ts";
+import { joinMasks, maskedIn, maskOf, memberOf } from "./mask.ts";
 import { below, invalid } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Match, Route } from "./routes.ts";
@@ -10,43 +12,61 @@ export interface Received {
   readonly query: URLSearchParams;
   /** Empty: there was none. */
   readonly body: string;
+  /** Which etag the resource must have, as a header says; undefined: no header does. */
+  readonly etag?: string | undefined;
 }
 
 /**
- * The request of the RPC, put together from path, query and body. ARGUMENT_INVALID says which field is wrong, which is
- * not known, and which is given twice with different values.
+ * The request of the RPC, put together from path, query, body and If-Match. An update without `update_mask` changes the
+ * fields that were sent. ARGUMENT_INVALID says which field is wrong, which is not known, and which is given twice with
+ * different values.
  */
-export function readRequest({ route, variables }: Match, { query, body }: Received, registry: Registry): Message {
+export function readRequest({ route, variables }: Match, received: Received, registry: Registry): Message {
   const { input } = route.rpc;
-  const fromBody = readBody(route, body);
-  const fromQuery = readMessage(input, readQuery(input, query), "") as JsonObject;
-  const request = merge(fromBody, fromQuery, "");
+  const { json, read } = readBody(route, received.body);
+  const asked = readQuery(input, received.query);
+  const request = merge(read, readMessage(input, asked, "") as JsonObject, "");
+  const masked = maskedIn(input);
+  if (masked !== undefined && request[masked.mask.name] === undefined) {
+    const { resource, mask } = masked;
+    const inBody = maskOf(resource, memberOf(json, resource), route.body === "*" ? resource.name : "");
+    const found = joinMasks([inBody, maskOf(resource, asked[resource.name], resource.name)]);
+    if (found !== undefined) request[mask.name] = found;
+  }
   for (const [field, value] of variables) setVariable(request, field.split("."), value, "");
+  if (received.etag !== undefined) setEtag(request, received.etag);
   for (const name of route.trueByDefault) request[name] ??= true;
   try {
     return fromJson(input, request, { registry });
   } catch (error) {
-    // What is left are limits of protobuf's own, such as a year or a whole number that is too large.
+    // What is left are limits of protobuf's own, such as a whole number that is too large.
     throw invalid("", messageOf(error).replace(/^cannot decode (field|message) helios\.v1\./, "cannot read "));
   }
 }
 
-function readBody({ body, rpc, verb, path }: Route, text: string): JsonObject {
-  if (text.trim() === "") return {};
+/** The request as its body has it, and as it was sent. */
+function readBody(
+  { body, rpc, verb, path }: Route,
+  text: string,
+): { readonly json: JsonObject; readonly read: JsonObject } {
+  if (text.trim() === "") return { json: {}, read: {} };
   if (body === undefined) throw invalid("", `${verb} ${path} takes no body`);
-  const json = parse(text);
-  if (body === "*") return readMessage(rpc.input, json, "") as JsonObject;
+  const json = parseJson(text, "", (why) => `the body must be JSON: ${why}`);
+  if (body === "*") {
+    const read = readMessage(rpc.input, json, "") as JsonObject;
+    return { json: json as JsonObject, read };
+  }
   const field = fieldOf(rpc.input, body, "");
   if (field.message === undefined) throw new Error(`the body of ${rpc.name} is a message`);
-  return { [field.name]: readMessage(field.message, json, "") };
+  return { json: { [field.name]: json }, read: { [field.name]: readMessage(field.message, json, "") } };
 }
 
-function parse(text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw invalid("", `the body must be JSON: ${messageOf(error)}`);
+function setEtag(request: JsonObject, etag: string): void {
+  const present = request.etag;
+  if (present !== undefined && present !== "" && present !== etag) {
+    throw invalid("etag", `is ${etag} in If-Match and ${JSON.stringify(present)} elsewhere`);
   }
+  request.etag = etag;
 }
 
 /** What is in both must be the same. */

@@ -7,14 +7,18 @@ import {
   type Message,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { HeliosError } from "../../core/index.ts";
+import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
+import { type Clock, HeliosError } from "../../core/index.ts";
 import { type ReportUnforeseen, toConnectError } from "../errors.ts";
+import { withReason } from "../transport/refusals.ts";
 import { toAnswer } from "./answer.ts";
 import { type Failure, toFailure } from "./failure.ts";
 import { type HttpRequest, type HttpResponse, header, readText, writeJson } from "./http.ts";
+import { etagHeader, etagsOf, headerInvalid } from "./precondition.ts";
+import { invalid } from "./problem.ts";
 import { readRequest } from "./request.ts";
-import { createRoutes, type Match, type Routes } from "./routes.ts";
-import { EVENTS, NDJSON, writeStream } from "./stream.ts";
+import { createRoutes, type Match, type Route, type Routes } from "./routes.ts";
+import { EVENTS, endAsHead, NDJSON, writeStream } from "./stream.ts";
 
 /** The way to the services, through their interceptors, for what a request asks for. */
 export type TransportFor = (request: HttpRequest) => Transport;
@@ -23,6 +27,7 @@ export interface RestOptions {
   readonly services: readonly DescService[];
   readonly transportFor: TransportFor;
   readonly maxBodyBytes: number;
+  readonly clock: Clock;
   readonly newId: () => string;
   readonly report: ReportUnforeseen;
 }
@@ -37,7 +42,7 @@ export interface Rest {
 /** What all paths begin with. */
 export const REST_PREFIX = "/api/";
 
-export function createRest({ services, transportFor, maxBodyBytes, newId, report }: RestOptions): Rest {
+export function createRest({ services, transportFor, maxBodyBytes, clock, newId, report }: RestOptions): Rest {
   const routes = createRoutes(services);
   const registry = createRegistry(...services);
 
@@ -48,33 +53,49 @@ export function createRest({ services, transportFor, maxBodyBytes, newId, report
     throw HeliosError.of("HTTP_METHOD_NOT_ALLOWED", { method: verb, path, allowed: found.verbs.join(", ") });
   };
 
-  const readCall = async (request: HttpRequest): Promise<{ readonly rpc: DescMethod; readonly message: Message }> => {
+  const readCall = async (request: HttpRequest): Promise<Call> => {
     const [path = "", query = ""] = (request.url ?? "").split(/\?(.*)/s);
     const match = find(request.method === "HEAD" ? "GET" : (request.method ?? ""), path);
+    const { route } = match;
+    checkTimeout(request);
+    const etags = etagsOf(request, route.rpc);
+    const coding = header(request, "content-encoding");
+    if (coding !== "" && coding !== "identity") {
+      throw HeliosError.of("HTTP_MEDIA_TYPE_UNSUPPORTED", { header: "content-encoding", value: coding.slice(0, 60) });
+    }
     const body = await readText(request, maxBodyBytes);
     if (body === undefined) throw HeliosError.of("HTTP_BODY_TOO_LARGE", { limit: maxBodyBytes });
-    const { rpc } = match.route;
-    const received = { query: withLastEventId(rpc, new URLSearchParams(query), request), body };
-    return { rpc, message: readRequest(match, received, registry) };
+    const received = { query: withLastEventId(route.rpc, parseQuery(query), request), body };
+    const messages = (etags ?? [undefined]).map((etag) => readRequest(match, { ...received, etag }, registry));
+    return { route, messages };
   };
 
   const serve = async (request: HttpRequest, response: HttpResponse, signal: AbortSignal): Promise<void> => {
-    const { rpc, message } = await readCall(request);
-    const headers = headersOf(request);
+    const { route, messages } = await readCall(request);
+    const { rpc } = route;
+    const [transport, headers] = [transportFor(request), headersOf(request)];
     const tell = (answer: Message): JsonValue => toAnswer(rpc.output, answer, registry);
     if (rpc.methodKind === "unary") {
-      const answer = await transportFor(request).unary(asUnary(rpc), signal, undefined, headers, message);
-      return writeJson(response, 200, tell(answer.message));
+      const answer = await firstThatMatches(messages, (message) =>
+        transport.unary(asUnary(rpc), signal, undefined, headers, message),
+      );
+      const json = tell(answer.message);
+      return writeJson(response, 200, json, etagHeader(route.verb, json));
     }
-    const answer = await transportFor(request).stream(asStream(rpc), signal, undefined, headers, once(message));
+    const [message] = messages;
+    if (message === undefined || messages.length > 1)
+      throw headerInvalid("if-match", "names more than one etag for a stream");
     const form = header(request, "accept").includes("text/event-stream") ? EVENTS : NDJSON;
-    await writeStream(response, form, mapped(answer.message, tell), (error) => failureOf(error, signal));
+    // What a stream would tell is told by GET alone.
+    if (request.method === "HEAD") return endAsHead(response, form);
+    const answer = await transport.stream(asStream(rpc), signal, undefined, headers, once(message));
+    await writeStream(response, form, mapped(answer.message, tell), (error) => failureOf(error, signal), clock);
   };
 
-  const failureOf = (error: unknown, signal: AbortSignal): Failure => {
+  const failureOf = (error: unknown, signal: AbortSignal, isConditional = false): Failure => {
     if (error instanceof URIError)
       return failureOf(HeliosError.of("HTTP_PATH_UNKNOWN", { path: "(badly encoded)" }), signal);
-    return toFailure(toConnectError(error, signal, newId, report));
+    return toFailure(withReason(toConnectError(error, signal, newId, report), newId, report), isConditional);
   };
 
   return {
@@ -85,7 +106,8 @@ export function createRest({ services, transportFor, maxBodyBytes, newId, report
       try {
         await serve(request, response, gone.signal);
       } catch (error) {
-        const { status, headers, body } = failureOf(error, gone.signal);
+        const isConditional = request.headers["if-match"] !== undefined;
+        const { status, headers, body } = failureOf(error, gone.signal, isConditional);
         if (response.headersSent || response.destroyed) response.destroy();
         else writeJson(response, status, body, headers);
       }
@@ -106,6 +128,38 @@ async function* mapped<T, U>(values: AsyncIterable<T>, map: (value: T) => U): As
   for await (const value of values) yield map(value);
 }
 
+/** A request as it is made; of several messages that differ by their etag, the first whose etag the resource has. */
+interface Call {
+  readonly route: Route;
+  readonly messages: readonly Message[];
+}
+
+/** At most one of them does anything: what has another etag is refused. */
+async function firstThatMatches<T>(messages: readonly Message[], ask: (message: Message) => Promise<T>): Promise<T> {
+  const [message, ...others] = messages;
+  if (message === undefined) throw new Error("there is no message");
+  try {
+    return await ask(message);
+  } catch (error) {
+    const [info] = ConnectError.from(error).findDetails(ErrorInfoSchema);
+    const isOther = info?.reason === "ETAG_MISMATCH" || info?.reason === "REQUEST_ID_REUSED";
+    if (others.length === 0 || !isOther) throw error;
+    return firstThatMatches(others, ask);
+  }
+}
+
+/** ARGUMENT_INVALID where it is not well encoded: the platform would make other characters of it. */
+function parseQuery(query: string): URLSearchParams {
+  for (const part of query.split("&")) {
+    try {
+      decodeURIComponent(part);
+    } catch {
+      throw invalid(part.split("=", 1)[0]?.slice(0, 60) ?? "", "is badly encoded in the query; a % is written %25");
+    }
+  }
+  return new URLSearchParams(query);
+}
+
 /** A browser that reconnects says so where it stopped. */
 function withLastEventId({ input }: DescMethod, query: URLSearchParams, request: HttpRequest): URLSearchParams {
   const id = header(request, "last-event-id");
@@ -115,6 +169,16 @@ function withLastEventId({ input }: DescMethod, query: URLSearchParams, request:
 
 function hasResumeToken({ fields }: DescMessage): boolean {
   return fields.some(({ name }) => name === "resume_token");
+}
+
+/** Connect's header, which goes on to the service; absent: the call has no deadline. */
+function checkTimeout(request: HttpRequest): void {
+  const text = header(request, "connect-timeout-ms");
+  if (request.headers["connect-timeout-ms"] === undefined || /^\d{1,10}$/.test(text)) return;
+  throw headerInvalid(
+    "connect-timeout-ms",
+    `must be a whole number of milliseconds with at most 10 digits, not ${text.slice(0, 60)}`,
+  );
 }
 
 /** Those that mean something to a call, its deadline too, and nothing to the way that it comes. */

@@ -1,4 +1,5 @@
 import type { JsonValue } from "@bufbuild/protobuf";
+import type { Clock, Timer } from "../../core/index.ts";
 import type { Failure } from "./failure.ts";
 import { drained, type HttpResponse } from "./http.ts";
 
@@ -7,13 +8,19 @@ export interface StreamForm {
   readonly contentType: string;
   message(json: JsonValue): string;
   failure(failure: Failure): string;
+  /** What says nothing but that the stream is still there; empty: the form has no such thing. */
+  readonly keepAlive: string;
 }
+
+/** How long server-sent events are silent at most, in ms: proxies cut what is silent for longer (nginx after 60 s). */
+export const KEEP_ALIVE_MS = 15_000;
 
 /** A line of JSON for each message (https://github.com/ndjson/ndjson-spec); an error is the last one. */
 export const NDJSON: StreamForm = {
   contentType: "application/x-ndjson",
   message: (json) => `${JSON.stringify(json)}\n`,
   failure: ({ body }) => `${JSON.stringify(body)}\n`,
+  keepAlive: "",
 };
 
 /**
@@ -25,12 +32,29 @@ export const EVENTS: StreamForm = {
   contentType: "text/event-stream",
   message: (json) => `${idOf(json)}data: ${JSON.stringify(json)}\n\n`,
   failure: ({ body }) => `event: failure\ndata: ${JSON.stringify(body)}\n\n`,
+  keepAlive: ": still there\n\n",
 };
 
 function idOf(json: JsonValue): string {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return "";
   const { resume_token: token } = json;
   return typeof token === "string" && token !== "" ? `id: ${token}\n` : "";
+}
+
+/** `X-Accel-Buffering` keeps nginx from collecting what is meant to arrive at once, the rest other proxies and caches. */
+function begin(response: HttpResponse, { contentType }: StreamForm): void {
+  if (response.headersSent) return;
+  response.writeHead(200, {
+    "content-type": contentType,
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+  });
+}
+
+/** Answers HEAD. */
+export function endAsHead(response: HttpResponse, form: StreamForm): void {
+  begin(response, form);
+  response.end();
 }
 
 /**
@@ -42,23 +66,43 @@ export async function writeStream(
   form: StreamForm,
   messages: AsyncIterable<JsonValue>,
   toFailure: (error: unknown) => Failure,
+  clock: Clock,
 ): Promise<void> {
-  let begun = false;
-  const begin = (): void => {
-    if (begun) return;
-    begun = true;
-    response.writeHead(200, { "content-type": form.contentType, "cache-control": "no-store" });
-  };
+  const keptAlive = keepAlive(response, form, clock);
   try {
     for await (const json of messages) {
-      begin();
+      begin(response, form);
+      keptAlive.spoke();
       if (!response.write(form.message(json))) await drained(response);
       if (response.destroyed) return;
     }
   } catch (error) {
-    if (!begun) throw error;
+    if (!response.headersSent) throw error;
     response.write(form.failure(toFailure(error)));
+  } finally {
+    keptAlive.stop();
   }
-  begin();
+  begin(response, form);
   response.end();
+}
+
+/** Says that the stream is still there whenever it was silent for `KEEP_ALIVE_MS`. */
+function keepAlive(response: HttpResponse, form: StreamForm, clock: Clock): { spoke(): void; stop(): void } {
+  if (form.keepAlive === "") return { spoke() {}, stop() {} };
+  let timer: Timer;
+  const wait = (): void => {
+    timer = clock.setTimer(KEEP_ALIVE_MS, () => {
+      begin(response, form);
+      if (!response.destroyed && !response.writableNeedDrain) response.write(form.keepAlive);
+      wait();
+    });
+  };
+  wait();
+  return {
+    spoke() {
+      timer.cancel();
+      wait();
+    },
+    stop: () => timer.cancel(),
+  };
 }

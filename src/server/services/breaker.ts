@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type Breaker as BreakerMessage, BreakerSchema } from "../../../gen/helios/v1/breaker_pb.ts";
 import { type BreakerService, ResetAllBreakersResponseSchema } from "../../../gen/helios/v1/breaker_service_pb.ts";
-import type { Breaker, BreakerResource, Breakers, Clock } from "../../core/index.ts";
+import { type Breaker, type BreakerResource, type Breakers, type Clock, CONFIG_FIELDS } from "../../core/index.ts";
 import {
   fromBreakerConfig,
   fromConfigUpdate,
@@ -12,7 +12,7 @@ import {
   toReportResponse,
   toSimulation,
 } from "../map/breaker.ts";
-import { byOf, fromDuration } from "../map/common.ts";
+import { byOf, fromDuration, refuseNothing } from "../map/common.ts";
 import { wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { type Page, pageOf } from "./paging.ts";
@@ -53,6 +53,10 @@ export function createBreakerService({
 
     async updateBreaker(request) {
       const fields = request.config ? fromConfigUpdate(request.config, request.updateMask) : {};
+      refuseNothing(fields, { field: "config", known: Object.keys(CONFIG_FIELDS), etag: request.etag }, () => {
+        const { name, resource } = breakers.get(request.name);
+        return { name, etag: resource.etag };
+      });
       return { breaker: toBreaker(await breakers.update(request.name, fields, byOf(request))) };
     },
 

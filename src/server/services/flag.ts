@@ -22,8 +22,9 @@ import {
   PAGE_BYTES,
   textSize,
 } from "../../core/index.ts";
-import { byOf, fromTimestamp, toStruct } from "../map/common.ts";
+import { byOf, byOfUpdate, fromTimestamp, refuseNothing, toStruct } from "../map/common.ts";
 import {
+  FLAG_PATHS,
   fromContext,
   fromNewFlag,
   fromReloadMode,
@@ -74,10 +75,10 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     async updateFlag(request) {
       const { flag: message, updateMask, allowPast, rebucket } = request;
       if (message === undefined) throw missing("flag");
-      const flag = await flags.update(message.name, fromUpdate(message, updateMask), byOf(request), {
-        allowPast,
-        rebucket,
-      });
+      const by = byOfUpdate(request, "flag", message);
+      const fields = fromUpdate(message, updateMask);
+      refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag: by.etag }, () => flags.get(message.name));
+      const flag = await flags.update(message.name, fields, by, { allowPast, rebucket });
       return { flag: toFlag(flag, now()) };
     },
 

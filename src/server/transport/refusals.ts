@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
-import { Code, encodeBinaryHeader } from "@connectrpc/connect";
+import { Code, type ConnectError, encodeBinaryHeader } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { type ErrorInfo, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
@@ -70,6 +70,15 @@ function reasonOf(code: Code, problem: string, newId: () => string): HeliosError
     default:
       return HeliosError.of("INTERNAL", { error_id: newId() });
   }
+}
+
+/** Gives an error that Connect or its transport made by itself the reason that all others have. */
+export function withReason(error: ConnectError, newId: () => string, report: ReportUnforeseen): ConnectError {
+  if (error.details.length > 0) return error;
+  const explained = reasonOf(error.code, fitText(error.rawMessage), newId);
+  if (explained.reason === "INTERNAL") report(explained.metadata.error_id ?? "", error);
+  error.details.push({ desc: ErrorInfoSchema, value: infoOf(explained) });
+  return error;
 }
 
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;

@@ -2,6 +2,7 @@ import { createRegistry, type Message } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/index.ts";
 import { SERVICES } from "../../../src/server/contract.ts";
+import { maskedIn } from "../../../src/server/rest/mask.ts";
 import { readRequest } from "../../../src/server/rest/request.ts";
 import { createRoutes } from "../../../src/server/rest/routes.ts";
 
@@ -200,8 +201,107 @@ describe("a request over REST", () => {
     else expect(told).toMatch(expected);
   });
 
+  it.each([
+    ["2026-02-30T00:00:00Z"],
+    ["2025-02-29T00:00:00Z"],
+    ["2026-04-31T00:00:00Z"],
+    ["2026-13-01T00:00:00Z"],
+    ["2026-00-01T00:00:00Z"],
+    ["2026-01-00T00:00:00Z"],
+    ["2026-01-01T24:00:00Z"],
+    ["2026-01-01T23:60:00Z"],
+    ["2016-12-31T23:59:60Z"],
+    ["0000-01-01T00:00:00Z"],
+    ["10000-01-01T00:00:00Z"],
+    ["2026-01-01T00:00:00+24:00"],
+    ["2026-01-01T00:00:00"],
+    ["2026-01-01"],
+  ])("has no time that there is not: %s", (end) => {
+    const body = { name: "f", target_percentage: 1, end_time: end };
+    expect(problem("POST", "/feature-flags/gradual", body)).toMatch(/^end_time: must be a time such as/);
+    const asked = `/feature-flags/gradual?end_time=${encodeURIComponent(end)}`;
+    expect(problem("POST", asked, { name: "f" })).toMatch(/^end_time: must be a time such as/);
+    const flag = { gradual: { end_time: end } };
+    expect(problem("PATCH", "/feature-flags/f", flag)).toMatch(/^gradual\.end_time: must be a time such as/);
+  });
+
+  it.each([
+    ['{"name": "f", "name": "f"}', "name"],
+    ['{"json": {"a": [1, {"b": 1, "c": 2, "b": 1}]}}', "json.a[1].b"],
+    ['{"json": {"\\u0061": 1, "a": 1}}', "json.a"],
+    ['{"json": [{"a\\"": 1}, {"a\\"": 1, "a\\"": 1}]}', 'json[1]["a\\""]'],
+    ['{"json": {"x": {"x": 1}, "y": {"x": 1}, "": {"": 0, "": 0}}}', 'json[""][""]'],
+  ])("has each member once: %s", (text, place) => {
+    expect(problem("POST", "/modules/a/invoke/m", text)).toBe(`${place}: is given twice`);
+  });
+
+  it("may have a name in several objects, and as a value", () => {
+    const json = { a: ["a", "a", { a: "a", b: { a: "\\" } }, { a: '\\"a' }], b: "a" };
+    expect(read("POST", "/modules/a/invoke/m", { json })).toMatchObject({ input: { case: "json" } });
+    expect(problem("GET", '/feature-flags/f?context={"user_id":"a","user_id":"b"}')).toBe(
+      "context.user_id: is given twice",
+    );
+  });
+
+  it("has no whole number that JSON's would alter", () => {
+    for (const text of ["9007199254740993", "-9007199254740992", "1e16"]) {
+      const body = `{"to_revision": ${text}}`;
+      expect(problem("POST", "/feature-flags/f/revert", body)).toMatch(/^to_revision: is beyond .* as a string/);
+    }
+    expect(read("POST", "/feature-flags/f/revert", '{"to_revision": "9007199254740993"}')).toMatchObject({
+      toRevision: 9_007_199_254_740_993n,
+    });
+  });
+
   it("that is nested too deep is refused", () => {
     const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
     expect(() => read("POST", "/modules/a/invoke/m", `{"json":${deep}}`)).not.toThrow(RangeError);
+  });
+});
+
+describe("an update over REST without update_mask", () => {
+  const mask = (verb: string, target: string, body: unknown) =>
+    (read(verb, target, body) as { updateMask?: { paths: string[] } }).updateMask?.paths;
+
+  it.each([
+    [{ enabled: false }, ["enabled"]],
+    [{ enabled: true, percentage: 0 }, ["enabled", "percentage"]],
+    [{ bucket_by: "user_id" }, ["bucket_by"]],
+    [{ bucketBy: "user_id", maxStaleness: "5s" }, ["bucket_by", "max_staleness"]],
+    [{ salt: "" }, ["salt"]],
+    [{ salt: null, gradual: null, whitelist: [] }, ["salt", "gradual", "whitelist"]],
+    [{ gradual: { target_percentage: 5 } }, ["gradual"]],
+    [{ name: "f", etag: "x", description: "" }, ["description"]],
+    [{ revision: 5 }, ["revision"]],
+    [{}, undefined],
+    [{ name: "f" }, undefined],
+  ])("changes of a flag what was sent: %j", (body, paths) => {
+    expect(mask("PATCH", "/feature-flags/f", body)).toEqual(paths);
+  });
+
+  it("changes of a breaker what was sent", () => {
+    expect(mask("PATCH", "/circuit-breakers/b", { config: { failureThreshold: 3, failure_rate: null } })).toEqual([
+      "failure_threshold",
+      "failure_rate",
+    ]);
+    expect(mask("PATCH", "/circuit-breakers/b", { config: {} })).toBeUndefined();
+    expect(mask("PATCH", "/circuit-breakers/b?config.jitter=0.5", { config: { timeout: "1s" } })).toEqual([
+      "timeout",
+      "jitter",
+    ]);
+  });
+
+  it("is by the mask that it has, in snake_case or camelCase", () => {
+    for (const asked of ["bucket_by,enabled", "bucketBy,enabled"]) {
+      expect(mask("PATCH", `/feature-flags/f?update_mask=${asked}`, { salt: "x" })).toEqual(["bucket_by", "enabled"]);
+    }
+    const body = { config: { jitter: 0.5 }, update_mask: "failure_rate" };
+    expect(mask("PATCH", "/circuit-breakers/b", body)).toEqual(["failure_rate"]);
+  });
+
+  it("is there for every update of the contract", () => {
+    const updates = SERVICES.flatMap(({ methods }) => methods.filter(({ name }) => /^Update/.test(name)));
+    expect(updates.length).toBeGreaterThan(1);
+    for (const { name, input } of updates) expect([name, maskedIn(input) !== undefined]).toEqual([name, true]);
   });
 });

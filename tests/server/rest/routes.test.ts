@@ -47,6 +47,25 @@ describe("a path of the REST API", () => {
     expect(all.filter(({ path }) => !path.startsWith(`${P}/`))).toEqual([]);
   });
 
+  it("is there for every name, were it that of another path", () => {
+    const words = new Set(
+      all.flatMap(({ segments }) => segments.flatMap((one) => (one.kind === "literal" ? [one.text] : []))),
+    );
+    for (const rpc of new Set(all.map((route) => route.rpc))) {
+      const ways = all.filter((route) => route.rpc === rpc);
+      // One word for all variables of a path, and each for itself.
+      for (const [first, second] of [...words].flatMap((one) => [...words].map((other) => [one, other] as const))) {
+        const reached = ways.some(({ verb, segments }) => {
+          const names = [first, second];
+          const path = segments.map((one) => (one.kind === "literal" ? one.text : names.shift()));
+          const found = find(verb, `/${path.join("/")}`);
+          return found.kind === "match" && found.match.route.rpc === rpc;
+        });
+        expect([rpc.name, first, second, reached]).toEqual([rpc.name, first, second, true]);
+      }
+    }
+  });
+
   it("is read by GET exactly where nothing is changed", () => {
     const changing = ["AcquirePermit"];
     for (const { verb, rpc, path } of all) {

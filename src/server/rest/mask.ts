@@ -1,0 +1,45 @@
+import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { fieldOf } from "./fields.ts";
+import { camelCase } from "./spelling.ts";
+import { isWellKnown } from "./well-known.ts";
+
+/** A mask and the resource that it is of, both fields of one request. */
+export interface Masked {
+  readonly mask: DescField;
+  readonly resource: DescField;
+}
+
+/** Undefined: the message is no update by mask. */
+export function maskedIn({ fields }: DescMessage): Masked | undefined {
+  const mask = fields.find(({ name }) => name === "update_mask");
+  const resource = fields.find(({ fieldKind, message }) => fieldKind === "message" && !isWellKnown(message));
+  return mask === undefined || resource === undefined ? undefined : { mask, resource };
+}
+
+/** Which resource it is, and in which state, is nothing that an update changes. */
+const NOT_CHANGED: ReadonlySet<string> = new Set(["name", "etag"]);
+
+/**
+ * The mask of an update that has none: the fields that its sender wrote, those that are null too, which clears them.
+ * `written` is the resource as it was sent, by any spelling.
+ */
+export function maskOf({ message }: DescField, written: JsonValue | undefined, path: string): string | undefined {
+  if (message === undefined || typeof written !== "object" || written === null || Array.isArray(written))
+    return undefined;
+  const names = Object.keys(written).map((key) => fieldOf(message, key, path));
+  const changed = names.filter(({ name }) => !NOT_CHANGED.has(name));
+  return changed.length === 0 ? undefined : changed.map(({ name }) => camelCase(name)).join(",");
+}
+
+/** Both of them say which fields are changed. */
+export function joinMasks(masks: readonly (string | undefined)[]): string | undefined {
+  const paths = new Set(masks.flatMap((mask) => mask?.split(",") ?? []));
+  return paths.size === 0 ? undefined : [...paths].join(",");
+}
+
+/** A field of JSON that may be anything. */
+export function memberOf(json: JsonValue, { name, jsonName }: DescField): JsonValue | undefined {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;
+  const members: JsonObject = json;
+  return Object.hasOwn(members, name) ? members[name] : members[jsonName];
+}

@@ -1,0 +1,60 @@
+import type { DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { HeliosError } from "../../core/index.ts";
+import { type HttpRequest, header } from "./http.ts";
+
+/** Etags that one If-Match may name. */
+export const MAX_IF_MATCH_ETAGS = 10;
+
+/** RFC 9110, 8.8.3; and a tag without its quotes, as people write it. */
+const TAGS = /^\s*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"|([A-Za-z0-9._~+/=*-]+))\s*(?:,|$)/;
+
+/**
+ * The etags of which the resource must have one, as If-Match says (RFC 9110, 13.1.1): `*` for any. A weak one is kept
+ * with its mark, and so matches none. Undefined: there is no condition. HTTP_HEADER_INVALID where it cannot be read, or
+ * where the RPC could not keep to it.
+ */
+export function etagsOf(request: HttpRequest, { input, idempotency }: DescMethod): readonly string[] | undefined {
+  // What only reads has nothing to overwrite.
+  if (idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return undefined;
+  for (const name of ["if-none-match", "if-unmodified-since"]) {
+    if (request.headers[name] !== undefined) throw headerInvalid(name, "is not taken here; use If-Match with an etag");
+  }
+  const text = header(request, "if-match");
+  if (request.headers["if-match"] === undefined) return undefined;
+  if (!input.fields.some(({ name }) => name === "etag")) {
+    throw headerInvalid("if-match", "is not taken by this method, which changes no single resource that has an etag");
+  }
+  const etags = new Set(readTags(text));
+  if (etags.has("*") && etags.size > 1) throw headerInvalid("if-match", "names * beside others");
+  if (etags.size > MAX_IF_MATCH_ETAGS) throw headerInvalid("if-match", `names more than ${MAX_IF_MATCH_ETAGS} etags`);
+  return [...etags];
+}
+
+function readTags(text: string): string[] {
+  const tags: string[] = [];
+  let rest = text;
+  do {
+    const [all = "", weak = "", quoted, bare] = TAGS.exec(rest) ?? [];
+    const tag = quoted ?? bare;
+    if (all === "" || tag === undefined || tag === "")
+      throw headerInvalid("if-match", 'must be etags in quotes, such as "6ba7b810-1f", or *');
+    tags.push(weak === "" ? tag : `W/"${tag}"`);
+    rest = rest.slice(all.length);
+  } while (rest.trim() !== "");
+  return tags;
+}
+
+export function headerInvalid(name: string, problem: string): HeliosError {
+  return HeliosError.of("HTTP_HEADER_INVALID", { header: name, problem });
+}
+
+/** The etag of the one resource that an answer shows, as a header; a deleted one has none. */
+export function etagHeader(verb: string, answer: JsonValue): Readonly<Record<string, string>> {
+  if (verb === "DELETE" || typeof answer !== "object" || answer === null || Array.isArray(answer)) return {};
+  const etags = Object.values(answer as JsonObject).flatMap((value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
+    return typeof value.etag === "string" && value.etag !== "" ? [value.etag] : [];
+  });
+  return etags.length === 1 ? { etag: `"${etags[0]}"` } : {};
+}
