@@ -25,7 +25,8 @@ export function openapiDocument(commentOf: CommentOf, version: string): Schema {
       description:
         "Runtime control plane of a trading system. The same services are served as gRPC, gRPC-Web and Connect on the same port.",
     },
-    servers: [{ url: "/" }],
+    // Beside the document, wherever a proxy has it.
+    servers: [{ url: "." }],
     tags: SERVICES.map((service) => ({ name: tagOf(service.name), description: commentOf(service) })),
     paths,
     components: { schemas: { ...sorted(schemas.components), Error: ERROR } },

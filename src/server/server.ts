@@ -8,7 +8,7 @@ import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { type Clock, checkSpan, type Engine, HeliosError, systemClock } from "../core/index.ts";
 import { SERVICES } from "./contract.ts";
-import { docsRoutes } from "./docs.ts";
+import { docsRoutes, rootRoute } from "./docs.ts";
 import { fromHeliosError } from "./errors.ts";
 import { createHealth, createServingSwitch, type Serving } from "./health.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
@@ -89,6 +89,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
       "/readyz": () => (serving.current ? { status: 200, body: { status: "ready" } } : NOT_READY),
       ...docsRoutes,
+      "/": rootRoute(version),
     },
     newId,
     report,

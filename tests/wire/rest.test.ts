@@ -211,7 +211,7 @@ describe("the description of the API", () => {
     const linked = [...page.text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path = ""]) => path);
     expect(linked.length).toBeGreaterThan(3);
     for (const path of linked) {
-      const { status, text } = await send(path);
+      const { status, text } = await send(`/${path}`);
       expect([path, status, text.length > 50]).toEqual([path, 200, true]);
     }
   });

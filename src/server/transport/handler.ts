@@ -22,35 +22,23 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { type Clock, HeliosError, messageOf } from "../../core/index.ts";
-import { fromHeliosError, type ReportUnforeseen } from "../errors.ts";
-import { toFailure } from "../rest/failure.ts";
+import type { ReportUnforeseen } from "../errors.ts";
 import { foreignHost, givenHosts, type Hosts, splitTarget } from "../rest/host.ts";
-import { type HttpRequest, type HttpResponse, header, writeJson } from "../rest/http.ts";
+import { type HttpRequest, header } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
 import { keepLongDeadlines } from "./deadline.ts";
 import { MAX_MESSAGE_BYTES } from "./limits.ts";
 import { IS_REST, PEER, peerOf } from "./peer.ts";
+import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
+import { checkQuery, strictJson } from "./strict-json.ts";
 
 /** How long the rest of a request that was refused is read. */
 const MAX_REFUSED_REQUEST_MS = 5000;
 
 /** Takes the requests of both HTTP versions. */
 export type RequestHandler = ReturnType<typeof connectNodeAdapter>;
-
-/** The answer to a plain GET. */
-export type PlainAnswer = { readonly status: number } & (
-  | { readonly body: unknown }
-  | {
-      readonly contentType: string;
-      readonly content: string | Uint8Array;
-      readonly headers?: Readonly<Record<string, string>>;
-    }
-);
-
-/** Answers a plain GET. */
-export type PlainRoute = () => PlainAnswer | Promise<PlainAnswer>;
 
 export interface HandlerOptions {
   readonly clock: Clock;
@@ -80,12 +68,15 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
-    jsonOptions: { ignoreUnknownFields: false },
+    requestGate: checkQuery,
+    // What is false, 0 or empty is an answer, too.
+    jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true },
   });
   routes(router);
   const rpcs = new Map(
     router.handlers.map((handler) => {
-      const explained = explainRefusals(keepLongDeadlines(handler, clock), options.newId, options.report);
+      const strict = strictJson(keepLongDeadlines(handler, clock), handler.method, MAX_MESSAGE_BYTES);
+      const explained = explainRefusals(strict, options.newId, options.report);
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),
   );
@@ -120,15 +111,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     }
     const rpc = rpcs.get(path);
     if (rpc === undefined) {
-      const route = plainRoutes[path];
-      const isHead = request.method === "HEAD";
-      if (route === undefined || !isRead(request.method))
-        answer(response, notFound(request.method, request.url), isHead);
-      else
-        Promise.try(route).then(
-          (answered) => answer(response, answered, isHead),
-          () => response.destroy(),
-        );
+      servePlain(request, response, path, plainRoutes);
       return;
     }
     try {
@@ -138,7 +121,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
         .catch(() => response.destroy());
     } catch (error) {
       // A request without a host, or with one that is none, has no URL.
-      answer(response, { status: 400, body: { code: "invalid_argument", message: messageOf(error) } });
+      refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
     }
   };
 }
@@ -151,15 +134,6 @@ function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefine
     return undefined;
   }
   return HeliosError.of("REQUEST_MALFORMED", { problem: "it has more than one Host header" });
-}
-
-function refuse(response: HttpResponse, error: HeliosError): void {
-  const { status, headers, body } = toFailure(fromHeliosError(error));
-  writeJson(response, status, body, headers);
-}
-
-function isRead(method: string | undefined): boolean {
-  return method === "GET" || method === "HEAD";
 }
 
 /** Calls services without a network, through their interceptors. */
@@ -180,15 +154,6 @@ function inMemory(rpcs: ReadonlyMap<string, UniversalHandler>, contextValues: Co
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
   });
-}
-
-function answer(response: HttpResponse, answered: PlainAnswer, withoutBody = false): void {
-  const { contentType, content, headers } =
-    "body" in answered
-      ? { contentType: "application/json", content: `${JSON.stringify(answered.body)}\n`, headers: {} }
-      : answered;
-  response.writeHead(answered.status, { "content-type": contentType, ...headers });
-  response.end(withoutBody ? "" : content);
 }
 
 /**
@@ -225,9 +190,4 @@ function readToTheEnd(
     request.once("close", () => enough.cancel());
     request.resume();
   });
-}
-
-function notFound(method = "", url = ""): PlainAnswer {
-  const message = `${method} ${url.slice(0, 200)} is not served here; see the services of helios.v1`;
-  return { status: 404, body: { code: "unimplemented", message } };
 }

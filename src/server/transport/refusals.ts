@@ -1,12 +1,13 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError, encodeBinaryHeader } from "@connectrpc/connect";
-import type { UniversalHandlerFn, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { type ErrorInfo, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
 import { HeliosError } from "../../core/index.ts";
-import { fitText, infoOf, type ReportUnforeseen } from "../errors.ts";
+import { fitText, fromHeliosError, infoOf, type ReportUnforeseen } from "../errors.ts";
+import { toFailure } from "../rest/failure.ts";
 
 const GRPC_STATUS = "grpc-status";
 const GRPC_MESSAGE = "grpc-message";
@@ -40,6 +41,7 @@ export function explainRefusals(
   };
   return async (request) => {
     const response = await handler(request);
+    if (isBare(response)) return withBody(response, request);
     if (response.trailer !== undefined) return { ...response, ...inTrailer(response, response.trailer, explain) };
     if (response.status !== 200) return inBody(response, explain);
     const type = response.header?.get("content-type") ?? "";
@@ -49,6 +51,36 @@ export function explainRefusals(
       return { ...response, body: inLast(response, CONNECT_END, inEnd(explain)) };
     return response;
   };
+}
+
+function isBare({ status, body, trailer }: UniversalServerResponse): boolean {
+  return status >= 400 && body === undefined && trailer === undefined;
+}
+
+/** What Connect refuses by a status alone gets the error that REST has for it. */
+function withBody(response: UniversalServerResponse, request: UniversalServerRequest): UniversalServerResponse {
+  const header = new Headers(response.header);
+  if (response.status === 405 && !header.has("allow")) header.set("allow", "POST");
+  header.set("content-type", "application/json");
+  const { body } = toFailure(fromHeliosError(bareError(response.status, request, header.get("allow") ?? "")));
+  const bytes = new TextEncoder().encode(`${JSON.stringify({ error: { ...body.error, code: response.status } })}\n`);
+  async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    yield bytes;
+  }
+  return { ...response, header, body: whole() };
+}
+
+function bareError(status: number, { url, method, header }: UniversalServerRequest, allowed: string): HeliosError {
+  switch (status) {
+    case 405:
+      return HeliosError.of("HTTP_METHOD_NOT_ALLOWED", { method, path: new URL(url).pathname, allowed });
+    case 415: {
+      const value = (header.get("content-type") ?? "(none)").slice(0, 60);
+      return HeliosError.of("HTTP_MEDIA_TYPE_UNSUPPORTED", { header: "content-type", value });
+    }
+    default:
+      return HeliosError.of("REQUEST_UNSUPPORTED", { problem: "this method needs HTTP/2" });
+  }
 }
 
 /** What Connect calls INTERNAL although it is the caller who sent it. */
@@ -180,5 +212,10 @@ function explained(error: WireError, explain: Explain): WireError {
   const { code, message, info } = explain(codeFromString(error.code) ?? Code.Unknown, error.message ?? "");
   const value = Buffer.from(toBinary(ErrorInfoSchema, info)).toString("base64").replaceAll("=", "");
   const name = code === Code.InvalidArgument ? "invalid_argument" : error.code;
-  return { ...error, code: name, message, details: [{ type: ErrorInfoSchema.typeName, value }] };
+  return {
+    ...error,
+    code: name,
+    message,
+    details: [{ type: ErrorInfoSchema.typeName, value, debug: toJson(ErrorInfoSchema, info) }],
+  };
 }

@@ -1,0 +1,62 @@
+import { Code } from "@connectrpc/connect";
+import { codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
+import { HeliosError } from "../../core/index.ts";
+import { fromHeliosError } from "../errors.ts";
+import { toFailure } from "../rest/failure.ts";
+import { type HttpRequest, type HttpResponse, writeJson } from "../rest/http.ts";
+
+/** The answer to a plain GET. */
+export type PlainAnswer = { readonly status: number } & (
+  | { readonly body: unknown }
+  | {
+      readonly contentType: string;
+      readonly content: string | Uint8Array;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+);
+
+/** Answers a plain GET. */
+export type PlainRoute = (request: HttpRequest) => PlainAnswer | Promise<PlainAnswer>;
+
+/** Answers a request by one of the routes, which are by path, or with an error that says what there is. */
+export function servePlain(
+  request: HttpRequest,
+  response: HttpResponse,
+  path: string,
+  routes: Readonly<Record<string, PlainRoute>>,
+): void {
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  const { method = "" } = request;
+  if (route === undefined) refuseUnknown(response, path.slice(0, 200));
+  else if (method !== "GET" && method !== "HEAD") {
+    refuse(response, HeliosError.of("HTTP_METHOD_NOT_ALLOWED", { method, path, allowed: "GET, HEAD" }));
+  } else {
+    Promise.try(route, request).then(
+      (answered) => answer(response, answered, method === "HEAD"),
+      () => response.destroy(),
+    );
+  }
+}
+
+export function answer(response: HttpResponse, answered: PlainAnswer, withoutBody = false): void {
+  const { contentType, content, headers } =
+    "body" in answered
+      ? { contentType: "application/json", content: `${JSON.stringify(answered.body)}\n`, headers: {} }
+      : answered;
+  response.writeHead(answered.status, { "content-type": contentType, ...headers });
+  response.end(withoutBody ? "" : content);
+}
+
+/** As REST tells errors. */
+export function refuse(response: HttpResponse, error: HeliosError): void {
+  const { status, headers, body } = toFailure(fromHeliosError(error));
+  writeJson(response, status, body, headers);
+}
+
+/** Whoever calls an RPC that there is not reads it as Connect tells errors, others as REST does. */
+function refuseUnknown(response: HttpResponse, path: string): void {
+  const error = fromHeliosError(HeliosError.of("HTTP_PATH_UNKNOWN", { path }));
+  const { status, body } = toFailure(error);
+  const { message, details } = errorToJson(error, undefined) as { message: string; details: unknown };
+  writeJson(response, status, { code: codeToString(Code.Unimplemented), message, details, ...body });
+}

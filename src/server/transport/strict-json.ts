@@ -1,0 +1,90 @@
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip } from "node:zlib";
+import type { DescMessage, DescMethod, JsonValue } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
+import { HeliosError, refuse } from "../../core/index.ts";
+import { fromHeliosError } from "../errors.ts";
+import { jsonViolation } from "../map/json.ts";
+
+const ENVELOPE_BYTES = 5;
+
+/**
+ * Refuses, with ARGUMENT_INVALID and the place, a request in JSON of which the runtime would make another value; see
+ * `jsonViolation`. A body that is larger than `maxBytes`, or no JSON, is handed on: the runtime refuses it.
+ */
+export function strictJson(handler: UniversalHandlerFn, method: DescMethod, maxBytes: number): UniversalHandlerFn {
+  const hasOneRequest = method.methodKind === "unary" || method.methodKind === "server_streaming";
+  return (request) => {
+    const type = request.header.get("content-type") ?? "";
+    const sent = request.body;
+    if (!hasOneRequest || !JSON_TYPE.test(type) || !isStream(sent)) return handler(request);
+    const isEnveloped = type.includes("+");
+    const coding = CODINGS.map((name) => request.header.get(name)).find((value) => value !== null) ?? "";
+    const body = checked(sent, maxBytes, async (bytes) => {
+      const isPacked = isEnveloped ? ((bytes[0] ?? 0) & 1) === 1 : coding !== "" && coding !== "identity";
+      const data = isEnveloped ? bytes.subarray(ENVELOPE_BYTES) : bytes;
+      check(method.input, (isPacked ? await unpack(data, coding, maxBytes) : data).toString());
+    });
+    return handler({ ...request, body });
+  };
+}
+
+const JSON_TYPE = /^application\/(connect\+|grpc\+|grpc-web\+)?json\b/;
+const CODINGS = ["content-encoding", "connect-content-encoding", "grpc-encoding"];
+
+function isStream(body: unknown): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+type Chunk = Uint8Array<ArrayBuffer>;
+
+async function* checked(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  look: (bytes: Buffer) => Promise<void>,
+): AsyncGenerator<Chunk> {
+  const chunks: Chunk[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    const isOver = size > maxBytes;
+    size += chunk.length;
+    if (isOver) yield chunk as Chunk;
+    else chunks.push(chunk as Chunk);
+    if (!isOver && size > maxBytes) yield* chunks;
+  }
+  if (size > maxBytes) return;
+  const whole = Buffer.concat(chunks);
+  await look(whole);
+  yield whole;
+}
+
+async function unpack(data: Buffer, coding: string, maxOutputLength: number): Promise<Buffer> {
+  const unpackers = { gzip: promisify(gunzip), br: promisify(brotliDecompress) };
+  const one = Object.hasOwn(unpackers, coding) ? unpackers[coding as keyof typeof unpackers] : undefined;
+  // What cannot be unpacked, or only to more than is read, is refused later.
+  return (await one?.(data, { maxOutputLength }).catch(() => undefined)) ?? Buffer.alloc(0);
+}
+
+/** The same of Connect's GET, which has the message in the query. */
+export function checkQuery({ method: { input }, requestMethod, url }: HandlerContext): void {
+  const { searchParams } = new URL(url);
+  if (requestMethod !== "GET" || searchParams.get("encoding") !== "json" || searchParams.has("compression")) return;
+  const message = searchParams.get("message") ?? "";
+  const isBase64 = searchParams.get("base64") === "1";
+  check(input, isBase64 ? Buffer.from(message, "base64url").toString() : message);
+}
+
+function check(input: DescMessage, text: string): void {
+  let json: JsonValue;
+  try {
+    json = JSON.parse(text) as JsonValue;
+  } catch {
+    return;
+  }
+  try {
+    refuse(jsonViolation(input, json));
+  } catch (error) {
+    throw error instanceof HeliosError ? fromHeliosError(error) : error;
+  }
+}
