@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { MOST_CREATIONS } from "../../../clients/typescript/src/breaker/creations.ts";
 import type { BreakerOptions, ClientBreaker } from "../../../clients/typescript/src/index.ts";
 import { type House, house, type Peer } from "./rig.ts";
 
@@ -77,6 +78,116 @@ describe("a client counts as disconnected", () => {
   it("refuses a policy that there is none", async () => {
     const { breakers } = (await house()).connect("one");
     expect(() => breakers.breaker("api", {}, { onDisconnect: "HOPE" as "ALLOW" })).toThrow("onDisconnect");
+  });
+});
+
+describe("an open breaker whose connection is known to be gone", () => {
+  it("goes on alone at once: its timeout runs on, and it gives its own probes", async () => {
+    const home = await withBreaker();
+    await openIt(home);
+    await home.pass(200);
+    home.link.down();
+    await home.quiet();
+    expect(home.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", connected: false, retryAfterMs: 800 });
+    await home.pass(750);
+    expect(home.api.tryAcquire()).toBeNull();
+    await home.pass(50);
+    home.api.tryAcquire()?.settle("SUCCESS");
+    expect(home.api.status()).toMatchObject({ state: "CLOSED", source: "LOCAL" });
+  });
+
+  it("does so where it trips after that, too, and where it was half-open", async () => {
+    for (const isHalfOpen of [false, true]) {
+      const home = await withBreaker();
+      if (isHalfOpen) await openIt(home);
+      if (isHalfOpen) await home.pass(1000);
+      home.link.down();
+      await home.quiet();
+      if (!isHalfOpen) {
+        expect(home.api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE", connected: true });
+        fail(home.api, 3);
+        expect(home.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", connected: false });
+        await home.pass(1000);
+      }
+      const probe = home.api.tryAcquire();
+      expect(probe).not.toBeNull();
+      expect(home.api.tryAcquire()).toBeNull();
+      probe?.settle("SUCCESS");
+      expect(home.api.status()).toMatchObject({ state: "CLOSED" });
+    }
+  });
+
+  it("believes the service again as soon as it is back", async () => {
+    const home = await withBreaker();
+    await openIt(home);
+    home.link.down();
+    await home.pass(1000);
+    home.api.tryAcquire()?.settle("SUCCESS");
+    expect(home.api.status()).toMatchObject({ state: "CLOSED", source: "LOCAL" });
+    home.link.up();
+    await home.pass(1000);
+    expect(home.api.status()).toMatchObject({ state: "HALF_OPEN", source: "SERVICE", connected: true });
+  });
+
+  it.each(["HOLD_LAST", "ALLOW", "REJECT"] as const)(
+    "stays with the service's word until that is stale by %s",
+    async (onDisconnect) => {
+      const home = await withBreaker({ onDisconnect });
+      await openIt(home);
+      home.link.down();
+      await home.pass(500);
+      expect(home.api.status()).toMatchObject({ state: "OPEN", connected: true });
+    },
+  );
+});
+
+describe("many breakers of one client", () => {
+  it("ask for few at once, and for none that the watch tells of", async () => {
+    const home = await house();
+    const names = Array.from({ length: 200 }, (_, index) => `b${index}`);
+    for (const name of names) await home.service.getOrCreate(name);
+    const { breakers, link } = home.connect("one");
+    const release = link.holdCalls("GetOrCreateBreaker");
+    const all = names.map((name) => breakers.breaker(name));
+    await home.quiet();
+    expect(all.every((breaker) => breaker.status().source === "SERVICE")).toBe(true);
+    expect(link.calls.get("WatchBreakers")).toBe(1);
+    expect(link.calls.get("GetOrCreateBreaker")).toBe(MOST_CREATIONS);
+    release();
+    await home.quiet();
+    expect(link.calls.get("GetOrCreateBreaker")).toBe(MOST_CREATIONS);
+  });
+
+  it("are all created where there are none, few at once", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one");
+    const names = Array.from({ length: 100 }, (_, index) => `b${index}`);
+    const all = names.map((name) => breakers.breaker(name));
+    await home.pass(100);
+    expect(all.every((breaker) => breaker.status().source === "SERVICE")).toBe(true);
+    // Those that were asked for before the stream began are missing in its snapshot.
+    expect(link.calls.get("GetOrCreateBreaker")).toBeLessThanOrEqual(names.length + MOST_CREATIONS);
+  });
+
+  it("come by few streams where they are made one by one, then by one of all that stays", async () => {
+    const home = await house();
+    const { breakers, link } = home.connect("one");
+    const all: ClientBreaker[] = [];
+    for (let index = 0; index < 1100; index += 1) {
+      all.push(breakers.breaker(`b${index}`));
+      if (index % 100 === 0) await home.pass(50);
+    }
+    await home.pass(200);
+    const streams = link.calls.get("WatchBreakers") ?? 0;
+    expect(streams).toBeLessThanOrEqual(8);
+    expect(link.streams()).toBe(1);
+    all.push(breakers.breaker("later"));
+    await home.quiet();
+    expect(link.calls.get("WatchBreakers")).toBe(streams);
+    expect(all.filter((breaker) => breaker.status().source !== "SERVICE")).toEqual([]);
+    await home.service.open("later");
+    await home.quiet();
+    expect(all.at(-1)?.status().state).toBe("OPEN");
   });
 });
 

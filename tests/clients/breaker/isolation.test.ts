@@ -111,7 +111,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     home.one.link.down();
     await home.quiet();
     expect(home.service.get("api").isolatedClients).toEqual([]);
-    expect(home.bad.status()).toMatchObject({ state: "OPEN", connected: true });
+    expect(home.bad.status()).toMatchObject({ state: "OPEN", source: "LOCAL", connected: false });
     home.one.link.up();
     await home.pass(1000);
     expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });

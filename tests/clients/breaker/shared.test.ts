@@ -99,7 +99,7 @@ describe("a breaker that several clients ask for", () => {
     const release = home.one.link.holdCalls("ReportOutcomes");
     fail(home.a, 3);
     home.one.breakers.breaker("other");
-    await home.quiet();
+    await home.pass(100);
     expect(home.one.link.calls.get("WatchBreakers")).toBe(2);
     expect(home.service.get("api").state).toBe("CLOSED");
     expect(home.a.status()).toMatchObject({ state: "OPEN", source: "LOCAL" });
@@ -111,7 +111,7 @@ describe("a breaker that several clients ask for", () => {
   it("is kept apart from those of other names", async () => {
     const home = await tripped();
     expect(home.one.breakers.breaker("other").tryAcquire()).not.toBeNull();
-    await home.quiet();
+    await home.pass(100);
     expect(home.one.breakers.breaker("other").status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
@@ -278,7 +278,7 @@ describe("the one probe", () => {
     const home = await halfOpen();
     const probe = await home.a.acquire();
     home.one.breakers.breaker("other");
-    await home.quiet();
+    await home.pass(100);
     expect(home.one.link.calls.get("WatchBreakers")).toBe(2);
     expect(home.one.link.streams()).toBe(1);
     expect(home.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 1 });

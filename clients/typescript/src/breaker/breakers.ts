@@ -6,6 +6,7 @@ import { type BreakerCallOptions, callThrough } from "./call.ts";
 import { Circuit, type CircuitDeps } from "./circuit.ts";
 import { type BreakerClock, systemClock } from "./clock.ts";
 import { type BreakerConfigFields, completed, toRequest } from "./config.ts";
+import { Creations } from "./creations.ts";
 import { Feed } from "./feed.ts";
 import type { BreakerPermit } from "./permit.ts";
 import { Reporter } from "./reporter.ts";
@@ -84,7 +85,6 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
   const circuits = new Map<string, Circuit>();
   const handles = new Map<string, ClientBreaker>();
   const requests = new Map<string, GetOrCreateBreakerRequest>();
-  const creating = new Set<Circuit>();
   const waits = new Waits(clock, random);
   const rpc = client.breakers;
   // Probes are taken back from a client that does not watch: it must watch under the name by which it asks for them.
@@ -101,21 +101,17 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
     },
   });
 
-  const create = async (circuit: Circuit): Promise<void> => {
-    if (creating.has(circuit)) return;
-    creating.add(circuit);
-    const request = requests.get(circuit.name) ?? { name: circuit.name };
-    for (let failures = 1; !waits.stopped; failures += 1) {
-      try {
-        const { breaker } = await waits.call((call) => rpc.getOrCreateBreaker(request, call));
-        creating.delete(circuit);
-        if (breaker !== undefined) circuit.tell(toTold(breaker, clock), "answer");
-        return;
-      } catch (error) {
-        await waits.backOff(failures, error);
-      }
-    }
-  };
+  const creations = new Creations({
+    waits,
+    async create(circuit) {
+      const request = requests.get(circuit.name) ?? { name: circuit.name };
+      return (await waits.call((call) => rpc.getOrCreateBreaker(request, call))).breaker;
+    },
+    created(circuit, breaker) {
+      circuit.tell(toTold(breaker, clock), "answer");
+      feed.joined(circuit);
+    },
+  });
   const deps: CircuitDeps = {
     clock,
     random,
@@ -129,7 +125,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
     },
     report: (urgent) => reporter.report(urgent),
     judge: (circuit) => reporter.judge(circuit),
-    create: (circuit) => void create(circuit),
+    create: (circuit) => creations.missing(circuit),
   };
 
   let closed: Promise<void> | undefined;
@@ -164,7 +160,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
         status: () => circuit.status(),
       };
       handles.set(name, handle);
-      void create(circuit);
+      creations.expect(circuit);
       feed.changed();
       return handle;
     },

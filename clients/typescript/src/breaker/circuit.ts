@@ -64,6 +64,8 @@ export class Circuit implements Granter {
   /** How often that was heard of. */
   #isolationNews = 0;
   #connected = false;
+  /** Whether the stream is known to be lost. */
+  #isCut = false;
   #heardAt: number | undefined;
   #stopped = false;
   readonly #waiting = new Set<() => void>();
@@ -228,11 +230,18 @@ export class Circuit implements Granter {
     this.#deps.create(this);
   }
 
-  /** A frame came that would have told of changes. */
-  heard(): void {
-    if (this.#stopped) return;
-    this.#heardAt = this.now();
+  /** A frame came, at that time, that would have told of changes. */
+  heard(at = this.now()): void {
+    if (this.#stopped || at < (this.#heardAt ?? Number.NEGATIVE_INFINITY)) return;
+    this.#heardAt = at;
+    this.#isCut = false;
     this.#connectIfFresh();
+  }
+
+  /** The stream is known to be lost: what calls wait for cannot come from the service. */
+  cut(): void {
+    this.#isCut = true;
+    this.#leaveIfCut();
   }
 
   /** The stream was lost and is back: the service may have forgotten what it held against this client. */
@@ -247,6 +256,7 @@ export class Circuit implements Granter {
     this.#isolatedUntil = isolated && this.now() + isolated.retryAfterMs;
     this.#era += 1;
     this.#refresh();
+    this.#leaveIfCut();
   }
 
   /** From now on it decides as if the service were gone, and reports nothing. */
@@ -328,10 +338,20 @@ export class Circuit implements Granter {
     this.#era += 1;
     this.probes.clear();
     this.#refresh();
+    this.#leaveIfCut();
+  }
+
+  /**
+   * A breaker that is not closed needs probes, which the service cannot give any more: it goes on alone at once. One that
+   * is closed stays with the service's word until that is stale.
+   */
+  #leaveIfCut(): void {
+    if (!this.#isCut || !this.#connected || this.#onDisconnect !== "LOCAL" || this.#override !== undefined) return;
+    if (!isClosed(this.#machine) || this.#isolatedUntil !== undefined) this.#disconnect();
   }
 
   #connectIfFresh(): void {
-    if (this.#connected || this.#told === undefined || this.#heardAt === undefined) return;
+    if (this.#connected || this.#isCut || this.#told === undefined || this.#heardAt === undefined) return;
     const left = this.#heardAt + this.maxStalenessMs - this.now();
     if (left <= 0) return;
     this.#connected = true;

@@ -13,6 +13,21 @@ const MIN_HEARTBEAT_MS = 1000;
 const MAX_HEARTBEAT_MS = 15_000;
 /** An error that would come again may still not be there for ever: the service may be replaced. */
 const AFTER_FINAL_ERROR_MS = 10_000;
+/** So long after a stream was opened for some names it may be opened again for more. */
+export const REOPEN_MS = 100;
+/** Changes of one breaker count as a sign of life for all others at most so often. */
+const HEARD_MS = 100;
+
+/** One stream, and the circuits that it tells of. */
+interface Stream {
+  readonly ending: AbortController;
+  /** Undefined: all there are, later ones too. */
+  readonly circuits: readonly Circuit[] | undefined;
+  readonly openedAt: number;
+  isBegun: boolean;
+  /** Whether it is connected now. */
+  isUp: boolean;
+}
 
 export interface FeedDeps {
   readonly client: HeliosClient;
@@ -27,98 +42,157 @@ export class Feed {
   readonly #deps: FeedDeps;
   readonly #following = new Set<Promise<void>>();
   /** The stream that is to be, and those that go on until it has begun: without one, the service takes all probes back. */
-  #stream: AbortController | undefined;
-  #isBegun = false;
-  #before: AbortController[] = [];
+  #stream: Stream | undefined;
+  #before: Stream[] = [];
   #isDue = false;
+  #heardAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: FeedDeps) {
     this.#deps = deps;
   }
 
-  /** There are other circuits: another stream is opened, one for all that are added at once. */
+  /**
+   * There are other circuits: another stream is opened, one for all that are added at once or until the last one has
+   * begun. A stream that tells of all breakers stays.
+   */
   changed(): void {
-    if (this.#isDue) return;
+    if (this.#isDue || this.#isOfAll) return;
     this.#isDue = true;
-    queueMicrotask(() => {
-      this.#isDue = false;
-      if (!this.#deps.waits.stopped) this.#open();
-    });
+    if (this.#stream === undefined) queueMicrotask(() => this.#openDue());
+    else if (this.#stream.isBegun) this.#openSoon(this.#stream);
+  }
+
+  /** The service has told of a circuit apart from the stream. It is heard of as well as the others, if the stream is of all. */
+  joined(circuit: Circuit): void {
+    if (this.#isOfAll && this.#stream?.isUp) circuit.heard(this.#heardAt);
   }
 
   /** Resolves when all streams have ended. */
   async close(): Promise<void> {
-    this.#stream?.abort();
+    this.#stream?.ending.abort();
     this.#endBefore();
     await Promise.all(this.#following);
   }
 
+  get #isOfAll(): boolean {
+    return this.#stream !== undefined && this.#stream.circuits === undefined;
+  }
+
+  /** Many circuits may come one by one: each stream brings a snapshot. */
+  #openSoon({ openedAt }: Stream): void {
+    const { clock } = this.#deps;
+    const left = openedAt + REOPEN_MS - clock.monotonic();
+    if (left > 0) clock.setTimer(left, () => this.#openDue());
+    else queueMicrotask(() => this.#openDue());
+  }
+
+  #openDue(): void {
+    this.#isDue = false;
+    if (!this.#deps.waits.stopped) this.#open();
+  }
+
   #open(): void {
-    if (this.#stream !== undefined) {
-      if (this.#isBegun) this.#before.push(this.#stream);
-      else this.#stream.abort();
-    }
-    const stream = new AbortController();
+    const { circuits, clock } = this.#deps;
+    if (this.#stream !== undefined) this.#before.push(this.#stream);
+    const stream: Stream = {
+      ending: new AbortController(),
+      circuits: circuits.size > MOST_NAMES ? undefined : [...circuits.values()],
+      openedAt: clock.monotonic(),
+      isBegun: false,
+      isUp: false,
+    };
     this.#stream = stream;
-    this.#isBegun = false;
-    const following = this.#follow([...this.#deps.circuits.values()], stream).finally(() =>
-      this.#following.delete(following),
-    );
+    const following = this.#follow(stream).finally(() => {
+      stream.isUp = false;
+      this.#following.delete(following);
+    });
     this.#following.add(following);
   }
 
   #endBefore(): void {
-    for (const stream of this.#before) stream.abort();
+    for (const { ending } of this.#before) ending.abort();
     this.#before = [];
   }
 
-  async #follow(circuits: readonly Circuit[], stream: AbortController): Promise<void> {
-    const { client, clock, random, waits } = this.#deps;
-    const shortest = Math.min(...circuits.map(({ maxStalenessMs }) => maxStalenessMs));
-    const { signal } = stream;
-    let isBroken = false;
+  #circuitsOf({ circuits }: Stream): Iterable<Circuit> {
+    return circuits ?? this.#deps.circuits.values();
+  }
+
+  async #follow(stream: Stream): Promise<void> {
+    const { client, random } = this.#deps;
+    const circuits = [...this.#circuitsOf(stream)];
+    const shortest = circuits.reduce((ms, { maxStalenessMs }) => Math.min(ms, maxStalenessMs), MAX_HEARTBEAT_MS * 3);
+    const { signal } = stream.ending;
     const options = {
-      names: circuits.length > MOST_NAMES ? [] : circuits.map(({ name }) => name),
+      names: stream.circuits === undefined ? [] : circuits.map(({ name }) => name),
       heartbeatIntervalMs: Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, shortest / 3)),
       signal,
       random,
       delay: (ms: number) => this.#sleep(ms, signal),
-      onConnection: ({ state }: WatchConnection) => {
-        if (state === "connected") waits.wake();
-        if (state === "connected" && isBroken) for (const circuit of circuits) circuit.wasCut();
-        isBroken = state === "disconnected";
-      },
+      onConnection: (connection: WatchConnection) => this.#connection(stream, connection),
     };
     while (!signal.aborted) {
       try {
         for await (const event of watchBreakers(client, options)) {
           if (signal.aborted) return;
-          if (stream === this.#stream) {
-            this.#isBegun = true;
-            this.#endBefore();
-          }
-          this.#take(event, circuits, clock);
+          if (stream === this.#stream && !stream.isBegun) this.#begun(stream);
+          this.#take(event, stream);
         }
       } catch {
+        this.#lost(stream);
         await this.#sleep(AFTER_FINAL_ERROR_MS, signal);
       }
     }
   }
 
-  #take(event: WatchEvent<Breaker>, circuits: readonly Circuit[], clock: BreakerClock): void {
+  #begun(stream: Stream): void {
+    stream.isBegun = true;
+    this.#endBefore();
+    if (this.#isDue) this.#openSoon(stream);
+  }
+
+  #connection(stream: Stream, { state }: WatchConnection): void {
+    if (state === "disconnected") {
+      this.#lost(stream);
+      return;
+    }
+    const isBack = stream.isBegun && !stream.isUp;
+    stream.isUp = true;
+    this.#deps.waits.wake();
+    if (isBack) for (const circuit of this.#circuitsOf(stream)) circuit.wasCut();
+  }
+
+  /** Where no other stream is up, nothing is heard of the service any more. */
+  #lost(stream: Stream): void {
+    stream.isUp = false;
+    if (this.#stream?.isUp || this.#before.some(({ isUp }) => isUp)) return;
+    for (const circuit of this.#deps.circuits.values()) circuit.cut();
+  }
+
+  #take(event: WatchEvent<Breaker>, stream: Stream): void {
+    const { circuits, clock } = this.#deps;
+    const now = clock.monotonic();
+    let isForAll = now - this.#heardAt >= HEARD_MS;
     if (event.kind === "snapshot") {
+      isForAll = true;
       const items = new Map(event.items.map((item) => [item.name, item]));
-      for (const circuit of circuits) {
+      for (const circuit of this.#circuitsOf(stream)) {
         const item = items.get(circuit.name);
         if (item === undefined) circuit.missing(event.revision);
         else circuit.tell(toTold(item, clock), "snapshot");
       }
     } else if (event.kind === "put") {
-      this.#deps.circuits.get(event.item.name)?.tell(toTold(event.item, clock), "change");
+      const circuit = circuits.get(event.item.name);
+      circuit?.tell(toTold(event.item, clock), "change");
+      circuit?.heard();
     } else if (event.kind === "deleted") {
-      this.#deps.circuits.get(event.deleted.name)?.missing(event.deleted.revision);
+      circuits.get(event.deleted.name)?.missing(event.deleted.revision);
+    } else {
+      isForAll = true;
     }
-    for (const circuit of circuits) circuit.heard();
+    if (!isForAll) return;
+    this.#heardAt = now;
+    for (const circuit of this.#circuitsOf(stream)) circuit.heard();
   }
 
   /** Not through `waits`: those are woken by what this brings. */
