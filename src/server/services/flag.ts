@@ -19,6 +19,7 @@ import {
   type Flags,
   HeliosError,
   isHeld,
+  isOversize,
   PAGE_BYTES,
   textSize,
 } from "../../core/index.ts";
@@ -202,16 +203,18 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
     exportFlags(request, context) {
       const revision = BigInt(flags.export([]).revision);
+      const leftOut = flags.list().filter(isOversize);
       return wholeOrPage(flags.list(), request, {
         context,
         desc: ExportFlagsResponseSchema,
         keyOf: ({ name }) => name,
-        toMessage: (flag) => flags.export([flag]).flags,
+        toMessage: (flag) => (isOversize(flag) ? {} : flags.export([flag]).flags),
         sizeOf: encodedSize,
         toResponse: ({ items, nextPageToken }) => ({
           flags: toStruct(Object.assign({}, ...items)),
           revision,
           nextPageToken,
+          leftOut: mapFitting(leftOut, { toMessage: ({ name }) => name, sizeOf: textSize }, NAMES_BYTES),
         }),
       });
     },

@@ -82,13 +82,12 @@ export function checkDryPages({ dryRun, pageSize, pageToken }: PageRequest & { r
 /** Whether an answer is small enough for the protocol by which it goes. */
 function fits<Desc extends DescMessage>(desc: Desc, init: MessageInitShape<Desc>, context: CallContext): boolean {
   const message = create(desc, init);
-  const binary = toBinary(desc, message).length;
-  if (binary > MAX_MESSAGE_BYTES) return false;
-  if (context.values.get(IS_REST)) {
-    const json = JSON.stringify(toAnswer(desc, message, createRegistry(desc.file)));
-    return Buffer.byteLength(json) <= MAX_MESSAGE_BYTES;
-  }
-  return !isJson(context) || Buffer.byteLength(toJsonString(desc, message)) <= MAX_MESSAGE_BYTES;
+  const isSmall = (text: string): boolean => Buffer.byteLength(text) <= MAX_MESSAGE_BYTES;
+  const isRest = context.values.get(IS_REST);
+  if (isJson(context) && !isRest) return isSmall(toJsonString(desc, message));
+  // REST gets it as protobuf from the service, and writes it as JSON.
+  if (toBinary(desc, message).length > MAX_MESSAGE_BYTES) return false;
+  return !isRest || isSmall(JSON.stringify(toAnswer(desc, message, createRegistry(desc.file))));
 }
 
 function isJson({ requestHeader, requestMethod, url }: CallContext): boolean {
