@@ -57,6 +57,27 @@ describe("a watch that resumes", () => {
     expect(tokens).toEqual(["old", "old"]);
   });
 
+  it.each([
+    ["at once where the service says so", "MESSAGE_TOO_LARGE", 1],
+    ["when it has come three times where nobody says why: a proxy may limit rates", undefined, 3],
+  ])("throws that a frame is too large to be read, %s", async (_, reason, times) => {
+    const error = new ConnectError("message size 5 is larger than configured readMaxBytes 4", Code.ResourceExhausted);
+    if (reason !== undefined) error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: "helios" } });
+    const tooLarge = { frames: [frame(5, "")], error };
+    const { open, tokens } = scripted({ frames: [frame(1)], error }, tooLarge, tooLarge, tooLarge);
+    await expect(take(100, resumeWatch(open, atOnce))).rejects.toBe(error);
+    expect(tokens).toHaveLength(times);
+  });
+
+  it("goes on where the service says that a later try may succeed", async () => {
+    const error = new ConnectError("too slow", Code.ResourceExhausted);
+    error.details.push({ desc: ErrorInfoSchema, value: { reason: "WATCHER_TOO_SLOW", domain: "helios" } });
+    const slow = { frames: [], error };
+    const { open, tokens } = scripted(slow, slow, slow, slow, { frames: [frame(1)] });
+    expect(await take(1, resumeWatch(open, atOnce))).toEqual([1n]);
+    expect(tokens).toHaveLength(5);
+  });
+
   it("throws an error that would come again", async () => {
     const { open } = scripted({ frames: [], error: new ConnectError("no", Code.InvalidArgument) });
     await expect(take(1, resumeWatch(open, atOnce))).rejects.toMatchObject({ code: Code.InvalidArgument });

@@ -56,10 +56,23 @@ const FINAL: ReadonlySet<Code> = new Set([
   Code.Unimplemented,
 ]);
 
+/** So often in a row a stream may end in RESOURCE_EXHAUSTED at the same token, before that is taken for final. */
+const MOST_EXHAUSTED = 3;
+
+/**
+ * Whether an error would come again: `exhausted` counts those of its kind at the same token, this one included. What is
+ * too large to be read stays so; a proxy that limits rates says the same, and lets one in later.
+ */
+function isFinal(error: ConnectError, exhausted: number): boolean {
+  if (error.code !== Code.ResourceExhausted) return FINAL.has(error.code);
+  const reason = errorInfo(error)?.reason;
+  return reason === "MESSAGE_TOO_LARGE" || (reason === undefined && exhausted >= MOST_EXHAUSTED);
+}
+
 /**
  * Iterates over the frames of a watch for ever: when the stream ends, breaks or falls silent it is opened again at the
  * last token, so that no change is missed and none comes twice. Ends when the signal is aborted or the loop is left;
- * throws only errors that would come again, such as a wrong request. `applied` is told of every frame that is a place to
+ * throws only errors that would come again, such as a wrong request or a frame that is too large to be read. `applied` is told of every frame that is a place to
  * resume at, once the reader has asked for the next, and of the stream that it came by.
  */
 export async function* resumeWatch<F extends WatchFrame>(
@@ -76,6 +89,7 @@ export async function* resumeWatch<F extends WatchFrame>(
   const outer = options.signal ?? new AbortController().signal;
   let token = options.resumeToken ?? "";
   let failures = 0;
+  let exhausted = 0;
   while (!outer.aborted) {
     const stream = new AbortController();
     const stop = (): void => stream.abort(outer.reason);
@@ -92,7 +106,7 @@ export async function* resumeWatch<F extends WatchFrame>(
           const ms = Number(frame.heartbeatInterval.seconds) * 1000 + frame.heartbeatInterval.nanos / 1e6;
           watchdog.intervalMs = ms;
         }
-        if (frame.resumeToken !== "") token = frame.resumeToken;
+        if (frame.resumeToken !== "") [token, exhausted] = [frame.resumeToken, 0];
         watchId = frame.watchId || watchId;
         // While the reader is busy with it, it is not the stream that is silent.
         watchdog.stop();
@@ -105,7 +119,8 @@ export async function* resumeWatch<F extends WatchFrame>(
       watchdog.stop();
       if (outer.aborted) return;
       const error = stream.signal.aborted ? ConnectError.from(stream.signal.reason) : ConnectError.from(thrown);
-      if (FINAL.has(error.code)) throw error;
+      if (error.code === Code.ResourceExhausted) exhausted += 1;
+      if (isFinal(error, exhausted)) throw error;
       failures = Math.max(0, failures) + 1;
       const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** (failures - 1)) * random();
       const retryInMs = (errorInfo(error)?.retryAfterMs ?? 0) + backoffMs;
