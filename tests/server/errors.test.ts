@@ -1,9 +1,10 @@
+import { create, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { errorsPage } from "../../scripts/errors-doc.ts";
 import { ERRORS, HeliosError, type Reason } from "../../src/core/index.ts";
-import { fromHeliosError, toConnectError } from "../../src/server/errors.ts";
+import { fromHeliosError, MAX_ERROR_VIOLATIONS_BYTES, toConnectError } from "../../src/server/errors.ts";
 
 const reasons = Object.keys(ERRORS) as Reason[];
 const running = new AbortController().signal;
@@ -71,5 +72,29 @@ describe("errors on the wire", () => {
 
   it("have a page of reference that tells each", () => {
     for (const reason of reasons) expect(errorsPage()).toContain(`## ${reason}\n`);
+  });
+});
+
+describe("an error of values as long as they come", () => {
+  const texts = {
+    ascii: "x".repeat(100_000),
+    blanks: " ".repeat(100_000),
+    euros: "€".repeat(50_000),
+    control: "\u0001".repeat(50_000),
+    halves: "\ud800".repeat(5000),
+  };
+
+  it.each(Object.entries(texts))("%s: fits into trailers that careful clients read", (_, text) => {
+    for (const reason of reasons) {
+      const { message, extra = [] } = ERRORS[reason] as { message: string; extra?: readonly string[] };
+      const keys = [...[...message.matchAll(/\{(\w+)\}/g)].map(([, key]) => String(key)), ...extra];
+      const wire = fromHeliosError(HeliosError.of(reason, Object.fromEntries(keys.map((key) => [key, text])) as never));
+      const info = wire.details.find((detail) => "desc" in detail && detail.desc === ErrorInfoSchema);
+      const value = (info as unknown as { value: MessageShape<typeof ErrorInfoSchema> }).value;
+      expect(Object.keys(value.metadata).sort()).toEqual([...new Set(keys)].sort());
+      const details = toBinary(ErrorInfoSchema, create(ErrorInfoSchema, value)).length;
+      const status = Buffer.byteLength(wire.rawMessage) + details + MAX_ERROR_VIOLATIONS_BYTES + 256;
+      expect(encodeURIComponent(wire.rawMessage).length + (status * 4) / 3).toBeLessThan(8000);
+    }
   });
 });

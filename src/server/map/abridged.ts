@@ -19,7 +19,7 @@ export function abridged(module: ModuleMessage): ModuleMessage {
 }
 
 /** Characters of texts beside an abridged module. */
-export const MAX_ABRIDGED = 200;
+export const MAX_ABRIDGED = 100;
 
 /** The message as it is shown: abridged where it is too large for a frame. */
 export function shown(module: ModuleMessage, { record }: Module): ModuleMessage {
