@@ -25,15 +25,17 @@ const BOUNDED_ELSEWHERE: Readonly<Record<string, string>> = {
 const FREE = new Set(["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"]);
 const WELL_KNOWN = /^google\.protobuf\.(Timestamp|Duration)$/;
 
+/** Messages that callers are given and that are not looked at where they send them. */
+const OUTPUT_ONLY: ReadonlySet<string> = new Set(["helios.v1.ConditionProgram"]);
+
 function collect(desc: DescMessage, fields: Map<string, DescField>): void {
   for (const one of desc.fields) {
     const name = `${desc.typeName}.${one.name}`;
     if (fields.has(name)) continue;
     fields.set(name, one);
     const { message } = one;
-    if (message !== undefined && !FREE.has(message.typeName) && !WELL_KNOWN.test(message.typeName)) {
-      collect(message, fields);
-    }
+    const isOpaque = message === undefined || FREE.has(message.typeName) || OUTPUT_ONLY.has(message.typeName);
+    if (!isOpaque && !WELL_KNOWN.test(message.typeName)) collect(message, fields);
   }
 }
 
