@@ -14,6 +14,7 @@ import { EVENT_SOURCES } from "./status/sources.ts";
 import { createStatus, type EngineStatus } from "./status/status.ts";
 import { Feed } from "./store/feed.ts";
 import { createMemoryStore } from "./store/memory.ts";
+import { watchForSetBack } from "./store/set-back.ts";
 import { openSqliteStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import type { ExpectationCompiler } from "./testing/expectations.ts";
@@ -145,6 +146,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   breakers.hub.observe(breakers.presence);
   modules.hub.observe(clients.observer("WatchModules"));
   events.observe(clients.observer("WatchEvents"));
+  const setBack = watchForSetBack(feed, {
+    clock,
+    log,
+    startOver: () => {
+      for (const hub of hubs) hub.distrustTokens();
+    },
+  });
   const endWatches = (error: HeliosError): void => {
     for (const hub of hubs) hub.end(error);
     clients.end(error);
@@ -167,7 +175,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     await close();
     throw error;
   }
-  const status = createStatus({ feed, flags, breakers, modules, testing });
+  const status = createStatus({ feed, flags, breakers, modules, testing, setBack });
   return {
     flags,
     breakers,

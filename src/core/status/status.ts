@@ -2,13 +2,14 @@ import type { Breakers } from "../breakers/breakers.ts";
 import type { Flags } from "../flags/flags.ts";
 import type { Modules } from "../modules/modules.ts";
 import type { Feed } from "../store/feed.ts";
+import type { SetBack } from "../store/set-back.ts";
 import type { RunRecord } from "../testing/runs.ts";
 import type { Testing } from "../testing/testing.ts";
 import type { EventDomain } from "./events.ts";
 
 /** One thing that is not as it should be. */
 export interface Unhealthy {
-  readonly domain: EventDomain;
+  readonly domain: EventDomain | "STORE";
   readonly name: string;
   readonly state: string;
   readonly why: string;
@@ -41,13 +42,14 @@ export interface StatusDeps {
   readonly breakers: Breakers;
   readonly modules: Modules;
   readonly testing: Testing;
+  readonly setBack: () => SetBack | undefined;
 }
 
-export function createStatus({ feed, flags, breakers, modules, testing }: StatusDeps): () => EngineStatus {
+export function createStatus({ feed, flags, breakers, modules, testing, setBack }: StatusDeps): () => EngineStatus {
   return () => ({
     revision: feed.revision,
     ready: modules.isSettled,
-    unhealthy: [...failedModules(modules), ...openBreakers(breakers)],
+    unhealthy: [...storeTroubles(feed, setBack()), ...failedModules(modules), ...openBreakers(breakers)],
     modules: domain(
       modules.list().map(({ record }) => record.lifecycle.state),
       modules.hub.watcherCount,
@@ -71,6 +73,21 @@ function domain(states: readonly string[], watchers: number): DomainStatus {
   const byState: Record<string, number> = {};
   for (const state of states) byState[state] = (byState[state] ?? 0) + 1;
   return { total: states.length, byState, watchers };
+}
+
+/** Until the next start: what was lost does not come back by itself. */
+function storeTroubles({ store }: Feed, setBack: SetBack | undefined): Unhealthy[] {
+  const troubles: Unhealthy[] = [];
+  const { refusal } = store.writable;
+  if (refusal !== undefined) {
+    const { problem, since } = refusal;
+    troubles.push({ domain: "STORE", name: "writes", state: "REFUSED", why: problem, since });
+  }
+  if (setBack !== undefined) {
+    const why = `clients had seen revision ${setBack.seen}, the store had ${setBack.head}: an older copy took its place`;
+    troubles.push({ domain: "STORE", name: "data", state: "SET_BACK", why, since: setBack.time });
+  }
+  return troubles;
 }
 
 function failedModules(modules: Modules): Unhealthy[] {

@@ -23,6 +23,7 @@ export class Feed {
   #subscription: Subscription | undefined;
   readonly #sinks: { prefix: string; sink: Sink }[] = [];
   readonly #waiting = new Set<{ revision: number; resolve: () => void }>();
+  #ahead: (revision: number) => void = () => {};
   #state: "new" | "started" | "closed" = "new";
 
   constructor(store: Store) {
@@ -57,6 +58,16 @@ export class Feed {
   reached(revision: number): Promise<void> {
     if (this.#revision >= revision || this.closed) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.add({ revision, resolve }));
+  }
+
+  /** Calls `listener` when somebody shows that this store was once further than it is, at that revision. */
+  onAhead(listener: (revision: number) => void): void {
+    this.#ahead = listener;
+  }
+
+  /** Somebody holds a token of this incarnation that is ahead of the feed. */
+  sawAhead(revision: number): void {
+    this.#ahead(revision);
   }
 
   get closed(): boolean {

@@ -42,23 +42,32 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 const LATER = Promise.resolve();
 
 class MemoryStore implements Store {
-  readonly incarnation: string;
   readonly writable = new Writability();
   readonly #clock: Clock;
   readonly #answers: MemoryAnswers;
   readonly #entries = new Map<string, Entry>();
   readonly #journal: MemoryJournal;
   readonly #watchers = new Watchers();
+  #incarnation: string;
   #sweep: Timer | undefined;
   #closed = false;
 
   constructor({ clock, incarnation, ...retention }: MemoryStoreOptions) {
-    this.incarnation = incarnation;
+    this.#incarnation = incarnation;
     this.#clock = clock;
     const checked = checkRetention(retention);
     this.#answers = new MemoryAnswers(clock, checked);
     this.#journal = new MemoryJournal(checked);
     this.#sweepLater();
+  }
+
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  async reincarnate(): Promise<void> {
+    this.#checkOpen();
+    this.#incarnation += "+";
   }
 
   readonly answers: Answers = {

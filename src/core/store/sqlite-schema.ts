@@ -177,3 +177,7 @@ export const PRUNE_BEFORE = "DELETE FROM journal WHERE key = ?1 AND revision < ?
 /** Forgets a key's changes up to a delete and the delete itself. */
 export const PRUNE_LIFE = "DELETE FROM journal WHERE key = ?1 AND revision <= ?2 RETURNING size";
 export const DROP_CHANGE = "DELETE FROM journal WHERE seq = ?";
+
+/** Of a database of any format. */
+export const READ_IDENTITY = `
+  SELECT incarnation, max(compacted, (SELECT coalesce(max(revision), 0) FROM journal)) AS revision FROM meta`;

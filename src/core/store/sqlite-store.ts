@@ -56,6 +56,8 @@ export interface SqliteStoreDeps {
   readonly defer: (run: () => void) => void;
   /** Closes the database and gives the directory free. */
   readonly release: () => void;
+  /** Makes an incarnation. */
+  readonly newId: () => string;
   /** What an error of the database means to a reader. */
   readonly explain: (error: unknown) => unknown;
 }
@@ -97,7 +99,6 @@ type Verdict =
  * share a transaction, and so one wait for the disk; each has its own verdict nevertheless.
  */
 export class SqliteStore implements Store {
-  readonly incarnation: string;
   readonly writable = new Writability();
   readonly answers: Answers;
   readonly #deps: SqliteStoreDeps;
@@ -108,6 +109,9 @@ export class SqliteStore implements Store {
   readonly #waiting: Unit[] = [];
   #scheduled = false;
   #closed = false;
+  #incarnation: string;
+  /** Of the database as this store left it: another program that writes to it changes that. */
+  #dataVersion: number;
   #probe: Timer | undefined;
   #sweep: Timer | undefined;
   #sweeps = 0;
@@ -117,7 +121,8 @@ export class SqliteStore implements Store {
     this.#sql = prepareAll(deps.database);
     const meta = deps.database.prepare(sql.READ_META).get() as { readonly incarnation: string } | undefined;
     if (meta === undefined) throw new Error("it has no identity");
-    this.incarnation = meta.incarnation;
+    this.#incarnation = meta.incarnation;
+    this.#dataVersion = this.#readDataVersion();
     this.#journal = new SqliteJournal(deps.database, deps.retention);
     const answers = new SqliteAnswers(deps.database, deps.clock, deps.retention);
     this.#answers = answers;
@@ -131,6 +136,17 @@ export class SqliteStore implements Store {
       },
     };
     this.#sweepIn(FIRST_SWEEP_MS);
+  }
+
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  async reincarnate(): Promise<void> {
+    this.#checkOpen();
+    const incarnation = this.#deps.newId();
+    this.#transaction(() => this.#sql.writeIncarnation.run(incarnation));
+    this.#incarnation = incarnation;
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -366,6 +382,7 @@ export class SqliteStore implements Store {
     const before = this.#journal.save();
     try {
       database.exec("BEGIN IMMEDIATE");
+      this.#checkAlone();
       const result = run();
       database.exec("COMMIT");
       return result;
@@ -376,6 +393,19 @@ export class SqliteStore implements Store {
       this.#tryLater();
       throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
     }
+  }
+
+  /** What another program writes would be overwritten, or taken for what it is not: nothing more is written then. */
+  #checkAlone(): void {
+    const version = this.#readDataVersion();
+    if (version === this.#dataVersion) return;
+    const { revision } = this.#sql.head.get() as { readonly revision: number };
+    if (revision !== this.#journal.revision) throw new Error("another program has written to it: start Helios anew");
+    this.#dataVersion = version;
+  }
+
+  #readDataVersion(): number {
+    return (this.#sql.dataVersion.get() as { readonly data_version: number }).data_version;
   }
 
   #proved(): void {
@@ -431,6 +461,9 @@ function prepareAll(database: SqlDatabase) {
     listEntries: database.prepare(sql.LIST_ENTRIES),
     putEntry: database.prepare(sql.PUT_ENTRY),
     deleteEntry: database.prepare(sql.DELETE_ENTRY),
+    writeIncarnation: database.prepare(sql.WRITE_INCARNATION),
+    head: database.prepare(sql.READ_META),
+    dataVersion: database.prepare("PRAGMA data_version"),
     freePages: database.prepare("PRAGMA freelist_count"),
     fillProbe: database.prepare(sql.FILL_PROBE),
     emptyProbe: database.prepare(sql.EMPTY_PROBE),

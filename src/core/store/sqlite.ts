@@ -73,7 +73,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     undo.push(() => database.close());
     const explain = (error: unknown): unknown =>
       NOT_SOUND.has(primaryCode(error)) ? damaged(file, messageOf(error), error) : error;
-    return new SqliteStore({ database, clock, retention, defer: setImmediate, release, explain });
+    return new SqliteStore({ database, clock, retention, defer: setImmediate, release, newId, explain });
   } catch (error) {
     release();
     throw asStoreError(directory, error);
@@ -85,7 +85,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
  * bears it, since the database may not be there yet, and since whoever reads a file whose locks the same process
  * holds (as `inspect` does) loses them.
  */
-function lock(directory: string): () => void {
+export function lock(directory: string): () => void {
   const owner = join(directory, "helios.owner");
   const database = new DatabaseSync(join(directory, "helios.lock"));
   try {
@@ -113,19 +113,14 @@ function readOwner(file: string): string {
 /** Under another name first: a process that dies meanwhile leaves nothing that looks like a database of ours. */
 function create(file: string, incarnation: string): void {
   const wal = `${file}-wal`;
+  if (existsSync(`${file}.restoring`)) throw damaged(file, "a restore was cut short: restore the backup again");
   if (sizeOf(wal) > 0) throw damaged(wal, "its database helios.db is missing");
   writeAside(file, (database) => database.prepare(CREATE_META).run(incarnation));
 }
 
 /** Makes a database of today's format of one of format 1, and puts it in its place. */
 function migrate(file: string, clock: Clock, retention: Retention): void {
-  const old = new DatabaseSync(file);
-  try {
-    // Its log must not be left beside the file that takes its place.
-    old.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE");
-  } finally {
-    old.close();
-  }
+  settle(file);
   const since = clock.now() - REPLAYED_MS;
   const copy = (database: DatabaseSync): void => {
     database.exec(COPY_FORMAT_1);
@@ -136,6 +131,16 @@ function migrate(file: string, clock: Clock, retention: Retention): void {
     }
   };
   writeAside(file, copy, file);
+}
+
+/** Brings a database's log into its file: none may be left beside the one that takes its place. */
+export function settle(file: string): void {
+  const database = new DatabaseSync(file);
+  try {
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE");
+  } finally {
+    database.close();
+  }
 }
 
 interface OldAnswer {
@@ -175,7 +180,7 @@ export function checkDatabase(file: string): void {
 }
 
 /** Refuses what is not a sound database of ours, without changing a byte of it; the format that it has. */
-function inspect(file: string, whollyCheckedBytes: number): number {
+export function inspect(file: string, whollyCheckedBytes: number): number {
   const stat = statSync(file);
   if (!stat.isFile()) throw damaged(file, "it is not a file");
   if (stat.size === 0) throw damaged(file, "it is empty");
@@ -231,8 +236,8 @@ function readOnlyName(file: string): string | URL {
 function open(file: string): DatabaseSync {
   const database = new DatabaseSync(file);
   try {
-    // In this order: the first access then takes the lock for good, and keeps the log's index out of shared memory.
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    // Others may read, as a backup does; that only one store writes is what `helios.lock` is for.
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     // A log that was once long is cut to this when it is begun anew, in bytes.
     database.exec("PRAGMA journal_size_limit = 16777216");
     database.exec("BEGIN IMMEDIATE; COMMIT");
@@ -270,7 +275,7 @@ function sizeOf(file: string): number {
 }
 
 /** Waits until the disk has a file's content, or a directory's names. */
-function sync(path: string): void {
+export function sync(path: string): void {
   const descriptor = openSync(path, "r");
   try {
     fsyncSync(descriptor);

@@ -103,8 +103,13 @@ export type ChangeListener = (changes: readonly Change[]) => void;
  * each write and each batch that changes something.
  */
 export interface Store {
-  /** Identity of this store's life: a new one when the data starts anew, the same one after a restart. */
+  /**
+   * Identity of this store's life: a new one when the data starts anew, is restored from a backup or was found to have
+   * been set back; the same one after a restart.
+   */
   readonly incarnation: string;
+  /** Takes another identity, durably: no token and no etag of before holds any more. */
+  reincarnate(): Promise<void>;
   readonly writable: Writable;
   readonly answers: Answers;
   get(key: string): Promise<Entry | undefined>;

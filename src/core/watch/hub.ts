@@ -122,6 +122,11 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     return watcher;
   }
 
+  /** What those hold that came with a token is not to be relied on: they get a snapshot; without state they are ended. */
+  distrustTokens(): void {
+    for (const watcher of this.#watchers) watcher.distrustToken();
+  }
+
   /** Ends every watcher with `error`, after what is waiting for it, and refuses new ones. */
   end(error: HeliosError): void {
     this.#ended = error;
@@ -135,6 +140,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     const { incarnation, revision, scope } = decodeToken(resumeToken);
     const known = incarnation === this.feed.store.incarnation && scope === scopeOf(this.source.prefix, names);
     if (known && revision <= this.feed.revision) return { from: "journal", afterRevision: revision };
+    if (incarnation === this.feed.store.incarnation && revision > this.feed.revision) this.feed.sawAhead(revision);
     // Who watches events must learn that some are missing: there is no state that would make up for them.
     if (onCompacted === "snapshot" && this.source.snapshot !== undefined) return { from: "snapshot" };
     throw HeliosError.of("REVISION_COMPACTED", { resume_token: resumeToken });

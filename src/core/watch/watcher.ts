@@ -60,6 +60,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Why there is nothing to tell beyond a revision. */
   #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
   #wake: (() => void) | undefined;
+  /** Whether it goes on from a token, and not from a snapshot of this process. */
+  #resumed = false;
   /** Of the queue. */
   #queuedChars = 0;
 
@@ -73,6 +75,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     if (start.from === "journal") {
       this.#position = start.afterRevision;
       this.#told = start.afterRevision;
+      this.#resumed = true;
       this.#phase = this.#fromJournal();
     } else {
       this.#phase = this.#startOver();
@@ -128,6 +131,20 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     if (phase.in !== "live" || this.#ending !== undefined) return;
     if (item.revision <= this.#position || !this.#wants(item.name)) return;
     this.#enqueue(phase, item);
+  }
+
+  /** Called by the hub: what this watcher was told before its token may never have been. */
+  distrustToken(): void {
+    if (!this.#resumed || this.#ending !== undefined) return;
+    this.#resumed = false;
+    if (this.#hub.source.snapshot === undefined || this.options.onCompacted === "error") {
+      this.end(HeliosError.of("REVISION_COMPACTED", { resume_token: this.options.resumeToken }));
+      return;
+    }
+    this.#cut = undefined;
+    this.#queuedChars = 0;
+    this.#phase = this.#startOver();
+    this.#wake?.();
   }
 
   /** Called by the hub with what is in no journal: told only if nothing older is still to be read. */

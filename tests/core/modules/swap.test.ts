@@ -306,6 +306,7 @@ describe("a swap that fails", () => {
     let isFull = false;
     const failing: Store = {
       incarnation: store.incarnation,
+      reincarnate: () => store.reincarnate(),
       writable: store.writable,
       answers: store.answers,
       get: (key) => store.get(key),

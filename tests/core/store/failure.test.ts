@@ -49,6 +49,7 @@ function brittleStore() {
     clock,
     retention: checkRetention({}),
     explain: (error) => error,
+    newId: () => "two",
     defer: setImmediate,
     release: () => real.close(),
   });

@@ -86,14 +86,32 @@ describe("a data directory has one store at a time", () => {
     await (await open(directory)).close();
   });
 
-  it("a program that has the database open itself is an owner, too", async () => {
+  it("a program that writes to the database itself is an owner, too; one that reads is not", async () => {
     const directory = makeDirectory();
     await (await open(directory)).close();
     const program = new DatabaseSync(join(directory, "helios.db"));
-    program.exec("BEGIN; SELECT * FROM meta");
+    program.exec("BEGIN IMMEDIATE");
     expect(isReason(await rejection(open(directory)), "STORE_LOCKED")).toBe(true);
+    program.exec("ROLLBACK; BEGIN; SELECT * FROM meta");
+    const store = await open(directory);
+    expect(await store.put("a", "1", { cause })).toMatchObject({ revision: 1 });
     program.close();
-    await (await open(directory)).close();
+    await store.close();
+  });
+
+  it("a program that writes to the database meanwhile ends the writing, and what it wrote is not overwritten", async () => {
+    const directory = makeDirectory();
+    const store = await open(directory);
+    await store.put("a", "1", { cause });
+    const program = new DatabaseSync(join(directory, "helios.db"));
+    program.exec("UPDATE meta SET id = 1");
+    expect(await store.put("a", "2", { cause })).toMatchObject({ revision: 2 });
+    program.exec("UPDATE journal SET revision = 9 WHERE revision = 2");
+    const error = await rejection(store.put("a", "3", { cause }));
+    expect(isReason(error, "STORE_UNAVAILABLE") && error.metadata.problem).toContain("another program");
+    expect(store.writable.refusal?.problem).toContain("another program");
+    program.close();
+    await store.close();
   });
 
   it("a directory that cannot be one is refused by name", async () => {

@@ -91,7 +91,13 @@ describe("sqlite store: reopened", () => {
     const directory = `${makeDirectory()}/new/deeper`;
     const store = await open(directory);
     await store.put("a", "1", { cause });
-    expect(readdirSync(directory).sort()).toEqual(["helios.db", "helios.db-wal", "helios.lock", "helios.owner"]);
+    expect(readdirSync(directory).sort()).toEqual([
+      "helios.db",
+      "helios.db-shm",
+      "helios.db-wal",
+      "helios.lock",
+      "helios.owner",
+    ]);
     await store.close();
     expect(readdirSync(directory).sort()).toEqual(["helios.db", "helios.lock"]);
   });

@@ -149,7 +149,10 @@ export function revisionsOf(frames: readonly Frame<Item, unknown>[]): number[] {
 export function delayed(store: Store): Store & { tell(): void } {
   const untold: (() => void)[] = [];
   return {
-    incarnation: store.incarnation,
+    get incarnation() {
+      return store.incarnation;
+    },
+    reincarnate: () => store.reincarnate(),
     writable: store.writable,
     answers: store.answers,
     get: (key) => store.get(key),

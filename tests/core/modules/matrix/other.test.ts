@@ -12,6 +12,7 @@ function refusing(): { readonly store: Store; refuse(prefix: string, times: numb
   let [prefix, left, refused] = ["", 0, 0];
   const store: Store = {
     incarnation: inner.incarnation,
+    reincarnate: () => inner.reincarnate(),
     writable: inner.writable,
     answers: inner.answers,
     get: (key) => inner.get(key),

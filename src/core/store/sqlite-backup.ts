@@ -1,0 +1,221 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { checkDatabase, lock, settle, sync } from "./sqlite.ts";
+import { READ_IDENTITY, WRITE_INCARNATION } from "./sqlite-schema.ts";
+
+const MANIFEST = "backup.json";
+const DATABASE = "helios.db";
+const ARTIFACTS = "artifacts";
+const VERSION = 1;
+/** What may be in a backup: nothing else is read, or written anywhere. */
+const NAME = /^(helios\.db|artifacts\/[0-9a-f]{64})$/;
+
+interface BackedUpFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** What a backup says of itself. */
+export interface Manifest {
+  readonly version: number;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly incarnation: string;
+  readonly revision: number;
+  readonly files: readonly BackedUpFile[];
+}
+
+/**
+ * Writes a backup of a data directory into a new directory, also while a store has it open: the database as it was at
+ * one moment, and the modules' code that it needs. Under another name first: a backup that is there is whole. Throws an
+ * Error that says what is wrong.
+ */
+export function backUp(directory: string, target: string, now: Date): Manifest {
+  const file = join(directory, DATABASE);
+  if (!existsSync(file)) throw new Error(`there is no ${file} to back up`);
+  refuseFull(target);
+  const draft = `${target}.unfinished`;
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(join(draft, ARTIFACTS), { recursive: true });
+  // Before and after: what is needed at the moment in between is there at one of the two.
+  copyArtifacts(directory, draft);
+  copyDatabase(file, join(draft, DATABASE));
+  copyArtifacts(directory, draft);
+  checkDatabase(join(draft, DATABASE));
+  const artifacts = readdirSync(join(draft, ARTIFACTS)).sort();
+  const paths = [DATABASE, ...artifacts.map((name) => `${ARTIFACTS}/${name}`)];
+  const files = paths.map((path) => ({ path, ...digestOf(join(draft, path)) }));
+  const manifest = { version: VERSION, time: now.toISOString(), ...identityOf(join(draft, DATABASE)), files };
+  writeFileSync(join(draft, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+  for (const path of [...paths, MANIFEST, ARTIFACTS, "."]) sync(join(draft, path));
+  rmSync(target, { recursive: true, force: true });
+  renameSync(draft, target);
+  sync(dirname(target));
+  return manifest;
+}
+
+/**
+ * Makes a data directory what a backup has, with a new identity, so that every client starts over by a snapshot. All of
+ * the backup is checked first. The database takes its place at once; a restore that is cut short leaves what was there
+ * before or, where that was damaged, a directory that no store opens until it is restored again.
+ *
+ * Throws an Error that says what is wrong, STORE_LOCKED where a store has the directory open.
+ *
+ * @param replace whether a database that is there may be replaced.
+ */
+export function restore(backup: string, directory: string, replace: boolean, newId: () => string): Manifest {
+  const manifest = readManifest(backup);
+  for (const wanted of manifest.files) checkFile(backup, wanted);
+  checkDatabase(join(backup, DATABASE));
+  mkdirSync(directory, { recursive: true });
+  const unlock = lock(directory);
+  try {
+    const file = join(directory, DATABASE);
+    const draft = `${file}.restoring`;
+    const isThere = existsSync(file) || existsSync(`${file}-wal`);
+    if (isThere && !replace) throw new Error(`${file} is there already; say --replace to replace it`);
+    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(draft + suffix, { force: true });
+    copyFileSync(join(backup, DATABASE), draft);
+    const incarnation = newId();
+    withDatabase(draft, (database) => database.prepare(WRITE_INCARNATION).run(incarnation));
+    sync(draft);
+    placeArtifacts(backup, directory, manifest);
+    if (isThere) clear(file);
+    renameSync(draft, file);
+    sync(directory);
+    return { ...manifest, incarnation };
+  } finally {
+    unlock();
+  }
+}
+
+/** Leaves no log beside the database. While the draft is there, a store refuses to begin without a database. */
+function clear(file: string): void {
+  try {
+    settle(file);
+  } catch {
+    // It is damaged, or there is only its log: then it goes as a whole.
+    for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
+  }
+  rmSync(`${file}-shm`, { force: true });
+}
+
+function placeArtifacts(backup: string, directory: string, { files }: Manifest): void {
+  const artifacts = join(directory, ARTIFACTS);
+  mkdirSync(artifacts, { recursive: true });
+  for (const { path, sha256 } of files) {
+    const target = join(directory, path);
+    if (path === DATABASE || (existsSync(target) && digestOf(target).sha256 === sha256)) continue;
+    copyFileSync(join(backup, path), `${target}.restoring`);
+    sync(`${target}.restoring`);
+    renameSync(`${target}.restoring`, target);
+  }
+  sync(artifacts);
+}
+
+function readManifest(backup: string): Manifest {
+  const file = join(backup, MANIFEST);
+  if (!existsSync(file)) throw new Error(`${backup} is no backup: it has no ${MANIFEST}`);
+  let manifest: Partial<Manifest>;
+  try {
+    manifest = JSON.parse(readFileSync(file, "utf8")) as Partial<Manifest>;
+  } catch (error) {
+    throw new Error(`${file} is damaged: it is not JSON`, { cause: error });
+  }
+  const { version, files } = manifest ?? {};
+  if (version !== VERSION) throw new Error(`${file} has version ${version}; this version of Helios reads ${VERSION}`);
+  const isList = Array.isArray(files) && files.every(isBackedUpFile);
+  if (!isList || !files.some(({ path }) => path === DATABASE))
+    throw new Error(`${file} is damaged: it lists no database`);
+  return manifest as Manifest;
+}
+
+function isBackedUpFile(value: unknown): value is BackedUpFile {
+  const { path, bytes, sha256 } = (value ?? {}) as Partial<BackedUpFile>;
+  return typeof path === "string" && NAME.test(path) && typeof bytes === "number" && typeof sha256 === "string";
+}
+
+function checkFile(backup: string, { path, bytes, sha256 }: BackedUpFile): void {
+  const file = join(backup, path);
+  if (!existsSync(file)) throw new Error(`the backup is not whole: ${file} is missing`);
+  const found = digestOf(file);
+  if (found.bytes === bytes && found.sha256 === sha256) return;
+  throw new Error(`the backup is damaged: ${file} is not what was backed up (its SHA-256 is another)`);
+}
+
+function refuseFull(target: string): void {
+  const stat = statSync(target, { throwIfNoEntry: false });
+  if (stat === undefined || (stat.isDirectory() && readdirSync(target).length === 0)) return;
+  throw new Error(`${target} is there already; a backup goes into a directory that is new or empty`);
+}
+
+function copyDatabase(file: string, target: string): void {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+  try {
+    database.prepare("VACUUM INTO ?").run(target);
+  } finally {
+    database.close();
+  }
+}
+
+function copyArtifacts(directory: string, draft: string): void {
+  const source = join(directory, ARTIFACTS);
+  if (!existsSync(source)) return;
+  for (const name of readdirSync(source)) {
+    const target = join(draft, ARTIFACTS, name);
+    if (!NAME.test(`${ARTIFACTS}/${name}`) || existsSync(target)) continue;
+    try {
+      copyFileSync(join(source, name), target);
+    } catch (error) {
+      // What is deleted meanwhile is not needed.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+}
+
+function identityOf(file: string): { readonly incarnation: string; readonly revision: number } {
+  return withDatabase(file, (database) => {
+    return database.prepare(READ_IDENTITY).get() as { readonly incarnation: string; readonly revision: number };
+  });
+}
+
+function withDatabase<T>(file: string, run: (database: DatabaseSync) => T): T {
+  const database = new DatabaseSync(file);
+  try {
+    return run(database);
+  } finally {
+    database.close();
+  }
+}
+
+function digestOf(file: string): { readonly bytes: number; readonly sha256: string } {
+  const hash = createHash("sha256");
+  const chunk = new Uint8Array(1024 * 1024);
+  let bytes = 0;
+  const descriptor = openSync(file, "r");
+  try {
+    for (let read = readSync(descriptor, chunk); read > 0; read = readSync(descriptor, chunk)) {
+      hash.update(chunk.subarray(0, read));
+      bytes += read;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
