@@ -257,6 +257,12 @@ export const ERRORS = table({
     retryable: false,
     help: "Correct the header, or leave it out.",
   },
+  HTTP_HEADERS_TOO_LARGE: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "the headers have more than {limit} bytes",
+    retryable: false,
+    help: "Send fewer headers, or a shorter query.",
+  },
   HTTP_MEDIA_TYPE_UNSUPPORTED: {
     code: "INVALID_ARGUMENT",
     message: "the request's {header} {value} is not supported",

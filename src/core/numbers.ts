@@ -11,6 +11,6 @@ export interface NumberProblem {
 export function numberProblem(value: number): NumberProblem | undefined {
   if (!Number.isFinite(value)) return { problem: `${value} is not allowed`, expected: "a finite number" };
   if (Math.abs(value) <= MAX_WHOLE_NUMBER) return undefined;
-  const problem = `${value} is beyond the whole numbers that JSON's doubles hold exactly`;
+  const problem = "it is beyond the whole numbers that doubles hold exactly";
   return { problem, expected: `a number from ${-MAX_WHOLE_NUMBER} to ${MAX_WHOLE_NUMBER}, or a string` };
 }

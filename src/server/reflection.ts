@@ -3,6 +3,7 @@ import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectRouter } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
+import { file_google_rpc_status } from "../../gen/google/rpc/status_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 
@@ -54,9 +55,12 @@ function longestOf({ host, messageRequest: asked }: Question): number {
   return Math.max(host.length, text.length);
 }
 
+/** What errors are made of on the wire. No service imports it. */
+const ERROR_FILES = [file_google_rpc_status, file_google_rpc_error_details];
+
 /** Answers one question; `sent` holds the names of the files that the stream has carried already. */
 function createAnswers(services: readonly DescService[]) {
-  const files = filesWithImports([...services.map((service) => service.file), file_google_rpc_error_details]);
+  const files = filesWithImports([...services.map((service) => service.file), ...ERROR_FILES]);
   const byName = new Map(files.map((file) => [fileName(file), file]));
   const bySymbol = new Map(files.flatMap((file) => symbolsOf(file).map((symbol) => [symbol, file])));
   const messages = new Set(files.flatMap((file) => [...nestedTypes(file)].filter(isMessage).map(nameOf)));

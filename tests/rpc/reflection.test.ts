@@ -96,6 +96,9 @@ describe("a file", () => {
     ["a nested enum's value", "grpc.health.v1.HealthCheckResponse.SERVING", "grpc/health/v1/health.proto"],
     ["an extension", "buf.validate.field", "buf/validate/validate.proto"],
     ["the detail of an error", "google.rpc.ErrorInfo", "google/rpc/error_details.proto"],
+    ["when to try again", "google.rpc.RetryInfo", "google/rpc/error_details.proto"],
+    ["an error as a whole", "google.rpc.Status", "google/rpc/status.proto"],
+    ["what a detail is packed in", "google.protobuf.Any", "google/protobuf/any.proto"],
     ["the detail of a refused request", "buf.validate.Violations", "buf/validate/validate.proto"],
   ])("is found by %s", async (_, name, file) => {
     expect((await files(symbol(name)))[0]?.name).toBe(file);

@@ -135,7 +135,7 @@ describe("REST", () => {
       });
       socket.on("close", () => resolve(text));
     });
-    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"message":"this is no HTTP request"/s);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"reason":"REQUEST_MALFORMED".*this is no HTTP request"/s);
   });
 
   it("says what a path takes, and that there is no such path", async () => {

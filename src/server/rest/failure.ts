@@ -35,6 +35,7 @@ const STATUS_OF_REASON: Readonly<Record<string, number>> = {
   MODULE_METHOD_NOT_FOUND: 404,
   HTTP_BODY_TOO_LARGE: 413,
   HTTP_MEDIA_TYPE_UNSUPPORTED: 415,
+  HTTP_HEADERS_TOO_LARGE: 431,
 };
 
 /** `isConditional`: the etag that the resource does not have was in If-Match. */

@@ -2,7 +2,9 @@ import { createServer as createHttp1Server, type Server as Http1Server } from "n
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../../core/index.ts";
+import { type Clock, HeliosError } from "../../core/index.ts";
+import { fromHeliosError } from "../errors.ts";
+import { toFailure } from "../rest/failure.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import type { RequestHandler } from "./handler.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -97,12 +99,12 @@ function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [status, phrase, message] =
+  const [phrase, error] =
     code === "HPE_HEADER_OVERFLOW"
-      ? [431, "Request Header Fields Too Large", `the headers have more than ${MAX_HEADER_BYTES} bytes`]
-      : [400, "Bad Request", "this is no HTTP request"];
-  const error = { code: status, status: "INVALID_ARGUMENT", reason: "", message, metadata: {}, violations: [] };
-  const body = `${JSON.stringify({ error })}\n`;
+      ? ["Request Header Fields Too Large", HeliosError.of("HTTP_HEADERS_TOO_LARGE", { limit: MAX_HEADER_BYTES })]
+      : ["Bad Request", HeliosError.of("REQUEST_MALFORMED", { problem: "this is no HTTP request" })];
+  const { status, body: told } = toFailure(fromHeliosError(error));
+  const body = `${JSON.stringify(told)}\n`;
   const head = [`HTTP/1.1 ${status} ${phrase}`, "connection: close", "content-type: application/json"];
   socket.end(`${[...head, `content-length: ${Buffer.byteLength(body)}`].join("\r\n")}\r\n\r\n${body}`);
 }
