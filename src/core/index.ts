@@ -40,11 +40,12 @@ export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason }
 export type { FailureKind } from "./flags/condition/budget.ts";
 export { ConditionFailed, conditionOf } from "./flags/condition/flag.ts";
 export { interpreterOf, type ProgramOutcome, type Variables } from "./flags/condition/interpret.ts";
-export type { Instruction, InstructionOp, Pattern } from "./flags/condition/pattern.ts";
+export { INSTRUCTION_OPS, type Instruction, type InstructionOp, type Pattern } from "./flags/condition/pattern.ts";
 export {
   CONDITION_MAX_BYTES,
   CONDITION_MAX_STEPS,
   EXPECTATION_MAX_STEPS,
+  OPS,
   type Op,
   PROGRAM_MAX_DEPTH,
   PROGRAM_VERSION,

@@ -249,6 +249,8 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     async start() {
       await source.fill();
+      // Ahead of the first who asks; conditions that cannot be read are told now.
+      void inSlices(list(), ({ name }) => compiled(name), { clock, pause });
       if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
     },
 

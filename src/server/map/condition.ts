@@ -1,12 +1,23 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   ConditionInstructionOp,
+  type ConditionNode,
   type ConditionNodeSchema,
   ConditionOp,
   type ConditionProgram as ConditionProgramMessage,
   ConditionProgramSchema,
 } from "../../../gen/helios/v1/condition_pb.ts";
-import { Duration, type Program, type ProgramNode, Timestamp, TypeValue, Uint, type Value } from "../../core/index.ts";
+import {
+  Duration,
+  INSTRUCTION_OPS,
+  OPS,
+  type Program,
+  type ProgramNode,
+  Timestamp,
+  TypeValue,
+  Uint,
+  type Value,
+} from "../../core/index.ts";
 
 type Constant = MessageInitShape<typeof ConditionNodeSchema>["constant"];
 
@@ -35,6 +46,33 @@ export function toProgram(program: Program): ConditionProgramMessage {
   return message;
 }
 
+/** A program of a message, as a client makes it. Throws a TypeError where it has what is not known. */
+export function fromProgram(message: ConditionProgramMessage): Program {
+  const { version, nodes, patterns, zones, maxSteps, maxBytes } = message;
+  return {
+    version,
+    nodes: nodes.map(({ op, args, index, name, constant }) => ({
+      op: named(ConditionOp, op, OPS),
+      args,
+      index,
+      name,
+      ...(constant.case === undefined ? {} : { constant: fromConstant(constant) }),
+    })),
+    patterns: patterns.map(({ text, instructions, classes, start, anchored }) => ({
+      text,
+      instructions: instructions.map(({ op, next, other }) => {
+        return { op: named(ConditionInstructionOp, op, INSTRUCTION_OPS), next, other };
+      }),
+      classes: classes.map(({ bounds }) => bounds),
+      start,
+      anchored,
+    })),
+    zones: zones.map(({ name, starts, offsets }) => ({ name, starts: starts.map(Number), offsets })),
+    maxSteps,
+    maxBytes,
+  };
+}
+
 /** In bytes. */
 export function encodedSize(program: Program): number {
   return toBinary(ConditionProgramSchema, toProgram(program)).length;
@@ -60,6 +98,33 @@ function toConstant(value: Value): Constant {
     return { case: "timestampValue", value: floored(seconds, nanos) };
   }
   throw new TypeError("a list or map is no constant of a program");
+}
+
+function fromConstant({ case: kind, value }: Exclude<ConditionNode["constant"], { case: undefined }>): Value {
+  switch (kind) {
+    case "nullValue":
+      return null;
+    case "uintValue":
+      return new Uint(value);
+    case "typeValue":
+      return new TypeValue(value);
+    case "timestampValue":
+      return new Timestamp(value.seconds * NS + BigInt(value.nanos));
+    case "durationValue":
+      return new Duration(value.seconds * NS + BigInt(value.nanos));
+    default:
+      return value;
+  }
+}
+
+function named<T extends string>(
+  names: Readonly<Record<string, number | string>>,
+  value: number,
+  known: readonly T[],
+): T {
+  const name = known.find((each) => names[each] === value);
+  if (name === undefined) throw new TypeError(`${value} is no operation of a program that is known`);
+  return name;
 }
 
 const NS = 1_000_000_000n;

@@ -39,8 +39,8 @@ import {
 } from "../map/flag.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
-import { answersNow, answersOf } from "./evaluations.ts";
-import { MAX_PAGE_SIZE, type Page, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { answersNow, answersOf, type Placed } from "./evaluations.ts";
+import { type Page, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
 
@@ -152,17 +152,18 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
     async evaluateFlags(request, context) {
       const { names, pageSize, pageToken } = request;
-      const isPage = pageSize > 0 || pageToken !== "";
+      const { signal } = context;
       const [whom, asOf] = [fromContext(request.context), fromAsOf(request)];
+      // By name where all are asked for, else by their place in the request.
+      const keyOf = ({ name, at }: Placed): string => (names.length === 0 ? name : String(at).padStart(6, "0"));
       const answers =
         asOf === undefined
-          ? answersNow(flags, names, whom, isPage ? MAX_PAGE_SIZE : Number.POSITIVE_INFINITY)
-          : await flags.evaluateManyAsOf(names.length === 0 ? "all" : names, whom, asOf).then(answersOf);
+          ? await answersNow(flags, whom, { names, pageSize, pageToken, keyOf, signal })
+          : answersOf(await flags.evaluateManyAsOf(names.length === 0 ? "all" : names, whom, asOf, signal));
       return wholeOrPage(answers.names, request, {
         context,
         desc: EvaluateFlagsResponseSchema,
-        // By name where all are asked for, else by their place in the request.
-        keyOf: ({ name, at }) => (names.length === 0 ? name : String(at).padStart(6, "0")),
+        keyOf,
         toMessage: ({ at }) => toEvaluation(answers.evaluationAt(at)),
         sizeOf: (message) => wireSize(EvaluationSchema, message),
         toResponse: ({ items, nextPageToken }) => {

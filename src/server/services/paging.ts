@@ -33,12 +33,17 @@ export function pageLimit(pageSize: number): number {
  * repeats nor leaves out anything else. What it costs grows with the page, not with the list.
  */
 export function pageOf<T, Message>(items: readonly T[], request: PageRequest, paged: Paged<T, Message>): Page<Message> {
-  const after = readPageToken(request.pageToken);
-  const start = after === undefined ? 0 : firstAfter(items, after, paged.keyOf);
+  const start = startOf(items, request.pageToken, paged.keyOf);
   const page = mapFitting(items.slice(start, start + pageLimit(request.pageSize)), paged);
   const last = items[start + page.length - 1];
   const more = last !== undefined && start + page.length < items.length;
   return { items: page, nextPageToken: more ? writePageToken(paged.keyOf(last)) : "" };
+}
+
+/** Where the page of a token begins among its items. PAGE_TOKEN_INVALID. */
+export function startOf<T>(items: readonly T[], pageToken: string, keyOf: (item: T) => string): number {
+  const after = readPageToken(pageToken);
+  return after === undefined ? 0 : firstAfter(items, after, keyOf);
 }
 
 /** Where the items begin whose keys are above `after`. */
