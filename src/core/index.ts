@@ -129,11 +129,12 @@ export type { UnloadOptions } from "./modules/unload.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
 export { nearest } from "./nearest.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./numbers.ts";
+export { oneJsonLine, oneLine } from "./one-line.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
 export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./rfc3339.ts";
 export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "./span.ts";
-export type { EngineEvent, EventDomain } from "./status/events.ts";
+export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";
 export {

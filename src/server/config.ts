@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readAge, readBytes, readCount } from "./quantities.ts";
+import { MOST_BYTES, readAge, readBytes, readCount } from "./quantities.ts";
+import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./logs/limits.ts";
 import { hostName } from "./rest/host.ts";
 
 const HOME = fileURLToPath(new URL("../..", import.meta.url));
@@ -25,7 +26,12 @@ export interface Config {
   readonly journalMaxAgeMs: number;
   readonly journalMaxBytes: number;
   readonly flagHistoryMaxAgeMs: number;
+  /** How long calls may go on after SIGTERM, in ms. */
+  readonly graceMs: number;
   readonly logDir: string;
+  /** Of a log file, before it is put aside; and how many of those are kept. */
+  readonly logMaxBytes: number;
+  readonly logKeep: number;
   readonly logLevel: LogThreshold;
 }
 
@@ -114,7 +120,25 @@ export const SETTINGS = [
     meaning: "For how long each change of a flag is kept.",
     check: age,
   },
+  {
+    name: "HELIOS_GRACE_MS",
+    fallback: "10000",
+    meaning: "How many ms calls may go on after SIGTERM.",
+    check: (value) => whole(value, 0, 86_400_000),
+  },
   { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
+  {
+    name: "HELIOS_LOG_MAX_BYTES",
+    fallback: String(DEFAULT_LOG_MAX_BYTES),
+    meaning: "Size at which a log file is put aside and a new one is begun.",
+    check: (value) => (logBytes(value) === undefined ? "must be from 1024 (or 1MiB) to 1024GiB" : undefined),
+  },
+  {
+    name: "HELIOS_LOG_KEEP",
+    fallback: String(DEFAULT_LOG_KEEP),
+    meaning: "How many older files are kept of each log.",
+    check: (value) => whole(value, 0, 1000),
+  },
   { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
 ] as const satisfies readonly Setting[];
 
@@ -188,7 +212,10 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     journalMaxAgeMs: readAge(value("HELIOS_JOURNAL_MAX_AGE")) ?? 0,
     journalMaxBytes: readBytes(value("HELIOS_JOURNAL_MAX_BYTES")) ?? 0,
     flagHistoryMaxAgeMs: readAge(value("HELIOS_FLAG_HISTORY_MAX_AGE")) ?? 0,
+    graceMs: Number(value("HELIOS_GRACE_MS")),
     logDir: path("HELIOS_LOG_DIR"),
+    logMaxBytes: logBytes(value("HELIOS_LOG_MAX_BYTES")) ?? DEFAULT_LOG_MAX_BYTES,
+    logKeep: Number(value("HELIOS_LOG_KEEP")),
     logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
   };
 }
@@ -294,6 +321,16 @@ function watchMode(value: string): string | undefined {
 
 function port(value: string): string | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? undefined : "must be a whole number from 0 to 65535";
+}
+
+/** A plain number of bytes, or one with a unit. */
+function logBytes(value: string): number | undefined {
+  return whole(value, 1024, MOST_BYTES) === undefined ? Number(value) : readBytes(value);
+}
+
+function whole(value: string, least: number, most: number): string | undefined {
+  const isWhole = /^\d{1,13}$/.test(value) && Number(value) >= least && Number(value) <= most;
+  return isWhole ? undefined : `must be a whole number from ${least} to ${most}`;
 }
 
 function logLevel(value: string): string | undefined {

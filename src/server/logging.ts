@@ -1,9 +1,13 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type DestinationStream, type Level, multistream, pino, type StreamEntry } from "pino";
-import pretty from "pino-pretty";
-import type { Log, LogArea, LogLevel } from "../core/index.ts";
+import { type Level, multistream, pino, type StreamEntry } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { type Clock, type Log, type LogArea, type LogLevel, messageOf, systemClock } from "../core/index.ts";
 import type { LogThreshold } from "./config.ts";
+import { createLogFile, oneAtATime } from "./logs/file.ts";
+import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./logs/limits.ts";
+import { MAX_LOG_LINE_BYTES, toLine, toPrintable } from "./logs/line.ts";
+import { createOutput } from "./logs/output.ts";
+import { type Destination, Sink, type SinkStatus } from "./logs/sink.ts";
 
 /** The areas that have a file of their own besides the standard output. */
 const FILES: Readonly<Partial<Record<LogArea, string>>> = {
@@ -11,14 +15,22 @@ const FILES: Readonly<Partial<Record<LogArea, string>>> = {
   flags: "feature_flags.log",
   breakers: "circuit_breaker.log",
 };
+const AREAS: readonly LogArea[] = ["modules", "flags", "breakers", "testing", "store", "engine"];
+const STDOUT_FD = 1;
+/** How long an orderly end waits for lines to be written. */
+const FAREWELL_MS = 1000;
 
 export interface LoggingOptions {
   readonly level: LogThreshold;
   readonly directory: string;
   /** Whether a person reads the output: one coloured line an entry instead of JSON. */
   readonly terminal: boolean;
+  /** Of each file; see `createLogFile`. */
+  readonly maxBytes?: number;
+  readonly keep?: number;
   /** Where the output goes; for tests. Default: the standard output. */
-  readonly output?: DestinationStream;
+  readonly output?: Destination;
+  readonly clock?: Clock;
 }
 
 export interface Logging {
@@ -26,42 +38,106 @@ export interface Logging {
   readonly log: Log;
   /** For the server itself. */
   readonly server: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+  /** Every place that lines go to: the output first, then the files. */
+  status(): readonly SinkStatus[];
+  /** Resolves when what was logged is written, after a second at the latest. */
+  flush(ms?: number): Promise<void>;
+  /** The same, and closes the files. */
+  close(): Promise<void>;
 }
 
-/** Structured logs on the standard output and in the files of their areas. Files that cannot be written are done without. */
-export function createLogging({ level, directory, terminal, output }: LoggingOptions): Logging {
-  const stdout =
-    output ?? (terminal ? pretty({ sync: true, ignore: "pid,hostname" }) : pino.destination({ dest: 1, sync: true }));
-  const problem = unwritable(directory);
-  const loggerOf = (area: LogArea | "server"): ReturnType<typeof pino> => {
-    const file = area === "server" ? undefined : FILES[area];
-    const streams: StreamEntry[] = [entry(stdout)];
-    if (file !== undefined && problem === undefined) {
-      streams.push(entry(pino.destination({ dest: join(directory, file), sync: true })));
-    }
-    return pino({ level, base: { area }, timestamp: pino.stdTimeFunctions.isoTime }, multistream(streams));
+/**
+ * Structured logs on the standard output and in the files of their areas. No entry ever throws, waits or blocks, whatever
+ * becomes of the places that it goes to: see `Sink`. Where one of them takes nothing, the others tell of it.
+ */
+export function createLogging(options: LoggingOptions): Logging {
+  const { level, directory, terminal, clock = systemClock } = options;
+  const { maxBytes = DEFAULT_LOG_MAX_BYTES, keep = DEFAULT_LOG_KEEP } = options;
+  const alone = oneAtATime();
+  const sinkOf = (destination: Destination): Sink =>
+    new Sink({
+      destination,
+      clock,
+      maxWriteBytes: Math.min(maxBytes, MAX_LOG_LINE_BYTES),
+      notice: (dropped) => noticeOf(dropped, clock),
+      changed: (status) => announce(status),
+    });
+  const output = sinkOf(options.output ?? createOutput(STDOUT_FD));
+  const files = new Map<string, Sink>();
+  const destinations: Destination[] = [];
+  for (const name of Object.values(FILES)) {
+    const destination = createLogFile({ path: join(directory, name), maxBytes, kept: keep, clock, alone });
+    const sink = sinkOf(destination);
+    destinations.push(destination);
+    files.set(name, sink);
+    if (level !== "silent") sink.open();
+  }
+
+  const pretty = prettyFactory({ colorize: true, ignore: "pid,hostname" });
+  const toOutput = terminal
+    ? (line: string): void => output.write(String(pretty(toPrintable(line)) ?? ""))
+    : (line: string): void => output.write(line);
+  const loggerOf = (area: LogArea | "server", streams: readonly ((line: string) => void)[]): ReturnType<typeof pino> =>
+    pino({ level, base: { area }, timestamp: pino.stdTimeFunctions.isoTime }, multistream(streams.map(entryOf)));
+  const loggers = Object.fromEntries(
+    AREAS.map((area) => {
+      const file = files.get(FILES[area] ?? "");
+      return [area, loggerOf(area, file === undefined ? [toOutput] : [toOutput, (line) => file.write(line)])];
+    }),
+  );
+  const own = loggerOf("server", [toOutput]);
+  const inFiles = loggerOf(
+    "server",
+    [...files.values()].map((file) => (line: string) => file.write(line)),
+  );
+  const announce = (status: SinkStatus): void => {
+    const { name, problem, dropped } = status;
+    const logger = name === output.status.name ? inFiles : own;
+    if (problem !== undefined) write(logger, "error", "a log cannot be written", { log: name, directory, problem });
+    else write(logger, "info", "a log is written again", { log: name, directory, dropped });
   };
-  const areas: readonly LogArea[] = ["modules", "flags", "breakers", "testing", "store", "engine"];
-  const loggers = Object.fromEntries(areas.map((area) => [area, loggerOf(area)]));
-  const own = loggerOf("server");
-  if (problem !== undefined) own.warn({ directory, problem }, "no log files: the directory cannot be written");
+  const flush = async (ms = FAREWELL_MS): Promise<void> => {
+    await Promise.all([output, ...files.values()].map((sink) => sink.flush(ms)));
+  };
   return {
-    log: (area, entryLevel, message, fields = {}) => loggers[area]?.[entryLevel](fields, message),
-    server: (entryLevel, message, fields = {}) => own[entryLevel](fields, message),
+    log: (area, entryLevel, message, fields = {}) => write(loggers[area] ?? own, entryLevel, message, fields),
+    server: (entryLevel, message, fields = {}) => write(own, entryLevel, message, fields),
+    status: () => [output, ...files.values()].map((sink) => sink.status),
+    flush,
+    async close() {
+      await flush();
+      await Promise.all(destinations.map((destination) => destination.close?.()));
+    },
   };
+}
+
+type Logger = ReturnType<typeof pino>;
+
+/** What an entry is by itself: fields of that name would pass for it. */
+const OWN_FIELDS = new Set(["level", "time", "area", "msg"]);
+
+function write(logger: Logger, level: LogLevel, message: string, fields: Record<string, unknown>): void {
+  try {
+    const names = Object.keys(fields);
+    const isForged = names.some((name) => OWN_FIELDS.has(name));
+    const told = isForged
+      ? Object.fromEntries(names.map((name) => [OWN_FIELDS.has(name) ? `field_${name}` : name, fields[name]]))
+      : fields;
+    logger[level](told, message);
+  } catch (error) {
+    // Such as a field that cannot be read.
+    logger[level]({ problem: messageOf(error) }, String(message));
+  }
 }
 
 /** The loggers decide what is written: the streams take everything. */
-function entry(stream: DestinationStream): StreamEntry<Level> {
-  return { level: "trace", stream };
+function entryOf(stream: (line: string) => void): StreamEntry<Level> {
+  return { level: "trace", stream: { write: (entry: string) => stream(toLine(entry)) } };
 }
 
-function unwritable(directory: string): string | undefined {
-  try {
-    mkdirSync(directory, { recursive: true });
-    accessSync(directory, constants.W_OK);
-    return undefined;
-  } catch (error) {
-    return String(error);
-  }
+const WARN = 40;
+
+function noticeOf(dropped: number, clock: Clock): string {
+  const time = new Date(clock.now()).toISOString();
+  return `${JSON.stringify({ level: WARN, time, area: "server", dropped, msg: "lines were dropped here" })}\n`;
 }

@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
-import { createEngine, ERRORS, HeliosError, type SourceFile } from "../core/index.ts";
+import { createEngine, ERRORS, HeliosError, type SourceFile, systemClock } from "../core/index.ts";
 import { compileExpectation } from "./cel.ts";
 import { compileCondition } from "./condition.ts";
 import { type Config, readCommand } from "./config.ts";
 import { createLogging, type Logging } from "./logging.ts";
 import { startServer } from "./server.ts";
+import { createShutdown, type Shutdown } from "./shutdown.ts";
 import { readVersion } from "./version.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+/** How long what was logged may take to be written when the process is about to end by a fault of its own. */
+const CRASH_FLUSH_MS = 300;
 
 const version = readVersion();
 const command = readCommand(process.argv.slice(2), process.env, process.cwd(), version);
@@ -20,20 +23,31 @@ if (command.kind === "print") {
 } else {
   const { config, notices } = command;
   const terminal = process.stdout.isTTY === true;
-  const logging = createLogging({ level: config.logLevel, directory: config.logDir, terminal });
+  const { logLevel: level, logDir: directory, logMaxBytes: maxBytes, logKeep: keep } = config;
+  const logging = createLogging({ level, directory, terminal, maxBytes, keep });
   process.on("uncaughtException", (error) => {
-    logging.server("error", "uncaught exception; ending", { error: error.stack });
-    endAtOnce();
+    logging.server("error", "uncaught exception; ending", { error: error.stack ?? String(error) });
+    void logging.flush(CRASH_FLUSH_MS).finally(endAtOnce);
   });
+  const shutdown = createShutdown({
+    clock: systemClock,
+    log: logging.server,
+    flush: logging.flush,
+    exit: (code) => process.exit(code),
+    kill: endAtOnce,
+  });
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => shutdown.signal(name));
   for (const notice of notices) logging.server("info", notice);
-  await serve(config, logging).catch((error: unknown) => {
+  await serve(config, logging, shutdown).catch(async (error: unknown) => {
     const { message, ...fields } = explain(error);
     logging.server("error", message, fields);
-    process.exitCode = EXIT_FAILURE;
+    await logging.flush();
+    process.exit(EXIT_FAILURE);
   });
 }
 
-async function serve(config: Config, { log, server: tell }: Logging): Promise<void> {
+async function serve(config: Config, logging: Logging, shutdown: Shutdown): Promise<void> {
+  const { log, server: tell } = logging;
   const engine = await createEngine({
     modulesRoot: config.modulesRoot,
     dataDir: config.dataDir,
@@ -48,35 +62,30 @@ async function serve(config: Config, { log, server: tell }: Logging): Promise<vo
     flagHistoryMs: config.flagHistoryMaxAgeMs,
     log,
   });
-  const { host, port, allowedOrigins, allowedHosts } = config;
-  const server = await startServer({ engine, host, port, version, log: tell, allowedOrigins, allowedHosts }).catch(
-    async (error: unknown) => {
-      await engine.close();
-      throw error;
-    },
-  );
-  tell("info", "serving", { url: server.url, version, modulesRoot: config.modulesRoot, dataDir: config.dataDir });
-
-  let stopping = false;
-  const stop = async (signal: string): Promise<void> => {
-    // Who asks twice does not want to wait.
-    if (stopping) endAtOnce();
-    stopping = true;
-    tell("info", "draining", { signal });
-    await server.drain();
+  const { host, port, allowedOrigins, allowedHosts, graceMs } = config;
+  const server = await startServer({
+    engine,
+    host,
+    port,
+    version,
+    log: tell,
+    logs: logging.status,
+    allowedOrigins,
+    allowedHosts,
+    graceMs,
+  }).catch(async (error: unknown) => {
     await engine.close();
-    const threads = engine.strandedThreads();
-    if (threads > 0) {
-      tell("warn", "ending by SIGKILL: threads of modules are in synchronous calls that nothing can end", { threads });
-      endAtOnce();
-    }
-    tell("info", "stopped");
-    process.exit(0);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+    throw error;
+  });
+  tell("info", "serving", { url: server.url, version, modulesRoot: config.modulesRoot, dataDir: config.dataDir });
+  shutdown.started({
+    drain: () => server.drain(),
+    close: () => engine.close(),
+    strandedThreads: () => engine.strandedThreads(),
+  });
 }
 
-/** `process.exit` waits for every thread, for ever if one is in a synchronous call. Whatever is logged was written. */
+/** `process.exit` waits for every thread, for ever if one is in a synchronous call. */
 function endAtOnce(): void {
   process.kill(process.pid, "SIGKILL");
 }

@@ -14,6 +14,8 @@ import { createHealth, createServingSwitch, type Serving } from "./health.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
 import { createValidation } from "./interceptors/validation.ts";
+import type { SinkStatus } from "./logs/sink.ts";
+import { readiness } from "./ready.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { createRest } from "./rest/rest.ts";
 import { createBreakerService } from "./services/breaker.ts";
@@ -40,6 +42,8 @@ export interface ServerOptions {
   readonly port: number;
   readonly version: string;
   readonly log: LogCall;
+  /** How the places are that log lines go to, for `/readyz`. Default: nothing is told of them. */
+  readonly logs?: () => readonly SinkStatus[];
   readonly clock?: Clock;
   readonly newId?: () => string;
   /** A connection that has not said for so long what it speaks is closed; Infinity: never. Default 10 s. */
@@ -72,6 +76,7 @@ export interface Server {
 export async function startServer(options: ServerOptions): Promise<Server> {
   for (const name of SPANS) checkSpan(name, options[name] ?? 1, { isAbove: name !== "graceMs", mayBeInfinite: true });
   const { engine, host, version, log, clock = systemClock, newId = () => crypto.randomUUID() } = options;
+  const { logs = () => [] } = options;
   const shutdown = new AbortController();
   const serving = createServingSwitch();
   void engine.modules.settled.then(() => serving.set(true));
@@ -87,7 +92,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     hosts: { bound: host, allowed: options.allowedHosts ?? [] },
     plainRoutes: {
       "/healthz": () => ({ status: 200, body: { status: "ok" } }),
-      "/readyz": () => (serving.current ? { status: 200, body: { status: "ready" } } : NOT_READY),
+      "/readyz": () => readiness({ serving: serving.current, writable: engine.store.writable, logs: logs() }),
       ...docsRoutes,
       "/": rootRoute(version),
     },
@@ -104,6 +109,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   });
   const boundPort = await port.listen(host, options.port);
 
+  const refusals = engine.store.writable.observe((refusal) => {
+    if (refusal === undefined) log("info", "the store takes writes again", {});
+    else log("error", "the store refuses writes; reads go on", { problem: refusal.problem });
+  });
   const drain = async (): Promise<void> => {
     const error = HeliosError.of("SERVER_DRAINING", { retry_after: "1 s" }, { retryAfterMs: RETRY_AFTER_MS });
     serving.end(error);
@@ -116,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     await closed;
     cut.cancel();
+    refusals.close();
   };
   let drained: Promise<void> | undefined;
   const shownHost = host.includes(":") ? `[${host}]` : host;
@@ -130,8 +140,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 const SPANS = ["firstByteTimeoutMs", "pingIntervalMs", "pingTimeoutMs", "graceMs"] as const;
-
-const NOT_READY = { status: 503, body: { status: "not ready" } };
 
 interface Parts {
   readonly engine: Engine;

@@ -36,6 +36,9 @@ describe("settings", () => {
       journalMaxBytes: 256 * 1024 * 1024,
       flagHistoryMaxAgeMs: 400 * 86_400_000,
       logDir: "/srv/dir/logs",
+      graceMs: 10_000,
+      logMaxBytes: 10 * 1024 * 1024,
+      logKeep: 5,
       logLevel: "info",
     });
   });

@@ -67,6 +67,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
   const byKey = new Map<string, Generation>();
   const beingStarted = new Map<string, Starting>();
   const highest = new Map<string, number>();
+  const closing = new AbortController();
   let closed = false;
 
   const servicesOf = (
@@ -75,7 +76,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
     dependencies: readonly string[],
     peers: Peers | undefined,
   ): InstanceServices => ({
-    log: (level, message, fields) => log("modules", level, message, { module: name, generation: number, ...fields }),
+    log: (level, message, fields) => log("modules", level, message, { ...fields, module: name, generation: number }),
     isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
     async call(dependency, method, input, { signal, origin }) {
       if (!dependencies.includes(dependency)) {
@@ -97,7 +98,8 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
     const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs, dependencies } = registration;
-    const instance = await host.start(
+    const { signal = closing.signal } = request;
+    const starting = host.start(
       {
         name,
         // Asked with a class that has an empty one, what is left is what was said.
@@ -114,8 +116,12 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
         blockTimeoutMs,
       },
       servicesOf(name, number, dependencies, request.peers),
-      request.signal,
+      signal === closing.signal ? signal : AbortSignal.any([signal, closing.signal]),
     );
+    // One that is given up because everything ends has not failed.
+    const instance = await starting.catch((error: unknown) => {
+      throw closed ? HeliosError.of("SERVER_DRAINING", {}) : error;
+    });
     live.add(instance);
     void instance.ended.then(() => live.delete(instance));
     if (closed) {
@@ -169,6 +175,7 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
 
     async close() {
       closed = true;
+      closing.abort();
       await Promise.all([...live].map((instance) => instance.stop(STOP_TIMEOUT_MS)));
     },
   };

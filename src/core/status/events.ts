@@ -1,3 +1,4 @@
+import { oneLine } from "../one-line.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Cause, Change } from "../store/store.ts";
 import { Hub } from "../watch/hub.ts";
@@ -61,7 +62,7 @@ export function clientEvent(
   { rpc, peer, revision, time }: { rpc: string; peer: string; revision: number; time: number },
 ): EngineEvent {
   // Whoever connects says what it is called: nobody's terminal is to obey it.
-  const subject = clientId.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?");
+  const subject = oneLine(clientId);
   const text = `client ${subject}: ${what === "Connect" ? "watches" : "ended its watch"} (${rpc} from ${peer})`;
   return { name: `CLIENTS/${subject}`, revision, time, domain: "CLIENTS", subject, cause: { action: what }, text };
 }
@@ -73,7 +74,7 @@ function toEvent(change: Change, sources: readonly EventSource[]): EngineEvent |
   const { revision, time, cause } = change;
   const subject = change.key.slice(prefix.length);
   const what = describe(parse(change.previous), parse(change.value));
-  const text = `${noun} ${subject}: ${what} (${describeCause(cause)})`;
+  const text = oneLine(`${noun} ${subject}: ${what} (${describeCause(cause)})`);
   return { name: `${domain}/${subject}`, revision, time, domain, subject, cause, text };
 }
 
@@ -82,5 +83,10 @@ function parse(json: string | undefined): unknown {
 }
 
 function describeCause({ action, actor, reason }: Cause): string {
-  return `${action}${actor === undefined ? "" : ` by ${actor}`}${reason === undefined ? "" : `: ${reason}`}`;
+  return `${action}${actor === undefined ? "" : ` by ${named(actor)}`}${reason === undefined ? "" : `: ${reason}`}`;
+}
+
+/** Anybody may say that he is called anything: what could pass for the rest of the line is in quotes. */
+export function named(actor: string): string {
+  return /^[\p{L}\p{N}\p{M} ._@+/=-]*$/u.test(actor) ? actor : JSON.stringify(actor);
 }

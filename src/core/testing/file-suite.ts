@@ -62,7 +62,7 @@ export function createFileSuites(host: Pick<ModuleHost, "resolve" | "start">, lo
 /** What a suite asks of the service is asked of the instance that the test at hand is of. */
 function servicesOf(file: string, log: Log): InstanceServices {
   return {
-    log: (level, message, fields) => log("testing", level, message, { suite: file, ...fields }),
+    log: (level, message, fields) => log("testing", level, message, { ...fields, suite: file }),
     isFlagEnabled: () => {
       throw new TypeError("a suite has no flags");
     },

@@ -21,6 +21,8 @@ import {
   type Frame,
   isAutomatic,
   MOST_RECENT,
+  oneLine,
+  named as quoted,
   type RecentChange,
 } from "../../core/index.ts";
 import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
@@ -121,7 +123,7 @@ function toEvent(
     domain: Domain[domain],
     name: subject,
     cause: toCause(cause),
-    text: text + inLine(recent),
+    text: text + oneLine(inLine(recent)),
     recentChanges: recent.map(toRecentChange),
   });
 }
@@ -132,7 +134,7 @@ const IN_LINE = 3;
 function inLine(recent: readonly RecentChange[]): string {
   if (recent.length === 0) return "";
   const named = recent.slice(0, IN_LINE).map(({ name, cause: { action, actor } }) => {
-    return `${name} (${action}${actor === undefined ? "" : ` by ${actor}`})`;
+    return `${name} (${action}${actor === undefined ? "" : ` by ${quoted(actor)}`})`;
   });
   const more = recent.length > IN_LINE ? ` and ${recent.length - IN_LINE} more` : "";
   return `; changed shortly before: ${named.join(", ")}${more}`;

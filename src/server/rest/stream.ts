@@ -1,7 +1,10 @@
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { Clock, Timer } from "../../core/index.ts";
+import { type Clock, oneJsonLine, type Timer } from "../../core/index.ts";
 import type { Failure } from "./failure.ts";
 import { drained, type HttpResponse } from "./http.ts";
+
+/** Many readers take more for the end of a line than what the formats call so. */
+const lineOf = (json: unknown): string => oneJsonLine(JSON.stringify(json));
 
 /** How the messages of a stream are written. */
 export interface StreamForm {
@@ -18,8 +21,8 @@ export const KEEP_ALIVE_MS = 15_000;
 /** A line of JSON for each message (https://github.com/ndjson/ndjson-spec); an error is the last one. */
 export const NDJSON: StreamForm = {
   contentType: "application/x-ndjson",
-  message: (json) => `${JSON.stringify(json)}\n`,
-  failure: ({ body }) => `${JSON.stringify(body)}\n`,
+  message: (json) => `${lineOf(json)}\n`,
+  failure: ({ body }) => `${lineOf(body)}\n`,
   keepAlive: "",
 };
 
@@ -30,8 +33,8 @@ export const NDJSON: StreamForm = {
  */
 export const EVENTS: StreamForm = {
   contentType: "text/event-stream",
-  message: (json) => `${idOf(json)}data: ${JSON.stringify(json)}\n\n`,
-  failure: ({ body }) => `event: failure\ndata: ${JSON.stringify(body)}\n\n`,
+  message: (json) => `${idOf(json)}data: ${lineOf(json)}\n\n`,
+  failure: ({ body }) => `event: failure\ndata: ${lineOf(body)}\n\n`,
   keepAlive: ": still there\n\n",
 };
 

@@ -1,0 +1,92 @@
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import type { Clock } from "../../core/index.ts";
+import type { Destination } from "./sink.ts";
+
+/** How often, at most, it is looked whether the file is still the one at its path. */
+const LOOK_INTERVAL_MS = 1000;
+
+export interface LogFileOptions {
+  readonly path: string;
+  /** Before it would grow beyond that, it becomes `<path>.1`, that `<path>.2`, and so on. */
+  readonly maxBytes: number;
+  /** How many old files are kept. */
+  readonly kept: number;
+  readonly clock: Clock;
+  /** Runs one piece of work of several files at a time: a disk that hangs then holds up one thread, not all. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/** A log file that rotates by its size, is opened when it is needed, and made again where somebody has moved or deleted it. */
+export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOptions): Destination {
+  let file: FileHandle | undefined;
+  let size = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  const close = async (): Promise<void> => {
+    const before = file;
+    file = undefined;
+    await before?.close();
+  };
+  const reopen = async (): Promise<FileHandle> => {
+    await mkdir(dirname(path), { recursive: true });
+    file = await open(path, "a");
+    ({ size } = await file.stat());
+    return file;
+  };
+  const isStillThere = async (): Promise<boolean> => {
+    if (file === undefined) return false;
+    if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return true;
+    lookedAt = clock.monotonic();
+    const [own, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+    return own.ino === there?.ino && own.dev === there.dev;
+  };
+  const rotate = async (): Promise<void> => {
+    await close();
+    if (kept === 0) await rm(path, { force: true });
+    for (let number = kept; number > 0; number -= 1) {
+      await rename(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`).catch(unlessMissing);
+    }
+  };
+
+  return {
+    name: basename(path),
+    close: () => alone(close),
+    prepare: (bytes) =>
+      alone(async () => {
+        if (!(await isStillThere())) {
+          await close();
+          await reopen();
+        }
+        if (size === 0 || size + bytes <= maxBytes) return;
+        await rotate();
+        await reopen();
+      }),
+    write: (bytes) =>
+      alone(async () => {
+        try {
+          const { bytesWritten } = await (file ?? (await reopen())).write(bytes);
+          size += bytesWritten;
+          return bytesWritten;
+        } catch (error) {
+          // What is wrong may be the open file alone.
+          await close().catch(() => {});
+          throw error;
+        }
+      }),
+  };
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
+}
+
+/** Runs pieces of work one after the other. */
+export function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
+}

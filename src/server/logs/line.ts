@@ -1,0 +1,31 @@
+import { oneJsonLine } from "../../core/index.ts";
+
+/** The longest line of a log, in bytes, its end included. */
+export const MAX_LOG_LINE_BYTES = 64 * 1024;
+
+/** How many characters are kept of the message, and of the rest, of an entry that is too long. */
+const KEPT_MESSAGE_CHARS = 4096;
+const KEPT_REST_CHARS = 8192;
+
+/** One entry as pino wrote it, in one line whoever reads it, and of bounded length. */
+export function toLine(entry: string): string {
+  const line = `${oneJsonLine(entry.endsWith("\n") ? entry.slice(0, -1) : entry)}\n`;
+  return Buffer.byteLength(line) <= MAX_LOG_LINE_BYTES ? line : toLine(shortened(line));
+}
+
+function shortened(line: string): string {
+  const { level, time, area, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const message = String(msg).slice(0, KEPT_MESSAGE_CHARS);
+  const cut = `${JSON.stringify(rest).slice(0, KEPT_REST_CHARS)}…`;
+  return JSON.stringify({ level, time, area, bytes: Buffer.byteLength(line), cut, msg: message }).toWellFormed();
+}
+
+/**
+ * The same for a program that prints the values of texts as they are: escapes are doubled, so that a line break in a text
+ * is read as `\n`, and no text gives the terminal an order.
+ */
+export function toPrintable(line: string): string {
+  return line.replace(/\\([\\"/bfnrtu])/g, (written, kind: string) =>
+    /[bfnrtu]/.test(kind) ? `\\${written}` : written,
+  );
+}

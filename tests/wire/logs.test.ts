@@ -1,0 +1,95 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+
+const MAIN = join(import.meta.dirname, "../../src/server/main.ts");
+const ROOT = join(import.meta.dirname, "../fixtures/modules");
+
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "helios-places-"));
+  ends.push(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A pipe that takes nothing more, and that nobody reads. */
+function fullPipe(): number {
+  const path = join(temporary(), "fifo");
+  execFileSync("mkfifo", [path]);
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  ends.push(() => closeSync(fd));
+  try {
+    for (;;) writeSync(fd, Buffer.alloc(4096));
+  } catch {
+    // It is full.
+  }
+  // As a shell opens it: whoever writes waits.
+  const blocking = openSync(path, constants.O_WRONLY);
+  ends.push(() => closeSync(blocking));
+  return blocking;
+}
+
+function brokenPipe(): number {
+  const path = join(temporary(), "fifo");
+  execFileSync("mkfifo", [path]);
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(path, constants.O_WRONLY);
+  closeSync(reader);
+  ends.push(() => closeSync(writer));
+  return writer;
+}
+
+function open(path: string): number {
+  const fd = openSync(path, "a");
+  ends.push(() => closeSync(fd));
+  return fd;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+}
+
+describe.skipIf(process.platform !== "linux")("a server whose log lines nobody takes", () => {
+  it.each([
+    ["a full disk", () => open("/dev/full"), "ENOSPC"],
+    ["a pipe that is full", fullPipe, ""],
+    ["a pipe whose reader has gone", brokenPipe, "EPIPE"],
+  ])("answers, and ends in order: %s", async (_, output, problem) => {
+    const directory = temporary();
+    const port = await freePort();
+    const flags = { "--port": String(port), "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
+    // The log files are no better off.
+    const args = Object.entries({ ...flags, "--log-dir": "/dev/full/logs" }).flat();
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", output(), "inherit"] });
+    ends.push(() => child.kill("SIGKILL"));
+    const url = `http://127.0.0.1:${port}`;
+    let ready: Response | undefined;
+    while (ready?.status !== 200) {
+      ready = await fetch(`${url}/readyz`).catch(() => undefined);
+      if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (let call = 0; call < 50; call += 1) {
+      expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);
+    }
+    const told = (await (await fetch(`${url}/readyz`)).json()) as { degraded: { what: string; problem: string }[] };
+    expect(told).toMatchObject({ status: "ready" });
+    expect(JSON.stringify(told)).toContain("module_loader.log");
+    if (problem !== "") expect(JSON.stringify(told)).toContain(problem);
+    const exited = once(child, "exit");
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+  });
+});
