@@ -11,6 +11,7 @@ import { SERVICES } from "./contract.ts";
 import { docsRoutes, rootRoute } from "./docs.ts";
 import { fromHeliosError } from "./errors.ts";
 import { createHealth, createServingSwitch, type Serving } from "./health.ts";
+import { createDrainGate } from "./interceptors/draining.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
 import { createValidation } from "./interceptors/validation.ts";
@@ -85,7 +86,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const handler = createHandler({
     clock,
     routes: (router) => addServices(router, { engine, clock, newId, version, serving }),
-    interceptors: [createCallLog(clock, log), createErrorMapping(newId, report), createValidation(SERVICES)],
+    interceptors: [
+      createCallLog(clock, log),
+      createErrorMapping(newId, report),
+      createDrainGate(serving, shutdown.signal),
+      createValidation(SERVICES),
+    ],
     rest: (transportFor) =>
       createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, clock, newId, report }),
     allowedOrigins: options.allowedOrigins ?? [],

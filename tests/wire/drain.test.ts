@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, it } from "vitest";
 import { createHeliosClient, errorInfo, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
@@ -67,6 +69,74 @@ describe("a server that is asked to end", () => {
     const { outcome } = await callUnderWay();
     await server.drain();
     expect(await outcome).toBe("SERVER_DRAINING");
+  });
+
+  it("closes a connection of HTTP/1.1 as soon as its call has ended, one that is idle at once", async () => {
+    await startWithGate(600_000);
+    const agent = new Agent({ keepAlive: true });
+    const call = (method: string): Promise<IncomingMessage> => {
+      const path = `/api/modularity/modules/gated/invoke/${method}`;
+      const sent = request({ agent, port: server.port, path, method: "POST" });
+      sent.end("{}");
+      return once(sent, "response").then(([response]) => response as IncomingMessage);
+    };
+    const idle = await call("open").then((response) => response.resume());
+    await once(idle, "end");
+    await engine.modules.unload("gated");
+    await engine.modules.load("gated");
+    const waiting = call("wait");
+    const stream = await fetch(`${server.url}/api/modularity/feature-flags/watch`);
+    while (engine.modules.inFlight("gated") === 0) await new Promise((resolve) => setImmediate(resolve));
+    const drained = server.drain();
+    expect(await stream.text()).toContain("SERVER_DRAINING");
+    await engine.modules.invoke("gated", "open", { json: null });
+    expect((await waiting).headers.connection).toBe("close");
+    await drained;
+    agent.destroy();
+  });
+
+  it.each(["grpc", "grpc-web", "connect"] as const)(
+    "refuses calls over a connection that is open, by a reason that clients retry: %s",
+    async (protocol) => {
+      await startWithGate(600_000);
+      const { outcome } = await callUnderWay();
+      const other = createHeliosClient({ baseUrl: server.url, protocol });
+      await other.flags.listFlags({});
+      const calls = 20;
+      const refusals: unknown[] = [];
+      const refuse = (): Promise<void> =>
+        other.flags.listFlags({}).then(
+          () => {},
+          (error: unknown) => void refusals.push(error),
+        );
+      const drained = server.drain();
+      await Promise.all(Array.from({ length: calls }, refuse));
+      expect(refusals).toHaveLength(calls);
+      expect(refusals.map((error) => Code[ConnectError.from(error).code])).toEqual(Array(calls).fill("Unavailable"));
+      expect(errorInfo(refusals[0])).toMatchObject({ reason: "SERVER_DRAINING", retryAfterMs: 1000 });
+      await engine.modules.invoke("gated", "open", { json: null });
+      expect(await outcome).toBe("opened");
+      await drained;
+      other.close();
+    },
+  );
+
+  it("refuses a call over REST by 503 with a time to retry after, and closes its connection", async () => {
+    await startWithGate(600_000);
+    const { outcome } = await callUnderWay();
+    const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
+    const ask = "GET /api/modularity/feature-flags HTTP/1.1\r\nhost: a\r\n";
+    // The request has begun, and ends when the server drains.
+    socket.write(ask);
+    await client.status.getStatus({});
+    const drained = server.drain();
+    socket.write("\r\n");
+    const chunks = await socket.toArray();
+    expect(chunks.join("")).toMatch(/^HTTP\/1\.1 503 [\s\S]*connection: close[\s\S]*SERVER_DRAINING/i);
+    expect(chunks.join("")).toMatch(/retry-after: 1/i);
+    await engine.modules.invoke("gated", "open", { json: null });
+    await outcome;
+    await drained;
   });
 });
 

@@ -6,6 +6,7 @@ import { type Clock, HeliosError } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
+import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
 import type { RequestHandler } from "./handler.ts";
 import { keepAlive } from "./keep-alive.ts";
 
@@ -34,7 +35,8 @@ export function createPort(options: PortOptions): Port {
   /** Those that have not said yet what they speak. */
   const silent = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const http1 = createHttp1(options.handler);
+  const calls = closeAfterCalls(options.handler);
+  const http1 = createHttp1(calls.handler);
   const http2 = createHttp2(options, sessions);
   const servers: Record<DetectedProtocol, Http1Server | Http2Server> = { "HTTP/1.1": http1, "HTTP/2": http2 };
   // HTTP/1.1 has no pings: of a peer that is gone without a word, at least the kernel finds out in the end.
@@ -70,8 +72,9 @@ export function createPort(options: PortOptions): Port {
     close: () =>
       new Promise((resolve) => {
         listener.close(() => resolve());
+        calls.close();
         http1.close();
-        for (const session of sessions) session.close();
+        for (const session of sessions) sayGoodbye(session, options.clock);
         // Whoever has asked nothing yet has nothing to wait for.
         for (const socket of silent) socket.destroy();
       }),

@@ -1,0 +1,55 @@
+import type { ServerHttp2Session } from "node:http2";
+import type { Clock } from "../../core/index.ts";
+import type { RequestHandler } from "./handler.ts";
+
+/** How long a peer may take to answer before it is told to go all the same. */
+const LAST_CALLS_MS = 1000;
+
+/**
+ * Tells a peer to open no more streams (GOAWAY), and closes the connection when its streams have ended. What it had sent
+ * by now is taken first, so that those calls are refused by their reason: a stream that is reset has none.
+ */
+export function sayGoodbye(session: ServerHttp2Session, clock: Clock): void {
+  if (session.destroyed || session.closed) return;
+  const close = (): void => {
+    timer.cancel();
+    if (!session.destroyed) session.close();
+  };
+  const timer = clock.setTimer(LAST_CALLS_MS, close);
+  session.once("close", () => timer.cancel());
+  // Its answer comes after whatever the peer had sent before.
+  if (!session.ping(close)) close();
+}
+
+/** Calls over HTTP/1.1, whose connections are closed one by one as their calls end. */
+export interface OpenCalls {
+  readonly handler: RequestHandler;
+  /** From now on no connection outlives its call. */
+  close(): void;
+}
+
+export function closeAfterCalls(handler: RequestHandler): OpenCalls {
+  let closing = false;
+  type Response = Parameters<RequestHandler>[1];
+  const open = new Set<Response>();
+  const announce = (response: Response): void => {
+    if (!response.headersSent) response.setHeader("connection", "close");
+  };
+  return {
+    handler(request, response) {
+      const { socket } = request;
+      open.add(response);
+      if (closing) announce(response);
+      // Its headers may have said that the connection goes on.
+      response.once("finish", () => {
+        if (closing) socket.end();
+      });
+      response.once("close", () => open.delete(response));
+      handler(request, response);
+    },
+    close() {
+      closing = true;
+      for (const response of open) announce(response);
+    },
+  };
+}
