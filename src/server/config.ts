@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { MOST_BYTES, readAge, readBytes, readCount } from "./quantities.ts";
 import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./logs/limits.ts";
+import { MOST_BYTES, readAge, readBytes, readCount } from "./quantities.ts";
 import { hostName } from "./rest/host.ts";
 
 const HOME = fileURLToPath(new URL("../..", import.meta.url));
