@@ -1,6 +1,6 @@
 import type { Store } from "../core/index.ts";
 import type { SinkStatus } from "./logs/sink.ts";
-import type { PlainAnswer } from "./transport/handler.ts";
+import type { PlainAnswer } from "./transport/plain.ts";
 
 /** What does not work although the service is ready. */
 interface Degraded {
