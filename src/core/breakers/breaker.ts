@@ -1,4 +1,5 @@
 import { decisive, type Hold, nextExpiry, type OverrideKind, standing } from "./policy/holds.ts";
+import { exceeds } from "./policy/rate.ts";
 import { openMs } from "./policy/reopen.ts";
 import { addCall, callsToTrip, type Evidence, NO_EVIDENCE, trips } from "./policy/trip.ts";
 
@@ -347,15 +348,29 @@ function observe(
   const { now } = moment;
   const call = { failed: outcome === "FAILURE", slow, clientId };
   const evidence = addCall(automatic, call, times, config, now);
-  if (isWarm(machine, now) && (call.failed || slow) && trips(evidence, call, config)) {
-    const needed = callsToTrip(automatic, call, times, config, now);
-    return { ...trip(machine, config, moment), late: times - needed };
+  if (isWarm(machine, now) && (call.failed || slow)) {
+    // A run is as many single calls, the rest of which comes late.
+    const alone = times === 1 && trips(evidence, call, config) ? 1 : undefined;
+    const needed = times === 1 ? alone : callsToTrip(automatic, call, times, config, now);
+    if (needed !== undefined) return { ...trip(machine, config, moment), late: times - needed };
   }
   if (evidence === automatic) return unchanged(machine);
   // Written out: that of a healthy dependency comes here with each call where a rate is configured.
   const { failures, reporters, window } = evidence;
   const { epoch, holds, warmUntil } = machine;
   return unchanged({ epoch, automatic: { state: "CLOSED", failures, reporters, window }, holds, warmUntil });
+}
+
+/** After how many calls of an outcome it trips, if it does so in the course of them. */
+export function callsUntilTrip(
+  { automatic, epoch, ...machine }: Machine,
+  { outcome, slow, clientId, times, epoch: epochOfCall, leaseId }: Extract<Event, { type: "outcome" }>,
+  config: BreakerConfig,
+  now: number,
+): number | undefined {
+  const counts = epochOfCall === epoch && leaseId === undefined && outcome !== "IGNORED" && machine.holds.length === 0;
+  if (!counts || automatic.state !== "CLOSED" || !isWarm({ automatic, epoch, ...machine }, now)) return undefined;
+  return callsToTrip(automatic, { failed: outcome === "FAILURE", slow, clientId }, times, config, now);
 }
 
 const isWarm = ({ warmUntil }: Machine, now: number): boolean => warmUntil === undefined || now >= warmUntil;
@@ -400,7 +415,7 @@ function fail(
   moment: Moment,
 ): Step {
   const failures = automatic.failures + times;
-  if (failures <= Math.floor(config.probeFailureRate * config.successThreshold)) {
+  if (!exceeds(failures, config.successThreshold, config.probeFailureRate)) {
     return unchanged({ ...machine, automatic: { ...automatic, failures } });
   }
   return transition(action, opened(machine, automatic.reopenings + 1, config, moment));

@@ -161,6 +161,13 @@ export function createBreakers(deps: BreakersDeps): Breakers {
   const reports = new ReportLog();
   const live = new Map<string, LiveBreaker>();
   let closed = false;
+  /** The highest that a breaker had that was deleted. */
+  let lastEpoch = 0;
+  /**
+   * A breaker that comes after another of its name begins above all epochs of that: a late outcome of a call in the other's
+   * life has no vote. Each stored transition raises the revision, so that this holds across restarts.
+   */
+  const firstEpoch = (): number => Math.max(feed.revision, lastEpoch) + 1;
 
   const take = (resource: BreakerResource): void => {
     const breaker = new LiveBreaker(resource, collection, deps);
@@ -172,6 +179,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     const known = live.get(name);
     if (resource === undefined) {
       known?.delete(revision);
+      lastEpoch = Math.max(lastEpoch, known?.epoch ?? 0);
       live.delete(name);
     } else if (known === undefined) {
       take(resource);
@@ -222,7 +230,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
           const { warmUpMs } = config;
           const time = clock.now();
           const warmth = warmUpMs === 0 ? {} : { warmUntil: time + warmUpMs };
-          return { config, state: "CLOSED", epoch: 1, ...warmth, transition: { ...cause, time } };
+          return { config, state: "CLOSED", epoch: firstEpoch(), ...warmth, transition: { ...cause, time } };
         });
       }
       const breaker = inService(name).now();

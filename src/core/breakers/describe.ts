@@ -23,7 +23,7 @@ export function describe(resource: BreakerResource, present: Present): Breaker {
   const waits = automatic.state === "OPEN" && override === undefined;
   const { config } = resource.record;
   const hasRates = config.failureRate !== null || config.slowCallRate !== null;
-  const window = hasRates && automatic.state === "CLOSED" ? tallyOf(automatic, now.monotonic) : undefined;
+  const window = hasRates && automatic.state === "CLOSED" ? tallyOf(automatic, config, now.monotonic) : undefined;
   return {
     resource,
     name: resource.name,

@@ -1,6 +1,7 @@
 import {
   type BreakerConfig,
   CLOSED,
+  callsUntilTrip,
   type Event,
   type Machine,
   type Moment,
@@ -74,6 +75,19 @@ export class Isolation {
     this.#apply(clientId, event, config, moment);
     if (!this.#isolated.has(clientId)) return undefined;
     return { type: this.#isQuorum(config, moment) ? "trip" : "forget" };
+  }
+
+  /** After how many calls of that outcome its client would be isolated, if it would. */
+  callsUntil(
+    event: Reported,
+    warmUntil: number | undefined,
+    config: BreakerConfig,
+    moment: Moment,
+  ): number | undefined {
+    if (event.clientId === "") return undefined;
+    const fresh = warmUntil === undefined ? CLOSED : { ...CLOSED, warmUntil };
+    const machine = caughtUp(this.#clients.get(event.clientId)?.machine ?? fresh, config, moment);
+    return callsUntilTrip(machine, { ...event, epoch: machine.epoch }, { ...config, minReporters: 1 }, moment.now);
   }
 
   /** The client is gone, and what is known of it; how many of its probes will not report. */

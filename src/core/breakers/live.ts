@@ -6,6 +6,7 @@ import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
 import {
   type BreakerConfig,
+  callsUntilTrip,
   type Event,
   effectiveState,
   leavesAsIs,
@@ -241,6 +242,10 @@ export class LiveBreaker {
     return this.#writes.deletedAt;
   }
 
+  get epoch(): number {
+    return this.#machine.epoch;
+  }
+
   get #config(): BreakerConfig {
     return this.#resource.record.config;
   }
@@ -271,11 +276,41 @@ export class LiveBreaker {
     this.#counters.outcome(outcome, slow, times, known ? 0 : this.#late(event, now));
   }
 
-  /** Lets the outcomes have their effect; how many of them are late. */
+  /**
+   * Lets the outcomes have their effect, as if each had come alone; how many of them are late. Where that may isolate a
+   * client, up to the call that does so or opens the breaker: from there on the rest is late.
+   */
   #late(event: OutcomeEvent, now: number): number {
+    let late = 0;
+    for (let left = event.times; left > 0; ) {
+      const times = this.#callsTogether({ ...event, times: left }, now);
+      late += this.#lateTogether({ ...event, times }, now);
+      left -= times;
+    }
+    return late;
+  }
+
+  /** Whether the outcomes of each client are kept apart. */
+  get #mayIsolate(): boolean {
+    return this.#config.minReporters > 1 && overrideOf(this.#machine) === undefined;
+  }
+
+  /** How many of the outcomes have one effect together. */
+  #callsTogether(event: OutcomeEvent, now: number): number {
+    const { times, clientId, epoch } = event;
+    const config = this.#config;
+    if (times === 1 || !this.#mayIsolate || epoch !== this.#machine.epoch) return times;
+    const moment = { now, random: this.#deps.random };
+    if (this.#isolation.find(clientId, config, moment) !== undefined) return times;
+    const shared = callsUntilTrip(this.#machine, event, config, now) ?? times;
+    const alone = this.#isolation.callsUntil(event, this.#machine.warmUntil, config, moment) ?? times;
+    return Math.min(shared, alone);
+  }
+
+  #lateTogether(event: OutcomeEvent, now: number): number {
     const config = this.#config;
     const moment = { now, random: this.#deps.random };
-    const mayIsolate = config.minReporters > 1 && overrideOf(this.#machine) === undefined;
+    const mayIsolate = this.#mayIsolate;
     if (mayIsolate && event.epoch === this.#machine.epoch) {
       const alone = this.#isolation.outcome(event, config, moment);
       if (alone !== undefined) return alone;

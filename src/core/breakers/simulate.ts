@@ -2,6 +2,7 @@ import {
   type BreakerConfig,
   type BreakerState,
   CLOSED,
+  callsUntilTrip,
   type Event,
   type Machine,
   type Moment,
@@ -161,11 +162,18 @@ class Replay {
     const { leaseId } = permit;
     const said = outcome === "REJECTED" ? "IGNORED" : outcome;
     // A probe is one call; but one that says nothing leaves its slot to the next, which says nothing either.
-    const times = leaseId === undefined || said === "IGNORED" ? left : 1;
+    const all = leaseId === undefined || said === "IGNORED" ? left : 1;
+    const asked = {
+      type: "outcome",
+      epoch: this.#machine.epoch,
+      leaseId,
+      outcome: said,
+      slow,
+      clientId: client,
+    } as const;
+    const times = alone === undefined ? this.#callsTogether({ ...asked, times: all }, moment) : all;
     if (outcome === "REJECTED") this.unknown += times;
-    const { epoch } = this.#machine;
-    const counted = leaseId === undefined ? times : 1;
-    const event = { type: "outcome", epoch, leaseId, outcome: said, slow, clientId: client, times: counted } as const;
+    const event = { ...asked, times: leaseId === undefined ? times : 1 };
     if (alone !== undefined) {
       this.#isolation.outcome(event, this.#config, moment);
       return times;
@@ -178,6 +186,14 @@ class Replay {
       if (verdict !== undefined) this.#apply(verdict, now);
     }
     return times;
+  }
+
+  /** As many as have one effect together: up to the one that isolates the client, or opens the breaker. */
+  #callsTogether(event: Extract<Event, { type: "outcome" }>, moment: Moment): number {
+    const { times, leaseId } = event;
+    if (times === 1 || leaseId !== undefined || this.#config.minReporters === 1) return times;
+    const shared = callsUntilTrip(this.#machine, event, this.#config, moment.now) ?? times;
+    return Math.min(shared, this.#isolation.callsUntil(event, undefined, this.#config, moment) ?? times);
   }
 
   #apply(event: Event, now: number): Step {

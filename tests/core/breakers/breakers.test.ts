@@ -266,8 +266,29 @@ describe("a deleted breaker", () => {
     const created = breakers.getOrCreate("api");
     release();
     await Promise.all([reset, created]);
-    expect(await stored("api")).toMatchObject({ state: "CLOSED", epoch: 1 });
+    // Above the epoch that its predecessor came to, stored or not.
+    expect(await stored("api")).toMatchObject({ state: "CLOSED", epoch: 3 });
   });
+
+  it.each([0, 1, 5])(
+    "gives no vote in the next one's life to what is reported late of its own (%i transitions)",
+    async (resets) => {
+      for (const restarts of [false, true]) {
+        const first = await withBreaker();
+        for (let reset = 0; reset < resets; reset += 1) await first.breakers.reset("api");
+        const { epoch } = first.breakers.get("api");
+        await first.breakers.delete("api");
+        const house = restarts ? await first.restart() : first;
+        const next = (await house.breakers.getOrCreate("api", { failureThreshold: 2 })).breaker;
+        expect(next.epoch).toBeGreaterThan(epoch);
+        for (let old = 1; old <= epoch; old += 1)
+          house.breakers.report("a", old, [{ name: "api", epoch: old, runs: [{ outcome: "FAILURE", count: 10 }] }]);
+        const { state, counts } = house.breakers.get("api");
+        expect(state).toBe("CLOSED");
+        expect(counts).toMatchObject({ failures: 0, lateFailures: 10 * epoch, consecutiveFailures: 0 });
+      }
+    },
+  );
 });
 
 describe("the end", () => {

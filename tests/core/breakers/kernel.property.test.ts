@@ -403,7 +403,7 @@ describe("a window", () => {
         fill(config, all, (machine, now, seen) => {
           if (machine.automatic.state !== "CLOSED") return;
           const expected = tallied(seen.slice(-windowCalls));
-          expect(tallyOf(machine.automatic, now)).toEqual(expected);
+          expect(tallyOf(machine.automatic, config, now)).toEqual(expected);
         });
       }),
       RUNS,
@@ -418,7 +418,7 @@ describe("a window", () => {
         fill(config, all, (machine, now, seen) => {
           if (machine.automatic.state !== "CLOSED") return;
           for (const later of [now, now + idle]) {
-            const tally = tallyOf(machine.automatic, later);
+            const tally = tallyOf(machine.automatic, config, later);
             const all = tallied(seen.filter(({ at }) => at > later - windowMs));
             const sure = tallied(seen.filter(({ at }) => at > later - windowMs + windowMs / PARTS));
             for (const key of ["calls", "failures", "slow"] as const) {
@@ -480,7 +480,7 @@ describe("a window", () => {
           expect(atOnce.automatic.state).toBe(singly.automatic.state);
           expect(run.late ?? 0).toBe(late);
           if (atOnce.automatic.state !== "CLOSED" || singly.automatic.state !== "CLOSED") return;
-          expect(tallyOf(atOnce.automatic, now)).toEqual(tallyOf(singly.automatic, now));
+          expect(tallyOf(atOnce.automatic, config, now)).toEqual(tallyOf(singly.automatic, config, now));
           expect(atOnce.automatic.failures).toBe(singly.automatic.failures);
         }
       }),

@@ -75,7 +75,7 @@ export async function rig(data: { store?: Store; wallMs?: number; random?: () =>
       };
     },
   };
-  const memory = data.store ?? createMemoryStore({ clock, incarnation: "incarnation" });
+  const memory = data.store ?? createMemoryStore({ clock: manual, incarnation: "incarnation" });
   const { store, fail, hold } = faulty(memory);
   const feed = new Feed(store);
   const logged: Parameters<Log>[] = [];

@@ -40,18 +40,43 @@ export function addToCount(window: CountWindow, call: Call, times: number, confi
   const bad = isBad(call, config);
   // All calls of the window are equal to this one: that of a healthy dependency.
   if (!bad && only !== undefined && isLike(only, call) && tally.calls === windowCalls) return window;
-  const added = Math.min(times, windowCalls);
-  const merged = young !== undefined && isLike(young, call);
-  const { failed, slow } = call;
+  const grown = addRun(window, call, times, windowCalls);
+  if (!bad) return shrink(grown, windowCalls);
+  const reporters = seenBy(window.reporters, call.clientId, grown.position, config);
+  return shrink({ ...grown, reporters }, windowCalls);
+}
+
+/** The window with `times` more of such calls; no more of them are kept than `most`. */
+export function addRun(
+  window: CountWindow,
+  { failed, slow }: Pick<Call, "failed" | "slow">,
+  times: number,
+  most = times,
+): CountWindow {
+  const { young, tally, position } = window;
+  const added = Math.min(times, most);
+  const merged = young !== undefined && isLike(young, { failed, slow });
   const latest = merged ? { ...young, count: young.count + added } : { failed, slow, count: added, next: young };
-  const position = window.position + times;
-  const reporters = bad ? seenBy(window.reporters, call.clientId, position, config) : window.reporters;
-  const grown = { ...window, tally: sum(tally, latest, added), young: latest, position, reporters };
-  return shrink(grown, windowCalls);
+  return { ...window, tally: sum(tally, latest, added), young: latest, position: position + times };
+}
+
+/** Calls of which only the sums are known, as runs: failures last, slow ones among them as far as may be. */
+export function outcomesOf({
+  calls,
+  failures,
+  slow,
+}: Tally): readonly { failed: boolean; slow: boolean; count: number }[] {
+  const both = Math.min(failures, slow);
+  return [
+    { failed: false, slow: false, count: calls - failures - (slow - both) },
+    { failed: false, slow: true, count: slow - both },
+    { failed: true, slow: false, count: failures - both },
+    { failed: true, slow: true, count: both },
+  ].filter(({ count }) => count > 0);
 }
 
 /** Without what is more than `calls`, the oldest first. */
-function shrink(window: CountWindow, calls: number): CountWindow {
+export function shrink(window: CountWindow, calls: number): CountWindow {
   let { old, young, tally } = window;
   while (tally.calls > calls) {
     if (old === undefined) {
@@ -69,7 +94,8 @@ function shrink(window: CountWindow, calls: number): CountWindow {
   return { ...window, old, young, tally };
 }
 
-const isLike = (run: Run, { failed, slow }: Call): boolean => run.failed === failed && run.slow === slow;
+const isLike = (run: Run, { failed, slow }: Pick<Call, "failed" | "slow">): boolean =>
+  run.failed === failed && run.slow === slow;
 
 const sum = ({ calls, failures, slow }: Tally, run: Run, count: number): Tally => ({
   calls: calls + count,

@@ -37,6 +37,29 @@ export const emptyTime = (windowMs: number): TimeWindow => ({
   reporters: [],
 });
 
+/** All parts that have calls, oldest first. */
+export function partsOf(window: TimeWindow): readonly Part[] {
+  const { parts, index, partCalls, partFailures, partSlow } = window;
+  const latest = { index, calls: partCalls, failures: partFailures, slow: partSlow };
+  return partCalls === 0 ? parts : [...parts, latest];
+}
+
+/** The window with those calls in a part that is the latest, or a new one after it. */
+export function addPart(window: TimeWindow, index: number, { calls, failures, slow }: Tally): TimeWindow {
+  const isLatest = index === window.index;
+  return {
+    ...window,
+    calls: window.calls + calls,
+    failures: window.failures + failures,
+    slow: window.slow + slow,
+    parts: isLatest ? window.parts : partsOf(window),
+    index,
+    partCalls: (isLatest ? window.partCalls : 0) + calls,
+    partFailures: (isLatest ? window.partFailures : 0) + failures,
+    partSlow: (isLatest ? window.partSlow : 0) + slow,
+  };
+}
+
 /** The window after `times` more of `call`. */
 export function addToTime(
   window: TimeWindow,

@@ -1,7 +1,9 @@
 import type { BreakerConfig } from "../breaker.ts";
 import { type Call, isSeenByEnough, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
-import { addToCount, type CountWindow, EMPTY_COUNT } from "./count-window.ts";
-import { addToTime, emptyTime, forget, PARTS, type TimeWindow } from "./time-window.ts";
+import { addToCount, type CountWindow } from "./count-window.ts";
+import { reaches } from "./rate.ts";
+import { refit } from "./refit.ts";
+import { addToTime, forget, PARTS, type TimeWindow } from "./time-window.ts";
 
 // When a closed breaker trips: a pure fold over the outcomes of its calls.
 
@@ -36,47 +38,78 @@ function addToWindow(
   config: BreakerConfig,
   now: number,
 ): CountWindow | TimeWindow {
-  const { windowMs } = config;
-  if (windowMs === 0) return addToCount(window?.kind === "COUNT" ? window : EMPTY_COUNT, call, times, config);
-  const fits = window?.kind === "TIME" && window.windowMs === windowMs;
-  return addToTime(fits ? window : emptyTime(windowMs), call, times, config, now);
+  const fitting = refit(window, config, now);
+  return fitting.kind === "COUNT"
+    ? addToCount(fitting, call, times, config)
+    : addToTime(fitting, call, times, config, now);
 }
 
 /**
  * Whether to open: any policy suffices. `call` is the last that was added. Only a call that itself speaks for it opens: a
- * failure, or a slow call for the rate of those; so more equal calls never speak against what fewer spoke for.
+ * failure, or a slow call for the rate of those.
  */
 export function trips(evidence: Evidence, call: Call, config: BreakerConfig): boolean {
-  const { failures, reporters = [], window } = evidence;
-  if (call.failed && failures >= config.failureThreshold && isSeenByEnough(reporters, call, 0, config)) return true;
+  return tripsInARow(evidence, call, config) || (speaks(evidence, call, config) && isSeen(evidence, call, config));
+}
+
+function tripsInARow({ failures, reporters = [] }: Evidence, call: Call, config: BreakerConfig): boolean {
+  return call.failed && failures >= config.failureThreshold && isSeenByEnough(reporters, call, 0, config);
+}
+
+/** Whether a rate speaks for it, whoever saw it. More equal calls never speak against what fewer spoke for. */
+function speaks({ window }: Evidence, call: Call, config: BreakerConfig): boolean {
   if (window === undefined) return false;
-  const { calls, failures: failed, slow } = window.kind === "COUNT" ? window.tally : window;
+  const { calls, failures, slow } = window.kind === "COUNT" ? window.tally : window;
   // A count window never holds more than its calls.
   const minimum = window.kind === "COUNT" ? Math.min(config.minimumCalls, config.windowCalls) : config.minimumCalls;
   if (calls < minimum) return false;
   const { failureRate, slowCallRate } = config;
-  const tooMany =
-    (failureRate !== null && call.failed && failed >= failureRate * calls) ||
-    (slowCallRate !== null && call.slow && slow >= slowCallRate * calls);
-  if (!tooMany) return false;
+  return (
+    (failureRate !== null && call.failed && reaches(failures, calls, failureRate)) ||
+    (slowCallRate !== null && call.slow && reaches(slow, calls, slowCallRate))
+  );
+}
+
+/** Whether enough clients saw it in the window. More calls of one client may push what others saw out of it. */
+function isSeen({ window }: Evidence, call: Call, config: BreakerConfig): boolean {
+  if (window === undefined) return false;
   const after = window.kind === "COUNT" ? window.position - config.windowCalls : window.index - PARTS;
   return isSeenByEnough(window.reporters, call, after, config);
 }
 
-/** Of `times` equal calls that trip together, how many it takes. */
-export function callsToTrip(evidence: Evidence, call: Call, times: number, config: BreakerConfig, now: number): number {
-  let [few, enough] = [0, times];
+/** Of `times` equal calls, one after the other, how many it takes to trip; undefined: they do not. */
+export function callsToTrip(
+  evidence: Evidence,
+  call: Call,
+  times: number,
+  config: BreakerConfig,
+  now: number,
+): number | undefined {
+  if (!call.failed && !call.slow) return undefined;
+  const after = (count: number): Evidence => addCall(evidence, call, count, config, now);
+  const inARow = fewest(times, (count) => tripsInARow(after(count), call, config));
+  const most = inARow === undefined ? times : inARow - 1;
+  const byRate = fewest(most, (count) => speaks(after(count), call, config));
+  // What was not seen by enough then is not afterwards: only this client's calls come.
+  return byRate !== undefined && isSeen(after(byRate), call, config) ? byRate : inARow;
+}
+
+/** The least count up to `most` at which that holds, which goes on to hold from there; undefined: at none. */
+function fewest(most: number, holds: (count: number) => boolean): number | undefined {
+  if (most < 1 || !holds(most)) return undefined;
+  let [few, enough] = [0, most];
   while (enough - few > 1) {
     const middle = Math.floor((few + enough) / 2);
-    if (trips(addCall(evidence, call, middle, config, now), call, config)) enough = middle;
+    if (holds(middle)) enough = middle;
     else few = middle;
   }
   return enough;
 }
 
 /** What the window holds now. */
-export function tallyOf({ window }: Evidence, now: number): Tally {
-  if (window === undefined) return NOTHING;
+export function tallyOf({ window: kept }: Evidence, config: BreakerConfig, now: number): Tally {
+  if (kept === undefined) return NOTHING;
+  const window = refit(kept, config, now);
   if (window.kind === "COUNT") return window.tally;
   const { calls, failures, slow } = forget(window, now);
   return { calls, failures, slow };

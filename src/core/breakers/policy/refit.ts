@@ -1,0 +1,56 @@
+import type { BreakerConfig } from "../breaker.ts";
+import type { Reporter } from "./call.ts";
+import { addRun, type CountWindow, EMPTY_COUNT, outcomesOf, shrink } from "./count-window.ts";
+import { addPart, emptyTime, forget, PARTS, partsOf, type TimeWindow } from "./time-window.ts";
+
+/**
+ * The window as that configuration wants it, with the outcomes that it holds: the same one where it is so already. Of
+ * calls that fit no more the oldest go. A window of calls that becomes one of time counts all as of now: when they were is
+ * not known. A window of time that becomes one of calls takes each part's successes before its failures: their order in
+ * it is not known.
+ */
+export function refit(
+  window: CountWindow | TimeWindow | undefined,
+  config: BreakerConfig,
+  now: number,
+): CountWindow | TimeWindow {
+  const { windowMs, windowCalls } = config;
+  if (windowMs === 0) {
+    if (window === undefined) return EMPTY_COUNT;
+    if (window.kind === "TIME") return toCount(window, config, now);
+    return window.tally.calls > windowCalls ? shrink(window, windowCalls) : window;
+  }
+  if (window === undefined) return emptyTime(windowMs);
+  if (window.kind === "COUNT") return toTime(window, windowMs, now);
+  return window.windowMs === windowMs ? window : rescaled(window, windowMs, now);
+}
+
+const seenAt = (reporters: readonly Reporter[], at: number): readonly Reporter[] =>
+  reporters.map(({ clientId }) => ({ clientId, at }));
+
+const indexOf = (time: number, windowMs: number): number => Math.floor((time * PARTS) / windowMs);
+
+function toTime({ tally, reporters }: CountWindow, windowMs: number, now: number): TimeWindow {
+  const index = indexOf(now, windowMs);
+  return { ...addPart(emptyTime(windowMs), index, tally), reporters: seenAt(reporters, index) };
+}
+
+function rescaled(window: TimeWindow, windowMs: number, now: number): TimeWindow {
+  const current = forget(window, now);
+  // Never late: a part counts as old as its oldest call may be.
+  const at = (index: number): number => Math.max(0, indexOf((index * window.windowMs) / PARTS, windowMs));
+  let scaled = emptyTime(windowMs);
+  for (const { index, ...tally } of partsOf(current)) scaled = addPart(scaled, at(index), tally);
+  const reporters = current.reporters.map((reporter) => ({ ...reporter, at: at(reporter.at) }));
+  return forget({ ...scaled, reporters }, now);
+}
+
+function toCount(window: TimeWindow, { windowCalls }: BreakerConfig, now: number): CountWindow {
+  const current = forget(window, now);
+  let counted: CountWindow = EMPTY_COUNT;
+  for (const part of partsOf(current))
+    for (const run of outcomesOf(part)) counted = shrink(addRun(counted, run, run.count), windowCalls);
+  const { position } = counted;
+  const seen = current.reporters.filter(({ at }) => at > current.index - PARTS);
+  return { ...counted, reporters: seenAt(seen, position) };
+}

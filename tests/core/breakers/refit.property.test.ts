@@ -1,0 +1,132 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
+import { exceeds, reaches } from "../../../src/core/breakers/policy/rate.ts";
+import { addCall, type Evidence, NO_EVIDENCE, tallyOf } from "../../../src/core/breakers/policy/trip.ts";
+import { rig } from "./rig.ts";
+
+const window = fc.record({
+  windowCalls: fc.integer({ min: 1, max: 30 }),
+  windowMs: fc.constantFrom(0, 500, 1000, 7000),
+});
+const call = fc.record({ ms: fc.integer({ min: 0, max: 120 }), failed: fc.boolean(), slow: fc.boolean() });
+const RATES = { failureRate: 0.5, slowCallRate: 0.5 };
+
+describe("a window that is configured anew", () => {
+  it("keeps the outcomes that fit, and their sums", () => {
+    fc.assert(
+      fc.property(window, window, fc.array(call, { maxLength: 60 }), (first, second, calls) => {
+        const before = { ...DEFAULT_CONFIG, ...RATES, ...first };
+        const after = { ...DEFAULT_CONFIG, ...RATES, ...second };
+        let evidence: Evidence = NO_EVIDENCE;
+        let now = 10_000;
+        const seen: { at: number; failed: boolean; slow: boolean }[] = [];
+        for (const { ms, failed, slow } of calls) {
+          now += ms;
+          seen.push({ at: now, failed, slow });
+          evidence = addCall(evidence, { failed, slow, clientId: "a" }, 1, before, now);
+        }
+        const held = tallyOf(evidence, before, now);
+        const kept = tallyOf(evidence, after, now);
+        const most = second.windowMs === 0 ? second.windowCalls : Number.POSITIVE_INFINITY;
+        expect(kept.calls).toBeLessThanOrEqual(Math.min(held.calls, most));
+        if (first.windowMs === 0 && second.windowMs === 0) {
+          const last = seen.slice(-Math.min(first.windowCalls, second.windowCalls));
+          expect(kept).toEqual({
+            calls: last.length,
+            failures: last.filter(({ failed }) => failed).length,
+            slow: last.filter(({ slow }) => slow).length,
+          });
+        } else if (first.windowMs === 0) {
+          expect(kept).toEqual(held);
+        } else if (second.windowMs === 0) {
+          expect(kept.calls).toBe(Math.min(held.calls, second.windowCalls));
+          // The oldest parts go first.
+          expect(kept.failures).toBeLessThanOrEqual(held.failures);
+          if (held.calls <= second.windowCalls) expect(kept).toEqual(held);
+        } else {
+          // Up to one part of either window early, never late.
+          const early = Math.min(first.windowMs, second.windowMs) - (first.windowMs + second.windowMs) / 20;
+          expect(kept.calls).toBeGreaterThanOrEqual(seen.filter(({ at }) => at > now - early).length);
+          expect(kept.calls).toBeLessThanOrEqual(seen.filter(({ at }) => at > now - second.windowMs).length);
+        }
+        if (first.windowMs === second.windowMs && first.windowCalls === second.windowCalls) expect(kept).toEqual(held);
+        // It goes on as any other: what leaves a window of calls are the oldest.
+        const next = addCall(evidence, { failed: true, slow: false, clientId: "a" }, 1, after, now);
+        const grown = tallyOf(next, after, now);
+        expect(grown.calls).toBe(Math.min(kept.calls + 1, most));
+        expect(grown.failures).toBeGreaterThanOrEqual(kept.failures);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("opens by what it had seen before", async () => {
+    const house = await rig();
+    await house.breakers.getOrCreate("api", { failureThreshold: 1000, failureRate: 0.9, minimumCalls: 10 });
+    const say = (outcome: "SUCCESS" | "FAILURE", count: number, seq: number): void => {
+      house.breakers.report("a", seq, [{ name: "api", epoch: 1, runs: [{ outcome, count }] }]);
+    };
+    say("SUCCESS", 10, 1);
+    say("FAILURE", 10, 2);
+    const before = house.breakers.get("api");
+    for (const fields of [
+      { windowCalls: 50 },
+      { windowMs: 60_000 },
+      { windowMs: 30_000 },
+      { windowMs: 0, windowCalls: 40 },
+    ]) {
+      const after = await house.breakers.update("api", fields);
+      expect(after.counts).toEqual(before.counts);
+      expect(after).toMatchObject({ state: "CLOSED", epoch: 1, transition: before.transition });
+    }
+    await house.breakers.update("api", { failureRate: 0.5 });
+    say("FAILURE", 1, 3);
+    expect(house.breakers.get("api").state).toBe("OPEN");
+  });
+});
+
+describe("a share of calls", () => {
+  it("reaches the rate that is written as the same decimal, and does not exceed it", () => {
+    for (let all = 1; all <= 1000; all += 1) {
+      for (const digits of [1, 2, 3, 4]) {
+        const parts = 10 ** digits;
+        if ((parts * all) % all !== 0) continue;
+        for (let count = 0; count <= all; count += Math.max(1, Math.floor(all / 100))) {
+          if ((count * parts) % all !== 0) continue;
+          const rate = Number(((count * parts) / all / parts).toFixed(digits));
+          expect([count, all, reaches(count, all, rate), exceeds(count, all, rate)]).toEqual([count, all, true, false]);
+        }
+      }
+    }
+  });
+
+  it("is compared exactly with every rate", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 10_000 }),
+        fc.integer({ min: 1, max: 10_000 }),
+        fc.integer({ min: 1, max: 10_000 }),
+        (count, all, parts) => {
+          // In whole numbers: count / all against parts / 10,000, as it is written.
+          const rate = Number(`${Math.floor(parts / 10_000)}.${String(parts % 10_000).padStart(4, "0")}`);
+          expect(reaches(count, all, rate)).toBe(count * 10_000 >= parts * all);
+          expect(exceeds(count, all, rate)).toBe(count * 10_000 > parts * all);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([7, 14, 28, 55, 57, 58])("of %i in 100 opens a breaker at that rate", async (percent) => {
+    const { breakers } = await rig();
+    const failureRate = percent / 100;
+    await breakers.getOrCreate("api", { failureThreshold: 1000, failureRate, minimumCalls: 100 });
+    const runs = [
+      { outcome: "SUCCESS", count: 100 - percent } as const,
+      { outcome: "FAILURE", count: percent } as const,
+    ];
+    breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
+    expect(breakers.get("api").state).toBe("OPEN");
+  });
+});
