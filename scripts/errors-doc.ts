@@ -6,7 +6,10 @@ export function errorsPage(): string {
   const sections = rows.map(([reason, row]) => {
     const keys = [...row.message.matchAll(/\{(\w+)\}/g)].map(([, key]) => key);
     const extra = "extra" in row ? row.extra : [];
-    const metadata = [...keys.map((key) => `\`${key}\``), ...extra.map((key) => `\`${key}\` (optional)`)];
+    const metadata = [
+      ...keys.filter((key) => !extra.some((each) => each === key)).map((key) => `\`${key}\``),
+      ...extra.map((key) => `\`${key}\` (optional)`),
+    ];
     return [
       `## ${reason}`,
       "",

@@ -433,7 +433,7 @@ type ExtraKeys<R extends Reason> = (typeof ERRORS)[R] extends { extra: readonly 
 
 /** What goes into an error's message and metadata. */
 export type Metadata<R extends Reason> = Readonly<
-  Record<MessageKeys<R>, string | number> & Partial<Record<ExtraKeys<R>, string | number>>
+  Record<Exclude<MessageKeys<R>, ExtraKeys<R>>, string | number> & Partial<Record<ExtraKeys<R>, string | number>>
 >;
 
 /** An error that a caller is meant to see: one row of the table, with its values. */

@@ -55,7 +55,7 @@ export {
 export { Duration, Timestamp, TypeValue, Uint, type Value } from "./flags/condition/values.ts";
 export type { Zone } from "./flags/condition/zone.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
-export type { Flag, FlagDefinition, FlagFields } from "./flags/definition.ts";
+export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/definition.ts";
 export {
   type BucketBy,
   type Condition,

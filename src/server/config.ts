@@ -16,6 +16,8 @@ export interface Config {
   /** Undefined: none. */
   readonly modulesFile: string | undefined;
   readonly flagsFile: string;
+  /** Settings that name a file: who sets one means it, and does not start without. Absent: none is set. */
+  readonly namedFiles?: readonly (typeof FILE_SETTINGS)[number][];
   /** Undefined: it is read only when asked. */
   readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
   /** Pages of which other origins a browser lets in; `*`: all. */
@@ -142,6 +144,8 @@ export const SETTINGS = [
   { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
 ] as const satisfies readonly Setting[];
 
+const FILE_SETTINGS = ["HELIOS_FLAGS_FILE", "HELIOS_MODULES_FILE"] as const;
+
 type SettingName = (typeof SETTINGS)[number]["name"];
 
 /** What Kubernetes puts into the environment where a service is called helios, or helios-something. */
@@ -196,6 +200,7 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
   const path = (name: SettingName): string => resolve(cwd, value(name));
   const brought = (name: SettingName): string => (given[name] === undefined ? join(HOME, value(name)) : path(name));
   const modulesRoot = brought("HELIOS_MODULES_ROOT");
+  const named = FILE_SETTINGS.filter((name) => given[name] !== undefined);
   const ownModules = join(modulesRoot, "modules.json");
   const ownRoot = given.HELIOS_MODULES_ROOT !== undefined && given.HELIOS_MODULES_FILE === undefined;
   return {
@@ -205,6 +210,7 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     modulesRoot,
     modulesFile: ownRoot ? (existsSync(ownModules) ? ownModules : undefined) : brought("HELIOS_MODULES_FILE"),
     flagsFile: brought("HELIOS_FLAGS_FILE"),
+    ...(named.length === 0 ? {} : { namedFiles: named }),
     watchFlagsFile: WATCH_MODES[value("HELIOS_WATCH_FLAGS_FILE") as keyof typeof WATCH_MODES],
     allowedOrigins: listOf(value("HELIOS_ALLOWED_ORIGINS")),
     allowedHosts: listOf(value("HELIOS_ALLOWED_HOSTS")).map((one) => one.toLowerCase()),
@@ -218,6 +224,14 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     logKeep: Number(value("HELIOS_LOG_KEEP")),
     logLevel: value("HELIOS_LOG_LEVEL") as LogThreshold,
   };
+}
+
+/** What is wrong with the files that were named, at the start. */
+export function missingFiles({ namedFiles = [], flagsFile, modulesFile }: Config): readonly string[] {
+  const files = { HELIOS_FLAGS_FILE: flagsFile, HELIOS_MODULES_FILE: modulesFile ?? "" };
+  return namedFiles
+    .filter((name) => !isFile(files[name]))
+    .map((name) => `${name} (${flagOf(name)}): there is no file ${files[name]}`);
 }
 
 function fromEnvironment(
@@ -285,6 +299,10 @@ function isDirectory(path: string): boolean {
 
 function age(value: string): string | undefined {
   return readAge(value) === undefined ? "must be from 1m to 36500d, in s, m, h or d" : undefined;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 function notEmpty(value: string): string | undefined {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createEngine, ERRORS, HeliosError, type SourceFile, systemClock } from "../core/index.ts";
 import { compileExpectation } from "./cel.ts";
 import { compileCondition } from "./condition.ts";
-import { type Config, readCommand } from "./config.ts";
+import { type Config, missingFiles, readCommand } from "./config.ts";
 import { createLogging, type Logging } from "./logging.ts";
 import { startServer } from "./server.ts";
 import { createShutdown, type Shutdown } from "./shutdown.ts";
@@ -17,8 +17,9 @@ const version = readVersion();
 const command = readCommand(process.argv.slice(2), process.env, process.cwd(), version);
 if (command.kind === "print") {
   process.stdout.write(`${command.text}\n`);
-} else if (command.kind === "refuse") {
-  process.stderr.write(`${command.problems.join("\n")}\nnpm start -- --help lists the settings.\n`);
+} else if (command.kind === "refuse" || missingFiles(command.config).length > 0) {
+  const problems = command.kind === "refuse" ? command.problems : missingFiles(command.config);
+  process.stderr.write(`${problems.join("\n")}\nnpm start -- --help lists the settings.\n`);
   process.exitCode = EXIT_USAGE;
 } else {
   const { config, notices } = command;

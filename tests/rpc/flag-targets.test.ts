@@ -263,6 +263,35 @@ describe("FlagService, for some and not for others", () => {
     expect(await failure(negative)).toMatchObject({ code: "InvalidArgument", reason: "ARGUMENT_INVALID" });
   });
 
+  it("keeps owner, tags and metadata, in its history and its file too", async () => {
+    const { client, write } = await rig();
+    const metadata = { ticket: 12, links: ["x"] };
+    const paths = ["owner", "tags", "metadata"];
+    await client.createFlag({ flag: { name: "a", owner: "desk 7", tags: ["b", "a"], metadata } });
+    const { flag } = await client.updateFlag({
+      flag: { name: "a", owner: "desk 8", tags: ["b"], metadata },
+      updateMask: { paths },
+    });
+    expect(flag).toMatchObject({ owner: "desk 8", tags: ["b"], metadata });
+    const { entries } = await client.listFlagHistory({ name: "a" });
+    expect(entries[0]?.before).toMatchObject({ owner: "desk 7", tags: ["b", "a"], metadata });
+    const { flags } = await client.exportFlags({});
+    expect(flags?.a).toMatchObject({ owner: "desk 8", tags: ["b"], metadata });
+    write(JSON.stringify(flags));
+    expect((await client.reloadFlags({ mode: ReloadMode.REPLACE, dryRun: true })).differences).toEqual([]);
+    const none = await client.updateFlag({ flag: { name: "a" }, updateMask: { paths } });
+    expect(none.flag).toMatchObject({ owner: "", tags: [] });
+    expect(none.flag?.metadata).toBeUndefined();
+    for (const [field, wrong] of [
+      ["owner", { owner: " x" }],
+      ["tags[1]", { tags: ["a", "b\n"] }],
+      ["metadata", { metadata: { long: "x".repeat(16_385) } }],
+    ] as const) {
+      const update = client.updateFlag({ flag: { name: "a", ...(wrong as object) } });
+      expect(await failure(update)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
+    }
+  });
+
   it("refuses to move sessions without a word, and moves them with one", async () => {
     const { client } = await rig();
     await client.setPercentage({ name: "a", percentage: 25, allowMissing: true });

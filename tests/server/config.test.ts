@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Config, flagOf, readCommand, SETTINGS } from "../../src/server/config.ts";
+import { type Config, flagOf, missingFiles, readCommand, SETTINGS } from "../../src/server/config.ts";
 
 const HOME = join(import.meta.dirname, "../..");
 
@@ -98,6 +98,19 @@ describe("settings", () => {
     expect(config(["--modules-root", root]).modulesFile).toBe(join(root, "modules.json"));
     const other = config(["--modules-root", root, "--modules-file", "other.json"]);
     expect(other.modulesFile).toBe("/srv/dir/other.json");
+  });
+
+  it("tell which files are named and not there; a default may be missing", () => {
+    const root = mkdtempSync(join(tmpdir(), "helios-files-"));
+    const file = join(root, "there.json");
+    writeFileSync(file, "{}");
+    const missing = (args: string[], env: Record<string, string> = {}) => missingFiles(config(args, env));
+    expect(missing(["--modules-root", root])).toEqual([]);
+    expect(missing(["--flags-file", file, "--modules-file", file])).toEqual([]);
+    expect(missing(["--flags-file", root], { HELIOS_MODULES_FILE: "no.json" })).toEqual([
+      `HELIOS_FLAGS_FILE (--flags-file): there is no file ${root}`,
+      "HELIOS_MODULES_FILE (--modules-file): there is no file /srv/dir/no.json",
+    ]);
   });
 
   it("cannot be changed once they are read", () => {

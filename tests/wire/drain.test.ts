@@ -166,6 +166,14 @@ describe("the process", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
+  it.each(["--flags-file", "--modules-file"])(
+    "does not start where %s names a file that is not there",
+    async (flag) => {
+      const starting = startOwnServer([flag, join(tmpdir(), "helios-no-such-file.json"), "--modules-root", ROOT]);
+      await expect(starting).rejects.toThrow("exit code 2");
+    },
+  );
+
   it.each([
     ["a flags file that is broken", "flags.json", '{"a": {"enabled": "yes"}}', "--flags-file"],
     ["a modules file that is broken", "modules.json", '{"a": {"module_pth": "x"}}', "--modules-file"],

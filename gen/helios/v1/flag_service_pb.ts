@@ -214,9 +214,10 @@ export type UpdateFlagRequest = Message<"helios.v1.UpdateFlagRequest"> & {
   flag?: Flag | undefined;
 
   /**
-   * Which of enabled, strategy, percentage, whitelist, whitelist_first, gradual, description, bucket_by, salt, variants, condition,
-   * prerequisites, on_stale and max_staleness to change. Empty: those that are set to something else than their default; if
-   * there are none, the update is refused. Over REST an update without it changes the fields that were sent; null clears.
+   * Which of enabled, strategy, percentage, whitelist, whitelist_first, gradual, description, owner, tags, metadata,
+   * bucket_by, salt, variants, condition, prerequisites, on_stale and max_staleness to change. Empty: those that are set to
+   * something else than their default; if there are none, the update is refused. Over REST an update without it changes
+   * the fields that were sent; null clears.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

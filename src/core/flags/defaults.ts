@@ -1,5 +1,5 @@
 import { type FlagFields, withFields } from "./definition.ts";
-import type { FileFlag } from "./file.ts";
+import type { FileFlag } from "./file-flag.ts";
 
 const DEFAULTS: Readonly<Record<string, FlagFields>> = {
   neural_network_v2: {

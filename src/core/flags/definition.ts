@@ -1,16 +1,25 @@
 import { HeliosError } from "../errors.ts";
 import type { Delta, Resource } from "../store/collection.ts";
-import type { BucketBy, FlagRule, Gradual, OnStale, Strategy, Variant } from "./evaluate.ts";
+import type { BucketBy, FlagRule, Gradual, Json, OnStale, Strategy, Variant } from "./evaluate.ts";
 
 /** What a flag is, apart from its name and revision. Plain JSON; what may be absent is, where it has its default. */
 export interface FlagDefinition extends Omit<FlagRule, "name" | "revision"> {
   /** For people; at most 1,024 characters. */
   readonly description: string;
+  /** Who answers for it. Absent: nobody is named. */
+  readonly owner?: string;
+  /** To find it by. Absent: there are none. */
+  readonly tags?: readonly string[];
+  /** What else people and their tools keep with it. Absent: nothing. */
+  readonly metadata?: FlagMetadata;
   /** What a client does once its copy is older than `maxStalenessMs`. Absent: KEEP. */
   readonly onStale?: OnStale;
   /** Absent: a copy is never too old. */
   readonly maxStalenessMs?: number;
 }
+
+/** Any JSON object. */
+export type FlagMetadata = { readonly [key: string]: Json };
 
 /** A flag with what the store knows of it. A revived flag keeps the create time of its name's first life. */
 export type Flag = Resource<FlagDefinition>;
@@ -41,6 +50,12 @@ export interface FlagFields {
   readonly gradual?: Gradual | null;
   /** Default empty. */
   readonly description?: string;
+  /** At most 256 characters, without blanks at the ends. Default empty. */
+  readonly owner?: string;
+  /** At most 50 different ones of 1 to 128 characters, without blanks at the ends. Default empty. */
+  readonly tags?: readonly string[];
+  /** At most 16,384 characters as JSON. Null, and default: none. */
+  readonly metadata?: FlagMetadata | null;
   /** Default SESSION_ID. */
   readonly bucketBy?: BucketBy;
   /** At most 128 characters. Empty, and default: the flag's name. */
@@ -98,7 +113,18 @@ export function withFields(name: string, base: FlagDefinition | undefined, field
     ...from,
     ...given(fields),
   };
-  const { whitelistFirst, gradual, variants, condition, prerequisites, onStale, maxStalenessMs } = rest;
+  const {
+    owner,
+    tags,
+    metadata,
+    whitelistFirst,
+    gradual,
+    variants,
+    condition,
+    prerequisites,
+    onStale,
+    maxStalenessMs,
+  } = rest;
   return {
     enabled,
     strategy,
@@ -107,6 +133,9 @@ export function withFields(name: string, base: FlagDefinition | undefined, field
     ...(whitelistFirst === undefined || whitelistFirst === false ? {} : { whitelistFirst: whitelistFirst as true }),
     ...(isNothing(gradual) ? {} : { gradual: ordered(gradual) }),
     description,
+    ...(isEmpty(owner) ? {} : { owner }),
+    ...(isEmpty(tags) ? {} : { tags }),
+    ...(isNothing(metadata) || isEmptyObject(metadata) ? {} : { metadata }),
     bucketBy,
     salt: salt === "" ? name : salt,
     bucketingVersion: 1,
@@ -153,6 +182,10 @@ function isNothing(value: unknown): value is undefined | null {
 
 function isEmpty(value: string | readonly unknown[] | undefined): value is undefined {
   return value === undefined || value?.length === 0;
+}
+
+function isEmptyObject(value: object): boolean {
+  return typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0;
 }
 
 // What is no object is for the validation to tell.

@@ -80,8 +80,9 @@ export const FLAG_ERRORS = table({
   },
   FLAGS_FILE_INVALID: {
     code: "INVALID_ARGUMENT",
-    message: "{file}, line {line}, {key}: {problem}; expected {expected}",
+    message: "{file}, line {line}, {key}: {problem}; expected {expected}{more}",
+    extra: ["more", "mistakes"],
     retryable: false,
-    help: "Correct the file at that place; nothing was changed.",
+    help: "Correct the file at that place, and at those in `more`, one a line; `mistakes` is how many there are. Nothing was changed.",
   },
 });

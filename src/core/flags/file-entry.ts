@@ -1,6 +1,7 @@
 import { printTime } from "../rfc3339.ts";
+import type { FlagMetadata } from "./definition.ts";
 import type { Gradual, Json } from "./evaluate.ts";
-import type { FileFlag } from "./file.ts";
+import type { FileFlag } from "./file-flag.ts";
 
 /** A flag in the flags file's shape. */
 export interface FileEntry {
@@ -12,6 +13,9 @@ export interface FileEntry {
   readonly whitelist_first?: boolean;
   readonly gradual?: Readonly<Record<string, number | string>>;
   readonly description: string;
+  readonly owner?: string;
+  readonly tags?: readonly string[];
+  readonly metadata?: FlagMetadata;
   readonly bucket_by?: string;
   readonly salt?: string;
   readonly variants?: readonly { readonly name: string; readonly weight: number; readonly value: Json }[];
@@ -37,7 +41,8 @@ export function printFlagsFile(flags: readonly FileFlag[]): string {
 
 function fileEntry({ name, definition, updatedAt }: FileFlag): FileEntry {
   const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
-  const { whitelistFirst, variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
+  const { owner, tags, metadata, whitelistFirst, variants, condition, prerequisites, onStale, maxStalenessMs, killed } =
+    definition;
   return {
     enabled,
     strategy: strategy.toLowerCase(),
@@ -46,6 +51,9 @@ function fileEntry({ name, definition, updatedAt }: FileFlag): FileEntry {
     ...(whitelistFirst ? { whitelist_first: true } : {}),
     ...(gradual === undefined ? {} : { gradual: gradualEntry(gradual) }),
     description,
+    ...(owner === undefined ? {} : { owner }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(metadata === undefined ? {} : { metadata }),
     ...(bucketBy === "SESSION_ID" ? {} : { bucket_by: bucketBy.toLowerCase() }),
     ...(salt === name ? {} : { salt }),
     ...(variants === undefined ? {} : { variants }),

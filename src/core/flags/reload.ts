@@ -1,9 +1,10 @@
 import { messageOf } from "../errors.ts";
 import { nearest } from "../nearest.ts";
-import { show } from "../violation.ts";
+import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
-import { type FlagsFile, fileInvalid, parseFlagsFile } from "./file.ts";
+import { type FlagsFile, parseFlagsFile } from "./file.ts";
+import { fileInvalid } from "./file-mistakes.ts";
 import { inOrderOfNeed } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { settled, withPauseOf } from "./schedule.ts";
@@ -114,16 +115,20 @@ function checkNeeds(
   present: ReadonlyMap<string, FlagDefinition>,
   file: FlagsFile,
 ): readonly string[] {
+  const wrong: Violation[] = [];
   for (const [name, { prerequisites = [] }] of result) {
     for (const [index, needed] of prerequisites.entries()) {
       if (result.has(needed) || (present.get(name)?.prerequisites?.includes(needed) && !present.has(needed))) continue;
       const guess = nearest(needed, [...result.keys()]);
       const expected = guess === undefined ? "a flag that is there" : `"${guess}"`;
-      throw file.mistake([name, "prerequisites", index], `there would be no flag ${show(needed)}`, expected);
+      const problem = `there would be no flag ${show(needed)}`;
+      wrong.push({ path: [name, "prerequisites", index], problem, expected });
     }
   }
+  if (wrong.length > 0) throw file.mistakes(wrong);
   const { order, cycle } = inOrderOfNeed([...result.keys()], (name) => result.get(name)?.prerequisites ?? []);
   if (cycle === undefined) return order;
   const at = cycle.find((name) => file.flags.some((flag) => flag.name === name)) ?? "";
-  throw file.mistake([at, "prerequisites"], `closes the cycle ${cycle.join(" -> ")}`, "no way back to itself");
+  const problem = `closes the cycle ${cycle.join(" -> ")}`;
+  throw file.mistakes([{ path: [at, "prerequisites"], problem, expected: "no way back to itself" }]);
 }

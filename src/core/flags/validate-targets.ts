@@ -9,42 +9,55 @@ const VALUE_LIMIT = 16_384;
 const VALUES_LIMIT = 262_144;
 const PREREQUISITE_LIMIT = 32;
 
-/** The first rule that variants break. */
-export function variantsViolation(variants: unknown): Violation | undefined {
-  if (variants === undefined) return undefined;
-  if (!Array.isArray(variants)) return violation(["variants"], variants, "a list of variants");
+/** The rules that variants break. */
+export function variantsViolations(variants: unknown): readonly Violation[] {
+  if (variants === undefined) return [];
+  if (!Array.isArray(variants)) return [violation(["variants"], variants, "a list of variants")];
   if (variants.length > VARIANT_LIMIT) {
-    return { path: ["variants"], problem: `${variants.length} variants`, expected: `at most ${VARIANT_LIMIT}` };
+    return [{ path: ["variants"], problem: `${variants.length} variants`, expected: `at most ${VARIANT_LIMIT}` }];
   }
+  const found: Violation[] = [];
   const names = new Set<unknown>();
   let weights = 0;
   let length = 0;
   for (const [index, variant] of variants.entries()) {
     const path = ["variants", index];
     if (typeof variant !== "object" || variant === null || Array.isArray(variant)) {
-      return violation(path, variant, "an object with name, weight and value");
+      found.push(violation(path, variant, "an object with name, weight and value"));
+      continue;
     }
     const { name, weight, value } = variant;
-    const broken = variantNameViolation([...path, "name"], name, names) ?? weightViolation([...path, "weight"], weight);
-    if (broken !== undefined) return broken;
-    const text = jsonText(value);
-    if (text === undefined || text.length > VALUE_LIMIT) {
-      const expected = `a JSON value of at most ${VALUE_LIMIT} characters and ${DEEPEST} levels`;
-      return { path: [...path, "value"], problem: text === undefined ? "no JSON" : "too long", expected };
-    }
-    if (kindOf(value) !== kindOf(variants[0].value)) {
-      const problem = `is ${kindOf(value)}, and that of ${show(variants[0].name)} ${kindOf(variants[0].value)}`;
-      return { path: [...path, "value"], problem, expected: "values of one kind" };
-    }
+    const wrong = [
+      variantNameViolation([...path, "name"], name, names),
+      weightViolation([...path, "weight"], weight),
+      valueViolation([...path, "value"], value, variants[0]),
+    ];
+    found.push(...wrong.filter((each) => each !== undefined));
     names.add(name);
-    weights += weight;
-    length += text.length;
+    weights += Number(weight);
+    length += jsonText(value)?.length ?? 0;
   }
   if (length > VALUES_LIMIT) {
-    return { path: ["variants"], problem: "the values are too long", expected: `${VALUES_LIMIT} characters in all` };
+    found.push({
+      path: ["variants"],
+      problem: "the values are too long",
+      expected: `${VALUES_LIMIT} characters in all`,
+    });
   }
-  if (weights > 0) return undefined;
-  return { path: ["variants"], problem: "the weights are all 0", expected: "a weight above 0" };
+  if (found.length > 0 || weights > 0) return found;
+  return [{ path: ["variants"], problem: "the weights are all 0", expected: "a weight above 0" }];
+}
+
+function valueViolation(path: JsonPath, value: unknown, first: unknown): Violation | undefined {
+  const text = jsonText(value);
+  if (text === undefined || text.length > VALUE_LIMIT) {
+    const expected = `a JSON value of at most ${VALUE_LIMIT} characters and ${DEEPEST} levels`;
+    return { path, problem: text === undefined ? "no JSON" : "too long", expected };
+  }
+  const { name, value: other } = (first ?? {}) as { readonly name?: unknown; readonly value?: unknown };
+  if (typeof first !== "object" || kindOf(value) === kindOf(other)) return undefined;
+  const problem = `is ${kindOf(value)}, and that of ${show(name)} ${kindOf(other)}`;
+  return { path, problem, expected: "values of one kind" };
 }
 
 function variantNameViolation(path: JsonPath, name: unknown, taken: ReadonlySet<unknown>): Violation | undefined {
@@ -80,17 +93,33 @@ function isJson(value: unknown, depth: number): boolean {
   return Object.values(value).every((part) => isJson(part, depth + 1));
 }
 
-/** The first rule that prerequisites break by themselves. */
-export function prerequisitesViolation(names: unknown): Violation | undefined {
-  if (names === undefined) return undefined;
-  if (!Array.isArray(names)) return violation(["prerequisites"], names, "a list of names of flags");
+/** Of a flag's metadata as JSON, in characters. */
+export const METADATA_LIMIT = 16_384;
+
+/** The rule that metadata breaks. */
+export function metadataViolation(metadata: unknown): Violation | undefined {
+  const text = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata) && jsonText(metadata);
+  if (typeof text === "string" && text.length <= METADATA_LIMIT) return undefined;
+  const problem = typeof text === "string" ? `${text.length} characters` : `${show(metadata)} is not allowed`;
+  return {
+    path: ["metadata"],
+    problem,
+    expected: `a JSON object of at most ${METADATA_LIMIT} characters and ${DEEPEST} levels`,
+  };
+}
+
+/** The rules that prerequisites break by themselves. */
+export function prerequisitesViolations(names: unknown): readonly Violation[] {
+  if (names === undefined) return [];
+  if (!Array.isArray(names)) return [violation(["prerequisites"], names, "a list of names of flags")];
   if (names.length > PREREQUISITE_LIMIT) {
-    return { path: ["prerequisites"], problem: `${names.length} names`, expected: `at most ${PREREQUISITE_LIMIT}` };
+    return [{ path: ["prerequisites"], problem: `${names.length} names`, expected: `at most ${PREREQUISITE_LIMIT}` }];
   }
-  for (const [index, name] of names.entries()) {
+  const found = names.map((name, index) => {
     const path = ["prerequisites", index];
     if (!isName(name)) return violation(path, name, "the name of a flag");
-    if (names.indexOf(name) < index) return { path, problem: `${show(name)} comes twice`, expected: "each name once" };
-  }
-  return undefined;
+    if (names.indexOf(name) === index) return undefined;
+    return { path, problem: `${show(name)} comes twice`, expected: "each name once" };
+  });
+  return found.filter((each) => each !== undefined);
 }

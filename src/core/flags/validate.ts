@@ -1,12 +1,12 @@
 import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
-import { textViolation, type Violation, violation } from "../violation.ts";
+import { show, textViolation, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
 import type { BucketBy, Strategy } from "./evaluate.ts";
 import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
-import { prerequisitesViolation, variantsViolation } from "./validate-targets.ts";
-import { whitelistViolation } from "./whitelist.ts";
+import { metadataViolation, prerequisitesViolations, variantsViolations } from "./validate-targets.ts";
+import { lineViolation, whitelistViolations } from "./whitelist.ts";
 
 export const STRATEGIES = [
   "ALL_ON",
@@ -18,6 +18,12 @@ export const STRATEGIES = [
 export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const satisfies readonly BucketBy[];
 
 const DESCRIPTION_LIMIT = 1024;
+/** Of a flag's owner, in characters. */
+export const OWNER_LIMIT = 256;
+/** How many tags a flag may have. */
+export const TAGS_LIMIT = 50;
+/** Of a tag, in characters. */
+export const TAG_LIMIT = 128;
 const CONDITION_LIMIT = 2048;
 
 /** The first rule that a flag's name breaks. */
@@ -27,41 +33,50 @@ export function nameViolation(name: unknown): Violation | undefined {
 }
 
 /**
- * The first rule that a definition breaks; what was in `before` may break rules that are younger than it. It looks at the types
+ * The rules that a definition breaks; what was in `before` may break rules that are younger than it. It looks at the types
  * too: the values may come from anywhere.
  */
-export function definitionViolation(definition: FlagDefinition, before?: FlagDefinition): Violation | undefined {
+export function definitionViolations(definition: FlagDefinition, before?: FlagDefinition): readonly Violation[] {
   const { enabled, strategy, percentage, whitelist, whitelistFirst, gradual, description, bucketBy, salt } = definition;
-  const { variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
-  return (
-    (typeof enabled === "boolean" ? undefined : violation(["enabled"], enabled, "true or false")) ??
-    oneOf(["strategy"], strategy, STRATEGIES) ??
-    percentageViolation(["percentage"], percentage) ??
-    whitelistViolation(whitelist, before?.whitelist ?? []) ??
-    (whitelistFirst === undefined || whitelistFirst === true
+  const { owner, tags, metadata, variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
+  const found = [
+    typeof enabled === "boolean" ? undefined : violation(["enabled"], enabled, "true or false"),
+    oneOf(["strategy"], strategy, STRATEGIES),
+    percentageViolation(["percentage"], percentage),
+    ...whitelistViolations(whitelist, before?.whitelist ?? []),
+    whitelistFirst === undefined || whitelistFirst === true
       ? undefined
-      : violation(["whitelist_first"], whitelistFirst, "true or false")) ??
-    gradualViolation(gradual) ??
-    textViolation(["description"], description, DESCRIPTION_LIMIT) ??
-    oneOf(["bucket_by"], bucketBy, BUCKET_BYS) ??
-    textViolation(["salt"], salt, NAME_LIMIT) ??
-    variantsViolation(variants) ??
-    (condition === undefined ? undefined : textViolation(["condition"], condition, CONDITION_LIMIT)) ??
-    prerequisitesViolation(prerequisites) ??
-    (onStale === undefined ? undefined : oneOf(["on_stale"], onStale, ON_STALES)) ??
-    stalenessViolation(onStale, maxStalenessMs) ??
-    (killed === undefined || killed === true ? undefined : violation(["killed"], killed, "true, or nothing")) ??
-    (killed && enabled
+      : violation(["whitelist_first"], whitelistFirst, "true or false"),
+    ...gradualViolations(gradual),
+    textViolation(["description"], description, DESCRIPTION_LIMIT),
+    oneOf(["bucket_by"], bucketBy, BUCKET_BYS),
+    textViolation(["salt"], salt, NAME_LIMIT),
+    owner === undefined ? undefined : lineViolation(["owner"], owner, OWNER_LIMIT),
+    ...tagsViolations(tags),
+    metadata === undefined ? undefined : metadataViolation(metadata),
+    ...variantsViolations(variants),
+    condition === undefined ? undefined : textViolation(["condition"], condition, CONDITION_LIMIT),
+    ...prerequisitesViolations(prerequisites),
+    onStale === undefined ? undefined : oneOf(["on_stale"], onStale, ON_STALES),
+    stalenessViolation(onStale, maxStalenessMs),
+    killed === undefined || killed === true ? undefined : violation(["killed"], killed, "true, or nothing"),
+    killed && enabled
       ? { path: ["enabled"], problem: "true, and the flag is killed", expected: "false while killed is true" }
-      : undefined) ??
-    (strategy === "GRADUAL" && gradual === undefined
+      : undefined,
+    strategy === "GRADUAL" && gradual === undefined
       ? {
           path: ["gradual"],
           problem: "missing",
           expected: "a schedule, or an initial_percentage, for the strategy GRADUAL",
         }
-      : undefined)
-  );
+      : undefined,
+  ];
+  return found.filter((each) => each !== undefined);
+}
+
+/** The first rule that a definition breaks. */
+export function definitionViolation(definition: FlagDefinition, before?: FlagDefinition): Violation | undefined {
+  return definitionViolations(definition, before)[0];
 }
 
 /** The first rule that a percentage breaks. */
@@ -71,21 +86,37 @@ export function percentageViolation(path: JsonPath, value: unknown): Violation |
   return valid ? undefined : violation(path, value, "a number from 0 to 100 with at most three decimals");
 }
 
-function gradualViolation(gradual: unknown): Violation | undefined {
-  if (gradual === undefined) return undefined;
-  if (typeof gradual !== "object" || gradual === null) return violation(["gradual"], gradual, "a schedule");
+function tagsViolations(tags: unknown): readonly Violation[] {
+  if (tags === undefined) return [];
+  if (!Array.isArray(tags)) return [violation(["tags"], tags, "a list of texts")];
+  if (tags.length > TAGS_LIMIT) {
+    return [{ path: ["tags"], problem: `${tags.length} tags`, expected: `at most ${TAGS_LIMIT}` }];
+  }
+  const found = tags.map((tag, index) => {
+    const path = ["tags", index];
+    if (tags.indexOf(tag) < index) return { path, problem: `${show(tag)} comes twice`, expected: "each tag once" };
+    return tag === ""
+      ? violation(path, tag, `a text of 1 to ${TAG_LIMIT} characters`)
+      : lineViolation(path, tag, TAG_LIMIT);
+  });
+  return found.filter((each) => each !== undefined);
+}
+
+function gradualViolations(gradual: unknown): readonly Violation[] {
+  if (gradual === undefined) return [];
+  if (typeof gradual !== "object" || gradual === null) return [violation(["gradual"], gradual, "a schedule")];
   const { initialPercentage, targetPercentage, startTime, endTime, pausedAt } = gradual as Record<string, unknown>;
-  return (
-    percentageViolation(["gradual", "initial_percentage"], initialPercentage) ??
-    percentageViolation(["gradual", "target_percentage"], targetPercentage) ??
-    timeViolation(["gradual", "start_time"], startTime) ??
-    timeViolation(["gradual", "end_time"], endTime) ??
-    orderViolation(startTime, endTime) ??
-    timeViolation(["gradual", "paused_at"], pausedAt) ??
-    (pausedAt !== undefined && startTime === undefined
+  const found = [
+    percentageViolation(["gradual", "initial_percentage"], initialPercentage),
+    percentageViolation(["gradual", "target_percentage"], targetPercentage),
+    timeViolation(["gradual", "start_time"], startTime),
+    timeViolation(["gradual", "end_time"], endTime) ?? orderViolation(startTime, endTime),
+    timeViolation(["gradual", "paused_at"], pausedAt),
+    pausedAt !== undefined && startTime === undefined
       ? { path: ["gradual", "paused_at"], problem: "without times", expected: "start_time and end_time beside it" }
-      : undefined)
-  );
+      : undefined,
+  ];
+  return found.filter((each) => each !== undefined);
 }
 
 /** The first rule that a wall time in ms breaks. */

@@ -7,23 +7,24 @@ export const WHITELIST_LIMIT = 10_000;
 /** How long one may be, in characters. */
 export const ENTRY_LIMIT = 256;
 
-/** The first rule that a whitelist breaks. Entries of `known` were taken before there was a rule that they break. */
-export function whitelistViolation(entries: unknown, known: readonly string[]): Violation | undefined {
-  if (!Array.isArray(entries))
-    return { path: ["whitelist"], problem: `${show(entries)} is not allowed`, expected: LIST };
+/** The rules that a whitelist breaks. Entries of `known` were taken before there was a rule that they break. */
+export function whitelistViolations(entries: unknown, known: readonly string[]): readonly Violation[] {
+  if (!Array.isArray(entries)) return [violation(["whitelist"], entries, LIST)];
   if (entries.length > WHITELIST_LIMIT) {
-    return { path: ["whitelist"], problem: `${entries.length} entries`, expected: `at most ${WHITELIST_LIMIT}` };
+    return [{ path: ["whitelist"], problem: `${entries.length} entries`, expected: `at most ${WHITELIST_LIMIT}` }];
   }
   const seen = new Set<unknown>();
   const before = new Set<unknown>(known);
+  const found: Violation[] = [];
   for (const [index, entry] of entries.entries()) {
     const path = ["whitelist", index];
-    if (seen.has(entry)) return { path, problem: `${show(entry)} comes twice`, expected: "each entry once" };
+    const isTwice = seen.has(entry);
     seen.add(entry);
-    const found = before.has(entry) ? undefined : entryViolation(path, entry);
-    if (found !== undefined) return found;
+    if (isTwice) found.push({ path, problem: `${show(entry)} comes twice`, expected: "each entry once" });
+    const wrong = isTwice || before.has(entry) ? undefined : entryViolation(path, entry);
+    if (wrong !== undefined) found.push(wrong);
   }
-  return undefined;
+  return found;
 }
 
 /** The first rule that entries to add break; one may come twice. */
@@ -50,31 +51,36 @@ function firstOf(
   return undefined;
 }
 
-function sizeViolation(path: JsonPath, entry: unknown): Violation | undefined {
-  if (typeof entry !== "string") return violation(path, entry, "a text");
-  if (entry === "") return violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`);
+/** What keeps a value from being a text without control characters and without blanks at its ends. */
+export function lineViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
+  if (typeof value !== "string") return violation(path, value, "a text");
   // Characters are code points, as everywhere in the contract; the cheap bound first.
-  const length = entry.length <= ENTRY_LIMIT ? entry.length : [...entry].length;
-  return length <= ENTRY_LIMIT
-    ? undefined
-    : { path, problem: `${length} characters`, expected: `at most ${ENTRY_LIMIT}` };
+  const length = value.length <= limit ? value.length : [...value].length;
+  if (length > limit) return { path, problem: `${length} characters`, expected: `at most ${limit}` };
+  if (CONTROL.test(value)) {
+    return { path, problem: `${show(value)} has a control character`, expected: "a text without control characters" };
+  }
+  if (!BLANK_AT_AN_END.test(value)) return undefined;
+  return { path, problem: `${show(value)} begins or ends with a blank`, expected: "a text without blanks at its ends" };
 }
 
 /** White space, and what is as invisible. */
 const BLANK_AT_AN_END = /^[\s\u200B-\u200D\u2060]|[\s\u200B-\u200D\u2060]$/u;
 const CONTROL = /\p{Cc}/u;
 
+function sizeViolation(path: JsonPath, entry: unknown): Violation | undefined {
+  if (typeof entry !== "string") return violation(path, entry, "a text");
+  if (entry === "") return violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`);
+  const length = entry.length <= ENTRY_LIMIT ? entry.length : [...entry].length;
+  return length <= ENTRY_LIMIT
+    ? undefined
+    : { path, problem: `${length} characters`, expected: `at most ${ENTRY_LIMIT}` };
+}
+
 function entryViolation(path: JsonPath, entry: unknown): Violation | undefined {
-  const size = sizeViolation(path, entry);
-  if (size !== undefined) return size;
-  const text = entry as string;
-  const { value, field } = qualified(text) ?? { value: text, field: undefined };
-  if (field !== undefined && value === "") {
-    return { path, problem: `${show(text)} names a field and no value`, expected: `a value, such as ${text}alice` };
-  }
-  if (CONTROL.test(text)) {
-    return { path, problem: `${show(text)} has a control character`, expected: "a text without control characters" };
-  }
-  if (!BLANK_AT_AN_END.test(text) && !BLANK_AT_AN_END.test(value)) return undefined;
-  return { path, problem: `${show(text)} begins or ends with a blank`, expected: "a text without blanks at its ends" };
+  const wrong = sizeViolation(path, entry) ?? lineViolation(path, entry, ENTRY_LIMIT);
+  const named = wrong === undefined ? qualified(entry as string) : undefined;
+  if (named === undefined) return wrong;
+  if (named.value !== "") return lineViolation(path, named.value, ENTRY_LIMIT);
+  return { path, problem: `${show(entry)} names a field and no value`, expected: `a value, such as ${entry}alice` };
 }

@@ -36,6 +36,7 @@ import {
   type FlagDefinition,
   type FlagDifference,
   type FlagFields,
+  type FlagMetadata,
   type Gradual,
   HeliosError,
   type Json,
@@ -54,6 +55,7 @@ import {
   toCause,
   toDuration,
   toOptionalTimestamp,
+  toStruct,
   toTimestamp,
 } from "./common.ts";
 import { toProgram } from "./condition.ts";
@@ -206,6 +208,12 @@ const FIELDS: Readonly<Record<string, Field>> = {
     read: ({ gradual }) => ({ gradual: gradual === undefined ? null : fromGradual(gradual) }),
   },
   description: { isSet: ({ description }) => description !== "", read: ({ description }) => ({ description }) },
+  owner: { isSet: ({ owner }) => owner !== "", read: ({ owner }) => ({ owner }) },
+  tags: { isSet: ({ tags }) => tags.length > 0, read: ({ tags }) => ({ tags }) },
+  metadata: {
+    isSet: ({ metadata }) => metadata !== undefined,
+    read: ({ metadata }) => ({ metadata: metadata === undefined ? null : (metadata as FlagMetadata) }),
+  },
   bucket_by: {
     isSet: ({ bucketBy }) => bucketBy !== BucketBy.UNSPECIFIED,
     read: ({ bucketBy }) => ({ bucketBy: named(BucketBy, bucketBy, "flag.bucket_by") ?? "SESSION_ID" }),
@@ -245,6 +253,9 @@ function fieldOf(path: string): Field {
 function content(name: string, definition: FlagDefinition, nowMs: number): MessageInitShape<typeof FlagSchema> {
   const { enabled, strategy, percentage, whitelist, gradual, description, bucketBy, salt } = definition;
   const {
+    owner = "",
+    tags = [],
+    metadata,
     whitelistFirst = false,
     variants = [],
     condition = "",
@@ -265,6 +276,9 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     whitelistFirst,
     ...(gradual === undefined ? {} : { gradual: toGradual(gradual) }),
     description,
+    owner,
+    tags: [...tags],
+    ...(metadata === undefined ? {} : { metadata: toStruct(metadata) }),
     bucketBy: BucketBy[bucketBy],
     salt,
     bucketingVersion: definition.bucketingVersion,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
 import type { Json, Variant } from "../../../src/core/flags/evaluate.ts";
-import type { FileFlag } from "../../../src/core/flags/file.ts";
+import type { FileFlag } from "../../../src/core/flags/file-flag.ts";
 import { numberViolation } from "../../../src/core/values.ts";
 import { gradual, percentage } from "./reference.ts";
 
@@ -49,6 +49,9 @@ const fields = fc
       whitelistFirst: fc.boolean(),
       gradual,
       description: fc.string({ unit: "grapheme" }),
+      owner: fc.constantFrom("", "desk 7"),
+      tags: fc.uniqueArray(fc.constantFrom("a", "b", "größe"), { maxLength: 3 }),
+      metadata: fc.constantFrom({}, { ticket: 12, deep: [{ x: null }] }),
       bucketBy: fc.constantFrom("SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"),
       salt: fc.string({ maxLength: 20 }),
       variants,

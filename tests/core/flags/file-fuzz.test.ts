@@ -99,7 +99,10 @@ async function reload(text: string, mode: "MERGE" | "REPLACE"): Promise<void> {
     expect(error).toBeInstanceOf(HeliosError);
     const { reason, metadata } = error as HeliosError;
     expect(reason).toBe("FLAGS_FILE_INVALID");
-    expect(Object.keys(metadata).sort()).toEqual(["expected", "file", "key", "line", "problem"]);
+    const { more, mistakes, ...first } = metadata;
+    expect(Object.keys(first).sort()).toEqual(["expected", "file", "key", "line", "problem"]);
+    expect(more === undefined).toBe(mistakes === undefined);
+    if (more !== undefined) expect(more).toMatch(/^(\n(line \d+, .+|and \d+ more))+$/u);
     expect(Number(metadata.line)).toBeGreaterThan(0);
     for (const key of ["expected", "key", "problem"]) expect(metadata[key]).not.toBe("");
     expect({ entries: await state(), revision: feed.revision }).toEqual(before);

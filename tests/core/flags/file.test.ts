@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { ConditionError } from "../../../src/core/flags/condition.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
-import { type FileFlag, parseFlagsFile } from "../../../src/core/flags/file.ts";
+import { parseFlagsFile } from "../../../src/core/flags/file.ts";
 import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
+import type { FileFlag } from "../../../src/core/flags/file-flag.ts";
 import { fileFlags } from "./file-flags.ts";
 
 const compileCondition = (source: string) => {
@@ -72,13 +73,13 @@ describe("parseFlagsFile", () => {
   it.each([
     ["[]", "1", "(top level)", "a list is not allowed", "an object of flags by name"],
     [
-      '{\n"a b": {}}',
+      '{\n"a b": true}',
       "2",
       '["a b"]',
       '"a b" is not allowed',
       "1 to 128 letters, digits and _ . : -, a letter or digit first",
     ],
-    ['{\n"a": true}', "2", "a", "true is not allowed", "an object with the flag's keys"],
+    ['{\n"a": 1}', "2", "a", "1 is not allowed", "an object with the flag's keys, or true or false"],
     [oneFlag('"strategy": "all_on"'), "2", "a.enabled", "missing", 'the key "enabled"'],
     [oneFlag('"enabled": true'), "2", "a.strategy", "missing", 'the key "strategy"'],
     [oneFlag(...ON, '"percentag": 5'), "5", "a.percentag", "unknown key", '"percentage"'],
@@ -293,6 +294,146 @@ describe("parseFlagsFile", () => {
     ],
   ])("says line, key, problem and what was expected of %s", (text, line, key, problem, expected) => {
     expect(mistake(text)).toEqual({ file: "config/feature_flags.json", line, key, problem, expected });
+  });
+});
+
+describe("a flags file with several mistakes", () => {
+  it("tells all of them with line and key, in the order of the lines", () => {
+    const text = `{
+"a": { "enabled": "yes", "strategy": "all_on", "percentage": 101 },
+"b c": true,
+"c": {
+  "enabled": true,
+  "strategy": "gradual",
+  "gradual": { "initial_percentage": -1, "target_percentage": 200,
+    "start_time": "2025-02-30T00:00:00Z" },
+  "whitelist": ["x", " y", "x"],
+  "variants": [{ "name": "off", "weight": -1 }, 5],
+  "prerequisites": ["no name", 7],
+  "condition": "nonsense",
+  "on_stale": "Off",
+  "tags": ["t", "t"],
+  "metadata": []
+},
+"d": []
+}`;
+    const { file, line, key, more = "", mistakes, ...first } = mistake(text);
+    expect([file, line, key, first.problem]).toEqual([
+      "config/feature_flags.json",
+      "2",
+      "a.enabled",
+      '"yes" is not allowed',
+    ]);
+    const places = more
+      .split("\n")
+      .slice(1)
+      .map((each) => each.split(": ")[0]);
+    expect(places).toEqual([
+      "line 2, a.percentage",
+      'line 3, ["b c"]',
+      "line 7, c.gradual.initial_percentage",
+      "line 7, c.gradual.target_percentage",
+      "line 8, c.gradual.start_time",
+      "line 9, c.whitelist[1]",
+      "line 9, c.whitelist[2]",
+      "line 10, c.variants[1]",
+      "line 10, c.variants[0].name",
+      "line 10, c.variants[0].weight",
+      "line 11, c.prerequisites[0]",
+      "line 11, c.prerequisites[1]",
+      "line 12, c.condition",
+      "line 13, c.on_stale",
+      "line 14, c.tags[1]",
+      "line 15, c.metadata",
+      "line 17, d",
+    ]);
+    expect(mistakes).toBe("18");
+  });
+
+  it("is counted where there are more than an error tells", () => {
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`flag-${index}`, { enabled: 1 }]));
+    const { more = "", mistakes } = mistake(JSON.stringify(many));
+    expect(mistakes).toBe("10000");
+    expect(more).toMatch(/^(\nline 1, .+){99}\nand 9900 more$/);
+  });
+});
+
+describe("what people write into a flags file", () => {
+  const read = (text: string): readonly FileFlag[] => parseFlagsFile(text, "f", compileCondition).flags;
+
+  it("may be true or false for a whole flag", () => {
+    const flags = read('{"a": true, "b": false}').map(({ name, definition: { enabled, strategy } }) => [
+      name,
+      enabled,
+      strategy,
+    ]);
+    expect(flags).toEqual([
+      ["a", true, "ALL_ON"],
+      ["b", false, "ALL_OFF"],
+    ]);
+  });
+
+  it("may be comments: keys that begin with _ or $, wherever the file has keys of its own", () => {
+    const [flag, ...none] = read(`{
+      "$schema": "x", "_comment": ["any", {"thing": 1}], "_": null,
+      "a": { "enabled": true, "strategy": "gradual", "_why": 1, "$id": 2,
+        "gradual": { "initial_percentage": 1, "target_percentage": 2, "_by": "ana" },
+        "variants": [{ "name": "x", "weight": 1, "_note": 1, "value": { "_kept": 1 } }],
+        "metadata": { "_kept": 1 } } }`);
+    expect([flag?.name, none]).toEqual(["a", []]);
+    expect(flag?.definition.variants).toEqual([{ name: "x", weight: 1, value: { _kept: 1 } }]);
+    expect(flag?.definition.metadata).toEqual({ _kept: 1 });
+  });
+
+  it("may have owner, tags and metadata, which are kept", () => {
+    const entry = { enabled: true, strategy: "all_on", description: "" };
+    const more = { owner: "desk 7", tags: ["a", "b"], metadata: { ticket: 12, links: ["x", { y: null }] } };
+    const text = printFlagsFile(read(JSON.stringify({ a: { ...entry, ...more } })));
+    expect(JSON.parse(text)).toEqual({ a: { ...entry, ...more } });
+  });
+
+  it.each([
+    ["2025-01-16T10:00:00", "2025-01-16T10:00:00Z"],
+    ["2025-01-16 10:00:00", "2025-01-16T10:00:00Z"],
+    ["2025-01-16T10:00:00.123456", "2025-01-16T10:00:00.123Z"],
+    ["2025-01-16T12:00:00+02:00", "2025-01-16T10:00:00Z"],
+  ])("may be the time %s, which without a zone is UTC", (written, meant) => {
+    const [flag] = read(oneFlag(...ON, `"updated_at": "${written}"`));
+    expect(flag?.updatedAt).toBe(Date.parse(meant));
+  });
+
+  it.each([
+    "2025-02-29T10:00:00",
+    "2025-13-01T00:00:00",
+    "2025-01-01T24:00:00",
+    "2025-01-01T10:00:00ZZ",
+    "2025-01-01",
+    "T",
+  ])("may not be the time %s, which there is not", (written) => {
+    expect(mistake(oneFlag(...ON, `"updated_at": "${written}"`))).toMatchObject({ line: "5", key: "a.updated_at" });
+  });
+
+  const FLAG = '{"enabled": true, "strategy": "all_on"}';
+  it.each([
+    ["flags", `{"flags": {"a": ${FLAG}}}`, 'without "flags" around them'],
+    ["feature_flags", `{"feature_flags": {"a": true, "b": ${FLAG}}}`, 'without "feature_flags" around them'],
+    [
+      "flags",
+      '{"$schema": "x", "flags": {"a": {"state": "ENABLED", "variants": {}, "defaultVariant": "on"}}}',
+      "npm run convert",
+    ],
+    ["flags", '{"flags": {}}', "at the top level"],
+    ["our_flags", `{"our_flags": {"a": ${FLAG}, "b": ${FLAG}}}`, "at the top level"],
+    ["features", '{"features": [{"name": "x_1", "strategies": []}]}', '{"x_1": {"enabled": true'],
+    ["(top level)", `[{"name": "x_1", "enabled": true}]`, '{"x_1": {"enabled": true'],
+  ])("gets a hint where %s is a wrapper or a list: %s", (key, text, hint) => {
+    const told = mistake(text);
+    expect(told).toMatchObject({ key, line: "1" });
+    expect(told.expected).toContain(hint);
+  });
+
+  it("may be a flag that has the name of a wrapper", () => {
+    expect(read(`{"flags": ${FLAG}, "features": false}`).map(({ name }) => name)).toEqual(["flags", "features"]);
   });
 });
 
