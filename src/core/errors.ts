@@ -218,6 +218,7 @@ export const ERRORS = table({
   ETAG_MISMATCH: {
     code: "ABORTED",
     message: "{name} has etag {etag}, not {given}",
+    extra: ["index"],
     retryable: false,
     help: "Read the resource again and decide anew.",
   },

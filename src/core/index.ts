@@ -37,6 +37,7 @@ export {
 } from "./clock.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
+export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
 export type { FailureKind } from "./flags/condition/budget.ts";
 export { ConditionFailed, conditionOf } from "./flags/condition/flag.ts";
 export { interpreterOf, type ProgramOutcome, type Variables } from "./flags/condition/interpret.ts";

@@ -292,6 +292,37 @@ describe("FlagService, for some and not for others", () => {
     }
   });
 
+  it("updates several flags at one revision, once for each request, or none of them", async () => {
+    const { client, feed } = await rig();
+    const { flag } = await client.createFlag({ flag: { name: "a", enabled: true } });
+    const requests = [
+      { flag: { name: "a" }, updateMask: { paths: ["enabled"] }, etag: flag?.etag ?? "" },
+      { flag: { name: "b", enabled: true, percentage: 5 }, allowMissing: true },
+    ];
+    const request = { requests, actor: "ana", requestId: "9b2d8c1e-1d55-4d51-8f0a-6a3e6f1f2a11" };
+    const done = await client.batchUpdateFlags(request);
+    expect(done).toMatchObject({ flagsTotal: 2 });
+    expect(done.flags.map(({ name, enabled, revision }) => [name, enabled, revision])).toEqual([
+      ["a", false, done.revision],
+      ["b", true, done.revision],
+    ]);
+    const before = feed.revision;
+    expect(await client.batchUpdateFlags(request)).toEqual(done);
+    const stale = client.batchUpdateFlags({ requests: [{ flag: { name: "b", description: "x" } }, requests[0] ?? {}] });
+    expect(await failure(stale)).toMatchObject({ reason: "ETAG_MISMATCH", metadata: { name: "a", index: "1" } });
+    for (const [field, wrong] of [
+      ["requests[1].update_mask", { flag: { name: "a" }, updateMask: { paths: ["nope"] } }],
+      ["requests[1].actor", { flag: { name: "a", description: "x" }, actor: "eve" }],
+      ["requests[1].flag", {}],
+      ["requests[1].flag.name", { flag: { name: "b", description: "x" } }],
+      ["requests[1].flag.variants", { flag: { name: "a", variants: [{ name: "x", weight: 0 }] } }],
+    ] as const) {
+      const batch = client.batchUpdateFlags({ requests: [{ flag: { name: "b", description: "y" } }, wrong as object] });
+      expect(await failure(batch)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
+    }
+    expect(feed.revision).toBe(before);
+  });
+
   it("refuses to move sessions without a word, and moves them with one", async () => {
     const { client } = await rig();
     await client.setPercentage({ name: "a", percentage: 25, allowMissing: true });

@@ -6,6 +6,7 @@ import type { Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
+import { type BatchUpdated, type FlagUpdate, updateTogether } from "./batch.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import {
   type Flag,
@@ -73,7 +74,7 @@ export interface CreateOptions {
   readonly allowPast?: boolean | undefined;
 }
 
-export interface UpdateOptions {
+export interface UpdateOptions extends AllowMissing {
   /** Let keys of an enabled flag get another answer by another salt, bucket_by or other variants. Default false: FLAG_REBUCKETS. */
   readonly rebucket?: boolean | undefined;
   /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
@@ -126,6 +127,11 @@ export interface Flags {
    * FLAG_REBUCKETS.
    */
   update(name: string, fields: FlagFields, by?: By, options?: UpdateOptions): Promise<Flag>;
+  /**
+   * Updates several flags at one revision, all or none: see `updateTogether`. BATCH_TOO_LARGE, and what `update` can be
+   * refused with.
+   */
+  updateTogether(updates: readonly FlagUpdate[], by?: By): Promise<BatchUpdated>;
   /**
    * Resolves to the flag as it was and the revision of the deletion. The name is kept back; a killed flag stays killed
    * when it is taken again. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS.
@@ -257,10 +263,16 @@ export function createFlags(deps: FlagsDeps): Flags {
     create: async (name, fields, { revive = false, ...consent } = {}, by) =>
       writer.create(name, withFields(name, undefined, fields), revive, by, consent),
 
-    async update(name, fields, by, consent) {
-      const decide = (flag: FlagDefinition): FlagDefinition => withPauseOf(flag, withFields(name, flag, fields));
-      const write = (): Promise<Flag> => writer.change(name, "UpdateFlag", by, decide, consent);
+    async update(name, fields, by, { allowMissing, ...consent } = {}) {
+      const decide = (flag: FlagDefinition | undefined): FlagDefinition =>
+        withPauseOf(flag, withFields(name, flag, fields));
+      const write = (): Promise<Flag> => writer.changeOrCreate(name, "UpdateFlag", by, allowMissing, decide, consent);
       return fields.prerequisites === undefined ? write() : writer.alone(write);
+    },
+
+    async updateTogether(updates, by) {
+      const { flags, revision, changed } = await writer.alone(() => updateTogether(view, writer, updates, by));
+      return { flags, revision: changed ? revision : feed.revision };
     },
 
     delete: (name, by) => writer.remove(name, by),

@@ -1,19 +1,22 @@
-import { type By, REASON_LIMIT } from "../change.ts";
+import { type By, causeOf, REASON_LIMIT } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { encodedSize } from "../size.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../store/store.ts";
 import { prefixedMurmur3 } from "./bucket.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { DEFAULT_FLAGS } from "./defaults.ts";
 import type { FlagsFile } from "./file.ts";
+import type { FileFlag } from "./file-flag.ts";
 import { fileInvalid } from "./file-mistakes.ts";
 import { type Follower, followFile } from "./follow-file.ts";
-import { planReload, type ReloadOptions, type ReloadResult, readFlagsFile } from "./reload.ts";
+import { planReload, type ReloadOptions, type ReloadPlan, type ReloadResult, readFlagsFile } from "./reload.ts";
 import { settled } from "./schedule.ts";
 import type { FlagView } from "./view.ts";
-import type { FlagWriter } from "./write.ts";
+import { type FlagWriter, tombstoneOf } from "./write.ts";
 
 export interface FlagSourceDeps {
   /** Not started yet. */
@@ -65,9 +68,16 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     const file = await read(text);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
     const { differences, passedOver, stillKilled } = await writer.alone(async () => {
-      const plan = planReload(view.list(), view.isDeleted, file, { mode, rebucket }, clock.now());
+      const makePlan = (): ReloadPlan => planReload(view.list(), view.isDeleted, file, { mode, rebucket }, clock.now());
+      let plan = makePlan();
       if (dryRun) return plan;
-      for (const difference of plan.differences) await writer.apply(difference, by);
+      await writer.together("ReloadFlags", by, () => {
+        plan = makePlan();
+        return plan.differences.map(({ name, before, after }) => ({
+          name,
+          record: after ?? (before && tombstoneOf(before)),
+        }));
+      });
       await remember(file);
       return plan;
     });
@@ -86,11 +96,17 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       const flags = file?.flags ?? DEFAULT_FLAGS;
       // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
       if (file !== undefined) planReload([], () => false, file, { mode: "MERGE", rebucket: true }, now);
-      const cause = { action: "InstallFlags", reason: `first start, from ${from}` };
-      await filling.change("first-start", cause, () => ({}));
-      for (const { name, definition } of flags) {
-        await view.collection.change(name, cause, (current) =>
-          current === undefined ? settled(definition, now) : undefined,
+      const by = { reason: `first start, from ${from}` };
+      const cause = causeOf("InstallFlags", by);
+      const parts = inBatches(flags);
+      // One batch is all or nothing by itself.
+      if (parts.length > 1) await filling.change("first-start", cause, () => ({}));
+      for (const part of parts) {
+        await writer.together("InstallFlags", by, () =>
+          part.map(({ name, definition }) => ({
+            name,
+            record: view.collection.get(name) === undefined ? settled(definition, now) : undefined,
+          })),
         );
       }
       if (file !== undefined) await remember(file);
@@ -118,6 +134,23 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
 }
 
 const LAST = "last-read";
+
+/** The flags in parts that the store takes at once. */
+function inBatches(flags: readonly FileFlag[]): readonly (readonly FileFlag[])[] {
+  const parts: FileFlag[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const flag of flags) {
+    // In JSON no text has more bytes than that says, and a name has 128 characters at most.
+    const size = encodedSize(flag.definition) + 1024;
+    if (bytes + size > MAX_BATCH_BYTES || (parts.at(-1)?.length ?? 0) >= MAX_BATCH_WRITES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)?.push(flag);
+    bytes += size;
+  }
+  return parts;
+}
 
 /** Tells texts apart; not meant to withstand anybody who wants two to be equal. */
 function digestOf(text: string): string {

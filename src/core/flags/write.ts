@@ -1,7 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
-import type { Resource } from "../store/collection.ts";
+import type { Decided, Decision, Resource } from "../store/collection.ts";
 import { refuse } from "../violation.ts";
 import { type ConditionCompiler, conditionProblem, refuseCondition } from "./condition.ts";
 import {
@@ -16,13 +16,26 @@ import {
 } from "./definition.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
-import type { FlagDifference } from "./reload.ts";
 import { refusePast, settled } from "./schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
 import type { FlagView } from "./view.ts";
 
 /** What to write, decided over the flag as it is. Pure: it is asked again when another writer was faster. */
 type Decide<Present> = (flag: Present) => FlagDefinition;
+
+/** The same where there may be none, or one that was deleted. */
+type DecideAny = (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined) => FlagDefinition;
+
+/** One of several updates that are made together. */
+export interface PlannedUpdate {
+  readonly name: string;
+  /** In errors. */
+  readonly action: string;
+  readonly decide: DecideAny;
+  /** Else FLAG_NOT_FOUND where there is no such flag. */
+  readonly allowMissing: boolean;
+  readonly consent: Consent;
+}
 
 /** What else a caller agrees to. */
 export interface Consent {
@@ -73,8 +86,20 @@ export interface FlagWriter {
   ): Promise<Flag>;
   /** Leaves a tombstone. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS. */
   remove(name: string, by: By | undefined): Promise<{ readonly flag: Flag; readonly revision: number }>;
-  /** Makes a difference to the flags file come true, unless the flag has been deleted or killed since. */
-  apply(difference: FlagDifference, by: By | undefined): Promise<void>;
+  /**
+   * Changes several flags at one revision, all or none. `plan` is pure; it is asked when nobody else writes, and again when
+   * another writer was faster. What it throws is thrown on, and so are BATCH_TOO_LARGE and ETAG_MISMATCH.
+   */
+  together(
+    action: string,
+    by: By | undefined,
+    plan: () => readonly Decision<FlagRecord>[],
+  ): Promise<Decided<FlagRecord>>;
+  /**
+   * What an update makes of a flag, for a plan; undefined: nothing changes. `others` are the flags that the same plan
+   * changes, as they will be.
+   */
+  updated(update: PlannedUpdate, others: ReadonlyMap<string, FlagDefinition>): FlagDefinition | undefined;
   /**
    * Runs work that is about more than one flag, such as what needs what, while no other such work runs. `create`,
    * `restore` and `remove` are such work by themselves.
@@ -96,7 +121,13 @@ export function createFlagWriter(
     return mine;
   };
 
-  const check = (name: string, action: string, before: FlagDefinition | undefined, after: FlagDefinition): void => {
+  const check = (
+    name: string,
+    action: string,
+    before: FlagDefinition | undefined,
+    after: FlagDefinition,
+    others: ReadonlyMap<string, FlagDefinition>,
+  ): void => {
     if (after.killed && after.enabled) throw HeliosError.of("FLAG_KILLED", { name, attempted: action });
     refuse((before === undefined ? nameViolation(name) : undefined) ?? definitionViolation(after, before));
     if (after.condition !== undefined && after.condition !== before?.condition) {
@@ -104,37 +135,47 @@ export function createFlagWriter(
     }
     const { prerequisites = [] } = after;
     if (prerequisites.length === 0) return;
-    const names = (): readonly string[] => view.list().map((flag) => flag.name);
+    const names = (): readonly string[] => [...view.list().map((flag) => flag.name), ...others.keys()];
     const needs = (each: string): readonly string[] | undefined => {
-      const found = find(each);
-      return found && (found.record.prerequisites ?? []);
+      const found = others.get(each) ?? find(each)?.record;
+      return found && (found.prerequisites ?? []);
     };
     checkPrerequisites(name, prerequisites, before?.prerequisites ?? [], needs, names);
+  };
+
+  /** The record to write; undefined: nothing changes. */
+  const decided = (
+    current: Resource<FlagRecord> | undefined,
+    name: string,
+    action: string,
+    decide: DecideAny,
+    { allowPast = false, rebucket = false }: Consent = {},
+    others: ReadonlyMap<string, FlagDefinition> = new Map(),
+  ): FlagDefinition | undefined => {
+    const stored = asFlag(current)?.record;
+    const before = current && asSettled(current);
+    const tombstone = current !== undefined && isTombstone(current.record) ? current.record : undefined;
+    const now = clock.now();
+    const wanted = decide(before, tombstone);
+    check(name, action, before, wanted, others);
+    if (!allowPast) refusePast(before, wanted, now);
+    const moved = rebucket ? undefined : rebucketing(name, before, wanted, now);
+    if (moved !== undefined) refuseRebucketing([moved]);
+    const after = settled(wanted, now);
+    return stored !== undefined && sameDefinition(stored, after) ? undefined : after;
   };
 
   const write = async (
     name: string,
     action: string,
     by: By | undefined,
-    decide: (flag: FlagDefinition | undefined, tombstone: Tombstone | undefined) => FlagDefinition,
-    { allowPast = false, rebucket = false }: Consent = {},
+    decide: DecideAny,
+    consent?: Consent,
   ): Promise<Flag> => {
     const written = await collection.change(
       name,
       causeOf(action, by),
-      (current) => {
-        const stored = asFlag(current)?.record;
-        const before = current && asSettled(current);
-        const tombstone = current !== undefined && isTombstone(current.record) ? current.record : undefined;
-        const now = clock.now();
-        const decided = decide(before, tombstone);
-        check(name, action, before, decided);
-        if (!allowPast) refusePast(before, decided, now);
-        const moved = rebucket ? undefined : rebucketing(name, before, decided, now);
-        if (moved !== undefined) refuseRebucketing([moved]);
-        const after = settled(decided, now);
-        return stored !== undefined && sameDefinition(stored, after) ? undefined : after;
-      },
+      (current) => decided(current, name, action, decide, consent),
       by?.etag,
     );
     return asFlag(written) ?? get(name);
@@ -202,14 +243,11 @@ export function createFlagWriter(
         return { flag, revision: tombstone?.revision ?? flag.revision };
       }),
 
-    async apply({ name, after }, by) {
-      await collection.change(name, causeOf("ReloadFlags", by), (current) => {
-        const before = asFlag(current)?.record;
-        if (before?.killed && !after?.killed) return undefined;
-        if (after === undefined) return before && tombstoneOf(before);
-        if (before === undefined ? current !== undefined : sameDefinition(before, after)) return undefined;
-        return after;
-      });
+    together: (action, by, plan) => collection.batch(causeOf(action, by), plan),
+
+    updated({ name, action, decide, allowMissing, consent }, others) {
+      if (!allowMissing) get(name);
+      return decided(collection.get(name), name, action, decide, consent, others);
     },
   };
 }
@@ -220,6 +258,7 @@ export function asSettled(resource: Resource<FlagRecord>): FlagDefinition | unde
   return flag && settled(flag.record, flag.updateTime);
 }
 
-function tombstoneOf({ killed }: FlagDefinition): Tombstone {
+/** What stays of a flag that is deleted. */
+export function tombstoneOf({ killed }: FlagDefinition): Tombstone {
   return { deleted: true, ...(killed ? { killed } : {}) };
 }

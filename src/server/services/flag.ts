@@ -3,12 +3,14 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { EvaluationSchema, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
 import {
+  BatchUpdateFlagsResponseSchema,
   EvaluateFlagsResponseSchema,
   ExportFlagsResponseSchema,
   FlagDifferenceSchema,
   FlagHistoryEntrySchema,
   type FlagService,
   ReloadFlagsResponseSchema,
+  type UpdateFlagRequest,
 } from "../../../gen/helios/v1/flag_service_pb.ts";
 import {
   type AsOf,
@@ -17,10 +19,13 @@ import {
   type Flag,
   type FlagDifference,
   type Flags,
+  type FlagUpdate,
   HeliosError,
   isHeld,
   isOversize,
+  isReason,
   PAGE_BYTES,
+  placed,
   textSize,
 } from "../../core/index.ts";
 import { byOf, byOfUpdate, fromTimestamp, refuseNothing, toStruct } from "../map/common.ts";
@@ -74,13 +79,28 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async updateFlag(request) {
-      const { flag: message, updateMask, allowPast, rebucket } = request;
+      const { flag: message, updateMask, allowPast, rebucket, allowMissing } = request;
       if (message === undefined) throw missing("flag");
       const by = byOfUpdate(request, "flag", message);
       const fields = fromUpdate(message, updateMask);
-      refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag: by.etag }, () => flags.get(message.name));
-      const flag = await flags.update(message.name, fields, by, { allowPast, rebucket });
+      const { name } = message;
+      if (!allowMissing || isThere(flags, name)) {
+        refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag: by.etag }, () => flags.get(name));
+      }
+      const flag = await flags.update(name, fields, by, { allowPast, rebucket, allowMissing });
       return { flag: toFlag(flag, now()) };
+    },
+
+    async batchUpdateFlags(request, context) {
+      const updates = request.requests.map((each, index) => fromBatched(each, index, flags));
+      const { flags: after, revision } = await flags.updateTogether(updates, byOf(request));
+      return wholeOrFirst(after, {
+        context,
+        desc: BatchUpdateFlagsResponseSchema,
+        toMessage: (flag) => toFlag(flag, now()),
+        sizeOf: flagSize,
+        toResponse: ({ items }) => ({ flags: items, revision: BigInt(revision), flagsTotal: after.length }),
+      });
     },
 
     async deleteFlag(request) {
@@ -266,6 +286,35 @@ const flagSize = (flag: object): number => wireSize(FlagSchema, flag);
 
 function missing(field: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
+}
+
+function isThere(flags: Flags, name: string): boolean {
+  try {
+    return flags.get(name).name === name;
+  } catch (error) {
+    if (isReason(error, "FLAG_NOT_FOUND")) return false;
+    throw error;
+  }
+}
+
+/** One request of several; its errors say which. */
+function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags): FlagUpdate {
+  return placed(index, `requests[${index}]`, () => {
+    const { flag, updateMask, allowPast, rebucket, allowMissing } = request;
+    if (flag === undefined) throw missing("flag");
+    const { etag } = byOfUpdate(request, "flag", flag);
+    for (const field of ["requestId", "actor", "reason"] as const) {
+      if (request[field] === "") continue;
+      const problem = "must be empty; it is given once, beside requests";
+      throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
+    }
+    const { name } = flag;
+    const fields = fromUpdate(flag, updateMask);
+    if (!allowMissing || isThere(flags, name)) {
+      refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag }, () => flags.get(name));
+    }
+    return { name, fields, allowPast, rebucket, allowMissing, etag };
+  });
 }
 
 /** Undefined: as it is now. Revision 0 stands for none. */

@@ -45,23 +45,6 @@ describe("the first start", () => {
     second.write("broken");
     expect((await second.restart()).flags.list()).toEqual([]);
   });
-
-  it("is completed by the next one where it was cut short", async () => {
-    const clock = createManualClock();
-    const store = createMemoryStore({ clock, incarnation: "i" });
-    const put = store.put.bind(store);
-    let left = 4;
-    store.put = async (...args) => {
-      if (left-- === 0) throw new Error("the disk is full");
-      return put(...args);
-    };
-    await expect(house({ store, clock, file: undefined })).rejects.toEqual(reason("STORE_UNAVAILABLE"));
-    left = Number.POSITIVE_INFINITY;
-    const { flags, restart } = await house({ store, clock, file: undefined });
-    expect(flags.list()).toHaveLength(DEFAULT_FLAGS.length);
-    const { revision } = await flags.delete("websocket_v2");
-    expect((await restart()).feed.revision).toBe(revision);
-  });
 });
 
 describe("reload", () => {
