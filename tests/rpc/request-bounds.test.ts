@@ -11,6 +11,7 @@ const BOUNDED_ELSEWHERE: Readonly<Record<string, string>> = {
   "helios.v1.InvokeModuleRequest.json": "the input of a module's method: the 4 MiB of a request; it is not stored",
   "helios.v1.EvaluationContext.attributes": `${FREE_JSON}; it is not stored`,
   "helios.v1.Variant.value": `${FREE_JSON}; 16,384 characters of JSON when the flag is written`,
+  "helios.v1.Flag.metadata": `${FREE_JSON}; 16,384 characters of JSON when the flag is written`,
   "helios.v1.RegisterModuleRequest.config": `${FREE_JSON}; 256 KiB when it is written`,
   "helios.v1.SwapModuleRequest.config": `${FREE_JSON}; 256 KiB when it is written`,
   "helios.v1.ModuleSwap.config": `${FREE_JSON}; 256 KiB when it is written`,
