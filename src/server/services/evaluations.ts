@@ -1,55 +1,52 @@
-import type { Evaluation, EvaluationContext, Evaluations, Flags } from "../../core/index.ts";
-import { type PageRequest, pageLimit, startOf } from "./paging.ts";
+import type { AsOf, Evaluation, EvaluationContext, Flags } from "../../core/index.ts";
+import { type PageRequest, pageWindow } from "./paging.ts";
 
-/** Answers for many flags. */
+/** Answers in the order in which they are told; the keys ascend. */
 export interface Answers {
-  /** Of the flags that are answered for, in order. */
-  readonly names: readonly Placed[];
+  readonly items: readonly { readonly key: string; readonly evaluation: Evaluation }[];
   readonly revision: number;
-  /** Of one that the request is answered with. */
-  evaluationAt(at: number): Evaluation;
-}
-
-/** A flag's name, and its place among those that are asked for. */
-export interface Placed {
-  readonly name: string;
-  readonly at: number;
-}
-
-/** What is asked for. */
-export interface Asked extends PageRequest {
-  /** Empty: all. */
-  readonly names: readonly string[];
-  readonly keyOf: (one: Placed) => string;
-  /** Ends the work. */
-  readonly signal: AbortSignal;
 }
 
 /**
- * Answers as things are now, made in slices between which other calls have their turn; of a page only those that it may
- * hold: it must not cost what the whole list does.
+ * The answers for a request: where it asks for a page of how things are now, those of the page and one more, so that a
+ * page does not cost what the whole list does. They are keyed by name where all are asked for, else by their place in
+ * the request.
  */
-export async function answersNow(flags: Flags, context: EvaluationContext, asked: Asked): Promise<Answers> {
-  const { names, pageSize, pageToken, keyOf, signal } = asked;
-  if (pageSize === 0 && pageToken === "") {
-    return answersOf(await flags.evaluateManyInSlices(names.length === 0 ? "all" : names, context, signal));
+export async function answersFor(
+  flags: Flags,
+  request: PageRequest & { readonly names: readonly string[] },
+  context: EvaluationContext,
+  asOf: number | AsOf | undefined,
+  signal: AbortSignal,
+): Promise<Answers> {
+  const { names, pageSize, pageToken } = request;
+  const isPage = pageSize > 0 || pageToken !== "";
+  if (asOf === undefined && isPage) {
+    const places = names.length === 0 ? pageWindow(flags.list(), request, byName) : placesOf(names, request);
+    const asked = places.map(({ name }) => name);
+    const { evaluations, revision } = await flags.evaluateManyInSlices(asked, context, signal);
+    const keyOf = (evaluation: Evaluation, at: number): string => keyAt(places[at]) ?? evaluation.name;
+    return { items: evaluations.map((evaluation, at) => ({ evaluation, key: keyOf(evaluation, at) })), revision };
   }
-  const all = placed(names.length === 0 ? flags.list().map(({ name }) => name) : names);
-  const from = startOf(all, pageToken, keyOf);
-  const page = all.slice(from, from + pageLimit(pageSize)).map(({ name }) => name);
-  const { evaluations, revision } = await flags.evaluateManyInSlices(page, context, signal);
-  return { names: all, revision, evaluationAt: (at) => evaluations[at - from] as Evaluation };
+  const asked = names.length === 0 ? "all" : names;
+  const { evaluations, revision } =
+    asOf === undefined
+      ? await flags.evaluateManyInSlices(asked, context, signal)
+      : await flags.evaluateManyAsOf(asked, context, asOf, signal);
+  const keyOf = ({ name }: Evaluation, at: number): string => (asked === "all" ? name : placeKey(at));
+  return { items: evaluations.map((evaluation, at) => ({ evaluation, key: keyOf(evaluation, at) })), revision };
 }
 
-/** Answers that are there already. */
-export function answersOf({ evaluations, revision }: Evaluations): Answers {
-  return {
-    names: placed(evaluations.map(({ name }) => name)),
-    revision,
-    evaluationAt: (at) => evaluations[at] as Evaluation,
-  };
+interface Place {
+  readonly name: string;
+  readonly key?: string;
 }
 
-function placed(names: readonly string[]): readonly Placed[] {
-  return names.map((name, at) => ({ name, at }));
+const byName = ({ name }: Place): string => name;
+const keyAt = (place: Place | undefined): string | undefined => place?.key;
+const placeKey = (at: number): string => String(at).padStart(6, "0");
+
+function placesOf(names: readonly string[], request: PageRequest): readonly Place[] {
+  const places = names.map((name, at) => ({ name, key: placeKey(at) }));
+  return pageWindow(places, request, ({ key }) => key);
 }

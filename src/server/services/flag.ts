@@ -44,7 +44,7 @@ import {
 } from "../map/flag.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
-import { answersNow, answersOf, type Placed } from "./evaluations.ts";
+import { answersFor } from "./evaluations.ts";
 import { type Page, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
@@ -171,24 +171,15 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async evaluateFlags(request, context) {
-      const { names, pageSize, pageToken } = request;
-      const { signal } = context;
       const [whom, asOf] = [fromContext(request.context), fromAsOf(request)];
-      // By name where all are asked for, else by their place in the request.
-      const keyOf = ({ name, at }: Placed): string => (names.length === 0 ? name : String(at).padStart(6, "0"));
-      const answers =
-        asOf === undefined
-          ? await answersNow(flags, whom, { names, pageSize, pageToken, keyOf, signal })
-          : answersOf(await flags.evaluateManyAsOf(names.length === 0 ? "all" : names, whom, asOf, signal));
-      return wholeOrPage(answers.names, request, {
+      const { items: answers, revision } = await answersFor(flags, request, whom, asOf, context.signal);
+      return wholeOrPage(answers, request, {
         context,
         desc: EvaluateFlagsResponseSchema,
-        keyOf,
-        toMessage: ({ at }) => toEvaluation(answers.evaluationAt(at)),
+        keyOf: ({ key }) => key,
+        toMessage: ({ evaluation }) => toEvaluation(evaluation),
         sizeOf: (message) => wireSize(EvaluationSchema, message),
-        toResponse: ({ items, nextPageToken }) => {
-          return { evaluations: items, revision: BigInt(answers.revision), nextPageToken };
-        },
+        toResponse: ({ items, nextPageToken }) => ({ evaluations: items, revision: BigInt(revision), nextPageToken }),
       });
     },
 
@@ -224,7 +215,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
     exportFlags(request, context) {
       const revision = BigInt(flags.export([]).revision);
-      const leftOut = flags.list().filter(isOversize);
+      const leftOut = leftOutOf(flags.list());
       return wholeOrPage(flags.list(), request, {
         context,
         desc: ExportFlagsResponseSchema,
@@ -275,6 +266,15 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       ),
   };
 }
+
+/** Flags that no page of an export has, found once for each state of the flags. */
+function leftOutOf(flags: readonly Flag[]): readonly Flag[] {
+  const found = LEFT_OUT.get(flags) ?? flags.filter(isOversize);
+  LEFT_OUT.set(flags, found);
+  return found;
+}
+
+const LEFT_OUT = new WeakMap<readonly Flag[], readonly Flag[]>();
 
 /** Changes of a flag that are read at once. */
 const HISTORY_STEP = 8;

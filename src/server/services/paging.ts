@@ -40,10 +40,12 @@ export function pageOf<T, Message>(items: readonly T[], request: PageRequest, pa
   return { items: page, nextPageToken: more ? writePageToken(paged.keyOf(last)) : "" };
 }
 
-/** Where the page of a token begins among its items. PAGE_TOKEN_INVALID. */
-export function startOf<T>(items: readonly T[], pageToken: string, keyOf: (item: T) => string): number {
-  const after = readPageToken(pageToken);
-  return after === undefined ? 0 : firstAfter(items, after, keyOf);
+/** The items that a page can be made of, and one more, which says whether another page follows. */
+export function pageWindow<T>(items: readonly T[], request: PageRequest, keyOf: (item: T) => string): readonly T[] {
+  const after = readPageToken(request.pageToken);
+  const start = after === undefined ? 0 : firstAfter(items, after, keyOf);
+  const most = request.pageSize === 0 ? MAX_PAGE_SIZE : pageLimit(request.pageSize);
+  return items.slice(start, start + most + 1);
 }
 
 /** Where the items begin whose keys are above `after`. */
