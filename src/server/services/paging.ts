@@ -33,7 +33,8 @@ export function pageLimit(pageSize: number): number {
  * repeats nor leaves out anything else. What it costs grows with the page, not with the list.
  */
 export function pageOf<T, Message>(items: readonly T[], request: PageRequest, paged: Paged<T, Message>): Page<Message> {
-  const start = startOf(items, request.pageToken, paged.keyOf);
+  const after = readPageToken(request.pageToken);
+  const start = after === undefined ? 0 : firstAfter(items, after, paged.keyOf);
   const page = mapFitting(items.slice(start, start + pageLimit(request.pageSize)), paged);
   const last = items[start + page.length - 1];
   const more = last !== undefined && start + page.length < items.length;
