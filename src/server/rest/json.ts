@@ -7,16 +7,26 @@ import { below, invalid } from "./problem.ts";
  * a member twice.
  */
 export function parseJson(text: string, field: string, problem: (why: string) => string): JsonValue {
+  const found = scanJson(text);
+  const at = (path: JsonPath): string => (field === "" ? pathText(path) : below(field, pathText(path)));
+  // What parsing costs grows with it.
+  if (found?.kind === "deep") throw invalid(at(found.path.slice(0, 1)), `is nested deeper than ${MAX_JSON_DEPTH}`);
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
   } catch (error) {
     throw invalid(field, problem(messageOf(error)));
   }
-  const twice = findDuplicate(text);
-  if (twice !== undefined)
-    throw invalid(field === "" ? pathText(twice) : below(field, pathText(twice)), "is given twice");
+  if (found?.kind === "twice") throw invalid(at(found.path), "is given twice");
   return json;
+}
+
+/** How deep JSON may be nested. */
+export const MAX_JSON_DEPTH = 100;
+
+export interface Found {
+  readonly kind: "deep" | "twice";
+  readonly path: JsonPath;
 }
 
 interface Open {
@@ -29,8 +39,11 @@ interface Open {
 /** Between two of them nothing stands that matters here. */
 const MARK = /["{}[\],:]/g;
 
-/** The first member that its object has twice; `JSON.parse`, which must have taken the text, keeps the last of them. */
-export function findDuplicate(text: string): JsonPath | undefined {
+/**
+ * The first member that its object has twice, of which `JSON.parse` keeps the last, or the first part that is nested deeper
+ * than `MAX_JSON_DEPTH`. Of a text that is no JSON it means nothing.
+ */
+export function scanJson(text: string): Found | undefined {
   const open: Open[] = [];
   let expectsName = false;
   MARK.lastIndex = 0;
@@ -40,9 +53,9 @@ export function findDuplicate(text: string): JsonPath | undefined {
       case '"': {
         const end = endOfString(text, match.index);
         if (expectsName && inner?.names !== undefined) {
-          const name = JSON.parse(text.slice(match.index, end)) as string;
+          const name = nameOf(text.slice(match.index, end));
           inner.at = name;
-          if (inner.names.has(name)) return open.map(({ at }) => at);
+          if (inner.names.has(name)) return { kind: "twice", path: open.map(({ at }) => at) };
           inner.names.add(name);
           expectsName = false;
         }
@@ -67,14 +80,25 @@ export function findDuplicate(text: string): JsonPath | undefined {
         open.pop();
         expectsName = false;
     }
+    if (open.length > MAX_JSON_DEPTH) return { kind: "deep", path: open.map(({ at }) => at) };
   }
   return undefined;
+}
+
+/** What is no string is refused later. */
+function nameOf(text: string): string {
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return text;
+  }
 }
 
 /** Where the string that begins at `start` has ended. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ; at += 1) {
     const quote = text.indexOf('"', at);
+    if (quote < 0) return text.length;
     let before = quote - 1;
     while (text[before] === "\\") before -= 1;
     if ((quote - before) % 2 === 1) return quote + 1;

@@ -10,7 +10,13 @@ import { isFreeJson, isWellKnown } from "./well-known.ts";
  */
 export function readQuery(desc: DescMessage, query: URLSearchParams): JsonObject {
   const read: JsonObject = {};
-  for (const key of new Set(query.keys())) set(desc, read, key.split("."), query.getAll(key), "");
+  const values = new Map<string, string[]>();
+  for (const [key, value] of query) {
+    const before = values.get(key);
+    if (before === undefined) values.set(key, [value]);
+    else before.push(value);
+  }
+  for (const [key, all] of values) set(desc, read, key.split("."), all, "");
   return read;
 }
 

@@ -3,9 +3,10 @@ import { brotliDecompress, gunzip } from "node:zlib";
 import type { DescMessage, DescMethod, JsonValue } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
-import { HeliosError, refuse } from "../../core/index.ts";
+import { HeliosError, pathText, refuse } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { jsonViolation } from "../map/json.ts";
+import { MAX_JSON_DEPTH, scanJson } from "../rest/json.ts";
 
 const ENVELOPE_BYTES = 5;
 
@@ -76,6 +77,11 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
 }
 
 function check(input: DescMessage, text: string): void {
+  const found = scanJson(text);
+  if (found?.kind === "deep") {
+    const problem = `is nested deeper than ${MAX_JSON_DEPTH}`;
+    throw fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: pathText(found.path.slice(0, 1)), problem }));
+  }
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;

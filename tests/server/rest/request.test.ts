@@ -256,6 +256,11 @@ describe("a request over REST", () => {
   it("that is nested too deep is refused", () => {
     const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
     expect(() => read("POST", "/modules/a/invoke/m", `{"json":${deep}}`)).not.toThrow(RangeError);
+    const deeper = "[".repeat(2_000_000);
+    expect(problem("POST", "/modules/a/invoke/m", `{"json":${deeper}`)).toBe("json: is nested deeper than 100");
+    for (const broken of ['{"', '{"a', '{"a\\', '{"a":"', '{"\\u00":1}', "]]]", '{"a"}', '{,"a":1,"a":1}']) {
+      expect(problem("POST", "/modules/a/invoke/m", broken)).toMatch(/the body must be JSON/);
+    }
   });
 });
 
