@@ -1,11 +1,13 @@
 import { type ErrorCode, table } from "./error-row.ts";
 import { FLAG_ERRORS } from "./flags/errors.ts";
+import { REQUEST_ERRORS } from "./request-errors.ts";
 
 export type { ErrorCode } from "./error-row.ts";
 
 /** Every error that a caller can get, by its stable reason. `docs/errors.md` is generated from it. */
 export const ERRORS = table({
   ...FLAG_ERRORS,
+  ...REQUEST_ERRORS,
   BREAKER_NOT_FOUND: {
     code: "NOT_FOUND",
     message: "breaker {name} does not exist",

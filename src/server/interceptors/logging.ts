@@ -17,7 +17,7 @@ export function createCallLog(clock: Clock, log: LogCall): Interceptor {
     const tell = (code: string, thrown?: unknown): void => {
       const fields = { rpc, code, durationMs: Math.round((clock.monotonic() - start) * 1000) / 1000 };
       if (thrown === undefined) log(quiet ? "debug" : "info", "call", fields);
-      else log(code === "internal" ? "error" : "info", "call failed", { ...fields, error: String(thrown) });
+      else log(levelOf(code, request.signal), "call failed", { ...fields, error: String(thrown) });
     };
     try {
       const response = await next(request);
@@ -43,6 +43,12 @@ async function* told<T>(messages: AsyncIterable<T>, tell: (code: string, thrown?
   } finally {
     tell(code, code === "canceled" ? undefined : failure);
   }
+}
+
+/** That a caller has left is nothing that went wrong. */
+function levelOf(code: string, { aborted }: AbortSignal): LogLevel {
+  if (code === "internal") return "error";
+  return code === "canceled" || (aborted && code === "aborted") ? "debug" : "info";
 }
 
 function codeOf(thrown: unknown): string {

@@ -27,6 +27,7 @@ import { foreignHost, givenHosts, type Hosts, splitTarget } from "../rest/host.t
 import { type HttpRequest, header } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
+import { createBodies } from "./bodies.ts";
 import { keepLongDeadlines } from "./deadline.ts";
 import { MAX_MESSAGE_BYTES } from "./limits.ts";
 import { IS_REST, PEER, peerOf } from "./peer.ts";
@@ -83,9 +84,12 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   const valuesOf = (request: HttpRequest): ContextValues => createContextValues().set(PEER, peerOf(request.socket));
   const rest = options.rest((request) => inMemory(rpcs, valuesOf(request).set(IS_REST, true)));
 
+  const bodies = createBodies(clock);
+
   return (request, response) => {
     tellWhenClientLeaves(response);
     readToTheEnd(request, response, clock);
+    bodies.bound(request, response, !staysOpen(rpcs.get((request.url ?? "").split("?", 1)[0] ?? "")));
     const refused = hostRefusal(request, options.hosts);
     if (refused !== undefined) {
       refuse(response, refused);
@@ -124,6 +128,11 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
     }
   };
+}
+
+/** Whether a caller may go on sending for as long as it likes. */
+function staysOpen(rpc: UniversalHandler | undefined): boolean {
+  return rpc?.method.methodKind === "bidi_streaming" || rpc?.method.methodKind === "client_streaming";
 }
 
 function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefined {
@@ -180,7 +189,6 @@ function readToTheEnd(
   response: Parameters<RequestHandler>[1],
   clock: Clock,
 ): void {
-  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false }) as never;
   response.once("finish", () => {
     if (request.readableEnded || request.destroyed) return;
     // Over HTTP/1.1 its connection may be another call's by then.

@@ -9,6 +9,7 @@ import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
 import type { RequestHandler } from "./handler.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { MAX_CONNECTIONS } from "./limits.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;
@@ -58,6 +59,8 @@ export function createPort(options: PortOptions): Port {
       servers[protocol].emit("connection", socket);
     });
   });
+
+  listener.maxConnections = MAX_CONNECTIONS;
 
   return {
     listen: (host, port) =>
