@@ -1,0 +1,40 @@
+// npm run convert -- FILE [--from flagd|unleash|simple] [--environment NAME] [--out FILE]
+// Makes a flags file of one of another system, and says on stderr what it could not carry over. Exits 0 where all was,
+// 3 where something was not, 2 where it was asked wrongly, 1 where the file cannot be read.
+import { readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { convert, type System } from "./convert/convert.ts";
+
+const USAGE = "Usage: npm run convert -- FILE [--from flagd|unleash|simple] [--environment NAME] [--out FILE]";
+const SYSTEMS = ["flagd", "unleash", "simple"];
+
+function asked() {
+  try {
+    const options = { from: { type: "string" }, environment: { type: "string" }, out: { type: "string" } } as const;
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const [file, ...others] = positionals;
+    if (file === undefined || others.length > 0) throw new Error("name one file");
+    if (values.from !== undefined && !SYSTEMS.includes(values.from))
+      throw new Error(`--from is one of ${SYSTEMS.join(", ")}`);
+    return { file, ...values };
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
+    process.exit(2);
+  }
+}
+
+const { file, from, environment, out } = asked();
+try {
+  const { system, text, report, isLossy } = convert(
+    readFileSync(file, "utf8"),
+    from as System | undefined,
+    environment,
+  );
+  process.stderr.write([`${file} is read as ${system}`, ...report, ""].join("\n"));
+  if (out === undefined) process.stdout.write(text);
+  else writeFileSync(out, text);
+  process.exitCode = isLossy ? 3 : 0;
+} catch (error) {
+  process.stderr.write(`${file}: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

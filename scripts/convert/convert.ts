@@ -1,0 +1,73 @@
+import { HeliosError } from "../../src/core/errors.ts";
+import { parseFlagsFile } from "../../src/core/flags/file.ts";
+import { printFlagsFile } from "../../src/core/flags/file-entry.ts";
+import type { FileFlag } from "../../src/core/flags/file-flag.ts";
+import { parseJsonSource } from "../../src/core/json-source.ts";
+import { compileCondition } from "../../src/server/condition.ts";
+import { type Converted, isObject } from "./converted.ts";
+import { fromFlagd } from "./flagd.ts";
+import { fromUnleash } from "./unleash.ts";
+
+export type System = "flagd" | "unleash" | "simple";
+
+export interface Conversion {
+  readonly system: System;
+  /** A flags file of Helios, which loads. */
+  readonly text: string;
+  /** What is lost or differs, a line each. */
+  readonly report: readonly string[];
+  /** Whether something of some flag could not be carried over. */
+  readonly isLossy: boolean;
+}
+
+/** Makes a flags file of one of another system; throws JsonSourceError where the text is no JSON. */
+export function convert(source: string, from?: System, environment?: string): Conversion {
+  const { value } = parseJsonSource(source);
+  const system = from ?? systemOf(value);
+  const file = isObject(value) ? value : {};
+  const converted =
+    system === "flagd" ? fromFlagd(file) : system === "unleash" ? fromUnleash(file, environment) : simple(value);
+  const report: string[] = [];
+  const flags = new Map<string, FileFlag>();
+  for (const { name, entry, lost } of converted) {
+    report.push(...lost.map((each) => `${name}: ${each}`));
+    if (entry === undefined) continue;
+    try {
+      for (const flag of parseFlagsFile(JSON.stringify({ [name]: entry }), system, compileCondition).flags) {
+        flags.set(name, flag);
+      }
+    } catch (error) {
+      if (!(error instanceof HeliosError)) throw error;
+      const { key, problem, expected } = error.metadata;
+      report.push(`${name}: ${key}: ${problem}; expected ${expected}: it is left out`);
+    }
+  }
+  const isLossy = report.length > 0;
+  const split = converted.filter(({ name, rebuckets }) => rebuckets && flags.has(name)).map(({ name }) => name);
+  if (split.length > 0) {
+    report.push(`${split.join(", ")}: the share is the same, who is in it is not: every system has a hash of its own`);
+  }
+  return { system, text: printFlagsFile([...flags.values()]), report, isLossy };
+}
+
+function systemOf(value: unknown): System {
+  if (!isObject(value)) return "simple";
+  if (Array.isArray(value.features)) return "unleash";
+  const flags = isObject(value.flags) ? Object.values(value.flags) : [];
+  return flags.some((flag) => isObject(flag) && ("state" in flag || "defaultVariant" in flag)) ? "flagd" : "simple";
+}
+
+/** `true` and `false` by name, within a wrapper or not, or a list of names or of objects with `name` and `enabled`. */
+function simple(value: unknown): readonly Converted[] {
+  const inner = isObject(value) ? (value.flags ?? value.feature_flags ?? value.features ?? value) : value;
+  const entries: [string, unknown][] = Array.isArray(inner)
+    ? inner.map((each) => (isObject(each) ? [String(each.name ?? each.key), each.enabled] : [String(each), true]))
+    : Object.entries(isObject(inner) ? inner : {});
+  return entries
+    .filter(([name]) => !name.startsWith("_") && !name.startsWith("$"))
+    .map(([name, flag]) => {
+      const on = isObject(flag) && Object.keys(flag).every((key) => key === "enabled") ? flag.enabled : flag;
+      if (typeof on !== "boolean") return { name, lost: ["it is neither true nor false: it is left out"] };
+      return { name, entry: { enabled: on, strategy: on ? "all_on" : "all_off" }, lost: [] };
+    });
+}

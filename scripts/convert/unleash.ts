@@ -1,0 +1,119 @@
+import { attribute, type Converted, isObject, type Json, NotCarried, text } from "./converted.ts";
+
+/** The flags of an Unleash export, or of its client API, in one environment. */
+export function fromUnleash(file: Json, environment: string | undefined): readonly Converted[] {
+  const list = (key: string): readonly Json[] => (Array.isArray(file[key]) ? file[key].filter(isObject) : []);
+  return list("features").map((feature) => {
+    const name = String(feature.name);
+    if (feature.archived === true || feature.archivedAt) return { name, lost: ["it is archived: it is left out"] };
+    const here = (each: Json): boolean =>
+      (each.featureName ?? each.feature) === name && (environment === undefined || each.environment === environment);
+    const strategies = Array.isArray(feature.strategies)
+      ? feature.strategies.filter(isObject)
+      : list("featureStrategies").filter(here);
+    const states = list("featureEnvironments").filter(here);
+    const enabled = states.length > 0 ? states.some((state) => state.enabled === true) : feature.enabled === true;
+    const description = typeof feature.description === "string" ? { description: feature.description } : {};
+    try {
+      if (new Set(states.map((state) => state.environment)).size > 1) {
+        throw new NotCarried("more than one environment (name one with --environment)");
+      }
+      const { entry, rebuckets } = strategic(strategies.filter((each) => each.disabled !== true));
+      const forms = variants(feature, strategies);
+      const isSplit = rebuckets || forms.variants !== undefined;
+      return { name, entry: { enabled, ...entry, ...forms, ...description }, lost: [], rebuckets: isSplit };
+    } catch (error) {
+      if (!(error instanceof NotCarried)) throw error;
+      const entry = { enabled: false, strategy: "all_off", ...description };
+      return { name, entry, lost: [`${error.message}: it is switched off here`] };
+    }
+  });
+}
+
+interface Strategy {
+  readonly entry: Json;
+  readonly rebuckets: boolean;
+}
+
+/** Strategies are for who meets one of them. */
+function strategic(strategies: readonly Json[]): Strategy {
+  if (strategies.length === 0) return { entry: { strategy: "all_on" }, rebuckets: false };
+  const all = strategies.map(one);
+  const [first, second, ...others] = all;
+  if (first === undefined || second === undefined) return first ?? strategic([]);
+  const both = [first, second];
+  const listed = both.find(({ entry }) => entry.strategy === "whitelist" && entry.condition === undefined);
+  const share = both.find(({ entry }) => entry.strategy === "percentage" && entry.condition === undefined);
+  if (others.length > 0 || listed === undefined || share === undefined) {
+    throw new NotCarried("several strategies, of which one must be met");
+  }
+  const { whitelist } = listed.entry;
+  return { entry: { ...share.entry, whitelist, whitelist_first: true }, rebuckets: true };
+}
+
+function one(strategy: Json): Strategy {
+  const name = String(strategy.name ?? strategy.strategyName);
+  const parameters = isObject(strategy.parameters) ? strategy.parameters : {};
+  if (Array.isArray(strategy.segments) && strategy.segments.length > 0) throw new NotCarried("segments");
+  const constraints = Array.isArray(strategy.constraints) ? strategy.constraints.filter(isObject).map(constraint) : [];
+  const where = constraints.length === 0 ? {} : { condition: constraints.join(" && ") };
+  const salt = typeof parameters.groupId === "string" && parameters.groupId !== "" ? { salt: parameters.groupId } : {};
+  const share = (value: unknown, bucket_by: string): Strategy => {
+    const percentage = Number(value);
+    if (!(percentage >= 0 && percentage <= 100)) throw new NotCarried(`a share of ${String(value)} %`);
+    return { entry: { strategy: "percentage", percentage, bucket_by, ...salt, ...where }, rebuckets: true };
+  };
+  if (name === "default") return { entry: { strategy: "all_on", ...where }, rebuckets: false };
+  if (name === "flexibleRollout") {
+    const by = { default: "session_id", sessionId: "session_id", userId: "user_id" }[String(parameters.stickiness)];
+    if (by === undefined) throw new NotCarried(`the stickiness ${text(String(parameters.stickiness))}`);
+    return share(parameters.rollout, by);
+  }
+  if (name === "gradualRolloutUserId") return share(parameters.percentage, "user_id");
+  if (name === "gradualRolloutSessionId") return share(parameters.percentage, "session_id");
+  if (name === "userWithId") {
+    const ids = String(parameters.userIds ?? "")
+      .split(",")
+      .map((id) => id.trim())
+      .filter((id) => id !== "");
+    const whitelist = [...new Set(ids)].map((id) => `user_id:${id}`);
+    return { entry: { strategy: "whitelist", whitelist, ...where }, rebuckets: false };
+  }
+  throw new NotCarried(`the strategy ${text(name)}`);
+}
+
+/** In CEL; a field that is absent makes it false, never fail. */
+function constraint({ contextName, operator, values = [], inverted, caseInsensitive }: Json): string {
+  const known: Json = { userId: "context.user_id", sessionId: "context.session_id" };
+  const own = Object.hasOwn(known, String(contextName)) ? String(known[String(contextName)]) : undefined;
+  const field = own ?? attribute(String(contextName));
+  const given = own === undefined ? `has(${field})` : `${field} != ""`;
+  const isKnown = (operator === "IN" || operator === "NOT_IN") && caseInsensitive !== true && Array.isArray(values);
+  if (!isKnown) throw new NotCarried(`the constraint ${String(operator)}`);
+  const isNot = (operator === "NOT_IN") !== (inverted === true);
+  return `${isNot ? "!" : ""}(${given} && ${field} in ${JSON.stringify(values.map(String))})`;
+}
+
+function variants(feature: Json, strategies: readonly Json[]): Json {
+  if (strategies.some(({ variants: own }) => Array.isArray(own) && own.length > 0)) {
+    throw new NotCarried("variants of a strategy");
+  }
+  const list = Array.isArray(feature.variants) ? feature.variants.filter(isObject) : [];
+  if (list.length === 0) return {};
+  if (list.some(({ overrides }) => Array.isArray(overrides) && overrides.length > 0)) {
+    throw new NotCarried("overrides of variants");
+  }
+  return { variants: list.map(({ name, weight, payload }) => ({ name, weight, value: payloadOf(payload) })) };
+}
+
+function payloadOf(payload: unknown): unknown {
+  if (!isObject(payload)) return true;
+  const value = String(payload.value);
+  if (payload.type === "number") return Number(value);
+  if (payload.type !== "json") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    throw new NotCarried("a payload that is no JSON");
+  }
+}

@@ -1,0 +1,172 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { convert } from "../../scripts/convert/convert.ts";
+import { createFlagCompiler } from "../../src/core/flags/compile.ts";
+import { parseFlagsFile } from "../../src/core/flags/file.ts";
+import type { EvaluationContext, Flag } from "../../src/core/index.ts";
+import { silentLog } from "../../src/core/index.ts";
+import { compileCondition } from "../../src/server/condition.ts";
+
+/** The converted file, loaded, and asked. */
+function loaded(source: object, environment?: string) {
+  const { text, ...rest } = convert(JSON.stringify(source), undefined, environment);
+  const { flags } = parseFlagsFile(text, "converted", compileCondition);
+  const stored = new Map(
+    flags.map(({ name, definition: record }): [string, Flag] => [
+      name,
+      { name, record, revision: 1, etag: "", size: 0, createTime: 0, updateTime: 0 },
+    ]),
+  );
+  const compiler = createFlagCompiler((name) => stored.get(name), compileCondition, silentLog);
+  const ask = (name: string, context: EvaluationContext = {}) => compiler.compiled(name)?.evaluate(context, 0);
+  return { ...rest, ask, entries: JSON.parse(text) as Record<string, Record<string, unknown>> };
+}
+
+const BOOLEANS = { on: true, off: false };
+const flagd = (fields: object): object => ({
+  $schema: "https://flagd.dev/schema/v0/flags.json",
+  flags: { f: { state: "ENABLED", variants: BOOLEANS, defaultVariant: "off", ...fields } },
+});
+
+describe("what is converted from flagd", () => {
+  it.each([
+    ["on", { defaultVariant: "on" }, {}, true],
+    ["off", {}, {}, false],
+    ["not enabled", { state: "DISABLED", defaultVariant: "on" }, {}, false],
+    ["equal", { targeting: { if: [{ "===": [{ var: "desk" }, "fx"] }, "on", "off"] } }, { desk: "fx" }, true],
+    ["not equal, absent", { targeting: { if: [{ "!==": [{ var: "desk" }, "fx"] }, "on"] } }, {}, true],
+    ["not equal", { targeting: { if: [{ "!==": [{ var: "desk" }, "fx"] }, "on"] } }, { desk: "fx" }, false],
+    ["in a list", { targeting: { if: [{ in: [{ var: "desk" }, ["a", "fx"]] }, "on"] } }, { desk: "fx" }, true],
+    ["in a list, absent", { targeting: { if: [{ in: [{ var: "desk" }, ["a"]] }, "on"] } }, {}, false],
+    [
+      "not, and, or",
+      { targeting: { if: [{ or: [{ "!": { in: [{ var: "x" }, ["a"]] } }, { "==": [{ var: "y" }, "b"] }] }, "on"] } },
+      { x: "a" },
+      false,
+    ],
+  ] as const)("answers the same: %s", (_, fields, attributes, on) => {
+    const { ask, isLossy, system } = loaded(flagd(fields));
+    expect([system, isLossy, ask("f", { attributes })?.enabled]).toEqual(["flagd", false, on]);
+  });
+
+  it("has the shares and the variants, and says that other sessions are in them", () => {
+    const share = loaded(
+      flagd({
+        targeting: {
+          fractional: [
+            ["on", 25],
+            ["off", 75],
+          ],
+        },
+      }),
+    );
+    expect(share.entries.f).toMatchObject({ strategy: "percentage", percentage: 25 });
+    expect(share.report).toEqual([expect.stringContaining("who is in it is not")]);
+    const forms = { variants: { a: "x", b: "y" }, defaultVariant: "a", metadata: { owner: "ana" } };
+    const { ask, entries } = loaded(flagd(forms));
+    expect(ask("f")).toMatchObject({ enabled: true, variant: "a", value: "x" });
+    expect(entries.f?.metadata).toEqual({ owner: "ana" });
+  });
+
+  it.each([
+    ["sem_ver", { targeting: { if: [{ sem_ver: [{ var: "v" }, ">=", "1.0.0"] }, "on"] } }],
+    ["a loose number", { targeting: { if: [{ "==": [{ var: "v" }, 5] }, "on"] } }],
+    ["off for some", { defaultVariant: "on", targeting: { if: [{ "===": [{ var: "v" }, "x"] }, "off"] } }],
+    [
+      "variants by rule",
+      { variants: { a: 1, b: 2 }, defaultVariant: "a", targeting: { if: [{ "===": [{ var: "v" }, "x"] }, "b"] } },
+    ],
+  ])("is switched off, and told, where its rule has no counterpart: %s", (_, fields) => {
+    const { ask, report, isLossy } = loaded(flagd(fields));
+    expect([isLossy, ask("f")?.enabled]).toEqual([true, false]);
+    expect(report[0]).toMatch(/^f: .+: it is switched off here$/);
+  });
+});
+
+describe("what is converted from Unleash", () => {
+  const unleash = (...strategies: object[]): object => ({
+    version: 1,
+    features: [{ name: "f", enabled: true, description: "d", strategies }],
+  });
+  const rollout = (more: object = {}): object => ({
+    name: "flexibleRollout",
+    parameters: { rollout: "30", stickiness: "userId", groupId: "g" },
+    ...more,
+  });
+
+  it("has lists, shares, and both of them together", () => {
+    const listed = { name: "userWithId", parameters: { userIds: "ana, eve" } };
+    expect(loaded(unleash(listed)).ask("f", { userId: "eve" })?.enabled).toBe(true);
+    expect(loaded(unleash(listed)).ask("f", { sessionId: "eve" })?.enabled).toBe(false);
+    const share = { strategy: "percentage", percentage: 30, bucket_by: "user_id", salt: "g" };
+    expect(loaded(unleash(rollout())).entries.f).toMatchObject(share);
+    const both = loaded(unleash(rollout(), listed));
+    expect(both.entries.f).toMatchObject({
+      ...share,
+      whitelist_first: true,
+      whitelist: ["user_id:ana", "user_id:eve"],
+    });
+    expect(both.isLossy).toBe(false);
+  });
+
+  it("has constraints, which an absent field does not meet", () => {
+    const constraint = (operator: string): object => ({ contextName: "userId", operator, values: ["ana"] });
+    const ask = (operator: string, userId?: string) =>
+      loaded(unleash({ name: "default", constraints: [constraint(operator)] })).ask("f", { userId })?.enabled;
+    expect([ask("IN", "ana"), ask("IN", "eve"), ask("IN")]).toEqual([true, false, false]);
+    expect([ask("NOT_IN", "ana"), ask("NOT_IN", "eve"), ask("NOT_IN")]).toEqual([false, true, true]);
+  });
+
+  it("says what it leaves out, and switches off what has no counterpart", () => {
+    const { report, entries, isLossy } = loaded({
+      features: [
+        { name: "old", enabled: true, archived: true, strategies: [] },
+        { name: "r", enabled: true, strategies: [{ name: "remoteAddress", parameters: {} }] },
+        { name: "no name", enabled: true, strategies: [] },
+      ],
+    });
+    expect(isLossy).toBe(true);
+    expect(Object.keys(entries)).toEqual(["r"]);
+    expect(entries.r).toMatchObject({ enabled: false });
+    expect(report.map((line) => line.split(":")[0])).toEqual(["old", "r", "no name"]);
+  });
+
+  it("is of one environment, which has to be named where there are several", () => {
+    const states = ["dev", "prod"].map((environment) => ({
+      featureName: "f",
+      environment,
+      enabled: environment === "dev",
+    }));
+    const source = { features: [{ name: "f" }], featureEnvironments: states, featureStrategies: [] };
+    expect(loaded(source).isLossy).toBe(true);
+    expect(loaded(source, "dev").ask("f")?.enabled).toBe(true);
+    expect(loaded(source, "prod").ask("f")?.enabled).toBe(false);
+  });
+});
+
+describe("npm run convert", () => {
+  it("writes the file, says what is lost, and exits by it", () => {
+    const directory = mkdtempSync(join(tmpdir(), "helios-convert-"));
+    const run = (source: string, ...args: string[]) => {
+      const file = join(directory, "source.json");
+      writeFileSync(file, source);
+      const script = join(import.meta.dirname, "../../scripts/convert.ts");
+      return spawnSync(process.execPath, [script, file, ...args], { encoding: "utf8" });
+    };
+    const simple = run('{"feature_flags": {"a": true, "b": false}}', "--out", join(directory, "out.json"));
+    expect([simple.status, simple.stdout]).toEqual([0, ""]);
+    expect(JSON.parse(readFileSync(join(directory, "out.json"), "utf8"))).toMatchObject({
+      a: { enabled: true },
+      b: {},
+    });
+    const lossy = run('{"a": true, "b": 5}');
+    expect([lossy.status, Object.keys(JSON.parse(lossy.stdout) as object)]).toEqual([3, ["a"]]);
+    expect(lossy.stderr).toContain("b: it is neither true nor false");
+    expect(run("{").status).toBe(1);
+    expect(run("{}", "--from", "nobody").status).toBe(2);
+    rmSync(directory, { recursive: true, force: true });
+  });
+});
