@@ -90,7 +90,7 @@ describe("a watcher that comes back to a long journal", () => {
     const whole = createMemoryStore({ clock, incarnation: "incarnation-1" });
     for (let n = 0; n < 20; n += 1) await whole.put("other/x", "1", { cause });
     // Gives few revisions at a time, and takes its time for them.
-    const store: Store = Object.assign(Object.create(whole), {
+    const own = {
       incarnation: whole.incarnation,
       list: (prefix: string) => whole.list(prefix),
       watch: (after: number, listener: () => void) => whole.watch(after, listener),
@@ -98,7 +98,8 @@ describe("a watcher that comes back to a long journal", () => {
         clock.advance(HEARTBEAT_MS / 4);
         return { changes: [], through: Math.min(20, after + 1) };
       },
-    });
+    };
+    const store: Store = Object.create(whole, Object.getOwnPropertyDescriptors(own));
     const all = await makeThings({ store });
     const watcher = all.things.hub.watch({
       clock,

@@ -40,6 +40,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   CreateFlag: ONE_FLAG,
   GetFlag: ONE_FLAG,
   UpdateFlag: ONE_FLAG,
+  BatchUpdateFlags: "below: as many flags as fit, and how many there are",
   DeleteFlag: ONE_FLAG,
   EnableFlag: ONE_FLAG,
   DisableFlag: ONE_FLAG,
@@ -269,6 +270,16 @@ describe("every answer", () => {
     expect(breakers.length).toBeGreaterThan(0);
     expect(sizes[0]?.own).toBeLessThan(MOST);
     expect(world.engine.breakers.list().every(({ state }) => state === "CLOSED")).toBe(true);
+  });
+
+  it("of a batch is as many flags as fit, and says how many there are", async () => {
+    const { client, sizes } = measured(FlagService, world.server.url, "gRPC");
+    const named = world.engine.flags.list().map(({ name }) => ({ flag: { name, description: "changed together" } }));
+    const { flags, flagsTotal } = await client.batchUpdateFlags({ requests: named });
+    expect(flagsTotal).toBe(COUNTS.flags);
+    expect(flags.length).toBeLessThan(COUNTS.flags);
+    expect(sizes[0]?.own).toBeLessThan(MOST);
+    expect(world.engine.flags.list().every(({ record }) => record.description === "changed together")).toBe(true);
   });
 
   it("has pages of a dry run alone: what is done has no second page", async () => {
