@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
-import { type OpenStream, resumeWatch, type WatchConnection, type WatchFrame } from "./watch.ts";
+import { type OpenStream, resumeWatch, STEADY_MS, type WatchConnection, type WatchFrame } from "./watch.ts";
 
 const frame = (revision: number, resumeToken = `token-${revision}`): WatchFrame => ({
   revision: BigInt(revision),
@@ -83,7 +83,31 @@ describe("a watch that resumes", () => {
     await expect(take(1, resumeWatch(open, atOnce))).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 
-  it("waits longer after each failure in a row, and briefly again after a success", async () => {
+  it.each([
+    ["ends at once", 0, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]],
+    ["ends just before it counts as steady", STEADY_MS - 1, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]],
+    ["has lived for a while", STEADY_MS, [100, 100, 100, 100, 100, 100, 100, 100, 100]],
+  ])("waits longer each time where a stream brings frames and %s", async (_, livesMs, expected) => {
+    let time = 0;
+    const waits: number[] = [];
+    const onConnection = (connection: WatchConnection): void => {
+      if (connection.state === "disconnected") waits.push(connection.retryInMs);
+    };
+    const open: OpenStream<WatchFrame> = async function* () {
+      yield frame(1);
+      time += livesMs;
+      yield frame(2);
+    };
+    await take(20, resumeWatch(open, { ...atOnce, random: () => 1, now: () => time, onConnection }));
+    expect(waits).toEqual(expected);
+  });
+
+  it("waits longer after each failure in a row, and briefly again after a stream that has lived", async () => {
+    let time = 0;
+    const now = (): number => {
+      time += STEADY_MS;
+      return time;
+    };
     const gone = new ConnectError("gone", Code.Unavailable);
     const waits: number[] = [];
     const onConnection = (connection: WatchConnection): void => {
@@ -93,7 +117,7 @@ describe("a watch that resumes", () => {
     const { open } = scripted(fails, fails, fails, { frames: [frame(1)], error: gone }, { frames: [frame(2)] });
     await take(
       2,
-      resumeWatch(open, { ...atOnce, random: () => 1, minBackoffMs: 100, maxBackoffMs: 300, onConnection }),
+      resumeWatch(open, { ...atOnce, random: () => 1, now, minBackoffMs: 100, maxBackoffMs: 300, onConnection }),
     );
     expect(waits).toEqual([100, 200, 300, 100]);
   });

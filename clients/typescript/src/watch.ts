@@ -26,7 +26,7 @@ export interface ResumeOptions {
   readonly resumeToken?: string;
   /**
    * First wait before connecting again, doubled at each failure in a row, with full jitter; on top of what the service
-   * asked for. Default 100 ms.
+   * asked for. The row ends with a stream that has lived for 10 s. Default 100 ms.
    */
   readonly minBackoffMs?: number;
   /** Longest wait before connecting again. Default 10 s. */
@@ -41,7 +41,14 @@ export interface ResumeOptions {
   readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** 0 to 1. For tests. */
   readonly random?: () => number;
+  /** Monotonic ms. For tests. */
+  readonly now?: () => number;
 }
+
+/** A stream that has lived for so long since its first frame ends the row of failures before it. */
+export const STEADY_MS = 10_000;
+/** Enough for every longest wait; without a bound 0 ms would be doubled to no number. */
+const MOST_DOUBLINGS = 40;
 
 /** Opens one stream from that token on (empty: with a snapshot), to be ended by the signal. */
 export type OpenStream<F extends WatchFrame> = (resumeToken: string, signal: AbortSignal) => AsyncIterable<F>;
@@ -81,6 +88,7 @@ export async function* resumeWatch<F extends WatchFrame>(
   applied: (frame: F, watchId: string) => void = () => {},
 ): AsyncGenerator<F, void, undefined> {
   const { minBackoffMs = 100, maxBackoffMs = 10_000, random = Math.random, delay = wait } = options;
+  const { now = () => systemClock.monotonic() } = options;
   const { missedHeartbeats = 3, firstFrameTimeoutMs = 30_000 } = options;
   checkSpan("minBackoffMs", minBackoffMs);
   checkSpan("maxBackoffMs", maxBackoffMs);
@@ -89,6 +97,7 @@ export async function* resumeWatch<F extends WatchFrame>(
   const outer = options.signal ?? new AbortController().signal;
   let token = options.resumeToken ?? "";
   let failures = 0;
+  let isUp = false;
   let exhausted = 0;
   while (!outer.aborted) {
     const stream = new AbortController();
@@ -97,11 +106,13 @@ export async function* resumeWatch<F extends WatchFrame>(
     const silent = (): void => stream.abort(new ConnectError("the stream fell silent", Code.Unavailable));
     const watchdog = new Watchdog(missedHeartbeats, silent);
     let watchId = "";
+    let begunAt: number | undefined;
     try {
       watchdog.watch(firstFrameTimeoutMs / missedHeartbeats);
       for await (const frame of open(token, stream.signal)) {
-        if (failures >= 0) options.onConnection?.({ state: "connected" });
-        failures = -1;
+        begunAt ??= now();
+        if (!isUp) options.onConnection?.({ state: "connected" });
+        isUp = true;
         if (frame.heartbeatInterval !== undefined) {
           const ms = Number(frame.heartbeatInterval.seconds) * 1000 + frame.heartbeatInterval.nanos / 1e6;
           watchdog.intervalMs = ms;
@@ -121,8 +132,11 @@ export async function* resumeWatch<F extends WatchFrame>(
       const error = stream.signal.aborted ? ConnectError.from(stream.signal.reason) : ConnectError.from(thrown);
       if (error.code === Code.ResourceExhausted) exhausted += 1;
       if (isFinal(error, exhausted)) throw error;
-      failures = Math.max(0, failures) + 1;
-      const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** (failures - 1)) * random();
+      isUp = false;
+      // A stream that ends soon after it has begun is no sign that the next one will do better.
+      if (begunAt !== undefined && now() - begunAt >= STEADY_MS) failures = 0;
+      failures += 1;
+      const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS)) * random();
       const retryInMs = (errorInfo(error)?.retryAfterMs ?? 0) + backoffMs;
       options.onConnection?.({ state: "disconnected", error, retryInMs });
       await delay(retryInMs, outer).catch(() => {});

@@ -1,3 +1,4 @@
+import { exceeds } from "../breakers/policy/rate.ts";
 import type { Sample } from "./report.ts";
 
 export interface CanaryLimits {
@@ -12,13 +13,16 @@ export interface CanaryLimits {
 /** Differences of latency below this say nothing: a pause of the machine is longer. */
 export const LATENCY_NOISE_MS = 5;
 
+/** More than what a sum of two rates may be too small by: 0.1 and 0.7 are 0.7999999999999999. */
+const SUM_ERROR = 1e-12;
+
 export type Verdict = "wait" | "pass" | { readonly because: string };
 
 /** Whether a candidate does as well as what serves now. What can no longer pass fails before its sample is full. */
 export function judgeCanary(candidate: Sample, current: Sample, limits: CanaryLimits): Verdict {
   const { minCalls, maxErrorRateIncrease, maxLatencyRatio } = limits;
   const allowed = Math.min(1, rate(current) + maxErrorRateIncrease);
-  if (candidate.failures > allowed * Math.max(minCalls, candidate.calls)) {
+  if (exceeds(candidate.failures, Math.max(minCalls, candidate.calls), allowed + SUM_ERROR)) {
     const [bad, good] = [percent(rate(candidate)), percent(rate(current))];
     return { because: `${bad} of its ${candidate.calls} calls failed, ${good} of the current version's` };
   }
@@ -41,7 +45,7 @@ export interface BakeLimits {
 /** Why a version that serves on trial is to go back; undefined: it is not. */
 export function judgeBake({ calls, failures, ...rest }: Sample, limits: BakeLimits): string | undefined {
   const { minCalls, maxErrorRate } = limits;
-  if (calls < minCalls || failures <= calls * maxErrorRate) return undefined;
+  if (calls < minCalls || !exceeds(failures, calls, maxErrorRate)) return undefined;
   return `${percent(rate({ calls, failures, ...rest }))} of its ${calls} calls failed`;
 }
 

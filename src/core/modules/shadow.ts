@@ -1,3 +1,4 @@
+import { exceeds } from "../breakers/policy/rate.ts";
 import { messageOf } from "../errors.ts";
 import { firstDifference } from "./compare.ts";
 import { seconds } from "./deadline.ts";
@@ -49,7 +50,7 @@ function judge(report: ShadowReport, terms: ShadowTerms | undefined, over: boole
   const { minCalls, maxDifferenceRate, durationMs } = terms;
   const { equal, different, failed } = report;
   const [bad, compared] = [different + failed, equal + different + failed];
-  if (bad > maxDifferenceRate * Math.max(minCalls, compared)) {
+  if (exceeds(bad, Math.max(minCalls, compared), maxDifferenceRate)) {
     const [first] = report.differences;
     const where =
       first === undefined ? "" : `; ${first.method} ${first.path}: ${first.current}, now ${first.candidate}`;

@@ -13,6 +13,7 @@ import {
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { InvokeModuleRequestSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { HeliosError, type RequestLog } from "../../core/index.ts";
+import { canonical } from "./canonical.ts";
 import { SharedCall } from "./shared-call.ts";
 
 type UnaryMethod = (request: Message, context: HandlerContext) => Promise<MessageInitShape<DescMessage>>;
@@ -59,7 +60,7 @@ function replaying(
     if (id === undefined) return next(request, context);
     const digest = createHash("sha256")
       .update(`${parent.typeName}/${name}\n`)
-      .update(toBinary(input, request))
+      .update(canonical(input, request))
       .digest("hex");
     for (;;) {
       const [now, before] = [running.get(id), log.find(id)];

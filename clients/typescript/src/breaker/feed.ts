@@ -119,7 +119,7 @@ export class Feed {
   }
 
   async #follow(stream: Stream): Promise<void> {
-    const { client, random } = this.#deps;
+    const { client, clock, random } = this.#deps;
     const circuits = [...this.#circuitsOf(stream)];
     const shortest = circuits.reduce((ms, { maxStalenessMs }) => Math.min(ms, maxStalenessMs), MAX_HEARTBEAT_MS * 3);
     const { signal } = stream.ending;
@@ -128,6 +128,7 @@ export class Feed {
       heartbeatIntervalMs: Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, shortest / 3)),
       signal,
       random,
+      now: () => clock.monotonic(),
       delay: (ms: number) => this.#sleep(ms, signal),
       onConnection: (connection: WatchConnection) => this.#connection(stream, connection),
     };

@@ -40,7 +40,9 @@ function rescaled(window: TimeWindow, windowMs: number, now: number): TimeWindow
   // Never late: a part counts as old as its oldest call may be.
   const at = (index: number): number => Math.max(0, indexOf((index * window.windowMs) / PARTS, windowMs));
   let scaled = emptyTime(windowMs);
-  for (const { index, ...tally } of partsOf(current)) scaled = addPart(scaled, at(index), tally);
+  const oldest = indexOf(now, windowMs) - PARTS;
+  for (const { index, ...tally } of partsOf(current))
+    if (at(index) > oldest) scaled = addPart(scaled, at(index), tally);
   const reporters = current.reporters.map((reporter) => ({ ...reporter, at: at(reporter.at) }));
   return forget({ ...scaled, reporters }, now);
 }

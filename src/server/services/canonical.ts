@@ -1,0 +1,47 @@
+import { create, type DescField, type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+
+/**
+ * The bytes of a message by what it says: equal for all ways to say the same. Entries of maps (of a Struct, too) are in the
+ * order of their keys, ids of requests in lower case, a 0 has no sign, and fields that nobody knows count as they came.
+ */
+export function canonical(schema: DescMessage, message: Message): Uint8Array {
+  return toBinary(schema, rewritten(reflect(schema, message)).message as Message);
+}
+
+function rewritten(source: ReflectMessage): ReflectMessage {
+  const target = reflect(source.desc, create(source.desc));
+  for (const field of source.fields) {
+    if (!source.isSet(field)) continue;
+    if (field.fieldKind === "message") {
+      target.set(field, rewritten(source.get(field)));
+    } else if (field.fieldKind === "list") {
+      const list = target.get(field);
+      for (const item of source.get(field)) list.add(element(field, item));
+    } else if (field.fieldKind === "map") {
+      const map = target.get(field);
+      const entries = [...source.get(field)].sort(([a], [b]) => compare(String(a), String(b)));
+      for (const [key, value] of entries) map.set(key, element(field, value));
+    } else {
+      target.set(field, scalar(field, source.get(field)));
+    }
+  }
+  const unknown = source.getUnknown();
+  // Their order among each other says something where one comes twice.
+  if (unknown !== undefined && unknown.length > 0) target.setUnknown([...unknown].sort((a, b) => a.no - b.no));
+  return target;
+}
+
+const element = (field: DescField, value: unknown): unknown =>
+  field.message === undefined ? positive(value) : rewritten(value as ReflectMessage);
+
+const scalar = (field: DescField, value: unknown): unknown =>
+  field.name === "request_id" && typeof value === "string" ? value.toLowerCase() : positive(value);
+
+const positive = (value: unknown): unknown => (value === 0 ? 0 : value);
+
+/** By code unit: the same wherever it is sorted. */
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
