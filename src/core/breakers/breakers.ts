@@ -137,10 +137,11 @@ export interface Breakers {
   /** Gives a permit back whose call never started: nothing is counted. No I/O. */
   release(name: string, permit: Permit): void;
   /**
-   * Counts a client's report; one that arrived before is not counted again. `seq` counts the client's reports from 1.
+   * Counts a client's report; one that arrived before is not counted again. `seq` counts from 1 the reports of one
+   * `reporterId` of the client, a name for one life of one process; without one, all of the client's.
    * What is of breakers that do not exist loses nothing of the rest. ARGUMENT_INVALID: nothing was counted. No I/O.
    */
-  report(clientId: string, seq: number, reports: readonly OutcomeReport[]): ReportResult;
+  report(clientId: string, seq: number, reports: readonly OutcomeReport[], reporterId?: string): ReportResult;
   /**
    * What a breaker so configured would have done with the outcomes of the last `spanMs` (from 1 s to 1 h; default: all
    * that is recorded), beside what it did. What `config` leaves out is as it is configured. Changes nothing.
@@ -281,10 +282,10 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     release(name, permit) {
       if (permit.allowed) live.get(name)?.release(permit.epoch, permit.leaseId);
     },
-    report(clientId, seq, all) {
+    report(clientId, seq, all, reporterId) {
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
       checkReports(clientId, seq, all);
-      const duplicate = !reports.isNew(clientId, seq);
+      const duplicate = !reports.isNew(clientId, seq, reporterId);
       const names = new Set(all.map(({ name }) => name));
       if (!duplicate) for (const one of all) live.get(one.name)?.report(one, clientId);
       return {

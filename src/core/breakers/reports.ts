@@ -11,10 +11,10 @@ export interface OutcomeReport {
   readonly runs: readonly { readonly outcome: Outcome; readonly count: number; readonly slow?: boolean }[];
 }
 
-/** Clients whose reports are remembered. */
-const MAX_CLIENTS = 4096;
-/** How far a client's reports may overtake each other. */
-const WINDOW = 256;
+/** Reporters whose reports are remembered; of more those that reported longest ago are forgotten. */
+export const MAX_REPORTERS = 4096;
+/** How far a reporter's reports may overtake each other. */
+export const REPORT_WINDOW = 256;
 
 /** Every report up to `through` counts as seen, and those in `beyond`. In order and without gaps, `beyond` is empty. */
 interface Seen {
@@ -22,29 +22,29 @@ interface Seen {
   readonly beyond: Set<number>;
 }
 
-/** Remembers which reports have arrived, of the clients that reported last. */
+/** Remembers which reports have arrived, of the reporters that reported last: each counts its own. */
 export class ReportLog {
-  readonly #clients = new Map<string, Seen>();
+  readonly #reporters = new Map<string, Seen>();
 
   /** Whether this report arrives for the first time; one that is older than all that is remembered does not. */
-  isNew(clientId: string, seq: number): boolean {
-    const seen = this.#touch(clientId);
+  isNew(clientId: string, seq: number, reporterId = ""): boolean {
+    const seen = this.#touch(`${clientId.length}:${clientId}${reporterId}`);
     const { beyond } = seen;
     if (seq <= seen.through || beyond.has(seq)) return false;
     beyond.add(seq);
-    if (beyond.size > WINDOW) seen.through = Math.min(...beyond) - 1;
+    if (beyond.size > REPORT_WINDOW) seen.through = Math.min(...beyond) - 1;
     while (beyond.delete(seen.through + 1)) seen.through += 1;
     return true;
   }
 
   /** The order of a Map is that of insertion: who reports last stands last. */
-  #touch(clientId: string): Seen {
-    const seen = this.#clients.get(clientId) ?? { through: 0, beyond: new Set() };
-    this.#clients.delete(clientId);
-    this.#clients.set(clientId, seen);
-    if (this.#clients.size > MAX_CLIENTS) {
-      const [oldest] = this.#clients.keys();
-      if (oldest !== undefined) this.#clients.delete(oldest);
+  #touch(reporter: string): Seen {
+    const seen = this.#reporters.get(reporter) ?? { through: 0, beyond: new Set() };
+    this.#reporters.delete(reporter);
+    this.#reporters.set(reporter, seen);
+    if (this.#reporters.size > MAX_REPORTERS) {
+      const [oldest] = this.#reporters.keys();
+      if (oldest !== undefined) this.#reporters.delete(oldest);
     }
     return seen;
   }

@@ -35,7 +35,7 @@ import {
   type ReportResult,
   type Simulation,
 } from "../../core/index.ts";
-import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
+import { fromDuration, toBigCount, toCause, toCount, toDuration, toTimestamp } from "./common.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
 /** A configuration as it is given; what is absent stays absent. */
@@ -116,24 +116,24 @@ export function toBreaker(breaker: Breaker): BreakerMessage {
     ...(override === undefined ? {} : { overrideCause: toCause(override) }),
     epoch: BigInt(breaker.epoch),
     counts: {
-      consecutiveFailures: counts.consecutiveFailures,
-      consecutiveSuccesses: counts.consecutiveSuccesses,
-      successes: BigInt(counts.successes),
-      failures: BigInt(counts.failures),
-      ignored: BigInt(counts.ignored),
-      rejected: BigInt(counts.rejected),
-      lateSuccesses: BigInt(counts.lateSuccesses),
-      lateFailures: BigInt(counts.lateFailures),
-      slow: BigInt(counts.slow),
+      consecutiveFailures: toCount(counts.consecutiveFailures),
+      consecutiveSuccesses: toCount(counts.consecutiveSuccesses),
+      successes: toBigCount(counts.successes),
+      failures: toBigCount(counts.failures),
+      ignored: toBigCount(counts.ignored),
+      rejected: toBigCount(counts.rejected),
+      lateSuccesses: toBigCount(counts.lateSuccesses),
+      lateFailures: toBigCount(counts.lateFailures),
+      slow: toBigCount(counts.slow),
       ...(window === undefined ? {} : { window: toWindow(window) }),
     },
     ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
     transitionTime: toTimestamp(transition.time),
     transitionCause: toCause(transition),
-    probes: breaker.probes,
+    probes: toCount(breaker.probes),
     holds: breaker.holds.map(toHold),
     isolatedClients: mapFitting(breaker.isolatedClients, ISOLATED),
-    reopenings: breaker.reopenings,
+    reopenings: toCount(breaker.reopenings),
     revision: BigInt(resource.revision),
     etag: resource.etag,
     createTime: toTimestamp(resource.createTime),
@@ -149,9 +149,9 @@ const ISOLATED = {
 const toOverride = (kind: OverrideKind | undefined): BreakerOverride => BreakerOverride[kind ?? "UNSPECIFIED"];
 
 const toWindow = ({ calls, failures, slow }: { calls: number; failures: number; slow: number }) => ({
-  calls: BigInt(calls),
-  failures: BigInt(failures),
-  slow: BigInt(slow),
+  calls: toBigCount(calls),
+  failures: toBigCount(failures),
+  slow: toBigCount(slow),
 });
 
 const toHold = (hold: BreakerHold) => ({
@@ -225,11 +225,11 @@ const toCourse = (course: Course) => ({
   transitions: course.transitions
     .slice(0, MOST_TRANSITIONS)
     .map(({ at, action, state }) => ({ time: toTimestamp(at), action, state: BreakerState[state] })),
-  openings: BigInt(course.openings),
+  openings: toBigCount(course.openings),
   openDuration: toDuration(course.openMs),
-  calls: BigInt(course.calls),
-  rejected: BigInt(course.rejected),
-  unknown: BigInt(course.unknown),
+  calls: toBigCount(course.calls),
+  rejected: toBigCount(course.rejected),
+  unknown: toBigCount(course.unknown),
 });
 
 export function toSimulation({ from, to, config, actual, simulated }: Simulation): SimulateBreakerResponse {

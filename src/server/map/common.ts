@@ -12,6 +12,17 @@ import {
   REASON_LIMIT,
 } from "../../core/index.ts";
 
+/** The most that a uint32 holds. */
+export const MOST_UINT32 = 2 ** 32 - 1;
+/** The most that an int64 holds. */
+export const MOST_INT64 = 2n ** 63n - 1n;
+
+/** A count for a uint32: what outgrows the field stays at its most, and is not what makes an answer impossible. */
+export const toCount = (count: number): number => Math.min(count, MOST_UINT32);
+
+/** The same for an int64 and a uint64. */
+export const toBigCount = (count: number): bigint => (count < 2 ** 63 ? BigInt(count) : MOST_INT64);
+
 /** Wall time in ms as a message. */
 export const toTimestamp = (ms: number): Timestamp => timestampFromMs(Math.round(ms));
 

@@ -18,7 +18,7 @@ import {
   type Usage,
 } from "../../core/index.ts";
 import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
-import { fromDuration, type JsonValue, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { fromDuration, type JsonValue, toCount, toDuration, toStruct, toTimestamp } from "./common.ts";
 import { mapFitting } from "./size.ts";
 import { toSwapReport } from "./swap.ts";
 
@@ -59,15 +59,15 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
     blockTimeout: toDuration(registration.blockTimeoutMs),
     state: ModuleState[lifecycle.state],
     ...failureOf(record),
-    generation: record.generation,
+    generation: toCount(record.generation),
     runningSha256: running?.sha256 ?? "",
     methods: lifecycle.state === "LOADED" || lifecycle.state === "ACTIVE" ? shownMethods(lifecycle.running) : [],
-    restarts: record.restarts,
+    restarts: toCount(record.restarts),
     ...(lastSwap === undefined ? {} : { lastSwap: toSwapReport(lastSwap) }),
     ...(running === undefined ? {} : { loadTime: toTimestamp(running.loadTime) }),
-    inFlight,
+    inFlight: toCount(inFlight),
     artifact: running?.artifact ?? "",
-    configVersion: record.configVersion,
+    configVersion: toCount(record.configVersion),
     swapId,
     ...(record.bake === undefined ? {} : { bakeUntil: toTimestamp(record.bake.until) }),
     ...(usage === undefined ? {} : { usage: toUsage(usage) }),

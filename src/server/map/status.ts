@@ -25,7 +25,7 @@ import {
   named as quoted,
   type RecentChange,
 } from "../../core/index.ts";
-import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
+import { toCause, toCount, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
 
 /** What the server knows of itself. */
 export interface ServerFacts {
@@ -64,7 +64,7 @@ export function toStatus(
 }
 
 function toDomainStatus({ total, byState, watchers }: DomainStatus): DomainStatusMessage {
-  return create(DomainStatusSchema, { total, byState: { ...byState }, watchers });
+  return create(DomainStatusSchema, { total: toCount(total), byState: { ...byState }, watchers: toCount(watchers) });
 }
 
 /** The domains that a request asks for; undefined: all. */

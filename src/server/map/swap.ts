@@ -33,7 +33,7 @@ import type {
   SwapStep,
   SwapTermsOptions,
 } from "../../core/index.ts";
-import { fromDuration, toDuration, toTimestamp } from "./common.ts";
+import { fromDuration, toCount, toDuration, toTimestamp } from "./common.ts";
 
 /** How a swap of one module went, as every answer tells it. */
 export function toSwapOutcome(report: SwapReport) {
@@ -83,23 +83,23 @@ function toCanaryReport({ candidate, current }: CanaryReport) {
 }
 
 function toSample({ calls, failures, p99Ms }: Sample) {
-  return { calls, failures, p99: toDuration(p99Ms) };
+  return { calls: toCount(calls), failures: toCount(failures), p99: toDuration(p99Ms) };
 }
 
 export function toGeneration(view: GenerationView): Generation {
   const { number, state, version, code, configVersion = 0, startTime, endTime, end, inFlight } = view;
   return create(GenerationSchema, {
-    number,
+    number: toCount(number),
     state: GenerationState[state],
     version,
     modulePath: code.modulePath,
     sha256: code.sha256,
     artifact: code.artifact,
-    configVersion,
+    configVersion: toCount(configVersion),
     startTime: toTimestamp(startTime),
     ...(endTime === undefined ? {} : { endTime: toTimestamp(endTime) }),
     end,
-    inFlight,
+    inFlight: toCount(inFlight),
   });
 }
 

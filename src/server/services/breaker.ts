@@ -67,8 +67,8 @@ export function createBreakerService({
 
     acquirePermit: ({ name, clientId }) => toPermit(breakers.acquire(name, clientId)),
 
-    reportOutcomes: ({ clientId, seq, reports }) =>
-      toReportResponse(breakers.report(clientId, Number(seq), reports.map(fromReport))),
+    reportOutcomes: ({ clientId, seq, reports, reporterId }) =>
+      toReportResponse(breakers.report(clientId, Number(seq), reports.map(fromReport), reporterId)),
 
     async openBreaker(request) {
       const { name, holdId, ttl } = request;

@@ -35,6 +35,20 @@ describe("a report", () => {
     expect(breakers.get("api").state).toBe("OPEN");
   });
 
+  it("has a number of its own for each life of its client, and of the client where it names none", async () => {
+    const { breakers } = await withBreaker();
+    const success = [{ name: "api", epoch: 1, runs: runs(["SUCCESS", 1]) }];
+    for (let life = 0; life < 54; life += 1)
+      for (let seq = 1; seq <= 3; seq += 1)
+        for (const again of [false, true])
+          expect(breakers.report("client", seq, success, `life-${life}`).duplicate).toBe(again);
+    expect(breakers.report("client", 1, success).duplicate).toBe(false);
+    expect(breakers.report("client", 1, success, "").duplicate).toBe(true);
+    // Names that are the same one after the other are not the same two.
+    expect(breakers.report("clientlife-", 1, success, "0").duplicate).toBe(false);
+    expect(breakers.get("api").counts.successes).toBe(54 * 3 + 2);
+  });
+
   it("of breakers that do not exist names them, and loses nothing of the rest", async () => {
     const { breakers } = await withBreaker();
     const failure = { epoch: 1, runs: runs(["FAILURE", 1]) };

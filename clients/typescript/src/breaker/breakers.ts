@@ -19,7 +19,7 @@ export interface BreakersOptions {
   readonly clock?: BreakerClock;
   /** From 0 up to 1. For tests. */
   readonly random?: () => number;
-  /** Makes the client's id where `HeliosClient.clientId` is empty. Default: a random UUID. For tests. */
+  /** Makes the name under which this reports, and the client's id where it has none. Default: a random UUID. For tests. */
   readonly newId?: () => string;
 }
 
@@ -82,6 +82,8 @@ const POLICIES: readonly unknown[] = ["LOCAL", "HOLD_LAST", "ALLOW", "REJECT"] s
 export function createBreakers(client: HeliosClient, options: BreakersOptions = {}): Breakers {
   const { clock = systemClock, random = Math.random, newId = () => crypto.randomUUID() } = options;
   const clientId = client.clientId || newId();
+  // Several may report under one client's id, in this process and in others, now and after a restart.
+  const reporterId = newId();
   const circuits = new Map<string, Circuit>();
   const handles = new Map<string, ClientBreaker>();
   const requests = new Map<string, GetOrCreateBreakerRequest>();
@@ -93,7 +95,8 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
     clock,
     waits,
     circuits,
-    send: (seq, reports) => waits.call((call) => rpc.reportOutcomes({ clientId, seq: BigInt(seq), reports }, call)),
+    send: (seq, reports) =>
+      waits.call((call) => rpc.reportOutcomes({ clientId, reporterId, seq: BigInt(seq), reports }, call)),
     look: async (name) => (await waits.call((call) => rpc.getBreaker({ name }, call))).breaker,
     judge(circuit, breaker) {
       const isolated = breaker.isolatedClients.find((one) => one.clientId === clientId);

@@ -94,18 +94,22 @@ export class Pending {
       for (const { outcome, slow, count } of runs) this.add(NO_EPOCH, undefined, outcome, slow, count);
   }
 
-  /** All that waits, to be sent; `arrived` or `lost` tells what became of it. */
-  take(): Report[] {
+  /** What waits, the oldest `most` reports of it, to be sent; `arrived` or `lost` tells what became of it. */
+  take(most = Number.POSITIVE_INFINITY): Report[] {
     const groups = this.#groups;
-    this.#sent = this.#waiting;
     this.#clear();
-    return groups.flatMap(({ epoch, leaseId, runs }) =>
+    const all = groups.flatMap(({ epoch, leaseId, runs }) =>
       Array.from({ length: Math.ceil(runs.length / MOST_RUNS_IN_REPORT) }, (_, part) => ({
         epoch,
         leaseId,
         runs: runs.slice(part * MOST_RUNS_IN_REPORT, (part + 1) * MOST_RUNS_IN_REPORT),
       })),
     );
+    const taken = all.slice(0, most);
+    this.#sent = taken.reduce((sum, { runs }) => sum + runs.reduce((count, run) => count + run.count, 0), 0);
+    for (const { epoch, leaseId, runs } of all.slice(most))
+      for (const { outcome, slow, count } of runs) this.add(epoch, leaseId, outcome, slow, count);
+    return taken;
   }
 
   arrived(): void {

@@ -15,8 +15,9 @@ import type { Waits } from "./waits.ts";
 
 /** How long outcomes wait for more. */
 const INTERVAL_MS = 100;
-/** In one request; the contract allows a few more, and messages of 4 MiB. */
-const MOST_REPORTS = 900;
+/** In one request: of the contract. */
+export const MOST_REPORTS = 1000;
+/** In one request, and those of one breaker more: messages have at most 4 MiB. */
 const MOST_RUNS = 50_000;
 
 export interface ReporterDeps {
@@ -42,8 +43,6 @@ export class Reporter {
   readonly #deps: ReporterDeps;
   readonly #toJudge = new Set<Circuit>();
   #seq = 1;
-  /** Whether the service has taken a report of this process. */
-  #accepted = false;
   #timer: ReturnType<BreakerClock["setTimer"]> | undefined;
   #working: Promise<void> | undefined;
   #again = false;
@@ -109,10 +108,11 @@ export class Reporter {
         break;
       }
       circuits.push(circuit);
-      for (const report of circuit.pending.take()) {
+      for (const report of circuit.pending.take(MOST_REPORTS - reports.length)) {
         reports.push(toMessage(circuit.name, report));
         runs += report.runs.length;
       }
+      if (!circuit.pending.isEmpty) this.#again = true;
     }
     return reports.length === 0 ? undefined : { circuits, reports };
   }
@@ -122,13 +122,7 @@ export class Reporter {
     for (let failures = 0; ; ) {
       try {
         const answer = await send(this.#seq, reports);
-        if (answer.duplicate && failures === 0 && !this.#accepted) {
-          // Nobody but a process before this one, of the same name, can have had this number.
-          this.#seq *= 2;
-          continue;
-        }
         this.#seq += 1;
-        this.#accepted ||= !answer.duplicate;
         this.#arrived(circuits, reports, answer);
         return;
       } catch (error) {
