@@ -16,12 +16,14 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
 import { readComments } from "./openapi/comments.ts";
+import { limitsPage } from "./limits-doc.ts";
 import { suitesPage } from "./suites-doc.ts";
 import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OPENAPI = "docs/openapi.json";
 const PAGES = {
+  "docs/limits.md": limitsPage,
   "docs/errors.md": errorsPage,
   "docs/suites.md": suitesPage,
   "testdata/bucketing.json": bucketingVectors,
