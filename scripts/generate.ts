@@ -1,5 +1,6 @@
-// Generates gen/ from proto/, docs/errors.md from the error table, docs/suites.md from the ready suites and testdata/ from
-// the evaluation of flags. With --check it generates beside them and fails where what is committed differs.
+// Generates gen/ from proto/, docs/errors.md from the error table, docs/limits.md from the constants and the contract,
+// docs/suites.md from the ready suites and testdata/ from the evaluation of flags. With --check it generates beside them and
+// fails where what is committed differs.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -15,8 +16,8 @@ import {
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
-import { readComments } from "./openapi/comments.ts";
 import { limitsPage } from "./limits-doc.ts";
+import { readComments } from "./openapi/comments.ts";
 import { suitesPage } from "./suites-doc.ts";
 import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 

@@ -2,41 +2,89 @@
 export interface Limit {
   readonly path: string;
   readonly name: string;
-  /** In the largest unit in which it is a whole number: `4 MiB`, `10 s`, `1,000 entries`. */
+  /** In the largest unit that shows it exactly: `4 MiB`, `10 s`, `1,000 entries`. */
   readonly value: string;
   readonly meaning: string;
   /** The setting that changes it; empty: there is no such setting. */
   readonly setting: string;
 }
 
-const CONSTANT = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(?:export )?const ([A-Z][A-Z0-9_]*)(?:: number)? = ([^;\n]+);/g;
-const TAG = /@limit ([^,]+?)(?:, (\w+))?\s*$/;
+/** A constant at the top level of a source file. */
+export interface Constant {
+  readonly name: string;
+  readonly expression: string;
+  /** The text of the doc comment right above it; empty: there is none. */
+  readonly comment: string;
+}
+
+const CONSTANT =
+  /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^(?:export )?const ([A-Z][A-Z0-9_]*)(?:: \w+)? =\s+([^;]+?);(?:\n|$)/gm;
+const NUMBER = /^\d[\d_]*(\.\d+)?n?$/;
+const TAG = /@limit ([^,.]+?)(?:, (\w+))?$/;
+const COMPUTED = /^(-?\d|[A-Z][A-Z0-9_]*\b(?!\()|Number\.)/;
+/** What a unit is written as where the number says all. */
+const NO_UNIT = "-";
+
+/** The constants at the top level of a source file that are numbers, are computed of such, or have the tag of a limit. */
+export function constantsOf(text: string): Constant[] {
+  return [...text.matchAll(CONSTANT)]
+    .map(([, comment = "", name = "", expression = ""]) => ({
+      name,
+      expression,
+      comment: comment.replaceAll(/\s*\n\s*\* ?/g, " ").trim(),
+    }))
+    .filter(({ expression, comment }) => COMPUTED.test(expression) || comment.includes("@limit"));
+}
 
 /**
- * The constants of a source file whose doc comment ends in `@limit <unit>`, or `@limit <unit>, <setting>`. The rest of
+ * The constants of a source file whose doc comment ends in `@limit <unit>`, or `@limit <unit>, <SETTING>`. The rest of
  * the comment is the meaning. The value is a product of numbers and of other constants of the file.
+ *
+ * @throws Error that names the file and the constant: its comment says nothing, or has the tag elsewhere than at its end;
+ * its value cannot be read. Or the tag stands where no constant follows.
  */
 export function limitsOf(path: string, text: string): Limit[] {
-  return [...text.matchAll(CONSTANT)].flatMap(([, comment = "", name = "", expression = ""]) => {
-    const plain = comment.replaceAll(/\s*\n\s*\* ?/g, " ").trim();
-    const tag = TAG.exec(plain);
-    if (tag === null) return [];
+  const tagged = constantsOf(text).filter(({ comment }) => comment.includes("@limit"));
+  if (tagged.length !== (text.match(/@limit\b/g) ?? []).length) {
+    throw new Error(
+      `${path}: a @limit is not in the doc comment right above a constant of the file, or comes twice in one`,
+    );
+  }
+  return tagged.map(({ name, expression, comment }) => {
+    const tag = TAG.exec(comment);
+    const meaning = comment.slice(0, tag?.index).trim();
+    if (tag === null || meaning === "") {
+      throw new Error(`${path}: ${name}: expected a comment that says what is bounded and ends in "@limit <unit>"`);
+    }
     const [, unit = "", setting = ""] = tag;
-    const meaning = plain.slice(0, tag.index).trim();
-    return [{ path, name, value: formatLimit(amountOf(expression, text), unit), meaning, setting }];
+    try {
+      return { path, name, value: formatLimit(amountOf(expression, text), unit), meaning, setting };
+    } catch (error) {
+      throw new Error(`${path}: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   });
 }
 
 function amountOf(expression: string, text: string): number {
-  return expression.split("*").reduce((product, part) => product * factorOf(part.trim(), text), 1);
+  return expression.split(/(?<!\*)\*(?!\*)/).reduce((product, part) => product * powerOf(part.trim(), text), 1);
+}
+
+function powerOf(part: string, text: string): number {
+  const [base = "", ...exponents] = part.split("**");
+  return exponents.reduce((power, exponent) => power ** factorOf(exponent.trim(), text), factorOf(base.trim(), text));
 }
 
 function factorOf(part: string, text: string): number {
-  if (/^\d[\d_]*$/.test(part)) return Number(part.replaceAll("_", ""));
-  const definition = new RegExp(`const ${part}(?:: number)? = ([^;\\n]+);`).exec(text);
-  if (definition?.[1] === undefined)
-    throw new Error(`a limit is computed of ${part}, which is no constant of its file`);
-  return amountOf(definition[1], text);
+  if (NUMBER.test(part)) return Number(part.replaceAll("_", "").replace(/n$/, ""));
+  if (part === "Number.POSITIVE_INFINITY") return Number.POSITIVE_INFINITY;
+  if (part === "Number.MAX_SAFE_INTEGER") return Number.MAX_SAFE_INTEGER;
+  const [table = "", key] = part.split(".");
+  const entry = key === undefined ? "" : `\\{[^}]*\\b${key}: ([^,}]+)`;
+  const found = /^\w+$/.test(table)
+    ? new RegExp(`^(?:export )?const ${table}(?:: \\w+)? = ${entry || "([^;\\n{]+);"}`, "m").exec(text)
+    : null;
+  if (found?.[1] === undefined) throw new Error(`${part} is neither a number nor a constant of its file`);
+  return amountOf(found[1].trim(), text);
 }
 
 const STEPS: Readonly<Record<string, readonly (readonly [number, string])[]>> = {
@@ -53,7 +101,12 @@ const STEPS: Readonly<Record<string, readonly (readonly [number, string])[]>> = 
   ],
 };
 
+/** `1.75 MiB` of 1,835,008 bytes: the largest unit in which two decimals show the value exactly. */
 function formatLimit(value: number, unit: string): string {
-  const [size, name] = STEPS[unit]?.find(([step]) => value >= step && value % step === 0) ?? [1, unit];
-  return `${(value / size).toLocaleString("en-US")} ${name}`;
+  if (value === Number.POSITIVE_INFINITY) return "no limit";
+  const isShown = (step: number): boolean => value >= step && Number.isInteger((value / step) * 100);
+  const [size, name] = STEPS[unit]?.find(([step]) => isShown(step)) ?? [1, unit];
+  const amount = (value / size).toLocaleString("en-US", { maximumFractionDigits: 6 });
+  if (unit === NO_UNIT) return amount;
+  return `${amount} ${value === size && name === "days" ? "day" : name}`;
 }

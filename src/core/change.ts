@@ -1,9 +1,9 @@
 import type { Cause } from "./store/store.ts";
 import { refuse, textViolation } from "./violation.ts";
 
-/** Characters of an actor at most. */
+/** Length of an `actor`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const ACTOR_LIMIT = 256;
-/** Characters of a reason at most. */
+/** Length of a `reason`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const REASON_LIMIT = 1024;
 
 /** Who makes a change, why, and of what state of the resource they know. All optional. */

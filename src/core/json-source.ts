@@ -78,6 +78,10 @@ interface Parsed {
   readonly spot: Spot;
 }
 
+/**
+ * Nesting of JSON in a flags file or a modules file; a deeper one is refused with `FLAGS_FILE_INVALID` or
+ * `MODULES_FILE_INVALID`. @limit levels
+ */
 const DEEPEST = 200;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /[-+]?[\p{L}_$][\p{L}\p{N}_$.]*/uy;

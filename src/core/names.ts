@@ -1,6 +1,9 @@
 import { HeliosError } from "./errors.ts";
 
-/** The longest name of a flag, a breaker or a suite. */
+/**
+ * Length of the name of a flag, a breaker or a suite; a longer one is refused with `ARGUMENT_INVALID`.
+ * @limit characters
+ */
 export const NAME_LIMIT = 128;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/;

@@ -1,4 +1,7 @@
-/** The largest whole number, of either sign, in free JSON: 2^53 − 1. Above it a double stands for several of them. */
+/**
+ * Largest whole number, of either sign, in free JSON: above it a double stands for several of them. A larger one is
+ * refused with `ARGUMENT_INVALID`; a string may hold it. @limit (2^53 − 1)
+ */
 export const MAX_WHOLE_NUMBER: number = Number.MAX_SAFE_INTEGER;
 
 /** What is wrong with a number. */

@@ -1,11 +1,14 @@
 import { HeliosError } from "./errors.ts";
 
-/** Bytes that a page, a frame or a chunk has about: what would take it beyond waits for the next one. */
+/**
+ * Size that a page of a list, a frame of a watch or a chunk of a snapshot is filled to. What would go beyond it comes
+ * in the next one. @limit bytes
+ */
 export const PAGE_BYTES = 1024 * 1024;
 
 /**
- * Bytes that a resource has at most to be shown whole. What is written now is smaller; larger ones, that an earlier
- * version wrote, are shown without their long parts.
+ * Size up to which a resource is shown whole. What is written now is smaller; a larger one, from an earlier version, is
+ * shown without its long parts. @limit bytes
  */
 export const WHOLE_BYTES = 1.75 * 1024 * 1024;
 

@@ -1,4 +1,7 @@
-/** The longest span of time that anybody may ask for, in ms: 10,000 years, as long as a Duration of the contract can be. */
+/**
+ * Longest span of time that a caller may ask for: 10,000 years, as long as a Duration of the contract can be. A longer
+ * one is refused with `ARGUMENT_INVALID`. @limit ms
+ */
 export const LONGEST_SPAN_MS = 315_576_000_000_000;
 
 /** Which spans of time are taken, in ms. */

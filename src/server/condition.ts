@@ -25,12 +25,18 @@ const PURPOSE: Purpose = {
   limits: { maxSteps: CONDITION_MAX_STEPS, maxBytes: CONDITION_MAX_BYTES },
 };
 
-/** How long a program may be, encoded, in bytes: 64 KiB. */
+/**
+ * Size of the program that a condition is compiled to; a condition with a larger one is refused with
+ * `FLAG_CONDITION_INVALID`. @limit bytes
+ */
 export const MAX_PROGRAM_BYTES = 65_536;
 
-/** How many conditions are kept compiled, by their text, so that the same text is not compiled again. */
+/**
+ * Conditions that are kept compiled, so that the same text is not compiled again. Beyond them the oldest are forgotten.
+ * @limit conditions
+ */
 const KEPT = 10_000;
-/** And how many characters and bytes of texts and programs, about. */
+/** Size, about, of the conditions that are kept compiled. Beyond it the oldest are forgotten. @limit bytes */
 const KEPT_BYTES = 33_554_432;
 
 interface Known {

@@ -101,25 +101,25 @@ export const SETTINGS = [
   {
     name: "HELIOS_JOURNAL_MAX_CHANGES",
     fallback: "100000",
-    meaning: "How many changes are kept for watchers that come back.",
+    meaning: "Changes that are kept for watchers that come back.",
     check: (value) => (readCount(value) === undefined ? "must be a whole number from 1000 to 999999999" : undefined),
   },
   {
     name: "HELIOS_JOURNAL_MAX_AGE",
     fallback: "30d",
-    meaning: "For how long they are kept.",
+    meaning: "Age up to which changes are kept for watchers that come back.",
     check: age,
   },
   {
     name: "HELIOS_JOURNAL_MAX_BYTES",
     fallback: "256MiB",
-    meaning: "How many bytes of them are kept.",
+    meaning: "Size of the changes that are kept for watchers that come back.",
     check: (value) => (readBytes(value) === undefined ? "must be from 1MiB to 1024GiB" : undefined),
   },
   {
     name: "HELIOS_FLAG_HISTORY_MAX_AGE",
     fallback: "400d",
-    meaning: "For how long each change of a flag is kept.",
+    meaning: "Age up to which each change of a flag is kept.",
     check: age,
   },
   {

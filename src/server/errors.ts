@@ -23,16 +23,16 @@ const CODES: Readonly<Record<ErrorCode, Code>> = {
   INTERNAL: Code.Internal,
 };
 
-/** Characters of an error's text, and of one value of its metadata, at most. */
+/** Length of an error's text, and of one value of its metadata; the rest is cut. @limit characters */
 const MAX_TEXT_CHARS = 1024;
 /**
- * Bytes of an error's text at most, as gRPC writes it in a trailer. With the details, in base64 there, it stays below the
- * 8 KiB of trailers that careful clients read: past that they do not see a long error but a broken connection.
+ * Size of an error's text, as gRPC writes it in a trailer; the rest is cut. With the details it stays below the 8 KiB
+ * of trailers that careful clients read: past that they see a broken connection. @limit bytes
  */
 export const MAX_ERROR_TEXT_BYTES = 1536;
-/** Bytes of an error's ErrorInfo at most. */
+/** Size of an error's `ErrorInfo`; the values of its metadata are cut beyond it. @limit bytes */
 export const MAX_ERROR_INFO_BYTES = 2560;
-/** Bytes of the field violations among an error's details at most. */
+/** Size of the field violations among an error's details; those that do not fit are left out. @limit bytes */
 export const MAX_ERROR_VIOLATIONS_BYTES = 1024;
 
 /** A domain error as it goes over the wire: its code and text, one ErrorInfo, and RetryInfo where a time is known. */

@@ -17,7 +17,10 @@ const FILES: Readonly<Partial<Record<LogArea, string>>> = {
 };
 const AREAS: readonly LogArea[] = ["modules", "flags", "breakers", "testing", "store", "engine"];
 const STDOUT_FD = 1;
-/** How long an orderly end waits for lines to be written. */
+/**
+ * Time that the end of the server waits for lines of its logs to be written; what is not written by then is lost.
+ * @limit ms
+ */
 const FAREWELL_MS = 1000;
 
 export interface LoggingOptions {

@@ -10,7 +10,7 @@ import { readVersion } from "./version.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-/** How long what was logged may take to be written when the process is about to end by a fault of its own. */
+/** Time that what was logged may take to be written when the server ends by a fault of its own. @limit ms */
 const CRASH_FLUSH_MS = 300;
 
 const version = readVersion();

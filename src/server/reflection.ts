@@ -46,7 +46,10 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
   };
 }
 
-/** Characters of a question's texts at most. */
+/**
+ * Length of a host or a name in a question to server reflection; a longer one is answered with INVALID_ARGUMENT.
+ * @limit characters
+ */
 const MAX_ASKED = 1024;
 
 function longestOf({ host, messageRequest: asked }: Question): number {

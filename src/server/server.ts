@@ -29,11 +29,21 @@ import { createHandler } from "./transport/handler.ts";
 import { MAX_MESSAGE_BYTES } from "./transport/limits.ts";
 import { createPort } from "./transport/port.ts";
 
-/** How soon a client should come back after it was told that the server shuts down. */
+/** Time after which a client that was told `SERVER_DRAINING` should come back. @limit ms */
 const RETRY_AFTER_MS = 1000;
 
+/** Time for which calls may go on after SIGTERM; then they end with `SERVER_DRAINING`. @limit ms, HELIOS_GRACE_MS */
 const DEFAULT_GRACE_MS = 10_000;
-/** How long calls that are ended may take to leave. */
+/**
+ * Time that a new connection has to say which protocol it speaks, however many bytes it trickles; then it is closed.
+ * @limit ms
+ */
+const FIRST_BYTE_TIMEOUT_MS = 10_000;
+/** How often a silent HTTP/2 connection is asked whether it is still there. @limit ms */
+const PING_INTERVAL_MS = 30_000;
+/** Time that a connection may take to answer that; then it is closed, and its watches end. @limit ms */
+const PING_TIMEOUT_MS = 10_000;
+/** Time that calls which are ended may take to leave; then their connections are closed. @limit ms */
 const FAREWELL_MS = 250;
 
 export interface ServerOptions {
@@ -109,9 +119,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const port = createPort({
     handler,
     clock,
-    firstByteTimeoutMs: options.firstByteTimeoutMs ?? 10_000,
-    pingIntervalMs: options.pingIntervalMs ?? 30_000,
-    pingTimeoutMs: options.pingTimeoutMs ?? 10_000,
+    firstByteTimeoutMs: options.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS,
+    pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
+    pingTimeoutMs: options.pingTimeoutMs ?? PING_TIMEOUT_MS,
   });
   const boundPort = await port.listen(host, options.port);
 

@@ -1,11 +1,14 @@
 import type { Clock, LogLevel } from "../core/index.ts";
 
 /**
- * A second signal within this time is the first one again: npm passes on what the terminal has sent to all of the group
- * already. Later, it is somebody who does not want to wait.
+ * Time within which a second SIGINT or SIGTERM counts as the first one again: npm passes on what the terminal has sent
+ * to all of the group already. A later one ends the server at once. @limit ms
  */
 export const SAME_SIGNAL_MS = 2000;
-/** How long modules may take to stop and the store to close, after the calls have ended. */
+/**
+ * Time that modules may take to stop and the store to close after the calls have ended; then the process ends all the
+ * same. @limit ms
+ */
 export const CLOSE_TIMEOUT_MS = 8000;
 
 export interface ShutdownParts {

@@ -4,7 +4,10 @@ import { systemClock, type Timer } from "../../../src/core/clock.ts";
 /** Tells the service that everything up to a revision is applied, on the stream that it named so. */
 export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;
 
-/** How long what was applied waits for more, so that a burst is acknowledged at once. */
+/**
+ * Time that what was applied waits for more before it is acknowledged, so that a burst is acknowledged at once.
+ * @limit ms
+ */
 const INTERVAL_MS = 100;
 
 /**

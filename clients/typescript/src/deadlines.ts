@@ -2,7 +2,10 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
 import { checkOptionalSpan } from "./spans.ts";
 
-/** The longest deadline that is sent along, in ms (27.7 hours): gRPC's header has 8 digits. */
+/**
+ * Longest deadline that is sent along, since gRPC's header has 8 digits. A longer one holds in the client alone.
+ * @limit ms
+ */
 export const LONGEST_SENT_DEADLINE_MS = 99_999_999;
 
 /**

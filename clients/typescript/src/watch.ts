@@ -45,10 +45,30 @@ export interface ResumeOptions {
   readonly now?: () => number;
 }
 
-/** A stream that has lived for so long since its first frame ends the row of failures before it. */
+/**
+ * Time that a stream must have lived since its first frame to end the row of failures before it; the waits between
+ * attempts start small again then. @limit ms
+ */
 export const STEADY_MS = 10_000;
 /** Enough for every longest wait; without a bound 0 ms would be doubled to no number. */
 const MOST_DOUBLINGS = 40;
+/**
+ * Longest wait before the first attempt to open a broken watch again (`minBackoffMs`); it doubles with each failure.
+ * @limit ms
+ */
+const MIN_BACKOFF_MS = 100;
+/** Longest wait before any attempt to open a broken watch again (`maxBackoffMs`). @limit ms */
+const MAX_BACKOFF_MS = 10_000;
+/**
+ * Heartbeats in a row that a stream may miss (`missedHeartbeats`); then it counts as broken, and is opened again.
+ * @limit heartbeats
+ */
+const MISSED_HEARTBEATS_LIMIT = 3;
+/**
+ * Time that the first frame of a stream may take (`firstFrameTimeoutMs`); then it counts as broken, and is opened
+ * again. @limit ms
+ */
+const FIRST_FRAME_TIMEOUT_MS = 30_000;
 
 /** Opens one stream from that token on (empty: with a snapshot), to be ended by the signal. */
 export type OpenStream<F extends WatchFrame> = (resumeToken: string, signal: AbortSignal) => AsyncIterable<F>;
@@ -63,7 +83,10 @@ const FINAL: ReadonlySet<Code> = new Set([
   Code.Unimplemented,
 ]);
 
-/** So often in a row a stream may end in RESOURCE_EXHAUSTED at the same token, before that is taken for final. */
+/**
+ * Times in a row that a stream may end in RESOURCE_EXHAUSTED at the same token; then the watch ends with that error.
+ * @limit times
+ */
 const MOST_EXHAUSTED = 3;
 
 /**
@@ -87,9 +110,9 @@ export async function* resumeWatch<F extends WatchFrame>(
   options: ResumeOptions = {},
   applied: (frame: F, watchId: string) => void = () => {},
 ): AsyncGenerator<F, void, undefined> {
-  const { minBackoffMs = 100, maxBackoffMs = 10_000, random = Math.random, delay = wait } = options;
+  const { minBackoffMs = MIN_BACKOFF_MS, maxBackoffMs = MAX_BACKOFF_MS, random = Math.random, delay = wait } = options;
   const { now = () => systemClock.monotonic() } = options;
-  const { missedHeartbeats = 3, firstFrameTimeoutMs = 30_000 } = options;
+  const { missedHeartbeats = MISSED_HEARTBEATS_LIMIT, firstFrameTimeoutMs = FIRST_FRAME_TIMEOUT_MS } = options;
   checkSpan("minBackoffMs", minBackoffMs);
   checkSpan("maxBackoffMs", maxBackoffMs);
   checkSpan("firstFrameTimeoutMs", firstFrameTimeoutMs, { isAbove: true, mayBeInfinite: true });

@@ -4,8 +4,11 @@ import type { OverrideRequest } from "./breakers.ts";
 import type { Hold, OverrideKind } from "./policy/holds.ts";
 import { RECORDED_MS } from "./recording.ts";
 
+/** Length of a `hold_id`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_HOLD_ID = 128;
+/** Longest `ttl` of a hold; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MAX_TTL_MS = 365 * 86_400_000;
+/** Shortest span that `SimulateBreaker` looks at; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MIN_SPAN_MS = 1000;
 const KINDS: readonly OverrideKind[] = ["FORCED_OPEN", "FORCED_CLOSED", "DISABLED", "METRICS_ONLY"];
 

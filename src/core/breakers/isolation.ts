@@ -11,9 +11,12 @@ import {
   step,
 } from "./breaker.ts";
 
-/** Clients whose outcomes are kept apart. */
+/**
+ * Clients of one breaker whose outcomes are kept apart. Beyond them the one that was silent for longest is forgotten.
+ * @limit clients
+ */
 const MAX_CLIENTS = 4096;
-/** A client that was not heard of for so long is forgotten. */
+/** Silence after which a client's outcomes are no longer kept apart: the client is forgotten. @limit ms */
 const FORGET_MS = 3_600_000;
 
 /** A client that is kept away from a dependency which the others find well. */

@@ -46,6 +46,7 @@ interface LiveDeps {
   readonly log: Log;
 }
 
+/** Holds of one breaker; one more is refused with `ARGUMENT_INVALID`. @limit holds */
 const MAX_HOLDS = 100;
 
 const RESETS: ReadonlySet<string> = new Set(["ResetBreaker", "ResetAllBreakers"]);

@@ -1,11 +1,24 @@
 import type { BreakerState, Outcome } from "./breaker.ts";
 
-/** How far back a recording reaches at most. */
+/**
+ * How far back a breaker's recording reaches, on which `SimulateBreaker` tries a configuration. Older calls are
+ * forgotten. @limit ms
+ */
 export const RECORDED_MS = 3_600_000;
-/** Runs kept at most; with 16 bytes each. */
+/**
+ * Runs of like calls in a breaker's recording, at 16 bytes each. Beyond them the oldest are forgotten, so that the
+ * recording reaches less far back. @limit runs
+ */
 const MAX_RUNS = 16_384;
-/** Past so many runs within one second, like calls are put together, whatever came between them. */
+/**
+ * Runs that a breaker's recording tells apart within one second. Beyond them like calls are counted together, whatever
+ * came between them. @limit runs a second
+ */
 const RUNS_PER_SECOND = 32;
+/**
+ * Changes of state in a breaker's recording. Beyond them the oldest are forgotten, so that the recording reaches less
+ * far back. @limit transitions
+ */
 const MAX_TRANSITIONS = 1000;
 
 /** How a call went, or that it did not take place. */

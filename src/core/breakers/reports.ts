@@ -11,9 +11,15 @@ export interface OutcomeReport {
   readonly runs: readonly { readonly outcome: Outcome; readonly count: number; readonly slow?: boolean }[];
 }
 
-/** Reporters whose reports are remembered; of more those that reported longest ago are forgotten. */
+/**
+ * Reporters (processes of clients) whose outcome reports are remembered, so that a repeated report counts once. Beyond
+ * them those that reported longest ago are forgotten. @limit reporters
+ */
 export const MAX_REPORTERS = 4096;
-/** How far a reporter's reports may overtake each other. */
+/**
+ * How far reports of one reporter may overtake each other. One that arrives later than that counts as seen, and is not
+ * counted. @limit reports
+ */
 export const REPORT_WINDOW = 256;
 
 /** Every report up to `through` counts as seen, and those in `beyond`. In order and without gaps, `beyond` is empty. */

@@ -45,7 +45,10 @@ interface Span {
   readonly to: number;
 }
 
-/** A simulation takes so many steps at most; it ends there. */
+/**
+ * Steps of one simulation of a breaker; the simulation ends there, and its answer covers the time up to then.
+ * @limit steps
+ */
 const MAX_STEPS = 200_000;
 
 /**

@@ -12,7 +12,10 @@ interface WritesDeps {
   readonly log: Log;
 }
 
-/** How long after a transition that could not be stored the next try is, where no other transition comes first. */
+/**
+ * Time until a change of a breaker's state that could not be stored is stored again, unless another change comes first.
+ * @limit ms
+ */
 const RETRY_MS = 1000;
 
 /** What is written of one breaker, one after the other. */

@@ -25,7 +25,7 @@ export interface BatchUpdated {
   readonly revision: number;
 }
 
-/** How many flags a batch changes at most. */
+/** Flags that one `BatchUpdateFlags` changes; more are refused with `ARGUMENT_INVALID`. @limit flags */
 export const BATCH_UPDATES_LIMIT = 1000;
 
 /**

@@ -3,7 +3,10 @@ import { type JsonSource, pathText } from "../json-source.ts";
 import { cut } from "../size.ts";
 import type { Violation } from "../violation.ts";
 
-/** How many mistakes of a flags file an error tells at most; it counts the others. Over the wire it is cut by its length. */
+/**
+ * Mistakes of a flags file that an error lists; the others are counted. Over the wire the list is cut by its length,
+ * too. @limit mistakes
+ */
 export const TOLD_MISTAKES = 100;
 /** Of what was expected, in characters, for all mistakes but the first. */
 const SHORT = 80;

@@ -21,7 +21,10 @@ export interface Follower {
   close(): Promise<void>;
 }
 
-/** How often the file is looked at. */
+/**
+ * How often a flags file that is watched (`HELIOS_WATCH_FLAGS_FILE`) is looked at; a change is seen that much later at
+ * most. @limit ms
+ */
 export const LOOK_INTERVAL_MS = 1000;
 
 /**

@@ -29,9 +29,15 @@ export interface FlagPast {
   check(field: string, revision: number): void;
 }
 
-/** For how long the changes of flags are kept, in ms, unless told otherwise. */
+/**
+ * Age up to which changes of flags are kept. Older ones are forgotten, but for the newest of each flag; what asks for a
+ * flag as it was before is refused with `FLAG_REVISION_UNAVAILABLE`. @limit ms, HELIOS_FLAG_HISTORY_MAX_AGE
+ */
 export const FLAG_HISTORY_MS = 400 * 86_400_000;
-/** How many bytes of changes of all flags are kept; beyond them the oldest go early, but for the newest of each. */
+/**
+ * Size of the kept changes of all flags. Beyond it the oldest are forgotten before their time, but for the newest of
+ * each flag. @limit bytes
+ */
 export const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
 const PREFIX = "flag/";
 

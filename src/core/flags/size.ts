@@ -2,7 +2,7 @@ import { encodedSize, refuseTooLarge } from "../size.ts";
 import type { Violation } from "../violation.ts";
 import { type FlagDefinition, type FlagRecord, isTombstone } from "./definition.ts";
 
-/** Bytes that a flag has at most, in the longer of its encodings. */
+/** Size of a flag, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes */
 export const MAX_FLAG_BYTES = 1024 * 1024;
 
 /**

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
 
-/** How long work on many things may go on, in ms, before others have their turn. */
+/** Time that work on many flags goes on before other requests have their turn. @limit ms */
 export const SLICE_MS = 5;
 
-/** How many things are done at the most before others have their turn. */
+/** Flags that are worked on before other requests have their turn. @limit flags */
 export const SLICE_ITEMS = 1000;
 
 export interface Slicing {

@@ -3,7 +3,9 @@ import type { OnStale } from "./evaluate.ts";
 
 export const ON_STALES = ["KEEP", "OFF"] as const satisfies readonly OnStale[];
 
+/** Shortest `max_staleness` of a flag; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
 const SHORTEST_MS = 1000;
+/** Longest `max_staleness` of a flag; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const LONGEST_MS = 365 * 86_400_000;
 
 /** The first rule that what is said of stale copies breaks. */

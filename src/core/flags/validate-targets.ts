@@ -2,11 +2,18 @@ import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
 
+/** Variants of a flag; more are refused with `ARGUMENT_INVALID`. @limit variants */
 const VARIANT_LIMIT = 100;
+/** Largest weight of a variant; a larger one is refused with `ARGUMENT_INVALID`. @limit - */
 const WEIGHT_LIMIT = 100_000;
+/** Length of a variant's value, as JSON; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const VALUE_LIMIT = 16_384;
-/** Of all values of a flag. */
+/**
+ * Length of the values of all variants of a flag together, as JSON; more is refused with `ARGUMENT_INVALID`.
+ * @limit characters
+ */
 const VALUES_LIMIT = 262_144;
+/** Prerequisites of a flag; more are refused with `ARGUMENT_INVALID`. @limit prerequisites */
 const PREREQUISITE_LIMIT = 32;
 
 /** The rules that variants break. */
@@ -83,6 +90,9 @@ function jsonText(value: unknown): string | undefined {
   return isJson(value, 0) ? JSON.stringify(value) : undefined;
 }
 
+/**
+ * Nesting of a variant's value and of a flag's metadata; deeper ones are refused with `ARGUMENT_INVALID`. @limit levels
+ */
 const DEEPEST = 32;
 
 function isJson(value: unknown, depth: number): boolean {
@@ -93,7 +103,7 @@ function isJson(value: unknown, depth: number): boolean {
   return Object.values(value).every((part) => isJson(part, depth + 1));
 }
 
-/** Of a flag's metadata as JSON, in characters. */
+/** Length of a flag's metadata, as JSON; longer ones are refused with `ARGUMENT_INVALID`. @limit characters */
 export const METADATA_LIMIT = 16_384;
 
 /** The rule that metadata breaks. */

@@ -17,13 +17,15 @@ export const STRATEGIES = [
 ] as const satisfies readonly Strategy[];
 export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const satisfies readonly BucketBy[];
 
+/** Length of a flag's description; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const DESCRIPTION_LIMIT = 1024;
-/** Of a flag's owner, in characters. */
+/** Length of a flag's owner; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const OWNER_LIMIT = 256;
-/** How many tags a flag may have. */
+/** Tags of a flag; more are refused with `ARGUMENT_INVALID`. @limit tags */
 export const TAGS_LIMIT = 50;
-/** Of a tag, in characters. */
+/** Length of a tag of a flag; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const TAG_LIMIT = 128;
+/** Length of a flag's condition; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const CONDITION_LIMIT = 2048;
 
 /** The first rule that a flag's name breaks. */

@@ -2,9 +2,9 @@ import type { JsonPath } from "../json-source.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import { qualified } from "./listing.ts";
 
-/** How many entries a flag's whitelist may have. */
+/** Entries of a flag's whitelist; more are refused with `ARGUMENT_INVALID`. @limit entries */
 export const WHITELIST_LIMIT = 10_000;
-/** How long one may be, in characters. */
+/** Length of an entry of a whitelist; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const ENTRY_LIMIT = 256;
 
 /** The rules that a whitelist breaks. Entries of `known` were taken before there was a rule that they break. */

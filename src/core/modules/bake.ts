@@ -9,7 +9,10 @@ import { observe } from "./observe.ts";
 import type { Room } from "./room.ts";
 import { breakerOf } from "./router.ts";
 
-/** How often the breakers are looked at while a version serves on trial. */
+/**
+ * How often the module's breaker is looked at while a version serves on trial; an opened one is seen that much later at
+ * most. @limit ms
+ */
 const BREAKER_INTERVAL_MS = 250;
 
 /**

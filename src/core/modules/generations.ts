@@ -8,7 +8,7 @@ import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./h
 import type { Registration } from "./record.ts";
 import type { Router } from "./router.ts";
 
-/** How long a module's own `stop` may take before it is ended by force. */
+/** Time that a module's own `stop` may take; then the instance is ended by force. @limit ms */
 export const STOP_TIMEOUT_MS = 5000;
 
 export interface FlagReader {

@@ -3,7 +3,10 @@ import type { Generation } from "./generation.ts";
 import type { Member, Swap } from "./member.ts";
 import type { Room } from "./room.ts";
 
-/** How long calls may be held at most while state is handed over. Held calls keep their deadlines. */
+/**
+ * Time for which calls are held while a swap hands state over, unless `max_pause` says otherwise, and at most half of
+ * `call_timeout`. The swap fails beyond it, and the old version serves on. Held calls keep their deadlines. @limit ms
+ */
 export const PAUSE_LIMIT_MS = 5000;
 
 /**

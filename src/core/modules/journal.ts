@@ -35,7 +35,10 @@ export interface SwapRecord {
   readonly reports?: Readonly<Record<string, SwapReport>>;
 }
 
-/** Swaps whose outcome is remembered, of the same modules. */
+/**
+ * Swaps of the same modules whose outcome is remembered. Beyond them the oldest are forgotten: `GetSwap` answers
+ * `SWAP_NOT_FOUND`. @limit swaps
+ */
 const KEPT_SWAPS = 20;
 
 /** What is going on, and what came of it: across restarts. */

@@ -4,9 +4,15 @@ import { type CallChain, goesThrough } from "./chain.ts";
 import type { Generation } from "./generation.ts";
 import type { Ending } from "./host/host.ts";
 
-/** How many calls may wait, as a multiple of those that may be under way. */
+/**
+ * Calls of a module that may wait for room, as a multiple of those that may be under way; one more is refused with
+ * `MODULE_OVERLOADED`. @limit times `concurrency`
+ */
 const WAITING_PER_CONCURRENCY = 4;
-/** How many times as many may wait while calls are held and that cannot end at once. */
+/**
+ * Calls that may wait while a swap holds calls, as a multiple of those that may be under way or wait otherwise; one
+ * more is refused with `MODULE_OVERLOADED`. @limit times as many
+ */
 const HELD_FACTOR = 4;
 
 /** Why calls wait although there may be room. */

@@ -4,6 +4,30 @@ import type { Registration, RegistrationFields } from "./record.ts";
 import { checkRegistrationSize } from "./size.ts";
 import { registrationViolation } from "./validate.ts";
 
+/**
+ * Time that a module may take to start, unless `start_timeout` says otherwise; it fails with `MODULE_LOAD_FAILED`
+ * beyond it. @limit ms
+ */
+const DEFAULT_START_TIMEOUT_MS = 10_000;
+/**
+ * Time that a call of a module may take, unless `call_timeout` says otherwise; it fails with `MODULE_DEADLINE_EXCEEDED`
+ * beyond it. @limit ms
+ */
+const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+/**
+ * Time that a module may block its event loop, unless `block_timeout` says otherwise; it is ended beyond it, and
+ * started again. @limit ms
+ */
+const DEFAULT_BLOCK_TIMEOUT_MS = 5000;
+/**
+ * Heap of a module, unless `max_heap_mb` says otherwise; the module is ended beyond it, and started again. @limit MB
+ */
+const DEFAULT_MAX_HEAP_MB = 256;
+/**
+ * Calls of a module that are under way at once, unless `concurrency` says otherwise; further ones wait. @limit calls
+ */
+const DEFAULT_MAX_CONCURRENCY = 64;
+
 const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
   version: "",
   dependencies: [],
@@ -13,11 +37,11 @@ const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
   env: {},
   sha256: "",
   grants: { fsRead: [], fsWrite: [], net: false, childProcess: false },
-  startTimeoutMs: 10_000,
-  callTimeoutMs: 30_000,
-  blockTimeoutMs: 5000,
-  maxHeapMb: 256,
-  concurrency: 64,
+  startTimeoutMs: DEFAULT_START_TIMEOUT_MS,
+  callTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
+  blockTimeoutMs: DEFAULT_BLOCK_TIMEOUT_MS,
+  maxHeapMb: DEFAULT_MAX_HEAP_MB,
+  concurrency: DEFAULT_MAX_CONCURRENCY,
   testSuite: "",
   reloadHooks: [],
   pureMethods: [],

@@ -14,7 +14,7 @@ export interface SwapTools {
   gate(): Gate | undefined;
 }
 
-/** Reading files takes no longer, unless their disk hangs. */
+/** Time that a swap may take to read the new code; the swap fails beyond it. @limit ms */
 const VERIFY_LIMIT_MS = 15_000;
 
 /** Finds the code of every candidate. */

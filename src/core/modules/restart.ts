@@ -8,11 +8,24 @@ export interface RestartPolicy {
   readonly windowMs: number;
 }
 
+/**
+ * Time until a module that crashed is started again; each further restart within the window waits twice as long.
+ * @limit ms
+ */
+const RESTART_DELAY_MS = 200;
+/**
+ * Restarts of a module within the window. After one more crash it has failed, and is not started again by itself.
+ * @limit restarts
+ */
+const MAX_RESTARTS = 5;
+/** Window in which the restarts of a module that crashed are counted. @limit ms */
+const RESTART_WINDOW_MS = 60_000;
+
 export const RESTART_POLICY: RestartPolicy = Object.freeze({
-  baseDelayMs: 200,
+  baseDelayMs: RESTART_DELAY_MS,
   factor: 2,
-  maxRestarts: 5,
-  windowMs: 60_000,
+  maxRestarts: MAX_RESTARTS,
+  windowMs: RESTART_WINDOW_MS,
 });
 
 /**

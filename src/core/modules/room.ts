@@ -107,7 +107,7 @@ export function loadFailed(name: string, step: string, error: unknown): HeliosEr
   );
 }
 
-/** Characters of a failure's message, and of its stack; more is left out. */
+/** Length of a failed module's message, and of its stack, as they are stored; the rest is cut. @limit characters */
 export const MAX_FAILURE = 4096;
 
 /** What is recorded of an error that ended a start. */

@@ -9,9 +9,14 @@ import { observe } from "./observe.ts";
 import type { ShadowReport } from "./report.ts";
 import type { Room } from "./room.ts";
 
-/** Mirrored calls under way; more are dropped, for a slow candidate must not pile them up. */
+/**
+ * Mirrored calls of a shadow that are under way at once. Further ones are not mirrored, and counted as dropped.
+ * @limit calls
+ */
 const MAX_UNDER_WAY = 16;
+/** Differences that a shadow's report shows; the others are counted. @limit differences */
 const MAX_DIFFERENCES = 10;
+/** Length of each value in a difference that a shadow's report shows; the rest is cut. @limit characters */
 const MAX_TOLD = 200;
 
 /**

@@ -2,9 +2,15 @@ import { encodedSize, refuseTooLarge } from "../size.ts";
 import type { Violation } from "../violation.ts";
 import type { Registration } from "./record.ts";
 
-/** Bytes of a module's configuration at most, in the longer of its encodings. */
+/**
+ * Size of a module's configuration, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
+ * @limit bytes
+ */
 export const MAX_CONFIG_BYTES = 256 * 1024;
-/** Bytes of a registration at most, with its configuration but without its environment's values, which nobody is shown. */
+/**
+ * Size of a module's registration, with its configuration but without the values of its environment, which nobody is
+ * shown; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes
+ */
 export const MAX_REGISTRATION_BYTES = 1024 * 1024;
 
 /** RESOURCE_TOO_LARGE for a configuration above `MAX_CONFIG_BYTES`; `what` it is of, and the name of that. */

@@ -20,7 +20,7 @@ export interface TakeOptions<T> {
   readonly detail?: (result: T) => string;
 }
 
-/** Characters of what a step tells; more is left out. */
+/** Length of the detail of a swap's step; the rest is cut. @limit characters */
 export const MAX_DETAIL = 1024;
 
 /** The steps of one module's swap, timed, as they are taken. */

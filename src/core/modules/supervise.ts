@@ -9,7 +9,7 @@ import { RESTART_POLICY, recentRestarts, restartDelay } from "./restart.ts";
 import type { Room } from "./room.ts";
 import { breakerOf } from "./router.ts";
 
-/** How soon a crash that could not be stored is stored again. */
+/** Time until a crash of a module that could not be stored is stored again. @limit ms */
 const STORE_RETRY_MS = 1000;
 
 /** Starts modules again that crashed. */

@@ -76,7 +76,32 @@ export interface CanaryOptions {
 
 export type SwapOptions = ModuleSwapOptions & SwapTermsOptions;
 
-const HOUR_MS = 3_600_000;
+/**
+ * Longest `bake_duration`, `gate_timeout`, and `duration` of a shadow or a canary; a longer one is refused with
+ * `ARGUMENT_INVALID`. @limit ms
+ */
+const MAX_PHASE_MS = 3_600_000;
+/** Longest `max_pause` of a swap; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MAX_PAUSE_MS = 60_000;
+/**
+ * Largest `bake_min_calls`, and `min_calls` of a shadow or a canary; a larger one is refused with `ARGUMENT_INVALID`.
+ * @limit calls
+ */
+const MAX_COMPARED_CALLS = 1_000_000;
+/** Largest `max_latency_ratio` of a canary; a larger one is refused with `ARGUMENT_INVALID`. @limit - */
+const MAX_LATENCY_RATIO = 1000;
+/** Time that the tests of a swap may take, unless `gate_timeout` says otherwise; the swap fails beyond it. @limit ms */
+const DEFAULT_GATE_TIMEOUT_MS = 300_000;
+/**
+ * Time that a shadow has to compare enough answers, unless its `duration` says otherwise; the swap fails beyond it.
+ * @limit ms
+ */
+const DEFAULT_SHADOW_MS = 30_000;
+/**
+ * Time that a canary has to answer enough calls, unless its `duration` says otherwise; the swap fails beyond it.
+ * @limit ms
+ */
+const DEFAULT_CANARY_MS = 60_000;
 
 /** ARGUMENT_INVALID names the first field that breaks a rule; RESOURCE_TOO_LARGE. */
 export function checkModuleOptions(name: string, options: ModuleSwapOptions, at: JsonPath = []): void {
@@ -94,15 +119,21 @@ export function checkModuleOptions(name: string, options: ModuleSwapOptions, at:
 
 /** The terms with every default in place. ARGUMENT_INVALID. */
 export function termsOf(options: SwapTermsOptions, cause: Cause): Terms {
-  const { swapId = "", bakeMs = 0, bakeMaxErrorRate = 0.5, bakeMinCalls = 20, gateTimeoutMs = 300_000 } = options;
+  const {
+    swapId = "",
+    bakeMs = 0,
+    bakeMaxErrorRate = 0.5,
+    bakeMinCalls = 20,
+    gateTimeoutMs = DEFAULT_GATE_TIMEOUT_MS,
+  } = options;
   const { maxPauseMs, shadow, canary } = options;
   refuse(
     suiteViolation(["swap_id"], swapId) ??
-      within(["bake_duration"], bakeMs, 0, HOUR_MS) ??
+      within(["bake_duration"], bakeMs, 0, MAX_PHASE_MS) ??
       within(["bake_max_error_rate"], bakeMaxErrorRate, 0, 1) ??
-      within(["bake_min_calls"], bakeMinCalls, 1, 1_000_000) ??
-      within(["max_pause"], maxPauseMs ?? 1, 1, 60_000) ??
-      within(["gate_timeout"], gateTimeoutMs, 1, HOUR_MS),
+      within(["bake_min_calls"], bakeMinCalls, 1, MAX_COMPARED_CALLS) ??
+      within(["max_pause"], maxPauseMs ?? 1, 1, MAX_PAUSE_MS) ??
+      within(["gate_timeout"], gateTimeoutMs, 1, MAX_PHASE_MS),
   );
   return {
     cause,
@@ -116,12 +147,12 @@ export function termsOf(options: SwapTermsOptions, cause: Cause): Terms {
 }
 
 function shadowTerms(options: ShadowOptions): NonNullable<Terms["shadow"]> {
-  const { percentage = 100, durationMs = 30_000, minCalls = 100, maxDifferenceRate = 0 } = options;
+  const { percentage = 100, durationMs = DEFAULT_SHADOW_MS, minCalls = 100, maxDifferenceRate = 0 } = options;
   const { relativeTolerance: relative = 0, absoluteTolerance: absolute = 0 } = options;
   refuse(
     share(["shadow", "percentage"], percentage) ??
-      within(["shadow", "duration"], durationMs, 1, HOUR_MS) ??
-      within(["shadow", "min_calls"], minCalls, 1, 1_000_000) ??
+      within(["shadow", "duration"], durationMs, 1, MAX_PHASE_MS) ??
+      within(["shadow", "min_calls"], minCalls, 1, MAX_COMPARED_CALLS) ??
       within(["shadow", "relative_tolerance"], relative, 0, 1) ??
       within(["shadow", "absolute_tolerance"], absolute, 0, Number.MAX_VALUE) ??
       within(["shadow", "max_difference_rate"], maxDifferenceRate, 0, 1),
@@ -130,14 +161,14 @@ function shadowTerms(options: ShadowOptions): NonNullable<Terms["shadow"]> {
 }
 
 function canaryTerms(options: CanaryOptions): NonNullable<Terms["canary"]> {
-  const { percentage = 5, durationMs = 60_000, minCalls = 100 } = options;
+  const { percentage = 5, durationMs = DEFAULT_CANARY_MS, minCalls = 100 } = options;
   const { maxErrorRateIncrease = 0.01, maxLatencyRatio = 1.5 } = options;
   refuse(
     share(["canary", "percentage"], percentage) ??
-      within(["canary", "duration"], durationMs, 1, HOUR_MS) ??
-      within(["canary", "min_calls"], minCalls, 1, 1_000_000) ??
+      within(["canary", "duration"], durationMs, 1, MAX_PHASE_MS) ??
+      within(["canary", "min_calls"], minCalls, 1, MAX_COMPARED_CALLS) ??
       within(["canary", "max_error_rate_increase"], maxErrorRateIncrease, 0, 1) ??
-      within(["canary", "max_latency_ratio"], maxLatencyRatio, 1, 1000),
+      within(["canary", "max_latency_ratio"], maxLatencyRatio, 1, MAX_LATENCY_RATIO),
   );
   return { share: percentage / 100, durationMs, minCalls, maxErrorRateIncrease, maxLatencyRatio };
 }

@@ -6,7 +6,10 @@ import type { ModuleHost } from "./host/host.ts";
 import type { ModuleRecord } from "./record.ts";
 import { codeOf } from "./remember.ts";
 
-/** So long after a change, code that nothing can be started from any more is deleted. */
+/**
+ * Time after a change of a module until code that nothing can be started from any more is deleted from the disk.
+ * @limit ms
+ */
 const SWEEP_DELAY_MS = 15 * 60_000;
 
 /** Deletes code that no module needs any more; what is returned ends that. */

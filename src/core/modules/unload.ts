@@ -13,7 +13,7 @@ export interface UnloadOptions {
   readonly cascade?: boolean | undefined;
 }
 
-/** What is added to a deadline that the calls have anyway, before they are given up. */
+/** Time beyond `call_timeout` that an unloading module's calls have to end; then they are given up. @limit ms */
 export const DRAIN_GRACE_MS = 1000;
 
 export async function unloadModule(

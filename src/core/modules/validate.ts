@@ -6,9 +6,45 @@ import { isSuiteFile } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration } from "./record.ts";
 
+/** Length of a module's name; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const NAME_LIMIT = 120;
+/**
+ * Length of a module's path, and of a suite file's; a longer one is refused with `ARGUMENT_INVALID`. @limit characters
+ */
 const PATH_LIMIT = 1024;
+/**
+ * Entries of each list and map of a registration, such as `dependencies` or `env`; more are refused with
+ * `ARGUMENT_INVALID`. @limit entries
+ */
 const LIST_LIMIT = 100;
+/** Length of a `version` that a caller gives; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
+const VERSION_LIMIT = 64;
+/**
+ * Length of the name of a suite, and of the ids `swap_id` and `test_run`; a longer one is refused with
+ * `ARGUMENT_INVALID`. @limit characters
+ */
+const SUITE_NAME_LIMIT = 128;
+/** Length of the name of a variable in `env`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
+const ENV_NAME_LIMIT = 128;
+/**
+ * Length of the name of a method in a registration; a longer one is refused with `ARGUMENT_INVALID`. @limit characters
+ */
+const METHOD_LIMIT = 128;
+/** Length of a path that a module is granted; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
+const GRANTED_PATH_LIMIT = 4096;
+/** Longest `start_timeout`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MAX_START_TIMEOUT_MS = 600_000;
+/** Longest `call_timeout`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MAX_CALL_TIMEOUT_MS = 3_600_000;
+/** Longest `block_timeout`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MAX_BLOCK_TIMEOUT_MS = 3_600_000;
+/** Smallest `max_heap_mb`; a smaller one is refused with `ARGUMENT_INVALID`. @limit MB */
+const MIN_HEAP_MB = 16;
+/** Largest `max_heap_mb`; a larger one is refused with `ARGUMENT_INVALID`. @limit MB */
+const MAX_HEAP_MB = 65_536;
+/** Largest `concurrency`; a larger one is refused with `ARGUMENT_INVALID`. @limit calls */
+const MAX_CONCURRENCY = 10_000;
+/** Length of the value of a variable in `env`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_ENV_CHARS = 32_768;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 /** Read by Node or the loader: loads other code, finds it elsewhere, opens a channel, or writes where nothing was granted. */
@@ -34,7 +70,7 @@ export function pathViolation(path: JsonPath, value: unknown): Violation | undef
 }
 
 export function versionViolation(path: JsonPath, value: unknown): Violation | undefined {
-  return text(path, value, 64);
+  return text(path, value, VERSION_LIMIT);
 }
 
 export function digestViolation(path: JsonPath, value: unknown): Violation | undefined {
@@ -44,7 +80,7 @@ export function digestViolation(path: JsonPath, value: unknown): Violation | und
 
 /** Of a suite's name, or its file's path; whether there is such a suite is not asked here. */
 export function suiteViolation(path: JsonPath, value: unknown): Violation | undefined {
-  const limit = typeof value === "string" && isSuiteFile(value) ? PATH_LIMIT : 128;
+  const limit = typeof value === "string" && isSuiteFile(value) ? PATH_LIMIT : SUITE_NAME_LIMIT;
   return text(path, value, limit);
 }
 
@@ -65,13 +101,13 @@ export function registrationViolation(name: string, registration: Registration):
     pathsViolation(["grants", "fs_write"], grants.fsWrite) ??
     flag(["grants", "net"], grants.net) ??
     flag(["grants", "child_process"], grants.childProcess) ??
-    milliseconds(["start_timeout"], registration.startTimeoutMs, 600_000) ??
-    milliseconds(["call_timeout"], registration.callTimeoutMs, 3_600_000) ??
+    milliseconds(["start_timeout"], registration.startTimeoutMs, MAX_START_TIMEOUT_MS) ??
+    milliseconds(["call_timeout"], registration.callTimeoutMs, MAX_CALL_TIMEOUT_MS) ??
     (registration.blockTimeoutMs === 0
       ? undefined
-      : milliseconds(["block_timeout"], registration.blockTimeoutMs, 3_600_000)) ??
-    whole(["max_heap_mb"], registration.maxHeapMb, 16, 65_536) ??
-    whole(["concurrency"], registration.concurrency, 1, 10_000) ??
+      : milliseconds(["block_timeout"], registration.blockTimeoutMs, MAX_BLOCK_TIMEOUT_MS)) ??
+    whole(["max_heap_mb"], registration.maxHeapMb, MIN_HEAP_MB, MAX_HEAP_MB) ??
+    whole(["concurrency"], registration.concurrency, 1, MAX_CONCURRENCY) ??
     suiteViolation(["test_suite"], registration.testSuite) ??
     list(["reload_hooks"], reloadHooks, hookViolation) ??
     list(["pure_methods"], registration.pureMethods, methodViolation) ??
@@ -112,7 +148,7 @@ function envViolation(env: unknown): Violation | undefined {
   if (entries.length > LIST_LIMIT) return tooMany(["env"], entries.length);
   for (const [key, value] of entries) {
     const path = ["env", key];
-    if (key.length > 128 || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
+    if (key.length > ENV_NAME_LIMIT || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
       return { path, problem: "no name for a variable", expected: "letters, digits and _, no digit first" };
     }
     if (CHANGES_CODE.test(key)) {
@@ -134,12 +170,12 @@ function hookViolation(path: JsonPath, hook: unknown): Violation | undefined {
 }
 
 function methodViolation(path: JsonPath, method: unknown): Violation | undefined {
-  return method === "" ? violation(path, method, "the name of a method") : text(path, method, 128);
+  return method === "" ? violation(path, method, "the name of a method") : text(path, method, METHOD_LIMIT);
 }
 
 function pathsViolation(path: JsonPath, paths: unknown): Violation | undefined {
   return list(path, paths, (at, one) =>
-    typeof one === "string" && one.startsWith("/") && one.length <= 4096
+    typeof one === "string" && one.startsWith("/") && one.length <= GRANTED_PATH_LIMIT
       ? undefined
       : violation(at, one, "an absolute path"),
   );

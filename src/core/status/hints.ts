@@ -3,14 +3,17 @@ import type { Feed } from "../store/feed.ts";
 import { type Cause, type Change, RevisionCompacted } from "../store/store.ts";
 import type { EventDomain } from "./events.ts";
 
-/** How long before something a change may have been made to be told of with it. */
+/** Time before a breaker opened in which a change must have been made to be named as a possible cause. @limit ms */
 export const RECENT_MS = 60_000;
-/** How many revisions before. */
+/**
+ * Revisions before a breaker opened that are searched for such changes; earlier ones are not named. @limit revisions
+ */
 const LOOKBACK = 1000;
-/** How many changes are told. */
+/** Changes that are named as possible causes; earlier ones are left out. @limit changes */
 export const MOST_RECENT = 10;
 /** Answers that are remembered: what came before a revision never changes. */
 const REMEMBERED = 1000;
+/** Changes of a breaker that are read to find what first opened it. @limit changes */
 const BREAKER_HISTORY = 100;
 
 const SOURCES: readonly { readonly prefix: string; readonly domain: EventDomain }[] = [

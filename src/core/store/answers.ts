@@ -1,14 +1,28 @@
 import type { Clock } from "../clock.ts";
 
-/** For how long an answer is given again, in ms. */
+/**
+ * Time for which a repeated `request_id` gets the first answer again. Afterwards the request is done anew. @limit ms
+ */
 export const REPLAYED_MS = 600_000;
-/** Bytes of answers that are kept on disk; beyond them the oldest are dropped before their time. */
+/**
+ * Size of the answers that are kept on disk to be given again. Beyond it the oldest are dropped before their time: a
+ * repeated request is refused with `ANSWER_NOT_KEPT`. @limit bytes
+ */
 export const MAX_ANSWER_BYTES_ON_DISK = 128 * 1024 * 1024;
-/** Bytes of answers that are kept where there is no disk. */
+/**
+ * Size of the answers that a store in memory keeps to be given again. Beyond it the oldest are dropped before their
+ * time. @limit bytes
+ */
 export const MAX_ANSWER_BYTES_IN_MEMORY = 64 * 1024 * 1024;
-/** A longer answer is not kept, in bytes. */
+/**
+ * Size of one answer that is kept to be given again. Of a larger one it is known that it was given: a repeated request
+ * is refused with `ANSWER_NOT_KEPT`. @limit bytes
+ */
 export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-/** Requests that are known, with or without their answer; beyond them the oldest are forgotten before their time. */
+/**
+ * Requests whose `request_id` is known, with or without their answer. Beyond them the oldest are forgotten before their
+ * time. @limit requests
+ */
 export const MAX_KNOWN_REQUESTS = 200_000;
 
 /** What is known of a request that was answered. */

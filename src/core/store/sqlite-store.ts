@@ -62,13 +62,16 @@ export interface SqliteStoreDeps {
   readonly explain: (error: unknown) => unknown;
 }
 
-/** Writes that share one transaction at most, so that a burst does not hold up everything else for long. */
+/**
+ * Writes that share one transaction, so that others need not wait for long; further ones come in the next.
+ * @limit writes
+ */
 const GROUP_LIMIT = 256;
-/** Revisions that one call of `changes` looks through at most when few of them are below the prefix; a few ms. */
+/** Revisions of the journal that one reading looks through; then others have their turn. @limit revisions */
 const SCAN_LIMIT = 2_000;
-/** How often a store that refuses writes is tried, so that it says when it takes them again. */
+/** How often a store that refuses writes (`STORE_UNAVAILABLE`) is tried, so that it takes them again. @limit ms */
 const PROBE_MS = 5_000;
-/** So much is written to try it: with less room than this the disk is still as good as full. */
+/** Room that the disk must have for a store that refused writes to take them again. @limit bytes */
 const PROBE_BYTES = 64 * 1024;
 /** So soon after the start the first sweep is made, in ms. */
 const FIRST_SWEEP_MS = 2_000;

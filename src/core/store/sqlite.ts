@@ -32,7 +32,10 @@ import {
 import { SqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 
-/** A database up to this size is checked as a whole at each start, in bytes; of a larger one the present state is. */
+/**
+ * Size up to which a database is checked as a whole at each start; of a larger one only the present state is.
+ * @limit bytes
+ */
 export const WHOLLY_CHECKED_BYTES = 32 * 1024 * 1024;
 
 export interface SqliteStoreOptions extends RetentionOptions {

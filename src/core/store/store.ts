@@ -156,11 +156,14 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Writes of one batch: what a replicated log takes in one transaction, too. */
+/** Writes of one atomic change; more are refused with `BATCH_TOO_LARGE`. @limit writes */
 export const MAX_BATCH_WRITES = 5_000;
-/** UTF-8 bytes of the keys and values of one batch. */
+/** Size of the keys and values of one atomic change; more is refused with `BATCH_TOO_LARGE`. @limit bytes */
 export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
-/** UTF-16 units of values after which a page of changes ends with the revision that it is at. */
+/**
+ * Length of the values in one page of the journal; the page ends with the revision that it is at, and the next one goes
+ * on. @limit characters
+ */
 export const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 /** A compare-and-set lost: the key is at another revision (0: it does not exist) than the writer believed. */
 export class RevisionConflict extends Error {

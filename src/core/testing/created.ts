@@ -1,6 +1,6 @@
 import { HeliosError, messageOf } from "../errors.ts";
 import { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./expectations.ts";
-import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, told } from "./suite.ts";
+import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, told } from "./suite.ts";
 
 /** A test as data: a call, and what is expected of it. */
 export interface TestCase {
@@ -20,6 +20,7 @@ export type TestCaseFields = Pick<TestCase, "name" | "method"> & {
   readonly [Key in keyof TestCase]?: TestCase[Key] | undefined;
 };
 
+/** Length of a test's `expect`; a longer one is refused with `SUITE_INVALID`. @limit characters */
 const MAX_EXPECTATION = 4096;
 
 /** A created suite's tests with every default in place. SUITE_INVALID names the test, and the place in its expectation. */
@@ -36,7 +37,8 @@ export function completeCases(
     if (name === "") throw invalid(suite, undefined, "a test needs a name");
     if (names.has(name)) throw invalid(suite, name, "another test has the same name");
     if (method === "") throw invalid(suite, name, "it calls no method");
-    if (!(timeoutMs >= 1 && timeoutMs <= 600_000)) throw invalid(suite, name, "timeout must be from 1 ms to 600 s");
+    if (!(timeoutMs >= 1 && timeoutMs <= MAX_TEST_TIMEOUT_MS))
+      throw invalid(suite, name, "timeout must be from 1 ms to 600 s");
     names.add(name);
     compileExpectation(suite, name, expect, compile);
     return { name, description, required, timeoutMs, method, input, expect };

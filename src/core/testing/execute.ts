@@ -154,7 +154,7 @@ const cancelled = (tests: readonly Test[], durationMs = 0): Tried => ({
   durationMs,
 });
 
-/** An instance that was only tested need not be asked for long. */
+/** Time that an instance that was started only to be tested may take to stop; then it is ended by force. @limit ms */
 const STOP_TIMEOUT_MS = 2000;
 
 /** Brings the tests and the instance to life, and runs them; gives the place back when nothing of it is left. */

@@ -2,7 +2,7 @@ import { HeliosError, isReason, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../modules/host/host.ts";
 import type { OpenSuite } from "./execute.ts";
-import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
+import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
 /** Suites that are files below the modules root. Their code runs in a process of its own, and never in the service. */
 export interface FileSuites {
@@ -12,10 +12,16 @@ export interface FileSuites {
   open(file: string): Promise<OpenSuite>;
 }
 
+/** Time that the file of a suite may take to load; the run fails beyond it. @limit ms */
 const START_TIMEOUT_MS = 10_000;
-/** A test that blocks its process for longer ends it: the others would not get their turn. */
+/**
+ * Time that a test of a suite's file may block its process; then the process is ended, since the other tests would not
+ * get their turn. @limit ms
+ */
 const BLOCK_TIMEOUT_MS = 5000;
+/** Time that the file of a suite may take to list its tests; the run fails beyond it. @limit ms */
 const LIST_TIMEOUT_MS = 2000;
+/** Heap of the process that runs the file of a suite; the process is ended beyond it, and the run fails. @limit MB */
 const MAX_HEAP_MB = 256;
 
 export function createFileSuites(host: Pick<ModuleHost, "resolve" | "start">, log: Log): FileSuites {
@@ -92,20 +98,25 @@ function toTests(file: string, list: unknown, suite: Instance): readonly Test[] 
   return tests.map((test) => ({ ...test, run: (instance, signal) => runTest(file, suite, test, instance, signal) }));
 }
 
+/** Tests of a suite's file; the run of a file with more fails. @limit tests */
 const MAX_TESTS = 1000;
+/** Length of the name of a test in a suite's file; the run fails beyond it. @limit characters */
+const TEST_NAME_LIMIT = 128;
+/** Length of the description of a test in a suite's file; the run fails beyond it. @limit characters */
+const TEST_DESCRIPTION_LIMIT = 1024;
 
 function readTest(entry: unknown, index: number): Listed {
   const fields = typeof entry === "object" && entry !== null ? (entry as Readonly<Record<string, unknown>>) : {};
   const { name, description = "", required = true, timeoutMs = DEFAULT_TIMEOUT_MS, runs } = fields;
   const wrong = (problem: string): TypeError => new TypeError(`test ${index + 1}: ${problem}`);
-  if (typeof name !== "string" || name === "" || name.length > 128) {
+  if (typeof name !== "string" || name === "" || name.length > TEST_NAME_LIMIT) {
     throw wrong("name must be a text of 1 to 128 characters");
   }
-  if (typeof description !== "string" || description.length > 1024) {
+  if (typeof description !== "string" || description.length > TEST_DESCRIPTION_LIMIT) {
     throw wrong("description must be a text of at most 1024 characters");
   }
   if (typeof required !== "boolean") throw wrong("required must be true or false");
-  if (typeof timeoutMs !== "number" || !(timeoutMs >= 1 && timeoutMs <= 600_000)) {
+  if (typeof timeoutMs !== "number" || !(timeoutMs >= 1 && timeoutMs <= MAX_TEST_TIMEOUT_MS)) {
     throw wrong("timeoutMs must be from 1 to 600000");
   }
   if (runs !== true) throw wrong("run must be a function");

@@ -2,7 +2,10 @@ import { cut, encodedSize, knownSize } from "../size.ts";
 import type { TestResult } from "./runner.ts";
 import type { RunRecord } from "./runs.ts";
 
-/** Bytes of a report at most, in the longer of its encodings: what its tests tell is shortened so that it fits. */
+/**
+ * Size of a report, in the longer of its encodings; outputs and messages of its tests are shortened so that it fits.
+ * @limit bytes
+ */
 export const MAX_REPORT_BYTES = 1024 * 1024;
 /** Bytes of an output, and characters of a message, that are tried one after the other. */
 const LEVELS: readonly { readonly output: number; readonly message: number }[] = [

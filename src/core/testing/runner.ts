@@ -24,9 +24,9 @@ export interface Progress {
   testEnded?(result: TestResult): void;
 }
 
-/** Bytes of a test's output, as JSON, that are kept. */
+/** Size of a test's output, as JSON, that a report keeps; the rest is cut. @limit bytes */
 export const MAX_OUTPUT_BYTES = 4096;
-/** Characters of a test's message that are kept. */
+/** Length of a test's message that a report keeps; the rest is cut. @limit characters */
 export const MAX_MESSAGE = 1000;
 
 /**

@@ -54,7 +54,10 @@ export function countsOf(tests: readonly TestResult[]): RunCounts {
   return counts;
 }
 
-/** Runs of a module that are kept. */
+/**
+ * Test runs of a module that are kept. Beyond them the oldest are forgotten: `GetTestRun` answers `RUN_NOT_FOUND`.
+ * @limit runs
+ */
 export const KEPT_RUNS = 100;
 
 /** The history of runs: the last of each module, across restarts. */

@@ -10,7 +10,10 @@ import { dataSuite } from "./suites/data.ts";
 import { mlSuite } from "./suites/ml.ts";
 import { tradingSuite } from "./suites/trading.ts";
 
-/** Bytes that a created suite has at most, in the longer of its encodings. */
+/**
+ * Size of a created suite, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
+ * @limit bytes
+ */
 export const MAX_SUITE_BYTES = 1024 * 1024;
 
 /** A suite that was created, as stored. */
@@ -112,7 +115,10 @@ function nameOfFile(name: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field: "suite.name", problem: `${name} would be taken for a file` });
 }
 
-/** The highest number that a setting takes: a run must not cost the service its memory. */
+/**
+ * Highest number that a setting of a ready suite takes, so that a run does not cost the service its memory; a higher
+ * one is refused with `ARGUMENT_INVALID`. @limit -
+ */
 const MAX_SETTING = 100_000;
 
 /** A setting must be there, and of the kind of its default: a test that reads something else would prove nothing. */

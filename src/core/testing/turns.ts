@@ -1,8 +1,11 @@
 import { HeliosError } from "../errors.ts";
 
-/** Runs that test at once: tests must not take the machine from what serves. */
+/**
+ * Test runs that go on at once, so that tests do not take the machine from what serves; further ones wait for their
+ * turn. @limit runs
+ */
 export const RUNS_AT_ONCE = 4;
-/** Runs that wait for their turn. */
+/** Test runs that wait for their turn; one more is refused with `TEST_RUNS_OVERLOADED`. @limit runs */
 export const MOST_WAITING = 64;
 
 /** Gives the place back; to call it twice does nothing. */

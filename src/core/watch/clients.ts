@@ -6,7 +6,7 @@ import type { AnyWatcher, HubObserver } from "./hub.ts";
 import type { Timeline } from "./timeline.ts";
 import { Wait, type WaitOptions, type WaitResult } from "./wait.ts";
 
-/** Waits that go on at the same time; each is looked at whenever a client acknowledges something. */
+/** Calls of `WaitForRevision` that wait at the same time; one more is refused with `TOO_MANY_WAITS`. @limit calls */
 export const MOST_WAITS = 1000;
 
 /** A watch that is open, of whoever said who they are. */

@@ -1,7 +1,10 @@
 import type { Clock } from "../clock.ts";
 import type { Feed } from "../store/feed.ts";
 
-/** How many revisions the times of are remembered. */
+/**
+ * Newest revisions whose time is remembered, to say how far a watcher is behind; the lag behind older ones is told as
+ * that of the oldest. @limit revisions
+ */
 const REMEMBERED = 4096;
 
 /** Knows when the newest revisions were made. */

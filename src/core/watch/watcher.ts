@@ -4,11 +4,18 @@ import { RevisionCompacted } from "../store/store.ts";
 import type { Hub, Item, SizeOf, WatchOptions } from "./hub.ts";
 import { encodeToken, scopeOf } from "./token.ts";
 
-/** Changes a watcher may leave unread before they are coalesced, then dropped and read again from the journal. */
+/**
+ * Changes that a watcher may leave unread. Beyond them only the newest of each name are kept; if these are too many,
+ * they are dropped, and the watcher reads the journal at its own pace. A watch of events ends with `WATCHER_TOO_SLOW`
+ * instead. @limit changes
+ */
 export const QUEUE_LIMIT = 1024;
-/** Items in one chunk of a snapshot, and changes in one frame. */
+/** Items in one chunk of a snapshot, and changes in one frame; further ones come in the next. @limit items */
 export const FRAME_LIMIT = 500;
-/** Characters of the changes that a watcher may leave unread, before the same is done as past `QUEUE_LIMIT`. */
+/**
+ * Length of the changes that a watcher may leave unread; beyond it the same is done as beyond `QUEUE_LIMIT` changes.
+ * @limit characters
+ */
 export const QUEUE_CHARS = 8 * 1024 * 1024;
 
 /** What a watcher is told at a time; `revision` and `resumeToken` say where it stands once it has applied it. */

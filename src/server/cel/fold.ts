@@ -16,8 +16,9 @@ import { constantTerm, type Term, termOf } from "./terms.ts";
 import { CelError, type PlaceOf } from "./tree.ts";
 import { zoneOf } from "./zones.ts";
 
-/** How many different patterns, and time zones, an expression may have. */
+/** Different patterns in a condition; more are refused with `FLAG_CONDITION_INVALID`. @limit patterns */
 export const MAX_PATTERNS = 16;
+/** Different time zones in a condition; more are refused with `FLAG_CONDITION_INVALID`. @limit time zones */
 export const MAX_ZONES = 4;
 
 /** A text that is worked out beforehand is kept if it is no longer. */

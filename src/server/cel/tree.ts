@@ -1,6 +1,9 @@
 import { parse } from "@bufbuild/cel";
 
-/** How deep brackets may be nested in a text: the parser's time and stack grow with it. */
+/**
+ * Nesting of brackets in a condition, since the parser's time and stack grow with it; deeper ones are refused with
+ * `FLAG_CONDITION_INVALID`. @limit levels
+ */
 export const MAX_BRACKETS = 64;
 
 /** A node of the parser's tree. */

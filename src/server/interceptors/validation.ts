@@ -64,7 +64,7 @@ function violationError(violations: Parameters<typeof violationsToProto>[0]): Co
   return error;
 }
 
-/** Violations that are looked at for an error's list; its text says how many there are. */
+/** Violations that an error lists one by one; its text says how many there are. @limit violations */
 const MAX_VIOLATIONS = 8;
 /** Bytes of a tag and a length. */
 const VIOLATION_HEAD = 3;

@@ -3,7 +3,10 @@ import { basename, dirname } from "node:path";
 import type { Clock } from "../../core/index.ts";
 import type { Destination } from "./sink.ts";
 
-/** How often, at most, it is looked whether the file is still the one at its path. */
+/**
+ * How often it is looked whether a log file is still the one at its path; a file that was moved away is written to for
+ * that much longer at most. @limit ms
+ */
 const LOOK_INTERVAL_MS = 1000;
 
 export interface LogFileOptions {

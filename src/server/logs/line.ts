@@ -1,10 +1,11 @@
 import { oneJsonLine } from "../../core/index.ts";
 
-/** The longest line of a log, in bytes, its end included. */
+/** Size of a line of a log, its end included. Of a longer entry the message and the rest are cut. @limit bytes */
 export const MAX_LOG_LINE_BYTES = 64 * 1024;
 
-/** How many characters are kept of the message, and of the rest, of an entry that is too long. */
+/** Length of the message that is kept of an entry that is too long. @limit characters */
 const KEPT_MESSAGE_CHARS = 4096;
+/** Length of the other fields that are kept of an entry that is too long. @limit characters */
 const KEPT_REST_CHARS = 8192;
 
 /** One entry as pino wrote it, in one line whoever reads it, and of bounded length. */

@@ -1,17 +1,18 @@
 import { type Clock, messageOf, type Timer } from "../../core/index.ts";
 
 /**
- * How many bytes of lines wait, for each place that they go to, where it does not take them as fast as they come; what
- * comes then is dropped and counted.
+ * Size of the lines that wait for a place that they go to (a file, the standard output) where it does not take them as
+ * fast as they come. What comes then is dropped and counted. @limit bytes
  */
 export const MAX_BUFFERED_LOG_BYTES = 8 * 1024 * 1024;
 
-/** At most so many bytes are written at once. */
+/** Size of what is written to a log at once; the rest is written next. @limit bytes */
 const MAX_WRITE_BYTES = 64 * 1024;
-/** How soon a place that is busy (its reader is slow) is tried again, and one that fails. */
+/** Time until a place that does not take lines, because its reader is slow, is tried again. @limit ms */
 const BUSY_RETRY_MS = 20;
+/** Time until a place to which lines cannot be written is tried again. @limit ms */
 const FAILED_RETRY_MS = 1000;
-/** A write that has not come back for so long is a problem to tell of. */
+/** Time after which a write of a log that has not come back is reported as a problem. @limit ms */
 const STUCK_MS = 5000;
 
 /** Where lines go. */

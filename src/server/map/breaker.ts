@@ -218,7 +218,7 @@ export function toReportResponse({ duplicate, unknownNames, isolated }: ReportRe
   });
 }
 
-/** Transitions that are told of one course. */
+/** Changes of state that a simulation's answer lists; later ones are left out. @limit transitions */
 const MOST_TRANSITIONS = 1000;
 
 const toCourse = (course: Course) => ({

@@ -9,7 +9,7 @@ import type { ClientPosition, OpenWatch } from "../../core/index.ts";
 import { toDuration, toTimestamp } from "./common.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
-/** An answer names at most so many, however many there are. */
+/** Watches or clients that an answer names; further ones are counted. @limit watches */
 const MOST_NAMED = 1000;
 
 export function toOpenWatches(watches: readonly OpenWatch[]): { watches: OpenWatchMessage[]; watchesTotal: number } {

@@ -138,7 +138,7 @@ export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
   });
 }
 
-/** Characters of what a step of an explanation looked at, and of what came of it; more is left out. */
+/** Length of what a step of an explanation looked at, and of what came of it; the rest is cut. @limit characters */
 const MAX_EXPLAINED = 16_384;
 
 export function toExplanation(explanation: Explanation): MessageInitShape<typeof ExplainFlagResponseSchema> {

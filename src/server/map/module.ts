@@ -78,9 +78,9 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
   });
 }
 
-/** Characters of a version that a module's code says of itself; more is left out. */
+/** Length of a version that a module's code says of itself, as it is shown; the rest is cut. @limit characters */
 const MAX_VERSION = 256;
-/** Bytes of the names of a module's methods that are shown. */
+/** Size of the names of a module's methods that are shown; further ones are left out. @limit bytes */
 const METHODS_BYTES = 128 * 1024;
 
 function shownMethods({ methods }: { readonly methods: readonly string[] }): string[] {

@@ -128,7 +128,7 @@ function toEvent(
   });
 }
 
-/** How many of the changes before it the line of an event names. */
+/** Recent changes that the text of an event names; further ones are counted there. @limit changes */
 const IN_LINE = 3;
 
 function inLine(recent: readonly RecentChange[]): string {

@@ -12,7 +12,7 @@ import { below, invalid } from "./problem.ts";
 import { camelCase } from "./spelling.ts";
 import { isFreeJson, isWellKnown } from "./well-known.ts";
 
-/** How deep JSON may be nested. */
+/** Nesting of the messages in a request's JSON; a deeper one is refused with `ARGUMENT_INVALID`. @limit levels */
 const MAX_DEPTH = 100;
 
 /** The field of that name, in snake_case or camelCase. ARGUMENT_INVALID names the nearest that there is. */

@@ -21,7 +21,7 @@ export function parseJson(text: string, field: string, problem: (why: string) =>
   return json;
 }
 
-/** How deep JSON may be nested. */
+/** Nesting of a request's JSON; a deeper one is refused with `ARGUMENT_INVALID`. @limit levels */
 export const MAX_JSON_DEPTH = 100;
 
 export interface Found {

@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { HeliosError } from "../../core/index.ts";
 import { type HttpRequest, header } from "./http.ts";
 
-/** Etags that one If-Match may name. */
+/** Etags that one `If-Match` header may name; more are refused with `HTTP_HEADER_INVALID`. @limit etags */
 export const MAX_IF_MATCH_ETAGS = 10;
 
 /** RFC 9110, 8.8.3; and a tag without its quotes, as people write it. */

@@ -15,7 +15,10 @@ export interface StreamForm {
   readonly keepAlive: string;
 }
 
-/** How long server-sent events are silent at most, in ms: proxies cut what is silent for longer (nginx after 60 s). */
+/**
+ * Time for which server-sent events are silent; then a comment is sent, because proxies cut what is silent for longer
+ * (nginx after 60 s). @limit ms
+ */
 export const KEEP_ALIVE_MS = 15_000;
 
 /** A line of JSON for each message (https://github.com/ndjson/ndjson-spec); an error is the last one. */

@@ -278,7 +278,10 @@ const LEFT_OUT = new WeakMap<readonly Flag[], readonly Flag[]>();
 
 /** Changes of a flag that are read at once. */
 const HISTORY_STEP = 8;
-/** Bytes of a list of names beside other things. */
+/**
+ * Size of a list of names beside other things in an answer, such as `left_out`; further names are left out.
+ * @limit bytes
+ */
 const NAMES_BYTES = 256 * 1024;
 const NAMES = { toMessage: (name: string) => name, sizeOf: textSize };
 

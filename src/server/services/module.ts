@@ -140,7 +140,10 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
   };
 }
 
-/** Caller and service know of the same deadline, and the caller's giving up arrives about when it passes. */
+/**
+ * Time by which a caller may leave before its deadline; its call of a module counts as late then, not as cancelled.
+ * @limit ms
+ */
 const DEADLINE_SLACK_MS = 50;
 
 /** How long the caller waits. That it goes away at its deadline is told as just that, which the breaker counts. */

@@ -1,8 +1,9 @@
 import { HeliosError } from "../../core/index.ts";
 import { mapFitting, type Sized } from "../map/size.ts";
 
+/** Items of a page, unless `page_size` says otherwise; further ones come with the next page. @limit items */
 const DEFAULT_PAGE_SIZE = 100;
-/** Items that a page holds at most, however many are asked for. */
+/** Items of a page, however many `page_size` asks for; further ones come with the next page. @limit items */
 export const MAX_PAGE_SIZE = 1000;
 const PREFIX = "after:";
 

@@ -20,9 +20,14 @@ import { mapFitting, wireSize } from "../map/size.ts";
 import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
 import { watchFrames } from "./watching.ts";
 
+/**
+ * Time that `WaitForRevision` waits, unless `timeout` says otherwise; then it answers with the clients that are still
+ * missing. @limit ms
+ */
 const DEFAULT_WAIT_MS = 10_000;
+/** Time that `WaitForRevision` waits, however long `timeout` is. @limit ms */
 const MAX_WAIT_MS = 300_000;
-/** Open breakers of which the journal is asked for what opened them. */
+/** Open breakers for which `GetStatus` says what opened them; the others are listed without. @limit breakers */
 const MOST_EXPLAINED = 100;
 
 export interface StatusServiceDeps {

@@ -6,7 +6,10 @@ import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIM
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
 
-/** How soon it makes sense to try again: about as long as a large request takes. */
+/**
+ * Time after which a client that was told `REQUESTS_TOO_LARGE` should try again: about as long as a large request
+ * takes. @limit ms
+ */
 const RETRY_AFTER_MS = 1000;
 
 /** Reads the bodies of requests, within what all of them and those of one connection may hold together. */

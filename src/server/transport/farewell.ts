@@ -2,7 +2,10 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Clock } from "../../core/index.ts";
 import type { RequestHandler } from "./handler.ts";
 
-/** How long a peer may take to answer before it is told to go all the same. */
+/**
+ * Time that an HTTP/2 client of a server that shuts down may take to answer a ping. Until then the calls that it had
+ * sent are refused with `SERVER_DRAINING`; then its connection takes no more. @limit ms
+ */
 const LAST_CALLS_MS = 1000;
 
 /**

@@ -35,7 +35,10 @@ import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
 
-/** How long the rest of a request that was refused is read. */
+/**
+ * Time for which the rest of a request that was refused is read and thrown away; then its stream or connection is
+ * closed. @limit ms
+ */
 const MAX_REFUSED_REQUEST_MS = 5000;
 
 /** Takes the requests of both HTTP versions. */

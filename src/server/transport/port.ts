@@ -87,11 +87,35 @@ export function createPort(options: PortOptions): Port {
   };
 }
 
-/** A thousand long names in a query fit in. */
+/**
+ * Size of all headers of a request; more are refused with `HTTP_HEADERS_TOO_LARGE` (431). Over HTTP/2 the connection is
+ * closed by a GOAWAY with COMPRESSION_ERROR. @limit bytes
+ */
 const MAX_HEADER_BYTES = 256 * 1024;
+/** Time that an HTTP/1.1 connection without requests stays open. @limit ms */
+const HTTP1_KEEP_ALIVE_MS = 60_000;
+/** Time that the headers of an HTTP/1.1 request may take; then the connection is closed. @limit ms */
+const HTTP1_HEADERS_TIMEOUT_MS = 10_000;
+/** Calls at once on one HTTP/2 connection; a client waits with further ones. @limit calls */
+const MAX_STREAMS_PER_CONNECTION = 10_000;
+/**
+ * Calls that an HTTP/2 client may cancel in one burst; beyond them it is taken for an attacker, and its connection is
+ * closed. @limit calls
+ */
+const STREAM_RESET_BURST_LIMIT = 100_000;
+/**
+ * Calls that an HTTP/2 client may cancel in the long run; beyond them its connection is closed. @limit calls a second
+ */
+const STREAM_RESET_RATE_LIMIT = 10_000;
+/** Memory of one HTTP/2 connection; new calls on it are refused beyond it. @limit MB */
+const MAX_SESSION_MEMORY_MB = 256;
 
 function createHttp1(handler: RequestHandler): Http1Server {
-  const options = { keepAliveTimeout: 60_000, headersTimeout: 10_000, maxHeaderSize: MAX_HEADER_BYTES };
+  const options = {
+    keepAliveTimeout: HTTP1_KEEP_ALIVE_MS,
+    headersTimeout: HTTP1_HEADERS_TIMEOUT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  };
   const server = createHttp1Server(options, handler);
   server.on("clientError", refuse);
   // Node enforces the header timeouts of servers that listen; this one is handed its connections by another.
@@ -118,13 +142,13 @@ function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
 function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): Http2Server {
   const server = createHttp2Server(
     {
-      settings: { maxConcurrentStreams: 10_000, maxHeaderListSize: MAX_HEADER_BYTES },
+      settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
       // Node's default (1,000 at once, 33 a second) takes a client that cancels a lot for an attacker (CVE-2023-44487)
       // and cuts all of its streams.
-      streamResetBurst: 100_000,
-      streamResetRate: 10_000,
+      streamResetBurst: STREAM_RESET_BURST_LIMIT,
+      streamResetRate: STREAM_RESET_RATE_LIMIT,
       // In MB. With Node's default (10), one large message or a few thousand streams make it refuse new ones.
-      maxSessionMemory: 256,
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
     },
     options.handler,
   );

@@ -2,7 +2,10 @@ import type { Breaker } from "../../../../gen/helios/v1/breaker_pb.ts";
 import type { Circuit } from "./circuit.ts";
 import type { Waits } from "./waits.ts";
 
-/** Breakers that are asked for at once; more wait their turn, and most need none: the watch tells of them first. */
+/**
+ * Breakers that a client asks for at once; further ones wait for their turn, and most need none, since the watch brings
+ * them. @limit breakers
+ */
 export const MOST_CREATIONS = 32;
 
 interface CreationsDeps {

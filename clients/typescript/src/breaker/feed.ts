@@ -7,13 +7,21 @@ import type { BreakerClock } from "./clock.ts";
 import { toTold } from "./told.ts";
 import type { Waits } from "./waits.ts";
 
-/** Of the contract; with more, all breakers are watched. */
+/** Breakers that a client watches by name; with more it watches all of the service's. @limit breakers */
 const MOST_NAMES = 1000;
+/** Shortest time between heartbeats that the client's breakers ask for. @limit ms */
 const MIN_HEARTBEAT_MS = 1000;
+/**
+ * Longest time between heartbeats that the client's breakers ask for; a third of the shortest `maxStalenessMs`, if that
+ * is less. @limit ms
+ */
 const MAX_HEARTBEAT_MS = 15_000;
-/** An error that would come again may still not be there for ever: the service may be replaced. */
+/**
+ * Time until a watch of breakers is opened again after an error that would come again: the service may be replaced by
+ * then. @limit ms
+ */
 const AFTER_FINAL_ERROR_MS = 10_000;
-/** So long after a stream was opened for some names it may be opened again for more. */
+/** Shortest time between two openings of the watch of breakers because more breakers are to be watched. @limit ms */
 export const REOPEN_MS = 100;
 /** Changes of one breaker count as a sign of life for all others at most so often. */
 const HEARD_MS = 100;

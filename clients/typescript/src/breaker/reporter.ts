@@ -13,11 +13,14 @@ import type { Report } from "./pending.ts";
 import { toIsolated } from "./told.ts";
 import type { Waits } from "./waits.ts";
 
-/** How long outcomes wait for more. */
+/** Time that outcomes wait for more before they are reported. @limit ms */
 const INTERVAL_MS = 100;
-/** In one request: of the contract. */
+/** Reports of breakers in one request, as many as the contract allows; further ones come in the next. @limit reports */
 export const MOST_REPORTS = 1000;
-/** In one request, and those of one breaker more: messages have at most 4 MiB. */
+/**
+ * Runs of like outcomes in one request, and those of one breaker more, which keeps it below 4 MiB; further ones come in
+ * the next. @limit runs
+ */
 const MOST_RUNS = 50_000;
 
 export interface ReporterDeps {

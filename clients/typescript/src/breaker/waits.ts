@@ -2,9 +2,14 @@ import type { CallOptions } from "@connectrpc/connect";
 import { errorInfo } from "../errors.ts";
 import type { BreakerClock } from "./clock.ts";
 
+/**
+ * Longest wait of a breaker before it tries a failed call of the service again for the first time; it doubles with each
+ * failure. @limit ms
+ */
 const MIN_BACKOFF_MS = 100;
+/** Longest wait of a breaker before it tries a failed call of the service again. @limit ms */
 const MAX_BACKOFF_MS = 10_000;
-/** How long a call of the service may take. */
+/** Time that a breaker's call of the service may take; it has failed then. @limit ms */
 const CALL_TIMEOUT_MS = 5000;
 
 /** All that waits for the service, or for the time to ask it again. */

@@ -2,20 +2,26 @@ import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Session, type SessionOptions } from "./session.ts";
 
-/**
- * How soon a connection that has open calls and hears nothing asks whether the other side is still there, and how long
- * that may take to answer. A call that is tried again goes over the same connection until it is known to be dead.
- */
+/** Silence on a connection with open calls after which the client asks whether the service is still there. @limit ms */
 const PING_INTERVAL_MS = 5000;
-/** As long as a session may take to answer a ping. */
+/**
+ * Time that the service may take to answer that; then its calls fail with UNAVAILABLE, and the next call opens a
+ * connection anew. @limit ms
+ */
 const PING_TIMEOUT_MS = 5000;
-/** A host that does not answer at all counts as unavailable after so long. */
+/** Time that a connection may take to come about; then its calls fail with UNAVAILABLE. @limit ms */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A connection without calls is closed after so long. */
+/** Time without calls after which a connection is closed; the next call opens one anew. @limit ms */
 const IDLE_TIMEOUT_MS = 15 * 60_000;
-/** Past it Node refuses new calls on the connection; its default (10) is one large message and a little. */
+/**
+ * Memory of a connection; Node refuses new calls on it beyond that. Its default, 10, is one large message and a little.
+ * @limit MB
+ */
 const SESSION_MEMORY_MB = 256;
-/** So often a call looks for a session that takes it: one may end between being chosen and being used. */
+/**
+ * Connections that one call tries: one may end between being chosen and being used. The call fails with UNAVAILABLE
+ * beyond them. @limit times
+ */
 const MOST_ATTEMPTS = 3;
 
 const DEFAULTS: SessionOptions = {

@@ -1,20 +1,37 @@
 import type { BreakerConfig } from "../breaker.ts";
 
+/** Time that a breaker stays open, unless `timeout` says otherwise; then it lets probes through. @limit ms */
+const DEFAULT_TIMEOUT_MS = 60_000;
+/** Time after which a probe without an outcome counts as failed, unless `probe_timeout` says otherwise. @limit ms */
+const DEFAULT_PROBE_TIMEOUT_MS = 30_000;
+/**
+ * Longest time that a breaker stays open where each opening lasts longer than the one before, unless `max_timeout` says
+ * otherwise. @limit ms
+ */
+const DEFAULT_MAX_TIMEOUT_MS = 600_000;
+/**
+ * Probes that a half-open breaker lets through at once, unless `probe_concurrency` says otherwise; other calls are
+ * rejected. @limit probe
+ */
+const DEFAULT_MAX_PROBES = 1;
+/** Time from which a call counts as slow, unless `slow_call_duration` says otherwise. @limit ms */
+const DEFAULT_SLOW_CALL_MS = 60_000;
+
 /** What a breaker is where nothing is said; the mission's defaults. */
 export const DEFAULT_CONFIG: BreakerConfig = Object.freeze({
   failureThreshold: 5,
-  timeoutMs: 60_000,
+  timeoutMs: DEFAULT_TIMEOUT_MS,
   successThreshold: 2,
-  probeConcurrency: 1,
-  probeTimeoutMs: 30_000,
+  probeConcurrency: DEFAULT_MAX_PROBES,
+  probeTimeoutMs: DEFAULT_PROBE_TIMEOUT_MS,
   failureRate: null,
   slowCallRate: null,
-  slowCallDurationMs: 60_000,
+  slowCallDurationMs: DEFAULT_SLOW_CALL_MS,
   windowCalls: 100,
   windowMs: 0,
   minimumCalls: 10,
   timeoutMultiplier: 1,
-  maxTimeoutMs: 600_000,
+  maxTimeoutMs: DEFAULT_MAX_TIMEOUT_MS,
   jitter: 0,
   probeFailureRate: 0,
   minReporters: 1,

@@ -1,7 +1,10 @@
 import { Failure } from "./budget.ts";
 import { MAX_INT, MAX_UINT, MIN_INT, Uint } from "./values.ts";
 
-/** How long a text may be that is converted to a number, a time or a span of time. */
+/**
+ * Length of a text that a condition converts to a number, a time or a duration; the conversion of a longer one fails,
+ * as that of a text that is no number does. @limit characters
+ */
 export const CONVERTED_TEXT_MAX = 64;
 
 /** Characters of a text that one step converts to a number or a time, or makes of one. */

@@ -5,16 +5,28 @@ import type { Zone } from "./zone.ts";
 /** The version of programs that this interpreter evaluates. */
 export const PROGRAM_VERSION = 1;
 
-/** How many steps one evaluation of a condition may take. */
+/**
+ * Steps of one evaluation of a condition; beyond them it is `CONDITION_FAILED`, and the flag is off for that caller.
+ * @limit steps
+ */
 export const CONDITION_MAX_STEPS = 10_000;
 
-/** How many bytes of texts, lists, maps and bytes one evaluation of a condition may make: 1 MiB. */
+/**
+ * Size of the texts, lists, maps and bytes that one evaluation of a condition makes; beyond it the evaluation is
+ * `CONDITION_FAILED`, and the flag is off for that caller. @limit bytes
+ */
 export const CONDITION_MAX_BYTES = 1_048_576;
 
-/** How many steps one evaluation of an expectation may take: its output is as long as a module makes it. */
+/**
+ * Steps of one evaluation of the expectation of a test, whose output is as long as a module makes it; the test fails
+ * beyond them. @limit steps
+ */
 export const EXPECTATION_MAX_STEPS = 100_000;
 
-/** How deep the nodes of a program may be nested. */
+/**
+ * Nesting of the program that a condition is compiled to; a condition with a deeper one is refused with
+ * `FLAG_CONDITION_INVALID`. @limit levels
+ */
 export const PROGRAM_MAX_DEPTH = 128;
 
 /**

@@ -22,7 +22,9 @@ export const MAX_UINT = 2n ** 64n - 1n;
 export const MIN_TIMESTAMP = -62_135_596_800_000_000_000n;
 export const MAX_TIMESTAMP = 253_402_300_799_999_999_999n;
 
-/** How deep a list or object may be nested. */
+/**
+ * Nesting of a value in the context of an evaluation; a deeper one is refused with `ARGUMENT_INVALID`. @limit levels
+ */
 export const VALUE_MAX_DEPTH = 100;
 
 /** What JSON has no like of. */

@@ -1,7 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import type { InstanceServices } from "./host.ts";
 
-/** Entries that an instance may log in a second; what is more is counted and dropped. */
+/**
+ * Entries that one instance of a module logs; more are dropped, and counted in an entry of their own.
+ * @limit entries a second
+ */
 const MAX_PER_SECOND = 1000;
 
 /** The log of one instance, which cannot flood the service's. */

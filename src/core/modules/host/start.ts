@@ -126,6 +126,10 @@ export function startInstance(
   });
 }
 
+/**
+ * Time that a module's thread at its limit has to collect its garbage and to say what it still holds. One that does not
+ * answer is left to the watchdog. @limit ms
+ */
 const COLLECT_TIMEOUT_MS = 10_000;
 
 /** What a module's code cannot send without its event loop. */

@@ -9,7 +9,10 @@ import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper, Watched } from "./reaper/index.ts";
 import { findThread } from "./reaper/processes.ts";
 
-/** How long an end by force may take: it takes some ms, unless the thread is in a synchronous call of the system, or collects garbage. */
+/**
+ * Time that a thread may take to end by force: some ms, unless it is in a synchronous call of the system, or collects
+ * garbage. Beyond it the thread is left behind. @limit ms
+ */
 const END_TIMEOUT_MS = 1000;
 
 /** Each has a name of its own, by which the kernel knows it. */

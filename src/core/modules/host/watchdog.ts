@@ -1,9 +1,14 @@
 import type { Clock, Timer } from "../../clock.ts";
 
-/** How often an instance is asked whether it lives, at most. */
+/**
+ * How often a module is asked whether its event loop turns; more often where its `block_timeout` is short. @limit ms
+ */
 const PING_INTERVAL_MS = 1000;
 const LOOKS_PER_TIMEOUT = 5;
-/** An instance that sends much but answers nothing is ended too, after so many times its timeout. */
+/**
+ * How long a module that sends much, but answers nothing, may block its event loop; then it is ended.
+ * @limit times `block_timeout`
+ */
 const PATIENCE_WITH_TALK = 3;
 
 export interface WatchdogOptions {

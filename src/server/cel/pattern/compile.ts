@@ -4,7 +4,10 @@ import { PatternError, type PatternNode } from "./tree.ts";
 
 export { PatternError } from "./tree.ts";
 
-/** How many instructions a pattern may have, its counted repetitions written out. */
+/**
+ * Instructions of a pattern in a condition, its counted repetitions written out; a pattern with more is refused with
+ * `FLAG_CONDITION_INVALID`. @limit instructions
+ */
 export const MAX_INSTRUCTIONS = 1000;
 
 /** Compiles a regular expression in the syntax of RE2. Throws a PatternError. */

@@ -2,11 +2,17 @@ import { ANY, foldedCase, merged, NO_NEWLINE, negated, PERL, POSIX, type Ranges,
 import { Reader } from "./reader.ts";
 import { type Assertion, PatternError, type PatternNode } from "./tree.ts";
 
-/** How often a counted repetition may repeat, as in RE2. */
+/**
+ * Largest count of a repetition in a pattern, as in RE2; a larger one is refused with `FLAG_CONDITION_INVALID`.
+ * @limit times
+ */
 export const MAX_REPETITIONS = 1000;
-/** How deep groups may be nested. */
+/** Nesting of groups in a pattern; deeper ones are refused with `FLAG_CONDITION_INVALID`. @limit levels */
 export const MAX_GROUPS = 50;
-/** How many different classes of Unicode a pattern may name: each has to be looked for once. */
+/**
+ * Different classes of Unicode in a pattern, each of which has to be searched for once; more are refused with
+ * `FLAG_CONDITION_INVALID`. @limit classes
+ */
 export const MAX_UNICODE_CLASSES = 8;
 
 interface Flags {

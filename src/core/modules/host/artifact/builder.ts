@@ -6,7 +6,12 @@ import type { BuildRequest } from "./build.ts";
 import { CodeProblem } from "./problem.ts";
 import type { BuildAnswer } from "./worker.ts";
 
+/** Time that reading a module's code may take; beyond it the module is refused with `MODULE_INVALID`. @limit ms */
 const TIMEOUT_MS = 10_000;
+/**
+ * Time without work after which the thread that reads modules' code is ended; the next reading starts it again.
+ * @limit ms
+ */
 const IDLE_MS = 5_000;
 
 /** What was built of a module. */

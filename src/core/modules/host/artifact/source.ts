@@ -8,7 +8,9 @@ import type { Format } from "./artifact.ts";
 import { CodeProblem, lineAt, placeOf } from "./problem.ts";
 
 const MIB = 1024 * 1024;
+/** Size of one file of a module's code; a larger one is refused with `MODULE_INVALID`. @limit bytes */
 const MAX_FILE_BYTES = 16 * MIB;
+/** Size of one TypeScript file of a module's code; a larger one is refused with `MODULE_INVALID`. @limit bytes */
 const MAX_TYPESCRIPT_BYTES = 4 * MIB;
 
 type PackageType = "module" | "commonjs" | undefined;

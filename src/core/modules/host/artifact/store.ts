@@ -2,7 +2,9 @@ import type { Clock } from "../../../clock.ts";
 import { HeliosError, messageOf } from "../../../errors.ts";
 import type { Shelf } from "./shelf.ts";
 
-/** How long what was put or read lately is kept, whoever does not know of it yet. */
+/**
+ * Time for which code that was stored or read lately is kept on the disk, whether or not a module needs it. @limit ms
+ */
 const RECENT_MS = 10 * 60_000;
 const DIGEST = /^[0-9a-f]{64}$/;
 

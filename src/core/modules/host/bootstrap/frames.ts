@@ -14,7 +14,10 @@ export const LINK_FD = 3;
 const HEAD_BYTES = 4;
 const KIND_BYTES = 1;
 const ID_BYTES = 8;
-/** A longer message is none. */
+/**
+ * Size of a message between the service and a module's process. A module that sends a longer one is ended, and counts
+ * as crashed. @limit bytes
+ */
 const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_METHOD_BYTES = 255;
 

@@ -1,4 +1,6 @@
-/** How deep a value may be nested. */
+/**
+ * Nesting of what a module's method returns; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels
+ */
 const MAX_DEPTH = 200;
 
 /**

@@ -1,7 +1,10 @@
 import type { WireError } from "../protocol.ts";
 
+/** Length of the message of an error that a module throws; the rest is cut. @limit characters */
 const MAX_MESSAGE = 4096;
+/** Lines of the stack of an error that a module throws; the rest is cut. @limit lines */
 const MAX_STACK_LINES = 10;
+/** Length of the stack of an error that a module throws; the rest is cut. @limit characters */
 const MAX_STACK = 4096;
 
 /** Whatever was thrown, as it can be sent. Looks at it with care: it may be made to throw again. */

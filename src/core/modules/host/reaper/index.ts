@@ -8,7 +8,9 @@ import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+/** Time until the helper process that ends what modules have started is started again after a crash. @limit ms */
 const RESTART_DELAY_MS = 100;
+/** Time that the helper process that ends what modules have started may take to end; then it is killed. @limit ms */
 const END_TIMEOUT_MS = 5000;
 
 /** Ends what modules have started, and the modules themselves where the service is killed. */

@@ -5,7 +5,10 @@ import { Family } from "./family.ts";
 import type { Order } from "./orders.ts";
 import { readProcesses } from "./processes.ts";
 
-/** Who leaves its parents within this time, and hides besides, is not seen. */
+/**
+ * How often it is looked at what modules have started. A process that leaves its parents within this time, and hides
+ * besides, is not seen. @limit ms
+ */
 const LOOK_INTERVAL_MS = 500;
 
 const families = new Map<number, Family>();
