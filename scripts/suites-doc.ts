@@ -100,8 +100,10 @@ in the expression.
 
 An expectation is CEL as [conditions of flags](flags.md#conditions) are, as strict and with the same costs: what has no sense (a
 member that is not there, text that is no number, a number that is not finite) cannot be evaluated, whatever stands around it.
-One evaluation takes at most 100,000 steps, ten times as many as a condition, because an output may be 4 MiB long; and makes at
-most 1 MiB. What takes more ends the test as \`ERRORED\` and is told in its message.
+One evaluation takes at most 10,000 steps and makes at most 1 MiB, as a condition does. What takes more ends the test as \`ERRORED\`,
+and its message says which of the two it was, such as \`it takes more than 10000 steps\`. That is a list of about 2,500 numbers
+(\`output.all(x, x > 0.0)\` takes 4 steps for each), 2,000 records (\`output.rows.all(row, row.price > 0.0)\`: 5) or 1,000 records with
+two comparisons. A suite that is a file looks at longer outputs in code, or its module has a method that answers with less.
 
 \`\`\`bash
 npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/CreateSuite -d '{

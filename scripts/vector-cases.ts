@@ -1,3 +1,5 @@
+import { BUDGET_CASES } from "./vector-budgets.ts";
+
 /** A case of `testdata/evaluation.json`, without its answer. */
 export interface EvaluationCase {
   readonly title: string;
@@ -309,4 +311,5 @@ export const EVALUATION_CASES: readonly EvaluationCase[] = [
   ...conditions,
   ...variants,
   ...prerequisites,
+  ...BUDGET_CASES,
 ];

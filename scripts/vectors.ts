@@ -1,11 +1,13 @@
 // The language-neutral test vectors of testdata: what every client's evaluation must answer.
 import { bucketing, prefixedMurmur3, VARIANT_SEED } from "../src/core/flags/bucket.ts";
 import { createFlagCompiler } from "../src/core/flags/compile.ts";
+import { CONTEXT_VARIABLES } from "../src/core/flags/condition/flag.ts";
+import { interpreterOf } from "../src/core/flags/condition/interpret.ts";
 import type { Flag } from "../src/core/flags/definition.ts";
 import type { Evaluation, EvaluationContext } from "../src/core/flags/evaluate.ts";
 import { parseFlagsFile } from "../src/core/flags/file.ts";
 import { silentLog } from "../src/core/log.ts";
-import { compileCondition } from "../src/server/condition.ts";
+import { compileCondition, programOf } from "../src/server/condition.ts";
 import { conditionVectors } from "./conditions/vectors.ts";
 import { EVALUATION_CASES, type EvaluationCase } from "./vector-cases.ts";
 
@@ -81,7 +83,8 @@ export function evaluationVectors(): string {
       "flags are in the shape of the flags file (docs/flags.md); those that are not named in a case do not exist.",
       "now is the time of the evaluation; context has the names of helios.v1.EvaluationContext.",
       "conditions says of each flag with a condition whether it holds: true, false, or 'error' where it cannot be",
-      "evaluated; for what has no CEL. error_code, bucket and variant_bucket are null where there is none.",
+      "evaluated; for what has no CEL. costs says how many steps and bytes each of them takes by itself, up to where it",
+      "ends or exceeds what one evaluation may take: 10000 steps and 1048576 bytes for all of them together. error_code, bucket and variant_bucket are null where there is none.",
       "variant_rule: the first variant whose cumulative weight * 100000 is above variant_bucket * sum of weights.",
     ],
     cases: EVALUATION_CASES.map(evaluated),
@@ -102,11 +105,21 @@ function evaluated({ title, flags, name, context = {}, now = "2026-01-01T00:00:0
       .filter(({ definition }) => definition.condition !== undefined)
       .map((flag) => [flag.name, outcome(() => compiler.condition(flag.name)?.(asked))]),
   );
-  return { title, flags, name, context, now, conditions, expected: expectation(answer) };
+  const costs = Object.fromEntries(
+    file.flags.flatMap(({ name: each, definition: { condition } }) =>
+      condition === undefined ? [] : [[each, costOf(condition, asked)]],
+    ),
+  );
+  return { title, flags, name, context, now, conditions, costs, expected: expectation(answer) };
 }
 
 function asStored(name: string, record: Flag["record"]): Flag {
   return { name, record, revision: 1, etag: "", size: 0, createTime: 0, updateTime: 0 };
+}
+
+function costOf(condition: string, context: EvaluationContext): readonly [steps: number, bytes: number] {
+  const { steps, bytes } = interpreterOf(programOf(condition), CONTEXT_VARIABLES)(context);
+  return [steps, bytes];
 }
 
 function outcome(evaluate: () => boolean | undefined): boolean | "error" {

@@ -45,7 +45,6 @@ export { INSTRUCTION_OPS, type Instruction, type InstructionOp, type Pattern } f
 export {
   CONDITION_MAX_BYTES,
   CONDITION_MAX_STEPS,
-  EXPECTATION_MAX_STEPS,
   OPS,
   type Op,
   PROGRAM_MAX_DEPTH,

@@ -1,6 +1,6 @@
 import {
   CONDITION_MAX_BYTES,
-  EXPECTATION_MAX_STEPS,
+  CONDITION_MAX_STEPS,
   type ExpectationCompiler,
   ExpectationError,
   interpreterOf,
@@ -23,7 +23,7 @@ const PURPOSE: Purpose = {
   },
   types: { output: "dyn", error: "dyn", duration_ms: "double" },
   roots: { variables: VARIABLES },
-  limits: { maxSteps: EXPECTATION_MAX_STEPS, maxBytes: CONDITION_MAX_BYTES },
+  limits: { maxSteps: CONDITION_MAX_STEPS, maxBytes: CONDITION_MAX_BYTES },
 };
 
 /**

@@ -53,14 +53,16 @@ export type ConditionProgram = Message<"helios.v1.ConditionProgram"> & {
   zones: ConditionZone[];
 
   /**
-   * How many steps one evaluation may take; one that takes more fails. 10,000.
+   * How many steps one evaluation of a flag may take; one that takes more fails. 10,000. The conditions of the flag and of
+   * the flags that it needs count together: docs/flags.md says in which order.
    *
    * @generated from field: uint32 max_steps = 5;
    */
   maxSteps: number;
 
   /**
-   * How many bytes of texts, bytes, lists and maps one evaluation may make; one that makes more fails. 1,048,576.
+   * How many bytes of texts, bytes, lists and maps one evaluation of a flag may make, counted in the same way; one that makes
+   * more fails. 1,048,576.
    *
    * @generated from field: uint32 max_bytes = 6;
    */

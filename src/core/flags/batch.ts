@@ -2,6 +2,7 @@ import type { By } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import { ANY_ETAG } from "../store/collection.ts";
 import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./definition.ts";
+import { growsBy } from "./prerequisites.ts";
 import { withPauseOf } from "./schedule.ts";
 import type { FlagView } from "./view.ts";
 import type { Consent, FlagWriter } from "./write.ts";
@@ -41,10 +42,15 @@ export async function updateTogether(
   checkBatch(updates);
   const { revision, resources } = await writer.together("BatchUpdateFlags", by, () => {
     const after = intended(view, updates);
-    return updates.map((update, index) => ({
+    const records = updates.map((update, index) => ({
       name: update.name,
       record: placed(index, `requests[${index}].flag`, () => decidedRecord(view, writer, update, after)),
     }));
+    const grows = updates.findIndex(({ name }) =>
+      growsBy(view.find(name)?.record.prerequisites, after.get(name)?.prerequisites),
+    );
+    if (grows >= 0) placed(grows, "", () => writer.checkClosures((updates[grows] as FlagUpdate).name, after));
+    return records;
   });
   const flags = resources.map(asFlag).filter((flag) => flag !== undefined);
   const newest = flags.reduce((most, flag) => Math.max(most, flag.revision), 0);

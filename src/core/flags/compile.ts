@@ -3,13 +3,15 @@ import type { Log } from "../log.ts";
 import { ConditionFailed } from "./condition/flag.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import type { Flag } from "./definition.ts";
-import { type CompiledFlag, type Condition, compileFlag, type FlagRule } from "./evaluate.ts";
+import { type CompiledFlag, type Condition, compileFlag, type FlagRule, MAX_CLOSURE } from "./evaluate.ts";
 import { closureOf } from "./prerequisites.ts";
 
 /** Flags made ready for evaluation, each once until it, or one that it needs, is forgotten. */
 export interface FlagCompiler {
   /** Undefined: there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
+  /** The same, but for its prerequisites: only `alone` of it means something. */
+  own(name: string): CompiledFlag | undefined;
   /** The condition of that flag, made ready: one that cannot be read fails. Undefined: it has none, or none are compiled. */
   condition(name: string): Condition | undefined;
   /** After a change of that flag. */
@@ -62,6 +64,9 @@ export function createFlagCompiler(
     if (rule.prerequisites === undefined) return flag;
     const closure = closureOf(name, (each) => own(each)?.rule.prerequisites);
     closures.set(name, closure);
+    if (closure.size > MAX_CLOSURE) {
+      log("flags", "error", "a stored flag needs too many flags, and is off", { name, most: MAX_CLOSURE });
+    }
     return compileFlag(rule, { condition, prerequisites: [...closure].map((each) => own(each)?.flag) });
   };
 
@@ -75,6 +80,7 @@ export function createFlagCompiler(
       linked.set(name, fresh);
       return fresh;
     },
+    own: (name) => own(name)?.flag,
     condition: (name) => own(name)?.condition,
     forget(name) {
       owns.delete(name);

@@ -50,6 +50,13 @@ export const FLAG_ERRORS = table({
     retryable: false,
     help: "Take one of the prerequisites named off.",
   },
+  FLAG_PREREQUISITES_TOO_MANY: {
+    code: "FAILED_PRECONDITION",
+    message: "prerequisites of flag {name}: {problem}",
+    extra: ["index"],
+    retryable: false,
+    help: "Name fewer prerequisites, or take some off the flags that it needs.",
+  },
   FLAG_HAS_DEPENDENTS: {
     code: "FAILED_PRECONDITION",
     message: "flag {name} is a prerequisite of {dependents}",

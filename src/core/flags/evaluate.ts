@@ -63,14 +63,39 @@ export interface FlagRule {
   readonly killed?: true;
 }
 
-/** A flag's condition made ready. Throws where it cannot be evaluated over that context. */
-export type Condition = (context: EvaluationContext) => boolean;
+/** What the conditions of one evaluation have used together: those of a flag and of the flags that it needs. */
+export interface SharedBudget {
+  steps: number;
+  bytes: number;
+  /** The limit that one of them exceeded, in words. Undefined: none yet. */
+  exceeded: string | undefined;
+}
+
+/** That of an evaluation that begins. */
+export function freshBudget(): SharedBudget {
+  return { steps: 0, bytes: 0, exceeded: undefined };
+}
+
+/**
+ * A flag's condition made ready. Throws where it cannot be evaluated over that context. It counts what it takes in `shared`,
+ * within what is left there, and says there where it exceeds that.
+ */
+export type Condition = (context: EvaluationContext, shared?: SharedBudget) => boolean;
+
+/**
+ * Flags that a flag needs, directly or not; a change that would let one need more is refused with
+ * `FLAG_PREREQUISITES_TOO_MANY`, and one that was stored with more is off with `TOO_MANY_PREREQUISITES`. @limit flags
+ */
+export const MAX_CLOSURE = 256;
 
 /** What a flag's own rule does not hold. */
 export interface FlagParts {
   /** Absent, though the rule has one: the flag answers CONDITION_FAILED. */
   readonly condition?: Condition | undefined;
-  /** Every flag that this one needs, directly or not, each once; undefined stands for one that is missing. */
+  /**
+   * Every flag that this one needs, directly or not, each once and in the order of need; undefined stands for one that is
+   * missing. More than MAX_CLOSURE: the flag answers TOO_MANY_PREREQUISITES.
+   */
   readonly prerequisites?: readonly (CompiledFlag | undefined)[];
 }
 
@@ -91,7 +116,8 @@ export type EvaluationErrorCode =
   | "TARGETING_KEY_MISSING"
   | "FLAG_NOT_FOUND"
   | "CONDITION_FAILED"
-  | "PREREQUISITE_MISSING";
+  | "PREREQUISITE_MISSING"
+  | "TOO_MANY_PREREQUISITES";
 
 /** The answer of a flag for one context. */
 export interface Evaluation {
@@ -118,10 +144,15 @@ export interface Evaluation {
 export interface CompiledFlag {
   readonly name: string;
   readonly revision: number;
-  /** `nowMs` is wall time. Pure; allocates at most its answer. */
+  /** It takes steps: it is enabled, and has a condition. */
+  readonly takesSteps: boolean;
+  /**
+   * `nowMs` is wall time. Pure. The conditions of the flag and of all that it needs share one budget; without conditions
+   * nothing is allocated but the answer.
+   */
   evaluate(context: EvaluationContext, nowMs: number): Evaluation;
-  /** Whether the flag would be on if all its prerequisites were. */
-  holds(context: EvaluationContext, nowMs: number): boolean;
+  /** The answer if all its prerequisites were on. */
+  alone(context: EvaluationContext, nowMs: number, shared?: SharedBudget): Evaluation;
 }
 
 /** Prepares a flag for many evaluations. The rule must be valid; it is not checked here. */
@@ -131,8 +162,12 @@ export function compileFlag(rule: FlagRule, { condition, prerequisites = [] }: F
   return {
     name,
     revision,
-    evaluate: rule.enabled && prerequisites.length > 0 ? after(rule, prerequisites, own) : own,
-    holds: (context, nowMs) => own(context, nowMs).enabled,
+    takesSteps: rule.enabled && condition !== undefined,
+    evaluate:
+      rule.enabled && prerequisites.length > 0
+        ? after(rule, prerequisites, own)
+        : (context, nowMs) => own(context, nowMs),
+    alone: own,
   };
 }
 
@@ -178,20 +213,21 @@ export function variantLimits(variants: readonly Variant[]): readonly number[] {
 }
 
 type Evaluate = CompiledFlag["evaluate"];
+type Alone = CompiledFlag["alone"];
 type Identity = Pick<FlagRule, "name" | "revision">;
 
 /** The flag but for its prerequisites. */
-function gated(rule: FlagRule, condition: Condition | undefined): Evaluate {
+function gated(rule: FlagRule, condition: Condition | undefined): Alone {
   if (!rule.enabled) return always(answer(rule, false, "DISABLED", undefined, rule.killed));
   const chosen = strategic(rule);
   if (rule.condition === undefined) return chosen;
   const unmet = answer(rule, false, "DEFAULT");
   const failed = answer(rule, false, "ERROR", "CONDITION_FAILED");
   if (condition === undefined) return always(failed);
-  return (context, nowMs) => {
+  return (context, nowMs, shared) => {
     let holds: boolean;
     try {
-      holds = condition(context);
+      holds = condition(context, shared);
     } catch {
       return failed;
     }
@@ -199,13 +235,20 @@ function gated(rule: FlagRule, condition: Condition | undefined): Evaluate {
   };
 }
 
-function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, own: Evaluate): Evaluate {
+function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, own: Alone): Evaluate {
   const unmet = answer(rule, false, "DEFAULT");
+  const exceeded = answer(rule, false, "ERROR", "CONDITION_FAILED");
+  if (needed.length > MAX_CLOSURE) return always(answer(rule, false, "ERROR", "TOO_MANY_PREREQUISITES"));
   const flags = needed.filter((flag) => flag !== undefined);
   if (flags.length < needed.length) return always(answer(rule, false, "ERROR", "PREREQUISITE_MISSING"));
+  // What is shared has to be counted only where there is something to share with.
+  const isShared = flags.some(({ takesSteps }) => takesSteps);
   return (context, nowMs) => {
-    for (const flag of flags) if (!flag.holds(context, nowMs)) return unmet;
-    return own(context, nowMs);
+    const shared = isShared ? freshBudget() : undefined;
+    for (const flag of flags) {
+      if (!flag.alone(context, nowMs, shared).enabled) return shared?.exceeded === undefined ? unmet : exceeded;
+    }
+    return own(context, nowMs, shared);
   };
 }
 
@@ -213,8 +256,11 @@ function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, 
 function strategic(rule: FlagRule): Evaluate {
   const onFor = answerOn(rule);
   switch (rule.strategy) {
-    case "ALL_ON":
-      return onFor(fixedReason(rule));
+    case "ALL_ON": {
+      const on = onFor(fixedReason(rule));
+      // What else an evaluation is given is no bucket.
+      return (context, nowMs) => on(context, nowMs);
+    }
     case "ALL_OFF":
       return always(answer(rule, false, fixedReason(rule)));
     case "WHITELIST":

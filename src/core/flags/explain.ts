@@ -6,6 +6,9 @@ import {
   type CompiledFlag,
   type Evaluation,
   type EvaluationContext,
+  freshBudget,
+  MAX_CLOSURE,
+  type SharedBudget,
   shareAt,
   thousandths,
   variantLimits,
@@ -51,10 +54,11 @@ export function explain(scene: Scene, flag: Flag, compiled: CompiledFlag, contex
 
 function* stepsOf(scene: Scene, flag: Flag, context: EvaluationContext): Generator<Explained> {
   const { enabled, killed = false, variants } = flag.record;
+  const shared = freshBudget();
   yield step("KILL", `killed: ${killed}`, killed ? "off for everyone; must not be cached" : "not killed", killed);
   yield step("ENABLED", `enabled: ${enabled}`, enabled ? "enabled" : "off for everyone", !enabled);
-  yield* prerequisiteSteps(scene, flag, context);
-  if (flag.record.condition !== undefined) yield conditionStep(scene, flag, flag.record.condition, context);
+  yield* prerequisiteSteps(scene, flag, context, shared);
+  if (flag.record.condition !== undefined) yield conditionStep(scene, flag, flag.record.condition, context, shared);
   yield strategyStep(flag, context, scene.nowMs);
   if (variants !== undefined) yield variantStep(flag, variants, context);
 }
@@ -63,29 +67,52 @@ function step(name: ExplainedStep, lookedAt: string, outcome: string, stopped: b
   return { step: name, lookedAt, outcome, stopped };
 }
 
-function* prerequisiteSteps(scene: Scene, { name, record }: Flag, context: EvaluationContext): Generator<Explained> {
-  const { prerequisites = [] } = record;
+/** Those that it needs, directly or not, in the order in which they are looked at. */
+function* prerequisiteSteps(
+  scene: Scene,
+  { name, record }: Flag,
+  context: EvaluationContext,
+  shared: SharedBudget,
+): Generator<Explained> {
   const closure = closureOf(name, (each) => scene.find(each)?.record.prerequisites);
   const missing = [...closure].filter((each) => scene.find(each) === undefined);
-  if (missing.length > 0) {
-    const lookedAt = `prerequisites ${prerequisites.join(", ")}, and theirs`;
-    yield step("PREREQUISITES", lookedAt, `${missing.join(", ")} not there: off, PREREQUISITE_MISSING`, true);
+  const all = `prerequisites ${(record.prerequisites ?? []).join(", ")}, and theirs`;
+  if (closure.size > MAX_CLOSURE) {
+    yield step("PREREQUISITES", all, `more than ${MAX_CLOSURE}: off, TOO_MANY_PREREQUISITES`, true);
+  } else if (missing.length > 0) {
+    yield step("PREREQUISITES", all, `${missing.join(", ")} not there: off, PREREQUISITE_MISSING`, true);
   }
-  for (const each of prerequisites) {
-    const answer = scene.compiled(each)?.evaluate(context, scene.nowMs);
+  const neededBy = new Map<string, string>();
+  for (const each of [name, ...closure]) {
+    for (const needed of scene.find(each)?.record.prerequisites ?? []) {
+      if (!neededBy.has(needed)) neededBy.set(needed, each === name ? "" : ` of ${each}`);
+    }
+  }
+  for (const each of closure) {
+    const answer = scene.own(each)?.alone(context, scene.nowMs, shared);
     if (answer === undefined) continue;
+    const lookedAt = `prerequisite ${each}${neededBy.get(each)} at revision ${answer.revision}`;
+    if (shared.exceeded !== undefined) {
+      const problem = `its condition cannot be evaluated: ${shared.exceeded}`;
+      yield step("PREREQUISITES", lookedAt, `${problem}: off, CONDITION_FAILED`, true);
+    }
     const why = answer.errorCode === undefined ? answer.reason : `${answer.reason}, ${answer.errorCode}`;
-    const lookedAt = `prerequisite ${each} at revision ${answer.revision}`;
     yield step("PREREQUISITES", lookedAt, `${answer.enabled ? "on" : "off"} (${why})`, !answer.enabled);
   }
 }
 
-function conditionStep(scene: Scene, { name }: Flag, source: string, context: EvaluationContext): Explained {
+function conditionStep(
+  scene: Scene,
+  { name }: Flag,
+  source: string,
+  context: EvaluationContext,
+  shared: SharedBudget,
+): Explained {
   const failed = (problem: string): Explained => step("CONDITION", source, `${problem}: off, CONDITION_FAILED`, true);
   const condition = scene.condition(name);
   if (condition === undefined) return failed("conditions cannot be evaluated here");
   try {
-    const holds = condition(context);
+    const holds = condition(context, shared);
     return step("CONDITION", source, holds ? "holds" : "does not hold", !holds);
   } catch (error) {
     return failed(messageOf(error));

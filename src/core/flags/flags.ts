@@ -104,8 +104,8 @@ export interface Evaluations {
  * nothing writes nothing and resolves to the flag as it is. All of them can reject with ARGUMENT_INVALID, ETAG_MISMATCH
  * (where `by.etag` is given) and STORE_UNAVAILABLE; those that take `allowMissing` with FLAG_NOT_FOUND without it, and
  * with FLAG_DELETED with it where the name was deleted; those that enable a flag with FLAG_KILLED where it was killed;
- * those that set conditions or prerequisites with FLAG_CONDITION_INVALID, FLAG_PREREQUISITE_MISSING and
- * FLAG_PREREQUISITE_CYCLE.
+ * those that set conditions or prerequisites with FLAG_CONDITION_INVALID, FLAG_PREREQUISITE_MISSING,
+ * FLAG_PREREQUISITE_CYCLE and FLAG_PREREQUISITES_TOO_MANY.
  *
  * `asOf` evaluates over the flags as they were at that revision of the store (a number, or `revision`), and at the time
  * at which it was made, or at `time`; with `time` alone over the flags as they were then, or are now where it is yet to
@@ -214,7 +214,7 @@ export function createFlags(deps: FlagsDeps): Flags {
   const writer = createFlagWriter(view, clock, compileCondition);
   const past = createFlagPast(feed, view);
   const source = createFlagSource({ ...deps, compileCondition, view, writer });
-  const { hub, get, list, find, compiled, condition } = view;
+  const { hub, get, list, find, compiled, own, condition } = view;
   let follower: Follower | undefined;
 
   const evaluate = (name: string, context: EvaluationContext = {}): Evaluation => {
@@ -234,7 +234,7 @@ export function createFlags(deps: FlagsDeps): Flags {
       return pastScene(past, names, revision, time, compileCondition);
     }
     if (time !== undefined && time < now) return sceneAt(past, names, time, compileCondition);
-    return { revision: feed.revision, nowMs: time ?? now, find, compiled, condition };
+    return { revision: feed.revision, nowMs: time ?? now, find, compiled, own, condition };
   };
 
   const explained = async (name: string, context: EvaluationContext, asOf?: number | AsOf): Promise<Explanation> => {

@@ -1,15 +1,75 @@
 import { HeliosError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import { MAX_CLOSURE } from "./evaluate.ts";
 
 /** The names of the flags that one needs; undefined: there is no such flag. */
 export type Needs = (name: string) => readonly string[] | undefined;
 
-/** Every flag that `name` needs, directly or not, each once and in the order of need. */
+/**
+ * Every flag that `name` needs, directly or not, each once and in the order of need: those that it names, then those that the
+ * first of them names, and so on. Of one that needs more than MAX_CLOSURE the first of them, one more than that.
+ */
 export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
-  const found = new Set(needs(name));
+  const found = new Set<string>();
+  const add = (names: readonly string[] | undefined): void => {
+    for (const each of names ?? []) if (found.size <= MAX_CLOSURE) found.add(each);
+  };
+  add(needs(name));
   // A set tells what is added to it while it is walked through.
-  for (const each of found) for (const next of needs(each) ?? []) found.add(next);
+  for (const each of found) {
+    if (found.size > MAX_CLOSURE) break;
+    add(needs(each));
+  }
   return found;
+}
+
+/**
+ * Looks at flags and their prerequisites by which it is found out whether a change lets a flag need too many; a change that
+ * would take more is refused with `FLAG_PREREQUISITES_TOO_MANY`. @limit looks
+ */
+export const MAX_CLOSURE_LOOKS = 1_000_000;
+
+/**
+ * What is wrong where flags begin to need others: one of them, or of those that need them, would need too many, or that
+ * cannot be found out with so few looks. One that needed too many before, and is not among them, may go on so. `all` are
+ * the flags as they will be, `before` says what they need now.
+ */
+export function closureProblem(
+  grown: ReadonlySet<string>,
+  all: Iterable<readonly [name: string, prerequisites: readonly string[]]>,
+  needs: Needs,
+  before: Needs,
+): string | undefined {
+  const dependents = new Map<string, string[]>();
+  for (const [name, prerequisites] of all) {
+    for (const needed of prerequisites) {
+      const known = dependents.get(needed);
+      if (known === undefined) dependents.set(needed, [name]);
+      else known.push(name);
+    }
+  }
+  let looks = 0;
+  const counted = (of: Needs): Needs => {
+    return (name) => {
+      const found = of(name);
+      looks += 1 + (found?.length ?? 0);
+      return found;
+    };
+  };
+  const affected = new Set(grown);
+  for (const name of affected) {
+    if (looks > MAX_CLOSURE_LOOKS) return "so many flags would need it that what they need cannot be counted";
+    for (const dependent of dependents.get(name) ?? []) affected.add(dependent);
+    if (closureOf(name, counted(needs)).size <= MAX_CLOSURE) continue;
+    if (!grown.has(name) && closureOf(name, counted(before)).size > MAX_CLOSURE) continue;
+    return `flag ${name} would need more than ${MAX_CLOSURE} flags, directly or not`;
+  }
+  return undefined;
+}
+
+/** Whether a flag begins to need another. */
+export function growsBy(before: readonly string[] | undefined, after: readonly string[] | undefined): boolean {
+  return after?.some((name) => !before?.includes(name)) ?? false;
 }
 
 /** The way by which a flag comes to need itself, such as `a, b, a`; undefined: it does not. */

@@ -3,9 +3,10 @@ import { nearest } from "../nearest.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
+import { MAX_CLOSURE } from "./evaluate.ts";
 import { type FlagsFile, parseFlagsFile } from "./file.ts";
 import { fileInvalid } from "./file-mistakes.ts";
-import { inOrderOfNeed } from "./prerequisites.ts";
+import { closureProblem, growsBy, inOrderOfNeed } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { settled, withPauseOf } from "./schedule.ts";
 
@@ -127,8 +128,19 @@ function checkNeeds(
   }
   if (wrong.length > 0) throw file.mistakes(wrong);
   const { order, cycle } = inOrderOfNeed([...result.keys()], (name) => result.get(name)?.prerequisites ?? []);
-  if (cycle === undefined) return order;
-  const at = cycle.find((name) => file.flags.some((flag) => flag.name === name)) ?? "";
-  const problem = `closes the cycle ${cycle.join(" -> ")}`;
-  throw file.mistakes([{ path: [at, "prerequisites"], problem, expected: "no way back to itself" }]);
+  if (cycle !== undefined) {
+    const at = cycle.find((name) => file.flags.some((flag) => flag.name === name)) ?? "";
+    const problem = `closes the cycle ${cycle.join(" -> ")}`;
+    throw file.mistakes([{ path: [at, "prerequisites"], problem, expected: "no way back to itself" }]);
+  }
+  const needsOf = (flags: ReadonlyMap<string, FlagDefinition>) => (name: string) => flags.get(name)?.prerequisites;
+  const grown = file.flags
+    .map(({ name }) => name)
+    .filter((name) => growsBy(present.get(name)?.prerequisites, result.get(name)?.prerequisites));
+  const [first] = grown;
+  if (first === undefined) return order;
+  const all = [...result].map(([name, { prerequisites = [] }]) => [name, prerequisites] as const);
+  const problem = closureProblem(new Set(grown), all, needsOf(result), needsOf(present));
+  if (problem === undefined) return order;
+  throw file.mistakes([{ path: [first, "prerequisites"], problem, expected: `at most ${MAX_CLOSURE}` }]);
 }

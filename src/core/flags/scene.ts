@@ -13,6 +13,8 @@ export interface Scene {
   readonly nowMs: number;
   find(name: string): Flag | undefined;
   compiled(name: string): CompiledFlag | undefined;
+  /** But for its prerequisites. */
+  own(name: string): CompiledFlag | undefined;
   condition(name: string): Condition | undefined;
 }
 

@@ -22,6 +22,8 @@ export interface FlagView {
   find(name: string): Flag | undefined;
   /** Ready for evaluation; compiled once per revision. Undefined: there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
+  /** The same, but for its prerequisites: only `alone` of it means something. */
+  own(name: string): CompiledFlag | undefined;
   /** The flag's condition, ready: one that cannot be read fails. Undefined: it has none, or none are compiled. */
   condition(name: string): Condition | undefined;
   /** The names of those that need it directly; by name. */
@@ -73,6 +75,7 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
     },
     isDeleted: (name) => collection.get(name) !== undefined && find(name) === undefined,
     compiled: compiler.compiled,
+    own: compiler.own,
     condition: compiler.condition,
     dependentsOf: (name) =>
       list()

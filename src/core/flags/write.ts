@@ -14,7 +14,7 @@ import {
   sameDefinition,
   type Tombstone,
 } from "./definition.ts";
-import { checkPrerequisites } from "./prerequisites.ts";
+import { checkPrerequisites, closureProblem, growsBy } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { refusePast, settled } from "./schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
@@ -100,6 +100,8 @@ export interface FlagWriter {
    * changes, as they will be.
    */
   updated(update: PlannedUpdate, others: ReadonlyMap<string, FlagDefinition>): FlagDefinition | undefined;
+  /** FLAG_PREREQUISITES_TOO_MANY where that flag begins to need others, together with what changes of `others`. */
+  checkClosures(name: string, others: ReadonlyMap<string, FlagDefinition>): void;
   /**
    * Runs work that is about more than one flag, such as what needs what, while no other such work runs. `create`,
    * `restore` and `remove` are such work by themselves.
@@ -143,6 +145,16 @@ export function createFlagWriter(
     checkPrerequisites(name, prerequisites, before?.prerequisites ?? [], needs, names);
   };
 
+  const checkClosures: FlagWriter["checkClosures"] = (name, others) => {
+    const grown = [...others].filter(([each, after]) => growsBy(find(each)?.record.prerequisites, after.prerequisites));
+    if (grown.length === 0) return;
+    const all = new Map(view.list().map((flag) => [flag.name, flag.record.prerequisites ?? []]));
+    for (const [each, { prerequisites = [] }] of others) all.set(each, prerequisites);
+    const before = (each: string): readonly string[] | undefined => find(each)?.record.prerequisites;
+    const problem = closureProblem(new Set(grown.map(([each]) => each)), all, (each) => all.get(each), before);
+    if (problem !== undefined) throw HeliosError.of("FLAG_PREREQUISITES_TOO_MANY", { name, problem });
+  };
+
   /** The record to write; undefined: nothing changes. */
   const decided = (
     current: Resource<FlagRecord> | undefined,
@@ -150,14 +162,16 @@ export function createFlagWriter(
     action: string,
     decide: DecideAny,
     { allowPast = false, rebucket = false }: Consent = {},
-    others: ReadonlyMap<string, FlagDefinition> = new Map(),
+    others?: ReadonlyMap<string, FlagDefinition>,
   ): FlagDefinition | undefined => {
     const stored = asFlag(current)?.record;
     const before = current && asSettled(current);
     const tombstone = current !== undefined && isTombstone(current.record) ? current.record : undefined;
     const now = clock.now();
     const wanted = decide(before, tombstone);
-    check(name, action, before, wanted, others);
+    check(name, action, before, wanted, others ?? new Map());
+    // Of several that change together what they need is looked at when all are decided.
+    if (others === undefined) checkClosures(name, new Map([[name, wanted]]));
     if (!allowPast) refusePast(before, wanted, now);
     const moved = rebucket ? undefined : rebucketing(name, before, wanted, now);
     if (moved !== undefined) refuseRebucketing([moved]);
@@ -242,6 +256,8 @@ export function createFlagWriter(
         );
         return { flag, revision: tombstone?.revision ?? flag.revision };
       }),
+
+    checkClosures,
 
     together: (action, by, plan) => collection.batch(causeOf(action, by), plan),
 

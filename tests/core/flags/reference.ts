@@ -37,6 +37,7 @@ export function referenceEvaluate(
   nowMs: number,
   world: World = new Map(),
   holds = referenceCondition,
+  costs: (condition: string) => readonly [steps: number, bytes: number] = () => [0, 0],
 ): Evaluation {
   const answer = (on: boolean, reason: Evaluation["reason"], rest: Partial<Evaluation> = {}): Evaluation => ({
     name: rule.name,
@@ -53,13 +54,26 @@ export function referenceEvaluate(
   });
   if (!rule.enabled) return answer(false, "DISABLED", { killed: rule.killed === true });
   const { prerequisites = [] } = rule;
-  if (lacksFlag(rule, world)) return answer(false, "ERROR", { errorCode: "PREREQUISITE_MISSING" });
-  for (const name of prerequisites) {
-    const needed = world.get(name);
-    if (needed && !referenceEvaluate(needed, context, nowMs, world, holds).enabled) return answer(false, "DEFAULT");
+  const needed = referenceClosure(rule, world);
+  if (needed.length > 256) return answer(false, "ERROR", { errorCode: "TOO_MANY_PREREQUISITES" });
+  if (needed.some((name) => !world.has(name))) return answer(false, "ERROR", { errorCode: "PREREQUISITE_MISSING" });
+  const used = { steps: 0, bytes: 0 };
+  const isOver = (condition: string): boolean => {
+    const [steps, bytes] = costs(condition);
+    used.steps += steps;
+    used.bytes += bytes;
+    return used.steps > 10_000 || used.bytes > 1_048_576;
+  };
+  for (const name of needed) {
+    const { prerequisites: _, ...alone } = world.get(name) as FlagRule;
+    if (alone.enabled && alone.condition !== undefined && isOver(alone.condition)) {
+      return answer(false, "ERROR", { errorCode: "CONDITION_FAILED" });
+    }
+    if (!referenceEvaluate(alone, context, nowMs, world, holds).enabled) return answer(false, "DEFAULT");
   }
   if (rule.condition !== undefined) {
     try {
+      if (isOver(rule.condition)) throw new Error("too much");
       if (!holds(rule.condition, context)) return answer(false, "DEFAULT");
     } catch {
       return answer(false, "ERROR", { errorCode: "CONDITION_FAILED" });
@@ -110,12 +124,14 @@ function isListed(whitelist: readonly string[], field: string, value: string): b
   return whitelist.includes(`${field}:${value}`) || whitelist.some((entry) => entry === value && !isOfAField(entry));
 }
 
-/** Whether a flag that it needs, on whatever way, is not there. */
-function lacksFlag({ prerequisites = [] }: FlagRule, world: World): boolean {
-  return prerequisites.some((name) => {
-    const needed = world.get(name);
-    return needed === undefined || lacksFlag(needed, world);
-  });
+/** All that a flag needs, level by level. */
+function referenceClosure({ prerequisites = [] }: FlagRule, world: World): readonly string[] {
+  const found = [...prerequisites];
+  for (let at = 0; at < found.length; at += 1) {
+    const { prerequisites: next = [] } = world.get(found[at] as string) ?? {};
+    found.push(...next.filter((name) => !found.includes(name)));
+  }
+  return found;
 }
 
 function referenceShare({ gradual }: FlagRule, time: number): number {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bucketing, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../../src/core/flags/bucket.ts";
 import { createFlagCompiler } from "../../../src/core/flags/compile.ts";
-import type { Condition, Evaluation, FlagRule } from "../../../src/core/flags/evaluate.ts";
+import { CONDITION_MAX_BYTES, CONDITION_MAX_STEPS } from "../../../src/core/flags/condition/program.ts";
+import { type Condition, type Evaluation, type FlagRule, freshBudget } from "../../../src/core/flags/evaluate.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { referenceEvaluate, referenceMurmur3 } from "./reference.ts";
@@ -17,6 +18,8 @@ interface Bucket {
   readonly variant_bucket: number;
 }
 
+type Cost = readonly [steps: number, bytes: number];
+
 interface Case {
   readonly title: string;
   readonly flags: Readonly<Record<string, object>>;
@@ -24,6 +27,7 @@ interface Case {
   readonly context: Readonly<Record<"session_id" | "user_id" | "symbol" | "system", string | undefined>>;
   readonly now: string;
   readonly conditions: Readonly<Record<string, boolean | "error">>;
+  readonly costs: Readonly<Record<string, Cost>>;
   readonly expected: Readonly<Record<string, unknown>>;
 }
 
@@ -77,11 +81,13 @@ describe("testdata/evaluation.json", () => {
 
   it("has every reason and every error code that a flag can answer, and each title once", () => {
     expect([...reasons].sort()).toEqual(["DEFAULT", "DISABLED", "ERROR", "SPLIT", "STATIC", "TARGETING_MATCH"]);
-    expect(codes).toEqual(new Set([null, "TARGETING_KEY_MISSING", "CONDITION_FAILED", "PREREQUISITE_MISSING"]));
+    expect(codes).toEqual(
+      new Set([null, "TARGETING_KEY_MISSING", "CONDITION_FAILED", "PREREQUISITE_MISSING", "TOO_MANY_PREREQUISITES"]),
+    );
     expect(new Set(cases.map(({ title }) => title)).size).toBe(cases.length);
   });
 
-  it.each(cases)("$title", ({ flags, name, context, now, conditions, expected }) => {
+  it.each(cases)("$title", ({ flags, name, context, now, conditions, costs, expected }) => {
     const { session_id, user_id, symbol, system } = context;
     const asked = { sessionId: session_id, userId: user_id, symbol, system };
     const rules = new Map<string, FlagRule>();
@@ -98,8 +104,14 @@ describe("testdata/evaluation.json", () => {
     };
     const compileCondition =
       (flag: string): Condition =>
-      () =>
-        outcome(flag);
+      (_, shared = freshBudget()) => {
+        const [steps, bytes] = costs[flag] as Cost;
+        shared.steps += steps;
+        shared.bytes += bytes;
+        if (shared.steps <= CONDITION_MAX_STEPS && shared.bytes <= CONDITION_MAX_BYTES) return outcome(flag);
+        shared.exceeded = "too much";
+        throw new Error("cannot be evaluated");
+      };
     const compiler = createFlagCompiler((each) => flagIn(rules, each), compileCondition, silentLog);
     const shaped = (answer: Evaluation | undefined): object => {
       const { enabled, variant, value, reason, errorCode, bucket, variantBucket, killed } = answer as Evaluation;
@@ -109,6 +121,8 @@ describe("testdata/evaluation.json", () => {
     const nowMs = Date.parse(now);
     expect(shaped(compiler.compiled(name)?.evaluate(asked, nowMs))).toEqual(expected);
     const rule = rules.get(name) as FlagRule;
-    expect(shaped(referenceEvaluate(rule, asked, nowMs, rules, outcome))).toEqual(expected);
+    expect(shaped(referenceEvaluate(rule, asked, nowMs, rules, outcome, (flag) => costs[flag] as Cost))).toEqual(
+      expected,
+    );
   });
 });

@@ -9,6 +9,7 @@ from condition_program import Failed, Program
 
 TESTDATA = pathlib.Path(__file__).parents[3] / "testdata"
 BUCKETS = 100_000
+MAX_STEPS, MAX_BYTES, MAX_CLOSURE = 10_000, 1_048_576, 256
 MASK = 0xFFFFFFFF
 
 
@@ -84,12 +85,44 @@ def evaluated(name, case):
     flag = flags[name]
     if not flag["enabled"]:
         raise Answer("DISABLED", killed=flag.get("killed", False))
-    if lacks_flag(flag, flags):
+    needed = closure_of(flag, flags)
+    if len(needed) > MAX_CLOSURE:
+        raise Answer("ERROR", "TOO_MANY_PREREQUISITES")
+    if any(each not in flags for each in needed):
         raise Answer("ERROR", "PREREQUISITE_MISSING")
-    for needed in flag.get("prerequisites", []):
-        if not evaluate(needed, case)["enabled"]:
-            raise Answer("DEFAULT")
+    budget = Budget()
+    for each in needed:
+        try:
+            alone(each, case, budget)
+        except Answer:
+            raise Answer("ERROR", "CONDITION_FAILED") if budget.is_exceeded else Answer("DEFAULT")
+    return alone(name, case, budget)
+
+
+class Budget:
+    """What the conditions of one evaluation have used together."""
+
+    def __init__(self):
+        self.steps = self.bytes = 0
+
+    def use(self, steps, made):
+        self.steps += steps
+        self.bytes += made
+
+    @property
+    def is_exceeded(self):
+        return self.steps > MAX_STEPS or self.bytes > MAX_BYTES
+
+
+def alone(name, case, budget):
+    """The flag as if all that it needs were on."""
+    flag, context = case["flags"][name], case["context"]
+    if not flag["enabled"]:
+        raise Answer("DISABLED")
     holds = case["conditions"].get(name, True)
+    if name in case["costs"]:
+        budget.use(*case["costs"][name])
+        holds = "error" if budget.is_exceeded else holds
     if holds == "error":
         raise Answer("ERROR", "CONDITION_FAILED")
     if not holds:
@@ -99,8 +132,14 @@ def evaluated(name, case):
     return form(name, flag, key, reason, bucket)
 
 
-def lacks_flag(flag, flags):
-    return any(name not in flags or lacks_flag(flags[name], flags) for name in flag.get("prerequisites", []))
+def closure_of(flag, flags):
+    """What it names, then what the first of them names, and so on; each once."""
+    found = list(dict.fromkeys(flag.get("prerequisites", [])))
+    for each in found:
+        if len(found) > MAX_CLOSURE:
+            break
+        found += [name for name in flags.get(each, {}).get("prerequisites", []) if name not in found]
+    return found
 
 
 def key_of(flag, context):

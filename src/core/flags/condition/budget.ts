@@ -1,3 +1,5 @@
+import type { SharedBudget } from "../evaluate.ts";
+
 /** Which limit an evaluation exceeded; `VALUE`: none, it came upon a value that it cannot go on with. */
 export type FailureKind = "VALUE" | "STEPS" | "MEMORY";
 
@@ -24,16 +26,18 @@ export class OverBudget {
 /** Characters (UTF-16 code units), bytes or other small things that one step goes through. */
 export const UNITS_PER_STEP = 32;
 
-/** One evaluation: what it has used, and the values of its locals. */
+/** One evaluation: what it has used, with what was used before it, and the values of its locals. */
 export class Run {
-  steps = 0;
-  bytes = 0;
+  steps: number;
+  bytes: number;
   readonly slots: unknown[] = [];
   readonly maxSteps: number;
   readonly maxBytes: number;
-  constructor(maxSteps: number, maxBytes: number) {
+  constructor(maxSteps: number, maxBytes: number, used?: SharedBudget) {
     this.maxSteps = maxSteps;
     this.maxBytes = maxBytes;
+    this.steps = used?.steps ?? 0;
+    this.bytes = used?.bytes ?? 0;
   }
 
   /** Counts steps. Throws OverBudget. */

@@ -1,4 +1,4 @@
-import type { EvaluationContext } from "../evaluate.ts";
+import type { EvaluationContext, SharedBudget } from "../evaluate.ts";
 import type { FailureKind } from "./budget.ts";
 import { interpreterOf, type Variables } from "./interpret.ts";
 import type { Program } from "./program.ts";
@@ -30,10 +30,10 @@ export class ConditionFailed extends Error {
 export function conditionOf(
   program: Program,
   placeOf: (node: number) => string | undefined = () => undefined,
-): (context: EvaluationContext) => boolean {
+): (context: EvaluationContext, shared?: SharedBudget) => boolean {
   const evaluate = interpreterOf(program, CONTEXT_VARIABLES);
-  return (context) => {
-    const { value, failed } = evaluate(context);
+  return (context, shared) => {
+    const { value, failed } = evaluate(context, shared);
     if (typeof value === "boolean") return value;
     if (failed === undefined) throw new ConditionFailed("VALUE", "is neither true nor false");
     const place = placeOf(failed.node);

@@ -1,3 +1,4 @@
+import type { SharedBudget } from "../evaluate.ts";
 import { Failure, type FailureKind, OverBudget, Run } from "./budget.ts";
 import { type Build, buildNode, type Evaluate } from "./build.ts";
 import { matcherOf } from "./pattern.ts";
@@ -15,7 +16,7 @@ export interface Failed {
   readonly node: number;
 }
 
-/** What one evaluation came to, and what it took. */
+/** What one evaluation came to, and what it took by itself. */
 export interface ProgramOutcome {
   /** Undefined: it failed. */
   readonly value: Value | undefined;
@@ -24,30 +25,42 @@ export interface ProgramOutcome {
   readonly bytes: number;
 }
 
-/** Evaluates over a subject. Never throws; ends within the steps and bytes of its program. */
-export type Interpreter<Subject> = (subject: Subject) => ProgramOutcome;
+/**
+ * Evaluates over a subject. Never throws; ends within the steps and bytes of its program or, with a shared budget, what the
+ * others have left of them.
+ */
+export type Interpreter<Subject> = (subject: Subject, shared?: SharedBudget) => ProgramOutcome;
 
 /** Makes a program ready. Throws a ProgramError where it is not one that can be evaluated here. */
 export function interpreterOf<Subject>(program: Program, variables: Variables<Subject>): Interpreter<Subject> {
   const evaluate = build(program, variables as Variables<unknown>);
   const { maxSteps, maxBytes } = program;
-  return (subject) => {
-    const run = new Run(maxSteps, maxBytes);
+  return (subject, shared) => {
+    const run = new Run(maxSteps, maxBytes, shared);
+    let value: Value | undefined;
+    let failed: Failed | undefined;
     try {
-      const value = evaluate(run, subject);
-      if (!(value instanceof Failure)) return { value, failed: undefined, steps: run.steps, bytes: run.bytes };
-      const { message, node } = value;
-      return { value: undefined, failed: { kind: "VALUE", message, node }, steps: run.steps, bytes: run.bytes };
+      const answer = evaluate(run, subject);
+      if (answer instanceof Failure) failed = { kind: "VALUE", message: answer.message, node: answer.node };
+      else value = answer;
     } catch (error) {
-      return { value: undefined, failed: thrown(error), steps: run.steps, bytes: run.bytes };
+      failed = thrown(error, shared);
     }
+    if (shared === undefined) return { value, failed, steps: run.steps, bytes: run.bytes };
+    const [steps, bytes] = [run.steps - shared.steps, run.bytes - shared.bytes];
+    shared.steps = run.steps;
+    shared.bytes = run.bytes;
+    return { value, failed, steps, bytes };
   };
 }
 
 /** Beside the limits only what a value does when it is read can throw: a getter, a proxy. */
-function thrown(error: unknown): Failed {
-  if (error instanceof OverBudget) return { kind: error.kind, message: error.message, node: -1 };
-  return { kind: "VALUE", message: "a value cannot be read", node: -1 };
+function thrown(error: unknown, shared: SharedBudget | undefined): Failed {
+  if (!(error instanceof OverBudget)) return { kind: "VALUE", message: "a value cannot be read", node: -1 };
+  const isAmongOthers = shared !== undefined && shared.steps + shared.bytes > 0;
+  const message = isAmongOthers ? `${error.message} with the conditions before it` : error.message;
+  if (shared !== undefined) shared.exceeded = message;
+  return { kind: error.kind, message, node: -1 };
 }
 
 function build(program: Program, variables: Variables<unknown>): Evaluate {

@@ -6,22 +6,16 @@ import type { Zone } from "./zone.ts";
 export const PROGRAM_VERSION = 1;
 
 /**
- * Steps of one evaluation of a condition; beyond them it is `CONDITION_FAILED`, and the flag is off for that caller.
- * @limit steps
+ * Steps of one evaluation: of a flag's condition together with those of the flags that it needs, or of the expectation of a
+ * test. Beyond them the flag is off for that caller with `CONDITION_FAILED`, the test is `ERRORED`. @limit steps
  */
 export const CONDITION_MAX_STEPS = 10_000;
 
 /**
- * Size of the texts, lists, maps and bytes that one evaluation of a condition makes; beyond it the evaluation is
- * `CONDITION_FAILED`, and the flag is off for that caller. @limit bytes
+ * Size of the texts, lists, maps and bytes that one such evaluation makes; beyond it the flag is off for that caller with
+ * `CONDITION_FAILED`, the test is `ERRORED`. @limit bytes
  */
 export const CONDITION_MAX_BYTES = 1_048_576;
-
-/**
- * Steps of one evaluation of the expectation of a test, whose output is as long as a module makes it; the test fails
- * beyond them. @limit steps
- */
-export const EXPECTATION_MAX_STEPS = 100_000;
 
 /**
  * Nesting of the program that a condition is compiled to; a condition with a deeper one is refused with
