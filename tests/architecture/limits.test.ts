@@ -102,8 +102,9 @@ describe("the page of limits", () => {
 
   it("names reasons, settings and constants that there are, and no others", () => {
     const known = new Set([
-      // Of an answer, not of a refused call.
+      // Of answers, not of refused calls.
       "CONDITION_FAILED",
+      "TOO_MANY_PREREQUISITES",
       ...Object.keys(ERRORS),
       ...SETTINGS.map(({ name }) => name),
       ...limits.map(({ name }) => name),
