@@ -28,10 +28,13 @@ export function refuse(found: Violation | undefined): void {
   throw HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem: `${problem}; expected ${expected}` });
 }
 
+/** Length of a wrong value as an error repeats it; the rest is cut. @limit characters */
+const MAX_SHOWN = 60;
+
 /** A value as a message tells it: whole if it is short. */
 export function show(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { type Constant, constantsOf, limitsOf } from "../../scripts/limits-doc/constants.ts";
 import { limitsPage } from "../../scripts/limits-doc.ts";
 import { ERRORS } from "../../src/core/index.ts";
 import { SETTINGS } from "../../src/server/config.ts";
+import { SERVICES } from "../../src/server/contract.ts";
 import { filesBelow } from "./imports.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -71,6 +73,14 @@ const sources = ["src", "clients/typescript/src"]
   .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
   .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 const limits = sources.flatMap(({ path, text }) => limitsOf(path, text));
+/** Of all messages that the methods take and give. */
+function fieldNames(methods: readonly DescMethod[]): string[] {
+  const messages = new Set(methods.flatMap(({ input, output }) => [input, output]));
+  // A set also walks through what is added to it on the way.
+  for (const { fields } of messages) for (const { message } of fields) if (message !== undefined) messages.add(message);
+  return [...messages].flatMap(({ fields }) => fields.map(({ name }) => name));
+}
+
 const isUnmarked = ({ name, comment }: Constant): boolean => LIMIT_NAME.test(name) && !comment.includes("@limit");
 
 describe("constants that are named as limits are", () => {
@@ -114,6 +124,16 @@ describe("the page of limits", () => {
       ...(setting === "" ? [] : [setting]),
     ]);
     expect(named.length).toBeGreaterThan(100);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  it("names RPCs and fields that the contract has, and no others", () => {
+    const methods = SERVICES.flatMap((service) => service.methods);
+    const known = new Set(["ErrorInfo", "request_id", ...methods.map(({ name }) => name), ...fieldNames(methods)]);
+    const named = limits.flatMap(
+      ({ meaning }) => meaning.match(/(?<=`)([A-Z][a-z]+[A-Z]\w+|[a-z]+(_[a-z]+)+)(?=`)/g) ?? [],
+    );
+    expect(named.length).toBeGreaterThan(30);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 

@@ -8,7 +8,7 @@ import type { ModuleRecord, Served } from "./record.ts";
 import { remember } from "./remember.ts";
 import type { Room } from "./room.ts";
 
-/** Time until the outcome of a swap that could not be stored is stored again. @limit ms */
+/** Time until the outcome of a swap that could not be stored is stored again; the swap waits for it. @limit ms */
 const STORE_RETRY_MS = 500;
 
 /**

@@ -36,8 +36,8 @@ export interface SwapRecord {
 }
 
 /**
- * Swaps of the same modules whose outcome is remembered. Beyond them the oldest are forgotten: `GetSwap` answers
- * `SWAP_NOT_FOUND`. @limit swaps
+ * Swaps of the same modules whose outcome is remembered by their `swap_id`. Beyond them the oldest are forgotten: a
+ * retry of such a swap is done anew. @limit swaps
  */
 const KEPT_SWAPS = 20;
 

@@ -14,8 +14,8 @@ export interface RestartPolicy {
  */
 const RESTART_DELAY_MS = 200;
 /**
- * Restarts of a module within the window. After one more crash it has failed, and is not started again by itself.
- * @limit restarts
+ * Restarts of a module within the window. After one more crash its breaker opens, and it is not started again by
+ * itself. @limit restarts
  */
 const MAX_RESTARTS = 5;
 /** Window in which the restarts of a module that crashed are counted. @limit ms */

@@ -242,7 +242,7 @@ function open(file: string): DatabaseSync {
     // Others may read, as a backup does; that only one store writes is what `helios.lock` is for.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     // A log that was once long is cut to this when it is begun anew, in bytes.
-    database.exec("PRAGMA journal_size_limit = 16777216");
+    database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES}`);
     database.exec("BEGIN IMMEDIATE; COMMIT");
     return database;
   } catch (error) {
@@ -252,6 +252,11 @@ function open(file: string): DatabaseSync {
 }
 
 const SQLITE_BUSY = 5;
+/**
+ * Size to which the database's write-ahead log is cut back once what it holds is in the database; a burst of writes may
+ * make it larger for a while. @limit bytes
+ */
+const MAX_IDLE_LOG_BYTES = 16 * 1024 * 1024;
 /** SQLITE_ERROR (a statement does not fit the schema), SQLITE_CORRUPT, SQLITE_NOTADB. */
 const NOT_SOUND: ReadonlySet<number | undefined> = new Set([1, 11, 26]);
 

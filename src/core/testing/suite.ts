@@ -61,10 +61,13 @@ export function expect(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new TestFailure(otherwise);
 }
 
+/** Length of a value in the message of a ready test; the rest is cut. @limit characters */
+const MAX_TOLD = 200;
+
 /** Data as a test tells it: short. */
 export function told(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  return text.length > MAX_TOLD ? `${text.slice(0, MAX_TOLD)}…` : text;
 }
 
 /** A suite that comes with Helios: its tests depend on its configuration. */

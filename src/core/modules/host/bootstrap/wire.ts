@@ -6,6 +6,8 @@ const MAX_MESSAGE = 4096;
 const MAX_STACK_LINES = 10;
 /** Length of the stack of an error that a module throws; the rest is cut. @limit characters */
 const MAX_STACK = 4096;
+/** Length of the name, and of the `code`, of an error that a module throws; the rest is cut. @limit characters */
+const MAX_NAME = 128;
 
 /** Whatever was thrown, as it can be sent. Looks at it with care: it may be made to throw again. */
 export function toWire(thrown: unknown): WireError {
@@ -15,10 +17,10 @@ export function toWire(thrown: unknown): WireError {
     }
     const { name, message, stack, code, callerFault } = thrown as Record<string, unknown>;
     return {
-      name: typeof name === "string" ? cut(name, 128) : "Error",
+      name: typeof name === "string" ? cut(name, MAX_NAME) : "Error",
       message: cut(typeof message === "string" ? message : describe(thrown), MAX_MESSAGE),
       stack: typeof stack === "string" ? cut(stack.split("\n").slice(0, MAX_STACK_LINES).join("\n"), MAX_STACK) : "",
-      ...(typeof code === "string" ? { code: cut(code, 128) } : {}),
+      ...(typeof code === "string" ? { code: cut(code, MAX_NAME) } : {}),
       ...(callerFault === true ? { callerFault: true } : {}),
     };
   } catch {
