@@ -52,7 +52,16 @@ export {
   type Program,
   type ProgramNode,
 } from "./flags/condition/program.ts";
-export { Duration, Timestamp, TypeValue, Uint, type Value } from "./flags/condition/values.ts";
+export {
+  Duration,
+  MAX_INT,
+  MAX_UINT,
+  MIN_INT,
+  Timestamp,
+  TypeValue,
+  Uint,
+  type Value,
+} from "./flags/condition/values.ts";
 export type { Zone } from "./flags/condition/zone.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/definition.ts";

@@ -3,7 +3,7 @@ import { emit, type Limits } from "./emit.ts";
 import { fold } from "./fold.ts";
 import { checkNames, type Names } from "./names.ts";
 import { type Roots, termsOf } from "./terms.ts";
-import { CelError, treeOf } from "./tree.ts";
+import { CelError, isTooDeep, treeOf } from "./tree.ts";
 import { type CelNames, CelTypeError, typeOf } from "./types.ts";
 
 /** What an expression is compiled for. */
@@ -36,7 +36,7 @@ export function compile(source: string, { names, types, roots, limits }: Purpose
     const { program, ids } = emit(term, patterns, zones, limits);
     return { program, placeOf: (node) => placeOf(ids[node]) };
   } catch (error) {
-    if (error instanceof RangeError) throw new CelError("it is nested too deeply", "less of it");
+    if (isTooDeep(error)) throw new CelError("it is nested too deeply", "less of it");
     throw error;
   }
 }

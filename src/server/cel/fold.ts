@@ -37,6 +37,8 @@ interface Part {
   readonly needs: number;
   /** What it always is; only of a part that needs nothing. */
   readonly known?: Value;
+  /** The patterns that it goes through a text with, by their index. */
+  readonly uses: ReadonlySet<number>;
   /** Whether it is written as a constant, or as a list or map of such: it is made but once. */
   readonly isLiteral: boolean;
   /** What it takes to evaluate it with all that it is made of. */
@@ -45,6 +47,15 @@ interface Part {
 
 const NOTHING = Number.POSITIVE_INFINITY;
 const FREE = { steps: 0, bytes: 0 };
+const NO_PATTERNS: ReadonlySet<number> = new Set();
+/** Stands where a pattern is not needed: to make one ready takes time. */
+const UNUSED: Pattern = {
+  text: "",
+  instructions: [{ op: "MATCH", next: 0, other: 0 }],
+  classes: [],
+  start: 0,
+  anchored: true,
+};
 
 /** Evaluates what is made of constants alone. Throws a CelError where that fails, or takes more than the limits. */
 export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
@@ -57,8 +68,9 @@ export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
     const rest = args.slice(0, own.args.length);
     const needs = needsOf(own, rest);
     if (own.op === "CONSTANT") return constant(own);
-    if (needs !== NOTHING) return { term: own, needs, isLiteral: false, cost: FREE };
-    return evaluated(own, rest);
+    const uses = usedBy(own, rest);
+    if (needs !== NOTHING) return { term: own, needs, uses, isLiteral: false, cost: FREE };
+    return evaluated(own, rest, uses);
   };
 
   /** With its pattern or its zone looked up. */
@@ -111,12 +123,13 @@ export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
     throw new CelError(`there is no time zone ${name}`, "one such as Europe/Zurich or +02:00", placeOf(id));
   };
 
-  const evaluated = (term: Term, args: readonly Part[]): Part => {
+  const evaluated = (term: Term, args: readonly Part[], uses: ReadonlySet<number>): Part => {
     const ready = term.args.map((arg, index) => {
       const value = args[index]?.known;
       return value === undefined ? arg : constantTerm(value, arg.id);
     });
-    const { program, ids } = emit({ ...term, args: ready }, patterns, zones, limits);
+    const needed = patterns.map((pattern, index) => (uses.has(index) ? pattern : UNUSED));
+    const { program, ids } = emit({ ...term, args: ready }, needed, zones, limits);
     const { value, failed, steps, bytes } = run(program);
     if (failed !== undefined) throw hopeless(failed, placeOf(ids[failed.node] ?? term.id));
     const cost = args.reduce((sum, arg) => ({ steps: sum.steps + arg.cost.steps, bytes: sum.bytes + arg.cost.bytes }), {
@@ -128,14 +141,14 @@ export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
     const answer = value as Value;
     if (isKept(answer)) return constant(constantTerm(answer, term.id));
     const isLiteral = (term.op === "LIST" || term.op === "MAP") && args.every((arg) => arg.isLiteral);
-    return { term, needs: NOTHING, known: answer, isLiteral, cost: isLiteral ? FREE : cost };
+    return { term, needs: NOTHING, known: answer, uses: NO_PATTERNS, isLiteral, cost: isLiteral ? FREE : cost };
   };
 
   return { term: part(root).term, patterns, zones };
 }
 
 function constant(term: Term): Part {
-  return { term, needs: NOTHING, known: term.constant as Value, isLiteral: true, cost: FREE };
+  return { term, needs: NOTHING, known: term.constant as Value, uses: NO_PATTERNS, isLiteral: true, cost: FREE };
 }
 
 function over(what: string, most: number): { readonly message: string } {
@@ -148,6 +161,13 @@ function run(program: Program): ProgramOutcome {
 
 function hopeless({ message }: { readonly message: string }, position: string | undefined): CelError {
   return new CelError(`it can never be evaluated: ${message}`, "constants that can be evaluated", position);
+}
+
+/** The patterns of a term and of those of its parts that are not known yet. */
+function usedBy({ op, index }: Term, args: readonly Part[]): ReadonlySet<number> {
+  const all = args.filter(({ uses }) => uses.size > 0).flatMap(({ uses }) => [...uses]);
+  if (op === "MATCHES") all.push(index);
+  return all.length === 0 ? NO_PATTERNS : new Set(all);
 }
 
 /** The lowest slot of the macros around it that a term uses. */

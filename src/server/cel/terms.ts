@@ -1,4 +1,13 @@
-import { type Op, PROGRAM_MAX_DEPTH, TypeValue, Uint, type Value } from "../../core/index.ts";
+import {
+  MAX_INT,
+  MAX_UINT,
+  MIN_INT,
+  type Op,
+  PROGRAM_MAX_DEPTH,
+  TypeValue,
+  Uint,
+  type Value,
+} from "../../core/index.ts";
 import { type Call, CelError, type CelNode, type Macro, type PlaceOf, type Select, type Struct } from "./tree.ts";
 
 /** A node of a program that is being made. */
@@ -222,7 +231,14 @@ interface Constant {
 function constantOf(node: CelNode, placeOf: PlaceOf): Value {
   const { case: kind, value } = (node.exprKind.value as Constant).constantKind;
   if (kind === "nullValue") return null;
-  if (kind === "uint64Value") return new Uint(value as bigint);
+  // The parser takes a whole number of any length.
+  if (kind === "uint64Value") {
+    if ((value as bigint) <= MAX_UINT) return new Uint(value as bigint);
+    throw new CelError("the number is too large for a uint", `at most ${MAX_UINT}`, placeOf(node.id));
+  }
+  if (kind === "int64Value" && ((value as bigint) < MIN_INT || (value as bigint) > MAX_INT)) {
+    throw new CelError("the number is out of the range of an int", `${MIN_INT} to ${MAX_INT}`, placeOf(node.id));
+  }
   if (kind === "doubleValue" && !Number.isFinite(value)) {
     throw new CelError("the number is too large for a double", "at most 1.7976931348623157e308", placeOf(node.id));
   }

@@ -84,12 +84,18 @@ export function treeOf(source: string): { readonly root: CelNode; readonly place
 
 /** What a parser's error says, and where. */
 function parserError(error: unknown): CelError {
-  if (error instanceof RangeError) return new CelError("it is nested too deeply", "less of it");
+  if (isTooDeep(error)) return new CelError("it is nested too deeply", "less of it");
+  if (error instanceof RangeError) return new CelError("it names a character that does not exist", "Unicode");
   const start = (error as { location?: { start?: { line: number; column: number } } }).location?.start;
   // It begins with the place, and says both in one.
   const message = (error instanceof Error ? error.message : String(error)).replace(/^<input>:\d+:\d+: /, "");
   const [problem = message, expected = "an expression of CEL"] = message.split(" but expecting ");
   return new CelError(problem, expected, start && `line ${start.line}, column ${start.column}`);
+}
+
+/** Whether the stack is used up: the platform throws other RangeErrors too. */
+export function isTooDeep(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes("call stack");
 }
 
 function placeAt(source: string, offset: number): string {

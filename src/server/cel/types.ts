@@ -86,7 +86,9 @@ function made(node: CelNode, { messageName, entries }: Struct, names: CelNames):
 }
 
 function called(node: CelNode, call: Call, names: CelNames): CelTypeName {
-  const args = call.args.map((arg) => typeOf(arg, names));
+  const listed = call.function === "@in" ? elementsOf(call.args[1]) : undefined;
+  // What is listed is typed once, below: twice at each level would be without end.
+  const args = call.args.map((arg, index) => (index === 1 && listed ? "list" : typeOf(arg, names)));
   const [a = "dyn", b = "dyn", c = "dyn"] = args;
   const needBool = (type: CelTypeName, index: number): void => {
     if (fits(type, "bool")) return;
@@ -110,13 +112,15 @@ function called(node: CelNode, call: Call, names: CelNames): CelTypeName {
     case "_!=_":
       needComparable(node, a, b);
       return "bool";
-    case "@in": {
-      const list = call.args[1]?.exprKind;
-      const elements = list?.case === "listExpr" ? (list.value as { elements: CelNode[] }).elements : [];
-      for (const element of elements) needComparable(element, a, typeOf(element, names));
-    }
+    case "@in":
+      for (const element of listed ?? []) needComparable(element, a, typeOf(element, names));
   }
   return overloaded(node, call, call.target && typeOf(call.target, names), args);
+}
+
+/** Of a list that is written there; undefined: it is another expression. */
+function elementsOf(node: CelNode | undefined): readonly CelNode[] | undefined {
+  return node?.exprKind.case === "listExpr" ? (node.exprKind.value as { elements: CelNode[] }).elements : undefined;
 }
 
 function needComparable(node: CelNode, a: CelTypeName, b: CelTypeName): void {
