@@ -53,20 +53,18 @@ export function negated(ranges: Ranges): Ranges {
   return result;
 }
 
-const named = new Map<string, Ranges | undefined>();
-let everything: string | undefined;
+const named = new Map<string, Ranges>();
 
 /** A general category such as `L` or `Lu`, a script such as `Greek`, or `Any`; undefined: there is none of that name. */
 export function unicodeClass(name: string): Ranges | undefined {
   if (name === "Any") return ANY;
   if (!/^[A-Z][A-Za-z_]{0,39}$/.test(name)) return undefined;
-  if (!named.has(name)) {
-    const found = scan(name.length <= 2 ? `gc=${name}` : `Script=${name}`);
-    // Names that do not exist are without number.
-    if (found === undefined) return undefined;
-    named.set(name, found);
-  }
-  return named.get(name);
+  const known = named.get(name);
+  if (known !== undefined) return known;
+  const found = scan(name.length <= 2 ? `gc=${name}` : `Script=${name}`);
+  // Names that do not exist are without number.
+  if (found !== undefined) named.set(name, found);
+  return found;
 }
 
 /** The platform knows Unicode; what it knows goes into the program, so that nobody else has to. */
@@ -78,63 +76,111 @@ function scan(property: string): Ranges | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  everything ??= everyPoint();
+  sample ??= everyKind();
+  const { text, ends } = sample;
   const result: number[] = [];
-  for (const { 0: run } of everything.matchAll(pattern)) {
-    const first = run.codePointAt(0) as number;
-    result.push(first, run.codePointAt(run.length - (first > 0xffff ? 2 : 1)) as number);
+  for (const { 0: run } of text.matchAll(pattern)) {
+    for (const char of run) {
+      const point = char.codePointAt(0) as number;
+      const end = ends.get(point) ?? point;
+      const last = result.length - 1;
+      // What is no character lies in a range with what is on both sides of it.
+      const next = result[last] === 0xd7ff ? 0xe000 : (result[last] ?? 0) + 1;
+      if (last > 0 && point === next) result[last] = end;
+      else result.push(point, end);
+    }
   }
-  return merged(result);
+  return result;
 }
 
-/** A text of all characters in their order. */
-function everyPoint(): string {
+/** Characters of which each range is in the same categories and scripts as its first: looking at that one is enough. */
+export const ALIKE: readonly (readonly [first: number, last: number])[] = [
+  [0x3400, 0x4dbf],
+  [0x4e00, 0x9fff],
+  [0xac00, 0xd7a3],
+  [0xe000, 0xf8ff],
+  [0x20000, 0x2a6df],
+  [0x40000, 0xdffff],
+  [0xe1000, 0xeffff],
+  [0xf0000, 0xffffd],
+  [0x100000, 0x10fffd],
+];
+
+/** A text of all characters in their order, but of those that are alike the first; and the last of each such range. */
+interface Sample {
+  readonly text: string;
+  readonly ends: ReadonlyMap<number, number>;
+}
+
+let sample: Sample | undefined;
+
+function everyKind(): Sample {
+  const ends = new Map(ALIKE);
   const parts: string[] = [];
-  for (let from = 0; from <= LAST_POINT; from += 0x1000) {
-    if (from >= 0xd800 && from < 0xe000) continue;
-    const points = Array.from({ length: 0x1000 }, (_, index) => from + index);
-    parts.push(String.fromCodePoint(...points.filter((point) => point < 0xd800 || point > 0xdfff)));
+  let units: number[] = [];
+  for (let point = 0; point <= LAST_POINT; point = (ends.get(point) ?? point) + 1) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    units.push(point);
+    if (units.length < 4096) continue;
+    parts.push(String.fromCodePoint(...units));
+    units = [];
   }
-  return parts.join("");
+  return { text: parts.join("") + String.fromCodePoint(...units), ends };
 }
 
 /** For each character with another of the same letter, such as k, K and the sign of Kelvin, all of them. */
-let orbits: ReadonlyMap<number, readonly number[]> | undefined;
+interface Letters {
+  readonly orbits: ReadonlyMap<number, readonly number[]>;
+  /** Its characters, ascending. */
+  readonly points: readonly number[];
+}
+
+let letters: Letters | undefined;
 
 /** With all characters that differ only in case. `ranges` are merged. */
 export function foldedCase(ranges: Ranges): Ranges {
-  orbits ??= findOrbits();
+  letters ??= findLetters();
+  const { orbits, points } = letters;
   const result = [...ranges];
-  for (const [point, orbit] of orbits) {
-    if (!includes(ranges, point)) continue;
-    for (const other of orbit) result.push(other, other);
-  }
-  return merged(result);
-}
-
-function includes(ranges: Ranges, point: number): boolean {
   for (let at = 0; at < ranges.length; at += 2) {
-    if (point < (ranges[at] as number)) return false;
-    if (point <= (ranges[at + 1] as number)) return true;
+    const [low, high] = [ranges[at] as number, ranges[at + 1] as number];
+    for (let index = firstFrom(points, low); (points[index] ?? high + 1) <= high; index += 1) {
+      for (const other of orbits.get(points[index] as number) ?? []) {
+        if (other < low || other > high) result.push(other, other);
+      }
+    }
   }
-  return false;
+  return result.length === ranges.length ? ranges : merged(result);
 }
 
-function findOrbits(): ReadonlyMap<number, readonly number[]> {
-  const found = new Map<number, number[]>();
+/** The index of the first that is not below. */
+function firstFrom(points: readonly number[], low: number): number {
+  let [from, to] = [0, points.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((points[middle] as number) < low) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** Unicode's simple folding decides, which the platform applies here. */
+const SAME_LETTER = /^(.)\1$/isu;
+
+function findLetters(): Letters {
+  const orbits = new Map<number, number[]>();
   const join = (a: number, b: number): void => {
-    // Unicode's simple folding decides, which the platform applies here.
-    if (a === b || !new RegExp(`^\\u{${a.toString(16)}}$`, "iu").test(String.fromCodePoint(b))) return;
-    const both = [...new Set([...(found.get(a) ?? [a]), ...(found.get(b) ?? [b])])];
-    for (const point of both) found.set(point, both);
+    if (a === b || !SAME_LETTER.test(String.fromCodePoint(a, b))) return;
+    const both = [...new Set([...(orbits.get(a) ?? [a]), ...(orbits.get(b) ?? [b])])];
+    for (const point of both) orbits.set(point, both);
   };
-  everything ??= everyPoint();
-  for (const { 0: letter } of everything.matchAll(/\p{Changes_When_Casemapped}/gu)) {
+  sample ??= everyKind();
+  for (const { 0: letter } of sample.text.matchAll(/\p{Changes_When_Casemapped}/gu)) {
     const point = letter.codePointAt(0) as number;
     for (const other of [letter.toLowerCase(), letter.toUpperCase()]) {
       const [first = "", ...more] = other;
       if (more.length === 0) join(point, first.codePointAt(0) as number);
     }
   }
-  return found;
+  return { orbits, points: [...orbits.keys()].sort((a, b) => a - b) };
 }

@@ -16,6 +16,7 @@ export function patternOf(text: string): Pattern {
   const instructions: Instruction[] = [];
   const classes: (readonly number[])[] = [];
   const classAt = new Map<string, number>();
+  const placed = new Map<readonly number[], number>();
 
   const add = (instruction: Instruction): number => {
     if (instructions.length >= MAX_INSTRUCTIONS) {
@@ -25,9 +26,12 @@ export function patternOf(text: string): Pattern {
   };
 
   const classOf = (ranges: readonly number[]): number => {
+    const same = placed.get(ranges);
+    if (same !== undefined) return same;
     const key = ranges.join();
     const known = classAt.get(key) ?? classes.push(ranges) - 1;
     classAt.set(key, known);
+    placed.set(ranges, known);
     return known;
   };
 

@@ -15,6 +15,22 @@ export const MAX_GROUPS = 50;
  */
 export const MAX_UNICODE_CLASSES = 8;
 
+/**
+ * Bounds of ranges that all the [ ] of a pattern have, those of classes of Unicode included; a pattern with more is refused with
+ * `FLAG_CONDITION_INVALID`. @limit bounds
+ */
+export const MAX_BOUNDS = 32_768;
+
+/** What was worked out of a class stays as long as the class: named ones are used again and again. */
+const folds = new WeakMap<Ranges, Ranges>();
+const others = new WeakMap<Ranges, Ranges>();
+
+function remembered(known: WeakMap<Ranges, Ranges>, ranges: Ranges, make: (ranges: Ranges) => Ranges): Ranges {
+  const made = known.get(ranges) ?? make(ranges);
+  known.set(ranges, made);
+  return made;
+}
+
 interface Flags {
   readonly ignoreCase: boolean;
   readonly multiLine: boolean;
@@ -30,6 +46,7 @@ class Parser {
   readonly #in: Reader;
   readonly #groupNames = new Set<string>();
   readonly #unicode = new Set<string>();
+  #bounds = 0;
   #flags: Flags = { ignoreCase: false, multiLine: false, dotAll: false };
 
   constructor(text: string) {
@@ -193,36 +210,43 @@ class Parser {
   }
 
   #sided(ranges: Ranges, isNot: boolean): Ranges {
-    const folded = this.#flags.ignoreCase ? foldedCase(ranges) : ranges;
-    return isNot ? negated(folded) : folded;
+    const folded = this.#flags.ignoreCase ? remembered(folds, ranges, foldedCase) : ranges;
+    return isNot ? remembered(others, folded, negated) : folded;
   }
 
   #bracketed(): PatternNode {
     const isNot = this.#in.take("^");
-    const ranges: number[] = [];
+    // A class that is named again adds nothing.
+    const classes = new Set<Ranges>();
+    const written: number[] = [];
     for (let first = true; first || !this.#in.sees("]"); first = false) {
       if (this.#in.done) throw new PatternError("a [ has no ]");
-      ranges.push(...this.#bracketedPart());
+      const { named, range = [] } = this.#bracketedPart();
+      if (named !== undefined) classes.add(named);
+      written.push(...range);
     }
     this.#in.next();
-    const all = merged(ranges);
+    const all = merged([...classes, this.#sided(merged(written), false)].flat());
+    this.#bounds += all.length;
+    if (this.#bounds > MAX_BOUNDS) throw new PatternError(`its [ ] have more than ${MAX_BOUNDS} bounds of ranges`);
     return { kind: "class", ranges: isNot ? negated(all) : all };
   }
 
-  #bracketedPart(): Ranges {
+  /** A class by its name, or a range as it is written: not folded yet. */
+  #bracketedPart(): { readonly named?: Ranges; readonly range?: Ranges } {
     const [posix, not, name = ""] = this.#in.match(/\[:(\^?)(\w+):\]/y) ?? [];
     if (posix !== undefined) {
       const ranges = Object.hasOwn(POSIX, name) ? POSIX[name] : undefined;
       if (ranges === undefined) throw new PatternError(`there is no class ${posix}`);
-      return this.#sided(ranges, not === "^");
+      return { named: this.#sided(ranges, not === "^") };
     }
     const low = this.#bracketedPoint();
-    if (typeof low !== "number") return low;
-    if (!this.#in.sees("-") || this.#in.sees("-]")) return this.#sided([low, low], false);
+    if (typeof low !== "number") return { named: low };
+    if (!this.#in.sees("-") || this.#in.sees("-]")) return { range: [low, low] };
     this.#in.next();
     const high = this.#bracketedPoint();
     if (typeof high !== "number" || high < low) throw new PatternError("a range in [ ] has no order");
-    return this.#sided([low, high], false);
+    return { range: [low, high] };
   }
 
   #bracketedPoint(): number | Ranges {
