@@ -6,6 +6,7 @@ import { file_google_rpc_error_details } from "../../gen/google/rpc/error_detail
 import { file_google_rpc_status } from "../../gen/google/rpc/status_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { withPresence } from "./presence.ts";
 
 /** What both versions ask: their messages are the same but for the names of their types. */
 interface Question {
@@ -104,7 +105,7 @@ function found(file: DescFile | undefined, sent: Set<string>, what: string) {
   if (file === undefined) return failed(Code.NotFound, `${what} is not known`);
   const fresh = filesWithImports([file]).filter((each) => each === file || !sent.has(fileName(each)));
   for (const each of fresh) sent.add(fileName(each));
-  const fileDescriptorProto = fresh.map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
+  const fileDescriptorProto = fresh.map((each) => toBinary(FileDescriptorProtoSchema, withPresence(each)));
   return { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } };
 }
 

@@ -16,6 +16,7 @@ import { createErrorMapping } from "./interceptors/errors.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
 import { createValidation } from "./interceptors/validation.ts";
 import type { SinkStatus } from "./logs/sink.ts";
+import { createPresence } from "./presence.ts";
 import { readiness } from "./ready.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { createRest } from "./rest/rest.ts";
@@ -101,6 +102,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       createErrorMapping(newId, report),
       createDrainGate(serving, shutdown.signal),
       createValidation(SERVICES),
+      createPresence(),
     ],
     rest: (transportFor) =>
       createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, clock, newId, report }),

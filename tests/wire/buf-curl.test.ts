@@ -124,6 +124,13 @@ describe("buf curl", () => {
     expect(JSON.parse(stderr)).toMatchObject({ details: [{ debug: { reason: "MODULE_NOT_FOUND" } }] });
   });
 
+  it.each(["connect", "grpc", "grpcweb"])("shows an answer that is false, by %s", async (protocol) => {
+    const flags = ["--http2-prior-knowledge", "--protocol", protocol];
+    const data = '{"name": "neural_network_v2", "context": {"session_id": "s"}}';
+    const { stdout } = await curl("/helios.v1.FlagService/EvaluateFlag", ...flags, "-d", data);
+    expect(JSON.parse(stdout)).toMatchObject({ evaluation: { enabled: false, reason: "REASON_DISABLED" } });
+  });
+
   it("lists the services", async () => {
     const { stdout } = await curl("", "--list-services");
     expect(stdout.trim().split("\n")).toEqual([
