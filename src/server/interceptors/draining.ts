@@ -8,27 +8,38 @@ import type { Serving } from "../health.ts";
  * answered by its reason, whatever they wait for.
  */
 export function createDrainGate(serving: Serving, over: AbortSignal): Interceptor {
+  const unlessOver = unlessAborted(over);
   return (next) => async (request) => {
     if (serving.ended !== undefined && request.service.typeName !== Health.typeName) throw serving.ended;
-    const response = await unlessOver(over, next(request));
-    return response.stream ? { ...response, message: untilOver(over, response.message) } : response;
+    const response = await unlessOver(next(request));
+    return response.stream ? { ...response, message: untilOver(unlessOver, response.message) } : response;
   };
 }
 
-function unlessOver<T>(over: AbortSignal, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => reject(over.reason);
-    if (over.aborted) end();
-    over.addEventListener("abort", end, { once: true });
-    answer.then(resolve, reject).finally(() => over.removeEventListener("abort", end));
-  });
+/** Settles as a promise does, or rejects with the signal's reason if that is aborted first. */
+type UnlessOver = <T>(answer: Promise<T>) => Promise<T>;
+
+/** One listener for all calls: to add one to a signal takes as long as it has listeners, and every open stream is one. */
+function unlessAborted(over: AbortSignal): UnlessOver {
+  const waiting = new Set<() => void>();
+  const endAll = (): void => {
+    for (const end of waiting) end();
+  };
+  over.addEventListener("abort", endAll, { once: true });
+  return (answer) =>
+    new Promise((resolve, reject) => {
+      const end = (): void => reject(over.reason);
+      if (over.aborted) end();
+      waiting.add(end);
+      answer.then(resolve, reject).finally(() => waiting.delete(end));
+    });
 }
 
-async function* untilOver<T>(over: AbortSignal, messages: AsyncIterable<T>): AsyncGenerator<T> {
+async function* untilOver<T>(unlessOver: UnlessOver, messages: AsyncIterable<T>): AsyncGenerator<T> {
   const reader = messages[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value } = await unlessOver(over, reader.next());
+      const { done, value } = await unlessOver(reader.next());
       if (done) return;
       yield value;
     }
