@@ -147,8 +147,8 @@ export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";
 export {
-  ANY_ETAG,
   Collection,
+  checkEtag,
   type Decided,
   type Decision,
   type Delta,

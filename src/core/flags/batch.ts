@@ -1,6 +1,6 @@
 import type { By } from "../change.ts";
 import { HeliosError } from "../errors.ts";
-import { ANY_ETAG } from "../store/collection.ts";
+import { checkEtag } from "../store/collection.ts";
 import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./definition.ts";
 import { growsBy } from "./prerequisites.ts";
 import { withPauseOf } from "./schedule.ts";
@@ -58,12 +58,9 @@ export async function updateTogether(
 }
 
 function checkBatch(updates: readonly FlagUpdate[]): void {
-  const problem = updates.length === 0 ? "has no requests" : `has ${updates.length} requests`;
   if (updates.length === 0 || updates.length > BATCH_UPDATES_LIMIT) {
-    throw HeliosError.of("ARGUMENT_INVALID", {
-      field: "requests",
-      problem: `${problem}; expected 1 to ${BATCH_UPDATES_LIMIT}`,
-    });
+    const problem = `has ${updates.length || "no"} requests; expected 1 to ${BATCH_UPDATES_LIMIT}`;
+    throw HeliosError.of("ARGUMENT_INVALID", { field: "requests", problem });
   }
   const seen = new Map<string, number>();
   for (const [index, { name }] of updates.entries()) {
@@ -104,9 +101,8 @@ function decidedRecord(
   const decide = (flag: FlagDefinition | undefined): FlagDefinition =>
     withPauseOf(flag, withFields(name, flag, fields));
   const record = writer.updated({ name, action: "BatchUpdateFlags", decide, allowMissing, consent }, others);
-  if (etag === undefined || etag === "" || etag === current?.etag) return record;
-  if (etag === ANY_ETAG && current !== undefined) return record;
-  throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
+  checkEtag(name, current, etag);
+  return record;
 }
 
 /** Runs what is about one of several requests; its errors say which: in the field below `path`, or by `index`. */

@@ -5,7 +5,7 @@ import type { Feed } from "./feed.ts";
 import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
 
 /** In place of an etag: whichever the resource has, as long as there is one. */
-export const ANY_ETAG = "*";
+const ANY_ETAG = "*";
 
 /** A named record with what the store knows of it. Immutable: a change makes a new one. */
 export interface Resource<T> {
@@ -154,7 +154,7 @@ export class Collection<T> {
   async #change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
     for (;;) {
       const current = this.#byName.get(name);
-      this.#checkEtag(name, current, etag);
+      checkEtag(name, current, etag);
       const record = decide(current);
       if (record === undefined) return current;
       this.#check(name, record, current?.record);
@@ -193,7 +193,7 @@ export class Collection<T> {
   async #batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
     for (;;) {
       const decisions = decide();
-      for (const { name, etag } of decisions) this.#checkEtag(name, this.#byName.get(name), etag);
+      for (const { name, etag } of decisions) checkEtag(name, this.#byName.get(name), etag);
       const writes = decisions.flatMap(({ name, record }): BatchWrite[] => {
         if (record === undefined) return [];
         if (record !== null) this.#check(name, record, this.#byName.get(name)?.record);
@@ -234,7 +234,7 @@ export class Collection<T> {
     for (;;) {
       const current = this.#byName.get(name);
       if (current === undefined) return undefined;
-      this.#checkEtag(name, current, etag);
+      checkEtag(name, current, etag);
       check(current);
       try {
         const revision = await this.#feed.store.delete(this.prefix + name, { cause, ifRevision: current.revision });
@@ -291,12 +291,6 @@ export class Collection<T> {
     throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
   }
 
-  #checkEtag(name: string, current: Resource<T> | undefined, etag: string | undefined): void {
-    if (etag === undefined || etag === "" || etag === current?.etag) return;
-    if (etag === ANY_ETAG && current !== undefined) return;
-    throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
-  }
-
   #apply(changes: readonly Change[]): void {
     const deltas = changes.map((change) => this.#delta(change));
     this.#sorted = undefined;
@@ -347,6 +341,17 @@ export class Collection<T> {
       size: entry.value.length,
     };
   }
+}
+
+/** ETAG_MISMATCH where an etag is given and not empty, and the present resource, if any, has another; see `ANY_ETAG`. */
+export function checkEtag(
+  name: string,
+  current: Pick<Resource<unknown>, "etag"> | undefined,
+  etag: string | undefined,
+): void {
+  if (etag === undefined || etag === "" || etag === current?.etag) return;
+  if (etag === ANY_ETAG && current !== undefined) return;
+  throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
 }
 
 /** Resolves when the promise is settled, however. */

@@ -3,9 +3,9 @@ import { type Duration, DurationSchema, type Timestamp, timestampFromMs, timesta
 import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
 import {
   ACTOR_LIMIT,
-  ANY_ETAG,
   type By,
   type Cause,
+  checkEtag,
   EARLIEST_TIME,
   HeliosError,
   LATEST_TIME,
@@ -80,15 +80,13 @@ export function refuseNothing(
   {
     field,
     known,
-    etag = "",
+    etag,
   }: { readonly field: string; readonly known: readonly string[]; readonly etag?: string | undefined },
   get: () => { readonly name: string; readonly etag: string },
 ): void {
   if (Object.values(fields).some((value) => value !== undefined)) return;
   const present = get();
-  if (etag !== "" && etag !== ANY_ETAG && etag !== present.etag) {
-    throw HeliosError.of("ETAG_MISMATCH", { name: present.name, etag: present.etag, given: etag });
-  }
+  checkEtag(present.name, present, etag);
   const problem = `is empty, and ${field} sets nothing; name the fields to change: ${known.join(", ")}`;
   throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
 }
