@@ -1,5 +1,5 @@
 import type { JsonPath } from "../json-source.ts";
-import { show, type Violation, violation } from "../violation.ts";
+import { show, textViolation, type Violation, violation } from "../violation.ts";
 import { qualified } from "./listing.ts";
 
 /** Entries of a flag's whitelist; more are refused with `ARGUMENT_INVALID`. @limit entries */
@@ -53,10 +53,8 @@ function firstOf(
 
 /** What keeps a value from being a text without control characters and without blanks at its ends. */
 export function lineViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
-  if (typeof value !== "string") return violation(path, value, "a text");
-  // Characters are code points, as everywhere in the contract; the cheap bound first.
-  const length = value.length <= limit ? value.length : [...value].length;
-  if (length > limit) return { path, problem: `${length} characters`, expected: `at most ${limit}` };
+  const wrong = textViolation(path, value, limit);
+  if (wrong !== undefined || typeof value !== "string") return wrong;
   if (CONTROL.test(value)) {
     return { path, problem: `${show(value)} has a control character`, expected: "a text without control characters" };
   }
@@ -69,12 +67,9 @@ const BLANK_AT_AN_END = /^[\s\u200B-\u200D\u2060]|[\s\u200B-\u200D\u2060]$/u;
 const CONTROL = /\p{Cc}/u;
 
 function sizeViolation(path: JsonPath, entry: unknown): Violation | undefined {
-  if (typeof entry !== "string") return violation(path, entry, "a text");
-  if (entry === "") return violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`);
-  const length = entry.length <= ENTRY_LIMIT ? entry.length : [...entry].length;
-  return length <= ENTRY_LIMIT
-    ? undefined
-    : { path, problem: `${length} characters`, expected: `at most ${ENTRY_LIMIT}` };
+  return entry === ""
+    ? violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`)
+    : textViolation(path, entry, ENTRY_LIMIT);
 }
 
 function entryViolation(path: JsonPath, entry: unknown): Violation | undefined {
