@@ -14,12 +14,11 @@ import {
   type ModuleRecord,
   type Payload,
   type RegistrationFields,
-  textSize,
   type Usage,
 } from "../../core/index.ts";
 import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
 import { fromDuration, type JsonValue, toCount, toDuration, toStruct, toTimestamp } from "./common.ts";
-import { mapFitting } from "./size.ts";
+import { mapFitting, NAMES } from "./size.ts";
 import { toSwapReport } from "./swap.ts";
 
 /** What is known of a module besides what is stored. */
@@ -84,7 +83,7 @@ const MAX_VERSION = 256;
 const METHODS_BYTES = 128 * 1024;
 
 function shownMethods({ methods }: { readonly methods: readonly string[] }): string[] {
-  return mapFitting(methods, { toMessage: (name) => name, sizeOf: textSize }, METHODS_BYTES);
+  return mapFitting(methods, NAMES, METHODS_BYTES);
 }
 
 function runningOf({ lifecycle }: ModuleRecord) {

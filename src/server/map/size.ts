@@ -112,6 +112,9 @@ export interface Sized<T, Message> {
   readonly sizeOf: (message: Message) => number;
 }
 
+/** Of names, which are texts in a message too. */
+export const NAMES: Sized<string, string> = { toMessage: (name) => name, sizeOf: textSize };
+
 /** The first of `items` as messages: as many as fit into `budget` bytes, and one at least. */
 export function mapFitting<T, Message>(
   items: Iterable<T>,

@@ -26,7 +26,6 @@ import {
   isReason,
   PAGE_BYTES,
   placed,
-  textSize,
 } from "../../core/index.ts";
 import { byOf, byOfUpdate, fromTimestamp, refuseNothing, toStruct } from "../map/common.ts";
 import {
@@ -42,7 +41,7 @@ import {
   toFlag,
   toHistoryEntry,
 } from "../map/flag.ts";
-import { mapFitting, wireSize } from "../map/size.ts";
+import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { answersFor } from "./evaluations.ts";
 import { type Page, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
@@ -84,9 +83,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       const by = byOfUpdate(request, "flag", message);
       const fields = fromUpdate(message, updateMask);
       const { name } = message;
-      if (!allowMissing || isThere(flags, name)) {
-        refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag: by.etag }, () => flags.get(name));
-      }
+      refuseEmptyUpdate(flags, { name, fields, allowMissing, etag: by.etag });
       const flag = await flags.update(name, fields, by, { allowPast, rebucket, allowMissing });
       return { flag: toFlag(flag, now()) };
     },
@@ -215,7 +212,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
     exportFlags(request, context) {
       const revision = BigInt(flags.export([]).revision);
-      const leftOut = leftOutOf(flags.list());
+      const leftOut = leftOutOf(flags.list()).map(({ name }) => name);
       return wholeOrPage(flags.list(), request, {
         context,
         desc: ExportFlagsResponseSchema,
@@ -226,7 +223,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
           flags: toStruct(Object.assign({}, ...items)),
           revision,
           nextPageToken,
-          leftOut: mapFitting(leftOut, { toMessage: ({ name }) => name, sizeOf: textSize }, NAMES_BYTES),
+          leftOut: mapFitting(leftOut, NAMES, NAMES_BYTES),
         }),
       });
     },
@@ -283,7 +280,6 @@ const HISTORY_STEP = 8;
  * @limit bytes
  */
 const NAMES_BYTES = 256 * 1024;
-const NAMES = { toMessage: (name: string) => name, sizeOf: textSize };
 
 const flagSize = (flag: object): number => wireSize(FlagSchema, flag);
 
@@ -291,12 +287,12 @@ function missing(field: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
 }
 
-function isThere(flags: Flags, name: string): boolean {
+/** Refuses what sets nothing of a flag; one that is to be created may have nothing but a name. */
+function refuseEmptyUpdate(flags: Flags, { name, fields, allowMissing = false, etag }: FlagUpdate): void {
   try {
-    return flags.get(name).name === name;
+    refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag }, () => flags.get(name));
   } catch (error) {
-    if (isReason(error, "FLAG_NOT_FOUND")) return false;
-    throw error;
+    if (!allowMissing || !isReason(error, "FLAG_NOT_FOUND")) throw error;
   }
 }
 
@@ -311,12 +307,9 @@ function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags): F
       const problem = "must be empty; it is given once, beside requests";
       throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
     }
-    const { name } = flag;
-    const fields = fromUpdate(flag, updateMask);
-    if (!allowMissing || isThere(flags, name)) {
-      refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag }, () => flags.get(name));
-    }
-    return { name, fields, allowPast, rebucket, allowMissing, etag };
+    const update = { name: flag.name, fields: fromUpdate(flag, updateMask), allowPast, rebucket, allowMissing, etag };
+    refuseEmptyUpdate(flags, update);
+    return update;
   });
 }
 

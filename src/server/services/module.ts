@@ -11,12 +11,11 @@ import {
   type Modules,
   type SwapEvent,
   type SwapResult,
-  textSize,
 } from "../../core/index.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { fromPayload, fromRegistration, toModule, toPayload } from "../map/module.ts";
-import { mapFitting, wireSize } from "../map/size.ts";
+import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import {
   fromModuleSwap,
   fromRollback,
@@ -83,8 +82,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
 
     async unloadModule(request) {
       const { module, unloaded } = await modules.unload(request.name, { cascade: request.cascade }, byOf(request));
-      const names = { toMessage: (name: string) => name, sizeOf: textSize };
-      return { module: toMessage(module), unloaded: mapFitting(unloaded, names) };
+      return { module: toMessage(module), unloaded: mapFitting(unloaded, NAMES) };
     },
 
     async swapModule(request) {
