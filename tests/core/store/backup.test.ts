@@ -9,7 +9,7 @@ import { backUp, type Manifest, restore } from "../../../src/core/store/sqlite-b
 import type { Store } from "../../../src/core/store/store.ts";
 import { makeDirectory } from "./directories.ts";
 import { startWriter } from "./processes.ts";
-import { readAll, rejection } from "./suite.ts";
+import { readAll, rejection } from "./rig.ts";
 
 const cause = { action: "Test" };
 const ARTIFACT = "a".repeat(64);

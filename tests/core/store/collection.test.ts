@@ -9,7 +9,7 @@ import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { delayed, soon } from "../watch/things.ts";
 import { makeDirectory } from "./directories.ts";
-import { rejection } from "./suite.ts";
+import { rejection } from "./rig.ts";
 
 interface Counter {
   readonly n: number;

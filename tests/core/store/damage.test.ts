@@ -7,7 +7,7 @@ import { HeliosError, type Reason } from "../../../src/core/errors.ts";
 import { checkDatabase, openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { digests, makeDirectory } from "./directories.ts";
-import { readAll, rejection } from "./suite.ts";
+import { readAll, rejection } from "./rig.ts";
 
 const open = (directory: string) =>
   openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });

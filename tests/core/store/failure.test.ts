@@ -9,7 +9,7 @@ import { SqliteStore } from "../../../src/core/store/sqlite-store.ts";
 import { RevisionConflict } from "../../../src/core/store/store.ts";
 import { makeDirectory } from "./directories.ts";
 import { type Filled, startWriter } from "./processes.ts";
-import { readAll, rejection } from "./suite.ts";
+import { readAll, rejection } from "./rig.ts";
 
 const cause = { action: "Test" };
 

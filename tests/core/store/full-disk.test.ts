@@ -7,7 +7,7 @@ import { createEngine, type Engine } from "../../../src/core/engine.ts";
 import { isReason } from "../../../src/core/errors.ts";
 import type { Refusal } from "../../../src/core/store/store.ts";
 import { makeDirectory } from "./directories.ts";
-import { rejection } from "./suite.ts";
+import { rejection } from "./rig.ts";
 
 /** A file system of so many bytes in memory; only root may make one. */
 function mountSmall(bytes: number): string | undefined {

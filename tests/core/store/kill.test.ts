@@ -5,7 +5,7 @@ import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Change } from "../../../src/core/store/store.ts";
 import { makeDirectory } from "./directories.ts";
 import { type Acknowledged, startWriter } from "./processes.ts";
-import { readAll } from "./suite.ts";
+import { readAll } from "./rig.ts";
 import { BATCHED } from "./writer.ts";
 
 const KILLS = 20;

@@ -7,7 +7,7 @@ import { isReason } from "../../../src/core/errors.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import { digests, makeDirectory } from "./directories.ts";
 import { startWriter } from "./processes.ts";
-import { rejection } from "./suite.ts";
+import { rejection } from "./rig.ts";
 
 const cause = { action: "Test" };
 const open = (directory: string) =>

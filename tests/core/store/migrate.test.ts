@@ -5,7 +5,7 @@ import { createManualClock } from "../../../src/core/clock.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import { APPLICATION_ID } from "../../../src/core/store/sqlite-schema.ts";
 import { digests, makeDirectory } from "./directories.ts";
-import { readAll } from "./suite.ts";
+import { readAll } from "./rig.ts";
 
 const cause = { action: "Test" };
 const open = (directory: string) =>

@@ -6,7 +6,8 @@ import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { makeDirectory } from "./directories.ts";
 import { commands, type Model, runCommand } from "./model.ts";
-import { readAll, storeSuite } from "./suite.ts";
+import { readAll } from "./rig.ts";
+import { storeSuite } from "./suite.ts";
 
 const cause = { action: "Test" };
 const open = (directory: string, keptChanges = 100_000, clock = createManualClock()): Promise<Store> =>

@@ -8,7 +8,7 @@ import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { Clients, MOST_WAITS } from "../../../src/core/watch/clients.ts";
 import { createTimeline } from "../../../src/core/watch/timeline.ts";
 import type { WaitOptions } from "../../../src/core/watch/wait.ts";
-import { rejection } from "../store/suite.ts";
+import { rejection } from "../store/rig.ts";
 import { soon } from "./things.ts";
 
 const HEARTBEAT_MS = 60_000;

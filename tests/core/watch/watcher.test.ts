@@ -6,7 +6,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { decodeToken } from "../../../src/core/watch/token.ts";
 import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
-import { rejection } from "../store/suite.ts";
+import { rejection } from "../store/rig.ts";
 import {
   delayed,
   drain,

@@ -1,0 +1,48 @@
+import { expect } from "vitest";
+import type { ManualClock } from "../../../src/core/clock.ts";
+import type { RetentionOptions } from "../../../src/core/store/retention.ts";
+import type { Change, RevisionCompacted, Store } from "../../../src/core/store/store.ts";
+
+export type MakeStore = (options: { clock: ManualClock } & RetentionOptions) => Promise<Store>;
+
+/** Makes an empty store with a clock of its own. */
+export type SetUp = (retention?: RetentionOptions) => Promise<{ store: Store; clock: ManualClock }>;
+
+export const cause = { action: "Test" };
+
+/** What a promise rejects with; undefined where it does not. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+/** All changes after a revision, page by page. */
+export async function readAll(store: Store, prefix: string, after: number, limit: number): Promise<Change[]> {
+  const all: Change[] = [];
+  for (let position = after; ; ) {
+    const { changes, through } = await store.changes(prefix, position, limit);
+    expect(changes.filter(({ revision }) => revision !== through).length).toBeLessThanOrEqual(limit);
+    all.push(...changes);
+    if (through === (await store.list("none")).revision) return all;
+    expect(through).toBeGreaterThan(position);
+    position = through;
+  }
+}
+
+/** The oldest revision that the journal still has. */
+export async function oldestOf(store: Store): Promise<number> {
+  return ((await rejection(store.changes("", -1, 9))) as RevisionCompacted).oldest;
+}
+
+/** Lets what a timer has begun come to its end. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 12; turn += 1) await new Promise(setImmediate);
+}
+
+/** Lets time pass, and what is due by then come to its end. */
+export async function advance(clock: ManualClock, ms: number): Promise<void> {
+  clock.advance(ms);
+  await settle();
+}

@@ -1,0 +1,229 @@
+import { describe, expect, it } from "vitest";
+import { isReason } from "../../../src/core/errors.ts";
+import { KEPT_BYTES_PER_KEY, KEPT_CHANGES_PER_KEY } from "../../../src/core/store/retention.ts";
+import { type Change, RevisionCompacted } from "../../../src/core/store/store.ts";
+import { advance, cause, oldestOf, readAll, rejection, type SetUp, settle } from "./rig.ts";
+
+/** What a store forgets, and what it keeps. */
+export function retentionSuite(name: string, setUp: SetUp): void {
+  describe(`${name}: compaction`, () => {
+    it("leaves the entries and the newest changes of each key, with what they replaced", async () => {
+      const { store } = await setUp();
+      const count = KEPT_CHANGES_PER_KEY + 50;
+      for (let n = 1; n <= count; n += 1) await store.put("hot", String(n), { cause });
+      await store.put("cold", "1", { cause });
+      await store.compact(count + 1);
+      const history = await store.history("hot", 999);
+      expect(history).toHaveLength(KEPT_CHANGES_PER_KEY);
+      expect(history[0]).toMatchObject({ value: String(count), previous: String(count - 1) });
+      expect(history.at(-1)).toMatchObject({ value: "51", previous: "50" });
+      expect(await store.history("cold", 9)).toHaveLength(1);
+      expect((await store.list("")).entries.map(({ value }) => value)).toEqual(["1", String(count)]);
+    });
+
+    it("what is above the compacted revision stays, however many changes a key has", async () => {
+      const { store } = await setUp();
+      for (let n = 1; n <= 300; n += 1) await store.put("hot", String(n), { cause });
+      await store.compact(50);
+      expect(await store.history("hot", 999)).toHaveLength(250);
+      const changes = await readAll(store, "", 50, 7);
+      expect(changes.map(({ previous }) => previous)).toEqual(Array.from({ length: 250 }, (_, n) => String(n + 50)));
+    });
+
+    it("a life that ended is forgotten with its end, the next one is not", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      await store.delete("a", { cause });
+      await store.put("a", "2", { cause });
+      await store.compact(1);
+      expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3, 2, 1]);
+      await store.compact(2);
+      expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3]);
+      await store.compact(3);
+      expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3]);
+    });
+
+    it("goes no further than there is, and never back", async () => {
+      const { store } = await setUp();
+      await store.put("a", "1", { cause });
+      await store.compact(99);
+      await store.compact(0);
+      await store.compact(-1);
+      expect(await store.changes("", 1, 9)).toEqual({ changes: [], through: 1 });
+      expect(await rejection(store.changes("", 0, 9))).toBeInstanceOf(RevisionCompacted);
+      expect(await store.put("a", "2", { cause })).toMatchObject({ revision: 2 });
+    });
+
+    it("happens by itself beyond the changes to keep, a little at a time", async () => {
+      const { store } = await setUp({ keptChanges: 50 });
+      let oldest = 0;
+      for (let head = 1; head <= 400; head += 1) {
+        await store.put(`k${head % 3}`, "1", { cause });
+        const error = await rejection(store.changes("", -1, 9));
+        const now = (error as RevisionCompacted).oldest;
+        expect(now - oldest).toBeLessThanOrEqual(32);
+        expect(head - now).toBeLessThan(50 + 32);
+        if (now > 0) expect(head - now).toBeGreaterThanOrEqual(50);
+        oldest = now;
+      }
+      expect(oldest).toBeGreaterThan(300);
+      expect(await readAll(store, "", oldest, 9)).toHaveLength(400 - oldest);
+    });
+
+    it("happens by the bytes of the changes, too, and leaves the newest whatever its size", async () => {
+      const { store } = await setUp({ keptBytes: 100_000 });
+      const value = "x".repeat(10_000);
+      for (let n = 1; n <= 40; n += 1) await store.put(`k${n}`, value, { cause });
+      const oldest = await oldestOf(store);
+      expect(oldest).toBeGreaterThanOrEqual(30);
+      await store.put("k", "x".repeat(300_000), { cause });
+      expect(await oldestOf(store)).toBe(40);
+      expect(await readAll(store, "", 40, 9)).toHaveLength(1);
+    });
+
+    it("happens by the age of the changes, by itself, and leaves the newest whatever its age", async () => {
+      const { store, clock } = await setUp({ keptMs: 3_600_000 });
+      await Promise.all(Array.from({ length: 500 }, (_, n) => store.put(`k${n}`, "1", { cause })));
+      clock.advance(1_800_000);
+      await settle();
+      for (let n = 1; n <= 5; n += 1) await store.put("a", "1", { cause });
+      expect(await oldestOf(store)).toBe(0);
+      for (let minute = 0; minute < 32; minute += 1) await advance(clock, 60_000);
+      expect(await oldestOf(store)).toBe(500);
+      for (let minute = 0; minute < 60; minute += 1) await advance(clock, 60_000);
+      expect(await oldestOf(store)).toBe(504);
+      await store.close();
+    });
+
+    it("of a batch counts each of its changes, and takes all of them at once", async () => {
+      const { store } = await setUp({ keptChanges: 100 });
+      const batch = (size: number) =>
+        store.batch(
+          Array.from({ length: size }, (_, n) => ({ key: `k${n}`, value: "1" })),
+          cause,
+        );
+      for (let n = 0; n < 6; n += 1) await batch(30);
+      const oldest = await oldestOf(store);
+      expect([1, 2, 3]).toContain(oldest);
+      await batch(1000);
+      expect(await oldestOf(store)).toBe(6);
+      expect(await readAll(store, "", 6, 10)).toHaveLength(1000);
+    });
+
+    it("keeps so many bytes of a key and no more, but for one change that is larger", async () => {
+      const { store } = await setUp();
+      const size = KEPT_BYTES_PER_KEY / 8;
+      for (let n = 1; n <= 20; n += 1) await store.put("hot", `${n}:${"x".repeat(size)}`, { cause });
+      await store.compact(20);
+      const history = await store.history("hot", 99);
+      expect(history.length).toBeGreaterThanOrEqual(6);
+      expect(history.length).toBeLessThanOrEqual(9);
+      expect(history.at(-1)?.previous).toBeDefined();
+      await store.put("hot", "y".repeat(2 * KEPT_BYTES_PER_KEY), { cause });
+      await store.put("hot", "z", { cause });
+      await store.compact(22);
+      expect((await store.history("hot", 99)).map(({ value }) => value?.[0])).toEqual(["z", "y"]);
+    });
+
+    it("keeps so many bytes of all keys and no more, but for the newest of each: the oldest go first", async () => {
+      const { store } = await setUp({ historyBytes: 100_000 });
+      const value = "x".repeat(1_000);
+      await Promise.all(Array.from({ length: 300 }, (_, n) => store.put(`k${n % 100}`, `${n}${value}`, { cause })));
+      await store.compact(300);
+      const histories = await Promise.all(Array.from({ length: 100 }, (_, n) => store.history(`k${n}`, 9)));
+      const told = histories.flat();
+      expect(told.every(({ previous }) => previous !== undefined)).toBe(true);
+      await Promise.all(Array.from({ length: 100 }, (_, n) => store.put(`k${n}`, "new", { cause })));
+      const changes = await readAll(store, "", 300, 50);
+      expect(changes.map(({ previous }) => previous)).toEqual(changes.map((_, n) => `${n + 200}${value}`));
+    });
+
+    it("keys that come and go leave nothing behind", async () => {
+      const { store } = await setUp({ keptChanges: 10 });
+      for (let n = 0; n < 100; n += 1) {
+        await store.put(`k${n}`, "1", { cause });
+        await store.delete(`k${n}`, { cause });
+      }
+      expect(await store.history("k0", 9)).toEqual([]);
+      expect(await store.history("k50", 9)).toEqual([]);
+      expect(await store.history("k99", 9)).toHaveLength(2);
+    });
+  });
+
+  describe(`${name}: a long history`, () => {
+    const DAY = 86_400_000;
+    const histories = [{ prefix: "flag/", maxMs: 10 * DAY, maxBytes: 1_000_000 }];
+
+    it("is kept by age and not by number, whatever the journal keeps, and across deletes", async () => {
+      const { store } = await setUp({ histories, keptChanges: 10 });
+      const writes = Array.from({ length: 400 }, (_, index) => {
+        const n = index + 1;
+        const write = n % 50 === 0 ? store.delete("flag/a", { cause }) : store.put("flag/a", String(n), { cause });
+        return n % 2 === 0 ? Promise.all([write, store.put("other", String(n), { cause })]) : write;
+      });
+      await Promise.all(writes);
+      const { revision } = await store.list("");
+      await store.compact(revision);
+      const history = await store.history("flag/a", 999);
+      expect(history.map(({ value }) => value)).toEqual(
+        Array.from({ length: 400 }, (_, n) => ((400 - n) % 50 === 0 ? undefined : String(400 - n))),
+      );
+      expect(history.map(({ previous }) => previous)).toEqual([
+        ...history.slice(1).map(({ value }) => value),
+        undefined,
+      ]);
+      expect(await store.history("other", 999)).toHaveLength(KEPT_CHANGES_PER_KEY);
+    });
+
+    it("tells the state at a revision and at a wall time", async () => {
+      const { store, clock } = await setUp({ histories, keptChanges: 5 });
+      const made: Change[] = [];
+      await store.watch(0, (changes) => made.push(...changes));
+      for (let n = 1; n <= 70; n += 1) {
+        await store.put(`flag/${n % 3}`, String(n), { cause });
+        clock.advance(n % 7 === 0 ? 0 : 500);
+      }
+      for (const key of ["flag/0", "flag/1", "flag/2", "flag/none"]) {
+        const own = made.filter((change) => change.key === key);
+        for (let time = 1.7e12 - 1000; time < clock.now() + 1000; time += 500) {
+          expect(await store.lastAt(key, time)).toEqual(own.findLast((change) => change.time <= time));
+        }
+        for (let revision = 0; revision < 75; revision += 3) {
+          const [change] = await store.history(key, 1, revision + 1);
+          expect(change).toEqual(own.findLast((one) => one.revision <= revision));
+        }
+      }
+      expect(isReason(await rejection(store.lastAt("a", Number.NaN)), "ARGUMENT_INVALID")).toBe(true);
+    });
+
+    it("forgets what was no longer in force when its time began, and keeps what was", async () => {
+      const { store, clock } = await setUp({ histories, keptMs: DAY });
+      for (let day = 0; day < 20; day += 1) {
+        await store.put("flag/often", String(day), { cause });
+        if (day === 2) await store.put("flag/once", "1", { cause });
+        if (day === 3) await store.delete("flag/once", { cause });
+        await advance(clock, DAY / 2);
+        await advance(clock, DAY / 2);
+      }
+      for (let minute = 0; minute < 120; minute += 1) await advance(clock, 60_000);
+      const history = await store.history("flag/often", 99);
+      expect(history.map(({ value }) => value).slice(0, 9)).toEqual([..."987654321"].map((n) => `1${n}`));
+      expect(history.length).toBeLessThanOrEqual(11);
+      expect((await store.lastAt("flag/often", clock.now() - 9.5 * DAY))?.value).toBe("10");
+      expect(await store.history("flag/once", 9)).toEqual([]);
+      await store.close();
+    });
+
+    it("takes so many bytes and no more: the oldest go first, the newest of each key never", async () => {
+      const { store } = await setUp({ histories: [{ prefix: "flag/", maxMs: 10 * DAY, maxBytes: 50_000 }] });
+      await store.put("flag/rare", "1", { cause });
+      const value = "x".repeat(1_000);
+      await Promise.all(Array.from({ length: 200 }, (_, n) => store.put("flag/hot", `${n}${value}`, { cause })));
+      await store.compact(201);
+      const history = await store.history("flag/hot", 999);
+      expect(history.length).toBeGreaterThan(30);
+      expect(history.length).toBeLessThan(50);
+      expect(await store.history("flag/rare", 9)).toHaveLength(1);
+    });
+  });
+}
