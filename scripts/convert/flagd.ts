@@ -4,7 +4,7 @@ import { attribute, type Converted, isObject, type Json, NotCarried, text } from
 export function fromFlagd(file: Json): readonly Converted[] {
   const flags = isObject(file.flags) ? file.flags : {};
   return Object.entries(flags).map(([name, flag]) => {
-    if (!isObject(flag)) return { name, lost: ["it is no object: it is left out"] };
+    if (!isObject(flag)) return { name, lost: ["it is not an object: it is left out"] };
     try {
       return convert(name, flag);
     } catch (error) {
@@ -44,7 +44,7 @@ function convert(name: string, flag: Json): Converted {
     value,
   }));
   if (forms.every(({ weight }) => weight === 0))
-    throw new NotCarried("its default variant, which is none of its variants");
+    throw new NotCarried("its default variant, which is not among its variants");
   return { name, entry: { enabled, strategy: "all_on", variants: forms, ...kept(flag) }, lost: [], rebuckets };
 }
 

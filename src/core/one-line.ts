@@ -1,6 +1,6 @@
 /**
  * Characters that end a line, move a cursor, give a terminal an order or turn text around: control characters (C0, DEL,
- * C1), line and paragraph separators, and the marks of bidirectional text. Half a surrogate pair, too: it is no character.
+ * C1), line and paragraph separators, and the marks of bidirectional text. Half a surrogate pair, too, which is not a character.
  */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 

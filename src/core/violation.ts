@@ -13,7 +13,7 @@ export function violation(path: JsonPath, value: unknown, expected: string): Vio
   return { path, problem: value === undefined ? "missing" : `${show(value)} is not allowed`, expected };
 }
 
-/** That the value is no text, or has more than `limit` characters: code points, as everywhere in the contract. */
+/** That the value is not a text, or has more than `limit` characters: code points, as everywhere in the contract. */
 export function textViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
   if (typeof value !== "string") return violation(path, value, "a text");
   // The cheap bound first.

@@ -82,8 +82,8 @@ export interface Server {
 }
 
 /**
- * Serves an engine on one port. Rejects where it cannot listen, and with ARGUMENT_INVALID where a span of time is none.
- * The engine stays the caller's to close.
+ * Serves an engine on one port. Rejects where it cannot listen, and with ARGUMENT_INVALID where an option is not a span of time
+ * in its range. The engine stays the caller's to close.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   for (const name of SPANS) checkSpan(name, options[name] ?? 1, { isAbove: name !== "graceMs", mayBeInfinite: true });

@@ -14,7 +14,7 @@ export function checkOptionalSpan(option: string, ms: number | undefined, range?
   if (ms !== undefined) checkSpan(option, ms, range);
 }
 
-/** A span of time in ms as a message, to the microsecond; a TypeError names the option where it is none. */
+/** A span of time in ms as a message, to the microsecond; a TypeError names the option where it is not one. */
 export function toDuration(option: string, ms: number, range?: SpanRange): Duration {
   const micros = Math.round(checkSpan(option, ms, range) * 1000);
   const seconds = Math.trunc(micros / 1e6);

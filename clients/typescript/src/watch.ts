@@ -102,8 +102,9 @@ function isFinal(error: ConnectError, exhausted: number): boolean {
 /**
  * Iterates over the frames of a watch for ever: when the stream ends, breaks or falls silent it is opened again at the
  * last token, so that no change is missed and none comes twice. Ends when the signal is aborted or the loop is left;
- * throws only errors that would come again, such as a wrong request or a frame that is too large to be read. `applied` is told of every frame that is a place to
- * resume at, once the reader has asked for the next, and of the stream that it came by.
+ * throws only errors that would come again, such as a wrong request or a frame that is too large to be read. `applied` is
+ * told of every frame that is a place to resume at, once the reader has asked for the next, and of the stream that it came
+ * by.
  */
 export async function* resumeWatch<F extends WatchFrame>(
   open: OpenStream<F>,

@@ -8,7 +8,7 @@ export interface FlagDefinition extends Omit<FlagRule, "name" | "revision"> {
   readonly description: string;
   /** Who answers for it. Absent: nobody is named. */
   readonly owner?: string;
-  /** To find it by. Absent: there are none. */
+  /** To find the flag by. Absent: it has no tags. */
   readonly tags?: readonly string[];
   /** What else people and their tools keep with it. Absent: nothing. */
   readonly metadata?: FlagMetadata;

@@ -56,7 +56,7 @@ function readFlags(value: unknown, compileCondition: ConditionCompiler | undefin
 /** Names under which other systems, and people, put all flags. */
 const WRAPPERS = ["flags", "feature_flags", "featureFlags", "feature-flags", "features", "toggles"];
 
-/** What is wrong with an entry that is no flag but has flags in it. */
+/** What is wrong with an entry that is not a flag but holds flags. */
 function wrapperHint(name: string, entry: unknown): Omit<Violation, "path"> | undefined {
   if (typeof entry !== "object" || entry === null) return undefined;
   const isNamedSo = WRAPPERS.includes(name);
@@ -70,7 +70,7 @@ function wrapperHint(name: string, entry: unknown): Omit<Violation, "path"> | un
       ? typeof part === "boolean" || (typeof part === "object" && part !== null)
       : typeof part === "object" && part !== null && "enabled" in part && "strategy" in part;
   if (!parts.every(isFlagLike) || (parts.length === 0 && !isNamedSo)) return undefined;
-  const problem = "is no flag: there are flags in it";
+  const problem = "is not a flag: it holds flags";
   return { problem, expected: `the flags themselves at the top level, without ${show(name)} around them; ${CONVERT}` };
 }
 

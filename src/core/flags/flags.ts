@@ -75,7 +75,10 @@ export interface CreateOptions {
 }
 
 export interface UpdateOptions extends AllowMissing {
-  /** Let keys of an enabled flag get another answer by another salt, bucket_by or other variants. Default false: FLAG_REBUCKETS. */
+  /**
+   * Let keys of an enabled flag get another answer by another salt, bucket_by or other variants. Default false:
+   * FLAG_REBUCKETS.
+   */
   readonly rebucket?: boolean | undefined;
   /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
   readonly allowPast?: boolean | undefined;
@@ -195,7 +198,10 @@ export interface Flags {
   explain(name: string, context?: EvaluationContext, asOf?: number | AsOf): Promise<Explanation>;
   /** FLAG_NOT_FOUND. No I/O. */
   isEnabled(name: string, context?: EvaluationContext): boolean;
-  /** Reads the flags file again. FLAGS_FILE_INVALID, also where there is no file, and FLAG_REBUCKETS; nothing is changed then. */
+  /**
+   * Reads the flags file again. FLAGS_FILE_INVALID, also where there is no file, and FLAG_REBUCKETS; nothing is changed
+   * then.
+   */
   reload(options?: ReloadOptions, by?: By): Promise<ReloadResult>;
   /** All flags, or those that are given, in the shape of the flags file. */
   export(only?: readonly Flag[]): { readonly flags: Readonly<Record<string, FileEntry>>; readonly revision: number };

@@ -12,7 +12,10 @@ export interface EnableOptions {
   readonly strategy?: Strategy | undefined;
   /** False: set the strategy if one is given, and switch the flag off. Default true. */
   readonly enabled?: boolean | undefined;
-  /** Let a paused schedule move on from where it is. Default false: it stays paused. FLAG_NOT_SCHEDULED where there is none. */
+  /**
+   * Let a paused schedule move on from where it is. Default false: it stays paused. FLAG_NOT_SCHEDULED for a flag without
+   * a schedule.
+   */
   readonly resume?: boolean | undefined;
   /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
   readonly allowMissing?: boolean | undefined;

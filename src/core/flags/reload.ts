@@ -15,7 +15,10 @@ export interface ReloadOptions {
   readonly mode?: "MERGE" | "REPLACE" | undefined;
   /** Only tell what would change. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** Let keys of enabled flags get another answer by another salt, bucket_by or other variants. Default false: FLAG_REBUCKETS. */
+  /**
+   * Let keys of enabled flags get another answer by another salt, bucket_by or other variants. Default false:
+   * FLAG_REBUCKETS.
+   */
   readonly rebucket?: boolean | undefined;
 }
 

@@ -5,8 +5,8 @@ import { keepCount, VALUE_MAX_DEPTH } from "./condition/values.ts";
 import type { EvaluationContext } from "./evaluate.ts";
 
 /**
- * Checks a context, wherever it comes from: ARGUMENT_INVALID with the place for a field that is no text, for attributes that
- * are no object, are nested deeper than 100, or have a number that is not finite or beyond 2^53 - 1.
+ * Checks a context, wherever it comes from: ARGUMENT_INVALID with the place for a field that is not a text, for attributes that
+ * are not an object, are nested deeper than 100, or have a number that is not finite or beyond 2^53 - 1.
  */
 export function checkContext(context: EvaluationContext): void {
   const { sessionId, userId, symbol, system, attributes } = context;

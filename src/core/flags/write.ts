@@ -41,7 +41,10 @@ export interface PlannedUpdate {
 export interface Consent {
   /** A schedule that has arrived before it is set. Default false: ARGUMENT_INVALID. */
   readonly allowPast?: boolean | undefined;
-  /** That another salt, bucket_by or other variants give keys of an enabled flag another answer. Default false: FLAG_REBUCKETS. */
+  /**
+   * That another salt, bucket_by or other variants give keys of an enabled flag another answer. Default false:
+   * FLAG_REBUCKETS.
+   */
   readonly rebucket?: boolean | undefined;
 }
 
@@ -269,7 +272,7 @@ export function createFlagWriter(
 }
 
 /** The flag as it is; a schedule that it did not run stands still at least since its last change. */
-export function asSettled(resource: Resource<FlagRecord>): FlagDefinition | undefined {
+function asSettled(resource: Resource<FlagRecord>): FlagDefinition | undefined {
   const flag = asFlag(resource);
   return flag && settled(flag.record, flag.updateTime);
 }

@@ -8,9 +8,9 @@ export const FORMAT = 2;
 /**
  * `entries` is the present state and `journal` what led to it, in the order of `seq`; the changes of a batch share their
  * revision. What a change replaced is the value of the row before it of the same key. Its rows up to the compacted
- * revision are the histories of keys; `histories` says what those take. `total` is the size of all changes up to the row
- * that ever were, so that the size of any stretch is a difference; `replaces` says whether there was a value before. `answers` are no state. Times are REAL, since a clock
- * may tell fractions of a millisecond.
+ * revision are the histories of keys; `histories` says how many bytes those take. `total` is the size of all changes that
+ * ever were, up to that row, so that the size of any stretch is a difference; `replaces` says whether there was a value
+ * before. `answers` are not part of the state. Times are REAL, since a clock may tell fractions of a millisecond.
  */
 export const CREATE_SCHEMA = `
   CREATE TABLE meta (

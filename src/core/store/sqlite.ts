@@ -183,7 +183,7 @@ export function checkDatabase(file: string): void {
 }
 
 /** Refuses what is not a sound database of ours, without changing a byte of it; the format that it has. */
-export function inspect(file: string, whollyCheckedBytes: number): number {
+function inspect(file: string, whollyCheckedBytes: number): number {
   const stat = statSync(file);
   if (!stat.isFile()) throw damaged(file, "it is not a file");
   if (stat.size === 0) throw damaged(file, "it is empty");

@@ -24,8 +24,10 @@ export interface TestReport {
 
 /** A suite of one's own for a module, with tests as functions. */
 export interface Tester {
-  /** A test passes when `test` returns true, and fails when it returns false or throws. ARGUMENT_INVALID is for
-   * `timeoutMs`. */
+  /**
+   * A test passes when `test` returns true, and fails when it returns false or throws. ARGUMENT_INVALID for a `timeoutMs`
+   * that is not a span of time; a TypeError for a name that is too long, or is there already.
+   */
   addTest(name: string, test: (instance: TestInstance) => boolean | Promise<boolean>, options?: AddTestOptions): Tester;
   /** Runs all tests, on a fresh instance unless one is given; whether every required one passed. */
   runTests(instance?: Candidate): Promise<boolean>;

@@ -43,8 +43,8 @@ type Phase<I, S> =
 
 /**
  * One reader of a hub: ordered, without a gap, nothing twice. However slowly it reads, it holds at most `QUEUE_LIMIT`
- * changes of `QUEUE_CHARS` characters: past that the queue keeps the latest of each name, and past that it is dropped and the watcher catches up
- * from the journal (the scheme of etcd's synced and unsynced watchers); a hub without state ends it instead.
+ * changes, of `QUEUE_CHARS` characters in all: past that the queue keeps the latest of each name, and past that it is
+ * dropped and the watcher catches up from the journal (the scheme of etcd's synced and unsynced watchers); a hub without state ends it instead.
  */
 export class Watcher<I extends Item, S extends { readonly name: string }> {
   readonly options: WatchOptions;

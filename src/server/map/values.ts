@@ -18,7 +18,7 @@ const finds = new WeakMap<DescMessage, Find | undefined>();
 
 /**
  * Refuses a message that has, in a Struct or Value at any depth, a number which is NaN, infinite or beyond 2^53 − 1, a
- * Value that holds nothing, or a time or duration that there is not: ARGUMENT_INVALID with the place, such as
+ * Value that holds nothing, or a time or duration out of its range: ARGUMENT_INVALID with the place, such as
  * `json.prices[3]`.
  */
 export function checkValues(desc: DescMessage, message: Message): void {
@@ -70,9 +70,9 @@ function findInValue(desc: DescMessage): Find | undefined {
     case "google.protobuf.Value":
       return (message, path) => valueViolation(message as Value, path);
     case "google.protobuf.Timestamp":
-      return (message, path) => spanProblem(message as Timestamp, path, FIRST_SECOND, LAST_SECOND, A_TIME);
+      return (message, path) => spanViolation(message as Timestamp, path, FIRST_SECOND, LAST_SECOND, A_TIME);
     case "google.protobuf.Duration":
-      return (message, path) => spanProblem(message as Duration, path, -MAX_SPAN_SECONDS, MAX_SPAN_SECONDS, A_SPAN);
+      return (message, path) => spanViolation(message as Duration, path, -MAX_SPAN_SECONDS, MAX_SPAN_SECONDS, A_SPAN);
     case "google.protobuf.ListValue":
       return (message, path) => valueViolation(asList(message), path);
     default:
@@ -109,7 +109,7 @@ const MAX_SPAN_SECONDS = 315_576_000_000n;
 const A_TIME = "a time in the years 1 to 9999, with nanos from 0 to 999999999";
 const A_SPAN = "a duration of at most 10,000 years, with nanos of the same sign and below one second";
 
-function spanProblem(
+function spanViolation(
   { seconds, nanos }: Timestamp | Duration,
   path: JsonPath,
   from: bigint,

@@ -53,7 +53,7 @@ function isOfBrowser({ headers }: HttpRequest): boolean {
 
 const FORM = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{0,5})?$/i;
 
-/** A host, with its port or without, as browsers write it, without the port; undefined: it is no host. */
+/** A host, with its port or without, as browsers write it, without the port; undefined: the text is not a host. */
 export function hostName(text: string): string | undefined {
   const [, name = ""] = FORM.exec(text) ?? [];
   return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname.replace(/\.$/, "") : undefined;

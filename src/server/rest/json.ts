@@ -3,8 +3,8 @@ import { type JsonPath, messageOf, pathText } from "../../core/index.ts";
 import { below, invalid } from "./problem.ts";
 
 /**
- * Parses JSON of a field; empty: of the request itself. ARGUMENT_INVALID where it is none, which `problem` says, or names
- * a member twice.
+ * Parses JSON of a field; empty: of the request itself. ARGUMENT_INVALID where the text is not JSON, for which
+ * `problem` makes the message, is nested too deep, or names a member twice.
  */
 export function parseJson(text: string, field: string, problem: (why: string) => string): JsonValue {
   const found = scanJson(text);
@@ -41,7 +41,7 @@ const MARK = /["{}[\],:]/g;
 
 /**
  * The first member that its object has twice, of which `JSON.parse` keeps the last, or the first part that is nested deeper
- * than `MAX_JSON_DEPTH`. Of a text that is no JSON it means nothing.
+ * than `MAX_JSON_DEPTH`. Of a text that is not JSON it means nothing.
  */
 export function scanJson(text: string): Found | undefined {
   const open: Open[] = [];
@@ -85,7 +85,7 @@ export function scanJson(text: string): Found | undefined {
   return undefined;
 }
 
-/** What is no string is refused later. */
+/** What is not a string of JSON is refused later. */
 function nameOf(text: string): string {
   try {
     return JSON.parse(text) as string;

@@ -9,7 +9,7 @@ export interface Masked {
   readonly resource: DescField;
 }
 
-/** Undefined: the message is no update by mask. */
+/** Undefined: the message has no `update_mask`. */
 export function maskedIn({ fields }: DescMessage): Masked | undefined {
   const mask = fields.find(({ name }) => name === "update_mask");
   const resource = fields.find(({ fieldKind, message }) => fieldKind === "message" && !isWellKnown(message));

@@ -5,7 +5,7 @@ export type AllowedOrigins = readonly string[];
 
 /**
  * Whether a browser sends this request for a page of another origin that is not allowed to. Requests that no browser
- * made say neither. A link that a user follows is no such request: the page that has it does not see what comes.
+ * made say neither. A link that a user follows is not such a request: the page that has it does not see the answer.
  * (OWASP, Cross-Site Request Forgery Prevention: Fetch Metadata, with Origin where that is missing.)
  */
 export function isForeign(request: HttpRequest, allowed: AllowedOrigins): boolean {

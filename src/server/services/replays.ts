@@ -24,7 +24,8 @@ export type Replays = <S extends DescService>(service: S, impl: ServiceImpl<S>) 
 /**
  * Makes services give a request that was answered before its first answer again, by its `request_id` (of a module's
  * call: its `idempotency_key`); one that arrives while the first is under way waits for that. The same id with other
- * content is REQUEST_ID_REUSED; one whose answer had to make room for others is ANSWER_NOT_KEPT. Failures are not remembered. What is under way goes on until nobody waits for it.
+ * content is REQUEST_ID_REUSED; one whose answer had to make room for others is ANSWER_NOT_KEPT. Failures are not
+ * remembered. What is under way goes on until nobody waits for it.
  */
 export function createReplays(log: RequestLog): Replays {
   const running = new Map<string, SharedCall<Message>>();

@@ -34,9 +34,8 @@ export interface BreakerOptions {
 export interface ClientBreaker {
   readonly name: string;
   /**
-   * Whether the service was heard of, as soon as it is or after `timeoutMs` (5 s;
-   * Infinity: whenever that is). Rejects only where `timeoutMs` is no span of time. Nobody needs to wait for
-   * that: until then `onDisconnect` decides. Calls from before it are not told to the service.
+   * Whether the service was heard of, as soon as it is or after `timeoutMs` (5 s; Infinity: whenever that is). Rejects
+   * only where `timeoutMs` is not a span of time. Nobody needs to wait for that: until then `onDisconnect` decides. Calls from before it are not told to the service.
    */
   ready(timeoutMs?: number): Promise<boolean>;
   /**
