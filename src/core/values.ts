@@ -4,11 +4,24 @@ import type { Violation } from "./violation.ts";
 
 /** The first number in free JSON that is NaN, infinite or beyond `MAX_WHOLE_NUMBER`, by its place below `path`. */
 export function numberViolation(value: unknown, path: JsonPath): Violation | undefined {
+  // Once for whether there is something, and again, more slowly, for where.
+  if (!hasBadNumber(value)) return undefined;
   return firstViolation(value, path, (one) => {
     if (typeof one === "number") return numberProblem(one);
     if (Array.isArray(one)) return [...one.entries()];
     return typeof one === "object" && one !== null ? Object.entries(one) : undefined;
   });
+}
+
+function hasBadNumber(value: unknown): boolean {
+  const rest: unknown[][] = [[value]];
+  for (let parts = rest.pop(); parts !== undefined; parts = rest.pop()) {
+    for (const part of parts) {
+      if (typeof part === "number" && numberProblem(part) !== undefined) return true;
+      if (typeof part === "object" && part !== null) rest.push(Array.isArray(part) ? part : Object.values(part));
+    }
+  }
+  return false;
 }
 
 /** What a value has: a problem, or parts by name or position; undefined: neither. */
