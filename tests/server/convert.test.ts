@@ -1,7 +1,9 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { convert } from "../../scripts/convert/convert.ts";
 import { createFlagCompiler } from "../../src/core/flags/compile.ts";
@@ -148,25 +150,31 @@ describe("what is converted from Unleash", () => {
 });
 
 describe("npm run convert", () => {
-  it("writes the file, says what is lost, and exits by it", () => {
+  it("writes the file, says what is lost, and exits by it", async () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-convert-"));
-    const run = (source: string, ...args: string[]) => {
-      const file = join(directory, "source.json");
-      writeFileSync(file, source);
-      const script = join(import.meta.dirname, "../../scripts/convert.ts");
-      return spawnSync(process.execPath, [script, file, ...args], { encoding: "utf8" });
-    };
-    const simple = run('{"feature_flags": {"a": true, "b": false}}', "--out", join(directory, "out.json"));
+    const out = join(directory, "out.json");
+    const [simple, lossy, unreadable, wrong] = await Promise.all([
+      run(directory, '{"feature_flags": {"a": true, "b": false}}', "--out", out),
+      run(directory, '{"a": true, "b": 5}'),
+      run(directory, "{"),
+      run(directory, "{}", "--from", "nobody"),
+    ]);
     expect([simple.status, simple.stdout]).toEqual([0, ""]);
-    expect(JSON.parse(readFileSync(join(directory, "out.json"), "utf8"))).toMatchObject({
-      a: { enabled: true },
-      b: {},
-    });
-    const lossy = run('{"a": true, "b": 5}');
+    expect(JSON.parse(readFileSync(out, "utf8"))).toMatchObject({ a: { enabled: true }, b: {} });
     expect([lossy.status, Object.keys(JSON.parse(lossy.stdout) as object)]).toEqual([3, ["a"]]);
     expect(lossy.stderr).toContain("b: it is neither true nor false");
-    expect(run("{").status).toBe(1);
-    expect(run("{}", "--from", "nobody").status).toBe(2);
+    expect([unreadable.status, wrong.status]).toEqual([1, 2]);
     rmSync(directory, { recursive: true, force: true });
   });
 });
+
+let runs = 0;
+
+/** Runs the program over a file of that content. */
+async function run(directory: string, source: string, ...args: string[]) {
+  const file = join(directory, `source-${++runs}.json`);
+  writeFileSync(file, source);
+  const child = spawn(process.execPath, [join(import.meta.dirname, "../../scripts/convert.ts"), file, ...args]);
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { status: status as number, stdout, stderr };
+}
