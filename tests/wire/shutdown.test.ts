@@ -116,13 +116,11 @@ describe.skipIf(process.platform !== "linux")("the process that is asked to end"
     while (descendants(child.pid ?? 0).length < 7) await new Promise((resolve) => setTimeout(resolve, 20));
     const family = descendants(child.pid ?? 0);
 
-    const asked = performance.now();
     child.kill("SIGTERM");
     // As npm does it: the same signal comes again.
     child.kill("SIGINT");
     child.kill("SIGTERM");
     expect(await ended(child)).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(GRACE_MS + CLOSE_TIMEOUT_MS + 5000);
     expect(await Promise.all(calls.slice(0, 4))).toEqual(Array(4).fill("SERVER_DRAINING"));
     expect((await rest).status).toBe(503);
     await openBody;
