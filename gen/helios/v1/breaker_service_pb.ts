@@ -1591,8 +1591,7 @@ export const BreakerService: GenService<{
     output: typeof AcquirePermitResponseSchema;
   },
   /**
-   * Tells how calls went. A repetition of the same `client_id`, `reporter_id` and
-   * `seq` changes nothing.
+   * Tells how calls went. A repetition of the same `client_id`, `reporter_id` and `seq` changes nothing.
    *
    * @generated from rpc helios.v1.BreakerService.ReportOutcomes
    */

@@ -648,7 +648,8 @@ export const Reason = {
   SPLIT: 3,
 
   /**
-   * The context is on the whitelist (also one that comes before a share), or meets the condition and prerequisites of a flag that is for all who do.
+   * The context is on the whitelist (also one that comes before a share), or meets the condition and prerequisites of a
+   * flag that is for all who do.
    *
    * @generated from enum value: REASON_TARGETING_MATCH = 4;
    */

@@ -2339,8 +2339,8 @@ export const FlagService: GenService<{
     output: typeof EnableFlagResponseSchema;
   },
   /**
-   * Switches a flag off for everyone; its strategy is kept for when it is enabled again, and its schedule is paused. With `kill` nothing but
-   * EnableFlag with a `reason` does that: everything else that would is refused with FLAG_KILLED.
+   * Switches a flag off for everyone; its strategy is kept for when it is enabled again, and its schedule is paused. With
+   * `kill` nothing but EnableFlag with a `reason` enables it: everything else that would is refused with FLAG_KILLED.
    *
    * @generated from rpc helios.v1.FlagService.DisableFlag
    */
