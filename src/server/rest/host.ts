@@ -1,3 +1,4 @@
+import { socketOf } from "../transport/peer.ts";
 import type { HttpRequest } from "./http.ts";
 
 /** By which names a browser may reach the service. */
@@ -17,7 +18,7 @@ export function foreignHost(request: HttpRequest, { bound, allowed }: Hosts): st
   if (allowed.includes("*") || !isOfBrowser(request)) return undefined;
   const given = givenHosts(request);
   if (given.length === 0) return "(none)";
-  const local = request.socket?.localAddress ?? "";
+  const local = socketOf(request)?.localAddress ?? "";
   const own = new Set([bound, local].map((address) => hostName(bracketed(address.replace(/^::ffff:(?=\d+\.)/, "")))));
   return given.find((text) => {
     const name = hostName(text);

@@ -29,8 +29,9 @@ import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from ".
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
 import { createBodies } from "./bodies.ts";
 import { keepLongDeadlines } from "./deadline.ts";
+import { headersRefusal, refuseBody } from "./headers.ts";
 import { MAX_MESSAGE_BYTES } from "./limits.ts";
-import { IS_REST, PEER, peerOf } from "./peer.ts";
+import { IS_REST, PEER, peerOf, socketOf } from "./peer.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
@@ -84,7 +85,8 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),
   );
-  const valuesOf = (request: HttpRequest): ContextValues => createContextValues().set(PEER, peerOf(request.socket));
+  const valuesOf = (request: HttpRequest): ContextValues =>
+    createContextValues().set(PEER, peerOf(socketOf(request) ?? {}));
   const rest = options.rest((request) => inMemory(rpcs, valuesOf(request).set(IS_REST, true)));
 
   const bodies = createBodies(clock);
@@ -93,6 +95,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     tellWhenClientLeaves(response);
     readToTheEnd(request, response, clock);
     bodies.bound(request, response, !staysOpen(rpcs.get((request.url ?? "").split("?", 1)[0] ?? "")));
+    const tooLarge = headersRefusal(request);
     const refused = hostRefusal(request, options.hosts);
     if (refused !== undefined) {
       refuse(response, refused);
@@ -111,6 +114,11 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       const origin = header(request, "origin") || "another site";
       refuse(response, HeliosError.of("HTTP_ORIGIN_REFUSED", { origin }));
       return;
+    }
+    if (tooLarge !== undefined) {
+      // Each protocol has its own way to say it, which its handler knows.
+      if (request.method === "POST" && rpcs.has(path)) refuseBody(request, tooLarge);
+      else return refuse(response, tooLarge);
     }
     if (path.startsWith(REST_PREFIX)) {
       void rest.handle(request, response);

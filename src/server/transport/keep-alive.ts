@@ -1,4 +1,5 @@
 import type { ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
 import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
 
 /**
@@ -8,6 +9,7 @@ import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
 export function keepAlive(
   clock: Clock,
   session: ServerHttp2Session,
+  socket: Socket,
   intervalMs: number,
   timeoutMs: number,
 ): () => void {
@@ -20,13 +22,13 @@ export function keepAlive(
     // What came in while this process itself stood still is read before the verdict.
     setImmediate(() => {
       if (answerDue === undefined || session.destroyed) return;
-      if (session.socket.bytesRead === readBefore) session.destroy();
+      if (socket.bytesRead === readBefore) session.destroy();
       else answered();
     });
   };
   const interval = setRepeatingTimer(clock, intervalMs, () => {
     if (session.destroyed || answerDue !== undefined) return;
-    const { bytesRead } = session.socket;
+    const { bytesRead } = socket;
     answerDue = clock.setTimer(timeoutMs, () => judge(bytesRead));
     session.ping(answered);
   });

@@ -8,7 +8,28 @@ export const PEER = createContextKey("", { description: "peer" });
 export const IS_REST = createContextKey(false, { description: "rest" });
 
 /** Writes them; an IPv6 address in brackets. */
-export function peerOf({ remoteAddress = "", remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string {
+export function peerOf({
+  remoteAddress = "",
+  remotePort,
+}: Partial<Pick<Socket, "remoteAddress" | "remotePort">>): string {
   if (remotePort === undefined) return remoteAddress;
   return `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
+}
+
+/** Of connections whose sockets Node hides, by what stands for them. */
+const socketsOf = new WeakMap<object, Socket>();
+
+export function rememberSocket(connection: object, socket: Socket): void {
+  socketsOf.set(connection, socket);
+}
+
+interface Request {
+  readonly socket?: Socket;
+  readonly stream?: { readonly session?: object | undefined };
+}
+
+/** The socket by which a request came; undefined: by none. */
+export function socketOf({ socket, stream }: Request): Socket | undefined {
+  const session = stream?.session;
+  return (session === undefined ? undefined : socketsOf.get(session)) ?? socket;
 }

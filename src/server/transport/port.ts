@@ -1,5 +1,5 @@
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, HeliosError } from "../../core/index.ts";
@@ -7,9 +7,24 @@ import { fromHeliosError } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
+import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
 import type { RequestHandler } from "./handler.ts";
+import { rememberGate } from "./headers.ts";
 import { keepAlive } from "./keep-alive.ts";
-import { MAX_CONNECTIONS } from "./limits.ts";
+import {
+  ANNOUNCED_HTTP2_HEADERS_BYTES,
+  HEADERS_TIMEOUT_MS,
+  HTTP1_KEEP_ALIVE_MS,
+  MAX_CONNECTION_STREAMS,
+  MAX_CONNECTIONS,
+  MAX_HEADERS,
+  MAX_HTTP1_HEADERS_BYTES,
+  MAX_SESSION_MEMORY_MB,
+  STREAM_RESETS_BURST,
+  STREAM_RESETS_PER_SECOND,
+  TIMEOUT_CHECK_MS,
+} from "./limits.ts";
+import { rememberSocket } from "./peer.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;
@@ -39,7 +54,10 @@ export function createPort(options: PortOptions): Port {
   const calls = closeAfterCalls(options.handler);
   const http1 = createHttp1(calls.handler);
   const http2 = createHttp2(options, sessions);
-  const servers: Record<DetectedProtocol, Http1Server | Http2Server> = { "HTTP/1.1": http1, "HTTP/2": http2 };
+  const take: Record<DetectedProtocol, (socket: Socket) => void> = {
+    "HTTP/1.1": (socket) => http1.emit("connection", socket),
+    "HTTP/2": http2,
+  };
   // HTTP/1.1 has no pings: of a peer that is gone without a word, at least the kernel finds out in the end.
   const keepAliveInitialDelay = options.pingIntervalMs;
   const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay }, (socket) => {
@@ -56,7 +74,7 @@ export function createPort(options: PortOptions): Port {
     detectProtocol(socket, (protocol) => {
       silent.delete(socket);
       tooLate.cancel();
-      servers[protocol].emit("connection", socket);
+      take[protocol](socket);
     });
   });
 
@@ -87,34 +105,12 @@ export function createPort(options: PortOptions): Port {
   };
 }
 
-/**
- * Size of all headers of a request; more are refused with `HTTP_HEADERS_TOO_LARGE` (431). Over HTTP/2 the connection is
- * closed by a GOAWAY with COMPRESSION_ERROR. @limit bytes
- */
-const MAX_HEADER_BYTES = 256 * 1024;
-/** Time that an HTTP/1.1 connection without requests stays open. @limit ms */
-const HTTP1_KEEP_ALIVE_MS = 60_000;
-/** Time that the headers of an HTTP/1.1 request may take; then the connection is closed. @limit ms */
-const HTTP1_HEADERS_TIMEOUT_MS = 10_000;
-/** Calls at once on one HTTP/2 connection; a client waits with further ones. @limit calls */
-const MAX_STREAMS_PER_CONNECTION = 10_000;
-/**
- * Calls that an HTTP/2 client may cancel in one burst; beyond them it is taken for an attacker, and its connection is
- * closed. @limit calls
- */
-const STREAM_RESET_BURST_LIMIT = 100_000;
-/**
- * Calls that an HTTP/2 client may cancel in the long run; beyond them its connection is closed. @limit calls a second
- */
-const STREAM_RESET_RATE_LIMIT = 10_000;
-/** Memory of one HTTP/2 connection; new calls on it are refused beyond it. @limit MB */
-const MAX_SESSION_MEMORY_MB = 256;
-
 function createHttp1(handler: RequestHandler): Http1Server {
   const options = {
     keepAliveTimeout: HTTP1_KEEP_ALIVE_MS,
-    headersTimeout: HTTP1_HEADERS_TIMEOUT_MS,
-    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    maxHeaderSize: MAX_HTTP1_HEADERS_BYTES,
   };
   const server = createHttp1Server(options, handler);
   server.on("clientError", refuse);
@@ -129,38 +125,63 @@ function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [phrase, error] =
-    code === "HPE_HEADER_OVERFLOW"
-      ? ["Request Header Fields Too Large", HeliosError.of("HTTP_HEADERS_TOO_LARGE", { limit: MAX_HEADER_BYTES })]
-      : ["Bad Request", HeliosError.of("REQUEST_MALFORMED", { problem: "this is no HTTP request" })];
+  const [phrase, error] = refusalOf(code);
   const { status, body: told } = toFailure(fromHeliosError(error));
   const body = `${JSON.stringify(told)}\n`;
   const head = [`HTTP/1.1 ${status} ${phrase}`, "connection: close", "content-type: application/json"];
   socket.end(`${[...head, `content-length: ${Buffer.byteLength(body)}`].join("\r\n")}\r\n\r\n${body}`);
 }
 
-function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): Http2Server {
+function refusalOf(code: string | undefined): readonly [string, HeliosError] {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return [
+        "Request Header Fields Too Large",
+        HeliosError.of("HTTP_HEADERS_TOO_LARGE", { limit: MAX_HTTP1_HEADERS_BYTES }),
+      ];
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return ["Request Timeout", HeliosError.of("REQUEST_TOO_SLOW", { timeout: `${HEADERS_TIMEOUT_MS / 1000} s` })];
+    default:
+      return ["Bad Request", HeliosError.of("REQUEST_MALFORMED", { problem: "this is no HTTP request" })];
+  }
+}
+
+/** Takes connections over HTTP/2. */
+function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (socket: Socket) => void {
+  const { clock, pingIntervalMs, pingTimeoutMs } = options;
   const server = createHttp2Server(
     {
-      settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION, maxHeaderListSize: MAX_HEADER_BYTES },
-      // Node's default (1,000 at once, 33 a second) takes a client that cancels a lot for an attacker (CVE-2023-44487)
-      // and cuts all of its streams.
-      streamResetBurst: STREAM_RESET_BURST_LIMIT,
-      streamResetRate: STREAM_RESET_RATE_LIMIT,
-      // In MB. With Node's default (10), one large message or a few thousand streams make it refuse new ones.
+      settings: {
+        maxConcurrentStreams: MAX_CONNECTION_STREAMS,
+        maxHeaderListSize: ANNOUNCED_HTTP2_HEADERS_BYTES,
+        // Headers that refer to no earlier ones can be left out without a trace where they are too large.
+        headerTableSize: 0,
+      },
+      maxHeaderListPairs: MAX_HEADERS,
+      streamResetBurst: STREAM_RESETS_BURST,
+      streamResetRate: STREAM_RESETS_PER_SECOND,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
     },
     options.handler,
   );
-  server.on("session", (session) => {
-    sessions.add(session);
-    const stop = keepAlive(options.clock, session, options.pingIntervalMs, options.pingTimeoutMs);
-    session.once("close", () => {
-      stop();
-      sessions.delete(session);
-    });
-    session.on("error", () => session.destroy());
-  });
   server.on("sessionError", () => {});
-  return server;
+  const unfinished: UnfinishedHeaders = { bytes: 0 };
+  return (socket) => {
+    let session: ServerHttp2Session | undefined;
+    const gate = new FrameGate({ socket, clock, unfinished, refuse: (code) => session?.destroy(undefined, code) });
+    server.once("session", (made) => {
+      session = made;
+      sessions.add(made);
+      rememberSocket(made, socket);
+      rememberGate(made, gate);
+      const stop = keepAlive(clock, made, socket, pingIntervalMs, pingTimeoutMs);
+      made.once("close", () => {
+        stop();
+        sessions.delete(made);
+      });
+      made.on("error", () => made.destroy());
+    });
+    // A session is made at once.
+    server.emit("connection", gate);
+  };
 }
