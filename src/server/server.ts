@@ -116,6 +116,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     newId,
     report,
+    reportSlowReader: (path, waitingBytes, problem) =>
+      log("info", "an answer was ended: its reader is too slow", { path, waitingBytes, problem }),
     shutdownSignal: shutdown.signal,
   });
   const port = createPort({

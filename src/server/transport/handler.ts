@@ -34,6 +34,7 @@ import { MAX_MESSAGE_BYTES } from "./limits.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "./peer.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
+import { createSlowReaders, type ReportSlowReader } from "./slow-readers.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
 
 /**
@@ -60,6 +61,8 @@ export interface HandlerOptions {
   /** For errors that nobody foresaw, and who is told of them. */
   readonly newId: () => string;
   readonly report: ReportUnforeseen;
+  /** Told of answers that are ended because nobody reads them. Default: nobody. */
+  readonly reportSlowReader?: ReportSlowReader;
   /** Aborted with a ConnectError when calls that still run must end. */
   readonly shutdownSignal: AbortSignal;
 }
@@ -90,10 +93,12 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   const rest = options.rest((request) => inMemory(rpcs, valuesOf(request).set(IS_REST, true)));
 
   const bodies = createBodies(clock);
+  const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}));
 
   return (request, response) => {
     tellWhenClientLeaves(response);
     readToTheEnd(request, response, clock);
+    slowReaders.add(request, response);
     bodies.bound(request, response, !staysOpen(rpcs.get((request.url ?? "").split("?", 1)[0] ?? "")));
     const tooLarge = headersRefusal(request);
     const refused = hostRefusal(request, options.hosts);

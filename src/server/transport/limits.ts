@@ -66,3 +66,10 @@ export const MAX_SESSION_MEMORY_MB = 256;
 export const HTTP1_KEEP_ALIVE_MS = 60_000;
 /** How often it is looked whether a connection has exceeded its time, in ms. */
 export const TIMEOUT_CHECK_MS = 1000;
+
+/** How long an answer may wait without its reader taking anything, in ms; it is ended then. */
+export const SLOW_READER_TIMEOUT_MS = 60_000;
+/** Bytes that all answers which wait to be read may hold; beyond, the largest of those that do not get on are ended. */
+export const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
+/** How often it is looked whether answers get on, in ms. */
+export const SLOW_READER_CHECK_MS = 2000;

@@ -1,0 +1,88 @@
+import { constants } from "node:http2";
+import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
+import type { RequestHandler } from "./handler.ts";
+import { MAX_UNREAD_BYTES, SLOW_READER_CHECK_MS, SLOW_READER_TIMEOUT_MS } from "./limits.ts";
+import { socketOf } from "./peer.ts";
+
+type Request = Parameters<RequestHandler>[0];
+type Response = Parameters<RequestHandler>[1];
+
+/** Ends answers that nobody reads. */
+export interface SlowReaders {
+  /** From now on the answer has to get on, where there is something of it to send. */
+  add(request: Request, response: Response): void;
+}
+
+interface Answer {
+  readonly request: Request;
+  readonly response: Response;
+  /** Bytes that wait, and those that have gone over HTTP/1.1, when it last got on. */
+  waiting: number;
+  gone: number;
+  since: number;
+}
+
+/** Told of an answer that is ended: what of it waited, in bytes, and why. */
+export type ReportSlowReader = (path: string, waitingBytes: number, problem: string) => void;
+
+/**
+ * An answer that waits to be read holds memory, and a reader that never reads would have it for good. So one that does not
+ * get on for `SLOW_READER_TIMEOUT_MS` is ended, and where all that wait hold more than `MAX_UNREAD_BYTES`, the largest of
+ * those that have not got on since they were last looked at. Over HTTP/2 the stream alone is reset (ENHANCE_YOUR_CALM,
+ * which gRPC reads as RESOURCE_EXHAUSTED); over HTTP/1.1 there is nothing but the connection to end.
+ */
+export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowReaders {
+  const open = new Set<Answer>();
+  let timer: Timer | undefined;
+
+  const end = (answer: Answer, problem: string): void => {
+    open.delete(answer);
+    const { request, response } = answer;
+    report((request.url ?? "").split("?", 1)[0] ?? "", answer.waiting, problem);
+    if ("stream" in response) response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    else response.destroy();
+  };
+  const look = (): void => {
+    const now = clock.monotonic();
+    let unread = 0;
+    const stuck: Answer[] = [];
+    for (const answer of open) {
+      const waiting = waitingOf(answer.response);
+      const gone = socketOf(answer.request)?.bytesWritten ?? 0;
+      const isStuck =
+        waiting > 0 && waiting === answer.waiting && ("stream" in answer.response || gone === answer.gone);
+      unread += waiting;
+      if (!isStuck) Object.assign(answer, { waiting, gone, since: now });
+      else if (now - answer.since < SLOW_READER_TIMEOUT_MS) stuck.push(answer);
+      else {
+        unread -= waiting;
+        end(answer, `nothing was read for ${SLOW_READER_TIMEOUT_MS / 1000} s`);
+      }
+    }
+    if (unread <= MAX_UNREAD_BYTES) return;
+    for (const answer of stuck.toSorted((one, other) => other.waiting - one.waiting)) {
+      if (unread <= MAX_UNREAD_BYTES) break;
+      unread -= answer.waiting;
+      end(answer, `answers that wait to be read hold more than ${MAX_UNREAD_BYTES} bytes`);
+    }
+  };
+
+  return {
+    add(request, response) {
+      const answer: Answer = { request, response, waiting: 0, gone: 0, since: clock.monotonic() };
+      open.add(answer);
+      timer ??= setRepeatingTimer(clock, SLOW_READER_CHECK_MS, look);
+      response.once("close", () => {
+        open.delete(answer);
+        if (open.size > 0) return;
+        timer?.cancel();
+        timer = undefined;
+      });
+    },
+  };
+}
+
+/** What of an answer has been written and not been taken. */
+function waitingOf(response: Response): number {
+  return "stream" in response ? (response.stream?.writableLength ?? 0) : response.writableLength;
+}
