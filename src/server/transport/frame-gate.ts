@@ -16,7 +16,7 @@ const HEAD_BYTES = 9;
 const MAX_FRAME_BYTES = 16_384;
 
 /** Streams whose headers were too large and that nobody has asked for yet; one read from a socket has but a few. */
-const MAX_NOTED = 1000;
+const NOTED_STREAMS = 1000;
 
 const [DATA, HEADERS, PRIORITY, SETTINGS, PING, CONTINUATION] = [0, 1, 2, 4, 6, 9];
 const [END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY] = [0x1, 0x4, 0x8, 0x20];
@@ -160,7 +160,7 @@ export class FrameGate extends Duplex {
   /** Some are never asked for: trailers, streams that were reset at once. */
   #note(stream: number, limit: number): void {
     const [oldest] = this.#beyond.keys();
-    if (oldest !== undefined && this.#beyond.size >= MAX_NOTED) this.#beyond.delete(oldest);
+    if (oldest !== undefined && this.#beyond.size >= NOTED_STREAMS) this.#beyond.delete(oldest);
     this.#beyond.set(stream, limit);
   }
 

@@ -38,7 +38,7 @@ export interface HeaderBlock {
 const ANY_PATH = Buffer.from([0x04, 0x01, 0x2f]);
 const PATHS: readonly number[] = [4, 5];
 /** Of a field that is short all the same: what says how to answer is kept wherever it comes. */
-const SHORT_BYTES = 256;
+const SHORT_FIELD = 256;
 
 /**
  * Reads a block as it comes, and leaves out what goes beyond the limits: HTTP/2 itself, and the library that reads it, know
@@ -94,7 +94,7 @@ export function createHeaderBlock(table: HeaderTable): HeaderBlock {
     }
     if (field.value === undefined && field.name !== undefined) return false;
     if (pending.length < field.end) return false;
-    const most = MAX_HTTP2_HEADERS_BYTES + (field.end <= SHORT_BYTES ? MAX_SHORT_FIELDS_BYTES : 0);
+    const most = MAX_HTTP2_HEADERS_BYTES + (field.end <= SHORT_FIELD ? MAX_SHORT_FIELDS_BYTES : 0);
     if (keptBytes + field.end <= most) keep(pending.subarray(0, field.end));
     else leaveOut(MAX_HTTP2_HEADERS_BYTES, field.isIndexing);
     pending = pending.subarray(field.end);

@@ -24,52 +24,83 @@ export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 /** Connections at once; further ones are closed as they come. @limit connections */
 export const MAX_CONNECTIONS = 10_000;
 
-/** Bytes of a request line and headers over HTTP/1.1; a thousand long names in a query fit in. */
+/**
+ * Size of the request line and the headers over HTTP/1.1; more are refused with `HTTP_HEADERS_TOO_LARGE` (431). A thousand
+ * long names in a query fit in. @limit bytes
+ */
 export const MAX_HTTP1_HEADERS_BYTES = 256 * 1024;
 
-/** Bytes of a call's headers over HTTP/2: names, values, and 32 for each header (RFC 9113, 6.5.2). */
+/**
+ * Size of a call's headers over HTTP/2: names, values, and 32 bytes for each; more are refused with
+ * `HTTP_HEADERS_TOO_LARGE`, and the connection goes on. @limit bytes
+ */
 export const MAX_HTTP2_HEADERS_BYTES = 128 * 1024;
-/** Bytes of one name or value over HTTP/2, as it is sent: by itself, and compressed, when it may be 8/5 times as long. */
-export const MAX_HTTP2_FIELD_BYTES = 64 * 1024 - 1;
+/** Size of one header's name or value over HTTP/2; a longer one is refused in the same way. @limit bytes */
+export const MAX_HTTP2_FIELD_BYTES = 65_535;
+/**
+ * Size of one header's name or value over HTTP/2 where the client compresses it, as it is sent; a longer one is refused in
+ * the same way. It may have 8/5 of these bytes by itself. @limit bytes
+ */
 export const MAX_HTTP2_HUFFMAN_BYTES = 40 * 1024;
-/** Bytes of short headers that are read although the limit has been reached: what says how to answer may be among them. */
+/**
+ * Size of short headers over HTTP/2 that are read beyond the limit, to find out how the call is to be answered.
+ * @limit bytes
+ */
 export const MAX_SHORT_FIELDS_BYTES = 16 * 1024;
-/** Bytes of headers that HTTP/2 clients are asked to keep to; a call beyond it may be reset without a reason. */
+/**
+ * Size of headers that HTTP/2 clients are asked to keep to (SETTINGS_MAX_HEADER_LIST_SIZE); a call whose headers expand
+ * beyond it by compression is reset with ENHANCE_YOUR_CALM. @limit bytes
+ */
 export const ANNOUNCED_HTTP2_HEADERS_BYTES = 256 * 1024;
-/** Headers of a call; the bytes are what bounds them. */
+/** Headers of a call over HTTP/2; a call with more is reset with ENHANCE_YOUR_CALM. @limit headers */
 export const MAX_HEADERS = 8192;
 
-/** How long a connection may take for a request's headers, from their first byte to their last, in ms. */
+/**
+ * Time that a request's headers may take from their first byte to their last; then HTTP/1.1 answers with
+ * `REQUEST_TOO_SLOW`, and the connection is closed. @limit ms
+ */
 export const HEADERS_TIMEOUT_MS = 10_000;
-/** Bytes of HTTP/2 headers that have not ended, of all connections; the one that goes beyond is closed. */
+/**
+ * Size of headers that have not ended, of all HTTP/2 connections together; the connection that goes beyond it is closed.
+ * @limit bytes
+ */
 export const MAX_UNFINISHED_HEADERS_BYTES = 64 * 1024 * 1024;
 
 /**
- * Frames of one HTTP/2 connection that do nothing for a call (PING, SETTINGS, PRIORITY, unknown ones, empty DATA,
- * CONTINUATION that is not full): at once, and for each second; beyond, the connection is closed (ENHANCE_YOUR_CALM).
+ * Frames in one burst of an HTTP/2 connection that do nothing for a call (PING, SETTINGS, PRIORITY, empty DATA, headers in
+ * crumbs); beyond them the connection is closed with ENHANCE_YOUR_CALM. @limit frames
  */
 export const CONTROL_FRAMES_BURST = 10_000;
+/** Such frames in the long run; beyond them the connection is closed in the same way. @limit frames a second */
 export const CONTROL_FRAMES_PER_SECOND = 1000;
 /**
- * Streams of one HTTP/2 connection that its client resets: at once, and for each second; beyond, the connection is closed.
- * Node's default (1,000, 33) takes a client that cancels a lot for an attacker (CVE-2023-44487).
+ * Calls that an HTTP/2 client may cancel in one burst; beyond them it is taken for an attacker (CVE-2023-44487), and its
+ * connection is closed. Node's default, 1000, cuts clients that cancel a lot. @limit calls
  */
 export const STREAM_RESETS_BURST = 100_000;
+/**
+ * Calls that an HTTP/2 client may cancel in the long run; beyond them its connection is closed. @limit calls a second
+ */
 export const STREAM_RESETS_PER_SECOND = 10_000;
 
-/** Calls under way at once on one HTTP/2 connection; further ones are refused to the client, which may wait. */
+/** Calls at once on one HTTP/2 connection; a client waits with further ones. @limit calls */
 export const MAX_CONNECTION_STREAMS = 10_000;
-/** MB that Node may hold for one HTTP/2 connection; beyond, further streams are refused. Its default is 10. */
+/** Memory of one HTTP/2 connection; new calls on it are refused beyond it. @limit MB */
 export const MAX_SESSION_MEMORY_MB = 256;
 
-/** How long an HTTP/1.1 connection without a request stays open, in ms. */
+/** Time that an HTTP/1.1 connection without requests stays open. @limit ms */
 export const HTTP1_KEEP_ALIVE_MS = 60_000;
-/** How often it is looked whether a connection has exceeded its time, in ms. */
+/** Time between two looks at whether an HTTP/1.1 connection has exceeded its time. @limit ms */
 export const TIMEOUT_CHECK_MS = 1000;
 
-/** How long an answer may wait without its reader taking anything, in ms; it is ended then. */
+/**
+ * Time that an answer may wait without its reader taking anything of it; then its call is ended, over HTTP/1.1 with its
+ * connection. @limit ms
+ */
 export const SLOW_READER_TIMEOUT_MS = 60_000;
-/** Bytes that all answers which wait to be read may hold; beyond, the largest of those that do not get on are ended. */
+/**
+ * Size of all answers that wait to be read; beyond it, the largest of those that do not get on are ended. @limit bytes
+ */
 export const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
-/** How often it is looked whether answers get on, in ms. */
+/** Time between two looks at whether answers get on. @limit ms */
 export const SLOW_READER_CHECK_MS = 2000;

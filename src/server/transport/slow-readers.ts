@@ -2,7 +2,6 @@ import { constants } from "node:http2";
 import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
 import type { RequestHandler } from "./handler.ts";
 import { MAX_UNREAD_BYTES, SLOW_READER_CHECK_MS, SLOW_READER_TIMEOUT_MS } from "./limits.ts";
-import { socketOf } from "./peer.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
@@ -16,9 +15,11 @@ export interface SlowReaders {
 interface Answer {
   readonly request: Request;
   readonly response: Response;
-  /** Bytes that wait, and those that have gone over HTTP/1.1, when it last got on. */
+  /** Bytes that were written by now. */
+  written: number;
+  /** Of them, those that wait, and those that were taken, when it was last looked. */
   waiting: number;
-  gone: number;
+  taken: number;
   since: number;
 }
 
@@ -48,11 +49,12 @@ export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowR
     const stuck: Answer[] = [];
     for (const answer of open) {
       const waiting = waitingOf(answer.response);
-      const gone = socketOf(answer.request)?.bytesWritten ?? 0;
-      const isStuck =
-        waiting > 0 && waiting === answer.waiting && ("stream" in answer.response || gone === answer.gone);
+      const taken = answer.written - waiting;
+      // That more of it waits than before is not that it gets on.
+      const isStuck = waiting > 0 && taken <= answer.taken;
+      answer.waiting = waiting;
       unread += waiting;
-      if (!isStuck) Object.assign(answer, { waiting, gone, since: now });
+      if (!isStuck) Object.assign(answer, { taken, since: now });
       else if (now - answer.since < SLOW_READER_TIMEOUT_MS) stuck.push(answer);
       else {
         unread -= waiting;
@@ -69,8 +71,11 @@ export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowR
 
   return {
     add(request, response) {
-      const answer: Answer = { request, response, waiting: 0, gone: 0, since: clock.monotonic() };
+      const answer: Answer = { request, response, written: 0, waiting: 0, taken: 0, since: clock.monotonic() };
       open.add(answer);
+      countWrites(response, (bytes) => {
+        answer.written += bytes;
+      });
       timer ??= setRepeatingTimer(clock, SLOW_READER_CHECK_MS, look);
       response.once("close", () => {
         open.delete(answer);
@@ -80,6 +85,17 @@ export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowR
       });
     },
   };
+}
+
+function countWrites(response: Response, count: (bytes: number) => void): void {
+  for (const method of ["write", "end"] as const) {
+    const original = response[method] as (...args: unknown[]) => never;
+    response[method] = (...args: unknown[]) => {
+      const [chunk] = args;
+      if (typeof chunk === "string" || chunk instanceof Uint8Array) count(Buffer.byteLength(chunk));
+      return original.apply(response, args);
+    };
+  }
 }
 
 /** What of an answer has been written and not been taken. */
