@@ -41,7 +41,6 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/transport/frame-gate.ts MAX_FRAME_BYTES",
     "src/server/transport/frame-gate.ts PREFACE_BYTES",
     "src/server/transport/header-block.ts INITIAL_TABLE_BYTES",
-    "src/server/transport/headers.ts BYTES_PER_HEADER",
     "src/server/transport/refusals.ts HEADER_BYTES",
     "src/server/transport/strict-json.ts ENVELOPE_BYTES",
   ],
