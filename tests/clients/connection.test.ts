@@ -115,7 +115,7 @@ describe("a connection", () => {
 
   it("gives up what accepts and never speaks, so that calls fail instead of waiting", async () => {
     const url = await listen(createServer((socket) => socket.on("error", () => {}).resume()));
-    const connection = connectionTo(url, { pingTimeoutMs: 30 });
+    const connection = connectionTo(url, { pingTimeoutMs: 50 });
     const error = await failed(call(connection));
     expect(error.code).toBe(Code.Unavailable);
     await ended(connection);
@@ -123,7 +123,7 @@ describe("a connection", () => {
 
   it("gives up a server that stops answering, and its calls; the next call takes another session", async () => {
     const network = await networkTo((await answering()).url);
-    const connection = connectionTo(network.baseUrl, { pingIntervalMs: 20, pingTimeoutMs: 30 });
+    const connection = connectionTo(network.baseUrl, { pingIntervalMs: 100, pingTimeoutMs: 300 });
     expect(await call(connection)).toBe("x");
     network.silence();
     const error = await failed(call(connection));
@@ -134,10 +134,10 @@ describe("a connection", () => {
   it("asks a session that was idle for long whether it is there, and takes another one where it is not", async () => {
     const { url, sessions } = await answering();
     const network = await networkTo(url);
-    const connection = connectionTo(network.baseUrl, { pingIntervalMs: 20, pingTimeoutMs: 30 });
+    const connection = connectionTo(network.baseUrl, { pingIntervalMs: 100, pingTimeoutMs: 300 });
     expect(await call(connection)).toBe("x");
     network.silence();
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, 110));
     // No call fails for a connection that died while nobody used it.
     expect(await Promise.all([call(connection), call(connection)])).toEqual(["x", "x"]);
     expect(sessions).toHaveLength(2);

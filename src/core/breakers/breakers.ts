@@ -14,6 +14,7 @@ import { describeStored } from "./describe.ts";
 import { type BreakerHandle, createHandle, type HandleOptions } from "./handle.ts";
 import type { IsolatedClient } from "./isolation.ts";
 import { LiveBreaker } from "./live.ts";
+import { Lives } from "./lives.ts";
 import type { Tally } from "./policy/call.ts";
 import type { OverrideKind } from "./policy/holds.ts";
 import { Presence } from "./presence.ts";
@@ -162,13 +163,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
   const reports = new ReportLog();
   const live = new Map<string, LiveBreaker>();
   let closed = false;
-  /** The highest that a breaker had that was deleted. */
-  let lastEpoch = 0;
-  /**
-   * A breaker that comes after another of its name begins above all epochs of that: a late outcome of a call in the other's
-   * life has no vote. Each stored transition raises the revision, so that this holds across restarts.
-   */
-  const firstEpoch = (): number => Math.max(feed.revision, lastEpoch) + 1;
+  const lives = new Lives(collection, feed);
 
   const take = (resource: BreakerResource): void => {
     const breaker = new LiveBreaker(resource, collection, deps);
@@ -180,7 +175,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     const known = live.get(name);
     if (resource === undefined) {
       known?.delete(revision);
-      lastEpoch = Math.max(lastEpoch, known?.epoch ?? 0);
+      if (known !== undefined) lives.ended(name, known.epoch);
       live.delete(name);
     } else if (known === undefined) {
       take(resource);
@@ -225,13 +220,15 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       let created = false;
       // Somebody may delete it as soon as it is there.
       while (!live.has(name) && !closed && !feed.closed) {
+        const since = await lives.firstEpochSince(name);
         await collection.change(name, cause, (current) => {
           created = current === undefined;
           if (!created) return undefined;
           const { warmUpMs } = config;
           const time = clock.now();
+          const epoch = Math.max(since, lives.firstEpoch(name));
           const warmth = warmUpMs === 0 ? {} : { warmUntil: time + warmUpMs };
-          return { config, state: "CLOSED", epoch: firstEpoch(), ...warmth, transition: { ...cause, time } };
+          return { config, state: "CLOSED", epoch, ...warmth, transition: { ...cause, time } };
         });
       }
       const breaker = inService(name).now();
