@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { convert, type System } from "./convert/convert.ts";
+import { AskedWrongly } from "./convert/converted.ts";
 
 const USAGE = "Usage: npm run convert -- FILE [--from flagd|unleash|simple] [--environment NAME] [--out FILE]";
 const SYSTEMS = ["flagd", "unleash", "simple"];
@@ -36,5 +37,5 @@ try {
   process.exitCode = isLossy ? 3 : 0;
 } catch (error) {
   process.stderr.write(`${file}: ${(error as Error).message}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof AskedWrongly ? 2 : 1;
 }

@@ -20,7 +20,7 @@ export interface Conversion {
   readonly isLossy: boolean;
 }
 
-/** Makes a flags file of one of another system; throws JsonSourceError where the text is no JSON. */
+/** Makes a flags file of one of another system; throws JsonSourceError where the text is no JSON, AskedWrongly. */
 export function convert(source: string, from?: System, environment?: string): Conversion {
   const { value } = parseJsonSource(source);
   const system = from ?? systemOf(value);
@@ -29,7 +29,7 @@ export function convert(source: string, from?: System, environment?: string): Co
     system === "flagd" ? fromFlagd(file) : system === "unleash" ? fromUnleash(file, environment) : simple(value);
   const report: string[] = [];
   const flags = new Map<string, FileFlag>();
-  for (const { name, entry, lost } of converted) {
+  for (const { name, entry, lost } of eachOnce(converted)) {
     report.push(...lost.map((each) => `${name}: ${each}`));
     if (entry === undefined) continue;
     try {
@@ -48,6 +48,21 @@ export function convert(source: string, from?: System, environment?: string): Co
     report.push(`${split.join(", ")}: the share is the same, who is in it is not: every system has a hash of its own`);
   }
   return { system, text: printFlagsFile([...flags.values()]), report, isLossy };
+}
+
+/** Nobody knows which of several flags of one name holds: none of them switches anything on. */
+function eachOnce(converted: readonly Converted[]): readonly Converted[] {
+  const names = new Map<string, number>();
+  for (const { name } of converted) names.set(name, (names.get(name) ?? 0) + 1);
+  const seen = new Set<string>();
+  return converted.flatMap((flag) => {
+    const { name } = flag;
+    if (names.get(name) === 1) return [flag];
+    if (seen.has(name)) return [];
+    seen.add(name);
+    const lost = [`it comes ${names.get(name)} times: it is switched off here`];
+    return [{ name, entry: { enabled: false, strategy: "all_off" }, lost }];
+  });
 }
 
 function systemOf(value: unknown): System {

@@ -19,6 +19,9 @@ export const text = (value: string): string => JSON.stringify(value);
 /** A rule that has no counterpart. */
 export class NotCarried extends Error {}
 
+/** The file has not what was asked for. */
+export class AskedWrongly extends Error {}
+
 /** An attribute by its name in CEL; NotCarried where it has none. */
 export function attribute(name: string): string {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return `context.attributes.${name}`;

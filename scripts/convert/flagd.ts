@@ -24,11 +24,16 @@ function convert(name: string, flag: Json): Converted {
   const rules = isObject(targeting) && Object.keys(targeting).length > 0 ? targeting : undefined;
   const outcome = rules === undefined ? fixed(defaultVariant) : decide(rules, defaultVariant);
   const { shares, condition, rebuckets } = outcome;
+  const [unknown] = shares.find(([variant]) => !Object.hasOwn(variants, variant)) ?? [];
+  if (unknown !== undefined) throw new NotCarried(`the variant ${text(unknown)}, which is not among its variants`);
   const where = condition === undefined ? {} : { condition };
   if (isBoolean) {
     const on = shares.filter(([variant]) => variants[variant] === true).reduce((sum, [, part]) => sum + part, 0);
     const total = shares.reduce((sum, [, part]) => sum + part, 0);
     const percentage = Math.round((on / total) * 100_000) / 1000;
+    if ((percentage === 0 && on > 0) || (percentage === 100 && on < total)) {
+      throw new NotCarried(`a share of ${on} in ${total}, which is finer than 0.001 %`);
+    }
     if (condition !== undefined && variants[String(outcome.otherwise)] !== false) {
       throw new NotCarried("a rule that switches the flag off for some and on for the others");
     }
@@ -43,8 +48,6 @@ function convert(name: string, flag: Json): Converted {
     weight: weights.get(variant) ?? 0,
     value,
   }));
-  if (forms.every(({ weight }) => weight === 0))
-    throw new NotCarried("its default variant, which is not among its variants");
   return { name, entry: { enabled, strategy: "all_on", variants: forms, ...kept(flag) }, lost: [], rebuckets };
 }
 
@@ -84,7 +87,7 @@ function fractional(args: readonly unknown[]): Outcome {
   if (!usual.includes(by)) throw new NotCarried("a fractional rule by another field than the targeting key");
   const shares = parts.map((part): readonly [string, number] => {
     const [variant, weight = 1] = Array.isArray(part) ? part : [];
-    if (typeof variant !== "string" || !Number.isInteger(weight))
+    if (typeof variant !== "string" || !Number.isInteger(weight) || Number(weight) < 0)
       throw new NotCarried("a fractional rule of another form");
     return [variant, Number(weight)];
   });

@@ -1,8 +1,18 @@
-import { attribute, type Converted, isObject, type Json, NotCarried, text } from "./converted.ts";
+import { AskedWrongly, attribute, type Converted, isObject, type Json, NotCarried, text } from "./converted.ts";
 
-/** The flags of an Unleash export, or of its client API, in one environment. */
+/** The flags of an Unleash export, or of its client API, in one environment; AskedWrongly where it has none of that name. */
 export function fromUnleash(file: Json, environment: string | undefined): readonly Converted[] {
   const list = (key: string): readonly Json[] => (Array.isArray(file[key]) ? file[key].filter(isObject) : []);
+  if (environment !== undefined) {
+    const those = [...list("featureEnvironments"), ...list("featureStrategies")].map((each) =>
+      String(each.environment),
+    );
+    const names = new Set([...list("environments").map((each) => String(each.name)), ...those]);
+    if (!names.has(environment)) {
+      const known = names.size === 0 ? "no environments" : `the environments ${[...names].map(text).join(", ")}`;
+      throw new AskedWrongly(`there is no environment ${text(environment)}; the file has ${known}`);
+    }
+  }
   return list("features").map((feature) => {
     const name = String(feature.name);
     if (feature.archived === true || feature.archivedAt) return { name, lost: ["it is archived: it is left out"] };
@@ -18,8 +28,13 @@ export function fromUnleash(file: Json, environment: string | undefined): readon
       if (new Set(states.map((state) => state.environment)).size > 1) {
         throw new NotCarried("more than one environment (name one with --environment)");
       }
-      const { entry, rebuckets } = strategic(strategies.filter((each) => each.disabled !== true));
-      const forms = variants(feature, strategies);
+      if (dependsOnOthers(feature, list("dependencies"))) throw new NotCarried("dependencies on other features");
+      const active = strategies.filter((each) => each.disabled !== true);
+      if (active.length < strategies.length && active.length === 0)
+        throw new NotCarried("strategies, all of them disabled");
+      const { entry, rebuckets } = strategic(active);
+      const [inEnvironment] = states.filter(({ variants: own }) => Array.isArray(own) && own.length > 0);
+      const forms = variants(inEnvironment ?? feature, active);
       const isSplit = rebuckets || forms.variants !== undefined;
       return { name, entry: { enabled, ...entry, ...forms, ...description }, lost: [], rebuckets: isSplit };
     } catch (error) {
@@ -28,6 +43,12 @@ export function fromUnleash(file: Json, environment: string | undefined): readon
       return { name, entry, lost: [`${error.message}: it is switched off here`] };
     }
   });
+}
+
+/** The client API has them in the feature, an export beside the features. */
+function dependsOnOthers({ name, dependencies }: Json, all: readonly Json[]): boolean {
+  if (Array.isArray(dependencies) && dependencies.length > 0) return true;
+  return all.some(({ feature, child }) => feature === name || child === name);
 }
 
 interface Strategy {
@@ -65,8 +86,9 @@ function one(strategy: Json): Strategy {
   };
   if (name === "default") return { entry: { strategy: "all_on", ...where }, rebuckets: false };
   if (name === "flexibleRollout") {
-    const by = { default: "session_id", sessionId: "session_id", userId: "user_id" }[String(parameters.stickiness)];
-    if (by === undefined) throw new NotCarried(`the stickiness ${text(String(parameters.stickiness))}`);
+    const stickiness = String(parameters.stickiness ?? "default");
+    const by = { default: "session_id", sessionId: "session_id", userId: "user_id" }[stickiness];
+    if (by === undefined) throw new NotCarried(`the stickiness ${text(stickiness)}`);
     return share(parameters.rollout, by);
   }
   if (name === "gradualRolloutUserId") return share(parameters.percentage, "user_id");
@@ -94,11 +116,11 @@ function constraint({ contextName, operator, values = [], inverted, caseInsensit
   return `${isNot ? "!" : ""}(${given} && ${field} in ${JSON.stringify(values.map(String))})`;
 }
 
-function variants(feature: Json, strategies: readonly Json[]): Json {
+function variants(owner: Json, strategies: readonly Json[]): Json {
   if (strategies.some(({ variants: own }) => Array.isArray(own) && own.length > 0)) {
     throw new NotCarried("variants of a strategy");
   }
-  const list = Array.isArray(feature.variants) ? feature.variants.filter(isObject) : [];
+  const list = Array.isArray(owner.variants) ? owner.variants.filter(isObject) : [];
   if (list.length === 0) return {};
   if (list.some(({ overrides }) => Array.isArray(overrides) && overrides.length > 0)) {
     throw new NotCarried("overrides of variants");
@@ -109,7 +131,10 @@ function variants(feature: Json, strategies: readonly Json[]): Json {
 function payloadOf(payload: unknown): unknown {
   if (!isObject(payload)) return true;
   const value = String(payload.value);
-  if (payload.type === "number") return Number(value);
+  if (payload.type === "number") {
+    if (value.trim() === "" || !Number.isFinite(Number(value))) throw new NotCarried("a payload that is no number");
+    return Number(value);
+  }
   if (payload.type !== "json") return value;
   try {
     return JSON.parse(value);

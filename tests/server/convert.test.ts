@@ -88,6 +88,82 @@ describe("what is converted from flagd", () => {
   });
 });
 
+describe("what a file of another system has and Helios cannot have", () => {
+  const states = (more: object = {}): object[] => [{ featureName: "f", environment: "prod", enabled: true, ...more }];
+  const exported = (more: object): object => ({
+    features: [{ name: "f" }, { name: "other" }],
+    featureEnvironments: states(),
+    ...more,
+  });
+  const client = (more: object): object => ({ features: [{ name: "f", enabled: true, ...more }] });
+  const forms = (payload: object): object => ({ variants: [{ name: "v", weight: 1, payload }] });
+
+  it.each<[string, object]>([
+    [
+      "a dependency, in an export",
+      exported({ dependencies: [{ feature: "f", dependencies: [{ feature: "other" }] }] }),
+    ],
+    ["a dependency, of the client API", client({ dependencies: [{ feature: "other" }] })],
+    ["strategies of which none is active", client({ strategies: [{ name: "default", disabled: true }] })],
+    ["a payload that is no number", client(forms({ type: "number", value: "n/a" }))],
+    ["two features of one name", { features: [{ name: "f", enabled: true }, { name: "f" }] }],
+    ["two entries of one name in a list", [{ name: "f", enabled: true }, "f"]],
+    ["a default variant that is not there", flagd({ defaultVariant: "gone" })],
+    [
+      "a share of a variant that is not there",
+      flagd({
+        variants: { a: "x", b: "y" },
+        targeting: {
+          fractional: [
+            ["a", 1],
+            ["gone", 1],
+          ],
+        },
+      }),
+    ],
+    [
+      "a share that would round to all",
+      flagd({
+        targeting: {
+          fractional: [
+            ["on", 999_999],
+            ["off", 1],
+          ],
+        },
+      }),
+    ],
+    [
+      "a negative share",
+      flagd({
+        targeting: {
+          fractional: [
+            ["on", 5],
+            ["off", -1],
+          ],
+        },
+      }),
+    ],
+  ])("is told, and the flag is off: %s", (_, source) => {
+    const { ask, isLossy, report } = loaded(source);
+    expect(ask("f", { sessionId: "s", userId: "u" })?.enabled).toBe(false);
+    expect([isLossy, report[0]]).toEqual([true, expect.stringMatching(/^f: .+: it is switched off here$/)]);
+  });
+
+  it("has the variants of the environment, and the usual stickiness where none is said", () => {
+    const both = { featureEnvironments: states({ variants: [{ name: "v", weight: 1, payload: { value: "x" } }] }) };
+    expect(loaded(exported(both)).ask("f", { sessionId: "s" })?.value).toBe("x");
+    const rollout = { name: "flexibleRollout", parameters: { rollout: "30" } };
+    expect(loaded(client({ strategies: [rollout] })).entries.f).toMatchObject({ percentage: 30 });
+  });
+
+  it("refuses an environment that is not in the file", () => {
+    expect(() => loaded(exported({}), "staging")).toThrow(
+      'no environment "staging"; the file has the environments "prod"',
+    );
+    expect(() => loaded(client({}), "prod")).toThrow("the file has no environments");
+  });
+});
+
 describe("what is converted from Unleash", () => {
   const unleash = (...strategies: object[]): object => ({
     version: 1,
