@@ -1,6 +1,7 @@
+import { clone } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { BucketBy, ErrorCode, Reason, Strategy } from "../../gen/helios/v1/flag_pb.ts";
+import { BucketBy, ErrorCode, FlagSchema, Reason, Strategy } from "../../gen/helios/v1/flag_pb.ts";
 import { ReloadMode, type WatchFlagsResponse } from "../../gen/helios/v1/flag_service_pb.ts";
 import { OnCompacted } from "../../gen/helios/v1/watch_pb.ts";
 import { type Rig, rig } from "./flag-rig.ts";
@@ -127,6 +128,34 @@ describe("FlagService", () => {
       expect(feed.revision).toBe(before);
     },
   );
+
+  it.each([
+    ["enabled", { enabled: false }],
+    ["enabled", { enabled: false, description: "for people" }],
+    ["percentage", { percentage: 0 }],
+    ["whitelist", { whitelist: [] }],
+    ["condition", { condition: "" }],
+    ["max_staleness", { maxStaleness: undefined }],
+  ])("refuses a flag that was read, has %s cleared and comes back without a mask", async (path, change) => {
+    const { client, feed } = await rig();
+    const definition = { enabled: true, strategy: Strategy.PERCENTAGE, percentage: 5, whitelist: ["BTCZAR"] };
+    const more = { condition: "context.symbol == 'BTCZAR'", maxStaleness: { seconds: 5n } };
+    await client.createFlag({ flag: { name: "a", ...definition, ...more } });
+    const { flag } = await client.getFlag({ name: "a" });
+    const before = feed.revision;
+    if (flag === undefined) throw new Error("no flag");
+    const sent = Object.assign(clone(FlagSchema, flag), change);
+    const refusal = { reason: "ARGUMENT_INVALID", metadata: { problem: expect.stringContaining(`clears ${path}`) } };
+    expect(await failure(client.updateFlag({ flag: sent }))).toMatchObject(refusal);
+    const batch = client.batchUpdateFlags({ requests: [{ flag: sent }] });
+    expect(await failure(batch)).toMatchObject(refusal);
+    expect(feed.revision).toBe(before);
+    const masked = await client.updateFlag({ flag: sent, updateMask: { paths: [path] } });
+    const [[key, value]] = Object.entries(change) as [[keyof typeof flag, unknown]];
+    expect(masked.flag?.[key]).toEqual(value);
+    const kept = await client.updateFlag({ flag: { ...masked.flag, description: "new" } as typeof flag });
+    expect(kept.flag).toMatchObject({ description: "new" });
+  });
 
   it("does not take a strategy that the mask names and the flag does not say", async () => {
     const { client } = await rig();

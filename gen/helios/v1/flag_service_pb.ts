@@ -216,8 +216,9 @@ export type UpdateFlagRequest = Message<"helios.v1.UpdateFlagRequest"> & {
   /**
    * Which of enabled, strategy, percentage, whitelist, whitelist_first, gradual, description, owner, tags, metadata,
    * bucket_by, salt, variants, condition, prerequisites, on_stale and max_staleness to change. Empty: those that are set to
-   * something else than their default; if there are none, the update is refused. Over REST an update without it changes
-   * the fields that were sent; null clears.
+   * something else than their default; if there are none, the update is refused, and so is a flag that was read (it has a
+   * revision or times), has a field cleared, and comes back without a mask, since that field would stay as it is. Over
+   * REST an update without it changes the fields that were sent; null clears.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

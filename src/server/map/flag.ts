@@ -107,6 +107,22 @@ export function fromUpdate(message: FlagMessage, mask: FieldMask | undefined): F
   return Object.fromEntries(mask.paths.flatMap((path) => Object.entries(fieldOf(path).read(message))));
 }
 
+/**
+ * Of a flag that was read and is sent back whole, without a mask: the paths that it clears and an update without a mask
+ * would leave as they are in `present`.
+ */
+export function clearedUnsaid(
+  message: FlagMessage,
+  mask: FieldMask | undefined,
+  present: Flag,
+  nowMs: number,
+): string[] {
+  const wasRead = message.revision !== 0n || message.createTime !== undefined || message.updateTime !== undefined;
+  if (!wasRead || (mask !== undefined && mask.paths.length > 0)) return [];
+  const stored = toFlagAlone(present, nowMs);
+  return FLAG_PATHS.filter((path) => !fieldOf(path).isSet(message) && fieldOf(path).isSet(stored));
+}
+
 /** Undefined: nothing said. */
 export function fromStrategy(strategy: Strategy, field: string): CoreStrategy | undefined {
   return named(Strategy, strategy, field);

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { EvaluationSchema, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
+import { EvaluationSchema, type Flag as FlagMessage, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
 import {
   BatchUpdateFlagsResponseSchema,
   EvaluateFlagsResponseSchema,
@@ -29,6 +29,7 @@ import {
 } from "../../core/index.ts";
 import { byOf, byOfUpdate, fromTimestamp, refuseNothing, toStruct } from "../map/common.ts";
 import {
+  clearedUnsaid,
   FLAG_PATHS,
   fromContext,
   fromNewFlag,
@@ -84,12 +85,13 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       const fields = fromUpdate(message, updateMask);
       const { name } = message;
       refuseEmptyUpdate(flags, { name, fields, allowMissing, etag: by.etag });
+      refuseUnsaid(message, updateMask, flags, now());
       const flag = await flags.update(name, fields, by, { allowPast, rebucket, allowMissing });
       return { flag: toFlag(flag, now()) };
     },
 
     async batchUpdateFlags(request, context) {
-      const updates = request.requests.map((each, index) => fromBatched(each, index, flags));
+      const updates = request.requests.map((each, index) => fromBatched(each, index, flags, now()));
       const { flags: after, revision } = await flags.updateTogether(updates, byOf(request));
       return wholeOrFirst(after, {
         context,
@@ -296,8 +298,28 @@ function refuseEmptyUpdate(flags: Flags, { name, fields, allowMissing = false, e
   }
 }
 
+/** Refuses, ARGUMENT_INVALID, a flag that was read, switched off or emptied somewhere, and sent back without a mask. */
+function refuseUnsaid(message: FlagMessage, mask: FieldMask | undefined, flags: Flags, nowMs: number): void {
+  const present = presentOf(flags, message.name);
+  const { etag } = message;
+  if (present === undefined || (etag !== "" && etag !== present.etag)) return;
+  const cleared = clearedUnsaid(message, mask, present, nowMs);
+  if (cleared.length === 0) return;
+  const problem = `is empty, and flag clears ${cleared.join(", ")}, which only a mask can; name the fields to change`;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
+}
+
+function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undefined {
+  try {
+    return flags.get(name);
+  } catch (error) {
+    if (isReason(error, "FLAG_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
 /** One request of several; its errors say which. */
-function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags): FlagUpdate {
+function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags, nowMs: number): FlagUpdate {
   return placed(index, `requests[${index}]`, () => {
     const { flag, updateMask, allowPast, rebucket, allowMissing } = request;
     if (flag === undefined) throw missing("flag");
@@ -309,6 +331,7 @@ function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags): F
     }
     const update = { name: flag.name, fields: fromUpdate(flag, updateMask), allowPast, rebucket, allowMissing, etag };
     refuseEmptyUpdate(flags, update);
+    refuseUnsaid(flag, updateMask, flags, nowMs);
     return update;
   });
 }
