@@ -3,6 +3,7 @@
 // 3 where something was not, 2 where it was asked wrongly, 1 where the file cannot be read.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { utf8 } from "../src/server/source-file.ts";
 import { convert, type System } from "./convert/convert.ts";
 import { AskedWrongly } from "./convert/converted.ts";
 
@@ -26,11 +27,7 @@ function asked() {
 
 const { file, from, environment, out } = asked();
 try {
-  const { system, text, report, isLossy } = convert(
-    readFileSync(file, "utf8"),
-    from as System | undefined,
-    environment,
-  );
+  const { system, text, report, isLossy } = convert(utf8(readFileSync(file)), from as System | undefined, environment);
   process.stderr.write([`${file} is read as ${system}`, ...report, ""].join("\n"));
   if (out === undefined) process.stdout.write(text);
   else writeFileSync(out, text);

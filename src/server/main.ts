@@ -1,11 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { createEngine, ERRORS, HeliosError, type SourceFile, systemClock } from "../core/index.ts";
+import { createEngine, ERRORS, HeliosError, systemClock } from "../core/index.ts";
 import { compileExpectation } from "./cel.ts";
 import { compileCondition } from "./condition.ts";
 import { type Config, missingFiles, readCommand } from "./config.ts";
 import { createLogging, type Logging } from "./logging.ts";
 import { startServer } from "./server.ts";
 import { createShutdown, type Shutdown } from "./shutdown.ts";
+import { sourceFile } from "./source-file.ts";
 import { readVersion } from "./version.ts";
 
 const EXIT_FAILURE = 1;
@@ -89,26 +89,6 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
 /** `process.exit` waits for every thread, for ever if one is in a synchronous call. */
 function endAtOnce(): void {
   process.kill(process.pid, "SIGKILL");
-}
-
-function sourceFile(name: string, tell: Logging["server"]): SourceFile {
-  let missing = false;
-  return {
-    name,
-    async read() {
-      try {
-        const text = await readFile(name, "utf8");
-        missing = false;
-        return text;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-        // A file that is watched is looked for again and again.
-        if (!missing) tell("warn", "there is no such file", { file: name });
-        missing = true;
-        return undefined;
-      }
-    },
-  };
 }
 
 /** What an operator needs to know of an error that ends the start. */
