@@ -1,4 +1,17 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -48,6 +61,28 @@ describe("the logs", () => {
       { area: "server", level: 40, msg: "draining" },
     ]);
   });
+
+  it.skipIf(process.platform === "win32")(
+    "say at once that a pipe at the path of a log has no reader, and hold no thread",
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), "helios-logs-"));
+      for (const name of ["module_loader.log", "feature_flags.log", "circuit_breaker.log"]) {
+        execFileSync("mkfifo", [join(directory, name)]);
+      }
+      const { log, status, flush } = setUp("info", directory);
+      for (const area of ["modules", "flags", "breakers"] as const) log(area, "info", "a line");
+      await flush(200);
+      const problems = status().filter(({ problem }) => problem !== undefined);
+      expect(problems.map(({ name, problem }) => [name, problem?.split(":")[0]])).toEqual(
+        ["module_loader.log", "feature_flags.log", "circuit_breaker.log"].map((name) => [name, "ENXIO"]),
+      );
+      const reader = openSync(join(directory, "feature_flags.log"), constants.O_RDONLY | constants.O_NONBLOCK);
+      await flush(500);
+      const read = Buffer.alloc(4096);
+      expect(read.toString("utf8", 0, readSync(reader, read))).toContain("a line");
+      closeSync(reader);
+    },
+  );
 
   it("are in the file of their area too, and in no other", async () => {
     const { log, server, file, flush } = setUp();

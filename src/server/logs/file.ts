@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Clock } from "../../core/index.ts";
@@ -8,6 +9,9 @@ import type { Destination } from "./sink.ts";
  * that much longer at most. @limit ms
  */
 const LOOK_INTERVAL_MS = 1000;
+
+/** A pipe at the path without a reader is an error at once: opening it would hold a thread for ever, and with it the exit. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 export interface LogFileOptions {
   readonly path: string;
@@ -33,7 +37,7 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
   };
   const reopen = async (): Promise<FileHandle> => {
     await mkdir(dirname(path), { recursive: true });
-    file = await open(path, "a");
+    file = await open(path, APPEND, 0o666);
     ({ size } = await file.stat());
     return file;
   };
