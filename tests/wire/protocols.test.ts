@@ -196,6 +196,12 @@ const SCRIPT: [rpc: string, request: JsonObject, reason?: string][] = [
   ["ReloadFlags", { dry_run: true }, "FLAGS_FILE_INVALID"],
   ["WatchFlags", { names: ["f"] }],
   ["WatchFlags", { resume_token: "x" }, "RESUME_TOKEN_INVALID"],
+  ["BatchUpdateFlags", { requests: [{ flag: { name: "f", description: "all" }, update_mask: "description" }] }],
+  [
+    "BatchUpdateFlags",
+    { requests: [{ flag: { name: "none", description: "new" }, update_mask: "description" }] },
+    "FLAG_NOT_FOUND",
+  ],
   ["DeleteFlag", { name: "f", etag: "x" }, "ETAG_MISMATCH"],
   ["DeleteFlag", { name: "f" }],
   ["GetOrCreateBreaker", { name: "b", config: { failure_threshold: 1, timeout: "60s" } }],

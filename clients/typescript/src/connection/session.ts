@@ -32,6 +32,21 @@ const LINGER_MS = 1000;
 const nothing = (): void => {};
 
 /**
+ * Runs `run` after that time, unless it is cancelled. What came meanwhile is read first: a process that was busy, or
+ * stopped, finds its timers due before it has looked at its sockets.
+ */
+function whenLate(ms: number, run: () => void, isAwaited = false): Timer {
+  let isCancelled = false;
+  const timer = systemClock.setTimer(ms, () => setImmediate(() => isCancelled || run()), isAwaited);
+  return {
+    cancel() {
+      isCancelled = true;
+      timer.cancel();
+    },
+  };
+}
+
+/**
  * One HTTP/2 connection. It listens for errors from its first moment to its last: Node ends the process on an error that
  * nobody listens for, and a session may fail at any time, also after it was closed.
  */
@@ -73,7 +88,7 @@ export class Session {
             ),
         );
       };
-      const slow = systemClock.setTimer(options.connectTimeoutMs, () => {
+      const slow = whenLate(options.connectTimeoutMs, () => {
         const problem = `cannot connect to ${authority} within ${options.connectTimeoutMs} ms`;
         this.destroy(new ConnectError(problem, Code.Unavailable));
       });
@@ -94,7 +109,7 @@ export class Session {
         resolve();
         // What answers need not be a server of HTTP/2, nor alive: such a one begins with its settings.
         const mute = (): void => this.destroy(new ConnectError(`${authority} does not speak HTTP/2`, Code.Unavailable));
-        const due = systemClock.setTimer(options.pingTimeoutMs, mute);
+        const due = whenLate(options.pingTimeoutMs, mute);
         session.once("remoteSettings", () => due.cancel());
         session.once("close", () => due.cancel());
       });
@@ -178,9 +193,7 @@ export class Session {
   #isAnswering(): Promise<boolean> {
     this.#ping ??= new Promise<boolean>((resolve) => {
       const session = this.#http2;
-      let isSettled = false;
       const settle = (isThere: boolean): void => {
-        isSettled = true;
         timer.cancel();
         session.off("close", ended);
         this.#ping = undefined;
@@ -188,12 +201,10 @@ export class Session {
       };
       const ended = (): void => settle(false);
       const late = (): void => {
-        if (isSettled) return;
         settle(false);
         this.destroy(new ConnectError("PING timed out", Code.Unavailable));
       };
-      // The answer may be there already, of a process that was stopped meanwhile: it is read first.
-      const timer = systemClock.setTimer(this.#options.pingTimeoutMs, () => setImmediate(late), true);
+      const timer = whenLate(this.#options.pingTimeoutMs, late, true);
       session.once("close", ended);
       if (session.destroyed) return ended();
       session.ping((error) => {
