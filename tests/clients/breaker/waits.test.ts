@@ -1,0 +1,30 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Waits } from "../../../clients/typescript/src/breaker/waits.ts";
+import { systemClock } from "../../../src/core/index.ts";
+
+/** Node.js 20 prints a warning of a leak from so many listeners of one target on. */
+const WARNED_OF = 11;
+
+afterEach(() => vi.restoreAllMocks());
+
+describe("many calls of the service at once", () => {
+  it("all end when it is stopped, and no target has so many listeners that Node.js warns", async () => {
+    const listeners = new Map<EventTarget, number>();
+    const { addEventListener } = EventTarget.prototype;
+    vi.spyOn(EventTarget.prototype, "addEventListener").mockImplementation(function (this: EventTarget, ...args) {
+      listeners.set(this, (listeners.get(this) ?? 0) + 1);
+      addEventListener.apply(this, args);
+    });
+    const waits = new Waits(systemClock, () => 0);
+    const calls = Array.from({ length: 100 }, () =>
+      waits.call(({ signal }) => new Promise((_, reject) => signal?.addEventListener("abort", () => reject("ended")))),
+    );
+    const late = waits.call(async () => "answered");
+    expect(await late).toBe("answered");
+    waits.stop();
+    expect(await Promise.allSettled(calls)).toEqual(calls.map(() => ({ status: "rejected", reason: "ended" })));
+    expect(listeners.size).toBe(100);
+    expect(Math.max(...listeners.values())).toBeLessThan(WARNED_OF);
+    expect(await waits.call(async ({ signal }) => signal?.aborted)).toBe(true);
+  });
+});
