@@ -11,6 +11,11 @@ export function oneLine(text: string): string {
   return text.replace(UNSAFE, (unsafe) => SHORT[unsafe] ?? escaped(unsafe));
 }
 
+/** The text with a `?` for each character that is unsafe in a line: for names, which need not be read back. */
+export function asName(text: string): string {
+  return text.replace(UNSAFE, "?");
+}
+
 /** JSON that was written without line breaks, in one line whoever reads it: the same value, with what is unsafe escaped. */
 export function oneJsonLine(json: string): string {
   return json.replace(UNSAFE, escaped);

@@ -1,4 +1,4 @@
-import { oneLine } from "../one-line.ts";
+import { asName, oneLine } from "../one-line.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Cause, Change } from "../store/store.ts";
 import { Hub } from "../watch/hub.ts";
@@ -62,7 +62,7 @@ export function clientEvent(
   { rpc, peer, revision, time }: { rpc: string; peer: string; revision: number; time: number },
 ): EngineEvent {
   // Whoever connects says what it is called: nobody's terminal is to obey it.
-  const subject = oneLine(clientId);
+  const subject = asName(clientId);
   const text = `client ${subject}: ${what === "Connect" ? "watches" : "ended its watch"} (${rpc} from ${peer})`;
   return { name: `CLIENTS/${subject}`, revision, time, domain: "CLIENTS", subject, cause: { action: what }, text };
 }
