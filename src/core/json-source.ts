@@ -190,7 +190,7 @@ class Parser {
     const digits = this.#match(NUMBER);
     if (digits === undefined) throw this.#unexpected(A_VALUE);
     const value = Number(digits);
-    const tooLarge = numberProblem(value);
+    const tooLarge = numberProblem(value, digits);
     if (tooLarge !== undefined) throw this.#error(`${quote(digits)} is too large`, tooLarge.expected);
     this.#at += digits.length;
     return value;

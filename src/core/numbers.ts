@@ -1,8 +1,11 @@
 /**
  * Largest whole number, of either sign, in free JSON: above it a double stands for several of them. A larger one is
- * refused with `ARGUMENT_INVALID`; a string may hold it. @limit (2^53 − 1)
+ * refused with `ARGUMENT_INVALID`, up to 10^21; a string may hold it. @limit (2^53 − 1)
  */
 export const MAX_WHOLE_NUMBER: number = Number.MAX_SAFE_INTEGER;
+
+/** From here on nobody writes all digits: JSON has an exponent, and the number is a measure, not a count or an id. */
+const WRITTEN_AS_POWER = 1e21;
 
 /** What is wrong with a number. */
 export interface NumberProblem {
@@ -10,10 +13,11 @@ export interface NumberProblem {
   readonly expected: string;
 }
 
-/** What is wrong with a number of free JSON; undefined: nothing. */
-export function numberProblem(value: number): NumberProblem | undefined {
+/** What is wrong with a number of free JSON, and with the text that it was read from, if any; undefined: nothing. */
+export function numberProblem(value: number, text = ""): NumberProblem | undefined {
   if (!Number.isFinite(value)) return { problem: `${value} is not allowed`, expected: "a finite number" };
-  if (Math.abs(value) <= MAX_WHOLE_NUMBER) return undefined;
+  const size = Math.abs(value);
+  if (size <= MAX_WHOLE_NUMBER || (size >= WRITTEN_AS_POWER && !/^-?\d+$/.test(text))) return undefined;
   const problem = "it is beyond the whole numbers that doubles hold exactly";
   return { problem, expected: `a number from ${-MAX_WHOLE_NUMBER} to ${MAX_WHOLE_NUMBER}, or a string` };
 }

@@ -65,7 +65,7 @@ describe("free JSON in a request", () => {
   });
 
   it.each(PLACES)("of $name at $at is refused with the place of a number that is none, or not exact", (place) => {
-    for (const unfit of [Number.NaN, Infinity, -Infinity, 2 ** 53, -1e300]) {
+    for (const unfit of [Number.NaN, Infinity, -Infinity, 2 ** 53, -1e20]) {
       expect(problem(place.input, place.fill(unfit))).toBe(place.at);
     }
     for (const fit of [0, -0.5, 2 ** 53 - 1]) expect(problem(place.input, place.fill(fit))).toBeUndefined();

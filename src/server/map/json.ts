@@ -1,5 +1,5 @@
 import { type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
-import { type JsonPath, MAX_WHOLE_NUMBER, numberProblem, parseTime, type Violation } from "../../core/index.ts";
+import { type JsonPath, MAX_WHOLE_NUMBER, parseTime, type Violation } from "../../core/index.ts";
 
 /** How deep messages are looked into; protobuf's JSON refuses what is nested deeper. */
 const MAX_DEPTH = 100;
@@ -48,7 +48,7 @@ function timeViolation(json: JsonValue, path: JsonPath): Violation | undefined {
 }
 
 function wholeViolation(json: JsonValue, path: JsonPath): Violation | undefined {
-  if (typeof json !== "number" || !Number.isInteger(json) || numberProblem(json) === undefined) return undefined;
+  if (typeof json !== "number" || !Number.isInteger(json) || Number.isSafeInteger(json)) return undefined;
   return { path, problem: `${json} is not exact in JSON`, expected: `a number up to ${MAX_WHOLE_NUMBER}, or a string` };
 }
 

@@ -6,7 +6,7 @@ import {
   type JsonValue,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { MAX_WHOLE_NUMBER, nearest, numberProblem, parseTime } from "../../core/index.ts";
+import { MAX_WHOLE_NUMBER, nearest, parseTime } from "../../core/index.ts";
 import { shortNames, wholeName } from "./enums.ts";
 import { below, invalid } from "./problem.ts";
 import { camelCase } from "./spelling.ts";
@@ -84,7 +84,7 @@ function readScalar(type: ScalarType, json: JsonValue, path: string): JsonValue 
   const [what, fits] = expectation(type);
   if (!fits(json)) throw invalid(path, `must be ${what}, not ${tell(json)}`);
   const isWhole = type !== ScalarType.DOUBLE && type !== ScalarType.FLOAT;
-  if (isWhole && typeof json === "number" && numberProblem(json) !== undefined) {
+  if (isWhole && typeof json === "number" && !Number.isSafeInteger(json)) {
     throw invalid(path, `is beyond what a number of JSON holds exactly, ${MAX_WHOLE_NUMBER}; write it as a string`);
   }
   return json;
