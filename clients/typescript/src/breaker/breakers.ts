@@ -141,7 +141,8 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
 
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    const enough = clock.setTimer(FAREWELL_MS, () => waits.stop());
+    // The process lives until then: who waits for this end must see it, also where nothing else is left to happen.
+    const enough = clock.setTimer(FAREWELL_MS, () => waits.stop(), true);
     await reporter.close();
     enough.cancel();
     waits.stop();
