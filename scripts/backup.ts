@@ -8,7 +8,7 @@ const USAGE = "Usage: npm run backup -- <new directory> [--data-dir <directory>]
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { "data-dir": { type: "string" } } });
   const [target, ...rest] = positionals;
-  if (target === undefined || rest.length > 0) throw new TypeError("it takes one directory to back up into");
+  if (!target || rest.length > 0) throw new TypeError("it takes one directory to back up into");
   const directory = resolve(values["data-dir"] ?? process.env.HELIOS_DATA_DIR ?? "data");
   const { revision, files } = backUp(directory, resolve(target), new Date());
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { checkDatabase } from "../src/core/store/sqlite.ts";
 
 const [directory, ...rest] = process.argv.slice(2);
-if (directory === undefined || rest.length > 0) {
+if (!directory || rest.length > 0) {
   process.stderr.write("Usage: npm run check:data -- <data directory>\n");
   process.exitCode = 2;
 } else {

@@ -16,10 +16,8 @@ const isTest = (path: string): boolean => path.endsWith(".test.ts");
 const below = (directory: string) => (path: string) => path.startsWith(`${directory}/`);
 
 const inCore = below("src/core");
-const mayUseNode = (path: string): boolean =>
-  path === "src/core/store/sqlite.ts" ||
-  path === "src/core/store/sqlite-backup.ts" ||
-  below("src/core/modules/host")(path);
+const ON_DISK = ["sqlite", "sqlite-backup", "make-directory"].map((name) => `src/core/store/${name}.ts`);
+const mayUseNode = (path: string): boolean => ON_DISK.includes(path) || below("src/core/modules/host")(path);
 
 /** What finds out which files a module's code imports. */
 const followsImports = (imported: Import, path: string): boolean =>
@@ -47,7 +45,7 @@ const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) &
 
 export const LAYER_RULES: readonly LayerRule[] = [
   {
-    name: "src/core imports nothing but src/core; Node's own modules only in store/sqlite.ts, store/sqlite-backup.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
+    name: "src/core imports nothing but src/core; Node's own modules only in store/sqlite.ts, sqlite-backup.ts, make-directory.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
     of: inCore,
     allows: (imported, path) =>
       inCore(imported.target) ||

@@ -143,6 +143,15 @@ describe("the logs", () => {
     expect(entries().at(-1)).toMatchObject({ msg: "a log is written again" });
   });
 
+  it.skipIf(process.platform !== "linux")("say at once that their directory cannot be made", async () => {
+    const { status, entries, close } = setUp("info", "/proc/x/y");
+    while (status().some(({ name, problem }) => name !== "output" && problem === undefined))
+      await new Promise((resolve) => setImmediate(resolve));
+    await close();
+    expect(entries()).toHaveLength(3);
+    for (const { problem } of entries()) expect(problem).toMatch(/ENOENT.*\/proc\/x/);
+  });
+
   it("rotate by size, keep as many as asked, and lose no line on the way", async () => {
     const { log, directory, flush } = setUp("info", undefined, { maxBytes: 2000, keep: 3 });
     for (let index = 0; index < 100; index += 1) {

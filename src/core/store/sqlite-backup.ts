@@ -3,18 +3,21 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
-  mkdirSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { HeliosError, messageOf } from "../errors.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { checkDatabase, lock, settle, sync } from "./sqlite.ts";
 import { READ_IDENTITY, WRITE_INCARNATION } from "./sqlite-schema.ts";
 
@@ -43,19 +46,41 @@ export interface Manifest {
 
 /**
  * Writes a backup of a data directory into a new directory, also while a store has it open: the database as it was at
- * one moment, and the modules' code that it needs. Under another name first: a backup that is there is whole. Throws an
- * Error that says what is wrong.
+ * one moment, and the modules' code that it needs. Under another name first: a backup that is there is whole, and one
+ * that fails leaves nothing. Throws an Error that says what is wrong.
  */
 export function backUp(directory: string, target: string, now: Date): Manifest {
+  checkPath("the data directory", directory);
+  checkPath("the directory to back up into", target);
   const file = join(directory, DATABASE);
-  if (!existsSync(file)) throw new Error(`there is no ${file} to back up`);
-  refuseFull(target);
-  const draft = `${target}.unfinished`;
-  rmSync(draft, { recursive: true, force: true });
-  mkdirSync(join(draft, ARTIFACTS), { recursive: true });
+  if (!isFile(file)) throw new Error(`there is no ${file} to back up`);
+  return told(`${directory} cannot be backed up into ${target}`, () => {
+    const place = placeOf(target);
+    if (isWithin(place, realpathSync(directory))) {
+      throw new Error(`${target} lies in the data directory; a backup goes elsewhere, best onto another disk`);
+    }
+    refuseFull(place, target);
+    const draft = `${place}.unfinished`;
+    refuseForeign(draft);
+    try {
+      rmSync(draft, { recursive: true, force: true });
+      makeDirectory(join(draft, ARTIFACTS));
+      const manifest = fill(draft, directory, now);
+      rmSync(place, { recursive: true, force: true });
+      renameSync(draft, place);
+      sync(dirname(place));
+      return manifest;
+    } catch (error) {
+      rmSync(draft, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+function fill(draft: string, directory: string, now: Date): Manifest {
   // Before and after: what is needed at the moment in between is there at one of the two.
   copyArtifacts(directory, draft);
-  copyDatabase(file, join(draft, DATABASE));
+  copyDatabase(join(directory, DATABASE), join(draft, DATABASE));
   copyArtifacts(directory, draft);
   checkDatabase(join(draft, DATABASE));
   const artifacts = readdirSync(join(draft, ARTIFACTS)).sort();
@@ -64,9 +89,6 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
   const manifest = { version: VERSION, time: now.toISOString(), ...identityOf(join(draft, DATABASE)), files };
   writeFileSync(join(draft, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
   for (const path of [...paths, MANIFEST, ARTIFACTS, "."]) sync(join(draft, path));
-  rmSync(target, { recursive: true, force: true });
-  renameSync(draft, target);
-  sync(dirname(target));
   return manifest;
 }
 
@@ -80,30 +102,85 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
  * @param replace whether a database that is there may be replaced.
  */
 export function restore(backup: string, directory: string, replace: boolean, newId: () => string): Manifest {
+  checkPath("the backup", backup);
+  checkPath("the data directory", directory);
   const manifest = readManifest(backup);
   for (const wanted of manifest.files) checkFile(backup, wanted);
   checkDatabase(join(backup, DATABASE));
-  mkdirSync(directory, { recursive: true });
-  const unlock = lock(directory);
-  try {
-    const file = join(directory, DATABASE);
-    const draft = `${file}.restoring`;
-    const isThere = existsSync(file) || existsSync(`${file}-wal`);
-    if (isThere && !replace) throw new Error(`${file} is there already; say --replace to replace it`);
+  return told(`${backup} cannot be restored into ${directory}`, () => {
+    if (isWithin(placeOf(directory), realpathSync(backup))) {
+      throw new Error(`${directory} lies in the backup itself; a backup stays as it is`);
+    }
+    makeDirectory(directory);
+    const unlock = lock(directory);
+    try {
+      return replaceBy(backup, manifest, directory, replace, newId);
+    } finally {
+      unlock();
+    }
+  });
+}
+
+function replaceBy(
+  backup: string,
+  manifest: Manifest,
+  directory: string,
+  replace: boolean,
+  newId: () => string,
+): Manifest {
+  const file = join(directory, DATABASE);
+  const draft = `${file}.restoring`;
+  const isThere = existsSync(file) || existsSync(`${file}-wal`);
+  if (isThere && !replace) throw new Error(`${file} is there already; say --replace to replace it`);
+  if (isThere && existsSync(file) && !isFile(file)) throw new Error(`${file} is not a file`);
+  const removeDraft = (): void => {
     for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(draft + suffix, { force: true });
+  };
+  // Where a restore was cut short the draft is all that keeps a store from beginning empty.
+  const wasCut = !isThere && existsSync(draft);
+  const incarnation = newId();
+  try {
+    removeDraft();
     copyFileSync(join(backup, DATABASE), draft);
-    const incarnation = newId();
     withDatabase(draft, (database) => database.prepare(WRITE_INCARNATION).run(incarnation));
     sync(draft);
     placeArtifacts(backup, directory, manifest);
-    if (isThere) clear(file);
-    renameSync(draft, file);
-    sync(directory);
-    return { ...manifest, incarnation };
-  } finally {
-    unlock();
+  } catch (error) {
+    // On a disk that is full it would only take room.
+    removeDraft();
+    if (wasCut) writeFileSync(draft, "");
+    throw error;
+  }
+  if (isThere) clear(file);
+  renameSync(draft, file);
+  sync(directory);
+  return { ...manifest, incarnation };
+}
+
+/** Runs what works on a disk; what the disk or the database says is told with what was to be done. */
+function told<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof HeliosError || !(error instanceof Error) || !("code" in error)) throw error;
+    throw new Error(`${what}: ${messageOf(error)}`, { cause: error });
   }
 }
+
+function checkPath(what: string, path: string): void {
+  if (path === "" || path.includes("\0")) throw new Error(`${what} is ${JSON.stringify(path)}, which is no path`);
+}
+
+/** Where a path leads to, be it there or not: links are followed as far as it is. */
+function placeOf(path: string): string {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return realpathSync(path);
+  const parent = dirname(path);
+  return parent === path ? path : join(placeOf(parent), basename(path));
+}
+
+const isWithin = (place: string, directory: string): boolean => `${place}${sep}`.startsWith(`${directory}${sep}`);
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 /** Leaves no log beside the database. While the draft is there, a store refuses to begin without a database. */
 function clear(file: string): void {
@@ -118,7 +195,7 @@ function clear(file: string): void {
 
 function placeArtifacts(backup: string, directory: string, { files }: Manifest): void {
   const artifacts = join(directory, ARTIFACTS);
-  mkdirSync(artifacts, { recursive: true });
+  makeDirectory(artifacts);
   for (const { path, sha256 } of files) {
     const target = join(directory, path);
     if (path === DATABASE || (existsSync(target) && digestOf(target).sha256 === sha256)) continue;
@@ -131,7 +208,7 @@ function placeArtifacts(backup: string, directory: string, { files }: Manifest):
 
 function readManifest(backup: string): Manifest {
   const file = join(backup, MANIFEST);
-  if (!existsSync(file)) throw new Error(`${backup} is no backup: it has no ${MANIFEST}`);
+  if (!isFile(file)) throw new Error(`${backup} is no backup: it has no ${MANIFEST}`);
   let manifest: Partial<Manifest>;
   try {
     manifest = JSON.parse(readFileSync(file, "utf8")) as Partial<Manifest>;
@@ -153,17 +230,29 @@ function isBackedUpFile(value: unknown): value is BackedUpFile {
 
 function checkFile(backup: string, { path, bytes, sha256 }: BackedUpFile): void {
   const file = join(backup, path);
-  if (!existsSync(file)) throw new Error(`the backup is not whole: ${file} is missing`);
+  if (!isFile(file)) throw new Error(`the backup is not whole: ${file} is missing`);
   const found = digestOf(file);
   if (found.bytes === bytes && found.sha256 === sha256) return;
   throw new Error(`the backup is damaged: ${file} is not what was backed up (its SHA-256 is another)`);
 }
 
-function refuseFull(target: string): void {
-  const stat = statSync(target, { throwIfNoEntry: false });
-  if (stat === undefined || (stat.isDirectory() && readdirSync(target).length === 0)) return;
+function refuseFull(place: string, target: string): void {
+  const stat = statSync(place, { throwIfNoEntry: false });
+  if (stat === undefined || (stat.isDirectory() && readdirSync(place).length === 0)) return;
   throw new Error(`${target} is there already; a backup goes into a directory that is new or empty`);
 }
+
+/** What a backup that was cut short left is removed; whatever else is of that name is not ours. */
+function refuseForeign(draft: string): void {
+  const stat = lstatSync(draft, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  const isOurs = (name: string): boolean => name === ARTIFACTS || name === MANIFEST || DRAFT_FILE.test(name);
+  if (stat.isDirectory() && readdirSync(draft).every(isOurs)) return;
+  throw new Error(`${draft} is in the way: it is not what a backup that was cut short leaves`);
+}
+
+/** The database, and what SQLite has beside it. A data directory has its lock, too. */
+const DRAFT_FILE = /^helios\.db(-journal|-wal|-shm)?$/;
 
 function copyDatabase(file: string, target: string): void {
   const database = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });

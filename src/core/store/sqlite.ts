@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -17,6 +16,7 @@ import { pathToFileURL } from "node:url";
 import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import { REPLAYED_MS } from "./answers.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { checkRetention, type Retention, type RetentionOptions } from "./retention.ts";
 import { SqliteAnswers } from "./sqlite-answers.ts";
 import {
@@ -66,7 +66,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) step();
   };
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     undo.push(lock(directory));
     const file = join(directory, "helios.db");
     if (!existsSync(file)) create(file, newId());

@@ -36,7 +36,7 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
     await before?.close();
   };
   const reopen = async (): Promise<FileHandle> => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     file = await open(path, APPEND, 0o666);
     ({ size } = await file.stat());
     return file;
@@ -82,6 +82,21 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
         }
       }),
   };
+}
+
+/** Node's own recursive `mkdir` never comes back where nothing can be made in a directory that is there, as in /proc. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(directory).catch(async (error: NodeJS.ErrnoException) => {
+      const there = await stat(directory).catch(() => undefined);
+      if (!there?.isDirectory()) throw error;
+    });
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    const parent = dirname(directory);
+    if (error.code !== "ENOENT" || parent === directory) throw error;
+    await makeDirectory(parent);
+    await make();
+  });
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): void {

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory } from "../../../store/make-directory.ts";
 
 /** Where artifacts lie, by their digests. Rejects with what the disk says. */
 export interface Shelf {
@@ -32,7 +33,7 @@ export function directoryShelf(directory: string): Shelf {
   let ready: Promise<void> | undefined;
   let written = 0;
   const prepare = async (): Promise<void> => {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory);
     // Of a process that was killed while it wrote.
     for (const name of await readdir(directory)) {
       if (TEMPORARY.test(name)) await rm(join(directory, name), { force: true });
