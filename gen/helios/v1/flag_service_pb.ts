@@ -1580,7 +1580,7 @@ export type ReloadFlagsRequest = Message<"helios.v1.ReloadFlagsRequest"> & {
   mode: ReloadMode;
 
   /**
-   * Only tell what would change.
+   * Only tell what would change. Refused as the reload would be if it were made now: BATCH_TOO_LARGE, too.
    *
    * @generated from field: bool dry_run = 2;
    */

@@ -258,8 +258,9 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     },
     async resetAll({ namePrefix = "", dryRun = false } = {}, by) {
       const chosen = breakers.list().filter(({ name }) => name.startsWith(namePrefix));
-      if (dryRun) return chosen;
       const { actor, reason } = by ?? {};
+      causeOf("ResetAllBreakers", { actor, reason });
+      if (dryRun) return chosen;
       const resets = chosen.map(async ({ name }): Promise<Breaker | undefined> => {
         try {
           return await inService(name).reset({ actor, reason }, "ResetAllBreakers");

@@ -13,7 +13,7 @@ import { settled, withPauseOf } from "./schedule.ts";
 export interface ReloadOptions {
   /** What becomes of flags that the file does not name: MERGE, the default, leaves them; REPLACE deletes them. */
   readonly mode?: "MERGE" | "REPLACE" | undefined;
-  /** Only tell what would change. Default false. */
+  /** Only tell what would change; refused as the reload would be if it were made now. Default false. */
   readonly dryRun?: boolean | undefined;
   /**
    * Let keys of enabled flags get another answer by another salt, bucket_by or other variants. Default false:

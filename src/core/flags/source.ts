@@ -3,12 +3,13 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { encodedSize } from "../size.ts";
-import { Collection } from "../store/collection.ts";
+import { Collection, type Decision } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../store/store.ts";
 import { prefixedMurmur3 } from "./bucket.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { DEFAULT_FLAGS } from "./defaults.ts";
+import type { FlagRecord } from "./definition.ts";
 import type { FlagsFile } from "./file.ts";
 import type { FileFlag } from "./file-flag.ts";
 import { fileInvalid } from "./file-mistakes.ts";
@@ -70,13 +71,13 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     const { differences, passedOver, stillKilled } = await writer.alone(async () => {
       const makePlan = (): ReloadPlan => planReload(view.list(), view.isDeleted, file, { mode, rebucket }, clock.now());
       let plan = makePlan();
-      if (dryRun) return plan;
+      if (dryRun) {
+        writer.rehearse("ReloadFlags", by, decisionsOf(plan));
+        return plan;
+      }
       await writer.together("ReloadFlags", by, () => {
         plan = makePlan();
-        return plan.differences.map(({ name, before, after }) => ({
-          name,
-          record: after ?? (before && tombstoneOf(before)),
-        }));
+        return decisionsOf(plan);
       });
       await remember(file);
       return plan;
@@ -134,6 +135,10 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
 }
 
 const LAST = "last-read";
+
+function decisionsOf({ differences }: ReloadPlan): readonly Decision<FlagRecord>[] {
+  return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && tombstoneOf(before)) }));
+}
 
 /** The flags in parts that the store takes at once. */
 function inBatches(flags: readonly FileFlag[]): readonly (readonly FileFlag[])[] {

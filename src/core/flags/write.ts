@@ -98,6 +98,8 @@ export interface FlagWriter {
     by: By | undefined,
     plan: () => readonly Decision<FlagRecord>[],
   ): Promise<Decided<FlagRecord>>;
+  /** Throws what `together` would reject with if the plan were made now; nothing is written. */
+  rehearse(action: string, by: By | undefined, plan: readonly Decision<FlagRecord>[]): void;
   /**
    * What an update makes of a flag, for a plan; undefined: nothing changes. `others` are the flags that the same plan
    * changes, as they will be.
@@ -263,6 +265,11 @@ export function createFlagWriter(
     checkClosures,
 
     together: (action, by, plan) => collection.batch(causeOf(action, by), plan),
+
+    rehearse(action, by, plan) {
+      causeOf(action, by);
+      collection.rehearse(plan);
+    },
 
     updated({ name, action, decide, allowMissing, consent }, others) {
       if (!allowMissing) get(name);

@@ -1,6 +1,7 @@
 import { HeliosError, messageOf } from "../errors.ts";
 import { knownSize, WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
+import { checkBatch } from "./checks.ts";
 import type { Feed } from "./feed.ts";
 import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
 
@@ -190,16 +191,25 @@ export class Collection<T> {
     return written;
   }
 
+  /** Throws what `batch` would reject with for the same decisions at this moment; nothing is written. */
+  rehearse(decisions: readonly Decision<T>[]): void {
+    checkBatch(this.#writesOf(decisions));
+  }
+
+  #writesOf(decisions: readonly Decision<T>[]): readonly BatchWrite[] {
+    for (const { name, etag } of decisions) checkEtag(name, this.#byName.get(name), etag);
+    return decisions.flatMap(({ name, record }): BatchWrite[] => {
+      if (record === undefined) return [];
+      if (record !== null) this.#check(name, record, this.#byName.get(name)?.record);
+      const value = record === null ? undefined : JSON.stringify(record);
+      return [{ key: this.prefix + name, value, ifRevision: this.#byName.get(name)?.revision ?? 0 }];
+    });
+  }
+
   async #batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
     for (;;) {
       const decisions = decide();
-      for (const { name, etag } of decisions) checkEtag(name, this.#byName.get(name), etag);
-      const writes = decisions.flatMap(({ name, record }): BatchWrite[] => {
-        if (record === undefined) return [];
-        if (record !== null) this.#check(name, record, this.#byName.get(name)?.record);
-        const value = record === null ? undefined : JSON.stringify(record);
-        return [{ key: this.prefix + name, value, ifRevision: this.#byName.get(name)?.revision ?? 0 }];
-      });
+      const writes = this.#writesOf(decisions);
       try {
         const { revision, entries } = await this.#feed.store.batch(writes, cause);
         if (revision !== undefined) await this.#feed.reached(revision);

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
+import type { By } from "../../../src/core/change.ts";
 import { createManualClock } from "../../../src/core/clock.ts";
+import type { HeliosError } from "../../../src/core/errors.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file.ts";
 import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
+import type { ReloadOptions, ReloadResult } from "../../../src/core/flags/reload.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
 import { house } from "./harness.ts";
 
 const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>
@@ -161,5 +165,55 @@ describe("export", () => {
     expect(printFlagsFile(parseFlagsFile(text, "f").flags)).toBe(`${JSON.stringify(shape, undefined, 2)}\n`);
     write(text);
     expect((await flags.reload({ mode: "REPLACE", dryRun: true })).differences).toEqual([]);
+  });
+});
+
+describe("a dry run is refused as the reload is", () => {
+  const listing = (entries: number): object => ({
+    ...entry(5),
+    whitelist: Array.from({ length: entries }, (_, at) => String(at).padEnd(250, "x")),
+  });
+  const many = (count: number, flag = entry(5)): string =>
+    file(Object.fromEntries(Array.from({ length: count }, (_, at) => [`f${at}`, flag])));
+  const refusals: Record<string, readonly [string | Error | undefined, ReloadOptions, By, string | undefined]> = {
+    "no file": [undefined, {}, {}, "FLAGS_FILE_INVALID"],
+    "a file that cannot be read": [new Error("EACCES"), {}, {}, "FLAGS_FILE_INVALID"],
+    "a file that is no JSON": ["{", {}, {}, "FLAGS_FILE_INVALID"],
+    "a flag that is wrong": [file({ a: entry(101) }), {}, {}, "FLAGS_FILE_INVALID"],
+    "a flag that is too large": [file({ a: listing(5000) }), {}, {}, "FLAGS_FILE_INVALID"],
+    "a flag that needs none that is there": [
+      file({ a: { ...entry(5), prerequisites: ["z"] } }),
+      {},
+      {},
+      "FLAGS_FILE_INVALID",
+    ],
+    "more writes than the store takes": [many(MAX_BATCH_WRITES + 1), {}, {}, "BATCH_TOO_LARGE"],
+    "more bytes than the store takes": [many(20, listing(3500)), {}, {}, "BATCH_TOO_LARGE"],
+    "as many writes as the store takes": [many(MAX_BATCH_WRITES), {}, {}, undefined],
+    "another salt": [file({ a: { ...entry(5), salt: "s" } }), {}, {}, "FLAG_REBUCKETS"],
+    "another mode": [file({}), { mode: "SOME" as "MERGE" }, {}, "ARGUMENT_INVALID"],
+    "an actor that is too long": [file({}), {}, { actor: "x".repeat(257) }, "ARGUMENT_INVALID"],
+    "a reason that is too long": [file({}), {}, { reason: "x".repeat(1025) }, "ARGUMENT_INVALID"],
+    "nothing to change": [file({ a: entry(5) }), { mode: "REPLACE" }, {}, undefined],
+  };
+
+  it.each(Object.entries(refusals))("%s", async (_, [text, options, by, expected]) => {
+    const { flags, write, store } = await house({ file: file({ a: entry(5) }) });
+    write(text);
+    const before = await store.list("");
+    const told = (dryRun: boolean): Promise<unknown> =>
+      flags.reload({ ...options, dryRun }, by).catch((error) => error);
+    const rehearsed = await told(true);
+    expect(await store.list("")).toEqual(before);
+    const done = await told(false);
+    if (expected === undefined) {
+      const { revision: _at, ...what } = done as ReloadResult;
+      expect(rehearsed).toMatchObject(what);
+    } else {
+      expect(done).toEqual(reason(expected));
+      expect(rehearsed).toEqual(done);
+      expect((rehearsed as HeliosError).metadata).toEqual((done as HeliosError).metadata);
+      expect(await store.list("")).toEqual(before);
+    }
   });
 });
