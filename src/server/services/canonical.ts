@@ -1,9 +1,18 @@
-import { create, type DescField, type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { createHash } from "node:crypto";
+import { create, type DescField, type DescMessage, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
+
+/** Tells requests apart by what they ask for: equal for all ways to ask for the same, and else another. */
+export function digestOf({ parent, name, input }: DescMethod, request: Message): string {
+  const hash = createHash("sha256").update(`${parent.typeName}/${name}\n`);
+  return hash.update(canonical(input, request)).digest("hex");
+}
 
 /**
  * The bytes of a message by what it says: equal for all ways to say the same. Entries of maps (of a Struct, too) are in the
- * order of their keys, ids of requests in lower case, a 0 has no sign, and fields that nobody knows count as they came.
+ * order of their keys, those of masks in theirs and each once, ids of requests in lower case, a 0 has no sign, and fields
+ * that nobody knows count as they came.
  */
 export function canonical(schema: DescMessage, message: Message): Uint8Array {
   return toBinary(schema, rewritten(reflect(schema, message)).message as Message);
@@ -17,10 +26,12 @@ function rewritten(source: ReflectMessage): ReflectMessage {
       target.set(field, rewritten(source.get(field)));
     } else if (field.fieldKind === "list") {
       const list = target.get(field);
-      for (const item of source.get(field)) list.add(element(field, item));
+      const items = [...source.get(field)];
+      const asked = source.desc.typeName === FieldMaskSchema.typeName ? [...new Set(items)].sort(byCodeUnit) : items;
+      for (const item of asked) list.add(element(field, item));
     } else if (field.fieldKind === "map") {
       const map = target.get(field);
-      const entries = [...source.get(field)].sort(([a], [b]) => compare(String(a), String(b)));
+      const entries = [...source.get(field)].sort(([a], [b]) => byCodeUnit(a, b));
       for (const [key, value] of entries) map.set(key, element(field, value));
     } else {
       target.set(field, scalar(field, source.get(field)));
@@ -40,8 +51,9 @@ const scalar = (field: DescField, value: unknown): unknown =>
 
 const positive = (value: unknown): unknown => (value === 0 ? 0 : value);
 
-/** By code unit: the same wherever it is sorted. */
-function compare(a: string, b: string): number {
+/** The same wherever it is sorted. */
+function byCodeUnit(one: unknown, other: unknown): number {
+  const [a, b] = [String(one), String(other)];
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   create,
   type DescMessage,
@@ -13,7 +12,7 @@ import {
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { InvokeModuleRequestSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { HeliosError, type RequestLog } from "../../core/index.ts";
-import { canonical } from "./canonical.ts";
+import { digestOf } from "./canonical.ts";
 import { SharedCall } from "./shared-call.ts";
 
 type UnaryMethod = (request: Message, context: HandlerContext) => Promise<MessageInitShape<DescMessage>>;
@@ -39,17 +38,19 @@ export function createReplays(log: RequestLog): Replays {
   };
 }
 
-function canReplay({ methodKind, input }: DescMethod): boolean {
+/** Whether its requests may have an id by which the answer is given again. */
+export function canReplay({ methodKind, input }: DescMethod): boolean {
   const hasId = input.fields.some(({ name }) => name === "request_id" || name === "idempotency_key");
   return methodKind === "unary" && hasId;
 }
 
 function replaying(
-  { input, output, parent, name }: DescMethod,
+  method: DescMethod,
   next: UnaryMethod,
   log: RequestLog,
   running: Map<string, SharedCall<Message>>,
 ): UnaryMethod {
+  const { output } = method;
   const answerOnce = async (request: Message, context: HandlerContext, id: string, digest: string) => {
     const answer = create(output, await next(request, context));
     // What is done is done: its caller gets the answer, even if a retry could not.
@@ -59,10 +60,7 @@ function replaying(
   return async (request, context) => {
     const id = requestId(request);
     if (id === undefined) return next(request, context);
-    const digest = createHash("sha256")
-      .update(`${parent.typeName}/${name}\n`)
-      .update(canonical(input, request))
-      .digest("hex");
+    const digest = digestOf(method, request);
     for (;;) {
       const [now, before] = [running.get(id), log.find(id)];
       if ([now, before].some((known) => known !== undefined && known.digest !== digest)) {
