@@ -1,4 +1,4 @@
-// Generates gen/ from proto/, docs/errors.md from the error table, docs/limits.md from the constants and the contract,
+// Generates gen/ from proto/ and, of what runs in processes of modules, from src/; docs/errors.md from the error table, docs/limits.md from the constants and the contract,
 // docs/suites.md from the ready suites and testdata/ from the evaluation of flags. With --check it generates beside them and
 // fails where what is committed differs.
 import { execFileSync } from "node:child_process";
@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { errorsPage } from "./errors-doc.ts";
 import { limitsPage } from "./limits-doc.ts";
 import { readComments } from "./openapi/comments.ts";
+import { strippedCode } from "./stripped.ts";
 import { suitesPage } from "./suites-doc.ts";
 import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
@@ -34,9 +35,10 @@ const PAGES = {
 
 async function generate(into: string): Promise<void> {
   execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
-  for (const [file, page] of Object.entries(PAGES)) {
+  const pages = Object.entries(PAGES).map(([file, page]) => [file, page()] as const);
+  for (const [file, text] of [...pages, ...Object.entries(strippedCode())]) {
     mkdirSync(join(into, dirname(file)), { recursive: true });
-    writeFileSync(join(into, file), page());
+    writeFileSync(join(into, file), text);
   }
   // It reads gen/, which must be there by then.
   const { openapiDocument } = await import("./openapi/document.ts");

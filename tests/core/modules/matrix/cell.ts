@@ -243,7 +243,7 @@ export function moduleProcesses(): readonly string[] {
       const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
       const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (Number(parent) !== process.pid || state === "Z") return false;
-      return readFileSync(`/proc/${entry}/cmdline`, "utf8").includes("host/bootstrap/main.ts");
+      return readFileSync(`/proc/${entry}/cmdline`, "utf8").includes("host/bootstrap/main.js");
     } catch {
       return false;
     }

@@ -7,7 +7,8 @@ import { readLines } from "../channel.ts";
 import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";
 
-const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+/** main.ts, generated as JavaScript. */
+const MAIN = fileURLToPath(new URL("../../../../../gen/stripped/core/modules/host/reaper/main.js", import.meta.url));
 /** Time until the helper process that ends what modules have started is started again after a crash. @limit ms */
 const RESTART_DELAY_MS = 100;
 /** Time that the helper process that ends what modules have started may take to end; then it is killed. @limit ms */

@@ -1,0 +1,148 @@
+// What runs first in every instance, process or thread: imports the module, and then does what the service says.
+import { AsyncLocalStorage } from "node:async_hooks";
+                                                                                           
+import { serveCode } from "./code.js";
+import {               createContext, fromPayload, toPayload } from "./context.js";
+import { openLink } from "./link.js";
+import {               methodsOf } from "./methods.js";
+import { OpenCall } from "./open-call.js";
+import { reportProcesses } from "./spawned.js";
+import { suiteModule } from "./suite.js";
+import { createUsageReader } from "./usage.js";
+import { toWire } from "./wire.js";
+
+const link = openLink();
+// Made before the module's code runs, which can put other functions in the place of Node's.
+const readUsage = createUsageReader();
+const readForPong = createUsageReader();
+const inProgress = new AsyncLocalStorage        ();
+const calls = new Map                  ();
+let context                     ;
+let methods                     ;
+
+const fatal = (thrown         )       => {
+  link.send({ type: "fatal", error: toWire(thrown) });
+  link.end(1);
+};
+process.on("uncaughtException", fatal);
+process.on("unhandledRejection", fatal);
+
+const tellProcesses = reportProcesses(link);
+link.onMessage((message) => {
+  if (message.type === "call") answerCall(message.id, message.method, fromPayload(message.input));
+  else void handle(message).catch(fatal);
+});
+
+async function handle(message                                       )                {
+  switch (message.type) {
+    case "start":
+      return start(message);
+    case "lifecycle":
+      return reply(message.id, () => lifecycle(message.method, message.args));
+    case "usage":
+      return reply(message.id, () => readUsage(message.collect));
+    case "ping":
+      return link.send({ type: "pong", usage: readForPong(false) });
+    case "cancel":
+      calls.get(message.id)?.cancel(message.reason);
+      return;
+    case "answer":
+      context?.answer(message.id, message.value);
+      return;
+    case "refusal":
+      context?.refuse(message.id, message.error);
+  }
+}
+
+async function start(message              )                {
+  const step = (name           )       => link.send({ type: "step", step: name });
+  try {
+    const entry = serveCode(message);
+    step("import");
+    const imported          = (await import(entry)).default;
+    const exported = message.kind === "suite" ? suiteModule(imported) : imported;
+    if (typeof exported !== "function") {
+      const what = exported === undefined ? "nothing" : `a value of type ${typeof exported}`;
+      link.send({ type: "invalid", problem: `it default-exports ${what}, not a class or a function` });
+      return;
+    }
+    step("construct");
+    const ofClass          = (exported                         ).version;
+    const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
+    context = createContext({ ...message, version }, link, () => inProgress.getStore() ?? 0);
+    const { ctx } = context;
+    const instance          = isClass(exported) ? Reflect.construct(exported, [ctx]) : await exported(ctx);
+    if (typeof instance !== "object" || instance === null) {
+      link.send({ type: "invalid", problem: "its factory returned no object" });
+      return;
+    }
+    step("start");
+    methods = methodsOf(instance);
+    await methods.lifecycle("start")?.(ctx);
+    link.send({ type: "ready", shape: methods.shape });
+  } catch (thrown) {
+    link.send({ type: "failed", error: toWire(thrown) });
+  }
+}
+
+function isClass(exported        )          {
+  return /^class\b/.test(Function.prototype.toString.call(exported));
+}
+
+/** Sends what `work` comes to; what cannot be sent is an error of it. */
+async function reply(id        , work               )                {
+  try {
+    link.send({ type: "result", id, value: await work() });
+  } catch (thrown) {
+    link.send({ type: "error", id, error: toWire(thrown) });
+  }
+}
+
+/** Calls a method. Nearly all that an instance does comes through here: a method that answers at once needs no promise. */
+function answerCall(id        , name        , input         )       {
+  const call = new OpenCall();
+  calls.set(id, call);
+  try {
+    const method = methods?.find(name);
+    if (method === undefined) throw new TypeError(`no method ${name}`);
+    const output          = inProgress.run(id, method, input, call);
+    if (isThenable(output)) {
+      Promise.resolve(output).then(
+        (value) => succeed(id, value),
+        (thrown         ) => fail(id, thrown),
+      );
+    } else succeed(id, output);
+  } catch (thrown) {
+    fail(id, thrown);
+  }
+}
+
+function isThenable(value         )                                {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value                               ).then === "function";
+}
+
+/** What cannot be sent is an error of the call. */
+function succeed(id        , output         )       {
+  try {
+    tellProcesses();
+    link.send({ type: "output", id, output: toPayload(output) });
+    calls.delete(id);
+  } catch (thrown) {
+    fail(id, thrown);
+  }
+}
+
+function fail(id        , thrown         )       {
+  calls.delete(id);
+  tellProcesses();
+  link.send({ type: "error", id, error: toWire(thrown) });
+}
+
+async function lifecycle(name                 , args                    )                   {
+  if (name === "stop") context?.abort();
+  const value = await methods?.lifecycle(name)?.(...args);
+  // What follows the answer to `stop` is the end; the answer has to leave first.
+  if (name === "stop") setImmediate(() => link.end(0));
+  return name === "exportState" ? value : undefined;
+}

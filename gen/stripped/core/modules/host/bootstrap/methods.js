@@ -1,0 +1,49 @@
+                                                
+import { snakeCase } from "./names.js";
+
+                                                            
+
+const LIFECYCLE                      = new Set(["start", "health", "exportState", "importState", "stop"]);
+
+/** What of an instance can be invoked, and what else it offers. */
+                          
+                                
+                                                             
+                                         
+                                                                                       
+                                                                                  
+ 
+
+/** Looks at an instance: the public methods of its classes, own ones of an object that a factory made included. */
+export function methodsOf(instance        )          {
+  const methods = new Map                ();
+  const all = new Map                ();
+  for (
+    let level                = instance;
+    level !== null && level !== Object.prototype;
+    level = Object.getPrototypeOf(level)
+  ) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
+      if (typeof value !== "function" || all.has(name) || isClassPart(name)) continue;
+      const bound = value.bind(instance)          ;
+      all.set(name, bound);
+      if (!name.startsWith("_") && !LIFECYCLE.has(name)) methods.set(name, bound);
+    }
+  }
+  const bySnake = new Map([...methods].map(([name, method]) => [snakeCase(name), method]));
+  const { version, stateSchema } = (instance.constructor ?? {})                                                ;
+  return {
+    shape: {
+      methods: [...methods.keys()].sort(),
+      version: typeof version === "string" ? version : undefined,
+      hasHealth: all.has("health"),
+      hasState: all.has("exportState") && all.has("importState"),
+      stateSchema: typeof stateSchema === "string" || typeof stateSchema === "number" ? stateSchema : undefined,
+    },
+    find: (name) => methods.get(name) ?? bySnake.get(name),
+    lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name)                                    ) : undefined),
+  };
+}
+
+/** `then` would make an awaited instance a promise. */
+const isClassPart = (name        )          => name === "constructor" || name === "then";

@@ -1,0 +1,31 @@
+import { performance } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+                                        
+
+// Taken before the module's code runs, which can put others in their place.
+const { memoryUsage } = process;
+const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
+
+let collectGarbage                          ;
+
+/** Each reader tells how busy the event loop was since its own last reading. */
+export function createUsageReader()                              {
+  let last = eventLoopUtilization();
+  return (collect) => {
+    if (collect) {
+      collectGarbage ??= exposedCollector();
+      collectGarbage();
+    }
+    const { heapUsed, external } = memoryUsage();
+    const now = eventLoopUtilization();
+    const { utilization } = eventLoopUtilization(now, last);
+    last = now;
+    return { heapUsedBytes: heapUsed, externalBytes: external, eventLoopUtilization: utilization };
+  };
+}
+
+function exposedCollector()             {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc")              ;
+}

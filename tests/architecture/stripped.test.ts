@@ -1,0 +1,15 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { STRIPPED, strippedCode } from "../../scripts/stripped.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+it("what runs in processes of modules is its source of today: npm run generate", () => {
+  const committed = readdirSync(join(ROOT, STRIPPED), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1));
+  const code = strippedCode();
+  expect(committed.sort()).toEqual(Object.keys(code).sort());
+  for (const [file, text] of Object.entries(code)) expect(readFileSync(join(ROOT, file), "utf8"), file).toBe(text);
+});
