@@ -75,21 +75,28 @@ async function statusOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders>
 describe("bodies of requests that do not end", () => {
   it("hold no more than their limits, on one connection and in all; others are answered, and so are they when it is over", async () => {
     const first = open();
-    const most = Math.floor(MAX_CONNECTION_BODIES_BYTES / MESSAGE_BYTES);
-    const streams = Array.from({ length: most + 4 }, () => begin(first, MESSAGE_BYTES - 1000));
+    const most = MAX_CONNECTION_BODIES_BYTES / MAX_MESSAGE_BYTES;
+    const streams = Array.from({ length: most + 1 }, () => begin(first, MESSAGE_BYTES - 1000));
     const refused = await Promise.race(streams.map(statusOf));
     expect(refused["grpc-status"]).toBe("8");
     expect(decodeURIComponent(String(refused["grpc-message"]))).toContain(
       `more than ${MAX_CONNECTION_BODIES_BYTES} bytes on this connection`,
     );
-    // Further connections, up to what all may hold.
-    const others = [open(), open(), open()].flatMap((session) =>
-      Array.from({ length: most - 2 }, () => begin(session, MESSAGE_BYTES - 1000)),
-    );
+    // Another connection gets no more than what is left then.
+    const other = open();
+    const others = Array.from({ length: most / 2 + 1 }, () => begin(other, MESSAGE_BYTES - 1000));
     const inAll = await Promise.race(others.map(statusOf));
     expect(decodeURIComponent(String(inAll["grpc-message"]))).toContain(
       `more than ${MAX_REQUEST_BODIES_BYTES} bytes in all`,
     );
+    // What the others leave is enough for a large call of a connection that holds nothing.
+    const large = begin(open(), MESSAGE_BYTES);
+    large.end();
+    const read = await statusOf(large);
+    expect([read["grpc-status"], decodeURIComponent(String(read["grpc-message"]))]).toEqual([
+      "3",
+      expect.stringContaining("illegal tag"),
+    ]);
     // A small call gets through as soon as some have gone, on the same connection too.
     for (const stream of [...streams, ...others]) stream.close();
     for (;;) {

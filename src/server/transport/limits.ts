@@ -6,7 +6,7 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /**
  * Size of the bodies of all requests under way together; a request beyond it is refused with `REQUESTS_TOO_LARGE`, and
- * may be tried again. @limit bytes
+ * may be tried again. So is one whose connection would hold more than what is left. @limit bytes
  */
 export const MAX_REQUEST_BODIES_BYTES = 128 * 1024 * 1024;
 /**
@@ -16,8 +16,8 @@ export const MAX_REQUEST_BODIES_BYTES = 128 * 1024 * 1024;
 export const MAX_CONNECTION_BODIES_BYTES = 64 * 1024 * 1024;
 
 /**
- * Time from the first byte of a request's body to its last, where the body has an end; a slower request is refused with
- * `REQUEST_TOO_SLOW`. @limit ms
+ * Time from the first byte of a request's body to its last, and of a stream without an end from the first byte of a
+ * message to its last; a slower request is refused with `REQUEST_TOO_SLOW`. @limit ms
  */
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 

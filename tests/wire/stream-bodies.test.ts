@@ -1,0 +1,160 @@
+import { once } from "node:events";
+import { type ClientHttp2Session, connect, createServer, type Http2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { queryObjects } from "node:v8";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { createEngine, createManualClock, type ManualClock } from "../../src/core/index.ts";
+import { startServer } from "../../src/server/server.ts";
+import { type Bodies, createBodies } from "../../src/server/transport/bodies.ts";
+import { REQUEST_BODY_TIMEOUT_MS } from "../../src/server/transport/limits.ts";
+
+function envelope(payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(payload.length, 1);
+  return Buffer.concat([head, payload]);
+}
+
+describe("a stream that stays open", () => {
+  let clock: ManualClock;
+  let bodies: Bodies;
+  let server: Http2Server;
+  let session: ClientHttp2Session;
+  /** What the server has been handed of the stream's body, and what its reading ended in. */
+  let chunks: WeakRef<Uint8Array>[];
+  let bytes: number;
+  let wake: (() => void) | undefined;
+  let ended: Promise<unknown>;
+  let closed: Promise<unknown>;
+
+  beforeEach(async () => {
+    clock = createManualClock();
+    bodies = createBodies(clock);
+    chunks = [];
+    bytes = 0;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    ended = promise;
+    server = createServer(async (request, response) => {
+      request.on("error", () => {});
+      closed = once(response, "close");
+      bodies.bound(request, response, false);
+      try {
+        for await (const chunk of request as AsyncIterable<Uint8Array>) {
+          chunks.push(new WeakRef(chunk));
+          bytes += chunk.length;
+          wake?.();
+        }
+        resolve("ended");
+      } catch (error) {
+        resolve(error);
+        response.stream.close();
+      }
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    session.on("error", () => {});
+  });
+  afterEach(async () => {
+    session.destroy();
+    server.close();
+    await once(server, "close");
+  });
+
+  function open(): { send(bytes: Uint8Array): Promise<void>; end(): void } {
+    const stream = session.request({ ":method": "POST" });
+    stream.on("error", () => {});
+    let sent = 0;
+    return {
+      async send(part) {
+        sent += part.length;
+        stream.write(part);
+        while (bytes < sent) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+        // One turn for what asks for more.
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+      end: () => void stream.close(),
+    };
+  }
+
+  it("holds what it has of a message, and nothing of those that were handed on", async () => {
+    const stream = open();
+    const [one, two] = [envelope(Buffer.alloc(30_000)), envelope(Buffer.alloc(7))];
+    for (let turn = 0; turn < 5; turn += 1) {
+      await stream.send(one.subarray(0, 3));
+      expect(bodies.bytes).toBe(3);
+      await stream.send(one.subarray(3, 20_000));
+      expect(bodies.bytes).toBe(20_000);
+      // The end of one, a whole one, and the beginning of a third.
+      await stream.send(Buffer.concat([one.subarray(20_000), two, envelope(Buffer.alloc(0)), two.subarray(0, 6)]));
+      expect(bodies.bytes).toBe(6);
+      await stream.send(two.subarray(6));
+      expect(bodies.bytes).toBe(0);
+    }
+    await stream.send(one.subarray(0, 9));
+    stream.end();
+    await closed;
+    expect(bodies.bytes).toBe(0);
+  });
+
+  it("keeps nothing of what it has read, and no promise either", async () => {
+    const stream = open();
+    const message = envelope(Buffer.alloc(1000));
+    await stream.send(message);
+    const before = queryObjects(Promise, { format: "count" });
+    for (let turn = 0; turn < 200; turn += 1) await stream.send(message);
+    expect(queryObjects(Promise, { format: "count" }) - before).toBeLessThan(50);
+    expect(chunks.filter((chunk) => chunk.deref() !== undefined).length).toBeLessThan(5);
+  });
+
+  it("ends where a message does not end in time, however many have", async () => {
+    const stream = open();
+    const message = envelope(Buffer.alloc(10));
+    for (let turn = 0; turn < 5; turn += 1) {
+      await stream.send(message.subarray(0, 5));
+      clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+      await stream.send(message.subarray(5));
+      clock.advance(10 * REQUEST_BODY_TIMEOUT_MS);
+      // With the end of one the next begins.
+      await stream.send(message.subarray(0, 5));
+      clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+      await stream.send(Buffer.concat([message.subarray(5), message.subarray(0, 1)]));
+      clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+      await stream.send(message.subarray(1));
+    }
+    await stream.send(message.subarray(0, 1));
+    clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+    await stream.send(message.subarray(1, 2));
+    clock.advance(1);
+    expect(await ended).toMatchObject({ message: expect.stringContaining("was not complete within 30 s") });
+    expect(bodies.bytes).toBe(0);
+  });
+});
+
+it("a stream of questions goes on however long it is open", async () => {
+  const clock = createManualClock();
+  const engine = await createEngine({ modulesRoot: `${import.meta.dirname}/../fixtures/modules` });
+  const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, clock, graceMs: 0 });
+  const session = connect(server.url);
+  const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
+  const question = { messageRequest: { case: "listServices", value: "" } } as const;
+  const bytes = toBinary(ServerReflectionRequestSchema, create(ServerReflectionRequestSchema, question));
+  for (let turn = 0; turn < 3; turn += 1) {
+    stream.write(envelope(bytes));
+    const [answer] = (await once(stream, "data")) as [Buffer];
+    expect(answer.toString()).toContain("helios.v1.FlagService");
+    clock.advance(2 * REQUEST_BODY_TIMEOUT_MS);
+  }
+  stream.end();
+  const [trailers] = await once(stream, "trailers");
+  expect(trailers["grpc-status"]).toBe("0");
+  session.destroy();
+  await server.drain();
+  await engine.close();
+});
