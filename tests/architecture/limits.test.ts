@@ -37,6 +37,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/modules/host/bootstrap/frames.ts KIND_BYTES",
     "src/core/modules/host/bootstrap/frames.ts MAX_METHOD_BYTES",
     "src/core/modules/host/memory.ts PAGE_BYTES",
+    "src/server/transport/envelopes.ts HEAD_BYTES",
     "src/server/transport/frame-gate.ts HEAD_BYTES",
     "src/server/transport/frame-gate.ts MAX_FRAME_BYTES",
     "src/server/transport/frame-gate.ts PREFACE_BYTES",
