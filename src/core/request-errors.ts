@@ -8,6 +8,13 @@ export const REQUEST_ERRORS = table({
     retryable: true,
     help: "Send fewer large requests at once, or send the rest of those that have begun; then try again.",
   },
+  TOO_MANY_CALLS: {
+    code: "RESOURCE_EXHAUSTED",
+    message:
+      "at most {limit} calls are under way in all, and the {own} of this connection are as many as the others leave",
+    retryable: true,
+    help: "End streams that nobody reads and make fewer calls at once; then try again.",
+  },
   REQUEST_TOO_SLOW: {
     code: "DEADLINE_EXCEEDED",
     message: "the request was not complete within {timeout}",

@@ -69,6 +69,8 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[];
   /** How long calls may go on after `drain` was asked for. Default 10 s. */
   readonly graceMs?: number;
+  /** How many calls may be under way at once, streams too; further ones are refused. Default 20,000. */
+  readonly maxOpenCalls?: number;
 }
 
 export interface Server {
@@ -119,6 +121,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     reportSlowReader: (path, waitingBytes, problem) =>
       log("info", "an answer was ended: its reader is too slow", { path, waitingBytes, problem }),
     shutdownSignal: shutdown.signal,
+    maxOpenCalls: options.maxOpenCalls,
   });
   const port = createPort({
     handler,

@@ -3,6 +3,7 @@ import { fromHeliosError } from "../errors.ts";
 import { createEnvelopes } from "./envelopes.ts";
 import type { RequestHandler } from "./handler.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "./limits.ts";
+import { connectionOf } from "./peer.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
@@ -34,9 +35,8 @@ interface Connection {
 export function createBodies(clock: Clock): Bodies {
   let all = 0;
   const connections = new WeakMap<object, Connection>();
-  const connectionOf = (request: Request): Connection => {
-    // Of HTTP/2, the request's own socket is a stand-in for each stream.
-    const key = "stream" in request ? (request.stream.session ?? request) : request.socket;
+  const heldOf = (request: Request): Connection => {
+    const key = connectionOf(request);
     const known = connections.get(key) ?? { bytes: 0 };
     connections.set(key, known);
     return known;
@@ -57,7 +57,7 @@ export function createBodies(clock: Clock): Bodies {
       return all;
     },
     bound(request, response, ends) {
-      const connection = connectionOf(request);
+      const connection = heldOf(request);
       let held = 0;
       const hold = (bytes: number): void => {
         all += bytes - held;

@@ -28,9 +28,10 @@ import { type HttpRequest, header } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
 import { createBodies } from "./bodies.ts";
+import { createCallLimit } from "./call-limit.ts";
 import { keepLongDeadlines } from "./deadline.ts";
 import { headersRefusal, refuseBody } from "./headers.ts";
-import { MAX_MESSAGE_BYTES } from "./limits.ts";
+import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS } from "./limits.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "./peer.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
@@ -61,6 +62,8 @@ export interface HandlerOptions {
   /** For errors that nobody foresaw, and who is told of them. */
   readonly newId: () => string;
   readonly report: ReportUnforeseen;
+  /** Calls under way in all. Default 20,000. */
+  readonly maxOpenCalls?: number | undefined;
   /** Told of answers that are ended because nobody reads them. Default: nobody. */
   readonly reportSlowReader?: ReportSlowReader;
   /** Aborted with a ConnectError when calls that still run must end. */
@@ -93,6 +96,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   const rest = options.rest((request) => inMemory(rpcs, valuesOf(request).set(IS_REST, true)));
 
   const bodies = createBodies(clock);
+  const callLimit = createCallLimit(options.maxOpenCalls ?? MAX_OPEN_CALLS);
   const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}));
 
   return (request, response) => {
@@ -100,6 +104,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     readToTheEnd(request, response, clock);
     slowReaders.add(request, response);
     bodies.bound(request, response, !staysOpen(rpcs.get((request.url ?? "").split("?", 1)[0] ?? "")));
+    const tooMany = callLimit.add(request, response);
     const tooLarge = headersRefusal(request);
     const refused = hostRefusal(request, options.hosts);
     if (refused !== undefined) {
@@ -120,10 +125,12 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       refuse(response, HeliosError.of("HTTP_ORIGIN_REFUSED", { origin }));
       return;
     }
-    if (tooLarge !== undefined) {
+    // What is answered at once is answered always: probes ask it.
+    const excess = tooLarge ?? (Object.hasOwn(plainRoutes, path) ? undefined : tooMany);
+    if (excess !== undefined) {
       // Each protocol has its own way to say it, which its handler knows.
-      if (request.method === "POST" && rpcs.has(path)) refuseBody(request, tooLarge);
-      else return refuse(response, tooLarge);
+      if (request.method === "POST" && rpcs.has(path)) refuseBody(request, excess);
+      else return refuse(response, excess);
     }
     if (path.startsWith(REST_PREFIX)) {
       void rest.handle(request, response);

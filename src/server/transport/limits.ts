@@ -83,6 +83,11 @@ export const STREAM_RESETS_BURST = 100_000;
  */
 export const STREAM_RESETS_PER_SECOND = 10_000;
 
+/**
+ * Calls under way in all, streams too; a call whose connection has as many as all others leave is refused with
+ * `TOO_MANY_CALLS`, and may be tried again. @limit calls
+ */
+export const MAX_OPEN_CALLS = 20_000;
 /** Calls at once on one HTTP/2 connection; a client waits with further ones. @limit calls */
 export const MAX_CONNECTION_STREAMS = 10_000;
 /** Memory of one HTTP/2 connection; new calls on it are refused beyond it. @limit MB */

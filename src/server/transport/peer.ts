@@ -33,3 +33,8 @@ export function socketOf({ socket, stream }: Request): Socket | undefined {
   const session = stream?.session;
   return (session === undefined ? undefined : socketsOf.get(session)) ?? socket;
 }
+
+/** What all requests of one connection have in common: of HTTP/2, the request's own socket is a stand-in for each stream. */
+export function connectionOf({ socket, stream }: Request & object): object {
+  return stream?.session ?? stream ?? socket ?? {};
+}

@@ -1,0 +1,42 @@
+import { HeliosError } from "../../core/index.ts";
+import type { RequestHandler } from "./handler.ts";
+import { connectionOf } from "./peer.ts";
+
+type Request = Parameters<RequestHandler>[0];
+type Response = Parameters<RequestHandler>[1];
+
+/** Time after which a client that was told `TOO_MANY_CALLS` should try again. @limit ms */
+const RETRY_AFTER_MS = 1000;
+
+/** Counts the calls under way. */
+export interface CallLimit {
+  /**
+   * The call counts until its answer is closed. Returns why it is refused where its connection has as many as all others
+   * leave: so there is always room for connections that have few. A connection over HTTP/1.1 that has some then is cut:
+   * it pipelines, and its refusals would pile up behind the answers that it waits for.
+   */
+  add(request: Request, response: Response): HeliosError | undefined;
+}
+
+export function createCallLimit(limit: number): CallLimit {
+  let all = 0;
+  const connections = new WeakMap<object, { calls: number }>();
+  return {
+    add(request, response) {
+      const key = connectionOf(request);
+      const connection = connections.get(key) ?? { calls: 0 };
+      connections.set(key, connection);
+      const own = connection.calls;
+      const isOver = own >= limit - all;
+      all += 1;
+      connection.calls += 1;
+      response.once("close", () => {
+        all -= 1;
+        connection.calls -= 1;
+      });
+      if (!isOver) return undefined;
+      if (own > 0 && request.httpVersionMajor === 1) request.socket.destroy();
+      return HeliosError.of("TOO_MANY_CALLS", { limit, own }, { retryAfterMs: RETRY_AFTER_MS });
+    },
+  };
+}
