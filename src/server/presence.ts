@@ -13,6 +13,7 @@ import {
 } from "../../gen/helios/v1/module_service_pb.ts";
 import { WaitForRevisionResponseSchema } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestRunSchema } from "../../gen/helios/v1/test_pb.ts";
+import { changingAnswers } from "./interceptors/answers.ts";
 
 // proto3 leaves a bool that is false out of a message, and tools then show nothing where the answer is "no". The contract
 // cannot give these fields presence: that would change the code that is generated from it. So their false is written out,
@@ -36,21 +37,7 @@ const ANSWERS: ReadonlySet<DescField> = new Set([
 /** Writes out what is false among `ANSWERS` in every message that a call answers with. */
 export function createPresence(): Interceptor {
   const writers = new Map<DescMessage, Write | undefined>();
-  return (next) => async (request) => {
-    const response = await next(request);
-    const write = writerOf(request.method.output, writers);
-    if (write === undefined) return response;
-    if (response.stream) return { ...response, message: writing(response.message, write) };
-    write(response.message);
-    return response;
-  };
-}
-
-async function* writing<M extends Message>(messages: AsyncIterable<M>, write: Write): AsyncGenerator<M> {
-  for await (const message of messages) {
-    write(message);
-    yield message;
-  }
+  return changingAnswers((desc) => writerOf(desc, writers));
 }
 
 /** The file as server reflection shows it: with presence for those of its fields that are among `ANSWERS`. */

@@ -14,6 +14,7 @@ import { createHealth, createServingSwitch, type Serving } from "./health.ts";
 import { createDrainGate } from "./interceptors/draining.ts";
 import { createErrorMapping } from "./interceptors/errors.ts";
 import { createCallLog, type LogCall } from "./interceptors/logging.ts";
+import { createSaturation } from "./interceptors/saturation.ts";
 import { createValidation } from "./interceptors/validation.ts";
 import type { SinkStatus } from "./logs/sink.ts";
 import { createPresence } from "./presence.ts";
@@ -105,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       createDrainGate(serving, shutdown.signal),
       createValidation(SERVICES),
       createPresence(),
+      createSaturation(),
     ],
     rest: (transportFor) =>
       createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, clock, newId, report }),

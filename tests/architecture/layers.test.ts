@@ -43,6 +43,24 @@ describe("files", () => {
   });
 });
 
+describe("messages", () => {
+  const MAKES = /(?<![.\w])(create|BigInt|timestampFromMs)\(/g;
+  const MAY = ["message.ts: create", "message.ts: BigInt", "common.ts: timestampFromMs"];
+  /** Of what comes in, and of constants: no count is among them. */
+  const COMES_IN = ["canonical.ts: create", "condition.ts: BigInt", "values.ts: BigInt"];
+
+  it("for answers are made by map/message.ts, which keeps every number in the range of its field", () => {
+    const found = sources
+      .filter(({ path }) => /^src\/server\/(map|services)\//.test(path))
+      .flatMap(({ path }) =>
+        [...readFileSync(join(ROOT, path), "utf8").matchAll(MAKES)].map(
+          ([, name]) => `${path.split("/").at(-1)}: ${name}`,
+        ),
+      );
+    expect([...new Set(found)].sort()).toEqual([...MAY, ...COMES_IN].sort());
+  });
+});
+
 describe("the core", () => {
   const USES =
     /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random|randomUUID|console\.\w+)\b|\bnew Date\(\)/g;

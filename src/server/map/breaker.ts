@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import {
   type BreakerConfig as BreakerConfigMessage,
@@ -35,7 +34,8 @@ import {
   type ReportResult,
   type Simulation,
 } from "../../core/index.ts";
-import { fromDuration, toBigCount, toCause, toCount, toDuration, toTimestamp } from "./common.ts";
+import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
+import { make, whole } from "./message.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
 /** A configuration as it is given; what is absent stays absent. */
@@ -64,7 +64,7 @@ export function fromBreakerConfig(config: BreakerConfigMessage): BreakerConfigFi
 /** A configuration with every default in place. */
 export function toBreakerConfig(fields: Partial<BreakerConfig>): BreakerConfigMessage {
   const config = { ...DEFAULT_CONFIG, ...fields };
-  return create(BreakerConfigSchema, {
+  return make(BreakerConfigSchema, {
     failureThreshold: config.failureThreshold,
     timeout: toDuration(config.timeoutMs),
     successThreshold: config.successThreshold,
@@ -107,34 +107,34 @@ export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask |
 export function toBreaker(breaker: Breaker): BreakerMessage {
   const { resource, override, counts, retryAfterMs, transition } = breaker;
   const { window } = counts;
-  return create(BreakerSchema, {
+  return make(BreakerSchema, {
     name: breaker.name,
     config: toBreakerConfig(breaker.config),
     state: BreakerState[breaker.state],
     automaticState: BreakerState[breaker.automaticState],
     override: toOverride(override?.kind),
     ...(override === undefined ? {} : { overrideCause: toCause(override) }),
-    epoch: BigInt(breaker.epoch),
+    epoch: whole(breaker.epoch),
     counts: {
-      consecutiveFailures: toCount(counts.consecutiveFailures),
-      consecutiveSuccesses: toCount(counts.consecutiveSuccesses),
-      successes: toBigCount(counts.successes),
-      failures: toBigCount(counts.failures),
-      ignored: toBigCount(counts.ignored),
-      rejected: toBigCount(counts.rejected),
-      lateSuccesses: toBigCount(counts.lateSuccesses),
-      lateFailures: toBigCount(counts.lateFailures),
-      slow: toBigCount(counts.slow),
+      consecutiveFailures: counts.consecutiveFailures,
+      consecutiveSuccesses: counts.consecutiveSuccesses,
+      successes: whole(counts.successes),
+      failures: whole(counts.failures),
+      ignored: whole(counts.ignored),
+      rejected: whole(counts.rejected),
+      lateSuccesses: whole(counts.lateSuccesses),
+      lateFailures: whole(counts.lateFailures),
+      slow: whole(counts.slow),
       ...(window === undefined ? {} : { window: toWindow(window) }),
     },
     ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
     transitionTime: toTimestamp(transition.time),
     transitionCause: toCause(transition),
-    probes: toCount(breaker.probes),
+    probes: breaker.probes,
     holds: breaker.holds.map(toHold),
     isolatedClients: mapFitting(breaker.isolatedClients, ISOLATED),
-    reopenings: toCount(breaker.reopenings),
-    revision: BigInt(resource.revision),
+    reopenings: breaker.reopenings,
+    revision: whole(resource.revision),
     etag: resource.etag,
     createTime: toTimestamp(resource.createTime),
     updateTime: toTimestamp(resource.updateTime),
@@ -149,9 +149,9 @@ const ISOLATED = {
 const toOverride = (kind: OverrideKind | undefined): BreakerOverride => BreakerOverride[kind ?? "UNSPECIFIED"];
 
 const toWindow = ({ calls, failures, slow }: { calls: number; failures: number; slow: number }) => ({
-  calls: toBigCount(calls),
-  failures: toBigCount(failures),
-  slow: toBigCount(slow),
+  calls: whole(calls),
+  failures: whole(failures),
+  slow: whole(slow),
 });
 
 const toHold = (hold: BreakerHold) => ({
@@ -177,15 +177,15 @@ export function fromOverride(override: BreakerOverride): OverrideKind {
 }
 
 export function toPermit(permit: Permit): AcquirePermitResponse {
-  const epoch = BigInt(permit.epoch);
+  const epoch = whole(permit.epoch);
   if (permit.allowed) {
     const { leaseId } = permit;
     const state = leaseId === undefined ? BreakerState.CLOSED : BreakerState.HALF_OPEN;
     const override = toOverride(permit.override);
-    return create(AcquirePermitResponseSchema, { allowed: true, epoch, state, override, leaseId: leaseId ?? "" });
+    return make(AcquirePermitResponseSchema, { allowed: true, epoch, state, override, leaseId: leaseId ?? "" });
   }
   const { state, retryAfterMs } = permit;
-  return create(AcquirePermitResponseSchema, {
+  return make(AcquirePermitResponseSchema, {
     allowed: false,
     epoch,
     state: BreakerState[state],
@@ -211,7 +211,7 @@ export function fromReport({ name, epoch, leaseId, runs }: OutcomeReportMessage)
 }
 
 export function toReportResponse({ duplicate, unknownNames, isolated }: ReportResult): ReportOutcomesResponse {
-  return create(ReportOutcomesResponseSchema, {
+  return make(ReportOutcomesResponseSchema, {
     duplicate,
     unknownNames: [...unknownNames],
     isolated: isolated.map(({ name, ...isolation }) => ({ name, ...toIsolation(isolation) })),
@@ -225,15 +225,15 @@ const toCourse = (course: Course) => ({
   transitions: course.transitions
     .slice(0, MOST_TRANSITIONS)
     .map(({ at, action, state }) => ({ time: toTimestamp(at), action, state: BreakerState[state] })),
-  openings: toBigCount(course.openings),
+  openings: whole(course.openings),
   openDuration: toDuration(course.openMs),
-  calls: toBigCount(course.calls),
-  rejected: toBigCount(course.rejected),
-  unknown: toBigCount(course.unknown),
+  calls: whole(course.calls),
+  rejected: whole(course.rejected),
+  unknown: whole(course.unknown),
 });
 
 export function toSimulation({ from, to, config, actual, simulated }: Simulation): SimulateBreakerResponse {
-  return create(SimulateBreakerResponseSchema, {
+  return make(SimulateBreakerResponseSchema, {
     startTime: toTimestamp(from),
     endTime: toTimestamp(to),
     config: toBreakerConfig(config),

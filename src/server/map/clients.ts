@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import {
   type OpenWatch as OpenWatchMessage,
   OpenWatchSchema,
@@ -7,6 +6,7 @@ import {
 } from "../../../gen/helios/v1/status_service_pb.ts";
 import type { ClientPosition, OpenWatch } from "../../core/index.ts";
 import { toDuration, toTimestamp } from "./common.ts";
+import { make, whole } from "./message.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
 /** Watches or clients that an answer names; further ones are counted. @limit watches */
@@ -20,16 +20,16 @@ export function toOpenWatches(watches: readonly OpenWatch[]): { watches: OpenWat
 
 function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
   const { watchId, clientId, peer, rpc, names, since, told, lag, lagMs, waiting } = watch;
-  return create(OpenWatchSchema, {
+  return make(OpenWatchSchema, {
     watchId,
     clientId,
     peer,
     rpc,
     names,
     since: toTimestamp(since),
-    toldRevision: BigInt(told),
-    ...(acknowledged === undefined ? {} : { acknowledgedRevision: BigInt(acknowledged) }),
-    lagRevisions: BigInt(lag),
+    toldRevision: whole(told),
+    ...(acknowledged === undefined ? {} : { acknowledgedRevision: whole(acknowledged) }),
+    lagRevisions: whole(lag),
     lag: toDuration(lagMs),
     waiting,
   });
@@ -42,6 +42,6 @@ export function toPending(pending: readonly ClientPosition[]): { pending: Pendin
 }
 
 function toPendingClient({ clientId, watches, acknowledged, told }: ClientPosition): PendingClient {
-  const [acknowledgedRevision, toldRevision] = [BigInt(acknowledged), BigInt(told)];
-  return create(PendingClientSchema, { clientId, watches, acknowledgedRevision, toldRevision });
+  const [acknowledgedRevision, toldRevision] = [whole(acknowledged), whole(told)];
+  return make(PendingClientSchema, { clientId, watches, acknowledgedRevision, toldRevision });
 }

@@ -1,4 +1,4 @@
-import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
 import {
@@ -11,24 +11,17 @@ import {
   LATEST_TIME,
   REASON_LIMIT,
 } from "../../core/index.ts";
+import { make, whole } from "./message.ts";
 
-/** The most that a uint32 holds. */
-export const MOST_UINT32 = 2 ** 32 - 1;
-/** The most that an int64 holds. */
-export const MOST_INT64 = 2n ** 63n - 1n;
-
-/** A count for a uint32: what outgrows the field stays at its most, and is not what makes an answer impossible. */
-export const toCount = (count: number): number => Math.min(count, MOST_UINT32);
-
-/** The same for an int64 and a uint64. */
-export const toBigCount = (count: number): bigint => (count < 2 ** 63 ? BigInt(count) : MOST_INT64);
-
-/** Wall time in ms as a message. */
-export const toTimestamp = (ms: number): Timestamp => timestampFromMs(Math.round(ms));
+/** Wall time in ms as a message: at the nearest that one holds where it is out of range, and 1970 for NaN. */
+export function toTimestamp(ms: number): Timestamp {
+  const time = Number.isNaN(ms) ? 0 : Math.min(Math.max(Math.round(ms), EARLIEST_TIME), Math.floor(LATEST_TIME));
+  return timestampFromMs(time);
+}
 
 /** The same where there may be none. */
 export const toOptionalTimestamp = (ms: number | undefined): Timestamp | undefined =>
-  ms === undefined ? undefined : timestampFromMs(Math.round(ms));
+  ms === undefined ? undefined : toTimestamp(ms);
 
 /** A message as wall time in ms. ARGUMENT_INVALID names the field where it is out of range. */
 export function fromTimestamp(timestamp: Timestamp | undefined, field: string): number | undefined {
@@ -38,11 +31,16 @@ export function fromTimestamp(timestamp: Timestamp | undefined, field: string): 
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem: "must be from year 1 to 9999" });
 }
 
-/** Milliseconds as a message, to the microsecond. */
+/** The longest that a message holds: 10,000 years. */
+const MAX_SPAN_MS = 315_576_000_000_000;
+
+/** Milliseconds as a message, to the microsecond: the longest that one holds where they are more, and 0 for NaN. */
 export function toDuration(ms: number): Duration {
-  const micros = Math.round(ms * 1000);
-  const seconds = Math.trunc(micros / 1e6);
-  return create(DurationSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1e6) * 1000 });
+  const span = Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, -MAX_SPAN_MS), MAX_SPAN_MS);
+  const seconds = Math.trunc(span / 1000);
+  const micros = Math.round((span - seconds * 1000) * 1000);
+  const carried = Math.trunc(micros / 1e6);
+  return make(DurationSchema, { seconds: whole(seconds + carried), nanos: (micros - carried * 1e6) * 1000 });
 }
 
 /** A message as milliseconds. */
@@ -93,7 +91,7 @@ export function refuseNothing(
 
 /** What an earlier version let pass is cut to what is allowed now. */
 export function toCause({ action, actor = "", reason = "" }: Cause): CauseMessage {
-  return create(CauseSchema, { action, actor: atMost(actor, ACTOR_LIMIT), reason: atMost(reason, REASON_LIMIT) });
+  return make(CauseSchema, { action, actor: atMost(actor, ACTOR_LIMIT), reason: atMost(reason, REASON_LIMIT) });
 }
 
 /** Characters are code points: the cheap bound first. */

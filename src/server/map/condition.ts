@@ -1,4 +1,4 @@
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import {
   ConditionInstructionOp,
   type ConditionNode,
@@ -18,6 +18,7 @@ import {
   Uint,
   type Value,
 } from "../../core/index.ts";
+import { make, whole } from "./message.ts";
 
 type Constant = MessageInitShape<typeof ConditionNodeSchema>["constant"];
 
@@ -28,7 +29,7 @@ export function toProgram(program: Program): ConditionProgramMessage {
   const known = messages.get(program);
   if (known !== undefined) return known;
   const { version, nodes, patterns, zones, maxSteps, maxBytes } = program;
-  const message = create(ConditionProgramSchema, {
+  const message = make(ConditionProgramSchema, {
     version,
     nodes: nodes.map(toNode),
     patterns: patterns.map(({ text, instructions, classes, start, anchored }) => ({
@@ -38,7 +39,7 @@ export function toProgram(program: Program): ConditionProgramMessage {
       start,
       anchored,
     })),
-    zones: zones.map(({ name, starts, offsets }) => ({ name, starts: starts.map(BigInt), offsets: [...offsets] })),
+    zones: zones.map(({ name, starts, offsets }) => ({ name, starts: starts.map(whole), offsets: [...offsets] })),
     maxSteps,
     maxBytes,
   });

@@ -1,4 +1,4 @@
-import { create, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { type FieldMask, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   BucketBy,
@@ -59,6 +59,7 @@ import {
   toTimestamp,
 } from "./common.ts";
 import { toProgram } from "./condition.ts";
+import { make, whole } from "./message.ts";
 
 /** A flag as it is stored, with its condition's program; `nowMs` decides the share in force. */
 export function toFlag(flag: Flag, nowMs: number): FlagMessage {
@@ -80,9 +81,9 @@ function compiledProgram(condition: string): FlagMessage["conditionProgram"] {
 }
 
 function toFlagAlone(flag: Flag, nowMs: number): FlagMessage {
-  return create(FlagSchema, {
+  return make(FlagSchema, {
     ...content(flag.name, flag.record, nowMs),
-    revision: BigInt(flag.revision),
+    revision: whole(flag.revision),
     etag: flag.etag,
     createTime: toTimestamp(flag.createTime),
     updateTime: toTimestamp(flag.updateTime),
@@ -140,7 +141,7 @@ export function fromContext(message: EvaluationContextMessage | undefined): Eval
 
 export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
   const { name, enabled, variant, value, reason, errorCode, bucket, variantBucket, killed, revision } = evaluation;
-  return create(EvaluationSchema, {
+  return make(EvaluationSchema, {
     name,
     enabled,
     variant,
@@ -150,7 +151,7 @@ export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
     ...(bucket === undefined ? {} : { bucket }),
     ...(variantBucket === undefined ? {} : { variantBucket }),
     killed,
-    revision: BigInt(revision),
+    revision: whole(revision),
   });
 }
 
@@ -167,7 +168,7 @@ export function toExplanation(explanation: Explanation): MessageInitShape<typeof
       lookedAt: cut(told.lookedAt, MAX_EXPLAINED),
       outcome: cut(told.outcome, MAX_EXPLAINED),
     })),
-    revision: BigInt(revision),
+    revision: whole(revision),
     time: toTimestamp(nowMs),
   };
 }
@@ -188,7 +189,7 @@ export function toHistoryEntry(
   nowMs: number,
 ): MessageInitShape<typeof FlagHistoryEntrySchema> {
   return {
-    revision: BigInt(revision),
+    revision: whole(revision),
     time: toTimestamp(time),
     cause: toCause(cause),
     ...(before === undefined ? {} : { before: content(name, before, nowMs) }),

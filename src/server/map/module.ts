@@ -1,4 +1,4 @@
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   Isolation,
@@ -17,7 +17,8 @@ import {
   type Usage,
 } from "../../core/index.ts";
 import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
-import { fromDuration, type JsonValue, toCount, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { fromDuration, type JsonValue, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { make, whole } from "./message.ts";
 import { mapFitting, NAMES } from "./size.ts";
 import { toSwapReport } from "./swap.ts";
 
@@ -35,7 +36,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
   const { name, record, revision, etag } = module;
   const { registration, lifecycle, lastSwap } = record;
   const running = runningOf(record);
-  return create(ModuleSchema, {
+  return make(ModuleSchema, {
     name,
     modulePath: registration.modulePath,
     version: registration.version || cut(running?.version ?? "", MAX_VERSION),
@@ -58,19 +59,19 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
     blockTimeout: toDuration(registration.blockTimeoutMs),
     state: ModuleState[lifecycle.state],
     ...failureOf(record),
-    generation: toCount(record.generation),
+    generation: record.generation,
     runningSha256: running?.sha256 ?? "",
     methods: lifecycle.state === "LOADED" || lifecycle.state === "ACTIVE" ? shownMethods(lifecycle.running) : [],
-    restarts: toCount(record.restarts),
+    restarts: record.restarts,
     ...(lastSwap === undefined ? {} : { lastSwap: toSwapReport(lastSwap) }),
     ...(running === undefined ? {} : { loadTime: toTimestamp(running.loadTime) }),
-    inFlight: toCount(inFlight),
+    inFlight: inFlight,
     artifact: running?.artifact ?? "",
-    configVersion: toCount(record.configVersion),
+    configVersion: record.configVersion,
     swapId,
     ...(record.bake === undefined ? {} : { bakeUntil: toTimestamp(record.bake.until) }),
     ...(usage === undefined ? {} : { usage: toUsage(usage) }),
-    revision: BigInt(revision),
+    revision: whole(revision),
     etag,
     createTime: toTimestamp(module.createTime),
     updateTime: toTimestamp(module.updateTime),
@@ -102,7 +103,7 @@ function toGrants({ fsRead, fsWrite, net, childProcess }: Grants) {
 }
 
 function toUsage({ heapUsedBytes, externalBytes, eventLoopUtilization }: Usage) {
-  return { heapUsedBytes: BigInt(heapUsedBytes), externalBytes: BigInt(externalBytes), eventLoopUtilization };
+  return { heapUsedBytes: whole(heapUsedBytes), externalBytes: whole(externalBytes), eventLoopUtilization };
 }
 
 /** What a request registers; what it leaves out is left out. */

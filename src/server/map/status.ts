@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import {
   Domain,
   type DomainStatus as DomainStatusMessage,
@@ -25,7 +24,8 @@ import {
   named as quoted,
   type RecentChange,
 } from "../../core/index.ts";
-import { toCause, toCount, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
+import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
+import { make, whole } from "./message.ts";
 
 /** What the server knows of itself. */
 export interface ServerFacts {
@@ -42,13 +42,13 @@ export function toStatus(
   { version, startTime, uptimeMs, incarnation }: ServerFacts,
   watches: Pick<Status, "watches" | "watchesTotal">,
 ): Status {
-  return create(StatusSchema, {
+  return make(StatusSchema, {
     ...watches,
     incarnation,
     version,
     startTime: toTimestamp(startTime),
     uptime: toDuration(uptimeMs),
-    revision: BigInt(status.revision),
+    revision: whole(status.revision),
     ready: status.ready,
     healthy: status.unhealthy.length === 0,
     unhealthyTotal: status.unhealthy.length,
@@ -64,7 +64,7 @@ export function toStatus(
 }
 
 function toDomainStatus({ total, byState, watchers }: DomainStatus): DomainStatusMessage {
-  return create(DomainStatusSchema, { total: toCount(total), byState: { ...byState }, watchers: toCount(watchers) });
+  return make(DomainStatusSchema, { total: total, byState: { ...byState }, watchers: watchers });
 }
 
 /** The domains that a request asks for; undefined: all. */
@@ -81,9 +81,9 @@ export function toEventsFrame(
   recent: ReadonlyMap<number, readonly RecentChange[]>,
 ): WatchEventsResponse {
   const time = frame.kind === "heartbeat" ? frame.time : (frame.items.at(-1)?.time ?? 0);
-  const headRevision = frame.kind === "heartbeat" ? BigInt(frame.head) : head.revision;
+  const headRevision = frame.kind === "heartbeat" ? whole(frame.head) : head.revision;
   const events = frame.kind === "changes" ? frame.items.filter(({ domain }) => domains?.has(domain) ?? true) : [];
-  return create(WatchEventsResponseSchema, {
+  return make(WatchEventsResponseSchema, {
     ...head,
     frame:
       events.length > 0
@@ -93,10 +93,10 @@ export function toEventsFrame(
 }
 
 export function toRecentChange({ domain, name, revision, time, cause }: RecentChange): RecentChangeMessage {
-  return create(RecentChangeSchema, {
+  return make(RecentChangeSchema, {
     domain: Domain[domain],
     name,
-    revision: BigInt(revision),
+    revision: whole(revision),
     time: toTimestamp(time),
     cause: toCause(cause),
   });
@@ -117,8 +117,8 @@ function toEvent(
   { revision, time, domain, subject, cause, text }: EngineEvent,
   recent: readonly RecentChange[] = [],
 ): Event {
-  return create(EventSchema, {
-    revision: BigInt(revision),
+  return make(EventSchema, {
+    revision: whole(revision),
     time: toTimestamp(time),
     domain: Domain[domain],
     name: subject,

@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import {
   type CanaryOptions as CanaryOptionsMessage,
   CanaryReportSchema,
@@ -33,7 +32,8 @@ import type {
   SwapStep,
   SwapTermsOptions,
 } from "../../core/index.ts";
-import { fromDuration, toCount, toDuration, toTimestamp } from "./common.ts";
+import { fromDuration, toDuration, toTimestamp } from "./common.ts";
+import { make } from "./message.ts";
 
 /** How a swap of one module went, as every answer tells it. */
 export function toSwapOutcome(report: SwapReport) {
@@ -52,12 +52,12 @@ export function toSwapOutcome(report: SwapReport) {
 
 export function toSwapReport(report: SwapReport): SwapReportMessage {
   const { fromVersion, toVersion, time } = report;
-  return create(SwapReportSchema, { ...toSwapOutcome(report), fromVersion, toVersion, time: toTimestamp(time) });
+  return make(SwapReportSchema, { ...toSwapOutcome(report), fromVersion, toVersion, time: toTimestamp(time) });
 }
 
 export function toSwapStep({ name, durationMs, outcome, detail, deadlineMs }: SwapStep): SwapStepMessage {
   const deadline = deadlineMs === undefined ? {} : { deadline: toDuration(deadlineMs) };
-  return create(SwapStepSchema, { name, duration: toDuration(durationMs), outcome, detail, ...deadline });
+  return make(SwapStepSchema, { name, duration: toDuration(durationMs), outcome, detail, ...deadline });
 }
 
 export function toSwapEvent(event: SwapEvent) {
@@ -75,31 +75,31 @@ export function toSwapEvent(event: SwapEvent) {
 }
 
 function toShadowReport({ differences, ...counts }: ShadowReport) {
-  return create(ShadowReportSchema, { ...counts, differences: differences.map((difference) => ({ ...difference })) });
+  return make(ShadowReportSchema, { ...counts, differences: differences.map((difference) => ({ ...difference })) });
 }
 
 function toCanaryReport({ candidate, current }: CanaryReport) {
-  return create(CanaryReportSchema, { candidate: toSample(candidate), current: toSample(current) });
+  return make(CanaryReportSchema, { candidate: toSample(candidate), current: toSample(current) });
 }
 
 function toSample({ calls, failures, p99Ms }: Sample) {
-  return { calls: toCount(calls), failures: toCount(failures), p99: toDuration(p99Ms) };
+  return { calls: calls, failures: failures, p99: toDuration(p99Ms) };
 }
 
 export function toGeneration(view: GenerationView): Generation {
   const { number, state, version, code, configVersion = 0, startTime, endTime, end, inFlight } = view;
-  return create(GenerationSchema, {
-    number: toCount(number),
+  return make(GenerationSchema, {
+    number: number,
     state: GenerationState[state],
     version,
     modulePath: code.modulePath,
     sha256: code.sha256,
     artifact: code.artifact,
-    configVersion: toCount(configVersion),
+    configVersion: configVersion,
     startTime: toTimestamp(startTime),
     ...(endTime === undefined ? {} : { endTime: toTimestamp(endTime) }),
     end,
-    inFlight: toCount(inFlight),
+    inFlight: inFlight,
   });
 }
 

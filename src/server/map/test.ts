@@ -1,4 +1,4 @@
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   TestOutcome,
@@ -30,10 +30,11 @@ import {
   toStruct,
   toTimestamp,
 } from "./common.ts";
+import { make, whole } from "./message.ts";
 
 export function toSuite({ name, description, tests, defaultConfig, resource }: Suite): TestSuite {
   const abridged = resource !== undefined && knownSize(resource.record) > WHOLE_BYTES;
-  return create(TestSuiteSchema, {
+  return make(TestSuiteSchema, {
     name,
     description,
     tests: tests.map((test) => ({
@@ -51,7 +52,7 @@ export function toSuite({ name, description, tests, defaultConfig, resource }: S
     ...(resource === undefined
       ? {}
       : {
-          revision: BigInt(resource.revision),
+          revision: whole(resource.revision),
           etag: resource.etag,
           createTime: toTimestamp(resource.createTime),
           updateTime: toTimestamp(resource.updateTime),
@@ -75,7 +76,7 @@ export const fromTarget = (target: TestTarget): "FRESH" | "ACTIVE" =>
   target === TestTarget.ACTIVE ? "ACTIVE" : "FRESH";
 
 export function toResult({ name, outcome, required, durationMs, message, output }: TestResult): TestResultMessage {
-  return create(TestResultSchema, {
+  return make(TestResultSchema, {
     name,
     outcome: TestOutcome[outcome],
     required,
@@ -90,7 +91,7 @@ export function toRun({ name, record: stored, ...resource }: Run): TestRun {
   const record = fitReport(stored);
   const { passed, failed, timed_out, errored, skipped } = countsOf(record.tests);
   const endTime = toOptionalTimestamp(record.endTime);
-  return create(TestRunSchema, {
+  return make(TestRunSchema, {
     id: name,
     module: record.module,
     suite: record.suite,
@@ -111,7 +112,7 @@ export function toRun({ name, record: stored, ...resource }: Run): TestRun {
     startTime: toTimestamp(record.startTime),
     ...(endTime === undefined ? {} : { endTime }),
     cause: toCause(record.cause),
-    revision: BigInt(resource.revision),
+    revision: whole(resource.revision),
     etag: resource.etag,
     createTime: toTimestamp(resource.createTime),
     updateTime: toTimestamp(resource.updateTime),

@@ -2,6 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { type Delta, encodedSize, type Frame, type Resource, textSize } from "../../core/index.ts";
 import { toCause, toTimestamp } from "./common.ts";
+import { whole } from "./message.ts";
 import { wireSize } from "./size.ts";
 
 /** The head that the frames of all watches share. */
@@ -60,7 +61,7 @@ function toFrame<T, Message, Snapshot>(
 ) {
   switch (frame.kind) {
     case "heartbeat": {
-      const value = { serverTime: toTimestamp(frame.time), headRevision: BigInt(frame.head) };
+      const value = { serverTime: toTimestamp(frame.time), headRevision: whole(frame.head) };
       return { ...head, frame: { case: "heartbeat" as const, value } };
     }
     case "snapshot": {
@@ -78,7 +79,7 @@ function toChange<T, Message>(
   { name, revision, time, cause, resource }: Delta<T>,
   put: (resource: Resource<T>) => Message,
 ) {
-  const deleted = { name, revision: BigInt(revision), deleteTime: toTimestamp(time) };
+  const deleted = { name, revision: whole(revision), deleteTime: toTimestamp(time) };
   return {
     change:
       resource === undefined

@@ -13,6 +13,7 @@ import {
   toSimulation,
 } from "../map/breaker.ts";
 import { byOf, fromDuration, refuseNothing } from "../map/common.ts";
+import { whole } from "../map/message.ts";
 import { wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { type Page, pageOf } from "./paging.ts";
@@ -62,7 +63,7 @@ export function createBreakerService({
 
     async deleteBreaker(request) {
       const { breaker, revision } = await breakers.delete(request.name, byOf(request));
-      return { breaker: toBreaker(breaker), revision: BigInt(revision) };
+      return { breaker: toBreaker(breaker), revision: whole(revision) };
     },
 
     acquirePermit: ({ name, clientId }) => toPermit(breakers.acquire(name, clientId)),

@@ -42,6 +42,7 @@ import {
   toFlag,
   toHistoryEntry,
 } from "../map/flag.ts";
+import { whole } from "../map/message.ts";
 import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { answersFor } from "./evaluations.ts";
@@ -98,13 +99,13 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
         desc: BatchUpdateFlagsResponseSchema,
         toMessage: (flag) => toFlag(flag, now()),
         sizeOf: flagSize,
-        toResponse: ({ items }) => ({ flags: items, revision: BigInt(revision), flagsTotal: after.length }),
+        toResponse: ({ items }) => ({ flags: items, revision: whole(revision), flagsTotal: after.length }),
       });
     },
 
     async deleteFlag(request) {
       const { flag, revision } = await flags.delete(request.name, byOf(request));
-      return { flag: toFlag(flag, now()), revision: BigInt(revision) };
+      return { flag: toFlag(flag, now()), revision: whole(revision) };
     },
 
     async enableFlag(request) {
@@ -178,7 +179,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
         keyOf: ({ key }) => key,
         toMessage: ({ evaluation }) => toEvaluation(evaluation),
         sizeOf: (message) => wireSize(EvaluationSchema, message),
-        toResponse: ({ items, nextPageToken }) => ({ evaluations: items, revision: BigInt(revision), nextPageToken }),
+        toResponse: ({ items, nextPageToken }) => ({ evaluations: items, revision: whole(revision), nextPageToken }),
       });
     },
 
@@ -205,7 +206,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
           differencesTotal: differences.length,
           passedOverTotal: passedOver.length,
           stillKilledTotal: stillKilled.length,
-          revision: BigInt(revision),
+          revision: whole(revision),
           nextPageToken,
         }),
       };
@@ -213,7 +214,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     exportFlags(request, context) {
-      const revision = BigInt(flags.export([]).revision);
+      const revision = whole(flags.export([]).revision);
       const leftOut = leftOutOf(flags.list()).map(({ name }) => name);
       return wholeOrPage(flags.list(), request, {
         context,

@@ -14,6 +14,7 @@ import {
 } from "../../core/index.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
+import { whole } from "../map/message.ts";
 import { fromPayload, fromRegistration, toModule, toPayload } from "../map/module.ts";
 import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import {
@@ -71,7 +72,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
 
     async deleteModule(request) {
       const { module, revision } = await modules.remove(request.name, byOf(request));
-      return { module: toMessage(module), revision: BigInt(revision) };
+      return { module: toMessage(module), revision: whole(revision) };
     },
 
     async loadModule(request) {

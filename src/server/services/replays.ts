@@ -1,5 +1,4 @@
 import {
-  create,
   type DescMessage,
   type DescMethod,
   type DescService,
@@ -12,6 +11,7 @@ import {
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { InvokeModuleRequestSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { HeliosError, type RequestLog } from "../../core/index.ts";
+import { make } from "../map/message.ts";
 import { digestOf } from "./canonical.ts";
 import { SharedCall } from "./shared-call.ts";
 
@@ -52,7 +52,7 @@ function replaying(
 ): UnaryMethod {
   const { output } = method;
   const answerOnce = async (request: Message, context: HandlerContext, id: string, digest: string) => {
-    const answer = create(output, await next(request, context));
+    const answer = make(output, await next(request, context));
     // What is done is done: its caller gets the answer, even if a retry could not.
     await log.remember(id, { digest, answer: toBinary(output, answer) }).catch(() => {});
     return answer;

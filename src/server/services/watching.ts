@@ -3,6 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
+import { whole } from "../map/message.ts";
 import type { FrameHead, Frames } from "../map/watch.ts";
 import { PEER } from "../transport/peer.ts";
 
@@ -57,7 +58,7 @@ export async function* watchFrames<I, S, Out>(
       const frame = await watcher.next();
       if (signal.aborted) throw signal.reason;
       if (frame === undefined) throw new Error("the watcher was closed under its reader");
-      const head: FrameHead = { revision: BigInt(frame.revision), resumeToken: frame.resumeToken };
+      const head: FrameHead = { revision: whole(frame.revision), resumeToken: frame.resumeToken };
       const firstHead = first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : {};
       first = false;
       yield await frames.map(frame, { ...head, ...firstHead });

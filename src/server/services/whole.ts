@@ -1,13 +1,7 @@
-import {
-  create,
-  createRegistry,
-  type DescMessage,
-  type MessageInitShape,
-  toBinary,
-  toJsonString,
-} from "@bufbuild/protobuf";
+import { createRegistry, type DescMessage, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { HeliosError, PAGE_BYTES } from "../../core/index.ts";
+import { make } from "../map/message.ts";
 import { mapFitting } from "../map/size.ts";
 import { toAnswer } from "../rest/answer.ts";
 import { MAX_MESSAGE_BYTES } from "../transport/limits.ts";
@@ -81,7 +75,7 @@ export function checkDryPages({ dryRun, pageSize, pageToken }: PageRequest & { r
 
 /** Whether an answer is small enough for the protocol by which it goes. */
 function fits<Desc extends DescMessage>(desc: Desc, init: MessageInitShape<Desc>, context: CallContext): boolean {
-  const message = create(desc, init);
+  const message = make(desc, init);
   const isSmall = (text: string): boolean => Buffer.byteLength(text) <= MAX_MESSAGE_BYTES;
   const isRest = context.values.get(IS_REST);
   if (isJson(context) && !isRest) return isSmall(toJsonString(desc, message));

@@ -1,0 +1,110 @@
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+  ScalarType,
+} from "@bufbuild/protobuf";
+
+/**
+ * The one way to make a message of what the engine knows. A number that outgrows its field is told at the field's bound,
+ * and NaN as 0: a count that is too large would make every answer with it impossible.
+ */
+export function make<Desc extends DescMessage>(desc: Desc, init?: MessageInitShape<Desc>): MessageShape<Desc> {
+  const made = create(desc, init);
+  saturate(desc, made);
+  return made;
+}
+
+/** A number for a field of 64 bits: the whole part of it, at most what 64 bits with a sign hold, and 0 for NaN. */
+export function whole(value: number): bigint {
+  if (Number.isNaN(value)) return 0n;
+  if (Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
+  return value > 0 ? MOST_INT64 : LEAST_INT64;
+}
+
+/** Brings every whole number in a message, and in those within it, into the range of its field. */
+export function saturate(desc: DescMessage, made: Message): void {
+  // Programs of conditions are many times told; what was looked at once is right.
+  if (saturated.has(made)) return;
+  saturated.add(made);
+  for (const each of fittersOf(desc)) each(made as unknown as Fields);
+}
+
+type Fields = Record<string, unknown>;
+type Fitter = (fields: Fields) => void;
+
+const saturated = new WeakSet<Message>();
+const fitters = new Map<DescMessage, readonly Fitter[]>();
+
+function fittersOf(desc: DescMessage): readonly Fitter[] {
+  const known = fitters.get(desc);
+  if (known !== undefined) return known;
+  const found = desc.fields.flatMap((field) => fitterOf(field) ?? []);
+  fitters.set(desc, found);
+  return found;
+}
+
+/** Undefined: the field holds no whole number. */
+function fitterOf(field: DescField): Fitter | undefined {
+  const one = fitOne(field);
+  if (one === undefined) return undefined;
+  const { localName, oneof, fieldKind } = field;
+  if (oneof !== undefined) {
+    return (fields) => {
+      const chosen = fields[oneof.localName] as { readonly case?: string; value?: unknown };
+      if (chosen.case === localName) chosen.value = one(chosen.value);
+    };
+  }
+  return (fields) => {
+    const value = fields[localName];
+    if (value === undefined) return;
+    if (fieldKind === "list") fields[localName] = (value as readonly unknown[]).map(one);
+    else if (fieldKind === "map")
+      fields[localName] = Object.fromEntries(Object.entries(value as object).map(([key, item]) => [key, one(item)]));
+    else fields[localName] = one(value);
+  };
+}
+
+function fitOne({ message: desc, scalar }: DescField): ((value: unknown) => unknown) | undefined {
+  if (desc !== undefined) {
+    // Those of protobuf's own are free JSON, or made in range.
+    if (desc.typeName.startsWith("google.protobuf.")) return undefined;
+    return (value) => {
+      saturate(desc, value as Message);
+      return value;
+    };
+  }
+  const range = scalar === undefined ? undefined : RANGES[scalar];
+  if (range === undefined) return undefined;
+  const [least, most] = range;
+  if (typeof most === "bigint") {
+    return (value) => ((value as bigint) > most ? most : (value as bigint) < least ? least : value);
+  }
+  return (value) => {
+    const number = Number.isNaN(value) ? 0 : Math.trunc(value as number);
+    return Math.min(Math.max(number, Number(least)), most);
+  };
+}
+
+const MOST_INT64 = 2n ** 63n - 1n;
+const LEAST_INT64 = -(2n ** 63n);
+const INT32 = [-(2 ** 31), 2 ** 31 - 1] as const;
+const UINT32 = [0, 2 ** 32 - 1] as const;
+const INT64 = [LEAST_INT64, MOST_INT64] as const;
+const UINT64 = [0n, 2n ** 64n - 1n] as const;
+
+const RANGES: Readonly<Partial<Record<ScalarType, readonly [number | bigint, number | bigint]>>> = {
+  [ScalarType.INT32]: INT32,
+  [ScalarType.SINT32]: INT32,
+  [ScalarType.SFIXED32]: INT32,
+  [ScalarType.UINT32]: UINT32,
+  [ScalarType.FIXED32]: UINT32,
+  [ScalarType.INT64]: INT64,
+  [ScalarType.SINT64]: INT64,
+  [ScalarType.SFIXED64]: INT64,
+  [ScalarType.UINT64]: UINT64,
+  [ScalarType.FIXED64]: UINT64,
+};
