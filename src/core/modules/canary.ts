@@ -1,9 +1,10 @@
-import { BUCKETS, bucketing } from "../flags/bucket.ts";
+import { bucketing } from "../flags/bucket.ts";
 import { seconds } from "./deadline.ts";
 import { judgeCanary } from "./judge.ts";
 import type { Member, Swap } from "./member.ts";
 import { observe } from "./observe.ts";
 import type { Room } from "./room.ts";
+import { bucketsOf } from "./share.ts";
 
 /**
  * Lets the candidate answer a share of the callers, by their `routing_key` with the bucketing of flags, and compares how
@@ -46,7 +47,8 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
       };
       void candidate.instance.ended.then(again);
       void old?.instance.ended.then(again);
-      lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < share * BUCKETS });
+      const buckets = bucketsOf(share);
+      lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < buckets });
       await done;
     });
   } finally {

@@ -8,6 +8,7 @@ import type { Member, ShadowTerms, Swap } from "./member.ts";
 import { observe } from "./observe.ts";
 import type { ShadowReport } from "./report.ts";
 import type { Room } from "./room.ts";
+import { picking } from "./share.ts";
 
 /**
  * Mirrored calls of a shadow that are under way at once. Further ones are not mirrored, and counted as dropped.
@@ -76,7 +77,7 @@ interface Watched {
 function watchAnswers({ clock, router }: Room, candidate: Generation, timeoutMs: number, terms: ShadowTerms): Watched {
   const counts = { mirrored: 0, equal: 0, different: 0, failed: 0, dropped: 0 };
   const differences: ShadowReport["differences"][number][] = [];
-  let owed = 0;
+  const isMirrored = picking(terms.share);
   let underWay = 0;
   const differ = (
     kind: "different" | "failed",
@@ -105,9 +106,7 @@ function watchAnswers({ clock, router }: Room, candidate: Generation, timeoutMs:
     },
     listener: () => {},
     mirror(method, input, output) {
-      owed += terms.share;
-      if (owed < 1) return;
-      owed -= 1;
+      if (!isMirrored()) return;
       if (underWay >= MAX_UNDER_WAY) {
         counts.dropped += 1;
         return;
