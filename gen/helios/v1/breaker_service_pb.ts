@@ -228,7 +228,8 @@ export type UpdateBreakerRequest = Message<"helios.v1.UpdateBreakerRequest"> & {
 
   /**
    * Which fields of the configuration to change; one that is named and absent gets its default. Empty: those present; if
-   * there are none, the update is refused. Over REST an update without it changes the fields that were sent; null clears.
+   * there are none, the update is refused, and so is a whole configuration that lacks a rate which the breaker has, since
+   * that would stay as it is. Over REST an update without it changes the fields that were sent; null clears.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

@@ -217,8 +217,9 @@ export type UpdateFlagRequest = Message<"helios.v1.UpdateFlagRequest"> & {
    * Which of enabled, strategy, percentage, whitelist, whitelist_first, gradual, description, owner, tags, metadata,
    * bucket_by, salt, variants, condition, prerequisites, on_stale and max_staleness to change. Empty: those that are set to
    * something else than their default; if there are none, the update is refused, and so is a flag that was read (it has a
-   * revision or times), has a field cleared, and comes back without a mask, since that field would stay as it is. Over
-   * REST an update without it changes the fields that were sent; null clears.
+   * revision or times), has a field cleared, and comes back without a mask, since that field would stay as it is. What is
+   * output only may be named where it is as it is stored, so that a flag that was read can be sent back whole. Over REST an
+   * update without it, those of a batch too, changes the fields that were sent; null clears.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

@@ -34,7 +34,7 @@ import {
   type ReportResult,
   type Simulation,
 } from "../../core/index.ts";
-import { fromDuration, toCause, toDuration, toTimestamp } from "./common.ts";
+import { fromDuration, toCause, toDuration, toExactDuration, toTimestamp } from "./common.ts";
 import { make, whole } from "./message.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
@@ -66,32 +66,40 @@ export function toBreakerConfig(fields: Partial<BreakerConfig>): BreakerConfigMe
   const config = { ...DEFAULT_CONFIG, ...fields };
   return make(BreakerConfigSchema, {
     failureThreshold: config.failureThreshold,
-    timeout: toDuration(config.timeoutMs),
+    timeout: toExactDuration(config.timeoutMs),
     successThreshold: config.successThreshold,
     probeConcurrency: config.probeConcurrency,
-    probeTimeout: toDuration(config.probeTimeoutMs),
+    probeTimeout: toExactDuration(config.probeTimeoutMs),
     ...(config.failureRate === null ? {} : { failureRate: config.failureRate }),
     ...(config.slowCallRate === null ? {} : { slowCallRate: config.slowCallRate }),
-    slowCallDuration: toDuration(config.slowCallDurationMs),
+    slowCallDuration: toExactDuration(config.slowCallDurationMs),
     windowCalls: config.windowCalls,
-    windowDuration: toDuration(config.windowMs),
+    windowDuration: toExactDuration(config.windowMs),
     minimumCalls: config.minimumCalls,
     timeoutMultiplier: config.timeoutMultiplier,
-    maxTimeout: toDuration(config.maxTimeoutMs),
+    maxTimeout: toExactDuration(config.maxTimeoutMs),
     jitter: config.jitter,
     probeFailureRate: config.probeFailureRate,
     minReporters: config.minReporters,
-    warmUp: toDuration(config.warmUpMs),
+    warmUp: toExactDuration(config.warmUpMs),
   });
 }
 
 /**
- * What an update sets: the fields of the mask, one that is absent to its default; without a mask those present.
- * ARGUMENT_INVALID for a path that cannot be changed.
+ * What an update of what is `stored` sets: the fields of the mask, one that is absent to its default; without a mask those
+ * present. ARGUMENT_INVALID for a path that cannot be changed, and for a whole configuration that has a rate cleared and no
+ * mask: it would stay.
  */
-export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask | undefined): BreakerConfigFields {
+export function fromConfigUpdate(
+  config: BreakerConfigMessage,
+  mask: FieldMask | undefined,
+  stored: () => BreakerConfig,
+): BreakerConfigFields {
   const given = fromBreakerConfig(config);
-  if (mask === undefined || mask.paths.length === 0) return given;
+  if (mask === undefined || mask.paths.length === 0) {
+    refuseCleared(given, stored);
+    return given;
+  }
   const keys = mask.paths.map((path) => {
     const key = Object.hasOwn(CONFIG_FIELDS, path) ? CONFIG_FIELDS[path] : undefined;
     if (key !== undefined) return key;
@@ -102,6 +110,17 @@ export function fromConfigUpdate(config: BreakerConfigMessage, mask: FieldMask |
     });
   });
   return Object.fromEntries(keys.map((key) => [key, given[key] ?? DEFAULT_CONFIG[key]]));
+}
+
+/** What is always there is: it was read, and comes back whole. */
+function refuseCleared(given: BreakerConfigFields, stored: () => BreakerConfig): void {
+  const names = Object.entries(CONFIG_FIELDS);
+  if (names.some(([, key]) => DEFAULT_CONFIG[key] !== null && given[key] === undefined)) return;
+  const present = stored();
+  const cleared = names.filter(([, key]) => given[key] === undefined && present[key] !== null).map(([name]) => name);
+  if (cleared.length === 0) return;
+  const problem = `is empty, and config clears ${cleared.join(", ")}, which only a mask can; name the fields to change`;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
 }
 
 export function toBreaker(breaker: Breaker): BreakerMessage {

@@ -34,13 +34,16 @@ export function fromTimestamp(timestamp: Timestamp | undefined, field: string): 
 /** The longest that a message holds: 10,000 years. */
 const MAX_SPAN_MS = 315_576_000_000_000;
 
-/** Milliseconds as a message, to the microsecond: the longest that one holds where they are more, and 0 for NaN. */
-export function toDuration(ms: number): Duration {
+/** What was measured, in ms, as a message: to the microsecond. The longest that one holds where it is more, 0 for NaN. */
+export const toDuration = (ms: number): Duration => toExactDuration(Math.round(ms * 1000) / 1000);
+
+/** What was set, in ms, as a message: to the nanosecond, as messages have it. */
+export function toExactDuration(ms: number): Duration {
   const span = Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, -MAX_SPAN_MS), MAX_SPAN_MS);
   const seconds = Math.trunc(span / 1000);
-  const micros = Math.round((span - seconds * 1000) * 1000);
-  const carried = Math.trunc(micros / 1e6);
-  return make(DurationSchema, { seconds: whole(seconds + carried), nanos: (micros - carried * 1e6) * 1000 });
+  const nanos = Math.round((span - seconds * 1000) * 1e6);
+  const carried = Math.trunc(nanos / 1e9);
+  return make(DurationSchema, { seconds: whole(seconds + carried), nanos: nanos - carried * 1e9 });
 }
 
 /** A message as milliseconds. */

@@ -1,4 +1,4 @@
-import { fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { equals, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { type FieldMask, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   BucketBy,
@@ -90,22 +90,62 @@ function toFlagAlone(flag: Flag, nowMs: number): FlagMessage {
   });
 }
 
-/** What a caller may set, of a message that tells it all: in a new flag, what is not set has its default. */
+/**
+ * What a caller may set, of a message that tells it all: in a new flag, what is not set has its default. ARGUMENT_INVALID for
+ * one that was read and has something left out.
+ */
 export function fromNewFlag(message: FlagMessage): FlagFields {
-  return Object.fromEntries(
-    Object.values(FIELDS)
-      .filter(({ isSet }) => isSet(message))
-      .flatMap(({ read }) => Object.entries(read(message))),
-  );
+  if (message.abridged) throw leftOut(message);
+  return fieldsSet(message);
 }
 
 /**
  * What an update sets: the fields that the mask names; without one, those that the message sets to something else than
- * their default. ARGUMENT_INVALID for a path that cannot be changed.
+ * their default. What the server alone sets may be named where it is as `stored` tells it. ARGUMENT_INVALID for a path
+ * that cannot be changed, and for what was left out when the flag was read.
  */
-export function fromUpdate(message: FlagMessage, mask: FieldMask | undefined): FlagFields {
-  if (mask === undefined || mask.paths.length === 0) return fromNewFlag(message);
-  return Object.fromEntries(mask.paths.flatMap((path) => Object.entries(fieldOf(path).read(message))));
+export function fromUpdate(
+  message: FlagMessage,
+  mask: FieldMask | undefined,
+  stored: () => FlagMessage | undefined,
+): FlagFields {
+  const fields = isEmpty(mask) ? fieldsSet(message) : fieldsNamed(message, mask.paths, stored);
+  if (message.abridged && ("whitelist" in fields || "variants" in fields)) throw leftOut(message);
+  return fields;
+}
+
+function isEmpty(mask: FieldMask | undefined): mask is undefined {
+  return mask === undefined || mask.paths.length === 0;
+}
+
+function fieldsSet(message: FlagMessage): FlagFields {
+  const set = Object.values(FIELDS).filter(({ isSet }) => isSet(message));
+  return Object.fromEntries(set.flatMap(({ read }) => Object.entries(read(message))));
+}
+
+function fieldsNamed(
+  message: FlagMessage,
+  paths: readonly string[],
+  stored: () => FlagMessage | undefined,
+): FlagFields {
+  const changed = paths.filter((path) => !isAsStored(path, message, stored));
+  return Object.fromEntries(changed.flatMap((path) => Object.entries(fieldOf(path).read(message))));
+}
+
+/** Of what the server alone sets: whoever sends a flag back whole changes nothing of it. */
+function isAsStored(path: string, message: FlagMessage, stored: () => FlagMessage | undefined): boolean {
+  // The share moves by itself.
+  if (path === "current_percentage") return true;
+  const field = SERVERS_OWN.find(({ name }) => name === path);
+  if (field === undefined) return false;
+  const alone = (flag: FlagMessage | undefined) =>
+    make(FlagSchema, flag === undefined ? {} : { [field.localName]: flag[field.localName] });
+  return equals(FlagSchema, alone(message), alone(stored()));
+}
+
+function leftOut({ name }: FlagMessage): HeliosError {
+  const problem = `says that the whitelist of ${name} and the values of its variants were left out; they cannot be set so`;
+  return HeliosError.of("ARGUMENT_INVALID", { field: "flag.abridged", problem });
 }
 
 /**
@@ -119,7 +159,7 @@ export function clearedUnsaid(
   nowMs: number,
 ): string[] {
   const wasRead = message.revision !== 0n || message.createTime !== undefined || message.updateTime !== undefined;
-  if (!wasRead || (mask !== undefined && mask.paths.length > 0)) return [];
+  if (!wasRead || !isEmpty(mask)) return [];
   const stored = toFlagAlone(present, nowMs);
   return FLAG_PATHS.filter((path) => !fieldOf(path).isSet(message) && fieldOf(path).isSet(stored));
 }
@@ -259,6 +299,12 @@ const FIELDS: Readonly<Record<string, Field>> = {
 
 /** The paths of what a caller may set. */
 export const FLAG_PATHS: readonly string[] = Object.keys(FIELDS);
+
+/** What else a flag has, but for its name; the etag says which state is meant. */
+const SERVERS_OWN = FlagSchema.fields.filter(({ name }) => !["name", "etag", ...FLAG_PATHS].includes(name)) as {
+  readonly name: string;
+  readonly localName: keyof FlagMessage;
+}[];
 
 function fieldOf(path: string): Field {
   const field = Object.hasOwn(FIELDS, path) ? FIELDS[path] : undefined;

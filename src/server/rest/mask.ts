@@ -37,6 +37,22 @@ export function joinMasks(masks: readonly (string | undefined)[]): string | unde
   return paths.size === 0 ? undefined : [...paths].join(",");
 }
 
+/** The same of updates that are listed in a request, such as those of a batch: each that has no mask gets its own. */
+export function setMasksWithin({ fields }: DescMessage, request: JsonObject, written: JsonValue): void {
+  for (const field of fields) {
+    const masked = field.fieldKind === "list" && field.message !== undefined ? maskedIn(field.message) : undefined;
+    const [updates, sent] = [request[field.name], memberOf(written, field)];
+    if (masked === undefined || !Array.isArray(updates) || !Array.isArray(sent)) continue;
+    const { resource, mask } = masked;
+    for (const [index, update] of (updates as JsonObject[]).entries()) {
+      if (update[mask.name] !== undefined) continue;
+      const path = `${field.name}[${index}].${resource.name}`;
+      const found = maskOf(resource, memberOf(sent[index] ?? null, resource), path);
+      if (found !== undefined) update[mask.name] = found;
+    }
+  }
+}
+
 /** A field of JSON that may be anything. */
 export function memberOf(json: JsonValue, { name, jsonName }: DescField): JsonValue | undefined {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;

@@ -2,7 +2,7 @@ import { fromJson, type JsonObject, type JsonValue, type Message, type Registry 
 import { messageOf } from "../../core/index.ts";
 import { fieldOf, readMessage } from "./fields.ts";
 import { parseJson } from "./json.ts";
-import { joinMasks, maskedIn, maskOf, memberOf } from "./mask.ts";
+import { joinMasks, maskedIn, maskOf, memberOf, setMasksWithin } from "./mask.ts";
 import { below, invalid } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Match, Route } from "./routes.ts";
@@ -33,6 +33,7 @@ export function readRequest({ route, variables }: Match, received: Received, reg
     const found = joinMasks([inBody, maskOf(resource, asked[resource.name], resource.name)]);
     if (found !== undefined) request[mask.name] = found;
   }
+  setMasksWithin(input, request, json);
   for (const [field, value] of variables) setVariable(request, field.split("."), value, "");
   if (received.etag !== undefined) setEtag(request, received.etag);
   for (const name of route.trueByDefault) request[name] ??= true;

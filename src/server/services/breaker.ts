@@ -53,12 +53,13 @@ export function createBreakerService({
     },
 
     async updateBreaker(request) {
-      const fields = request.config ? fromConfigUpdate(request.config, request.updateMask) : {};
+      const { name, config, updateMask } = request;
+      const fields = config ? fromConfigUpdate(config, updateMask, () => breakers.get(name).config) : {};
       refuseNothing(fields, { field: "config", known: Object.keys(CONFIG_FIELDS), etag: request.etag }, () => {
-        const { name, resource } = breakers.get(request.name);
+        const { resource } = breakers.get(name);
         return { name, etag: resource.etag };
       });
-      return { breaker: toBreaker(await breakers.update(request.name, fields, byOf(request))) };
+      return { breaker: toBreaker(await breakers.update(name, fields, byOf(request))) };
     },
 
     async deleteBreaker(request) {

@@ -83,8 +83,8 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       const { flag: message, updateMask, allowPast, rebucket, allowMissing } = request;
       if (message === undefined) throw missing("flag");
       const by = byOfUpdate(request, "flag", message);
-      const fields = fromUpdate(message, updateMask);
       const { name } = message;
+      const fields = fromUpdate(message, updateMask, () => storedOf(flags, name, now()));
       refuseEmptyUpdate(flags, { name, fields, allowMissing, etag: by.etag });
       refuseUnsaid(message, updateMask, flags, now());
       const flag = await flags.update(name, fields, by, { allowPast, rebucket, allowMissing });
@@ -319,6 +319,11 @@ function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undef
   }
 }
 
+function storedOf(flags: Flags, name: string, nowMs: number): FlagMessage | undefined {
+  const present = presentOf(flags, name);
+  return present && toFlag(present, nowMs);
+}
+
 /** One request of several; its errors say which. */
 function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags, nowMs: number): FlagUpdate {
   return placed(index, `requests[${index}]`, () => {
@@ -330,7 +335,9 @@ function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags, no
       const problem = "must be empty; it is given once, beside requests";
       throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
     }
-    const update = { name: flag.name, fields: fromUpdate(flag, updateMask), allowPast, rebucket, allowMissing, etag };
+    const { name } = flag;
+    const fields = fromUpdate(flag, updateMask, () => storedOf(flags, name, nowMs));
+    const update = { name, fields, allowPast, rebucket, allowMissing, etag };
     refuseEmptyUpdate(flags, update);
     refuseUnsaid(flag, updateMask, flags, nowMs);
     return update;
