@@ -310,6 +310,7 @@ export const MAPPED: Readonly<Record<string, Mapped>> = {
   toTimestamp: mapped(TimestampSchema, 1, common.toTimestamp),
   toOptionalTimestamp: mapped(TimestampSchema, 1, common.toOptionalTimestamp),
   toDuration: mapped(DurationSchema, 1, common.toDuration),
+  toExactDuration: mapped(DurationSchema, 1, common.toExactDuration),
   toCause: mapped(CauseSchema, cause, common.toCause),
   toStruct: mapped(StructSchema, { fields: {} }, () => ({})),
   toProgram: mapped(ConditionProgramSchema, "true", (text) => condition.toProgram(programOf(text))),
