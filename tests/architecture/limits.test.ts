@@ -50,8 +50,8 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/flags/condition/values.ts MAX_TIMESTAMP",
     "src/core/flags/condition/values.ts MAX_UINT",
     "src/core/flags/condition/values.ts MIN_TIMESTAMP",
-    "src/server/map/common.ts MOST_INT64",
-    "src/server/map/common.ts MOST_UINT32",
+    "src/server/map/message.ts MOST_INT64",
+    "src/server/map/common.ts MAX_SPAN_MS",
   ],
   "another constant, or a bound of the contract, said again": [
     "clients/typescript/src/breaker/pending.ts MOST_IN_RUN",
