@@ -1,195 +1,111 @@
-import type { EvaluationContext } from "../../src/core/index.ts";
+import { each, long, members, nested, numbers, texts, type Worst, worst } from "./inputs.ts";
+import { WORST_TEXTS } from "./worst-texts.ts";
 
-/** A condition that is as slow as its kind can be, and the context that makes it so. */
-export interface Worst {
-  readonly name: string;
-  readonly condition: string;
-  readonly context: EvaluationContext;
-}
+const l = (count = 4000) => ({ l: numbers(count) });
+const A = "context.attributes";
 
-const numbers = (length: number): number[] => Array.from({ length }, (_, index) => index % 97);
-const texts = (length: number, text: (index: number) => string): string[] =>
-  Array.from({ length }, (_, at) => text(at));
-const long = (units: number, text = "a"): string => text.repeat(units / text.length);
-const attributes = (members: Record<string, unknown>): EvaluationContext => ({ attributes: members });
-const each = (body: string): string => `context.attributes.l.all(x, ${body})`;
-
-/** Kinds of work, each driven to the limit of steps or memory. */
-export const WORST: readonly Worst[] = [
-  {
-    name: "nodes: nested loops",
-    condition: each("context.attributes.l.all(y, x + y < 1000.0)"),
-    context: attributes({ l: numbers(300) }),
-  },
-  {
-    name: "whole numbers of 64 bits",
-    condition: each("(int(x) * 7 + 9223372036854775) % 1000003 / 3 < 9000000"),
-    context: attributes({ l: numbers(3000) }),
-  },
-  { name: "failures that are absorbed", condition: each("x.y || true"), context: attributes({ l: numbers(3000) }) },
-  {
-    name: "failures that are told",
-    condition: each('int("n" + string(x)) > 0 || true'),
-    context: attributes({ l: numbers(3000) }),
-  },
-  {
-    name: "texts to doubles",
-    condition: each("double(x) >= 0.0"),
-    context: attributes({ l: texts(4000, (at) => `${at}.12345678901234567890123456789012345678901234567890e-30`) }),
-  },
-  {
-    name: "doubles to texts",
-    condition: each('string(x * 1.1e-7) != ""'),
-    context: attributes({ l: Array.from({ length: 4000 }, (_, at) => Math.sqrt(at + 2)) }),
-  },
-  {
-    name: "texts to ints",
-    condition: each("int(x) >= 0"),
-    context: attributes({ l: texts(4000, (at) => `${"0".repeat(45)}123456789012${at}`) }),
-  },
-  {
-    name: "texts to timestamps",
-    condition: each('timestamp(x) > timestamp("2000-01-01T00:00:00Z")'),
-    context: attributes({ l: texts(4000, () => "2026-01-16T10:00:00.123456789+13:59") }),
-  },
-  {
-    name: "timestamps to texts",
-    condition: each('string(timestamp(int(x))) != ""'),
-    context: attributes({ l: numbers(4000) }),
-  },
-  {
-    name: "texts to durations",
-    condition: each('duration(x) > duration("-1s")'),
-    context: attributes({ l: texts(4000, () => "1h1m1s1ms1us1ns1h1m1s1ms1us1ns1h1m1s1ms1us1ns1h1m1s1ms1us1ns1h1") }),
-  },
-  {
-    name: "durations of many parts",
-    condition: each('duration(x) > duration("-1s")'),
-    context: attributes({ l: texts(4000, () => "1ns".repeat(21)) }),
-  },
-  {
-    name: "parts of a timestamp in a zone",
-    condition: each('timestamp(int(x)).getHours("Europe/Zurich") >= 0'),
-    context: attributes({ l: numbers(4000) }),
-  },
-  {
-    name: "texts joined",
-    condition: each('(context.attributes.t + "b").size() > 0'),
-    context: attributes({ l: numbers(3000), t: long(1000) }),
-  },
-  {
-    name: "texts joined and searched",
-    condition: each('(context.attributes.t + "b").contains("bb")'),
-    context: attributes({ l: numbers(3000), t: long(1000) }),
-  },
-  {
-    name: "a text searched: many near misses",
-    condition: "context.attributes.t.contains(context.attributes.n)",
-    context: attributes({ t: long(60_000), n: `b${long(18_999)}` }),
-  },
-  {
-    name: "a text searched: near misses at the end",
-    condition: "context.attributes.t.contains(context.attributes.n)",
-    context: attributes({ t: long(60_000), n: `${long(18_999)}b` }),
-  },
-  {
-    name: "a text searched for little",
-    condition: "context.attributes.t.contains('aaaaaaab')",
-    context: attributes({ t: long(79_000) }),
-  },
-  {
-    name: "texts compared",
-    condition: "context.attributes.t == context.attributes.n",
-    context: attributes({ t: `${long(319_000)}b`, n: `${long(319_000)}c` }),
-  },
-  {
-    name: "texts put in order",
-    condition: "context.attributes.t < context.attributes.n",
-    context: attributes({ t: `${long(319_000)}b`, n: `${long(319_000)}c` }),
-  },
-  {
-    name: "characters counted",
-    condition: "context.attributes.t.size() > 0",
-    context: attributes({ t: long(318_000, "🚀") }),
-  },
-  {
-    name: "bytes made of texts",
-    condition: each("bytes(context.attributes.t).size() > 0"),
-    context: attributes({ l: numbers(3000), t: long(1000, "é") }),
-  },
-  {
-    name: "a text of one field",
-    condition: "context.session_id.matches('[^a]b')",
-    context: { sessionId: long(2_000_000) },
-  },
-  {
-    name: "a pattern of many states",
-    condition: "context.attributes.t.matches('(a?){200}a{200}b')",
-    context: attributes({ t: long(100_000) }),
-  },
-  {
-    name: "a pattern of two states",
-    condition: "context.attributes.t.matches('(a+)+$|b')",
-    context: attributes({ t: `${long(80_000)}c` }),
-  },
-  {
-    name: "a pattern with a class of Unicode",
-    condition: "context.attributes.t.matches('\\\\p{L}{50}\\\\d')",
-    context: attributes({ t: long(100_000, "한") }),
-  },
-  {
-    name: "patterns over many short texts",
-    condition: each("x.matches('^(a|b|c){1,40}$')"),
-    context: attributes({ l: texts(3000, () => "ab") }),
-  },
-  {
-    name: "lists compared",
-    condition: "context.attributes.l == context.attributes.m",
-    context: attributes({ l: numbers(20_000), m: numbers(20_000) }),
-  },
-  {
-    name: "a list gone through for a member",
-    condition: each("x in context.attributes.l"),
-    context: attributes({ l: numbers(300) }),
-  },
-  {
-    name: "lists joined",
-    condition: each("size(context.attributes.l + context.attributes.l) > 0"),
-    context: attributes({ l: numbers(2000) }),
-  },
-  {
-    name: "maps compared",
-    condition: "context.attributes.m == context.attributes.m",
-    context: attributes({ m: Object.fromEntries(numbers(4900).map((_, at) => [`k${(at * 7919) % 4900}`, at])) }),
-  },
-  {
-    name: "keys put in order",
-    condition: "context.attributes.all(k, k.size() > 0)",
-    context: attributes(Object.fromEntries(numbers(2000).map((_, at) => [`k${(at * 7919) % 2000}`, at]))),
-  },
-  {
-    name: "long keys put in order",
-    condition: "context.attributes.all(k, k.size() > 0)",
-    context: attributes(Object.fromEntries(numbers(300).map((_, at) => [`${long(1000)}${(at * 7919) % 300}`, at]))),
-  },
-  {
-    name: "members of a large map",
-    condition: "context.attributes.size() > 0",
-    context: attributes(Object.fromEntries(numbers(9990).map((_, at) => [`k${at}`, at]))),
-  },
-  {
-    name: "members of a map that is too large",
-    condition: "context.attributes.size() > 0",
-    context: attributes(Object.fromEntries(numbers(200_000).map((_, at) => [`k${at}`, at]))),
-  },
-  {
-    name: "lists made",
-    condition: each("context.attributes.l.map(y, y).size() > 0"),
-    context: attributes({ l: numbers(300) }),
-  },
-  {
-    name: "maps made",
-    condition: each('{"a": x, "b": x, "c": x, "d": x}.size() > 0'),
-    context: attributes({ l: numbers(3000) }),
-  },
+const nodes: readonly Worst[] = [
+  worst("loops in loops", `${A}.l.all(x, ${A}.l.all(y, x + y < 1000.0))`, () => l(300)),
+  worst("exists in exists_one", `${A}.l.exists_one(x, ${A}.l.exists(y, x - y > 1000.0))`, () => l(300)),
+  each("and, or, not, choice", "!(x < 0.0) && (x < 0.0 || x >= 0.0) ? !(x == -1.0) : false", l),
+  each("members asked for", "has(x.a.b) && x.a.b <= x['a'].b", () => ({ l: Array(4000).fill({ a: { b: 1 } }) })),
+  each("elements by index", "x[0] < x[1] && x[2u] > x[1.0]", () => ({ l: Array(4000).fill([1, 2, 3]) })),
+  each("deep arithmetic", `${"-(".repeat(60)}x${")".repeat(60)} * 1.5 / 2.5 < 1000.0`, () => l(300)),
+  each("whole numbers", "(int(x) * 7 + 9223372036854775) % 1000003 / 3 < 9000000", l),
+  each("unsigned numbers", "(uint(x) * 7u + 9223372036854775u) % 1000003u / 3u < 9000000u", l),
+  each("numbers of several types", "int(x) <= x && uint(x) == int(x) && -int(x) <= 0 && x >= uint(x)", l),
+  each("doubles to whole numbers", "int(x * 1.1e10) + int(uint(x * 1.1e10)) >= 0", l),
+  each("failures that are absorbed", "x.y || true", l),
+  each("failures in all", "!x || x && true || x + 'a' == x || x in x || true", l),
+  each("types", "type(x) == double && type(type(x)) == type", l),
+  each("spans added to times", "timestamp(int(x)) + duration('1h') - duration(int(x)) != timestamp(int(x))", l),
+  each("times taken from times", "timestamp(int(x)) - timestamp(0) < duration(int(x)) + duration('1s')", l),
+  each("lists of a few", "[x, x, x].size() == 3 && [x][0] == x", l),
+  each("maps of a few", '{"a": x, "b": x, 1: x, true: x, 2u: x}.size() == 5', l),
+  each("lists in lists made", `${A}.l.map(y, [y]).size() > 0`, () => l(300)),
+  each("elements kept", `${A}.l.filter(y, y > 50.0).size() > 0 && ${A}.l.map(y, y > 50.0, -y).size() > 0`, () => l(90)),
+  each("lists joined", `size(${A}.l + ${A}.l) > 0`, () => l(2000)),
+  each("short lists joined", "size(x + x + x) > 0", () => ({ l: Array(4000).fill([1, 2, 3]) })),
 ];
+
+const zoned = (part: string): string => `timestamp(int(x)).get${part}("Europe/Zurich") >= 0`;
+const times: readonly Worst[] = [
+  each("parts of times in a zone", zoned("Hours"), () => ({ l: texts(4000, (at) => `${at * 900_000}`) })),
+  each("days of years", `${zoned("DayOfYear")} && ${zoned("DayOfWeek")}`, () => ({
+    l: Array.from({ length: 4000 }, (_, at) => at * 900_000 - 1e9),
+  })),
+  each("parts of dates", 'timestamp(int(x)).getMonth("Asia/Kathmandu") + timestamp(int(x)).getDate("UTC") >= 0', l),
+  each("parts of days", "timestamp(int(x)).getDayOfMonth() + timestamp(int(x)).getMinutes() >= 0", l),
+  each("seconds of times and spans", "timestamp(int(x)).getSeconds() + duration(int(x)).getSeconds() >= 0", l),
+  each("parts of a second", "timestamp(int(x)).getMilliseconds() + timestamp(int(x)).getFullYear() >= 0", l),
+  each("parts of spans", "duration(int(x)).getHours() + duration(int(x)).getMilliseconds() >= 0", l),
+];
+
+const collections: readonly Worst[] = [
+  worst("lists compared", `${A}.l == ${A}.m`, () => ({ l: numbers(20_000), m: numbers(20_000) })),
+  worst("lists of texts compared", `${A}.l == ${A}.m`, () => ({
+    l: texts(10_000, () => long(31)),
+    m: texts(10_000, () => long(31)),
+  })),
+  worst("lists in lists compared", `${A}.l == ${A}.m`, () => ({
+    l: Array.from({ length: 200 }, () => nested(90, 1)),
+    m: Array.from({ length: 200 }, () => nested(90, 1)),
+  })),
+  worst("lists of small maps compared", `${A}.l == ${A}.m`, () => ({
+    l: Array.from({ length: 3000 }, (_, a) => ({ a, b: 1 })),
+    m: Array.from({ length: 3000 }, (_, a) => ({ a, b: 1 })),
+  })),
+  worst("lists of empty maps compared", `${A}.l == ${A}.m`, () => ({
+    l: Array.from({ length: 10_000 }, () => ({})),
+    m: Array.from({ length: 10_000 }, () => ({})),
+  })),
+  worst("maps compared", `${A}.m == ${A}.n`, () => ({
+    m: members(4900, (at) => `k${at}`),
+    n: members(
+      4900,
+      (at) => `k${at}`,
+      () => 7,
+    ),
+  })),
+  worst("maps with numbers for keys compared", `${A}.m == ${A}.m`, () => ({
+    m: members(4900, (at) => `${at * 1000}`),
+  })),
+  worst("maps with long keys compared", `${A}.m == ${A}.m`, () => ({ m: members(300, (at) => `${long(900)}${at}`) })),
+  each("maps that are made compared", "{'a': x, 'b': 1} == {'b': 1, 'a': x}", l),
+  each("a member of a list", `x in ${A}.l`, () => l(300)),
+  each("a member of a written list", `x in [${numbers(90).map((at) => `"t${at}"`)}]`, () => ({
+    l: texts(4000, (at) => `t${at % 90}`),
+  })),
+  each("a list that is none of it", `${A}.n in x`, () => ({
+    n: numbers(20),
+    l: Array.from({ length: 300 }, () => Array.from({ length: 40 }, () => numbers(20))),
+  })),
+  each("members of objects", `x in ${A}.m && ${A}.m[x] >= 0.0`, () => ({
+    l: texts(4000, (at) => `k${at}`),
+    m: members(4000, (at) => `k${at}`),
+  })),
+  each("whether there are attributes", `has(context.attributes) || ${A} == x`, () => ({
+    ...l(),
+    ...members(100_000, (at) => `k${at}`),
+  })),
+  worst("keys in order", `${A}.all(k, k.size() > 0)`, () => members(1100, (at) => `k${at}`)),
+  worst("more keys in order", `${A}.all(k, true)`, () => members(1320, (at) => `k${at}`)),
+  worst("keys that are numbers in order", `${A}.all(k, true)`, () => members(1320, (at) => `${at}`)),
+  worst("keys that are alike in order", `${A}.all(k, true)`, () => members(380, (at) => `${long(31)}${at + 1000}`)),
+  worst("long keys in order", `${A}.all(k, true)`, () => members(64, (at) => `${long(250)}${at + 1000}`)),
+  worst("keys with rockets in order", `${A}.all(k, true)`, () => members(760, (at) => `🚀🚀🚀${at}`)),
+  each("keys of small objects in order", "x.all(k, k != '')", () => ({
+    l: Array.from({ length: 4000 }, () => ({ c: 1, b: 1, a: 1 })),
+  })),
+  worst("members counted", `${A}.size() > 0`, () => members(9990, (at) => `k${at}`)),
+  worst("too many members counted", `${A}.size() > 0`, () => members(200_000, (at) => `k${at}`)),
+  each("members of small objects counted", "x.size() == 30", () => ({
+    l: Array(4000).fill(members(30, (at) => `k${at}`)),
+  })),
+  each("members of objects counted again", "x.size() == 1000", () => ({
+    l: Array(4000).fill(members(1000, (at) => `k${at}`)),
+  })),
+];
+
+/** Every operation, with what makes it as dear as it can be for its steps. */
+export const WORST: readonly Worst[] = [...nodes, ...times, ...collections, ...WORST_TEXTS];

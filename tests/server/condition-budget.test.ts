@@ -4,6 +4,7 @@ import { createFlagCompiler } from "../../src/core/flags/compile.ts";
 import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
 import { freshBudget } from "../../src/core/flags/evaluate.ts";
 import { explain } from "../../src/core/flags/explain.ts";
+import { checkContext } from "../../src/core/flags/validate-context.ts";
 import { type Condition, type EvaluationContext, interpreterOf } from "../../src/core/index.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { compileCondition, programOf } from "../../src/server/condition.ts";
@@ -137,5 +138,30 @@ describe("one evaluation", () => {
       outcome:
         "cannot be evaluated: it takes more than 10000 steps with the conditions before it: off, CONDITION_FAILED",
     });
+  });
+
+  it.each([
+    "has(context.attributes)",
+    "size(context.attributes) > 0",
+    '"k7" in context.attributes && context.attributes["k7"] == 7',
+    "has(context.attributes.k7) && context.attributes.k7 == 7",
+    "context.attributes == context.attributes",
+    "context.attributes.exists(k, k == 'k7')",
+    "{'a': context.attributes} == {'a': context.attributes}",
+    "[context.attributes] != [{'k7': 7}]",
+  ])("goes through a large object no oftener than it counts steps for it: %s", (condition) => {
+    let listed = 0;
+    const members = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`k${at}`, at]));
+    const attributes = new Proxy(members, {
+      ownKeys(target) {
+        listed += 1;
+        return Reflect.ownKeys(target);
+      },
+    });
+    checkContext({ attributes });
+    listed = 0;
+    const { value, steps } = interpreterOf(programOf(condition), CONTEXT_VARIABLES)({ attributes });
+    expect(value).toBe(true);
+    expect(listed * 300).toBeLessThanOrEqual(steps);
   });
 });

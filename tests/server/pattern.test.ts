@@ -82,7 +82,7 @@ describe("a pattern", () => {
           const compiled = patternOf(source);
           expect(compiled.instructions.length).toBeLessThanOrEqual(1000);
           expect(typeof matcherOf(compiled)(subject, run)).toBe("boolean");
-          expect(run.steps).toBeLessThanOrEqual((compiled.instructions.length * (subject.length + 1)) / 8);
+          expect(run.steps).toBeLessThanOrEqual(((compiled.instructions.length + 1) * (subject.length + 1)) / 4);
         } catch (error) {
           expect(error).toBeInstanceOf(PatternError);
         }

@@ -259,8 +259,8 @@ def equal(run, a, b, depth=0):
             if not equal(run, x, y, depth + 1):
                 return False
         return True
-    run.step(len(a.members))
-    run.step(len(b.members))
+    run.step(1 + len(a.members))
+    run.step(1 + len(b.members))
     if len(a.members) != len(b.members):
         return False
     # All of them, so that their order does not matter.
@@ -278,7 +278,7 @@ def order(run, a, b):
     if type(a) is not type(b):
         raise wrong()
     if isinstance(a, str):
-        run.go(min(units(a), units(b)))
+        run.step(min(units(a), units(b)) // 4)
     elif isinstance(a, bytes):
         run.go(min(len(a), len(b)))
     elif isinstance(a, (Timestamp, Duration)):
@@ -410,7 +410,7 @@ def read_bool(text):
 def convert(run, op, value):
     to = op[3:].lower()
     if isinstance(value, str) and to not in ("string", "bytes"):
-        run.step(units(value) // 4)
+        run.step(units(value) // 2)
         reads = {
             "int": lambda: int64(int(read_text(value, r"-?\d+")[0])),
             "uint": lambda: uint64(int(read_text(value, r"\d+")[0])),
@@ -473,7 +473,7 @@ def to_string(run, value):
         if type(value) not in writes:
             raise wrong()
         text = writes[type(value)]()
-        run.step(units(text) // 4)
+        run.step(units(text) // 2)
     run.make(16 + 2 * units(text))
     return text
 
@@ -581,9 +581,9 @@ def matches(run, pattern, text):
                 "NO_WORD_BOUNDARY": is_word(before) == is_word(here),
             }[op]:
                 stack.append(follows)
-        pending += len(reached)
-        run.step(pending // 8)
-        pending %= 8
+        pending += 1 + len(reached)
+        run.step(pending // 4)
+        pending %= 4
         if is_match:
             return True
         if not ahead and anchored:
@@ -697,7 +697,7 @@ class Program:
             if not (isinstance(first, str) and isinstance(second, str)):
                 raise wrong()
             if op == "CONTAINS":
-                run.step((units(first) + units(second)) // 8)
+                run.step((units(first) + units(second)) // 4)
                 return second in first
             run.go(min(units(first), units(second)))
             return first.startswith(second) if op == "STARTS_WITH" else first.endswith(second)
@@ -763,24 +763,24 @@ def elements_of(run, of):
     if not isinstance(of, Map):
         raise wrong()
     count = len(of.members)
-    run.step(count)
+    run.step(1 + count)
     keys = [key for key, _ in of.members.values()]
     if of.ordered:
         return keys
-    run.step(count * count.bit_length() // 8)
-    run.go(sum(map(units, keys)) * count.bit_length())
+    run.step(count * count.bit_length() // 2)
+    run.go(sum(map(units, keys)) * count.bit_length() * 2)
     return sorted(keys)
 
 
 def size(run, value):
     if isinstance(value, str):
-        run.go(units(value))
+        run.step(units(value) // 4)
         return len(value)
     if isinstance(value, (list, bytes)):
         return len(value)
     if not isinstance(value, Map):
         raise wrong()
-    run.step(len(value.members))
+    run.step(1 + len(value.members))
     return len(value.members)
 
 

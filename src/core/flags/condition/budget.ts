@@ -5,11 +5,16 @@ export type FailureKind = "VALUE" | "STEPS" | "MEMORY";
 
 /** What an expression comes to where it cannot be evaluated. Absorbed by `&&` and `||` as CEL says. */
 export class Failure {
-  readonly message: string;
+  readonly #message: string | (() => string);
   /** The node that failed; -1: not known yet. */
   node = -1;
-  constructor(message: string) {
-    this.message = message;
+  /** Most failures are absorbed: what takes time to say is said when it is asked for. */
+  constructor(message: string | (() => string)) {
+    this.#message = message;
+  }
+
+  get message(): string {
+    return typeof this.#message === "string" ? this.#message : this.#message();
   }
 }
 

@@ -6,7 +6,7 @@ import type { Matcher } from "./pattern.ts";
 import { ProgramError, type ProgramNode } from "./program.ts";
 import { MADE_OVERHEAD } from "./texts.ts";
 import { partOfDuration, partOfTimestamp, type TimePart } from "./times.ts";
-import { type AnyMap, Duration, isMap, keyOf, MadeMap, read, Timestamp, type Value } from "./values.ts";
+import { type AnyMap, Duration, isLarge, isMap, keyOf, MadeMap, read, Timestamp, type Value } from "./values.ts";
 import type { Zone } from "./zone.ts";
 
 /** Bytes of a member of a map that is made. */
@@ -215,7 +215,8 @@ function failing(failure: Failure): Evaluate {
 function mapOf(parts: readonly Value[]): MadeMap | Failure {
   const map = new MadeMap();
   for (let index = 0; index < parts.length; index += 2) {
-    const [key, value] = parts.slice(index, index + 2) as [Value, Value];
+    const key = parts[index] as Value;
+    const value = parts[index + 1] as Value;
     const same = typeof key === "number" ? undefined : keyOf(key);
     if (same === undefined) return new Failure("a key is an int, a uint, a bool or a string");
     if (map.members.has(same)) return new Failure("a key comes twice");
@@ -260,6 +261,7 @@ function joinedBy(parts: readonly Evaluate[], decisive: boolean, at: (failure: F
 function isThere(value: unknown): boolean {
   if (value === undefined || value === null || value === "") return false;
   if (typeof value !== "object" || Array.isArray(value)) return true;
+  if (isLarge(value)) return true;
   for (const key in value) if (Object.hasOwn(value, key)) return true;
   return false;
 }

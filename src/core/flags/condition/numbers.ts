@@ -8,7 +8,7 @@ import { MAX_INT, MAX_UINT, MIN_INT, Uint } from "./values.ts";
 export const CONVERTED_TEXT_MAX = 64;
 
 /** Characters of a text that one step converts to a number or a time, or makes of one. */
-export const CONVERTED_PER_STEP = 4;
+export const CONVERTED_PER_STEP = 2;
 
 export function int(value: bigint): bigint | Failure {
   return value >= MIN_INT && value <= MAX_INT ? value : new Failure("the int has more than 64 bits");
@@ -66,6 +66,8 @@ export function textOfDouble(value: number): string {
 }
 
 export function notA(text: string, what: string): Failure {
-  const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
-  return new Failure(`${JSON.stringify(shown)} is not ${what}`);
+  return new Failure(() => {
+    const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+    return `${JSON.stringify(shown)} is not ${what}`;
+  });
 }

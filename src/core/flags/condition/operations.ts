@@ -142,7 +142,7 @@ function add(a: Value, b: Value, run: Run): Answer {
   if (Array.isArray(a) && Array.isArray(b)) {
     run.pass(a.length + b.length);
     run.make(texts.MADE_OVERHEAD + (a.length + b.length) * ELEMENT_BYTES);
-    return [...(a as readonly unknown[]), ...(b as readonly unknown[])];
+    return (a as readonly unknown[]).concat(b);
   }
   if (a instanceof Uint8Array && b instanceof Uint8Array) {
     run.pass(a.length + b.length);
@@ -202,5 +202,5 @@ function element(of: readonly unknown[], key: Value): Answer {
 
 /** That an operation does not take such values. */
 export function unfit(...values: readonly Value[]): Failure {
-  return new Failure(`it does not take ${values.map(typeName).join(" and ")}`);
+  return new Failure(() => `it does not take ${values.map(typeName).join(" and ")}`);
 }

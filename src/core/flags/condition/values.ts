@@ -136,9 +136,14 @@ function isReadable(value: object): boolean {
   return !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value));
 }
 
-/** Members of maps that were counted when they came in: a large object is slow to count again. */
+/** Members of maps that were counted when they came in: the platform goes through a large object even to find its first. */
 const counted = new WeakMap<object, number>();
-const WORTH_KEEPING = 1024;
+const WORTH_KEEPING = 32;
+
+/** Whether it is a map whose many members were counted. */
+export function isLarge(map: object): boolean {
+  return counted.has(map);
+}
 
 /** Keeps in mind how many members an object has that has just come in. */
 export function keepCount(map: object, count: number): void {
@@ -146,16 +151,18 @@ export function keepCount(map: object, count: number): void {
   else counted.delete(map);
 }
 
-/** How many members a map has. A step for each: they are counted. */
+/** How many members a map has. A step, and one for each: they are counted. */
 export function memberCount(map: AnyMap, run: Run): number {
   const count = map instanceof MadeMap ? map.members.size : (counted.get(map) ?? presentKeys(map).length);
-  run.step(count);
+  run.step(1 + count);
   return count;
 }
 
 /** An undefined member of an object is as good as none. */
 export function presentKeys(map: { readonly [key: string]: unknown }): string[] {
-  return Object.keys(map).filter((key) => map[key] !== undefined);
+  const keys = Object.keys(map);
+  for (const key of keys) if (map[key] === undefined) return keys.filter((each) => map[each] !== undefined);
+  return keys;
 }
 
 /** A key as maps compare them; undefined: nothing of that kind is a key. */

@@ -1,0 +1,26 @@
+import type { Program } from "../../src/core/flags/condition/program.ts";
+import { Duration, Timestamp, TypeValue, Uint } from "../../src/core/flags/condition/values.ts";
+
+/** A program as text, from one process to another of this repository. */
+export function programText(program: Program): string {
+  return JSON.stringify(program, (_, value: unknown) => {
+    if (typeof value === "bigint") return { int: `${value}` };
+    if (value instanceof Uint) return { uint: `${value.value}` };
+    if (value instanceof Timestamp) return { timestamp: `${value.ns}` };
+    if (value instanceof Duration) return { duration: `${value.ns}` };
+    if (value instanceof TypeValue) return { type: value.name };
+    return value instanceof Uint8Array ? { bytes: [...value] } : value;
+  });
+}
+
+export function programFrom(text: string): Program {
+  return JSON.parse(text, (_, value: Record<string, unknown> | null) => {
+    if (typeof value !== "object" || value === null || Object.keys(value).length !== 1) return value;
+    if (typeof value.int === "string") return BigInt(value.int);
+    if (typeof value.uint === "string") return new Uint(BigInt(value.uint));
+    if (typeof value.timestamp === "string") return new Timestamp(BigInt(value.timestamp));
+    if (typeof value.duration === "string") return new Duration(BigInt(value.duration));
+    if (typeof value.type === "string") return new TypeValue(value.type);
+    return Array.isArray(value.bytes) ? Uint8Array.from(value.bytes as number[]) : value;
+  }) as Program;
+}
