@@ -1,10 +1,25 @@
 import { execFile } from "node:child_process";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { blocksOf, ROOT } from "../pages.ts";
 
 const run = promisify(execFile);
+/** Takes the place of npx, which needs longer to start than most lines need for all that they do. */
+const SHORT_WAY = join(ROOT, "tests/fixtures/bin");
+
+function paste(script: string, path = `${SHORT_WAY}${delimiter}${process.env.PATH}`): Promise<{ stdout: string }> {
+  return run("bash", ["-euo", "pipefail", "-c", script], {
+    cwd: ROOT,
+    maxBuffer: 1e8,
+    env: { ...process.env, PATH: path },
+  });
+}
+
+it("npx starts the buf that the lines are tried with", async () => {
+  expect((await paste("npx buf --version", process.env.PATH)).stdout).toBe((await paste("npx buf --version")).stdout);
+});
 
 /** What the pages promise of their blocks, in order. */
 const PAGES = [
@@ -70,7 +85,7 @@ describe.each(CASES)("the lines of $page, pasted one by one over $over", ({ page
     const script = block
       .replaceAll("http://127.0.0.1:8000", server.baseUrl)
       .replaceAll("--http2-prior-knowledge", option);
-    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: ROOT, maxBuffer: 1e8 });
+    const { stdout } = await paste(script);
     for (const promise of promised[step - 1] ?? []) expect(stdout).toMatch(promise);
   });
 
