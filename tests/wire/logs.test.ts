@@ -1,7 +1,16 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { createServer } from "node:net";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -53,12 +62,22 @@ function open(path: string): number {
   return fd;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
+/** The port that a process listens at, once it does: nobody can read where it tells it. */
+function portOf(pid: number): number | undefined {
+  const LISTENS = "0A";
+  const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+    } catch {
+      return undefined;
+    }
+  });
+  const lines = readFileSync(`/proc/${pid}/net/tcp`, "latin1").split("\n").slice(1);
+  for (const line of lines) {
+    const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+    if (state === LISTENS && sockets.includes(inode)) return Number.parseInt(local.split(":")[1] ?? "", 16);
+  }
+  return undefined;
 }
 
 describe.skipIf(process.platform !== "linux")("a server whose log lines nobody takes", () => {
@@ -68,18 +87,20 @@ describe.skipIf(process.platform !== "linux")("a server whose log lines nobody t
     ["a pipe whose reader has gone", brokenPipe, "EPIPE"],
   ])("answers, and ends in order: %s", async (_, output, problem) => {
     const directory = temporary();
-    const port = await freePort();
-    const flags = { "--port": String(port), "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
+    const flags = { "--port": "0", "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
     // The log files are no better off.
     const args = Object.entries({ ...flags, "--log-dir": "/dev/full/logs" }).flat();
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", output(), "inherit"] });
     ends.push(() => child.kill("SIGKILL"));
-    const url = `http://127.0.0.1:${port}`;
+    let url = "";
     let ready: Response | undefined;
     while (ready?.status !== 200) {
-      ready = await fetch(`${url}/readyz`).catch(() => undefined);
-      if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
+      if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
+      const port = portOf(child.pid ?? 0);
+      if (port === undefined) continue;
+      url = `http://127.0.0.1:${port}`;
+      ready = await fetch(`${url}/readyz`).catch(() => undefined);
     }
     for (let call = 0; call < 50; call += 1) {
       expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -21,11 +20,7 @@ afterEach(() => {
 async function start(command: string, args: readonly string[]) {
   const directory = mkdtempSync(join(tmpdir(), "helios-end-"));
   ends.push(() => rmSync(directory, { recursive: true, force: true }));
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  const flags = { port, "data-dir": join(directory, "data"), "log-dir": join(directory, "logs") };
+  const flags = { port: 0, "data-dir": join(directory, "data"), "log-dir": join(directory, "logs") };
   const given = { ...flags, "modules-root": ROOT, "grace-ms": GRACE_MS };
   const settings = Object.entries(given).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(command, [...args, ...settings], {
@@ -38,12 +33,12 @@ async function start(command: string, args: readonly string[]) {
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
-  const baseUrl = `http://127.0.0.1:${port}`;
-  while (!(await fetch(`${baseUrl}/healthz`).catch(() => undefined))?.ok) {
+  const serving = /"url":"([^"]+)".*"msg":"serving"/;
+  while (!serving.test(output)) {
     if (child.exitCode !== null) throw new Error(`it ended: ${output}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return { child, baseUrl, output: () => output };
+  return { child, baseUrl: serving.exec(output)?.[1] ?? "", output: () => output };
 }
 
 function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
