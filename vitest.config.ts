@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 const EVERYTHING = ["tests/**/*.test.ts", "clients/typescript/**/*.test.ts"];
@@ -16,6 +17,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Tests start real servers and module processes: two files at a time is what two cores carry.
     maxWorkers: 2,
+    // The servers that tests start find here what the first of them has compiled.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
     projects: [
       { extends: true, test: { name: "alone", include: ALONE, exclude: ELSEWHERE } },
       // To start a process and to load all code anew for each file takes longer than most files do.
