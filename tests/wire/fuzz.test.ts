@@ -15,6 +15,7 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
+import { times } from "../effort.ts";
 import { arbitraryJson, arbitraryMessage } from "./arbitrary.ts";
 
 const SEED = 20_261_123;
@@ -209,7 +210,7 @@ describe(`every RPC (seed ${SEED})`, () => {
         const call = protocols(method, data)[at];
         if (call !== undefined) await check(call);
       }),
-      runs(40),
+      runs(times(15, 80)),
     );
   });
 
@@ -217,7 +218,7 @@ describe(`every RPC (seed ${SEED})`, () => {
     for (const method of METHODS) {
       await fc.assert(
         fc.asyncProperty(arbitraryJson(method.input), (json) => check(asJson(method, json))),
-        runs(8),
+        runs(times(5, 20)),
       );
     }
   });
@@ -247,7 +248,7 @@ describe(`every RPC (seed ${SEED})`, () => {
             await check({ ...call, body: bodies[how] ?? body, headers });
           },
         ),
-        runs(8),
+        runs(times(5, 20)),
       );
     }
   });

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createHeliosClient, type HeliosClient } from "../../clients/typescript/src/index.ts";
 import { startOwnServer } from "../../scripts/demo/server.ts";
+import { times } from "../effort.ts";
 
-const KILLS = 30;
+const KILLS = times(10, 40);
 const WRITERS = 4;
 
 /** What a flag was last set to, as far as its writer knows. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ClientBreaker } from "../../../clients/typescript/src/index.ts";
 import type { OverrideKind } from "../../../src/core/breakers/policy/holds.ts";
+import { times } from "../../effort.ts";
 import { type House, house, type Peer } from "./rig.ts";
 
 const CLIENTS = ["one", "two", "three"] as const;
@@ -126,7 +127,7 @@ describe("while it is connected and quiet", () => {
         await agree(world);
         for (const { breakers: all } of peers.values()) await all.close();
       }),
-      { numRuns: 60 },
+      { numRuns: times(25, 150) },
     );
   });
 });

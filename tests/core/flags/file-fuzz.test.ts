@@ -7,11 +7,12 @@ import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { compileCondition } from "../../../src/server/condition.ts";
+import { times } from "../../effort.ts";
 import { fileFlags } from "./file-flags.ts";
 
 /** Another one each time; the name of the tests tells it. HELIOS_FUZZ_SEED repeats a run. */
 const SEED = Number(process.env.HELIOS_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = 1500;
+const RUNS = times(400, 3000);
 
 const bytes = fc
   .oneof(
