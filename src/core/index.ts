@@ -159,6 +159,7 @@ export { Feed } from "./store/feed.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
 export type { BatchResult, BatchWrite, Cause, Change, Entry, Refusal, Store, Writable } from "./store/store.ts";
+export { HALF_A_CHARACTER } from "./surrogates.ts";
 export type { TestCaseFields } from "./testing/created.ts";
 export type { RunProgress } from "./testing/execute.ts";
 export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";

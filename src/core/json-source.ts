@@ -1,4 +1,5 @@
 import { numberProblem } from "./numbers.ts";
+import { HALF_A_CHARACTER } from "./surrogates.ts";
 
 /** Where in a JSON document something is: member names and array positions, from the top. */
 export type JsonPath = readonly (string | number)[];
@@ -176,6 +177,7 @@ class Parser {
     } catch {
       throw this.#error("a string that does not end on its line, or has a wrong escape", "a JSON string");
     }
+    if (!(value as string).isWellFormed()) throw this.#error(HALF_A_CHARACTER.problem, HALF_A_CHARACTER.expected);
     this.#at = end + 1;
     return value as string;
   }

@@ -1,5 +1,6 @@
 import { HeliosError } from "./errors.ts";
 import { type JsonPath, pathText } from "./json-source.ts";
+import { HALF_A_CHARACTER } from "./surrogates.ts";
 
 /** A rule that a value breaks; the path is in the contract's field names. */
 export interface Violation {
@@ -14,11 +15,18 @@ export function violation(path: JsonPath, value: unknown, expected: string): Vio
 }
 
 /** That the value is not a text, or has more than `limit` characters: code points, as everywhere in the contract. */
-export function textViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
+export function lengthViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
   if (typeof value !== "string") return violation(path, value, "a text");
   // The cheap bound first.
   const length = value.length <= limit ? value.length : [...value].length;
   return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
+}
+
+/** The same, and that it has half a character. */
+export function textViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
+  const wrong = lengthViolation(path, value, limit);
+  if (wrong !== undefined || (value as string).isWellFormed()) return wrong;
+  return { path, ...HALF_A_CHARACTER };
 }
 
 /** Throws what the violation says, if there is one, as ARGUMENT_INVALID. */

@@ -62,6 +62,16 @@ const gradual = (time: string) => `{"name": "f", "targetPercentage": 1, "endTime
 const asked = (message: string) =>
   `${RPC}/ListFlagHistory?connect=v1&encoding=json&message=${encodeURIComponent(message)}`;
 
+/** What JSON can write, and other protocols cannot carry as it is. */
+const ALTERED = [
+  ["a number of 22 digits", "1000000000000000000001"],
+  ["a negative one", "-99999999999999999999999"],
+  ["half a character", '"\\ud83d"'],
+  ["the other half", '"x\\uDE00y"'],
+] as const;
+const created = (value: string) => `{"name": "altered", "metadata": {"a": [0, {"b": ${value}}]}}`;
+const whom = (value: string) => encodeURIComponent(`{"attributes": {"a": [${value}]}}`);
+
 const REFUSALS: readonly (readonly [what: string, sent: Sent, status: number, reason: keyof typeof ERRORS])[] = [
   ["an unknown path", { path: "/nothing" }, 404, "HTTP_PATH_UNKNOWN"],
   ["an inherited name for a path", { path: "/constructor" }, 404, "HTTP_PATH_UNKNOWN"],
@@ -160,6 +170,25 @@ const REFUSALS: readonly (readonly [what: string, sent: Sent, status: number, re
     {
       path: `${RPC}/EvaluateFlag?connect=v1&encoding=json&message=${encodeURIComponent('{"name":"off","asOfRevision":9007199254740993}')}`,
     },
+    400,
+    "ARGUMENT_INVALID",
+  ],
+  ...ALTERED.flatMap(([what, value]): (typeof REFUSALS)[number][] => [
+    [what, post(`${API}/feature-flags`, created(value)), 400, "ARGUMENT_INVALID"],
+    [`${what}, in a query`, { path: `${API}/feature-flags/off?context=${whom(value)}` }, 400, "ARGUMENT_INVALID"],
+    [`${what}, to Connect`, rpc("CreateFlag", `{"flag": ${created(value)}}`), 400, "ARGUMENT_INVALID"],
+    [
+      `${what}, to Connect by GET`,
+      {
+        path: `${RPC}/EvaluateFlag?connect=v1&encoding=json&message=${encodeURIComponent('{"name":"off","context":')}${whom(value)}%7D`,
+      },
+      400,
+      "ARGUMENT_INVALID",
+    ],
+  ]),
+  [
+    "a body that is no UTF-8, to Connect",
+    rpc("DisableFlag", Buffer.from('{"name": "\xff"}', "latin1")),
     400,
     "ARGUMENT_INVALID",
   ],

@@ -1,6 +1,9 @@
 import type { JsonPath } from "../json-source.ts";
+import { isPlainObject, jsonViolation } from "../json-value.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
+import type { FlagMetadata } from "./definition.ts";
+import type { Variant } from "./evaluate.ts";
 
 /** Variants of a flag; more are refused with `ARGUMENT_INVALID`. @limit variants */
 const VARIANT_LIMIT = 100;
@@ -16,8 +19,8 @@ const VALUES_LIMIT = 262_144;
 /** Prerequisites of a flag; more are refused with `ARGUMENT_INVALID`. @limit prerequisites */
 const PREREQUISITE_LIMIT = 32;
 
-/** The rules that variants break. */
-export function variantsViolations(variants: unknown): readonly Violation[] {
+/** The rules that variants break. Values of `known` were taken before there was a rule that they break. */
+export function variantsViolations(variants: unknown, known: readonly Variant[] = []): readonly Violation[] {
   if (variants === undefined) return [];
   if (!Array.isArray(variants)) return [violation(["variants"], variants, "a list of variants")];
   if (variants.length > VARIANT_LIMIT) {
@@ -25,6 +28,7 @@ export function variantsViolations(variants: unknown): readonly Violation[] {
   }
   const found: Violation[] = [];
   const names = new Set<unknown>();
+  const values = new Set(known.map(({ value }) => JSON.stringify(value)));
   let weights = 0;
   let length = 0;
   for (const [index, variant] of variants.entries()) {
@@ -37,12 +41,12 @@ export function variantsViolations(variants: unknown): readonly Violation[] {
     const wrong = [
       variantNameViolation([...path, "name"], name, names),
       weightViolation([...path, "weight"], weight),
-      valueViolation([...path, "value"], value, variants[0]),
+      valueViolation([...path, "value"], value, variants[0], values),
     ];
     found.push(...wrong.filter((each) => each !== undefined));
     names.add(name);
     weights += Number(weight);
-    length += jsonText(value)?.length ?? 0;
+    length += textOf(value)?.length ?? 0;
   }
   if (length > VALUES_LIMIT) {
     found.push({
@@ -55,11 +59,17 @@ export function variantsViolations(variants: unknown): readonly Violation[] {
   return [{ path: ["variants"], problem: "the weights are all 0", expected: "a weight above 0" }];
 }
 
-function valueViolation(path: JsonPath, value: unknown, first: unknown): Violation | undefined {
-  const text = jsonText(value);
+function valueViolation(
+  path: JsonPath,
+  value: unknown,
+  first: unknown,
+  known: ReadonlySet<string>,
+): Violation | undefined {
+  const text = textOf(value);
+  const wrong = text !== undefined && known.has(text) ? undefined : jsonViolation(path, value, DEEPEST);
+  if (wrong !== undefined) return wrong;
   if (text === undefined || text.length > VALUE_LIMIT) {
-    const expected = `a JSON value of at most ${VALUE_LIMIT} characters and ${DEEPEST} levels`;
-    return { path, problem: text === undefined ? "no JSON" : "too long", expected };
+    return { path, problem: "too long", expected: `a JSON value of at most ${VALUE_LIMIT} characters` };
   }
   const { name, value: other } = (first ?? {}) as { readonly name?: unknown; readonly value?: unknown };
   if (typeof first !== "object" || kindOf(value) === kindOf(other)) return undefined;
@@ -85,9 +95,13 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** The value as JSON; undefined where it is none, or not the same when it is read again. */
-function jsonText(value: unknown): string | undefined {
-  return isJson(value, 0) ? JSON.stringify(value) : undefined;
+/** The value as JSON; undefined where it is none. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -95,27 +109,20 @@ function jsonText(value: unknown): string | undefined {
  */
 const DEEPEST = 32;
 
-function isJson(value: unknown, depth: number): boolean {
-  if (value === null || typeof value === "boolean" || typeof value === "string") return true;
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || depth >= DEEPEST) return false;
-  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return false;
-  return Object.values(value).every((part) => isJson(part, depth + 1));
-}
-
 /** Length of a flag's metadata, as JSON; longer ones are refused with `ARGUMENT_INVALID`. @limit characters */
 export const METADATA_LIMIT = 16_384;
 
-/** The rule that metadata breaks. */
-export function metadataViolation(metadata: unknown): Violation | undefined {
-  const text = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata) && jsonText(metadata);
-  if (typeof text === "string" && text.length <= METADATA_LIMIT) return undefined;
-  const problem = typeof text === "string" ? `${text.length} characters` : `${show(metadata)} is not allowed`;
-  return {
-    path: ["metadata"],
-    problem,
-    expected: `a JSON object of at most ${METADATA_LIMIT} characters and ${DEEPEST} levels`,
-  };
+/** The rule that metadata breaks. Members of `known` were taken before there was a rule that they break. */
+export function metadataViolation(metadata: unknown, known: FlagMetadata = {}): Violation | undefined {
+  const path = ["metadata"];
+  if (!isPlainObject(metadata)) return violation(path, metadata, "a JSON object");
+  const isKnown = (name: string): boolean =>
+    Object.hasOwn(known, name) && textOf(known[name]) === textOf(metadata[name]);
+  const given = Object.entries(metadata).filter(([name]) => !isKnown(name));
+  const wrong = jsonViolation(path, Object.fromEntries(given), DEEPEST);
+  const length = textOf(metadata)?.length ?? 0;
+  if (wrong !== undefined || length <= METADATA_LIMIT) return wrong;
+  return { path, problem: `${length} characters`, expected: `at most ${METADATA_LIMIT} as JSON` };
 }
 
 /** The rules that prerequisites break by themselves. */

@@ -39,8 +39,11 @@ export function nameViolation(name: unknown): Violation | undefined {
  * too: the values may come from anywhere.
  */
 export function definitionViolations(definition: FlagDefinition, before?: FlagDefinition): readonly Violation[] {
-  const { enabled, strategy, percentage, whitelist, whitelistFirst, gradual, description, bucketBy, salt } = definition;
+  const { enabled, strategy, percentage, whitelist, whitelistFirst, gradual, bucketBy } = definition;
   const { owner, tags, metadata, variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
+  /** A text that is as it was needs no look. */
+  const text = (key: "description" | "salt" | "condition", limit: number): Violation | undefined =>
+    before !== undefined && definition[key] === before[key] ? undefined : textViolation([key], definition[key], limit);
   const found = [
     typeof enabled === "boolean" ? undefined : violation(["enabled"], enabled, "true or false"),
     oneOf(["strategy"], strategy, STRATEGIES),
@@ -50,14 +53,14 @@ export function definitionViolations(definition: FlagDefinition, before?: FlagDe
       ? undefined
       : violation(["whitelist_first"], whitelistFirst, "true or false"),
     ...gradualViolations(gradual),
-    textViolation(["description"], description, DESCRIPTION_LIMIT),
+    text("description", DESCRIPTION_LIMIT),
     oneOf(["bucket_by"], bucketBy, BUCKET_BYS),
-    textViolation(["salt"], salt, NAME_LIMIT),
-    owner === undefined ? undefined : lineViolation(["owner"], owner, OWNER_LIMIT),
-    ...tagsViolations(tags),
-    metadata === undefined ? undefined : metadataViolation(metadata),
-    ...variantsViolations(variants),
-    condition === undefined ? undefined : textViolation(["condition"], condition, CONDITION_LIMIT),
+    text("salt", NAME_LIMIT),
+    owner === undefined || owner === before?.owner ? undefined : lineViolation(["owner"], owner, OWNER_LIMIT),
+    ...tagsViolations(tags, before?.tags ?? []),
+    metadata === undefined ? undefined : metadataViolation(metadata, before?.metadata),
+    ...variantsViolations(variants, before?.variants),
+    condition === undefined ? undefined : text("condition", CONDITION_LIMIT),
     ...prerequisitesViolations(prerequisites),
     onStale === undefined ? undefined : oneOf(["on_stale"], onStale, ON_STALES),
     stalenessViolation(onStale, maxStalenessMs),
@@ -88,7 +91,7 @@ export function percentageViolation(path: JsonPath, value: unknown): Violation |
   return valid ? undefined : violation(path, value, "a number from 0 to 100 with at most three decimals");
 }
 
-function tagsViolations(tags: unknown): readonly Violation[] {
+function tagsViolations(tags: unknown, known: readonly string[]): readonly Violation[] {
   if (tags === undefined) return [];
   if (!Array.isArray(tags)) return [violation(["tags"], tags, "a list of texts")];
   if (tags.length > TAGS_LIMIT) {
@@ -97,6 +100,7 @@ function tagsViolations(tags: unknown): readonly Violation[] {
   const found = tags.map((tag, index) => {
     const path = ["tags", index];
     if (tags.indexOf(tag) < index) return { path, problem: `${show(tag)} comes twice`, expected: "each tag once" };
+    if (known.includes(tag)) return undefined;
     return tag === ""
       ? violation(path, tag, `a text of 1 to ${TAG_LIMIT} characters`)
       : lineViolation(path, tag, TAG_LIMIT);

@@ -1,5 +1,5 @@
 import type { JsonPath } from "../json-source.ts";
-import { show, textViolation, type Violation, violation } from "../violation.ts";
+import { lengthViolation, show, textViolation, type Violation, violation } from "../violation.ts";
 import { qualified } from "./listing.ts";
 
 /** Entries of a flag's whitelist; more are refused with `ARGUMENT_INVALID`. @limit entries */
@@ -69,7 +69,7 @@ const CONTROL = /\p{Cc}/u;
 function sizeViolation(path: JsonPath, entry: unknown): Violation | undefined {
   return entry === ""
     ? violation(path, entry, `a text of 1 to ${ENTRY_LIMIT} characters`)
-    : textViolation(path, entry, ENTRY_LIMIT);
+    : lengthViolation(path, entry, ENTRY_LIMIT);
 }
 
 function entryViolation(path: JsonPath, entry: unknown): Violation | undefined {

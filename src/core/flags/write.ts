@@ -48,6 +48,11 @@ export interface Consent {
   readonly rebucket?: boolean | undefined;
 }
 
+interface Terms extends Consent {
+  /** It was stored once, and may break rules that are younger. Default false. */
+  readonly wasStored?: boolean;
+}
+
 /**
  * The ways to write a flag. A decision that changes nothing writes nothing. Whatever is decided, a killed flag is not
  * enabled (FLAG_KILLED), the schedule of a flag that does not run it is paused, and condition and prerequisites are
@@ -133,10 +138,11 @@ export function createFlagWriter(
     action: string,
     before: FlagDefinition | undefined,
     after: FlagDefinition,
+    known: FlagDefinition | undefined,
     others: ReadonlyMap<string, FlagDefinition>,
   ): void => {
     if (after.killed && after.enabled) throw HeliosError.of("FLAG_KILLED", { name, attempted: action });
-    refuse((before === undefined ? nameViolation(name) : undefined) ?? definitionViolation(after, before));
+    refuse((before === undefined ? nameViolation(name) : undefined) ?? definitionViolation(after, known));
     if (after.condition !== undefined && after.condition !== before?.condition) {
       refuseCondition(name, conditionProblem(after.condition, compileCondition));
     }
@@ -166,7 +172,7 @@ export function createFlagWriter(
     name: string,
     action: string,
     decide: DecideAny,
-    { allowPast = false, rebucket = false }: Consent = {},
+    { allowPast = false, rebucket = false, wasStored = false }: Terms = {},
     others?: ReadonlyMap<string, FlagDefinition>,
   ): FlagDefinition | undefined => {
     const stored = asFlag(current)?.record;
@@ -174,7 +180,7 @@ export function createFlagWriter(
     const tombstone = current !== undefined && isTombstone(current.record) ? current.record : undefined;
     const now = clock.now();
     const wanted = decide(before, tombstone);
-    check(name, action, before, wanted, others ?? new Map());
+    check(name, action, before, wanted, wasStored ? wanted : before, others ?? new Map());
     // Of several that change together what they need is looked at when all are decided.
     if (others === undefined) checkClosures(name, new Map([[name, wanted]]));
     if (!allowPast) refusePast(before, wanted, now);
@@ -189,7 +195,7 @@ export function createFlagWriter(
     action: string,
     by: By | undefined,
     decide: DecideAny,
-    consent?: Consent,
+    consent?: Terms,
   ): Promise<Flag> => {
     const written = await collection.change(
       name,
@@ -240,7 +246,7 @@ export function createFlagWriter(
           const definition = decide(flag);
           return (flag ?? tombstone)?.killed ? { ...definition, killed: true } : definition;
         };
-        return write(name, "RevertFlag", by, decideOver, { ...consent, allowPast: true });
+        return write(name, "RevertFlag", by, decideOver, { ...consent, allowPast: true, wasStored: true });
       }),
 
     remove: (name, by) =>

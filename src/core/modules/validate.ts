@@ -2,6 +2,7 @@ import type { BreakerConfig } from "../breakers/breaker.ts";
 import { completeConfig } from "../breakers/config.ts";
 import { isReason } from "../errors.ts";
 import type { JsonPath } from "../json-source.ts";
+import { isPlainObject, jsonViolation } from "../json-value.ts";
 import { isSuiteFile } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration } from "./record.ts";
@@ -143,7 +144,7 @@ function otherName(path: JsonPath, name: string, other: unknown): Violation | un
 }
 
 function envViolation(env: unknown): Violation | undefined {
-  if (!isObject(env)) return violation(["env"], env, "an object of texts by name");
+  if (!isPlainObject(env)) return violation(["env"], env, "an object of texts by name");
   const entries = Object.entries(env);
   if (entries.length > LIST_LIMIT) return tooMany(["env"], entries.length);
   for (const [key, value] of entries) {
@@ -164,7 +165,7 @@ function envViolation(env: unknown): Violation | undefined {
 }
 
 function hookViolation(path: JsonPath, hook: unknown): Violation | undefined {
-  if (!isObject(hook)) return violation(path, hook, "an object with method and input");
+  if (!isPlainObject(hook)) return violation(path, hook, "an object with method and input");
   const { method, input } = hook as { method?: unknown; input?: unknown };
   return methodViolation([...path, "method"], method) ?? jsonViolation([...path, "input"], input);
 }
@@ -199,27 +200,9 @@ function tooMany(path: JsonPath, count: number): Violation {
   return { path, problem: `${count} entries`, expected: `at most ${LIST_LIMIT}` };
 }
 
-/** What the store cannot give back as it was is refused: functions, NaN, cycles. */
-function jsonViolation(path: JsonPath, value: unknown): Violation | undefined {
-  const seen = new Set<unknown>();
-  const find = (at: JsonPath, part: unknown): Violation | undefined => {
-    if (part === null || typeof part === "string" || typeof part === "boolean" || Number.isFinite(part))
-      return undefined;
-    if ((!Array.isArray(part) && !isObject(part)) || seen.has(part)) return violation(at, part, "a JSON value");
-    seen.add(part);
-    for (const [key, one] of Object.entries(part as object)) {
-      const found = find([...at, Array.isArray(part) ? Number(key) : key], one);
-      if (found !== undefined) return found;
-    }
-    seen.delete(part);
-    return undefined;
-  };
-  return find(path, value);
-}
-
 /** The first member that no JSON has; it must be an object. */
 export function jsonObjectViolation(path: JsonPath, value: unknown): Violation | undefined {
-  return isObject(value) ? jsonViolation(path, value) : violation(path, value, "an object");
+  return isPlainObject(value) ? jsonViolation(path, value) : violation(path, value, "an object");
 }
 
 function flag(path: JsonPath, value: unknown): Violation | undefined {
@@ -242,10 +225,4 @@ function text(path: JsonPath, value: unknown, limit: number): Violation | undefi
   // Characters are code points, as everywhere in the contract.
   const length = [...value].length;
   return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }

@@ -1,4 +1,6 @@
 import { HeliosError, messageOf } from "../errors.ts";
+import { pathText } from "../json-source.ts";
+import { jsonViolation } from "../json-value.ts";
 import { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./expectations.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, told } from "./suite.ts";
 
@@ -39,6 +41,11 @@ export function completeCases(
     if (method === "") throw invalid(suite, name, "it calls no method");
     if (!(timeoutMs >= 1 && timeoutMs <= MAX_TEST_TIMEOUT_MS))
       throw invalid(suite, name, "timeout must be from 1 ms to 600 s");
+    const wrong = jsonViolation([], input);
+    if (wrong !== undefined) {
+      const at = wrong.path.length === 0 ? "input" : `input ${pathText(wrong.path)}`;
+      throw invalid(suite, name, `${at}: ${wrong.problem}; expected ${wrong.expected}`);
+    }
     names.add(name);
     compileExpectation(suite, name, expect, compile);
     return { name, description, required, timeoutMs, method, input, expect };

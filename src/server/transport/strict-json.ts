@@ -1,18 +1,19 @@
+import { isUtf8 } from "node:buffer";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip } from "node:zlib";
 import type { DescMessage, DescMethod, JsonValue } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
+import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
-import { HeliosError, pathText, refuse } from "../../core/index.ts";
+import { HeliosError, type JsonPath, pathText, refuse } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { jsonViolation } from "../map/json.ts";
-import { MAX_JSON_DEPTH, scanJson } from "../rest/json.ts";
+import { problemOf, scanJson } from "../rest/json.ts";
 
 const ENVELOPE_BYTES = 5;
 
 /**
  * Refuses, with ARGUMENT_INVALID and the place, a request in JSON of which the runtime would make another value; see
- * `jsonViolation`. A body that is larger than `maxBytes`, or no JSON, is handed on: the runtime refuses it.
+ * `scanJson` and `jsonViolation`. A body that is larger than `maxBytes`, or no JSON, is handed on: the runtime refuses it.
  */
 export function strictJson(handler: UniversalHandlerFn, method: DescMethod, maxBytes: number): UniversalHandlerFn {
   const hasOneRequest = method.methodKind === "unary" || method.methodKind === "server_streaming";
@@ -25,7 +26,7 @@ export function strictJson(handler: UniversalHandlerFn, method: DescMethod, maxB
     const body = checked(sent, maxBytes, async (bytes) => {
       const isPacked = isEnveloped ? ((bytes[0] ?? 0) & 1) === 1 : coding !== "" && coding !== "identity";
       const data = isEnveloped ? bytes.subarray(ENVELOPE_BYTES) : bytes;
-      check(method.input, (isPacked ? await unpack(data, coding, maxBytes) : data).toString());
+      check(method.input, isPacked ? await unpack(data, coding, maxBytes) : data);
     });
     return handler({ ...request, body });
   };
@@ -73,24 +74,31 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
   if (requestMethod !== "GET" || searchParams.get("encoding") !== "json" || searchParams.has("compression")) return;
   const message = searchParams.get("message") ?? "";
   const isBase64 = searchParams.get("base64") === "1";
-  check(input, isBase64 ? Buffer.from(message, "base64url").toString() : message);
+  check(input, Buffer.from(message, isBase64 ? "base64url" : "utf8"));
 }
 
-function check(input: DescMessage, text: string): void {
+function check(input: DescMessage, bytes: Buffer): void {
+  // Of other bytes the runtime would make other characters.
+  if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
+  const text = bytes.toString();
   const found = scanJson(text);
-  if (found?.kind === "deep") {
-    const problem = `is nested deeper than ${MAX_JSON_DEPTH}`;
-    throw fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: pathText(found.path.slice(0, 1)), problem }));
-  }
+  if (found?.kind === "deep") throw invalid(found.path, problemOf(found));
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
     return;
   }
+  // What is given twice the runtime refuses by itself.
+  if (found?.kind === "twice") return;
+  if (found !== undefined) throw invalid(found.path, problemOf(found));
   try {
     refuse(jsonViolation(input, json));
   } catch (error) {
     throw error instanceof HeliosError ? fromHeliosError(error) : error;
   }
+}
+
+function invalid(path: JsonPath, problem: string): ConnectError {
+  return fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem }));
 }

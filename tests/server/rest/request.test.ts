@@ -253,6 +253,24 @@ describe("a request over REST", () => {
     });
   });
 
+  it("has no number of so many digits that it is read as another, and no half of a character, by its place", () => {
+    const invoke = (json: string) => problem("POST", "/modules/a/invoke/m", `{"json": ${json}}`);
+    const digits = "1".repeat(22);
+    const places = [
+      [(part: string) => `{"a": [1, ${part} , 2]}`, "json.a[1]"],
+      [(part: string) => `{"a": {"b":${part}}}`, "json.a.b"],
+      [(part: string) => `["\\"", [], {}, \n${part}]`, "json[3]"],
+      [(part: string) => part, "json"],
+    ] as const;
+    for (const [around, place] of places) {
+      expect(invoke(around(`-${digits}`))).toMatch(new RegExp(`^${place.replace(/[[\]]/g, "\\$&")}: it is beyond`));
+      expect(invoke(around('"\\uD800"'))).toContain(`${place}: it has half a character`);
+      const fine = around(`[${digits}.5, ${digits}e1, "${digits}", "\\ud83d\\ude00", "\\\\ud800", 1e22]`);
+      expect(read("POST", "/modules/a/invoke/m", `{"json": ${fine}}`)).toMatchObject({ name: "a" });
+    }
+    expect(invoke('{"\\ud800": 1}')).toContain("half a character");
+  });
+
   it("that is nested too deep is refused", () => {
     const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
     expect(() => read("POST", "/modules/a/invoke/m", `{"json":${deep}}`)).not.toThrow(RangeError);
