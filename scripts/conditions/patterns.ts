@@ -100,6 +100,9 @@ export const PATTERN_CASES: readonly ConditionCase[] = [
   of('context.attributes.l.all(x, x.matches("^a+$") && !x.matches("b"))', { l: ["a", "aa"] }, { l: ["ab"] }),
 ];
 
+/** One class of Unicode more than a condition may name. */
+const CLASSES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf".split(" ").map((name) => `\\\\p{${name}}`);
+
 /** What is refused when it is set. */
 export const REFUSED: readonly string[] = [
   "",
@@ -166,6 +169,7 @@ export const REFUSED: readonly string[] = [
   'context.symbol.matches("(?P<>b)")',
   'context.symbol.matches("(?z)b")',
   'context.symbol.matches("\\\\x{110000}")',
+  `context.symbol.matches("${CLASSES.slice(0, 9).join("")}") || context.symbol.matches("${CLASSES.slice(9).join("")}")`,
   'timestamp(0).getHours("Mars/Olympus") == 0',
   'timestamp(0).getHours("+25:00") == 0',
   "timestamp(0).getHours(context.system) == 0",

@@ -9,6 +9,7 @@ import { programOf } from "../../src/server/condition.ts";
 import { toProgram } from "../../src/server/map/condition.ts";
 import { BUDGET_CASES } from "./budgets.ts";
 import { CASES, type ConditionCase, type VectorContext } from "./cases.ts";
+import { FAILURE_CASES } from "./failures.ts";
 import { PATTERN_CASES, REFUSED } from "./patterns.ts";
 
 export function conditionVectors(): object {
@@ -21,7 +22,7 @@ export function conditionVectors(): object {
       "steps and bytes are what the evaluation took; where a limit was exceeded they are null.",
       "refused has conditions that cannot be set, with the place, or null where there is none.",
     ],
-    conditions: [...CASES, ...PATTERN_CASES, ...BUDGET_CASES].map(evaluated),
+    conditions: [...CASES, ...PATTERN_CASES, ...BUDGET_CASES, ...FAILURE_CASES].map(evaluated),
     refused: REFUSED.map(refused),
   };
 }

@@ -66,6 +66,12 @@ describe("classes of Unicode", () => {
   it("named again and again cost no more than once, and many large ones are refused before they are put together", () => {
     expect(patternOf(`(?i)[${"\\p{L}".repeat(300)}]`).classes).toEqual(patternOf("(?i)[\\p{L}]").classes);
     expect(patternOf("\\p{L}".repeat(300)).classes).toHaveLength(1);
+    const unicode = new Set<string>();
+    const ofEight = ["Lu Ll Lt Lm Lo Mn Mc Me", "Nd Nl No Pc Pd Ps Pe Pi"].map((names) =>
+      names.replace(/\w+ ?/g, "\\p{$&}").replaceAll(" }", "}"),
+    );
+    for (const pattern of [...ofEight, ...ofEight]) expect(patternOf(pattern, unicode).classes).toHaveLength(8);
+    expect(() => patternOf("\\p{Pf}", unicode)).toThrow("more than 16 classes of Unicode are named");
     const many = Array.from({ length: 250 }, (_, at) => `[\\p{L}${at}]`).join("");
     expect(() => patternOf(many)).toThrow(PatternError);
     expect(() => patternOf(many)).toThrow(`its [ ] have more than ${MAX_BOUNDS} bounds of ranges`);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fromBinary, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ConditionProgramSchema } from "../../gen/helios/v1/condition_pb.ts";
+import { FAILURE_CASES } from "../../scripts/conditions/failures.ts";
 import { asContext, told } from "../../scripts/conditions/vectors.ts";
 import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
 import { interpreterOf } from "../../src/core/flags/condition/interpret.ts";
@@ -35,6 +36,17 @@ describe("testdata/conditions.json", () => {
       const evaluate = interpreterOf(fromProgram(message), CONTEXT_VARIABLES);
       for (const { context, ...expected } of cases) {
         expect([condition, context, told(evaluate(asContext(context)))]).toEqual([condition, context, expected]);
+      }
+    }
+  });
+
+  it("has nothing that fails and turns a flag on, whatever is made of it", () => {
+    const around = new Set(FAILURE_CASES.map(({ condition }) => condition));
+    const told = conditions.filter(({ condition }) => around.has(condition));
+    expect(told.length).toBe(FAILURE_CASES.length);
+    for (const { condition, cases } of told) {
+      for (const { context, outcome, failed } of cases) {
+        expect([condition, context, outcome, failed]).toEqual([condition, context, "failed", "VALUE"]);
       }
     }
   });

@@ -61,6 +61,7 @@ const UNUSED: Pattern = {
 export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
   const patterns: Pattern[] = [];
   const zones: Zone[] = [];
+  const unicode = new Set<string>();
 
   const part = (term: Term): Part => {
     const args = term.args.map(part);
@@ -110,7 +111,7 @@ export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
 
   const compiled = (text: string, id: unknown): Pattern => {
     try {
-      return patternOf(text);
+      return patternOf(text, unicode);
     } catch (error) {
       if (!(error instanceof PatternError)) throw error;
       throw new CelError(`the pattern cannot be read: ${error.message}`, "a regular expression of RE2", placeOf(id));

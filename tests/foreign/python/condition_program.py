@@ -425,7 +425,10 @@ def convert(run, op, value):
     kind = type(value)
     if to == "bytes" and kind is str:
         run.go(units(value))
-        made = value.encode()
+        try:
+            made = value.encode()
+        except UnicodeEncodeError as error:
+            raise wrong("a text with half a character") from error
         run.make(16 + len(made))
         return made
     if {"int": int, "uint": Uint, "double": float, "bool": bool, "bytes": bytes}.get(to) is kind:

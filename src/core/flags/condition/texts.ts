@@ -80,8 +80,10 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** What a decoder makes of bytes that are no text. */
 const REPLACEMENT = "\ufffd";
 
-export function utf8(text: string, run: Run): Uint8Array {
+/** Fails where the text has half a character, which only JSON lets in: other languages could not hold it. */
+export function utf8(text: string, run: Run): Uint8Array | Failure {
   run.pass(text.length);
+  if (!text.isWellFormed()) return new Failure("the text has half a character");
   const bytes = encoder.encode(text);
   run.make(MADE_OVERHEAD + bytes.length);
   return bytes;

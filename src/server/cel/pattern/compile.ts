@@ -10,9 +10,9 @@ export { PatternError } from "./tree.ts";
  */
 export const MAX_INSTRUCTIONS = 1000;
 
-/** Compiles a regular expression in the syntax of RE2. Throws a PatternError. */
-export function patternOf(text: string): Pattern {
-  const tree = parsePattern(text);
+/** Compiles a regular expression in the syntax of RE2. `unicode` is as in `parsePattern`. Throws a PatternError. */
+export function patternOf(text: string, unicode: Set<string> = new Set()): Pattern {
+  const tree = parsePattern(text, unicode);
   const instructions: Instruction[] = [];
   const classes: (readonly number[])[] = [];
   const classAt = new Map<string, number>();

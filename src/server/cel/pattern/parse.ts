@@ -10,10 +10,10 @@ export const MAX_REPETITIONS = 1000;
 /** Nesting of groups in a pattern; deeper ones are refused with `FLAG_CONDITION_INVALID`. @limit levels */
 export const MAX_GROUPS = 50;
 /**
- * Different classes of Unicode in a pattern, each of which has to be searched for once; more are refused with
+ * Different classes of Unicode in all patterns of a condition, each of which has to be searched for once; more are refused with
  * `FLAG_CONDITION_INVALID`. @limit classes
  */
-export const MAX_UNICODE_CLASSES = 8;
+export const MAX_UNICODE_CLASSES = 16;
 
 /**
  * Bounds of ranges that all the [ ] of a pattern have, those of classes of Unicode included; a pattern with more is refused with
@@ -37,20 +37,24 @@ interface Flags {
   readonly dotAll: boolean;
 }
 
-/** Reads a regular expression in the syntax of RE2. Throws a PatternError. */
-export function parsePattern(text: string): PatternNode {
-  return new Parser(text).whole();
+/**
+ * Reads a regular expression in the syntax of RE2. `unicode` has the classes of Unicode that patterns beside it name, and is told of
+ * its own. Throws a PatternError.
+ */
+export function parsePattern(text: string, unicode: Set<string>): PatternNode {
+  return new Parser(text, unicode).whole();
 }
 
 class Parser {
   readonly #in: Reader;
   readonly #groupNames = new Set<string>();
-  readonly #unicode = new Set<string>();
+  readonly #unicode: Set<string>;
   #bounds = 0;
   #flags: Flags = { ignoreCase: false, multiLine: false, dotAll: false };
 
-  constructor(text: string) {
+  constructor(text: string, unicode: Set<string>) {
     this.#in = new Reader(text);
+    this.#unicode = unicode;
   }
 
   whole(): PatternNode {
@@ -202,7 +206,7 @@ class Parser {
     const plain = (name ?? "").slice(isNot ? 1 : 0);
     this.#unicode.add(plain);
     if (this.#unicode.size > MAX_UNICODE_CLASSES) {
-      throw new PatternError(`it names more than ${MAX_UNICODE_CLASSES} classes of Unicode`);
+      throw new PatternError(`more than ${MAX_UNICODE_CLASSES} classes of Unicode are named`);
     }
     const ranges = unicodeClass(plain);
     if (ranges === undefined) throw new PatternError(`there is no class of Unicode ${plain}`);
