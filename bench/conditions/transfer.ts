@@ -9,6 +9,7 @@ export function programText(program: Program): string {
     if (value instanceof Timestamp) return { timestamp: `${value.ns}` };
     if (value instanceof Duration) return { duration: `${value.ns}` };
     if (value instanceof TypeValue) return { type: value.name };
+    if (value instanceof Uint32Array) return { bounds: [...value] };
     return value instanceof Uint8Array ? { bytes: [...value] } : value;
   });
 }
@@ -21,6 +22,7 @@ export function programFrom(text: string): Program {
     if (typeof value.timestamp === "string") return new Timestamp(BigInt(value.timestamp));
     if (typeof value.duration === "string") return new Duration(BigInt(value.duration));
     if (typeof value.type === "string") return new TypeValue(value.type);
+    if (Array.isArray(value.bounds)) return Uint32Array.from(value.bounds as number[]);
     return Array.isArray(value.bytes) ? Uint8Array.from(value.bytes as number[]) : value;
   }) as Program;
 }

@@ -66,6 +66,8 @@ describe("classes of Unicode", () => {
   it("named again and again cost no more than once, and many large ones are refused before they are put together", () => {
     expect(patternOf(`(?i)[${"\\p{L}".repeat(300)}]`).classes).toEqual(patternOf("(?i)[\\p{L}]").classes);
     expect(patternOf("\\p{L}".repeat(300)).classes).toHaveLength(1);
+    const shared = ["\\p{L}a", "(?:\\p{L}|b)c"].map((pattern) => patternOf(pattern).classes);
+    expect(new Set(shared.flat()).size).toBe(shared.flat().length - 1);
     const unicode = new Set<string>();
     const ofEight = ["Lu Ll Lt Lm Lo Mn Mc Me", "Nd Nl No Pc Pd Ps Pe Pi"].map((names) =>
       names.replace(/\w+ ?/g, "\\p{$&}").replaceAll(" }", "}"),

@@ -11,6 +11,7 @@ import {
   Duration,
   INSTRUCTION_OPS,
   OPS,
+  type Pattern,
   type Program,
   type ProgramNode,
   Timestamp,
@@ -22,8 +23,10 @@ import { make, whole } from "./message.ts";
 
 type Constant = MessageInitShape<typeof ConditionNodeSchema>["constant"];
 
-/** Programs are many times told, and never changed. */
+/** Programs are many times told, and never changed; a large one takes many times its size as a message. */
 const messages = new WeakMap<Program, ConditionProgramMessage>();
+const SMALL_INSTRUCTIONS = 256;
+const SMALL_BOUNDS = 512;
 
 export function toProgram(program: Program): ConditionProgramMessage {
   const known = messages.get(program);
@@ -43,8 +46,13 @@ export function toProgram(program: Program): ConditionProgramMessage {
     maxSteps,
     maxBytes,
   });
-  messages.set(program, message);
+  if (patterns.every(isSmall)) messages.set(program, message);
   return message;
+}
+
+function isSmall({ instructions, classes }: Pattern): boolean {
+  const bounds = classes.reduce((sum, { length }) => sum + length, 0);
+  return instructions.length <= SMALL_INSTRUCTIONS && bounds <= SMALL_BOUNDS;
 }
 
 /** A program of a message, as a client makes it. Throws a TypeError where it has what is not known. */
@@ -64,7 +72,7 @@ export function fromProgram(message: ConditionProgramMessage): Program {
       instructions: instructions.map(({ op, next, other }) => {
         return { op: named(ConditionInstructionOp, op, INSTRUCTION_OPS), next, other };
       }),
-      classes: classes.map(({ bounds }) => bounds),
+      classes: classes.map(({ bounds }) => Uint32Array.from(bounds)),
       start,
       anchored,
     })),

@@ -29,7 +29,7 @@ export interface Pattern {
   readonly text: string;
   readonly instructions: readonly Instruction[];
   /** The characters that a CHARACTER takes: code points, first and last of each range, ascending. */
-  readonly classes: readonly (readonly number[])[];
+  readonly classes: readonly Uint32Array[];
   readonly start: number;
   /** It matches at the beginning of the text or nowhere. */
   readonly anchored: boolean;
@@ -55,7 +55,6 @@ export function matcherOf({ instructions, classes, start, anchored }: Pattern): 
   const ops = Uint8Array.from(instructions, ({ op }) => INSTRUCTION_OPS.indexOf(op));
   const nexts = Uint16Array.from(instructions, ({ next }) => next);
   const others = Uint16Array.from(instructions, ({ other }) => other);
-  const ranges = classes.map((bounds) => Uint32Array.from(bounds));
   // For each instruction the last place at which it was reached.
   const reached = new Int32Array(size);
   const stack = new Uint16Array(size * 2 + 2);
@@ -82,7 +81,7 @@ export function matcherOf({ instructions, classes, start, anchored }: Pattern): 
           pending += 1;
           const op = ops[each] as number;
           if (op === CHARACTER) {
-            if (here >= 0 && includes(ranges[others[each] as number] as Uint32Array, here)) {
+            if (here >= 0 && includes(classes[others[each] as number] as Uint32Array, here)) {
               ahead[carried++] = nexts[each] as number;
             }
           } else if (op === SPLIT) {

@@ -10,11 +10,20 @@ export { PatternError } from "./tree.ts";
  */
 export const MAX_INSTRUCTIONS = 1000;
 
+/** Patterns that name the same class share it. */
+const packedOf = new WeakMap<readonly number[], Uint32Array>();
+
+function packed(ranges: readonly number[]): Uint32Array {
+  const known = packedOf.get(ranges) ?? Uint32Array.from(ranges);
+  packedOf.set(ranges, known);
+  return known;
+}
+
 /** Compiles a regular expression in the syntax of RE2. `unicode` is as in `parsePattern`. Throws a PatternError. */
 export function patternOf(text: string, unicode: Set<string> = new Set()): Pattern {
   const tree = parsePattern(text, unicode);
   const instructions: Instruction[] = [];
-  const classes: (readonly number[])[] = [];
+  const classes: Uint32Array[] = [];
   const classAt = new Map<string, number>();
   const placed = new Map<readonly number[], number>();
 
@@ -29,7 +38,7 @@ export function patternOf(text: string, unicode: Set<string> = new Set()): Patte
     const same = placed.get(ranges);
     if (same !== undefined) return same;
     const key = ranges.join();
-    const known = classAt.get(key) ?? classes.push(ranges) - 1;
+    const known = classAt.get(key) ?? classes.push(packed(ranges)) - 1;
     classAt.set(key, known);
     placed.set(ranges, known);
     return known;
