@@ -70,7 +70,7 @@ function keepDeadline(clock: Clock, ms: number | undefined, outer: AbortSignal |
   const inner = new AbortController();
   const leave = (): void => inner.abort(outer?.reason);
   const late = (): void => inner.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-  const timer: Timer = clock.setTimer(ms ?? Number.POSITIVE_INFINITY, late);
+  const timer: Timer = clock.setTimer(ms ?? Number.POSITIVE_INFINITY, late, true);
   outer?.addEventListener("abort", leave, { once: true });
   if (outer?.aborted) leave();
   return {

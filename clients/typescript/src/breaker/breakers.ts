@@ -15,7 +15,7 @@ import { toIsolated, toTold } from "./told.ts";
 import { Waits } from "./waits.ts";
 
 export interface BreakersOptions {
-  /** Default: the machine's, whose timers keep no process alive. For tests. */
+  /** Default: the machine's, whose timers keep the process alive only where somebody waits for them. For tests. */
   readonly clock?: BreakerClock;
   /** From 0 up to 1. For tests. */
   readonly random?: () => number;

@@ -134,7 +134,7 @@ function within<T>(
       onTimeout();
       end(new DOMException(`the call took longer than ${timeoutMs} ms`, "TimeoutError"));
     };
-    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, expire);
+    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, expire, true);
     outer?.addEventListener("abort", abort, { once: true });
     const done = (): void => {
       timer?.cancel();

@@ -54,7 +54,7 @@ export class Waits {
   async call<T>(run: (options: CallOptions) => Promise<T>): Promise<T> {
     const ended = new AbortController();
     const stop = (): void => ended.abort();
-    const timer = this.#clock.setTimer(CALL_TIMEOUT_MS, stop);
+    const timer = this.#clock.setTimer(CALL_TIMEOUT_MS, stop, true);
     this.#calls.add(stop);
     if (this.stopped) stop();
     try {

@@ -88,10 +88,11 @@ export class Session {
             ),
         );
       };
-      const slow = whenLate(options.connectTimeoutMs, () => {
+      const late = (): void => {
         const problem = `cannot connect to ${authority} within ${options.connectTimeoutMs} ms`;
         this.destroy(new ConnectError(problem, Code.Unavailable));
-      });
+      };
+      const slow = whenLate(options.connectTimeoutMs, late, true);
       session.on("error", fail);
       session.once("close", () => {
         slow.cancel();
@@ -129,8 +130,16 @@ export class Session {
     const stream = this.#http2.request(headers);
     // It may fail before whoever asked for it can listen.
     stream.on("error", nothing);
-    stream.once("response", () => this.#heard());
+    let isAnswered = false;
+    stream.once("response", () => {
+      isAnswered = true;
+      this.#heard();
+    });
     stream.once("close", () => {
+      // A stream may end without an answer and without an error: by RST_STREAM with NO_ERROR, and on Node 20 with a
+      // connection that is reset after a GOAWAY. The runtime waits for either of them, so nobody would ever be told.
+      if (!isAnswered && stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.errored)
+        stream.emit("error", new ConnectError("the call ended without an answer", Code.Unavailable));
       this.#streams -= 1;
       if (this.#streams === 0) this.#rest();
     });
