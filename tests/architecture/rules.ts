@@ -35,7 +35,7 @@ const isBreaker = (path: string): boolean =>
 const isTime = (path: string): boolean => path === "src/core/clock.ts" || path === "src/core/span.ts";
 
 /** Of Node, what a client needs for a connection of its own. */
-const SOCKETS: readonly string[] = ["node:http2", "node:net", "node:tls"];
+const SOCKETS: readonly string[] = ["node:http", "node:https", "node:http2", "node:net", "node:tls"];
 
 const isCondition = below("src/core/flags/condition");
 
@@ -83,7 +83,7 @@ export const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
   },
   {
-    name: "a client imports gen, the RPC runtime, the three pure kernels and the clock, nothing else of src; node:http2, node:net and node:tls only in connection",
+    name: "a client imports gen, the RPC runtime, the three pure kernels and the clock, nothing else of src; those of Node for connections only in connection",
     of: (path) => below("clients/typescript")(path) && !isTest(path),
     allows: (imported, path) =>
       SOCKETS.includes(imported.target)

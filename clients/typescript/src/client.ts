@@ -5,6 +5,7 @@ import { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { type Agent, createAgent } from "./connection/agent.ts";
 import { Connection } from "./connection/connection.ts";
 import { withLosses } from "./connection/lost.ts";
 import { withDeadlines } from "./deadlines.ts";
@@ -27,7 +28,19 @@ export interface HeliosClientOptions {
   readonly clientId?: string;
 }
 
-/** A typed client for each service. All share one connection, which is opened at the first call. */
+/**
+ * A typed client for each service. All share one connection, which is opened at the first call.
+ *
+ * Whatever somebody waits for keeps the process alive until it is settled: a call, the next message of a stream or event of
+ * a watch, `return()` of a watch, `ready()`, `acquire()`, `call()` and `close()` of breakers. What nobody waits for does not:
+ * connections without calls, heartbeats, timers. A stream keeps the process until it ends, as does the watch of breakers until
+ * they are closed; leaving the loop over a watch ends it, leaving that over a stream of these clients does not: abort its
+ * signal.
+ *
+ * Whatever becomes of the connection, calls and streams are settled: with UNAVAILABLE where it ends, and over HTTP/2 within
+ * 10 s where it does not come about or the service does not answer any more. A service that is there may take its time,
+ * and over HTTP/1.1 one that is silent looks the same: deadlines end those calls.
+ */
 export interface HeliosClient {
   readonly modules: Client<typeof ModuleService>;
   readonly flags: Client<typeof FlagService>;
@@ -38,7 +51,7 @@ export interface HeliosClient {
   readonly transport: Transport;
   /** Empty where none was given. */
   readonly clientId: string;
-  /** Ends the connection and every call on it; a later call opens a new one. */
+  /** Ends the connections and every call on them, with CANCELED; a later call, or watch that goes on, opens a new one. */
   close(): void;
 }
 
@@ -50,7 +63,9 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
     throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} must begin with http:// or https://`);
   checkOptionalSpan("defaultTimeoutMs", options.defaultTimeoutMs, { isAbove: true, mayBeInfinite: true });
   const connection = new Connection(baseUrl);
-  const transport = withDeadlines(withLosses(createTransport(options, connection)), options.defaultTimeoutMs);
+  const agent = createAgent(baseUrl);
+  const calls = withLosses(createTransport(options, connection, agent), () => connection.ends);
+  const transport = withDeadlines(calls, options.defaultTimeoutMs);
   return {
     modules: createClient(ModuleService, transport),
     flags: createClient(FlagService, transport),
@@ -59,24 +74,32 @@ export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
     status: createClient(StatusService, transport),
     transport,
     clientId: options.clientId ?? "",
-    close: () => connection.abort(),
+    close() {
+      connection.abort();
+      agent.destroy();
+    },
   };
 }
 
-function createTransport(options: HeliosClientOptions, connection: Connection): Transport {
+function createTransport(options: HeliosClientOptions, connection: Connection, agent: Agent): Transport {
   const { baseUrl, protocol = "grpc", httpVersion = "2", interceptors = [] } = options;
   const shared = { baseUrl, interceptors: [...interceptors] };
+  const nodeOptions = { agent };
   switch (protocol) {
     case "grpc":
       if (httpVersion !== "2") throw new TypeError("httpVersion: gRPC needs HTTP/2; use grpc-web or connect on 1.1");
       return createGrpcTransport({ ...shared, sessionManager: connection });
     case "grpc-web":
       return createGrpcWebTransport(
-        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: connection } : { ...shared, httpVersion },
+        httpVersion === "2"
+          ? { ...shared, httpVersion, sessionManager: connection }
+          : { ...shared, httpVersion, nodeOptions },
       );
     case "connect":
       return createConnectTransport(
-        httpVersion === "2" ? { ...shared, httpVersion, sessionManager: connection } : { ...shared, httpVersion },
+        httpVersion === "2"
+          ? { ...shared, httpVersion, sessionManager: connection }
+          : { ...shared, httpVersion, nodeOptions },
       );
     default:
       throw new TypeError(`protocol: ${JSON.stringify(protocol)} is none of grpc, grpc-web and connect`);

@@ -41,6 +41,7 @@ export class Connection {
   readonly #sessions = new Set<Session>();
   #options: SessionOptions;
   #current: Session | undefined;
+  #ends = 0;
 
   /** For the origin of that URL. Options are for tests. */
   constructor(baseUrl: string, options: Partial<SessionOptions> = {}) {
@@ -53,10 +54,16 @@ export class Connection {
     return this.#sessions.size;
   }
 
+  /** How often all was ended by `abort`. */
+  get ends(): number {
+    return this.#ends;
+  }
+
   /** Begins a call, over a new session where there is none that is alive. Rejects with UNAVAILABLE where there is no way. */
   async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
+    const ends = this.#ends;
     for (let attempt = 1; ; attempt += 1) {
-      const session = await this.#ready();
+      const session = await this.#ready(ends);
       try {
         return session.request({ ...headers, ":method": method, ":path": path });
       } catch (error) {
@@ -74,16 +81,19 @@ export class Connection {
 
   /** Ends every session and every call on them, with CANCELED; a later call opens a new one. */
   abort(): void {
+    this.#ends += 1;
     this.#current = undefined;
-    for (const session of this.#sessions) session.destroy(new ConnectError("connection aborted", Code.Canceled));
+    for (const session of this.#sessions) session.destroy(aborted());
   }
 
-  async #ready(): Promise<Session> {
+  async #ready(ends: number): Promise<Session> {
     const known = this.#current;
     if (known?.isUsable) {
       await known.connected;
       if (known.isUsable && (await known.isAlive())) return known;
     }
+    // Whoever waited while all was ended began before that.
+    if (this.#ends !== ends) throw aborted();
     // Whoever comes first opens another one, for all.
     if (this.#current === undefined || this.#current === known) this.#current = this.#open();
     const session = this.#current;
@@ -104,3 +114,5 @@ export class Connection {
     return session;
   }
 }
+
+const aborted = (): ConnectError => new ConnectError("connection aborted", Code.Canceled);

@@ -15,31 +15,35 @@ const LOST: ReadonlySet<string> = new Set([
 const RESET = /^http\/2 stream closed with error code (?:CANCEL|REFUSED_STREAM) |NGHTTP2_(?:CANCEL|REFUSED_STREAM)$/;
 
 /**
- * A transport whose calls fail with UNAVAILABLE where the connection beneath them ended, however it did. The runtime says
- * INTERNAL, ABORTED or CANCELED, by chance of what was noticed first.
+ * A transport whose calls fail with UNAVAILABLE where the connection beneath them ended, however it did; with CANCELED
+ * where all was ended here, which `ends` counts. The runtime says INTERNAL, ABORTED or CANCELED, by chance of what was
+ * noticed first.
  */
-export function withLosses({ unary, stream }: Transport): Transport {
+export function withLosses({ unary, stream }: Transport, ends: () => number): Transport {
   return {
     unary: async (method, signal, ...rest) => {
+      const before = ends();
       try {
         return await unary(method, signal, ...rest);
       } catch (error) {
-        throw told(error, signal);
+        throw told(error, signal, ends() !== before);
       }
     },
     stream: async (method, signal, ...rest) => {
+      const before = ends();
+      const toTold = (error: unknown): unknown => told(error, signal, ends() !== before);
       try {
         const response = await stream(method, signal, ...rest);
-        return { ...response, message: messages(response, signal) } as typeof response;
+        return { ...response, message: messages(response, toTold) } as typeof response;
       } catch (error) {
-        throw told(error, signal);
+        throw toTold(error);
       }
     },
   };
 }
 
 /** As the response's, but for the error. */
-function messages({ message }: Pick<StreamResponse, "message">, signal: AbortSignal | undefined) {
+function messages({ message }: Pick<StreamResponse, "message">, toTold: (error: unknown) => unknown) {
   return {
     [Symbol.asyncIterator]() {
       const inner = message[Symbol.asyncIterator]();
@@ -48,7 +52,7 @@ function messages({ message }: Pick<StreamResponse, "message">, signal: AbortSig
           try {
             return await inner.next();
           } catch (error) {
-            throw told(error, signal);
+            throw toTold(error);
           }
         },
       };
@@ -56,15 +60,12 @@ function messages({ message }: Pick<StreamResponse, "message">, signal: AbortSig
   };
 }
 
-function told(error: unknown, signal: AbortSignal | undefined): unknown {
+function told(error: unknown, signal: AbortSignal | undefined, wasEnded: boolean): unknown {
   if (!(error instanceof ConnectError) || signal?.aborted || !isLoss(error)) return error;
-  return new ConnectError(
-    `the connection was lost: ${error.rawMessage}`,
-    Code.Unavailable,
-    error.metadata,
-    undefined,
-    error,
-  );
+  const [problem, code] = wasEnded
+    ? ["connection aborted", Code.Canceled]
+    : [`the connection was lost: ${error.rawMessage}`, Code.Unavailable];
+  return new ConnectError(problem, code, error.metadata, undefined, error);
 }
 
 function isLoss(error: ConnectError): boolean {
