@@ -106,9 +106,47 @@ function isFinal(error: ConnectError, exhausted: number): boolean {
  * told of every frame that is a place to resume at, once the reader has asked for the next, and of the stream that it came
  * by.
  */
-export async function* resumeWatch<F extends WatchFrame>(
+export function resumeWatch<F extends WatchFrame>(
   open: OpenStream<F>,
   options: ResumeOptions = {},
+  applied: (frame: F, watchId: string) => void = () => {},
+): AsyncGenerator<F, void, undefined> {
+  return leavable(options, (ending) => resumed(open, ending, applied));
+}
+
+/**
+ * A watch that ends when it is left, also while its next frame is waited for: a generator alone would end when that has
+ * come.
+ */
+export function leavable<T, O extends { readonly signal?: AbortSignal }>(
+  options: O,
+  watch: (options: O & { readonly signal: AbortSignal }) => AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  const { signal } = options;
+  const left = new AbortController();
+  const leave = (): void => left.abort(signal?.reason);
+  async function* frames(): AsyncGenerator<T, void, undefined> {
+    signal?.addEventListener("abort", leave, { once: true });
+    if (signal?.aborted) leave();
+    try {
+      yield* watch({ ...options, signal: left.signal });
+    } finally {
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+  const watching = frames();
+  const end = watching.return.bind(watching);
+  watching.return = (value) => {
+    leave();
+    return end(value);
+  };
+  return watching;
+}
+
+/** As `resumeWatch`; where it is left while its next frame is waited for, it waits for that. */
+export async function* resumed<F extends WatchFrame>(
+  open: OpenStream<F>,
+  options: ResumeOptions & { readonly signal: AbortSignal },
   applied: (frame: F, watchId: string) => void = () => {},
 ): AsyncGenerator<F, void, undefined> {
   const { minBackoffMs = MIN_BACKOFF_MS, maxBackoffMs = MAX_BACKOFF_MS, random = Math.random, delay = wait } = options;
@@ -118,7 +156,7 @@ export async function* resumeWatch<F extends WatchFrame>(
   checkSpan("maxBackoffMs", maxBackoffMs);
   checkSpan("firstFrameTimeoutMs", firstFrameTimeoutMs, { isAbove: true, mayBeInfinite: true });
   if (!(missedHeartbeats >= 1)) throw new TypeError(`missedHeartbeats: must be at least 1, not ${missedHeartbeats}`);
-  const outer = options.signal ?? new AbortController().signal;
+  const outer = options.signal;
   let token = options.resumeToken ?? "";
   let failures = 0;
   let isUp = false;
@@ -217,5 +255,7 @@ function wait(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = systemClock.setTimer(ms, over, true);
     signal.addEventListener("abort", abort, { once: true });
+    // Whoever was told of the failure may have aborted it.
+    if (signal.aborted) abort();
   });
 }

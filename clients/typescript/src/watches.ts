@@ -10,7 +10,7 @@ import type { Cause, Deleted, Heartbeat } from "../../../gen/helios/v1/watch_pb.
 import { Acknowledger } from "./acknowledge.ts";
 import type { HeliosClient } from "./client.ts";
 import { toDuration } from "./spans.ts";
-import { type OpenStream, type ResumeOptions, resumeWatch, type WatchFrame } from "./watch.ts";
+import { leavable, type OpenStream, type ResumeOptions, resumed, type WatchFrame } from "./watch.ts";
 
 /**
  * What a watch of resources tells. Everything up to `revision` is known with it; `resumeToken` is where to resume so that
@@ -42,41 +42,50 @@ export interface WatchOptions extends ResumeOptions {
 /** Watches flags; see `resumeWatch` for when it ends. */
 export function watchFlags(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Flag>> {
   const asked = request(client, options);
-  return watchResources<Flag, FlagSnapshot>(
-    client,
-    (resumeToken, signal) => client.flags.watchFlags({ ...asked, resumeToken }, { signal }),
-    (chunk) => chunk.flags,
-    options,
+  return leavable(options, (ending) =>
+    watchResources<Flag, FlagSnapshot>(
+      client,
+      (resumeToken, signal) => client.flags.watchFlags({ ...asked, resumeToken }, { signal }),
+      (chunk) => chunk.flags,
+      ending,
+    ),
   );
 }
 
 /** Watches breakers; see `resumeWatch` for when it ends. */
 export function watchBreakers(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Breaker>> {
   const asked = request(client, options);
-  return watchResources<Breaker, BreakerSnapshot>(
-    client,
-    (resumeToken, signal) => client.breakers.watchBreakers({ ...asked, resumeToken }, { signal }),
-    (chunk) => chunk.breakers,
-    options,
+  return leavable(options, (ending) =>
+    watchResources<Breaker, BreakerSnapshot>(
+      client,
+      (resumeToken, signal) => client.breakers.watchBreakers({ ...asked, resumeToken }, { signal }),
+      (chunk) => chunk.breakers,
+      ending,
+    ),
   );
 }
 
 /** Watches modules; see `resumeWatch` for when it ends. */
 export function watchModules(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Module>> {
   const asked = request(client, options);
-  return watchResources<Module, ModuleSnapshot>(
-    client,
-    (resumeToken, signal) => client.modules.watchModules({ ...asked, resumeToken }, { signal }),
-    (chunk) => chunk.modules,
-    options,
+  return leavable(options, (ending) =>
+    watchResources<Module, ModuleSnapshot>(
+      client,
+      (resumeToken, signal) => client.modules.watchModules({ ...asked, resumeToken }, { signal }),
+      (chunk) => chunk.modules,
+      ending,
+    ),
   );
 }
 
 /** Watches everything that happens; see `resumeWatch` for when it ends. */
-export async function* watchEvents(
-  client: HeliosClient,
-  options: Omit<WatchOptions, "names"> & { readonly domains?: readonly Domain[] } = {},
-): AsyncGenerator<Event, void, undefined> {
+export function watchEvents(client: HeliosClient, options: EventsOptions = {}): AsyncGenerator<Event, void, undefined> {
+  return leavable(options, (ending) => events(client, ending));
+}
+
+type EventsOptions = Omit<WatchOptions, "names"> & { readonly domains?: readonly Domain[] };
+
+async function* events(client: HeliosClient, options: EventsOptions & Ending): AsyncGenerator<Event, void, undefined> {
   const { names: _, ...shared } = request(client, options);
   const domains = [...(options.domains ?? [])];
   const frames = acknowledged(
@@ -103,19 +112,23 @@ interface ResourceChange<R> {
   readonly cause?: Cause | undefined;
 }
 
+interface Ending {
+  readonly signal: AbortSignal;
+}
+
 /** As `resumeWatch`; of a client with an id, the service learns what is applied. */
 async function* acknowledged<F extends WatchFrame>(
   client: HeliosClient,
   open: OpenStream<F>,
-  options: ResumeOptions,
+  options: ResumeOptions & Ending,
 ): AsyncGenerator<F, void, undefined> {
   const { clientId } = client;
-  if (clientId === "") return yield* resumeWatch(open, options);
+  if (clientId === "") return yield* resumed(open, options);
   const acknowledger = new Acknowledger((revision, watchId, signal) =>
     client.status.ackRevision({ clientId, revision, watchId }, { signal, timeoutMs: ACKNOWLEDGE_TIMEOUT_MS }),
   );
   try {
-    yield* resumeWatch(open, options, ({ revision }, watchId) => acknowledger.applied(revision, watchId));
+    yield* resumed(open, options, ({ revision }, watchId) => acknowledger.applied(revision, watchId));
   } finally {
     acknowledger.stop();
   }
@@ -128,7 +141,7 @@ async function* watchResources<R extends { readonly revision: bigint }, Chunk ex
   client: HeliosClient,
   open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<ResourceFrame<R, Chunk>>,
   itemsOf: (chunk: Chunk) => readonly R[],
-  options: WatchOptions,
+  options: WatchOptions & Ending,
 ): AsyncGenerator<WatchEvent<R>, void, undefined> {
   let collected: R[] = [];
   let before = options.resumeToken ?? "";
