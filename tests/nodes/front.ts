@@ -54,7 +54,7 @@ export function frame(type: number, flags: number, stream: number, payload: Buff
   return Buffer.concat([header, payload]);
 }
 
-function goaway(lastStreamId: number, code: number, data = ""): Buffer {
+export function goaway(lastStreamId: number, code: number, data = ""): Buffer {
   const numbers = Buffer.alloc(8);
   numbers.writeUInt32BE(lastStreamId, 0);
   numbers.writeUInt32BE(code, 4);
@@ -62,7 +62,7 @@ function goaway(lastStreamId: number, code: number, data = ""): Buffer {
 }
 
 /** Calls back with each whole frame of what it is fed, in order. */
-function splitter(onFrame: (whole: Buffer) => void, skip = 0): (chunk: Buffer) => void {
+export function splitter(onFrame: (whole: Buffer) => void, skip = 0): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0);
   let left = skip;
   return (chunk) => {

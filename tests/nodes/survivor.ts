@@ -42,7 +42,8 @@ export function startSurvivor(node: string, module: string, baseUrl: string, opt
     errors += chunk.toString();
   });
   const lines: Interface = createInterface({ input: stdout });
-  const exited = once(child, "exit");
+  // What it said on its end is known then, too.
+  const exited = once(child, "close");
   const answers = lines[Symbol.asyncIterator]();
   const done = async (): Promise<Done> => {
     stdin.write("?\n");

@@ -1,0 +1,13 @@
+import { expect, it } from "vitest";
+import { PROTOCOLS, waitForAll } from "../nodes/waits.ts";
+
+// The same on the other versions of Node, by all protocols, with the client as it is published: npm run test:nodes.
+
+const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url).href;
+
+it("whatever somebody waits for keeps the process until it is settled, and then nothing does", async () => {
+  const protocols = [PROTOCOLS.at(0), PROTOCOLS.at(-1)].filter((one) => one !== undefined);
+  const { waits, ...told } = await waitForAll(process.execPath, CLIENT, protocols);
+  expect(told).toEqual({ lost: [], code: 0, errors: "" });
+  expect(waits).toBeGreaterThan(100);
+});
