@@ -21,7 +21,7 @@ export const file_helios_v1_breaker: GenFile = /*@__PURE__*/
 
 /**
  * When a breaker trips and how it recovers. Absent fields mean the defaults. It trips by failures in a row or by a rate,
- * whichever speaks for it first.
+ * whichever is reached first. Rates are looked at with each call, whether it failed or not.
  *
  * @generated from message helios.v1.BreakerConfig
  */

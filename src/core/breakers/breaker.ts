@@ -348,13 +348,13 @@ function observe(
   const { now } = moment;
   const call = { failed: outcome === "FAILURE", slow, clientId };
   const evidence = addCall(automatic, call, times, config, now);
-  if (isWarm(machine, now) && (call.failed || slow)) {
+  if (evidence === automatic) return unchanged(machine);
+  if (isWarm(machine, now)) {
     // A run is as many single calls, the rest of which comes late.
     const alone = times === 1 && trips(evidence, call, config) ? 1 : undefined;
     const needed = times === 1 ? alone : callsToTrip(automatic, call, times, config, now);
     if (needed !== undefined) return { ...trip(machine, config, moment), late: times - needed };
   }
-  if (evidence === automatic) return unchanged(machine);
   // Written out: that of a healthy dependency comes here with each call where a rate is configured.
   const { failures, reporters, window } = evidence;
   const { epoch, holds, warmUntil } = machine;

@@ -80,15 +80,60 @@ describe("a closed breaker", () => {
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("opens by slow calls, whether they fail or not, and by no fast ones", async () => {
-    const config = { failureThreshold: 100, slowCallRate: 0.5, slowCallDurationMs: 100, minimumCalls: 4 };
+  it("opens by slow calls, whether they fail or not", async () => {
+    const config = { failureThreshold: 100, slowCallRate: 0.6, slowCallDurationMs: 100, minimumCalls: 4 };
     const house = await withBreaker(config);
     for (const ms of [100, 101, 101]) say(house, take(house), "SUCCESS", ms);
     expect(now(house)).toMatchObject({ state: "CLOSED", counts: { slow: 2, window: { calls: 3, slow: 2 } } });
     say(house, take(house), "SUCCESS", 99);
     expect(now(house).state).toBe("CLOSED");
-    say(house, take(house), "SUCCESS", 200);
+    say(house, take(house), "FAILURE", 200);
     expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "Trip" } });
+  });
+
+  it.each([
+    [7, 100, 0.07],
+    [29, 100, 0.29],
+    [57, 100, 0.57],
+    [58, 100, 0.58],
+    [3, 10, 0.3],
+    [1, 3, 1 / 3],
+    [1, 49, 1 / 49],
+  ])(
+    "opens at the call with which %i of %i failed at a rate of %d, in whatever order they came",
+    async (failures, calls, failureRate) => {
+      for (const failsFirst of [true, false]) {
+        const house = await withBreaker({ failureThreshold: 1000, failureRate, minimumCalls: calls });
+        const parts = [
+          () => fail(house, "api", failures),
+          () => succeed(house, "api", calls - failures - (failsFirst ? 1 : 0)),
+        ];
+        for (const part of failsFirst ? parts : parts.reverse()) part();
+        if (failsFirst) {
+          expect(now(house).state).toBe("CLOSED");
+          succeed(house, "api");
+        }
+        expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "Trip" } });
+      }
+    },
+  );
+
+  it("opens at a success that finds older ones gone from the window", async () => {
+    const house = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, windowMs: 10_000 });
+    succeed(house, "api", 4);
+    house.clock.advance(5000);
+    fail(house, "api", 3);
+    house.clock.advance(6000);
+    expect(now(house)).toMatchObject({ state: "CLOSED", counts: { window: { calls: 3, failures: 3 } } });
+    succeed(house, "api");
+    expect(now(house).state).toBe("OPEN");
+  });
+
+  it("does not open at a success of the service itself by what too few clients saw", async () => {
+    const house = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, minReporters: 2 });
+    house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs: [{ outcome: "FAILURE", count: 3 }] }]);
+    succeed(house, "api");
+    expect(now(house).state).toBe("CLOSED");
   });
 
   it("keeps what is of another name apart (case 45)", async () => {

@@ -123,7 +123,7 @@ export function fail({ breakers }: Pick<Rig, "breakers">, name: string, times: n
   for (let call = 0; call < times; call += 1) breakers.record(name, acquired(breakers.acquire(name)), "FAILURE");
 }
 
-/** A call that goes ahead and succeeds. */
-export function succeed({ breakers }: Pick<Rig, "breakers">, name: string): void {
-  breakers.record(name, acquired(breakers.acquire(name)), "SUCCESS");
+/** Calls that go ahead and succeed. */
+export function succeed({ breakers }: Pick<Rig, "breakers">, name: string, times = 1): void {
+  for (let call = 0; call < times; call += 1) breakers.record(name, acquired(breakers.acquire(name)), "SUCCESS");
 }

@@ -42,14 +42,14 @@ export function seenBy(
   return [{ clientId, at }, ...reporters.filter((reporter) => reporter.clientId !== clientId)].slice(0, minReporters);
 }
 
-/** Whether as many clients as it takes saw it after `at`. */
+/** Whether as many clients as it takes saw it after `after`. What the service itself sees, it sees for everybody. */
 export function isSeenByEnough(
   reporters: readonly Reporter[],
-  { clientId }: Call,
+  { clientId, failed, slow }: Call,
   after: number,
   { minReporters }: BreakerConfig,
 ): boolean {
-  if (minReporters === 1 || clientId === "") return true;
+  if (minReporters === 1 || (clientId === "" && (failed || slow))) return true;
   const last = reporters[minReporters - 1];
   return last !== undefined && last.at > after;
 }

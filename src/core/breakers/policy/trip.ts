@@ -1,5 +1,5 @@
 import type { BreakerConfig } from "../breaker.ts";
-import { type Call, isSeenByEnough, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
+import { type Call, isBad, isSeenByEnough, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
 import { addToCount, type CountWindow } from "./count-window.ts";
 import { reaches } from "./rate.ts";
 import { refit } from "./refit.ts";
@@ -45,30 +45,32 @@ function addToWindow(
 }
 
 /**
- * Whether to open: any policy suffices. `call` is the last that was added. Only a call that itself speaks for it opens: a
- * failure, or a slow call for the rate of those.
+ * Whether to open: any policy suffices. `call` is the last that was added. A success opens too, where a rate is reached by
+ * it: with it there are as many calls as it takes, or it finds older successes gone from the window.
  */
 export function trips(evidence: Evidence, call: Call, config: BreakerConfig): boolean {
-  return tripsInARow(evidence, call, config) || (speaks(evidence, call, config) && isSeen(evidence, call, config));
+  return tripsInARow(evidence, call, config) || (isReached(evidence, config) && isSeen(evidence, call, config));
 }
 
 function tripsInARow({ failures, reporters = [] }: Evidence, call: Call, config: BreakerConfig): boolean {
   return call.failed && failures >= config.failureThreshold && isSeenByEnough(reporters, call, 0, config);
 }
 
-/** Whether a rate speaks for it, whoever saw it. More equal calls never speak against what fewer spoke for. */
-function speaks({ window }: Evidence, call: Call, config: BreakerConfig): boolean {
+/** Whether a rate is reached, whoever saw it. */
+function isReached({ window }: Evidence, config: BreakerConfig): boolean {
   if (window === undefined) return false;
   const { calls, failures, slow } = window.kind === "COUNT" ? window.tally : window;
-  // A count window never holds more than its calls.
-  const minimum = window.kind === "COUNT" ? Math.min(config.minimumCalls, config.windowCalls) : config.minimumCalls;
-  if (calls < minimum) return false;
+  if (calls < minimumOf(config)) return false;
   const { failureRate, slowCallRate } = config;
   return (
-    (failureRate !== null && call.failed && reaches(failures, calls, failureRate)) ||
-    (slowCallRate !== null && call.slow && reaches(slow, calls, slowCallRate))
+    (failureRate !== null && reaches(failures, calls, failureRate)) ||
+    (slowCallRate !== null && reaches(slow, calls, slowCallRate))
   );
 }
+
+/** A count window never holds more than its calls. */
+const minimumOf = ({ minimumCalls, windowCalls, windowMs }: BreakerConfig): number =>
+  windowMs === 0 ? Math.min(minimumCalls, windowCalls) : minimumCalls;
 
 /** Whether enough clients saw it in the window. More calls of one client may push what others saw out of it. */
 function isSeen({ window }: Evidence, call: Call, config: BreakerConfig): boolean {
@@ -85,13 +87,30 @@ export function callsToTrip(
   config: BreakerConfig,
   now: number,
 ): number | undefined {
-  if (!call.failed && !call.slow) return undefined;
   const after = (count: number): Evidence => addCall(evidence, call, count, config, now);
-  const inARow = fewest(times, (count) => tripsInARow(after(count), call, config));
+  const inARow = call.failed ? fewest(times, (count) => tripsInARow(after(count), call, config)) : undefined;
   const most = inARow === undefined ? times : inARow - 1;
-  const byRate = fewest(most, (count) => speaks(after(count), call, config));
+  const byRate = config.failureRate === null && config.slowCallRate === null ? undefined : callsToRate(most);
   // What was not seen by enough then is not afterwards: only this client's calls come.
   return byRate !== undefined && isSeen(after(byRate), call, config) ? byRate : inARow;
+
+  function callsToRate(most: number): number | undefined {
+    // A share that these calls raise goes on to be reached once it is. One that they lower is reached, if ever, as soon as
+    // there are enough calls.
+    const enough = minimumOf(config) - tallyOf(evidence, config, now).calls;
+    const raised = isBad(call, config) ? fewest(most, (count) => isRaised(after(count), call, config)) : undefined;
+    const counts = [1, enough, raised ?? 1].filter((count) => count >= 1 && count <= most);
+    return counts.sort((a, b) => a - b).find((count) => isReached(after(count), config));
+  }
+}
+
+/** Whether a rate is reached that such a call raises. More equal calls never speak against what fewer spoke for. */
+function isRaised(evidence: Evidence, { failed, slow }: Call, config: BreakerConfig): boolean {
+  return isReached(evidence, {
+    ...config,
+    failureRate: failed ? config.failureRate : null,
+    slowCallRate: slow ? config.slowCallRate : null,
+  });
 }
 
 /** The least count up to `most` at which that holds, which goes on to hold from there; undefined: at none. */
