@@ -1,4 +1,5 @@
 import { numberProblem } from "./numbers.ts";
+import { atOnce, type Steps } from "./steps.ts";
 import { HALF_A_CHARACTER } from "./surrogates.ts";
 
 /** Where in a JSON document something is: member names and array positions, from the top. */
@@ -54,7 +55,12 @@ export function pathText(path: JsonPath): string {
  * @throws JsonSourceError
  */
 export function parseJsonSource(text: string): JsonSource {
-  const { value, spot } = new Parser(text).document();
+  return atOnce(parsingJsonSource(text));
+}
+
+/** The same, a step for each member of the outermost object. */
+export function* parsingJsonSource(text: string): Steps<JsonSource> {
+  const { value, spot } = yield* new Parser(text).document();
   return {
     value,
     lineOf(path) {
@@ -105,10 +111,17 @@ class Parser {
     if (text.startsWith("\uFEFF")) this.#at = this.#lineStart = 1;
   }
 
-  document(): Parsed {
-    const parsed = this.#value();
+  *document(): Steps<Parsed> {
+    const parsed = this.#next() === "{" ? yield* this.#outermost() : this.#value();
     if (this.#next() !== "") throw this.#unexpected("the end of the text");
     return parsed;
+  }
+
+  *#outermost(): Steps<Parsed> {
+    const { value, parts, spot } = this.#begin();
+    if (this.#takes("}")) return { value, spot };
+    while (this.#member(value, parts)) yield;
+    return { value, spot };
   }
 
   #value(): Parsed {
@@ -122,32 +135,41 @@ class Parser {
   }
 
   #object(): Parsed {
+    const { value, parts, spot } = this.#begin();
+    if (this.#takes("}")) return { value, spot };
+    while (this.#member(value, parts));
+    return { value, spot };
+  }
+
+  #begin() {
     const value: Record<string, unknown> = {};
     const parts = new Map<string, Spot>();
     const spot = { line: this.#line, parts };
     this.#at++;
-    if (this.#takes("}")) return { value, spot };
-    for (;;) {
-      if (this.#next() !== '"')
-        throw this.#unexpected(parts.size === 0 ? 'a name in quotes or "}"' : "a name in quotes");
-      const line = this.#line;
-      const column = this.#column;
-      const name = this.#string();
-      this.#path.push(name);
-      const first = parts.get(name);
-      if (first !== undefined) {
-        const problem = `comes twice, first in line ${first.line}`;
-        throw new JsonSourceError({ line, column, path: [...this.#path] }, problem, "each name once");
-      }
-      if (!this.#takes(":")) throw this.#unexpected('":"');
-      const member = this.#value();
-      parts.set(name, { ...member.spot, line });
-      // Not by assignment: a member named __proto__ is a member like any other.
-      Object.defineProperty(value, name, { value: member.value, enumerable: true, writable: true, configurable: true });
-      this.#path.pop();
-      if (this.#takes("}")) return { value, spot };
-      if (!this.#takes(",")) throw this.#unexpected('"," or "}"');
+    return { value, parts, spot };
+  }
+
+  /** Reads a member of an object, and what follows it; whether there is another. */
+  #member(value: Record<string, unknown>, parts: Map<string, Spot>): boolean {
+    if (this.#next() !== '"') throw this.#unexpected(parts.size === 0 ? 'a name in quotes or "}"' : "a name in quotes");
+    const line = this.#line;
+    const column = this.#column;
+    const name = this.#string();
+    this.#path.push(name);
+    const first = parts.get(name);
+    if (first !== undefined) {
+      const problem = `comes twice, first in line ${first.line}`;
+      throw new JsonSourceError({ line, column, path: [...this.#path] }, problem, "each name once");
     }
+    if (!this.#takes(":")) throw this.#unexpected('":"');
+    const member = this.#value();
+    parts.set(name, { ...member.spot, line });
+    // Not by assignment: a member named __proto__ is a member like any other.
+    Object.defineProperty(value, name, { value: member.value, enumerable: true, writable: true, configurable: true });
+    this.#path.pop();
+    if (this.#takes("}")) return false;
+    if (!this.#takes(",")) throw this.#unexpected('"," or "}"');
+    return true;
   }
 
   #array(): Parsed {
@@ -169,8 +191,12 @@ class Parser {
 
   #string(): string {
     // By steps, not by one expression: its backtracking would overflow on a string of megabytes.
-    let end = this.#at + 1;
-    while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === "\\" ? 2 : 1;
+    let end = this.#text.indexOf('"', this.#at + 1);
+    // A quote that is escaped is not the end.
+    if (end < 0 || this.#text.slice(this.#at + 1, end).includes("\\")) {
+      end = this.#at + 1;
+      while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === "\\" ? 2 : 1;
+    }
     let value: unknown;
     try {
       value = JSON.parse(this.#text.slice(this.#at, end + 1));

@@ -50,3 +50,19 @@ function stepsTo<T>(part: Part<T>): (string | number)[] {
   for (let at = part; at.above !== undefined; at = at.above) steps.push(at.step);
   return steps.reverse();
 }
+
+/** Whether two JSON values say the same: the order of an object's members says nothing, nor does one that is undefined. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => sameJson(item, b[index]));
+  }
+  const [one, other] = [Object.entries(a).filter(isThere), Object.entries(b).filter(isThere)];
+  if (one.length !== other.length) return false;
+  const members = new Map(other);
+  return one.every(([name, value]) => members.has(name) && sameJson(value, members.get(name)));
+}
+
+const isThere = ([, value]: [string, unknown]): boolean => value !== undefined;

@@ -27,6 +27,12 @@ export function prefixedMurmur3(prefix: string, seed = 0): PrefixedHash {
   };
 }
 
+/** The same hash of a long text that comes in parts, between which no surrogate pair is split. */
+export function murmur3InParts(seed: number): { add(part: string): void; sum(): number } {
+  const state = { hash: seed | 0, pending: 0, bits: 0, length: 0 };
+  return { add: (part) => absorb(part, state), sum: () => finish(state) };
+}
+
 /** Scales a 32-bit hash to a bucket: `(hash × 100000) >> 32`, in 32-bit integers. */
 export function scaleToBucket(hash: number): number {
   // 100000 = 3125 × 2^5, so this is (hash × 3125) >> 27; with the factor split at 16 bits nothing exceeds 2^28.

@@ -1,5 +1,6 @@
 import { HeliosError } from "../errors.ts";
 import type { Delta, Resource } from "../store/collection.ts";
+import { sameJson } from "../values.ts";
 import type { BucketBy, FlagRule, Gradual, Json, OnStale, Strategy, Variant } from "./evaluate.ts";
 
 /** What a flag is, apart from its name and revision. Plain JSON; what may be absent is, where it has its default. */
@@ -160,12 +161,7 @@ export function withoutKill({ killed: _, ...flag }: FlagDefinition): FlagDefinit
 
 /** Whether two definitions say the same. The order of a JSON object's members says nothing. */
 export function sameDefinition(a: FlagDefinition, b: FlagDefinition): boolean {
-  return JSON.stringify(a, sortMembers) === JSON.stringify(b, sortMembers);
-}
-
-function sortMembers(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
+  return sameJson(a, b);
 }
 
 export function flagNotFound(name: string): HeliosError {

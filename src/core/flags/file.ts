@@ -1,5 +1,6 @@
 import type { HeliosError } from "../errors.ts";
-import { parseFile } from "../source-file.ts";
+import { parsingFile } from "../source-file.ts";
+import { atOnce, type Steps } from "../steps.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type FileFlag, isIgnored, type Report, readFlag } from "./file-flag.ts";
@@ -23,17 +24,30 @@ export interface FlagsFile {
  * @throws FLAGS_FILE_INVALID with the line and key of every mistake.
  */
 export function parseFlagsFile(text: string, file: string, compileCondition?: ConditionCompiler): FlagsFile {
-  const source = parseFile(text, file, fileInvalid);
+  return atOnce(parsingFlagsFile(text, file, compileCondition));
+}
+
+/** The same, in steps of about a flag. */
+export function* parsingFlagsFile(
+  text: string,
+  file: string,
+  compileCondition: ConditionCompiler | undefined,
+): Steps<FlagsFile> {
+  const source = yield* parsingFile(text, file, fileInvalid);
   const mistakes: FlagsFile["mistakes"] = (found) => fileMistakes(file, source, found);
   const wrong: Violation[] = [];
-  const flags = readFlags(source.value, compileCondition, (violation) => wrong.push(violation));
+  const flags = yield* readFlags(source.value, compileCondition, (violation) => wrong.push(violation));
   if (wrong.length > 0) throw mistakes(wrong);
   return { text, flags, mistakes };
 }
 
 const EXPECTED = "an object of flags by name";
 
-function readFlags(value: unknown, compileCondition: ConditionCompiler | undefined, report: Report): FileFlag[] {
+function* readFlags(
+  value: unknown,
+  compileCondition: ConditionCompiler | undefined,
+  report: Report,
+): Steps<FileFlag[]> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const expected = Array.isArray(value) ? expectedOfList(value) : EXPECTED;
     report({ path: [], problem: `${show(value)} is not allowed`, expected });
@@ -49,6 +63,7 @@ function readFlags(value: unknown, compileCondition: ConditionCompiler | undefin
     }
     const flag = readFlag(name, entry, compileCondition, report);
     if (flag !== undefined) flags.push(flag);
+    yield;
   }
   return flags;
 }

@@ -219,7 +219,7 @@ export function createFlags(deps: FlagsDeps): Flags {
   const view = createFlagView(feed, log, compileCondition);
   const writer = createFlagWriter(view, clock, compileCondition);
   const past = createFlagPast(feed, view);
-  const source = createFlagSource({ ...deps, compileCondition, view, writer });
+  const source = createFlagSource({ ...deps, compileCondition, view, writer, pause });
   const { hub, get, list, find, compiled, own, condition } = view;
   let follower: Follower | undefined;
 

@@ -8,7 +8,7 @@ export interface FollowDeps {
   readonly fileName: string;
   /** Undefined: there is no file. */
   readonly readFile: () => Promise<string | undefined>;
-  readonly digestOf: (text: string) => string;
+  readonly digestOf: (text: string) => Promise<string>;
   /** Of the text that was read last, whoever asked for it. */
   readonly lastDigest: () => string | undefined;
   /** Rejects with FLAGS_FILE_INVALID or FLAG_REBUCKETS where the text is refused. */
@@ -61,7 +61,7 @@ export function followFile(deps: FollowDeps): Follower {
     }
     const isSame = text === seen?.text;
     // To compare costs next to nothing, a digest of megabytes does not.
-    if (seen === undefined || !isSame) seen = { text, digest: digestOf(text) };
+    if (seen === undefined || !isSame) seen = { text, digest: await digestOf(text) };
     const { digest } = seen;
     if (digest === lastDigest()) told = undefined;
     else if (isSame && digest !== told && !closed) await take(text, digest);

@@ -4,11 +4,12 @@ import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
 import { MAX_CLOSURE } from "./evaluate.ts";
-import { type FlagsFile, parseFlagsFile } from "./file.ts";
+import { type FlagsFile, parsingFlagsFile } from "./file.ts";
 import { fileInvalid } from "./file-mistakes.ts";
 import { closureProblem, growsBy, inOrderOfNeed } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { settled, withPauseOf } from "./schedule.ts";
+import { type Slicing, stepsInSlices } from "./slices.ts";
 
 export interface ReloadOptions {
   /** What becomes of flags that the file does not name: MERGE, the default, leaves them; REPLACE deletes them. */
@@ -50,11 +51,15 @@ export interface ReloadPlan {
   readonly stillKilled: readonly string[];
 }
 
-/** Reads and parses the flags file; undefined where there is none. Rejects with FLAGS_FILE_INVALID. */
+/**
+ * Reads and parses the flags file, in slices between which others have their turn; undefined where there is none.
+ * Rejects with FLAGS_FILE_INVALID.
+ */
 export async function readFlagsFile(
   readFile: () => Promise<string | undefined>,
   fileName: string,
   compileCondition: ConditionCompiler | undefined,
+  slicing: Slicing,
 ): Promise<FlagsFile | undefined> {
   let text: string | undefined;
   try {
@@ -62,7 +67,8 @@ export async function readFlagsFile(
   } catch (error) {
     throw fileInvalid(fileName, 0, "(file)", `cannot be read: ${messageOf(error)}`, "a file that can be read", error);
   }
-  return text === undefined ? undefined : parseFlagsFile(text, fileName, compileCondition);
+  if (text === undefined) return undefined;
+  return stepsInSlices(parsingFlagsFile(text, fileName, compileCondition), slicing);
 }
 
 /**

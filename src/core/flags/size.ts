@@ -1,4 +1,4 @@
-import { encodedSize, refuseTooLarge } from "../size.ts";
+import { encodedSize, knownSize, refuseTooLarge } from "../size.ts";
 import type { Violation } from "../violation.ts";
 import { type FlagDefinition, type FlagRecord, isTombstone } from "./definition.ts";
 
@@ -11,7 +11,7 @@ export const MAX_FLAG_BYTES = 1024 * 1024;
  */
 export function checkFlagSize(name: string, after: FlagRecord, before: FlagRecord | undefined): void {
   if (isTombstone(after)) return;
-  const size = encodedSize(after);
+  const size = knownSize(after);
   if (size <= MAX_FLAG_BYTES) return;
   if (before !== undefined && !isTombstone(before) && textsOf(after) <= textsOf(before)) return;
   refuseTooLarge("flag", name, size, MAX_FLAG_BYTES);
@@ -19,7 +19,7 @@ export function checkFlagSize(name: string, after: FlagRecord, before: FlagRecor
 
 /** The same for a flag in a file. */
 export function flagSizeViolation(definition: FlagDefinition): Violation | undefined {
-  const size = encodedSize(definition);
+  const size = knownSize(definition);
   if (size <= MAX_FLAG_BYTES) return undefined;
   return { path: [], problem: `the flag would have ${size} bytes`, expected: `at most ${MAX_FLAG_BYTES}` };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { Steps } from "../steps.ts";
 
 /** Time that work on many flags goes on before other requests have their turn. @limit ms */
 export const SLICE_MS = 5;
@@ -34,4 +35,17 @@ export async function inSlices<T, R>(items: readonly T[], work: (item: T) => R, 
     done.push(work(item));
   }
   return done;
+}
+
+/** The same for work that says by itself where it can be left. */
+export async function stepsInSlices<T>(steps: Steps<T>, { clock, pause, signal }: Slicing): Promise<T> {
+  let until = clock.monotonic() + SLICE_MS;
+  for (let count = 1; ; count += 1) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (clock.monotonic() < until && count % SLICE_ITEMS !== 0) continue;
+    await pause();
+    signal?.throwIfAborted();
+    until = clock.monotonic() + SLICE_MS;
+  }
 }

@@ -6,16 +6,17 @@ import { encodedSize } from "../size.ts";
 import { Collection, type Decision } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../store/store.ts";
-import { prefixedMurmur3 } from "./bucket.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { DEFAULT_FLAGS } from "./defaults.ts";
 import type { FlagRecord } from "./definition.ts";
+import { digestingOf } from "./digest.ts";
 import type { FlagsFile } from "./file.ts";
 import type { FileFlag } from "./file-flag.ts";
 import { fileInvalid } from "./file-mistakes.ts";
 import { type Follower, followFile } from "./follow-file.ts";
 import { planReload, type ReloadOptions, type ReloadPlan, type ReloadResult, readFlagsFile } from "./reload.ts";
 import { settled } from "./schedule.ts";
+import { stepsInSlices } from "./slices.ts";
 import type { FlagView } from "./view.ts";
 import { type FlagWriter, tombstoneOf } from "./write.ts";
 
@@ -29,6 +30,8 @@ export interface FlagSourceDeps {
   readonly readFile: () => Promise<string | undefined>;
   readonly fileName: string;
   readonly compileCondition: ConditionCompiler | undefined;
+  /** Lets others have their turn while a large file is read. */
+  readonly pause: () => Promise<void>;
 }
 
 /** Where flags come from that nobody created by a call: the flags file, or the defaults. */
@@ -42,17 +45,19 @@ export interface FlagSource {
 }
 
 export function createFlagSource(deps: FlagSourceDeps): FlagSource {
-  const { feed, clock, log, view, writer, readFile, fileName, compileCondition } = deps;
+  const { feed, clock, log, view, writer, readFile, fileName, compileCondition, pause } = deps;
+  const slicing = { clock, pause };
   // There while a first start is filling the store, so that the next one completes what a crash cut short.
   const filling = new Collection<Record<string, never>>(feed, "flag-setup/");
   // Of the file that was read last: a restart must tell one that has changed meanwhile from one that has not.
   const lastRead = new Collection<{ readonly digest: string }>(feed, "flag-file/");
 
   const read = (text: () => Promise<string | undefined>): Promise<FlagsFile | undefined> =>
-    readFlagsFile(text, fileName, compileCondition);
+    readFlagsFile(text, fileName, compileCondition, slicing);
+  const digestOf = (text: string): Promise<string> => stepsInSlices(digestingOf(text), slicing);
 
   const remember = async ({ text }: FlagsFile): Promise<void> => {
-    const digest = digestOf(text);
+    const digest = await digestOf(text);
     await lastRead.change(LAST, { action: "RememberFlagsFile" }, (last) =>
       last?.record.digest === digest ? undefined : { digest },
     );
@@ -68,10 +73,11 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     }
     const file = await read(text);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
-    const { differences, passedOver, stillKilled } = await writer.alone(async () => {
+    const { differences, passedOver, stillKilled } = await writer.alone(async (): Promise<ReloadPlan> => {
       const makePlan = (): ReloadPlan => planReload(view.list(), view.isDeleted, file, { mode, rebucket }, clock.now());
-      let plan = makePlan();
+      let plan: ReloadPlan = NOTHING;
       if (dryRun) {
+        plan = makePlan();
         writer.rehearse("ReloadFlags", by, decisionsOf(plan));
         return plan;
       }
@@ -136,6 +142,8 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
 
 const LAST = "last-read";
 
+const NOTHING: ReloadPlan = { differences: [], passedOver: [], stillKilled: [] };
+
 function decisionsOf({ differences }: ReloadPlan): readonly Decision<FlagRecord>[] {
   return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && tombstoneOf(before)) }));
 }
@@ -155,10 +163,4 @@ function inBatches(flags: readonly FileFlag[]): readonly (readonly FileFlag[])[]
     bytes += size;
   }
   return parts;
-}
-
-/** Tells texts apart; not meant to withstand anybody who wants two to be equal. */
-function digestOf(text: string): string {
-  const parts = [0, 1, 2, 3].map((seed) => prefixedMurmur3("", seed)(text).toString(16).padStart(8, "0"));
-  return `${parts.join("")}-${text.length}`;
 }

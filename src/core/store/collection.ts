@@ -165,7 +165,7 @@ export class Collection<T> {
           ifRevision: current?.revision ?? 0,
         });
         await this.#feed.reached(entry.revision);
-        return this.#resource(entry);
+        return this.#written(entry);
       } catch (error) {
         await this.#retryAfter(error);
       }
@@ -216,7 +216,7 @@ export class Collection<T> {
         const after = new Map(writes.map(({ key }, index) => [key, entries[index]]));
         const resources = decisions.map(({ name, record }) => {
           const entry = after.get(this.prefix + name);
-          return record === undefined ? this.#byName.get(name) : entry && this.#resource(entry);
+          return record === undefined ? this.#byName.get(name) : entry && this.#written(entry);
         });
         return { revision, resources };
       } catch (error) {
@@ -302,7 +302,8 @@ export class Collection<T> {
   }
 
   #apply(changes: readonly Change[]): void {
-    const deltas = changes.map((change) => this.#delta(change));
+    // What was there before is what is here: to parse it again would cost as much as the change.
+    const deltas = changes.map((change) => this.#delta(change, this.#byName.get(this.#nameOf(change.key))?.record));
     this.#sorted = undefined;
     for (const { name, resource } of deltas) {
       if (resource === undefined) this.#byName.delete(name);
@@ -325,7 +326,8 @@ export class Collection<T> {
     return key.slice(this.prefix.length);
   }
 
-  #delta(change: Change): Delta<T> {
+  /** `before`, where it is given, is what the change says of it. */
+  #delta(change: Change, before?: T): Delta<T> {
     const { key, revision, time, cause, previous, value, createTime } = change;
     return {
       name: this.#nameOf(key),
@@ -333,11 +335,17 @@ export class Collection<T> {
       time,
       cause,
       ...(change.previousUnknown ? { beforeUnknown: true as const } : {}),
-      ...(previous === undefined ? {} : { before: JSON.parse(previous) as T }),
+      ...(previous === undefined ? {} : { before: before ?? (JSON.parse(previous) as T) }),
       ...(value === undefined
         ? {}
         : { resource: this.#resource({ key, value, revision, createTime, updateTime: time }) }),
     };
+  }
+
+  /** What was written: as it was applied, or of its own where somebody has changed it since. */
+  #written(entry: Entry): Resource<T> {
+    const here = this.#byName.get(this.#nameOf(entry.key));
+    return here?.revision === entry.revision ? here : this.#resource(entry);
   }
 
   #resource(entry: Entry): Resource<T> {

@@ -120,6 +120,7 @@ export const FILL_PROBE = "INSERT INTO probe (filler) VALUES (zeroblob(?))";
 export const EMPTY_PROBE = "DELETE FROM probe";
 
 export const GET_ENTRY = "SELECT * FROM entries WHERE key = ?";
+export const REVISION_OF = "SELECT revision FROM entries WHERE key = ?";
 export const LIST_ENTRIES = "SELECT * FROM entries WHERE instr(key, ?) = 1";
 export const PUT_ENTRY = `
   INSERT INTO entries (key, revision, create_time, update_time, value) VALUES (?, ?, ?, ?, ?)

@@ -307,7 +307,7 @@ export class SqliteStore implements Store {
   #conflictOf({ writes }: Unit): RevisionConflict | undefined {
     for (const { key, ifRevision } of writes) {
       if (ifRevision === undefined) continue;
-      const actual = this.#read(key)?.revision ?? 0;
+      const actual = (this.#sql.revisionOf.get(key) as { readonly revision: number } | undefined)?.revision ?? 0;
       if (ifRevision !== actual) return new RevisionConflict(key, ifRevision, actual);
     }
     return undefined;
@@ -461,6 +461,7 @@ export class SqliteStore implements Store {
 function prepareAll(database: SqlDatabase) {
   return {
     getEntry: database.prepare(sql.GET_ENTRY),
+    revisionOf: database.prepare(sql.REVISION_OF),
     listEntries: database.prepare(sql.LIST_ENTRIES),
     putEntry: database.prepare(sql.PUT_ENTRY),
     deleteEntry: database.prepare(sql.DELETE_ENTRY),

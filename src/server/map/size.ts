@@ -105,6 +105,15 @@ function valueSize({ kind }: Value): number {
   }
 }
 
+/** Bytes that a message, or what one is made of, takes at least, by whichever protocol: those of its texts. */
+export function leastSize(message: unknown): number {
+  if (typeof message === "string" || message instanceof Uint8Array) return message.length;
+  if (typeof message !== "object" || message === null) return 0;
+  let size = 0;
+  for (const [name, value] of Object.entries(message)) if (name !== "$typeName") size += leastSize(value);
+  return size;
+}
+
 /** How items become messages. */
 export interface Sized<T, Message> {
   readonly toMessage: (item: T) => Message;

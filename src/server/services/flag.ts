@@ -236,9 +236,10 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       let beforeRevision = readRevision(pageToken);
       const entries: MessageInitShape<typeof FlagHistoryEntrySchema>[] = [];
       let left = PAGE_BYTES;
-      for (;;) {
-        // A few at a time: each may have megabytes. One more than the page holds tells whether there is a next one.
-        const wanted = Math.min(limit - entries.length, HISTORY_STEP);
+      for (let step = 1; ; step = Math.min(2 * step, HISTORY_STEP)) {
+        // Few at a time, more where they are small: each may have megabytes. One more than the page holds tells whether
+        // there is a next one.
+        const wanted = Math.min(limit - entries.length, step);
         const found = await flags.history(name, { limit: wanted + 1, beforeRevision });
         for (const change of found.slice(0, wanted)) {
           const entry = toHistoryEntry(change, now());
@@ -276,7 +277,7 @@ function leftOutOf(flags: readonly Flag[]): readonly Flag[] {
 
 const LEFT_OUT = new WeakMap<readonly Flag[], readonly Flag[]>();
 
-/** Changes of a flag that are read at once. */
+/** Changes of a flag that are read at once, at most. */
 const HISTORY_STEP = 8;
 /**
  * Size of a list of names beside other things in an answer, such as `left_out`; further names are left out.

@@ -2,7 +2,7 @@ import { createRegistry, type DescMessage, type MessageInitShape, toBinary, toJs
 import type { HandlerContext } from "@connectrpc/connect";
 import { HeliosError, PAGE_BYTES } from "../../core/index.ts";
 import { make } from "../map/message.ts";
-import { mapFitting } from "../map/size.ts";
+import { leastSize, mapFitting } from "../map/size.ts";
 import { toAnswer } from "../rest/answer.ts";
 import { MAX_MESSAGE_BYTES } from "../transport/limits.ts";
 import { IS_REST } from "../transport/peer.ts";
@@ -35,12 +35,13 @@ export function wholeOrPage<T, Message, Desc extends DescMessage>(
   const { toMessage, sizeOf, toResponse, context, desc } = paged;
   if (request.pageSize === 0 && request.pageToken === "") {
     const messages: Message[] = [];
-    let size = 0;
+    let [size, least] = [0, 0];
     for (const item of items) {
       const message = toMessage(item);
       messages.push(message);
       size += sizeOf(message);
-      if (size > SURE_BYTES * MOST_LOOSE) break;
+      least += leastSize(message);
+      if (size > SURE_BYTES * MOST_LOOSE || least > MAX_MESSAGE_BYTES) break;
     }
     const whole = toResponse({ items: messages, nextPageToken: "" });
     if (size <= SURE_BYTES || (messages.length === items.length && fits(desc, whole, context))) return whole;
