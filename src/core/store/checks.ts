@@ -13,10 +13,6 @@ export function checkLimit(limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1) invalid("limit", `must be a whole number above 0, is ${limit}`);
 }
 
-export function checkTime(time: number): void {
-  if (!Number.isFinite(time)) invalid("time", `must be a wall time in ms, is ${time}`);
-}
-
 export function checkRevision(revision: number): void {
   if (!Number.isSafeInteger(revision)) invalid("revision", `must be a whole number, is ${revision}`);
 }

@@ -262,12 +262,6 @@ export class Collection<T> {
     return changes.map((change) => this.#delta(change));
   }
 
-  /** The newest kept change of one resource that was made at that wall time in ms or before. */
-  async lastAt(name: string, time: number): Promise<Delta<T> | undefined> {
-    const change = await this.#feed.store.lastAt(this.prefix + name, time);
-    return change && this.#delta(change);
-  }
-
   /** The oldest kept change of one resource. */
   async oldest(name: string): Promise<Delta<T> | undefined> {
     const change = await this.#feed.store.oldest(this.prefix + name);

@@ -88,13 +88,6 @@ export class MemoryJournal {
       .slice(0, limit);
   }
 
-  lastAt(key: string, time: number): Change | undefined {
-    const all = this.#byKey.get(key) ?? [];
-    const made = all.filter(({ change }) => change.time <= time).sort((a, b) => a.change.time - b.change.time);
-    const last = made.at(-1);
-    return last && told(last, all);
-  }
-
   oldest(key: string): Change | undefined {
     const all = this.#byKey.get(key) ?? [];
     return all[0] && told(all[0], all);

@@ -1,15 +1,6 @@
 import type { Clock, Timer } from "../clock.ts";
 import { type Answers, MemoryAnswers } from "./answers.ts";
-import {
-  checkBatch,
-  checkKept,
-  checkKey,
-  checkLimit,
-  checkRevision,
-  checkTime,
-  checkValue,
-  storeClosed,
-} from "./checks.ts";
+import { checkBatch, checkKept, checkKey, checkLimit, checkRevision, checkValue, storeClosed } from "./checks.ts";
 import { MemoryJournal } from "./memory-journal.ts";
 import { checkRetention, type RetentionOptions, SWEEP_MS } from "./retention.ts";
 import {
@@ -126,12 +117,6 @@ class MemoryStore implements Store {
     this.#checkOpen();
     checkLimit(limit);
     return this.#journal.history(key, limit, beforeRevision);
-  }
-
-  async lastAt(key: string, time: number): Promise<Change | undefined> {
-    this.#checkOpen();
-    checkTime(time);
-    return this.#journal.lastAt(key, time);
   }
 
   async oldest(key: string): Promise<Change | undefined> {

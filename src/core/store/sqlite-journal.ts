@@ -114,11 +114,6 @@ export class SqliteJournal {
     return rows.filter((row) => isByAge || isWhole(row)).map(toChange);
   }
 
-  lastAt(key: string, time: number): Change | undefined {
-    const row = this.#sql.lastAt.get(key, time) as ChangeRow | undefined;
-    return row && toChange(row);
-  }
-
   oldest(key: string): Change | undefined {
     const row = this.#sql.oldestOf.get(key) as ChangeRow | undefined;
     return row && toChange(row);
@@ -254,7 +249,6 @@ function prepareAll(database: SqlDatabase) {
     add: database.prepare(sql.ADD_CHANGE),
     list: database.prepare(sql.LIST_CHANGES),
     history: database.prepare(sql.LIST_HISTORY),
-    lastAt: database.prepare(sql.LAST_AT),
     oldestOf: database.prepare(sql.OLDEST_OF_KEY),
     oldest: database.prepare(sql.OLDEST),
     restOf: database.prepare(sql.REST_OF_REVISION),

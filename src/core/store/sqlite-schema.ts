@@ -42,7 +42,6 @@ export const CREATE_SCHEMA = `
   ) STRICT;
   CREATE INDEX journal_by_revision ON journal (revision);
   CREATE INDEX journal_by_key ON journal (key, revision, size);
-  CREATE INDEX journal_by_time ON journal (key, time, revision);
   CREATE TABLE histories (prefix TEXT NOT NULL PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
   CREATE TABLE answers (
     id TEXT NOT NULL PRIMARY KEY,
@@ -67,7 +66,6 @@ export const SCHEMA_NAMES: Readonly<Record<number, readonly string[]>> = {
     "journal",
     "journal_by_revision",
     "journal_by_key",
-    "journal_by_time",
     "histories",
     "answers",
     "answers_by_time",
@@ -147,8 +145,6 @@ export const LIST_CHANGES = `${SELECT_CHANGES}
 export const LIST_HISTORY = `${SELECT_CHANGES}
   WHERE key = ?1 AND revision < ?2 AND (revision > ?3 OR revision >= coalesce(${NTH_NEWEST("?1", "?4")}, 0))
   ORDER BY revision DESC LIMIT ?5`;
-/** The newest of a key that was made at a time or before. */
-export const LAST_AT = `${SELECT_CHANGES} WHERE key = ?1 AND time <= ?2 ORDER BY time DESC, revision DESC LIMIT 1`;
 
 export const OLDEST_OF_KEY = `${SELECT_CHANGES} WHERE key = ?1 ORDER BY revision LIMIT 1`;
 

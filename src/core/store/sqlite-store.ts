@@ -8,7 +8,6 @@ import {
   checkKey,
   checkLimit,
   checkRevision,
-  checkTime,
   checkValue,
   storeClosed,
 } from "./checks.ts";
@@ -201,12 +200,6 @@ export class SqliteStore implements Store {
     this.#checkOpen();
     checkLimit(limit);
     return this.#reading(() => this.#journal.history(key, limit, beforeRevision ?? Number.MAX_SAFE_INTEGER));
-  }
-
-  async lastAt(key: string, time: number): Promise<Change | undefined> {
-    this.#checkOpen();
-    checkTime(time);
-    return this.#reading(() => this.#journal.lastAt(key, time));
   }
 
   async oldest(key: string): Promise<Change | undefined> {

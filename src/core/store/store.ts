@@ -137,8 +137,6 @@ export interface Store {
    * before `revision + 1` is the state of the key at a revision.
    */
   history(key: string, limit: number, beforeRevision?: number): Promise<readonly Change[]>;
-  /** The newest kept change of one key that was made at that wall time in ms or before: its state at that time. */
-  lastAt(key: string, time: number): Promise<Change | undefined>;
   /** The oldest change of one key that is kept in any way. */
   oldest(key: string): Promise<Change | undefined>;
   /**

@@ -316,7 +316,6 @@ describe("a swap that fails", () => {
       batch: (writes, cause) => store.batch(writes, cause),
       changes: (prefix, after, limit) => store.changes(prefix, after, limit),
       history: (key, limit, before) => store.history(key, limit, before),
-      lastAt: (key, time) => store.lastAt(key, time),
       oldest: (key) => store.oldest(key),
       watch: (after, listener) => store.watch(after, listener),
       compact: (through) => store.compact(through),

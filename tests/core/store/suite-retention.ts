@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
 import { KEPT_BYTES_PER_KEY, KEPT_CHANGES_PER_KEY } from "../../../src/core/store/retention.ts";
 import { type Change, RevisionCompacted } from "../../../src/core/store/store.ts";
 import { advance, cause, oldestOf, readAll, rejection, type SetUp, settle } from "./rig.ts";
@@ -175,7 +174,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(await store.history("other", 999)).toHaveLength(KEPT_CHANGES_PER_KEY);
     });
 
-    it("tells the state at a revision and at a wall time", async () => {
+    it("tells the state at a revision", async () => {
       const { store, clock } = await setUp({ histories, keptChanges: 5 });
       const made: Change[] = [];
       await store.watch(0, (changes) => made.push(...changes));
@@ -185,15 +184,11 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       }
       for (const key of ["flag/0", "flag/1", "flag/2", "flag/none"]) {
         const own = made.filter((change) => change.key === key);
-        for (let time = 1.7e12 - 1000; time < clock.now() + 1000; time += 500) {
-          expect(await store.lastAt(key, time)).toEqual(own.findLast((change) => change.time <= time));
-        }
         for (let revision = 0; revision < 75; revision += 3) {
           const [change] = await store.history(key, 1, revision + 1);
           expect(change).toEqual(own.findLast((one) => one.revision <= revision));
         }
       }
-      expect(isReason(await rejection(store.lastAt("a", Number.NaN)), "ARGUMENT_INVALID")).toBe(true);
     });
 
     it("forgets what was no longer in force when its time began, and keeps what was", async () => {
@@ -209,7 +204,6 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       const history = await store.history("flag/often", 99);
       expect(history.map(({ value }) => value).slice(0, 9)).toEqual([..."987654321"].map((n) => `1${n}`));
       expect(history.length).toBeLessThanOrEqual(11);
-      expect((await store.lastAt("flag/often", clock.now() - 9.5 * DAY))?.value).toBe("10");
       expect(await store.history("flag/once", 9)).toEqual([]);
       await store.close();
     });

@@ -380,7 +380,6 @@ export function storeSuite(name: string, make: MakeStore): void {
         () => store.batch([{ key: "a", value: "2" }], cause),
         () => store.changes("", 0, 1),
         () => store.history("a", 1),
-        () => store.lastAt("a", 1),
         () => store.answers.put("a", { digest: "d", answer: new Uint8Array(1) }, 1),
         () => store.watch(0, () => {}),
         () => store.compact(1),

@@ -162,7 +162,6 @@ export function delayed(store: Store): Store & { tell(): void } {
     batch: (writes, cause) => store.batch(writes, cause),
     changes: (prefix, after, limit) => store.changes(prefix, after, limit),
     history: (key, limit, before) => store.history(key, limit, before),
-    lastAt: (key, time) => store.lastAt(key, time),
     oldest: (key) => store.oldest(key),
     compact: (through) => store.compact(through),
     close: () => store.close(),

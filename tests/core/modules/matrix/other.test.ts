@@ -27,7 +27,6 @@ function refusing(): { readonly store: Store; refuse(prefix: string, times: numb
     batch: (writes, cause) => inner.batch(writes, cause),
     changes: (keys, after, limit) => inner.changes(keys, after, limit),
     history: (key, limit, before) => inner.history(key, limit, before),
-    lastAt: (key, time) => inner.lastAt(key, time),
     oldest: (key) => inner.oldest(key),
     watch: (after, listener) => inner.watch(after, listener),
     compact: (through) => inner.compact(through),
