@@ -43,6 +43,8 @@ export interface Logging {
   readonly server: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
   /** Every place that lines go to: the output first, then the files. */
   status(): readonly SinkStatus[];
+  /** Whether a place has not answered yet: a thread waits for it, and the end of a process for every thread. */
+  isBusy(): boolean;
   /** Resolves when what was logged is written, after a second at the latest. */
   flush(ms?: number): Promise<void>;
   /** The same, and closes the files. */
@@ -105,6 +107,7 @@ export function createLogging(options: LoggingOptions): Logging {
   return {
     log: (area, entryLevel, message, fields = {}) => write(loggers[area] ?? own, entryLevel, message, fields),
     server: (entryLevel, message, fields = {}) => write(own, entryLevel, message, fields),
+    isBusy: () => [output, ...files.values()].some((sink) => sink.isBusy),
     status: () => [output, ...files.values()].map((sink) => sink.status),
     flush,
     async close() {

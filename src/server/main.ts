@@ -12,6 +12,11 @@ const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 /** Time that what was logged may take to be written when the server ends by a fault of its own. @limit ms */
 const CRASH_FLUSH_MS = 300;
+/**
+ * Time that a write of a log which is under way at the very end may take; then the process is killed, since it would wait
+ * for that for ever. @limit ms
+ */
+const LAST_WRITE_MS = 500;
 
 const version = readVersion();
 const command = readCommand(process.argv.slice(2), process.env, process.cwd(), version);
@@ -34,7 +39,7 @@ if (command.kind === "print") {
     clock: systemClock,
     log: logging.server,
     flush: logging.flush,
-    exit: (code) => process.exit(code),
+    exit: (code) => void leave(code, logging),
     kill: endAtOnce,
   });
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => shutdown.signal(name));
@@ -43,7 +48,7 @@ if (command.kind === "print") {
     const { message, ...fields } = explain(error);
     logging.server("error", message, fields);
     await logging.flush();
-    process.exit(EXIT_FAILURE);
+    await leave(EXIT_FAILURE, logging);
   });
 }
 
@@ -84,6 +89,18 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
     close: () => engine.close(),
     strandedThreads: () => engine.strandedThreads(),
   });
+}
+
+/** Ends in order, or by a kill where the disk of a log hangs: what could be written of the logs has been. */
+async function leave(code: number, logging: Logging): Promise<void> {
+  const since = systemClock.monotonic();
+  while (logging.isBusy() && systemClock.monotonic() - since < LAST_WRITE_MS) {
+    await new Promise<void>((resolve) => systemClock.setTimer(1, resolve));
+  }
+  if (!logging.isBusy()) process.exit(code);
+  logging.server("warn", "ending by SIGKILL: the disk of a log does not answer");
+  await logging.flush(CRASH_FLUSH_MS);
+  endAtOnce();
 }
 
 /** `process.exit` waits for every thread, for ever if one is in a synchronous call. */

@@ -64,6 +64,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
     "clients/typescript/src/watch.ts MOST_DOUBLINGS",
     "src/core/clock.ts LONGEST_PLATFORM_DELAY_MS",
+    "src/core/flags/digest.ts STEP_CHARS",
     "src/core/modules/host/memory.ts LOST_LOOK_MS",
     "src/core/modules/judge.ts LATENCY_NOISE_MS",
     "src/core/store/sqlite-answers.ts SWEEP_LIMIT",

@@ -21,6 +21,7 @@ import { file_helios_v1_status_service as status } from "../../gen/helios/v1/sta
 import { file_helios_v1_test_service as test } from "../../gen/helios/v1/test_service_pb.ts";
 import { digestOf } from "../../src/server/services/canonical.ts";
 import { canReplay } from "../../src/server/services/replays.ts";
+import { times } from "../effort.ts";
 import { arbitraryMessage } from "../wire/arbitrary.ts";
 
 const methods = [breaker, flag, module, status, test]
@@ -191,7 +192,7 @@ describe("the digest by which a repeated request is known", () => {
           // What the service is given is left as it came.
           expect(toBinary(input, one)).toEqual(before);
         }),
-        { numRuns: 30 },
+        { numRuns: times(20, 1000) },
       );
     },
   );

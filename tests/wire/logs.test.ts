@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
   rmSync,
   writeSync,
 } from "node:fs";
@@ -79,6 +80,57 @@ function portOf(pid: number): number | undefined {
   }
   return undefined;
 }
+
+/** A disk that has stopped to answer: whoever asks it for anything waits for ever. Only root makes one. */
+function hungDisk(): string | undefined {
+  const directory = mkdtempSync(join(tmpdir(), "helios-hung-"));
+  let fd: number;
+  try {
+    fd = openSync("/dev/fuse", constants.O_RDWR);
+  } catch {
+    return undefined;
+  }
+  // Nobody reads what the kernel asks for by this descriptor.
+  const options = "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other";
+  const mount = spawnSync("mount", ["-i", "-t", "fuse", "-o", options, "none", directory], {
+    stdio: ["ignore", "ignore", "ignore", fd],
+  });
+  ends.push(() => {
+    // Whoever waits is told that the disk is gone.
+    closeSync(fd);
+    spawnSync("umount", ["-l", directory]);
+    rmdirSync(directory);
+  });
+  return mount.status === 0 ? directory : undefined;
+}
+
+describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", () => {
+  it("answers, and ends all the same", async ({ skip }) => {
+    const disk = hungDisk();
+    if (disk === undefined) return skip("only root makes such a disk");
+    const flags = { "--port": "0", "--data-dir": temporary(), "--modules-root": ROOT, "--log-dir": disk };
+    const child = spawn(process.execPath, [MAIN, ...Object.entries(flags).flat()], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    ends.unshift(() => child.kill("SIGKILL"));
+    let output = "";
+    const { promise: serving, resolve } = Promise.withResolvers<void>();
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      output += text;
+      if (output.includes('"serving"')) resolve();
+    });
+    await serving;
+    const [, url = ""] = /"url":"([^"]+)"/.exec(output) ?? [];
+    for (let call = 0; call < 20; call += 1) {
+      expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);
+    }
+    const closed = once(child, "close");
+    child.kill("SIGTERM");
+    expect(await closed).toEqual([null, "SIGKILL"]);
+    expect(output).toContain('"stopped"');
+    expect(output).toContain("the disk of a log does not answer");
+  });
+});
 
 describe.skipIf(process.platform !== "linux")("a server whose log lines nobody takes", () => {
   it.each([

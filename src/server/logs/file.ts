@@ -27,7 +27,8 @@ export interface LogFileOptions {
 /** A log file that rotates by its size, is opened when it is needed, and made again where somebody has moved or deleted it. */
 export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOptions): Destination {
   let file: FileHandle | undefined;
-  let size = 0;
+  /** Undefined of what is no file, such as a pipe or a device: that is neither counted nor put aside. */
+  let size: number | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   const close = async (): Promise<void> => {
@@ -38,14 +39,18 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
   const reopen = async (): Promise<FileHandle> => {
     await makeDirectory(dirname(path));
     file = await open(path, APPEND, 0o666);
-    ({ size } = await file.stat());
+    const found = await file.stat();
+    size = found.isFile() ? found.size : undefined;
     return file;
   };
   const isStillThere = async (): Promise<boolean> => {
     if (file === undefined) return false;
+    const own = await file.stat();
+    // What is written to a file that was deleted is lost at once; one that was moved still has it.
+    if (own.nlink === 0) return false;
     if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return true;
     lookedAt = clock.monotonic();
-    const [own, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+    const there = await stat(path).catch(() => undefined);
     return own.ino === there?.ino && own.dev === there.dev;
   };
   const rotate = async (): Promise<void> => {
@@ -65,7 +70,7 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
           await close();
           await reopen();
         }
-        if (size === 0 || size + bytes <= maxBytes) return;
+        if (size === undefined || size === 0 || size + bytes <= maxBytes) return;
         await rotate();
         await reopen();
       }),
@@ -73,7 +78,7 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
       alone(async () => {
         try {
           const { bytesWritten } = await (file ?? (await reopen())).write(bytes);
-          size += bytesWritten;
+          if (size !== undefined) size += bytesWritten;
           return bytesWritten;
         } catch (error) {
           // What is wrong may be the open file alone.

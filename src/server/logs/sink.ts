@@ -80,6 +80,11 @@ export class Sink {
     return { name: this.#options.destination.name, problem: this.#problem, dropped: this.#dropped };
   }
 
+  /** A write, or what prepares it, has not come back: it may hold a thread, and for ever. */
+  get isBusy(): boolean {
+    return this.#writing !== undefined;
+  }
+
   /** Makes the place ready before the first line: whether it can be written is known then. */
   open(): void {
     this.#start();

@@ -189,7 +189,6 @@ describe("a dry run is refused as the reload is", () => {
     ],
     "more writes than the store takes": [many(MAX_BATCH_WRITES + 1), {}, {}, "BATCH_TOO_LARGE"],
     "more bytes than the store takes": [many(20, listing(3500)), {}, {}, "BATCH_TOO_LARGE"],
-    "as many writes as the store takes": [many(MAX_BATCH_WRITES), {}, {}, undefined],
     "another salt": [file({ a: { ...entry(5), salt: "s" } }), {}, {}, "FLAG_REBUCKETS"],
     "another mode": [file({}), { mode: "SOME" as "MERGE" }, {}, "ARGUMENT_INVALID"],
     "an actor that is too long": [file({}), {}, { actor: "x".repeat(257) }, "ARGUMENT_INVALID"],
