@@ -63,30 +63,40 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 ]);
 /** So many digits are exact in a double, whatever they are. */
 const SAFE_DIGITS = 15;
-const PART = /(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h)/y;
 
 /** `-?` and one or more of `digits(.digits)?` with a unit of h, m, s, ms, us, ns; or `0`. What is below 1 ns is cut. */
 export function durationOfText(text: string): Duration | Failure {
   const isNegative = text.startsWith("-");
-  const from = isNegative ? 1 : 0;
-  if (text.length === from || text.length > CONVERTED_TEXT_MAX) return notA(text, "a duration");
-  if (text.length === from + 1 && text.endsWith("0")) return new Duration(0n);
-  // Added up as a double while that is exact: it takes a fraction of the time.
-  let safe = 0;
-  let rest = 0n;
-  PART.lastIndex = from;
-  for (let end = from; end < text.length; end = PART.lastIndex) {
-    const found = PART.exec(text);
-    if (found === null) return notA(text, "a duration");
-    const [, whole = "", fraction, unit = ""] = found;
-    const worth = UNITS.get(unit) as number;
-    const sum = safe + Number(whole) * worth;
-    if (whole.length <= SAFE_DIGITS && sum <= Number.MAX_SAFE_INTEGER) safe = sum;
-    else rest += BigInt(whole) * BigInt(worth);
-    if (fraction !== undefined) rest += (BigInt(fraction) * BigInt(worth)) / 10n ** BigInt(fraction.length);
+  let at = isNegative ? 1 : 0;
+  if (text.length === at || text.length > CONVERTED_TEXT_MAX) return notA(text, "a duration");
+  if (text.length === at + 1 && text.endsWith("0")) return new Duration(0n);
+  let ns = 0n;
+  while (at < text.length) {
+    const whole = digitsFrom(text, at);
+    const dot = at + whole;
+    const fraction = text[dot] === "." ? digitsFrom(text, dot + 1) : 0;
+    const end = text[dot] === "." ? dot + 1 + fraction : dot;
+    const long = UNITS.get(text.slice(end, end + 2));
+    const worth = long ?? UNITS.get(text.charAt(end));
+    if (worth === undefined || whole === 0 || (end > dot && fraction === 0)) return notA(text, "a duration");
+    ns += worthOf(text.slice(at, dot), worth);
+    if (fraction > 0) ns += (BigInt(text.slice(dot + 1, end)) * BigInt(worth)) / 10n ** BigInt(fraction);
+    at = end + (long === undefined ? 1 : 2);
   }
-  const ns = BigInt(safe) + rest;
   return duration(isNegative ? -ns : ns);
+}
+
+function worthOf(digits: string, worth: number): bigint {
+  if (digits.length > SAFE_DIGITS) return BigInt(digits) * BigInt(worth);
+  const ns = Number(digits) * worth;
+  return ns <= Number.MAX_SAFE_INTEGER ? BigInt(ns) : BigInt(digits) * BigInt(worth);
+}
+
+/** How many digits there are from there on. */
+function digitsFrom(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at += 1;
+  return at - from;
 }
 
 /** Seconds with 0, 3, 6 or 9 decimals: `1.500s`. */
