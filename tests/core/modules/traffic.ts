@@ -9,8 +9,8 @@ export interface Traffic {
   stop(): Promise<{ readonly answers: readonly unknown[]; readonly failed: readonly unknown[] }>;
 }
 
-/** Calls a method from so many callers, each again as soon as it has its answer. */
-export function startTraffic(call: () => Promise<unknown>, callers: number): Traffic {
+/** Calls a method from so many callers, each again as soon as it has its answer, or after a pause. */
+export function startTraffic(call: () => Promise<unknown>, callers: number, pauseMs = 0): Traffic {
   const answers: unknown[] = [];
   const failed: unknown[] = [];
   const waiting: { at: number; resolve: () => void }[] = [];
@@ -24,6 +24,7 @@ export function startTraffic(call: () => Promise<unknown>, callers: number): Tra
         await turn();
       }
       for (const { at, resolve } of waiting) if (answers.length + failed.length >= at) resolve();
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   const running = Array.from({ length: callers }, caller);

@@ -8,7 +8,8 @@ import type { RegistrationFields } from "../../../../src/core/modules/record.ts"
 import type { StepEvent } from "../../../../src/core/modules/steps.ts";
 import type { SwapResult } from "../../../../src/core/modules/swap.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
-import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig, turn } from "../rig.ts";
+import { until } from "../host-rig.ts";
+import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "../rig.ts";
 import { startTraffic, type Traffic } from "../traffic.ts";
 
 /** By it the workers of modules are told from those of the host. */
@@ -18,6 +19,9 @@ const START_MS = 20_000;
 export const CALL_MS = 80_000;
 /** How long the callers in the background wait; what is left of it after a start's deadline tells them from all others too. */
 const PATIENCE_MS = 45_000;
+
+/** Between the calls of one of the callers in the background, which would use up all processors otherwise. */
+const PAUSE_MS = 1;
 
 /** What a module logs before it comes to no end. */
 const STUCK = "stuck";
@@ -169,7 +173,7 @@ export async function cell(options: CellOptions = {}): Promise<Cell> {
     const { output } = await engine.modules.invoke("counter", method, { json: input }, { timeoutMs: PATIENCE_MS });
     return "json" in output ? output.json : output.binary;
   };
-  const traffic = startTraffic(() => patiently("increment"), callers);
+  const traffic = startTraffic(() => patiently("increment"), callers, PAUSE_MS);
   if (callers > 0) await traffic.more(callers * 2);
   return {
     ...engine,
@@ -228,11 +232,6 @@ function livingGenerations({ modules }: Rig): readonly string[] {
     .generations("counter")
     .map(({ state }) => state)
     .filter((state) => state !== "RETIRED" && state !== "FAILED");
-}
-
-/** Resolves when something holds; the test's own timeout ends it. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await turn();
 }
 
 /** The processes of modules that this process has started. */

@@ -3,8 +3,9 @@ import { systemClock } from "../../../../src/core/clock.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
+import { until } from "../host-rig.ts";
 import { errorOf, rig } from "../rig.ts";
-import { type Cell, cell, counter, goesOn, MISBEHAVIOURS, until } from "./cell.ts";
+import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 /** A store that refuses to write such keys so many times, once `refuse` has been called. */
 function refusing(): { readonly store: Store; refuse(prefix: string, times: number): void; refused(): number } {
