@@ -1,5 +1,6 @@
 // Proves that the client as it is published ends no process that uses it, on each version of Node that it is for: every
-// way in which connections and servers end, under loops that try again at once. Usage: npm run test:nodes [-- version…]
+// way in which connections and servers end, under loops that try again at once; and that whatever somebody waits for keeps the
+// process until it is settled, and nothing else does. Usage: npm run test:nodes [-- version…]
 // The versions come from the package registry, once, into the cache directory of the user.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -10,9 +11,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { type Fate, type Front, garbage, goaways, resets, startFront } from "./front.ts";
 import { type Survivor, startSurvivor, survives } from "./survivor.ts";
+import { waitForAll } from "./waits.ts";
 
 const VERSIONS = ["20.20.2", "22.23.3", "24.21.0"];
 const CLIENT = new URL("../../clients/typescript/dist/clients/typescript/src/index.js", import.meta.url).href;
+/** Proofs at once, beside that of the servers. */
+const LANES = 2;
+/** Until something counts as stuck: the machine may be busy. */
+const PATIENCE_MS = 60_000;
 /** Longer than a connection may be silent and then take to answer a ping: it is given up. */
 const STOPPED_MS = 12_000;
 const OPTIONS: readonly object[] = [
@@ -38,13 +44,47 @@ function nodeOf(version: string): string {
   return program;
 }
 
-let server: OwnServer;
-const front: Front = await startFront(() => Number(new URL(server.baseUrl).port));
+const portOf = ({ baseUrl }: OwnServer): number => Number(new URL(baseUrl).port);
 
 async function proved(what: string, prove: () => Promise<void>): Promise<void> {
   const start = performance.now();
   await prove();
-  process.stdout.write(`  ${what}: ${Math.round(performance.now() - start)} ms\n`);
+  process.stdout.write(`${what}: ${Math.round(performance.now() - start)} ms\n`);
+}
+
+/** Every so many of them, from a place that differs. */
+const some = (fates: readonly Fate[], every: number): Fate[] => fates.filter((_, index) => index % every === 1);
+
+/** What happens to connections that talk so. Whatever is said over one, it ends in the same ways: few do for the others. */
+function fatesOf(options: object): Readonly<Record<string, readonly Fate[]>> {
+  const silence: Fate[] = [300, 50, 0].map((ms) => ({ kind: "silent", ms }));
+  if ("httpVersion" in options)
+    return { ends: [...resets(46, 2300).filter(({ kind }) => kind === "reset"), ...silence] };
+  if (Object.keys(options).length > 0) return { ends: [...some(goaways(), 5), ...some(resets(), 5), ...silence] };
+  // Node 20 notices some of the garbage by the ping alone, after 10 s.
+  return { garbage: garbage(), goaways: goaways(), ends: [...resets(), ...silence] };
+}
+
+/** Each of the ways to talk, and everything that somebody may wait for. */
+function proofsOf(version: string, node: string, server: OwnServer): (() => Promise<void>)[] {
+  const waits = (): Promise<void> =>
+    proved(`${version} waits`, async () => {
+      const { lost, code, errors } = await waitForAll(node, CLIENT);
+      if (lost.length > 0 || code !== 0 || errors !== "") throw new Error(`${lost.join("\n")}\n${code} ${errors}`);
+    });
+  const outlived = async (fates: readonly Fate[], options: object): Promise<void> => {
+    const front = await startFront(() => portOf(server));
+    await survives(front, fates, startSurvivor(node, CLIENT, front.baseUrl, options), PATIENCE_MS);
+    await front.close();
+  };
+  const fates = OPTIONS.flatMap((options) =>
+    Object.entries(fatesOf(options)).map(
+      ([kind, some]) =>
+        () =>
+          proved(`${version} ${JSON.stringify(options)} ${some.length} ${kind}`, () => outlived(some, options)),
+    ),
+  );
+  return [...fates, waits];
 }
 
 async function ended(survivor: Survivor): Promise<void> {
@@ -52,83 +92,75 @@ async function ended(survivor: Survivor): Promise<void> {
   if (code !== 0 || errors !== "") throw new Error(`the process ended with ${code ?? signal}: ${errors}`);
 }
 
-async function restarted(survivors: readonly Survivor[], signal: "SIGKILL" | "SIGTERM"): Promise<void> {
-  const exited = once(server.process, "exit");
-  server.process.kill(signal);
-  await exited;
-  await server.stop();
-  for (const survivor of survivors) await survivor.done();
-  server = await startOwnServer();
-  for (const survivor of survivors) await survivor.works();
-}
-
-/** What happens to connections, to each of the ways to talk. */
-async function provesFates(node: string): Promise<void> {
-  for (const options of OPTIONS) {
-    const http1 = "httpVersion" in options;
-    const kinds: Readonly<Record<string, readonly Fate[]>> = {
-      goaways: http1 ? [] : goaways(),
-      resets: http1 ? resets(23, 2300).filter(({ kind }) => kind === "reset") : resets(),
-      // What is read is the same whatever is said over it. Node 20 notices some of it by the ping alone, after 10 s.
-      garbage: Object.keys(options).length === 0 ? garbage() : [],
-      silence: [
-        { kind: "silent", ms: 300 },
-        { kind: "silent", ms: 50 },
-        { kind: "silent", ms: 0 },
-      ],
-    };
-    for (const [kind, fates] of Object.entries(kinds)) {
-      if (fates.length === 0) continue;
-      await proved(`${JSON.stringify(options)} ${fates.length} ${kind}`, () =>
-        survives(front, fates, startSurvivor(node, CLIENT, front.baseUrl, options), 60_000),
-      );
-    }
-  }
-}
-
 /** What happens to servers, to all versions at once. */
 async function provesServers(nodes: readonly string[]): Promise<void> {
+  let server = await startOwnServer();
+  const front: Front = await startFront(() => portOf(server));
   const survivors = nodes.map((node) => startSurvivor(node, CLIENT, front.baseUrl));
+  const restarted = async (signal: "SIGKILL" | "SIGTERM"): Promise<void> => {
+    const exited = once(server.process, "exit");
+    server.process.kill(signal);
+    await exited;
+    await server.stop();
+    for (const survivor of survivors) await survivor.done();
+    server = await startOwnServer();
+    for (const survivor of survivors) await survivor.works(PATIENCE_MS);
+  };
   try {
-    for (const survivor of survivors) await survivor.works();
-    for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL", "SIGTERM"] as const)
-      await proved(signal, () => restarted(survivors, signal));
+    for (const survivor of survivors) await survivor.works(PATIENCE_MS);
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) await proved(signal, () => restarted(signal));
     await proved(`SIGSTOP for ${STOPPED_MS} ms, SIGCONT`, async () => {
       server.process.kill("SIGSTOP");
       await pause(STOPPED_MS);
       for (const survivor of survivors) await survivor.done();
       server.process.kill("SIGCONT");
-      for (const survivor of survivors) await survivor.works();
+      for (const survivor of survivors) await survivor.works(PATIENCE_MS);
     });
     await proved("SIGSTOP, SIGKILL", async () => {
       server.process.kill("SIGSTOP");
       await pause(500);
-      await restarted(survivors, "SIGKILL");
+      await restarted("SIGKILL");
     });
     // The end comes while nobody serves.
     server.process.kill("SIGKILL");
     await proved("close() while the server is gone", async () => {
       await Promise.all(survivors.map(ended));
     });
-  } catch (error) {
+  } finally {
     for (const survivor of survivors) survivor.kill();
-    throw error;
+    await front.close();
+    server.process.kill("SIGCONT");
+    await server.stop();
   }
+}
+
+/** Few at a time, in order; no more of them once one has failed. */
+async function inLanes(proofs: readonly (() => Promise<void>)[]): Promise<void> {
+  const left = [...proofs];
+  const lane = async (): Promise<void> => {
+    for (let proof = left.shift(); proof !== undefined; proof = left.shift()) {
+      try {
+        await proof();
+      } catch (error) {
+        left.length = 0;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
 }
 
 execFileSync("npm", ["run", "--silent", "build:client"], { stdio: "inherit" });
 const asked = process.argv.slice(2);
-const nodes = (asked.length > 0 ? asked : VERSIONS).map(nodeOf);
-if (asked.length === 0) nodes.push(process.execPath);
-server = await startOwnServer();
+const nodes = new Map((asked.length > 0 ? asked : VERSIONS).map((version) => [version, nodeOf(version)]));
+if (asked.length === 0) nodes.set(process.version.slice(1), process.execPath);
+const server = await startOwnServer();
 try {
-  for (const node of nodes) {
-    process.stdout.write(`Node ${execFileSync(node, ["--version"], { encoding: "utf8" }).trim()}\n`);
-    await provesFates(node);
-  }
-  process.stdout.write("All of them\n");
-  await provesServers(nodes);
+  // What takes the longest of all begins first.
+  await Promise.all([
+    inLanes([...nodes].flatMap(([version, node]) => proofsOf(version, node, server))),
+    provesServers([...nodes.values()]),
+  ]);
 } finally {
-  await front.close();
   await server.stop();
 }

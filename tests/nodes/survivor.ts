@@ -81,9 +81,9 @@ export function startSurvivor(node: string, module: string, baseUrl: string, opt
 }
 
 /** That the process outlives those fates of its connections, then works as before, and ends by itself without a word. */
-export async function survives(front: Front, fates: readonly Fate[], survivor: Survivor, ms = 30_000): Promise<void> {
+export async function survives(front: Front, fates: readonly Fate[], survivor: Survivor, ms = 20_000): Promise<void> {
   try {
-    await survivor.works();
+    await survivor.works(ms);
     front.meet(fates);
     front.cut();
     const deadline = performance.now() + ms;
@@ -92,7 +92,7 @@ export async function survives(front: Front, fates: readonly Fate[], survivor: S
       if (performance.now() > deadline) throw new Error(`${front.left} fates were not met within ${ms} ms`);
       await pause(10);
     }
-    await survivor.works();
+    await survivor.works(ms);
     const { code, signal, errors } = await survivor.end();
     if (code !== 0 || errors !== "") throw new Error(`the process ended with ${code ?? signal}: ${errors}`);
   } catch (error) {
