@@ -95,7 +95,7 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
 async function leave(code: number, logging: Logging): Promise<void> {
   const since = systemClock.monotonic();
   while (logging.isBusy() && systemClock.monotonic() - since < LAST_WRITE_MS) {
-    await new Promise<void>((resolve) => systemClock.setTimer(1, resolve));
+    await new Promise<void>((resolve) => systemClock.setTimer(1, resolve, true));
   }
   if (!logging.isBusy()) process.exit(code);
   logging.server("warn", "ending by SIGKILL: the disk of a log does not answer");
