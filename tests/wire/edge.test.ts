@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { createServer, type Server as HttpServer, request as httpRequest } from "node:http";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { connect as tcp } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -194,6 +196,8 @@ const REFUSALS: readonly (readonly [what: string, sent: Sent, status: number, re
   ],
   ["what is no JSON by GET", { path: asked("{") }, 400, "REQUEST_MALFORMED"],
   ["an unknown field of Connect", rpc("DisableFlag", '{"nothing": 1}'), 400, "REQUEST_MALFORMED"],
+  ["an expectation", { path: `${API}/status`, headers: { expect: "wat" } }, 400, "HTTP_HEADER_INVALID"],
+  ["an expectation, to Connect", rpc("DisableFlag", "{}", { expect: "wat" }), 400, "HTTP_HEADER_INVALID"],
   ["a flag that is not there", { path: `${API}/feature-flags/nobody` }, 404, "FLAG_NOT_FOUND"],
 ];
 
@@ -365,20 +369,74 @@ describe("behind a proxy that takes off a path and sends a host of its own", () 
 });
 
 describe("bytes that are no request", () => {
-  it.each(["GET / HTTP/9.9\r\n\r\n", "\r\n\x00\x01\x02\r\n\r\n", "GET /healthz HTTP/1.1\r\n\r\n"])(
-    "%j have a reason",
-    async (bytes) => {
-      const text = await new Promise<string>((resolve) => {
-        const socket = tcp(server.port, "127.0.0.1", () => socket.write(bytes));
-        let got = "";
-        socket.on("data", (chunk) => {
-          got += chunk;
-        });
-        socket.on("close", () => resolve(got));
+  it.each([
+    ["GET / HTTP/9.9\r\n\r\n", 400, "REQUEST_MALFORMED"],
+    ["\r\n\x00\x01\x02\r\n\r\n", 400, "REQUEST_MALFORMED"],
+    ["GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "REQUEST_MALFORMED"],
+    ["CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n", 405, "HTTP_METHOD_NOT_ALLOWED"],
+  ])("%j have a reason", async (bytes, status, reason) => {
+    const text = await new Promise<string>((resolve) => {
+      const socket = tcp(server.port, "127.0.0.1", () => socket.write(bytes));
+      let got = "";
+      socket.on("data", (chunk) => {
+        got += chunk;
       });
-      // Node itself answers a request of HTTP/1.1 that has no Host.
-      const isOfNode = bytes.startsWith("GET /healthz");
-      expect(text).toMatch(isOfNode ? /^HTTP\/1\.1 400 / : /^HTTP\/1\.1 400 .*"reason":"REQUEST_MALFORMED"/s);
+      socket.on("close", () => resolve(got));
+    });
+    expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} .*"reason":"${reason}"`, "s"));
+  });
+});
+
+describe("a call that nothing serves", () => {
+  it.each(["application/grpc", "application/grpc+proto", "application/grpc-web+proto"])(
+    "over %s is answered in trailers alone",
+    async (type) => {
+      const session = connect(server.url);
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/prefix/helios.v1.FlagService/ListFlags",
+        "content-type": type,
+      });
+      const [headers] = (await once(stream.end(Buffer.alloc(5)), "response")) as [IncomingHttpHeaders];
+      expect(headers).toMatchObject({ ":status": 200, "content-type": type, "grpc-status": "12" });
+      expect(decodeURIComponent(String(headers["grpc-message"]))).toBe(
+        "there is nothing at /prefix/helios.v1.FlagService/ListFlags",
+      );
+      expect(String(headers["grpc-status-details-bin"])).not.toBe("");
+      stream.resume();
+      await once(stream, "close");
+      session.destroy();
     },
   );
+
+  it.each([
+    ["grpc-timeout", "0S"],
+    ["connect-timeout-ms", "0"],
+  ])("in time (%s: %s) does nothing", async (name, value) => {
+    const isGrpc = name.startsWith("grpc");
+    const session = connect(server.url);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `${RPC}/CreateFlag`,
+      "content-type": isGrpc ? "application/grpc+json" : "application/json",
+      te: "trailers",
+      [name]: value,
+    });
+    const json = Buffer.from('{"flag": {"name": "too_late"}}');
+    const head = Buffer.from([0, 0, 0, 0, json.length]);
+    let text = "";
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk;
+    });
+    for (const event of ["response", "trailers"] as const) {
+      stream.on(event, (headers: IncomingHttpHeaders) => {
+        text += JSON.stringify(headers);
+      });
+    }
+    stream.end(isGrpc ? Buffer.concat([head, json]) : json);
+    await once(stream, "close");
+    expect(text).toMatch(isGrpc ? /"grpc-status":"4"/ : /CALL_DEADLINE_EXCEEDED/);
+    expect(engine.flags.list().map((flag) => flag.name)).not.toContain("too_late");
+    session.destroy();
+  });
 });

@@ -214,6 +214,9 @@ export interface Flags {
   close(): Promise<void>;
 }
 
+/** Characters that nobody sees give no reason. */
+const hasVisible = (text: string): boolean => /[^\p{C}\p{Z}]/u.test(text);
+
 export function createFlags(deps: FlagsDeps): Flags {
   const { feed, clock, log, compileCondition, pause = pauseForOthers } = deps;
   const view = createFlagView(feed, log, compileCondition);
@@ -301,7 +304,7 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     enable: (name, options = {}, by) =>
       writer.changeOrCreate(name, "EnableFlag", by, options.allowMissing, (flag) =>
-        enabled(name, flag, options, Boolean(by?.reason?.trim()), clock.now()),
+        enabled(name, flag, options, hasVisible(by?.reason ?? ""), clock.now()),
       ),
 
     disable: (name, by, { kill = false } = {}) =>

@@ -6,6 +6,8 @@ export function createErrorMapping(newId: () => string, report: ReportUnforeseen
   return (next) => async (request) => {
     const mapped = (thrown: unknown): unknown => toConnectError(thrown, request.signal, newId, report);
     try {
+      // Whose time is over, or who has gone, before it began: nothing is to be done for it.
+      request.signal.throwIfAborted();
       const response = await next(request);
       return response.stream ? { ...response, message: mapping(response.message, mapped) } : response;
     } catch (thrown) {

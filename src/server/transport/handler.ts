@@ -31,18 +31,12 @@ import { createBodies } from "./bodies.ts";
 import { createCallLimit } from "./call-limit.ts";
 import { keepLongDeadlines } from "./deadline.ts";
 import { headersRefusal, refuseBody } from "./headers.ts";
-import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS } from "./limits.ts";
+import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS, MAX_REFUSED_REQUEST_MS } from "./limits.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "./peer.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
 import { createSlowReaders, type ReportSlowReader } from "./slow-readers.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
-
-/**
- * Time for which the rest of a request that was refused is read and thrown away; then its stream or connection is
- * closed. @limit ms
- */
-const MAX_REFUSED_REQUEST_MS = 5000;
 
 /** Takes the requests of both HTTP versions. */
 export type RequestHandler = ReturnType<typeof connectNodeAdapter>;
@@ -113,6 +107,12 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     }
     request.url = splitTarget(request.url ?? "").path;
     const path = request.url.split("?", 1)[0] ?? "";
+    const expected = header(request, "expect");
+    if (expected !== "" && !/^100-continue$/i.test(expected)) {
+      const problem = "can be 100-continue alone";
+      refuse(response, HeliosError.of("HTTP_HEADER_INVALID", { header: "expect", problem }));
+      return;
+    }
     if (request.method === "OPTIONS") {
       response.writeHead(204, preflightHeaders(request, allowedOrigins));
       response.end();
@@ -161,10 +161,12 @@ function staysOpen(rpc: UniversalHandler | undefined): boolean {
 function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefined {
   const host = foreignHost(request, hosts);
   if (host !== undefined) return HeliosError.of("HOST_NOT_ALLOWED", { host: host.slice(0, 256) });
+  if (request.httpVersionMajor > 1) return undefined;
+  const given = givenHosts(request).length;
+  if (given === 0 && request.httpVersion !== "1.0")
+    return HeliosError.of("REQUEST_MALFORMED", { problem: "it has no Host header, which HTTP/1.1 needs" });
   // RFC 9112, 3.2: whoever stands between may have gone by the other one.
-  if (request.httpVersionMajor > 1 || givenHosts(request).length < 2 || splitTarget(request.url ?? "").authority) {
-    return undefined;
-  }
+  if (given < 2 || splitTarget(request.url ?? "").authority) return undefined;
   return HeliosError.of("REQUEST_MALFORMED", { problem: "it has more than one Host header" });
 }
 

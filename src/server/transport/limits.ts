@@ -109,3 +109,9 @@ export const SLOW_READER_TIMEOUT_MS = 60_000;
 export const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
 /** Time between two looks at whether answers get on. @limit ms */
 export const SLOW_READER_CHECK_MS = 2000;
+
+/**
+ * Time for which the rest of a request that was refused is read and thrown away; then its stream or connection is
+ * closed. @limit ms
+ */
+export const MAX_REFUSED_REQUEST_MS = 5000;

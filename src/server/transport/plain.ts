@@ -1,9 +1,10 @@
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { HeliosError } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
-import { type HttpRequest, type HttpResponse, writeJson } from "../rest/http.ts";
+import { type HttpRequest, type HttpResponse, header, writeJson } from "../rest/http.ts";
 
 /** The answer to a plain GET. */
 export type PlainAnswer = { readonly status: number } & (
@@ -27,7 +28,7 @@ export function servePlain(
 ): void {
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   const { method = "" } = request;
-  if (route === undefined) refuseUnknown(response, path.slice(0, 200));
+  if (route === undefined) refuseUnknown(request, response, path.slice(0, 200));
   else if (method !== "GET" && method !== "HEAD") {
     refuse(response, HeliosError.of("HTTP_METHOD_NOT_ALLOWED", { method, path, allowed: "GET, HEAD" }));
   } else {
@@ -53,10 +54,24 @@ export function refuse(response: HttpResponse, error: HeliosError): void {
   writeJson(response, status, body, headers);
 }
 
-/** Whoever calls an RPC that there is not reads it as Connect tells errors, others as REST does. */
-function refuseUnknown(response: HttpResponse, path: string): void {
-  const error = fromHeliosError(HeliosError.of("HTTP_PATH_UNKNOWN", { path }));
-  const { status, body } = toFailure(error);
+/** Whoever calls an RPC that there is not reads it as its protocol tells errors, others as REST does. */
+function refuseUnknown(request: HttpRequest, response: HttpResponse, path: string): void {
+  const unknown = fromHeliosError(HeliosError.of("HTTP_PATH_UNKNOWN", { path }));
+  const { status, body } = toFailure(unknown);
+  const error = new ConnectError(unknown.rawMessage, Code.Unimplemented);
+  error.details.push(...unknown.details);
+  if (refuseByGrpc(request, response, error)) return;
   const { message, details } = errorToJson(error, undefined) as { message: string; details: unknown };
-  writeJson(response, status, { code: codeToString(Code.Unimplemented), message, details, ...body });
+  writeJson(response, status, { code: codeToString(error.code), message, details, ...body });
+}
+
+/** Answers a request of gRPC or gRPC-Web by trailers alone. Returns whether it is one. */
+function refuseByGrpc(request: HttpRequest, response: HttpResponse, error: ConnectError): boolean {
+  const type = header(request, "content-type");
+  if (!/^application\/grpc(-web)?(-text)?(\+[\w.-]+)?$/.test(type)) return false;
+  const headers = new Headers({ "content-type": type });
+  setTrailerStatus(headers, error);
+  response.writeHead(200, Object.fromEntries(headers));
+  response.end();
+  return true;
 }

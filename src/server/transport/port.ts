@@ -19,6 +19,7 @@ import {
   MAX_CONNECTIONS,
   MAX_HEADERS,
   MAX_HTTP1_HEADERS_BYTES,
+  MAX_REFUSED_REQUEST_MS,
   MAX_SESSION_MEMORY_MB,
   STREAM_RESETS_BURST,
   STREAM_RESETS_PER_SECOND,
@@ -52,7 +53,7 @@ export function createPort(options: PortOptions): Port {
   const silent = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const calls = closeAfterCalls(options.handler);
-  const http1 = createHttp1(calls.handler);
+  const http1 = createHttp1(calls.handler, options.clock);
   const http2 = createHttp2(options, sessions);
   const take: Record<DetectedProtocol, (socket: Socket) => void> = {
     "HTTP/1.1": (socket) => http1.emit("connection", socket),
@@ -105,31 +106,48 @@ export function createPort(options: PortOptions): Port {
   };
 }
 
-function createHttp1(handler: RequestHandler): Http1Server {
+function createHttp1(handler: RequestHandler, clock: Clock): Http1Server {
   const options = {
     keepAliveTimeout: HTTP1_KEEP_ALIVE_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     maxHeaderSize: MAX_HTTP1_HEADERS_BYTES,
+    // What Node would refuse by itself it refuses without a word: the handler says why.
+    requireHostHeader: false,
   };
   const server = createHttp1Server(options, handler);
-  server.on("clientError", refuse);
+  server.on("checkExpectation", handler);
+  server.on("clientError", ({ code }: NodeJS.ErrnoException, socket) => {
+    if (code === "ECONNRESET") socket.destroy();
+    else refuse(socket, clock, ...refusalOf(code));
+  });
+  server.on("connect", ({ url = "" }, socket) => {
+    const error = { method: "CONNECT", path: url.slice(0, 200), allowed: "GET, HEAD, POST, PATCH, DELETE" };
+    refuse(socket, clock, "Method Not Allowed", HeliosError.of("HTTP_METHOD_NOT_ALLOWED", error));
+  });
   // Node enforces the header timeouts of servers that listen; this one is handed its connections by another.
   server.emit("listening");
   return server;
 }
 
-/** Answers what is no request, in words of its own: Node's answer has none. */
-function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || code === "ECONNRESET") {
+/** Answers what never becomes a request of the handler, in words of its own: Node's answer has none. */
+function refuse(socket: Duplex, clock: Clock, phrase: string, error: HeliosError): void {
+  if (!socket.writable) {
     socket.destroy();
     return;
   }
-  const [phrase, error] = refusalOf(code);
-  const { status, body: told } = toFailure(fromHeliosError(error));
+  const { status, headers, body: told } = toFailure(fromHeliosError(error));
   const body = `${JSON.stringify(told)}\n`;
-  const head = [`HTTP/1.1 ${status} ${phrase}`, "connection: close", "content-type: application/json"];
-  socket.end(`${[...head, `content-length: ${Buffer.byteLength(body)}`].join("\r\n")}\r\n\r\n${body}`);
+  const all = {
+    connection: "close",
+    ...headers,
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+  };
+  const lines = [`HTTP/1.1 ${status} ${phrase}`, ...Object.entries(all).map(([name, value]) => `${name}: ${value}`)];
+  const enough = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => socket.destroy());
+  socket.once("close", () => enough.cancel());
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
 }
 
 function refusalOf(code: string | undefined): readonly [string, HeliosError] {
@@ -165,6 +183,7 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
     options.handler,
   );
   server.on("sessionError", () => {});
+  server.on("checkExpectation", options.handler);
   const unfinished: UnfinishedHeaders = { bytes: 0 };
   return (socket) => {
     let session: ServerHttp2Session | undefined;

@@ -24,7 +24,8 @@ describe("a killed flag", () => {
   it("is brought back by enabling it with a reason, and by nothing without one", async () => {
     const { flags } = await killed();
     await expect(flags.enable("a")).rejects.toEqual(KILLED);
-    await expect(flags.enable("a", {}, { actor: "ana", reason: "  " })).rejects.toEqual(KILLED);
+    for (const reason of ["  ", "\u200b", "\u2060\ufeff\u00ad"])
+      await expect(flags.enable("a", {}, { actor: "ana", reason })).rejects.toEqual(KILLED);
     const { record } = await flags.enable("a", {}, { reason: "fixed in 2.1" });
     expect(record.enabled).toBe(true);
     expect(record).not.toHaveProperty("killed");
