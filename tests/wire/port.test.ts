@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect as connectHttp2, constants } from "node:http2";
 import { connect, type Socket } from "node:net";
@@ -180,6 +181,39 @@ describe("one port", () => {
       .catch((thrown: unknown) => ConnectError.from(thrown));
     expect(error).toMatchObject({ code: Code.ResourceExhausted });
     expect((await client.check({ service: "known" })).status).toBe(Status.SERVING);
+  });
+
+  // So that no stream is reset while node:http2 reads, which would end the process: see FrameGate.
+  it("reads all that came in one piece before it answers any of it", async () => {
+    const order: string[] = [];
+    const began = (): void => void order.push("began");
+    const all = Promise.withResolvers<void>();
+    const answered = (): void => {
+      order.push("answered");
+      if (order.length === 6) all.resolve();
+    };
+    const socket = await open();
+    socket.write(
+      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from("000000040000000000", "hex")]),
+    );
+    await once(socket, "data");
+    subscribe("http2.server.stream.start", began);
+    subscribe("http2.server.stream.finish", answered);
+    try {
+      // GET, http, the authority and the path (RFC 7541, appendix A and 6.2.2).
+      const block = Buffer.from("\x82\x86\x01\x09127.0.0.1\x04\x08/healthz", "latin1");
+      // HEADERS that end both themselves and the stream.
+      const requests = [1, 3, 5].map((id) =>
+        Buffer.concat([Buffer.from([0, 0, block.length, 1, 5, 0, 0, 0, id]), block]),
+      );
+      socket.write(Buffer.concat(requests));
+      await all.promise;
+    } finally {
+      unsubscribe("http2.server.stream.start", began);
+      unsubscribe("http2.server.stream.finish", answered);
+      socket.destroy();
+    }
+    expect(order).toEqual(["began", "began", "began", "answered", "answered", "answered"]);
   });
 
   it("does not take a client that cancels 5,000 calls for an attacker", async () => {

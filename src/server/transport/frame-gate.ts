@@ -37,6 +37,11 @@ export interface FrameGateOptions {
 /**
  * Stands between a socket and HTTP/2, and looks at the frames that come in: header blocks go on as a whole and within their
  * limits, and frames that carry nothing are counted. All else goes through as it is.
+ *
+ * It also keeps the process alive. On a bare socket node:http2 runs callbacks and promises of ours between the frames that it
+ * reads; where they reset several streams, it frees the one whose last frame it is reading and then writes to it, until the
+ * process ends by SIGSEGV (seen in 20.20, 22.23, 24.10, 24.20 and 26.0 to 26.10; only the code CANCEL is safe). What a
+ * Duplex hands over is read from within JavaScript, so that nothing of ours runs before all of it has been read.
  */
 export class FrameGate extends Duplex {
   readonly #options: FrameGateOptions;
