@@ -49,7 +49,7 @@ export function pathText(path: JsonPath): string {
 }
 
 /**
- * Parses a JSON text and remembers lines. Stricter than `JSON.parse`: a name that comes twice in an object, a number
+ * Parses a JSON text; lines are looked for only where one is asked for. Stricter than `JSON.parse`: a name that comes twice in an object, a number
  * beyond `MAX_WHOLE_NUMBER` and nesting beyond 200 levels are errors too. A byte order mark is passed over.
  *
  * @throws JsonSourceError
@@ -58,31 +58,67 @@ export function parseJsonSource(text: string): JsonSource {
   return atOnce(parsingJsonSource(text));
 }
 
-/** The same, a step for each member of the outermost object. */
+/** The same with a step for each member of the document, so that others have their turn in between. */
 export function* parsingJsonSource(text: string): Steps<JsonSource> {
-  const { value, spot } = yield* new Parser(text).document();
+  const parser = new Parser(text);
+  const value = yield* parser.document();
+  const { members, top } = parser;
+  const spots = new Map<Place, Spot>();
+  const spotAt = (place: Place): Spot => {
+    const spot = spots.get(place) ?? spotOf(text, place);
+    spots.set(place, spot);
+    return spot;
+  };
   return {
     value,
     lineOf(path) {
-      let found = spot;
-      for (const step of path) {
-        const next = found.parts?.get(step);
-        if (next === undefined) break;
-        found = next;
+      const member = path.length === 0 ? undefined : members.get(String(path[0]));
+      let { line } = member ?? top;
+      const steps = member === undefined ? path : path.slice(1);
+      if (steps.length === 0 || (member === undefined && members.size > 0)) return line;
+      let spot: Spot | undefined = spotAt(member ?? top);
+      for (const step of steps) {
+        spot = typeof spot === "number" ? undefined : spot.parts.get(step);
+        if (spot === undefined) break;
+        line = lineAt(spot);
       }
-      return found.line;
+      return line;
     },
   };
 }
 
-interface Spot {
-  readonly line: number;
-  readonly parts?: ReadonlyMap<string | number, Spot>;
+/** The lines of all parts take longer than the values: they are looked for in those members alone of which one is told. */
+function spotOf(text: string, place: Place): Spot {
+  const parser = new Parser(text, place);
+  parser.part();
+  return parser.spot;
 }
 
-interface Parsed {
-  readonly value: unknown;
-  readonly spot: Spot;
+/** The line of a part, with those of its own parts where it has any. */
+type Spot = number | { readonly line: number; readonly parts: Parts };
+
+const lineAt = (spot: Spot): number => (typeof spot === "number" ? spot : spot.line);
+
+/** Where a member of the document, or the document, begins to be read. */
+interface Place {
+  /** That is told of it. */
+  readonly line: number;
+  readonly at: number;
+  readonly atLine: number;
+  readonly lineStart: number;
+  readonly path: JsonPath;
+}
+
+/** An object that is being read. */
+interface Open {
+  readonly value: Record<string, unknown>;
+  readonly parts: Map<string | number, Spot> | undefined;
+  readonly spot: Spot | undefined;
+  isEmpty: boolean;
+}
+
+interface Parts {
+  get(step: string | number): Spot | undefined;
 }
 
 /**
@@ -99,103 +135,152 @@ const CONSTANTS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 ]);
 const A_VALUE = "a JSON value";
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const ZERO = 0x30;
+const NINE = 0x39;
+const POINT = 0x2e;
+const UPPER_E = 0x45;
+const LOWER_E = 0x65;
+/** Digits of a whole number that a double holds in any case. */
+const SURE_DIGITS = 15;
+
 class Parser {
+  /** Of what was read last; only where a part alone is read. */
+  spot: Spot = 1;
+  /** Of the document that was read: its members by name, where it is an object. */
+  readonly members = new Map<string, Place>();
+  /** The document. */
+  top: Place;
   readonly #text: string;
+  readonly #withSpots: boolean;
   readonly #path: (string | number)[] = [];
   #at = 0;
   #line = 1;
   #lineStart = 0;
+  /** The member of the document that is being read. */
+  #part: Place;
 
-  constructor(text: string) {
+  /** `part`: what `part()` is to read. */
+  constructor(text: string, part?: Place) {
     this.#text = text;
-    if (text.startsWith("\uFEFF")) this.#at = this.#lineStart = 1;
+    this.#withSpots = part !== undefined;
+    if (part !== undefined) {
+      this.#at = part.at;
+      this.#line = part.atLine;
+      this.#lineStart = part.lineStart;
+      this.#path.push(...part.path);
+    } else if (text.startsWith("\uFEFF")) this.#at = this.#lineStart = 1;
+    this.top = this.#part = part ?? this.#place(1);
   }
 
-  *document(): Steps<Parsed> {
-    const parsed = this.#next() === "{" ? yield* this.#outermost() : this.#value();
+  /** Reads the text in steps: the members of its object. */
+  *document(): Steps<unknown> {
+    const next = this.#next();
+    this.top = this.#part = this.#place(this.#line);
+    const value = next === "{" ? yield* this.#membersInSteps() : this.#value();
     if (this.#next() !== "") throw this.#unexpected("the end of the text");
-    return parsed;
+    return value;
   }
 
-  *#outermost(): Steps<Parsed> {
-    const { value, parts, spot } = this.#begin();
-    if (this.#takes("}")) return { value, spot };
-    while (this.#member(value, parts)) yield;
-    return { value, spot };
+  part(): unknown {
+    return this.#value();
   }
 
-  #value(): Parsed {
+  #place(line: number): Place {
+    return { line, at: this.#at, atLine: this.#line, lineStart: this.#lineStart, path: [...this.#path] };
+  }
+
+  *#membersInSteps(): Steps<unknown> {
+    const open = this.#open();
+    while (this.#member(open, this.members)) yield;
+    return this.#end(open.value, open.spot);
+  }
+
+  #value(): unknown {
     const next = this.#next();
     if (next === "{" || next === "[") {
       if (this.#path.length >= DEEPEST) throw this.#error("nested too deep", `at most ${DEEPEST} levels`);
       return next === "{" ? this.#object() : this.#array();
     }
-    const spot = { line: this.#line };
-    return { value: next === '"' ? this.#string() : this.#scalar(), spot };
+    if (this.#withSpots) this.spot = this.#line;
+    return next === '"' ? this.#string() : this.#scalar(next);
   }
 
-  #object(): Parsed {
-    const { value, parts, spot } = this.#begin();
-    if (this.#takes("}")) return { value, spot };
-    while (this.#member(value, parts));
-    return { value, spot };
+  #object(): unknown {
+    const open = this.#open();
+    while (this.#member(open));
+    return this.#end(open.value, open.spot);
   }
 
-  #begin() {
-    const value: Record<string, unknown> = {};
-    const parts = new Map<string, Spot>();
-    const spot = { line: this.#line, parts };
+  #open(): Open {
+    const parts = this.#withSpots ? new Map<string | number, Spot>() : undefined;
     this.#at++;
-    return { value, parts, spot };
+    return { value: {}, parts, spot: parts && { line: this.#line, parts }, isEmpty: true };
   }
 
-  /** Reads a member of an object, and what follows it; whether there is another. */
-  #member(value: Record<string, unknown>, parts: Map<string, Spot>): boolean {
-    if (this.#next() !== '"') throw this.#unexpected(parts.size === 0 ? 'a name in quotes or "}"' : "a name in quotes");
+  /** Reads one member; tells whether another comes. */
+  #member(open: Open, members?: Map<string, Place>): boolean {
+    const { value, parts } = open;
+    if (open.isEmpty && this.#takes("}")) return false;
+    if (this.#next() !== '"') throw this.#unexpected(open.isEmpty ? 'a name in quotes or "}"' : "a name in quotes");
+    open.isEmpty = false;
     const line = this.#line;
     const column = this.#column;
     const name = this.#string();
     this.#path.push(name);
-    const first = parts.get(name);
-    if (first !== undefined) {
-      const problem = `comes twice, first in line ${first.line}`;
+    if (Object.hasOwn(value, name)) {
+      // Of a part of a part, only the spots tell where it is: they are read up to here.
+      if (parts === undefined && members === undefined) spotOf(this.#text, this.#part);
+      const first = members?.get(name)?.line ?? lineAt(parts?.get(name) ?? line);
+      const problem = `comes twice, first in line ${first}`;
       throw new JsonSourceError({ line, column, path: [...this.#path] }, problem, "each name once");
     }
     if (!this.#takes(":")) throw this.#unexpected('":"');
+    if (members !== undefined) {
+      this.#part = this.#place(line);
+      members.set(name, this.#part);
+    }
     const member = this.#value();
-    parts.set(name, { ...member.spot, line });
-    // Not by assignment: a member named __proto__ is a member like any other.
-    Object.defineProperty(value, name, { value: member.value, enumerable: true, writable: true, configurable: true });
+    parts?.set(name, typeof this.spot === "number" ? line : { line, parts: this.spot.parts });
+    if (name !== "__proto__") value[name] = member;
+    // By assignment it would be no member like any other.
+    else Object.defineProperty(value, name, { value: member, enumerable: true, writable: true, configurable: true });
     this.#path.pop();
     if (this.#takes("}")) return false;
     if (!this.#takes(",")) throw this.#unexpected('"," or "}"');
     return true;
   }
 
-  #array(): Parsed {
+  #array(): unknown {
     const value: unknown[] = [];
-    const parts = new Map<number, Spot>();
-    const spot = { line: this.#line, parts };
+    const spots: Spot[] | undefined = this.#withSpots ? [] : undefined;
+    const parts = spots && { get: (step: string | number) => (typeof step === "number" ? spots[step] : undefined) };
+    const spot = parts && { line: this.#line, parts };
     this.#at++;
-    if (this.#takes("]")) return { value, spot };
+    if (this.#takes("]")) return this.#end(value, spot);
     for (;;) {
       this.#path.push(value.length);
-      const element = this.#value();
+      value.push(this.#value());
       this.#path.pop();
-      parts.set(value.length, element.spot);
-      value.push(element.value);
-      if (this.#takes("]")) return { value, spot };
+      spots?.push(this.spot);
+      if (this.#takes("]")) return this.#end(value, spot);
       if (!this.#takes(",")) throw this.#unexpected('"," or "]"');
     }
   }
 
+  #end(value: unknown, spot: Spot | undefined): unknown {
+    if (spot !== undefined) this.spot = spot;
+    return value;
+  }
+
   #string(): string {
     // By steps, not by one expression: its backtracking would overflow on a string of megabytes.
-    let end = this.#text.indexOf('"', this.#at + 1);
-    // A quote that is escaped is not the end.
-    if (end < 0 || this.#text.slice(this.#at + 1, end).includes("\\")) {
-      end = this.#at + 1;
-      while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === "\\" ? 2 : 1;
+    let end = this.#at + 1;
+    for (;;) {
+      const code = this.#text.charCodeAt(end);
+      if (code === QUOTE || Number.isNaN(code)) break;
+      end += code === BACKSLASH ? 2 : 1;
     }
     let value: unknown;
     try {
@@ -208,8 +293,10 @@ class Parser {
     return value as string;
   }
 
-  #scalar(): unknown {
-    const word = this.#match(WORD);
+  #scalar(next: string): unknown {
+    const short = this.#shortNumber();
+    if (short !== undefined) return short;
+    const word = next >= "0" && next <= "9" ? undefined : this.#match(WORD);
     if (word !== undefined) {
       if (!CONSTANTS.has(word)) throw this.#error(`${quote(word)} is no JSON`, A_VALUE);
       this.#at += word.length;
@@ -221,6 +308,20 @@ class Parser {
     const tooLarge = numberProblem(value, digits);
     if (tooLarge !== undefined) throw this.#error(`${quote(digits)} is too large`, tooLarge.expected);
     this.#at += digits.length;
+    return value;
+  }
+
+  /** Most numbers have few digits and nothing else: an expression takes several times as long. */
+  #shortNumber(): number | undefined {
+    let end = this.#at;
+    let value = 0;
+    let code = this.#text.charCodeAt(end);
+    for (; code >= ZERO && code <= NINE; code = this.#text.charCodeAt(++end)) value = value * 10 + (code - ZERO);
+    const length = end - this.#at;
+    const isWhole = code !== POINT && code !== LOWER_E && code !== UPPER_E;
+    if (length === 0 || length > SURE_DIGITS || !isWhole) return undefined;
+    if (length > 1 && this.#text.charCodeAt(this.#at) === ZERO) return undefined;
+    this.#at = end;
     return value;
   }
 

@@ -15,14 +15,15 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 
 /** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  const row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [above, letter] of [...a].entries()) {
-    const next = [above + 1];
+    let diagonal = above;
+    row[0] = above + 1;
     for (let at = 1; at <= b.length; at++) {
-      const replaced = (row[at - 1] ?? 0) + (letter === b[at - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[at] ?? 0) + 1, (next[at - 1] ?? 0) + 1));
+      const up = row[at] ?? 0;
+      row[at] = Math.min(diagonal + (letter === b[at - 1] ? 0 : 1), up + 1, (row[at - 1] ?? 0) + 1);
+      diagonal = up;
     }
-    row = next;
   }
   return row[b.length] ?? 0;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { JsonSourceError, parseJsonSource, pathText } from "../../src/core/json-source.ts";
+import { type JsonPath, JsonSourceError, parseJsonSource, pathText } from "../../src/core/json-source.ts";
 import { numberViolation } from "../../src/core/values.ts";
 
 /** Free JSON whose numbers are held exactly. */
@@ -71,6 +71,25 @@ describe("parseJsonSource", () => {
     }
   });
 
+  it("knows the line of every part of what is written with one on each line", () => {
+    const check = (value: unknown, indent: number): void => {
+      const { lineOf } = parseJsonSource(JSON.stringify(value, undefined, indent));
+      let line = 1;
+      const walk = (part: unknown, path: JsonPath): void => {
+        expect(lineOf(path)).toBe(line);
+        if (typeof part !== "object" || part === null || Object.keys(part).length === 0) return;
+        for (const [key, member] of Object.entries(part)) {
+          line += 1;
+          walk(member, [...path, Array.isArray(part) ? Number(key) : key]);
+        }
+        line += 1;
+      };
+      walk(value, []);
+    };
+    fc.assert(fc.property(held, fc.integer({ min: 1, max: 3 }), check));
+    check({ undefined: { undefined: [1, { undefined: 1 }] } }, 1);
+  });
+
   it("answers the nearest enclosing line for a path that leads to nothing", () => {
     expect(parseJsonSource('{\n"a": {\n"b": 1}}').lineOf(["a", "missing", 3])).toBe(2);
   });
@@ -112,6 +131,9 @@ describe("parseJsonSource", () => {
   it("refuses a name that comes twice and says where the first one is", () => {
     const error = failure('{\n"a": {"x": 1},\n"b": 2,\n"a": 3\n}');
     expect(error).toMatchObject({ line: 4, column: 1, path: ["a"], problem: "comes twice, first in line 2" });
+    const inner = { line: 5, column: 2, path: ["b", 1, "x"], problem: "comes twice, first in line 3" };
+    expect(failure('{"a": 1,\n"b": [0, {\n"x": 1,\n"y": 1,\n "x": 1}]}')).toMatchObject(inner);
+    expect(failure('[{\n"x": 1, "x": 1}]')).toMatchObject({ line: 2, column: 9, path: [0, "x"] });
   });
 
   it("refuses names that are equal once their escapes are read", () => {

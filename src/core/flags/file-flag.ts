@@ -19,6 +19,8 @@ export interface FileFlag {
 /** Is told of each mistake. */
 export type Report = (violation: Violation) => void;
 
+/** Unknown keys of one object for which what was meant is looked for: it takes long, and nobody has misspelt more. */
+const GUESSED_KEYS = 50;
 const REQUIRED = ["enabled", "strategy"];
 const KEYS = [
   ...REQUIRED,
@@ -173,7 +175,7 @@ function checkKeys(
   report: Report,
 ): void {
   const unknown = Object.keys(entry).filter((key) => !known.includes(key) && !isIgnored(key));
-  const guesses = unknown.map((key) => nearest(key, known));
+  const guesses = unknown.map((key, index) => (index < GUESSED_KEYS ? nearest(key, known) : undefined));
   for (const [index, key] of unknown.entries()) {
     const guess = guesses[index];
     const expected = guess === undefined ? `one of ${known.join(", ")}` : `"${guess}"`;

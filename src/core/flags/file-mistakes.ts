@@ -8,6 +8,8 @@ import type { Violation } from "../violation.ts";
  * too. @limit mistakes
  */
 export const TOLD_MISTAKES = 100;
+/** Of which the lines are looked for. Mistakes are found in the order of the file, but for those within a flag. */
+const PLACED_MISTAKES = 1000;
 /** Of what was expected, in characters, for all mistakes but the first. */
 const SHORT = 80;
 
@@ -25,7 +27,9 @@ export function fileInvalid(
 
 /** The error for what is wrong in a file, in the order of its lines: the first in full, the others in a line each. */
 export function fileMistakes(file: string, source: JsonSource, found: readonly Violation[]): HeliosError {
-  const placed = found.map((each) => ({ ...each, line: source.lineOf(each.path), key: pathText(each.path) }));
+  const placed = found
+    .slice(0, PLACED_MISTAKES)
+    .map((each) => ({ ...each, line: source.lineOf(each.path), key: pathText(each.path) }));
   const [first, ...others] = placed.sort((a, b) => a.line - b.line);
   if (first === undefined) throw new Error("a file without mistakes has no error");
   const { line, key, problem, expected } = first;
@@ -35,7 +39,7 @@ export function fileMistakes(file: string, source: JsonSource, found: readonly V
   const lines = told.map(
     (each) => `line ${each.line}, ${each.key}: ${each.problem}; expected ${cut(each.expected, SHORT)}`,
   );
-  const left = others.length - told.length;
+  const left = found.length - 1 - told.length;
   const more = [...lines, ...(left > 0 ? [`and ${left} more`] : [])].map((line) => `\n${line}`).join("");
-  return HeliosError.of("FLAGS_FILE_INVALID", { ...metadata, more, mistakes: placed.length });
+  return HeliosError.of("FLAGS_FILE_INVALID", { ...metadata, more, mistakes: found.length });
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/clock.ts";
+import { parsingFlagsFile } from "../../../src/core/flags/file.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
-import { inSlices, SLICE_ITEMS, SLICE_MS } from "../../../src/core/flags/slices.ts";
+import { inSlices, SLICE_ITEMS, SLICE_MS, stepsInSlices } from "../../../src/core/flags/slices.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
@@ -31,6 +32,15 @@ describe("work in slices", () => {
     const { slicing: options, pauses } = slicing();
     await inSlices(Array(SLICE_ITEMS * 2 + 1).fill(0), () => 0, options);
     expect(pauses()).toBe(2);
+  });
+
+  it("reads a flags file flag by flag", async () => {
+    const { slicing: options, pauses } = slicing();
+    const flags = Object.fromEntries(Array.from({ length: SLICE_ITEMS * 2 }, (_, index) => [`flag-${index}`, true]));
+    const read = await stepsInSlices(parsingFlagsFile(JSON.stringify(flags), "f"), options);
+    expect(read.flags).toHaveLength(SLICE_ITEMS * 2);
+    // Twice as often as by the text alone, or by the flags alone.
+    expect(pauses()).toBe(3);
   });
 
   it("ends when it is not wanted any more", async () => {
