@@ -1,9 +1,9 @@
 // npm run convert -- FILE [--from flagd|unleash|simple] [--environment NAME] [--out FILE]
 // Makes a flags file of one of another system, and says on stderr what it could not carry over. Exits 0 where all was,
 // 3 where something was not, 2 where it was asked wrongly, 1 where the file cannot be read.
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { utf8 } from "../src/server/source-file.ts";
+import { readBytes, utf8 } from "../src/server/source-file.ts";
 import { convert, type System } from "./convert/convert.ts";
 import { AskedWrongly } from "./convert/converted.ts";
 
@@ -27,7 +27,11 @@ function asked() {
 
 const { file, from, environment, out } = asked();
 try {
-  const { system, text, report, isLossy } = convert(utf8(readFileSync(file)), from as System | undefined, environment);
+  const { system, text, report, isLossy } = convert(
+    utf8(await readBytes(file, true)),
+    from as System | undefined,
+    environment,
+  );
   process.stderr.write([`${file} is read as ${system}`, ...report, ""].join("\n"));
   if (out === undefined) process.stdout.write(text);
   else writeFileSync(out, text);

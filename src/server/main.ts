@@ -2,6 +2,7 @@ import { createEngine, ERRORS, HeliosError, systemClock } from "../core/index.ts
 import { compileExpectation } from "./cel.ts";
 import { compileCondition } from "./condition.ts";
 import { type Config, missingFiles, readCommand } from "./config.ts";
+import { endAtOnce, endProcess } from "./end-process.ts";
 import { createLogging, type Logging } from "./logging.ts";
 import { startServer } from "./server.ts";
 import { createShutdown, type Shutdown } from "./shutdown.ts";
@@ -12,11 +13,6 @@ const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
 /** Time that what was logged may take to be written when the server ends by a fault of its own. @limit ms */
 const CRASH_FLUSH_MS = 300;
-/**
- * Time that a write of a log which is under way at the very end may take; then the process is killed, since it would wait
- * for that for ever. @limit ms
- */
-const LAST_WRITE_MS = 500;
 
 const version = readVersion();
 const command = readCommand(process.argv.slice(2), process.env, process.cwd(), version);
@@ -39,7 +35,7 @@ if (command.kind === "print") {
     clock: systemClock,
     log: logging.server,
     flush: logging.flush,
-    exit: (code) => void leave(code, logging),
+    exit: (code) => leave(code, logging),
     kill: endAtOnce,
   });
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => shutdown.signal(name));
@@ -48,7 +44,7 @@ if (command.kind === "print") {
     const { message, ...fields } = explain(error);
     logging.server("error", message, fields);
     await logging.flush();
-    await leave(EXIT_FAILURE, logging);
+    leave(EXIT_FAILURE, logging);
   });
 }
 
@@ -91,21 +87,13 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
   });
 }
 
-/** Ends in order, or by a kill where the disk of a log hangs: what could be written of the logs has been. */
-async function leave(code: number, logging: Logging): Promise<void> {
-  const since = systemClock.monotonic();
-  while (logging.isBusy() && systemClock.monotonic() - since < LAST_WRITE_MS) {
-    await new Promise<void>((resolve) => systemClock.setTimer(1, resolve, true));
-  }
-  if (!logging.isBusy()) process.exit(code);
-  logging.server("warn", "ending by SIGKILL: the disk of a log does not answer");
-  await logging.flush(CRASH_FLUSH_MS);
-  endAtOnce();
-}
-
-/** `process.exit` waits for every thread, for ever if one is in a synchronous call. */
-function endAtOnce(): void {
-  process.kill(process.pid, "SIGKILL");
+/** Ends in order, or by a kill where a disk hangs: what could be written of the logs has been. */
+function leave(code: number, logging: Logging): void {
+  endProcess(code, systemClock, async () => {
+    const stuck = logging.isBusy() ? "the disk of a log" : "a file system or a name server";
+    logging.server("warn", `ending by SIGKILL: ${stuck} does not answer`);
+    await logging.flush(CRASH_FLUSH_MS);
+  });
 }
 
 /** What an operator needs to know of an error that ends the start. */

@@ -71,6 +71,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/store/sqlite-store.ts COMPACTION_LIMIT",
     "src/core/store/sqlite-store.ts FIRST_SWEEP_MS",
     "src/server/cel/fold.ts KEPT_TEXT",
+    "src/server/end-process.ts LOOK_MS",
   ],
 };
 

@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sourceFile, utf8 } from "../../src/server/source-file.ts";
+import { createManualClock } from "../../src/core/index.ts";
+import { MAX_SOURCE_BYTES, SOURCE_TIMEOUT_MS, sourceFile, utf8 } from "../../src/server/source-file.ts";
 
 describe("a file of flags or modules", () => {
   it("is read as it was written, whatever it says", () => {
@@ -33,5 +36,89 @@ describe("a file of flags or modules", () => {
     const file = sourceFile("/nowhere/flags.json", (level, message) => logged.push(`${level} ${message}`));
     expect([await file.read(), await file.read()]).toEqual([undefined, undefined]);
     expect(logged).toEqual(["warn there is no such file"]);
+  });
+
+  it("is read up to its limit, whatever its size is said to be", async () => {
+    const name = join(mkdtempSync(join(tmpdir(), "helios-source-")), "flags.json");
+    const file = sourceFile(name, () => {});
+    writeFileSync(name, "{}");
+    truncateSync(name, MAX_SOURCE_BYTES);
+    expect(await file.read()).toHaveLength(MAX_SOURCE_BYTES);
+    truncateSync(name, 400 * 1024 * 1024);
+    await expect(file.read()).rejects.toThrow(`it has more than ${MAX_SOURCE_BYTES} bytes`);
+    rmSync(name);
+    if (process.platform !== "linux") return;
+    // It says that it has no bytes.
+    symlinkSync("/proc/self/status", name);
+    expect(await file.read()).toContain("VmRSS");
+  });
+
+  it.skipIf(process.platform !== "linux")("is read only where it is an ordinary file", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "helios-source-"));
+    const name = join(directory, "flags.json");
+    const file = sourceFile(name, () => {});
+    execFileSync("mkfifo", [name]);
+    // More than there are threads to wait in.
+    const pipes = await Promise.allSettled(Array.from({ length: 20 }, () => file.read()));
+    expect(pipes.every((read) => read.status === "rejected" && read.reason.message === "it is not a file")).toBe(true);
+    writeFileSync(`${name}.new`, "{}");
+    await rename(`${name}.new`, name);
+    expect(await file.read()).toBe("{}");
+    for (const other of ["/dev/zero", directory]) {
+      rmSync(name);
+      symlinkSync(other, name);
+      await expect(file.read()).rejects.toThrow("it is not a file");
+    }
+    rmSync(directory, { recursive: true });
+  });
+
+  it.skipIf(process.platform !== "linux")(
+    "is given up where the file system does not answer, and asked for again only when it has",
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), "helios-source-"));
+      const [name, pipe] = [join(directory, "flags.json"), join(directory, "pipe")];
+      writeFileSync(name, "{}");
+      execFileSync("mkfifo", [pipe]);
+      const underWay = (): number => process.getActiveResourcesInfo().filter((kind) => kind.startsWith("FSReq")).length;
+      const threads = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
+      // Nobody writes to the pipe: these hold every thread in which files are opened.
+      const holding = Array.from({ length: threads }, () => open(pipe));
+      const clock = createManualClock();
+      const file = sourceFile(name, () => {}, clock);
+      const first = file.read();
+      await new Promise((resolve) => setImmediate(resolve));
+      const held = underWay();
+      const reads = Promise.allSettled([first, file.read()]);
+      clock.advance(SOURCE_TIMEOUT_MS);
+      const late = file.read();
+      clock.advance(SOURCE_TIMEOUT_MS);
+      for (const read of [...(await reads), ...(await Promise.allSettled([late]))]) {
+        expect(read).toMatchObject({ reason: new Error("the file system has not given it within 5000 ms") });
+      }
+      expect(underWay()).toBeLessThanOrEqual(held);
+      const release = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+      expect(await file.read()).toBe("{}");
+      for (const held of await Promise.all(holding)) await held.close();
+      closeSync(release);
+      rmSync(directory, { recursive: true });
+    },
+  );
+});
+
+describe.skipIf(process.platform === "win32")("the end of the process", () => {
+  it.each([
+    ["in order where no thread is held", "", { status: 3, signal: null }],
+    ["all the same where one hangs", "open(process.argv[1], () => {});", { status: null, signal: "SIGKILL" }],
+  ])("comes %s", (_, before, expected) => {
+    const directory = mkdtempSync(join(tmpdir(), "helios-end-"));
+    const pipe = join(directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const module = join(import.meta.dirname, "../../src/server/end-process.ts");
+    const code = `import { open } from "node:fs"; import { endProcess } from ${JSON.stringify(module)};
+      ${before} const hurry = (delayMs, run) => setTimeout(run, delayMs);
+      endProcess(3, { monotonic: () => 100 * performance.now(), setTimer: hurry }, async () => {});`;
+    const { status, signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", code, pipe]);
+    expect({ status, signal, stderr: stderr.toString() }).toEqual({ ...expected, stderr: "" });
+    rmSync(directory, { recursive: true });
   });
 });

@@ -83,7 +83,8 @@ export function parseModulesFile(text: string, file: string): ModulesFile {
   }
 }
 
-function fileInvalid(
+/** The error for a modules file. `line` 0: the file as a whole. */
+export function fileInvalid(
   file: string,
   line: number,
   key: string,

@@ -1,7 +1,7 @@
 import { isReason, messageOf, type Reason } from "../errors.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import { type ModulesFile, parseModulesFile } from "./file.ts";
+import { fileInvalid, type ModulesFile, parseModulesFile } from "./file.ts";
 import type { ResolvedModule } from "./host/host.ts";
 import type { Registration } from "./record.ts";
 import { checkCycle, newRecord } from "./register.ts";
@@ -25,7 +25,16 @@ export function createInstall(feed: Feed, room: Room, source: ModulesSource): In
 
   return async () => {
     if (room.collection.size > 0 && filling.size === 0) return;
-    const text = await source.read();
+    const text = await source.read().catch((error: unknown) => {
+      throw fileInvalid(
+        source.name,
+        0,
+        "(file)",
+        `cannot be read: ${messageOf(error)}`,
+        "a file that can be read",
+        error,
+      );
+    });
     if (text === undefined) return;
     const file = parseModulesFile(text, source.name);
     const code = await resolveAll(room, file);

@@ -37,7 +37,7 @@ describe("work in slices", () => {
   it("reads a flags file flag by flag", async () => {
     const { slicing: options, pauses } = slicing();
     const flags = Object.fromEntries(Array.from({ length: SLICE_ITEMS * 2 }, (_, index) => [`flag-${index}`, true]));
-    const read = await stepsInSlices(parsingFlagsFile(JSON.stringify(flags), "f"), options);
+    const read = await stepsInSlices(parsingFlagsFile(JSON.stringify(flags), "f", undefined), options);
     expect(read.flags).toHaveLength(SLICE_ITEMS * 2);
     // Twice as often as by the text alone, or by the flags alone.
     expect(pauses()).toBe(3);

@@ -164,6 +164,14 @@ describe("the first start", () => {
     expect(modules.list()).toEqual([]);
   });
 
+  it("refuses a modules file that cannot be read, and says so", async () => {
+    const error = await errorOf(rig({ modulesFile: new Error("it is not a file") }));
+    expect(error).toMatchObject({
+      reason: "MODULES_FILE_INVALID",
+      metadata: { file: "modules.json", line: "0", problem: "cannot be read: it is not a file" },
+    });
+  });
+
   it.each([
     [{ m: { module_path: "../rig.ts" } }, "m.module_path", "leads out of the modules root"],
     [{ m: { module_path: "nothing" } }, "m.module_path", "names no file"],

@@ -44,7 +44,8 @@ export interface RigOptions {
   readonly clock?: Clock;
   /** Of the host, whose modules live in real time all the same. Default: the machine's. */
   readonly hostClock?: Clock;
-  readonly modulesFile?: string;
+  /** Its text; an error: reading it fails so. */
+  readonly modulesFile?: string | Error;
   readonly root?: string;
   readonly log?: Log;
 }
@@ -59,7 +60,11 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
   const breakers = createBreakers({ feed, clock, newId, random: () => 0.5, log });
   const host = createModuleHost({ root, clock: hostClock, artifactsDir: await artifactsOf(store) });
-  const source = { name: "modules.json", read: async () => modulesFile };
+  const read = async (): Promise<string | undefined> => {
+    if (modulesFile instanceof Error) throw modulesFile;
+    return modulesFile;
+  };
+  const source = { name: "modules.json", read };
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source });
   const requests = createRequestLog({ feed, clock });
   let closed: Promise<void> | undefined;
