@@ -74,8 +74,6 @@ const PROBE_MS = 5_000;
 const PROBE_BYTES = 64 * 1024;
 /** So soon after the start the first sweep is made, in ms. */
 const FIRST_SWEEP_MS = 2_000;
-/** Histories that are kept by age are looked through with every so many sweeps. */
-const SWEEPS_PER_HISTORY = 60;
 /** Free pages that a database may have before they are given back to the disk, so many at a time. */
 const FREE_PAGES = 2_048;
 const VACUUM_PAGES = 128;
@@ -116,7 +114,6 @@ export class SqliteStore implements Store {
   #dataVersion: number;
   #probe: Timer | undefined;
   #sweep: Timer | undefined;
-  #sweeps = 0;
 
   constructor(deps: SqliteStoreDeps) {
     this.#deps = deps;
@@ -343,14 +340,11 @@ export class SqliteStore implements Store {
     await this.#inSlices(() => this.#answers.sweep());
     await this.#inSlices(() => this.#journal.compactBefore(clock.now() - retention.keptMs));
     await this.#inSlices(() => this.#journal.trim());
-    if (this.#sweeps % SWEEPS_PER_HISTORY === 0) {
-      let cursor: number | undefined = 0;
-      await this.#inSlices(() => {
-        cursor = this.#journal.forgetOld(cursor ?? 0, clock.now());
-        return cursor !== undefined;
-      });
-    }
-    this.#sweeps += 1;
+    let cursor: number | undefined = 0;
+    await this.#inSlices(() => {
+      cursor = this.#journal.forgetOld(cursor ?? 0, clock.now());
+      return cursor !== undefined;
+    });
     await this.#giveBack();
   }
 

@@ -208,6 +208,20 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       await store.close();
     });
 
+    it("forgets within a minute or two of the age, however short that is", async () => {
+      const MINUTE = 60_000;
+      const own = [{ prefix: "flag/", maxMs: 5 * MINUTE, maxBytes: 1_000_000 }];
+      const { store, clock } = await setUp({ histories: own, keptMs: MINUTE });
+      await store.put("flag/a", "1", { cause });
+      await advance(clock, MINUTE);
+      await store.put("flag/a", "2", { cause });
+      for (let minute = 0; minute < 4; minute += 1) await advance(clock, MINUTE);
+      expect(await store.history("flag/a", 9)).toHaveLength(2);
+      for (let minute = 0; minute < 3; minute += 1) await advance(clock, MINUTE);
+      expect(await store.history("flag/a", 9)).toHaveLength(1);
+      await store.close();
+    });
+
     it("takes so many bytes and no more: the oldest go first, the newest of each key never", async () => {
       const { store } = await setUp({ histories: [{ prefix: "flag/", maxMs: 10 * DAY, maxBytes: 50_000 }] });
       await store.put("flag/rare", "1", { cause });
