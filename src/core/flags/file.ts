@@ -10,6 +10,10 @@ import { fileInvalid, fileMistakes } from "./file-mistakes.ts";
 export interface FlagsFile {
   readonly text: string;
   readonly flags: readonly FileFlag[];
+  /** What is wrong with it by itself. */
+  readonly wrong: readonly Violation[];
+  /** What flags need that are wrong, and are not among `flags`. */
+  readonly wrongFlags: ReadonlyMap<string, readonly string[]>;
   /** FLAGS_FILE_INVALID with those mistakes: at least one. */
   mistakes(found: readonly Violation[]): HeliosError;
 }
@@ -24,21 +28,25 @@ export interface FlagsFile {
  * @throws FLAGS_FILE_INVALID with the line and key of every mistake.
  */
 export function parseFlagsFile(text: string, file: string, compileCondition?: ConditionCompiler): FlagsFile {
-  return atOnce(parsingFlagsFile(text, file, compileCondition));
+  const read = atOnce(parsingFlagsFile(text, file, compileCondition));
+  if (read.wrong.length > 0) throw read.mistakes(read.wrong);
+  return read;
 }
 
-/** The same, in steps of about a flag. */
+/**
+ * The same, in steps of about a flag. What is wrong with its flags is not thrown but in `wrong`, so that it can be told
+ * together with what is wrong between them.
+ */
 export function* parsingFlagsFile(
   text: string,
   file: string,
   compileCondition: ConditionCompiler | undefined,
 ): Steps<FlagsFile> {
   const source = yield* parsingFile(text, file, fileInvalid);
-  const mistakes: FlagsFile["mistakes"] = (found) => fileMistakes(file, source, found);
   const wrong: Violation[] = [];
-  const flags = yield* readFlags(source.value, compileCondition, (violation) => wrong.push(violation));
-  if (wrong.length > 0) throw mistakes(wrong);
-  return { text, flags, mistakes };
+  const wrongFlags = new Map<string, readonly string[]>();
+  const flags = yield* readFlags(source.value, compileCondition, wrong, wrongFlags);
+  return { text, flags, wrong, wrongFlags, mistakes: (found) => fileMistakes(file, source, found) };
 }
 
 const EXPECTED = "an object of flags by name";
@@ -46,8 +54,10 @@ const EXPECTED = "an object of flags by name";
 function* readFlags(
   value: unknown,
   compileCondition: ConditionCompiler | undefined,
-  report: Report,
+  wrong: Violation[],
+  wrongFlags: Map<string, readonly string[]>,
 ): Steps<FileFlag[]> {
+  const report: Report = (violation) => wrong.push(violation);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const expected = Array.isArray(value) ? expectedOfList(value) : EXPECTED;
     report({ path: [], problem: `${show(value)} is not allowed`, expected });
@@ -61,11 +71,19 @@ function* readFlags(
       report({ path: [name], ...hint });
       continue;
     }
+    const before = wrong.length;
     const flag = readFlag(name, entry, compileCondition, report);
-    if (flag !== undefined) flags.push(flag);
+    if (wrong.length > before) wrongFlags.set(name, neededBy(entry));
+    else if (flag !== undefined) flags.push(flag);
     yield;
   }
   return flags;
+}
+
+/** What the flag of an entry needs, whatever else is wrong with it. */
+function neededBy(entry: unknown): readonly string[] {
+  const { prerequisites } = Object(entry) as { readonly prerequisites?: unknown };
+  return Array.isArray(prerequisites) ? prerequisites.map((each) => (typeof each === "string" ? each : "")) : [];
 }
 
 /** Names under which other systems, and people, put all flags. */

@@ -303,8 +303,13 @@ export function createFlags(deps: FlagsDeps): Flags {
     },
 
     enable: (name, options = {}, by) =>
-      writer.changeOrCreate(name, "EnableFlag", by, options.allowMissing, (flag) =>
-        enabled(name, flag, options, hasVisible(by?.reason ?? ""), clock.now()),
+      writer.changeOrCreate(
+        name,
+        "EnableFlag",
+        by,
+        options.allowMissing,
+        (flag) => enabled(name, flag, options, hasVisible(by?.reason ?? ""), clock.now()),
+        { allowPast: options.resume },
       ),
 
     disable: (name, by, { kill = false } = {}) =>
@@ -334,7 +339,7 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     async resumeGradual(name, by) {
       const now = clock.now();
-      return writer.change(name, "ResumeGradual", by, (flag) => resumed(name, flag, now));
+      return writer.change(name, "ResumeGradual", by, (flag) => resumed(name, flag, now), { allowPast: true });
     },
 
     async addToWhitelist(name, entries, options = {}, by) {

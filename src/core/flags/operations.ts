@@ -95,7 +95,8 @@ export function resumed(name: string, flag: FlagDefinition, nowMs: number): Flag
   if (!flag.enabled) throw notScheduled(name, "resume", "it is not enabled; EnableFlag with resume_gradual does both");
   const { pausedAt, ...schedule } = gradual;
   if (pausedAt === undefined) return flag;
-  const lost = pausedAt < startTime ? Math.max(0, nowMs - startTime) : nowMs - pausedAt;
+  // One that is held behind its end has arrived: it ends now, however far behind.
+  const lost = pausedAt < startTime ? Math.max(0, nowMs - startTime) : nowMs - Math.min(pausedAt, endTime);
   return withFields(name, flag, { gradual: { ...schedule, startTime: startTime + lost, endTime: endTime + lost } });
 }
 

@@ -129,6 +129,28 @@ export function inOrderOfNeed(
   return { order, cycle: [...way.slice(way.indexOf(at)), at] };
 }
 
+/**
+ * Ways by which flags come to need themselves, at most that many: without the last step of each of them there would be no
+ * other, if there are not more.
+ */
+export function cyclesAmong(
+  names: readonly string[],
+  needs: (name: string) => readonly string[],
+  most: number,
+): readonly (readonly string[])[] {
+  const found: (readonly string[])[] = [];
+  const cut = new Set<string>();
+  const stepOf = (from: string | undefined, to: string | undefined): string => JSON.stringify([from, to]);
+  const left = (name: string): readonly string[] => needs(name).filter((needed) => !cut.has(stepOf(name, needed)));
+  while (found.length < most) {
+    const { cycle } = inOrderOfNeed(names, cut.size === 0 ? needs : left);
+    if (cycle === undefined) break;
+    found.push(cycle);
+    cut.add(stepOf(cycle.at(-2), cycle.at(-1)));
+  }
+  return found;
+}
+
 /** Refuses prerequisites that do not exist (FLAG_PREREQUISITE_MISSING) or close a cycle (FLAG_PREREQUISITE_CYCLE). */
 export function checkPrerequisites(
   name: string,

@@ -1,14 +1,15 @@
 import { messageOf } from "../errors.ts";
+import { pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
 import { MAX_CLOSURE } from "./evaluate.ts";
 import { type FlagsFile, parsingFlagsFile } from "./file.ts";
-import { fileInvalid } from "./file-mistakes.ts";
-import { closureProblem, growsBy, inOrderOfNeed } from "./prerequisites.ts";
+import { fileInvalid, TOLD_MISTAKES } from "./file-mistakes.ts";
+import { closureProblem, cyclesAmong, growsBy, inOrderOfNeed } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
-import { settled, withPauseOf } from "./schedule.ts";
+import { pauseViolation, settled, withPauseOf } from "./schedule.ts";
 import { type Slicing, stepsInSlices } from "./slices.ts";
 
 export interface ReloadOptions {
@@ -106,50 +107,85 @@ export function planReload(
     if (!isDeleted(name) && (before === undefined || !sameDefinition(before, after))) plan(name, before, after);
   }
   if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
+  refuseMistakes(result, present, settledAt, file, nowMs);
   if (!rebucket) {
     const moved = found.map(({ name, after }) => after && rebucketing(name, settledAt.get(name), after, nowMs));
     refuseRebucketing(moved.filter((each) => each !== undefined));
   }
-  const turns = new Map(checkNeeds(result, present, file).map((name, turn) => [name, turn]));
+  const { order } = inOrderOfNeed([...result.keys()], (name) => result.get(name)?.prerequisites ?? []);
+  const turns = new Map(order.map((name, turn) => [name, turn]));
   const turn = ({ name }: FlagDifference): number => turns.get(name) ?? turns.size;
   const differences = found.sort((a, b) => turn(a) - turn(b) || (a.name < b.name ? -1 : 1));
   return { differences, passedOver, stillKilled: stillKilled.sort() };
 }
 
-/**
- * Refuses flags that would begin to need one that is not there, or would need themselves; else tells the order in which
- * each comes after what it needs.
- */
-function checkNeeds(
-  result: ReadonlyMap<string, FlagDefinition>,
+type Needed = Pick<FlagDefinition, "prerequisites">;
+
+/** Throws everything that is wrong with the file, its flags and what they would need. */
+function refuseMistakes(
+  planned: ReadonlyMap<string, FlagDefinition>,
   present: ReadonlyMap<string, FlagDefinition>,
+  settledAt: ReadonlyMap<string, FlagDefinition>,
   file: FlagsFile,
-): readonly string[] {
+  nowMs: number,
+): void {
+  const result = new Map<string, Needed>(planned);
+  for (const [name, prerequisites] of file.wrongFlags) result.set(name, { prerequisites });
+  const pauses = file.flags.map(({ name, definition }) => {
+    const found = pauseViolation(settledAt.get(name), definition, nowMs);
+    return found && { ...found, path: [name, ...found.path] };
+  });
+  const told = new Set(file.wrong.map(({ path }) => pathText(path)));
+  const found = [...pauses, ...missing(result, present), ...cycles(result, file), tooMany(result, present, file)];
+  const wrong = found.filter((each) => each !== undefined && !told.has(pathText(each.path))) as Violation[];
+  if (wrong.length + file.wrong.length > 0) throw file.mistakes([...file.wrong, ...wrong]);
+}
+
+/** Flags that would begin to need one that is not there. */
+function missing(
+  result: ReadonlyMap<string, Needed>,
+  present: ReadonlyMap<string, FlagDefinition>,
+): readonly Violation[] {
   const wrong: Violation[] = [];
   for (const [name, { prerequisites = [] }] of result) {
     for (const [index, needed] of prerequisites.entries()) {
       if (result.has(needed) || (present.get(name)?.prerequisites?.includes(needed) && !present.has(needed))) continue;
-      const guess = nearest(needed, [...result.keys()]);
+      // To look for what was meant takes long, and only so many are told.
+      const guess = wrong.length < TOLD_MISTAKES ? nearest(needed, [...result.keys()]) : undefined;
       const expected = guess === undefined ? "a flag that is there" : `"${guess}"`;
       const problem = `there would be no flag ${show(needed)}`;
       wrong.push({ path: [name, "prerequisites", index], problem, expected });
     }
   }
-  if (wrong.length > 0) throw file.mistakes(wrong);
-  const { order, cycle } = inOrderOfNeed([...result.keys()], (name) => result.get(name)?.prerequisites ?? []);
-  if (cycle !== undefined) {
-    const at = cycle.find((name) => file.flags.some((flag) => flag.name === name)) ?? "";
+  return wrong;
+}
+
+/** Flags that would need themselves. */
+function cycles(result: ReadonlyMap<string, Needed>, file: FlagsFile): readonly Violation[] {
+  const inFile = new Set([...file.flags.map(({ name }) => name), ...file.wrongFlags.keys()]);
+  const found = cyclesAmong([...result.keys()], (name) => result.get(name)?.prerequisites ?? [], TOLD_MISTAKES);
+  return found.map((cycle) => {
+    const at = cycle.find((name) => inFile.has(name)) ?? "";
     const problem = `closes the cycle ${cycle.join(" -> ")}`;
-    throw file.mistakes([{ path: [at, "prerequisites"], problem, expected: "no way back to itself" }]);
-  }
-  const needsOf = (flags: ReadonlyMap<string, FlagDefinition>) => (name: string) => flags.get(name)?.prerequisites;
-  const grown = file.flags
-    .map(({ name }) => name)
-    .filter((name) => growsBy(present.get(name)?.prerequisites, result.get(name)?.prerequisites));
+    return { path: [at, "prerequisites"], problem, expected: "no way back to itself" };
+  });
+}
+
+/** Flags that would begin to need too many. */
+function tooMany(
+  result: ReadonlyMap<string, Needed>,
+  present: ReadonlyMap<string, FlagDefinition>,
+  file: FlagsFile,
+): Violation | undefined {
+  const needsOf = (flags: ReadonlyMap<string, Needed>) => (name: string) => flags.get(name)?.prerequisites;
+  const grown = [...file.flags.map(({ name }) => name), ...file.wrongFlags.keys()].filter((name) =>
+    growsBy(present.get(name)?.prerequisites, result.get(name)?.prerequisites),
+  );
   const [first] = grown;
-  if (first === undefined) return order;
+  if (first === undefined) return undefined;
   const all = [...result].map(([name, { prerequisites = [] }]) => [name, prerequisites] as const);
   const problem = closureProblem(new Set(grown), all, needsOf(result), needsOf(present));
-  if (problem === undefined) return order;
-  throw file.mistakes([{ path: [first, "prerequisites"], problem, expected: `at most ${MAX_CLOSURE}` }]);
+  return problem === undefined
+    ? undefined
+    : { path: [first, "prerequisites"], problem, expected: `at most ${MAX_CLOSURE}` };
 }

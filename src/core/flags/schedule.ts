@@ -1,6 +1,6 @@
 import type { JsonPath } from "../json-source.ts";
 import { printTime } from "../rfc3339.ts";
-import { refuse } from "../violation.ts";
+import { refuse, type Violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
 import type { Gradual } from "./evaluate.ts";
 
@@ -70,6 +70,21 @@ export function refusePast(
   if (pausedAt < endTime) return;
   const problem = `${printTime(endTime)} is past: the share would be ${targetPercentage} % at once`;
   refuse({ path, problem, expected: "a time to come, or allow_past" });
+}
+
+/**
+ * That a pause is yet to come: it would hold the share of a time that has not been, from now on. One that the flag has
+ * already, from before there was this rule or before the clock was set back, may stay.
+ */
+export function pauseViolation(
+  before: FlagDefinition | undefined,
+  after: FlagDefinition,
+  nowMs: number,
+): Violation | undefined {
+  const pausedAt = after.gradual?.pausedAt;
+  if (pausedAt === undefined || pausedAt <= nowMs || pausedAt === before?.gradual?.pausedAt) return undefined;
+  const path = ["gradual", "paused_at"];
+  return { path, problem: `${printTime(pausedAt)} is yet to come`, expected: "a time that is past, or none" };
 }
 
 function runsSchedule({ enabled, strategy }: FlagDefinition): boolean {

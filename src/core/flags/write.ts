@@ -16,7 +16,7 @@ import {
 } from "./definition.ts";
 import { checkPrerequisites, closureProblem, growsBy } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
-import { refusePast, settled } from "./schedule.ts";
+import { pauseViolation, refusePast, settled } from "./schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
 import type { FlagView } from "./view.ts";
 
@@ -183,6 +183,7 @@ export function createFlagWriter(
     check(name, action, before, wanted, wasStored ? wanted : before, others ?? new Map());
     // Of several that change together what they need is looked at when all are decided.
     if (others === undefined) checkClosures(name, new Map([[name, wanted]]));
+    if (!wasStored) refuse(pauseViolation(before, wanted, now));
     if (!allowPast) refusePast(before, wanted, now);
     const moved = rebucket ? undefined : rebucketing(name, before, wanted, now);
     if (moved !== undefined) refuseRebucketing([moved]);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { HeliosError } from "../../../src/core/errors.ts";
 import { cycleOf, inOrderOfNeed } from "../../../src/core/flags/prerequisites.ts";
 import { house, reason } from "./harness.ts";
 
@@ -131,6 +132,36 @@ describe("a prerequisite", () => {
     expect(feed.revision).toBe(before);
     await flags.reload();
     expect(flags.isEnabled("a")).toBe(true);
+  });
+
+  it("in a file are told wrong all at once, together with what else is wrong", async () => {
+    const { flags, write } = await house();
+    const needs = (...prerequisites: string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
+    const wrong = { enabled: 1, strategy: "all_on", prerequisites: ["nowhere", "a"] };
+    write(
+      JSON.stringify({
+        a: needs("b"),
+        b: needs("a", "c"),
+        c: needs("b", "gone"),
+        d: needs("d2"),
+        d2: needs("d"),
+        e: wrong,
+      }),
+    );
+    const error = await flags.reload().catch((thrown: HeliosError) => thrown);
+    const { key, problem, more = "", mistakes } = (error as HeliosError).metadata;
+    const lines = [`line 1, ${key}: ${problem}; `, ...more.split("\n").slice(1)]
+      .map((line) => line.split("; ")[0])
+      .sort();
+    expect(lines).toEqual([
+      "line 1, a.prerequisites: closes the cycle a -> b -> a",
+      "line 1, b.prerequisites: closes the cycle b -> c -> b",
+      'line 1, c.prerequisites[1]: there would be no flag "gone"',
+      "line 1, d.prerequisites: closes the cycle d -> d2 -> d",
+      "line 1, e.enabled: 1 is not allowed",
+      'line 1, e.prerequisites[0]: there would be no flag "nowhere"',
+    ]);
+    expect(mistakes).toBe("6");
   });
 
   it("in a file comes before what needs it, so that no watcher sees one without", async () => {

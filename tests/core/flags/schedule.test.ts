@@ -100,6 +100,60 @@ describe("a schedule", () => {
     expect(onNow(made)).toEqual(before);
   });
 
+  it("is not paused at a time that is yet to come, whoever says so", async () => {
+    const made = await scheduled();
+    const { startTime = 0, endTime = 0 } = made.flags.get("a").record.gradual ?? {};
+    const gradual = { initialPercentage: 0, targetPercentage: 100, startTime, endTime };
+    const fields = {
+      enabled: true,
+      strategy: "GRADUAL",
+      gradual: { ...gradual, pausedAt: made.clock.now() + 1 },
+    } as const;
+    const wrong = reason("ARGUMENT_INVALID", { field: "gradual.paused_at" });
+    await expect(made.flags.create("b", fields)).rejects.toEqual(wrong);
+    await expect(made.flags.update("a", fields)).rejects.toEqual(wrong);
+    await expect(made.flags.updateTogether([{ name: "a", fields }])).rejects.toEqual(
+      reason("ARGUMENT_INVALID", { field: "requests[0].flag.gradual.paused_at" }),
+    );
+    made.write(
+      JSON.stringify({
+        a: {
+          ...made.flags.export().flags.a,
+          gradual: {
+            initial_percentage: 0,
+            target_percentage: 100,
+            start_time: "2023-01-01T00:00:00Z",
+            end_time: "2999-01-01T00:00:00Z",
+            paused_at: "2998-01-01T00:00:00Z",
+          },
+        },
+      }),
+    );
+    await expect(made.flags.reload()).rejects.toEqual(
+      reason("FLAGS_FILE_INVALID", { key: "a.gradual.paused_at", problem: "2998-01-01T00:00:00Z is yet to come" }),
+    );
+    expect(onNow(made)).toEqual([]);
+    // One whose time has come to be ahead by the clock stays.
+    await made.flags.pauseGradual("a");
+    made.clock.stepWall(-HOUR);
+    expect((await made.flags.update("a", { description: "still paused" })).record.description).toBe("still paused");
+  });
+
+  it("that is held behind its end has arrived when it is resumed, also where that is ahead by the clock", async () => {
+    for (const setBackMs of [0, 8 * HOUR]) {
+      const made = await house();
+      const now = made.clock.now();
+      const times = { startTime: now - 10 * HOUR, endTime: now - 5 * HOUR, pausedAt: now - HOUR };
+      const gradual = { initialPercentage: 0, targetPercentage: 100, ...times };
+      await made.flags.create("a", { enabled: true, strategy: "GRADUAL", gradual }, { allowPast: true });
+      made.clock.stepWall(-setBackMs);
+      const { record } = await made.flags.resumeGradual("a");
+      expect(record.gradual).toMatchObject({ endTime: now - setBackMs });
+      expect(record.gradual?.pausedAt).toBeUndefined();
+      expect(onNow(made)).toEqual(sessions);
+    }
+  });
+
   it("is paused and resumed once: a second time changes nothing", async () => {
     const made = await scheduled();
     const before = made.flags.get("a");
