@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./logs/limits.ts";
@@ -53,7 +54,7 @@ interface Setting {
 
 /** Every setting, by its environment variable; the flag is the same in kebab case without the prefix. */
 export const SETTINGS = [
-  { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: notEmpty },
+  { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: host },
   { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on; 0: a free one.", check: port },
   {
     name: "HELIOS_DATA_DIR",
@@ -89,7 +90,8 @@ export const SETTINGS = [
   {
     name: "HELIOS_ALLOWED_ORIGINS",
     fallback: "none",
-    meaning: "Pages of which other origins a browser lets in: https://ops.example.com,…; * for all.",
+    meaning:
+      "Pages of which other origins a browser lets in: https://ops.example.com,https://*.example.com,…; * for all.",
     check: origins,
   },
   {
@@ -204,7 +206,7 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
   const ownModules = join(modulesRoot, "modules.json");
   const ownRoot = given.HELIOS_MODULES_ROOT !== undefined && given.HELIOS_MODULES_FILE === undefined;
   return {
-    host: value("HELIOS_HOST"),
+    host: unbracketed(value("HELIOS_HOST")),
     port: Number(value("HELIOS_PORT")),
     dataDir: path("HELIOS_DATA_DIR"),
     modulesRoot,
@@ -313,15 +315,31 @@ function listOf(value: string): readonly string[] {
   return value === "none" ? [] : value.split(",").map((one) => one.trim());
 }
 
+function host(value: string): string | undefined {
+  const name = unbracketed(value);
+  if (isIP(name) !== 0 || (name === value && HOST_NAME.test(value) && !NUMERIC_END.test(value))) return undefined;
+  return "must be an address or a name of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or localhost, without scheme and port";
+}
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
+/** What ends so is an IPv4 address, or nothing (WHATWG URL, "ends in a number"). */
+const NUMERIC_END = /(^|\.)\d+\.?$/;
+
+/** `::1` of `[::1]`, as it stands in a URL. */
+function unbracketed(value: string): string {
+  const [, inside = ""] = /^\[(.*)\]$/.exec(value) ?? [];
+  return isIP(inside) === 6 ? inside : value;
+}
+
 function origins(value: string): string | undefined {
-  const wrong = listOf(value).find((origin) => origin !== "*" && !isOrigin(origin));
+  const wrong = listOf(value).find((origin) => origin !== "*" && !isOrigin(origin.replace("://*.", "://")));
   return wrong === undefined
     ? undefined
-    : "must be none, *, or origins such as https://ops.example.com with commas between";
+    : "must be none, *, or origins such as https://ops.example.com or https://*.example.com with commas between";
 }
 
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text;
+  return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
 function hosts(value: string): string | undefined {

@@ -1,8 +1,9 @@
-import { createEngine, ERRORS, HeliosError, systemClock } from "../core/index.ts";
+import { createEngine, systemClock } from "../core/index.ts";
 import { compileExpectation } from "./cel.ts";
 import { compileCondition } from "./condition.ts";
 import { type Config, missingFiles, readCommand } from "./config.ts";
 import { endAtOnce, endProcess } from "./end-process.ts";
+import { explain } from "./explain.ts";
 import { createLogging, type Logging } from "./logging.ts";
 import { startServer } from "./server.ts";
 import { createShutdown, type Shutdown } from "./shutdown.ts";
@@ -94,16 +95,4 @@ function leave(code: number, logging: Logging): void {
     logging.server("warn", `ending by SIGKILL: ${stuck} does not answer`);
     await logging.flush(CRASH_FLUSH_MS);
   });
-}
-
-/** What an operator needs to know of an error that ends the start. */
-function explain(error: unknown): { message: string; [field: string]: unknown } {
-  if (error instanceof HeliosError) {
-    return { message: error.message, reason: error.reason, help: ERRORS[error.reason].help };
-  }
-  const { code, address, port } = error as { code?: string; address?: string; port?: number };
-  if (code === "EADDRINUSE") {
-    return { message: `${address}:${port} is in use; stop what listens there, or set HELIOS_PORT (--port)` };
-  }
-  return { message: error instanceof Error ? error.message : String(error), stack: (error as Error)?.stack };
 }

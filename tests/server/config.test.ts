@@ -46,11 +46,44 @@ describe("settings", () => {
   it("let in the pages of no other origin, of those named, or of all", () => {
     const named = config(["--allowed-origins", "https://ops.example.com, http://localhost:3000"]);
     expect(named.allowedOrigins).toEqual(["https://ops.example.com", "http://localhost:3000"]);
+    expect(config(["--allowed-origins=https://*.example.com:8443"]).allowedOrigins).toEqual([
+      "https://*.example.com:8443",
+    ]);
     expect(config(["--allowed-origins=*"]).allowedOrigins).toEqual(["*"]);
-    for (const wrong of ["ops.example.com", "https://ops.example.com/", "https://a,,https://b", "x y"]) {
+    for (const wrong of [
+      "ops.example.com",
+      "https://ops.example.com/",
+      "https://a,,https://b",
+      "x y",
+      "ftp://a",
+      "https://*",
+      "https://a.*.com",
+    ]) {
       expect(problems([`--allowed-origins=${wrong}`])).toContain(
         "HELIOS_ALLOWED_ORIGINS (--allowed-origins): must be none",
       );
+    }
+  });
+
+  it("name a host to listen on, and nothing else", () => {
+    for (const host of ["::1", "0.0.0.0", "fe80::1%eth0", "localhost", "my_box.lan.", "a1"]) {
+      expect(config(["--host", host]).host).toBe(host);
+    }
+    expect(config(["--host", "[::1]"]).host).toBe("::1");
+    for (const wrong of [
+      "256.1.1.1",
+      "http://x",
+      "foo bar",
+      "127.0.0.1:80",
+      "[::1]:80",
+      "[127.0.0.1]",
+      "a..b",
+      "-a",
+      "1.2.3",
+      "",
+    ]) {
+      const problem = `HELIOS_HOST (--host): must be an address or a name of this machine`;
+      expect(problems([`--host=${wrong}`])).toContain(problem);
     }
   });
 

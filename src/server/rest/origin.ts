@@ -1,6 +1,9 @@
 import { type HttpRequest, header } from "./http.ts";
 
-/** Which pages of other origins may call the API from a browser: `https://ops.example.com`; `*`: all of them. */
+/**
+ * Which pages of other origins may call the API from a browser: `https://ops.example.com`; `https://*.example.com`: those
+ * below; `*`: all of them.
+ */
 export type AllowedOrigins = readonly string[];
 
 /**
@@ -66,5 +69,12 @@ export function preflightHeaders(request: HttpRequest, allowed: AllowedOrigins):
 const EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin, connect-content-encoding, retry-after, etag";
 
 function isAllowed(origin: string, allowed: AllowedOrigins): boolean {
-  return allowed.includes("*") || allowed.includes(origin);
+  return allowed.some((one) => one === "*" || one === origin || isBelow(origin, one));
+}
+
+function isBelow(origin: string, one: string): boolean {
+  const [scheme = "", end] = one.split("*");
+  if (end === undefined || !origin.startsWith(scheme) || !origin.endsWith(end)) return false;
+  // Nothing but names: no user, port or path that would let the end be of something else.
+  return /^[a-z0-9_.-]+$/i.test(origin.slice(scheme.length, origin.length - end.length));
 }

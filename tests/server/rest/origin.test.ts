@@ -28,6 +28,19 @@ describe("a request", () => {
   });
 
   it.each([
+    ["https://ops.example.com:8443", false],
+    ["https://a.ops.example.com:8443", false],
+    ["https://example.com:8443", true],
+    ["https://ops.example.com", true],
+    ["http://ops.example.com:8443", true],
+    ["https://evil.org/.example.com:8443", true],
+    ["https://evil.org:1.example.com:8443", true],
+    ["https://.example.com:8443x", true],
+  ])("of a page of %s, where those below a name are allowed: foreign %s", (origin, foreign) => {
+    expect(isForeign(request({ origin }), ["https://*.example.com:8443"])).toBe(foreign);
+  });
+
+  it.each([
     ["a link that a user follows", "GET", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, false],
     ["a frame", "GET", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }, true],
     ["an image", "GET", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }, true],
