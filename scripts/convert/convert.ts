@@ -72,15 +72,21 @@ function systemOf(value: unknown): System {
   return flags.some((flag) => isObject(flag) && ("state" in flag || "defaultVariant" in flag)) ? "flagd" : "simple";
 }
 
+const UNSAID = Symbol("a name and nothing else");
+
 /** `true` and `false` by name, within a wrapper or not, or a list of names or of objects with `name` and `enabled`. */
 function simple(value: unknown): readonly Converted[] {
   const inner = isObject(value) ? (value.flags ?? value.feature_flags ?? value.features ?? value) : value;
   const entries: [string, unknown][] = Array.isArray(inner)
-    ? inner.map((each) => (isObject(each) ? [String(each.name ?? each.key), each.enabled] : [String(each), true]))
+    ? inner.map((each) => (isObject(each) ? [String(each.name ?? each.key), each.enabled] : [String(each), UNSAID]))
     : Object.entries(isObject(inner) ? inner : {});
   return entries
     .filter(([name]) => !name.startsWith("_") && !name.startsWith("$"))
     .map(([name, flag]) => {
+      if (flag === UNSAID) {
+        const lost = ["nothing says whether it is on: it is switched off here"];
+        return { name, entry: { enabled: false, strategy: "all_off" }, lost };
+      }
       const on = isObject(flag) && Object.keys(flag).every((key) => key === "enabled") ? flag.enabled : flag;
       if (typeof on !== "boolean") return { name, lost: ["it is neither true nor false: it is left out"] };
       return { name, entry: { enabled: on, strategy: on ? "all_on" : "all_off" }, lost: [] };

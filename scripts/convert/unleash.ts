@@ -32,11 +32,12 @@ export function fromUnleash(file: Json, environment: string | undefined): readon
       const active = strategies.filter((each) => each.disabled !== true);
       if (active.length < strategies.length && active.length === 0)
         throw new NotCarried("strategies, all of them disabled");
-      const { entry, rebuckets } = strategic(active);
+      const { entry, rebuckets, isBySessionOnly } = strategic(active);
       const [inEnvironment] = states.filter(({ variants: own }) => Array.isArray(own) && own.length > 0);
-      const forms = variants(inEnvironment ?? feature, active);
-      const isSplit = rebuckets || forms.variants !== undefined;
-      return { name, entry: { enabled, ...entry, ...forms, ...description }, lost: [], rebuckets: isSplit };
+      const forms = variants(inEnvironment ?? feature, active, entry.bucket_by);
+      const isSplit = rebuckets || forms.entry.variants !== undefined;
+      const lost = isBySessionOnly || forms.isBySessionOnly ? [BY_SESSION_ONLY] : [];
+      return { name, entry: { enabled, ...entry, ...forms.entry, ...description }, lost, rebuckets: isSplit };
     } catch (error) {
       if (!(error instanceof NotCarried)) throw error;
       const entry = { enabled: false, strategy: "all_off", ...description };
@@ -54,12 +55,24 @@ function dependsOnOthers({ name, dependencies }: Json, all: readonly Json[]): bo
 interface Strategy {
   readonly entry: Json;
   readonly rebuckets: boolean;
+  /** It would stick to the user first. */
+  readonly isBySessionOnly?: boolean;
 }
+
+const STICKINESS: Readonly<Record<string, string>> = {
+  default: "session_id",
+  sessionId: "session_id",
+  userId: "user_id",
+};
+const BY_SESSION_ONLY =
+  "the default stickiness is the user, else the session, else chance: it is the session here, and who has none is left out";
 
 /** Strategies are for who meets one of them. */
 function strategic(strategies: readonly Json[]): Strategy {
   if (strategies.length === 0) return { entry: { strategy: "all_on" }, rebuckets: false };
   const all = strategies.map(one);
+  const everyone = all.find(({ entry }) => entry.strategy === "all_on" && entry.condition === undefined);
+  if (everyone !== undefined) return everyone;
   const [first, second, ...others] = all;
   if (first === undefined || second === undefined) return first ?? strategic([]);
   const both = [first, second];
@@ -69,7 +82,7 @@ function strategic(strategies: readonly Json[]): Strategy {
     throw new NotCarried("several strategies, of which one must be met");
   }
   const { whitelist } = listed.entry;
-  return { entry: { ...share.entry, whitelist, whitelist_first: true }, rebuckets: true };
+  return { ...share, entry: { ...share.entry, whitelist, whitelist_first: true } };
 }
 
 function one(strategy: Json): Strategy {
@@ -87,9 +100,13 @@ function one(strategy: Json): Strategy {
   if (name === "default") return { entry: { strategy: "all_on", ...where }, rebuckets: false };
   if (name === "flexibleRollout") {
     const stickiness = String(parameters.stickiness ?? "default");
-    const by = { default: "session_id", sessionId: "session_id", userId: "user_id" }[stickiness];
+    const isOfAnybody = stickiness === "default" || stickiness === "random";
+    if (isOfAnybody && Number(parameters.rollout) === 100) {
+      return { entry: { strategy: "all_on", ...where }, rebuckets: false };
+    }
+    const by = Object.hasOwn(STICKINESS, stickiness) ? STICKINESS[stickiness] : undefined;
     if (by === undefined) throw new NotCarried(`the stickiness ${text(stickiness)}`);
-    return share(parameters.rollout, by);
+    return { ...share(parameters.rollout, by), isBySessionOnly: stickiness === "default" };
   }
   if (name === "gradualRolloutUserId") return share(parameters.percentage, "user_id");
   if (name === "gradualRolloutSessionId") return share(parameters.percentage, "session_id");
@@ -116,16 +133,32 @@ function constraint({ contextName, operator, values = [], inverted, caseInsensit
   return `${isNot ? "!" : ""}(${given} && ${field} in ${JSON.stringify(values.map(String))})`;
 }
 
-function variants(owner: Json, strategies: readonly Json[]): Json {
+/** `bucketBy`: of the flag's share, where it has one. */
+function variants(
+  owner: Json,
+  strategies: readonly Json[],
+  bucketBy: unknown,
+): Pick<Strategy, "entry" | "isBySessionOnly"> {
   if (strategies.some(({ variants: own }) => Array.isArray(own) && own.length > 0)) {
     throw new NotCarried("variants of a strategy");
   }
   const list = Array.isArray(owner.variants) ? owner.variants.filter(isObject) : [];
-  if (list.length === 0) return {};
+  if (list.length === 0) return { entry: {} };
   if (list.some(({ overrides }) => Array.isArray(overrides) && overrides.length > 0)) {
     throw new NotCarried("overrides of variants");
   }
-  return { variants: list.map(({ name, weight, payload }) => ({ name, weight, value: payloadOf(payload) })) };
+  const forms = list.map(({ name, weight, payload }) => ({ name, weight, value: payloadOf(payload) }));
+  // Where all have the same, nothing sticks.
+  if (forms.filter(({ weight }) => weight !== 0).length < 2) return { entry: { variants: forms } };
+  const stickiness = String(list[0]?.stickiness ?? "default");
+  const by = Object.hasOwn(STICKINESS, stickiness) ? STICKINESS[stickiness] : undefined;
+  if (by === undefined) throw new NotCarried(`the stickiness ${text(stickiness)} of variants`);
+  // Who is in a share by users has a user.
+  const isByUser = stickiness === "default" && bucketBy === "user_id";
+  if (bucketBy !== undefined && bucketBy !== by && !isByUser)
+    throw new NotCarried("variants that stick to another thing than the share");
+  const isBySessionOnly = stickiness === "default" && !isByUser;
+  return { entry: { variants: forms, bucket_by: bucketBy ?? by }, isBySessionOnly };
 }
 
 function payloadOf(payload: unknown): unknown {

@@ -190,6 +190,27 @@ describe("what is converted from Unleash", () => {
     expect(both.isLossy).toBe(false);
   });
 
+  it("tells that the usual stickiness is by session only, where that makes a difference", () => {
+    const usual = (more: object): object => rollout({ parameters: { rollout: "30", groupId: "g", ...more } });
+    const told = [expect.stringMatching(/^f: the default stickiness is the user, /), expect.any(String)];
+    for (const stickiness of [{}, { stickiness: "default" }]) {
+      const { entries, report, isLossy } = loaded(unleash(usual(stickiness)));
+      expect([entries.f?.percentage, entries.f?.bucket_by, isLossy, report]).toEqual([30, undefined, true, told]);
+    }
+    const all = loaded(unleash(usual({ rollout: "100" }), rollout()));
+    expect([all.ask("f")?.enabled, all.report]).toEqual([true, []]);
+    const forms = (stickiness?: string) => ({
+      variants: ["v", "w"].map((name) => ({ name, weight: 500, ...(stickiness === undefined ? {} : { stickiness }) })),
+    });
+    const split = (stickiness?: string, ...strategies: object[]) =>
+      loaded({ features: [{ name: "f", enabled: true, strategies, ...forms(stickiness) }] });
+    expect(split().report).toEqual(told);
+    expect(split("userId").entries.f).toMatchObject({ bucket_by: "user_id" });
+    expect([split("userId").isLossy, split(undefined, rollout()).isLossy]).toEqual([false, false]);
+    expect(split("random").report[0]).toBe('f: the stickiness "random" of variants: it is switched off here');
+    expect(split("sessionId", rollout()).entries.f).toMatchObject({ enabled: false });
+  });
+
   it("has constraints, which an absent field does not meet", () => {
     const constraint = (operator: string): object => ({ contextName: "userId", operator, values: ["ana"] });
     const ask = (operator: string, userId?: string) =>
@@ -235,6 +256,9 @@ describe("npm run convert", () => {
       run(directory, "{"),
       run(directory, "{}", "--from", "nobody"),
     ]);
+    const names = loaded(["a", "b"]);
+    expect([names.ask("a")?.enabled, names.ask("b")?.enabled, names.isLossy]).toEqual([false, false, true]);
+    expect(names.report[0]).toBe("a: nothing says whether it is on: it is switched off here");
     expect([simple.status, simple.stdout]).toEqual([0, ""]);
     expect(JSON.parse(readFileSync(out, "utf8"))).toMatchObject({ a: { enabled: true }, b: {} });
     expect([lossy.status, Object.keys(JSON.parse(lossy.stdout) as object)]).toEqual([3, ["a"]]);
