@@ -24,6 +24,16 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     expect(await call(other, "echo", 1)).toBe(1);
   });
 
+  it("is watched however many start at once, and however slowly that goes", async () => {
+    const { start } = hostRig();
+    const starting = Array.from({ length: 8 }, () => start(isolation, "greedy", { maxHeapMb: 32 }));
+    const instances = await Promise.all(starting);
+    for (const instance of instances) call(instance, "trickle").catch(() => {});
+    for (const { ended } of instances) {
+      expect(await ended).toEqual({ expected: false, description: expect.stringMatching(SAID[isolation]) });
+    }
+  });
+
   it("that makes garbage without end, and keeps little, lives on", async () => {
     const instance = await hostRig().start(isolation, "greedy", { maxHeapMb: 48 });
     expect(await call(instance, "churn", 600)).toBe(40);

@@ -40,7 +40,10 @@ export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void
         timer.cancel();
         exceeded();
       },
-      () => timer.cancel(),
+      (error: NodeJS.ErrnoException) => {
+        // Any other says nothing of the process: the service may be out of open files.
+        if (error.code === "ENOENT") timer.cancel();
+      },
     );
   });
   return () => timer.cancel();
@@ -80,13 +83,11 @@ export function watchThreadMemory(
     const now = performance.now();
     if (lookingSince !== undefined && now - lookingSince < LOST_LOOK_MS) return;
     lookingSince = now;
-    look().then(
-      () => {
-        lookingSince = undefined;
-      },
-      // It has ended.
-      () => timer.cancel(),
-    );
+    const looked = (): void => {
+      lookingSince = undefined;
+    };
+    // It is not up yet, or it has ended, which stops all this.
+    look().then(looked, looked);
   });
   return () => timer.cancel();
 }
