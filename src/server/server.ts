@@ -72,6 +72,8 @@ export interface ServerOptions {
   readonly graceMs?: number;
   /** How many calls may be under way at once, streams too; further ones are refused. Default 20,000. */
   readonly maxOpenCalls?: number;
+  /** What all answers that wait to be read may hold; beyond it the largest that do not get on are ended. Default 256 MiB. */
+  readonly maxUnreadBytes?: number;
 }
 
 export interface Server {
@@ -124,6 +126,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log("info", "an answer was ended: its reader is too slow", { path, waitingBytes, problem }),
     shutdownSignal: shutdown.signal,
     maxOpenCalls: options.maxOpenCalls,
+    maxUnreadBytes: options.maxUnreadBytes,
   });
   const port = createPort({
     handler,

@@ -12,6 +12,7 @@ import {
   createUniversalHandlerClient,
   type UniversalHandler,
   type UniversalServerRequest,
+  type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import {
@@ -32,6 +33,7 @@ import { createCallLimit } from "./call-limit.ts";
 import { keepLongDeadlines } from "./deadline.ts";
 import { headersRefusal, refuseBody } from "./headers.ts";
 import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS, MAX_REFUSED_REQUEST_MS } from "./limits.ts";
+import { createPacing } from "./pacing.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "./peer.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
@@ -58,6 +60,8 @@ export interface HandlerOptions {
   readonly report: ReportUnforeseen;
   /** Calls under way in all. Default 20,000. */
   readonly maxOpenCalls?: number | undefined;
+  /** What all answers that wait to be read may hold. Default 256 MiB. */
+  readonly maxUnreadBytes?: number | undefined;
   /** Told of answers that are ended because nobody reads them. Default: nobody. */
   readonly reportSlowReader?: ReportSlowReader;
   /** Aborted with a ConnectError when calls that still run must end. */
@@ -67,8 +71,9 @@ export interface HandlerOptions {
 /** Serves gRPC, gRPC-Web, Connect and REST, and a few plain GETs. */
 export function createHandler(options: HandlerOptions): RequestHandler {
   const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
+  const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}), options.maxUnreadBytes);
   const router = createConnectRouter({
-    interceptors: [...interceptors],
+    interceptors: [createPacing(clock, slowReaders.room), ...interceptors],
     shutdownSignal,
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: MAX_MESSAGE_BYTES,
@@ -91,7 +96,6 @@ export function createHandler(options: HandlerOptions): RequestHandler {
 
   const bodies = createBodies(clock);
   const callLimit = createCallLimit(options.maxOpenCalls ?? MAX_OPEN_CALLS);
-  const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}));
 
   return (request, response) => {
     tellWhenClientLeaves(response);
@@ -143,7 +147,10 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     }
     try {
       rpc(universalRequestFromNodeRequest(request, response, undefined, valuesOf(request)))
-        .then((answered) => universalResponseToNodeResponse(answered, response))
+        .then((answered) => {
+          const isOne = rpc.method.methodKind === "unary";
+          return universalResponseToNodeResponse(isOne ? readAhead(answered) : answered, response);
+        })
         // Only writing can fail here: the client has gone, and what the call came to is in the log of calls.
         .catch(() => response.destroy());
     } catch (error) {
@@ -151,6 +158,22 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
     }
   };
+}
+
+/** Reads the end of an answer while its one message is being written: what made the message keeps a copy until then. */
+function readAhead(response: UniversalServerResponse): UniversalServerResponse {
+  const chunks = (response.body as AsyncIterable<Uint8Array<ArrayBuffer>> | undefined)?.[Symbol.asyncIterator]();
+  if (chunks === undefined) return response;
+  async function* ahead(of: AsyncIterator<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for (let next = of.next(); ; ) {
+      const { done, value } = await next;
+      if (done === true) return;
+      next = of.next();
+      next.catch(() => {});
+      yield value;
+    }
+  }
+  return { ...response, body: ahead(chunks) };
 }
 
 /** Whether a caller may go on sending for as long as it likes. */

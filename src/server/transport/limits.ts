@@ -104,7 +104,8 @@ export const TIMEOUT_CHECK_MS = 1000;
  */
 export const SLOW_READER_TIMEOUT_MS = 60_000;
 /**
- * Size of all answers that wait to be read; beyond it, the largest of those that do not get on are ended. @limit bytes
+ * Size of all answers that wait to be read; beyond it, the largest of those that do not get on are ended. Streams write
+ * nothing new while their connection has more than half of what is left. @limit bytes
  */
 export const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
 /** Time between two looks at whether answers get on. @limit ms */

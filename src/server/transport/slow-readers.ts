@@ -2,6 +2,7 @@ import { constants } from "node:http2";
 import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
 import type { RequestHandler } from "./handler.ts";
 import { MAX_UNREAD_BYTES, SLOW_READER_CHECK_MS, SLOW_READER_TIMEOUT_MS } from "./limits.ts";
+import { peerOf, socketOf } from "./peer.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
@@ -10,9 +11,15 @@ type Response = Parameters<RequestHandler>[1];
 export interface SlowReaders {
   /** From now on the answer has to get on, where there is something of it to send. */
   add(request: Request, response: Response): void;
+  /**
+   * Measures which connections (by their peers) have room for more messages of streams. What waits of one is to be at most
+   * half of what is left, so that there is room for the others, and nobody has to be ended who only shares a slow line.
+   */
+  room(): (peer: string) => boolean;
 }
 
 interface Answer {
+  readonly peer: string;
   readonly request: Request;
   readonly response: Response;
   /** Bytes that were written by now. */
@@ -32,9 +39,19 @@ export type ReportSlowReader = (path: string, waitingBytes: number, problem: str
  * those that have not got on since they were last looked at. Over HTTP/2 the stream alone is reset (ENHANCE_YOUR_CALM,
  * which gRPC reads as RESOURCE_EXHAUSTED); over HTTP/1.1 there is nothing but the connection to end.
  */
-export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowReaders {
+export function createSlowReaders(
+  clock: Clock,
+  report: ReportSlowReader,
+  maxUnreadBytes = MAX_UNREAD_BYTES,
+): SlowReaders {
+  // Answers are also looked at whenever so much was written: what all of them hold exceeds its limit by no more.
+  const lookBytes = maxUnreadBytes / 8;
   const open = new Set<Answer>();
   let timer: Timer | undefined;
+  /** Written since the last look. */
+  let fresh = 0;
+  /** What waits in all, at most. */
+  let most = 0;
 
   const end = (answer: Answer, problem: string): void => {
     open.delete(answer);
@@ -45,6 +62,7 @@ export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowR
   };
   const look = (): void => {
     const now = clock.monotonic();
+    fresh = 0;
     let unread = 0;
     const stuck: Answer[] = [];
     for (const answer of open) {
@@ -61,20 +79,37 @@ export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowR
         end(answer, `nothing was read for ${SLOW_READER_TIMEOUT_MS / 1000} s`);
       }
     }
-    if (unread <= MAX_UNREAD_BYTES) return;
+    if (unread <= maxUnreadBytes) return;
     for (const answer of stuck.toSorted((one, other) => other.waiting - one.waiting)) {
-      if (unread <= MAX_UNREAD_BYTES) break;
+      if (unread <= maxUnreadBytes) break;
       unread -= answer.waiting;
-      end(answer, `answers that wait to be read hold more than ${MAX_UNREAD_BYTES} bytes`);
+      end(answer, `answers that wait to be read hold more than ${maxUnreadBytes} bytes`);
     }
   };
 
   return {
+    room() {
+      // To measure takes as long as there are answers, and most of the time nothing waits.
+      if (most < lookBytes) return () => true;
+      most = 0;
+      const byPeer = new Map<string, number>();
+      for (const { response, peer } of open) {
+        const waiting = waitingOf(response);
+        most += waiting;
+        byPeer.set(peer, (byPeer.get(peer) ?? 0) + waiting);
+      }
+      const share = (maxUnreadBytes - most) / 2;
+      return (peer) => (byPeer.get(peer) ?? 0) <= share;
+    },
     add(request, response) {
-      const answer: Answer = { request, response, written: 0, waiting: 0, taken: 0, since: clock.monotonic() };
+      const peer = peerOf(socketOf(request) ?? {});
+      const answer: Answer = { peer, request, response, written: 0, waiting: 0, taken: 0, since: clock.monotonic() };
       open.add(answer);
       countWrites(response, (bytes) => {
         answer.written += bytes;
+        fresh += bytes;
+        most += bytes;
+        if (fresh > lookBytes) look();
       });
       timer ??= setRepeatingTimer(clock, SLOW_READER_CHECK_MS, look);
       response.once("close", () => {
@@ -88,12 +123,14 @@ export function createSlowReaders(clock: Clock, report: ReportSlowReader): SlowR
 }
 
 function countWrites(response: Response, count: (bytes: number) => void): void {
-  for (const method of ["write", "end"] as const) {
+  // Over HTTP/2, `end` writes by `write`.
+  for (const method of "stream" in response ? (["write"] as const) : (["write", "end"] as const)) {
     const original = response[method] as (...args: unknown[]) => never;
     response[method] = (...args: unknown[]) => {
       const [chunk] = args;
+      const isTaken = original.apply(response, args);
       if (typeof chunk === "string" || chunk instanceof Uint8Array) count(Buffer.byteLength(chunk));
-      return original.apply(response, args);
+      return isTaken;
     };
   }
 }
