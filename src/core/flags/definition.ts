@@ -30,6 +30,10 @@ export interface Tombstone {
   readonly deleted: true;
   /** The flag was killed: it is still, when its name is taken again. */
   readonly killed?: true;
+  /** The flags file deleted it, by no longer naming it: it comes back when the file names it again. */
+  readonly byFile?: true;
+  /** Of a schedule that was paused: it is still, when the file brings it back. */
+  readonly gradual?: Gradual;
 }
 
 /** A flag as stored. */

@@ -3,7 +3,7 @@ import { pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
-import { type Flag, type FlagDefinition, sameDefinition } from "./definition.ts";
+import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "./definition.ts";
 import { MAX_CLOSURE } from "./evaluate.ts";
 import { type FlagsFile, parsingFlagsFile } from "./file.ts";
 import { fileInvalid, TOLD_MISTAKES } from "./file-mistakes.ts";
@@ -36,7 +36,7 @@ export interface FlagDifference {
 export interface ReloadResult {
   /** What changed or, in a dry run, would change; by name. */
   readonly differences: readonly FlagDifference[];
-  /** Names in the file that were deleted from the store: they stay deleted until they are created with `revive`. */
+  /** Names in the file that were deleted, not by the file itself: they stay so until they are created with `revive`. */
   readonly passedOver: readonly string[];
   /** Killed flags of which the file says otherwise: they stay as they are until they are enabled with a reason. */
   readonly stillKilled: readonly string[];
@@ -74,12 +74,13 @@ export async function readFlagsFile(
 
 /**
  * What has to change so that the flags are as the file says: but a schedule that is paused stays so where the file has
- * the same one, and one that its flag does not run is paused now. FLAGS_FILE_INVALID where a flag would need one that is
+ * the same one, and one that its flag does not run is paused now. A flag that the file deleted comes back with it, one
+ * that was deleted otherwise does not. FLAGS_FILE_INVALID where a flag would need one that is
  * not there then, or itself; FLAG_REBUCKETS with every flag of which it moves keys, unless `rebucket` is set.
  */
 export function planReload(
   flags: readonly Flag[],
-  isDeleted: (name: string) => boolean,
+  tombstone: (name: string) => Tombstone | undefined,
   file: FlagsFile,
   { mode, rebucket }: { readonly mode: "MERGE" | "REPLACE"; readonly rebucket: boolean },
   nowMs: number,
@@ -87,9 +88,14 @@ export function planReload(
   const present = new Map(flags.map(({ name, record }) => [name, record]));
   const settledAt = new Map(flags.map(({ name, record, updateTime }) => [name, settled(record, updateTime)]));
   const named = new Map(
-    file.flags.map(({ name, definition }) => [name, settled(withPauseOf(settledAt.get(name), definition), nowMs)]),
+    file.flags.map(({ name, definition }) => {
+      const before = settledAt.get(name) ?? tombstone(name);
+      return [name, settled(withPauseOf(before, definition), nowMs)];
+    }),
   );
-  const passedOver = [...named.keys()].filter(isDeleted);
+  const staysDeleted = (name: string): boolean =>
+    tombstone(name)?.byFile === undefined && tombstone(name) !== undefined;
+  const passedOver = [...named.keys()].filter(staysDeleted);
   const stillKilled: string[] = [];
   const found: FlagDifference[] = [];
   const result = new Map(present);
@@ -104,7 +110,8 @@ export function planReload(
   };
   for (const [name, after] of named) {
     const before = present.get(name);
-    if (!isDeleted(name) && (before === undefined || !sameDefinition(before, after))) plan(name, before, after);
+    if (staysDeleted(name) || (before !== undefined && sameDefinition(before, after))) continue;
+    plan(name, before, after);
   }
   if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
   refuseMistakes(result, present, settledAt, file, nowMs);

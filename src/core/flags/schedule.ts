@@ -26,7 +26,10 @@ export function isHeld({ enabled, strategy, gradual }: FlagDefinition): boolean 
  * `after` with the pause of `before` where both have the same shares and times: only ResumeGradual, or a schedule of its
  * own, lets a paused one move.
  */
-export function withPauseOf(before: FlagDefinition | undefined, after: FlagDefinition): FlagDefinition {
+export function withPauseOf(
+  before: Pick<FlagDefinition, "gradual"> | undefined,
+  after: FlagDefinition,
+): FlagDefinition {
   const { gradual } = after;
   const pausedAt = before?.gradual?.pausedAt;
   if (pausedAt === undefined || gradual?.pausedAt !== undefined || !isSameSchedule(before?.gradual, gradual)) {

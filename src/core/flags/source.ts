@@ -18,7 +18,7 @@ import { planReload, type ReloadOptions, type ReloadPlan, type ReloadResult, rea
 import { settled } from "./schedule.ts";
 import { stepsInSlices } from "./slices.ts";
 import type { FlagView } from "./view.ts";
-import { type FlagWriter, tombstoneOf } from "./write.ts";
+import { type FlagWriter, fileTombstoneOf } from "./write.ts";
 
 export interface FlagSourceDeps {
   /** Not started yet. */
@@ -74,7 +74,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     const file = await read(text);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
     const { differences, passedOver, stillKilled } = await writer.alone(async (): Promise<ReloadPlan> => {
-      const makePlan = (): ReloadPlan => planReload(view.list(), view.isDeleted, file, { mode, rebucket }, clock.now());
+      const makePlan = (): ReloadPlan => planReload(view.list(), view.tombstone, file, { mode, rebucket }, clock.now());
       let plan: ReloadPlan = NOTHING;
       if (dryRun) {
         plan = makePlan();
@@ -102,7 +102,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       const now = clock.now();
       const flags = file?.flags ?? DEFAULT_FLAGS;
       // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
-      if (file !== undefined) planReload([], () => false, file, { mode: "MERGE", rebucket: true }, now);
+      if (file !== undefined) planReload([], () => undefined, file, { mode: "MERGE", rebucket: true }, now);
       const by = { reason: `first start, from ${from}` };
       const cause = causeOf("InstallFlags", by);
       const parts = inBatches(flags);
@@ -145,7 +145,7 @@ const LAST = "last-read";
 const NOTHING: ReloadPlan = { differences: [], passedOver: [], stillKilled: [] };
 
 function decisionsOf({ differences }: ReloadPlan): readonly Decision<FlagRecord>[] {
-  return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && tombstoneOf(before)) }));
+  return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && fileTombstoneOf(before)) }));
 }
 
 /** The flags in parts that the store takes at once. */

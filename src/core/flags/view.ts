@@ -4,7 +4,16 @@ import type { Feed } from "../store/feed.ts";
 import { Hub } from "../watch/hub.ts";
 import { createFlagCompiler } from "./compile.ts";
 import type { ConditionCompiler } from "./condition.ts";
-import { asFlag, type Flag, type FlagDefinition, type FlagRecord, flagDelta, flagNotFound } from "./definition.ts";
+import {
+  asFlag,
+  type Flag,
+  type FlagDefinition,
+  type FlagRecord,
+  flagDelta,
+  flagNotFound,
+  isTombstone,
+  type Tombstone,
+} from "./definition.ts";
 import type { CompiledFlag, Condition } from "./evaluate.ts";
 import { checkFlagSize } from "./size.ts";
 
@@ -17,7 +26,8 @@ export interface FlagView {
   get(name: string): Flag;
   /** By name. */
   list(): readonly Flag[];
-  isDeleted(name: string): boolean;
+  /** What stayed of a flag that was deleted. */
+  tombstone(name: string): Tombstone | undefined;
   /** Undefined: there is no such flag. */
   find(name: string): Flag | undefined;
   /** Ready for evaluation; compiled once per revision. Undefined: there is no such flag. */
@@ -73,7 +83,10 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
       if (flag === undefined) throw flagNotFound(name);
       return flag;
     },
-    isDeleted: (name) => collection.get(name) !== undefined && find(name) === undefined,
+    tombstone(name) {
+      const record = collection.get(name)?.record;
+      return record !== undefined && isTombstone(record) ? record : undefined;
+    },
     compiled: compiler.compiled,
     own: compiler.own,
     condition: compiler.condition,

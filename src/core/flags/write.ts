@@ -295,3 +295,8 @@ function asSettled(resource: Resource<FlagRecord>): FlagDefinition | undefined {
 export function tombstoneOf({ killed }: FlagDefinition): Tombstone {
   return { deleted: true, ...(killed ? { killed } : {}) };
 }
+
+/** What stays of a flag that the flags file deletes; it deletes none that is killed. */
+export function fileTombstoneOf({ gradual }: FlagDefinition): Tombstone {
+  return { deleted: true, byFile: true, ...(gradual?.pausedAt === undefined ? {} : { gradual }) };
+}

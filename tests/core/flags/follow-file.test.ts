@@ -25,6 +25,14 @@ const shares = ({ flags }: House): Record<string, number> =>
 const errors = ({ logged }: House): unknown[] =>
   logged.filter(([, level]) => level === "error").map(([, , , rest]) => rest);
 
+/** From 0 to 100 % around where the clock starts. */
+const SCHEDULE = {
+  initial_percentage: 0,
+  target_percentage: 100,
+  start_time: "2023-11-14T00:00:00Z",
+  end_time: "2023-11-16T00:00:00Z",
+};
+
 describe("a flags file that is watched", () => {
   it("is reloaded when it has changed, and once", async () => {
     const made = await house({ file: file({ a: 5, b: 6 }), followFile: "MERGE" });
@@ -46,6 +54,35 @@ describe("a flags file that is watched", () => {
     made.write(file({ a: 7 }));
     await look(made);
     expect(shares(made)).toEqual({ a: 7 });
+  });
+
+  it("brings back what it has deleted, and nothing that somebody else has", async () => {
+    const whole = JSON.stringify({
+      a: { enabled: true, strategy: "percentage", percentage: 5 },
+      killed: { enabled: true, strategy: "all_on" },
+      paused: { enabled: true, strategy: "gradual", gradual: SCHEDULE },
+      gone: true,
+    });
+    const made = await house({ file: whole, followFile: "REPLACE" });
+    await made.flags.delete("gone");
+    await made.flags.disable("killed", {}, { kill: true });
+    const { record } = await made.flags.pauseGradual("paused");
+    for (const _ of [1, 2]) {
+      made.write("{}");
+      await look(made);
+      expect(made.flags.list().map(({ name }) => name)).toEqual(["killed"]);
+      made.write(whole);
+      made.clock.stepWall(3_600_000);
+      await look(made);
+      expect(made.flags.list().map(({ name }) => name)).toEqual(["a", "killed", "paused"]);
+      expect(made.flags.get("killed").record).toMatchObject({ enabled: false, killed: true });
+      expect(made.flags.get("paused").record).toEqual(record);
+    }
+    await made.flags.enable("killed", {}, { reason: "it was an accident" });
+    expect(made.flags.isEnabled("killed")).toBe(true);
+    expect(await made.flags.reload()).toMatchObject({ differences: [], passedOver: ["gone"], stillKilled: [] });
+    await made.flags.delete("a");
+    expect(await made.flags.reload()).toMatchObject({ differences: [], passedOver: ["a", "gone"] });
   });
 
   it("is not reloaded while it is still being written", async () => {
