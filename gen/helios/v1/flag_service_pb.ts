@@ -1697,8 +1697,8 @@ export type ReloadFlagsResponse = Message<"helios.v1.ReloadFlagsResponse"> & {
   revision: bigint;
 
   /**
-   * Flags that the file names and that were deleted: they stay deleted, until CreateFlag revives them. The first ones
-   * where they are many.
+   * Flags that the file names and that were deleted otherwise than by the file: they stay deleted, until CreateFlag
+   * revives them. The first ones where they are many.
    *
    * @generated from field: repeated string passed_over = 3;
    */
