@@ -94,11 +94,12 @@ describe("an operator", () => {
 
   it("is refused a revision that there is not, and one of another store", async () => {
     const revision = await kill();
-    for (const request of [{ revision: revision + 1n }, { revision, incarnation: "another" }]) {
+    const requests = [{ revision: revision + 1n }, { revision: 2n ** 63n - 1n }, { revision, incarnation: "another" }];
+    for (const request of requests) {
       const error = await operator.status.waitForRevision(request).catch((thrown: unknown) => thrown);
       expect(errorInfo(error)).toMatchObject({
         reason: "REVISION_UNKNOWN",
-        metadata: { head_revision: String(revision) },
+        metadata: { head_revision: String(revision), revision: String(request.revision) },
       });
     }
   });

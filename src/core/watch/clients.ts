@@ -110,7 +110,7 @@ export class Clients {
     if (this.#ended !== undefined) throw this.#ended;
     const { incarnation } = this.#deps.feed.store;
     if (options.incarnation !== undefined && options.incarnation !== incarnation) {
-      throw this.#unknown(options.revision);
+      throw this.unknown(options.revision);
     }
     this.#checkRevision(options.revision);
     if (this.#waits.size >= MOST_WAITS) throw HeliosError.of("TOO_MANY_WAITS", { limit: MOST_WAITS });
@@ -127,6 +127,12 @@ export class Clients {
     } finally {
       this.#waits.delete(wait);
     }
+  }
+
+  /** REVISION_UNKNOWN, for a revision that is not reached; as a text, where it is beyond all numbers. */
+  unknown(revision: number | string): HeliosError {
+    const { store, revision: head } = this.#deps.feed;
+    return HeliosError.of("REVISION_UNKNOWN", { revision, head_revision: head, incarnation: store.incarnation });
   }
 
   /** Ends every wait with that error, and refuses new ones. */
@@ -198,11 +204,6 @@ export class Clients {
   }
 
   #checkRevision(revision: number): void {
-    if (revision > this.#deps.feed.revision) throw this.#unknown(revision);
-  }
-
-  #unknown(revision: number): HeliosError {
-    const { store, revision: head } = this.#deps.feed;
-    return HeliosError.of("REVISION_UNKNOWN", { revision, head_revision: head, incarnation: store.incarnation });
+    if (revision > this.#deps.feed.revision) throw this.unknown(revision);
   }
 }

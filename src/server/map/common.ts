@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { type Duration, DurationSchema, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, DurationSchema, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
 import {
   ACTOR_LIMIT,
@@ -9,6 +9,7 @@ import {
   EARLIEST_TIME,
   HeliosError,
   LATEST_TIME,
+  MAX_WHOLE_NUMBER,
   REASON_LIMIT,
 } from "../../core/index.ts";
 import { make, whole } from "./message.ts";
@@ -23,12 +24,23 @@ export function toTimestamp(ms: number): Timestamp {
 export const toOptionalTimestamp = (ms: number | undefined): Timestamp | undefined =>
   ms === undefined ? undefined : toTimestamp(ms);
 
-/** A message as wall time in ms. ARGUMENT_INVALID names the field where it is out of range. */
+/** A message as wall time in ms, finer digits cut. ARGUMENT_INVALID names the field where it is out of range. */
 export function fromTimestamp(timestamp: Timestamp | undefined, field: string): number | undefined {
   if (timestamp === undefined) return undefined;
-  const ms = timestampMs(timestamp);
+  const ms = Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6);
   if (ms >= EARLIEST_TIME && ms <= LATEST_TIME) return ms;
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem: "must be from year 1 to 9999" });
+}
+
+/** A number of 64 bits as the engine has it. One that doubles do not hold exactly is refused, as it was sent. */
+export function fromWhole(
+  value: bigint,
+  field: string,
+  refusal = (text: string) =>
+    HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be at most ${MAX_WHOLE_NUMBER}, is ${text}` }),
+): number {
+  if (value > MAX_WHOLE_NUMBER) throw refusal(String(value));
+  return Number(value);
 }
 
 /** The longest that a message holds: 10,000 years. */

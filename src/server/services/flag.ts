@@ -27,7 +27,7 @@ import {
   PAGE_BYTES,
   placed,
 } from "../../core/index.ts";
-import { byOf, byOfUpdate, fromTimestamp, refuseNothing, toStruct } from "../map/common.ts";
+import { byOf, byOfUpdate, fromTimestamp, fromWhole, refuseNothing, toStruct } from "../map/common.ts";
 import {
   clearedUnsaid,
   FLAG_PATHS,
@@ -122,7 +122,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
     async revertFlag(request) {
       const { name, toRevision, revive, rebucket } = request;
-      const flag = await flags.revert(name, Number(toRevision), byOf(request), { revive, rebucket });
+      const flag = await flags.revert(name, fromWhole(toRevision, "to_revision"), byOf(request), { revive, rebucket });
       return { flag: toFlag(flag, now()), schedulePaused: isHeld(flag.record) };
     },
 
@@ -353,7 +353,7 @@ function fromAsOf(request: {
   const { asOfRevision, atTime } = request;
   const time = fromTimestamp(atTime, "at_time");
   if (asOfRevision === 0n && time === undefined) return undefined;
-  return { revision: asOfRevision === 0n ? undefined : Number(asOfRevision), time: time && Math.floor(time) };
+  return { revision: asOfRevision === 0n ? undefined : fromWhole(asOfRevision, "as_of_revision"), time };
 }
 
 function readRevision(pageToken: string): number | undefined {

@@ -15,7 +15,7 @@ import {
   type RecentChange,
 } from "../../core/index.ts";
 import { toOpenWatches, toPending } from "../map/clients.ts";
-import { fromDuration, toCause } from "../map/common.ts";
+import { fromDuration, fromWhole, toCause } from "../map/common.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
 import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
 import { watchFrames } from "./watching.ts";
@@ -47,6 +47,8 @@ export function createStatusService({
   const startTime = clock.now();
   const started = clock.monotonic();
   const { clients, hints, store } = engine;
+
+  const fromRevision = (revision: bigint): number => fromWhole(revision, "revision", (text) => clients.unknown(text));
 
   /** Adds to an open breaker what opened it. */
   const explain = async (breaker: Unhealthy): Promise<void> => {
@@ -83,12 +85,18 @@ export function createStatusService({
     },
 
     ackRevision({ clientId, revision, watchId }) {
-      return { watches: clients.acknowledge(clientId, Number(revision), watchId) };
+      return { watches: clients.acknowledge(clientId, fromRevision(revision), watchId) };
     },
 
     async waitForRevision({ revision, minClients, all, timeout, incarnation }, { signal }) {
       const timeoutMs = Math.min(fromDuration(timeout) ?? DEFAULT_WAIT_MS, MAX_WAIT_MS);
-      const wait = { revision: Number(revision), minClients, all, timeoutMs, incarnation: incarnation || undefined };
+      const wait = {
+        revision: fromRevision(revision),
+        minClients,
+        all,
+        timeoutMs,
+        incarnation: incarnation || undefined,
+      };
       const { reached, acknowledged, pending, unnamed } = await clients.waitFor({ ...wait, signal });
       return { reached, acknowledgedClients: acknowledged, ...toPending(pending), unnamedWatches: unnamed };
     },
