@@ -1,39 +1,86 @@
-// How long it takes until so many breakers of one client have heard of the service: made at once, and one after the other,
-// where the service has none of them and where it has all. A server of its own. Usage: npm run bench:connect [-- 3000]
-import { createBreakers, createHeliosClient } from "../clients/typescript/src/index.ts";
-import { startOwnServer } from "../scripts/demo/server.ts";
+// How long it takes until so many breakers of one client have heard of the service, and what that costs server and client:
+// made at once, and one after the other, where the service has none of them and where it has all. A server of its own.
+//
+//   npm run bench:connect [-- --count 3000] [--beside /path/to/another/helios] [--rounds 3]
+//
+// --beside: the same in another working copy, in turns. A busy machine changes times, and CPU seconds much less.
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { table } from "./swap/figures.ts";
 
-const count = Number(process.argv[2] ?? 3000);
-const server = await startOwnServer();
+type Client = typeof import("../clients/typescript/src/index.ts");
+type Servers = typeof import("../scripts/demo/server.ts");
 
-async function measured(what: string, prefix: string, spreadMs: number): Promise<void> {
-  const client = createHeliosClient({ baseUrl: server.baseUrl });
-  const breakers = createBreakers(client);
-  const start = performance.now();
-  const cpu = process.cpuUsage();
-  const ready: Promise<boolean>[] = [];
-  for (let index = 0; index < count; index += 1) {
-    ready.push(breakers.breaker(`${prefix}-${index}`).ready(120_000));
-    const due = start + (spreadMs * index) / count;
-    if (spreadMs > 0 && performance.now() < due) await new Promise((resolve) => setTimeout(resolve, 1));
+const { values } = parseArgs({
+  options: {
+    count: { type: "string", default: "3000" },
+    rounds: { type: "string", default: "1" },
+    beside: { type: "string" },
+  },
+});
+const count = Number(values.count);
+const HERE = resolve(import.meta.dirname, "..");
+
+/** User and system time of a process so far, in s; Linux alone tells it. */
+async function cpuOf(pid: number | undefined): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // Behind the name of the program, which may hold anything.
+  const [user = Number.NaN, system = Number.NaN] = text
+    .slice(text.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  const ticks = 100;
+  return (user + system) / ticks;
+}
+
+const MANNERS = [
+  ["new, at once", "a", 0],
+  ["there, at once", "a", 0],
+  ["new, one by one for 2 s", "b", 2000],
+  ["there, one by one for 2 s", "b", 2000],
+] as const;
+
+async function measure(root: string): Promise<string[][]> {
+  const load = (path: string): Promise<unknown> => import(pathToFileURL(join(root, path)).href);
+  const { createBreakers, createHeliosClient } = (await load("clients/typescript/src/index.ts")) as Client;
+  const server = await ((await load("scripts/demo/server.ts")) as Servers).startOwnServer();
+  const rows: string[][] = [];
+  try {
+    for (const [manner, prefix, spreadMs] of MANNERS) {
+      const client = createHeliosClient({ baseUrl: server.baseUrl });
+      const breakers = createBreakers(client);
+      const [start, before, own] = [performance.now(), await cpuOf(server.process.pid), process.cpuUsage()];
+      const ready: Promise<boolean>[] = [];
+      for (let index = 0; index < count; index += 1) {
+        ready.push(breakers.breaker(`${prefix}-${index}`).ready(120_000));
+        const due = start + (spreadMs * index) / count;
+        if (spreadMs > 0 && performance.now() < due) await new Promise((next) => setTimeout(next, 1));
+      }
+      const connected = (await Promise.all(ready)).filter(Boolean).length;
+      const seconds = (performance.now() - start) / 1000;
+      const { user, system } = process.cpuUsage(own);
+      const [ofClient, ofServer] = [(user + system) / 1e6, (await cpuOf(server.process.pid)) - before];
+      rows.push([
+        root === HERE ? "here" : root,
+        manner,
+        String(connected),
+        ...[seconds, ofClient, ofServer].map((one) => one.toFixed(2)),
+      ]);
+      await breakers.close();
+      client.close();
+    }
+  } finally {
+    await server.stop();
   }
-  const made = performance.now() - start;
-  const connected = (await Promise.all(ready)).filter(Boolean).length;
-  const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const used = ((user + system) / 1e6).toFixed(2);
-  process.stdout.write(
-    `${what}: ${connected} of ${count} connected after ${seconds.toFixed(2)} s (made in ${(made / 1000).toFixed(2)} s; ${used} s of this process' time)\n`,
-  );
-  await breakers.close();
-  client.close();
+  return rows;
 }
 
-try {
-  await measured("new, at once", "a", 0);
-  await measured("there, at once", "a", 0);
-  await measured("new, one by one for 2 s", "b", 2000);
-  await measured("there, one by one for 2 s", "b", 2000);
-} finally {
-  await server.stop();
+const rows: string[][] = [];
+for (let round = 0; round < Number(values.rounds); round += 1) {
+  for (const root of [HERE, ...(values.beside === undefined ? [] : [resolve(values.beside)])])
+    rows.push(...(await measure(root)));
 }
+process.stdout.write(`${table([["", "", "connected", "s", "client, CPU s", "server, CPU s"], ...rows])}\n`);
