@@ -233,7 +233,10 @@ export function missingFiles({ namedFiles = [], flagsFile, modulesFile }: Config
   const files = { HELIOS_FLAGS_FILE: flagsFile, HELIOS_MODULES_FILE: modulesFile ?? "" };
   return namedFiles
     .filter((name) => !isFile(files[name]))
-    .map((name) => `${name} (${flagOf(name)}): there is no file ${files[name]}`);
+    .map((name) => {
+      const problem = existsSync(files[name]) ? `${files[name]} is not a file` : `there is no file ${files[name]}`;
+      return `${name} (${flagOf(name)}): ${problem}`;
+    });
 }
 
 function fromEnvironment(

@@ -141,7 +141,7 @@ describe("settings", () => {
     expect(missing(["--modules-root", root])).toEqual([]);
     expect(missing(["--flags-file", file, "--modules-file", file])).toEqual([]);
     expect(missing(["--flags-file", root], { HELIOS_MODULES_FILE: "no.json" })).toEqual([
-      `HELIOS_FLAGS_FILE (--flags-file): there is no file ${root}`,
+      `HELIOS_FLAGS_FILE (--flags-file): ${root} is not a file`,
       "HELIOS_MODULES_FILE (--modules-file): there is no file /srv/dir/no.json",
     ]);
   });
