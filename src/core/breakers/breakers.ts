@@ -138,11 +138,11 @@ export interface Breakers {
   /** Gives a permit back whose call never started: nothing is counted. No I/O. */
   release(name: string, permit: Permit): void;
   /**
-   * Counts a client's report; one that arrived before is not counted again. `seq` counts from 1 the reports of one
+   * Counts a client's report; one that arrived before is not counted again. `seq` counts from 1 or above the reports of one
    * `reporterId` of the client, a name for one life of one process; without one, all of the client's.
    * What is of breakers that do not exist loses nothing of the rest. ARGUMENT_INVALID: nothing was counted. No I/O.
    */
-  report(clientId: string, seq: number, reports: readonly OutcomeReport[], reporterId?: string): ReportResult;
+  report(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[], reporterId?: string): ReportResult;
   /**
    * What a breaker so configured would have done with the outcomes of the last `spanMs` (from 1 s to 1 h; default: all
    * that is recorded), beside what it did. What `config` leaves out is as it is configured. Changes nothing.

@@ -24,8 +24,8 @@ export const REPORT_WINDOW = 256;
 
 /** Every report up to `through` counts as seen, and those in `beyond`. In order and without gaps, `beyond` is empty. */
 interface Seen {
-  through: number;
-  readonly beyond: Set<number>;
+  through: bigint;
+  readonly beyond: Set<bigint>;
 }
 
 /** Remembers which reports have arrived, of the reporters that reported last: each counts its own. */
@@ -33,19 +33,20 @@ export class ReportLog {
   readonly #reporters = new Map<string, Seen>();
 
   /** Whether this report arrives for the first time; one that is older than all that is remembered does not. */
-  isNew(clientId: string, seq: number, reporterId = ""): boolean {
+  isNew(clientId: string, number: number | bigint, reporterId = ""): boolean {
+    const seq = BigInt(number);
     const seen = this.#touch(`${clientId.length}:${clientId}${reporterId}`);
     const { beyond } = seen;
     if (seq <= seen.through || beyond.has(seq)) return false;
     beyond.add(seq);
-    if (beyond.size > REPORT_WINDOW) seen.through = Math.min(...beyond) - 1;
-    while (beyond.delete(seen.through + 1)) seen.through += 1;
+    if (beyond.size > REPORT_WINDOW) seen.through = leastOf(beyond) - 1n;
+    while (beyond.delete(seen.through + 1n)) seen.through += 1n;
     return true;
   }
 
   /** The order of a Map is that of insertion: who reports last stands last. */
   #touch(reporter: string): Seen {
-    const seen = this.#reporters.get(reporter) ?? { through: 0, beyond: new Set() };
+    const seen = this.#reporters.get(reporter) ?? { through: 0n, beyond: new Set() };
     this.#reporters.delete(reporter);
     this.#reporters.set(reporter, seen);
     if (this.#reporters.size > MAX_REPORTERS) {
@@ -56,10 +57,18 @@ export class ReportLog {
   }
 }
 
+function leastOf(numbers: Iterable<bigint>): bigint {
+  let [least = 0n] = numbers;
+  for (const each of numbers) if (each < least) least = each;
+  return least;
+}
+
 /** ARGUMENT_INVALID for what no client of this contract sends. */
-export function checkReports(clientId: string, seq: number, reports: readonly OutcomeReport[]): void {
+export function checkReports(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[]): void {
   if (clientId === "") throw invalid("client_id", "must not be empty");
-  if (!Number.isSafeInteger(seq) || seq < 1) throw invalid("seq", `must be a whole number from 1, not ${seq}`);
+  // A number of that size may be another than was meant; a bigint never is.
+  if ((typeof seq === "number" && !Number.isSafeInteger(seq)) || seq < 1)
+    throw invalid("seq", `must be a whole number from 1, not ${seq}`);
   for (const [at, { epoch, leaseId, runs }] of reports.entries()) {
     const field = `reports[${at}]`;
     if (!Number.isSafeInteger(epoch)) throw invalid(`${field}.epoch`, `must be a whole number, not ${epoch}`);

@@ -12,7 +12,7 @@ import {
   toReportResponse,
   toSimulation,
 } from "../map/breaker.ts";
-import { byOf, fromDuration, fromWhole, refuseNothing } from "../map/common.ts";
+import { byOf, fromDuration, refuseNothing } from "../map/common.ts";
 import { whole } from "../map/message.ts";
 import { wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
@@ -70,7 +70,7 @@ export function createBreakerService({
     acquirePermit: ({ name, clientId }) => toPermit(breakers.acquire(name, clientId)),
 
     reportOutcomes: ({ clientId, seq, reports, reporterId }) =>
-      toReportResponse(breakers.report(clientId, fromWhole(seq, "seq"), reports.map(fromReport), reporterId)),
+      toReportResponse(breakers.report(clientId, seq, reports.map(fromReport), reporterId)),
 
     async openBreaker(request) {
       const { name, holdId, ttl } = request;

@@ -102,6 +102,8 @@ describe("a report", () => {
     ["seq", "client", -1, {}],
     ["seq", "client", Number.NaN, {}],
     ["seq", "client", 1.5, {}],
+    ["seq", "client", 2 ** 53, {}],
+    ["seq", "client", 0n, {}],
     ["reports[1].epoch", "client", 1, { epoch: Number.NaN }],
     ["reports[1].runs[0].outcome", "client", 1, { runs: runs(["failure" as Outcome, 1]) }],
     ["reports[1].runs[0].count", "client", 1, { runs: runs(["FAILURE", 0]) }],
@@ -159,6 +161,20 @@ describe("the log of reports", () => {
       expect(log.isNew("client", seq)).toBe(true);
       expect(log.isNew("client", seq)).toBe(false);
     }
+  });
+
+  it("tells numbers beyond 2^53 apart, such as a time in nanoseconds, up to the largest of 64 bits", () => {
+    const log = new ReportLog();
+    const largest = 2n ** 63n - 1n;
+    for (let seq = largest - 600n; seq <= largest; seq += 1n) {
+      // Of 1,024 neighbours at that size a double is one and the same.
+      expect(log.isNew("client", seq)).toBe(true);
+      expect(log.isNew("client", seq)).toBe(false);
+    }
+    expect(log.isNew("client", largest - 601n)).toBe(false);
+    // A number is the same as a bigint.
+    expect(log.isNew("another", 7)).toBe(true);
+    expect(log.isNew("another", 7n)).toBe(false);
   });
 
   it("lets reports overtake each other by hundreds, and takes older ones for known", () => {
