@@ -101,15 +101,16 @@ export function fromNewFlag(message: FlagMessage): FlagFields {
 
 /**
  * What an update sets: the fields that the mask names; without one, those that the message sets to something else than
- * their default. What the server alone sets may be named where it is as `stored` tells it. ARGUMENT_INVALID for a path
- * that cannot be changed, and for what was left out when the flag was read.
+ * their default. What the server alone sets may be named where it is as `stored` tells it, which is asked once at most.
+ * ARGUMENT_INVALID for a path that cannot be changed, and for what was left out when the flag was read.
  */
 export function fromUpdate(
   message: FlagMessage,
   mask: FieldMask | undefined,
-  stored: () => FlagMessage | undefined,
+  stored: () => Flag | undefined,
+  nowMs: number,
 ): FlagFields {
-  const fields = isEmpty(mask) ? fieldsSet(message) : fieldsNamed(message, mask.paths, stored);
+  const fields = isEmpty(mask) ? fieldsSet(message) : fieldsNamed(message, new Set(mask.paths), stored, nowMs);
   if (message.abridged && ("whitelist" in fields || "variants" in fields)) throw leftOut(message);
   return fields;
 }
@@ -125,21 +126,30 @@ function fieldsSet(message: FlagMessage): FlagFields {
 
 function fieldsNamed(
   message: FlagMessage,
-  paths: readonly string[],
-  stored: () => FlagMessage | undefined,
+  paths: ReadonlySet<string>,
+  stored: () => Flag | undefined,
+  nowMs: number,
 ): FlagFields {
-  const changed = paths.filter((path) => !isAsStored(path, message, stored));
+  let told: FlagMessage | undefined;
+  const tell = (): FlagMessage => {
+    if (told !== undefined) return told;
+    const flag = stored();
+    // A program may be large, and is seldom asked for.
+    const toMessage = paths.has("condition_program") ? toFlag : toFlagAlone;
+    told = flag === undefined ? make(FlagSchema, {}) : toMessage(flag, nowMs);
+    return told;
+  };
+  const changed = [...paths].filter((path) => !isAsStored(path, message, tell));
   return Object.fromEntries(changed.flatMap((path) => Object.entries(fieldOf(path).read(message))));
 }
 
 /** Of what the server alone sets: whoever sends a flag back whole changes nothing of it. */
-function isAsStored(path: string, message: FlagMessage, stored: () => FlagMessage | undefined): boolean {
+function isAsStored(path: string, message: FlagMessage, stored: () => FlagMessage): boolean {
   // The share moves by itself.
   if (path === "current_percentage") return true;
   const field = SERVERS_OWN.find(({ name }) => name === path);
   if (field === undefined) return false;
-  const alone = (flag: FlagMessage | undefined) =>
-    make(FlagSchema, flag === undefined ? {} : { [field.localName]: flag[field.localName] });
+  const alone = (flag: FlagMessage) => make(FlagSchema, { [field.localName]: flag[field.localName] });
   return equals(FlagSchema, alone(message), alone(stored()));
 }
 

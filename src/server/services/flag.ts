@@ -84,7 +84,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       if (message === undefined) throw missing("flag");
       const by = byOfUpdate(request, "flag", message);
       const { name } = message;
-      const fields = fromUpdate(message, updateMask, () => storedOf(flags, name, now()));
+      const fields = fromUpdate(message, updateMask, () => presentOf(flags, name), now());
       refuseEmptyUpdate(flags, { name, fields, allowMissing, etag: by.etag });
       refuseUnsaid(message, updateMask, flags, now());
       const flag = await flags.update(name, fields, by, { allowPast, rebucket, allowMissing });
@@ -320,11 +320,6 @@ function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undef
   }
 }
 
-function storedOf(flags: Flags, name: string, nowMs: number): FlagMessage | undefined {
-  const present = presentOf(flags, name);
-  return present && toFlag(present, nowMs);
-}
-
 /** One request of several; its errors say which. */
 function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags, nowMs: number): FlagUpdate {
   return placed(index, `requests[${index}]`, () => {
@@ -337,7 +332,7 @@ function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags, no
       throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
     }
     const { name } = flag;
-    const fields = fromUpdate(flag, updateMask, () => storedOf(flags, name, nowMs));
+    const fields = fromUpdate(flag, updateMask, () => presentOf(flags, name), nowMs);
     const update = { name, fields, allowPast, rebucket, allowMissing, etag };
     refuseEmptyUpdate(flags, update);
     refuseUnsaid(flag, updateMask, flags, nowMs);
