@@ -7,6 +7,7 @@ import { createManualClock } from "../../src/core/index.ts";
 import { FrameGate, type UnfinishedHeaders } from "../../src/server/transport/frame-gate.ts";
 import { createHeaderBlock, HeaderBlockError } from "../../src/server/transport/header-block.ts";
 import {
+  CALLS_PER_TURN,
   CONTROL_FRAMES_BURST,
   CONTROL_FRAMES_PER_SECOND,
   HEADERS_TIMEOUT_MS,
@@ -243,5 +244,25 @@ describe("a header block", () => {
     block.add(number(0, 0x1f, 0x20));
     block.add(indexing(5, 70_000));
     expect(block.end().beyond).toBe(65_535);
+  });
+
+  it("of many calls are handed on in order, so many in one turn of the event loop, however they were cut", async () => {
+    const calls = CALLS_PER_TURN * 5 + 50;
+    const all = Buffer.concat(Array.from({ length: calls }, (_, at) => frame(1, 4, 2 * at + 1, literal(3, 3))));
+    for (const size of [all.length, 1000, 17]) {
+      const { send, received } = rig();
+      await send(PREFACE);
+      const parts: Buffer[] = [];
+      for (let at = 0; at < all.length; at += size) parts.push(all.subarray(at, at + size));
+      let before = received().length;
+      void send(...parts);
+      while (received().length < PREFACE.length + all.length) {
+        await turn();
+        // Between two looks there may be the end of one turn and the beginning of the next.
+        expect(received().length - before).toBeLessThanOrEqual((2 * CALLS_PER_TURN * all.length) / calls);
+        before = received().length;
+      }
+      expect(received()).toEqual(Buffer.concat([PREFACE, all]));
+    }
   });
 });

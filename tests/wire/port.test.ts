@@ -216,6 +216,23 @@ describe("one port", () => {
     expect(order).toEqual(["began", "began", "began", "answered", "answered", "answered"]);
   });
 
+  it("says to a client that floods it why it is cut", async () => {
+    const socket = await open();
+    socket.write(
+      Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from("000000040000000000", "hex")]),
+    );
+    const got: Buffer[] = [];
+    socket.on("data", (bytes: Buffer) => got.push(bytes));
+    // PRIORITY: of five bytes, on stream 1.
+    const priority = Buffer.from("0000050200000000010000000000", "hex");
+    socket.write(Buffer.concat(Array.from({ length: 20_000 }, () => priority)));
+    await once(socket, "close");
+    // GOAWAY: of eight bytes, on stream 0, after no stream.
+    const goaway = Buffer.from("0000080700000000000000000000000000", "hex");
+    goaway[16] = constants.NGHTTP2_ENHANCE_YOUR_CALM;
+    expect(Buffer.concat(got).includes(goaway)).toBe(true);
+  });
+
   it("does not take a client that cancels 5,000 calls for an attacker", async () => {
     const session = connectHttp2(baseUrl());
     let sentAway = false;

@@ -4,6 +4,7 @@ import { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../core/index.ts";
 import { createHeaderBlock, type HeaderBlock, HeaderBlockError, INITIAL_TABLE_BYTES } from "./header-block.ts";
 import {
+  CALLS_PER_TURN,
   CONTROL_FRAMES_BURST,
   CONTROL_FRAMES_PER_SECOND,
   HEADERS_TIMEOUT_MS,
@@ -57,6 +58,10 @@ export class FrameGate extends Duplex {
   #counted = 0;
   #since = 0;
   #timer: Timer | undefined;
+  /** Calls that began in this turn of the event loop. */
+  #begun = 0;
+  /** Whether HTTP/2 takes more. */
+  #wanted = false;
   #tokens = CONTROL_FRAMES_BURST;
   #refilledAt: number;
 
@@ -77,6 +82,7 @@ export class FrameGate extends Duplex {
     return limit;
   }
 
+  /** A socket may be read many times in one turn of the event loop: calls by the thousand begin in several. */
   #read(bytes: Buffer): void {
     if (this.#ended) return;
     const out: Buffer[] = [];
@@ -88,9 +94,11 @@ export class FrameGate extends Duplex {
       this.#refuse(error.cause === "excessive" ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_COMPRESSION_ERROR);
     }
     this.#account(out.length > 0);
+    if (this.#begun >= CALLS_PER_TURN) this.#options.socket.pause();
     // What came before the fault is taken.
     for (const part of out) {
-      if (!this.push(part)) this.#options.socket.pause();
+      this.#wanted = this.push(part);
+      if (!this.#wanted) this.#options.socket.pause();
     }
   }
 
@@ -100,7 +108,7 @@ export class FrameGate extends Duplex {
     const flush = (): void => {
       if (at > start) out.push(bytes.subarray(start, at));
     };
-    while (at < bytes.length && !this.#ended) {
+    while (at < bytes.length && !this.#ended && this.#begun < CALLS_PER_TURN) {
       if (this.#through > 0) {
         const taken = Math.min(this.#through, bytes.length - at);
         this.#through -= taken;
@@ -125,6 +133,7 @@ export class FrameGate extends Duplex {
       }
       const end = at + HEAD_BYTES + length;
       if (bytes.length < end) break;
+      if (type === HEADERS) this.#count();
       const payload = bytes.subarray(at + HEAD_BYTES, end);
       const fragment = type === HEADERS ? fragmentOf(payload, flags) : payload;
       if (type === HEADERS && (flags & END_HEADERS) !== 0) {
@@ -218,8 +227,23 @@ export class FrameGate extends Duplex {
     this.#options.refuse(code);
   }
 
+  #count(): void {
+    if (this.#begun === 0) setImmediate(() => this.#nextTurn());
+    this.#begun += 1;
+  }
+
+  /** What has waited for its turn is read. */
+  #nextTurn(): void {
+    const waited = this.#begun >= CALLS_PER_TURN;
+    this.#begun = 0;
+    if (!waited || this.#ended) return;
+    this.#read(Buffer.alloc(0));
+    if (this.#wanted && this.#begun < CALLS_PER_TURN) this.#options.socket.resume();
+  }
+
   override _read(): void {
-    this.#options.socket.resume();
+    this.#wanted = true;
+    if (this.#begun < CALLS_PER_TURN) this.#options.socket.resume();
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {

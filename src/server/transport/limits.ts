@@ -84,6 +84,12 @@ export const STREAM_RESETS_BURST = 100_000;
 export const STREAM_RESETS_PER_SECOND = 10_000;
 
 /**
+ * Calls of an HTTP/2 connection that begin in one turn of the event loop; further ones begin in the next, so that other
+ * connections have theirs. @limit calls
+ */
+export const CALLS_PER_TURN = 200;
+
+/**
  * Calls under way in all, streams too; a call whose connection has as many as all others leave is refused with
  * `TOO_MANY_CALLS`, and may be tried again. @limit calls
  */

@@ -187,7 +187,7 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
   const unfinished: UnfinishedHeaders = { bytes: 0 };
   return (socket) => {
     let session: ServerHttp2Session | undefined;
-    const gate = new FrameGate({ socket, clock, unfinished, refuse: (code) => session?.destroy(undefined, code) });
+    const gate = new FrameGate({ socket, clock, unfinished, refuse: (code) => destroyWith(session, code) });
     server.once("session", (made) => {
       session = made;
       sessions.add(made);
@@ -203,4 +203,9 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
     // A session is made at once.
     server.emit("connection", gate);
   };
+}
+
+/** Closes a connection, and says why: of an error that is undefined Node takes its default instead, which has no code. */
+function destroyWith(session: ServerHttp2Session | undefined, code: number): void {
+  session?.destroy(null as unknown as undefined, code);
 }
