@@ -8,6 +8,8 @@ const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 const ALONE = [
   "tests/core/modules/matrix/*.test.ts",
   "tests/core/modules/host-*.test.ts",
+  "tests/server/source-file.test.ts",
+  "tests/wire/stream-bodies.test.ts",
   "tests/wire/watch.test.ts",
   "tests/wire/watch-faults.test.ts",
 ];

@@ -22,15 +22,21 @@ export function sourceFile(name: string, log: Logging["server"], clock: Clock = 
   let missing = false;
   /** Ends with the readings that were asked for so far. Each holds a thread of few: where one hangs, no other may begin. */
   let last: Promise<unknown> = Promise.resolve();
+  /** The one that was given up and goes on. */
+  let hung: Promise<unknown> | undefined;
 
   const bytesInTurn = async (): Promise<Buffer> => {
+    if (hung !== undefined) throw tooSlow();
     const { promise: late, reject } = Promise.withResolvers<never>();
     let isGivenUp = false;
     const timer = clock.setTimer(
       SOURCE_TIMEOUT_MS,
       () => {
         isGivenUp = true;
-        reject(new Error(`the file system has not given it within ${SOURCE_TIMEOUT_MS} ms`));
+        hung ??= last.then(() => {
+          hung = undefined;
+        });
+        reject(tooSlow());
       },
       true,
     );
@@ -91,6 +97,10 @@ async function readToEnd(file: FileHandle, size: number): Promise<Buffer> {
     if (length > MAX_SOURCE_BYTES) throw tooLarge();
     if (length === bytes.length) bytes = Buffer.concat([bytes], Math.min(length * 2 + 4096, MAX_SOURCE_BYTES + 1));
   }
+}
+
+function tooSlow(): Error {
+  return new Error(`the file system has not given it within ${SOURCE_TIMEOUT_MS} ms`);
 }
 
 function tooLarge(): Error {

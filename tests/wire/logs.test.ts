@@ -83,13 +83,13 @@ function portOf(pid: number): number | undefined {
 
 /** A disk that has stopped to answer: whoever asks it for anything waits for ever. Only root makes one. */
 function hungDisk(): string | undefined {
-  const directory = mkdtempSync(join(tmpdir(), "helios-hung-"));
   let fd: number;
   try {
     fd = openSync("/dev/fuse", constants.O_RDWR);
   } catch {
     return undefined;
   }
+  const directory = mkdtempSync(join(tmpdir(), "helios-hung-"));
   // Nobody reads what the kernel asks for by this descriptor.
   const options = "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other";
   const mount = spawnSync("mount", ["-i", "-t", "fuse", "-o", options, "none", directory], {

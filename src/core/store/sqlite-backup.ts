@@ -10,6 +10,7 @@ import {
   readSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -66,12 +67,17 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
       rmSync(draft, { recursive: true, force: true });
       makeDirectory(join(draft, ARTIFACTS));
       const manifest = fill(draft, directory, now);
-      rmSync(place, { recursive: true, force: true });
+      // Not what came there meanwhile: of a directory that is not empty this throws.
+      if (existsSync(place)) rmdirSync(place);
       renameSync(draft, place);
       sync(dirname(place));
       return manifest;
     } catch (error) {
-      rmSync(draft, { recursive: true, force: true });
+      try {
+        rmSync(draft, { recursive: true, force: true });
+      } catch {
+        // What went wrong first is what matters.
+      }
       throw error;
     }
   });
