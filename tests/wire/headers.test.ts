@@ -8,12 +8,13 @@ import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
-import { createEngine, type Engine } from "../../src/core/index.ts";
+import { createEngine, createManualClock, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import {
   MAX_HTTP1_HEADERS_BYTES,
   MAX_HTTP2_FIELD_BYTES,
   MAX_HTTP2_HEADERS_BYTES,
+  MAX_UNFINISHED_HEADERS_BYTES,
 } from "../../src/server/transport/limits.ts";
 
 const KIB = 1024;
@@ -200,3 +201,31 @@ async function ask(session: ClientHttp2Session, headers: Record<string, string>)
   for await (const chunk of stream.setEncoding("utf8")) body += chunk;
   return [answer[":status"], body];
 }
+
+it("headers over HTTP/1.1 that do not end are held within a limit of all connections; others are answered", async () => {
+  const clock = createManualClock();
+  const other = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, graceMs: 0, clock });
+  const each = 250 * KIB;
+  const most = Math.floor(MAX_UNFINISHED_HEADERS_BYTES / each);
+  const part = Buffer.concat([Buffer.from("GET / HTTP/1.1\r\nhost: a\r\nx: "), Buffer.alloc(each, "x")]);
+  let closed = 0;
+  const sockets = Array.from({ length: most + 10 }, () => {
+    const socket = connect(other.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      closed += 1;
+    });
+    socket.write(part);
+    return socket;
+  });
+  while (closed < 10) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(1000);
+  }
+  expect((await fetch(`${other.url}/healthz`)).status).toBe(200);
+  clock.advance(1000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(closed).toBeLessThan(20);
+  for (const socket of sockets) socket.destroy();
+  await other.drain();
+});

@@ -61,8 +61,8 @@ export const MAX_HEADERS = 8192;
  */
 export const HEADERS_TIMEOUT_MS = 10_000;
 /**
- * Size of headers that have not ended, of all HTTP/2 connections together; the connection that goes beyond it is closed.
- * @limit bytes
+ * Size of headers that have not ended, of all HTTP/2 connections together; the connection that goes beyond it is closed. Of
+ * all HTTP/1.1 connections together, as much again; those that hold most are closed within a second. @limit bytes
  */
 export const MAX_UNFINISHED_HEADERS_BYTES = 64 * 1024 * 1024;
 

@@ -10,6 +10,7 @@ import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
 import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
 import type { RequestHandler } from "./handler.ts";
 import { rememberGate } from "./headers.ts";
+import { boundUnfinishedHeaders } from "./http1-headers.ts";
 import { keepAlive } from "./keep-alive.ts";
 import {
   ANNOUNCED_HTTP2_HEADERS_BYTES,
@@ -116,6 +117,7 @@ function createHttp1(handler: RequestHandler, clock: Clock): Http1Server {
     requireHostHeader: false,
   };
   const server = createHttp1Server(options, handler);
+  boundUnfinishedHeaders(server, clock);
   server.on("checkExpectation", handler);
   server.on("clientError", ({ code }: NodeJS.ErrnoException, socket) => {
     if (code === "ECONNRESET") socket.destroy();
