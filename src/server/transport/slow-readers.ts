@@ -13,7 +13,8 @@ export interface SlowReaders {
   add(request: Request, response: Response): void;
   /**
    * Measures which connections (by their peers) have room for more messages of streams. What waits of one is to be at most
-   * half of what is left, so that there is room for the others, and nobody has to be ended who only shares a slow line.
+   * half of what is left, so that there is room for the others, and nobody has to be ended who only shares a slow line. A
+   * connection of which nothing waits always has room.
    */
   room(): (peer: string) => boolean;
 }
@@ -98,7 +99,8 @@ export function createSlowReaders(
         most += waiting;
         byPeer.set(peer, (byPeer.get(peer) ?? 0) + waiting);
       }
-      const share = (maxUnreadBytes - most) / 2;
+      // Answers of calls do not wait for room, so more than the limit can wait; who has nothing that waits may go on then, too.
+      const share = Math.max(0, (maxUnreadBytes - most) / 2);
       return (peer) => (byPeer.get(peer) ?? 0) <= share;
     },
     add(request, response) {
