@@ -108,6 +108,21 @@ describe("more calls than there may be", () => {
     for (;;) if ((await watch(first))[0] === undefined) break;
   });
 
+  it("take no room of the others, where who was refused does not read it", async () => {
+    const deaf = connectHttp2(server.url, { settings: { initialWindowSize: 0 } });
+    deaf.on("error", () => {});
+    ends.push(() => deaf.destroy());
+    const statuses: unknown[] = [];
+    for (let call = 0; call < 3 * LIMIT; call += 1) {
+      const stream = deaf.request({ ":path": "/api/modularity/feature-flags/watch" });
+      stream.on("error", () => {});
+      const [headers] = await once(stream, "response");
+      statuses.push(headers[":status"]);
+    }
+    expect(statuses).toEqual(statuses.map((_, call) => (call < LIMIT / 2 ? 200 : 429)));
+    expect(await fill(open())).toHaveLength(LIMIT / 3 - 1);
+  });
+
   it("have their reason and the limit by each protocol", async () => {
     for (let call = 0; call < LIMIT; call += 1) expect((await watch(open()))[0]).toBeUndefined();
     const metadata = { limit: String(LIMIT), own: "0" };

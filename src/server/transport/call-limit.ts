@@ -12,8 +12,9 @@ const RETRY_AFTER_MS = 1000;
 export interface CallLimit {
   /**
    * The call counts until its answer is closed. Returns why it is refused where its connection has as many as all others
-   * leave: so there is always room for connections that have few. A connection over HTTP/1.1 that has some then is cut:
-   * it pipelines, and its refusals would pile up behind the answers that it waits for.
+   * leave: so there is always room for connections that have few. What is refused does not count, else who does not read
+   * the refusals would use up the room. A connection over HTTP/1.1 that has some calls then is cut: it pipelines, and its
+   * refusals would pile up behind the answers that it waits for.
    */
   add(request: Request, response: Response): HeliosError | undefined;
 }
@@ -27,16 +28,17 @@ export function createCallLimit(limit: number): CallLimit {
       const connection = connections.get(key) ?? { calls: 0 };
       connections.set(key, connection);
       const own = connection.calls;
-      const isOver = own >= limit - all;
+      if (own >= limit - all) {
+        if (own > 0 && request.httpVersionMajor === 1) request.socket.destroy();
+        return HeliosError.of("TOO_MANY_CALLS", { limit, own }, { retryAfterMs: RETRY_AFTER_MS });
+      }
       all += 1;
       connection.calls += 1;
       response.once("close", () => {
         all -= 1;
         connection.calls -= 1;
       });
-      if (!isOver) return undefined;
-      if (own > 0 && request.httpVersionMajor === 1) request.socket.destroy();
-      return HeliosError.of("TOO_MANY_CALLS", { limit, own }, { retryAfterMs: RETRY_AFTER_MS });
+      return undefined;
     },
   };
 }
