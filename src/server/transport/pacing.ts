@@ -24,6 +24,8 @@ export function createPacing(
   let taken = 0;
   let hasRoom = room();
   let isTurning = false;
+  /** One for all that wait: each turn that lets nobody go would else leave one more. */
+  let isChecking = false;
   const mayGo = ({ peer }: Pick<Waiting, "peer">): boolean => taken < perTurn && (peer === undefined || hasRoom(peer));
   const turn = (): void => {
     isTurning = false;
@@ -37,12 +39,20 @@ export function createPacing(
       return false;
     });
     if (gone.length > 0) turnSoon();
-    else if (waiting.length > 0) clock.setTimer(ROOM_CHECK_MS, turnSoon);
+    else if (waiting.length > 0) checkSoon();
     for (const { go } of gone) go();
   };
   const turnSoon = (): void => {
     if (!isTurning) setImmediate(turn);
     isTurning = true;
+  };
+  const checkSoon = (): void => {
+    if (isChecking) return;
+    isChecking = true;
+    clock.setTimer(ROOM_CHECK_MS, () => {
+      isChecking = false;
+      turnSoon();
+    });
   };
   /** Undefined: it may go on at once. */
   const pace = (peer?: string): Promise<void> | undefined => {
