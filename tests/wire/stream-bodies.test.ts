@@ -25,6 +25,8 @@ describe("a stream that stays open", () => {
   let chunks: WeakRef<Uint8Array>[];
   let bytes: number;
   let wake: (() => void) | undefined;
+  /** What the taker does with what it has been handed, before it asks for more. */
+  let work: Promise<void> | undefined;
   let ended: Promise<unknown>;
   let closed: Promise<unknown>;
 
@@ -33,6 +35,7 @@ describe("a stream that stays open", () => {
     bodies = createBodies(clock);
     chunks = [];
     bytes = 0;
+    work = undefined;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     ended = promise;
     server = createServer(async (request, response) => {
@@ -44,6 +47,7 @@ describe("a stream that stays open", () => {
           chunks.push(new WeakRef(chunk));
           bytes += chunk.length;
           wake?.();
+          if (work !== undefined) await work;
         }
         resolve("ended");
       } catch (error) {
@@ -133,6 +137,28 @@ describe("a stream that stays open", () => {
     clock.advance(1);
     expect(await ended).toMatchObject({ message: expect.stringContaining("was not complete within 30 s") });
     expect(bodies.bytes).toBe(0);
+  });
+
+  it("goes on where a message ended in time, however long its taker works before it asks for more", async () => {
+    const stream = open();
+    const message = envelope(Buffer.alloc(10));
+    for (let turn = 0; turn < 3; turn += 1) {
+      await stream.send(message.subarray(0, 5));
+      clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      work = promise;
+      // With the end of it the next begins, whose time runs from when it is asked for.
+      await stream.send(Buffer.concat([message.subarray(5), message.subarray(0, 5)]));
+      clock.advance(10 * REQUEST_BODY_TIMEOUT_MS);
+      work = undefined;
+      resolve();
+      await new Promise((done) => setImmediate(done));
+      clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+      expect(await Promise.race([ended, stream.send(message.subarray(5))])).toBeUndefined();
+    }
+    await stream.send(message.subarray(0, 5));
+    clock.advance(REQUEST_BODY_TIMEOUT_MS);
+    expect(await ended).toMatchObject({ message: expect.stringContaining("was not complete within 30 s") });
   });
 });
 

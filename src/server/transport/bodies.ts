@@ -82,11 +82,12 @@ export function createBodies(clock: Clock): Bodies {
             const chunk = value as Uint8Array;
             hold(held + chunk.length);
             check(connection);
+            const begun = messages?.add(chunk);
+            // A message has ended in time, however long its taker works then.
+            if (begun !== undefined && begun < held) late.cancel();
             yield chunk;
-            if (messages === undefined) continue;
-            // Whoever asks for more has taken the messages that came as a whole.
-            const begun = messages.add(chunk);
-            if (begun < held) late.cancel();
+            if (begun === undefined) continue;
+            // Whoever asks for more has taken the messages that came as a whole. Before, nobody reads what comes of the next.
             if (begun > 0) late.start();
             hold(begun);
           }
