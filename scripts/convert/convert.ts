@@ -2,7 +2,8 @@ import { HeliosError } from "../../src/core/errors.ts";
 import { parseFlagsFile } from "../../src/core/flags/file.ts";
 import { printFlagsFile } from "../../src/core/flags/file-entry.ts";
 import type { FileFlag } from "../../src/core/flags/file-flag.ts";
-import { parseJsonSource } from "../../src/core/json-source.ts";
+import { type JsonSource, type JsonSourceError, pathText, readJsonSource } from "../../src/core/json-source.ts";
+import { numberViolation } from "../../src/core/values.ts";
 import { compileCondition } from "../../src/server/condition.ts";
 import { type Converted, isObject } from "./converted.ts";
 import { fromFlagd } from "./flagd.ts";
@@ -20,18 +21,26 @@ export interface Conversion {
   readonly isLossy: boolean;
 }
 
-/** Makes a flags file of one of another system; throws JsonSourceError where the text is no JSON, AskedWrongly. */
+/** Makes a flags file of one of another system; throws JsonSourceError where the text is no JSON, GivenTwice, AskedWrongly. */
 export function convert(source: string, from?: System, environment?: string): Conversion {
-  const { value } = parseJsonSource(source);
+  const read = readJsonSource(source);
+  refuseTwice(read);
+  const { value, mistakes, mistakeCount } = read;
   const system = from ?? systemOf(value);
   const file = isObject(value) ? value : {};
   const converted =
     system === "flagd" ? fromFlagd(file) : system === "unleash" ? fromUnleash(file, environment) : simple(value);
-  const report: string[] = [];
+  const report = linesOf(mistakes, mistakeCount);
   const flags = new Map<string, FileFlag>();
   for (const { name, entry, lost } of eachOnce(converted)) {
     report.push(...lost.map((each) => `${name}: ${each}`));
     if (entry === undefined) continue;
+    // JSON has no infinite numbers: they would be written as null.
+    const tooLarge = numberViolation(entry, [name]);
+    if (tooLarge !== undefined) {
+      report.push(`${name}: ${pathText(tooLarge.path)}: ${tooLarge.problem}: it is left out`);
+      continue;
+    }
     try {
       for (const flag of parseFlagsFile(JSON.stringify({ [name]: entry }), system, compileCondition).flags) {
         flags.set(name, flag);
@@ -49,6 +58,21 @@ export function convert(source: string, from?: System, environment?: string): Co
   }
   return { system, text: printFlagsFile([...flags.values()]), report, isLossy };
 }
+
+/** Nobody knows which of two members holds, unless they are flags of a list. */
+function refuseTwice({ mistakes, namesTwice }: JsonSource): void {
+  if (namesTwice === 0) return;
+  const twice = mistakes.filter(({ problem }) => problem.startsWith("comes twice"));
+  throw new GivenTwice(twice.length === 0 ? "names come twice" : linesOf(twice, namesTwice).join("\n"));
+}
+
+function linesOf(mistakes: readonly JsonSourceError[], count: number): string[] {
+  const lines = mistakes.map(({ line, path, problem }) => `line ${line}, ${pathText(path)}: ${problem}`);
+  return count > lines.length ? [...lines, `and ${count - lines.length} more such mistakes`] : lines;
+}
+
+/** Members of objects come twice: which ones, a line each. */
+export class GivenTwice extends Error {}
 
 /** Nobody knows which of several flags of one name holds: none of them switches anything on. */
 function eachOnce(converted: readonly Converted[]): readonly Converted[] {

@@ -348,9 +348,10 @@ export const ERRORS = table({
   },
   MODULES_FILE_INVALID: {
     code: "INVALID_ARGUMENT",
-    message: "{file}, line {line}, {key}: {problem}; expected {expected}",
+    message: "{file}, line {line}, {key}: {problem}; expected {expected}{more}",
+    extra: ["more", "mistakes"],
     retryable: false,
-    help: "Correct the file at that place.",
+    help: "Correct the file at that place, and at those in `more`, one a line; `mistakes` is how many there are.",
   },
   INTERNAL: {
     code: "INTERNAL",

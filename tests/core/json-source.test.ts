@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type JsonPath, JsonSourceError, parseJsonSource, pathText } from "../../src/core/json-source.ts";
+import { type JsonPath, JsonSourceError, pathText, readJsonSource } from "../../src/core/json-source.ts";
 import { numberViolation } from "../../src/core/values.ts";
 
 /** Free JSON whose numbers are held exactly. */
@@ -8,7 +8,8 @@ const held = fc.jsonValue().filter((value) => numberViolation(value, []) === und
 
 function failure(text: string): JsonSourceError {
   try {
-    parseJsonSource(text);
+    const [mistake] = readJsonSource(text).mistakes;
+    if (mistake !== undefined) return mistake;
   } catch (error) {
     if (error instanceof JsonSourceError) return error;
     throw error;
@@ -16,12 +17,12 @@ function failure(text: string): JsonSourceError {
   throw new Error(`no error for ${text}`);
 }
 
-describe("parseJsonSource", () => {
+describe("readJsonSource", () => {
   it("reads what JSON.parse reads, to the same value", () => {
     fc.assert(
       fc.property(held, fc.constantFrom(undefined, 0, 2, "\t"), (value, indent) => {
         const text = JSON.stringify(value, undefined, indent);
-        expect(parseJsonSource(text).value).toEqual(JSON.parse(text));
+        expect(readJsonSource(text).value).toEqual(JSON.parse(text));
       }),
     );
   });
@@ -40,10 +41,11 @@ describe("parseJsonSource", () => {
         try {
           plain = JSON.parse(text);
         } catch {
-          expect(() => parseJsonSource(text)).toThrow(JsonSourceError);
+          expect(() => readJsonSource(text)).toThrow(JsonSourceError);
           return;
         }
-        expect(parseJsonSource(text).value).toEqual(plain);
+        const { value, mistakes } = readJsonSource(text);
+        if (mistakes.length === 0) expect(value).toEqual(plain);
       }),
       { numRuns: 5000 },
     );
@@ -62,7 +64,7 @@ describe("parseJsonSource", () => {
         '"d": 2',
         "}]}}",
       ].join(end);
-      const { lineOf } = parseJsonSource(text);
+      const { lineOf } = readJsonSource(text);
       expect(lineOf([])).toBe(1);
       expect(lineOf(["a"])).toBe(2);
       expect(lineOf(["a", "b"])).toBe(3);
@@ -73,7 +75,7 @@ describe("parseJsonSource", () => {
 
   it("knows the line of every part of what is written with one on each line", () => {
     const check = (value: unknown, indent: number): void => {
-      const { lineOf } = parseJsonSource(JSON.stringify(value, undefined, indent));
+      const { lineOf } = readJsonSource(JSON.stringify(value, undefined, indent));
       let line = 1;
       const walk = (part: unknown, path: JsonPath): void => {
         expect(lineOf(path)).toBe(line);
@@ -91,17 +93,17 @@ describe("parseJsonSource", () => {
   });
 
   it("answers the nearest enclosing line for a path that leads to nothing", () => {
-    expect(parseJsonSource('{\n"a": {\n"b": 1}}').lineOf(["a", "missing", 3])).toBe(2);
+    expect(readJsonSource('{\n"a": {\n"b": 1}}').lineOf(["a", "missing", 3])).toBe(2);
   });
 
   it("takes a member named __proto__ as a member", () => {
-    const { value } = parseJsonSource('{"__proto__": {"polluted": true}}');
+    const { value } = readJsonSource('{"__proto__": {"polluted": true}}');
     expect(Object.keys(value as object)).toEqual(["__proto__"]);
     expect((value as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
   it("passes over a byte order mark", () => {
-    expect(parseJsonSource("\uFEFF[1]").value).toEqual([1]);
+    expect(readJsonSource("\uFEFF[1]").value).toEqual([1]);
   });
 
   it("names line, column and the part being read", () => {
@@ -141,8 +143,60 @@ describe("parseJsonSource", () => {
   });
 
   it("refuses nesting that would overflow the stack", () => {
-    expect(parseJsonSource("[".repeat(200) + "]".repeat(200)).value).toHaveLength(1);
+    expect(readJsonSource("[".repeat(200) + "]".repeat(200)).value).toHaveLength(1);
     expect(failure("[".repeat(100_000)).problem).toBe("nested too deep");
+  });
+});
+
+describe("mistakes of a text that is JSON", () => {
+  const told = (text: string) =>
+    readJsonSource(text).mistakes.map(({ line, column, path, problem }) => [line, column, pathText(path), problem]);
+
+  it("keeps what would be read as something else, with its place, and reads on", () => {
+    const text = `{ "a": 1,
+      "b": { "x": [1e999, { "y": 1,
+        "y": 2,
+        "z": "\\ud800", "y": 3 }] },
+      "a": { "n": 9007199254740993 },
+      "\\udc00": 0,
+      "a": 3 }`;
+    const { value, mistakeCount, namesTwice, lineOf } = readJsonSource(text);
+    expect(told(text)).toEqual([
+      [2, 20, "b.x[0]", '"1e999" is too large'],
+      [3, 9, "b.x[1].y", "comes twice, first in line 2"],
+      [4, 14, "b.x[1].z", "it has half a character (a lone surrogate)"],
+      [4, 24, "b.x[1].y", "comes twice, first in line 2"],
+      [5, 7, "a", "comes twice, first in line 1"],
+      [5, 19, "a.n", '"9007199254740993" is too large'],
+      [6, 7, '["\\udc00"]', "it has half a character (a lone surrogate)"],
+      [7, 7, "a", "comes twice, first in line 1"],
+    ]);
+    expect([mistakeCount, namesTwice]).toEqual([8, 4]);
+    expect(value).toEqual({ a: 3, b: { x: [Infinity, { y: 3, z: "\ud800" }] }, "\udc00": 0 });
+    expect([lineOf(["a"]), lineOf(["b", "x", 1, "y"])]).toEqual([7, 4]);
+  });
+
+  it("does so in a document that is no object", () => {
+    expect(told('[{ "a": 1,\n"a": 2 }, 1e999]')).toEqual([
+      [2, 1, "[0].a", "comes twice, first in line 1"],
+      [2, 11, "[1]", '"1e999" is too large'],
+    ]);
+  });
+
+  it("keeps the first thousand of them and counts the others", () => {
+    const twice = `{${'"x": 1, '.repeat(699)}"x": 1}`;
+    const { mistakes, mistakeCount, namesTwice } = readJsonSource(
+      `{"a": ${twice}, "b": [${twice}, 1e999], "c": ${twice}}`,
+    );
+    expect([mistakes.length, mistakeCount, namesTwice]).toEqual([1000, 2098, 2097]);
+    expect(mistakes.map(({ path }) => pathText(path))).toEqual([
+      ...Array.from({ length: 699 }, () => "a.x"),
+      ...Array.from({ length: 301 }, () => "b[0].x"),
+    ]);
+  });
+
+  it("throws what is no JSON, whatever else there is", () => {
+    expect(() => readJsonSource('{"a": 1e999, "a": 1,}')).toThrow("a name in quotes");
   });
 });
 

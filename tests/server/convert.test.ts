@@ -246,6 +246,48 @@ describe("what is converted from Unleash", () => {
   });
 });
 
+describe("a file with numbers that doubles do not hold, and halves of characters", () => {
+  it("is converted but for the flags that have them, which are told by line and key", () => {
+    const flag = (id: string) =>
+      `{ "state": "ENABLED", "variants": { "on": true, "off": false }, "defaultVariant": "on", "metadata": { "id": ${id} } }`;
+    const source = `{ "flags": {\n"a": ${flag("1")},\n"b": ${flag("9007199254740993")},\n"c": ${flag('"\\ud800"')},\n"d": ${flag("2")} } }`;
+    const { text, report, isLossy } = convert(source);
+    expect(Object.keys(JSON.parse(text) as object)).toEqual(["a", "d"]);
+    expect(isLossy).toBe(true);
+    expect(report.map((line) => line.split(": ")[0])).toEqual([
+      "line 3, flags.b.metadata.id",
+      "line 4, flags.c.metadata.id",
+      "b",
+      "c",
+    ]);
+  });
+
+  it("is converted without flags whose numbers JSON would write as another number, or as none", () => {
+    const flag = (value: string) =>
+      `{ "state": "ENABLED", "variants": { "on": true, "off": false }, "defaultVariant": "on", "metadata": { "id": ${value} } }`;
+    const source = `{ "flags": {\n"a": ${flag("1")},\n"b": ${flag("1e999")},\n"c": ${flag("1000000000000000000001")} } }`;
+    const { text, isLossy } = convert(source);
+    expect([Object.keys(JSON.parse(text) as object), isLossy]).toEqual([["a"], true]);
+  });
+
+  it("is refused where names come twice, behind however many numbers", () => {
+    const numbers = Array.from({ length: 1500 }, (_, at) => `"n${at}": 1e999`).join();
+    expect(() => convert(`{ "other": {${numbers}}, "a": true, "a": false }`)).toThrow("names come twice");
+    expect(() => convert(`{ "a": true, "a": false, "other": {${numbers}}, "a": true }`)).toThrow(
+      "line 1, a: comes twice, first in line 1\nand 1 more such mistakes",
+    );
+  });
+
+  it("is refused with all members that come twice: nobody knows which of them hold", () => {
+    const twice = '{ "flags": {\n"a": true, "a": false,\n"b": true,\n"b": true, "b": 1e999 } }';
+    expect(() => convert(twice)).toThrow(
+      ["line 2, flags.a: comes twice", "line 4, flags.b: comes twice", "line 4, flags.b: comes twice"]
+        .map((line, at) => `${line}, first in line ${[2, 3, 3][at]}`)
+        .join("\n"),
+    );
+  });
+});
+
 describe("npm run convert", () => {
   it("writes the file, says what is lost, and exits by it", async () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-convert-"));

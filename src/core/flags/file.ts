@@ -1,21 +1,21 @@
 import type { HeliosError } from "../errors.ts";
-import { parsingFile } from "../source-file.ts";
+import { fileError, parsingFile } from "../source-file.ts";
 import { atOnce, type Steps } from "../steps.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type FileFlag, isIgnored, type Report, readFlag } from "./file-flag.ts";
-import { fileInvalid, fileMistakes } from "./file-mistakes.ts";
+import { fileInvalid } from "./file-mistakes.ts";
 
 /** A flags file that was read. */
 export interface FlagsFile {
   readonly text: string;
   readonly flags: readonly FileFlag[];
-  /** What is wrong with it by itself. */
+  /** What is wrong with its flags by themselves. */
   readonly wrong: readonly Violation[];
   /** What flags need that are wrong, and are not among `flags`. */
   readonly wrongFlags: ReadonlyMap<string, readonly string[]>;
-  /** FLAGS_FILE_INVALID with those mistakes: at least one. */
-  mistakes(found: readonly Violation[]): HeliosError;
+  /** FLAGS_FILE_INVALID with those mistakes and those of its text; undefined: there are none. */
+  mistakes(found: readonly Violation[]): HeliosError | undefined;
 }
 
 /**
@@ -29,7 +29,8 @@ export interface FlagsFile {
  */
 export function parseFlagsFile(text: string, file: string, compileCondition?: ConditionCompiler): FlagsFile {
   const read = atOnce(parsingFlagsFile(text, file, compileCondition));
-  if (read.wrong.length > 0) throw read.mistakes(read.wrong);
+  const error = read.mistakes(read.wrong);
+  if (error !== undefined) throw error;
   return read;
 }
 
@@ -46,7 +47,8 @@ export function* parsingFlagsFile(
   const wrong: Violation[] = [];
   const wrongFlags = new Map<string, readonly string[]>();
   const flags = yield* readFlags(source.value, compileCondition, wrong, wrongFlags);
-  return { text, flags, wrong, wrongFlags, mistakes: (found) => fileMistakes(file, source, found) };
+  const mistakes: FlagsFile["mistakes"] = (found) => fileError("FLAGS_FILE_INVALID", file, source, found);
+  return { text, flags, wrong, wrongFlags, mistakes };
 }
 
 const EXPECTED = "an object of flags by name";

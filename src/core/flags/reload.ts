@@ -1,12 +1,13 @@
 import { messageOf } from "../errors.ts";
 import { pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
+import { TOLD_MISTAKES } from "../source-file.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "./definition.ts";
 import { MAX_CLOSURE } from "./evaluate.ts";
 import { type FlagsFile, parsingFlagsFile } from "./file.ts";
-import { fileInvalid, TOLD_MISTAKES } from "./file-mistakes.ts";
+import { fileInvalid } from "./file-mistakes.ts";
 import { closureProblem, cyclesAmong, growsBy, inOrderOfNeed } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { pauseViolation, settled, withPauseOf } from "./schedule.ts";
@@ -145,7 +146,8 @@ function refuseMistakes(
   const told = new Set(file.wrong.map(({ path }) => pathText(path)));
   const found = [...pauses, ...missing(result, present), ...cycles(result, file), tooMany(result, present, file)];
   const wrong = found.filter((each) => each !== undefined && !told.has(pathText(each.path))) as Violation[];
-  if (wrong.length + file.wrong.length > 0) throw file.mistakes([...file.wrong, ...wrong]);
+  const error = file.mistakes([...file.wrong, ...wrong]);
+  if (error !== undefined) throw error;
 }
 
 /** Flags that would begin to need one that is not there. */

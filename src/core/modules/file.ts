@@ -2,12 +2,12 @@ import { CONFIG_FIELDS } from "../breakers/config.ts";
 import { HeliosError } from "../errors.ts";
 import { type JsonPath, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
-import { Mistake, parseFile } from "../source-file.ts";
+import { fileError, Mistake, parseFile } from "../source-file.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
 import { registrationSizeViolation } from "./size.ts";
-import { nameViolation, registrationViolation } from "./validate.ts";
+import { nameViolation, registrationViolations } from "./validate.ts";
 
 /** A module as a file tells it. */
 export interface FileModule {
@@ -24,8 +24,14 @@ export interface ModulesFile {
   invalid(path: JsonPath, problem: string, expected: string, cause?: unknown): HeliosError;
 }
 
-/** Reads a value of the file as one of the engine's; throws `Mistake`. */
-type Read = (value: unknown, path: JsonPath) => unknown;
+/** Told of everything that is wrong. */
+type Report = (found: Violation) => void;
+
+/** Reads a value of the file as one of the engine's; throws `Mistake`, or reports what is wrong within it. */
+type Read = (value: unknown, path: JsonPath, report: Report) => unknown;
+
+/** Unknown keys of an object for which it is looked for what was meant. */
+const GUESSED_KEYS = 50;
 
 const asIs: Read = (value) => value;
 
@@ -49,7 +55,7 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
   config: ["config", asIs],
   env: ["env", asIs],
   sha256: ["sha256", asIs],
-  grants: ["grants", (value, path) => fields(value, path, GRANTS)],
+  grants: ["grants", (value, path, report) => fields(value, path, GRANTS, report)],
   start_timeout: ["startTimeoutMs", duration],
   call_timeout: ["callTimeoutMs", duration],
   block_timeout: ["blockTimeoutMs", duration],
@@ -58,7 +64,7 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
   test_suite: ["testSuite", asIs],
   reload_hooks: ["reloadHooks", asIs],
   pure_methods: ["pureMethods", asIs],
-  breaker: ["breaker", (value, path) => fields(value, path, BREAKER)],
+  breaker: ["breaker", (value, path, report) => fields(value, path, BREAKER, report)],
   fallback_module: ["fallbackModule", asIs],
   load: ["load", asIs],
 };
@@ -68,18 +74,31 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
  * `isolation` in lower case) and `load`: whether to load it (false). Everything is checked but whether its files are there.
  *
  * @param file the name to give in errors.
- * @throws MODULES_FILE_INVALID with the line and key of the first mistake.
+ * @throws MODULES_FILE_INVALID with the line and key of every mistake.
  */
 export function parseModulesFile(text: string, file: string): ModulesFile {
   const source = parseFile(text, file, fileInvalid);
   const invalid: ModulesFile["invalid"] = (path, problem, expected, cause) =>
     fileInvalid(file, source.lineOf(path), pathText(path), problem, expected, cause);
+  const wrong: Violation[] = [];
+  const report: Report = (found) => wrong.push(found);
+  const entries = Object.entries(
+    reported(report, () => object(source.value, [], "an object of modules by name")) ?? {},
+  );
+  const modules = entries.flatMap(([name, entry]) => readModule(name, entry, report) ?? []);
+  const error = fileError("MODULES_FILE_INVALID", file, source, wrong);
+  if (error !== undefined) throw error;
+  return { modules, invalid };
+}
+
+/** What `read` makes of it; undefined: it is wrong, which is reported. */
+function reported<T>(report: Report, read: () => T): T | undefined {
   try {
-    const entries = Object.entries(object(source.value, [], "an object of modules by name"));
-    return { modules: entries.map(([name, entry]) => readModule(name, entry)), invalid };
+    return read();
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
-    throw invalid(error.violation.path, error.violation.problem, error.violation.expected);
+    report(error.violation);
+    return undefined;
   }
 }
 
@@ -95,35 +114,57 @@ export function fileInvalid(
   return HeliosError.of("MODULES_FILE_INVALID", { file, line, key, problem, expected }, { cause });
 }
 
-function readModule(name: string, entry: unknown): FileModule {
-  mustHold(nameViolation([name], name));
-  const { load = false, ...rest } = fields(entry, [name], MODULE);
-  if (typeof load !== "boolean") throw new Mistake(violation([name, "load"], load, "true or false"));
-  if (!("modulePath" in rest)) throw new Mistake(violation([name, "module_path"], undefined, 'the key "module_path"'));
-  // The types are looked at by the validation, which tells them in the file's own words.
-  const registration = withDefaults(rest as unknown as RegistrationFields);
-  const found = registrationViolation(name, registration) ?? registrationSizeViolation(registration);
-  mustHold(found && { ...found, path: [name, ...found.path] });
-  return { name, registration, load };
+/** Undefined: it is wrong, which is reported. What cannot be read has its default in the search for what else is wrong. */
+function readModule(name: string, entry: unknown, report: Report): FileModule | undefined {
+  const wrong: Violation[] = [];
+  const found: Report = (one) => wrong.push(one);
+  const named = nameViolation([name], name);
+  if (named !== undefined) found(named);
+  const read = reported(found, () => fields(entry, [name], MODULE, found));
+  if (read !== undefined) {
+    const { load = false, ...rest } = read;
+    if (typeof load !== "boolean") found(violation([name, "load"], load, "true or false"));
+    const isTold = wrong.some(({ path }) => path[1] === "module_path");
+    const hasPath = "modulePath" in rest;
+    // What is nearly the key is told as that.
+    const isMissing = !hasPath && !isTold && !wrong.some(({ expected }) => expected === '"module_path"');
+    if (isMissing) found(violation([name, "module_path"], undefined, 'the key "module_path"'));
+    // The types are looked at by the validation, which tells them in the file's own words.
+    const registration = withDefaults({ modulePath: "none", ...rest } as unknown as RegistrationFields);
+    const rules = registrationViolations(named === undefined ? name : "none", registration);
+    for (const one of rules) found({ ...one, path: [name, ...one.path] });
+    const tooLarge = rules.length === 0 ? registrationSizeViolation(registration) : undefined;
+    if (tooLarge !== undefined) found({ ...tooLarge, path: [name, ...tooLarge.path] });
+    if (wrong.length === 0) return { name, registration, load: load === true };
+  }
+  for (const one of wrong) report(one);
+  return undefined;
 }
 
 function fields(
   value: unknown,
   path: JsonPath,
   known: Readonly<Record<string, readonly [string, Read]>>,
+  report: Report,
 ): Record<string, unknown> {
-  const found = Object.entries(object(value, path, "an object"));
-  return Object.fromEntries(
-    found.map(([key, member]) => {
-      const target = Object.hasOwn(known, key) ? known[key] : undefined;
-      if (target === undefined) {
-        const guess = nearest(key, Object.keys(known));
-        const expected = guess === undefined ? `one of ${Object.keys(known).join(", ")}` : `"${guess}"`;
-        throw new Mistake({ path: [...path, key], problem: "unknown key", expected });
-      }
-      return [target[0], target[1](member, [...path, key])];
-    }),
-  );
+  const read: Record<string, unknown> = {};
+  const keys = Object.keys(known);
+  let unknown = 0;
+  for (const [key, member] of Object.entries(object(value, path, "an object"))) {
+    const at = [...path, key];
+    const target = Object.hasOwn(known, key) ? known[key] : undefined;
+    if (target === undefined) {
+      unknown += 1;
+      const guess = unknown > GUESSED_KEYS ? undefined : nearest(key, keys);
+      const expected = guess === undefined ? `one of ${keys.join(", ")}` : `"${guess}"`;
+      report({ path: at, problem: "unknown key", expected });
+      continue;
+    }
+    const [name, readOne] = target;
+    const one = reported(report, () => readOne(member, at, report));
+    if (one !== undefined) read[name] = one;
+  }
+  return read;
 }
 
 /** As protobuf writes durations in JSON: `10s`, `0.25s`. */
@@ -143,8 +184,4 @@ function object(value: unknown, path: JsonPath, expected: string): Readonly<Reco
     throw new Mistake({ path, problem: `${show(value)} is not allowed`, expected });
   }
   return value as Readonly<Record<string, unknown>>;
-}
-
-function mustHold(found: Violation | undefined): void {
-  if (found !== undefined) throw new Mistake(found);
 }

@@ -85,36 +85,42 @@ export function suiteViolation(path: JsonPath, value: unknown): Violation | unde
   return text(path, value, limit);
 }
 
-/** The first rule that a registration breaks. It looks at the types too: the values may come from anywhere. */
+/** The first rule that a registration breaks. */
 export function registrationViolation(name: string, registration: Registration): Violation | undefined {
+  return registrationViolations(name, registration)[0];
+}
+
+/** The rules that it breaks, of each field the first. It looks at the types too: the values may come from anywhere. */
+export function registrationViolations(name: string, registration: Registration): readonly Violation[] {
   const { dependencies, hotReloadable, isolation, config, grants, reloadHooks, fallbackModule } = registration;
-  return (
-    nameViolation(["name"], name) ??
-    pathViolation(["module_path"], registration.modulePath) ??
-    versionViolation(["version"], registration.version) ??
-    dependenciesViolation(name, dependencies) ??
-    flag(["hot_reloadable"], hotReloadable) ??
-    (ISOLATIONS.includes(isolation) ? undefined : violation(["isolation"], isolation, ISOLATIONS.join(" or "))) ??
-    jsonObjectViolation(["config"], config) ??
-    envViolation(registration.env) ??
-    digestViolation(["sha256"], registration.sha256) ??
-    pathsViolation(["grants", "fs_read"], grants.fsRead) ??
-    pathsViolation(["grants", "fs_write"], grants.fsWrite) ??
-    flag(["grants", "net"], grants.net) ??
-    flag(["grants", "child_process"], grants.childProcess) ??
-    milliseconds(["start_timeout"], registration.startTimeoutMs, MAX_START_TIMEOUT_MS) ??
-    milliseconds(["call_timeout"], registration.callTimeoutMs, MAX_CALL_TIMEOUT_MS) ??
-    (registration.blockTimeoutMs === 0
+  const found = [
+    nameViolation(["name"], name),
+    pathViolation(["module_path"], registration.modulePath),
+    versionViolation(["version"], registration.version),
+    dependenciesViolation(name, dependencies),
+    flag(["hot_reloadable"], hotReloadable),
+    ISOLATIONS.includes(isolation) ? undefined : violation(["isolation"], isolation, ISOLATIONS.join(" or ")),
+    jsonObjectViolation(["config"], config),
+    envViolation(registration.env),
+    digestViolation(["sha256"], registration.sha256),
+    pathsViolation(["grants", "fs_read"], grants.fsRead),
+    pathsViolation(["grants", "fs_write"], grants.fsWrite),
+    flag(["grants", "net"], grants.net),
+    flag(["grants", "child_process"], grants.childProcess),
+    milliseconds(["start_timeout"], registration.startTimeoutMs, MAX_START_TIMEOUT_MS),
+    milliseconds(["call_timeout"], registration.callTimeoutMs, MAX_CALL_TIMEOUT_MS),
+    registration.blockTimeoutMs === 0
       ? undefined
-      : milliseconds(["block_timeout"], registration.blockTimeoutMs, MAX_BLOCK_TIMEOUT_MS)) ??
-    whole(["max_heap_mb"], registration.maxHeapMb, MIN_HEAP_MB, MAX_HEAP_MB) ??
-    whole(["concurrency"], registration.concurrency, 1, MAX_CONCURRENCY) ??
-    suiteViolation(["test_suite"], registration.testSuite) ??
-    list(["reload_hooks"], reloadHooks, hookViolation) ??
-    list(["pure_methods"], registration.pureMethods, methodViolation) ??
-    breakerViolation(registration.breaker) ??
-    (fallbackModule === "" ? undefined : otherName(["fallback_module"], name, fallbackModule))
-  );
+      : milliseconds(["block_timeout"], registration.blockTimeoutMs, MAX_BLOCK_TIMEOUT_MS),
+    whole(["max_heap_mb"], registration.maxHeapMb, MIN_HEAP_MB, MAX_HEAP_MB),
+    whole(["concurrency"], registration.concurrency, 1, MAX_CONCURRENCY),
+    suiteViolation(["test_suite"], registration.testSuite),
+    list(["reload_hooks"], reloadHooks, hookViolation),
+    list(["pure_methods"], registration.pureMethods, methodViolation),
+    breakerViolation(registration.breaker),
+    fallbackModule === "" ? undefined : otherName(["fallback_module"], name, fallbackModule),
+  ];
+  return found.filter((each) => each !== undefined);
 }
 
 function breakerViolation(config: BreakerConfig): Violation | undefined {

@@ -350,6 +350,31 @@ describe("a flags file with several mistakes", () => {
     expect(mistakes).toBe("18");
   });
 
+  it("tells what the text itself has wrong beside it: names that come twice, numbers, halves of characters", () => {
+    const text = `{ "a": { "enabled": true, "strategy": "all_on", "strategy": "all_off" },
+      "b": { "enabled": 1, "strategy": "all_on", "metadata": { "id": 9007199254740993, "id": 2, "id": 3 } },
+      "c": { "enabled": true, "strategy": "all_on", "description": "\\ud800", "percentage": 1e999 },
+      "a": false }`;
+    const { line, key, more = "", mistakes } = mistake(text);
+    expect([
+      `line ${line}, ${key}`,
+      ...more
+        .trim()
+        .split("\n")
+        .map((each) => each.split(": ")[0]),
+    ]).toEqual([
+      "line 1, a.strategy",
+      "line 2, b.metadata.id",
+      "line 2, b.metadata.id",
+      "line 2, b.metadata.id",
+      "line 2, b.enabled",
+      "line 3, c.description",
+      "line 3, c.percentage",
+      "line 4, a",
+    ]);
+    expect(mistakes).toBe("8");
+  });
+
   it("is counted where there are more than an error tells", () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`flag-${index}`, { enabled: 1 }]));
     const { more = "", mistakes } = mistake(JSON.stringify(many));

@@ -52,6 +52,18 @@ describe("the first start", () => {
 });
 
 describe("reload", () => {
+  it("refuses a file whose text alone is wrong, and changes nothing", async () => {
+    const { flags, write } = await house({ file: file({ a: entry(5) }) });
+    write('{ "a": true,\n"b": true, "a": false }');
+    await expect(flags.reload({}, { actor: "ana" })).rejects.toEqual(
+      reason("FLAGS_FILE_INVALID", { line: "2", key: "a", problem: "comes twice, first in line 1" }),
+    );
+    write('{ "a": true,\n"b": { "enabled": true, "strategy": "all_on", "prerequisites": ["\\ud800"] }, "a": 1 }');
+    const error = await flags.reload({}, { actor: "ana" }).catch((thrown: HeliosError) => thrown);
+    expect((error as HeliosError).metadata).toMatchObject({ key: "b.prerequisites[0]", mistakes: "2" });
+    expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([["a", 5]]);
+  });
+
   it("merges: sets what the file names and leaves the rest", async () => {
     const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6), c: entry(7) }) });
     const b = flags.get("b");

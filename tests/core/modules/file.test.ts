@@ -159,7 +159,7 @@ describe("a modules file", () => {
     ],
     ['{ "m": {\n"module_path": "a" ', "2", "m", "the text ends here", '"," or "}"'],
     [
-      '{ "a b": {} }',
+      '{ "a b": { "module_path": "a" } }',
       "1",
       '["a b"]',
       '"a b" is not allowed',
@@ -172,5 +172,71 @@ describe("a modules file", () => {
   it("tells of a wrong environment without its value", () => {
     const mistake = mistakeIn('{ "m": { "module_path": "a", "env": { "1KEY": "secret" } } }');
     expect(JSON.stringify(mistake)).not.toContain("secret");
+  });
+});
+
+describe("several mistakes of a modules file", () => {
+  const text = `{
+    "a": { "module_path": "a.ts", "load": 1, "call_timeout": 5, "grants": { "net": 1, "fsRead": [] }, "concurrency": 0 },
+    "b": { "modul_path": "b.ts",
+      "version": "1", "version": "2",
+      "config": { "id": 9007199254740993, "text": "\\ud800" } },
+    "c": [],
+    "d": { "breaker": { "timeout": 1, "jitter": 2 }, "isolation": "PROCESS", "env": { "1": "x" }, "dependencies": "a" },
+    "fine": { "module_path": "fine.ts" },
+    "-": { "module_path": "x.ts", "config": 5 },
+    "fine": { "module_path": "finer.ts" }
+  }`;
+
+  it("are told all at once, with line and key, in the order of the lines", () => {
+    const { line, key, more = "", mistakes } = mistakeIn(text);
+    const told = [
+      `line ${line}, ${key}`,
+      ...more
+        .trim()
+        .split("\n")
+        .map((each) => each.split(": ")[0]),
+    ];
+    expect(told).toEqual([
+      "line 2, a.call_timeout",
+      "line 2, a.grants.fsRead",
+      "line 2, a.load",
+      "line 2, a.grants.net",
+      "line 2, a.concurrency",
+      "line 3, b.modul_path",
+      "line 4, b.version",
+      "line 5, b.config.id",
+      "line 5, b.config.text",
+      "line 6, c",
+      "line 7, d.breaker.timeout",
+      "line 7, d.isolation",
+      "line 7, d.module_path",
+      "line 7, d.dependencies",
+      "line 7, d.env.1",
+      "line 7, d.breaker.jitter",
+      "line 9, -",
+      "line 9, -.config",
+      "line 10, fine",
+    ]);
+    expect(mistakes).toBe(String(told.length));
+  });
+
+  it("are counted where there are more than an error tells", () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 2000 }, (_, at) => [`m${at}`, { module_path: "a", load: 1, other: 1 }]),
+    );
+    const { more = "", mistakes } = mistakeIn(JSON.stringify(many));
+    expect(mistakes).toBe("4000");
+    expect(more).toMatch(/^(\nline 1, .+){99}\nand 3900 more$/);
+  });
+
+  it("are counted where they are of the text", () => {
+    const {
+      key,
+      more = "",
+      mistakes,
+    } = mistakeIn(`{ "m": { "module_path": "a", "config": { "ids": [${"1e999,".repeat(1999)}1e999] } } }`);
+    expect([key, mistakes]).toEqual(["m.config.ids[0]", "2000"]);
+    expect(more).toMatch(/^(\nline 1, .+){99}\nand 1900 more$/);
   });
 });
