@@ -10,6 +10,23 @@ const value = (json: JsonValue): Value => fromJson(ValueSchema, json);
 const CONDITION = 'context.symbol in ["BTCZAR"] && context.attributes.latency_ms < 50';
 
 describe("FlagService, for some and not for others", () => {
+  it("decides for no context with a number that is none, or not exact, and says where it stands", async () => {
+    const { client } = await rig();
+    for (const unfit of [Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 53]) {
+      const context = { attributes: { prices: [1, { bid: unfit }] } };
+      for (const call of [
+        client.evaluateFlag({ name: "a", context }),
+        client.evaluateFlags({ context }),
+        client.explainFlag({ name: "a", context }),
+      ]) {
+        expect(await failure(call)).toMatchObject({
+          reason: "ARGUMENT_INVALID",
+          metadata: { field: "context.attributes.prices[1].bid" },
+        });
+      }
+    }
+  });
+
   it("creates, gets and exports a flag with variants, a condition, prerequisites and what stale copies do", async () => {
     const { client, write } = await rig();
     await client.createFlag({ flag: { name: "base", enabled: true } });

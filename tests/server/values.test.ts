@@ -1,8 +1,11 @@
 import { create, type DescField, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
+import type { EvaluationContext } from "../../gen/helios/v1/flag_pb.ts";
+import { checkContext } from "../../src/core/flags/validate-context.ts";
 import { HeliosError } from "../../src/core/index.ts";
 import { SERVICES } from "../../src/server/contract.ts";
+import { fromContext } from "../../src/server/map/flag.ts";
 import { checkValues } from "../../src/server/map/values.ts";
 
 const number = (value: number): Value => create(ValueSchema, { kind: { case: "numberValue", value } });
@@ -48,7 +51,10 @@ const PLACES = SERVICES.flatMap(({ methods }) =>
 function problem(input: DescMessage, message: Message): string | undefined {
   try {
     // As it comes over the wire.
-    checkValues(input, fromBinary(input, toBinary(input, message)));
+    const read = fromBinary(input, toBinary(input, message));
+    checkValues(input, read);
+    // A context is looked at once, where flags are decided for it.
+    if ("context" in read) checkContext(fromContext(read.context as EvaluationContext));
     return undefined;
   } catch (error) {
     if (error instanceof HeliosError && error.reason === "ARGUMENT_INVALID") return error.metadata.field;
