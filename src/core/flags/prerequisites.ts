@@ -1,5 +1,6 @@
 import { HeliosError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import type { Steps } from "../steps.ts";
 import { MAX_CLOSURE } from "./evaluate.ts";
 
 /** The names of the flags that one needs; undefined: there is no such flag. */
@@ -91,65 +92,54 @@ export function cycleOf(name: string, needs: Needs): readonly string[] | undefin
   return undefined;
 }
 
-/** All those flags, each after what it needs of them; with a cycle, if there is one, those that are not behind it. */
-export function inOrderOfNeed(
-  names: readonly string[],
-  needs: (name: string) => readonly string[],
-): { readonly order: readonly string[]; readonly cycle: readonly string[] | undefined } {
-  const left = new Map(names.map((name) => [name, 0]));
-  const dependents = new Map<string, string[]>();
-  for (const name of names) {
-    for (const needed of needs(name)) {
-      if (!left.has(needed)) continue;
-      left.set(name, (left.get(name) ?? 0) + 1);
-      const known = dependents.get(needed);
-      if (known === undefined) dependents.set(needed, [name]);
-      else known.push(name);
-    }
-  }
-  const order = names.filter((name) => left.get(name) === 0);
-  // An array tells what is added to it while it is walked through.
-  for (const name of order) {
-    left.delete(name);
-    for (const dependent of dependents.get(name) ?? []) {
-      const open = (left.get(dependent) ?? 0) - 1;
-      left.set(dependent, open);
-      if (open === 0) order.push(dependent);
-    }
-  }
-  const [stuck] = left.keys();
-  if (stuck === undefined) return { order, cycle: undefined };
-  // Each that is left needs another that is: the way leads into a cycle.
-  const way: string[] = [];
-  let at = stuck;
-  while (!way.includes(at)) {
-    way.push(at);
-    at = needs(at).find((needed) => left.has(needed)) ?? at;
-  }
-  return { order, cycle: [...way.slice(way.indexOf(at)), at] };
+/** What is found out of flags that need each other. */
+export interface Need {
+  /** All of them, each after what it needs of them, but for what closes a cycle. */
+  readonly order: readonly string[];
+  /**
+   * Ways by which flags come to need themselves, such as `a, b, a`: without the last step of each of them there would be no
+   * other, if there are not more.
+   */
+  readonly cycles: readonly (readonly string[])[];
 }
 
-/**
- * Ways by which flags come to need themselves, at most that many: without the last step of each of them there would be no
- * other, if there are not more.
- */
-export function cyclesAmong(
+/** Looks at each flag and at each of its prerequisites once, in as many steps; tells at most that many cycles. */
+export function* findingNeed(
   names: readonly string[],
   needs: (name: string) => readonly string[],
-  most: number,
-): readonly (readonly string[])[] {
-  const found: (readonly string[])[] = [];
-  const cut = new Set<string>();
-  const stepOf = (from: string | undefined, to: string | undefined): string => JSON.stringify([from, to]);
-  const left = (name: string): readonly string[] => needs(name).filter((needed) => !cut.has(stepOf(name, needed)));
-  while (found.length < most) {
-    const { cycle } = inOrderOfNeed(names, cut.size === 0 ? needs : left);
-    if (cycle === undefined) break;
-    found.push(cycle);
-    cut.add(stepOf(cycle.at(-2), cycle.at(-1)));
+  mostCycles: number,
+): Steps<Need> {
+  const order: string[] = [];
+  const cycles: (readonly string[])[] = [];
+  const places = new Map<string, number>(names.map((name) => [name, UNSEEN]));
+  // From a flag to one that it needs, and so on: a call for each would be too deep.
+  const way: { readonly name: string; readonly left: Iterator<string> }[] = [];
+  const enter = (name: string): void => {
+    places.set(name, way.length);
+    way.push({ name, left: new Set(needs(name)).values() });
+  };
+  for (const name of names) {
+    if (places.get(name) === UNSEEN) enter(name);
+    for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
+      yield;
+      const { done, value: needed } = at.left.next();
+      if (done) {
+        way.pop();
+        places.set(at.name, LEFT);
+        order.push(at.name);
+        continue;
+      }
+      const place = places.get(needed) ?? LEFT;
+      if (place === UNSEEN) enter(needed);
+      else if (place !== LEFT && cycles.length < mostCycles)
+        cycles.push([...way.slice(place).map(({ name: each }) => each), needed]);
+    }
   }
-  return found;
+  return { order, cycles };
 }
+
+/** Instead of a place on the way. */
+const [UNSEEN, LEFT] = [-1, -2];
 
 /** Refuses prerequisites that do not exist (FLAG_PREREQUISITE_MISSING) or close a cycle (FLAG_PREREQUISITE_CYCLE). */
 export function checkPrerequisites(

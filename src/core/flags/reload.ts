@@ -2,13 +2,14 @@ import { messageOf } from "../errors.ts";
 import { pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
 import { TOLD_MISTAKES } from "../source-file.ts";
+import type { Steps } from "../steps.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "./definition.ts";
 import { MAX_CLOSURE } from "./evaluate.ts";
 import { type FlagsFile, parsingFlagsFile } from "./file.ts";
 import { fileInvalid } from "./file-mistakes.ts";
-import { closureProblem, cyclesAmong, growsBy, inOrderOfNeed } from "./prerequisites.ts";
+import { closureProblem, findingNeed, growsBy } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { pauseViolation, settled, withPauseOf } from "./schedule.ts";
 import { type Slicing, stepsInSlices } from "./slices.ts";
@@ -77,26 +78,26 @@ export async function readFlagsFile(
  * What has to change so that the flags are as the file says: but a schedule that is paused stays so where the file has
  * the same one, and one that its flag does not run is paused now. A flag that the file deleted comes back with it, one
  * that was deleted otherwise does not. FLAGS_FILE_INVALID where a flag would need one that is
- * not there then, or itself; FLAG_REBUCKETS with every flag of which it moves keys, unless `rebucket` is set.
+ * not there then, or itself; FLAG_REBUCKETS with every flag of which it moves keys, unless `rebucket` is set. In steps of
+ * about a flag; `tombstone` is asked once of each flag of the file.
  */
-export function planReload(
+export function* planningReload(
   flags: readonly Flag[],
   tombstone: (name: string) => Tombstone | undefined,
   file: FlagsFile,
   { mode, rebucket }: { readonly mode: "MERGE" | "REPLACE"; readonly rebucket: boolean },
   nowMs: number,
-): ReloadPlan {
+): Steps<ReloadPlan> {
   const present = new Map(flags.map(({ name, record }) => [name, record]));
   const settledAt = new Map(flags.map(({ name, record, updateTime }) => [name, settled(record, updateTime)]));
-  const named = new Map(
-    file.flags.map(({ name, definition }) => {
-      const before = settledAt.get(name) ?? tombstone(name);
-      return [name, settled(withPauseOf(before, definition), nowMs)];
-    }),
-  );
-  const staysDeleted = (name: string): boolean =>
-    tombstone(name)?.byFile === undefined && tombstone(name) !== undefined;
-  const passedOver = [...named.keys()].filter(staysDeleted);
+  const named = new Map<string, FlagDefinition>();
+  const passedOver = new Set<string>();
+  for (const { name, definition } of file.flags) {
+    const deleted = tombstone(name);
+    if (deleted !== undefined && deleted.byFile === undefined) passedOver.add(name);
+    named.set(name, settled(withPauseOf(settledAt.get(name) ?? deleted, definition), nowMs));
+    yield;
+  }
   const stillKilled: string[] = [];
   const found: FlagDifference[] = [];
   const result = new Map(present);
@@ -110,57 +111,74 @@ export function planReload(
     else result.set(name, after);
   };
   for (const [name, after] of named) {
+    yield;
     const before = present.get(name);
-    if (staysDeleted(name) || (before !== undefined && sameDefinition(before, after))) continue;
+    if (passedOver.has(name) || (before !== undefined && sameDefinition(before, after))) continue;
     plan(name, before, after);
   }
   if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
-  refuseMistakes(result, present, settledAt, file, nowMs);
+  const order = yield* refusingMistakes(result, present, settledAt, file, nowMs);
   if (!rebucket) {
-    const moved = found.map(({ name, after }) => after && rebucketing(name, settledAt.get(name), after, nowMs));
-    refuseRebucketing(moved.filter((each) => each !== undefined));
+    const moved: NonNullable<ReturnType<typeof rebucketing>>[] = [];
+    for (const { name, after } of found) {
+      yield;
+      const one = after && rebucketing(name, settledAt.get(name), after, nowMs);
+      if (one !== undefined) moved.push(one);
+    }
+    refuseRebucketing(moved);
   }
-  const { order } = inOrderOfNeed([...result.keys()], (name) => result.get(name)?.prerequisites ?? []);
   const turns = new Map(order.map((name, turn) => [name, turn]));
   const turn = ({ name }: FlagDifference): number => turns.get(name) ?? turns.size;
   const differences = found.sort((a, b) => turn(a) - turn(b) || (a.name < b.name ? -1 : 1));
-  return { differences, passedOver, stillKilled: stillKilled.sort() };
+  return { differences, passedOver: [...passedOver], stillKilled: stillKilled.sort() };
 }
 
 type Needed = Pick<FlagDefinition, "prerequisites">;
 
-/** Throws everything that is wrong with the file, its flags and what they would need. */
-function refuseMistakes(
+/** Throws everything that is wrong with the file, its flags and what they would need. Else all flags in the order of need. */
+function* refusingMistakes(
   planned: ReadonlyMap<string, FlagDefinition>,
   present: ReadonlyMap<string, FlagDefinition>,
   settledAt: ReadonlyMap<string, FlagDefinition>,
   file: FlagsFile,
   nowMs: number,
-): void {
+): Steps<readonly string[]> {
   const result = new Map<string, Needed>(planned);
   for (const [name, prerequisites] of file.wrongFlags) result.set(name, { prerequisites });
+  const needs = (name: string): readonly string[] => result.get(name)?.prerequisites ?? [];
+  const { order, cycles } = yield* findingNeed([...result.keys()], needs, TOLD_MISTAKES);
+  const gone = yield* findingMissing(result, present);
   const pauses = file.flags.map(({ name, definition }) => {
     const found = pauseViolation(settledAt.get(name), definition, nowMs);
     return found && { ...found, path: [name, ...found.path] };
   });
   const told = new Set(file.wrong.map(({ path }) => pathText(path)));
-  const found = [...pauses, ...missing(result, present), ...cycles(result, file), tooMany(result, present, file)];
+  const found = [...pauses, ...gone, ...cycles.map(cycleViolation(file)), tooMany(result, present, file)];
   const wrong = found.filter((each) => each !== undefined && !told.has(pathText(each.path))) as Violation[];
   const error = file.mistakes([...file.wrong, ...wrong]);
   if (error !== undefined) throw error;
+  return order;
 }
 
+/** Prerequisites that are missing of which is said which flag was likely meant. @limit prerequisites */
+export const GUESSED_PREREQUISITES = 10;
+/** Flags that are looked at for all such guesses; where there are too many for one more, nothing is guessed. @limit looks */
+export const GUESS_LOOKS = 100_000;
+
 /** Flags that would begin to need one that is not there. */
-function missing(
+function* findingMissing(
   result: ReadonlyMap<string, Needed>,
   present: ReadonlyMap<string, FlagDefinition>,
-): readonly Violation[] {
+): Steps<readonly Violation[]> {
   const wrong: Violation[] = [];
+  const names = [...result.keys()];
+  const guesses = Math.min(GUESSED_PREREQUISITES, Math.floor(GUESS_LOOKS / names.length));
   for (const [name, { prerequisites = [] }] of result) {
     for (const [index, needed] of prerequisites.entries()) {
+      yield;
       if (result.has(needed) || (present.get(name)?.prerequisites?.includes(needed) && !present.has(needed))) continue;
-      // To look for what was meant takes long, and only so many are told.
-      const guess = wrong.length < TOLD_MISTAKES ? nearest(needed, [...result.keys()]) : undefined;
+      // To look for what was meant takes long.
+      const guess = wrong.length < guesses ? nearest(needed, names) : undefined;
       const expected = guess === undefined ? "a flag that is there" : `"${guess}"`;
       const problem = `there would be no flag ${show(needed)}`;
       wrong.push({ path: [name, "prerequisites", index], problem, expected });
@@ -169,15 +187,20 @@ function missing(
   return wrong;
 }
 
+/** Flags of a cycle that are named; of a longer one its first and its last. @limit flags */
+const TOLD_OF_CYCLE = 20;
+
 /** Flags that would need themselves. */
-function cycles(result: ReadonlyMap<string, Needed>, file: FlagsFile): readonly Violation[] {
+function cycleViolation(file: FlagsFile): (cycle: readonly string[]) => Violation {
   const inFile = new Set([...file.flags.map(({ name }) => name), ...file.wrongFlags.keys()]);
-  const found = cyclesAmong([...result.keys()], (name) => result.get(name)?.prerequisites ?? [], TOLD_MISTAKES);
-  return found.map((cycle) => {
+  return (cycle) => {
     const at = cycle.find((name) => inFile.has(name)) ?? "";
-    const problem = `closes the cycle ${cycle.join(" -> ")}`;
+    const left = cycle.length - 1 - TOLD_OF_CYCLE;
+    const [first, last] = [cycle.slice(0, TOLD_OF_CYCLE / 2), cycle.slice(-TOLD_OF_CYCLE / 2 - 1)];
+    const told = left > 0 ? [...first, `(${left} more)`, ...last] : cycle;
+    const problem = `closes the cycle ${told.join(" -> ")}`;
     return { path: [at, "prerequisites"], problem, expected: "no way back to itself" };
-  });
+  };
 }
 
 /** Flags that would begin to need too many. */

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { encodedSize } from "../size.ts";
+import { atOnce, type Steps } from "../steps.ts";
 import { Collection, type Decision } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../store/store.ts";
@@ -14,7 +15,7 @@ import type { FlagsFile } from "./file.ts";
 import type { FileFlag } from "./file-flag.ts";
 import { fileInvalid } from "./file-mistakes.ts";
 import { type Follower, followFile } from "./follow-file.ts";
-import { planReload, type ReloadOptions, type ReloadPlan, type ReloadResult, readFlagsFile } from "./reload.ts";
+import { planningReload, type ReloadOptions, type ReloadPlan, type ReloadResult, readFlagsFile } from "./reload.ts";
 import { settled } from "./schedule.ts";
 import { stepsInSlices } from "./slices.ts";
 import type { FlagView } from "./view.ts";
@@ -74,15 +75,21 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     const file = await read(text);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
     const { differences, passedOver, stillKilled } = await writer.alone(async (): Promise<ReloadPlan> => {
-      const makePlan = (): ReloadPlan => planReload(view.list(), view.tombstone, file, { mode, rebucket }, clock.now());
-      let plan: ReloadPlan = NOTHING;
+      const planning = (): Steps<ReloadPlan> =>
+        planningReload(view.list(), view.tombstone, file, { mode, rebucket }, clock.now());
+      const planned = view.collection.list();
+      let plan = await stepsInSlices(planning(), slicing);
+      const replan = (): void => {
+        // Single flags may have changed meanwhile; to begin anew in slices might never end.
+        if (view.collection.list() !== planned) plan = atOnce(planning());
+      };
       if (dryRun) {
-        plan = makePlan();
+        replan();
         writer.rehearse("ReloadFlags", by, decisionsOf(plan));
         return plan;
       }
       await writer.together("ReloadFlags", by, () => {
-        plan = makePlan();
+        replan();
         return decisionsOf(plan);
       });
       await remember(file);
@@ -102,7 +109,12 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       const now = clock.now();
       const flags = file?.flags ?? DEFAULT_FLAGS;
       // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
-      if (file !== undefined) planReload([], () => undefined, file, { mode: "MERGE", rebucket: true }, now);
+      const asWritten = { mode: "MERGE", rebucket: true } as const;
+      if (file !== undefined)
+        await stepsInSlices(
+          planningReload([], () => undefined, file, asWritten, now),
+          slicing,
+        );
       const by = { reason: `first start, from ${from}` };
       const cause = causeOf("InstallFlags", by);
       const parts = inBatches(flags);
@@ -141,8 +153,6 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
 }
 
 const LAST = "last-read";
-
-const NOTHING: ReloadPlan = { differences: [], passedOver: [], stillKilled: [] };
 
 function decisionsOf({ differences }: ReloadPlan): readonly Decision<FlagRecord>[] {
   return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && fileTombstoneOf(before)) }));

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HeliosError } from "../../../src/core/errors.ts";
-import { cycleOf, inOrderOfNeed } from "../../../src/core/flags/prerequisites.ts";
+import { cycleOf, findingNeed } from "../../../src/core/flags/prerequisites.ts";
+import { atOnce } from "../../../src/core/steps.ts";
 import { house, reason } from "./harness.ts";
 
 const on = { enabled: true } as const;
@@ -184,22 +185,53 @@ describe("a prerequisite", () => {
   });
 });
 
-describe("inOrderOfNeed", () => {
-  it("puts each after what it needs, or shows a cycle, as a search for one does", () => {
+describe("what is found out of flags that need each other", () => {
+  it("is an order in which each comes after what it needs, and every way back, as a search for one finds it", () => {
     const names = ["a", "b", "c", "d", "e"];
-    const graph = fc.tuple(...names.map(() => fc.subarray(names)));
+    const graph = fc.tuple(...names.map(() => fc.subarray([...names, "gone"])));
     fc.assert(
-      fc.property(graph, (edges) => {
+      fc.property(graph, fc.integer({ min: 0, max: 3 }), (edges, most) => {
         const needs = (name: string): readonly string[] => edges[names.indexOf(name)] ?? [];
-        const { order, cycle } = inOrderOfNeed(names, needs);
-        expect(cycle !== undefined).toBe(names.some((name) => cycleOf(name, needs) !== undefined));
-        for (const [at, name] of order.entries()) {
-          for (const needed of needs(name)) expect(order.slice(0, at)).toContain(needed);
+        const { order, cycles } = atOnce(findingNeed(names, needs, names.length ** 2));
+        expect([...order].sort()).toEqual(names);
+        const cut = new Set(cycles.map((cycle) => cycle.slice(-2).join()));
+        const left = (name: string): readonly string[] => needs(name).filter((each) => !cut.has(`${name},${each}`));
+        // Each is one that there is, told once, and without its last step there is no other.
+        expect(cut.size).toBe(cycles.length);
+        for (const cycle of cycles) {
+          expect(cycle[0]).toBe(cycle.at(-1));
+          expect(new Set(cycle).size).toBe(cycle.length - 1);
+          for (const [at, name] of cycle.slice(0, -1).entries()) expect(needs(name)).toContain(cycle[at + 1]);
         }
-        if (cycle === undefined) expect([...order].sort()).toEqual(names);
-        for (const [at, name] of (cycle ?? []).slice(0, -1).entries()) expect(needs(name)).toContain(cycle?.[at + 1]);
-        if (cycle !== undefined) expect(cycle[0]).toBe(cycle.at(-1));
+        expect(names.filter((name) => cycleOf(name, left) !== undefined)).toEqual([]);
+        for (const [at, name] of order.entries())
+          for (const needed of left(name)) if (needed !== "gone") expect(order.slice(0, at)).toContain(needed);
+        expect(atOnce(findingNeed(names, needs, most)).cycles).toEqual(cycles.slice(0, most));
       }),
     );
+  });
+
+  it.each([
+    ["two that need each other, many times", (at: number) => [at ^ 1]],
+    ["a chain that is a cycle", (at: number, count: number) => [(at + 1) % count]],
+    ["a chain of which each needs the first", (at: number, count: number) => [0, Math.min(at + 1, count - 1)]],
+  ])("takes a look at each flag and each of its prerequisites, with %s", (_, edgesOf) => {
+    const count = 5000;
+    const graph = new Map(
+      Array.from({ length: count }, (__, at) => [`f${at}`, edgesOf(at, count).map((to) => `f${to}`)]),
+    );
+    let looks = 0;
+    const steps = findingNeed(
+      [...graph.keys()],
+      (name) => {
+        looks += 1;
+        return graph.get(name) ?? [];
+      },
+      100,
+    );
+    let taken = 0;
+    for (; !steps.next().done; taken += 1);
+    expect(looks).toBe(count);
+    expect(taken).toBe(count + [...graph.values()].reduce((sum, needed) => sum + new Set(needed).size, 0));
   });
 });
