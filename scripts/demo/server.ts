@@ -18,22 +18,22 @@ export interface OwnServer {
 
 /** Starts Helios on a free port, with further flags if any, and waits until it is ready. */
 export async function startOwnServer(flags: readonly string[] = []): Promise<OwnServer> {
+  for (;;) {
+    const port = await freePort();
+    const server = await startAt(port, flags).catch(async (error: unknown) => {
+      // Whoever else looked for a port meanwhile may have taken this one.
+      if (await isFree(port)) throw error;
+    });
+    if (server !== undefined) return server;
+  }
+}
+
+async function startAt(port: number, flags: readonly string[]): Promise<OwnServer> {
   const directory = await mkdtemp(join(tmpdir(), "helios-demo-"));
-  const port = await freePort();
-  const child = spawn(
-    process.execPath,
-    [
-      MAIN,
-      "--port",
-      String(port),
-      "--data-dir",
-      join(directory, "data"),
-      "--log-dir",
-      join(directory, "logs"),
-      ...flags,
-    ],
-    { stdio: ["ignore", "ignore", "inherit"] },
-  );
+  const own = { "--port": String(port), "--data-dir": join(directory, "data"), "--log-dir": join(directory, "logs") };
+  const child = spawn(process.execPath, [MAIN, ...Object.entries(own).flat(), ...flags], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const baseUrl = `http://127.0.0.1:${port}`;
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   await ready(baseUrl, child).catch(async (error: unknown) => {
@@ -74,4 +74,15 @@ async function freePort(): Promise<number> {
   probe.close();
   if (address === null || typeof address === "string") throw new Error("no free port");
   return address.port;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const probe = createServer().listen(port, "127.0.0.1");
+  return once(probe, "listening").then(
+    () => {
+      probe.close();
+      return true;
+    },
+    () => false,
+  );
 }
