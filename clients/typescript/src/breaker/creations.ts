@@ -6,7 +6,7 @@ import type { Waits } from "./waits.ts";
  * Breakers that a client asks for at once; further ones wait for their turn, and most need none, since the watch brings
  * them. @limit breakers
  */
-export const MOST_CREATIONS = 32;
+export const MOST_CREATIONS = 128;
 
 interface CreationsDeps {
   readonly waits: Waits;
