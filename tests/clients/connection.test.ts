@@ -176,6 +176,19 @@ describe("a client", () => {
     expect(() => createHeliosClient({ baseUrl })).toThrow(/^baseUrl: /);
   });
 
+  it.each([
+    "\x16\x03\x01",
+    "HTTP/9.9 200 OK\r\n\r\n",
+    "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+    "HTTP/1.1 200 O",
+  ])("tells of a server that does not speak HTTP/1.1 as UNAVAILABLE: %j", async (answer) => {
+    const baseUrl = await listen(createServer((socket) => socket.once("data", () => socket.end(answer, "latin1"))));
+    const client = createHeliosClient({ baseUrl, protocol: "connect", httpVersion: "1.1" });
+    const calls = [client.flags.listFlags({}), client.flags.watchFlags({})[Symbol.asyncIterator]().next()];
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: Code.Unavailable });
+    client.close();
+  });
+
   it("tells that the connection was lost as UNAVAILABLE, of calls and of streams", async () => {
     const server = createHttp2Server();
     server.on("session", (session) => session.on("error", () => {}));

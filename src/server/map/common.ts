@@ -78,7 +78,7 @@ export function byOfUpdate(
   resource: { readonly etag: string },
 ): By {
   if (request.etag !== "" && resource.etag !== "" && request.etag !== resource.etag) {
-    const problem = `is ${resource.etag}, and etag is ${request.etag}; give one of them, or both alike`;
+    const problem = `is ${resource.etag}, and etag (If-Match over REST) is ${request.etag}; give one of them, or both alike`;
     throw HeliosError.of("ARGUMENT_INVALID", { field: `${field}.etag`, problem });
   }
   return byOf({ ...request, etag: request.etag || resource.etag });

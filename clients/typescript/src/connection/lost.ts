@@ -11,6 +11,8 @@ const LOST: ReadonlySet<string> = new Set([
   "ERR_HTTP2_STREAM_CANCEL",
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
+/** Node's parser of HTTP/1.1 has many codes for what is none, all alike. */
+const isLost = (code: string): boolean => LOST.has(code) || code.startsWith("HPE_");
 /** How the runtime tells of a call that somebody reset, where Node has no error of its own. */
 const RESET = /^http\/2 stream closed with error code (?:CANCEL|REFUSED_STREAM) |NGHTTP2_(?:CANCEL|REFUSED_STREAM)$/;
 
@@ -72,7 +74,7 @@ function isLoss(error: ConnectError): boolean {
   if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) return false;
   // What the service itself answered has details, or no error of Node beneath.
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth += 1) {
-    if ("code" in cause && typeof cause.code === "string" && LOST.has(cause.code)) return true;
+    if ("code" in cause && typeof cause.code === "string" && isLost(cause.code)) return true;
     if (RESET.test(cause instanceof ConnectError ? cause.rawMessage : cause.message)) return true;
   }
   return false;
