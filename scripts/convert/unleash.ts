@@ -64,6 +64,13 @@ const STICKINESS: Readonly<Record<string, string>> = {
   sessionId: "session_id",
   userId: "user_id",
 };
+
+function bucketByOf(stickiness: string, of = ""): string {
+  const by = Object.hasOwn(STICKINESS, stickiness) ? STICKINESS[stickiness] : undefined;
+  if (by === undefined) throw new NotCarried(`the stickiness ${text(stickiness)}${of}`);
+  return by;
+}
+
 const BY_SESSION_ONLY =
   "the default stickiness is the user, else the session, else chance: it is the session here, and who has none is left out";
 
@@ -104,9 +111,7 @@ function one(strategy: Json): Strategy {
     if (isOfAnybody && Number(parameters.rollout) === 100) {
       return { entry: { strategy: "all_on", ...where }, rebuckets: false };
     }
-    const by = Object.hasOwn(STICKINESS, stickiness) ? STICKINESS[stickiness] : undefined;
-    if (by === undefined) throw new NotCarried(`the stickiness ${text(stickiness)}`);
-    return { ...share(parameters.rollout, by), isBySessionOnly: stickiness === "default" };
+    return { ...share(parameters.rollout, bucketByOf(stickiness)), isBySessionOnly: stickiness === "default" };
   }
   if (name === "gradualRolloutUserId") return share(parameters.percentage, "user_id");
   if (name === "gradualRolloutSessionId") return share(parameters.percentage, "session_id");
@@ -151,8 +156,7 @@ function variants(
   // Where all have the same, nothing sticks.
   if (forms.filter(({ weight }) => weight !== 0).length < 2) return { entry: { variants: forms } };
   const stickiness = String(list[0]?.stickiness ?? "default");
-  const by = Object.hasOwn(STICKINESS, stickiness) ? STICKINESS[stickiness] : undefined;
-  if (by === undefined) throw new NotCarried(`the stickiness ${text(stickiness)} of variants`);
+  const by = bucketByOf(stickiness, " of variants");
   // Who is in a share by users has a user.
   const isByUser = stickiness === "default" && bucketBy === "user_id";
   if (bucketBy !== undefined && bucketBy !== by && !isByUser)

@@ -43,8 +43,8 @@ export function pathText(path: JsonPath): string {
 }
 
 /**
- * Reads a JSON text; lines are looked for only where one is asked for. Stricter than `JSON.parse`: `mistakes` are none to
- * it, and nesting beyond 200 levels is an error. A byte order mark is passed over.
+ * Reads a JSON text; lines are looked for only where one is asked for. Stricter than `JSON.parse`, which takes what
+ * `mistakes` tells, and texts that are nested deeper than 200 levels. A byte order mark is passed over.
  *
  * @throws JsonSourceError
  */

@@ -23,6 +23,14 @@ export type FileInvalid = (
   cause?: unknown,
 ) => HeliosError;
 
+/** The reasons of files that are wrong. */
+type FileReason = "FLAGS_FILE_INVALID" | "MODULES_FILE_INVALID";
+
+export const invalidAs =
+  (reason: FileReason): FileInvalid =>
+  (file, line, key, problem, expected, cause) =>
+    HeliosError.of(reason, { file, line, key, problem, expected }, { cause });
+
 /** The JSON of a file, with its lines and mistakes; throws what `invalid` makes of what is no JSON. */
 export function parseFile(text: string, file: string, invalid: FileInvalid): JsonSource {
   return atOnce(parsingFile(text, file, invalid));
@@ -53,7 +61,7 @@ const SHORT = 80;
  * first mistake in full, the others in a line each. Undefined: nothing is wrong.
  */
 export function fileError(
-  reason: "FLAGS_FILE_INVALID" | "MODULES_FILE_INVALID",
+  reason: FileReason,
   file: string,
   source: JsonSource,
   found: readonly Violation[],
@@ -82,7 +90,7 @@ interface Placed {
 
 /**
  * The first mistakes, by their lines, and how many there are. Where the text itself has a mistake, what is found at the
- * same place follows from it, and is none of its own; of a text with more mistakes than are kept, it is counted.
+ * same place follows from it, and does not count; of a text with more mistakes than are kept, it does.
  */
 function mistakesIn(source: JsonSource, found: readonly Violation[]): { placed: readonly Placed[]; count: number } {
   const inText = source.mistakes.map((each) => placedAt(each, each.line));

@@ -1,10 +1,12 @@
 import type { HeliosError } from "../errors.ts";
-import { fileError, parsingFile } from "../source-file.ts";
+import { fileError, invalidAs, parsingFile } from "../source-file.ts";
 import { atOnce, type Steps } from "../steps.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type FileFlag, isIgnored, type Report, readFlag } from "./file-flag.ts";
-import { fileInvalid } from "./file-mistakes.ts";
+
+/** The error for a flags file. `line` 0: the file as a whole. */
+export const fileInvalid = invalidAs("FLAGS_FILE_INVALID");
 
 /** A flags file that was read. */
 export interface FlagsFile {

@@ -22,16 +22,14 @@ export const pauseForOthers = (): Promise<void> =>
   });
 
 /** Works on many things in slices between which others have their turn. Rejects with the signal's reason. */
-export async function inSlices<T, R>(items: readonly T[], work: (item: T) => R, slicing: Slicing): Promise<R[]> {
-  const { clock, pause, signal } = slicing;
+export function inSlices<T, R>(items: readonly T[], work: (item: T) => R, slicing: Slicing): Promise<R[]> {
+  return stepsInSlices(oneByOne(items, work), slicing);
+}
+
+function* oneByOne<T, R>(items: readonly T[], work: (item: T) => R): Steps<R[]> {
   const done: R[] = [];
-  let until = clock.monotonic() + SLICE_MS;
   for (const item of items) {
-    if (clock.monotonic() >= until || (done.length > 0 && done.length % SLICE_ITEMS === 0)) {
-      await pause();
-      until = clock.monotonic() + SLICE_MS;
-    }
-    signal?.throwIfAborted();
+    if (done.length > 0) yield;
     done.push(work(item));
   }
   return done;
@@ -41,11 +39,11 @@ export async function inSlices<T, R>(items: readonly T[], work: (item: T) => R, 
 export async function stepsInSlices<T>(steps: Steps<T>, { clock, pause, signal }: Slicing): Promise<T> {
   let until = clock.monotonic() + SLICE_MS;
   for (let count = 1; ; count += 1) {
+    signal?.throwIfAborted();
     const { done, value } = steps.next();
     if (done) return value;
     if (clock.monotonic() < until && count % SLICE_ITEMS !== 0) continue;
     await pause();
-    signal?.throwIfAborted();
     until = clock.monotonic() + SLICE_MS;
   }
 }

@@ -38,15 +38,16 @@ export function variantsViolations(variants: unknown, known: readonly Variant[] 
       continue;
     }
     const { name, weight, value } = variant;
+    const text = textOf(value);
     const wrong = [
       variantNameViolation([...path, "name"], name, names),
       weightViolation([...path, "weight"], weight),
-      valueViolation([...path, "value"], value, variants[0], values),
+      valueViolation([...path, "value"], value, text, variants[0], values),
     ];
     found.push(...wrong.filter((each) => each !== undefined));
     names.add(name);
     weights += Number(weight);
-    length += textOf(value)?.length ?? 0;
+    length += text?.length ?? 0;
   }
   if (length > VALUES_LIMIT) {
     found.push({
@@ -62,10 +63,10 @@ export function variantsViolations(variants: unknown, known: readonly Variant[] 
 function valueViolation(
   path: JsonPath,
   value: unknown,
+  text: string | undefined,
   first: unknown,
   known: ReadonlySet<string>,
 ): Violation | undefined {
-  const text = textOf(value);
   const wrong = text !== undefined && known.has(text) ? undefined : jsonViolation(path, value, DEEPEST);
   if (wrong !== undefined) return wrong;
   if (text === undefined || text.length > VALUE_LIMIT) {

@@ -1,8 +1,8 @@
 import { CONFIG_FIELDS } from "../breakers/config.ts";
-import { HeliosError } from "../errors.ts";
+import type { HeliosError } from "../errors.ts";
 import { type JsonPath, pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
-import { fileError, Mistake, parseFile } from "../source-file.ts";
+import { fileError, invalidAs, Mistake, parseFile } from "../source-file.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
@@ -103,16 +103,7 @@ function reported<T>(report: Report, read: () => T): T | undefined {
 }
 
 /** The error for a modules file. `line` 0: the file as a whole. */
-export function fileInvalid(
-  file: string,
-  line: number,
-  key: string,
-  problem: string,
-  expected: string,
-  cause?: unknown,
-): HeliosError {
-  return HeliosError.of("MODULES_FILE_INVALID", { file, line, key, problem, expected }, { cause });
-}
+export const fileInvalid = invalidAs("MODULES_FILE_INVALID");
 
 /** Undefined: it is wrong, which is reported. What cannot be read has its default in the search for what else is wrong. */
 function readModule(name: string, entry: unknown, report: Report): FileModule | undefined {

@@ -98,10 +98,13 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   const callLimit = createCallLimit(options.maxOpenCalls ?? MAX_OPEN_CALLS);
 
   return (request, response) => {
+    const { path: target } = splitTarget(request.url ?? "");
+    const path = target.split("?", 1)[0] ?? "";
+    const rpc = rpcs.get(path);
     tellWhenClientLeaves(response);
     readToTheEnd(request, response, clock);
     slowReaders.add(request, response);
-    bodies.bound(request, response, !staysOpen(rpcs.get((request.url ?? "").split("?", 1)[0] ?? "")));
+    bodies.bound(request, response, !staysOpen(rpc));
     const tooMany = callLimit.add(request, response);
     const tooLarge = headersRefusal(request);
     const refused = hostRefusal(request, options.hosts);
@@ -109,8 +112,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       refuse(response, refused);
       return;
     }
-    request.url = splitTarget(request.url ?? "").path;
-    const path = request.url.split("?", 1)[0] ?? "";
+    request.url = target;
     const expected = header(request, "expect");
     if (expected !== "" && !/^100-continue$/i.test(expected)) {
       const problem = "can be 100-continue alone";
@@ -133,14 +135,13 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     const excess = tooLarge ?? (Object.hasOwn(plainRoutes, path) ? undefined : tooMany);
     if (excess !== undefined) {
       // Each protocol has its own way to say it, which its handler knows.
-      if (request.method === "POST" && rpcs.has(path)) refuseBody(request, excess);
+      if (request.method === "POST" && rpc !== undefined) refuseBody(request, excess);
       else return refuse(response, excess);
     }
     if (path.startsWith(REST_PREFIX)) {
       void rest.handle(request, response);
       return;
     }
-    const rpc = rpcs.get(path);
     if (rpc === undefined) {
       servePlain(request, response, path, plainRoutes);
       return;

@@ -11,7 +11,7 @@ const LOST: ReadonlySet<string> = new Set([
   "ERR_HTTP2_STREAM_CANCEL",
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
-/** Node's parser of HTTP/1.1 has many codes for what is none, all alike. */
+/** Node's parser of HTTP/1.1 has many codes, one for each way in which an answer is malformed. */
 const isLost = (code: string): boolean => LOST.has(code) || code.startsWith("HPE_");
 /** How the runtime tells of a call that somebody reset, where Node has no error of its own. */
 const RESET = /^http\/2 stream closed with error code (?:CANCEL|REFUSED_STREAM) |NGHTTP2_(?:CANCEL|REFUSED_STREAM)$/;

@@ -22,14 +22,16 @@ export const NO_EVIDENCE: Evidence = { failures: 0 };
 /** What is kept after `times` more of `call`; `evidence` itself where they change nothing. */
 export function addCall(evidence: Evidence, call: Call, times: number, config: BreakerConfig, now: number): Evidence {
   const before = evidence.window;
-  const hasRates = config.failureRate !== null || config.slowCallRate !== null;
-  const window = hasRates ? addToWindow(before, call, times, config, now) : undefined;
+  const window = hasRates(config) ? addToWindow(before, call, times, config, now) : undefined;
   if (!call.failed && evidence.failures === 0 && window === before) return evidence;
   const failures = call.failed ? evidence.failures + times : 0;
   const tellsClients = call.failed && config.minReporters > 1;
   const reporters = tellsClients ? seenBy(evidence.reporters ?? [], call.clientId, failures, config) : undefined;
   return { failures, reporters, window };
 }
+
+const hasRates = ({ failureRate, slowCallRate }: BreakerConfig): boolean =>
+  failureRate !== null || slowCallRate !== null;
 
 function addToWindow(
   window: Evidence["window"],
@@ -90,18 +92,26 @@ export function callsToTrip(
   const after = (count: number): Evidence => addCall(evidence, call, count, config, now);
   const inARow = call.failed ? fewest(times, (count) => tripsInARow(after(count), call, config)) : undefined;
   const most = inARow === undefined ? times : inARow - 1;
-  const byRate = config.failureRate === null && config.slowCallRate === null ? undefined : callsToRate(most);
+  const byRate = hasRates(config) ? callsToRate(evidence, call, most, config, now) : undefined;
   // What was not seen by enough then is not afterwards: only this client's calls come.
   return byRate !== undefined && isSeen(after(byRate), call, config) ? byRate : inARow;
+}
 
-  function callsToRate(most: number): number | undefined {
-    // A share that these calls raise goes on to be reached once it is. One that they lower is reached, if ever, as soon as
-    // there are enough calls.
-    const enough = minimumOf(config) - tallyOf(evidence, config, now).calls;
-    const raised = isBad(call, config) ? fewest(most, (count) => isRaised(after(count), call, config)) : undefined;
-    const counts = [1, enough, raised ?? 1].filter((count) => count >= 1 && count <= most);
-    return counts.sort((a, b) => a - b).find((count) => isReached(after(count), config));
-  }
+/** Of at most so many equal calls, how many it takes until a rate is reached. */
+function callsToRate(
+  evidence: Evidence,
+  call: Call,
+  most: number,
+  config: BreakerConfig,
+  now: number,
+): number | undefined {
+  const after = (count: number): Evidence => addCall(evidence, call, count, config, now);
+  // A share that these calls raise goes on to be reached once it is. One that they lower is reached, if ever, as soon as
+  // there are enough calls.
+  const enough = minimumOf(config) - tallyOf(evidence, config, now).calls;
+  const raised = isBad(call, config) ? fewest(most, (count) => isRaised(after(count), call, config)) : undefined;
+  const counts = [1, enough, raised ?? 1].filter((count) => count >= 1 && count <= most);
+  return counts.sort((a, b) => a - b).find((count) => isReached(after(count), config));
 }
 
 /** Whether a rate is reached that such a call raises. More equal calls never speak against what fewer spoke for. */
