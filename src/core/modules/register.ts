@@ -65,9 +65,12 @@ export function createRegistrar(room: Room): Registrar {
     async register(name, fields, options, by) {
       const registration = checkedRegistration(name, fields);
       const code = await verified(room, registration.modulePath, registration.sha256);
+      const release = room.host.hold(code);
       const work = () => write(name, registration, code, options, by);
       // What takes the place of another registration must not cross an operation that reads it.
-      return inTurn(() => (options.replace ? room.operations.alone(name, "RegisterModule", work) : work()));
+      return inTurn(() => (options.replace ? room.operations.alone(name, "RegisterModule", work) : work())).finally(
+        release,
+      );
     },
 
     async remove(name, by) {

@@ -2,6 +2,7 @@ import { HeliosError } from "../errors.ts";
 import { persistently } from "./commit.ts";
 import type { Journal, SwapRecord } from "./journal.ts";
 import { type Member, type Plan, type Swap, serving, type Terms } from "./member.ts";
+import { createPins, type Pins } from "./pins.ts";
 import type { Module } from "./record.ts";
 import type { SwapTools } from "./rehearse.ts";
 import { replace } from "./replace.ts";
@@ -78,10 +79,11 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     return outcome.finally(() => listeners.delete(listener));
   };
 
-  const memberOf = (name: string, request: SwapRequest, tell: (event: StepEvent) => void): Member => {
+  const memberOf = (name: string, request: SwapRequest, tell: (event: StepEvent) => void, pins: Pins): Member => {
     const before = getModule(room, name);
     const { record } = before;
-    const plan = request.plan(before);
+    const planned = request.plan(before);
+    const plan = { ...planned, code: async () => pins.hold(await planned.code()) };
     if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
     const now = serving(room, name);
     if (now === undefined) throw conflict(before, request.operation, "LOADED or ACTIVE");
@@ -95,7 +97,10 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       events.push(event);
       for (const listener of [...listeners]) listener(event);
     };
-    const members = request.modules.map((name) => memberOf(name, request, tell));
+    const pins = createPins(room.host);
+    const members = request.modules.map((name) => memberOf(name, request, tell, pins));
+    // What a swap goes back to may have to be started anew.
+    for (const { before } of members) pins.hold(before.record.code);
     const abort = new AbortController();
     const returning = Promise.withResolvers<string>();
     const swap: Swap = {
@@ -114,7 +119,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     };
     tell({ type: "begun", swapId });
     const recorded = Promise.withResolvers<void>();
-    const outcome = work(swap, request.digest, recorded.resolve);
+    const outcome = work(swap, request.digest, recorded.resolve).finally(pins.release);
     return { swap, events, listeners, abort, goBack: returning.resolve, outcome, recorded: recorded.promise };
   };
 

@@ -8,6 +8,7 @@ import { createManualClock, type ManualClock } from "../../../src/core/index.ts"
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
 import { directoryShelf, memoryShelf, type Shelf } from "../../../src/core/modules/host/artifact/shelf.ts";
 import { type ArtifactStore, createArtifactStore } from "../../../src/core/modules/host/artifact/store.ts";
+import type { Isolation } from "../../../src/core/modules/host/host.ts";
 import { answering, hostOf, launch, refusal, run, tree } from "./artifact-rig.ts";
 
 const PUTTER = join(import.meta.dirname, "../../fixtures/artifacts/putter.ts");
@@ -138,6 +139,31 @@ describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (pla
     expect(Buffer.from(await store.get(kept)).toString()).toBe("kept");
   });
 
+  it("is not deleted while it is held, however long and often, and for ten minutes after", async () => {
+    const { clock, store } = rig();
+    const [digest, bytes] = named("held");
+    await store.put(digest, bytes);
+    const releases = [store.hold(digest), store.hold(digest)];
+    const survives = async (): Promise<boolean> => {
+      await store.keep(new Set());
+      return store.get(digest).then(
+        () => true,
+        () => false,
+      );
+    };
+    for (const release of releases) {
+      clock.advance(TEN_MINUTES * 100);
+      expect(await survives()).toBe(true);
+      release();
+      // Twice is once.
+      release();
+    }
+    clock.advance(TEN_MINUTES - 1);
+    expect(await survives()).toBe(true);
+    clock.advance(TEN_MINUTES);
+    expect(await survives()).toBe(false);
+  });
+
   it("is there all the same for who puts it while the others are deleted", async () => {
     const { clock, shelf, store } = rig();
     const [digest, bytes] = named("again");
@@ -174,4 +200,35 @@ it("artifacts of a host are deleted unless they are to be kept", async () => {
   await host.keepArtifacts(new Set([a.artifact]));
   expect(readdirSync(artifactsDir)).toEqual([a.artifact]);
   expect(b.artifact).not.toBe(a.artifact);
+});
+
+it.each<Isolation>(["PROCESS", "THREAD"])(
+  "the artifact that a %s runs is kept until it has ended",
+  async (isolation) => {
+    const clock = createManualClock();
+    const artifactsDir = tree();
+    const host = hostOf(tree({ "a.ts": answering("1") }), { artifactsDir, clock });
+    const module = await host.resolve("a");
+    const instance = await launch(host, module, isolation);
+    for (let minutes = 0; minutes < 60; minutes += 20) {
+      clock.advance(2 * TEN_MINUTES);
+      await host.keepArtifacts(new Set());
+      expect(readdirSync(artifactsDir)).toEqual([module.artifact]);
+    }
+    instance.kill();
+    await instance.ended;
+    clock.advance(TEN_MINUTES);
+    await host.keepArtifacts(new Set());
+    expect(readdirSync(artifactsDir)).toEqual([]);
+  },
+);
+
+it("an artifact that did not start is held no longer", async () => {
+  const clock = createManualClock();
+  const artifactsDir = tree();
+  const host = hostOf(tree({ "a.ts": "throw new Error('no')" }), { artifactsDir, clock });
+  expect((await refusal(launch(host, await host.resolve("a"), "THREAD"))).reason).toBe("MODULE_LOAD_FAILED");
+  clock.advance(TEN_MINUTES);
+  await host.keepArtifacts(new Set());
+  expect(readdirSync(artifactsDir)).toEqual([]);
 });

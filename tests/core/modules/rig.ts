@@ -24,6 +24,8 @@ export interface Rig {
   readonly breakers: Breakers;
   readonly feed: Feed;
   readonly store: Store;
+  /** Where its host keeps artifacts. */
+  readonly artifactsDir: string;
   readonly requests: RequestLog;
   /** Registers, under the path's own name unless another is given. */
   register(modulePath: string, fields?: Partial<RegistrationFields>, name?: string): Promise<string>;
@@ -59,7 +61,8 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const newId = (): string => `id-${++ids}`;
   const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
   const breakers = createBreakers({ feed, clock, newId, random: () => 0.5, log });
-  const host = createModuleHost({ root, clock: hostClock, artifactsDir: await artifactsOf(store) });
+  const artifactsDir = await artifactsOf(store);
+  const host = createModuleHost({ root, clock: hostClock, artifactsDir });
   const read = async (): Promise<string | undefined> => {
     if (modulesFile instanceof Error) throw modulesFile;
     return modulesFile;
@@ -94,6 +97,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     breakers,
     feed,
     store,
+    artifactsDir,
     requests,
     register,
     state,

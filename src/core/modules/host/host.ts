@@ -152,7 +152,8 @@ export interface Instance {
 export interface ModuleHost {
   /**
    * Resolves a module path below the root, reads the file and all that it imports, and keeps that as an artifact: for 10
-   * minutes after it was last resolved or started, and as long as `keepArtifacts` names it. Rejects with
+   * minutes after it was last resolved, started or let go, while it is held or an instance of it lives, and as long as
+   * `keepArtifacts` names it. Rejects with
    * MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND, MODULE_INVALID (with the file and line: what cannot be read or is
    * not there, more than 1,000 files, 16 MiB in one, 4 MiB in one of TypeScript or 64 MiB in all, more than 10 s of
    * work) or STORE_UNAVAILABLE.
@@ -165,9 +166,11 @@ export interface ModuleHost {
    * left running then. Aborting the signal ends it while it starts.
    */
   start(spec: InstanceSpec, services: InstanceServices, signal?: AbortSignal): Promise<Instance>;
+  /** Keeps an artifact until what is returned is called: for code that is found now and may be started much later. */
+  hold(module: ResolvedModule): () => void;
   /**
-   * Deletes the artifacts with other digests, but none that was resolved or started in the last 10 minutes. Rejects with
-   * STORE_UNAVAILABLE.
+   * Deletes the artifacts with other digests, but none that is held, that an instance runs, or that was resolved, started
+   * or let go in the last 10 minutes. Rejects with STORE_UNAVAILABLE.
    */
   keepArtifacts(digests: ReadonlySet<string>): Promise<void>;
   /** Threads of ended instances that no force can end, while they are in a synchronous call of the system. */

@@ -36,24 +36,38 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
   };
   const living = new Map<Channel, Promise<void>>();
   let closed = false;
+
+  const start: ModuleHost["start"] = async (spec, services, signal) => {
+    const code = await openArtifact(artifacts, spec);
+    const launch = { ...spec, code, root: await realRootOf(root) };
+    if (closed) throw HeliosError.of("SERVER_DRAINING", {});
+    signal?.throwIfAborted();
+    const open: Open =
+      spec.isolation === "THREAD" ? (...of) => openThread(...of, threads) : (...of) => openProcess(...of, reaper);
+    let giveUp = (): void => {};
+    const started = startInstance(launch, services, clock, open, (channel, ended) => {
+      living.set(channel, ended);
+      void ended.then(() => living.delete(channel));
+      giveUp = () => channel.kill();
+    });
+    signal?.addEventListener("abort", giveUp, { once: true });
+    return started.finally(() => signal?.removeEventListener("abort", giveUp));
+  };
+
   return {
     resolve: (modulePath) => resolveModule(root, artifacts, modulePath),
     async start(spec, services, signal) {
-      const code = await openArtifact(artifacts, spec);
-      const launch = { ...spec, code, root: await realRootOf(root) };
-      if (closed) throw HeliosError.of("SERVER_DRAINING", {});
-      signal?.throwIfAborted();
-      const open: Open =
-        spec.isolation === "THREAD" ? (...of) => openThread(...of, threads) : (...of) => openProcess(...of, reaper);
-      let giveUp = (): void => {};
-      const started = startInstance(launch, services, clock, open, (channel, ended) => {
-        living.set(channel, ended);
-        void ended.then(() => living.delete(channel));
-        giveUp = () => channel.kill();
-      });
-      signal?.addEventListener("abort", giveUp, { once: true });
-      return started.finally(() => signal?.removeEventListener("abort", giveUp));
+      const release = artifacts.hold(spec.module.artifact);
+      try {
+        const instance = await start(spec, services, signal);
+        void instance.ended.then(release);
+        return instance;
+      } catch (error) {
+        release();
+        throw error;
+      }
     },
+    hold: ({ artifact }) => artifacts.hold(artifact),
     keepArtifacts: (digests) => artifacts.keep(digests),
     get strandedThreads() {
       return strandedThreads;

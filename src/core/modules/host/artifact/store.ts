@@ -14,12 +14,16 @@ export interface ArtifactStore {
   put(digest: string, bytes: Uint8Array): Promise<void>;
   /** Its bytes, which have the digest. Rejects with an Error that says what is wrong with it. */
   get(digest: string): Promise<Uint8Array>;
-  /** Deletes all others but those put or read in the last 10 minutes. Rejects with STORE_UNAVAILABLE. */
+  /** From now until what is returned is called, it is not deleted. It may be held more than once. */
+  hold(digest: string): () => void;
+  /** Deletes all others but those that are held, or were put or read in the last 10 minutes. Rejects with STORE_UNAVAILABLE. */
   keep(digests: ReadonlySet<string>): Promise<void>;
 }
 
 export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
   const touched = new Map<string, number>();
+  /** How often each is held. */
+  const held = new Map<string, number>();
   const touch = (digest: string): void => void touched.set(digest, clock.monotonic());
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other: nothing is deleted that is just found to be there. */
@@ -47,10 +51,23 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
       return bytes;
     },
 
+    hold(digest) {
+      held.set(digest, (held.get(digest) ?? 0) + 1);
+      let isHeld = true;
+      return () => {
+        if (!isHeld) return;
+        isHeld = false;
+        const others = (held.get(digest) ?? 1) - 1;
+        if (others > 0) held.set(digest, others);
+        else held.delete(digest);
+        touch(digest);
+      };
+    },
+
     keep: (digests) =>
       inTurn(async () => {
         for (const digest of await shelf.list()) {
-          if (digests.has(digest) || isRecent(digest)) continue;
+          if (digests.has(digest) || held.has(digest) || isRecent(digest)) continue;
           await shelf.remove(digest);
         }
       }),
