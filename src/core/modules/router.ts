@@ -9,7 +9,7 @@ import type { Collection } from "../store/collection.ts";
 import type { CallChain } from "./chain.ts";
 import { seconds } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
-import { snakeCase } from "./host/bootstrap/names.ts";
+import { isSameMethod } from "./host/bootstrap/names.ts";
 import type { Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
 import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
@@ -72,9 +72,9 @@ export function breakerOf(module: string): string {
   return `module:${module}`;
 }
 
-/** Whether a method, in either spelling, is registered as one without effects. */
-export function isPure({ pureMethods }: Registration, method: string): boolean {
-  return pureMethods.length > 0 && pureMethods.some((pure) => pure === method || snakeCase(pure) === snakeCase(method));
+/** Whether a method of a class with these ones is registered as one without effects; either name in any spelling. */
+export function isPure({ pureMethods }: Registration, method: string, methods: readonly string[]): boolean {
+  return pureMethods.length > 0 && pureMethods.some((pure) => isSameMethod(methods, pure, method));
 }
 
 /** The error for a call of a module that takes no traffic. */
@@ -189,7 +189,10 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       if (mirror !== undefined && generation === to.generation) mirror(method, input, output);
       return { output, version, generation: generation.number, durationMs, answeredBy: name };
     } catch (error) {
-      const ended = isReason(error, "MODULE_CRASHED") && mayRepeat && isPure(module.record.registration, method);
+      const ended =
+        isReason(error, "MODULE_CRASHED") &&
+        mayRepeat &&
+        isPure(module.record.registration, method, generation.running.methods);
       if (ended && to.generation !== generation && to.generation !== undefined) return await deliver(call, false);
       record(isFailure(error) ? "FAILURE" : "IGNORED");
       throw error;
@@ -228,7 +231,8 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       else {
         mirrors.set(name, (method, input, output) => {
           const registration = collection.get(name)?.record.registration;
-          if (registration !== undefined && isPure(registration, method)) mirror(method, input, output);
+          const methods = lanes.get(name)?.generation?.running.methods ?? [];
+          if (registration !== undefined && isPure(registration, method, methods)) mirror(method, input, output);
         });
       }
     },

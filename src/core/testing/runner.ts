@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { isReason, messageOf } from "../errors.ts";
-import { snakeCase } from "../modules/host/bootstrap/names.ts";
+import { spellingsOf } from "../modules/host/bootstrap/names.ts";
 import type { Ending, Instance, Payload } from "../modules/host/host.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
@@ -153,7 +153,7 @@ function limited<T>(
 }
 
 function testInstance(instance: Instance, timeoutMs: number, clock: Clock, signal: AbortSignal): TestInstance {
-  const names = new Set(instance.shape.methods.flatMap((name) => [name, snakeCase(name)]));
+  const names = spellingsOf(instance.shape.methods);
   return {
     hasMethod: (method) => names.has(method),
     methods: instance.shape.methods,

@@ -134,7 +134,7 @@ export interface Instance {
   readonly lastUsage: Usage | undefined;
   /** Resolves once, when the instance has ended for whatever reason. */
   readonly ended: Promise<Ending>;
-  /** `method` as the class spells it or in snake_case. */
+  /** `method` as the class spells it, in camelCase or in snake_case. */
   invoke(method: string, input: Payload, options: CallOptions): Promise<Payload>;
   /** Rejects when the module has a `health` method and it throws or does not answer in time. */
   checkHealth(timeoutMs: number): Promise<void>;

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../clock.ts";
 import { HeliosError } from "../../errors.ts";
 import { seconds } from "../deadline.ts";
-import { snakeCase } from "./bootstrap/names.ts";
+import { spellingsOf } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
 import type {
@@ -39,7 +39,7 @@ export class LiveInstance implements Instance {
   readonly #channel: Channel;
   readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
-  readonly #bySnake: ReadonlySet<string>;
+  readonly #spellings: ReadonlyMap<string, string>;
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
   #deadlines: Timer | undefined;
@@ -54,7 +54,7 @@ export class LiveInstance implements Instance {
     this.#channel = channel;
     this.#clock = clock;
     this.shape = shape;
-    this.#bySnake = new Set(shape.methods.flatMap((name) => [name, snakeCase(name)]));
+    this.#spellings = spellingsOf(shape.methods);
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -65,7 +65,7 @@ export class LiveInstance implements Instance {
   }
 
   invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
-    if (!this.#bySnake.has(method)) {
+    if (!this.#spellings.has(method)) {
       const methods = this.shape.methods.join(", ") || "none";
       const metadata = { name: this.#spec.name, method, methods };
       return Promise.reject(HeliosError.of("MODULE_METHOD_NOT_FOUND", metadata));

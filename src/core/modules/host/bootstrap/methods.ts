@@ -1,5 +1,5 @@
 import type { InstanceShape } from "../host.ts";
-import { snakeCase } from "./names.ts";
+import { spellingsOf } from "./names.ts";
 
 type Method = (input: unknown, context: unknown) => unknown;
 
@@ -8,7 +8,7 @@ const LIFECYCLE: ReadonlySet<string> = new Set(["start", "health", "exportState"
 /** What of an instance can be invoked, and what else it offers. */
 export interface Methods {
   readonly shape: InstanceShape;
-  /** By the name as the class spells it or in snake_case. */
+  /** By the name as the class spells it, in camelCase or in snake_case. */
   find(name: string): Method | undefined;
   /** One of the lifecycle, bound; undefined where the module has none of that name. */
   lifecycle(name: string): ((...args: readonly unknown[]) => unknown) | undefined;
@@ -30,7 +30,11 @@ export function methodsOf(instance: object): Methods {
       if (!name.startsWith("_") && !LIFECYCLE.has(name)) methods.set(name, bound);
     }
   }
-  const bySnake = new Map([...methods].map(([name, method]) => [snakeCase(name), method]));
+  const bySpelling = new Map<string, Method>();
+  for (const [spelling, name] of spellingsOf([...methods.keys()])) {
+    const method = methods.get(name);
+    if (method !== undefined) bySpelling.set(spelling, method);
+  }
   const { version, stateSchema } = (instance.constructor ?? {}) as { version?: unknown; stateSchema?: unknown };
   return {
     shape: {
@@ -40,7 +44,7 @@ export function methodsOf(instance: object): Methods {
       hasState: all.has("exportState") && all.has("importState"),
       stateSchema: typeof stateSchema === "string" || typeof stateSchema === "number" ? stateSchema : undefined,
     },
-    find: (name) => methods.get(name) ?? bySnake.get(name),
+    find: (name) => bySpelling.get(name),
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name) as ReturnType<Methods["lifecycle"]>) : undefined),
   };
 }

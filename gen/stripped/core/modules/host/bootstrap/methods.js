@@ -1,5 +1,5 @@
                                                 
-import { snakeCase } from "./names.js";
+import { spellingsOf } from "./names.js";
 
                                                             
 
@@ -8,7 +8,7 @@ const LIFECYCLE                      = new Set(["start", "health", "exportState"
 /** What of an instance can be invoked, and what else it offers. */
                           
                                 
-                                                             
+                                                                           
                                          
                                                                                        
                                                                                   
@@ -30,7 +30,11 @@ export function methodsOf(instance        )          {
       if (!name.startsWith("_") && !LIFECYCLE.has(name)) methods.set(name, bound);
     }
   }
-  const bySnake = new Map([...methods].map(([name, method]) => [snakeCase(name), method]));
+  const bySpelling = new Map                ();
+  for (const [spelling, name] of spellingsOf([...methods.keys()])) {
+    const method = methods.get(name);
+    if (method !== undefined) bySpelling.set(spelling, method);
+  }
   const { version, stateSchema } = (instance.constructor ?? {})                                                ;
   return {
     shape: {
@@ -40,7 +44,7 @@ export function methodsOf(instance        )          {
       hasState: all.has("exportState") && all.has("importState"),
       stateSchema: typeof stateSchema === "string" || typeof stateSchema === "number" ? stateSchema : undefined,
     },
-    find: (name) => methods.get(name) ?? bySnake.get(name),
+    find: (name) => bySpelling.get(name),
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name)                                    ) : undefined),
   };
 }
