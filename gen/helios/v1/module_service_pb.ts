@@ -123,7 +123,8 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   maxHeapMb?: number | undefined;
 
   /**
-   * Calls that it handles at once; four times as many wait. Default 64.
+   * Calls that it handles at once; four times as many wait. A call whose caller has left counts until its method has
+   * ended, and for call_timeout at most. Default 64.
    *
    * @generated from field: optional uint32 concurrency = 14;
    */

@@ -23,6 +23,7 @@ export class Generation {
   /** Told instead of the supervisor when it ends by itself. */
   guard: ((ending: Ending) => void) | undefined;
   #inFlight = 0;
+  #lingering = 0;
   #ending: Ending | undefined;
   readonly #whenIdle: (() => void)[] = [];
 
@@ -42,8 +43,14 @@ export class Generation {
     return this.running.generation;
   }
 
+  /** Calls that somebody waits for. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Calls that take the room of one: those in flight, and those that go on though their callers have left. */
+  get occupied(): number {
+    return this.#inFlight + this.#lingering;
   }
 
   /** How it ended; undefined while it lives. */
@@ -60,7 +67,15 @@ export class Generation {
     if (this.#inFlight === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  /** Resolves when no call is under way. */
+  /** A call whose caller leaves takes its room on. What is returned, called once, gives it free. */
+  linger(): () => void {
+    this.#lingering += 1;
+    return () => {
+      this.#lingering -= 1;
+    };
+  }
+
+  /** Resolves when nobody waits for a call any more. */
   idle(): Promise<void> {
     if (this.#inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#whenIdle.push(resolve));

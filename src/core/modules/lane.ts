@@ -70,7 +70,7 @@ export class Lane {
     this.#refusal = refusal;
   }
 
-  /** Calls under way, in whichever generation. */
+  /** Calls that somebody waits for, in whichever generation. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -145,10 +145,26 @@ export class Lane {
     if (this.#waiting.size > 0) this.#admit();
   }
 
+  /**
+   * Before `leave`, of a call whose caller leaves while its method runs on: it keeps its room until the method has
+   * ended, and for `mostMs` at most. So no more methods run at once than may, however impatient their callers are; and
+   * one that never ends takes as much room for as long as it does with a patient caller.
+   */
+  linger(generation: Generation, ended: Promise<unknown>, mostMs: number): void {
+    const free = generation.linger();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(mostMs, resolve);
+    void Promise.race([ended, late]).then(() => {
+      timer.cancel();
+      free();
+      this.#admit();
+    });
+  }
+
   #enterFree(route: Route, options: EnterOptions): Generation | Promise<Generation> {
     const target = targetOf(route, options.key);
     if (target.ending !== undefined) throw this.#crashed(target.ending);
-    if (this.#waiting.size === 0 && target.inFlight < route.concurrency) return this.#begin(target);
+    if (this.#waiting.size === 0 && target.occupied < route.concurrency) return this.#begin(target);
     if (this.#waiting.size >= route.concurrency * WAITING_PER_CONCURRENCY) throw this.#overloaded(route);
     return this.#wait(options);
   }
@@ -185,7 +201,7 @@ export class Lane {
       const target = targetOf(route, waiter.key);
       // It is over; who was not sent to it in time must not be sent there now.
       if (target.ending !== undefined) waiter.refuse(this.#crashed(target.ending));
-      else if (target.inFlight >= route.concurrency) return;
+      else if (target.occupied >= route.concurrency) return;
       else waiter.admit(this.#begin(target));
     }
   }
@@ -195,7 +211,7 @@ export class Lane {
   }
 
   #overloaded({ generation }: Route): HeliosError {
-    const metadata = { name: this.name, in_flight: generation.inFlight, queued: this.#waiting.size };
+    const metadata = { name: this.name, in_flight: generation.occupied, queued: this.#waiting.size };
     return HeliosError.of("MODULE_OVERLOADED", metadata);
   }
 

@@ -24,7 +24,8 @@ const DEFAULT_BLOCK_TIMEOUT_MS = 5000;
  */
 const DEFAULT_MAX_HEAP_MB = 256;
 /**
- * Calls of a module that are under way at once, unless `concurrency` says otherwise; further ones wait. @limit calls
+ * Calls of a module that are under way at once, unless `concurrency` says otherwise; further ones wait. One whose caller
+ * has left counts until its method has ended, and for `call_timeout` at most. @limit calls
  */
 const DEFAULT_MAX_CONCURRENCY = 64;
 

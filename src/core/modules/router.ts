@@ -51,7 +51,7 @@ export type CallGuard = Pick<Breakers, "acquire" | "record" | "release" | "getOr
 
 export interface Router {
   lane(name: string): Lane;
-  /** Calls under way. */
+  /** Calls that somebody waits for. */
   inFlight(name: string): number;
   forget(name: string): void;
   /** From now on calls of pure methods are shown to `mirror` once they are answered; undefined: to nobody. */
@@ -163,6 +163,14 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     return acquired instanceof Promise ? acquired.then(goOn) : goOn(acquired);
   };
 
+  /** The method of a call that failed for its caller may run on. */
+  const linger = ({ module, to, start }: Call, generation: Generation, origin: CallChain): void => {
+    const ended = generation.instance.aftermath(origin);
+    if (ended === undefined) return;
+    const { callTimeoutMs } = module.record.registration;
+    to.linger(generation, ended, callTimeoutMs - (clock.monotonic() - start));
+  };
+
   /** `mayRepeat`: a pure method whose generation ends under it is called once more. */
   const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
     const { module, to, method, input, start, budgetMs, permit } = call;
@@ -178,10 +186,10 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
       return durationMs;
     };
+    const origin: CallChain = { generation, before: chain, deadline: start + budgetMs };
     try {
       const leftMs = budgetMs - (clock.monotonic() - start);
       if (leftMs <= 0) throw tooLate(call);
-      const origin: CallChain = { generation, before: chain, deadline: start + budgetMs };
       const output = await generation.instance.invoke(method, input, { timeoutMs: leftMs, signal, origin });
       const durationMs = record("SUCCESS");
       const { version } = generation.running;
@@ -189,6 +197,7 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       if (mirror !== undefined && generation === to.generation) mirror(method, input, output);
       return { output, version, generation: generation.number, durationMs, answeredBy: name };
     } catch (error) {
+      linger(call, generation, origin);
       const ended =
         isReason(error, "MODULE_CRASHED") &&
         mayRepeat &&

@@ -1,4 +1,7 @@
 import type { LogLevel } from "../../log.ts";
+import type { Aftermath } from "./left-behind.ts";
+
+export type { Aftermath };
 
 /** How a module's instance is kept apart from the service. */
 export type Isolation = "PROCESS" | "THREAD";
@@ -134,6 +137,22 @@ export interface Instance {
   readonly lastUsage: Usage | undefined;
   /** Resolves once, when the instance has ended for whatever reason. */
   readonly ended: Promise<Ending>;
+  /** Methods that run in it, or were sent to it to be run, whether or not somebody still waits for what they come to. */
+  readonly busy: number;
+  /** Those of them whose callers have left: the deadline passed, or the signal was aborted. One that never ends stays. */
+  readonly leftBehind: number;
+  /**
+   * Calls under way that it makes of its own accord (`ctx.call` in a timer, in `start`), those that wait at a fence
+   * among them. Those that it makes to answer a call are none of them, also where the caller of that has left.
+   */
+  readonly ownCalls: number;
+  /** Resolves once no method runs in it (`busy` is 0), or it has ended. What never ends keeps it for ever. */
+  whenIdle(): Promise<void>;
+  /**
+   * What becomes of the call with this `origin` whose caller has left; it does not reject. Undefined where nothing runs
+   * for it: it was answered, or never sent.
+   */
+  aftermath(origin: unknown): Promise<Aftermath> | undefined;
   /** `method` as the class spells it, in camelCase or in snake_case. */
   invoke(method: string, input: Payload, options: CallOptions): Promise<Payload>;
   /** Rejects when the module has a `health` method and it throws or does not answer in time. */

@@ -14,6 +14,7 @@ import type {
   StateSource,
   Usage,
 } from "./host.ts";
+import { type Aftermath, LeftBehind } from "./left-behind.ts";
 import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
 
 /** A request that waits for its answer. */
@@ -31,6 +32,12 @@ interface Pending {
   reject(error: unknown): void;
 }
 
+/** What a module has asked the service for. */
+export interface Asked {
+  /** Calls under way that it makes of its own accord. */
+  readonly ownCalls: number;
+}
+
 /** The service's side of an instance that has started: its calls, and what the module asks for. */
 export class LiveInstance implements Instance {
   readonly shape: InstanceShape;
@@ -40,6 +47,11 @@ export class LiveInstance implements Instance {
   readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
   readonly #spellings: ReadonlyMap<string, string>;
+  readonly #leftBehind = new LeftBehind();
+  readonly #whenIdle: (() => void)[] = [];
+  readonly #asked: Asked;
+  /** Calls among what waits for an answer. */
+  #calls = 0;
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
   #deadlines: Timer | undefined;
@@ -49,8 +61,15 @@ export class LiveInstance implements Instance {
   #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
 
-  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock) {
+  constructor(
+    spec: InstanceSpec,
+    channel: Channel,
+    shape: InstanceShape,
+    clock: Clock,
+    asked: Asked = { ownCalls: 0 },
+  ) {
     this.#spec = spec;
+    this.#asked = asked;
     this.#channel = channel;
     this.#clock = clock;
     this.shape = shape;
@@ -62,6 +81,27 @@ export class LiveInstance implements Instance {
 
   get lastUsage(): Usage | undefined {
     return this.#lastUsage;
+  }
+
+  get busy(): number {
+    return this.#calls + this.#leftBehind.size;
+  }
+
+  get leftBehind(): number {
+    return this.#leftBehind.size;
+  }
+
+  get ownCalls(): number {
+    return this.#asked.ownCalls;
+  }
+
+  whenIdle(): Promise<void> {
+    if (this.busy === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  aftermath(origin: unknown): Promise<Aftermath> | undefined {
+    return this.#leftBehind.aftermath(origin);
   }
 
   invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
@@ -111,9 +151,9 @@ export class LiveInstance implements Instance {
     this.#channel.kill();
   }
 
-  /** Of a call that still waits for its answer. */
+  /** Of a call whose method runs. */
   originOf(callId: number): unknown {
-    return this.#pending.get(callId)?.origin;
+    return this.#pending.get(callId)?.origin ?? this.#leftBehind.originOf(callId);
   }
 
   /** The other side sent something. */
@@ -128,6 +168,7 @@ export class LiveInstance implements Instance {
       case "error": {
         const pending = this.#settle(message.id);
         pending?.reject(this.#methodFailed(pending.method, message.error));
+        this.#methodEnded(message.id);
         return;
       }
       case "pong":
@@ -145,6 +186,8 @@ export class LiveInstance implements Instance {
     // First: who hears that a call failed must not send it the next one.
     this.#resolveEnded(this.#ending);
     for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed());
+    this.#leftBehind.end();
+    this.#lookIdle();
   }
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
@@ -164,6 +207,7 @@ export class LiveInstance implements Instance {
       const id = this.#lastId;
       const deadline = this.#clock.monotonic() + timeoutMs;
       const abort = signal && (() => this.#giveUp(id, signal.reason, "the caller went away"));
+      if (isCall) this.#calls += 1;
       this.#pending.set(id, { method, origin, timeoutMs, deadline, signal, abort, isCall, resolve, reject });
       if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
       if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
@@ -171,6 +215,7 @@ export class LiveInstance implements Instance {
         this.#channel.send(message(id));
       } catch (error) {
         this.#settle(id)?.reject(this.#methodFailed(method, toWire(error)));
+        this.#lookIdle();
       }
     });
   }
@@ -182,17 +227,31 @@ export class LiveInstance implements Instance {
       const error = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
       pending.reject(this.#methodFailed(pending.method, error));
     }
+    this.#methodEnded(id);
   }
 
   #giveUp(id: number, error: unknown, reason: string): void {
-    this.#settle(id)?.reject(error);
+    const pending = this.#settle(id);
+    if (pending?.isCall) this.#leftBehind.add(id, pending.origin);
+    pending?.reject(error);
     this.#channel.send({ type: "cancel", id, reason });
+  }
+
+  /** Of a call, with or without a caller; of anything else too. */
+  #methodEnded(id: number): void {
+    if (this.#leftBehind.size > 0) this.#leftBehind.settle(id, "ENDED");
+    this.#lookIdle();
+  }
+
+  #lookIdle(): void {
+    if (this.#whenIdle.length > 0 && this.busy === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #settle(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
     this.#pending.delete(id);
+    if (pending.isCall) this.#calls -= 1;
     if (pending.abort !== undefined) pending.signal?.removeEventListener("abort", pending.abort);
     return pending;
   }

@@ -32,7 +32,7 @@ export function startInstance(
     const { promise: gone, resolve: hasGone } = Promise.withResolvers<void>();
     const goneSignal = new AbortController();
     const log = createInstanceLog(services, clock);
-    const serve = createRequests(
+    const requests = createRequests(
       services,
       () => channel,
       goneSignal.signal,
@@ -59,7 +59,7 @@ export function startInstance(
       else if (message.type === "invalid") giveUp(invalid(spec, message.problem));
       else if (message.type === "ready") {
         timer.cancel();
-        instance = new LiveInstance(spec, channel, message.shape, clock);
+        instance = new LiveInstance(spec, channel, message.shape, clock, requests);
         watchdog = startWatchdog({
           clock,
           blockTimeoutMs: spec.blockTimeoutMs,
@@ -77,7 +77,7 @@ export function startInstance(
         else if (message.type === "log") log(message.level, message.message, message.fields);
         else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
         else if (message.type === "spawned") channel.startedProcess?.(message.pid);
-        else if (message.type === "call" || message.type === "flag") void serve(message);
+        else if (message.type === "call" || message.type === "flag") void requests.serve(message);
         else if (instance !== undefined) instance.receive(message);
         else starting(message);
       },

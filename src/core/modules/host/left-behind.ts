@@ -1,0 +1,51 @@
+/**
+ * What became of a call that was given up: its method ran to its end; it never began; or nobody knows, since the
+ * instance ended first.
+ */
+export type Aftermath = "ENDED" | "DROPPED" | "UNKNOWN";
+
+interface Left {
+  readonly origin: unknown;
+  readonly waiting: ((aftermath: Aftermath) => void)[];
+}
+
+/** The calls of an instance whose callers have left, until the instance says that their methods have ended. */
+export class LeftBehind {
+  readonly #byId = new Map<number, Left>();
+  readonly #byOrigin = new Map<unknown, Left>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  add(id: number, origin: unknown): void {
+    const left: Left = { origin, waiting: [] };
+    this.#byId.set(id, left);
+    if (origin !== undefined) this.#byOrigin.set(origin, left);
+  }
+
+  originOf(id: number): unknown {
+    return this.#byId.get(id)?.origin;
+  }
+
+  /** Undefined: no call of this origin is among them. */
+  aftermath(origin: unknown): Promise<Aftermath> | undefined {
+    const left = this.#byOrigin.get(origin);
+    return left && new Promise((resolve) => left.waiting.push(resolve));
+  }
+
+  /** Whether the call was among them. */
+  settle(id: number, aftermath: Aftermath): boolean {
+    const left = this.#byId.get(id);
+    if (left === undefined) return false;
+    this.#byId.delete(id);
+    if (this.#byOrigin.get(left.origin) === left) this.#byOrigin.delete(left.origin);
+    for (const resolve of left.waiting) resolve(aftermath);
+    return true;
+  }
+
+  /** The instance has ended. */
+  end(): void {
+    for (const id of [...this.#byId.keys()]) this.settle(id, "UNKNOWN");
+  }
+}
