@@ -107,6 +107,13 @@ export const ERRORS = table({
     retryable: false,
     help: "Unload it and register it again with replace, or register it with hot_reloadable.",
   },
+  HOT_RELOAD_DISABLED: {
+    code: "FAILED_PRECONDITION",
+    message: "hot reload is off for {module}: flag {flag} was switched off by {actor}",
+    extra: ["action", "evaluation", "reason", "time"],
+    retryable: false,
+    help: "Modules are frozen on purpose. RollbackModule goes on; ask whoever switched the flag off, or switch it on with EnableFlag.",
+  },
   MODULE_BUSY: {
     code: "ABORTED",
     message: "module {name} is busy with {operation}",

@@ -1861,7 +1861,7 @@ export const ModuleService: GenService<{
   /**
    * Registers a module; nothing is started. The same content again changes nothing; other content is
    * MODULE_ALREADY_EXISTS unless `replace` is set and the module is UNLOADED or FAILED. MODULE_PATH_OUTSIDE_ROOT,
-   * MODULE_FILE_NOT_FOUND, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE.
+   * MODULE_FILE_NOT_FOUND, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE; with `replace` HOT_RELOAD_DISABLED.
    *
    * @generated from rpc helios.v1.ModuleService.RegisterModule
    */
@@ -1903,7 +1903,7 @@ export const ModuleService: GenService<{
   },
   /**
    * Starts a module and gives it traffic. Of one that is ACTIVE it changes nothing, unless `force_reload` is set.
-   * MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, MODULE_BUSY.
+   * MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, MODULE_BUSY; with `force_reload` HOT_RELOAD_DISABLED.
    *
    * @generated from rpc helios.v1.ModuleService.LoadModule
    */
@@ -1926,7 +1926,7 @@ export const ModuleService: GenService<{
    * Replaces a running module by another version: starts and tests the new one first, hands state over, switches, lets
    * the old one finish. Until the switch any failure leaves the old version serving and is told in the response, not as
    * an error. No call fails. The swap goes on when the caller goes away: CancelSwap gives it up. MODULE_NOT_HOT_RELOADABLE,
-   * MODULE_STATE_CONFLICT, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED, MODULE_BUSY.
+   * HOT_RELOAD_DISABLED, MODULE_STATE_CONFLICT, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED, MODULE_BUSY.
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    *
    * @generated from rpc helios.v1.ModuleService.SwapModule

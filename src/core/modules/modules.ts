@@ -2,6 +2,7 @@ import type { Breakers } from "../breakers/breakers.ts";
 import type { By } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
+import type { FlagPasts } from "../flags/switched-off.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
@@ -13,6 +14,7 @@ import { follow } from "./follow.ts";
 import type { Candidate, Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
 import type { ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
+import { createHotReload } from "./hot-reload.ts";
 import { createInstall, type ModulesSource } from "./install.ts";
 import { createJournal } from "./journal.ts";
 import { type GenerationView, listGenerations } from "./list-generations.ts";
@@ -51,7 +53,7 @@ export interface ModulesDeps {
   /** Closed by whoever made it, after the modules. */
   readonly host: ModuleHost;
   readonly breakers: Breakers;
-  readonly flags: FlagReader;
+  readonly flags: FlagReader & FlagPasts;
   /** What is registered and loaded where the store holds no module. */
   readonly modulesFile: ModulesSource;
 }
@@ -74,7 +76,7 @@ export interface Modules {
   /**
    * Registers a module; nothing is started. The same content again changes nothing. ARGUMENT_INVALID,
    * MODULE_ALREADY_EXISTS (`differences` names the fields), MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND,
-   * MODULE_INVALID, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE.
+   * MODULE_INVALID, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE; with `replace` HOT_RELOAD_DISABLED.
    */
   register(name: string, fields: RegistrationFields, options?: RegisterOptions, by?: By): Promise<Module>;
   /** MODULE_NOT_FOUND. */
@@ -87,7 +89,7 @@ export interface Modules {
   remove(name: string, by?: By): Promise<{ readonly module: Module; readonly revision: number }>;
   /**
    * Starts a module and gives it traffic. MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, what is wrong with its file;
-   * with `forceReload` MODULE_NOT_HOT_RELOADABLE: what ran before serves on then.
+   * with `forceReload` MODULE_NOT_HOT_RELOADABLE and HOT_RELOAD_DISABLED: what ran before serves on then.
    */
   load(name: string, options?: LoadOptions, by?: By): Promise<Module>;
   /** Stops a module after the calls under way. `unloaded`: all that were, in order. MODULE_HAS_DEPENDENTS. */
@@ -99,7 +101,7 @@ export interface Modules {
   /**
    * Replaces the version that serves. What fails before the switch, or while the new version is on trial, is told in the
    * result, and the old version serves on; rejects with MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE,
-   * MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED and what is wrong with the path. No call fails by it. It goes on when the
+   * HOT_RELOAD_DISABLED, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED and what is wrong with the path. No call fails by it. It goes on when the
    * caller stops waiting. `listener` is told of each step as it starts and ends.
    */
   swap(name: string, options?: SwapOptions, by?: By, listener?: SwapListener): Promise<SwapResult>;
@@ -114,7 +116,7 @@ export interface Modules {
    * SWAP_NOT_FOUND; SWAP_COMMITTED once the new version serves.
    */
   cancelSwap(name: string, swapId?: string, by?: By): Promise<SwapResult>;
-  /** Goes back to an earlier generation. GENERATION_NOT_FOUND, and as `swap` rejects. */
+  /** Goes back to an earlier generation, also while hot reload is off. GENERATION_NOT_FOUND, and as `swap` rejects. */
   rollBack(name: string, options?: RollbackOptions, by?: By): Promise<SwapResult>;
   /** Newest first: those that live, and the last ones that did. */
   generations(name: string): readonly GenerationView[];
@@ -172,6 +174,7 @@ export function createModules(deps: ModulesDeps): Modules {
     operations,
     router,
     generations,
+    hotReload: createHotReload(flags),
     closing: closing.signal,
     isClosing: () => closing.signal.aborted,
   };

@@ -39,13 +39,13 @@ export function createRegistrar(room: Room): Registrar {
   ): Promise<Module> => {
     checkCycle(name, registration, registrationsOf(room));
     const before = room.collection.get(name);
+    if (replace && before !== undefined && changes(before, registration).length > 0) await room.hotReload.check([name]);
     const written = await room.collection.change(
       name,
       causeOf("RegisterModule", by),
       (current) => {
         if (current === undefined) return newRecord(registration, code);
-        // An earlier version knew fewer settings; what it did not know has its default.
-        const different = differences(withDefaults(current.record.registration), registration);
+        const different = changes(current, registration);
         if (different.length === 0) return undefined;
         const { state } = current.record.lifecycle;
         if (!replace || !isDown(current.record.lifecycle)) {
@@ -92,6 +92,11 @@ export function createRegistrar(room: Room): Registrar {
       );
     },
   };
+}
+
+/** What would change; an earlier version knew fewer settings: what it did not know has its default. */
+function changes({ record }: Module, registration: Registration): readonly string[] {
+  return differences(withDefaults(record.registration), registration);
 }
 
 export function newRecord(registration: Registration, code: ResolvedModule): ModuleRecord {

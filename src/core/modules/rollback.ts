@@ -45,7 +45,8 @@ export async function rollBack(
     modules: [name],
     isAlone: false,
     terms: termsOf(options, cause),
-    check: (one) => checkEtag(room, one, by?.etag),
+    // Whether or not hot reload is on: to go back is what a freeze must not forbid.
+    check: () => checkEtag(room, name, by?.etag),
     plan(module) {
       const { registration, lifecycle } = module.record;
       if (lifecycle.state !== "ACTIVE") throw conflict(module, "RollbackModule", "ACTIVE");

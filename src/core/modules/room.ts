@@ -9,6 +9,7 @@ import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
 import type { Dependencies } from "./graph.ts";
 import type { ModuleHost, ResolvedModule } from "./host/host.ts";
+import type { HotReload } from "./hot-reload.ts";
 import { type Failure, isRunning, type LifecycleEvent, transition } from "./lifecycle.ts";
 import type { Operations } from "./operations.ts";
 import { type Module, type ModuleRecord, moduleNotFound } from "./record.ts";
@@ -24,6 +25,7 @@ export interface Room {
   readonly operations: Operations;
   readonly router: Router;
   readonly generations: Generations;
+  readonly hotReload: HotReload;
   /** Aborted when everything is being stopped. */
   readonly closing: AbortSignal;
   /** Whether it is: what fails then is nobody's failure. */

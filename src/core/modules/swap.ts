@@ -92,7 +92,10 @@ function run(
     isAlone: false,
     terms,
     listener,
-    check: (name) => checkEtag(room, name, by?.etag),
+    async check() {
+      for (const name of modules.keys()) await checkEtag(room, name, by?.etag);
+      await room.hotReload.check([...modules.keys()]);
+    },
     plan(module) {
       if (module.record.lifecycle.state !== "ACTIVE") throw conflict(module, operation, "ACTIVE");
       const pure = module.record.registration.pureMethods.length > 0;
@@ -156,7 +159,10 @@ export function reloading(room: Room, swaps: Swaps): Reload {
       modules: [name],
       isAlone: true,
       terms: termsOf({}, causeOf("LoadModule", by)),
-      check: (one) => checkEtag(room, one, by?.etag),
+      async check() {
+        await checkEtag(room, name, by?.etag);
+        await room.hotReload.check([name]);
+      },
       plan({ record }) {
         const { registration, lifecycle, configVersion } = record;
         const running = isRunning(lifecycle) ? lifecycle.running.version : "";

@@ -26,7 +26,7 @@ export interface SwapRequest {
   readonly isAlone: boolean;
   readonly terms: Terms;
   /** Rejects with what speaks against it; the modules are the caller's alone by then, as for `plan`. */
-  check(name: string): Promise<void>;
+  check(): Promise<void>;
   /** Throws what speaks against it. */
   plan(module: Module): Plan;
   /** Told of each event, those of the past at first where the swap was under way already. */
@@ -164,7 +164,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       // A retry that comes while the outcome is still being stored gets it too.
       let recorded = Promise.resolve();
       const work = async (): Promise<SwapOutcome> => {
-        for (const name of modules) await request.check(name);
+        await request.check();
         const one = begin(request, id);
         underWay.add(one);
         recorded = one.recorded;

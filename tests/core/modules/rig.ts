@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
 import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
-import { createFlags } from "../../../src/core/flags/flags.ts";
+import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import { type Log, silentLog } from "../../../src/core/log.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type { ModuleState } from "../../../src/core/modules/lifecycle.ts";
@@ -22,6 +22,7 @@ export const ROOT = fileURLToPath(new URL("../../fixtures/modules/registry", imp
 export interface Rig {
   readonly modules: Modules;
   readonly breakers: Breakers;
+  readonly flags: Flags;
   readonly feed: Feed;
   readonly store: Store;
   /** Where its host keeps artifacts. */
@@ -95,6 +96,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   return {
     modules,
     breakers,
+    flags,
     feed,
     store,
     artifactsDir,

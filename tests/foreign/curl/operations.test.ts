@@ -21,6 +21,7 @@ const PROMISED: readonly (readonly RegExp[])[] = [
     /"state":"current"/,
     /"from_version":"2\.0\.0"|"version":"1\.0\.0"/,
   ],
+  [/"enabled":false/, /"reason":"HOT_RELOAD_DISABLED".*"actor":"ana"/, /"enabled":true/],
   [/"total_tests":11/, /"runs":\[/],
   [
     /"name":"exchange_api"/,
