@@ -95,6 +95,12 @@ export const ERRORS = table({
     retryable: false,
     help: "Load it with LoadModule; GetModule says why it failed, if it did.",
   },
+  MODULE_STARTING: {
+    code: "UNAVAILABLE",
+    message: "module {name} is being started; retry in {retry_after}",
+    retryable: true,
+    help: "The call did not reach the module. Retry it when retry_after has passed.",
+  },
   MODULE_STATE_CONFLICT: {
     code: "FAILED_PRECONDITION",
     message: "module {name} is {state}; {operation} needs {expected}",
@@ -184,8 +190,9 @@ export const ERRORS = table({
   MODULE_CRASHED: {
     code: "UNAVAILABLE",
     message: "module {name} ended while it was needed: {error}",
+    extra: ["retry_after", "delivered"],
     retryable: true,
-    help: "The call may have had its effect. GetModule says what became of the module.",
+    help: "Where delivered is true the call may have had its effect; else it did not reach the module. retry_after says when a version probably serves again; without it none is being started, and GetModule says why.",
   },
   SUITE_NOT_FOUND: {
     code: "NOT_FOUND",

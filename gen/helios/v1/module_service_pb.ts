@@ -109,7 +109,8 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   startTimeout?: Duration | undefined;
 
   /**
-   * How long a call may take; a caller's own earlier deadline holds too. Default 30 s.
+   * How long a call may take. Default 30 s. A call that takes longer is a failure of the module. A caller's own earlier
+   * deadline holds too, and says nothing of the module.
    *
    * @generated from field: google.protobuf.Duration call_timeout = 12;
    */
@@ -1992,8 +1993,9 @@ export const ModuleService: GenService<{
     output: typeof ListGenerationsResponseSchema;
   },
   /**
-   * Calls a method of a module. MODULE_NOT_LOADED, MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED,
-   * MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN.
+   * Calls a method of a module. MODULE_NOT_LOADED, MODULE_STARTING, MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED,
+   * MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN. While the module is being started, for the
+   * first time (MODULE_STARTING) or after a crash (MODULE_CRASHED), calls are UNAVAILABLE, with `retry_after`.
    *
    * @generated from rpc helios.v1.ModuleService.InvokeModule
    */

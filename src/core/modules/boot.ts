@@ -28,6 +28,7 @@ export async function bringDesiredUp(room: Room): Promise<void> {
     .list()
     .filter(({ record }) => record.desired !== "UNLOADED")
     .map(({ name }) => name);
+  for (const name of names) if (isToServe(room, name)) room.upcoming.expect(name, 0);
   const tried = new Map<string, Promise<void>>();
   for (const name of loadOrder(names, dependencies)) {
     if (!names.includes(name)) continue;
@@ -40,6 +41,8 @@ export async function bringDesiredUp(room: Room): Promise<void> {
   await Promise.all(tried.values());
 }
 
+const isToServe = ({ collection }: Room, name: string): boolean => collection.get(name)?.record.desired === "ACTIVE";
+
 async function restore(room: Room, name: string): Promise<void> {
   try {
     await room.operations.inTurn(name, "LoadModule", async () => {
@@ -49,6 +52,7 @@ async function restore(room: Room, name: string): Promise<void> {
       try {
         checkDependencies(room, name);
       } catch (error) {
+        room.upcoming.forget(name);
         const failure = { step: "dependencies", message: messageOf(error), time: room.clock.now() };
         room.log("modules", "warn", `module ${name} was not started`, { error: failure.message });
         await advance(room, name, CAUSE, { type: "failed", failure });

@@ -7,6 +7,8 @@ export interface CallChain {
   readonly before: CallChain | undefined;
   /** Monotonic ms at which whoever made the first call gives up. */
   readonly deadline: number;
+  /** Whether a call nested in it ended because its caller gives up sooner than the modules may take. */
+  cutShort: boolean;
 }
 
 /** Whether the call goes through one of these. */

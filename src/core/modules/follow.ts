@@ -1,27 +1,38 @@
-import { HeliosError } from "../errors.ts";
 import type { Delta } from "../store/collection.ts";
 import type { Generations } from "./generations.ts";
 import { isRunning } from "./lifecycle.ts";
 import type { ModuleRecord } from "./record.ts";
-import { notLoaded, type Router } from "./router.ts";
+import type { Router } from "./router.ts";
 import type { Supervisor } from "./supervise.ts";
+import type { Upcoming } from "./upcoming.ts";
+
+/** Those that a change of a record matters to. */
+export interface Followers {
+  readonly router: Router;
+  readonly generations: Generations;
+  readonly upcoming: Upcoming;
+  readonly supervisor: Supervisor;
+}
 
 /** Lets calls go where the record says, in the moment in which the record changes. */
 export function follow(
   { name, resource }: Delta<ModuleRecord>,
-  router: Router,
-  generations: Generations,
-  supervisor: Supervisor,
+  { router, generations, upcoming, supervisor }: Followers,
 ): void {
-  if (resource === undefined) return;
-  const { lifecycle, registration } = resource.record;
+  if (resource === undefined) {
+    upcoming.forget(name);
+    return;
+  }
+  const { lifecycle, registration, desired } = resource.record;
+  // It was unloaded, and no restart is made.
+  if (desired === "UNLOADED" && lifecycle.state !== "LOADING") upcoming.forget(name);
   const lane = router.lane(name);
   const generation = isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
   if (lifecycle.state === "ACTIVE" && generation !== undefined) lane.route(generation, registration.concurrency);
   else if (lifecycle.state === "FAILED") {
     const { message } = lifecycle.failure;
-    lane.close(() => HeliosError.of("MODULE_CRASHED", { name, error: message }));
-  } else lane.close(() => notLoaded(resource));
+    lane.close(() => router.crashed(name, message));
+  } else lane.close(() => router.notServing(resource));
   // It may have ended while the change that made it the one to run was on its way to the disk.
   if (generation?.ending !== undefined && !generation.ending.expected) supervisor.crashed(name, generation);
 }

@@ -2,7 +2,6 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import { type CallChain, goesThrough } from "./chain.ts";
 import type { Generation } from "./generation.ts";
-import type { Ending } from "./host/host.ts";
 
 /**
  * Calls of a module that may wait for room, as a multiple of those that may be under way; one more is refused with
@@ -51,6 +50,14 @@ interface Waiter {
   refuse(error: unknown): void;
 }
 
+/** The errors for calls that a lane lets nobody answer. */
+export interface LaneErrors {
+  /** Before it was first given somewhere to go. */
+  readonly notServing: () => HeliosError;
+  /** The generation that they were to go to has ended so. */
+  readonly crashed: (description: string) => HeliosError;
+}
+
 /** Where the calls of one module go: to one generation at a time, so many at once, the rest in order. */
 export class Lane {
   readonly name: string;
@@ -60,14 +67,16 @@ export class Lane {
   /** In order of arrival. */
   readonly #waiting = new Set<Waiter>();
   #route: Route | undefined;
+  readonly #crashed: (description: string) => HeliosError;
   #refusal: () => HeliosError;
   #inFlight = 0;
 
-  constructor(name: string, breaker: string, clock: Clock, refusal: () => HeliosError) {
+  constructor(name: string, breaker: string, clock: Clock, errors: LaneErrors) {
     this.name = name;
     this.breaker = breaker;
     this.#clock = clock;
-    this.#refusal = refusal;
+    this.#crashed = errors.crashed;
+    this.#refusal = errors.notServing;
   }
 
   /** Calls that somebody waits for, in whichever generation. */
@@ -148,14 +157,15 @@ export class Lane {
   /**
    * Before `leave`, of a call whose caller leaves while its method runs on: it keeps its room until the method has
    * ended, and for `mostMs` at most. So no more methods run at once than may, however impatient their callers are; and
-   * one that never ends takes as much room for as long as it does with a patient caller.
+   * one that never ends takes as much room for as long as it does with a patient caller. `overdue` is called then.
    */
-  linger(generation: Generation, ended: Promise<unknown>, mostMs: number): void {
+  linger(generation: Generation, ended: Promise<unknown>, mostMs: number, overdue: () => void): void {
     const free = generation.linger();
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = this.#clock.setTimer(mostMs, resolve);
-    void Promise.race([ended, late]).then(() => {
+    const { promise: late, resolve } = Promise.withResolvers<true>();
+    const timer = this.#clock.setTimer(mostMs, () => resolve(true));
+    void Promise.race([ended, late]).then((is) => {
       timer.cancel();
+      if (is === true) overdue();
       free();
       this.#admit();
     });
@@ -163,7 +173,7 @@ export class Lane {
 
   #enterFree(route: Route, options: EnterOptions): Generation | Promise<Generation> {
     const target = targetOf(route, options.key);
-    if (target.ending !== undefined) throw this.#crashed(target.ending);
+    if (target.ending !== undefined) throw this.#crashed(target.ending.description);
     if (this.#waiting.size === 0 && target.occupied < route.concurrency) return this.#begin(target);
     if (this.#waiting.size >= route.concurrency * WAITING_PER_CONCURRENCY) throw this.#overloaded(route);
     return this.#wait(options);
@@ -200,14 +210,10 @@ export class Lane {
       if (route === undefined || route.hold !== undefined) return;
       const target = targetOf(route, waiter.key);
       // It is over; who was not sent to it in time must not be sent there now.
-      if (target.ending !== undefined) waiter.refuse(this.#crashed(target.ending));
+      if (target.ending !== undefined) waiter.refuse(this.#crashed(target.ending.description));
       else if (target.occupied >= route.concurrency) return;
       else waiter.admit(this.#begin(target));
     }
-  }
-
-  #crashed({ description }: Ending): HeliosError {
-    return HeliosError.of("MODULE_CRASHED", { name: this.name, error: description });
   }
 
   #overloaded({ generation }: Route): HeliosError {

@@ -27,7 +27,7 @@ export interface BringUp {
   readonly activate: boolean;
   readonly cause: Cause;
   readonly etag?: string | undefined;
-  /** Restarts to record. */
+  /** Restarts to record; 0 where it is none. */
   readonly restarts: number;
   /** Finds the code to start; absent: that of the record. */
   readonly code?: (module: Module) => Promise<ResolvedModule>;
@@ -39,13 +39,26 @@ export interface BringUp {
  */
 export async function bringUp(room: Room, name: string, options: BringUp): Promise<Module> {
   const { activate, cause, etag, restarts, code = async ({ record }) => record.code } = options;
-  const loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
+  const start = room.clock.monotonic();
+  if (activate) room.upcoming.expect(name, 0);
+  // Of a restart that fails, whoever makes it knows whether there is another.
+  const giveUp = (): void => {
+    if (restarts === 0) room.upcoming.forget(name);
+  };
+  let loading: Module;
+  try {
+    loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
+  } catch (error) {
+    giveUp();
+    throw error;
+  }
   let generation: Generation;
   try {
     generation = await startChecked(room, loading, await code(loading));
   } catch (error) {
     if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
     const failure = failureOf(error, room.clock.now());
+    giveUp();
     room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
     await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
       room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
@@ -67,8 +80,11 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   };
   try {
     generation.phase = "CURRENT";
-    return await advance(room, name, cause, { type: "started", running, activate }, also);
+    const started = await advance(room, name, cause, { type: "started", running, activate }, also);
+    room.upcoming.arrived(name, room.clock.monotonic() - start);
+    return started;
   } catch (error) {
+    giveUp();
     room.generations.discard(name, generation);
     throw error;
   }

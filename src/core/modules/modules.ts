@@ -41,6 +41,7 @@ import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap-op
 import { createSwaps } from "./swaps.ts";
 import { sweepArtifacts } from "./sweep.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
+import { createUpcoming } from "./upcoming.ts";
 import { pathViolation } from "./validate.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
 
@@ -125,8 +126,9 @@ export interface Modules {
   /** What the instance that serves used when it was last looked at. */
   usage(name: string): Usage | undefined;
   /**
-   * Calls a method, as the class spells it or in snake_case. MODULE_NOT_LOADED, MODULE_METHOD_NOT_FOUND,
-   * MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN.
+   * Calls a method, as the class spells it or in snake_case. MODULE_NOT_LOADED, MODULE_STARTING,
+   * MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED,
+   * BREAKER_OPEN. While the module is being started, for the first time or after a crash, the error says when to retry.
    */
   invoke(name: string, method: string, input: Payload, options?: InvokeOptions): Promise<Answer>;
   /**
@@ -155,7 +157,8 @@ export function createModules(deps: ModulesDeps): Modules {
   const { feed, clock, newId, log, host, breakers, flags, modulesFile } = deps;
   const collection = new Collection<ModuleRecord>(feed, "module/");
   const operations = new Operations();
-  const router = createRouter(collection, breakers, clock);
+  const upcoming = createUpcoming(clock);
+  const router = createRouter(collection, breakers, clock, upcoming);
   const closing = new AbortController();
   const generations = createGenerations({
     clock,
@@ -175,6 +178,7 @@ export function createModules(deps: ModulesDeps): Modules {
     router,
     generations,
     hotReload: createHotReload(flags),
+    upcoming,
     closing: closing.signal,
     isClosing: () => closing.signal.aborted,
   };
@@ -192,7 +196,7 @@ export function createModules(deps: ModulesDeps): Modules {
   collection.onChange((delta) => {
     const { name, revision, cause, resource } = delta;
     log("modules", "info", "module changed", { name, revision, ...cause, state: resource?.record.lifecycle.state });
-    follow(delta, router, generations, supervisor);
+    follow(delta, { router, generations, upcoming, supervisor });
   });
 
   return {

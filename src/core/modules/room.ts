@@ -14,6 +14,7 @@ import { type Failure, isRunning, type LifecycleEvent, transition } from "./life
 import type { Operations } from "./operations.ts";
 import { type Module, type ModuleRecord, moduleNotFound } from "./record.ts";
 import type { Router } from "./router.ts";
+import type { Upcoming } from "./upcoming.ts";
 
 /** What the operations on modules share. */
 export interface Room {
@@ -26,6 +27,7 @@ export interface Room {
   readonly router: Router;
   readonly generations: Generations;
   readonly hotReload: HotReload;
+  readonly upcoming: Upcoming;
   /** Aborted when everything is being stopped. */
   readonly closing: AbortSignal;
   /** Whether it is: what fails then is nobody's failure. */

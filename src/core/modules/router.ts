@@ -13,6 +13,7 @@ import { isSameMethod } from "./host/bootstrap/names.ts";
 import type { Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
 import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
+import type { Upcoming } from "./upcoming.ts";
 
 /** What is left of a deadline may be less than nothing: the call is late then, not wrong. */
 const WHAT_IS_LEFT: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
@@ -56,9 +57,13 @@ export interface Router {
   forget(name: string): void;
   /** From now on calls of pure methods are shown to `mirror` once they are answered; undefined: to nobody. */
   mirror(name: string, mirror: Mirror | undefined): void;
+  /** The error for a call of a module that takes no traffic: MODULE_STARTING or MODULE_CRASHED where it soon will. */
+  notServing(module: Module): HeliosError;
+  /** MODULE_CRASHED for a call that did not reach a generation which ended so. */
+  crashed(name: string, description: string): HeliosError;
   /**
-   * Calls a method. MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_OVERLOADED, BREAKER_OPEN, what the instance rejects with,
-   * or the signal's reason.
+   * Calls a method. MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_STARTING, MODULE_OVERLOADED, BREAKER_OPEN, what the
+   * instance rejects with, or the signal's reason.
    */
   invoke(name: string, method: string, input: Payload, options?: NestedOptions): Promise<Answer>;
   /** Calls a method of one generation, whether or not it serves, past limits and breaker. */
@@ -87,6 +92,9 @@ const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
 /** Failures that the module has to answer for; all other errors say nothing of it. */
 const FAILURES = ["MODULE_METHOD_FAILED", "MODULE_DEADLINE_EXCEEDED", "MODULE_CRASHED"] as const;
 
+/** When a call is worth another try whose generation ended while another one serves. @limit ms */
+const RETRY_ELSEWHERE_MS = 10;
+
 /** One call on its way. */
 interface Call {
   readonly module: Module;
@@ -95,12 +103,19 @@ interface Call {
   readonly input: Payload;
   readonly start: number;
   readonly budgetMs: number;
+  /** Whether the caller waits as long as the module may take: else that it gave up says nothing of the module. */
+  readonly isPatient: boolean;
   readonly permit: Permit;
   readonly options: NestedOptions;
 }
 
 /** Brings each call to the generation that serves its module now, guarded by the module's breaker. */
-export function createRouter(collection: Collection<ModuleRecord>, breakers: CallGuard, clock: Clock): Router {
+export function createRouter(
+  collection: Collection<ModuleRecord>,
+  breakers: CallGuard,
+  clock: Clock,
+  upcoming: Upcoming,
+): Router {
   const lanes = new Map<string, Lane>();
   const mirrors = new Map<string, Mirror>();
   let closed = false;
@@ -108,12 +123,39 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
   const lane = (name: string): Lane => {
     const known = lanes.get(name);
     if (known !== undefined) return known;
-    const fresh = new Lane(name, breakerOf(name), clock, () => {
-      const module = collection.get(name);
-      return module === undefined ? moduleNotFound(name) : notLoaded(module);
+    const fresh = new Lane(name, breakerOf(name), clock, {
+      notServing: () => {
+        const module = collection.get(name);
+        return module === undefined ? moduleNotFound(name) : notServing(module);
+      },
+      crashed: (description) => crashed(name, description, false),
     });
     lanes.set(name, fresh);
     return fresh;
+  };
+
+  const crashed = (name: string, error: string, delivered: boolean, cause?: unknown): HeliosError => {
+    const { generation, held = false } = lanes.get(name) ?? {};
+    // Where calls are held another version is about to serve.
+    const elsewhere = held || (generation !== undefined && generation.ending === undefined);
+    const retryAfterMs = elsewhere ? RETRY_ELSEWHERE_MS : upcoming.retryAfterMs(name);
+    const metadata = { name, error, delivered: String(delivered) };
+    if (retryAfterMs === undefined) return HeliosError.of("MODULE_CRASHED", metadata, { cause });
+    return HeliosError.of(
+      "MODULE_CRASHED",
+      { ...metadata, retry_after: seconds(retryAfterMs) },
+      { cause, retryAfterMs },
+    );
+  };
+
+  const notServing = (module: Module): HeliosError => {
+    const { name, record } = module;
+    const retryAfterMs = upcoming.retryAfterMs(name);
+    if (retryAfterMs === undefined) return notLoaded(module);
+    const { lifecycle } = record;
+    const failure = "failure" in lifecycle ? lifecycle.failure : undefined;
+    if (failure !== undefined) return crashed(name, failure.message, false);
+    return HeliosError.of("MODULE_STARTING", { name, retry_after: seconds(retryAfterMs) }, { retryAfterMs });
   };
 
   const acquire = ({ name, breaker }: Lane): Permit | Promise<Permit> => {
@@ -148,12 +190,14 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     if (module === undefined) throw moduleNotFound(name);
     signal?.throwIfAborted();
     const to = lane(name);
-    if (to.generation === undefined) throw notLoaded(module);
+    if (to.generation === undefined) throw notServing(module);
     const start = clock.monotonic();
     const goOn = (permit: Permit): Promise<Answer> => {
       if (permit.allowed) {
-        const budgetMs = Math.min(timeoutMs, module.record.registration.callTimeoutMs);
-        return deliver({ module, to, method, input, start, budgetMs, permit, options }, true);
+        const { callTimeoutMs } = module.record.registration;
+        const isPatient = timeoutMs >= callTimeoutMs;
+        const budgetMs = isPatient ? callTimeoutMs : timeoutMs;
+        return deliver({ module, to, method, input, start, budgetMs, isPatient, permit, options }, true);
       }
       const fallback = mayFallBack ? fallbackOf(module) : undefined;
       if (fallback === undefined) throw openError(to.breaker, permit);
@@ -163,30 +207,35 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     return acquired instanceof Promise ? acquired.then(goOn) : goOn(acquired);
   };
 
-  /** The method of a call that failed for its caller may run on. */
-  const linger = ({ module, to, start }: Call, generation: Generation, origin: CallChain): void => {
+  /** The method of a call that failed for its caller may run on; `overdue`: it ran for as long as a call may take. */
+  const linger = (
+    { module, to, start }: Call,
+    generation: Generation,
+    origin: CallChain,
+    overdue: () => void,
+  ): void => {
     const ended = generation.instance.aftermath(origin);
     if (ended === undefined) return;
     const { callTimeoutMs } = module.record.registration;
-    to.linger(generation, ended, callTimeoutMs - (clock.monotonic() - start));
+    to.linger(generation, ended, callTimeoutMs - (clock.monotonic() - start), overdue);
   };
 
   /** `mayRepeat`: a pure method whose generation ends under it is called once more. */
   const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
-    const { module, to, method, input, start, budgetMs, permit } = call;
+    const { module, to, method, input, start, budgetMs, isPatient, permit } = call;
     const { name } = module;
     const { signal, chain } = call.options;
     const entered = enter(call);
     const generation = entered instanceof Promise ? await entered : entered;
-    const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED"): number => {
+    const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED", counted: Permit = permit): number => {
       const durationMs = clock.monotonic() - start;
       // What goes wrong in a version that another has replaced must not keep callers from that.
       const replaced = generation.phase === "STANDBY" || generation.phase === "DRAINING";
-      breakers.record(to.breaker, permit, replaced && outcome === "FAILURE" ? "IGNORED" : outcome, durationMs);
+      breakers.record(to.breaker, counted, replaced && outcome === "FAILURE" ? "IGNORED" : outcome, durationMs);
       if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
       return durationMs;
     };
-    const origin: CallChain = { generation, before: chain, deadline: start + budgetMs };
+    const origin: CallChain = { generation, before: chain, deadline: start + budgetMs, cutShort: false };
     try {
       const leftMs = budgetMs - (clock.monotonic() - start);
       if (leftMs <= 0) throw tooLate(call);
@@ -197,14 +246,20 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
       if (mirror !== undefined && generation === to.generation) mirror(method, input, output);
       return { output, version, generation: generation.number, durationMs, answeredBy: name };
     } catch (error) {
-      linger(call, generation, origin);
+      const failed = isFailure(error) && !saysNothing(error, call, origin);
+      // That its caller left says nothing of the module; that it hangs does, also where no caller waits to see it. The
+      // probe that the call may have been is over.
+      const hangs = (): void => void record("FAILURE", { allowed: true, epoch: permit.epoch });
+      linger(call, generation, origin, failed ? () => {} : hangs);
       const ended =
         isReason(error, "MODULE_CRASHED") &&
         mayRepeat &&
         isPure(module.record.registration, method, generation.running.methods);
       if (ended && to.generation !== generation && to.generation !== undefined) return await deliver(call, false);
-      record(isFailure(error) ? "FAILURE" : "IGNORED");
-      throw error;
+      if (!isPatient && isReason(error, "MODULE_DEADLINE_EXCEEDED")) cutShort(chain);
+      record(failed ? "FAILURE" : "IGNORED");
+      const { delivered = "true", error: how = "" } = isReason(error, "MODULE_CRASHED") ? error.metadata : {};
+      throw how === "" ? error : crashed(name, how, delivered === "true", error);
     } finally {
       to.leave(generation);
     }
@@ -214,10 +269,12 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     const { to, start, budgetMs, options } = call;
     const { signal, routingKey = "", chain } = options;
     const refused = (error: unknown): never => {
-      // It never started. Only that it waited too long tells something of the module, unless a swap held it.
-      const tooLong = budgetMs > 0 && !to.held && isReason(error, "MODULE_DEADLINE_EXCEEDED");
-      if (tooLong) breakers.record(to.breaker, call.permit, "FAILURE");
-      else if (signal?.aborted) breakers.record(to.breaker, call.permit, "IGNORED");
+      // It never started. Only that it waited as long as a call may take tells something of the module, unless a swap
+      // held it.
+      const isLate = budgetMs > 0 && isReason(error, "MODULE_DEADLINE_EXCEEDED");
+      if (isLate && !call.isPatient) cutShort(chain);
+      if (signal?.aborted || (isLate && !call.isPatient)) breakers.record(to.breaker, call.permit, "IGNORED");
+      else if (isLate && !to.held) breakers.record(to.breaker, call.permit, "FAILURE");
       else breakers.release(to.breaker, call.permit);
       throw error;
     };
@@ -233,6 +290,8 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
 
   return {
     lane,
+    notServing,
+    crashed: (name, description) => crashed(name, description, false),
     inFlight: (name) => lanes.get(name)?.inFlight ?? 0,
     forget: (name) => lanes.delete(name),
     mirror(name, mirror) {
@@ -255,10 +314,14 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
     async invokeIn(generation, method, input, { timeoutMs, signal, chain }) {
       const { callTimeoutMs } = collection.get(generation.name)?.record.registration ?? { callTimeoutMs: 0 };
       const budgetMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, callTimeoutMs);
-      const origin: CallChain = { generation, before: chain, deadline: clock.monotonic() + budgetMs };
+      const deadline = clock.monotonic() + budgetMs;
+      const origin: CallChain = { generation, before: chain, deadline, cutShort: false };
       generation.enter();
       try {
         return await generation.instance.invoke(method, input, { timeoutMs: budgetMs, signal, origin });
+      } catch (error) {
+        if (budgetMs < callTimeoutMs && isReason(error, "MODULE_DEADLINE_EXCEEDED")) cutShort(chain);
+        throw error;
       } finally {
         generation.leave();
       }
@@ -272,6 +335,17 @@ export function createRouter(collection: Collection<ModuleRecord>, breakers: Cal
 
 function tooLate({ module, method, budgetMs }: Call): HeliosError {
   return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: module.name, method, timeout: seconds(budgetMs) });
+}
+
+/** Notes that a call nested in these ended because whoever made the first one gives up. */
+function cutShort(chain: CallChain | undefined): void {
+  for (let link = chain; link !== undefined; link = link.before) link.cutShort = true;
+}
+
+/** Whether a failure comes of the caller's leaving, and tells nothing of the module. */
+function saysNothing(error: unknown, { isPatient, options }: Call, { cutShort }: CallChain): boolean {
+  if (options.signal?.aborted && error === options.signal.reason) return true;
+  return !isPatient && (cutShort || isReason(error, "MODULE_DEADLINE_EXCEEDED"));
 }
 
 function isFailure(error: unknown): boolean {

@@ -2,7 +2,7 @@ import { REASON_LIMIT } from "../change.ts";
 import { messageOf } from "../errors.ts";
 import { cut } from "../size.ts";
 import type { Generation } from "./generation.ts";
-import { transition } from "./lifecycle.ts";
+import { isRunning, transition } from "./lifecycle.ts";
 import { bringUp, SUPERVISOR } from "./load.ts";
 import { rememberEnd } from "./remember.ts";
 import { RESTART_POLICY, recentRestarts, restartDelay } from "./restart.ts";
@@ -63,8 +63,16 @@ export function createSupervisor(room: Room): Supervisor {
     await planRestart(name);
   };
 
-  const planRestart = async (name: string): Promise<void> => {
+  /** When it is started again; undefined: it is not. Its callers are told. */
+  const nextRestart = (name: string): number | undefined => {
     const delayMs = restartDelay(restarts.get(name) ?? [], clock.monotonic());
+    if (delayMs === undefined) room.upcoming.forget(name);
+    else if (collection.get(name)?.record.desired === "ACTIVE") room.upcoming.expect(name, delayMs);
+    return delayMs;
+  };
+
+  const planRestart = async (name: string): Promise<void> => {
+    const delayMs = nextRestart(name);
     if (delayMs !== undefined) return later(delayMs, () => restart(name));
     const { maxRestarts, windowMs } = RESTART_POLICY;
     const reason = `module ${name} crashed after ${maxRestarts} restarts within ${windowMs / 1000} s`;
@@ -93,8 +101,12 @@ export function createSupervisor(room: Room): Supervisor {
 
   return {
     crashed(name, generation) {
-      if (generation.guard === undefined) void recordCrash(name, generation);
-      else if (generation.ending !== undefined) generation.guard(generation.ending);
+      if (generation.guard === undefined) {
+        const lifecycle = collection.get(name)?.record.lifecycle;
+        // Whoever asks before the crash is stored is told the same.
+        if (lifecycle && isRunning(lifecycle) && lifecycle.running.generation === generation.number) nextRestart(name);
+        void recordCrash(name, generation);
+      } else if (generation.ending !== undefined) generation.guard(generation.ending);
     },
     forgive: (name) => restarts.delete(name),
     close() {

@@ -145,7 +145,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
  */
 const DEADLINE_SLACK_MS = 50;
 
-/** How long the caller waits. That it goes away at its deadline is told as just that, which the breaker counts. */
+/** How long the caller waits. That it goes away at its deadline is told as just that. */
 function waitingOf(context: HandlerContext, call: { readonly name: string; readonly method: string }): InvokeOptions {
   const cancelled = new AbortController();
   const start = performance.now();

@@ -89,6 +89,10 @@ describe("a restart of the service", () => {
       desired: "ACTIVE",
       lifecycle: { failure: { step: "dependencies", message: "module needs_a depends on a, not loaded" } },
     });
+    // Nobody is told to wait for what is not started.
+    for (const name of ["a", "needs_a"]) {
+      expect(await errorOf(second.call(name, "one"))).toMatchObject({ reason: "MODULE_NOT_LOADED" });
+    }
     await write("disk", "");
     const third = await restarted(second, { root: path });
     await third.modules.settled;

@@ -24,20 +24,21 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     expect("binary" in output && Uint8Array.from(output.binary)).toEqual(binary);
   });
 
-  it("is ended by its deadline, in the module too, and counts as a failure", async () => {
+  it("is ended by its caller's deadline, in the module too, and says nothing of the module", async () => {
     const { modules, breakers, load, call } = await rig();
     await load("echo_v1", { isolation });
     const error = await errorOf(modules.invoke("echo_v1", "hold", { json: null }, { timeoutMs: 50 }));
     expect(error).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { name: "echo_v1", method: "hold" } });
     expect(await call("echo_v1", "aborted")).toBe(1);
-    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 1, successes: 1 });
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 0, ignored: 1, successes: 1 });
   });
 
-  it("has the module's call_timeout where that is sooner", async () => {
-    const { modules, load } = await rig();
+  it("has the module's call_timeout where that is sooner, and counts as a failure then", async () => {
+    const { modules, breakers, load } = await rig();
     await load("echo_v1", { isolation, callTimeoutMs: 50 });
     const error = await errorOf(modules.invoke("echo_v1", "hold", { json: null }, { timeoutMs: 60_000 }));
     expect(error).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 1, ignored: 0 });
   });
 
   it("that its caller cancels ends with the caller's reason, in the module too, and says nothing of the module", async () => {
@@ -138,7 +139,7 @@ describe("a call", () => {
     await instance.invoke("release", { json: null }, { timeoutMs: 5000 });
     await held;
     expect(await patient).toBe(3);
-    expect(breakers.get("module:echo_v1").counts).toMatchObject({ successes: 2, failures: 1, ignored: 1 });
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ successes: 2, failures: 0, ignored: 2 });
   });
 
   it("that waits is refused when the module is unloaded", async () => {

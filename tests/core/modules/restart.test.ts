@@ -66,6 +66,10 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that crashes", (
     const crash = errorOf(call("echo_v1", "exit"));
     const waiting = errorOf(call("echo_v1", "echo"));
     for (const one of [held, crash, waiting]) expect(await one).toMatchObject({ reason: "MODULE_CRASHED" });
+    expect([(await held).metadata, (await waiting).metadata]).toMatchObject([
+      { delivered: "true", retry_after: expect.stringMatching(/^0\.\d+ s$/) },
+      { delivered: "false", retry_after: expect.stringMatching(/^0\.\d+ s$/) },
+    ]);
     await reaches("echo_v1", "FAILED");
     expect(modules.get("echo_v1").record).toMatchObject({
       desired: "ACTIVE",
@@ -73,8 +77,10 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that crashes", (
       lifecycle: { failure: { step: "running", message: "exit code 3" }, last: { generation: 1 } },
     });
     expect(await errorOf(call("echo_v1", "echo"))).toMatchObject({
-      reason: "MODULE_NOT_LOADED",
-      metadata: { state: "FAILED" },
+      reason: "MODULE_CRASHED",
+      code: "UNAVAILABLE",
+      metadata: { error: "exit code 3", delivered: "false", retry_after: expect.stringMatching(/^0\.\d+ s$/) },
+      retryAfterMs: expect.any(Number),
     });
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 2 });
     await isSet(200);
@@ -112,6 +118,7 @@ describe("a module that crashes again and again", () => {
       state: "OPEN",
       override: { reason: "module echo_v1 crashed after 5 restarts within 60 s" },
     });
+    expect(await errorOf(call("echo_v1", "echo"))).toMatchObject({ reason: "MODULE_NOT_LOADED" });
     clock.advance(600_000);
     await turn();
     expect(modules.get("echo_v1").record).toMatchObject({
@@ -132,6 +139,7 @@ describe("a module that crashes again and again", () => {
     await reaches("echo_v1", "FAILED");
     await isSet(200);
     await modules.unload("echo_v1");
+    expect(await errorOf(call("echo_v1", "echo"))).toMatchObject({ reason: "MODULE_NOT_LOADED" });
     const { revision } = modules.get("echo_v1");
     clock.advance(600_000);
     await turn();

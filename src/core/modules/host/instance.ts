@@ -185,7 +185,7 @@ export class LiveInstance implements Instance {
     this.#deadlines?.cancel();
     // First: who hears that a call failed must not send it the next one.
     this.#resolveEnded(this.#ending);
-    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed());
+    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed(true));
     this.#leftBehind.end();
     this.#lookIdle();
   }
@@ -201,7 +201,7 @@ export class LiveInstance implements Instance {
     isCall = false,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#ending !== undefined) return reject(this.#crashed());
+      if (this.#ending !== undefined) return reject(this.#crashed(false));
       if (signal?.aborted) return reject(signal.reason);
       this.#lastId += 1;
       const id = this.#lastId;
@@ -291,8 +291,9 @@ export class LiveInstance implements Instance {
     return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: this.#spec.name, method, timeout });
   }
 
-  #crashed(): HeliosError {
+  /** `delivered`: whether it had been given the call before. */
+  #crashed(delivered: boolean): HeliosError {
     const error = this.#ending?.description ?? "it ended";
-    return HeliosError.of("MODULE_CRASHED", { name: this.#spec.name, error });
+    return HeliosError.of("MODULE_CRASHED", { name: this.#spec.name, error, delivered: String(delivered) });
   }
 }
