@@ -162,7 +162,7 @@ npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService
 
 const FILES = `## A suite as a file
 
-A name with a \`/\` in it, or with \`.ts\`, \`.mts\`, \`.js\` or \`.mjs\` at its end, is a file below the modules root. It
+A name with a \`/\` in it, or with \`.ts\`, \`.mts\`, \`.cts\`, \`.js\`, \`.mjs\` or \`.cjs\` at its end, is a file below the modules root. It
 default-exports a list of tests:
 
 \`\`\`ts

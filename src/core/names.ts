@@ -22,5 +22,5 @@ export function checkName(field: string, name: unknown): void {
 
 /** Whether it names a suite by its file: by a path, or by a name that ends as the files of modules do. */
 export function isSuiteFile(name: string): boolean {
-  return name.includes("/") || /\.m?[jt]s$/.test(name);
+  return name.includes("/") || /\.[cm]?[jt]s$/.test(name);
 }

@@ -268,7 +268,7 @@ export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
 
   /**
    * The suite: `trading`, `ml`, `data`, one that was created, or a file below the modules root (with a `/` in it, or
-   * `.ts`, `.mts`, `.js`, `.mjs` at its end). Empty: `module_type`, else the module's `test_suite`.
+   * `.ts`, `.mts`, `.cts`, `.js`, `.mjs`, `.cjs` at its end). Empty: `module_type`, else the module's `test_suite`.
    *
    * @generated from field: string suite = 2;
    */
@@ -428,7 +428,7 @@ export type TestModuleRequest = Message<"helios.v1.TestModuleRequest"> & {
 
   /**
    * The suite: `trading`, `ml`, `data`, one that was created, or a file below the modules root (with a `/` in it, or
-   * `.ts`, `.mts`, `.js`, `.mjs` at its end). Empty: `module_type`, else the module's `test_suite`.
+   * `.ts`, `.mts`, `.cts`, `.js`, `.mjs`, `.cjs` at its end). Empty: `module_type`, else the module's `test_suite`.
    *
    * @generated from field: string suite = 2;
    */

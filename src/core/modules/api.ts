@@ -49,9 +49,9 @@ export interface CallContext {
 
 /**
  * What a module's class may implement besides its own methods. Every public method can be invoked by name, in camelCase
- * or snake_case, with one input; not `_private` and `#private` ones, accessors, and those below. Inputs and outputs are
- * JSON values, or a Uint8Array. An error that it throws with `callerFault: true` tells that the caller was wrong: the
- * module's breaker does not count it.
+ * or snake_case, with one input; not `_private` and `#private` ones, those that a TypeScript file of the artifact has as
+ * `private` or `protected`, accessors, and those below. Inputs and outputs are JSON values, or a Uint8Array. An error that
+ * it throws with `callerFault: true` tells that the caller was wrong: the module's breaker does not count it.
  */
 export interface HeliosModule {
   /** Every object has it; without it a class that implements none of the others would not fit. */

@@ -16,6 +16,7 @@ const file: fc.Arbitrary<ArtifactFile> = fc.record({
   imports: links,
   requires: links,
   source: fc.uint8Array({ maxLength: 4 }),
+  hidden: fc.array(fc.oneof(fc.record({ at: fc.nat(9) }), fc.record({ at: fc.nat(9), name })), { maxLength: 2 }),
 });
 const files = fc.uniqueArray(file, { selector: ({ path }) => path, maxLength: 4 });
 const outside = fc.uniqueArray(fc.record({ from: name, line: fc.nat(3), specifier: name, file: name }), {
@@ -35,12 +36,13 @@ const reversed = (of: Artifact): Artifact => ({
 /** The same for artifacts that are the same but for the order of their parts. */
 const meaning = ({ entry, files, outside }: Artifact): string => {
   const inOrder = (parts: readonly unknown[]): string[] => parts.map((part) => JSON.stringify(part)).sort();
-  const all = files.map(({ imports, requires, source, ...rest }) => [
+  const all = files.map(({ imports, requires, source, hidden = [], ...rest }) => [
     rest.path,
     rest.format,
     inOrder(imports),
     inOrder(requires),
     [...source],
+    hidden.map(({ at, name }) => [at, name]),
   ]);
   const places = outside.map(({ from, line, specifier, file }) => [from, line, specifier, file]);
   return JSON.stringify([entry, inOrder(all), inOrder(places)]);

@@ -7,7 +7,7 @@ import type { ArtifactStore } from "./artifact/store.ts";
 import { isWithin } from "./bootstrap/paths.ts";
 import type { ResolvedModule } from "./host.ts";
 
-const EXTENSIONS = [".ts", ".mts", ".js", ".mjs"];
+const EXTENSIONS = [".ts", ".mts", ".js", ".mjs", ".cts", ".cjs"];
 
 /** Finds a module's file and stores its artifact; see `ModuleHost.resolve`. */
 export async function resolveModule(root: string, store: ArtifactStore, modulePath: string): Promise<ResolvedModule> {

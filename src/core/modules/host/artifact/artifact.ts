@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { HiddenMember } from "./visibility.ts";
 
 /** How Node runs a file. */
 export type Format = "module" | "commonjs" | "json";
@@ -16,6 +17,8 @@ export interface ArtifactFile {
   readonly requires: Links;
   /** The bytes as they run: of a TypeScript file without its types. */
   readonly source: Uint8Array;
+  /** The members that its classes keep to themselves, in order; absent: none. */
+  readonly hidden?: readonly HiddenMember[];
 }
 
 /** An import of a file that is not below the modules root: not part of the artifact, and read when it runs. */
@@ -55,12 +58,13 @@ export function encodeArtifact({ entry, files, outside }: Artifact): Uint8Array 
   const head: Head = {
     version: VERSION,
     entry,
-    files: ordered.map(({ path, format, imports, requires, source }) => ({
+    files: ordered.map(({ path, format, imports, requires, source, hidden = [] }) => ({
       path,
       format,
       imports: sorted(imports),
       requires: sorted(requires),
       bytes: source.length,
+      ...(hidden.length === 0 ? {} : { hidden }),
     })),
     outside: outside
       .map(({ from, line, specifier, file }) => ({ from, line, specifier, file }))

@@ -71,6 +71,7 @@ export function buildArtifact({ root, entry }: BuildRequest, onPackage: () => vo
       imports: [...links.import],
       requires: [...links.require],
       source: source.bytes,
+      hidden: source.hidden,
     });
   }
   return { artifact: { entry: first.path, files, outside }, entryBytes: first.raw };

@@ -41,10 +41,20 @@ function importsOf({ path, format, text }: Source): Edge[] {
   });
 }
 
-const REQUIRE = /(?<![.\w$])require\s*\(\s*(["'])([^"'\\\n]+)\1\s*\)/g;
+/** `require("…")`, `require.resolve("…")`, `createRequire(…)("…")`, or the call of any function with one text. */
+const REQUIRE = (() => {
+  const gap = String.raw`(?:\s|/\*[\s\S]*?\*/)*`;
+  const callee = String.raw`(?:module\s*\.\s*)?require(?:\s*\.\s*resolve)?|createRequire\s*\([^()]*\)|([A-Za-z_$][\w$]*)`;
+  const text = "([\"'`])([^\"'`\\\\\\n$]+)\\2";
+  return new RegExp(String.raw`(?<![.\w$])(?:${callee})${gap}\(${gap}${text}${gap}\)`, "g");
+})();
+/** What createRequire makes may have any name. */
+const MADE = /(?<![.\w$])([A-Za-z_$][\w$]*)\s*=\s*(?:[^;=\n]{0,100}?\.\s*)?createRequire\s*\(/g;
 
 function requiresOf(text: string): Edge[] {
-  return [...text.matchAll(REQUIRE)].map(({ index, 2: specifier = "" }) => ({
+  const names = new Set([...text.matchAll(MADE)].map(([, name]) => name));
+  const calls = [...text.matchAll(REQUIRE)].filter(([, name]) => name === undefined || names.has(name));
+  return calls.map(({ index, 3: specifier = "" }) => ({
     by: "require",
     specifier,
     position: index,

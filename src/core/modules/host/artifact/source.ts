@@ -6,6 +6,7 @@ import { parse } from "es-module-lexer";
 import { isWithin } from "../bootstrap/paths.ts";
 import type { Format } from "./artifact.ts";
 import { CodeProblem, lineAt, placeOf } from "./problem.ts";
+import { type HiddenMember, hiddenMembers } from "./visibility.ts";
 
 const MIB = 1024 * 1024;
 /** Size of one file of a module's code; a larger one is refused with `MODULE_INVALID`. @limit bytes */
@@ -24,6 +25,7 @@ export interface Source {
   readonly raw: Uint8Array;
   readonly bytes: Uint8Array;
   readonly text: string;
+  readonly hidden: readonly HiddenMember[];
 }
 
 /** Reads files below a root as Node would run them, without looking above the root. */
@@ -56,7 +58,8 @@ export class SourceReader {
     const text = kind.typescript ? strip(path, original) : original;
     const bytes = kind.typescript ? Buffer.from(text) : raw;
     const format = kind.format ?? this.#typeOf(dirname(file)) ?? detected(text);
-    return { path, format, raw, bytes, text };
+    const hidden = kind.typescript ? hiddenMembers(original, text) : [];
+    return { path, format, raw, bytes, text, hidden };
   }
 
   /** What the nearest package.json says; Node looks for it up to the package's directory. */
@@ -117,7 +120,7 @@ function tooLarge(path: string, bytes: number, limit: number): CodeProblem {
 
 function json(path: string, raw: Buffer): Source {
   const { text } = parsed(path, raw.toString());
-  return { path, format: "json", raw, bytes: raw, text };
+  return { path, format: "json", raw, bytes: raw, text, hidden: [] };
 }
 
 function parsed(path: string, text: string): { readonly text: string; readonly value: unknown } {

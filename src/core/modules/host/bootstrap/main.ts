@@ -3,6 +3,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
 import { serveCode } from "./code.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
+import { checkExported, construct, exportedOf, Unfit } from "./exported.ts";
+import { hiddenIn } from "./hidden.ts";
 import { openLink } from "./link.ts";
 import { type Methods, methodsOf } from "./methods.ts";
 import { OpenCall } from "./open-call.ts";
@@ -59,34 +61,23 @@ async function start(message: StartMessage): Promise<void> {
   try {
     const entry = serveCode(message);
     step("import");
-    const imported: unknown = (await import(entry)).default;
+    const imported = exportedOf(await import(entry));
     const exported = message.kind === "suite" ? suiteModule(imported) : imported;
-    if (typeof exported !== "function") {
-      const what = exported === undefined ? "nothing" : `a value of type ${typeof exported}`;
-      link.send({ type: "invalid", problem: `it default-exports ${what}, not a class or a function` });
-      return;
-    }
+    checkExported(exported);
     step("construct");
     const ofClass: unknown = (exported as { version?: unknown }).version;
     const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
     context = createContext({ ...message, version }, link, () => inProgress.getStore() ?? 0);
     const { ctx } = context;
-    const instance: unknown = isClass(exported) ? Reflect.construct(exported, [ctx]) : await exported(ctx);
-    if (typeof instance !== "object" || instance === null) {
-      link.send({ type: "invalid", problem: "its factory returned no object" });
-      return;
-    }
+    const { instance } = await construct(exported, ctx);
     step("start");
-    methods = methodsOf(instance);
+    methods = methodsOf(instance, exported, hiddenIn(message.files));
     await methods.lifecycle("start")?.(ctx);
     link.send({ type: "ready", shape: methods.shape });
   } catch (thrown) {
-    link.send({ type: "failed", error: toWire(thrown) });
+    if (thrown instanceof Unfit) link.send({ type: "invalid", problem: thrown.message });
+    else link.send({ type: "failed", error: toWire(thrown) });
   }
-}
-
-function isClass(exported: object): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(exported));
 }
 
 /** Sends what `work` comes to; what cannot be sent is an error of it. */

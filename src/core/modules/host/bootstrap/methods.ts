@@ -1,4 +1,6 @@
 import type { InstanceShape } from "../host.ts";
+import type { Maker } from "./exported.ts";
+import type { Hidden } from "./hidden.ts";
 import { spellingsOf } from "./names.ts";
 
 type Method = (input: unknown, context: unknown) => unknown;
@@ -14,8 +16,12 @@ export interface Methods {
   lifecycle(name: string): ((...args: readonly unknown[]) => unknown) | undefined;
 }
 
-/** Looks at an instance: the public methods of its classes, own ones of an object that a factory made included. */
-export function methodsOf(instance: object): Methods {
+/**
+ * Looks at an instance: the public methods of its classes, own ones of an object that a factory made included.
+ *
+ * @param exported what it was made of.
+ */
+export function methodsOf(instance: object, exported: Maker, hidden: Hidden): Methods {
   const methods = new Map<string, Method>();
   const all = new Map<string, Method>();
   for (
@@ -27,7 +33,9 @@ export function methodsOf(instance: object): Methods {
       if (typeof value !== "function" || all.has(name) || isClassPart(name)) continue;
       const bound = value.bind(instance) as Method;
       all.set(name, bound);
-      if (!name.startsWith("_") && !LIFECYCLE.has(name)) methods.set(name, bound);
+      if (name.startsWith("_") || LIFECYCLE.has(name)) continue;
+      const isHidden = level === instance ? hidden.isProperty(instance, name) : hidden.isMethod(level, name, value);
+      if (!isHidden) methods.set(name, bound);
     }
   }
   const bySpelling = new Map<string, Method>();
@@ -35,7 +43,7 @@ export function methodsOf(instance: object): Methods {
     const method = methods.get(name);
     if (method !== undefined) bySpelling.set(spelling, method);
   }
-  const { version, stateSchema } = (instance.constructor ?? {}) as { version?: unknown; stateSchema?: unknown };
+  const { version, stateSchema } = staticsOf(exported, instance);
   return {
     shape: {
       methods: [...methods.keys()].sort(),
@@ -47,6 +55,18 @@ export function methodsOf(instance: object): Methods {
     find: (name) => bySpelling.get(name),
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name) as ReturnType<Methods["lifecycle"]>) : undefined),
   };
+}
+
+/** What the class says of itself; a constructor function whose prototype was replaced is not its instance's `constructor`. */
+function staticsOf(exported: Maker, instance: object): Statics {
+  const own = exported as Statics;
+  const made = (instance.constructor ?? {}) as Statics;
+  return { version: own.version ?? made.version, stateSchema: own.stateSchema ?? made.stateSchema };
+}
+
+interface Statics {
+  readonly version?: unknown;
+  readonly stateSchema?: unknown;
 }
 
 /** `then` would make an awaited instance a promise. */

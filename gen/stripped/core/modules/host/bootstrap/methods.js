@@ -1,4 +1,6 @@
                                                 
+                                           
+                                          
 import { spellingsOf } from "./names.js";
 
                                                             
@@ -14,8 +16,12 @@ const LIFECYCLE                      = new Set(["start", "health", "exportState"
                                                                                   
  
 
-/** Looks at an instance: the public methods of its classes, own ones of an object that a factory made included. */
-export function methodsOf(instance        )          {
+/**
+ * Looks at an instance: the public methods of its classes, own ones of an object that a factory made included.
+ *
+ * @param exported what it was made of.
+ */
+export function methodsOf(instance        , exported       , hidden        )          {
   const methods = new Map                ();
   const all = new Map                ();
   for (
@@ -27,7 +33,9 @@ export function methodsOf(instance        )          {
       if (typeof value !== "function" || all.has(name) || isClassPart(name)) continue;
       const bound = value.bind(instance)          ;
       all.set(name, bound);
-      if (!name.startsWith("_") && !LIFECYCLE.has(name)) methods.set(name, bound);
+      if (name.startsWith("_") || LIFECYCLE.has(name)) continue;
+      const isHidden = level === instance ? hidden.isProperty(instance, name) : hidden.isMethod(level, name, value);
+      if (!isHidden) methods.set(name, bound);
     }
   }
   const bySpelling = new Map                ();
@@ -35,7 +43,7 @@ export function methodsOf(instance        )          {
     const method = methods.get(name);
     if (method !== undefined) bySpelling.set(spelling, method);
   }
-  const { version, stateSchema } = (instance.constructor ?? {})                                                ;
+  const { version, stateSchema } = staticsOf(exported, instance);
   return {
     shape: {
       methods: [...methods.keys()].sort(),
@@ -48,6 +56,18 @@ export function methodsOf(instance        )          {
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name)                                    ) : undefined),
   };
 }
+
+/** What the class says of itself; a constructor function whose prototype was replaced is not its instance's `constructor`. */
+function staticsOf(exported       , instance        )          {
+  const own = exported           ;
+  const made = (instance.constructor ?? {})           ;
+  return { version: own.version ?? made.version, stateSchema: own.stateSchema ?? made.stateSchema };
+}
+
+                   
+                             
+                                 
+ 
 
 /** `then` would make an awaited instance a promise. */
 const isClassPart = (name        )          => name === "constructor" || name === "then";
