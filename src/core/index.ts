@@ -99,6 +99,7 @@ export { type JsonPath, pathText } from "./json-source.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type { CallContext, HeliosModule, ModuleContext, SuiteTarget, SuiteTest } from "./modules/api.ts";
 export type { Candidate, Gate } from "./modules/gate.ts";
+export type { Health, HealthState } from "./modules/health.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/host.ts";
 export type { ModulesSource } from "./modules/install.ts";
 export type { Failure, Lifecycle, ModuleState, Running } from "./modules/lifecycle.ts";
@@ -114,6 +115,7 @@ export type {
   ReloadHook,
 } from "./modules/record.ts";
 export type { RegisterOptions } from "./modules/register.ts";
+export { healthIntervalOf } from "./modules/registration.ts";
 export type {
   CanaryReport,
   Sample,

@@ -189,6 +189,7 @@ const registration: Registration = {
   startTimeoutMs: 1,
   callTimeoutMs: 1,
   blockTimeoutMs: 1,
+  healthIntervalMs: 1,
   maxHeapMb: 1,
   concurrency: 1,
   testSuite: "",
@@ -325,8 +326,13 @@ export const MAPPED: Readonly<Record<string, Mapped>> = {
   ),
   toModule: mapped(
     ModuleSchema,
-    { one: aModule, usage: { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 1 }, inFlight: 1 },
-    ({ one, usage, inFlight }) => module.toModule(one, { inFlight, swapId: undefined, usage }),
+    {
+      one: aModule,
+      usage: { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 1 },
+      health: { state: "UNHEALTHY" as const, message: "no", since: 1, checkTime: 1, failures: 1 },
+      inFlight: 1,
+    },
+    ({ one, usage, health, inFlight }) => module.toModule(one, { inFlight, swapId: undefined, usage, health }),
   ),
   toPayload: mapped(InvokeModuleResponseSchema, { json: { output: 1 } }, (payload) => ({
     output: module.toPayload(payload),

@@ -174,6 +174,11 @@ describe("an option that is no span of time is refused by its name", () => {
       "block_timeout",
       (ms) => engine.modules.register("r", { modulePath: "echo", blockTimeoutMs: ms }),
     ],
+    [
+      "a registration",
+      "health_interval",
+      (ms) => engine.modules.register("r", { modulePath: "echo", healthIntervalMs: ms }),
+    ],
     ["a swap", "bake_duration", (ms) => engine.modules.swap("echo", { bakeMs: ms })],
     ["a swap", "max_pause", (ms) => engine.modules.swap("echo", { maxPauseMs: ms })],
     ["a swap", "gate_timeout", (ms) => engine.modules.swap("echo", { gateTimeoutMs: ms })],

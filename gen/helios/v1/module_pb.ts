@@ -17,7 +17,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/module.proto.
  */
 export const file_helios_v1_module: GenFile = /*@__PURE__*/
-  fileDesc("ChZoZWxpb3MvdjEvbW9kdWxlLnByb3RvEgloZWxpb3MudjEidwoGR3JhbnRzEiMKB2ZzX3JlYWQYASADKAlCErpID5IBDBBkIghyBhiAIDoBLxIkCghmc193cml0ZRgCIAMoCUISukgPkgEMEGQiCHIGGIAgOgEvEgsKA25ldBgDIAEoCBIVCg1jaGlsZF9wcm9jZXNzGAQgASgIIk8KClJlbG9hZEhvb2sSGgoGbWV0aG9kGAEgASgJQgq6SAdyBRABGIABEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImcKDU1vZHVsZUZhaWx1cmUSDAoEc3RlcBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqUCCgpHZW5lcmF0aW9uEg4KBm51bWJlchgBIAEoDRIpCgVzdGF0ZRgCIAEoDjIaLmhlbGlvcy52MS5HZW5lcmF0aW9uU3RhdGUSDwoHdmVyc2lvbhgDIAEoCRITCgttb2R1bGVfcGF0aBgEIAEoCRIOCgZzaGEyNTYYBSABKAkSEAoIYXJ0aWZhY3QYBiABKAkSFgoOY29uZmlnX3ZlcnNpb24YByABKA0SLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2VuZBgKIAEoCRIRCglpbl9mbGlnaHQYCyABKA0iXgoLTW9kdWxlVXNhZ2USFwoPaGVhcF91c2VkX2J5dGVzGAEgASgEEhYKDmV4dGVybmFsX2J5dGVzGAIgASgEEh4KFmV2ZW50X2xvb3BfdXRpbGl6YXRpb24YAyABKAEi3AIKDVNoYWRvd09wdGlvbnMSMAoKcGVyY2VudGFnZRgBIAEoAUIXukgUEhIZAAAAAAAAWUAhAAAAAAAAAABIAIgBARI+CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMIkBwyBBDAhD0SIwoJbWluX2NhbGxzGAMgASgNQgu6SAgqBhjAhD0oAUgBiAEBEjMKEnJlbGF0aXZlX3RvbGVyYW5jZRgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASLAoSYWJzb2x1dGVfdG9sZXJhbmNlGAUgASgBQhC6SA0SC0ABKQAAAAAAAAAAEjQKE21heF9kaWZmZXJlbmNlX3JhdGUYBiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAQg0KC19wZXJjZW50YWdlQgwKCl9taW5fY2FsbHMi7QIKDUNhbmFyeU9wdGlvbnMSMAoKcGVyY2VudGFnZRgBIAEoAUIXukgUEhIZAAAAAAAAWUAhAAAAAAAAAABIAIgBARI+CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMIkBwyBBDAhD0SIwoJbWluX2NhbGxzGAMgASgNQgu6SAgqBhjAhD0oAUgBiAEBEj0KF21heF9lcnJvcl9yYXRlX2luY3JlYXNlGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgCiAEBEjcKEW1heF9sYXRlbmN5X3JhdGlvGAUgASgBQhe6SBQSEhkAAAAAAECPQCkAAAAAAADwP0gDiAEBQg0KC19wZXJjZW50YWdlQgwKCl9taW5fY2FsbHNCGgoYX21heF9lcnJvcl9yYXRlX2luY3JlYXNlQhQKEl9tYXhfbGF0ZW5jeV9yYXRpbyJUChBTaGFkb3dEaWZmZXJlbmNlEg4KBm1ldGhvZBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB2N1cnJlbnQYAyABKAkSEQoJY2FuZGlkYXRlGAQgASgJIpUBCgxTaGFkb3dSZXBvcnQSEAoIbWlycm9yZWQYASABKA0SDQoFZXF1YWwYAiABKA0SEQoJZGlmZmVyZW50GAMgASgNEg4KBmZhaWxlZBgEIAEoDRIPCgdkcm9wcGVkGAUgASgNEjAKC2RpZmZlcmVuY2VzGAYgAygLMhsuaGVsaW9zLnYxLlNoYWRvd0RpZmZlcmVuY2UiVQoKQ2FsbFNhbXBsZRINCgVjYWxscxgBIAEoDRIQCghmYWlsdXJlcxgCIAEoDRImCgNwOTkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iYAoMQ2FuYXJ5UmVwb3J0EigKCWNhbmRpZGF0ZRgBIAEoCzIVLmhlbGlvcy52MS5DYWxsU2FtcGxlEiYKB2N1cnJlbnQYAiABKAsyFS5oZWxpb3MudjEuQ2FsbFNhbXBsZSKTAQoIU3dhcFN0ZXASDAoEbmFtZRgBIAEoCRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdvdXRjb21lGAMgASgJEg4KBmRldGFpbBgEIAEoCRIrCghkZWFkbGluZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKxAgoKU3dhcFJlcG9ydBIPCgdzd2FwcGVkGAEgASgIEhQKDGZyb21fdmVyc2lvbhgCIAEoCRISCgp0b192ZXJzaW9uGAMgASgJEhMKC2ZhaWxlZF9zdGVwGAQgASgJEg8KB2ZhaWx1cmUYBSABKAkSIgoFc3RlcHMYBiADKAsyEy5oZWxpb3MudjEuU3dhcFN0ZXASKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHc3dhcF9pZBgIIAEoCRIRCgl1bmNoYW5nZWQYCSABKAgSJwoGc2hhZG93GAogASgLMhcuaGVsaW9zLnYxLlNoYWRvd1JlcG9ydBInCgZjYW5hcnkYCyABKAsyFy5oZWxpb3MudjEuQ2FuYXJ5UmVwb3J0Io8JCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgttb2R1bGVfcGF0aBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEhQKDGRlcGVuZGVuY2llcxgEIAMoCRIWCg5ob3RfcmVsb2FkYWJsZRgFIAEoCBInCglpc29sYXRpb24YBiABKA4yFC5oZWxpb3MudjEuSXNvbGF0aW9uEicKBmNvbmZpZxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJZW52X25hbWVzGAggAygJEiEKBmdyYW50cxgJIAEoCzIRLmhlbGlvcy52MS5HcmFudHMSMAoNc3RhcnRfdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxjYWxsX3RpbWVvdXQYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF4X2hlYXBfbWIYDCABKA0SEwoLY29uY3VycmVuY3kYDSABKA0SEgoKdGVzdF9zdWl0ZRgOIAEoCRIrCgxyZWxvYWRfaG9va3MYDyADKAsyFS5oZWxpb3MudjEuUmVsb2FkSG9vaxIpCgdicmVha2VyGBAgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSFwoPZmFsbGJhY2tfbW9kdWxlGBEgASgJEg4KBnNoYTI1NhgSIAEoCRIUCgxwdXJlX21ldGhvZHMYEyADKAkSMAoNYmxvY2tfdGltZW91dBgUIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIlCgVzdGF0ZRgeIAEoDjIWLmhlbGlvcy52MS5Nb2R1bGVTdGF0ZRIpCgdmYWlsdXJlGB8gASgLMhguaGVsaW9zLnYxLk1vZHVsZUZhaWx1cmUSEgoKZ2VuZXJhdGlvbhggIAEoDRIWCg5ydW5uaW5nX3NoYTI1NhghIAEoCRIPCgdtZXRob2RzGCIgAygJEhAKCHJlc3RhcnRzGCMgASgNEigKCWxhc3Rfc3dhcBgkIAEoCzIVLmhlbGlvcy52MS5Td2FwUmVwb3J0Ei0KCWxvYWRfdGltZRglIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJaW5fZmxpZ2h0GCYgASgNEhAKCGFydGlmYWN0GCcgASgJEhYKDmNvbmZpZ192ZXJzaW9uGCggASgNEg8KB3N3YXBfaWQYKSABKAkSLgoKYmFrZV91bnRpbBgqIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoFdXNhZ2UYKyABKAsyFi5oZWxpb3MudjEuTW9kdWxlVXNhZ2USEAoIYWJyaWRnZWQYPCABKAgSEAoIcmV2aXNpb24YMiABKAMSDAoEZXRhZxgzIAEoCRIvCgtjcmVhdGVfdGltZRg0IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYNSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKscBCgtNb2R1bGVTdGF0ZRIcChhNT0RVTEVfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVNT0RVTEVfU1RBVEVfVU5MT0FERUQQARIYChRNT0RVTEVfU1RBVEVfTE9BRElORxACEhcKE01PRFVMRV9TVEFURV9MT0FERUQQAxIXChNNT0RVTEVfU1RBVEVfQUNUSVZFEAQSFwoTTU9EVUxFX1NUQVRFX0ZBSUxFRBAFEhoKFk1PRFVMRV9TVEFURV9VTkxPQURJTkcQBipTCglJc29sYXRpb24SGQoVSVNPTEFUSU9OX1VOU1BFQ0lGSUVEEAASFQoRSVNPTEFUSU9OX1BST0NFU1MQARIUChBJU09MQVRJT05fVEhSRUFEEAIqiAIKD0dlbmVyYXRpb25TdGF0ZRIgChxHRU5FUkFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZR0VORVJBVElPTl9TVEFURV9TVEFSVElORxABEh4KGkdFTkVSQVRJT05fU1RBVEVfQ0FORElEQVRFEAISHAoYR0VORVJBVElPTl9TVEFURV9DVVJSRU5UEAMSHAoYR0VORVJBVElPTl9TVEFURV9TVEFOREJZEAQSHQoZR0VORVJBVElPTl9TVEFURV9EUkFJTklORxAFEhwKGEdFTkVSQVRJT05fU1RBVEVfUkVUSVJFRBAGEhsKF0dFTkVSQVRJT05fU1RBVEVfRkFJTEVEEAdiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_breaker]);
+  fileDesc("ChZoZWxpb3MvdjEvbW9kdWxlLnByb3RvEgloZWxpb3MudjEidwoGR3JhbnRzEiMKB2ZzX3JlYWQYASADKAlCErpID5IBDBBkIghyBhiAIDoBLxIkCghmc193cml0ZRgCIAMoCUISukgPkgEMEGQiCHIGGIAgOgEvEgsKA25ldBgDIAEoCBIVCg1jaGlsZF9wcm9jZXNzGAQgASgIIk8KClJlbG9hZEhvb2sSGgoGbWV0aG9kGAEgASgJQgq6SAdyBRABGIABEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImcKDU1vZHVsZUZhaWx1cmUSDAoEc3RlcBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqUCCgpHZW5lcmF0aW9uEg4KBm51bWJlchgBIAEoDRIpCgVzdGF0ZRgCIAEoDjIaLmhlbGlvcy52MS5HZW5lcmF0aW9uU3RhdGUSDwoHdmVyc2lvbhgDIAEoCRITCgttb2R1bGVfcGF0aBgEIAEoCRIOCgZzaGEyNTYYBSABKAkSEAoIYXJ0aWZhY3QYBiABKAkSFgoOY29uZmlnX3ZlcnNpb24YByABKA0SLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2VuZBgKIAEoCRIRCglpbl9mbGlnaHQYCyABKA0ioQEKDE1vZHVsZUhlYWx0aBIlCgVzdGF0ZRgBIAEoDjIWLmhlbGlvcy52MS5IZWFsdGhTdGF0ZRIPCgdtZXNzYWdlGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJeCgtNb2R1bGVVc2FnZRIXCg9oZWFwX3VzZWRfYnl0ZXMYASABKAQSFgoOZXh0ZXJuYWxfYnl0ZXMYAiABKAQSHgoWZXZlbnRfbG9vcF91dGlsaXphdGlvbhgDIAEoASLcAgoNU2hhZG93T3B0aW9ucxIwCgpwZXJjZW50YWdlGAEgASgBQhe6SBQSEhkAAAAAAABZQCEAAAAAAAAAAEgAiAEBEj4KCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwiQHDIEEMCEPRIjCgltaW5fY2FsbHMYAyABKA1CC7pICCoGGMCEPSgBSAGIAQESMwoScmVsYXRpdmVfdG9sZXJhbmNlGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAABIsChJhYnNvbHV0ZV90b2xlcmFuY2UYBSABKAFCELpIDRILQAEpAAAAAAAAAAASNAoTbWF4X2RpZmZlcmVuY2VfcmF0ZRgGIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABCDQoLX3BlcmNlbnRhZ2VCDAoKX21pbl9jYWxscyLtAgoNQ2FuYXJ5T3B0aW9ucxIwCgpwZXJjZW50YWdlGAEgASgBQhe6SBQSEhkAAAAAAABZQCEAAAAAAAAAAEgAiAEBEj4KCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwiQHDIEEMCEPRIjCgltaW5fY2FsbHMYAyABKA1CC7pICCoGGMCEPSgBSAGIAQESPQoXbWF4X2Vycm9yX3JhdGVfaW5jcmVhc2UYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAKIAQESNwoRbWF4X2xhdGVuY3lfcmF0aW8YBSABKAFCF7pIFBISGQAAAAAAQI9AKQAAAAAAAPA/SAOIAQFCDQoLX3BlcmNlbnRhZ2VCDAoKX21pbl9jYWxsc0IaChhfbWF4X2Vycm9yX3JhdGVfaW5jcmVhc2VCFAoSX21heF9sYXRlbmN5X3JhdGlvIlQKEFNoYWRvd0RpZmZlcmVuY2USDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkSDwoHY3VycmVudBgDIAEoCRIRCgljYW5kaWRhdGUYBCABKAkilQEKDFNoYWRvd1JlcG9ydBIQCghtaXJyb3JlZBgBIAEoDRINCgVlcXVhbBgCIAEoDRIRCglkaWZmZXJlbnQYAyABKA0SDgoGZmFpbGVkGAQgASgNEg8KB2Ryb3BwZWQYBSABKA0SMAoLZGlmZmVyZW5jZXMYBiADKAsyGy5oZWxpb3MudjEuU2hhZG93RGlmZmVyZW5jZSJVCgpDYWxsU2FtcGxlEg0KBWNhbGxzGAEgASgNEhAKCGZhaWx1cmVzGAIgASgNEiYKA3A5ORgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJgCgxDYW5hcnlSZXBvcnQSKAoJY2FuZGlkYXRlGAEgASgLMhUuaGVsaW9zLnYxLkNhbGxTYW1wbGUSJgoHY3VycmVudBgCIAEoCzIVLmhlbGlvcy52MS5DYWxsU2FtcGxlIpMBCghTd2FwU3RlcBIMCgRuYW1lGAEgASgJEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB291dGNvbWUYAyABKAkSDgoGZGV0YWlsGAQgASgJEisKCGRlYWRsaW5lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrECCgpTd2FwUmVwb3J0Eg8KB3N3YXBwZWQYASABKAgSFAoMZnJvbV92ZXJzaW9uGAIgASgJEhIKCnRvX3ZlcnNpb24YAyABKAkSEwoLZmFpbGVkX3N0ZXAYBCABKAkSDwoHZmFpbHVyZRgFIAEoCRIiCgVzdGVwcxgGIAMoCzITLmhlbGlvcy52MS5Td2FwU3RlcBIoCgR0aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdzd2FwX2lkGAggASgJEhEKCXVuY2hhbmdlZBgJIAEoCBInCgZzaGFkb3cYCiABKAsyFy5oZWxpb3MudjEuU2hhZG93UmVwb3J0EicKBmNhbmFyeRgLIAEoCzIXLmhlbGlvcy52MS5DYW5hcnlSZXBvcnQi7AkKBk1vZHVsZRIMCgRuYW1lGAEgASgJEhMKC21vZHVsZV9wYXRoGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSFAoMZGVwZW5kZW5jaWVzGAQgAygJEhYKDmhvdF9yZWxvYWRhYmxlGAUgASgIEicKCWlzb2xhdGlvbhgGIAEoDjIULmhlbGlvcy52MS5Jc29sYXRpb24SJwoGY29uZmlnGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIRCgllbnZfbmFtZXMYCCADKAkSIQoGZ3JhbnRzGAkgASgLMhEuaGVsaW9zLnYxLkdyYW50cxIwCg1zdGFydF90aW1lb3V0GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGNhbGxfdGltZW91dBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgttYXhfaGVhcF9tYhgMIAEoDRITCgtjb25jdXJyZW5jeRgNIAEoDRISCgp0ZXN0X3N1aXRlGA4gASgJEisKDHJlbG9hZF9ob29rcxgPIAMoCzIVLmhlbGlvcy52MS5SZWxvYWRIb29rEikKB2JyZWFrZXIYECABKAsyGC5oZWxpb3MudjEuQnJlYWtlckNvbmZpZxIXCg9mYWxsYmFja19tb2R1bGUYESABKAkSDgoGc2hhMjU2GBIgASgJEhQKDHB1cmVfbWV0aG9kcxgTIAMoCRIwCg1ibG9ja190aW1lb3V0GBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD2hlYWx0aF9pbnRlcnZhbBgbIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIlCgVzdGF0ZRgeIAEoDjIWLmhlbGlvcy52MS5Nb2R1bGVTdGF0ZRIpCgdmYWlsdXJlGB8gASgLMhguaGVsaW9zLnYxLk1vZHVsZUZhaWx1cmUSEgoKZ2VuZXJhdGlvbhggIAEoDRIWCg5ydW5uaW5nX3NoYTI1NhghIAEoCRIPCgdtZXRob2RzGCIgAygJEhAKCHJlc3RhcnRzGCMgASgNEigKCWxhc3Rfc3dhcBgkIAEoCzIVLmhlbGlvcy52MS5Td2FwUmVwb3J0Ei0KCWxvYWRfdGltZRglIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJaW5fZmxpZ2h0GCYgASgNEhAKCGFydGlmYWN0GCcgASgJEhYKDmNvbmZpZ192ZXJzaW9uGCggASgNEg8KB3N3YXBfaWQYKSABKAkSLgoKYmFrZV91bnRpbBgqIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoFdXNhZ2UYKyABKAsyFi5oZWxpb3MudjEuTW9kdWxlVXNhZ2USJwoGaGVhbHRoGC8gASgLMhcuaGVsaW9zLnYxLk1vZHVsZUhlYWx0aBIQCghhYnJpZGdlZBg8IAEoCBIQCghyZXZpc2lvbhgyIAEoAxIMCgRldGFnGDMgASgJEi8KC2NyZWF0ZV90aW1lGDQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRg1IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqxwEKC01vZHVsZVN0YXRlEhwKGE1PRFVMRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFU1PRFVMRV9TVEFURV9VTkxPQURFRBABEhgKFE1PRFVMRV9TVEFURV9MT0FESU5HEAISFwoTTU9EVUxFX1NUQVRFX0xPQURFRBADEhcKE01PRFVMRV9TVEFURV9BQ1RJVkUQBBIXChNNT0RVTEVfU1RBVEVfRkFJTEVEEAUSGgoWTU9EVUxFX1NUQVRFX1VOTE9BRElORxAGKlMKCUlzb2xhdGlvbhIZChVJU09MQVRJT05fVU5TUEVDSUZJRUQQABIVChFJU09MQVRJT05fUFJPQ0VTUxABEhQKEElTT0xBVElPTl9USFJFQUQQAiqIAgoPR2VuZXJhdGlvblN0YXRlEiAKHEdFTkVSQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlHRU5FUkFUSU9OX1NUQVRFX1NUQVJUSU5HEAESHgoaR0VORVJBVElPTl9TVEFURV9DQU5ESURBVEUQAhIcChhHRU5FUkFUSU9OX1NUQVRFX0NVUlJFTlQQAxIcChhHRU5FUkFUSU9OX1NUQVRFX1NUQU5EQlkQBBIdChlHRU5FUkFUSU9OX1NUQVRFX0RSQUlOSU5HEAUSHAoYR0VORVJBVElPTl9TVEFURV9SRVRJUkVEEAYSGwoXR0VORVJBVElPTl9TVEFURV9GQUlMRUQQByp7CgtIZWFsdGhTdGF0ZRIcChhIRUFMVEhfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRIRUFMVEhfU1RBVEVfVU5LTk9XThABEhgKFEhFQUxUSF9TVEFURV9IRUFMVEhZEAISGgoWSEVBTFRIX1NUQVRFX1VOSEVBTFRIWRADYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_breaker]);
 
 /**
  * What a module may do beyond running its code, the file and all that it imports below the modules root; by default
@@ -225,6 +225,49 @@ export const GenerationSchema: GenMessage<Generation> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 3);
 
 /**
+ * What the `health` method of the instance that runs said last. That it is unhealthy stops no calls, and opens no
+ * breaker; a version on trial goes back by it, and one in a shadow or a canary is given up.
+ *
+ * @generated from message helios.v1.ModuleHealth
+ */
+export type ModuleHealth = Message<"helios.v1.ModuleHealth"> & {
+  /**
+   * How it is.
+   *
+   * @generated from field: helios.v1.HealthState state = 1;
+   */
+  state: HealthState;
+
+  /**
+   * Why it is unhealthy, in the module's own words; else empty.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * Since when it is so; absent while that is unknown.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * When it last answered, or was last found not to; absent while it was never asked.
+   *
+   * @generated from field: google.protobuf.Timestamp check_time = 4;
+   */
+  checkTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message helios.v1.ModuleHealth.
+ * Use `create(ModuleHealthSchema)` to create a new message.
+ */
+export const ModuleHealthSchema: GenMessage<ModuleHealth> = /*@__PURE__*/
+  messageDesc(file_helios_v1_module, 4);
+
+/**
  * What an instance used when it was last looked at.
  *
  * @generated from message helios.v1.ModuleUsage
@@ -257,7 +300,7 @@ export type ModuleUsage = Message<"helios.v1.ModuleUsage"> & {
  * Use `create(ModuleUsageSchema)` to create a new message.
  */
 export const ModuleUsageSchema: GenMessage<ModuleUsage> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 4);
+  messageDesc(file_helios_v1_module, 5);
 
 /**
  * Mirrors calls of the module's `pure_methods` to the new version before it serves, and compares the answers, which go
@@ -314,7 +357,7 @@ export type ShadowOptions = Message<"helios.v1.ShadowOptions"> & {
  * Use `create(ShadowOptionsSchema)` to create a new message.
  */
 export const ShadowOptionsSchema: GenMessage<ShadowOptions> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 5);
+  messageDesc(file_helios_v1_module, 6);
 
 /**
  * Lets the new version answer a share of the callers before it serves all, and compares how both do. Callers are told
@@ -364,7 +407,7 @@ export type CanaryOptions = Message<"helios.v1.CanaryOptions"> & {
  * Use `create(CanaryOptionsSchema)` to create a new message.
  */
 export const CanaryOptionsSchema: GenMessage<CanaryOptions> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 6);
+  messageDesc(file_helios_v1_module, 7);
 
 /**
  * Where the answers of two versions differ.
@@ -406,7 +449,7 @@ export type ShadowDifference = Message<"helios.v1.ShadowDifference"> & {
  * Use `create(ShadowDifferenceSchema)` to create a new message.
  */
 export const ShadowDifferenceSchema: GenMessage<ShadowDifference> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 7);
+  messageDesc(file_helios_v1_module, 8);
 
 /**
  * What came of mirrored calls.
@@ -462,7 +505,7 @@ export type ShadowReport = Message<"helios.v1.ShadowReport"> & {
  * Use `create(ShadowReportSchema)` to create a new message.
  */
 export const ShadowReportSchema: GenMessage<ShadowReport> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 8);
+  messageDesc(file_helios_v1_module, 9);
 
 /**
  * How the calls of one version went.
@@ -497,7 +540,7 @@ export type CallSample = Message<"helios.v1.CallSample"> & {
  * Use `create(CallSampleSchema)` to create a new message.
  */
 export const CallSampleSchema: GenMessage<CallSample> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 9);
+  messageDesc(file_helios_v1_module, 10);
 
 /**
  * How a new version did with its share of the callers.
@@ -525,7 +568,7 @@ export type CanaryReport = Message<"helios.v1.CanaryReport"> & {
  * Use `create(CanaryReportSchema)` to create a new message.
  */
 export const CanaryReportSchema: GenMessage<CanaryReport> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 10);
+  messageDesc(file_helios_v1_module, 11);
 
 /**
  * One step of a swap.
@@ -574,7 +617,7 @@ export type SwapStep = Message<"helios.v1.SwapStep"> & {
  * Use `create(SwapStepSchema)` to create a new message.
  */
 export const SwapStepSchema: GenMessage<SwapStep> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 11);
+  messageDesc(file_helios_v1_module, 12);
 
 /**
  * How a swap went.
@@ -665,7 +708,7 @@ export type SwapReport = Message<"helios.v1.SwapReport"> & {
  * Use `create(SwapReportSchema)` to create a new message.
  */
 export const SwapReportSchema: GenMessage<SwapReport> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 12);
+  messageDesc(file_helios_v1_module, 13);
 
 /**
  * A module.
@@ -814,6 +857,13 @@ export type Module = Message<"helios.v1.Module"> & {
   blockTimeout?: Duration | undefined;
 
   /**
+   * How long after an answer it is asked for its health again; 0: it is not.
+   *
+   * @generated from field: google.protobuf.Duration health_interval = 27;
+   */
+  healthInterval?: Duration | undefined;
+
+  /**
    * Where it stands.
    *
    * @generated from field: helios.v1.ModuleState state = 30;
@@ -912,6 +962,14 @@ export type Module = Message<"helios.v1.Module"> & {
   usage?: ModuleUsage | undefined;
 
   /**
+   * What the instance that runs says of its health; absent while none runs. Watches tell when it becomes unhealthy, and
+   * when it is well again.
+   *
+   * @generated from field: helios.v1.ModuleHealth health = 47;
+   */
+  health?: ModuleHealth | undefined;
+
+  /**
    * It would have more than 1.75 MiB, as modules of earlier versions may, or too much beside others in one answer:
    * `config`, `reload_hooks`, `grants`, `env_names`, `pure_methods`, `methods` and `last_swap` are left out here.
    *
@@ -953,7 +1011,7 @@ export type Module = Message<"helios.v1.Module"> & {
  * Use `create(ModuleSchema)` to create a new message.
  */
 export const ModuleSchema: GenMessage<Module> = /*@__PURE__*/
-  messageDesc(file_helios_v1_module, 13);
+  messageDesc(file_helios_v1_module, 14);
 
 /**
  * Where a module stands.
@@ -1141,4 +1199,52 @@ export type GenerationState = (typeof GenerationState)[keyof typeof GenerationSt
  */
 export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
   enumDesc(file_helios_v1_module, 2);
+
+/**
+ * What a module says of its health.
+ *
+ * @generated from enum helios.v1.HealthState
+ */
+export const HealthState = {
+  /**
+   * Never in an answer.
+   *
+   * @generated from enum value: HEALTH_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It has no `health` method, or was not asked yet.
+   *
+   * @generated from enum value: HEALTH_STATE_UNKNOWN = 1;
+   */
+  UNKNOWN: 1,
+
+  /**
+   * It did not throw when it was asked last.
+   *
+   * @generated from enum value: HEALTH_STATE_HEALTHY = 2;
+   */
+  HEALTHY: 2,
+
+  /**
+   * It threw when it was asked last, or did not answer in time.
+   *
+   * @generated from enum value: HEALTH_STATE_UNHEALTHY = 3;
+   */
+  UNHEALTHY: 3,
+} as const;
+
+/**
+ * What a module says of its health.
+ *
+ * @generated from enum helios.v1.HealthState
+ */
+export type HealthState = (typeof HealthState)[keyof typeof HealthState] | UnknownEnum;
+
+/**
+ * Describes the enum helios.v1.HealthState.
+ */
+export const HealthStateSchema: GenEnum<HealthState> = /*@__PURE__*/
+  enumDesc(file_helios_v1_module, 3);
 

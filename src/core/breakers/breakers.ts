@@ -66,6 +66,13 @@ export interface OverrideRequest {
   readonly ttlMs?: number | undefined;
 }
 
+/** What a transition made of a breaker. */
+export interface Moved {
+  /** What holds for calls. */
+  readonly state: BreakerState;
+  readonly override: OverrideKind | undefined;
+}
+
 /** The answer to a client's report. */
 export interface ReportResult {
   /** It had arrived before; nothing was counted now. */
@@ -149,6 +156,11 @@ export interface Breakers {
    * ARGUMENT_INVALID.
    */
   simulate(name: string, config?: BreakerConfigFields, spanMs?: number): Simulation;
+  /**
+   * Calls `listener` in the very step of each transition of the breaker of that name, now or later there; it must not ask
+   * the breakers for anything in it. What is returned takes it off again.
+   */
+  onTransition(name: string, listener: (moved: Moved) => void): () => void;
   /** A breaker to call through, in this process; created at the first call where it is not there. */
   handle(name: string, options?: HandleOptions): BreakerHandle;
   /** Resolves when every transition so far is stored, or could not be. */
@@ -165,8 +177,13 @@ export function createBreakers(deps: BreakersDeps): Breakers {
   let closed = false;
   const lives = new Lives(collection, feed);
 
+  const listeners = new Map<string, Set<(moved: Moved) => void>>();
+
   const take = (resource: BreakerResource): void => {
-    const breaker = new LiveBreaker(resource, collection, deps);
+    const onMove = (moved: Moved): void => {
+      for (const listener of listeners.get(resource.name) ?? []) listener(moved);
+    };
+    const breaker = new LiveBreaker(resource, collection, { ...deps, onMove });
     live.set(resource.name, breaker);
     breaker.resume();
   };
@@ -298,6 +315,14 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       };
     },
     simulate: (name, fields, spanMs) => find(name).simulate(fields, checkSimulated(spanMs)),
+    onTransition(name, listener) {
+      const own = listeners.get(name) ?? new Set();
+      listeners.set(name, own.add(listener));
+      return () => {
+        own.delete(listener);
+        if (own.size === 0 && listeners.get(name) === own) listeners.delete(name);
+      };
+    },
     handle: (name, options) => createHandle(breakers, clock, name, options),
     async stored() {
       await Promise.all([...live.values()].map((breaker) => breaker.stored()));

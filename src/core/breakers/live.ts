@@ -20,7 +20,7 @@ import {
   type Step,
   step,
 } from "./breaker.ts";
-import type { Breaker, BreakerResource } from "./breakers.ts";
+import type { Breaker, BreakerResource, Moved } from "./breakers.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { Counters } from "./counts.ts";
 import { describe, describeStored } from "./describe.ts";
@@ -44,6 +44,8 @@ interface LiveDeps {
   readonly newId: () => string;
   readonly random: () => number;
   readonly log: Log;
+  /** Told in the step of each transition. */
+  readonly onMove: (moved: Moved) => void;
 }
 
 /** Holds of one breaker; one more is refused with `ARGUMENT_INVALID`. @limit holds */
@@ -384,6 +386,7 @@ export class LiveBreaker {
     const { time: _, ...cause } = transition;
     const level = WARNINGS.has(transition.action) ? "warn" : "info";
     this.#deps.log("breakers", level, "breaker changed", { name: this.#name, ...cause, state, epoch: machine.epoch });
+    this.#deps.onMove({ state: effectiveState(machine), override: overrideOf(machine) });
   }
 
   #schedule(): void {

@@ -58,7 +58,10 @@ export interface HeliosModule {
   toString(): string;
   /** Awaited before the first call. Throwing makes the load fail. */
   start?(ctx: ModuleContext): void | Promise<void>;
-  /** Throws while the module is not well. */
+  /**
+   * Throws while the module is not well. Asked before the first call, and then `health_interval` after each answer, never
+   * twice at once; one that does not answer in time counts as unhealthy until it does.
+   */
   health?(): void | Promise<void>;
   /** Before the next version takes over: what it is to know, as anything that structuredClone takes. */
   exportState?(): unknown;

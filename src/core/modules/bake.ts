@@ -1,4 +1,5 @@
-import { messageOf } from "../errors.ts";
+import type { Breaker } from "../breakers/breakers.ts";
+import { isReason, messageOf } from "../errors.ts";
 import { persistently, storeSwitch } from "./commit.ts";
 import { within } from "./deadline.ts";
 import { hold, PAUSE_LIMIT_MS, pass, release } from "./hand-over.ts";
@@ -10,14 +11,8 @@ import type { Room } from "./room.ts";
 import { breakerOf } from "./router.ts";
 
 /**
- * How often the module's breaker is looked at while a version serves on trial; an opened one is seen that much later at
- * most. @limit ms
- */
-const BREAKER_INTERVAL_MS = 250;
-
-/**
  * Lets the new versions serve on trial while the old ones stand by. Resolves when the time is over; rejects with why they
- * are to go back: one ended, its breaker opened, too many of its calls failed, or somebody asked for it.
+ * are to go back: one ended, its breaker opened, too many of its calls failed, it is unhealthy, or somebody asked for it.
  */
 export async function bake(room: Room, swap: Swap): Promise<void> {
   const { members, terms } = swap;
@@ -26,13 +21,14 @@ export async function bake(room: Room, swap: Swap): Promise<void> {
   room.closing.addEventListener("abort", () => over.abort(room.closing.reason), { once: true });
   const readings = members.map(({ candidate }) => candidate?.gauge.read());
   const look = (member: Member, index: number): void => {
-    const { name, candidate } = member;
+    const { candidate } = member;
     const reading = readings[index];
     if (candidate === undefined || reading === undefined) return;
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
     const problem = judgeBake(candidate.gauge.since(reading), terms.bake);
     if (problem !== undefined) throw new Error(problem);
-    if (isOpen(room, name)) throw new Error(`its breaker ${breakerOf(name)} opened`);
+    const { verdict } = candidate.health;
+    if (verdict !== undefined) throw new Error(verdict);
   };
   await Promise.all(
     members.map((member, index) => bakeOne(room, member, terms.bakeMs, over, () => look(member, index))),
@@ -46,21 +42,26 @@ async function bakeOne(
   over: AbortController,
   look: () => void,
 ): Promise<void> {
-  const { steps, candidate } = member;
+  const { name, steps, candidate } = member;
+  const breaker = breakerOf(name);
   const options = { deadlineMs: bakeMs, keepsDeadline: true, signal: over.signal };
-  let timer: { cancel(): void } | undefined;
+  let stopListening = (): void => {};
   try {
     await steps.take("bake", options, async () => {
+      let opened = openedSince(room, member);
       const { again, done } = observe(room.clock, bakeMs, over.signal, () => {
         look();
+        if (opened) throw new Error(`its breaker ${breaker} opened`);
         return false;
       });
-      const tick = (): void => {
+      stopListening = room.breakers.onTransition(breaker, ({ state, override }) => {
+        opened ||= state === "OPEN" && override === undefined;
         again();
-        timer = room.clock.setTimer(BREAKER_INTERVAL_MS, tick);
-      };
-      tick();
-      if (candidate !== undefined) candidate.gauge.listener = (failed) => failed && again();
+      });
+      if (candidate !== undefined) {
+        candidate.gauge.listener = (failed) => failed && again();
+        candidate.health.listener = again;
+      }
       void candidate?.instance.ended.then(again);
       await done;
     });
@@ -69,20 +70,39 @@ async function bakeOne(
     over.abort(new Error(`module ${member.name} went back: ${messageOf(error)}`));
     throw error;
   } finally {
-    timer?.cancel();
-    if (candidate !== undefined) candidate.gauge.listener = undefined;
+    stopListening();
+    if (candidate !== undefined) {
+      candidate.gauge.listener = undefined;
+      candidate.health.listener = undefined;
+    }
   }
 }
 
-function isOpen({ breakers }: Room, name: string): boolean {
-  const breaker = breakers.list().find((one) => one.name === breakerOf(name));
+/** By itself: what a human decided says nothing of a version. */
+function isOpen(room: Room, name: string): boolean {
+  const breaker = findBreaker(room, name);
   return breaker?.state === "OPEN" && breaker.override === undefined;
 }
 
-/** Keeps calls from a version on trial that has just ended: they wait for the old one. */
+/** Whether the breaker opened since the trial was about to begin: before, it spoke of the old version. */
+function openedSince(room: Room, { name, breakerEpoch = 0 }: Member): boolean {
+  return isOpen(room, name) && (findBreaker(room, name)?.epoch ?? 0) > breakerEpoch;
+}
+
+function findBreaker({ breakers }: Room, name: string): Breaker | undefined {
+  try {
+    return breakers.get(breakerOf(name));
+  } catch (error) {
+    if (isReason(error, "BREAKER_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
+/** Before the trial begins. Keeps calls from a version that ends in it: they wait for the old one. */
 export function guard(room: Room, swap: Swap): void {
-  for (const { candidate } of swap.members) {
-    if (candidate !== undefined) candidate.guard = () => hold(room, swap.members, () => {});
+  for (const member of swap.members) {
+    member.breakerEpoch = findBreaker(room, member.name)?.epoch;
+    if (member.candidate !== undefined) member.candidate.guard = () => hold(room, swap.members, () => {});
   }
 }
 

@@ -25,6 +25,8 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
   const look = (over: boolean): boolean => {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
     if (old === undefined || old.ending !== undefined) throw new Error("what it is compared with has ended");
+    const unhealthy = candidate.health.verdict;
+    if (unhealthy !== undefined) throw new Error(unhealthy);
     const { candidate: seen, current } = report();
     const verdict = judgeCanary(seen, current, limits);
     if (typeof verdict === "object") throw new Error(verdict.because);
@@ -45,6 +47,7 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
       candidate.gauge.listener = (failed) => {
         if (failed || candidate.gauge.callsSince(from.candidate) >= limits.minCalls) again();
       };
+      candidate.health.listener = again;
       void candidate.instance.ended.then(again);
       void old?.instance.ended.then(again);
       const buckets = bucketsOf(share);
@@ -54,6 +57,7 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
   } finally {
     lane.divert(undefined);
     candidate.gauge.listener = undefined;
+    candidate.health.listener = undefined;
     member.canary = report();
   }
 }

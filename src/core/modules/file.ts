@@ -59,6 +59,7 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
   start_timeout: ["startTimeoutMs", duration],
   call_timeout: ["callTimeoutMs", duration],
   block_timeout: ["blockTimeoutMs", duration],
+  health_interval: ["healthIntervalMs", duration],
   max_heap_mb: ["maxHeapMb", asIs],
   concurrency: ["concurrency", asIs],
   test_suite: ["testSuite", asIs],

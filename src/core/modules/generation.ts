@@ -1,5 +1,6 @@
 import { Fence } from "./fence.ts";
 import { Gauge } from "./gauge.ts";
+import type { HealthWatch } from "./health.ts";
 import type { Ending, Instance, ResolvedModule } from "./host/host.ts";
 import type { Running } from "./lifecycle.ts";
 
@@ -17,6 +18,7 @@ export class Generation {
   readonly instance: Instance;
   readonly fence: Fence;
   readonly gauge = new Gauge();
+  readonly health: HealthWatch;
   phase: GenerationPhase = "CANDIDATE";
   /** Of a candidate those that were started with it; of one that was replaced with others, those. */
   peers: Peers;
@@ -27,8 +29,16 @@ export class Generation {
   #ending: Ending | undefined;
   readonly #whenIdle: (() => void)[] = [];
 
-  constructor(name: string, running: Running, code: ResolvedModule, instance: Instance, peers: Peers) {
+  constructor(
+    name: string,
+    running: Running,
+    code: ResolvedModule,
+    instance: Instance,
+    health: HealthWatch,
+    peers: Peers,
+  ) {
     this.name = name;
+    this.health = health;
     this.running = running;
     this.code = code;
     this.instance = instance;

@@ -4,8 +4,10 @@ import type { EvaluationContext } from "../flags/evaluate.ts";
 import type { Log } from "../log.ts";
 import { type CallChain, peerOf } from "./chain.ts";
 import { Generation, type Peers } from "./generation.ts";
+import { type Health, HealthWatch } from "./health.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./host/host.ts";
 import type { Registration } from "./record.ts";
+import { healthIntervalOf } from "./registration.ts";
 import type { Router } from "./router.ts";
 
 /** Time that a module's own `stop` may take; then the instance is ended by force. @limit ms */
@@ -23,6 +25,8 @@ export interface GenerationsDeps {
   readonly router: Router;
   /** Told when an instance that nobody stopped has ended. */
   readonly onCrash: (name: string, generation: Generation) => void;
+  /** Told when an instance becomes unhealthy, and when it is well again; rejects where that is to be told again. */
+  readonly onHealth: (name: string, number: number, health: Health) => Promise<void>;
 }
 
 /** What to start. */
@@ -62,7 +66,15 @@ export interface Generations {
   close(): Promise<void>;
 }
 
-export function createGenerations({ clock, log, host, flags, router, onCrash }: GenerationsDeps): Generations {
+export function createGenerations({
+  clock,
+  log,
+  host,
+  flags,
+  router,
+  onCrash,
+  onHealth,
+}: GenerationsDeps): Generations {
   const live = new Set<Instance>();
   const byKey = new Map<string, Generation>();
   const beingStarted = new Map<string, Starting>();
@@ -143,7 +155,12 @@ export function createGenerations({ clock, log, host, flags, router, onCrash }: 
       const { methods } = instance.shape;
       const running = { generation: number, modulePath, sha256, artifact, methods, loadTime: clock.now() };
       const ofInstance = { ...running, version: version(instance.shape.version) };
-      const generation = new Generation(name, ofInstance, module, instance, peers);
+      const health = new HealthWatch(instance, {
+        clock,
+        intervalMs: healthIntervalOf(request.registration),
+        onChange: (now) => onHealth(name, number, now),
+      });
+      const generation = new Generation(name, ofInstance, module, instance, health, peers);
       byKey.set(key, generation);
       void instance.ended.then((ending) => {
         if (!ending.expected && !closed && byKey.has(key)) onCrash(name, generation);

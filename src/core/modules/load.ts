@@ -96,7 +96,7 @@ async function startChecked(room: Room, { name, record }: Module, module: Resolv
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
   const generation = await room.generations.start(name, record.starts, { registration, module, version });
   try {
-    await generation.instance.checkHealth(registration.startTimeoutMs);
+    await generation.health.check(registration.startTimeoutMs);
     // Opened when the restarts were used up; who opened it by hand closes it by hand.
     if (breaker.override?.actor === SUPERVISOR) {
       await room.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });

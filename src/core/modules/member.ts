@@ -72,6 +72,8 @@ export interface Member {
   from: Served;
   old: Generation | undefined;
   readonly steps: Steps;
+  /** Of its breaker, before the new version is on trial. */
+  breakerEpoch?: number | undefined;
   code?: ResolvedModule;
   candidate?: Generation;
   shadow?: ShadowReport;

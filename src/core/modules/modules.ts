@@ -13,12 +13,14 @@ import { flip } from "./commit.ts";
 import { follow } from "./follow.ts";
 import type { Candidate, Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
+import type { Health } from "./health.ts";
 import type { ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
 import { createHotReload } from "./hot-reload.ts";
 import { createInstall, type ModulesSource } from "./install.ts";
 import { createJournal } from "./journal.ts";
 import { type GenerationView, listGenerations } from "./list-generations.ts";
 import { type LoadOptions, loadModule } from "./load.ts";
+import { noteHealth } from "./note-health.ts";
 import { Operations } from "./operations.ts";
 import type { Module, ModuleRecord, RegistrationFields } from "./record.ts";
 import { recoverSwaps } from "./recover.ts";
@@ -125,6 +127,8 @@ export interface Modules {
   swapUnderWay(name: string): string | undefined;
   /** What the instance that serves used when it was last looked at. */
   usage(name: string): Usage | undefined;
+  /** What the instance that runs last said of its health; undefined where none runs. */
+  health(name: string): Health | undefined;
   /**
    * Calls a method, as the class spells it or in snake_case. MODULE_NOT_LOADED, MODULE_STARTING,
    * MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED,
@@ -167,6 +171,7 @@ export function createModules(deps: ModulesDeps): Modules {
     flags,
     router,
     onCrash: (name, generation) => supervisor.crashed(name, generation),
+    onHealth: (name, number, health) => noteHealth(room, name, number, health),
   });
   const room: Room = {
     clock,
@@ -239,6 +244,10 @@ export function createModules(deps: ModulesDeps): Modules {
     rollBack: (name, options = {}, by) => rollBack(room, swaps, name, options, by),
     generations: (name) => listGenerations(room, name),
     swapUnderWay: (name) => swaps.underWay(name),
+    health(name) {
+      const module = collection.get(name);
+      return module && runningGeneration(room, module)?.health.health;
+    },
     usage: (name) => router.lane(name).generation?.instance.lastUsage,
     invoke: (name, method, input, options) => router.invoke(name, method, input, options),
     addReloadHook: (name, hook) => warmUp.add(name, hook),

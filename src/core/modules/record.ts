@@ -32,6 +32,8 @@ export interface Registration {
   readonly callTimeoutMs: number;
   /** How long its event loop may be blocked before it is ended; 0: for ever. */
   readonly blockTimeoutMs: number;
+  /** Between two questions for its health while it lives; 0: it is not asked. Absent in what earlier versions stored. */
+  readonly healthIntervalMs?: number;
   readonly maxHeapMb: number;
   /** Calls that it handles at once. */
   readonly concurrency: number;
@@ -101,6 +103,8 @@ export interface ModuleRecord {
   readonly bake?: { readonly swapId: string; readonly until: number };
   /** Restarts after crashes since it was loaded. */
   readonly restarts: number;
+  /** Of that generation, while it is unhealthy; what it says of another one is out of date. */
+  readonly unhealthy?: { readonly generation: number; readonly message: string; readonly since: number };
   readonly lastSwap?: SwapReport;
 }
 

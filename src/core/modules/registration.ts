@@ -20,6 +20,10 @@ const DEFAULT_CALL_TIMEOUT_MS = 30_000;
  */
 const DEFAULT_BLOCK_TIMEOUT_MS = 5000;
 /**
+ * Time after which a module that runs is asked for its health again, unless `health_interval` says otherwise. @limit ms
+ */
+const DEFAULT_HEALTH_INTERVAL_MS = 10_000;
+/**
  * Heap of a module, unless `max_heap_mb` says otherwise; the module is ended beyond it, and started again. @limit MB
  */
 const DEFAULT_MAX_HEAP_MB = 256;
@@ -41,6 +45,7 @@ const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
   startTimeoutMs: DEFAULT_START_TIMEOUT_MS,
   callTimeoutMs: DEFAULT_CALL_TIMEOUT_MS,
   blockTimeoutMs: DEFAULT_BLOCK_TIMEOUT_MS,
+  healthIntervalMs: DEFAULT_HEALTH_INTERVAL_MS,
   maxHeapMb: DEFAULT_MAX_HEAP_MB,
   concurrency: DEFAULT_MAX_CONCURRENCY,
   testSuite: "",
@@ -76,10 +81,16 @@ export function checkedRegistration(name: string, fields: RegistrationFields): R
   return registration;
 }
 
+/** 0: it is not asked. */
+export function healthIntervalOf({ healthIntervalMs = DEFAULT_HEALTH_INTERVAL_MS }: Registration): number {
+  return healthIntervalMs;
+}
+
 const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
   startTimeoutMs: "start_timeout",
   callTimeoutMs: "call_timeout",
   blockTimeoutMs: "block_timeout",
+  healthIntervalMs: "health_interval",
 };
 
 /** The fields in which two registrations differ, in the contract's names, sorted. Not the values: some are secrets. */

@@ -79,7 +79,7 @@ async function checkHealth(swap: Swap, { steps, candidate, from }: Member): Prom
   if (!candidate?.instance.shape.hasHealth) return steps.skip("health", "the module has no health method");
   const { startTimeoutMs } = from.registration;
   const options = { deadlineMs: startTimeoutMs, keepsDeadline: true, signal: swap.cancelled };
-  await steps.take("health", options, () => living(candidate, (instance) => instance.checkHealth(startTimeoutMs)));
+  await steps.take("health", options, () => living(candidate, () => candidate.health.check(startTimeoutMs)));
 }
 
 async function passGate(tools: SwapTools, swap: Swap, { name, plan, steps, candidate }: Member): Promise<void> {

@@ -36,16 +36,20 @@ export async function shadow(room: Room, swap: Swap, member: Member): Promise<vo
       "shadow",
       { deadlineMs: durationMs, keepsDeadline: true, signal: swap.cancelled, detail },
       async () => {
-        const { again, done } = observe(room.clock, durationMs, swap.cancelled, (over) =>
-          judge(watched.report, terms.shadow, over),
-        );
+        const { again, done } = observe(room.clock, durationMs, swap.cancelled, (over) => {
+          const { verdict } = candidate.health;
+          if (verdict !== undefined) throw new Error(verdict);
+          return judge(watched.report, terms.shadow, over);
+        });
         watched.listener = again;
+        candidate.health.listener = again;
         room.router.mirror(name, watched.mirror);
         await done;
       },
     );
   } finally {
     room.router.mirror(name, undefined);
+    candidate.health.listener = undefined;
     member.shadow = watched.report;
   }
 }

@@ -39,6 +39,10 @@ const MAX_START_TIMEOUT_MS = 600_000;
 const MAX_CALL_TIMEOUT_MS = 3_600_000;
 /** Longest `block_timeout`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MAX_BLOCK_TIMEOUT_MS = 3_600_000;
+/** Shortest `health_interval` but 0; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MIN_HEALTH_INTERVAL_MS = 100;
+/** Longest `health_interval`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MAX_HEALTH_INTERVAL_MS = 3_600_000;
 /** Smallest `max_heap_mb`; a smaller one is refused with `ARGUMENT_INVALID`. @limit MB */
 const MIN_HEAP_MB = 16;
 /** Largest `max_heap_mb`; a larger one is refused with `ARGUMENT_INVALID`. @limit MB */
@@ -112,6 +116,7 @@ export function registrationViolations(name: string, registration: Registration)
     registration.blockTimeoutMs === 0
       ? undefined
       : milliseconds(["block_timeout"], registration.blockTimeoutMs, MAX_BLOCK_TIMEOUT_MS),
+    healthIntervalViolation(registration.healthIntervalMs),
     whole(["max_heap_mb"], registration.maxHeapMb, MIN_HEAP_MB, MAX_HEAP_MB),
     whole(["concurrency"], registration.concurrency, 1, MAX_CONCURRENCY),
     suiteViolation(["test_suite"], registration.testSuite),
@@ -121,6 +126,14 @@ export function registrationViolations(name: string, registration: Registration)
     fallbackModule === "" ? undefined : otherName(["fallback_module"], name, fallbackModule),
   ];
   return found.filter((each) => each !== undefined);
+}
+
+function healthIntervalViolation(interval: unknown): Violation | undefined {
+  const [least, most] = [MIN_HEALTH_INTERVAL_MS, MAX_HEALTH_INTERVAL_MS];
+  if (interval === 0 || (typeof interval === "number" && interval >= least && interval <= most)) return undefined;
+  const shown = typeof interval === "number" ? `${interval} ms` : show(interval);
+  const expected = `${least} ms to ${most / 1000} s, or 0: it is not asked`;
+  return { path: ["health_interval"], problem: `${shown} is not allowed`, expected };
 }
 
 function breakerViolation(config: BreakerConfig): Violation | undefined {

@@ -27,6 +27,7 @@ const MODULE: readonly Told<ModuleRecord>[] = [
   { label: "version", of: ({ registration }) => registration.version || undefined },
   { label: "path", of: ({ registration }) => registration.modulePath },
   { label: "generation", of: ({ generation }) => (generation === 0 ? undefined : String(generation)) },
+  { label: "unhealthy", of: ({ unhealthy }) => unhealthy?.message },
   { label: "failure", of: ({ lifecycle }) => ("failure" in lifecycle ? lifecycle.failure?.message : undefined) },
 ];
 

@@ -49,7 +49,12 @@ export function createStatus({ feed, flags, breakers, modules, testing, setBack 
   return () => ({
     revision: feed.revision,
     ready: modules.isSettled,
-    unhealthy: [...storeTroubles(feed, setBack()), ...failedModules(modules), ...openBreakers(breakers)],
+    unhealthy: [
+      ...storeTroubles(feed, setBack()),
+      ...failedModules(modules),
+      ...unhealthyModules(modules),
+      ...openBreakers(breakers),
+    ],
     modules: domain(
       modules.list().map(({ record }) => record.lifecycle.state),
       modules.hub.watcherCount,
@@ -95,6 +100,14 @@ function failedModules(modules: Modules): Unhealthy[] {
     if (lifecycle.state !== "FAILED") return [];
     const { step, message, time } = lifecycle.failure;
     return [{ domain: "MODULES", name, state: "FAILED", why: `${step}: ${message}`, since: time }];
+  });
+}
+
+function unhealthyModules(modules: Modules): Unhealthy[] {
+  return modules.list().flatMap(({ name }) => {
+    const health = modules.health(name);
+    if (health?.state !== "UNHEALTHY") return [];
+    return [{ domain: "MODULES", name, state: "UNHEALTHY", why: `health: ${health.message}`, since: health.since }];
   });
 }
 

@@ -1,6 +1,7 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
+  HealthState,
   Isolation,
   type Module as ModuleMessage,
   ModuleSchema,
@@ -10,6 +11,8 @@ import type { RegisterModuleRequest } from "../../../gen/helios/v1/module_servic
 import {
   cut,
   type Grants,
+  type Health,
+  healthIntervalOf,
   type Module,
   type ModuleRecord,
   type Payload,
@@ -29,10 +32,11 @@ export interface Live {
   /** The id of the swap that is under way. */
   readonly swapId: string | undefined;
   readonly usage: Usage | undefined;
+  readonly health: Health | undefined;
 }
 
 /** A module as it is. */
-export function toModule(module: Module, { inFlight, swapId = "", usage }: Live): ModuleMessage {
+export function toModule(module: Module, { inFlight, swapId = "", usage, health }: Live): ModuleMessage {
   const { name, record, revision, etag } = module;
   const { registration, lifecycle, lastSwap } = record;
   const running = runningOf(record);
@@ -57,6 +61,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
     sha256: registration.sha256,
     pureMethods: [...registration.pureMethods],
     blockTimeout: toDuration(registration.blockTimeoutMs),
+    healthInterval: toDuration(healthIntervalOf(registration)),
     state: ModuleState[lifecycle.state],
     ...failureOf(record),
     generation: record.generation,
@@ -71,6 +76,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage }: Live)
     swapId,
     ...(record.bake === undefined ? {} : { bakeUntil: toTimestamp(record.bake.until) }),
     ...(usage === undefined ? {} : { usage: toUsage(usage) }),
+    ...(health === undefined ? {} : { health: toHealth(health) }),
     revision: whole(revision),
     etag,
     createTime: toTimestamp(module.createTime),
@@ -106,6 +112,14 @@ function toUsage({ heapUsedBytes, externalBytes, eventLoopUtilization }: Usage) 
   return { heapUsedBytes: whole(heapUsedBytes), externalBytes: whole(externalBytes), eventLoopUtilization };
 }
 
+function toHealth({ state, message, since, checkTime }: Health) {
+  return {
+    state: HealthState[state],
+    message,
+    ...(state === "UNKNOWN" ? {} : { since: toTimestamp(since), checkTime: toTimestamp(checkTime) }),
+  };
+}
+
 /** What a request registers; what it leaves out is left out. */
 export function fromRegistration(request: RegisterModuleRequest): RegistrationFields {
   const { modulePath, version, dependencies, config, env, sha256, grants, testSuite, fallbackModule } = request;
@@ -131,6 +145,7 @@ export function fromRegistration(request: RegisterModuleRequest): RegistrationFi
     testSuite,
     pureMethods: request.pureMethods,
     blockTimeoutMs: fromDuration(request.blockTimeout),
+    healthIntervalMs: fromDuration(request.healthInterval),
     reloadHooks: request.reloadHooks.map(({ method, input }) => ({
       method,
       input: input === undefined ? null : toJson(ValueSchema, input),

@@ -44,7 +44,12 @@ const moduleSize = (module: object): number => wireSize(ModuleSchema, module);
 export function createModuleService({ modules, clock, newId }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
   const toMessage = (module: Module) => {
     const { name } = module;
-    const live = { inFlight: modules.inFlight(name), swapId: modules.swapUnderWay(name), usage: modules.usage(name) };
+    const live = {
+      inFlight: modules.inFlight(name),
+      swapId: modules.swapUnderWay(name),
+      usage: modules.usage(name),
+      health: modules.health(name),
+    };
     return shown(toModule(module, live), module);
   };
   const toSwapResult = ({ module, ...report }: SwapResult) => ({
