@@ -250,6 +250,19 @@ export const ERRORS = table({
     retryable: false,
     help: "Nothing was done again. Read the present state, or use a new id to do it once more.",
   },
+  IDEMPOTENCY_OUTCOME_UNKNOWN: {
+    // A code that no client retries by itself: to run it again is what must not happen.
+    code: "FAILED_PRECONDITION",
+    message: "whether {method} of module {name} had its effect under key {key} at {when} is not known: {why}",
+    retryable: false,
+    help: "It is not run again under this key. Find out whether it had its effect, such as whether the order is there; only if it is not, call again with a new key.",
+  },
+  IDEMPOTENCY_KEYS_EXHAUSTED: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "{limit} calls with an idempotency_key are known from the last ten minutes; retry in {retry_after}",
+    retryable: true,
+    help: "Nothing was run. None of them is forgotten early, since it could then be run twice; call without a key what may be.",
+  },
   ARGUMENT_INVALID: {
     code: "INVALID_ARGUMENT",
     message: "{field}: {problem}",

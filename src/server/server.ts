@@ -146,12 +146,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     serving.end(error);
     engine.endWatches(error);
     const closed = port.close();
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
     let cut = clock.setTimer(options.graceMs ?? DEFAULT_GRACE_MS, () => {
+      end();
       shutdown.abort(fromHeliosError(error));
       // What calls are told now has to leave before their connections do.
       cut = clock.setTimer(FAREWELL_MS, () => port.destroy());
     });
     await closed;
+    // A call with a key goes on without its caller, who is to find its outcome when the service is back.
+    await Promise.race([engine.modules.keyedCallsIdle(), over]);
     cut.cancel();
     refusals.close();
   };

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import {
   createManualClock,
@@ -14,6 +16,7 @@ import { makeDirectory } from "./store/directories.ts";
 interface Limits {
   readonly answerBytes?: number;
   readonly knownRequests?: number;
+  readonly knownCalls?: number;
 }
 
 const openSqlite = (directory: string, clock: ManualClock, limits: Limits = {}): Promise<Store> =>
@@ -109,7 +112,80 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
   });
 });
 
+describe.each(Object.keys(stores))("what a store in %s knows of calls", (kind) => {
+  const open = async (limits: Limits = {}) => {
+    const clock = createManualClock();
+    const store = await (stores[kind] as (typeof stores)[string])(clock, limits);
+    return { clock, store, answers: store.answers, log: logOf(store, clock) };
+  };
+  const expires = 2e12;
+
+  it("is what was said last, until it is forgotten or its time is over", async () => {
+    const { clock, answers } = await open();
+    await answers.put("1", { digest: "d", note: "begun" }, expires);
+    expect(answers.find("1")).toEqual({ digest: "d", answer: undefined, note: "begun" });
+    await answers.put("1", { digest: "d", note: "answered", answer: new Uint8Array(3) }, clock.now() + 1000);
+    expect(answers.find("1")).toMatchObject({ note: "answered", answer: new Uint8Array(3) });
+    clock.advance(1001);
+    expect(answers.find("1")).toBeUndefined();
+    await answers.put("2", { digest: "d", note: "begun" }, expires);
+    await answers.forget("2");
+    await answers.forget("none");
+    expect(answers.find("2")).toBeUndefined();
+  });
+
+  it("never makes room for requests or for answers, which are dropped beside it", async () => {
+    const { answers, log } = await open({ answerBytes: 10_000, knownRequests: 3 });
+    for (let n = 0; n < 5; n += 1) {
+      await answers.put(`call ${n}`, { digest: "d", note: "answered", answer: new Uint8Array(4_000) }, expires + n);
+    }
+    for (let n = 0; n < 10; n += 1) await log.remember(`request ${n}`, answered);
+    const calls = Array.from({ length: 5 }, (_, n) => answers.find(`call ${n}`));
+    expect(calls.map((one) => one?.note)).toEqual(Array(5).fill("answered"));
+    expect(calls.filter((one) => one?.answer !== undefined).length).toBeLessThanOrEqual(2);
+    const requests = Array.from({ length: 10 }, (_, n) => answers.find(`request ${n}`) !== undefined);
+    expect(requests.filter(Boolean)).toHaveLength(3);
+  });
+
+  it("refuses a call too many with when to come again, but takes what comes of those that it knows", async () => {
+    const { clock, answers, log } = await open({ knownCalls: 2 });
+    const begin = (id: string) => answers.put(id, { digest: "d", note: "begun" }, clock.now() + 1000);
+    await begin("1");
+    await begin("2");
+    await expect(begin("3")).rejects.toMatchObject({
+      reason: "IDEMPOTENCY_KEYS_EXHAUSTED",
+      metadata: { limit: "2" },
+      retryAfterMs: 60_000,
+    });
+    await begin("2");
+    await log.remember("request", answered);
+    await answers.forget("1");
+    await begin("3");
+    expect(["1", "2", "3"].map((id) => answers.find(id)?.note)).toEqual([undefined, "begun", "begun"]);
+    clock.advance(REPLAY_WINDOW_MS);
+    await turns();
+    await begin("4");
+  });
+});
+
 describe("the request log over a database", () => {
+  it("of a version that knew nothing of notes has the same answers, and takes notes from then on", async () => {
+    const [directory, clock] = [makeDirectory(), createManualClock()];
+    const first = await openSqlite(directory, clock);
+    await logOf(first, clock).remember("1", answered);
+    await first.close();
+    const database = new DatabaseSync(join(directory, "helios.db"));
+    database.exec("DROP INDEX answers_of_requests; ALTER TABLE answers DROP COLUMN note");
+    database.close();
+    for (let life = 0; life < 2; life += 1) {
+      const store = await openSqlite(directory, clock);
+      expect(store.answers.find("1")).toMatchObject({ digest: "d", note: undefined });
+      await store.answers.put(`call ${life}`, { digest: "d", note: "begun" }, 2e12);
+      expect(store.answers.find("call 0")?.note).toBe("begun");
+      await store.close();
+    }
+  });
+
   it("remembers across a restart, and is swept from the start on although nobody asks", async () => {
     const [directory, clock] = [makeDirectory(), createManualClock()];
     const first = await openSqlite(directory, clock);

@@ -1556,9 +1556,13 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a retry safe: while the first call of this module with this key runs, and for 10 minutes after it succeeded, a
-   * repetition gets its answer; one of more than 48 KiB is not remembered across a restart of the service. The same key
-   * with another method or input is REQUEST_ID_REUSED. Empty: none.
+   * Makes a retry safe: what was given to the module under a key is never run again. The call goes on when its caller has
+   * left, up to the module's `call_timeout`; while it runs, and for 10 minutes after it ended, a repetition gets its
+   * outcome: the answer, or the method's own failure, whatever the deadline of either. Where nobody knows whether it had
+   * its effect, because the module ended, did not answer within `call_timeout`, or the service was killed, a repetition is
+   * IDEMPOTENCY_OUTCOME_UNKNOWN. What was refused before the module was given it has not run, and a retry runs it. An
+   * answer of more than 8 MiB, or one that had to make room for others, is ANSWER_NOT_KEPT. The same key with another
+   * method or input is REQUEST_ID_REUSED. It is of one module: other modules may be called with the same. Empty: none.
    *
    * @generated from field: string idempotency_key = 5;
    */
@@ -2003,7 +2007,9 @@ export const ModuleService: GenService<{
   /**
    * Calls a method of a module. MODULE_NOT_LOADED, MODULE_STARTING, MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED,
    * MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN. While the module is being started, for the
-   * first time (MODULE_STARTING) or after a crash (MODULE_CRASHED), calls are UNAVAILABLE, with `retry_after`.
+   * first time (MODULE_STARTING) or after a crash (MODULE_CRASHED), calls are UNAVAILABLE, with `retry_after`. With an
+   * `idempotency_key` also IDEMPOTENCY_OUTCOME_UNKNOWN, REQUEST_ID_REUSED, ANSWER_NOT_KEPT, IDEMPOTENCY_KEYS_EXHAUSTED and
+   * STORE_UNAVAILABLE.
    *
    * @generated from rpc helios.v1.ModuleService.InvokeModule
    */

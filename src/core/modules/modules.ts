@@ -18,6 +18,7 @@ import type { ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts"
 import { createHotReload } from "./hot-reload.ts";
 import { createInstall, type ModulesSource } from "./install.ts";
 import { createJournal } from "./journal.ts";
+import { createKeyedCalls } from "./keyed-calls.ts";
 import { type GenerationView, listGenerations } from "./list-generations.ts";
 import { type LoadOptions, loadModule } from "./load.ts";
 import { noteHealth } from "./note-health.ts";
@@ -133,8 +134,14 @@ export interface Modules {
    * Calls a method, as the class spells it or in snake_case. MODULE_NOT_LOADED, MODULE_STARTING,
    * MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED,
    * BREAKER_OPEN. While the module is being started, for the first time or after a crash, the error says when to retry.
+   *
+   * With `idempotencyKey` it is carried out at most once, and goes on when its caller has left; a repetition gets its
+   * outcome. IDEMPOTENCY_OUTCOME_UNKNOWN, REQUEST_ID_REUSED, ANSWER_NOT_KEPT, IDEMPOTENCY_KEYS_EXHAUSTED, and
+   * STORE_UNAVAILABLE, where nothing was run.
    */
   invoke(name: string, method: string, input: Payload, options?: InvokeOptions): Promise<Answer>;
+  /** Resolves when no call with an idempotency key is under way, whether or not somebody waits for it. */
+  keyedCallsIdle(): Promise<void>;
   /**
    * Calls `hook` with each new instance that is to take the place of another, before it takes traffic; what it throws
    * keeps the old one serving. The module may be registered later. What is returned takes the hook off again.
@@ -163,6 +170,7 @@ export function createModules(deps: ModulesDeps): Modules {
   const operations = new Operations();
   const upcoming = createUpcoming(clock);
   const router = createRouter(collection, breakers, clock, upcoming);
+  const keyedCalls = createKeyedCalls({ router, answers: feed.store.answers, clock });
   const closing = new AbortController();
   const generations = createGenerations({
     clock,
@@ -249,7 +257,12 @@ export function createModules(deps: ModulesDeps): Modules {
       return module && runningGeneration(room, module)?.health.health;
     },
     usage: (name) => router.lane(name).generation?.instance.lastUsage,
-    invoke: (name, method, input, options) => router.invoke(name, method, input, options),
+    invoke(name, method, input, options = {}) {
+      const { idempotencyKey: key = "" } = options;
+      if (key === "") return router.invoke(name, method, input, options);
+      return keyedCalls.invoke(name, method, input, key, options);
+    },
+    keyedCallsIdle: () => keyedCalls.idle(),
     addReloadHook: (name, hook) => warmUp.add(name, hook),
     useGate: (next) => {
       gate = next;
@@ -278,6 +291,8 @@ export function createModules(deps: ModulesDeps): Modules {
       router.close();
       const idle = operations.close();
       await generations.close();
+      // What became of them is stored: the store closes later.
+      await keyedCalls.idle();
       await idle;
     },
   };

@@ -10,13 +10,13 @@ import type { CallChain } from "./chain.ts";
 import { seconds } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import { isSameMethod } from "./host/bootstrap/names.ts";
-import type { Payload } from "./host/host.ts";
+import type { Aftermath, Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
 import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
 import type { Upcoming } from "./upcoming.ts";
 
 /** What is left of a deadline may be less than nothing: the call is late then, not wrong. */
-const WHAT_IS_LEFT: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
+export const WHAT_IS_LEFT: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
 
 export interface InvokeOptions {
   /** Ms until the caller gives up. The module's `call_timeout` holds too, whichever is sooner. */
@@ -25,11 +25,27 @@ export interface InvokeOptions {
   readonly signal?: AbortSignal | undefined;
   /** During a canary, callers with the same key are answered by the same version. Default: by the one that serves. */
   readonly routingKey?: string | undefined;
+  /**
+   * Makes a repetition safe: calls of the same module with the same key, of at most 128 characters, are one call. Undefined
+   * or empty: each is its own. See `Modules.invoke`.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
-/** Of a call that a module makes to answer another. */
-interface NestedOptions extends InvokeOptions {
+/** Is told on which side of its delivery a call is: what was given to a module may have had its effect. */
+export interface Delivery {
+  /** Before it is given to the module, unless the method is pure; the call waits for it, and fails as it does. */
+  prepare(budgetMs: number): Promise<void>;
+  /** The module has been given it. */
+  done(): void;
+  /** It failed for its caller, but may run on, or never have begun. */
+  left(aftermath: Promise<Aftermath>): void;
+}
+
+export interface RoutedOptions extends InvokeOptions {
+  /** Of a call that a module makes to answer another. */
   readonly chain?: CallChain | undefined;
+  readonly delivery?: Delivery | undefined;
 }
 
 /** What a call gave. */
@@ -65,9 +81,9 @@ export interface Router {
    * Calls a method. MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_STARTING, MODULE_OVERLOADED, BREAKER_OPEN, what the
    * instance rejects with, or the signal's reason.
    */
-  invoke(name: string, method: string, input: Payload, options?: NestedOptions): Promise<Answer>;
+  invoke(name: string, method: string, input: Payload, options?: RoutedOptions): Promise<Answer>;
   /** Calls a method of one generation, whether or not it serves, past limits and breaker. */
-  invokeIn(generation: Generation, method: string, input: Payload, options: NestedOptions): Promise<Payload>;
+  invokeIn(generation: Generation, method: string, input: Payload, options: RoutedOptions): Promise<Payload>;
   /** Refuses every call with SERVER_DRAINING from now on; those under way go on. */
   close(): void;
 }
@@ -106,7 +122,7 @@ interface Call {
   /** Whether the caller waits as long as the module may take: else that it gave up says nothing of the module. */
   readonly isPatient: boolean;
   readonly permit: Permit;
-  readonly options: NestedOptions;
+  readonly options: RoutedOptions;
 }
 
 /** Brings each call to the generation that serves its module now, guarded by the module's breaker. */
@@ -180,7 +196,7 @@ export function createRouter(
     name: string,
     method: string,
     input: Payload,
-    options: NestedOptions,
+    options: RoutedOptions,
     mayFallBack: boolean,
   ): Promise<Answer> => {
     const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
@@ -209,13 +225,14 @@ export function createRouter(
 
   /** The method of a call that failed for its caller may run on; `overdue`: it ran for as long as a call may take. */
   const linger = (
-    { module, to, start }: Call,
+    { module, to, start, options }: Call,
     generation: Generation,
     origin: CallChain,
     overdue: () => void,
   ): void => {
     const ended = generation.instance.aftermath(origin);
     if (ended === undefined) return;
+    options.delivery?.left(ended);
     const { callTimeoutMs } = module.record.registration;
     to.linger(generation, ended, callTimeoutMs - (clock.monotonic() - start), overdue);
   };
@@ -224,7 +241,7 @@ export function createRouter(
   const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
     const { module, to, method, input, start, budgetMs, isPatient, permit } = call;
     const { name } = module;
-    const { signal, chain } = call.options;
+    const { signal, chain, delivery } = call.options;
     const entered = enter(call);
     const generation = entered instanceof Promise ? await entered : entered;
     const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED", counted: Permit = permit): number => {
@@ -237,9 +254,17 @@ export function createRouter(
     };
     const origin: CallChain = { generation, before: chain, deadline: start + budgetMs, cutShort: false };
     try {
+      if (delivery !== undefined && !isPure(module.record.registration, method, generation.running.methods))
+        await delivery.prepare(budgetMs);
       const leftMs = budgetMs - (clock.monotonic() - start);
       if (leftMs <= 0) throw tooLate(call);
-      const output = await generation.instance.invoke(method, input, { timeoutMs: leftMs, signal, origin });
+      const onDelivered = delivery?.done;
+      const output = await generation.instance.invoke(method, input, {
+        timeoutMs: leftMs,
+        signal,
+        origin,
+        onDelivered,
+      });
       const durationMs = record("SUCCESS");
       const { version } = generation.running;
       const mirror = mirrors.get(name);

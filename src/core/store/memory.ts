@@ -68,7 +68,13 @@ class MemoryStore implements Store {
     },
     put: async (id, answer, expires) => {
       this.#checkOpen();
+      await LATER;
       await this.#answers.put(id, answer, expires);
+    },
+    forget: async (id) => {
+      this.#checkOpen();
+      await LATER;
+      await this.#answers.forget(id);
     },
   };
 

@@ -62,6 +62,8 @@ export interface RetentionOptions {
   readonly answerBytes?: number | undefined;
   /** Requests that are known, with or without their answer. */
   readonly knownRequests?: number | undefined;
+  /** Calls with a key that are known; absent: by where they are kept. */
+  readonly knownCalls?: number | undefined;
 }
 
 export interface Retention {
@@ -70,6 +72,7 @@ export interface Retention {
   readonly keptBytes: number;
   readonly answerBytes: number | undefined;
   readonly knownRequests: number;
+  readonly knownCalls: number | undefined;
   /** The last one is that of all other keys: its prefix is empty. */
   readonly histories: readonly LongHistory[];
 }
@@ -77,15 +80,16 @@ export interface Retention {
 /** ARGUMENT_INVALID where a number is not one above 0. */
 export function checkRetention(options: RetentionOptions): Retention {
   const { keptChanges = KEPT_CHANGES, keptMs = KEPT_MS, keptBytes = KEPT_BYTES, histories = [] } = options;
-  const { historyBytes = KEPT_HISTORY_BYTES, answerBytes, knownRequests = MAX_KNOWN_REQUESTS } = options;
-  const limits = { keptChanges, keptMs, keptBytes, historyBytes, knownRequests, answerBytes: answerBytes ?? 1 };
+  const { historyBytes = KEPT_HISTORY_BYTES, answerBytes, knownCalls, knownRequests = MAX_KNOWN_REQUESTS } = options;
+  const ofAnswers = { answerBytes: answerBytes ?? 1, knownRequests, knownCalls: knownCalls ?? 1 };
+  const limits = { keptChanges, keptMs, keptBytes, historyBytes, ...ofAnswers };
   for (const [field, value] of Object.entries(limits)) checkAbove(field, value);
   for (const { maxMs, maxBytes } of histories) {
     checkAbove("histories.maxMs", maxMs);
     checkAbove("histories.maxBytes", maxBytes);
   }
   const others = { prefix: "", maxMs: Number.POSITIVE_INFINITY, maxBytes: historyBytes };
-  return { keptChanges, keptMs, keptBytes, answerBytes, knownRequests, histories: [...histories, others] };
+  return { keptChanges, keptMs, keptBytes, answerBytes, knownRequests, knownCalls, histories: [...histories, others] };
 }
 
 /** Which history a key's changes belong to. */

@@ -5,12 +5,19 @@ export const APPLICATION_ID = 0x48454c49;
 /** Counts up when an older version could no longer read what this one writes. */
 export const FORMAT = 2;
 
+/** Among the answers, those that may be forgotten early. */
+const INDEX_REQUESTS = "CREATE INDEX answers_of_requests ON answers (expires) WHERE note IS NULL";
+
+/** Brings the answers of format 2 to what they are now; versions that know nothing of notes go on with them, too. */
+export const ADD_NOTES = `ALTER TABLE answers ADD COLUMN note TEXT; ${INDEX_REQUESTS}`;
+export const HAS_NOTES = "SELECT 1 FROM pragma_table_info('answers') WHERE name = 'note'";
+
 /**
  * `entries` is the present state and `journal` what led to it, in the order of `seq`; the changes of a batch share their
  * revision. What a change replaced is the value of the row before it of the same key. Its rows up to the compacted
  * revision are the histories of keys; `histories` says how many bytes those take. `total` is the size of all changes that
  * ever were, up to that row, so that the size of any stretch is a difference; `replaces` says whether there was a value
- * before. `answers` are not part of the state. Times are REAL, since a clock may tell fractions of a millisecond.
+ * before. `answers` are not part of the state; those of calls with a key have a `note`. Times are REAL, since a clock may tell fractions of a millisecond.
  */
 export const CREATE_SCHEMA = `
   CREATE TABLE meta (
@@ -48,10 +55,12 @@ export const CREATE_SCHEMA = `
     expires REAL NOT NULL,
     digest TEXT NOT NULL,
     size INTEGER NOT NULL,
-    answer BLOB
+    answer BLOB,
+    note TEXT
   ) STRICT;
   CREATE INDEX answers_by_time ON answers (expires);
   CREATE INDEX answers_held ON answers (expires, size) WHERE answer IS NOT NULL;
+  ${INDEX_REQUESTS};
   CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};

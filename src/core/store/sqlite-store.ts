@@ -130,8 +130,12 @@ export class SqliteStore implements Store {
         this.#checkOpen();
         return this.#reading(() => answers.find(id));
       },
-      put: async (id, { digest, answer }, expires) => {
-        await this.#write([], NO_CAUSE, () => answers.write(id, digest, answer, expires));
+      put: async (id, answer, expires) => {
+        if (answer.note !== undefined) answers.checkRoom(id);
+        await this.#write([], NO_CAUSE, () => answers.write(id, answer, expires));
+      },
+      forget: async (id) => {
+        await this.#write([], NO_CAUSE, () => answers.forget(id));
       },
     };
     this.#sweepIn(FIRST_SWEEP_MS);

@@ -20,11 +20,13 @@ import { makeDirectory } from "./make-directory.ts";
 import { checkRetention, type Retention, type RetentionOptions } from "./retention.ts";
 import { SqliteAnswers } from "./sqlite-answers.ts";
 import {
+  ADD_NOTES,
   APPLICATION_ID,
   COPY_FORMAT_1,
   CREATE_META,
   CREATE_SCHEMA,
   FORMAT,
+  HAS_NOTES,
   OLD_ANSWERS,
   READ_META,
   SCHEMA_NAMES,
@@ -130,7 +132,7 @@ function migrate(file: string, clock: Clock, retention: Retention): void {
     const answers = new SqliteAnswers(database, clock, retention);
     for (const { id, time, value } of database.prepare(OLD_ANSWERS).iterate(since) as Iterable<OldAnswer>) {
       const { digest, answer } = JSON.parse(value) as { readonly digest: string; readonly answer: string };
-      answers.write(id, digest, Buffer.from(answer, "base64"), time + REPLAYED_MS);
+      answers.write(id, { digest, answer: Buffer.from(answer, "base64") }, time + REPLAYED_MS);
     }
   };
   writeAside(file, copy, file);
@@ -243,7 +245,8 @@ function open(file: string): DatabaseSync {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     // A log that was once long is cut to this when it is begun anew, in bytes.
     database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES}`);
-    database.exec("BEGIN IMMEDIATE; COMMIT");
+    const hasNotes = database.prepare(HAS_NOTES).get() !== undefined;
+    database.exec(`BEGIN IMMEDIATE; ${hasNotes ? "" : ADD_NOTES}; COMMIT`);
     return database;
   } catch (error) {
     database.close();

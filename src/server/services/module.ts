@@ -1,17 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
-import {
-  type Clock,
-  type GenerationView,
-  HeliosError,
-  type InvokeOptions,
-  type Module,
-  type Modules,
-  type SwapEvent,
-  type SwapResult,
-} from "../../core/index.ts";
+import type { Clock, GenerationView, InvokeOptions, Module, Modules, SwapEvent, SwapResult } from "../../core/index.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";
@@ -126,8 +117,8 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
       return { generations: items, nextPageToken };
     },
 
-    async invokeModule({ name, method, input, routingKey }, context) {
-      const options = { ...waitingOf(context, { name, method }), routingKey };
+    async invokeModule({ name, method, input, routingKey, idempotencyKey }, context) {
+      const options = { ...waitingOf(context), routingKey, idempotencyKey };
       const answer = await modules.invoke(name, method, fromPayload(input), options);
       const { output, version, generation, durationMs, answeredBy } = answer;
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
@@ -151,17 +142,11 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
 const DEADLINE_SLACK_MS = 50;
 
 /** How long the caller waits. That it goes away at its deadline is told as just that. */
-function waitingOf(context: HandlerContext, call: { readonly name: string; readonly method: string }): InvokeOptions {
+function waitingOf(context: HandlerContext): InvokeOptions {
   const cancelled = new AbortController();
-  const start = performance.now();
   const cancel = (): void => {
     const leftMs = context.timeoutMs();
-    const { reason } = context.signal;
-    if (leftMs !== undefined && leftMs <= DEADLINE_SLACK_MS) return;
-    // A call that several may wait for has no deadline, but the last of them may have had one.
-    const isLate = reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
-    const timeout = `${Math.ceil(performance.now() - start) / 1000} s`;
-    cancelled.abort(isLate ? HeliosError.of("MODULE_DEADLINE_EXCEEDED", { ...call, timeout }) : reason);
+    if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) cancelled.abort(context.signal.reason);
   };
   if (context.signal.aborted) cancel();
   else context.signal.addEventListener("abort", cancel, { once: true });

@@ -3,13 +3,11 @@ import {
   type DescMethod,
   type DescService,
   fromBinary,
-  isMessage,
   type Message,
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { InvokeModuleRequestSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { HeliosError, type RequestLog } from "../../core/index.ts";
 import { make } from "../map/message.ts";
 import { digestOf } from "./canonical.ts";
@@ -21,10 +19,11 @@ type UnaryMethod = (request: Message, context: HandlerContext) => Promise<Messag
 export type Replays = <S extends DescService>(service: S, impl: ServiceImpl<S>) => ServiceImpl<S>;
 
 /**
- * Makes services give a request that was answered before its first answer again, by its `request_id` (of a module's
- * call: its `idempotency_key`); one that arrives while the first is under way waits for that. The same id with other
- * content is REQUEST_ID_REUSED; one whose answer had to make room for others is ANSWER_NOT_KEPT. Failures are not
- * remembered. What is under way goes on until nobody waits for it.
+ * Makes services give a request that was answered before its first answer again, by its `request_id`; one that arrives
+ * while the first is under way waits for that. The same id with other content is REQUEST_ID_REUSED; one whose answer had
+ * to make room for others is ANSWER_NOT_KEPT. Failures are not remembered. What is under way goes on to its end, whether
+ * or not somebody waits for it: half a change would be neither the old state nor the new one. Calls of modules have keys of
+ * their own, which the engine knows.
  */
 export function createReplays(log: RequestLog): Replays {
   const running = new Map<string, SharedCall<Message>>();
@@ -40,8 +39,7 @@ export function createReplays(log: RequestLog): Replays {
 
 /** Whether its requests may have an id by which the answer is given again. */
 export function canReplay({ methodKind, input }: DescMethod): boolean {
-  const hasId = input.fields.some(({ name }) => name === "request_id" || name === "idempotency_key");
-  return methodKind === "unary" && hasId;
+  return methodKind === "unary" && input.fields.some(({ name }) => name === "request_id");
 }
 
 function replaying(
@@ -61,34 +59,25 @@ function replaying(
     const id = requestId(request);
     if (id === undefined) return next(request, context);
     const digest = digestOf(method, request);
-    for (;;) {
-      const [now, before] = [running.get(id), log.find(id)];
-      if ([now, before].some((known) => known !== undefined && known.digest !== digest)) {
-        throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
-      }
-      if (before !== undefined) {
-        // To carry it out again would do twice what was to be done once.
-        if (before.answer === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: id });
-        return fromBinary(output, before.answer);
-      }
-      if (now === undefined) {
-        const call = new SharedCall(digest, context, (shared) =>
-          answerOnce(request, shared, id, digest).finally(() => running.delete(id)),
-        );
-        running.set(id, call);
-        return call.wait(context.signal);
-      }
-      if (!now.abandoned) return now.wait(context.signal);
-      // It may yet come to an answer that is then remembered; else it is begun again.
-      await now.over();
+    const [now, before] = [running.get(id), log.find(id)];
+    if ([now, before].some((known) => known !== undefined && known.digest !== digest)) {
+      throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
     }
+    if (before !== undefined) {
+      // To carry it out again would do twice what was to be done once.
+      if (before.answer === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: id });
+      return fromBinary(output, before.answer);
+    }
+    if (now !== undefined) return now.wait(context.signal);
+    const call = new SharedCall(digest, context, (shared) =>
+      answerOnce(request, shared, id, digest).finally(() => running.delete(id)),
+    );
+    running.set(id, call);
+    return call.wait(context.signal);
   };
 }
 
 function requestId(request: Message): string | undefined {
-  if (isMessage(request, InvokeModuleRequestSchema)) {
-    return request.idempotencyKey === "" ? undefined : `${request.name}:${request.idempotencyKey}`;
-  }
   const { requestId: id } = request as Message & { readonly requestId?: string };
   return id === undefined || id === "" ? undefined : id.toLowerCase();
 }

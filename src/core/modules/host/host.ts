@@ -104,6 +104,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told with every call that the module makes to answer this one. */
   readonly origin?: unknown;
+  /** Called once the call is on its way to the module: from then on it may have its effect. */
+  readonly onDelivered?: (() => void) | undefined;
 }
 
 /** How an instance ended. */

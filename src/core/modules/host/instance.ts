@@ -197,7 +197,7 @@ export class LiveInstance implements Instance {
   #request(
     method: string,
     message: (id: number) => ToInstance,
-    { timeoutMs, signal, origin }: CallOptions,
+    { timeoutMs, signal, origin, onDelivered }: CallOptions,
     isCall = false,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -213,6 +213,7 @@ export class LiveInstance implements Instance {
       if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
       try {
         this.#channel.send(message(id));
+        onDelivered?.();
       } catch (error) {
         this.#settle(id)?.reject(this.#methodFailed(method, toWire(error)));
         this.#lookIdle();

@@ -1,0 +1,87 @@
+import type { Clock } from "../clock.ts";
+import { HeliosError } from "../errors.ts";
+import type { Answer } from "./router.ts";
+
+/** How long one caller waits. */
+export interface Patience {
+  /** Ms; Infinity: until it ends. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** What a caller is told whose time is over. */
+  readonly late: () => HeliosError;
+}
+
+/**
+ * One call that several callers wait for. Until it is given to the module it is given up with the last of them; from then
+ * on it goes on, whoever waits.
+ */
+export class KeyedRun {
+  readonly digest: string;
+  readonly #answer: Promise<Answer>;
+  readonly #clock: Clock;
+  readonly #cancel = new AbortController();
+  #delivered = false;
+  #waiting = 0;
+
+  constructor(digest: string, clock: Clock, work: (run: KeyedRun) => Promise<Answer>) {
+    this.digest = digest;
+    this.#clock = clock;
+    this.#answer = work(this);
+    // Each caller gets the failure; there may be none left.
+    this.#answer.catch(() => {});
+  }
+
+  /** Aborted when nobody waits for what the module has not been given yet. */
+  get signal(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  /** Whether the module has been given it. */
+  get delivered(): boolean {
+    return this.#delivered;
+  }
+
+  markDelivered(): void {
+    this.#delivered = true;
+  }
+
+  /** Whether everybody has gone before the module was given it. */
+  get abandoned(): boolean {
+    return this.#cancel.signal.aborted;
+  }
+
+  /** Resolves when it is over, whatever came of it. */
+  async over(): Promise<void> {
+    await this.#answer.catch(() => {});
+  }
+
+  /** What came of it, unless the caller's patience ends first. */
+  wait({ timeoutMs, signal, late }: Patience): Promise<Answer> {
+    this.#waiting += 1;
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const done = (): void => {
+        if (isOver) return;
+        isOver = true;
+        this.#waiting -= 1;
+        timer?.cancel();
+        signal?.removeEventListener("abort", leave);
+      };
+      const giveUp = (error: unknown): void => {
+        done();
+        reject(error);
+        if (this.#waiting > 0 || this.#delivered) return;
+        this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "nobody waits for it any more" }));
+      };
+      const leave = (): void => giveUp(signal?.reason);
+      const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : this.#wake(timeoutMs, () => giveUp(late()));
+      if (signal?.aborted) return leave();
+      signal?.addEventListener("abort", leave, { once: true });
+      this.#answer.then(resolve, reject).finally(done);
+    });
+  }
+
+  #wake(ms: number, run: () => void) {
+    return this.#clock.setTimer(Math.max(0, ms), run);
+  }
+}

@@ -1,0 +1,80 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { type Rig, type RigOptions, rig, turn } from "./rig.ts";
+
+export const ORDERS_ROOT = fileURLToPath(new URL("../../fixtures/modules/orders", import.meta.url));
+
+/** A module that places orders, and the ledger in which everybody can count them. */
+export interface OrdersRig extends Rig {
+  readonly clock: ManualClock;
+  /** Places an order under a key: its id, unless another is given. */
+  place(order: object, options?: { key?: string; timeoutMs?: number; signal?: AbortSignal }): Promise<unknown>;
+  /** Resolves when the module holds an order of that id. */
+  holds(id: string): Promise<void>;
+  /** Resolves when somebody waits for so many ms, for the nth time. */
+  waitsFor(ms: number, times?: number): Promise<void>;
+  /** The ids of the orders that were placed, in their order. */
+  ledger(): Promise<readonly string[]>;
+}
+
+/** A ledger of its own, removed at the end of the test. */
+export async function ownLedger(): Promise<{ readonly file: string; read(): Promise<readonly string[]> }> {
+  const directory = await mkdtemp(join(tmpdir(), "helios-orders-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const file = join(directory, "ledger");
+  return { file, read: async () => (await readFile(file, "utf8").catch(() => "")).split("\n").filter(Boolean) };
+}
+
+/** What registers a module that writes to a ledger. */
+export function ordersFields(file: string): Partial<RegistrationFields> {
+  return { config: { file }, grants: { fsWrite: [file] } };
+}
+
+export async function ordersRig(fields: Partial<RegistrationFields>, options: RigOptions = {}): Promise<OrdersRig> {
+  const { clock, waitsFor } = watchedClock();
+  const { file, read: ledger } = await ownLedger();
+  const own = await rig({ clock, root: ORDERS_ROOT, ...options });
+  await own.load("orders", { ...ordersFields(file), ...fields });
+  return {
+    ...own,
+    clock,
+    waitsFor,
+    ledger,
+    async place(order, { key = (order as { id: string }).id, ...patience } = {}) {
+      const { output } = await own.modules.invoke(
+        "orders",
+        "place",
+        { json: order },
+        { idempotencyKey: key, ...patience },
+      );
+      return "json" in output ? output.json : output.binary;
+    },
+    async holds(id) {
+      while (!((await own.call("orders", "held")) as string[]).includes(id)) await turn();
+    },
+  };
+}
+
+/** A clock that tells which timers were set. */
+function watchedClock(): Pick<OrdersRig, "clock" | "waitsFor"> {
+  const manual = createManualClock();
+  const set: number[] = [];
+  const clock: ManualClock = {
+    ...manual,
+    setTimer(delayMs, run) {
+      set.push(delayMs);
+      return manual.setTimer(delayMs, run);
+    },
+  };
+  return {
+    clock,
+    async waitsFor(ms, times = 1) {
+      while (set.filter((one) => one === ms).length < times) await turn();
+    },
+  };
+}
