@@ -52,6 +52,10 @@ instance of its own, in a process of its own: before the module is deployed, or 
 that serves is tested only with \`"target": "TEST_TARGET_ACTIVE"\`, and while nobody else uses it: other orders and records
 would be counted, too.
 
+What is tested does not act: from its tests, its timers, \`start\` and \`health\` it reaches no module that serves, but for methods
+without effects (\`pure_methods\` of a registration, or \`static pureMethods\` of a class). Other calls reject with the code
+\`DEPENDENCY_NOT_STUBBED\`, and the test that made them fails with the module and the method that it called.
+
 There are three kinds: the ready suites below; suites that are created, whose tests are data; and suites that are files below
 the modules root, whose tests are functions.
 

@@ -134,9 +134,15 @@ export const ERRORS = table({
   },
   MODULE_FENCED: {
     code: "FAILED_PRECONDITION",
-    message: "generation {generation} of module {name} does not serve any more",
+    message: "generation {generation} of module {name} does not serve: {problem}",
     retryable: false,
-    help: "Only the version that serves may call others of its own accord; stop timers when ctx.signal is aborted.",
+    help: "Only the version that serves acts: begin when calls are let through, and stop timers when ctx.signal is aborted. What a new version needs before it serves must be a method without effects: one of the dependency's pure_methods, or of its class's static pureMethods.",
+  },
+  DEPENDENCY_NOT_STUBBED: {
+    code: "FAILED_PRECONDITION",
+    message: "a test of module {name} called {method} of {dependency}, which is neither stubbed nor allowed",
+    retryable: false,
+    help: "Tests reach no module that serves unless they may. Methods without effects, among the dependency's pure_methods or the class's static pureMethods, can be called.",
   },
   MODULE_GENERATION_MISMATCH: {
     code: "ABORTED",

@@ -28,7 +28,9 @@ export interface ModuleContext {
   };
   /**
    * Calls a method of a module that is registered as a dependency; whichever version serves at that moment answers.
-   * Rejects with an error whose `code` is the reason, such as MODULE_NOT_LOADED or BREAKER_OPEN.
+   * Rejects with an error whose `code` is the reason, such as MODULE_NOT_LOADED or BREAKER_OPEN. While the instance does
+   * not serve it calls methods without effects alone: others are MODULE_FENCED, in a test DEPENDENCY_NOT_STUBBED, unless
+   * the call helps to answer a real caller.
    */
   call(dependency: string, method: string, input?: unknown): Promise<unknown>;
   /** Aborted when the instance is to stop. */
@@ -51,7 +53,9 @@ export interface CallContext {
  * What a module's class may implement besides its own methods. Every public method can be invoked by name, in camelCase
  * or snake_case, with one input; not `_private` and `#private` ones, those that a TypeScript file of the artifact has as
  * `private` or `protected`, accessors, and those below. Inputs and outputs are JSON values, or a Uint8Array. An error that
- * it throws with `callerFault: true` tells that the caller was wrong: the module's breaker does not count it.
+ * it throws with `callerFault: true` tells that the caller was wrong: the module's breaker does not count it. The class's
+ * `static pureMethods` lists, in either spelling, those without effects: they may be called more than once, and by what does
+ * not serve.
  */
 export interface HeliosModule {
   /** Every object has it; without it a class that implements none of the others would not fit. */

@@ -1,26 +1,32 @@
 import type { Generation } from "./generation.ts";
+import type { Trial } from "./trial.ts";
 
 /** The way of a call: the generations that it goes through, the last one first. Calls nested in it continue it. */
 export interface CallChain {
-  readonly generation: Generation;
+  /** Undefined: an instance that is none, which a test is run on. */
+  readonly generation: Generation | undefined;
   /** Undefined: the call came from outside. */
   readonly before: CallChain | undefined;
   /** Monotonic ms at which whoever made the first call gives up. */
   readonly deadline: number;
   /** Whether a call nested in it ended because its caller gives up sooner than the modules may take. */
   cutShort: boolean;
+  /** What it may reach, where it was made to try something out and answers no real caller. */
+  readonly trial?: Trial | undefined;
 }
 
 /** Whether the call goes through one of these. */
 export function goesThrough(chain: CallChain | undefined, generations: ReadonlySet<Generation>): boolean {
-  for (let link = chain; link !== undefined; link = link.before) if (generations.has(link.generation)) return true;
+  for (let link = chain; link !== undefined; link = link.before) {
+    if (link.generation !== undefined && generations.has(link.generation)) return true;
+  }
   return false;
 }
 
 /** The generation of a module that a call must stay with: that which lived beside one that it goes through. */
 export function peerOf(chain: CallChain | undefined, module: string): Generation | undefined {
   for (let link = chain; link !== undefined; link = link.before) {
-    const peer = link.generation.peers.get(module);
+    const peer = link.generation?.peers.get(module);
     if (peer !== undefined && peer.ending === undefined) return peer;
   }
   return undefined;

@@ -114,6 +114,7 @@ export function flip(room: Pick<Room, "router" | "generations">, { phase, switch
     next?.fence.open();
     if (next === undefined || (!activate && room.router.lane(name).generation === undefined)) continue;
     next.phase = "CURRENT";
+    next.acts = true;
     next.peers = new Map();
     room.router.lane(name).route(next, serving.registration.concurrency);
   }

@@ -39,6 +39,7 @@ export class Fence {
   }
 
   #fenced(): HeliosError {
-    return HeliosError.of("MODULE_FENCED", { name: this.#name, generation: this.#generation });
+    const problem = "another version has taken its place";
+    return HeliosError.of("MODULE_FENCED", { name: this.#name, generation: this.#generation, problem });
   }
 }

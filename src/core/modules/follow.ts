@@ -28,8 +28,10 @@ export function follow(
   if (desired === "UNLOADED" && lifecycle.state !== "LOADING") upcoming.forget(name);
   const lane = router.lane(name);
   const generation = isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
-  if (lifecycle.state === "ACTIVE" && generation !== undefined) lane.route(generation, registration.concurrency);
-  else if (lifecycle.state === "FAILED") {
+  if (lifecycle.state === "ACTIVE" && generation !== undefined) {
+    generation.acts = true;
+    lane.route(generation, registration.concurrency);
+  } else if (lifecycle.state === "FAILED") {
     const { message } = lifecycle.failure;
     lane.close(() => router.crashed(name, message));
   } else lane.close(() => router.notServing(resource));

@@ -3,6 +3,7 @@ import { Gauge } from "./gauge.ts";
 import type { HealthWatch } from "./health.ts";
 import type { Ending, Instance, ResolvedModule } from "./host/host.ts";
 import type { Running } from "./lifecycle.ts";
+import type { Trial } from "./trial.ts";
 
 /** What a generation does now. */
 export type GenerationPhase = "CANDIDATE" | "CURRENT" | "STANDBY" | "DRAINING";
@@ -24,6 +25,10 @@ export class Generation {
   peers: Peers;
   /** Told instead of the supervisor when it ends by itself. */
   guard: ((ending: Ending) => void) | undefined;
+  /** Whether it may act of its own accord, as far as its fence lets it: it serves, or did, or was started to serve. */
+  acts: boolean;
+  /** What it reaches until then. */
+  readonly trial: Trial;
   #inFlight = 0;
   #lingering = 0;
   #ending: Ending | undefined;
@@ -34,8 +39,7 @@ export class Generation {
     running: Running,
     code: ResolvedModule,
     instance: Instance,
-    health: HealthWatch,
-    peers: Peers,
+    { health, peers, acts, trial }: Pick<Generation, "health" | "peers" | "acts" | "trial">,
   ) {
     this.name = name;
     this.health = health;
@@ -43,6 +47,8 @@ export class Generation {
     this.code = code;
     this.instance = instance;
     this.peers = peers;
+    this.acts = acts;
+    this.trial = trial;
     this.fence = new Fence(name, running.generation);
     void instance.ended.then((ending) => {
       this.#ending = ending;

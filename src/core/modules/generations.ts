@@ -2,13 +2,14 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { EvaluationContext } from "../flags/evaluate.ts";
 import type { Log } from "../log.ts";
-import { type CallChain, peerOf } from "./chain.ts";
 import { Generation, type Peers } from "./generation.ts";
 import { type Health, HealthWatch } from "./health.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./host/host.ts";
+import { type Caller, createReach } from "./reach.ts";
 import type { Registration } from "./record.ts";
 import { healthIntervalOf } from "./registration.ts";
 import type { Router } from "./router.ts";
+import type { Trial } from "./trial.ts";
 
 /** Time that a module's own `stop` may take; then the instance is ended by force. @limit ms */
 export const STOP_TIMEOUT_MS = 5000;
@@ -37,6 +38,10 @@ export interface StartRequest {
   readonly version: (ofClass: string | undefined) => string;
   /** Where its calls go instead of the generations that serve. Default: nowhere. */
   readonly peers?: Peers;
+  /** Whether it is started to serve: it may act of its own accord from its start on. */
+  readonly acts: boolean;
+  /** What it reaches before it serves. */
+  readonly trial: Trial;
   /** Aborting it ends the instance while it starts. */
   readonly signal?: AbortSignal;
 }
@@ -80,36 +85,25 @@ export function createGenerations({
   const beingStarted = new Map<string, Starting>();
   const highest = new Map<string, number>();
   const closing = new AbortController();
+  const reach = createReach(router, clock);
   let closed = false;
 
-  const servicesOf = (
-    name: string,
-    number: number,
-    dependencies: readonly string[],
-    peers: Peers | undefined,
-  ): InstanceServices => ({
-    log: (level, message, fields) => log("modules", level, message, { ...fields, module: name, generation: number }),
-    isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
-    async call(dependency, method, input, { signal, origin }) {
-      if (!dependencies.includes(dependency)) {
-        const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "none"}`;
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });
-      }
-      const chain = origin as CallChain | undefined;
-      const generation = byKey.get(keyOf(name, number));
-      if (chain === undefined) await generation?.fence.pass();
-      const timeoutMs = chain === undefined ? undefined : Math.max(1, chain.deadline - clock.monotonic());
-      const options = { signal, timeoutMs, chain };
-      const peer = peerOf(chain, dependency) ?? (generation?.peers ?? peers)?.get(dependency);
-      if (peer !== undefined && peer.ending === undefined) return router.invokeIn(peer, method, input, options);
-      return (await router.invoke(dependency, method, input, options)).output;
-    },
-  });
+  const servicesOf = (name: string, number: number, request: StartRequest): InstanceServices => {
+    const { registration, peers, acts, trial } = request;
+    const key = keyOf(name, number);
+    const { dependencies } = registration;
+    const caller: Caller = { name, number, dependencies, generation: () => byKey.get(key), peers, acts, trial };
+    return {
+      log: (level, message, fields) => log("modules", level, message, { ...fields, module: name, generation: number }),
+      isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
+      call: (dependency, method, input, source) => reach(caller, dependency, method, input, source),
+    };
+  };
 
   const startInstance = async (name: string, number: number, request: StartRequest): Promise<Instance> => {
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
-    const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs, dependencies } = registration;
+    const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs } = registration;
     const { signal = closing.signal } = request;
     const starting = host.start(
       {
@@ -127,7 +121,7 @@ export function createGenerations({
         startTimeoutMs,
         blockTimeoutMs,
       },
-      servicesOf(name, number, dependencies, request.peers),
+      servicesOf(name, number, request),
       signal === closing.signal ? signal : AbortSignal.any([signal, closing.signal]),
     );
     // One that is given up because everything ends has not failed.
@@ -147,7 +141,7 @@ export function createGenerations({
     async start(name, recorded, request) {
       const number = Math.max(highest.get(name) ?? 0, recorded) + 1;
       highest.set(name, number);
-      const { module, version, peers = new Map() } = request;
+      const { module, version, peers = new Map(), acts, trial } = request;
       const key = keyOf(name, number);
       beingStarted.set(key, { number, code: module, startTime: clock.now() });
       const instance = await startInstance(name, number, request).finally(() => beingStarted.delete(key));
@@ -160,7 +154,8 @@ export function createGenerations({
         intervalMs: healthIntervalOf(request.registration),
         onChange: (now) => onHealth(name, number, now),
       });
-      const generation = new Generation(name, ofInstance, module, instance, health, peers);
+      const standing = { health, peers, acts, trial };
+      const generation = new Generation(name, ofInstance, module, instance, standing);
       byKey.set(key, generation);
       void instance.ended.then((ending) => {
         if (!ending.expected && !closed && byKey.has(key)) onCrash(name, generation);

@@ -9,6 +9,7 @@ import type { Module, ModuleRecord } from "./record.ts";
 import { remember } from "./remember.ts";
 import { advance, checkEtag, dependenciesOf, failureOf, getModule, loadFailed, type Room, verified } from "./room.ts";
 import { breakerOf } from "./router.ts";
+import { swapTrial } from "./trial.ts";
 
 export interface LoadOptions {
   /** Start the file anew even if the module runs: the new instance is started first, as in a swap. */
@@ -54,7 +55,7 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   }
   let generation: Generation;
   try {
-    generation = await startChecked(room, loading, await code(loading));
+    generation = await startChecked(room, loading, await code(loading), activate);
   } catch (error) {
     if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
     const failure = failureOf(error, room.clock.now());
@@ -90,11 +91,18 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   }
 }
 
-async function startChecked(room: Room, { name, record }: Module, module: ResolvedModule): Promise<Generation> {
+/** `acts`: whether it is to serve; one that is only LOADED does not act before it is activated. */
+async function startChecked(
+  room: Room,
+  { name, record }: Module,
+  module: ResolvedModule,
+  acts: boolean,
+): Promise<Generation> {
   const { registration } = record;
   const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
-  const generation = await room.generations.start(name, record.starts, { registration, module, version });
+  const trial = swapTrial([]);
+  const generation = await room.generations.start(name, record.starts, { registration, module, version, acts, trial });
   try {
     await generation.health.check(registration.startTimeoutMs);
     // Opened when the restarts were used up; who opened it by hand closes it by hand.

@@ -43,6 +43,7 @@ import {
 import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap-options.ts";
 import { createSwaps } from "./swaps.ts";
 import { sweepArtifacts } from "./sweep.ts";
+import { BARE_TEST, type Trial } from "./trial.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
 import { createUpcoming } from "./upcoming.ts";
 import { pathViolation } from "./validate.ts";
@@ -162,6 +163,8 @@ export interface Modules {
 export interface FreshOptions {
   /** The file to start instead of the registered one, by the rules of `module_path`; empty: the registered one. */
   readonly modulePath?: string | undefined;
+  /** What it reaches by `ctx.call` of its own accord. Default: methods without effects alone. */
+  readonly trial?: Trial | undefined;
 }
 
 export function createModules(deps: ModulesDeps): Modules {
@@ -268,14 +271,14 @@ export function createModules(deps: ModulesDeps): Modules {
       gate = next;
     },
     resolveFresh: (name, { modulePath } = {}) => freshCode(room, name, modulePath),
-    async startFresh(name, { modulePath: asked } = {}) {
+    async startFresh(name, { modulePath: asked, trial = BARE_TEST } = {}) {
       const { registration } = getModule(room, name).record;
       const module = await freshCode(room, name, asked);
       const { modulePath, sha256, artifact } = module;
       // The version that is registered is that of the registered file.
       const registered = modulePath === registration.modulePath ? registration.version : "";
       const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
-      const started = await generations.startApart(name, { registration, module, version });
+      const started = await generations.startApart(name, { registration, module, version, acts: false, trial });
       return { name, ...started, modulePath, sha256, artifact };
     },
     activeInstance(name) {

@@ -5,6 +5,7 @@ import type { Instance } from "./host/host.ts";
 import { forEach, type Member, type Swap } from "./member.ts";
 import { differences } from "./registration.ts";
 import { dependenciesOf, type Room } from "./room.ts";
+import { swapTrial } from "./trial.ts";
 import type { WarmUp } from "./warm-up.ts";
 
 /** What a swap needs besides the room. */
@@ -57,7 +58,9 @@ async function startOne(room: Room, swap: Swap, member: Member, peers: Map<strin
     "start",
     { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail },
     async () => {
-      const request = { registration, module: code, version: plan.version, peers, signal: swap.cancelled };
+      const trial = swapTrial([]);
+      const standing = { peers, acts: false, trial };
+      const request = { registration, module: code, version: plan.version, ...standing, signal: swap.cancelled };
       const candidate = await room.generations.start(name, before.record.starts, request);
       if (swap.abandoned) room.generations.discard(name, candidate);
       return candidate;

@@ -12,7 +12,8 @@ import type { Generation } from "./generation.ts";
 import { isSameMethod } from "./host/bootstrap/names.ts";
 import type { Aftermath, Payload } from "./host/host.ts";
 import { Lane } from "./lane.ts";
-import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
+import { type Module, type ModuleRecord, moduleNotFound } from "./record.ts";
+import type { Trial } from "./trial.ts";
 import type { Upcoming } from "./upcoming.ts";
 
 /** What is left of a deadline may be less than nothing: the call is late then, not wrong. */
@@ -46,6 +47,8 @@ export interface RoutedOptions extends InvokeOptions {
   /** Of a call that a module makes to answer another. */
   readonly chain?: CallChain | undefined;
   readonly delivery?: Delivery | undefined;
+  /** The trial that it is part of. It says nothing of a module that serves; what a candidate calls by it stays within. */
+  readonly trial?: Trial | undefined;
 }
 
 /** What a call gave. */
@@ -71,6 +74,8 @@ export interface Router {
   /** Calls that somebody waits for. */
   inFlight(name: string): number;
   forget(name: string): void;
+  /** Whether a method, in either spelling, has no effects: by the registration, or by the class that serves. */
+  isPure(name: string, method: string): boolean;
   /** From now on calls of pure methods are shown to `mirror` once they are answered; undefined: to nobody. */
   mirror(name: string, mirror: Mirror | undefined): void;
   /** The error for a call of a module that takes no traffic: MODULE_STARTING or MODULE_CRASHED where it soon will. */
@@ -93,9 +98,15 @@ export function breakerOf(module: string): string {
   return `module:${module}`;
 }
 
-/** Whether a method of a class with these ones is registered as one without effects; either name in any spelling. */
-export function isPure({ pureMethods }: Registration, method: string, methods: readonly string[]): boolean {
-  return pureMethods.length > 0 && pureMethods.some((pure) => isSameMethod(methods, pure, method));
+/** Whether a method, in any spelling, is one without effects: by the registration, or by the class that runs. */
+function isPureOf(
+  { record }: Module,
+  { running, instance }: Pick<Generation, "running" | "instance">,
+  method: string,
+): boolean {
+  const { pureMethods = [] } = instance.shape;
+  const isIt = (pure: string): boolean => isSameMethod(running.methods, pure, method);
+  return record.registration.pureMethods.some(isIt) || pureMethods.some(isIt);
 }
 
 /** The error for a call of a module that takes no traffic. */
@@ -148,6 +159,11 @@ export function createRouter(
     });
     lanes.set(name, fresh);
     return fresh;
+  };
+
+  const isPure = (name: string, method: string): boolean => {
+    const [module, generation] = [collection.get(name), lanes.get(name)?.generation];
+    return module !== undefined && generation !== undefined && isPureOf(module, generation, method);
   };
 
   const crashed = (name: string, error: string, delivered: boolean, cause?: unknown): HeliosError => {
@@ -241,21 +257,22 @@ export function createRouter(
   const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
     const { module, to, method, input, start, budgetMs, isPatient, permit } = call;
     const { name } = module;
-    const { signal, chain, delivery } = call.options;
+    const { signal, chain, delivery, trial } = call.options;
     const entered = enter(call);
     const generation = entered instanceof Promise ? await entered : entered;
     const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED", counted: Permit = permit): number => {
       const durationMs = clock.monotonic() - start;
       // What goes wrong in a version that another has replaced must not keep callers from that.
       const replaced = generation.phase === "STANDBY" || generation.phase === "DRAINING";
-      breakers.record(to.breaker, counted, replaced && outcome === "FAILURE" ? "IGNORED" : outcome, durationMs);
-      if (outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
+      // Nor must what a test asks, which may be wrong on purpose.
+      const says = trial !== undefined || (replaced && outcome === "FAILURE") ? "IGNORED" : outcome;
+      breakers.record(to.breaker, counted, says, durationMs);
+      if (trial === undefined && outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
       return durationMs;
     };
     const origin: CallChain = { generation, before: chain, deadline: start + budgetMs, cutShort: false };
     try {
-      if (delivery !== undefined && !isPure(module.record.registration, method, generation.running.methods))
-        await delivery.prepare(budgetMs);
+      if (delivery !== undefined && !isPureOf(module, generation, method)) await delivery.prepare(budgetMs);
       const leftMs = budgetMs - (clock.monotonic() - start);
       if (leftMs <= 0) throw tooLate(call);
       const onDelivered = delivery?.done;
@@ -276,10 +293,7 @@ export function createRouter(
       // probe that the call may have been is over.
       const hangs = (): void => void record("FAILURE", { allowed: true, epoch: permit.epoch });
       linger(call, generation, origin, failed ? () => {} : hangs);
-      const ended =
-        isReason(error, "MODULE_CRASHED") &&
-        mayRepeat &&
-        isPure(module.record.registration, method, generation.running.methods);
+      const ended = isReason(error, "MODULE_CRASHED") && mayRepeat && isPureOf(module, generation, method);
       if (ended && to.generation !== generation && to.generation !== undefined) return await deliver(call, false);
       if (!isPatient && isReason(error, "MODULE_DEADLINE_EXCEEDED")) cutShort(chain);
       record(failed ? "FAILURE" : "IGNORED");
@@ -319,13 +333,12 @@ export function createRouter(
     crashed: (name, description) => crashed(name, description, false),
     inFlight: (name) => lanes.get(name)?.inFlight ?? 0,
     forget: (name) => lanes.delete(name),
+    isPure,
     mirror(name, mirror) {
       if (mirror === undefined) mirrors.delete(name);
       else {
         mirrors.set(name, (method, input, output) => {
-          const registration = collection.get(name)?.record.registration;
-          const methods = lanes.get(name)?.generation?.running.methods ?? [];
-          if (registration !== undefined && isPure(registration, method, methods)) mirror(method, input, output);
+          if (isPure(name, method)) mirror(method, input, output);
         });
       }
     },
@@ -336,11 +349,13 @@ export function createRouter(
         return Promise.reject(error);
       }
     },
-    async invokeIn(generation, method, input, { timeoutMs, signal, chain }) {
+    async invokeIn(generation, method, input, { timeoutMs, signal, chain, trial }) {
       const { callTimeoutMs } = collection.get(generation.name)?.record.registration ?? { callTimeoutMs: 0 };
       const budgetMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, callTimeoutMs);
+      // Its caller has left: what it would do now, nobody waits for.
+      if (budgetMs <= 0) throw late(generation.name, method, budgetMs);
       const deadline = clock.monotonic() + budgetMs;
-      const origin: CallChain = { generation, before: chain, deadline, cutShort: false };
+      const origin: CallChain = { generation, before: chain, deadline, cutShort: false, trial };
       generation.enter();
       try {
         return await generation.instance.invoke(method, input, { timeoutMs: budgetMs, signal, origin });
@@ -359,7 +374,11 @@ export function createRouter(
 }
 
 function tooLate({ module, method, budgetMs }: Call): HeliosError {
-  return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: module.name, method, timeout: seconds(budgetMs) });
+  return late(module.name, method, budgetMs);
+}
+
+function late(name: string, method: string, budgetMs: number): HeliosError {
+  return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(Math.max(0, budgetMs)) });
 }
 
 /** Notes that a call nested in these ended because whoever made the first one gives up. */

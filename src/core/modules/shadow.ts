@@ -96,7 +96,7 @@ function watchAnswers({ clock, router }: Room, candidate: Generation, timeoutMs:
   };
   const compare = async (method: string, input: Payload, output: Payload): Promise<void> => {
     try {
-      const answer = await router.invokeIn(candidate, method, input, { timeoutMs });
+      const answer = await router.invokeIn(candidate, method, input, { timeoutMs, trial: candidate.trial });
       const found = firstDifference(contentOf(output), contentOf(answer), terms.tolerance);
       if (found === undefined) counts.equal += 1;
       else differ("different", method, found.path, found.current, found.candidate);

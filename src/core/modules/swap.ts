@@ -6,7 +6,7 @@ import type { Reload } from "./load.ts";
 import type { Plan } from "./member.ts";
 import type { Module } from "./record.ts";
 import type { SwapReport } from "./report.ts";
-import { checkEtag, conflict, getModule, type Room, verified } from "./room.ts";
+import { checkEtag, conflict, getModule, type Room, runningGeneration, verified } from "./room.ts";
 import {
   checkModuleOptions,
   digestOf,
@@ -98,7 +98,8 @@ function run(
     },
     plan(module) {
       if (module.record.lifecycle.state !== "ACTIVE") throw conflict(module, operation, "ACTIVE");
-      const pure = module.record.registration.pureMethods.length > 0;
+      const { pureMethods = [] } = runningGeneration(room, module)?.instance.shape ?? {};
+      const pure = module.record.registration.pureMethods.length > 0 || pureMethods.length > 0;
       refuse(
         terms.shadow !== undefined && !pure
           ? violation(["shadow"], module.name, "a module with pure_methods: only those are mirrored")

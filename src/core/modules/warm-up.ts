@@ -1,9 +1,11 @@
+import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import { seconds, within } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import type { Payload } from "./host/host.ts";
 import type { Registration } from "./record.ts";
 import type { Room } from "./room.ts";
+import { trialCall } from "./trial.ts";
 
 /** A new instance, before it takes traffic. */
 export interface InstanceHandle {
@@ -43,9 +45,10 @@ export function createWarmUp(): WarmUp {
 
     async run({ clock }, name, { reloadHooks, callTimeoutMs: timeoutMs }, candidate) {
       for (const { method, input } of reloadHooks) {
-        await candidate.instance.invoke(method, { json: input }, { timeoutMs });
+        const origin = trialCall(candidate.trial, clock.monotonic() + timeoutMs, candidate);
+        await candidate.instance.invoke(method, { json: input }, { timeoutMs, origin });
       }
-      const handle = handleOf(name, candidate, timeoutMs);
+      const handle = handleOf(name, candidate, timeoutMs, clock);
       const late = (): Error => {
         const method = "a reload hook";
         return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(timeoutMs) });
@@ -57,14 +60,16 @@ export function createWarmUp(): WarmUp {
   };
 }
 
-function handleOf(name: string, { instance, running }: Generation, timeoutMs: number): InstanceHandle {
+function handleOf(name: string, candidate: Generation, timeoutMs: number, clock: Clock): InstanceHandle {
+  const { instance, running, trial } = candidate;
   return {
     name,
     version: running.version,
     methods: running.methods,
     async invoke(method, input = null) {
       const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
-      const output = await instance.invoke(method, payload, { timeoutMs });
+      const origin = trialCall(trial, clock.monotonic() + timeoutMs, candidate);
+      const output = await instance.invoke(method, payload, { timeoutMs, origin });
       return "binary" in output ? output.binary : output.json;
     },
   };

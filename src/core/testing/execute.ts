@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Candidate } from "../modules/gate.ts";
+import type { Trial } from "../modules/trial.ts";
 import { cut } from "../size.ts";
 import {
   MAX_MESSAGE,
@@ -35,6 +36,8 @@ export interface OpenSuite {
 export interface Job {
   readonly record: Pick<RunRecord, "module" | "suite" | "target" | "config" | "cause"> & CodeUnderTest;
   readonly source: TestSource;
+  /** What it reaches meanwhile; absent: it serves. */
+  readonly trial?: Trial | undefined;
   /** Brings what is to be tested. */
   readonly start: () => Promise<Candidate>;
   /** Whether what was brought is the run's own, and is stopped afterwards. */
@@ -177,7 +180,7 @@ async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave: Leave
     }
     if (candidate === undefined) return cancelled(tests, took());
     const { instance, modulePath, version, sha256, artifact } = candidate;
-    const results = await runTests(instance, tests, clock, signal, progress);
+    const results = await runTests(instance, tests, clock, signal, progress, job.trial);
     return { tests: results, started: true, durationMs: took(), code: { modulePath, version, sha256, artifact } };
   } finally {
     suite?.close();

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { spellingsOf } from "../modules/host/bootstrap/names.ts";
 import type { Ending, Instance, Payload } from "../modules/host/host.ts";
+import { type Trial, trialCall } from "../modules/trial.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
 export type TestOutcome = "PASSED" | "FAILED" | "TIMED_OUT" | "ERRORED" | "SKIPPED";
@@ -31,7 +32,8 @@ export const MAX_MESSAGE = 1000;
 
 /**
  * Runs tests one after the other, in order. When the instance ends, or `signal` is aborted, the test at hand and those
- * after it are not run to their end: ERRORED or SKIPPED.
+ * after it are not run to their end: ERRORED or SKIPPED. `trial` is what the instance reaches to answer their calls; absent: all
+ * that it reaches otherwise, since it serves.
  */
 export async function runTests(
   instance: Instance,
@@ -39,6 +41,7 @@ export async function runTests(
   clock: Clock,
   signal: AbortSignal,
   progress: Progress = {},
+  trial?: Trial,
 ): Promise<readonly TestResult[]> {
   let stopped: string | undefined;
   let ending: Ending | undefined;
@@ -48,7 +51,7 @@ export async function runTests(
   return inOrder(tests, progress, async (test) => {
     if (signal.aborted) stopped ??= CANCELLATION;
     if (stopped !== undefined) return skipped(test, stopped);
-    const result = await runTest(instance, test, clock, signal);
+    const result = await runTest(instance, trial, test, clock, signal);
     if (ending === undefined) return result;
     stopped = "the instance ended before";
     // The one that serves may be replaced or unloaded at any time.
@@ -88,11 +91,17 @@ async function inOrder(
   return results;
 }
 
-async function runTest(instance: Instance, test: Test, clock: Clock, signal: AbortSignal): Promise<TestResult> {
+async function runTest(
+  instance: Instance,
+  trial: Trial | undefined,
+  test: Test,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TestResult> {
   const { name, required, method } = test;
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
-  const under = testInstance(instance, test.timeoutMs, clock, until);
+  const under = testInstance(instance, trial, test.timeoutMs, clock, until);
   if (method !== undefined && !under.hasMethod(method)) {
     const message = `the module has no method ${method}`;
     // What a module may lack, no run waits for.
@@ -152,7 +161,13 @@ function limited<T>(
   });
 }
 
-function testInstance(instance: Instance, timeoutMs: number, clock: Clock, signal: AbortSignal): TestInstance {
+function testInstance(
+  instance: Instance,
+  trial: Trial | undefined,
+  timeoutMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): TestInstance {
   const names = spellingsOf(instance.shape.methods);
   return {
     hasMethod: (method) => names.has(method),
@@ -162,8 +177,9 @@ function testInstance(instance: Instance, timeoutMs: number, clock: Clock, signa
     heapUsed: async () => (await instance.usage({ collect: true }, timeoutMs)).heapUsedBytes,
     call(method, input = null) {
       const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
+      const origin = trial && trialCall(trial, clock.monotonic() + timeoutMs);
       const answer = instance
-        .invoke(method, payload, { timeoutMs, signal })
+        .invoke(method, payload, { timeoutMs, signal, origin })
         .then((output) => ("json" in output ? output.json : output.binary));
       // A test may end without having waited for it.
       answer.catch(() => {});

@@ -6,6 +6,7 @@ import type { Candidate, Gate } from "../modules/gate.ts";
 import type { ModuleHost } from "../modules/host/host.ts";
 import type { Modules } from "../modules/modules.ts";
 import { checkConfigSize } from "../modules/size.ts";
+import { BARE_TEST } from "../modules/trial.ts";
 import { isSuiteFile } from "../names.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
@@ -115,6 +116,7 @@ export function createTesting(deps: TestingDeps): Testing {
     return executor.execute({
       ...job,
       record: { ...record, target: "FRESH", ...code },
+      trial: BARE_TEST,
       start: () => modules.startFresh(record.module, { modulePath }),
       owned: true,
       urgent: false,
@@ -162,6 +164,7 @@ export function createTesting(deps: TestingDeps): Testing {
       const { record } = await executor.execute({
         record: { module: name, suite, target: "FRESH", config: {}, cause: { action: "Gate" }, ...codeOf(candidate) },
         source: await sourceOf(suite, {}),
+        trial: BARE_TEST,
         start: async () => candidate,
         owned: false,
         urgent: true,

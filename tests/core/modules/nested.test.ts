@@ -10,8 +10,9 @@ const timer = (version: number, state = ""): string => `export default class Tim
     this.#ctx = ctx;
     const tick = () => {
       if (ctx.signal.aborted) return;
-      ctx.call("sink", "put", { from: ${version} }).catch((error) => ctx.log.info("refused", { code: error.code }));
-      setTimeout(tick, 2);
+      ctx.call("sink", "put", { from: ${version} })
+        .catch((error) => ctx.log.info("refused", { version: ${version}, code: error.code }))
+        .finally(() => setTimeout(tick, 2));
     };
     setTimeout(tick, 2);
   }
@@ -32,7 +33,7 @@ const SINK = `export default class Sink {
 async function timers(state = "") {
   const refused = Promise.withResolvers<string>();
   const log: Log = (_area, _level, message, fields) => {
-    if (message === "refused") refused.resolve(String(fields?.code));
+    if (message === "refused" && fields?.version === 1) refused.resolve(String(fields?.code));
   };
   const { path } = await ownRoot({ "t1.js": timer(1, state), "t2.js": timer(2, state), "sink.js": SINK });
   const engine = await rig({ root: path, log });

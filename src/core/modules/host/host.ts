@@ -88,6 +88,8 @@ export interface InstanceShape {
   readonly hasState: boolean;
   /** The class's `static stateSchema`, if it is a string or a number: the form of what `exportState` gives. */
   readonly stateSchema: string | number | undefined;
+  /** Of the class's `static pureMethods`, if it has that: methods without effects, in either spelling. */
+  readonly pureMethods?: readonly string[];
 }
 
 /** Where a state comes from. */

@@ -101,10 +101,18 @@ const error: Check = (value) => {
 export const isPayload = (value: unknown): value is Payload =>
   object(value) && ("json" in (value as object) || (value as { binary?: unknown }).binary instanceof Uint8Array);
 const shape: Check = (value) => {
-  const { methods, version, hasHealth, hasState, stateSchema } = (object(value) ? value : {}) as Partial<InstanceShape>;
+  const {
+    methods,
+    version,
+    hasHealth,
+    hasState,
+    stateSchema,
+    pureMethods = [],
+  } = (object(value) ? value : {}) as Partial<InstanceShape>;
   const flags = typeof hasHealth === "boolean" && typeof hasState === "boolean";
   const told = (version === undefined || text(version)) && (stateSchema === undefined || scalar(stateSchema));
-  return Array.isArray(methods) && methods.every(text) && told && flags;
+  const names = [methods, pureMethods].every((list) => Array.isArray(list) && list.every(text));
+  return names && told && flags;
 };
 const usage: Check = (value) => {
   const { heapUsedBytes, externalBytes, eventLoopUtilization } = (object(value) ? value : {}) as Partial<Usage>;

@@ -16,6 +16,7 @@ interface FeatureRecord {
 /** Turns price series into numbers that a predictor understands. */
 export default class FeatureExtractor implements HeliosModule {
   static readonly version = "1.0.0";
+  static readonly pureMethods = ["extract"];
   readonly #seen = new Set<string>();
 
   /** The features of one series, oldest price first. */

@@ -47,6 +47,7 @@ interface Path {
  */
 export default class MarketSimulator implements HeliosModule {
   static readonly version = "1.0.0";
+  static readonly pureMethods = ["listSymbols", "getPrice", "getHistory", "getQuote", "getDepth"];
   #elapsed: () => number = () => 0;
   #skipped = 0;
   #seed = 1;

@@ -43,7 +43,7 @@ export function methodsOf(instance: object, exported: Maker, hidden: Hidden): Me
     const method = methods.get(name);
     if (method !== undefined) bySpelling.set(spelling, method);
   }
-  const { version, stateSchema } = staticsOf(exported, instance);
+  const { version, stateSchema, pureMethods } = staticsOf(exported, instance);
   return {
     shape: {
       methods: [...methods.keys()].sort(),
@@ -51,6 +51,7 @@ export function methodsOf(instance: object, exported: Maker, hidden: Hidden): Me
       hasHealth: all.has("health"),
       hasState: all.has("exportState") && all.has("importState"),
       stateSchema: typeof stateSchema === "string" || typeof stateSchema === "number" ? stateSchema : undefined,
+      ...(Array.isArray(pureMethods) && { pureMethods: pureMethods.filter((name) => typeof name === "string") }),
     },
     find: (name) => bySpelling.get(name),
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name) as ReturnType<Methods["lifecycle"]>) : undefined),
@@ -61,12 +62,17 @@ export function methodsOf(instance: object, exported: Maker, hidden: Hidden): Me
 function staticsOf(exported: Maker, instance: object): Statics {
   const own = exported as Statics;
   const made = (instance.constructor ?? {}) as Statics;
-  return { version: own.version ?? made.version, stateSchema: own.stateSchema ?? made.stateSchema };
+  return {
+    version: own.version ?? made.version,
+    stateSchema: own.stateSchema ?? made.stateSchema,
+    pureMethods: own.pureMethods ?? made.pureMethods,
+  };
 }
 
 interface Statics {
   readonly version?: unknown;
   readonly stateSchema?: unknown;
+  readonly pureMethods?: unknown;
 }
 
 /** `then` would make an awaited instance a promise. */

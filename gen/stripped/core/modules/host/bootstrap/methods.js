@@ -43,7 +43,7 @@ export function methodsOf(instance        , exported       , hidden        )    
     const method = methods.get(name);
     if (method !== undefined) bySpelling.set(spelling, method);
   }
-  const { version, stateSchema } = staticsOf(exported, instance);
+  const { version, stateSchema, pureMethods } = staticsOf(exported, instance);
   return {
     shape: {
       methods: [...methods.keys()].sort(),
@@ -51,6 +51,7 @@ export function methodsOf(instance        , exported       , hidden        )    
       hasHealth: all.has("health"),
       hasState: all.has("exportState") && all.has("importState"),
       stateSchema: typeof stateSchema === "string" || typeof stateSchema === "number" ? stateSchema : undefined,
+      ...(Array.isArray(pureMethods) && { pureMethods: pureMethods.filter((name) => typeof name === "string") }),
     },
     find: (name) => bySpelling.get(name),
     lifecycle: (name) => (LIFECYCLE.has(name) ? (all.get(name)                                    ) : undefined),
@@ -61,11 +62,16 @@ export function methodsOf(instance        , exported       , hidden        )    
 function staticsOf(exported       , instance        )          {
   const own = exported           ;
   const made = (instance.constructor ?? {})           ;
-  return { version: own.version ?? made.version, stateSchema: own.stateSchema ?? made.stateSchema };
+  return {
+    version: own.version ?? made.version,
+    stateSchema: own.stateSchema ?? made.stateSchema,
+    pureMethods: own.pureMethods ?? made.pureMethods,
+  };
 }
 
                    
                              
+                                 
                                  
  
 

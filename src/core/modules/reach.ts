@@ -1,0 +1,75 @@
+import type { Clock } from "../clock.ts";
+import { HeliosError } from "../errors.ts";
+import { type CallChain, peerOf } from "./chain.ts";
+import type { Generation, Peers } from "./generation.ts";
+import type { CallSource, Payload } from "./host/host.ts";
+import type { Router } from "./router.ts";
+import type { Trial } from "./trial.ts";
+
+/** An instance that calls others. */
+export interface Caller {
+  /** The module's name. */
+  readonly name: string;
+  /** Which start of its code; 0 for tests. */
+  readonly number: number;
+  /** All that it may call. */
+  readonly dependencies: readonly string[];
+  /** Undefined while it starts, and of one that is started for tests. */
+  generation(): Generation | undefined;
+  /** Whether it may act of its own accord while it starts: it is started to serve. */
+  readonly acts: boolean;
+  /** The candidates that are started with it. */
+  readonly peers: Peers | undefined;
+  /** What it reaches while it may not act. */
+  readonly trial: Trial;
+}
+
+/** Makes a call for an instance: `ctx.call`. */
+export type Reach = (
+  caller: Caller,
+  dependency: string,
+  method: string,
+  input: Payload,
+  source: CallSource,
+) => Promise<Payload>;
+
+/**
+ * Only the version that serves acts. A call goes to what it depends on as it serves now
+ * - if it is made to answer a real caller, whichever version the instance is: a canary answers some;
+ * - if the instance makes it of its own accord (a timer, `start`, `health`), and serves or is started to serve.
+ *
+ * Every other call is on trial: it goes to a stand-in, to a candidate of the same swap, to a method without effects or to a
+ * dependency that is allowed by name, and is refused otherwise, at once. A version that serves no more is told so by its
+ * fence.
+ */
+export function createReach(router: Router, clock: Clock): Reach {
+  return async (caller, dependency, method, input, { signal, origin }) => {
+    checkDeclared(caller, dependency);
+    const chain = origin as CallChain | undefined;
+    const generation = caller.generation();
+    if (chain === undefined) await generation?.fence.pass();
+    const trial = trialOf(caller, chain);
+    const standIn = trial?.standIn(dependency, method);
+    const timeoutMs = chain && chain.deadline - clock.monotonic();
+    if (standIn !== undefined) return standIn(input, signal);
+    const options = { signal, timeoutMs, chain, trial };
+    const peer = peerOf(chain, dependency) ?? (generation?.peers ?? caller.peers)?.get(dependency);
+    if (peer !== undefined && peer.ending === undefined) return router.invokeIn(peer, method, input, options);
+    if (trial !== undefined && !trial.allows(dependency) && !router.isPure(dependency, method)) {
+      throw trial.refusal({ name: caller.name, generation: caller.number, dependency, method });
+    }
+    return (await router.invoke(dependency, method, input, options)).output;
+  };
+}
+
+/** The trial that a call of the instance is part of now; undefined: it may have effects. */
+function trialOf(caller: Caller, chain: CallChain | undefined): Trial | undefined {
+  if (chain !== undefined) return chain.trial;
+  return (caller.generation()?.acts ?? caller.acts) ? undefined : caller.trial;
+}
+
+function checkDeclared({ name, dependencies }: Caller, dependency: string): void {
+  if (dependencies.includes(dependency)) return;
+  const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "none"}`;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });
+}
