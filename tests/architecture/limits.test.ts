@@ -32,10 +32,12 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/services/whole.ts SURE_BYTES",
   ],
   "a part of a format": [
+    "src/core/modules/host/bootstrap/frames.ts DEADLINE_BYTES",
     "src/core/modules/host/bootstrap/frames.ts HEAD_BYTES",
     "src/core/modules/host/bootstrap/frames.ts ID_BYTES",
     "src/core/modules/host/bootstrap/frames.ts KIND_BYTES",
     "src/core/modules/host/bootstrap/frames.ts MAX_METHOD_BYTES",
+    "src/core/modules/host/bootstrap/link.ts FULL_READ_BYTES",
     "src/core/modules/host/memory.ts PAGE_BYTES",
     "src/server/transport/envelopes.ts HEAD_BYTES",
     "src/server/transport/frame-gate.ts HEAD_BYTES",

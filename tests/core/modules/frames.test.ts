@@ -11,7 +11,7 @@ describe("frames", () => {
         const stream = Buffer.concat(sent.map(toFrame));
         const got: unknown[] = [];
         const read = createFrameReader(
-          (value) => got.push(value),
+          (values) => got.push(...values),
           () => expect.unreachable(),
         );
         const places = [0, ...cuts.filter((cut) => cut < stream.length).sort((a, b) => a - b), stream.length];
@@ -24,8 +24,8 @@ describe("frames", () => {
   it.each([
     ["bytes that are no message", [0, 0, 0, 2, 0, 2]],
     ["an output that is cut off", [0, 0, 0, 3, 2, 1, 2]],
-    ["an output that is no JSON", [0, 0, 0, 12, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 123]],
-    ["a method longer than the message", [0, 0, 0, 11, 1, 0, 0, 0, 0, 0, 0, 0, 0, 200, 0]],
+    ["an output that is no JSON", [0, 0, 0, 20, 2, ...new Array(18).fill(0), 123]],
+    ["a method longer than the message", [0, 0, 0, 19, 1, ...new Array(16).fill(0), 200, 0]],
     ["a kind that is none", [0, 0, 0, 1, 9]],
     ["a message of no bytes", [0, 0, 0, 0]],
     ["a length beyond all bounds", [255, 255, 255, 255]],
@@ -33,7 +33,7 @@ describe("frames", () => {
     const got: unknown[] = [];
     let broken = 0;
     const read = createFrameReader(
-      (value) => got.push(value),
+      (values) => got.push(...values),
       () => {
         broken += 1;
       },

@@ -25,12 +25,16 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
   });
 
   it("is ended by its caller's deadline, in the module too, and says nothing of the module", async () => {
-    const { modules, breakers, load, call } = await rig();
+    const hostClock = createManualClock();
+    const { modules, breakers, load, call } = await rig({ hostClock });
     await load("echo_v1", { isolation });
-    const error = await errorOf(modules.invoke("echo_v1", "hold", { json: null }, { timeoutMs: 50 }));
+    const late = errorOf(modules.invoke("echo_v1", "hold", { json: null }, { timeoutMs: 20_000 }));
+    await call("echo_v1", "echo");
+    hostClock.advance(20_000);
+    const error = await late;
     expect(error).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { name: "echo_v1", method: "hold" } });
     expect(await call("echo_v1", "aborted")).toBe(1);
-    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 0, ignored: 1, successes: 1 });
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 0, ignored: 1, successes: 2 });
   });
 
   it("has the module's call_timeout where that is sooner, and counts as a failure then", async () => {

@@ -8,7 +8,7 @@ export const WIDE: Readonly<Record<string, unknown>> = Object.fromEntries(
 );
 
 export function call(id: number, input: Payload): ToInstance {
-  return { type: "call", id, method: "m", input };
+  return { type: "call", id, deadline: 1.5, method: "m", input };
 }
 
 const payload = fc.oneof(
@@ -18,12 +18,13 @@ const payload = fc.oneof(
   fc.uint8Array({ maxLength: 50 }).map((binary) => ({ binary })),
 );
 const id = fc.maxSafeNat();
+const deadline = fc.double({ noNaN: true });
 
 /** Messages of every form, a few. */
 export const messages = fc.array(
   fc.oneof(
     fc.record({ type: fc.constant("output"), id, output: payload }),
-    fc.record({ type: fc.constant("call"), id, method: fc.string(), input: payload }),
+    fc.record({ type: fc.constant("call"), id, deadline, method: fc.string(), input: payload }),
     fc.record({
       type: fc.constant("call"),
       id,

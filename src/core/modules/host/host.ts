@@ -154,7 +154,7 @@ export interface Instance {
   whenIdle(): Promise<void>;
   /**
    * What becomes of the call with this `origin` whose caller has left; it does not reject. Undefined where nothing runs
-   * for it: it was answered, or never sent.
+   * for it: it was answered, was dropped, or was never sent.
    */
   aftermath(origin: unknown): Promise<Aftermath> | undefined;
   /** `method` as the class spells it, in camelCase or in snake_case. */

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../clock.ts";
 import { HeliosError } from "../../errors.ts";
 import { seconds } from "../deadline.ts";
+import { machineTime } from "./bootstrap/machine-time.ts";
 import { spellingsOf } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
@@ -110,7 +111,12 @@ export class LiveInstance implements Instance {
       const metadata = { name: this.#spec.name, method, methods };
       return Promise.reject(HeliosError.of("MODULE_METHOD_NOT_FOUND", metadata));
     }
-    return this.#request(method, (id) => ({ type: "call", id, method, input }), options, true) as Promise<Payload>;
+    return this.#request(
+      method,
+      (id, deadline) => ({ type: "call", id, deadline, method, input }),
+      options,
+      true,
+    ) as Promise<Payload>;
   }
 
   async checkHealth(timeoutMs: number): Promise<void> {
@@ -126,7 +132,9 @@ export class LiveInstance implements Instance {
   }
 
   async usage({ collect }: { readonly collect: boolean }, timeoutMs: number): Promise<Usage> {
-    const usage = await this.#request("usage", (id) => ({ type: "usage", id, collect }), { timeoutMs });
+    const usage = await this.#request("usage", (id, deadline) => ({ type: "usage", id, deadline, collect }), {
+      timeoutMs,
+    });
     const { heapUsedBytes, externalBytes, eventLoopUtilization } = (usage ?? {}) as Partial<Usage>;
     return {
       heapUsedBytes: Number(heapUsedBytes),
@@ -171,6 +179,13 @@ export class LiveInstance implements Instance {
         this.#methodEnded(message.id);
         return;
       }
+      case "dropped": {
+        const pending = this.#settle(message.id);
+        // Its clock was ahead of the timer here.
+        pending?.reject(this.#tooLate(pending.method, pending.timeoutMs));
+        this.#methodEnded(message.id, "DROPPED");
+        return;
+      }
       case "pong":
         this.#lastUsage = message.usage;
         return;
@@ -191,12 +206,12 @@ export class LiveInstance implements Instance {
   }
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
-    return this.#request(method, (id) => ({ type: "lifecycle", id, method, args }), { timeoutMs });
+    return this.#request(method, (id, deadline) => ({ type: "lifecycle", id, deadline, method, args }), { timeoutMs });
   }
 
   #request(
     method: string,
-    message: (id: number) => ToInstance,
+    message: (id: number, deadline: number) => ToInstance,
     { timeoutMs, signal, origin, onDelivered }: CallOptions,
     isCall = false,
   ): Promise<unknown> {
@@ -212,7 +227,7 @@ export class LiveInstance implements Instance {
       if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
       if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
       try {
-        this.#channel.send(message(id));
+        this.#channel.send(message(id, machineTime() + timeoutMs));
         onDelivered?.();
       } catch (error) {
         this.#settle(id)?.reject(this.#methodFailed(method, toWire(error)));
@@ -239,8 +254,8 @@ export class LiveInstance implements Instance {
   }
 
   /** Of a call, with or without a caller; of anything else too. */
-  #methodEnded(id: number): void {
-    if (this.#leftBehind.size > 0) this.#leftBehind.settle(id, "ENDED");
+  #methodEnded(id: number, how: Aftermath = "ENDED"): void {
+    if (this.#leftBehind.size > 0) this.#leftBehind.settle(id, how);
     this.#lookIdle();
   }
 

@@ -48,7 +48,9 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   };
   pipe?.on(
     "data",
-    createFrameReader((message) => events.message(message), broken),
+    createFrameReader((messages) => {
+      for (const message of messages) events.message(message);
+    }, broken),
   );
   // It is gone, which its exit tells.
   pipe?.on("error", () => {});

@@ -35,16 +35,18 @@ export interface StartMessage {
 
 export type LifecycleMethod = "health" | "exportState" | "importState" | "stop";
 
+/** What somebody waits for. */
+interface Awaited {
+  readonly id: number;
+  /** Machine time from which nobody does any more: what has not begun by then is dropped. */
+  readonly deadline: number;
+}
+
 export type ToInstance =
   | StartMessage
-  | { readonly type: "call"; readonly id: number; readonly method: string; readonly input: Payload }
-  | {
-      readonly type: "lifecycle";
-      readonly id: number;
-      readonly method: LifecycleMethod;
-      readonly args: readonly unknown[];
-    }
-  | { readonly type: "usage"; readonly id: number; readonly collect: boolean }
+  | (Awaited & { readonly type: "call"; readonly method: string; readonly input: Payload })
+  | (Awaited & { readonly type: "lifecycle"; readonly method: LifecycleMethod; readonly args: readonly unknown[] })
+  | (Awaited & { readonly type: "usage"; readonly collect: boolean })
   | { readonly type: "ping" }
   | { readonly type: "cancel"; readonly id: number; readonly reason: string }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
@@ -62,6 +64,8 @@ export type FromInstance =
   /** Of everything else that was asked for. */
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
+  /** Of what was over before it began: it does not begin. */
+  | { readonly type: "dropped"; readonly id: number }
   | { readonly type: "pong"; readonly usage: Usage }
   | { readonly type: "spawned"; readonly pid: number }
   | {
@@ -127,6 +131,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   output: { id: number, output: isPayload },
   result: { id: number, value: anything },
   error: { id: number, error },
+  dropped: { id: number },
   pong: { usage },
   spawned: { pid: number },
   log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },

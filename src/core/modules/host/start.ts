@@ -133,7 +133,7 @@ export function startInstance(
 const COLLECT_TIMEOUT_MS = 10_000;
 
 /** What a module's code cannot send without its event loop. */
-const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set(["output", "result", "error", "pong"]);
+const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set(["output", "result", "error", "dropped", "pong"]);
 
 function tell({ name, message }: WireError): string {
   return name === "Error" ? message : `${name}: ${message}`;

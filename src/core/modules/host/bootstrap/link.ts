@@ -1,14 +1,18 @@
 import { Socket } from "node:net";
-import { parentPort } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import type { FromInstance, ToInstance } from "../protocol.ts";
 import { createFrameReader, LINK_FD, toFrame } from "./frames.ts";
 import { fromPackets, toPosted } from "./packets.ts";
+
+/** Of Node: what one read of a pipe takes at most. */
+const FULL_READ_BYTES = 65_536;
 
 /** The way to the service, whether this is a thread or a process. */
 export interface Link {
   /** Throws what cannot be sent. */
   send(message: FromInstance): void;
-  onMessage(listen: (message: ToInstance) => void): void;
+  /** `more`: more has arrived that is told next. */
+  onMessages(listen: (messages: ToInstance[], more: boolean) => void): void;
   /** Ends this thread or process. */
   end(code: number): void;
 }
@@ -19,9 +23,14 @@ export function openLink(): Link {
   if (port !== null) {
     return {
       send: (message) => port.postMessage(toPosted(message)),
-      onMessage: (listen) =>
-        void port.on("message", (posted) => {
-          for (const message of fromPackets(posted)) listen(message as ToInstance);
+      onMessages: (listen) =>
+        void port.on("message", (first) => {
+          const messages = fromPackets(first);
+          // All that has arrived, at once: what the last message says may be of the first one.
+          for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+            for (const message of fromPackets(next.message)) messages.push(message);
+          }
+          listen(messages as ToInstance[], false);
         }),
       end: (code) => process.exit(code),
     };
@@ -33,11 +42,15 @@ export function openLink(): Link {
   return {
     // At once: the next call in the same turn may never let this one go.
     send: (message) => void pipe.write(toFrame(message)),
-    onMessage: (listen) =>
-      void pipe.on(
-        "data",
-        createFrameReader((message) => listen(message as ToInstance), gone),
-      ),
+    onMessages(listen) {
+      let more = false;
+      const read = createFrameReader((messages) => listen(messages as ToInstance[], more), gone);
+      pipe.on("data", (chunk: Buffer) => {
+        // As much as one read takes: there is more in the pipe.
+        more = chunk.length >= FULL_READ_BYTES;
+        read(chunk);
+      });
+    },
     end: (code) => process.exit(code),
   };
 }

@@ -3,7 +3,7 @@ import type { FromInstance, ToInstance } from "../protocol.ts";
 import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.ts";
 
 // Messages between the service and a thread are structured clones, which cost by their parts. Calls and their outputs,
-// which are nearly all that is sent, go as short lists: the kind, the id, the method, the form of the payload, the payload.
+// which are nearly all that is sent, go as short lists: the kind, the id, the method, the form of the payload, the payload, the deadline.
 
 const CALL = 1;
 const OUTPUT = 2;
@@ -12,7 +12,7 @@ const BATCH = 3;
 /** At most so many: the thread works on some while the service makes the next. */
 const BATCH_SIZE = 16;
 
-type Packet = readonly [kind: number, id: number, method: string, form: number, content: unknown];
+type Packet = readonly [kind: number, id: number, method: string, form: number, content: unknown, deadline: number];
 
 /** A message as it is posted. */
 export function toPosted(message: ToInstance | FromInstance): unknown {
@@ -53,30 +53,31 @@ export function createPacketWriter(post: (value: unknown) => void): (message: To
 /** What a thread posted, as a message; undefined where it is none. */
 export function fromPacket(posted: unknown): unknown {
   if (!Array.isArray(posted)) return posted;
-  const [kind, id, method, form, content] = posted as readonly unknown[];
+  const [kind, id, method, form, content, deadline] = posted as readonly unknown[];
   const payload = payloadOf(form, content);
   if (payload === undefined) return undefined;
   if (kind === OUTPUT) return { type: "output", id, output: payload };
-  return kind === CALL ? { type: "call", id, method, input: payload } : undefined;
+  return kind === CALL ? { type: "call", id, deadline, method, input: payload } : undefined;
 }
 
 /** The messages in what a packet writer posted. */
-export function fromPackets(posted: unknown): readonly unknown[] {
+export function fromPackets(posted: unknown): unknown[] {
   if (!Array.isArray(posted) || posted[0] !== BATCH) return [fromPacket(posted)];
   return (posted[1] as readonly unknown[]).map(fromPacket);
 }
 
 function toPacket(message: ToInstance | FromInstance): Packet | undefined {
-  if (message.type === "output") return packetOf(OUTPUT, message.id, "", message.output);
+  if (message.type === "output") return packetOf(OUTPUT, message.id, "", message.output, 0);
   // A module's own calls of others have the same type, and more to them.
   if (message.type !== "call" || "within" in message) return undefined;
-  return packetOf(CALL, message.id, message.method, message.input);
+  return packetOf(CALL, message.id, message.method, message.input, message.deadline);
 }
 
-function packetOf(kind: number, id: number, method: string, payload: Payload): Packet {
-  if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary)];
+function packetOf(kind: number, id: number, method: string, payload: Payload, deadline: number): Packet {
+  if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary), deadline];
   const text = textOf(payload.json);
-  return text === undefined ? [kind, id, method, JSON_VALUE, payload.json] : [kind, id, method, JSON_TEXT, text];
+  const [form, content] = text === undefined ? [JSON_VALUE, payload.json] : [JSON_TEXT, text];
+  return [kind, id, method, form, content, deadline];
 }
 
 /** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */

@@ -5,8 +5,8 @@ import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.js";
 
 // Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
 // own channel would do something like it, but what a module writes to it can make the side that reads throw where nobody
-// can catch it. Calls and their outputs, which are nearly all that is sent, have a form of their own: the id, the method,
-// and the payload: bytes as they are, a JSON value as text or as a structured clone. Everything else is a structured clone.
+// can catch it. Calls and their outputs, which are nearly all that is sent, have a form of their own: the id, the deadline, the
+// method, and the payload: bytes as they are, a JSON value as text or as a structured clone. Everything else is a structured clone.
 
 /** The file descriptor of the pipe in the process. */
 export const LINK_FD = 3;
@@ -14,6 +14,7 @@ export const LINK_FD = 3;
 const HEAD_BYTES = 4;
 const KIND_BYTES = 1;
 const ID_BYTES = 8;
+const DEADLINE_BYTES = 8;
 /**
  * Size of a message between the service and a module's process. A module that sends a longer one is ended, and counts
  * as crashed. @limit bytes
@@ -34,8 +35,8 @@ export function toFrame(message         )         {
   }
   // A module's own calls of others have the same type, and more to them.
   if (type === "call" && !("within" in (message          ))) {
-    const { id, method, input } = message                                         ;
-    if (Buffer.byteLength(method) <= MAX_METHOD_BYTES) return shortFrame(CALL, id, method, input);
+    const { id, deadline, method, input } = message                                         ;
+    if (Buffer.byteLength(method) <= MAX_METHOD_BYTES) return shortFrame(CALL, id, method, input, deadline);
   }
   const body = serialize(message);
   const frame = startFrame(CLONE, body.length);
@@ -52,13 +53,14 @@ function startFrame(kind        , bodyBytes        )         {
   return frame;
 }
 
-/** Kind, id, length of the method, method, form of the payload, payload. */
-function shortFrame(kind        , id        , method        , payload         )         {
+/** Kind, id, deadline, length of the method, method, form of the payload, payload. */
+function shortFrame(kind        , id        , method        , payload         , deadline = 0)         {
   const [form, content] = contentOf(payload);
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
   const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
-  const frame = startFrame(kind, ID_BYTES + 2 + methodBytes + size);
+  const frame = startFrame(kind, ID_BYTES + DEADLINE_BYTES + 2 + methodBytes + size);
   let at = frame.writeDoubleBE(id, HEAD_BYTES + KIND_BYTES);
+  at = frame.writeDoubleBE(deadline, at);
   at = frame.writeUInt8(methodBytes, at);
   if (methodBytes > 0) at += frame.write(method, at);
   at = frame.writeUInt8(form, at);
@@ -80,13 +82,14 @@ function decode(bytes        , start        , end        )          {
   if (kind === CLONE) return deserialize(Buffer.from(bytes.subarray(body, end)));
   if (kind !== CALL && kind !== OUTPUT) throw new RangeError(`no kind of message: ${kind}`);
   const id = bytes.readDoubleBE(body);
-  const methodStart = body + ID_BYTES + 1;
+  const deadline = bytes.readDoubleBE(body + ID_BYTES);
+  const methodStart = body + ID_BYTES + DEADLINE_BYTES + 1;
   const methodEnd = methodStart + bytes.readUInt8(methodStart - 1);
   const content = methodEnd + 1;
   if (content > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
   const payload = payloadOf(bytes.readUInt8(methodEnd), bytes, content, end);
   if (kind === OUTPUT) return { type: "output", id, output: payload };
-  return { type: "call", id, method: bytes.toString("utf8", methodStart, methodEnd), input: payload };
+  return { type: "call", id, deadline, method: bytes.toString("utf8", methodStart, methodEnd), input: payload };
 }
 
 function payloadOf(form        , bytes        , start        , end        )          {
@@ -104,10 +107,10 @@ function lengthAt(bytes        , start        )         {
 }
 
 /**
- * Takes what arrives, and calls back with each message. At the first bytes that are no frame it calls `broken`, and
+ * Takes what arrives, and calls back with the messages that are whole by it. At the first bytes that are no frame it calls `broken`, and
  * from then on nothing.
  */
-export function createFrameReader(message                          , broken            )                          {
+export function createFrameReader(take                               , broken            )                          {
   /** Of a frame of which more is to come. */
   let parts           = [];
   let size = 0;
@@ -149,7 +152,7 @@ export function createFrameReader(message                          , broken     
       isBroken = true;
       parts = [];
     }
-    for (const each of messages) message(each);
+    if (messages.length > 0) take(messages);
     if (isBroken) broken();
   };
 }

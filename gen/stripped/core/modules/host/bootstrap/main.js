@@ -5,7 +5,9 @@ import { serveCode } from "./code.js";
 import {               createContext, fromPayload, toPayload } from "./context.js";
 import { checkExported, construct, exportedOf, Unfit } from "./exported.js";
 import { hiddenIn } from "./hidden.js";
+import { createInbox } from "./inbox.js";
 import { openLink } from "./link.js";
+import { machineTime } from "./machine-time.js";
 import {               methodsOf } from "./methods.js";
 import { OpenCall } from "./open-call.js";
 import { reportProcesses } from "./spawned.js";
@@ -17,6 +19,8 @@ const link = openLink();
 // Made before the module's code runs, which can put other functions in the place of Node's.
 const readUsage = createUsageReader();
 const readForPong = createUsageReader();
+/** One alone may run before the event loop reads again; the second one runs after it. */
+const afterImmediate = setImmediate;
 const inProgress = new AsyncLocalStorage        ();
 const calls = new Map                  ();
 let context                     ;
@@ -30,12 +34,23 @@ process.on("uncaughtException", fatal);
 process.on("unhandledRejection", fatal);
 
 const tellProcesses = reportProcesses(link);
-link.onMessage((message) => {
-  if (message.type === "call") answerCall(message.id, message.method, fromPayload(message.input));
-  else void handle(message).catch(fatal);
+const inbox = createInbox({
+  now: machineTime,
+  later: (run) => void afterImmediate(() => afterImmediate(run)),
+  handle(message) {
+    if (message.type === "call") answerCall(message.id, message.method, fromPayload(message.input));
+    else void handle(message).catch(fatal);
+  },
+  cancel(id, reason) {
+    const call = calls.get(id);
+    call?.cancel(reason);
+    return call !== undefined;
+  },
+  drop: (id) => link.send({ type: "dropped", id }),
 });
+link.onMessages(inbox.put);
 
-async function handle(message                                       )                {
+async function handle(message                                                  )                {
   switch (message.type) {
     case "start":
       return start(message);
@@ -45,9 +60,6 @@ async function handle(message                                       )           
       return reply(message.id, () => readUsage(message.collect));
     case "ping":
       return link.send({ type: "pong", usage: readForPong(false) });
-    case "cancel":
-      calls.get(message.id)?.cancel(message.reason);
-      return;
     case "answer":
       context?.answer(message.id, message.value);
       return;
