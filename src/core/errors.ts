@@ -76,6 +76,12 @@ export const ERRORS = table({
     retryable: false,
     help: "A module file default-exports a class, or a function that returns an instance. What it imports must be there, too.",
   },
+  MODULE_ASSET_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "the assets of {module_path} cannot be taken: {problem}",
+    retryable: false,
+    help: "Give paths, below the modules root, of files that the module reads, or of directories with such files alone.",
+  },
   MODULE_DIGEST_MISMATCH: {
     code: "FAILED_PRECONDITION",
     message: "{module_path} has sha256 {actual}, not {expected}",

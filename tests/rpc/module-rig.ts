@@ -11,8 +11,8 @@ import { type Rig, rig } from "../core/modules/rig.ts";
 export type ModuleClient = Client<typeof ModuleService>;
 
 /** The service as it is served, but for the socket, over real modules. */
-export async function serve(clock: Clock = systemClock): Promise<{ client: ModuleClient; engine: Rig }> {
-  const engine = await rig({ clock });
+export async function serve(clock: Clock = systemClock, root?: string): Promise<{ client: ModuleClient; engine: Rig }> {
+  const engine = await rig({ clock, ...(root === undefined ? {} : { root }) });
   const interceptors = [
     createErrorMapping(
       () => "error-id",

@@ -179,6 +179,7 @@ const running: Running = { ...code, generation: 1, version: "1", methods: ["m"],
 const registration: Registration = {
   modulePath: "src.m",
   version: "",
+  assets: ["a"],
   dependencies: [],
   hotReloadable: true,
   isolation: "PROCESS",

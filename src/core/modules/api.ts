@@ -21,6 +21,14 @@ export interface ModuleContext {
   readonly version: string;
   /** As registered. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** The files that were registered as data of the module's code, in the version that belongs to this code. */
+  readonly assets: {
+    /**
+     * The absolute path, to read from, of an asset or of a directory with assets, by its path below the modules root. Throws a
+     * RangeError where the module has none there.
+     */
+    path(path: string): string;
+  };
   readonly log: ModuleLog;
   readonly flags: {
     /** Whether a flag is on. Rejects where there is no such flag. */

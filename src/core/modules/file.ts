@@ -49,6 +49,7 @@ const GRANTS: Readonly<Record<string, readonly [string, Read]>> = {
 const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
   module_path: ["modulePath", asIs],
   version: ["version", asIs],
+  assets: ["assets", asIs],
   dependencies: ["dependencies", asIs],
   hot_reloadable: ["hotReloadable", asIs],
   isolation: ["isolation", (value, path) => word(value, path, ["process", "thread"])],

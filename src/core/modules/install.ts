@@ -60,7 +60,7 @@ async function resolveAll(room: Room, { modules, invalid }: ModulesFile): Promis
   const code = new Map<string, ResolvedModule>();
   for (const { name, registration } of modules) {
     try {
-      code.set(name, await verified(room, registration.modulePath, registration.sha256));
+      code.set(name, await verified(room, registration));
       checkCycle(name, registration, registrations);
     } catch (error) {
       const [, key, expected] = MISTAKES.find(([reason]) => isReason(error, reason)) ?? [];
@@ -77,6 +77,7 @@ const MISTAKES: readonly (readonly [Reason, string, string])[] = [
   ["MODULE_PATH_OUTSIDE_ROOT", "module_path", "a path below the modules root"],
   ["MODULE_FILE_NOT_FOUND", "module_path", "the path of a file"],
   ["MODULE_INVALID", "module_path", "the path of a module"],
+  ["MODULE_ASSET_INVALID", "assets", "paths of files and directories below the modules root"],
   ["MODULE_DIGEST_MISMATCH", "sha256", "the digest of the file"],
   ["MODULE_DEPENDENCY_CYCLE", "dependencies", "dependencies without a cycle"],
 ];

@@ -118,7 +118,7 @@ async function startChecked(
 
 /** Reads the file: whoever asks for a load has a look at what is there. A restart starts what ran before. */
 function asItIsNow(room: Room): NonNullable<BringUp["code"]> {
-  return ({ record: { registration } }) => verified(room, registration.modulePath, registration.sha256);
+  return ({ record: { registration } }) => verified(room, registration);
 }
 
 /** Replaces what runs by a new start of the same file. */

@@ -13,6 +13,8 @@ import type { Steps } from "./steps.ts";
 export interface Plan {
   /** Finds the code; what it throws is wrong with the path. */
   code(): Promise<ResolvedModule>;
+  /** Whether files are read with it that may be large. */
+  readonly hasAssets?: boolean;
   /** As it is from the commit on. */
   registration(code: ResolvedModule, version: string): Registration;
   readonly configVersion: number;

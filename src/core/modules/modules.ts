@@ -46,7 +46,7 @@ import { sweepArtifacts } from "./sweep.ts";
 import { BARE_TEST, type Trial } from "./trial.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
 import { createUpcoming } from "./upcoming.ts";
-import { pathViolation } from "./validate.ts";
+import { assetsViolation, pathViolation } from "./validate.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
 
 export interface ModulesDeps {
@@ -165,6 +165,8 @@ export interface FreshOptions {
   readonly modulePath?: string | undefined;
   /** What it reaches by `ctx.call` of its own accord. Default: methods without effects alone. */
   readonly trial?: Trial | undefined;
+  /** Its assets; absent or empty: the registered ones. */
+  readonly assets?: readonly string[] | undefined;
 }
 
 export function createModules(deps: ModulesDeps): Modules {
@@ -270,10 +272,11 @@ export function createModules(deps: ModulesDeps): Modules {
     useGate: (next) => {
       gate = next;
     },
-    resolveFresh: (name, { modulePath } = {}) => freshCode(room, name, modulePath),
-    async startFresh(name, { modulePath: asked, trial = BARE_TEST } = {}) {
+    resolveFresh: (name, options = {}) => freshCode(room, name, options),
+    async startFresh(name, options = {}) {
+      const { trial = BARE_TEST } = options;
       const { registration } = getModule(room, name).record;
-      const module = await freshCode(room, name, asked);
+      const module = await freshCode(room, name, options);
       const { modulePath, sha256, artifact } = module;
       // The version that is registered is that of the registered file.
       const registered = modulePath === registration.modulePath ? registration.version : "";
@@ -301,9 +304,11 @@ export function createModules(deps: ModulesDeps): Modules {
   };
 }
 
-async function freshCode(room: Room, name: string, asked = ""): Promise<ResolvedModule> {
+async function freshCode(room: Room, name: string, options: FreshOptions): Promise<ResolvedModule> {
   const { registration } = getModule(room, name).record;
-  const modulePath = asked || registration.modulePath;
-  refuse(pathViolation(["module_path"], modulePath));
-  return verified(room, modulePath, modulePath === registration.modulePath ? registration.sha256 : "");
+  const modulePath = options.modulePath || registration.modulePath;
+  const assets = options.assets?.length ? { assets: options.assets } : {};
+  refuse(pathViolation(["module_path"], modulePath) ?? assetsViolation(["assets"], options.assets ?? []));
+  const sha256 = modulePath === registration.modulePath ? registration.sha256 : "";
+  return verified(room, { ...registration, modulePath, sha256, ...assets });
 }

@@ -19,6 +19,8 @@ export interface Registration {
   readonly modulePath: string;
   /** Empty: the class's `static version`, else `0.0.0`. Changed by a swap. */
   readonly version: string;
+  /** Paths, below the modules root, of the files and directories that it loads as data, sorted. Changed by a swap. */
+  readonly assets: readonly string[];
   /** Names of the modules that it calls, sorted. */
   readonly dependencies: readonly string[];
   readonly hotReloadable: boolean;

@@ -64,7 +64,7 @@ export function createRegistrar(room: Room): Registrar {
   return {
     async register(name, fields, options, by) {
       const registration = checkedRegistration(name, fields);
-      const code = await verified(room, registration.modulePath, registration.sha256);
+      const code = await verified(room, registration);
       const release = room.host.hold(code);
       const work = () => write(name, registration, code, options, by);
       // What takes the place of another registration must not cross an operation that reads it.

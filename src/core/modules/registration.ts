@@ -35,6 +35,7 @@ const DEFAULT_MAX_CONCURRENCY = 64;
 
 const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
   version: "",
+  assets: [],
   dependencies: [],
   hotReloadable: true,
   isolation: "PROCESS",
@@ -58,13 +59,14 @@ const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
 /** The registration with every default in place. Nothing is checked. */
 export function withDefaults(fields: RegistrationFields): Registration {
   const { grants = {}, breaker = {}, ...rest } = withoutUndefined(fields);
-  const { dependencies, pureMethods, reloadHooks } = { ...DEFAULTS, ...rest };
+  const { assets, dependencies, pureMethods, reloadHooks } = { ...DEFAULTS, ...rest };
   return {
     ...DEFAULTS,
     ...rest,
     grants: { ...DEFAULTS.grants, ...withoutUndefined(grants) },
     breaker: { ...DEFAULTS.breaker, ...withoutUndefined(breaker) },
     // The order says nothing; what is no list is left for the check to name.
+    assets: Array.isArray(assets) ? [...new Set(assets)].sort() : assets,
     dependencies: Array.isArray(dependencies) ? [...dependencies].sort() : dependencies,
     pureMethods: Array.isArray(pureMethods) ? [...pureMethods].sort() : pureMethods,
     reloadHooks: Array.isArray(reloadHooks)

@@ -17,11 +17,14 @@ export interface SwapTools {
 
 /** Time that a swap may take to read the new code; the swap fails beyond it. @limit ms */
 const VERIFY_LIMIT_MS = 15_000;
+/** Time that a swap may take to read the new code where it has assets; the swap fails beyond it. @limit ms */
+const VERIFY_ASSETS_LIMIT_MS = 75_000;
 
 /** Finds the code of every candidate. */
 export async function verify(swap: Swap): Promise<void> {
   await forEach(swap.members, async (member) => {
-    const options = { deadlineMs: VERIFY_LIMIT_MS, signal: swap.cancelled };
+    const deadlineMs = member.plan.hasAssets ? VERIFY_ASSETS_LIMIT_MS : VERIFY_LIMIT_MS;
+    const options = { deadlineMs, signal: swap.cancelled };
     member.code = await member.steps.take("verify", options, () => member.plan.code());
   });
 }

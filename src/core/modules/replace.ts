@@ -14,7 +14,12 @@ import { shadow } from "./shadow.ts";
 import { DRAIN_GRACE_MS, drained } from "./unload.ts";
 
 /** The caller's mistakes, told as errors and not as a swap that failed. */
-const MISTAKES: readonly Reason[] = ["MODULE_PATH_OUTSIDE_ROOT", "MODULE_FILE_NOT_FOUND", "MODULE_INVALID"];
+const MISTAKES: readonly Reason[] = [
+  "MODULE_PATH_OUTSIDE_ROOT",
+  "MODULE_FILE_NOT_FOUND",
+  "MODULE_INVALID",
+  "MODULE_ASSET_INVALID",
+];
 
 /**
  * Starts new generations beside those that run, and puts them in their place, all at once, when each has stood every

@@ -60,6 +60,7 @@ export async function rollBack(
           ...registration,
           modulePath: code.modulePath,
           version,
+          assets: code.assets ?? [],
           config,
           // What was pinned is another version's.
           sha256: [code.sha256, code.artifact].includes(registration.sha256) ? registration.sha256 : "",

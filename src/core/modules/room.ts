@@ -12,7 +12,7 @@ import type { ModuleHost, ResolvedModule } from "./host/host.ts";
 import type { HotReload } from "./hot-reload.ts";
 import { type Failure, isRunning, type LifecycleEvent, transition } from "./lifecycle.ts";
 import type { Operations } from "./operations.ts";
-import { type Module, type ModuleRecord, moduleNotFound } from "./record.ts";
+import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "./record.ts";
 import type { Router } from "./router.ts";
 import type { Upcoming } from "./upcoming.ts";
 
@@ -88,10 +88,16 @@ export function conflict({ name, record }: Module, operation: string, expected: 
   return HeliosError.of("MODULE_STATE_CONFLICT", { name, state: record.lifecycle.state, operation, expected });
 }
 
-/** Resolves the path and compares the digest of the file or of the artifact, where one is given. MODULE_DIGEST_MISMATCH, and what `resolve` says. */
-export async function verified({ host }: Room, modulePath: string, sha256: string): Promise<ResolvedModule> {
-  return checkDigest(await host.resolve(modulePath), sha256);
+/**
+ * Reads the code and the assets, and compares the digest of the file or of the artifact, where one is given.
+ * MODULE_DIGEST_MISMATCH, and what `resolve` says. A registration of an earlier version has no assets.
+ */
+export async function verified({ host }: Room, of: VerifiedCode): Promise<ResolvedModule> {
+  return checkDigest(await host.resolve(of.modulePath, of.assets), of.sha256);
 }
+
+/** What of a registration tells the code. */
+export type VerifiedCode = Pick<Registration, "modulePath" | "sha256"> & Partial<Pick<Registration, "assets">>;
 
 export function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
   if (["", module.sha256, module.artifact].includes(expected)) return module;

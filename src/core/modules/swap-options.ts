@@ -3,7 +3,14 @@ import type { Cause } from "../store/store.ts";
 import { refuse, type Violation, violation } from "../violation.ts";
 import type { Terms } from "./member.ts";
 import { checkConfigSize } from "./size.ts";
-import { digestViolation, jsonObjectViolation, pathViolation, suiteViolation, versionViolation } from "./validate.ts";
+import {
+  assetsViolation,
+  digestViolation,
+  jsonObjectViolation,
+  pathViolation,
+  suiteViolation,
+  versionViolation,
+} from "./validate.ts";
 
 /** What one module is to become. */
 export interface ModuleSwapOptions {
@@ -13,6 +20,8 @@ export interface ModuleSwapOptions {
   readonly version?: string | undefined;
   /** The digest that the new file, or all of its code, must have, in hex. Absent or empty: any; of the same file, the registered one. */
   readonly sha256?: string | undefined;
+  /** Paths of the new version's assets. Absent or empty: the present ones, read again. */
+  readonly assets?: readonly string[] | undefined;
   /** Absent or empty: the module's own suite, if it has one. */
   readonly testSuite?: string | undefined;
   /** An earlier run that stands for the suite, if it passed and tested this very code. */
@@ -106,10 +115,12 @@ const DEFAULT_CANARY_MS = 60_000;
 /** ARGUMENT_INVALID names the first field that breaks a rule; RESOURCE_TOO_LARGE. */
 export function checkModuleOptions(name: string, options: ModuleSwapOptions, at: JsonPath = []): void {
   const { newVersionPath = "", version = "", sha256 = "", testSuite = "", testRun = "", config } = options;
+  const { assets = [] } = options;
   refuse(
     (newVersionPath === "" ? undefined : pathViolation([...at, "new_version_path"], newVersionPath)) ??
       versionViolation([...at, "version"], version) ??
       digestViolation([...at, "sha256"], sha256) ??
+      assetsViolation([...at, "assets"], assets) ??
       suiteViolation([...at, "test_suite"], testSuite) ??
       suiteViolation([...at, "test_run"], testRun) ??
       (config === undefined ? undefined : jsonObjectViolation([...at, "config"], config)),

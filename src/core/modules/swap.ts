@@ -120,14 +120,18 @@ function planOf(room: Room, module: Module, options: ModuleSwapOptions, force: b
   }
   const modulePath = newVersionPath || registration.modulePath;
   const pin = sha256 || (modulePath === registration.modulePath ? registration.sha256 : "");
+  // In the order of a registration.
+  const assets = options.assets?.length ? { assets: [...new Set(options.assets)].sort() } : {};
   const present = isRunning(lifecycle) ? lifecycle.running.version : "";
   const changed = config !== undefined && JSON.stringify(config) !== JSON.stringify(registration.config);
   return {
-    code: () => verified(room, modulePath, pin),
+    code: () => verified(room, { ...registration, modulePath, sha256: pin, ...assets }),
+    hasAssets: (assets.assets ?? registration.assets ?? []).length > 0,
     registration: (_, running) => ({
       ...registration,
       modulePath,
       sha256: pin,
+      ...assets,
       version: running,
       config: config ?? registration.config,
     }),
@@ -168,7 +172,8 @@ export function reloading(room: Room, swaps: Swaps): Reload {
         const { registration, lifecycle, configVersion } = record;
         const running = isRunning(lifecycle) ? lifecycle.running.version : "";
         return {
-          code: () => verified(room, registration.modulePath, registration.sha256),
+          code: () => verified(room, registration),
+          hasAssets: (registration.assets ?? []).length > 0,
           registration: () => registration,
           configVersion,
           label: "",

@@ -69,6 +69,11 @@ export function nameViolation(path: JsonPath, name: unknown): Violation | undefi
   return violation(path, name, `1 to ${NAME_LIMIT} letters, digits and _ . -, a letter or digit first`);
 }
 
+/** The first rule that the paths of a module's assets break; whether there are such files is not asked here. */
+export function assetsViolation(path: JsonPath, assets: unknown): Violation | undefined {
+  return list(path, assets, pathViolation);
+}
+
 /** The first rule that a module path breaks; whether there is such a file is not asked here. */
 export function pathViolation(path: JsonPath, value: unknown): Violation | undefined {
   return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, PATH_LIMIT);
@@ -101,6 +106,7 @@ export function registrationViolations(name: string, registration: Registration)
     nameViolation(["name"], name),
     pathViolation(["module_path"], registration.modulePath),
     versionViolation(["version"], registration.version),
+    assetsViolation(["assets"], registration.assets),
     dependenciesViolation(name, dependencies),
     flag(["hot_reloadable"], hotReloadable),
     ISOLATIONS.includes(isolation) ? undefined : violation(["isolation"], isolation, ISOLATIONS.join(" or ")),

@@ -4,7 +4,7 @@ import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Candidate, Gate } from "../modules/gate.ts";
 import type { ModuleHost } from "../modules/host/host.ts";
-import type { Modules } from "../modules/modules.ts";
+import type { FreshOptions, Modules } from "../modules/modules.ts";
 import { checkConfigSize } from "../modules/size.ts";
 import { BARE_TEST } from "../modules/trial.ts";
 import { isSuiteFile } from "../names.ts";
@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly target?: TestTarget;
   /** Code to test instead of the registered file, with the module's registration otherwise; of target FRESH alone. */
   readonly modulePath?: string | undefined;
+  /** The assets of that code; absent or empty: the registered ones. Of target FRESH alone. */
+  readonly assets?: readonly string[] | undefined;
   /** Changes to the suite's configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Aborting it cancels the run. */
@@ -102,22 +104,22 @@ export function createTesting(deps: TestingDeps): Testing {
   };
 
   /** The code that a fresh instance would run now. */
-  const freshCode = async (module: string, modulePath?: string): Promise<CodeUnderTest> => {
-    const { artifact, sha256, ...resolved } = await modules.resolveFresh(module, { modulePath });
+  const freshCode = async (module: string, fresh: FreshOptions): Promise<CodeUnderTest> => {
+    const { artifact, sha256, ...resolved } = await modules.resolveFresh(module, fresh);
     return { modulePath: resolved.modulePath, version: "", sha256, artifact };
   };
 
   const runFresh = async (
     job: Pick<Job, "source" | "signal" | "progress">,
     record: Pick<RunRecord, "module" | "suite" | "config" | "cause">,
-    modulePath?: string,
+    fresh: FreshOptions = {},
   ): Promise<Run> => {
-    const code = await freshCode(record.module, modulePath);
+    const code = await freshCode(record.module, fresh);
     return executor.execute({
       ...job,
       record: { ...record, target: "FRESH", ...code },
       trial: BARE_TEST,
-      start: () => modules.startFresh(record.module, { modulePath }),
+      start: () => modules.startFresh(record.module, fresh),
       owned: true,
       urgent: false,
     });
@@ -130,20 +132,20 @@ export function createTesting(deps: TestingDeps): Testing {
     createSuite: (name, description, tests, by) => suites.create(name, description, tests, by),
     deleteSuite: (name, by) => suites.remove(name, by),
     async run(module, named, options = {}, by) {
-      const { target = "FRESH", modulePath, config = {}, signal, progress } = options;
+      const { target = "FRESH", modulePath, assets, config = {}, signal, progress } = options;
       const suite = named || modules.get(module).record.registration.testSuite;
       if (suite === "") {
         const problem = `must name a suite, since module ${module} has no test_suite`;
         throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem });
       }
-      if (target === "ACTIVE" && modulePath) {
+      if (target === "ACTIVE" && (modulePath || assets?.length)) {
         const problem = "cannot be given with the target ACTIVE, which runs what it runs";
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "module_path", problem });
+        throw HeliosError.of("ARGUMENT_INVALID", { field: modulePath ? "module_path" : "assets", problem });
       }
       checkConfigSize("a test run of module", module, config);
       const source = await sourceOf(suite, config);
       const record = { module, suite, config, cause: causeOf("RunTests", by) };
-      if (target === "FRESH") return runFresh({ source, signal, progress }, record, modulePath);
+      if (target === "FRESH") return runFresh({ source, signal, progress }, record, { modulePath, assets });
       return executor.execute({
         record: { ...record, target, ...codeOf(modules.activeInstance(module)) },
         source,

@@ -44,6 +44,8 @@ export function toModule(module: Module, { inFlight, swapId = "", usage, health 
     name,
     modulePath: registration.modulePath,
     version: registration.version || cut(running?.version ?? "", MAX_VERSION),
+    // One that an earlier version wrote has none.
+    assets: [...(registration.assets ?? [])],
     dependencies: [...registration.dependencies],
     hotReloadable: registration.hotReloadable,
     isolation: Isolation[registration.isolation],
@@ -122,10 +124,11 @@ function toHealth({ state, message, since, checkTime }: Health) {
 
 /** What a request registers; what it leaves out is left out. */
 export function fromRegistration(request: RegisterModuleRequest): RegistrationFields {
-  const { modulePath, version, dependencies, config, env, sha256, grants, testSuite, fallbackModule } = request;
+  const { modulePath, version, assets, dependencies, config, env, sha256, grants, testSuite, fallbackModule } = request;
   return {
     modulePath,
     version,
+    assets,
     dependencies,
     hotReloadable: request.hotReloadable,
     isolation: request.isolation === Isolation.THREAD ? "THREAD" : "PROCESS",

@@ -114,8 +114,9 @@ export function fromSwap(request: SwapModuleRequest): SwapOptions {
 }
 
 export function fromModuleSwap(request: SwapModuleRequest | ModuleSwap): ModuleSwapOptions {
-  const { newVersionPath, version, sha256, testSuite, testRun, config, expectedGeneration, discardState } = request;
-  return { newVersionPath, version, sha256, testSuite, testRun, config, expectedGeneration, discardState };
+  const { newVersionPath, version, sha256, assets, testSuite, testRun, config, expectedGeneration, discardState } =
+    request;
+  return { newVersionPath, version, sha256, assets, testSuite, testRun, config, expectedGeneration, discardState };
 }
 
 export function fromTerms(request: SwapModuleRequest | SwapModulesRequest): SwapTermsOptions {

@@ -76,8 +76,8 @@ function run(
   request: RunTestsRequest | TestModuleRequest,
   options: Pick<RunOptions, "signal" | "progress">,
 ): Promise<Run> {
-  const { name, suite, moduleType, target, modulePath, config } = request;
-  const asked = { target: fromTarget(target), modulePath, config: config ?? {}, ...options };
+  const { name, suite, moduleType, target, modulePath, assets, config } = request;
+  const asked = { target: fromTarget(target), modulePath, assets, config: config ?? {}, ...options };
   return testing.run(name, suite || moduleType, asked, byOf(request));
 }
 

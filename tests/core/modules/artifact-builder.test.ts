@@ -9,7 +9,7 @@ function rig() {
   const clock = createManualClock();
   const builder = new Builder(SCRIPT, clock);
   const build = (entry: string): Promise<string> =>
-    builder.build({ root: "", entry }).then(
+    builder.build({ root: "", entry, assets: [] }).then(
       ({ sha256 }) => sha256,
       (error: Error) => error.message,
     );

@@ -148,9 +148,10 @@ describe("resolving a module refuses, and says where", () => {
     ],
     [
       "what is no code",
-      { "entry.mjs": 'import "./a.wasm";', "a.wasm": "" },
-      "a.wasm is neither JavaScript nor TypeScript nor JSON",
+      { "entry.mjs": 'import "./a.css";', "a.css": "" },
+      "a.css is neither JavaScript nor TypeScript nor JSON nor WebAssembly",
     ],
+    ["WebAssembly that is none", { "entry.mjs": 'import "./a.wasm";', "a.wasm": "" }, "a.wasm is not WebAssembly: "],
     ["a package.json that is none", { "entry.ts": "", "package.json": "{" }, "package.json is not JSON"],
     [
       "a large file",

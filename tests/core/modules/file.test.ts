@@ -27,6 +27,7 @@ describe("a modules file", () => {
       m: {
         module_path: "src.m",
         version: "1.2.3",
+        assets: ["weights.bin", "data"],
         dependencies: ["b", "a"],
         hot_reloadable: false,
         isolation: "thread",
@@ -73,6 +74,7 @@ describe("a modules file", () => {
         registration: {
           modulePath: "src.m",
           version: "1.2.3",
+          assets: ["data", "weights.bin"],
           dependencies: ["a", "b"],
           hotReloadable: false,
           isolation: "THREAD",

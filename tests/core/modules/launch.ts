@@ -8,6 +8,7 @@ export const spec: Launch = {
   generation: 1,
   module: { modulePath: "m", sha256: "", artifact: "" },
   root: "/root",
+  assetsDir: undefined,
   code: { entry: "m.ts", files: [], outside: [] },
   isolation: "PROCESS",
   config: {},

@@ -33,6 +33,8 @@ export interface ResolvedModule {
    * from there. Names the artifact that the host keeps.
    */
   readonly artifact: string;
+  /** Paths of its assets, as the caller gave them; absent: none. The artifact has their bytes. */
+  readonly assets?: readonly string[];
 }
 
 /** What its file default-exports: a module's class or factory, or a suite's list of tests. */
@@ -180,8 +182,11 @@ export interface ModuleHost {
    * MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND, MODULE_INVALID (with the file and line: what cannot be read or is
    * not there, more than 1,000 files, 16 MiB in one, 4 MiB in one of TypeScript or 64 MiB in all, more than 10 s of
    * work) or STORE_UNAVAILABLE.
+   *
+   * @param assets paths, below the root, of files that it loads as data, and of directories with such: they belong to the
+   *   artifact. MODULE_ASSET_INVALID tells which is missing, leads out of the root, is no file, or is too large.
    */
-  resolve(modulePath: string): Promise<ResolvedModule>;
+  resolve(modulePath: string, assets?: readonly string[]): Promise<ResolvedModule>;
   /**
    * Imports the module, makes its instance and awaits its `start(ctx)`. Runs the artifact, whatever is at the module's
    * path by now. Rejects with MODULE_LOAD_FAILED (`step` is `import`, `construct` or `start`; at `import` also where the

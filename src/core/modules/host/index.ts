@@ -38,8 +38,8 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
   let closed = false;
 
   const start: ModuleHost["start"] = async (spec, services, signal) => {
-    const code = await openArtifact(artifacts, spec);
-    const launch = { ...spec, code, root: await realRootOf(root) };
+    const { code, assetsDir } = await openArtifact(artifacts, spec);
+    const launch = { ...spec, code, assetsDir, root: await realRootOf(root) };
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     signal?.throwIfAborted();
     const open: Open =
@@ -55,7 +55,7 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
   };
 
   return {
-    resolve: (modulePath) => resolveModule(root, artifacts, modulePath),
+    resolve: (modulePath, assets = []) => resolveModule(root, artifacts, modulePath, assets),
     async start(spec, services, signal) {
       const release = artifacts.hold(spec.module.artifact);
       try {
@@ -77,6 +77,7 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
       for (const channel of living.keys()) channel.kill();
       await Promise.all(living.values());
       await reaper.close();
+      await artifacts.close();
     },
   };
 }

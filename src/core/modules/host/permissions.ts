@@ -1,18 +1,21 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { InstanceSpec } from "./host.ts";
+import type { Launch } from "./start.ts";
 
 /** What runs first in every instance: bootstrap/main.ts, generated as JavaScript, which starts in a third of the time. */
 export const BOOTSTRAP: string = fileURLToPath(
   new URL("../../../../gen/stripped/core/modules/host/bootstrap/main.js", import.meta.url),
 );
 
-/** Flags of Node's permission model: nothing but reading the bootstrap, and what is granted. Its code is sent to it. */
-export function permissionFlags({ grants }: InstanceSpec): string[] {
+/**
+ * Flags of Node's permission model: nothing but reading the bootstrap and the assets, and what is granted. The code is sent.
+ */
+export function permissionFlags({ grants, assetsDir }: Pick<Launch, "grants" | "assetsDir">): string[] {
   const { fsRead, fsWrite, net, childProcess } = grants;
   return [
     "--permission",
     `--allow-fs-read=${dirname(BOOTSTRAP)}`,
+    ...(assetsDir === undefined ? [] : [`--allow-fs-read=${assetsDir}`]),
     ...fsRead.map((path) => `--allow-fs-read=${path}`),
     ...fsWrite.map((path) => `--allow-fs-write=${path}`),
     ...(net ? ["--allow-net"] : []),

@@ -30,6 +30,8 @@ export interface StartMessage {
   readonly files: readonly ArtifactFile[];
   /** Other code is imported from below these alone. */
   readonly readable: readonly string[];
+  /** Where its assets lie, and their paths from there. The code says that it is there, too. Undefined: it has none. */
+  readonly assets: { readonly directory: string; readonly paths: readonly string[] } | undefined;
   readonly config: Readonly<Record<string, unknown>>;
 }
 

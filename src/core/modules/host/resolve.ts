@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { HeliosError } from "../../errors.ts";
+import type { BuildRequest } from "./artifact/build.ts";
 import { type BuiltCode, builder } from "./artifact/builder.ts";
 import { CodeProblem } from "./artifact/problem.ts";
 import type { ArtifactStore } from "./artifact/store.ts";
@@ -10,12 +11,21 @@ import type { ResolvedModule } from "./host.ts";
 const EXTENSIONS = [".ts", ".mts", ".js", ".mjs", ".cts", ".cjs"];
 
 /** Finds a module's file and stores its artifact; see `ModuleHost.resolve`. */
-export async function resolveModule(root: string, store: ArtifactStore, modulePath: string): Promise<ResolvedModule> {
+export async function resolveModule(
+  root: string,
+  store: ArtifactStore,
+  modulePath: string,
+  assets: readonly string[],
+): Promise<ResolvedModule> {
   const realRoot = await realRootOf(root);
   const entry = await find(realRoot, modulePath);
-  const { sha256, artifact, bytes } = await build(realRoot, entry, modulePath);
+  const staged = await store.stage(realRoot, assets).catch((error: unknown) => {
+    if (!(error instanceof CodeProblem)) throw error;
+    throw HeliosError.of("MODULE_ASSET_INVALID", { module_path: modulePath, problem: error.message });
+  });
+  const { sha256, artifact, bytes } = await build({ root: realRoot, entry, assets: staged }, modulePath);
   await store.put(artifact, bytes);
-  return { modulePath, sha256, artifact };
+  return { modulePath, sha256, artifact, ...(assets.length === 0 ? {} : { assets }) };
 }
 
 /** Absolute, links followed as far as it is there. */
@@ -46,9 +56,9 @@ function candidates(modulePath: string): string[] {
   return [...whole, ...stems.flatMap((stem) => EXTENSIONS.map((extension) => stem + extension))];
 }
 
-async function build(root: string, entry: string, modulePath: string): Promise<BuiltCode> {
+async function build(request: BuildRequest, modulePath: string): Promise<BuiltCode> {
   try {
-    return await builder.build({ root, entry });
+    return await builder.build(request);
   } catch (error) {
     if (!(error instanceof CodeProblem)) throw error;
     throw HeliosError.of("MODULE_INVALID", { module_path: modulePath, problem: error.message });

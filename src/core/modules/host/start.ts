@@ -15,6 +15,8 @@ export interface Launch extends InstanceSpec {
   /** The modules root: absolute, links followed. */
   readonly root: string;
   readonly code: Artifact;
+  /** Where its assets lie, each at its path; absolute, links followed. Undefined: it has none. */
+  readonly assetsDir: string | undefined;
 }
 
 /** Opens the channel to a new process or thread. */
@@ -121,6 +123,10 @@ export function startInstance(
       entry: spec.code.entry,
       files: spec.code.files,
       readable: spec.grants.fsRead,
+      assets:
+        spec.assetsDir === undefined
+          ? undefined
+          : { directory: spec.assetsDir, paths: (spec.code.assets ?? []).map(({ path }) => path) },
       config: spec.config,
     });
   });

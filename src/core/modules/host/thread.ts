@@ -3,11 +3,11 @@ import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { createPacketWriter, fromPacket } from "./bootstrap/packets.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
-import type { InstanceSpec } from "./host.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper, Watched } from "./reaper/index.ts";
 import { findThread } from "./reaper/processes.ts";
+import type { Launch } from "./start.ts";
 
 /**
  * Time that a thread may take to end by force: some ms, unless it is in a synchronous call of the system, or collects
@@ -26,7 +26,7 @@ export interface ThreadDeps {
 }
 
 /** Opens a channel to a new thread of this process. */
-export function openThread(spec: InstanceSpec, events: ChannelEvents, deps: ThreadDeps): Channel {
+export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps): Channel {
   const { clock, stranded, reaper } = deps;
   threads += 1;
   const name = `helios-${threads}`;

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import type { Asset } from "./asset.ts";
 import type { HiddenMember } from "./visibility.ts";
 
 /** How Node runs a file. */
-export type Format = "module" | "commonjs" | "json";
+export type Format = "module" | "commonjs" | "json" | "wasm";
 
 /** Where a file's imports lead: specifier and path from the modules root, or the absolute path of a file outside. */
 export type Links = readonly (readonly [specifier: string, target: string])[];
@@ -31,12 +32,14 @@ export interface OutsideImport {
   readonly file: string;
 }
 
-/** All code of a module: its entry and what that imports. */
+/** All code of a module: its entry and what that imports; and the files that it loads as data. */
 export interface Artifact {
   /** Path of the entry. */
   readonly entry: string;
   readonly files: readonly ArtifactFile[];
   readonly outside: readonly OutsideImport[];
+  /** Absent: none. */
+  readonly assets?: readonly Asset[];
 }
 
 const VERSION = 1;
@@ -47,13 +50,14 @@ interface Head {
   readonly entry: string;
   readonly files: readonly (Omit<ArtifactFile, "source"> & { readonly bytes: number })[];
   readonly outside: readonly OutsideImport[];
+  readonly assets?: readonly Asset[];
 }
 
 /**
  * The one way to write an artifact down: a line of JSON about its files, ordered by path, then their bytes. Artifacts that
  * run alike are written alike, in whatever order their parts were found, and others differently.
  */
-export function encodeArtifact({ entry, files, outside }: Artifact): Uint8Array {
+export function encodeArtifact({ entry, files, outside, assets = [] }: Artifact): Uint8Array {
   const ordered = files.toSorted((a, b) => compare(a.path, b.path));
   const head: Head = {
     version: VERSION,
@@ -69,6 +73,7 @@ export function encodeArtifact({ entry, files, outside }: Artifact): Uint8Array 
     outside: outside
       .map(({ from, line, specifier, file }) => ({ from, line, specifier, file }))
       .sort((a, b) => compare(a.from, b.from) || a.line - b.line || compare(a.specifier, b.specifier)),
+    ...(assets.length === 0 ? {} : { assets: assets.toSorted((a, b) => compare(a.path, b.path)) }),
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...ordered.map(({ source }) => source)]);
 }
@@ -83,7 +88,26 @@ export function decodeArtifact(bytes: Uint8Array): Artifact {
     at += length;
     return { ...file, source: bytes.subarray(at - length, at) };
   });
-  return { entry: head.entry, files, outside: head.outside };
+  const { entry, outside, assets } = head;
+  return { entry, files, outside, ...(assets === undefined ? {} : { assets }) };
+}
+
+/** The digests of the assets of an artifact, by its first line; of anything else none. */
+export function digestsIn(bytes: Uint8Array): readonly string[] {
+  const end = bytes.indexOf(NEWLINE);
+  if (end === -1 || !startsAsArtifact(bytes)) return [];
+  try {
+    const { assets = [] } = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Head;
+    return assets.map(({ sha256 }) => sha256);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether that is the beginning of an artifact, and not of an asset, which may be anything. */
+export function startsAsArtifact(bytes: Uint8Array): boolean {
+  const start = '{"version":';
+  return Buffer.from(bytes.subarray(0, start.length)).toString("latin1") === start;
 }
 
 /** The name of bytes: SHA-256 in hex, as sha256sum prints it. */

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { moduleResolve } from "import-meta-resolve";
 import { isWithin } from "../bootstrap/paths.ts";
 import type { Artifact, ArtifactFile, OutsideImport } from "./artifact.ts";
+import type { Asset } from "./asset.ts";
 import { type Edge, edgesOf, isRelative } from "./edges.ts";
 import { CodeProblem, lineAt, placeOf } from "./problem.ts";
 import { type Source, SourceReader } from "./source.ts";
@@ -20,6 +21,8 @@ const CONDITIONS: ReadonlySet<string> = new Set(["node", "import", "module-sync"
 export interface BuildRequest {
   readonly root: string;
   readonly entry: string;
+  /** Those that belong to it. */
+  readonly assets: readonly Asset[];
 }
 
 export interface Build {
@@ -29,7 +32,7 @@ export interface Build {
 }
 
 /** Reads a module's entry and all that it imports below the root. Throws a CodeProblem. `onPackage`: at what Node caches. */
-export function buildArtifact({ root, entry }: BuildRequest, onPackage: () => void): Build {
+export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: () => void): Build {
   const reader = new SourceReader(root);
   const first = reader.read(entry);
   const sources = new Map<string, Source>([[entry, first]]);
@@ -74,7 +77,7 @@ export function buildArtifact({ root, entry }: BuildRequest, onPackage: () => vo
       hidden: source.hidden,
     });
   }
-  return { artifact: { entry: first.path, files, outside }, entryBytes: first.raw };
+  return { artifact: { entry: first.path, files, outside, assets }, entryBytes: first.raw };
 }
 
 /** The file, links followed; undefined: it is Node's own, or optional and missing. */

@@ -2,12 +2,18 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock, type Timer } from "../../../clock.ts";
 import { messageOf } from "../../../errors.ts";
 import { seconds } from "../../deadline.ts";
+import type { Asset } from "./asset.ts";
 import type { BuildRequest } from "./build.ts";
+import type { AssetJob } from "./keep-assets.ts";
 import { CodeProblem } from "./problem.ts";
-import type { BuildAnswer } from "./worker.ts";
 
 /** Time that reading a module's code may take; beyond it the module is refused with `MODULE_INVALID`. @limit ms */
 const TIMEOUT_MS = 10_000;
+/**
+ * Time that reading, copying or checking a module's assets may take; beyond it the module is refused with
+ * `MODULE_ASSET_INVALID`, or does not start. @limit ms
+ */
+const ASSETS_TIMEOUT_MS = 60_000;
 /**
  * Time without work after which the thread that reads modules' code is ended; the next reading starts it again.
  * @limit ms
@@ -24,28 +30,40 @@ export interface BuiltCode {
   readonly bytes: Uint8Array;
 }
 
-interface Job {
-  readonly request: BuildRequest;
-  resolve(built: BuiltCode): void;
+interface Job<Request, Built> {
+  readonly request: Request;
+  resolve(built: Built): void;
   reject(problem: CodeProblem): void;
 }
 
+type Answer<Built> = (Built | { readonly problem: string }) & { readonly reusable: boolean };
+
+interface BuilderLimits {
+  /** What it reads, in messages. */
+  readonly what: string;
+  readonly timeoutMs: number;
+}
+
+const CODE_LIMITS: BuilderLimits = { what: "code", timeoutMs: TIMEOUT_MS };
+
 /** Builds artifacts one after the other in a thread, which it starts when there is something to build. */
-export class Builder {
+export class Builder<Request = BuildRequest, Built = BuiltCode> {
   readonly #script: URL;
   readonly #clock: Clock;
-  readonly #waiting: Job[] = [];
+  readonly #limits: BuilderLimits;
+  readonly #waiting: Job<Request, Built>[] = [];
   #worker: Worker | undefined;
-  #job: Job | undefined;
+  #job: Job<Request, Built> | undefined;
   #timer: Timer | undefined;
 
-  constructor(script: URL, clock: Clock) {
+  constructor(script: URL, clock: Clock, limits: BuilderLimits = CODE_LIMITS) {
     this.#script = script;
     this.#clock = clock;
+    this.#limits = limits;
   }
 
   /** Rejects with a CodeProblem. */
-  build(request: BuildRequest): Promise<BuiltCode> {
+  build(request: Request): Promise<Built> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject });
       this.#next();
@@ -63,9 +81,10 @@ export class Builder {
     }
     this.#worker ??= this.#start();
     this.#worker.ref();
-    this.#timer = this.#clock.setTimer(TIMEOUT_MS, () => {
+    const { what, timeoutMs } = this.#limits;
+    this.#timer = this.#clock.setTimer(timeoutMs, () => {
       this.#end();
-      this.#fail(`reading its code took longer than ${seconds(TIMEOUT_MS)}`);
+      this.#fail(`reading its ${what} took longer than ${seconds(timeoutMs)}`);
     });
     this.#worker.postMessage(this.#job.request);
   }
@@ -75,7 +94,7 @@ export class Builder {
     const execArgv = ["--no-addons", "--disable-warning=ExperimentalWarning"];
     const worker = new Worker(this.#script, { env: {}, execArgv });
     let crash: string | undefined;
-    worker.on("message", (answer: BuildAnswer) => {
+    worker.on("message", (answer: Answer<Built>) => {
       if (worker === this.#worker) this.#answered(answer);
     });
     worker.on("error", (error: unknown) => {
@@ -84,16 +103,16 @@ export class Builder {
     worker.once("exit", (code) => {
       if (worker !== this.#worker) return;
       this.#worker = undefined;
-      this.#fail(`its code cannot be read: the parser ended (${crash ?? `exit code ${code}`})`);
+      this.#fail(`its ${this.#limits.what} cannot be read: the parser ended (${crash ?? `exit code ${code}`})`);
     });
     return worker;
   }
 
-  #answered(answer: BuildAnswer): void {
+  #answered(answer: Answer<Built>): void {
     const job = this.#job;
     if (!answer.reusable) this.#end();
     this.#job = undefined;
-    if ("problem" in answer) job?.reject(new CodeProblem(answer.problem));
+    if (isProblem(answer)) job?.reject(new CodeProblem(answer.problem));
     else job?.resolve(answer);
     this.#next();
   }
@@ -111,5 +130,16 @@ export class Builder {
   }
 }
 
+function isProblem(answer: object): answer is { readonly problem: string } {
+  return "problem" in answer;
+}
+
 /** Of this process: its hosts share it. */
 export const builder: Builder = new Builder(new URL("./worker.ts", import.meta.url), systemClock);
+
+/** Reads and copies assets: beside the other, since that takes longer. Of this process, too. */
+export const assetKeeper: Builder<AssetJob, { readonly assets: readonly Asset[] }> = new Builder(
+  new URL("./assets-worker.ts", import.meta.url),
+  systemClock,
+  { what: "assets", timeoutMs: ASSETS_TIMEOUT_MS },
+);

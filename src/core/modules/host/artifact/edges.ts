@@ -1,4 +1,5 @@
 import { parse } from "es-module-lexer";
+import { CodeProblem } from "./problem.ts";
 import { type Source, syntaxProblem } from "./source.ts";
 
 /** One way from a file to another, as it is written. */
@@ -16,6 +17,7 @@ export interface Edge {
 /** Everything that a file names as a text: static imports, re-exports, `import("…")` and `require("…")`. */
 export function edgesOf(source: Source): Edge[] {
   if (source.format === "json") return [];
+  if (source.format === "wasm") return wasmImportsOf(source);
   const requires = source.format === "commonjs" || source.text.includes("createRequire");
   return [...importsOf(source), ...(requires ? requiresOf(source.text) : [])];
 }
@@ -39,6 +41,32 @@ function importsOf({ path, format, text }: Source): Edge[] {
     }
     return found.glob ? [] : [{ ...edge, optional: !isRelative(specifier), saysJson: undefined }];
   });
+}
+
+/** What of WebAssembly is used; its types come with those of browsers alone. */
+interface WebAssemblyApi {
+  readonly Module: {
+    new (bytes: Uint8Array): object;
+    imports(module: object): readonly { readonly module: string }[];
+  };
+}
+
+/** Where it is instantiated by hand, what it imports may be given to it instead. */
+function wasmImportsOf({ path, raw }: Source): Edge[] {
+  try {
+    const { Module } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }).WebAssembly;
+    const imports = Module.imports(new Module(raw));
+    const specifiers = new Set(imports.map(({ module }) => module));
+    return [...specifiers].map((specifier) => ({
+      by: "import",
+      specifier,
+      position: 0,
+      optional: true,
+      saysJson: undefined,
+    }));
+  } catch (error) {
+    throw new CodeProblem(`${path} is not WebAssembly: ${(error as Error).message}`);
+  }
 }
 
 /** `require("…")`, `require.resolve("…")`, `createRequire(…)("…")`, or the call of any function with one text. */

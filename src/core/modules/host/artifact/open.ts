@@ -6,20 +6,32 @@ import { type Artifact, decodeArtifact, type OutsideImport } from "./artifact.ts
 import { placeOf } from "./problem.ts";
 import type { ArtifactStore } from "./store.ts";
 
+/** What an instance is to run. */
+export interface OpenedArtifact {
+  readonly code: Artifact;
+  /** Where its assets lie, each at its path; absolute, links followed. Undefined: it has none. */
+  readonly assetsDir: string | undefined;
+}
+
 /** Gets the code that an instance is to run. Rejects with MODULE_LOAD_FAILED; see `ModuleHost.start`. */
-export async function openArtifact(store: ArtifactStore, { name, module, grants }: InstanceSpec): Promise<Artifact> {
+export async function openArtifact(
+  store: ArtifactStore,
+  { name, module, grants }: InstanceSpec,
+): Promise<OpenedArtifact> {
   const failed = (error: string): HeliosError => HeliosError.of("MODULE_LOAD_FAILED", { name, step: "import", error });
-  let artifact: Artifact;
+  let code: Artifact;
+  let assetsDir: string | undefined;
   try {
-    artifact = decodeArtifact(await store.get(module.artifact));
+    code = decodeArtifact(await store.get(module.artifact));
+    const { assets = [] } = code;
+    if (assets.length > 0) assetsDir = await realpath(await store.place(module.artifact, assets));
   } catch (error) {
     throw failed(`${messageOf(error)}; load or swap ${module.modulePath} to make it anew`);
   }
-  if (artifact.outside.length === 0) return artifact;
   const readable = await Promise.all(grants.fsRead.map((path) => realpath(path).catch(() => path)));
-  const refused = artifact.outside.find(({ file }) => !readable.some((path) => isWithin(path, file)));
+  const refused = code.outside.find(({ file }) => !readable.some((path) => isWithin(path, file)));
   if (refused !== undefined) throw failed(tell(refused));
-  return artifact;
+  return { code, assetsDir };
 }
 
 function tell({ from, line, specifier, file }: OutsideImport): string {

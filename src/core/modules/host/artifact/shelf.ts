@@ -1,34 +1,73 @@
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeDirectory } from "../../../store/make-directory.ts";
+import { startsAsArtifact } from "./artifact.ts";
 
-/** Where artifacts lie, by their digests. Rejects with what the disk says. */
+/** Where artifacts and their assets lie, by their digests. Rejects with what the disk says. */
 export interface Shelf {
   /** In messages. */
   readonly place: string;
   /** Undefined: there is none. */
   read(digest: string): Promise<Uint8Array | undefined>;
+  /** The first line of an artifact, with its end; undefined where there is none, or it is something else. */
+  head(digest: string): Promise<Uint8Array | undefined>;
   /** Resolves when it is there to stay. */
   write(digest: string, bytes: Uint8Array): Promise<void>;
   list(): Promise<readonly string[]>;
+  /** With the directory of its assets, if it has one. */
   remove(digest: string): Promise<void>;
+  /** A directory in which assets are files by their digests; made where it is missing. */
+  assets(): Promise<string>;
+  /** Where the assets of an artifact are, each at its path. */
+  treeOf(digest: string): Promise<string>;
+  /** Deletes what is there for this process alone. */
+  close(): Promise<void>;
 }
 
+/** Artifacts are in memory; assets, which may be large, in a directory for temporary files until it is closed. */
 export function memoryShelf(): Shelf {
   const artifacts = new Map<string, Uint8Array>();
+  let files: { readonly directory: string; readonly shelf: Shelf } | undefined;
+  let made: Promise<Shelf> | undefined;
+  const make = async (): Promise<Shelf> => {
+    const directory = await mkdtemp(join(tmpdir(), "helios-assets-"));
+    files = { directory, shelf: directoryShelf(directory) };
+    return files.shelf;
+  };
+  const shelf = (): Promise<Shelf> => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
   return {
     place: "memory",
     read: async (digest) => artifacts.get(digest),
+    head: async (digest) => artifacts.get(digest),
     write: async (digest, bytes) => void artifacts.set(digest, bytes),
-    list: async () => [...artifacts.keys()],
-    remove: async (digest) => void artifacts.delete(digest),
+    list: async () => [...artifacts.keys(), ...((await files?.shelf.list()) ?? [])],
+    async remove(digest) {
+      artifacts.delete(digest);
+      await files?.shelf.remove(digest);
+    },
+    assets: async () => (await shelf()).assets(),
+    treeOf: async (digest) => (await shelf()).treeOf(digest),
+    async close() {
+      await made?.catch(() => {});
+      if (files !== undefined) await rm(files.directory, { recursive: true, force: true });
+    },
   };
 }
 
 const TEMPORARY = /^[0-9a-f]{64}\.\d+\.tmp$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 
-/** One file for each artifact in a directory of their own, which is made where it is missing. */
+/** Below it each artifact that has assets has a directory with them. */
+const TREES = "trees";
+
+/** One file for each artifact, and for each asset, in a directory of their own, which is made where it is missing. */
 export function directoryShelf(directory: string): Shelf {
   let ready: Promise<void> | undefined;
   let written = 0;
@@ -57,6 +96,11 @@ export function directoryShelf(directory: string): Shelf {
       });
     },
 
+    async head(digest) {
+      await prepared();
+      return readHead(join(directory, digest));
+    },
+
     async write(digest, bytes) {
       await prepared();
       written += 1;
@@ -73,11 +117,50 @@ export function directoryShelf(directory: string): Shelf {
 
     async list() {
       await prepared();
-      return (await readdir(directory)).filter((name) => DIGEST.test(name));
+      const trees = await readdir(join(directory, TREES)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return [];
+        throw error;
+      });
+      return [...new Set([...(await readdir(directory)), ...trees])].filter((name) => DIGEST.test(name));
     },
 
-    remove: (digest) => rm(join(directory, digest), { force: true }),
+    async remove(digest) {
+      await rm(join(directory, TREES, digest), { recursive: true, force: true });
+      await rm(join(directory, digest), { force: true });
+    },
+
+    async assets() {
+      await prepared();
+      return directory;
+    },
+
+    treeOf: async (digest) => join(directory, TREES, digest),
+    close: async () => {},
   };
+}
+
+/** Bytes that are read at once of what may be an artifact. */
+const HEAD_PIECE = 64 * 1024;
+const NEWLINE = 0x0a;
+
+async function readHead(file: string): Promise<Uint8Array | undefined> {
+  const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    const pieces: Uint8Array[] = [];
+    for (;;) {
+      const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(HEAD_PIECE) });
+      const piece = buffer.subarray(0, bytesRead);
+      if (bytesRead === 0 || (pieces.length === 0 && !startsAsArtifact(piece))) return undefined;
+      pieces.push(piece);
+      if (piece.includes(NEWLINE)) return Buffer.concat(pieces);
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {

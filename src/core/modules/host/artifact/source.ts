@@ -51,9 +51,11 @@ export class SourceReader {
   read(file: string): Source {
     const path = this.pathOf(file);
     const kind = KINDS.get(extname(file));
-    if (kind === undefined) throw new CodeProblem(`${path} is neither JavaScript nor TypeScript nor JSON`);
+    if (kind === undefined)
+      throw new CodeProblem(`${path} is neither JavaScript nor TypeScript nor JSON nor WebAssembly`);
     const raw = readWhole(file, path);
     if (kind.format === "json") return json(path, raw);
+    if (kind.format === "wasm") return { path, format: "wasm", raw, bytes: raw, text: "", hidden: [] };
     const original = raw.toString();
     const text = kind.typescript ? strip(path, original) : original;
     const bytes = kind.typescript ? Buffer.from(text) : raw;
@@ -95,6 +97,7 @@ const KINDS: ReadonlyMap<string, { readonly format?: Format; readonly typescript
   [".mjs", { format: "module" }],
   [".cjs", { format: "commonjs" }],
   [".json", { format: "json" }],
+  [".wasm", { format: "wasm" }],
 ]);
 
 /** Opens without waiting for whoever writes to a pipe, and takes ordinary files alone. */

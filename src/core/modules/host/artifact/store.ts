@@ -1,5 +1,10 @@
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
 import type { Clock } from "../../../clock.ts";
 import { HeliosError, messageOf } from "../../../errors.ts";
+import { digestsIn } from "./artifact.ts";
+import type { Asset } from "./asset.ts";
+import { assetKeeper } from "./builder.ts";
 import type { Shelf } from "./shelf.ts";
 
 /**
@@ -14,23 +19,46 @@ export interface ArtifactStore {
   put(digest: string, bytes: Uint8Array): Promise<void>;
   /** Its bytes, which have the digest. Rejects with an Error that says what is wrong with it. */
   get(digest: string): Promise<Uint8Array>;
+  /**
+   * Keeps copies of the files of a module's assets, each once by its digest, for an artifact that is put next. Rejects with a
+   * CodeProblem; STORE_UNAVAILABLE.
+   */
+  stage(root: string, paths: readonly string[]): Promise<readonly Asset[]>;
+  /**
+   * The directory in which the assets of an artifact lie, each at its path, as they were. Rejects with an Error that says
+   * which is missing or damaged.
+   */
+  place(digest: string, assets: readonly Asset[]): Promise<string>;
   /** From now until what is returned is called, it is not deleted. It may be held more than once. */
   hold(digest: string): () => void;
-  /** Deletes all others but those that are held, or were put or read in the last 10 minutes. Rejects with STORE_UNAVAILABLE. */
+  /**
+   * Deletes all others, with assets that they alone have, but those that are held, or were put or read in the last 10
+   * minutes. Rejects with STORE_UNAVAILABLE.
+   */
   keep(digests: ReadonlySet<string>): Promise<void>;
+  /** Deletes what is there for this process alone. */
+  close(): Promise<void>;
 }
 
 export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
   const touched = new Map<string, number>();
   /** How often each is held. */
   const held = new Map<string, number>();
+  /** The assets of artifacts, by their digests. */
+  const assetsOf = new Map<string, readonly string[]>();
+  /** What the files of an artifact's assets were when they were checked. */
+  const checked = new Map<string, string>();
+  let stagings = 0;
   const touch = (digest: string): void => void touched.set(digest, clock.monotonic());
   let last: Promise<unknown> = Promise.resolve();
+  const unavailable = (error: unknown): HeliosError => {
+    const problem = `artifacts in ${shelf.place}: ${messageOf(error)}`;
+    return HeliosError.of("STORE_UNAVAILABLE", { problem }, { cause: error });
+  };
   /** One after the other: nothing is deleted that is just found to be there. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
     const done = last.then(work).catch((error: unknown) => {
-      const problem = `artifacts in ${shelf.place}: ${messageOf(error)}`;
-      throw HeliosError.of("STORE_UNAVAILABLE", { problem }, { cause: error });
+      throw unavailable(error);
     });
     last = done.catch(() => {});
     return done;
@@ -38,6 +66,7 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
   return {
     put: (digest, bytes) => {
       touch(digest);
+      assetsOf.set(digest, digestsIn(bytes));
       return inTurn(async () => {
         if (!(await isWhole(shelf, digest))) await shelf.write(digest, bytes);
       });
@@ -49,6 +78,35 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
       if (bytes === undefined) throw new Error(`its artifact ${digest} is not in ${shelf.place}`);
       if ((await sha256(bytes)) !== digest) throw new Error(`its artifact ${digest} in ${shelf.place} is damaged`);
       return bytes;
+    },
+
+    async stage(root, paths) {
+      if (paths.length === 0) return [];
+      // From now on nothing is deleted, and what is being deleted is gone.
+      stagings += 1;
+      try {
+        await last;
+        const directory = await shelf.assets().catch((error: unknown) => {
+          throw unavailable(error);
+        });
+        const { assets } = await assetKeeper.build({ type: "stage", directory, root, paths });
+        for (const asset of assets) touch(asset.sha256);
+        return assets;
+      } finally {
+        stagings -= 1;
+      }
+    },
+
+    async place(digest, assets) {
+      const directory = await shelf.assets();
+      const tree = await shelf.treeOf(digest);
+      const now = await stateOf(tree, assets);
+      if (now === undefined || checked.get(digest) !== now) {
+        await assetKeeper.build({ type: "place", directory, tree, assets });
+        const state = await stateOf(tree, assets);
+        if (state !== undefined) checked.set(digest, state);
+      }
+      return tree;
     },
 
     hold(digest) {
@@ -66,11 +124,24 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
 
     keep: (digests) =>
       inTurn(async () => {
-        for (const digest of await shelf.list()) {
-          if (digests.has(digest) || held.has(digest) || isRecent(digest)) continue;
+        const isNeeded = (digest: string): boolean => digests.has(digest) || held.has(digest) || isRecent(digest);
+        const all = await shelf.list();
+        const assets = new Set<string>();
+        for (const digest of all) {
+          if (!isNeeded(digest)) continue;
+          const known = assetsOf.get(digest) ?? digestsIn((await shelf.head(digest)) ?? new Uint8Array());
+          assetsOf.set(digest, known);
+          for (const asset of known) assets.add(asset);
+        }
+        for (const digest of all) {
+          if (assets.has(digest) || isNeeded(digest) || stagings > 0) continue;
+          assetsOf.delete(digest);
+          checked.delete(digest);
           await shelf.remove(digest);
         }
       }),
+
+    close: () => shelf.close(),
   };
 
   function isRecent(digest: string): boolean {
@@ -91,4 +162,18 @@ async function isWhole(shelf: Shelf, digest: string): Promise<boolean> {
 async function sha256(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return Buffer.from(digest).toString("hex");
+}
+
+/** What tells that the files are those that they were; undefined where one is missing. */
+async function stateOf(tree: string, assets: readonly Asset[]): Promise<string | undefined> {
+  try {
+    const states: string[] = [];
+    for (const { path } of assets) {
+      const { ino, size, mtimeNs } = await lstat(join(tree, path), { bigint: true });
+      states.push(`${ino} ${size} ${mtimeNs}`);
+    }
+    return states.join("\n");
+  } catch {
+    return undefined;
+  }
 }

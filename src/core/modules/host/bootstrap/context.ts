@@ -1,6 +1,7 @@
 import type { FlagContext, ModuleContext, ModuleLog } from "../../api.ts";
 import type { Payload } from "../host.ts";
 import type { StartMessage, WireError } from "../protocol.ts";
+import { assetsOf } from "./assets.ts";
 import { toJson } from "./json.ts";
 import type { Link } from "./link.ts";
 import { fromWire } from "./wire.ts";
@@ -16,7 +17,7 @@ export interface Context {
 
 /** `callInProgress`: the id of the call that the running code helps to answer; 0: none. */
 export function createContext(
-  { name, version, config }: StartMessage,
+  { name, version, config, assets }: StartMessage,
   link: Link,
   callInProgress: () => number,
 ): Context {
@@ -46,6 +47,7 @@ export function createContext(
     name,
     version,
     config,
+    assets: assetsOf(assets),
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
     flags: {
       isEnabled: async (flag: string, context: FlagContext = {}) =>

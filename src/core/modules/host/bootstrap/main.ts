@@ -10,6 +10,7 @@ import { openLink } from "./link.ts";
 import { machineTime } from "./machine-time.ts";
 import { type Methods, methodsOf } from "./methods.ts";
 import { OpenCall } from "./open-call.ts";
+import { tellPlaces } from "./places.ts";
 import { reportProcesses } from "./spawned.ts";
 import { suiteModule } from "./suite.ts";
 import { createUsageReader } from "./usage.ts";
@@ -71,6 +72,7 @@ async function handle(message: Exclude<ToInstance, { type: "call" | "cancel" }>)
 async function start(message: StartMessage): Promise<void> {
   const step = (name: StartStep): void => link.send({ type: "step", step: name });
   try {
+    if (message.assets !== undefined) tellPlaces(message.assets.directory, message.root);
     const entry = serveCode(message);
     step("import");
     const imported = exportedOf(await import(entry));

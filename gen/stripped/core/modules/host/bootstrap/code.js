@@ -6,10 +6,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { isWithin } from "./paths.js";
 
 /**
- * From now on serves imports from the files that were sent, which claim to be where they were below the root, and refuses
- * others unless they are below one of the readable directories, links followed. Returns the URL of the entry.
+ * From now on serves imports from the files that were sent, which claim to be where they were below the root, or beside the
+ * assets if there are any, and refuses others unless they are below one of the readable directories, links followed. Returns the URL of the entry.
  */
-export function serveCode({ root, entry, files, readable }      )         {
+export function serveCode({ root: written, entry, files, readable, assets }      )         {
+  const root = assets?.directory ?? written;
   const urlOf = (path        )         => pathToFileURL(isAbsolute(path) ? path : join(root, path)).href;
   const byUrl = new Map(
     files.map(({ imports, requires, ...file }) => [
@@ -17,7 +18,7 @@ export function serveCode({ root, entry, files, readable }      )         {
       { ...file, imports: new Map(imports), requires: new Map(requires) },
     ]),
   );
-  const directories = readable.map(realPath);
+  const directories = [...readable, ...(assets === undefined ? [] : [assets.directory])].map(realPath);
 
   /** What it says itself, where it is no package: it may have been made up when it ran. */
   const urlIn = (specifier        , { parentURL }                    )             =>
@@ -54,7 +55,7 @@ export function serveCode({ root, entry, files, readable }      )         {
   return urlOf(entry);
 }
 
-                                                                        
+                                                                                   
 
 const isRelative = (specifier        )          => /^\.{1,2}\//.test(specifier);
 
@@ -65,7 +66,7 @@ const isRequire = ({ conditions }                    )          => conditions.in
 function notHeld(specifier        , context                    )        {
   const message =
     `imports ${specifier}, which is not in the module's artifact: only files below the modules root that are imported ` +
-    "by literal specifiers are; or grant fs_read for its directory";
+    "by literal specifiers are; or name it among the assets, or grant fs_read for its directory";
   // The code by which a module that can do without it tells that it is not there.
   const code = isRequire(context) ? "MODULE_NOT_FOUND" : "ERR_MODULE_NOT_FOUND";
   return Object.assign(new Error(message), { code });

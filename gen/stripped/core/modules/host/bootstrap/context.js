@@ -1,6 +1,7 @@
                                                                           
                                           
                                                               
+import { assetsOf } from "./assets.js";
 import { toJson } from "./json.js";
                                       
 import { fromWire } from "./wire.js";
@@ -16,7 +17,7 @@ import { fromWire } from "./wire.js";
 
 /** `callInProgress`: the id of the call that the running code helps to answer; 0: none. */
 export function createContext(
-  { name, version, config }              ,
+  { name, version, config, assets }              ,
   link      ,
   callInProgress              ,
 )          {
@@ -46,6 +47,7 @@ export function createContext(
     name,
     version,
     config,
+    assets: assetsOf(assets),
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
     flags: {
       isEnabled: async (flag        , context              = {}) =>

@@ -10,6 +10,7 @@ import { openLink } from "./link.js";
 import { machineTime } from "./machine-time.js";
 import {               methodsOf } from "./methods.js";
 import { OpenCall } from "./open-call.js";
+import { tellPlaces } from "./places.js";
 import { reportProcesses } from "./spawned.js";
 import { suiteModule } from "./suite.js";
 import { createUsageReader } from "./usage.js";
@@ -71,6 +72,7 @@ async function handle(message                                                  )
 async function start(message              )                {
   const step = (name           )       => link.send({ type: "step", step: name });
   try {
+    if (message.assets !== undefined) tellPlaces(message.assets.directory, message.root);
     const entry = serveCode(message);
     step("import");
     const imported = exportedOf(await import(entry));

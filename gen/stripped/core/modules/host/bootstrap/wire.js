@@ -1,4 +1,5 @@
                                                 
+import { asWritten } from "./places.js";
 
 /** Length of the message of an error that a module throws; the rest is cut. @limit characters */
 const MAX_MESSAGE = 4096;
@@ -19,7 +20,10 @@ export function toWire(thrown         )            {
     return {
       name: typeof name === "string" ? cut(name, MAX_NAME) : "Error",
       message: cut(typeof message === "string" ? message : describe(thrown), MAX_MESSAGE),
-      stack: typeof stack === "string" ? cut(stack.split("\n").slice(0, MAX_STACK_LINES).join("\n"), MAX_STACK) : "",
+      stack:
+        typeof stack === "string"
+          ? cut(asWritten(stack.split("\n").slice(0, MAX_STACK_LINES).join("\n")), MAX_STACK)
+          : "",
       ...(typeof code === "string" ? { code: cut(code, MAX_NAME) } : {}),
       ...(callerFault === true ? { callerFault: true } : {}),
     };
