@@ -1,3 +1,4 @@
+import type { ErrorRow } from "../src/core/error-row.ts";
 import { ERRORS } from "../src/core/index.ts";
 
 /** The reference page of all errors, made from their table. */
@@ -5,7 +6,7 @@ export function errorsPage(): string {
   const rows = Object.entries(ERRORS).sort(([a], [b]) => (a < b ? -1 : 1));
   const sections = rows.map(([reason, row]) => {
     const keys = [...row.message.matchAll(/\{(\w+)\}/g)].map(([, key]) => key);
-    const extra = "extra" in row ? row.extra : [];
+    const { extra = [], unless = [] }: ErrorRow = row;
     const metadata = [
       ...keys.filter((key) => !extra.some((each) => each === key)).map((key) => `\`${key}\``),
       ...extra.map((key) => `\`${key}\` (optional)`),
@@ -14,6 +15,7 @@ export function errorsPage(): string {
       `## ${reason}`,
       "",
       `- Code: \`${row.code}\`${row.retryable ? "; the same request can succeed a little later" : ""}`,
+      ...unless.map(({ code, when }) => `- Code where ${when}: \`${code}\``),
       `- Message: ${row.message.replaceAll("{", "*").replaceAll("}", "*")}`,
       `- Metadata: ${metadata.length === 0 ? "none" : metadata.join(", ")}`,
       `- What to do: ${row.help}`,

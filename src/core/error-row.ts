@@ -14,9 +14,19 @@ export type ErrorCode =
   | "UNIMPLEMENTED"
   | "INTERNAL";
 
+/** A case of one kind of error that has a code of its own. */
+export interface ErrorCase {
+  readonly code: ErrorCode;
+  /** When, for people. */
+  readonly when: string;
+  readonly so: (metadata: Readonly<Record<string, string>>) => boolean;
+}
+
 /** One kind of error. */
 export interface ErrorRow {
   readonly code: ErrorCode;
+  /** The first of these that is `so` has its code instead. */
+  readonly unless?: readonly ErrorCase[];
   /** English; each `{key}` is a metadata key of that name. */
   readonly message: string;
   /** Metadata keys that may be there besides those in the message. */
@@ -28,4 +38,4 @@ export interface ErrorRow {
 }
 
 /** Rows as they are written, so that the compiler knows the keys of each message. */
-export const table = <T extends Record<string, ErrorRow>>(rows: T): T => rows;
+export const table = <const T extends Record<string, ErrorRow>>(rows: T): T => rows;

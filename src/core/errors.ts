@@ -1,5 +1,6 @@
-import { type ErrorCode, table } from "./error-row.ts";
+import { type ErrorCode, type ErrorRow, table } from "./error-row.ts";
 import { FLAG_ERRORS } from "./flags/errors.ts";
+import { METHOD_FAILED_KEYS, METHOD_FAULTS, THROWN_KEYS } from "./method-faults.ts";
 import { REQUEST_ERRORS } from "./request-errors.ts";
 
 export type { ErrorCode } from "./error-row.ts";
@@ -91,7 +92,7 @@ export const ERRORS = table({
   MODULE_LOAD_FAILED: {
     code: "FAILED_PRECONDITION",
     message: "module {name} failed at {step}: {error}",
-    extra: ["stack"],
+    extra: THROWN_KEYS,
     retryable: false,
     help: "The module's own error and the first lines of its stack are in the metadata.",
   },
@@ -182,10 +183,11 @@ export const ERRORS = table({
   },
   MODULE_METHOD_FAILED: {
     code: "INTERNAL",
+    unless: METHOD_FAULTS,
     message: "{method} of module {name} failed: {error}",
-    extra: ["error_name", "stack", "caller_fault"],
+    extra: METHOD_FAILED_KEYS,
     retryable: false,
-    help: "The module threw; its error and the first lines of its stack are in the metadata.",
+    help: "The module threw; what it threw is in the metadata: its name, its code, the members that it has of its own and its cause (both as JSON), and the first lines of its stack.",
   },
   MODULE_METHOD_NOT_FOUND: {
     code: "UNIMPLEMENTED",
@@ -428,13 +430,13 @@ export class HeliosError extends Error {
     metadata: Readonly<Record<string, string>>,
     options: { cause?: unknown; retryAfterMs?: number },
   ) {
-    const row = ERRORS[reason];
+    const row: ErrorRow = ERRORS[reason];
     super(
       row.message.replace(/\{(\w+)\}/g, (_, key: string) => metadata[key] ?? ""),
       { cause: options.cause },
     );
     this.reason = reason;
-    this.code = row.code;
+    this.code = (row.unless?.find(({ so }) => so(metadata)) ?? row).code;
     this.retryable = row.retryable;
     this.metadata = metadata;
     this.retryAfterMs = options.retryAfterMs;

@@ -68,14 +68,32 @@ export function toConnectError(
   return fromHeliosError(HeliosError.of("INTERNAL", { error_id: errorId }, { cause: thrown }));
 }
 
-/** The ErrorInfo of an error: its values are cut where they, or all of them together, are too long. */
+/**
+ * The ErrorInfo of an error. Where its values are too long, or all of them together, the stack is cut first and then all
+ * texts; a value that is JSON is left out instead.
+ */
 export function infoOf({ reason, metadata }: Pick<HeliosError, "reason" | "metadata">): ErrorInfo {
+  const fitting = (chars: number, stackChars: number): ErrorInfo => {
+    const values = Object.entries(metadata).flatMap(([key, value]) => {
+      if (JSON_KEYS.has(key)) return value.length <= chars ? [[key, value] as const] : [];
+      return [[key, cut(value, key === "stack" ? stackChars : chars)] as const];
+    });
+    return create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: Object.fromEntries(values) });
+  };
+  const whole = fitting(MAX_TEXT_CHARS, MAX_TEXT_CHARS);
+  if (fits(whole)) return whole;
   for (let chars = MAX_TEXT_CHARS; ; chars /= 2) {
-    const values = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, cut(value, chars)]));
-    const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: values });
-    if (chars < 2 || toBinary(ErrorInfoSchema, info).length <= MAX_ERROR_INFO_BYTES) return info;
+    const info = fitting(chars, Math.min(chars, SHORT_STACK));
+    if (chars < 2 || fits(info)) return info;
   }
 }
+
+const fits = (info: ErrorInfo): boolean => toBinary(ErrorInfoSchema, info).length <= MAX_ERROR_INFO_BYTES;
+
+/** Metadata that are JSON, which nobody can read when it is cut. */
+const JSON_KEYS: ReadonlySet<string> = new Set(["error_fields", "error_cause"]);
+/** Characters that are left of a stack where the metadata are too long. */
+const SHORT_STACK = 256;
 
 /** An error's text, cut where it is too long for a trailer. */
 export function fitText(text: string): string {

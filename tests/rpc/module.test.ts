@@ -363,6 +363,31 @@ describe("an error of ModuleService", () => {
     });
   });
 
+  it("tells whose fault a failure is by its code, and what the module threw by its metadata", async () => {
+    const { client, engine } = await serve();
+    await client.registerModule({ name: "refusing", modulePath: "refusing", breaker: { failureThreshold: 1 } });
+    await client.loadModule({ name: "refusing" });
+    const place = (how: string) => {
+      const value = { kind: { case: "structValue" as const, value: { fields: { how: text(how) } } } };
+      return failure(client.invokeModule({ name: "refusing", method: "place", input: { case: "json", value } }));
+    };
+    const reason = "MODULE_METHOD_FAILED";
+    expect(await place("argument")).toMatchObject({
+      code: "InvalidArgument",
+      reason,
+      metadata: { error_name: "RangeError", error: "quantity is -1", caller_fault: "true" },
+    });
+    expect(await place("state")).toMatchObject({
+      code: "FailedPrecondition",
+      reason,
+      metadata: { error_code: "insufficient_margin", error_fields: '{"required":1200.5}', caller_fault: "true" },
+    });
+    expect(engine.breakers.get("module:refusing").counts).toMatchObject({ failures: 0, ignored: 2 });
+    const { code, metadata } = await place("");
+    expect(code).toBe("Internal");
+    expect(JSON.parse(metadata.error_cause ?? "")).toMatchObject({ name: "Error", code: "SHORT" });
+  });
+
   it("tells how long a breaker will be open", async () => {
     const { client, engine } = await serve(createManualClock());
     await client.registerModule({ ...echo, breaker: { failureThreshold: 1, timeout: { seconds: 7n } } });

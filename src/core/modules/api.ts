@@ -1,4 +1,7 @@
-/** Writes entries to the service's log, under the module's name. */
+/**
+ * Writes entries to the service's log, under the module's name. Fields may be anything: errors keep name, message, stack and
+ * cause, and what cannot be told as it is becomes a text that says what it is.
+ */
 export interface ModuleLog {
   debug(message: string, fields?: Record<string, unknown>): void;
   info(message: string, fields?: Record<string, unknown>): void;
@@ -13,6 +16,16 @@ export interface FlagContext {
   readonly symbol?: string;
   readonly system?: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** The error of a call that another module did not answer. */
+export interface CallError extends Error {
+  /** The reason, such as MODULE_METHOD_FAILED, MODULE_NOT_LOADED or BREAKER_OPEN; see docs/errors.md. */
+  readonly code: string;
+  /** Of the reason, as every caller gets them; not enumerable. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of MODULE_METHOD_FAILED, what the method threw: its name, message, `code`, cause and JSON members. */
+  readonly cause?: Error & { readonly code?: string | number };
 }
 
 /** What the service gives a module: to its constructor (or factory), and to `start`. */
@@ -36,7 +49,7 @@ export interface ModuleContext {
   };
   /**
    * Calls a method of a module that is registered as a dependency; whichever version serves at that moment answers.
-   * Rejects with an error whose `code` is the reason, such as MODULE_NOT_LOADED or BREAKER_OPEN. While the instance does
+   * Rejects with a `CallError`, whose `code` is the reason, such as MODULE_NOT_LOADED or BREAKER_OPEN. While the instance does
    * not serve it calls methods without effects alone: others are MODULE_FENCED, in a test DEPENDENCY_NOT_STUBBED, unless
    * the call helps to answer a real caller.
    */
@@ -60,10 +73,12 @@ export interface CallContext {
 /**
  * What a module's class may implement besides its own methods. Every public method can be invoked by name, in camelCase
  * or snake_case, with one input; not `_private` and `#private` ones, those that a TypeScript file of the artifact has as
- * `private` or `protected`, accessors, and those below. Inputs and outputs are JSON values, or a Uint8Array. An error that
- * it throws with `callerFault: true` tells that the caller was wrong: the module's breaker does not count it. The class's
- * `static pureMethods` lists, in either spelling, those without effects: they may be called more than once, and by what does
- * not serve.
+ * `private` or `protected`, accessors, and those below. Inputs and outputs are JSON values, or a Uint8Array; what JSON has no
+ * form for is converted (a Map to an object, a Set to a list) or refused, by the table in docs/modules.md. `code`, `cause`
+ * and the JSON members of an error that it throws reach the caller. One with `callerFault: true` tells that the caller was
+ * wrong, INVALID_ARGUMENT if it is a TypeError, RangeError or SyntaxError, or has that `code`, else FAILED_PRECONDITION: the
+ * module's breaker does not count it. The class's `static pureMethods` lists, in either spelling, those without effects: they
+ * may be called more than once, and by what does not serve.
  */
 export interface HeliosModule {
   /** Every object has it; without it a class that implements none of the others would not fit. */
@@ -75,7 +90,10 @@ export interface HeliosModule {
    * twice at once; one that does not answer in time counts as unhealthy until it does.
    */
   health?(): void | Promise<void>;
-  /** Before the next version takes over: what it is to know, as anything that structuredClone takes. */
+  /**
+   * Before the next version takes over: what it is to know, as anything that structuredClone takes. Objects of classes arrive
+   * as plain ones; those that show nothing of what they hold are refused.
+   */
   exportState?(): unknown;
   /**
    * Takes over from the version before. `schema` is that version's `static stateSchema`, a text or number of its own

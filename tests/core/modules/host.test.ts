@@ -203,7 +203,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["throw_text", "just a text", "Error"],
     ["throw_trap", "the module threw what cannot be looked at", "Error"],
     ["nan", "output.prices[1] is NaN, which JSON does not have", "TypeError"],
-    ["bigint", "output is a bigint, which JSON does not have", "TypeError"],
+    ["bigint", "output is a bigint, which JSON does not have; String() makes a text of it", "TypeError"],
     ["circular", "output.self contains itself", "TypeError"],
     ["return_function", "output.call is a function, which JSON does not have", "TypeError"],
   ])("that goes wrong in %s tells its error and goes on", async (method, error, error_name) => {

@@ -47,7 +47,7 @@ describe("a suite that is a file", () => {
       [
         "answers_no_json",
         "ERRORED",
-        "suite suites/counter_suite.ts: output.output.of is a function, which JSON does not have",
+        "suite suites/counter_suite.ts: output.of is a function, which JSON does not have",
       ],
       ["is_cut_off", "TIMED_OUT", "it took longer than 0.1 s"],
       ["goes_on_after_that", "PASSED", ""],

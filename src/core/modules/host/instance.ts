@@ -17,6 +17,7 @@ import type {
 } from "./host.ts";
 import { type Aftermath, LeftBehind } from "./left-behind.ts";
 import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
+import { thrownOf } from "./thrown.ts";
 
 /** A request that waits for its answer. */
 interface Pending {
@@ -291,14 +292,15 @@ export class LiveInstance implements Instance {
     if (earliest < this.#nextLook) this.#lookAt(earliest, earliest - now);
   }
 
-  #methodFailed(method: string, { name, message, stack, callerFault }: WireError): HeliosError {
+  #methodFailed(method: string, error: WireError): HeliosError {
+    const { name } = this.#spec;
+    const fault = error.callerFault === true ? { caller_fault: "true" } : {};
     return HeliosError.of("MODULE_METHOD_FAILED", {
-      name: this.#spec.name,
+      name,
       method,
-      error: message,
-      error_name: name,
-      ...(stack === "" ? {} : { stack }),
-      ...(callerFault ? { caller_fault: "true" } : {}),
+      error: error.message,
+      ...thrownOf(error),
+      ...fault,
     });
   }
 

@@ -4,15 +4,22 @@ import type { InstanceKind, InstanceShape, Payload, Usage } from "./host.ts";
 
 // What the service and an instance say to each other, the same over a process's channel and a thread's port.
 
-/** An error on its way; of the service's own its reason is the code. */
+/** An error on its way. */
 export interface WireError {
   readonly name: string;
   readonly message: string;
   /** The first lines. */
   readonly stack: string;
+  /** Of the service's own errors the reason. */
   readonly code?: string;
   /** Whether the module says that its caller was wrong. */
   readonly callerFault?: boolean;
+  /** The members that it has of its own, as JSON text. */
+  readonly fields?: string;
+  /** As JSON text. */
+  readonly cause?: string;
+  /** Of the service's own errors. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** What the bootstrap needs to bring a module to life. */
@@ -100,8 +107,9 @@ const oneOf =
   (value) =>
     values.includes(value);
 const error: Check = (value) => {
-  const { name, message, stack } = (object(value) ? value : {}) as Partial<WireError>;
-  return text(name) && text(message) && text(stack);
+  const { name, message, stack, code, fields, cause } = (object(value) ? value : {}) as Partial<WireError>;
+  const more = [code, fields, cause].every((one) => one === undefined || text(one));
+  return text(name) && text(message) && text(stack) && more;
 };
 /** Whether a value is what a call takes or gives. */
 export const isPayload = (value: unknown): value is Payload =>

@@ -2,7 +2,7 @@ import { HeliosError } from "../../errors.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
 import type { InstanceServices, Payload } from "./host.ts";
-import type { FromInstance } from "./protocol.ts";
+import type { FromInstance, WireError } from "./protocol.ts";
 
 type Request = Extract<FromInstance, { type: "call" | "flag" }>;
 
@@ -39,12 +39,17 @@ export function createRequests(
       try {
         channel().send({ type: "answer", id, value: await work(request) });
       } catch (thrown) {
-        const error = { ...toWire(thrown), ...(thrown instanceof HeliosError ? { code: thrown.reason } : {}) };
-        channel().send({ type: "refusal", id, error });
+        channel().send({ type: "refusal", id, error: refusalOf(thrown) });
       }
     },
     get ownCalls() {
       return ownCalls;
     },
   };
+}
+
+function refusalOf(thrown: unknown): WireError {
+  if (!(thrown instanceof HeliosError)) return toWire(thrown);
+  const { name, message, reason, metadata } = thrown;
+  return { name, message, stack: "", code: reason, metadata };
 }

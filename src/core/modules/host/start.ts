@@ -8,6 +8,7 @@ import { createInstanceLog } from "./instance-log.ts";
 import { holdsTooMuch } from "./memory.ts";
 import { type FromInstance, fromInstance, type StartStep, type WireError } from "./protocol.ts";
 import { createRequests } from "./requests.ts";
+import { thrownOf } from "./thrown.ts";
 import { startWatchdog, type Watchdog } from "./watchdog.ts";
 
 /** An instance to start, and the code that it runs. */
@@ -46,8 +47,13 @@ export function startInstance(
     let failure: HeliosError | undefined;
     let uncaught: string | undefined;
 
-    const loadFailed = (error: string, stack = ""): HeliosError =>
-      HeliosError.of("MODULE_LOAD_FAILED", { name: spec.name, step, error, ...(stack === "" ? {} : { stack }) });
+    const loadFailed = (error: string, thrown?: WireError): HeliosError =>
+      HeliosError.of("MODULE_LOAD_FAILED", {
+        name: spec.name,
+        step,
+        error,
+        ...(thrown === undefined ? {} : thrownOf(thrown)),
+      });
     const giveUp = (error: HeliosError): void => {
       // Rejected when it has ended, so that nothing is left running then.
       failure ??= error;
@@ -57,7 +63,7 @@ export function startInstance(
       // Given up, it may have been on its way all the same.
       if (failure !== undefined) return;
       if (message.type === "step") step = message.step;
-      else if (message.type === "failed") giveUp(loadFailed(tell(message.error), message.error.stack));
+      else if (message.type === "failed") giveUp(loadFailed(tell(message.error), message.error));
       else if (message.type === "invalid") giveUp(invalid(spec, message.problem));
       else if (message.type === "ready") {
         timer.cancel();

@@ -2,8 +2,9 @@ import type { FlagContext, ModuleContext, ModuleLog } from "../../api.ts";
 import type { Payload } from "../host.ts";
 import type { StartMessage, WireError } from "../protocol.ts";
 import { assetsOf } from "./assets.ts";
-import { toJson } from "./json.ts";
+import { checkNames, toJson } from "./json.ts";
 import type { Link } from "./link.ts";
+import { toLogFields, toLogMessage } from "./log.ts";
 import { fromWire } from "./wire.ts";
 
 /** The module's context, and what the service answers to it. */
@@ -37,11 +38,9 @@ export function createContext(
       }
     });
 
-  const log =
-    (level: keyof ModuleLog) =>
-    (message: string, fields: Record<string, unknown> = {}) => {
-      link.send({ type: "log", level, message: String(message), fields: plain(fields) });
-    };
+  const log = (level: keyof ModuleLog) => (message: string, fields?: Record<string, unknown>) => {
+    link.send({ type: "log", level, message: toLogMessage(message), fields: toLogFields(fields) });
+  };
 
   const ctx: ModuleContext = {
     name,
@@ -50,14 +49,20 @@ export function createContext(
     assets: assetsOf(assets),
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
     flags: {
-      isEnabled: async (flag: string, context: FlagContext = {}) =>
-        (await ask((id) => ({ type: "flag", id, name: flag, context: { ...context } }))) === true,
+      isEnabled: async (flag: string, context: FlagContext = {}) => {
+        const message = { type: "flag", name: asText("flag", flag), context: asMembers("context", context) } as const;
+        return (await ask((id) => ({ ...message, id }))) === true;
+      },
     },
     call: async (dependency, method, input) =>
-      ask((id) => {
-        const within = callInProgress();
-        return { type: "call", id, dependency, method, input: toPayload(input), within };
-      }).then(fromPayload),
+      ask((id) => ({
+        type: "call",
+        id,
+        dependency: asText("dependency", dependency),
+        method: asText("method", method),
+        input: toInput(input),
+        within: callInProgress(),
+      })).then(fromPayload),
     signal: stopping.signal,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
   };
@@ -74,8 +79,16 @@ export function createContext(
   };
 }
 
-export function toPayload(value: unknown): Payload {
-  return value instanceof Uint8Array ? { binary: value } : { json: toJson(value) };
+/** `root` is what a value that cannot be sent is called. */
+export function toPayload(value: unknown, root: string): Payload {
+  return value instanceof Uint8Array ? { binary: value } : { json: toJson(value, root) };
+}
+
+/** Sent as it is, and not as text, of which the names would be looked at. */
+function toInput(value: unknown): Payload {
+  const payload = toPayload(value, "input");
+  if ("json" in payload) checkNames(payload.json, "input");
+  return payload;
 }
 
 export function fromPayload(payload: unknown): unknown {
@@ -83,11 +96,16 @@ export function fromPayload(payload: unknown): unknown {
   return binary ?? json;
 }
 
-/** Fields of a log entry as they can be sent; what cannot be is told as text. */
-function plain(fields: Record<string, unknown>): Record<string, unknown> {
-  try {
-    return toJson(fields) as Record<string, unknown>;
-  } catch {
-    return { fields: String(fields) };
+/** Something else would be no message of the protocol, and never be answered. */
+function asText(what: string, value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new TypeError(`${what} is ${value === null ? "null" : `a value of type ${typeof value}`}, not a text`);
+}
+
+function asMembers(what: string, value: unknown): Record<string, unknown> {
+  const members = toJson(value, what);
+  if (typeof members === "object" && members !== null && !Array.isArray(members)) {
+    return members as Record<string, unknown>;
   }
+  throw new TypeError(`${what} is no object`);
 }

@@ -55,7 +55,7 @@ function startFrame(kind: number, bodyBytes: number): Buffer {
 
 /** Kind, id, deadline, length of the method, method, form of the payload, payload. */
 function shortFrame(kind: number, id: number, method: string, payload: Payload, deadline = 0): Buffer {
-  const [form, content] = contentOf(payload);
+  const [form, content] = contentOf(payload, kind === OUTPUT ? "output" : "input");
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
   const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
   const frame = startFrame(kind, ID_BYTES + DEADLINE_BYTES + 2 + methodBytes + size);
@@ -69,9 +69,9 @@ function shortFrame(kind: number, id: number, method: string, payload: Payload, 
   return frame;
 }
 
-function contentOf(payload: Payload): readonly [form: number, content: string | Uint8Array] {
+function contentOf(payload: Payload, root: string): readonly [form: number, content: string | Uint8Array] {
   if ("binary" in payload) return [BYTES, payload.binary];
-  const text = textOf(payload.json);
+  const text = textOf(payload.json, root);
   return text === undefined ? [JSON_VALUE, serialize(payload.json)] : [JSON_TEXT, text];
 }
 

@@ -12,6 +12,7 @@ import { type Methods, methodsOf } from "./methods.ts";
 import { OpenCall } from "./open-call.ts";
 import { tellPlaces } from "./places.ts";
 import { reportProcesses } from "./spawned.ts";
+import { checkState } from "./state.ts";
 import { suiteModule } from "./suite.ts";
 import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
@@ -131,7 +132,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 function succeed(id: number, output: unknown): void {
   try {
     tellProcesses();
-    link.send({ type: "output", id, output: toPayload(output) });
+    link.send({ type: "output", id, output: toPayload(output, "output") });
     calls.delete(id);
   } catch (thrown) {
     fail(id, thrown);
@@ -149,5 +150,7 @@ async function lifecycle(name: LifecycleMethod, args: readonly unknown[]): Promi
   const value = await methods?.lifecycle(name)?.(...args);
   // What follows the answer to `stop` is the end; the answer has to leave first.
   if (name === "stop") setImmediate(() => link.end(0));
-  return name === "exportState" ? value : undefined;
+  if (name !== "exportState") return undefined;
+  checkState(value);
+  return value;
 }

@@ -75,7 +75,7 @@ function toPacket(message: ToInstance | FromInstance): Packet | undefined {
 
 function packetOf(kind: number, id: number, method: string, payload: Payload, deadline: number): Packet {
   if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary), deadline];
-  const text = textOf(payload.json);
+  const text = textOf(payload.json, kind === OUTPUT ? "output" : "input");
   const [form, content] = text === undefined ? [JSON_VALUE, payload.json] : [JSON_TEXT, text];
   return [kind, id, method, form, content, deadline];
 }

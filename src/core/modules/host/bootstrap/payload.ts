@@ -1,3 +1,5 @@
+import { checkNames } from "./json.ts";
+
 // The forms in which a payload travels.
 export const JSON_TEXT = 0;
 export const BYTES = 1;
@@ -8,9 +10,19 @@ const WIDE = 128;
 /** Wider objects further down are not looked for. */
 const LOOK_DEPTH = 4;
 
-/** A JSON value as text; undefined where it had better go as a structured clone. Throws what JSON does not have. */
-export function textOf(json: unknown): string | undefined {
-  return hasWideObject(json, LOOK_DEPTH) ? undefined : (JSON.stringify(json) ?? "null");
+/**
+ * A JSON value as text; undefined where it had better go as a structured clone. Throws what JSON does not have; `root` is what
+ * the value is called then.
+ */
+export function textOf(json: unknown, root: string): string | undefined {
+  if (hasWideObject(json, LOOK_DEPTH)) {
+    checkNames(json, root);
+    return undefined;
+  }
+  const text = JSON.stringify(json) ?? "null";
+  // Half a character is written so; the escape of a backslash before such letters looks the same.
+  if (text.includes("\\ud")) checkNames(json, root);
+  return text;
 }
 
 /** Looks at the first item of a list for all of them. */

@@ -1,4 +1,6 @@
 import type { CallContext, ModuleContext, SuiteTarget, SuiteTest } from "../../api.ts";
+import { toJson } from "./json.ts";
+import { toWire } from "./wire.ts";
 
 /** What a suite's tests are called with. */
 interface RunInput {
@@ -27,15 +29,16 @@ export function suiteModule(exported: unknown): (ctx: ModuleContext) => object {
         call: (method, input) => ctx.call("module", method, input),
         health: async () => void (await ctx.call("health", "health")),
       };
+      let output: unknown;
       try {
-        const output = await testsOf(exported)
+        output = await testsOf(exported)
           .find((test) => test.name === name)
           ?.run(module, { signal });
-        // Bytes are no JSON, and nobody would read them.
-        return { output: output instanceof Uint8Array ? undefined : output };
       } catch (thrown) {
         return { thrown: tell(thrown) };
       }
+      // Bytes are no JSON, and nobody would read them.
+      return { output: output instanceof Uint8Array ? undefined : toJson(output, "output") };
     },
   });
 }
@@ -47,6 +50,6 @@ function testsOf(exported: unknown): readonly SuiteTest[] {
 }
 
 function tell(thrown: unknown): string {
-  const message = (thrown as { message?: unknown } | null | undefined)?.message;
-  return typeof message === "string" && message !== "" ? message : String(thrown);
+  const { name, message } = toWire(thrown);
+  return message === "" ? name : message;
 }

@@ -2,8 +2,9 @@
                                           
                                                               
 import { assetsOf } from "./assets.js";
-import { toJson } from "./json.js";
+import { checkNames, toJson } from "./json.js";
                                       
+import { toLogFields, toLogMessage } from "./log.js";
 import { fromWire } from "./wire.js";
 
 /** The module's context, and what the service answers to it. */
@@ -37,11 +38,9 @@ export function createContext(
       }
     });
 
-  const log =
-    (level                 ) =>
-    (message        , fields                          = {}) => {
-      link.send({ type: "log", level, message: String(message), fields: plain(fields) });
-    };
+  const log = (level                 ) => (message        , fields                          ) => {
+    link.send({ type: "log", level, message: toLogMessage(message), fields: toLogFields(fields) });
+  };
 
   const ctx                = {
     name,
@@ -50,14 +49,20 @@ export function createContext(
     assets: assetsOf(assets),
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
     flags: {
-      isEnabled: async (flag        , context              = {}) =>
-        (await ask((id) => ({ type: "flag", id, name: flag, context: { ...context } }))) === true,
+      isEnabled: async (flag        , context              = {}) => {
+        const message = { type: "flag", name: asText("flag", flag), context: asMembers("context", context) }         ;
+        return (await ask((id) => ({ ...message, id }))) === true;
+      },
     },
     call: async (dependency, method, input) =>
-      ask((id) => {
-        const within = callInProgress();
-        return { type: "call", id, dependency, method, input: toPayload(input), within };
-      }).then(fromPayload),
+      ask((id) => ({
+        type: "call",
+        id,
+        dependency: asText("dependency", dependency),
+        method: asText("method", method),
+        input: toInput(input),
+        within: callInProgress(),
+      })).then(fromPayload),
     signal: stopping.signal,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
   };
@@ -74,8 +79,16 @@ export function createContext(
   };
 }
 
-export function toPayload(value         )          {
-  return value instanceof Uint8Array ? { binary: value } : { json: toJson(value) };
+/** `root` is what a value that cannot be sent is called. */
+export function toPayload(value         , root        )          {
+  return value instanceof Uint8Array ? { binary: value } : { json: toJson(value, root) };
+}
+
+/** Sent as it is, and not as text, of which the names would be looked at. */
+function toInput(value         )          {
+  const payload = toPayload(value, "input");
+  if ("json" in payload) checkNames(payload.json, "input");
+  return payload;
 }
 
 export function fromPayload(payload         )          {
@@ -83,11 +96,16 @@ export function fromPayload(payload         )          {
   return binary ?? json;
 }
 
-/** Fields of a log entry as they can be sent; what cannot be is told as text. */
-function plain(fields                         )                          {
-  try {
-    return toJson(fields)                           ;
-  } catch {
-    return { fields: String(fields) };
+/** Something else would be no message of the protocol, and never be answered. */
+function asText(what        , value         )         {
+  if (typeof value === "string") return value;
+  throw new TypeError(`${what} is ${value === null ? "null" : `a value of type ${typeof value}`}, not a text`);
+}
+
+function asMembers(what        , value         )                          {
+  const members = toJson(value, what);
+  if (typeof members === "object" && members !== null && !Array.isArray(members)) {
+    return members                           ;
   }
+  throw new TypeError(`${what} is no object`);
 }

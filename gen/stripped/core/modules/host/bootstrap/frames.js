@@ -55,7 +55,7 @@ function startFrame(kind        , bodyBytes        )         {
 
 /** Kind, id, deadline, length of the method, method, form of the payload, payload. */
 function shortFrame(kind        , id        , method        , payload         , deadline = 0)         {
-  const [form, content] = contentOf(payload);
+  const [form, content] = contentOf(payload, kind === OUTPUT ? "output" : "input");
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
   const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
   const frame = startFrame(kind, ID_BYTES + DEADLINE_BYTES + 2 + methodBytes + size);
@@ -69,9 +69,9 @@ function shortFrame(kind        , id        , method        , payload         , 
   return frame;
 }
 
-function contentOf(payload         )                                                        {
+function contentOf(payload         , root        )                                                        {
   if ("binary" in payload) return [BYTES, payload.binary];
-  const text = textOf(payload.json);
+  const text = textOf(payload.json, root);
   return text === undefined ? [JSON_VALUE, serialize(payload.json)] : [JSON_TEXT, text];
 }
 

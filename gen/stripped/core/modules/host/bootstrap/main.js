@@ -12,6 +12,7 @@ import {               methodsOf } from "./methods.js";
 import { OpenCall } from "./open-call.js";
 import { tellPlaces } from "./places.js";
 import { reportProcesses } from "./spawned.js";
+import { checkState } from "./state.js";
 import { suiteModule } from "./suite.js";
 import { createUsageReader } from "./usage.js";
 import { toWire } from "./wire.js";
@@ -131,7 +132,7 @@ function isThenable(value         )                                {
 function succeed(id        , output         )       {
   try {
     tellProcesses();
-    link.send({ type: "output", id, output: toPayload(output) });
+    link.send({ type: "output", id, output: toPayload(output, "output") });
     calls.delete(id);
   } catch (thrown) {
     fail(id, thrown);
@@ -149,5 +150,7 @@ async function lifecycle(name                 , args                    )       
   const value = await methods?.lifecycle(name)?.(...args);
   // What follows the answer to `stop` is the end; the answer has to leave first.
   if (name === "stop") setImmediate(() => link.end(0));
-  return name === "exportState" ? value : undefined;
+  if (name !== "exportState") return undefined;
+  checkState(value);
+  return value;
 }

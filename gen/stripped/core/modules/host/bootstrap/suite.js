@@ -1,4 +1,6 @@
                                                                                        
+import { toJson } from "./json.js";
+import { toWire } from "./wire.js";
 
 /** What a suite's tests are called with. */
                     
@@ -27,15 +29,16 @@ export function suiteModule(exported         )                                 {
         call: (method, input) => ctx.call("module", method, input),
         health: async () => void (await ctx.call("health", "health")),
       };
+      let output         ;
       try {
-        const output = await testsOf(exported)
+        output = await testsOf(exported)
           .find((test) => test.name === name)
           ?.run(module, { signal });
-        // Bytes are no JSON, and nobody would read them.
-        return { output: output instanceof Uint8Array ? undefined : output };
       } catch (thrown) {
         return { thrown: tell(thrown) };
       }
+      // Bytes are no JSON, and nobody would read them.
+      return { output: output instanceof Uint8Array ? undefined : toJson(output, "output") };
     },
   });
 }
@@ -47,6 +50,6 @@ function testsOf(exported         )                       {
 }
 
 function tell(thrown         )         {
-  const message = (thrown                                            )?.message;
-  return typeof message === "string" && message !== "" ? message : String(thrown);
+  const { name, message } = toWire(thrown);
+  return message === "" ? name : message;
 }

@@ -1,0 +1,113 @@
+import { types } from "node:util";
+import { messageIn, placeText } from "./json.js";
+import { aName, hiddenProblem, isEmpty, isPlainObject } from "./shapes.js";
+
+/** Where a part of a state is: the way back to its root. */
+                 
+                                    
+                                 
+ 
+
+/**
+ * Refuses a state of which a structured clone would not have all, by a TypeError that names the place: functions, symbols,
+ * promises, proxies, shared memory and the like, and objects that show nothing of what they hold, of which it would make
+ * empty ones.
+ */
+export function checkState(state         )       {
+  const seen = new Set        ();
+  const open                                                                   = [{ value: state, place: undefined }];
+
+  const refusal = (place                   , problem        )            => {
+    const steps                      = [];
+    for (let at = place; at !== undefined; at = at.above) steps.unshift(at.step);
+    return new TypeError(`${placeText("state", steps)} ${problem}`);
+  };
+  const look = (value         , place                   )       => {
+    if (typeof value === "function" || typeof value === "symbol") {
+      throw refusal(place, `is a ${typeof value}, which cannot be handed over`);
+    }
+    if (typeof value !== "object" || value === null || seen.has(value)) return;
+    seen.add(value);
+    const problem = problemOf(value);
+    if (problem !== undefined) throw refusal(place, problem);
+    if (!isWhole(value)) open.push({ value, place });
+  };
+  const lookInside = (object        , above                   )       => {
+    if (types.isMap(object)) {
+      let number = 0;
+      for (const [key, value] of object) {
+        const step = typeof key === "string" || typeof key === "number" ? String(key) : `entry ${number}`;
+        number += 1;
+        look(key, { above, step });
+        look(value, { above, step });
+      }
+    } else if (types.isSet(object)) {
+      let step = 0;
+      for (const value of object) {
+        look(value, { above, step });
+        step += 1;
+      }
+    } else if (types.isNativeError(object)) {
+      if ("cause" in object) look(object.cause, { above, step: "cause" });
+    } else if (Array.isArray(object) && isDense(object)) {
+      for (let step = 0; step < object.length; step += 1) look(object[step], { above, step });
+    } else {
+      for (const name of Object.keys(object)) {
+        const place = { above, step: name };
+        let value         ;
+        try {
+          value = (object                                     )[name];
+        } catch (thrown) {
+          throw refusal(place, `cannot be read: ${messageIn(thrown)}`);
+        }
+        look(value, place);
+      }
+    }
+  };
+
+  look(state, undefined);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) lookInside(next.value          , next.place);
+}
+
+/** What keeps an object by itself, whatever is in it, from being handed over. */
+function problemOf(object        )                     {
+  if (types.isProxy(object)) return "is a Proxy, which cannot be handed over; make a plain object of it";
+  if (types.isSharedArrayBuffer(object)) return SHARED;
+  if (types.isArrayBufferView(object)) return memoryProblem(object.buffer);
+  if (types.isArrayBuffer(object)) return memoryProblem(object);
+  if (types.isBoxedPrimitive(object)) return types.isSymbolObject(object) ? "is a symbol" : undefined;
+  if (types.isMap(object) || types.isSet(object) || types.isDate(object) || types.isRegExp(object)) return undefined;
+  if (types.isNativeError(object) || Array.isArray(object)) return undefined;
+  if (types.isPromise(object)) return "is a promise, which cannot be handed over; await it first";
+  if (types.isArgumentsObject(object) || types.isModuleNamespaceObject(object)) {
+    return `is ${aName(object)}, which cannot be handed over; make a list or a plain object of it`;
+  }
+  if (Object.keys(object).length > 0 || isPlainObject(object) || isEmpty(object)) return undefined;
+  return `${hiddenProblem(object)}; hand over plain data, and make the object of it in importState`;
+}
+
+const SHARED = "is shared memory, which cannot be handed over; make a copy of it";
+
+function memoryProblem(buffer                 )                     {
+  if (types.isSharedArrayBuffer(buffer)) return SHARED;
+  return (buffer               ).detached ? "is memory that was transferred" : undefined;
+}
+
+/** Whether nothing in an object can keep it from being handed over. */
+function isWhole(object        )          {
+  return (
+    types.isArrayBufferView(object) ||
+    types.isArrayBuffer(object) ||
+    types.isDate(object) ||
+    types.isRegExp(object) ||
+    types.isBoxedPrimitive(object)
+  );
+}
+
+/** Items of a list that are looked for, one by one, before it is taken for one that has few. */
+const LOOKED_AT = 1000;
+
+/** Whether a list has its items, and none of them is a hole, as far as its ends tell. */
+function isDense(list                    )          {
+  return list.length <= LOOKED_AT || (0 in list && list.length - 1 in list);
+}
