@@ -24,6 +24,7 @@ const SLOW = [
   "tests/wire/swap-kill.test.ts",
   "tests/core/testing/suites.test.ts",
   "tests/wire/drain.test.ts",
+  "tests/wire/at-most-once.test.ts",
   "tests/wire/kill.test.ts",
   "tests/wire/readme-code.test.ts",
   "tests/wire/module-ends.test.ts",

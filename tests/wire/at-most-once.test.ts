@@ -1,0 +1,213 @@
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import {
+  createHeliosClient,
+  errorInfo,
+  type HeliosClient,
+  type HeliosClientOptions,
+  type InvokeOptions,
+  invoke,
+} from "../../clients/typescript/src/index.ts";
+import { Isolation } from "../../gen/helios/v1/module_pb.ts";
+import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
+import { createEngine, type Engine } from "../../src/core/index.ts";
+import { type Server, startServer } from "../../src/server/server.ts";
+import { ORDERS_ROOT, ordersFields, ownLedger } from "../core/modules/orders-rig.ts";
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+/** What a call comes to: its output, or the reason of its failure. */
+async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<unknown> {
+  return call.then(
+    ({ output }) => output,
+    (error: unknown) => errorInfo(error)?.reason ?? String(error),
+  );
+}
+
+describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in a %s", (isolation) => {
+  let engine: Engine;
+  let server: Server;
+  let client: HeliosClient;
+  let names = 0;
+
+  beforeAll(async () => {
+    engine = await createEngine({ modulesRoot: ORDERS_ROOT });
+    server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "1", log: () => {} });
+    client = createHeliosClient({ baseUrl: server.url });
+  });
+  afterAll(async () => {
+    client.close();
+    await server.drain();
+    await engine.close();
+  });
+
+  async function orders() {
+    const { file, read } = await ownLedger();
+    names += 1;
+    const name = `orders${names}`;
+    await engine.modules.register(name, { modulePath: "orders", isolation, ...ordersFields(file) });
+    await engine.modules.load(name);
+    const released = async (id: string): Promise<void> => {
+      while (((await invoke(client, name, "held")).output as string[]).length === 0) await turn();
+      await invoke(client, name, "release", id);
+    };
+    return { name, ledger: read, released };
+  }
+
+  it("whose deadline is 200 ms and whose method takes 600 ms places its order once, however often it is sent", async () => {
+    const { name, ledger } = await orders();
+    const send = (options: InvokeOptions) =>
+      outcomeOf(invoke(client, name, "place_later", { id: "a", ms: 600 }, { idempotencyKey: "k", ...options }));
+    expect(await send({ timeoutMs: 200 })).not.toBe("a");
+    expect(await send({ timeoutMs: 20 })).not.toBe("a");
+    expect(await Promise.all([send({}), send({ timeoutMs: 60_000 })])).toEqual(["a", "a"]);
+    expect(await send({})).toBe("a");
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  const clients: Record<string, Omit<HeliosClientOptions, "baseUrl">> = {
+    gRPC: { protocol: "grpc" },
+    "gRPC-Web over HTTP/1.1": { protocol: "grpc-web", httpVersion: "1.1" },
+    Connect: { protocol: "connect" },
+    "Connect over HTTP/1.1": { protocol: "connect", httpVersion: "1.1" },
+  };
+  for (const [kind, options] of Object.entries(clients)) {
+    it(`goes on when its caller gives up over ${kind}, by its deadline or by leaving`, async () => {
+      const { name, ledger, released } = await orders();
+      const own = createHeliosClient({ baseUrl: server.url, ...options });
+      const leave = new AbortController();
+      for (const [id, patience] of [
+        ["a", { timeoutMs: 300 }],
+        ["b", { signal: leave.signal }],
+      ] as const) {
+        const order = { id, ending: "hold" };
+        const left = outcomeOf(invoke(own, name, "place", order, { idempotencyKey: id, ...patience }));
+        if (id === "b") {
+          while (!(await ledger()).includes("b")) await turn();
+          leave.abort();
+        }
+        expect(await left).not.toMatchObject({ placed: id });
+        const again = outcomeOf(invoke(client, name, "place", order, { idempotencyKey: id }));
+        await released(id);
+        expect(await again).toMatchObject({ placed: id });
+      }
+      own.close();
+      expect(await ledger()).toEqual(["a", "b"]);
+    });
+  }
+
+  it("goes on when its caller's connection breaks over REST", async () => {
+    const { name, ledger, released } = await orders();
+    const order = { id: "a", ending: "hold" };
+    const body = JSON.stringify({ json: order, idempotency_key: "k" });
+    const url = `${server.url}/api/modularity/modules/${name}/invoke/place`;
+    const left = httpRequest(url, { method: "POST", headers: { "content-type": "application/json" } });
+    left.on("error", () => {}).end(body);
+    while ((await ledger()).length === 0) await turn();
+    left.destroy();
+    const again = fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+    await released("a");
+    expect(await (await again).json()).toMatchObject({ json: { placed: "a" } });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("that failed by its own method tells the same error again", async () => {
+    const { name, ledger } = await orders();
+    const place = () => invoke(client, name, "place", { id: "a", ending: "throw" }, { idempotencyKey: "k" });
+    const errors = [await place().catch(errorInfo), await place().catch(errorInfo)];
+    expect(errors[0]).toMatchObject({ reason: "MODULE_METHOD_FAILED", metadata: { error: "the exchange refused a" } });
+    expect(errors[1]).toEqual(errors[0]);
+    expect(await ledger()).toEqual(["a"]);
+  });
+});
+
+const KINDS = { in_process: Isolation.PROCESS, in_thread: Isolation.THREAD } as const;
+type Kind = keyof typeof KINDS;
+const each = <T>(work: (name: Kind) => Promise<T>): Promise<T[]> =>
+  Promise.all((Object.keys(KINDS) as Kind[]).map((name) => work(name)));
+
+describe("a service that ends while modules place orders", { timeout: 120_000 }, () => {
+  async function serving() {
+    const { file, read } = await ownLedger();
+    const gate = `${file}.gate`;
+    const directory = await mkdtemp(join(tmpdir(), "helios-once-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    let server: OwnServer | undefined;
+    let client: HeliosClient;
+    const start = async (): Promise<void> => {
+      server = await startOwnServer(["--data-dir", directory, "--modules-root", ORDERS_ROOT, "--log-level", "silent"]);
+      client = createHeliosClient({ baseUrl: server.baseUrl });
+    };
+    const end = async (signal: NodeJS.Signals): Promise<void> => {
+      if (server === undefined) return;
+      const exited = once(server.process, "exit");
+      server.process.kill(signal);
+      await exited;
+      client.close();
+      await server.stop();
+      server = undefined;
+    };
+    onTestFinished(() => end("SIGKILL"));
+    await start();
+    const fields = { modulePath: "orders", config: { file }, grants: { fsWrite: [file], fsRead: [gate] } };
+    await each(async (name) => {
+      await client.modules.registerModule({ name, ...fields, isolation: KINDS[name] });
+      await client.modules.loadModule({ name });
+    });
+    /** An order of the module's own, named after it. */
+    const place = (name: Kind, id: string, more: object, options: InvokeOptions = {}, method = "place") =>
+      invoke(client, name, method, { id: `${name} ${id}`, ...more }, { idempotencyKey: id, ...options });
+    const inFlight = async (name: Kind): Promise<number> =>
+      (await client.modules.getModule({ name })).module?.inFlight ?? 0;
+    const answers = (): Promise<unknown> => client.status.getStatus({}).catch(() => undefined);
+    return { gate, ledger: async () => [...(await read())].sort(), start, end, place, inFlight, answers };
+  }
+
+  it("by kill -9 tells a retry that the outcome is unknown, and what it had answered it answers again", async () => {
+    const { ledger, start, end, place } = await serving();
+    const done = await each((name) => place(name, "a", {}));
+    const held = { ending: "hold" };
+    const cut = each((name) => outcomeOf(place(name, "b", held)));
+    const placed = ["in_process a", "in_process b", "in_thread a", "in_thread b"];
+    while ((await ledger()).length < placed.length) await turn();
+    await end("SIGKILL");
+    await cut;
+    await start();
+    expect(await each((name) => place(name, "a", {}))).toEqual(done);
+    for (let retry = 0; retry < 3; retry += 1) {
+      const told = await each((name) => place(name, "b", held).catch(errorInfo));
+      const when = expect.stringMatching(/^20\d\d-.*Z$/);
+      expect(told).toMatchObject(
+        Object.keys(KINDS).map((name) => ({
+          reason: "IDEMPOTENCY_OUTCOME_UNKNOWN",
+          metadata: { name, method: "place", key: "b", when },
+        })),
+      );
+    }
+    expect(await ledger()).toEqual(placed);
+  });
+
+  it("by SIGTERM waits for orders whose callers have left, and answers their retries when it is back", async () => {
+    const { gate, ledger, start, end, place, inFlight, answers } = await serving();
+    const leave = new AbortController();
+    const { signal } = leave;
+    const left = each((name) => outcomeOf(place(name, "a", { gate }, { signal }, "place_when")));
+    while ((await each(inFlight)).some((count) => count !== 1)) await turn();
+    leave.abort();
+    await left;
+    const ended = end("SIGTERM");
+    while (await answers()) await turn();
+    expect(await ledger()).toEqual([]);
+    await writeFile(gate, "");
+    await ended;
+    const placed = ["in_process a", "in_thread a"];
+    expect(await ledger()).toEqual(placed);
+    await start();
+    expect(await each((name) => outcomeOf(place(name, "a", { gate }, {}, "place_when")))).toEqual(placed);
+    expect(await ledger()).toEqual(placed);
+  });
+});
