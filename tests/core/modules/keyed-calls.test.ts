@@ -116,6 +116,24 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a", "b"]);
   });
 
+  it("that its blocked module drops unbegun runs when it is asked for again", async () => {
+    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 });
+    const blocked = errorOf(call("orders", "block", 1000));
+    expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await blocked).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await ledger()).toEqual([]);
+    let told: unknown;
+    while (told === undefined) {
+      told = await place({ id: "a" }).catch((error: unknown) => {
+        // Until the module has said that it dropped it.
+        expect(error).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
+      });
+      await turn();
+    }
+    expect(told).toMatchObject({ placed: "a" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
   it("gives bytes back as they were", async () => {
     const { modules, ledger } = await ordersRig({ isolation });
     const binary = Uint8Array.from({ length: 256 }, (_, index) => index);
