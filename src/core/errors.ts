@@ -459,6 +459,18 @@ export function isReason(error: unknown, reason: Reason): error is HeliosError {
   return error instanceof HeliosError && error.reason === reason;
 }
 
+/** Errors within one another that are looked at. @limit errors */
+const MOST_CAUSES = 10;
+
+/** The fault of the store or the machine that an error came of, if it did: the same can go well later. */
+export function faultIn(error: unknown): HeliosError | undefined {
+  let one = error;
+  for (let depth = 0; depth < MOST_CAUSES && one instanceof Error; depth += 1, one = one.cause) {
+    if (isReason(one, "STORE_UNAVAILABLE")) return one;
+  }
+  return undefined;
+}
+
 /** The message of whatever was thrown: modules and libraries throw anything. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;

@@ -53,10 +53,14 @@ export interface Journal {
   end(modules: readonly string[], swapId: string, reports: SwapRecord["reports"]): Promise<void>;
 }
 
+/** What a swap is known by: no name of a module has a `+` or a `/`. */
+export function keyOf(modules: readonly string[], swapId: string): string {
+  return `${modules.join("+")}/${swapId}`;
+}
+
 /** `flip` is called, in the same tick for all modules, when what serves has changed and is durable. */
 export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => void): Journal {
   const collection = new Collection<SwapRecord>(feed, "swap/");
-  const keyOf = (modules: readonly string[], swapId: string): string => `${modules.join("+")}/${swapId}`;
 
   collection.onChange(({ before, resource }) => {
     if (resource === undefined || before?.phase === resource.record.phase) return;

@@ -1,3 +1,4 @@
+import type { HeliosError } from "../errors.ts";
 import type { Cause } from "../store/store.ts";
 import type { Tolerance } from "./compare.ts";
 import type { Generation } from "./generation.ts";
@@ -96,6 +97,8 @@ export interface Swap {
   committed: boolean;
   /** The candidates are given up: one that starts late is ended. */
   abandoned: boolean;
+  /** What it was given up for, where that is a fault of the store or the machine: its id can be used again. */
+  fault: HeliosError | undefined;
   /** Told as each step of all of its modules begins. */
   enter(step: StepName): Promise<void>;
   /** Resolves to why a version that serves on trial is to go back at once. */

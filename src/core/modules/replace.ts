@@ -1,4 +1,4 @@
-import { HeliosError, isReason, messageOf, type Reason } from "../errors.ts";
+import { faultIn, HeliosError, isReason, messageOf, type Reason } from "../errors.ts";
 import { bake, goBack, guard, unguard } from "./bake.ts";
 import { canary } from "./canary.ts";
 import { commit, persist, persistently, storeSwitch } from "./commit.ts";
@@ -24,7 +24,7 @@ const MISTAKES: readonly Reason[] = [
 /**
  * Starts new generations beside those that run, and puts them in their place, all at once, when each has stood every
  * test. Until the commit any failure ends the new ones alone. Whoever calls it has the modules to itself. Rejects, with
- * nothing done, with what is wrong with a path. Resolves to how it went, by module.
+ * nothing done, with what is wrong with a path, or with the machine that is to read it. Resolves to how it went, by module.
  */
 export async function replace(
   room: Room,
@@ -36,7 +36,7 @@ export async function replace(
   const found = await verify(swap).then(
     () => true,
     (error: unknown) => {
-      if (MISTAKES.some((reason) => isReason(error, reason))) throw error;
+      if (faultIn(error) !== undefined || MISTAKES.some((reason) => isReason(error, reason))) throw error;
       return false;
     },
   );
@@ -63,6 +63,7 @@ async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap
   } catch (error) {
     room.log("modules", "warn", "a swap was given up", { modules: swap.modules.join(", "), error: messageOf(error) });
     abandon(room, swap);
+    swap.fault = faultIn(error);
     return false;
   } finally {
     // One that has ended meanwhile, and is to serve, is seen as a crash when its record is next looked at.

@@ -188,6 +188,7 @@ export function reloading(room: Room, swaps: Swaps): Reload {
     });
     const { swapped, module: reloaded, failedStep = "", failure = "" } = resultOf(room, outcome, name);
     if (swapped) return reloaded;
+    if (outcome.fault !== undefined) throw outcome.fault;
     throw HeliosError.of("MODULE_LOAD_FAILED", { name, step: failedStep, error: failure });
   };
 }

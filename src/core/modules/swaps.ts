@@ -1,6 +1,6 @@
 import { HeliosError } from "../errors.ts";
 import { persistently } from "./commit.ts";
-import type { Journal, SwapRecord } from "./journal.ts";
+import { type Journal, keyOf, type SwapRecord } from "./journal.ts";
 import { type Member, type Plan, type Swap, serving, type Terms } from "./member.ts";
 import { createPins, type Pins } from "./pins.ts";
 import type { Module } from "./record.ts";
@@ -37,6 +37,8 @@ export interface SwapOutcome {
   readonly swapId: string;
   readonly swapped: boolean;
   readonly reports: ReadonlyMap<string, SwapReport>;
+  /** The fault of the store or the machine that it was given up for, if it was: the same swap can be asked for again. */
+  readonly fault?: HeliosError;
 }
 
 /** The swaps under way, and what came of the last ones. */
@@ -71,6 +73,8 @@ interface Running {
 export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
   const running = new Map<string, { readonly digest: string; readonly begun: Promise<Running> }>();
   const underWay = new Set<Running>();
+  /** Those that are being taken out of the journal, by key: which attempt of it. */
+  const forgetting = new Map<string, symbol>();
 
   const join = async ({ events, listeners, outcome }: Running, listener: SwapRequest["listener"]) => {
     if (listener === undefined) return outcome;
@@ -111,6 +115,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       cancelled: AbortSignal.any([abort.signal, room.closing]),
       committed: false,
       abandoned: false,
+      fault: undefined,
       async enter(step) {
         // For people alone, until the commit: what cannot be noted holds nothing up.
         await journal.note(request.modules, swapId, { step, candidates: candidatesOf(swap) }).catch(() => {});
@@ -123,11 +128,29 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     return { swap, events, listeners, abort, goBack: returning.resolve, outcome, recorded: recorded.promise };
   };
 
+  /** Takes a swap out of the journal that left nothing behind: its id is free, at once for a retry of it. */
+  const forget = async (modules: readonly string[], swapId: string): Promise<void> => {
+    const key = keyOf(modules, swapId);
+    const attempt = Symbol(key);
+    forgetting.set(key, attempt);
+    const stored = persistently(room, "that a swap came to nothing", async () => {
+      // A retry has begun meanwhile: what is in the journal is its own.
+      if (forgetting.get(key) === attempt) await journal.forget(modules, swapId);
+    });
+    await stored.catch(() => {});
+    if (forgetting.get(key) === attempt) forgetting.delete(key);
+  };
+
   const work = async (swap: Swap, digest: string, onRecorded: () => void): Promise<SwapOutcome> => {
     const { id: swapId, modules } = swap;
-    await journal.begin({ swapId, digest, modules });
     try {
+      await journal.begin({ swapId, digest, modules });
       const reports = await replace(room, journal, tools, swap);
+      if (swap.fault !== undefined) {
+        void forget(modules, swapId);
+        onRecorded();
+        return { swapId, swapped: false, reports, fault: swap.fault };
+      }
       const ended = persistently(room, "how a swap ended", () =>
         journal.end(modules, swapId, Object.fromEntries(reports)),
       )
@@ -138,7 +161,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       return { swapId, swapped: [...reports.values()].every((report) => report.swapped), reports };
     } catch (error) {
       // Where everything is being stopped, what is in the journal is for the next start.
-      if (!room.isClosing()) await journal.forget(modules, swapId).catch(() => {});
+      if (!room.isClosing()) void forget(modules, swapId);
       onRecorded();
       throw error;
     }
@@ -150,8 +173,8 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     async run(request) {
       const { modules, swapId, digest, operation, listener } = request;
       const id = swapId === "" ? newId() : swapId;
-      const key = `${modules.join("+")}/${id}`;
-      const known = running.get(key) ?? journal.find(modules, id);
+      const key = keyOf(modules, id);
+      const known = running.get(key) ?? (forgetting.has(key) ? undefined : journal.find(modules, id));
       if (known !== undefined) {
         if (known.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: id });
         if ("begun" in known) return join(await known.begun, listener);
@@ -160,9 +183,14 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       const begun = Promise.withResolvers<Running>();
       // Who joins gets the same error; there may be nobody.
       begun.promise.catch(() => {});
-      running.set(key, { digest, begun: begun.promise });
+      const entry = { digest, begun: begun.promise };
+      running.set(key, entry);
+      forgetting.delete(key);
       // A retry that comes while the outcome is still being stored gets it too.
-      let recorded = Promise.resolve();
+      let recorded: Promise<void> | undefined;
+      const free = (): void => {
+        if (running.get(key) === entry) running.delete(key);
+      };
       const work = async (): Promise<SwapOutcome> => {
         await request.check();
         const one = begin(request, id);
@@ -177,7 +205,8 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
         begun.reject(error);
         throw error;
       } finally {
-        void recorded.then(() => running.delete(key));
+        if (recorded === undefined) free();
+        else void recorded.then(free);
       }
     },
 

@@ -1,46 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../../src/core/clock.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
-import { createMemoryStore } from "../../../../src/core/store/memory.ts";
-import type { Store } from "../../../../src/core/store/store.ts";
 import { until } from "../host-rig.ts";
+import { refusing } from "../refusing.ts";
 import { errorOf, rig } from "../rig.ts";
 import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
-
-/** A store that refuses to write such keys so many times, once `refuse` has been called. */
-function refusing(): { readonly store: Store; refuse(prefix: string, times: number): void; refused(): number } {
-  const inner = createMemoryStore({ clock: systemClock, incarnation: "incarnation" });
-  let [prefix, left, refused] = ["", 0, 0];
-  const store: Store = {
-    incarnation: inner.incarnation,
-    reincarnate: () => inner.reincarnate(),
-    writable: inner.writable,
-    answers: inner.answers,
-    get: (key) => inner.get(key),
-    list: (keys) => inner.list(keys),
-    put(key, value, options) {
-      if (left === 0 || !key.startsWith(prefix)) return inner.put(key, value, options);
-      left -= 1;
-      refused += 1;
-      return Promise.reject(new Error("disk full"));
-    },
-    delete: (key, options) => inner.delete(key, options),
-    batch: (writes, cause) => inner.batch(writes, cause),
-    changes: (keys, after, limit) => inner.changes(keys, after, limit),
-    history: (key, limit, before) => inner.history(key, limit, before),
-    oldest: (key) => inner.oldest(key),
-    watch: (after, listener) => inner.watch(after, listener),
-    compact: (through) => inner.compact(through),
-    close: () => inner.close(),
-  };
-  return {
-    store,
-    refuse(keys, times) {
-      [prefix, left] = [keys, times];
-    },
-    refused: () => refused,
-  };
-}
 
 const isolation = "THREAD" satisfies Isolation;
 

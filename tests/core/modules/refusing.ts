@@ -1,0 +1,47 @@
+import { systemClock } from "../../../src/core/clock.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import type { Store } from "../../../src/core/store/store.ts";
+
+export interface Refusing {
+  readonly store: Store;
+  /** Refuses the next writes of such keys, deletes among them. */
+  refuse(prefix: string, times: number): void;
+  /** How many it has refused. */
+  refused(): number;
+}
+
+/** A store whose disk can be full. */
+export function refusing(): Refusing {
+  const inner = createMemoryStore({ clock: systemClock, incarnation: "incarnation" });
+  let [prefix, left, refused] = ["", 0, 0];
+  const written = <T>(key: string, write: () => Promise<T>): Promise<T> => {
+    if (left === 0 || !key.startsWith(prefix)) return write();
+    left -= 1;
+    refused += 1;
+    return Promise.reject(new Error("disk full"));
+  };
+  const store: Store = {
+    incarnation: inner.incarnation,
+    reincarnate: () => inner.reincarnate(),
+    writable: inner.writable,
+    answers: inner.answers,
+    get: (key) => inner.get(key),
+    list: (keys) => inner.list(keys),
+    put: (key, value, options) => written(key, () => inner.put(key, value, options)),
+    delete: (key, options) => written(key, () => inner.delete(key, options)),
+    batch: (writes, cause) => inner.batch(writes, cause),
+    changes: (keys, after, limit) => inner.changes(keys, after, limit),
+    history: (key, limit, before) => inner.history(key, limit, before),
+    oldest: (key) => inner.oldest(key),
+    watch: (after, listener) => inner.watch(after, listener),
+    compact: (through) => inner.compact(through),
+    close: () => inner.close(),
+  };
+  return {
+    store,
+    refuse(keys, times) {
+      [prefix, left] = [keys, times];
+    },
+    refused: () => refused,
+  };
+}
