@@ -129,6 +129,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
   const testing = createTesting({ feed, clock, newId, log, modules, host, compileExpectation });
   modules.useGate(testing.gate);
+  modules.onForget(testing.forget);
   const requests = createRequestLog({ feed, clock });
   const events = createEvents(feed, EVENT_SOURCES);
   const hubs = [flags.hub, breakers.hub, modules.hub, events];

@@ -1927,7 +1927,8 @@ export const ModuleService: GenService<{
     output: typeof ListModulesResponseSchema;
   },
   /**
-   * Forgets a module that is UNLOADED or FAILED and that no other depends on. MODULE_STATE_CONFLICT,
+   * Forgets a module that is UNLOADED or FAILED and that no other depends on, with its breaker, its swaps and its test runs;
+   * those under way are cancelled. A module that is registered under its name later starts afresh. MODULE_STATE_CONFLICT,
    * MODULE_HAS_DEPENDENTS.
    *
    * @generated from rpc helios.v1.ModuleService.DeleteModule

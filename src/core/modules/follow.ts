@@ -20,6 +20,8 @@ export function follow(
   { router, generations, upcoming, supervisor }: Followers,
 ): void {
   if (resource === undefined) {
+    router.forget(name);
+    supervisor.forget(name);
     upcoming.forget(name);
     return;
   }

@@ -67,6 +67,11 @@ export interface Generations {
   stop(name: string, generation: Generation): Promise<void>;
   /** Ends the instance at once. */
   discard(name: string, generation: Generation): void;
+  /**
+   * Ends what may still live of a module that is deleted; its generations are counted anew. The caller has the module to
+   * itself.
+   */
+  forget(name: string): Promise<void>;
   /** Stops everything and refuses to start more. */
   close(): Promise<void>;
 }
@@ -82,7 +87,7 @@ export function createGenerations({
 }: GenerationsDeps): Generations {
   const live = new Set<Instance>();
   const byKey = new Map<string, Generation>();
-  const beingStarted = new Map<string, Starting>();
+  const beingStarted = new Map<string, Starting & { readonly settled: Promise<unknown> }>();
   const highest = new Map<string, number>();
   const closing = new AbortController();
   const reach = createReach(router, clock);
@@ -137,14 +142,26 @@ export function createGenerations({
     return instance;
   };
 
+  const letGo = (name: string, generation: Generation): void => {
+    const key = keyOf(name, generation.number);
+    // One of a module that was deleted may have the number of one that lives.
+    if (byKey.get(key) === generation) byKey.delete(key);
+  };
+  const discard = (name: string, generation: Generation): void => {
+    letGo(name, generation);
+    generation.instance.kill();
+  };
+
   return {
     async start(name, recorded, request) {
       const number = Math.max(highest.get(name) ?? 0, recorded) + 1;
       highest.set(name, number);
       const { module, version, peers = new Map(), acts, trial } = request;
       const key = keyOf(name, number);
-      beingStarted.set(key, { number, code: module, startTime: clock.now() });
-      const instance = await startInstance(name, number, request).finally(() => beingStarted.delete(key));
+      const starting = startInstance(name, number, request).finally(() => beingStarted.delete(key));
+      const settled = starting.catch(() => {});
+      beingStarted.set(key, { number, code: module, startTime: clock.now(), settled });
+      const instance = await starting;
       const { modulePath, sha256, artifact } = module;
       const { methods } = instance.shape;
       const running = { generation: number, modulePath, sha256, artifact, methods, loadTime: clock.now() };
@@ -158,7 +175,7 @@ export function createGenerations({
       const generation = new Generation(name, ofInstance, module, instance, standing);
       byKey.set(key, generation);
       void instance.ended.then((ending) => {
-        if (!ending.expected && !closed && byKey.has(key)) onCrash(name, generation);
+        if (!ending.expected && !closed && byKey.get(key) === generation) onCrash(name, generation);
       });
       return generation;
     },
@@ -176,13 +193,17 @@ export function createGenerations({
     }),
 
     async stop(name, generation) {
-      byKey.delete(keyOf(name, generation.number));
+      letGo(name, generation);
       await generation.instance.stop(STOP_TIMEOUT_MS);
     },
 
-    discard(name, generation) {
-      byKey.delete(keyOf(name, generation.number));
-      generation.instance.kill();
+    discard,
+
+    async forget(name) {
+      // A start that was given up ends soon, and what it started is discarded by whoever gave it up.
+      await Promise.all(of(beingStarted, name).map(({ settled }) => settled));
+      for (const generation of of(byKey, name)) discard(name, generation);
+      highest.delete(name);
     },
 
     async close() {

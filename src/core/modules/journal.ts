@@ -41,6 +41,14 @@ export interface SwapRecord {
  */
 const KEPT_SWAPS = 20;
 
+/**
+ * Swaps of several modules at once whose outcome is remembered, of whichever modules. Beyond them the oldest are
+ * forgotten. @limit swaps
+ */
+const KEPT_GROUP_SWAPS = 1000;
+/** Records of swaps that are deleted in one write. */
+const FORGOTTEN_AT_ONCE = 1000;
+
 /** What is going on, and what came of it: across restarts. */
 export interface Journal {
   find(modules: readonly string[], swapId: string): SwapRecord | undefined;
@@ -49,6 +57,10 @@ export interface Journal {
   begin(swap: Pick<SwapRecord, "swapId" | "digest" | "modules">): Promise<void>;
   /** Takes a swap back that was never one. */
   forget(modules: readonly string[], swapId: string): Promise<void>;
+  /** Forgets all that has to do with that module. */
+  forgetModule(name: string): Promise<void>;
+  /** Forgets what has to do with a module that is not there. */
+  sweep(isThere: (name: string) => boolean): Promise<void>;
   note(modules: readonly string[], swapId: string, more: Partial<SwapRecord>): Promise<void>;
   end(modules: readonly string[], swapId: string, reports: SwapRecord["reports"]): Promise<void>;
 }
@@ -67,12 +79,23 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
     flip(resource.record);
   });
 
+  const remove = async (swaps: readonly Resource<SwapRecord>[]): Promise<void> => {
+    for (let start = 0; start < swaps.length; start += FORGOTTEN_AT_ONCE) {
+      const some = swaps.slice(start, start + FORGOTTEN_AT_ONCE);
+      await collection.batch({ action: "ForgetSwap" }, () => some.map(({ name }) => ({ name, record: null })));
+    }
+  };
+  const forgetWhere = (isMeant: (record: SwapRecord) => boolean): Promise<void> =>
+    remove(collection.list().filter(({ record }) => isMeant(record)));
+
   const prune = async (modules: readonly string[]): Promise<void> => {
     const ended = collection
       .list()
-      .filter(({ name, record }) => name.startsWith(keyOf(modules, "")) && record.phase === "ENDED")
+      .filter(({ record }) => record.phase === "ENDED")
       .sort((a: Resource<SwapRecord>, b: Resource<SwapRecord>) => b.revision - a.revision);
-    for (const { name } of ended.slice(KEPT_SWAPS)) await collection.remove(name, { action: "ForgetSwap" });
+    const ofThese = ended.filter(({ name }) => name.startsWith(keyOf(modules, "")));
+    const ofSeveral = ended.filter(({ record }) => record.modules.length > 1);
+    await remove([...new Set([...ofThese.slice(KEPT_SWAPS), ...ofSeveral.slice(KEPT_GROUP_SWAPS)])]);
   };
 
   const write = async (
@@ -99,6 +122,8 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
         step: "verify",
         candidates: {},
       })),
+    forgetModule: (name) => forgetWhere(({ modules }) => modules.includes(name)),
+    sweep: (isThere) => forgetWhere(({ modules }) => !modules.every(isThere)),
     async forget(modules, swapId) {
       await collection.remove(keyOf(modules, swapId), { action: "ForgetSwap" });
     },

@@ -148,6 +148,11 @@ export interface Modules {
    * keeps the old one serving. The module may be registered later. What is returned takes the hook off again.
    */
   addReloadHook(name: string, hook: ReloadHookFunction): () => void;
+  /**
+   * Calls `forget` with the name of a module that is about to be deleted; what it rejects with keeps the module. It is
+   * called again when the module is gone.
+   */
+  onForget(forget: (name: string) => Promise<void>): void;
   /** Gives swaps the means to run a suite; without, no suite is run. */
   useGate(gate: Gate): void;
   /** The code that `startFresh` would start. MODULE_NOT_FOUND, and what is wrong with the file. */
@@ -201,11 +206,15 @@ export function createModules(deps: ModulesDeps): Modules {
     isClosing: () => closing.signal.aborted,
   };
   const supervisor: Supervisor = createSupervisor(room);
-  const registrar = createRegistrar(room);
+  const forgetting: ((name: string) => Promise<void>)[] = [];
+  const registrar = createRegistrar(room, async (name) => {
+    for (const forget of forgetting) await forget(name);
+  });
   const install = createInstall(feed, room, modulesFile);
   const warmUp = createWarmUp();
   let gate: Gate | undefined;
   const journal = createJournal(feed, log, (swap) => flip(room, swap));
+  forgetting.push((name) => journal.forgetModule(name));
   const swaps = createSwaps(room, journal, { warmUp, gate: () => gate }, newId);
   const endSweeps = sweepArtifacts(collection, host, clock, log);
   const settled = Promise.withResolvers<void>();
@@ -226,6 +235,7 @@ export function createModules(deps: ModulesDeps): Modules {
     async start() {
       await install();
       await recoverSwaps(room, journal);
+      await journal.sweep((name) => collection.get(name) !== undefined);
       await forgetRuns(room);
       void bringDesiredUp(room).then(() => {
         isSettled = true;
@@ -261,7 +271,7 @@ export function createModules(deps: ModulesDeps): Modules {
       const module = collection.get(name);
       return module && runningGeneration(room, module)?.health.health;
     },
-    usage: (name) => router.lane(name).generation?.instance.lastUsage,
+    usage: (name) => router.serving(name)?.instance.lastUsage,
     invoke(name, method, input, options = {}) {
       const { idempotencyKey: key = "" } = options;
       if (key === "") return router.invoke(name, method, input, options);
@@ -269,6 +279,9 @@ export function createModules(deps: ModulesDeps): Modules {
     },
     keyedCallsIdle: () => keyedCalls.idle(),
     addReloadHook: (name, hook) => warmUp.add(name, hook),
+    onForget: (forget) => {
+      forgetting.push(forget);
+    },
     useGate: (next) => {
       gate = next;
     },

@@ -1,12 +1,13 @@
 import { sameConfig } from "../breakers/config.ts";
 import { type By, causeOf } from "../change.ts";
 import { HeliosError, messageOf } from "../errors.ts";
+import { persistently } from "./commit.ts";
 import { callCycle, directDependents } from "./graph.ts";
 import type { ResolvedModule } from "./host/host.ts";
 import { isDown } from "./lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "./record.ts";
 import { checkedRegistration, differences, withDefaults } from "./registration.ts";
-import { conflict, dependenciesOf, getModule, type Room, verified } from "./room.ts";
+import { checkEtag, conflict, dependenciesOf, getModule, type Room, verified } from "./room.ts";
 import { breakerOf } from "./router.ts";
 
 export interface RegisterOptions {
@@ -21,7 +22,8 @@ export interface Registrar {
   remove(name: string, by: By | undefined): Promise<Module>;
 }
 
-export function createRegistrar(room: Room): Registrar {
+/** `forget` takes away what else is kept of a module that is deleted; it may be called again. */
+export function createRegistrar(room: Room, forget: (name: string) => Promise<void>): Registrar {
   // One at a time: two registrations that together close a cycle must see each other.
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -84,9 +86,16 @@ export function createRegistrar(room: Room): Registrar {
           const check = (module: Module): void => {
             if (!isDown(module.record.lifecycle)) throw conflict(module, "DeleteModule", "UNLOADED or FAILED");
           };
+          await checkEtag(room, name, by?.etag);
+          check(getModule(room, name));
+          // First of all: a module that is registered later under this name must not find it.
+          await forget(name);
           const removed = await room.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
-          room.router.forget(name);
+          await room.generations.forget(name);
           await forgetBreaker(room, name);
+          await forget(name).catch((error: unknown) =>
+            room.log("modules", "warn", `what is kept of module ${name} was not deleted`, { error: messageOf(error) }),
+          );
           return removed ?? getModule(room, name);
         }),
       );
@@ -131,14 +140,16 @@ async function followBreaker(room: Room, name: string, before: Registration, aft
   await room.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
 }
 
-/** The module is gone by now: that its breaker could not be deleted is no failure of that. */
+/** The module is gone by now: where the store refuses, its breaker is deleted later, unless a module has the name again. */
 async function forgetBreaker(room: Room, name: string): Promise<void> {
-  if (!hasBreaker(room, name)) return;
-  try {
+  const forget = async (): Promise<void> => {
+    if (!hasBreaker(room, name) || room.collection.get(name) !== undefined) return;
     await room.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
-  } catch (error) {
+  };
+  await forget().catch((error: unknown) => {
     room.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
-  }
+    void persistently(room, `that module ${name} has no breaker`, forget).catch(() => {});
+  });
 }
 
 function hasBreaker({ breakers }: Room, name: string): boolean {

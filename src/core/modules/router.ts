@@ -71,6 +71,8 @@ export type CallGuard = Pick<Breakers, "acquire" | "record" | "release" | "getOr
 
 export interface Router {
   lane(name: string): Lane;
+  /** Where its calls go now. */
+  serving(name: string): Generation | undefined;
   /** Calls that somebody waits for. */
   inFlight(name: string): number;
   forget(name: string): void;
@@ -331,8 +333,12 @@ export function createRouter(
     lane,
     notServing,
     crashed: (name, description) => crashed(name, description, false),
+    serving: (name) => lanes.get(name)?.generation,
     inFlight: (name) => lanes.get(name)?.inFlight ?? 0,
-    forget: (name) => lanes.delete(name),
+    forget(name) {
+      lanes.delete(name);
+      mirrors.delete(name);
+    },
     isPure,
     mirror(name, mirror) {
       if (mirror === undefined) mirrors.delete(name);

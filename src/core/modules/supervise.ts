@@ -16,6 +16,8 @@ const STORE_RETRY_MS = 1000;
 export interface Supervisor {
   /** A generation ended that nobody stopped. Told again of the same one, it does nothing. */
   crashed(name: string, generation: Generation): void;
+  /** Forgets earlier restarts, and those that are planned: the module was deleted. */
+  forget(name: string): void;
   /** Forgets earlier restarts: the module was loaded on purpose. */
   forgive(name: string): void;
   close(): void;
@@ -24,10 +26,11 @@ export interface Supervisor {
 export function createSupervisor(room: Room): Supervisor {
   const { clock, log, collection } = room;
   const restarts = new Map<string, readonly number[]>();
-  const timers = new Set<{ cancel(): void }>();
+  /** With the module that each is for. */
+  const timers = new Map<{ cancel(): void }, string>();
   let closed = false;
 
-  const later = (delayMs: number, run: () => Promise<void>): void => {
+  const later = (name: string, delayMs: number, run: () => Promise<void>): void => {
     if (closed) return;
     const timer = clock.setTimer(delayMs, () => {
       timers.delete(timer);
@@ -35,7 +38,7 @@ export function createSupervisor(room: Room): Supervisor {
         if (!closed) log("modules", "error", "a restart could not be made", { error: messageOf(error) });
       });
     });
-    timers.add(timer);
+    timers.set(timer, name);
   };
 
   const recordCrash = async (name: string, generation: Generation): Promise<void> => {
@@ -54,7 +57,7 @@ export function createSupervisor(room: Room): Supervisor {
       });
     } catch (error) {
       log("modules", "error", `the crash of module ${name} could not be stored`, { error: messageOf(error) });
-      later(STORE_RETRY_MS, () => recordCrash(name, generation));
+      later(name, STORE_RETRY_MS, () => recordCrash(name, generation));
       return;
     }
     if (!recorded) return;
@@ -72,8 +75,9 @@ export function createSupervisor(room: Room): Supervisor {
   };
 
   const planRestart = async (name: string): Promise<void> => {
+    if (collection.get(name) === undefined) return;
     const delayMs = nextRestart(name);
-    if (delayMs !== undefined) return later(delayMs, () => restart(name));
+    if (delayMs !== undefined) return later(name, delayMs, () => restart(name));
     const { maxRestarts, windowMs } = RESTART_POLICY;
     const reason = `module ${name} crashed after ${maxRestarts} restarts within ${windowMs / 1000} s`;
     log("modules", "error", `module ${name} is not restarted any more`, { reason });
@@ -108,10 +112,18 @@ export function createSupervisor(room: Room): Supervisor {
         void recordCrash(name, generation);
       } else if (generation.ending !== undefined) generation.guard(generation.ending);
     },
+    forget(name) {
+      restarts.delete(name);
+      for (const [timer, of] of timers) {
+        if (of !== name) continue;
+        timer.cancel();
+        timers.delete(timer);
+      }
+    },
     forgive: (name) => restarts.delete(name),
     close() {
       closed = true;
-      for (const timer of timers) timer.cancel();
+      for (const timer of timers.keys()) timer.cancel();
     },
   };
 }

@@ -38,7 +38,10 @@ export function createWarmUp(): WarmUp {
       hooks.set(name, own);
       const entry = { hook };
       own.add(entry);
-      return () => own.delete(entry);
+      return () => {
+        own.delete(entry);
+        if (own.size === 0 && hooks.get(name) === own) hooks.delete(name);
+      };
     },
 
     count: (name, { reloadHooks }) => reloadHooks.length + (hooks.get(name)?.size ?? 0),

@@ -61,6 +61,8 @@ export interface Executor {
   execute(job: Job): Promise<Run>;
   /** Stops a run and resolves when it has ended; undefined where none of that id is under way. */
   cancel(id: string): Promise<Run> | undefined;
+  /** Stops all runs of a module, and resolves when they have ended. */
+  cancelAll(module: string): Promise<void>;
   /** Cancels what is under way, and refuses more. */
   close(): Promise<void>;
 }
@@ -74,7 +76,10 @@ export interface ExecutorDeps {
 }
 
 export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps): Executor {
-  const underWay = new Map<string, { readonly abort: AbortController; readonly ended: Promise<Run> }>();
+  const underWay = new Map<
+    string,
+    { readonly module: string; readonly abort: AbortController; readonly ended: Promise<Run> }
+  >();
   let closed = false;
 
   const work = async (id: string, open: RunRecord, job: Job, turn: Promise<Leave>, signal: AbortSignal) => {
@@ -125,13 +130,18 @@ export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps)
         // One that ended before its turn came leaves the queue.
         abort.abort();
       });
-      underWay.set(id, { abort, ended });
+      underWay.set(id, { module: open.module, abort, ended });
       return ended;
     },
     cancel(id) {
       const run = underWay.get(id);
       run?.abort.abort();
       return run?.ended;
+    },
+    async cancelAll(module) {
+      const those = [...underWay.values()].filter((run) => run.module === module);
+      for (const { abort } of those) abort.abort();
+      await Promise.allSettled(those.map(({ ended }) => ended));
     },
     async close() {
       closed = true;

@@ -59,11 +59,18 @@ export function countsOf(tests: readonly TestResult[]): RunCounts {
  * @limit runs
  */
 export const KEPT_RUNS = 100;
+/** Runs that are deleted in one write. */
+const FORGOTTEN_AT_ONCE = 1000;
 
 /** The history of runs: the last of each module, across restarts. */
 export interface Runs {
-  /** After the feed was started: runs that the service did not end are INTERRUPTED. */
-  start(): Promise<void>;
+  /**
+   * After the feed was started: runs that the service did not end are INTERRUPTED, those of modules that are not there
+   * forgotten.
+   */
+  start(isThere: (module: string) => boolean): Promise<void>;
+  /** Forgets all runs of a module. */
+  forget(module: string): Promise<void>;
   find(id: string): Run | undefined;
   /** RUN_NOT_FOUND. */
   get(id: string): Run;
@@ -94,12 +101,21 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
     });
     return written ?? get(id);
   };
+  const forgetWhere = async (isMeant: (module: string) => boolean): Promise<void> => {
+    const meant = collection.list().filter(({ record }) => isMeant(record.module));
+    for (let start = 0; start < meant.length; start += FORGOTTEN_AT_ONCE) {
+      const some = meant.slice(start, start + FORGOTTEN_AT_ONCE);
+      await collection.batch({ action: "ForgetRun" }, () => some.map(({ name }) => ({ name, record: null })));
+    }
+  };
 
   return {
     list,
     get,
     find: (id) => collection.get(id),
-    async start() {
+    forget: (module) => forgetWhere((one) => one === module),
+    async start(isThere) {
+      await forgetWhere((module) => !isThere(module));
       for (const { name, record } of collection.list()) {
         if (record.state !== "RUNNING") continue;
         const failure = "the service ended before";

@@ -27,7 +27,7 @@ export interface TestingDeps {
   readonly newId: () => string;
   readonly log: Log;
   /** Where instances to test come from. */
-  readonly modules: Pick<Modules, "resolveFresh" | "startFresh" | "activeInstance" | "get">;
+  readonly modules: Pick<Modules, "resolveFresh" | "startFresh" | "activeInstance" | "get" | "list">;
   /** Where suites that are files run. */
   readonly host: Pick<ModuleHost, "resolve" | "start">;
   /** Absent: suites with expectations are refused. */
@@ -85,6 +85,8 @@ export interface Testing {
   gateByRun(id: string, candidate: Candidate): Verdict;
   /** A suite to add tests to, as functions; it starts with those of `suite`, if one is named. SUITE_NOT_FOUND. */
   createTester(module: string, suite?: string): Tester;
+  /** Cancels the runs of a module that is deleted, and forgets them. */
+  forget(module: string): Promise<void>;
   /** Cancels the runs under way. */
   close(): Promise<void>;
 }
@@ -126,7 +128,14 @@ export function createTesting(deps: TestingDeps): Testing {
   };
 
   const testing: Testing = {
-    start: () => runs.start(),
+    async start() {
+      const there = new Set(modules.list().map(({ name }) => name));
+      await runs.start((module) => there.has(module));
+    },
+    async forget(module) {
+      await executor.cancelAll(module);
+      await runs.forget(module);
+    },
     listSuites: () => suites.list(),
     getSuite: (name) => suites.get(name),
     createSuite: (name, description, tests, by) => suites.create(name, description, tests, by),

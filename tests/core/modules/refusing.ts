@@ -29,7 +29,10 @@ export function refusing(): Refusing {
     list: (keys) => inner.list(keys),
     put: (key, value, options) => written(key, () => inner.put(key, value, options)),
     delete: (key, options) => written(key, () => inner.delete(key, options)),
-    batch: (writes, cause) => inner.batch(writes, cause),
+    batch(writes, cause) {
+      const [first] = writes.filter(({ key }) => key.startsWith(prefix));
+      return first === undefined ? inner.batch(writes, cause) : written(first.key, () => inner.batch(writes, cause));
+    },
     changes: (keys, after, limit) => inner.changes(keys, after, limit),
     history: (key, limit, before) => inner.history(key, limit, before),
     oldest: (key) => inner.oldest(key),

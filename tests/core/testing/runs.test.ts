@@ -8,7 +8,7 @@ async function open(store: Store) {
   const feed = new Feed(store);
   const runs = createRuns(feed, clock, silentLog);
   await feed.start();
-  await runs.start();
+  await runs.start(() => true);
   return runs;
 }
 

@@ -1,0 +1,90 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createManualClock } from "../../../src/core/clock.ts";
+import { createEngine, type Engine } from "../../../src/core/engine.ts";
+import type { SwapRecord } from "../../../src/core/modules/journal.ts";
+import { Feed } from "../../../src/core/store/feed.ts";
+import { createRuns } from "../../../src/core/testing/runs.ts";
+import type { TestInstance } from "../../../src/core/testing/suite.ts";
+import { until } from "./host-rig.ts";
+import { refusing } from "./refusing.ts";
+import { ROOT, rig, turn } from "./rig.ts";
+
+const run = promisify(execFile);
+
+async function engine(): Promise<Engine> {
+  const made = await createEngine({ modulesRoot: ROOT });
+  onTestFinished(() => made.close());
+  return made;
+}
+
+describe("a module that is deleted", () => {
+  it("leaves nothing in the store and nothing in memory, and starts afresh when it is registered again", async () => {
+    const script = fileURLToPath(new URL("../../fixtures/kept/deleted-modules.ts", import.meta.url));
+    const { stdout } = await run(process.execPath, [script, ROOT, "2"]);
+    const again = { generation: 1, starts: 1, swapped: true, version: "2.0.0" };
+    expect(JSON.parse(stdout)).toEqual({ left: [], again, runs: 0 });
+  });
+
+  it("keeps its record and what is kept with it where the store refuses to forget that", async () => {
+    const { store, refuse } = refusing();
+    const { modules, register } = await rig({ store });
+    await register("echo_v1", {}, "echo");
+    modules.onForget(async () => {
+      throw new Error("disk full");
+    });
+    await expect(modules.remove("echo")).rejects.toThrow("disk full");
+    expect(modules.get("echo").record.lifecycle.state).toBe("UNLOADED");
+    refuse("", 0);
+  });
+
+  it("has no breaker, as soon as the store lets it be deleted", async () => {
+    const { store, refuse } = refusing();
+    const { modules, breakers, load } = await rig({ store });
+    await load("echo_v1", { isolation: "THREAD" }, "echo");
+    await modules.unload("echo");
+    refuse("breaker/", 2);
+    await modules.remove("echo");
+    expect(breakers.list()).toHaveLength(1);
+    await until(() => breakers.list().length === 0);
+  });
+
+  it("ends its test runs", async () => {
+    const { modules, testing } = await engine();
+    await modules.register("echo", { modulePath: "echo_v1", isolation: "THREAD" });
+    const waits = async (instance: TestInstance) => (await instance.call("hold", null)) === "released";
+    const running = testing.createTester("echo").addTest("waits", waits).runTests();
+    while (testing.listRuns("echo").length === 0) await turn();
+    await modules.remove("echo");
+    expect(await running).toBe(false);
+    expect(testing.allRuns()).toEqual([]);
+  });
+});
+
+describe("what a former version has left of modules that were deleted", () => {
+  it("is gone after the next start", async () => {
+    const one = await rig();
+    await one.register("echo_v1", {}, "echo");
+    await one.close();
+    const swapOf = (modules: readonly string[]): string => {
+      const record: SwapRecord = { swapId: "1", digest: "", modules, phase: "ENDED", step: "stop", candidates: {} };
+      return JSON.stringify(record);
+    };
+    const options = { cause: { action: "Test" } };
+    for (const names of [["gone"], ["echo"], ["echo", "gone"]]) {
+      await one.store.put(`swap/${names.join("+")}/1`, swapOf(names), options);
+    }
+    await one.store.put("run/1", JSON.stringify({ module: "gone", state: "COMPLETED" }), options);
+    const next = await rig({ store: one.store });
+    const left = async (prefix: string) => (await next.store.list(prefix)).entries.map(({ key }) => key);
+    expect(await left("swap/")).toEqual(["swap/echo/1"]);
+    const feed = new Feed(one.store);
+    const runs = createRuns(feed, createManualClock(), () => {});
+    await feed.start();
+    await runs.start((module) => module === "echo");
+    expect(await left("run/")).toEqual([]);
+    feed.close();
+  });
+});
