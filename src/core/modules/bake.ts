@@ -2,6 +2,7 @@ import type { Breaker } from "../breakers/breakers.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { persistently, storeSwitch } from "./commit.ts";
 import { within } from "./deadline.ts";
+import { onEnd } from "./ended.ts";
 import { hold, PAUSE_LIMIT_MS, pass, release } from "./hand-over.ts";
 import type { Journal } from "./journal.ts";
 import { judgeBake } from "./judge.ts";
@@ -18,7 +19,8 @@ export async function bake(room: Room, swap: Swap): Promise<void> {
   const { members, terms } = swap;
   const over = new AbortController();
   swap.returning.then((why) => over.abort(new Error(why)));
-  room.closing.addEventListener("abort", () => over.abort(room.closing.reason), { once: true });
+  const close = (): void => over.abort(room.closing.reason);
+  room.closing.addEventListener("abort", close, { once: true });
   const readings = members.map(({ candidate }) => candidate?.gauge.read());
   const look = (member: Member, index: number): void => {
     const { candidate } = member;
@@ -30,9 +32,8 @@ export async function bake(room: Room, swap: Swap): Promise<void> {
     const { verdict } = candidate.health;
     if (verdict !== undefined) throw new Error(verdict);
   };
-  await Promise.all(
-    members.map((member, index) => bakeOne(room, member, terms.bakeMs, over, () => look(member, index))),
-  );
+  const baking = members.map((member, index) => bakeOne(room, member, terms.bakeMs, over, () => look(member, index)));
+  await Promise.all(baking).finally(() => room.closing.removeEventListener("abort", close));
 }
 
 async function bakeOne(
@@ -54,7 +55,7 @@ async function bakeOne(
         if (opened) throw new Error(`its breaker ${breaker} opened`);
         return false;
       });
-      stopListening = room.breakers.onTransition(breaker, ({ state, override }) => {
+      const stopped = room.breakers.onTransition(breaker, ({ state, override }) => {
         opened ||= state === "OPEN" && override === undefined;
         again();
       });
@@ -62,7 +63,11 @@ async function bakeOne(
         candidate.gauge.listener = (failed) => failed && again();
         candidate.health.listener = again;
       }
-      void candidate?.instance.ended.then(again);
+      const offEnd = candidate && onEnd(candidate.instance, again);
+      stopListening = () => {
+        stopped();
+        offEnd?.();
+      };
       await done;
     });
   } catch (error) {

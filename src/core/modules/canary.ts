@@ -1,5 +1,6 @@
 import { bucketing } from "../flags/bucket.ts";
 import { seconds } from "./deadline.ts";
+import { onEnd } from "./ended.ts";
 import { judgeCanary } from "./judge.ts";
 import type { Member, Swap } from "./member.ts";
 import { observe } from "./observe.ts";
@@ -37,6 +38,7 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
   };
   const detail = (): string => `${report().candidate.calls} calls`;
   const bucketOf = bucketing(id);
+  const stopListening: (() => void)[] = [];
   try {
     await steps.take("canary", { deadlineMs: durationMs, keepsDeadline: true, signal, detail }, async () => {
       if (old?.instance.shape.hasState && candidate.instance.shape.hasState) {
@@ -48,14 +50,14 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
         if (failed || candidate.gauge.callsSince(from.candidate) >= limits.minCalls) again();
       };
       candidate.health.listener = again;
-      void candidate.instance.ended.then(again);
-      void old?.instance.ended.then(again);
+      for (const one of [candidate, old]) if (one !== undefined) stopListening.push(onEnd(one.instance, again));
       const buckets = bucketsOf(share);
       lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < buckets });
       await done;
     });
   } finally {
     lane.divert(undefined);
+    for (const stop of stopListening) stop();
     candidate.gauge.listener = undefined;
     candidate.health.listener = undefined;
     member.canary = report();

@@ -18,6 +18,26 @@ export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Prom
   });
 }
 
+/**
+ * A signal that is aborted with the first of these. Until it is released they hold it: unlike what `AbortSignal.any`
+ * makes, it leaves nothing with a signal that lives for ever.
+ */
+export function joined(signals: readonly AbortSignal[]): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const follow = (event: Event): void => abort(event.target as AbortSignal);
+  const release = (): void => {
+    for (const signal of signals) signal.removeEventListener("abort", follow);
+  };
+  const abort = ({ reason }: AbortSignal): void => {
+    release();
+    controller.abort(reason);
+  };
+  for (const signal of signals) signal.addEventListener("abort", follow);
+  const aborted = signals.find((signal) => signal.aborted);
+  if (aborted !== undefined) abort(aborted);
+  return { signal: controller.signal, release };
+}
+
 /** So long for people, in whole ms: what is left of a deadline has many digits. */
 export function seconds(ms: number): string {
   return `${Math.ceil(ms) / 1000} s`;

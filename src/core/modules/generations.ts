@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { EvaluationContext } from "../flags/evaluate.ts";
 import type { Log } from "../log.ts";
+import { joined } from "./deadline.ts";
 import { Generation, type Peers } from "./generation.ts";
 import { type Health, HealthWatch } from "./health.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./host/host.ts";
@@ -109,7 +110,7 @@ export function createGenerations({
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
     const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs } = registration;
-    const { signal = closing.signal } = request;
+    const given = joined(request.signal === undefined ? [closing.signal] : [request.signal, closing.signal]);
     const starting = host.start(
       {
         name,
@@ -127,10 +128,10 @@ export function createGenerations({
         blockTimeoutMs,
       },
       servicesOf(name, number, request),
-      signal === closing.signal ? signal : AbortSignal.any([signal, closing.signal]),
+      given.signal,
     );
     // One that is given up because everything ends has not failed.
-    const instance = await starting.catch((error: unknown) => {
+    const instance = await starting.finally(given.release).catch((error: unknown) => {
       throw closed ? HeliosError.of("SERVER_DRAINING", {}) : error;
     });
     live.add(instance);

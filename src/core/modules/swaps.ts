@@ -1,5 +1,6 @@
 import { HeliosError } from "../errors.ts";
 import { persistently } from "./commit.ts";
+import { joined } from "./deadline.ts";
 import { type Journal, keyOf, type SwapRecord } from "./journal.ts";
 import { type Member, type Plan, type Swap, serving, type Terms } from "./member.ts";
 import { createPins, type Pins } from "./pins.ts";
@@ -106,13 +107,14 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     // What a swap goes back to may have to be started anew.
     for (const { before } of members) pins.hold(before.record.code);
     const abort = new AbortController();
+    const cancelled = joined([abort.signal, room.closing]);
     const returning = Promise.withResolvers<string>();
     const swap: Swap = {
       id: swapId,
       modules: request.modules,
       members,
       terms: request.terms,
-      cancelled: AbortSignal.any([abort.signal, room.closing]),
+      cancelled: cancelled.signal,
       committed: false,
       abandoned: false,
       fault: undefined,
@@ -124,7 +126,10 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     };
     tell({ type: "begun", swapId });
     const recorded = Promise.withResolvers<void>();
-    const outcome = work(swap, request.digest, recorded.resolve).finally(pins.release);
+    const outcome = work(swap, request.digest, recorded.resolve).finally(() => {
+      pins.release();
+      cancelled.release();
+    });
     return { swap, events, listeners, abort, goBack: returning.resolve, outcome, recorded: recorded.promise };
   };
 

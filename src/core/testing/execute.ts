@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { joined } from "../modules/deadline.ts";
 import type { Candidate } from "../modules/gate.ts";
 import type { Trial } from "../modules/trial.ts";
 import { cut } from "../size.ts";
@@ -113,7 +114,7 @@ export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps)
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
       const id = newId();
       const abort = new AbortController();
-      const signal = job.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, job.signal]);
+      const { signal, release } = joined(job.signal === undefined ? [abort.signal] : [abort.signal, job.signal]);
       const turn = turns.take(signal, job.urgent);
       turn.catch(() => {});
       const open: RunRecord = {
@@ -129,6 +130,7 @@ export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps)
         underWay.delete(id);
         // One that ended before its turn came leaves the queue.
         abort.abort();
+        release();
       });
       underWay.set(id, { module: open.module, abort, ended });
       return ended;

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { isReason, messageOf } from "../errors.ts";
+import { onEnd } from "../modules/ended.ts";
 import { spellingsOf } from "../modules/host/bootstrap/names.ts";
 import type { Ending, Instance, Payload } from "../modules/host/host.ts";
 import { type Trial, trialCall } from "../modules/trial.ts";
@@ -45,10 +46,10 @@ export async function runTests(
 ): Promise<readonly TestResult[]> {
   let stopped: string | undefined;
   let ending: Ending | undefined;
-  void instance.ended.then((how) => {
+  const stopListening = onEnd(instance, (how) => {
     ending = how;
   });
-  return inOrder(tests, progress, async (test) => {
+  const results = inOrder(tests, progress, async (test) => {
     if (signal.aborted) stopped ??= CANCELLATION;
     if (stopped !== undefined) return skipped(test, stopped);
     const result = await runTest(instance, trial, test, clock, signal);
@@ -59,6 +60,7 @@ export async function runTests(
       ? { ...result, message: "the instance was stopped while it was tested" }
       : result;
   });
+  return results.finally(stopListening);
 }
 
 /** The results where no instance could be started. */

@@ -88,3 +88,12 @@ describe("what a former version has left of modules that were deleted", () => {
     feed.close();
   });
 });
+
+describe("a swap", () => {
+  it("that is over, however it went, leaves no listener with what serves on, nor with the service", async () => {
+    const script = fileURLToPath(new URL("../../fixtures/kept/swaps.ts", import.meta.url));
+    const { stdout } = await run(process.execPath, [script, ROOT, "3"]);
+    const { few, many } = JSON.parse(stdout);
+    expect(many).toEqual(few);
+  });
+});
