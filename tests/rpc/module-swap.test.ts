@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { invoke } from "../../clients/typescript/src/index.ts";
-import { GenerationState, ModuleState } from "../../gen/helios/v1/module_pb.ts";
+import { CanaryVerdict, GenerationState, ModuleState } from "../../gen/helios/v1/module_pb.ts";
 import { turn } from "../core/modules/rig.ts";
 import { failure, serve } from "./module-rig.ts";
 
@@ -142,15 +142,17 @@ describe("ModuleService", () => {
     const swapped = client.swapModule({
       name: "echo",
       newVersionPath: "echo_v2",
-      canary: { percentage: 100, minCalls: 10 },
+      canary: { percentage: 50, minCalls: 10 },
     });
     const call = (routingKey: string) => client.invokeModule({ name: "echo", method: "echo", routingKey });
-    while ((await call("session")).version !== "2.0.0") await turn();
+    const versions = new Set<string>();
+    for (let key = 0; versions.size < 2; key += 1) versions.add((await call(`session-${key}`)).version);
     expect((await call("")).version).toBe("1.0.0");
-    for (let count = 0; count < 10; count += 1) await call("session");
+    for (let key = 0; (await call("")).version !== "2.0.0"; key += 1) await call(`session-${key}`);
     const { canary, steps } = await swapped;
     expect(canary?.candidate?.calls).toBeGreaterThanOrEqual(10);
     expect(canary?.current?.calls).toBeGreaterThanOrEqual(1);
+    expect(canary?.verdict).toBe(CanaryVerdict.PASSED);
     expect(steps.find(({ name }) => name === "canary")?.outcome).toBe("done");
     expect((await invoke({ modules: client } as never, "echo", "echo", 1, { routingKey: "x" })).version).toBe("2.0.0");
   });

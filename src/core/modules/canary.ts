@@ -1,7 +1,7 @@
 import { bucketing } from "../flags/bucket.ts";
-import { seconds } from "./deadline.ts";
+import { CanaryJudge, type Finding } from "./canary-judge.ts";
 import { onEnd } from "./ended.ts";
-import { judgeCanary } from "./judge.ts";
+import type { Generation } from "./generation.ts";
 import type { Member, Swap } from "./member.ts";
 import { observe } from "./observe.ts";
 import type { Room } from "./room.ts";
@@ -9,34 +9,35 @@ import { bucketsOf } from "./share.ts";
 
 /**
  * Lets the candidate answer a share of the callers, by their `routing_key` with the bucketing of flags, and compares how
- * it does with how the current version does meanwhile. These are real calls.
+ * it does with how the current version does with the other callers that have one. These are real calls.
  */
 export async function canary(room: Room, swap: Swap, member: Member): Promise<void> {
   const { terms, cancelled: signal, id } = swap;
   const { candidate, old, steps, name } = member;
   if (terms.canary === undefined || candidate === undefined) return;
   const { share, durationMs } = terms.canary;
-  const limits = terms.canary;
   const lane = room.router.lane(name);
-  const from = { candidate: candidate.gauge.read(), current: old?.gauge.read() };
-  const report = () => ({
-    candidate: candidate.gauge.since(from.candidate),
-    current: (from.current && old?.gauge.since(from.current)) ?? { calls: 0, failures: 0, p99Ms: 0 },
-  });
-  const look = (over: boolean): boolean => {
-    if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
-    if (old === undefined || old.ending !== undefined) throw new Error("what it is compared with has ended");
-    const unhealthy = candidate.health.verdict;
-    if (unhealthy !== undefined) throw new Error(unhealthy);
-    const { candidate: seen, current } = report();
-    const verdict = judgeCanary(seen, current, limits);
-    if (typeof verdict === "object") throw new Error(verdict.because);
-    if (over && verdict === "wait") {
-      throw new Error(`it answered ${seen.calls} of ${limits.minCalls} calls within ${seconds(durationMs)}`);
-    }
-    return verdict === "pass";
+  const judge = new CanaryJudge(terms.canary, old?.gauge.sample());
+  let verdict: Finding["verdict"] = "INCONCLUSIVE";
+  const refuse = (because: string): never => {
+    verdict = "REFUSED";
+    throw new Error(because);
   };
-  const detail = (): string => `${report().candidate.calls} calls`;
+  const look = (over: boolean): boolean => {
+    if (candidate.ending !== undefined) refuse(`it ended: ${candidate.ending.description}`);
+    if (candidate.health.verdict !== undefined) refuse(candidate.health.verdict);
+    if (old === undefined || old.ending !== undefined) throw new Error("what it is compared with has ended");
+    const finding = over ? judge.atEnd(durationMs) : judge.finding;
+    if (finding === undefined) return false;
+    verdict = finding.verdict;
+    if (finding.verdict === "REFUSED") throw new Error(finding.because);
+    if (finding.verdict === "INCONCLUSIVE") throw new Error(`INCONCLUSIVE: ${finding.because}`);
+    return true;
+  };
+  const detail = (): string => {
+    const { current } = judge.report;
+    return `${judge.calls} calls, beside ${current.calls} of the current version`;
+  };
   const bucketOf = bucketing(id);
   const stopListening: (() => void)[] = [];
   try {
@@ -45,21 +46,20 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
         throw new Error("the module has state, which two versions cannot both answer from");
       }
       const { again, done } = observe(room.clock, durationMs, signal, look);
-      // Only then can the verdict be another one.
-      candidate.gauge.listener = (failed) => {
-        if (failed || candidate.gauge.callsSince(from.candidate) >= limits.minCalls) again();
-      };
       candidate.health.listener = again;
       for (const one of [candidate, old]) if (one !== undefined) stopListening.push(onEnd(one.instance, again));
       const buckets = bucketsOf(share);
-      lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < buckets });
+      const saw = (generation: Generation, failed: boolean, tookMs: number): void => {
+        judge.add(generation === candidate, failed, tookMs);
+        again();
+      };
+      lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < buckets, saw });
       await done;
     });
   } finally {
     lane.divert(undefined);
     for (const stop of stopListening) stop();
-    candidate.gauge.listener = undefined;
     candidate.health.listener = undefined;
-    member.canary = report();
+    member.canary = { ...judge.report, verdict };
   }
 }

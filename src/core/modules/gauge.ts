@@ -8,6 +8,8 @@ export interface Reading {
   readonly latencies: Latencies;
 }
 
+const NO_CALLS: Reading = { calls: 0, failures: 0, latencies: noLatencies() };
+
 /** Counts how the calls of one generation go. */
 export class Gauge {
   #calls = 0;
@@ -24,13 +26,22 @@ export class Gauge {
     this.listener?.(failed);
   }
 
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** Those that the module has to answer for. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   read(): Reading {
     return { calls: this.#calls, failures: this.#failures, latencies: this.#latencies.slice() };
   }
 
-  /** Calls since a reading; cheap. */
-  callsSince(before: Reading): number {
-    return this.#calls - before.calls;
+  /** Of all calls. */
+  sample(): Sample {
+    return this.since(NO_CALLS);
   }
 
   since(before: Reading): Sample {

@@ -26,6 +26,8 @@ export interface Hold {
 export interface Canary {
   readonly generation: Generation;
   readonly takes: (key: string) => boolean;
+  /** Told of each call that could have gone to either, when it has ended: where it went, and how it did. */
+  readonly saw: (generation: Generation, failed: boolean, durationMs: number) => void;
 }
 
 interface Route {
@@ -91,6 +93,11 @@ export class Lane {
   /** Where calls go now. */
   get generation(): Generation | undefined {
     return this.#route?.generation;
+  }
+
+  /** Which of the callers somebody else answers now. */
+  get canary(): Canary | undefined {
+    return this.#route?.canary;
   }
 
   get held(): boolean {

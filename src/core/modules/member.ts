@@ -1,9 +1,10 @@
 import type { HeliosError } from "../errors.ts";
 import type { Cause } from "../store/store.ts";
+import type { CanaryLimits } from "./canary-judge.ts";
 import type { Tolerance } from "./compare.ts";
 import type { Generation } from "./generation.ts";
 import type { ResolvedModule } from "./host/host.ts";
-import type { BakeLimits, CanaryLimits } from "./judge.ts";
+import type { BakeLimits } from "./judge.ts";
 import { isRunning } from "./lifecycle.ts";
 import type { Module, Registration, Served } from "./record.ts";
 import type { CanaryReport, ShadowReport, StepName } from "./report.ts";

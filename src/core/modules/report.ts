@@ -55,10 +55,19 @@ export interface Sample {
   readonly p99Ms: number;
 }
 
+/**
+ * What a canary came to. REFUSED: the candidate is worse than its limits allow, beyond reasonable doubt, has ended or is
+ * unhealthy. INCONCLUSIVE: too little was seen to say so, or that it is not; or the canary was given up.
+ */
+export type CanaryVerdict = "PASSED" | "REFUSED" | "INCONCLUSIVE";
+
 /** How a candidate did with its share of the callers, beside the version that serves. */
 export interface CanaryReport {
   readonly candidate: Sample;
+  /** Of its calls that could have gone to the candidate: those with a `routing_key`. */
   readonly current: Sample;
+  /** Absent in what earlier versions stored. */
+  readonly verdict?: CanaryVerdict;
 }
 
 /** How a swap, or a forced reload, went for one module. */

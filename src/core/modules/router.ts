@@ -259,9 +259,10 @@ export function createRouter(
   const deliver = async (call: Call, mayRepeat: boolean): Promise<Answer> => {
     const { module, to, method, input, start, budgetMs, isPatient, permit } = call;
     const { name } = module;
-    const { signal, chain, delivery, trial } = call.options;
+    const { signal, chain, delivery, trial, routingKey = "" } = call.options;
     const entered = enter(call);
     const generation = entered instanceof Promise ? await entered : entered;
+    const canary = routingKey === "" ? undefined : to.canary;
     const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED", counted: Permit = permit): number => {
       const durationMs = clock.monotonic() - start;
       // What goes wrong in a version that another has replaced must not keep callers from that.
@@ -269,7 +270,10 @@ export function createRouter(
       // Nor must what a test asks, which may be wrong on purpose.
       const says = trial !== undefined || (replaced && outcome === "FAILURE") ? "IGNORED" : outcome;
       breakers.record(to.breaker, counted, says, durationMs);
-      if (trial === undefined && outcome !== "IGNORED") generation.gauge.record(outcome === "FAILURE", durationMs);
+      if (trial === undefined && outcome !== "IGNORED") {
+        generation.gauge.record(outcome === "FAILURE", durationMs);
+        canary?.saw(generation, outcome === "FAILURE", durationMs);
+      }
       return durationMs;
     };
     const origin: CallChain = { generation, before: chain, deadline: start + budgetMs, cutShort: false };

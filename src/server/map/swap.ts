@@ -1,6 +1,7 @@
 import {
   type CanaryOptions as CanaryOptionsMessage,
   CanaryReportSchema,
+  CanaryVerdict,
   type Generation,
   GenerationSchema,
   GenerationState,
@@ -78,8 +79,12 @@ function toShadowReport({ differences, ...counts }: ShadowReport) {
   return make(ShadowReportSchema, { ...counts, differences: differences.map((difference) => ({ ...difference })) });
 }
 
-function toCanaryReport({ candidate, current }: CanaryReport) {
-  return make(CanaryReportSchema, { candidate: toSample(candidate), current: toSample(current) });
+function toCanaryReport({ candidate, current, verdict }: CanaryReport) {
+  return make(CanaryReportSchema, {
+    candidate: toSample(candidate),
+    current: toSample(current),
+    verdict: verdict === undefined ? CanaryVerdict.UNSPECIFIED : CanaryVerdict[verdict],
+  });
 }
 
 function toSample({ calls, failures, p99Ms }: Sample) {
