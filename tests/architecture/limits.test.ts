@@ -16,6 +16,9 @@ const LIMIT_NAME = /(^|_)(MAX|MIN|MOST|LIMIT|KEPT|LONGEST|SHORTEST|DEEPEST)(_|$)
 /** Constants that are named as limits are, and that nobody meets. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "the size of a part, by which sizes are estimated": [
+    "src/core/modules/host/bootstrap/answer-size.ts ENVELOPE_BYTES",
+    "src/core/modules/host/bootstrap/answer-size.ts MOST_BYTES_PER_CHARACTER",
+    "src/core/modules/host/bootstrap/posts.ts PACKET_BYTES",
     "src/core/flags/condition/build.ts MEMBER_BYTES",
     "src/core/flags/condition/operations.ts ELEMENT_BYTES",
     "src/core/flags/condition/texts.ts TEXT_UNIT_BYTES",
@@ -32,11 +35,9 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/services/whole.ts SURE_BYTES",
   ],
   "a part of a format": [
-    "src/core/modules/host/bootstrap/frames.ts DEADLINE_BYTES",
+    "src/core/modules/host/bootstrap/frames.ts FIXED_BYTES",
     "src/core/modules/host/bootstrap/frames.ts HEAD_BYTES",
-    "src/core/modules/host/bootstrap/frames.ts ID_BYTES",
     "src/core/modules/host/bootstrap/frames.ts KIND_BYTES",
-    "src/core/modules/host/bootstrap/frames.ts MAX_METHOD_BYTES",
     "src/core/modules/host/bootstrap/link.ts FULL_READ_BYTES",
     "src/core/modules/host/memory.ts PAGE_BYTES",
     "src/server/transport/envelopes.ts HEAD_BYTES",
@@ -63,6 +64,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/map/values.ts MAX_SPAN_SECONDS",
   ],
   "how work is divided or computed, with the same outcome": [
+    "src/core/modules/host/bootstrap/wide.ts KEPT_KEYS",
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
     "clients/typescript/src/watch.ts MOST_DOUBLINGS",
     "src/core/clock.ts LONGEST_PLATFORM_DELAY_MS",

@@ -37,7 +37,7 @@ beforeEach(() => {
 
 const invoke = (timeoutMs: number, signal?: AbortSignal): Promise<unknown> =>
   instance.invoke("m", { json: null }, { timeoutMs, signal });
-const answer = (id: number): void => instance.receive({ type: "output", id, output: { json: id } });
+const answer = (id: number): boolean => instance.receive({ type: "output", id, output: { json: id } });
 const cancelled = (): number[] => sent.flatMap((message) => (message.type === "cancel" ? [message.id] : []));
 
 describe("the deadlines of an instance's calls", () => {

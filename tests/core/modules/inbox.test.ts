@@ -52,7 +52,7 @@ const call = (id: number, deadline = 1000): ToInstance => ({
   input: { json: null },
 });
 const cancel = (id: number): ToInstance => ({ type: "cancel", id, reason: "left" });
-const answer = (id: number): ToInstance => ({ type: "answer", id, value: null });
+const answer = (id: number): ToInstance => ({ type: "answer", id, value: { json: null } });
 
 describe("an inbox", () => {
   it("has what it takes handled at once and in order", () => {

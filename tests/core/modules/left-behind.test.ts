@@ -19,8 +19,8 @@ describe("an instance whose callers leave", () => {
 
   const invoke = (timeoutMs: number, origin?: unknown, signal?: AbortSignal): Promise<unknown> =>
     instance.invoke("m", { json: null }, { timeoutMs, signal, origin });
-  const answer = (id: number): void => instance.receive({ type: "output", id, output: { json: id } });
-  const fail = (id: number): void =>
+  const answer = (id: number): boolean => instance.receive({ type: "output", id, output: { json: id } });
+  const fail = (id: number): boolean =>
     instance.receive({ type: "error", id, error: { name: "Error", message: "no", stack: "" } });
 
   it("is busy until the last of its methods has ended, with or without a caller", async () => {

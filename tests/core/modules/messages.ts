@@ -1,6 +1,7 @@
 import fc from "fast-check";
+import type { Awaited } from "../../../src/core/modules/host/bootstrap/frames.ts";
 import type { Payload } from "../../../src/core/modules/host/host.ts";
-import type { ToInstance } from "../../../src/core/modules/host/protocol.ts";
+import type { FromInstance, ToInstance } from "../../../src/core/modules/host/protocol.ts";
 
 /** An object of so many members that it travels in another form. */
 export const WIDE: Readonly<Record<string, unknown>> = Object.fromEntries(
@@ -11,30 +12,64 @@ export function call(id: number, input: Payload): ToInstance {
   return { type: "call", id, deadline: 1.5, method: "m", input };
 }
 
+/** Of a side that waits for everything. */
+export const AWAITED: Awaited = { isAwaited: () => true, isStateAwaited: () => true };
+
+// JSON text has no -0.
+const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+const wide = fc
+  .uniqueArray(fc.string({ maxLength: 5 }), { minLength: 129, maxLength: 140 })
+  .chain((keys) => fc.tuple(...keys.map((key) => fc.tuple(fc.constant(key), json))))
+  .map((members) => Object.fromEntries(members) as unknown);
 const payload = fc.oneof(
-  // JSON text has no -0.
-  fc.jsonValue().map((json) => ({ json: JSON.parse(JSON.stringify(json)) as unknown })),
-  fc.constantFrom({ json: WIDE }, { json: { list: [WIDE, WIDE] } }, { json: [[1], WIDE] }),
+  { arbitrary: json.map((value) => ({ json: value })), weight: 4 },
+  fc.constantFrom(
+    { json: WIDE },
+    { json: { list: [WIDE, WIDE] } },
+    { json: [[1], WIDE] },
+    { json: { a: { b: WIDE } } },
+  ),
+  wide.map((value) => ({ json: { narrow: 1, wide: value } })),
   fc.uint8Array({ maxLength: 50 }).map((binary) => ({ binary })),
 );
 const id = fc.maxSafeNat();
 const deadline = fc.double({ noNaN: true });
+const bytes = fc.uint8Array({ maxLength: 50 });
+const type = <T extends string>(name: T) => fc.constant(name);
 
-/** Messages of every form, a few. */
-export const messages = fc.array(
+/** What the service sends, of every form, a few. */
+export const toInstance: fc.Arbitrary<ToInstance[]> = fc.array(
   fc.oneof(
-    fc.record({ type: fc.constant("output"), id, output: payload }),
-    fc.record({ type: fc.constant("call"), id, deadline, method: fc.string(), input: payload }),
+    fc.record({ type: type("call"), id, deadline, method: fc.string(), input: payload }),
+    fc.record({ type: type("answer"), id, value: payload }),
     fc.record({
-      type: fc.constant("call"),
+      type: type("import"),
+      id,
+      deadline,
+      state: bytes,
+      from: fc.record({ fromVersion: fc.string(), schema: fc.nat() }),
+    }),
+    fc.record({ type: type("cancel"), id, reason: fc.string() }),
+    fc.record({ type: type("usage"), id, deadline, collect: fc.boolean() }),
+  ),
+  { maxLength: 8 },
+);
+
+/** What an instance sends, of every form, a few. */
+export const fromInstance: fc.Arbitrary<FromInstance[]> = fc.array(
+  fc.oneof(
+    fc.record({ type: type("output"), id, output: payload }),
+    fc.record({ type: type("state"), id, state: bytes }),
+    fc.record({
+      type: type("call"),
       id,
       dependency: fc.string(),
       method: fc.string(),
       input: payload,
       within: id,
     }),
-    fc.record({ type: fc.constant("result"), id, value: fc.uint8Array({ maxLength: 50 }) }),
-    fc.record({ type: fc.constant("cancel"), id, reason: fc.string() }),
+    fc.record({ type: type("dropped"), id }),
+    fc.record({ type: type("log"), level: type("info"), message: fc.string(), fields: fc.constant({ a: [1] }) }),
   ),
   { maxLength: 8 },
 );

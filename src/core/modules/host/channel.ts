@@ -1,7 +1,8 @@
+import type { Awaited } from "./bootstrap/frames.ts";
 import type { ToInstance } from "./protocol.ts";
 
 /** What a channel tells of its other side. */
-export interface ChannelEvents {
+export interface ChannelEvents extends Awaited {
   /** Anything at all. */
   message(value: unknown): void;
   /** A line that the module wrote to its standard output or error. */

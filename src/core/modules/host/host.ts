@@ -94,6 +94,11 @@ export interface InstanceShape {
   readonly pureMethods?: readonly string[];
 }
 
+/** What a version hands over to the next one. Only an instance reads it. */
+export interface State {
+  readonly bytes: Uint8Array;
+}
+
 /** Where a state comes from. */
 export interface StateSource {
   readonly fromVersion: string;
@@ -163,10 +168,11 @@ export interface Instance {
   invoke(method: string, input: Payload, options: CallOptions): Promise<Payload>;
   /** Rejects when the module has a `health` method and it throws or does not answer in time. */
   checkHealth(timeoutMs: number): Promise<void>;
-  exportState(timeoutMs: number): Promise<unknown>;
+  /** Whatever can be cloned, up to 256 MiB. */
+  exportState(timeoutMs: number): Promise<State>;
   /** `collect`: its garbage is collected first, so that what is left is in use. */
   usage(options: { readonly collect: boolean }, timeoutMs: number): Promise<Usage>;
-  importState(state: unknown, from: StateSource, timeoutMs: number): Promise<void>;
+  importState(state: State, from: StateSource, timeoutMs: number): Promise<void>;
   /** Calls the module's `stop`, then ends it, by force after `timeoutMs`. Never rejects; safe to call twice. */
   stop(timeoutMs: number): Promise<void>;
   /** Ends it at once, without asking the module. */

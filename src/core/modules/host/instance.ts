@@ -12,12 +12,16 @@ import type {
   InstanceShape,
   InstanceSpec,
   Payload,
+  State,
   StateSource,
   Usage,
 } from "./host.ts";
 import { type Aftermath, LeftBehind } from "./left-behind.ts";
 import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
 import { thrownOf } from "./thrown.ts";
+
+/** What a request is answered by. */
+type AnswerKind = "output" | "state" | "result";
 
 /** A request that waits for its answer. */
 interface Pending {
@@ -28,8 +32,7 @@ interface Pending {
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
   readonly abort: (() => void) | undefined;
-  /** Whether a method was called: its output is a payload. */
-  readonly isCall: boolean;
+  readonly answer: AnswerKind;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -54,6 +57,8 @@ export class LiveInstance implements Instance {
   readonly #asked: Asked;
   /** Calls among what waits for an answer. */
   #calls = 0;
+  /** Until they have come, whether or not somebody still waits for them. */
+  readonly #statesAwaited = new Set<number>();
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
   #deadlines: Timer | undefined;
@@ -116,7 +121,7 @@ export class LiveInstance implements Instance {
       method,
       (id, deadline) => ({ type: "call", id, deadline, method, input }),
       options,
-      true,
+      "output",
     ) as Promise<Payload>;
   }
 
@@ -124,12 +129,18 @@ export class LiveInstance implements Instance {
     if (this.shape.hasHealth) await this.#lifecycle("health", [], timeoutMs);
   }
 
-  exportState(timeoutMs: number): Promise<unknown> {
-    return this.#lifecycle("exportState", [], timeoutMs);
+  exportState(timeoutMs: number): Promise<State> {
+    const method = "exportState";
+    const message = (id: number, deadline: number): ToInstance => {
+      this.#statesAwaited.add(id);
+      return { type: "lifecycle", id, deadline, method, args: [] };
+    };
+    return this.#request(method, message, { timeoutMs }, "state") as Promise<State>;
   }
 
-  async importState(state: unknown, from: StateSource, timeoutMs: number): Promise<void> {
-    await this.#lifecycle("importState", [state, from], timeoutMs);
+  async importState({ bytes: state }: State, from: StateSource, timeoutMs: number): Promise<void> {
+    const message = (id: number, deadline: number): ToInstance => ({ type: "import", id, deadline, state, from });
+    await this.#request("importState", message, { timeoutMs });
   }
 
   async usage({ collect }: { readonly collect: boolean }, timeoutMs: number): Promise<Usage> {
@@ -165,33 +176,36 @@ export class LiveInstance implements Instance {
     return this.#pending.get(callId)?.origin ?? this.#leftBehind.originOf(callId);
   }
 
-  /** The other side sent something. */
-  receive(message: FromInstance): void {
+  isAwaited(id: number): boolean {
+    return this.#pending.has(id);
+  }
+
+  isStateAwaited(): boolean {
+    return this.#statesAwaited.size > 0;
+  }
+
+  /** The other side sent something; whether it was asked for it. */
+  receive(message: FromInstance): boolean {
     switch (message.type) {
       case "output":
-        this.#answered(message.id, true, message.output);
-        return;
+        return this.#answered(message.id, "output", message.output);
+      case "state":
+        return this.#answered(message.id, "state", { bytes: message.state });
       case "result":
-        this.#answered(message.id, false, message.value);
-        return;
-      case "error": {
-        const pending = this.#settle(message.id);
-        pending?.reject(this.#methodFailed(pending.method, message.error));
-        this.#methodEnded(message.id);
-        return;
-      }
-      case "dropped": {
-        const pending = this.#settle(message.id);
-        // Its clock was ahead of the timer here.
-        pending?.reject(this.#tooLate(pending.method, pending.timeoutMs));
-        this.#methodEnded(message.id, "DROPPED");
-        return;
-      }
+        return this.#answered(message.id, "result", message.value);
+      case "error":
+        return this.#failed(message.id, "ENDED", ({ method }) => this.#methodFailed(method, message.error));
+      case "dropped":
+        // One that is still waited for: its clock was ahead of the timer here.
+        return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) => this.#tooLate(method, timeoutMs));
+      case "late":
+        return this.#methodEnded(message.id);
       case "pong":
         this.#lastUsage = message.usage;
-        return;
+        return true;
       default:
-      // Of the start, for the log, or asked of the service: not of a call.
+        // Of the start, for the log, or asked of the service: not of a call.
+        return false;
     }
   }
 
@@ -214,7 +228,7 @@ export class LiveInstance implements Instance {
     method: string,
     message: (id: number, deadline: number) => ToInstance,
     { timeoutMs, signal, origin, onDelivered }: CallOptions,
-    isCall = false,
+    answer: AnswerKind = "result",
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ending !== undefined) return reject(this.#crashed(false));
@@ -223,8 +237,8 @@ export class LiveInstance implements Instance {
       const id = this.#lastId;
       const deadline = this.#clock.monotonic() + timeoutMs;
       const abort = signal && (() => this.#giveUp(id, signal.reason, "the caller went away"));
-      if (isCall) this.#calls += 1;
-      this.#pending.set(id, { method, origin, timeoutMs, deadline, signal, abort, isCall, resolve, reject });
+      if (answer === "output") this.#calls += 1;
+      this.#pending.set(id, { method, origin, timeoutMs, deadline, signal, abort, answer, resolve, reject });
       if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
       if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
       try {
@@ -237,27 +251,34 @@ export class LiveInstance implements Instance {
     });
   }
 
-  #answered(id: number, isOutput: boolean, value: unknown): void {
+  #answered(id: number, answer: AnswerKind, value: unknown): boolean {
+    const notOfIt = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
     const pending = this.#settle(id);
-    if (pending?.isCall === isOutput) pending.resolve(value);
-    else if (pending !== undefined) {
-      const error = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
-      pending.reject(this.#methodFailed(pending.method, error));
-    }
-    this.#methodEnded(id);
+    if (pending?.answer === answer) pending.resolve(value);
+    else pending?.reject(this.#methodFailed(pending.method, notOfIt));
+    return this.#methodEnded(id) || pending !== undefined;
+  }
+
+  #failed(id: number, how: Aftermath, error: (pending: Pending) => HeliosError): boolean {
+    const pending = this.#settle(id);
+    pending?.reject(error(pending));
+    return this.#methodEnded(id, how) || pending !== undefined;
   }
 
   #giveUp(id: number, error: unknown, reason: string): void {
     const pending = this.#settle(id);
-    if (pending?.isCall) this.#leftBehind.add(id, pending.origin);
+    if (pending?.answer === "output") this.#leftBehind.add(id, pending.origin);
     pending?.reject(error);
     this.#channel.send({ type: "cancel", id, reason });
   }
 
-  /** Of a call, with or without a caller; of anything else too. */
-  #methodEnded(id: number, how: Aftermath = "ENDED"): void {
-    if (this.#leftBehind.size > 0) this.#leftBehind.settle(id, how);
+  /** Of anything that was asked for; whether it is of what nobody waits for. */
+  #methodEnded(id: number, how: Aftermath = "ENDED"): boolean {
+    const isLate =
+      (this.#statesAwaited.size > 0 && this.#statesAwaited.delete(id)) ||
+      (this.#leftBehind.size > 0 && this.#leftBehind.settle(id, how));
     this.#lookIdle();
+    return isLate;
   }
 
   #lookIdle(): void {
@@ -268,7 +289,7 @@ export class LiveInstance implements Instance {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
     this.#pending.delete(id);
-    if (pending.isCall) this.#calls -= 1;
+    if (pending.answer === "output") this.#calls -= 1;
     if (pending.abort !== undefined) pending.signal?.removeEventListener("abort", pending.abort);
     return pending;
   }

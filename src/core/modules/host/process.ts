@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { createFrameReader, createFrameWriter, LINK_FD, toFrame } from "./bootstrap/frames.ts";
+import { createFrameReader, createFrameWriter, LINK_FD, moduleFrames, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
@@ -8,6 +8,7 @@ import type { Reaper } from "./reaper/index.ts";
 import { MARK_FD, type Root } from "./reaper/orders.ts";
 import { readDescriptor, readProcess } from "./reaper/processes.ts";
 import type { Launch } from "./start.ts";
+import { takeInTurns } from "./turns.ts";
 
 /** Opens a channel to a new process, the leader of a group of its own. */
 export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper): Channel {
@@ -42,16 +43,18 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
           outOfMemory = true;
           killGroup(child);
         });
-  const broken = (): void => {
-    events.line("stderr", "the module wrote to the service's pipe: it is ended");
+  const broken = (why: string): void => {
+    events.line("stderr", `the module wrote to the service's pipe: it is ended: ${why}`);
     if (!ended) killGroup(child);
   };
-  pipe?.on(
-    "data",
-    createFrameReader((messages) => {
+  const read = createFrameReader(
+    moduleFrames(events),
+    (messages) => {
       for (const message of messages) events.message(message);
-    }, broken),
+    },
+    broken,
   );
+  if (pipe) takeInTurns(pipe, read);
   // It is gone, which its exit tells.
   pipe?.on("error", () => {});
   child.on("error", (error) => {

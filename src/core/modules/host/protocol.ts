@@ -1,6 +1,6 @@
 import type { LogLevel } from "../../log.ts";
 import type { ArtifactFile } from "./artifact/artifact.ts";
-import type { InstanceKind, InstanceShape, Payload, Usage } from "./host.ts";
+import type { InstanceKind, InstanceShape, Payload, StateSource, Usage } from "./host.ts";
 
 // What the service and an instance say to each other, the same over a process's channel and a thread's port.
 
@@ -42,7 +42,7 @@ export interface StartMessage {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-export type LifecycleMethod = "health" | "exportState" | "importState" | "stop";
+export type LifecycleMethod = "health" | "exportState" | "stop";
 
 /** What somebody waits for. */
 interface Awaited {
@@ -55,10 +55,11 @@ export type ToInstance =
   | StartMessage
   | (Awaited & { readonly type: "call"; readonly method: string; readonly input: Payload })
   | (Awaited & { readonly type: "lifecycle"; readonly method: LifecycleMethod; readonly args: readonly unknown[] })
+  | (Awaited & { readonly type: "import"; readonly state: Uint8Array; readonly from: StateSource })
   | (Awaited & { readonly type: "usage"; readonly collect: boolean })
   | { readonly type: "ping" }
   | { readonly type: "cancel"; readonly id: number; readonly reason: string }
-  | { readonly type: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly type: "answer"; readonly id: number; readonly value: Payload }
   | { readonly type: "refusal"; readonly id: number; readonly error: WireError };
 
 export type StartStep = "import" | "construct" | "start";
@@ -70,6 +71,10 @@ export type FromInstance =
   | { readonly type: "failed"; readonly error: WireError }
   /** Of a call. */
   | { readonly type: "output"; readonly id: number; readonly output: Payload }
+  /** Of a call whose answer nobody waits for any more; what it was is not read. */
+  | { readonly type: "late"; readonly id: number }
+  /** Of `exportState`: a structured clone, which only another instance reads. */
+  | { readonly type: "state"; readonly id: number; readonly state: Uint8Array }
   /** Of everything else that was asked for. */
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
@@ -139,6 +144,8 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   invalid: { problem: text },
   failed: { error },
   output: { id: number, output: isPayload },
+  late: { id: number },
+  state: { id: number, state: (value) => value instanceof Uint8Array },
   result: { id: number, value: anything },
   error: { id: number, error },
   dropped: { id: number },

@@ -31,8 +31,8 @@ export function createRequests(
       if (origin === undefined) ownCalls -= 1;
     }
   };
-  const work = (request: Request): unknown =>
-    request.type === "flag" ? services.isFlagEnabled(request.name, request.context) : call(request);
+  const work = async (request: Request): Promise<Payload> =>
+    request.type === "flag" ? { json: services.isFlagEnabled(request.name, request.context) } : call(request);
   return {
     async serve(request) {
       const { id } = request;

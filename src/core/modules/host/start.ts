@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { HeliosError, messageOf } from "../../errors.ts";
 import type { Artifact } from "./artifact/artifact.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";
+import { createFloodGate } from "./flood.ts";
 import type { Instance, InstanceServices, InstanceSpec } from "./host.ts";
 import { LiveInstance } from "./instance.ts";
 import { createInstanceLog } from "./instance-log.ts";
@@ -46,6 +47,7 @@ export function startInstance(
     let step: StartStep = "import";
     let failure: HeliosError | undefined;
     let uncaught: string | undefined;
+    let isFlooding = false;
 
     const loadFailed = (error: string, thrown?: WireError): HeliosError =>
       HeliosError.of("MODULE_LOAD_FAILED", {
@@ -77,17 +79,32 @@ export function startInstance(
         resolve(instance);
       }
     };
+    const isFlood = createFloodGate(() => clock.monotonic());
+    const take = (message: FromInstance | undefined): void => {
+      if (message === undefined) log("warn", "the module sent something that is not of the protocol", {});
+      else if (message.type === "log") log(message.level, message.message, message.fields);
+      else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
+      else if (message.type === "spawned") channel.startedProcess?.(message.pid);
+      else if (instance === undefined) starting(message);
+    };
+    const unasked = (): void => {
+      if (isFlooding || !isFlood()) return;
+      isFlooding = true;
+      services.log("error", "the module floods the service with messages that nobody asked for: it is ended", {});
+      channel.kill("it flooded the service with messages");
+    };
     const events: ChannelEvents = {
+      isAwaited: (id) => instance?.isAwaited(id) === true,
+      isStateAwaited: () => instance?.isStateAwaited() === true,
       message(value) {
+        if (isFlooding) return;
         const message = fromInstance(value);
         watchdog?.heard(message !== undefined && ANSWERS.has(message.type));
-        if (message === undefined) log("warn", "the module sent something that is not of the protocol", {});
-        else if (message.type === "log") log(message.level, message.message, message.fields);
-        else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
-        else if (message.type === "spawned") channel.startedProcess?.(message.pid);
-        else if (message.type === "call" || message.type === "flag") void requests.serve(message);
-        else if (instance !== undefined) instance.receive(message);
-        else starting(message);
+        if (message?.type === "call" || message?.type === "flag") void requests.serve(message);
+        else if (message === undefined || instance?.receive(message) !== true) {
+          unasked();
+          take(message);
+        }
       },
       memoryHigh() {
         instance?.usage({ collect: true }, COLLECT_TIMEOUT_MS).then(
@@ -145,7 +162,15 @@ export function startInstance(
 const COLLECT_TIMEOUT_MS = 10_000;
 
 /** What a module's code cannot send without its event loop. */
-const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set(["output", "result", "error", "dropped", "pong"]);
+const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set([
+  "output",
+  "late",
+  "state",
+  "result",
+  "error",
+  "dropped",
+  "pong",
+]);
 
 function tell({ name, message }: WireError): string {
   return name === "Error" ? message : `${name}: ${message}`;

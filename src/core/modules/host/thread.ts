@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
-import { createPacketWriter, fromPacket } from "./bootstrap/packets.ts";
+import { createPostWriter, fromPost } from "./bootstrap/posts.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
@@ -38,7 +38,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     stderr: true,
     name,
   });
-  const write = createPacketWriter((value) => worker.postMessage(value));
+  const write = createPostWriter((value) => worker.postMessage(value));
   let watched: Watched | undefined;
   if (spec.grants.childProcess) {
     worker.once("online", () => {
@@ -78,7 +78,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     exceeded: () => kill("out of memory"),
   });
   worker.on("message", (posted) => {
-    if (!ended) events.message(fromPacket(posted));
+    if (!ended) events.message(fromPost(posted, events));
   });
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";

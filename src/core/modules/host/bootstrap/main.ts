@@ -1,6 +1,9 @@
 // What runs first in every instance, process or thread: imports the module, and then does what the service says.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { deserialize, serialize } from "node:v8";
+import type { StateSource } from "../host.ts";
 import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
+import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "./answer-size.ts";
 import { serveCode } from "./code.ts";
 import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
 import { checkExported, construct, exportedOf, Unfit } from "./exported.ts";
@@ -27,6 +30,8 @@ const inProgress = new AsyncLocalStorage<number>();
 const calls = new Map<number, OpenCall>();
 let context: Context | undefined;
 let methods: Methods | undefined;
+/** Bytes that an answer may have. */
+let room = MAX_ANSWER_BYTES;
 
 const fatal = (thrown: unknown): void => {
   link.send({ type: "fatal", error: toWire(thrown) });
@@ -57,7 +62,10 @@ async function handle(message: Exclude<ToInstance, { type: "call" | "cancel" }>)
     case "start":
       return start(message);
     case "lifecycle":
+      if (message.method === "exportState") return exportState(message.id);
       return reply(message.id, () => lifecycle(message.method, message.args));
+    case "import":
+      return reply(message.id, () => importState(deserialize(message.state), message.from));
     case "usage":
       return reply(message.id, () => readUsage(message.collect));
     case "ping":
@@ -82,6 +90,7 @@ async function start(message: StartMessage): Promise<void> {
     step("construct");
     const ofClass: unknown = (exported as { version?: unknown }).version;
     const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
+    room = roomForAnswer(message.name, version);
     context = createContext({ ...message, version }, link, () => inProgress.getStore() ?? 0);
     const { ctx } = context;
     const { instance } = await construct(exported, ctx);
@@ -104,6 +113,21 @@ async function reply(id: number, work: () => unknown): Promise<void> {
   }
 }
 
+/** Its state, as the next version gets it: whatever can be cloned. */
+async function exportState(id: number): Promise<void> {
+  try {
+    const state = await methods?.lifecycle("exportState")?.();
+    checkState(state);
+    link.send({ type: "state", id, state: serialize(state) });
+  } catch (thrown) {
+    link.send({ type: "error", id, error: toWire(thrown) });
+  }
+}
+
+async function importState(state: unknown, from: StateSource): Promise<void> {
+  await methods?.lifecycle("importState")?.(state, from);
+}
+
 /** Calls a method. Nearly all that an instance does comes through here: a method that answers at once needs no promise. */
 function answerCall(id: number, name: string, input: unknown): void {
   const call = new OpenCall();
@@ -114,10 +138,10 @@ function answerCall(id: number, name: string, input: unknown): void {
     const output: unknown = inProgress.run(id, method, input, call);
     if (isThenable(output)) {
       Promise.resolve(output).then(
-        (value) => succeed(id, value),
+        (value) => succeed(id, name, value),
         (thrown: unknown) => fail(id, thrown),
       );
-    } else succeed(id, output);
+    } else succeed(id, name, output);
   } catch (thrown) {
     fail(id, thrown);
   }
@@ -129,10 +153,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** What cannot be sent is an error of the call. */
-function succeed(id: number, output: unknown): void {
+function succeed(id: number, method: string, value: unknown): void {
   try {
     tellProcesses();
-    link.send({ type: "output", id, output: toPayload(output, "output") });
+    const output = toPayload(value, "output");
+    link.send({ type: "output", id, output }, ([, , , , , ...content]) => checkAnswer(method, output, content, room));
     calls.delete(id);
   } catch (thrown) {
     fail(id, thrown);
@@ -145,12 +170,9 @@ function fail(id: number, thrown: unknown): void {
   link.send({ type: "error", id, error: toWire(thrown) });
 }
 
-async function lifecycle(name: LifecycleMethod, args: readonly unknown[]): Promise<unknown> {
+async function lifecycle(name: LifecycleMethod, args: readonly unknown[]): Promise<void> {
   if (name === "stop") context?.abort();
-  const value = await methods?.lifecycle(name)?.(...args);
+  await methods?.lifecycle(name)?.(...args);
   // What follows the answer to `stop` is the end; the answer has to leave first.
   if (name === "stop") setImmediate(() => link.end(0));
-  if (name !== "exportState") return undefined;
-  checkState(value);
-  return value;
 }

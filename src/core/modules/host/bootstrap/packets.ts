@@ -1,98 +1,97 @@
-import type { Payload } from "../host.ts";
+import type { Payload, StateSource } from "../host.ts";
 import type { FromInstance, ToInstance } from "../protocol.ts";
-import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.ts";
+import { refuseDeep } from "./depth.ts";
+import { BYTES, type Content, contentOf, JSON_TEXT, payloadOf } from "./payload.ts";
 
-// Messages between the service and a thread are structured clones, which cost by their parts. Calls and their outputs,
-// which are nearly all that is sent, go as short lists: the kind, the id, the method, the form of the payload, the payload, the deadline.
+// A message between the service and an instance, as it travels: a short list of numbers, texts and bytes, in a frame on
+// a process's pipe or as it is through a thread's port. Nothing that a module sends is a structured clone of anything
+// else: the least of those can stand for lists of 2^32 items. What the module's state is, its next version alone reads.
 
+/** Something else that the service sends, as a structured clone. */
+export const CLONE = 0;
 const CALL = 1;
-const OUTPUT = 2;
-/** Several short lists in one: to an instance only. */
-const BATCH = 3;
-/** At most so many: the thread works on some while the service makes the next. */
-const BATCH_SIZE = 16;
+export const OUTPUT = 2;
+const ANSWER = 3;
+export const ASK = 4;
+export const STATE = 5;
+const IMPORT = 6;
+/** Everything else that an instance sends, as JSON. */
+export const OTHER = 7;
+export const LOG = 8;
 
-type Packet = readonly [kind: number, id: number, method: string, form: number, content: unknown, deadline: number];
+export type Packet = readonly [
+  kind: number,
+  id: number,
+  /** The deadline, or the call that a call helps to answer. */
+  number: number,
+  method: string,
+  dependency: string,
+  ...Content,
+];
 
-/** A message as it is posted. */
-export function toPosted(message: ToInstance | FromInstance): unknown {
-  return toPacket(message) ?? message;
-}
-
-/**
- * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it in batches, the last when
- * the turn ends: to post one costs as much as all else about it. Throws what cannot be sent.
- */
-export function createPacketWriter(post: (value: unknown) => void): (message: ToInstance) => void {
-  let waiting: Packet[] = [];
-  let mayWait = false;
-  const flush = (): void => {
-    const packets = waiting;
-    waiting = [];
-    if (packets.length > 0) post([BATCH, packets]);
-  };
-  const endTurn = (): void => {
-    mayWait = false;
-    flush();
-  };
-  return (message) => {
-    const packet = toPacket(message);
-    if (mayWait && packet !== undefined && packet[3] !== JSON_VALUE) {
-      waiting.push(packet);
-      if (waiting.length >= BATCH_SIZE) flush();
-      return;
-    }
-    // What can fail to be cloned has to do so now.
-    flush();
-    post(packet ?? message);
-    if (!mayWait) setImmediate(endTurn);
-    mayWait = true;
-  };
-}
-
-/** What a thread posted, as a message; undefined where it is none. */
-export function fromPacket(posted: unknown): unknown {
-  if (!Array.isArray(posted)) return posted;
-  const [kind, id, method, form, content, deadline] = posted as readonly unknown[];
-  const payload = payloadOf(form, content);
-  if (payload === undefined) return undefined;
-  if (kind === OUTPUT) return { type: "output", id, output: payload };
-  return kind === CALL ? { type: "call", id, deadline, method, input: payload } : undefined;
-}
-
-/** The messages in what a packet writer posted. */
-export function fromPackets(posted: unknown): unknown[] {
-  if (!Array.isArray(posted) || posted[0] !== BATCH) return [fromPacket(posted)];
-  return (posted[1] as readonly unknown[]).map(fromPacket);
-}
-
-function toPacket(message: ToInstance | FromInstance): Packet | undefined {
-  if (message.type === "output") return packetOf(OUTPUT, message.id, "", message.output, 0);
-  // A module's own calls of others have the same type, and more to them.
-  if (message.type !== "call" || "within" in message) return undefined;
-  return packetOf(CALL, message.id, message.method, message.input, message.deadline);
-}
-
-function packetOf(kind: number, id: number, method: string, payload: Payload, deadline: number): Packet {
-  if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary), deadline];
-  const text = textOf(payload.json, kind === OUTPUT ? "output" : "input");
-  const [form, content] = text === undefined ? [JSON_VALUE, payload.json] : [JSON_TEXT, text];
-  return [kind, id, method, form, content, deadline];
-}
-
-/** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */
-function alone(bytes: Uint8Array): Uint8Array {
-  const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-function payloadOf(form: unknown, content: unknown): Payload | undefined {
-  if (form === BYTES) return content instanceof Uint8Array ? { binary: content } : undefined;
-  if (form === JSON_VALUE) return { json: content };
-  if (form !== JSON_TEXT || typeof content !== "string") return undefined;
-  try {
-    return { json: JSON.parse(content) as unknown };
-  } catch {
-    return undefined;
+/** Undefined: it goes as a structured clone. Throws what cannot be sent. */
+export function toPacket(message: ToInstance | FromInstance): Packet | undefined {
+  switch (message.type) {
+    case "output":
+      return [OUTPUT, message.id, 0, "", "", ...contentOf(message.output, "output")];
+    case "call":
+      return "within" in message
+        ? [ASK, message.id, message.within, message.method, message.dependency, ...contentOf(message.input, "input")]
+        : [CALL, message.id, message.deadline, message.method, "", ...contentOf(message.input, "input")];
+    case "answer":
+      return [ANSWER, message.id, 0, "", "", ...contentOf(message.value, "answer")];
+    case "state":
+      return [STATE, message.id, 0, "", "", BYTES, message.state, ""];
+    case "import":
+      return [IMPORT, message.id, message.deadline, JSON.stringify(message.from), "", BYTES, message.state, ""];
+    case "start":
+    case "lifecycle":
+    case "usage":
+    case "ping":
+    case "cancel":
+    case "refusal":
+      return undefined;
+    case "log":
+      return [LOG, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
+    default:
+      return [OTHER, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
   }
+}
+
+/** What the service sent. */
+export function fromService([kind, id, number, method, , ...content]: Packet): ToInstance {
+  switch (kind) {
+    case CALL:
+      return { type: "call", id, deadline: number, method, input: payloadOf(content) };
+    case ANSWER:
+      return { type: "answer", id, value: payloadOf(content) };
+    case IMPORT:
+      return { type: "import", id, deadline: number, state: bytesOf(content), from: JSON.parse(method) as StateSource };
+    default:
+      throw new RangeError(`no kind of message: ${kind}`);
+  }
+}
+
+/** What a module sent; `isAwaited`: whether somebody waits for the answer. Throws what is no message. */
+export function fromModule(packet: Packet, isAwaited: (id: number) => boolean): unknown {
+  const [kind, id, number, method, dependency, ...content] = packet;
+  refuseDeep(content[1]);
+  switch (kind) {
+    case OUTPUT:
+      // Nothing is made of what nobody waits for.
+      return isAwaited(id) ? { type: "output", id, output: payloadOf(content) } : { type: "late", id };
+    case STATE:
+      return { type: "state", id, state: bytesOf(content) };
+    case ASK:
+      return { type: "call", id, dependency, method, input: payloadOf(content), within: number };
+    case OTHER:
+    case LOG:
+      return (payloadOf(content) as { readonly json: unknown }).json;
+    default:
+      throw new RangeError(`no kind of message: ${kind}`);
+  }
+}
+
+function bytesOf(content: Content): Uint8Array {
+  return (payloadOf(content) as Extract<Payload, { binary: unknown }>).binary;
 }

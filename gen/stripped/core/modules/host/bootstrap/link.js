@@ -1,16 +1,19 @@
 import { Socket } from "node:net";
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
                                                                
-import { createFrameReader, LINK_FD, toFrame } from "./frames.js";
-import { fromPackets, toPosted } from "./packets.js";
+import { createFrameReader, LINK_FD, packetFrame, serviceFrames } from "./frames.js";
+import { loggingBy } from "./log-gate.js";
+import { machineTime } from "./machine-time.js";
+import {              toPacket } from "./packets.js";
+import { checkPacket, fromPosts } from "./posts.js";
 
 /** Of Node: what one read of a pipe takes at most. */
 const FULL_READ_BYTES = 65_536;
 
 /** The way to the service, whether this is a thread or a process. */
                        
-                                    
-                                    
+                                                                                            
+                                                                      
                                                     
                                                                             
                                      
@@ -22,15 +25,15 @@ export function openLink()       {
   const port = parentPort;
   if (port !== null) {
     return {
-      send: (message) => port.postMessage(toPosted(message)),
+      send: sendingBy((packet) => port.postMessage(checkPacket(packet))),
       onMessages: (listen) =>
         void port.on("message", (first) => {
-          const messages = fromPackets(first);
+          const messages = fromPosts(first);
           // All that has arrived, at once: what the last message says may be of the first one.
           for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-            for (const message of fromPackets(next.message)) messages.push(message);
+            for (const message of fromPosts(next.message)) messages.push(message);
           }
-          listen(messages                , false);
+          listen(messages, false);
         }),
       end: (code) => process.exit(code),
     };
@@ -41,10 +44,10 @@ export function openLink()       {
   pipe.once("error", gone);
   return {
     // At once: the next call in the same turn may never let this one go.
-    send: (message) => void pipe.write(toFrame(message)),
+    send: sendingBy((packet) => void pipe.write(packetFrame(packet))),
     onMessages(listen) {
       let more = false;
-      const read = createFrameReader((messages) => listen(messages                , more), gone);
+      const read = createFrameReader(serviceFrames, (messages) => listen(messages                , more), gone);
       pipe.on("data", (chunk        ) => {
         // As much as one read takes: there is more in the pipe.
         more = chunk.length >= FULL_READ_BYTES;
@@ -52,5 +55,16 @@ export function openLink()       {
       });
     },
     end: (code) => process.exit(code),
+  };
+}
+
+function sendingBy(send                          )               {
+  const sendEntry = loggingBy(send, machineTime);
+  return (message, check) => {
+    if (message.type === "log") return sendEntry(message);
+    const packet = toPacket(message);
+    if (packet === undefined) throw new TypeError("only the service sends it");
+    check?.(packet);
+    send(packet);
   };
 }

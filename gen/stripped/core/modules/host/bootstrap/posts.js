@@ -1,0 +1,94 @@
+                                                 
+import {               limitOf } from "./frames.js";
+import { CLONE, fromModule, fromService, LOG,              STATE, toPacket } from "./packets.js";
+
+// Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
+// service's own is no packet as it is.
+
+/** Several packets in one: to an instance only. */
+const BATCH = 9;
+/** At most so many: the thread works on some while the service makes the next. */
+const BATCH_SIZE = 16;
+/** The items of a packet. */
+const ITEMS = 8;
+/** Of a packet beside its texts and bytes, so that threads are bounded as processes are. */
+const PACKET_BYTES = 32;
+
+/**
+ * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it in batches, the last when
+ * the turn ends: to post one costs as much as all else about it. Throws what cannot be sent.
+ */
+export function createPostWriter(post                          )                                {
+  let waiting           = [];
+  let mayWait = false;
+  const flush = ()       => {
+    const packets = waiting;
+    waiting = [];
+    if (packets.length > 0) post([BATCH, packets]);
+  };
+  const endTurn = ()       => {
+    mayWait = false;
+    flush();
+  };
+  return (message) => {
+    const packet = toPacket(message);
+    if (mayWait && packet !== undefined) {
+      waiting.push(alone(packet));
+      if (waiting.length >= BATCH_SIZE) flush();
+      return;
+    }
+    // What can fail to be cloned has to do so now.
+    flush();
+    post(packet === undefined ? message : alone(packet));
+    if (!mayWait) setImmediate(endTurn);
+    mayWait = true;
+  };
+}
+
+/** The messages in what the service posted. */
+export function fromPosts(posted         )               {
+  if (!Array.isArray(posted)) return [posted              ];
+  const packets = posted[0] === BATCH ? (posted[1]                     ) : [posted                     ];
+  return packets.map(fromService);
+}
+
+/** A packet of an instance, as it is posted. Throws a RangeError where it is longer than the service takes. */
+export function checkPacket(packet        )         {
+  const [size, limit] = [sizeOf(packet), limitOf(packet[0])];
+  if (size > limit) throw new RangeError(`a message has ${size} bytes, more than ${limit}`);
+  return alone(packet);
+}
+
+/**
+ * What a thread posted, as a message; undefined where it is none. Looks at the parts of a packet alone: whatever else is
+ * posted, of whatever size, costs nothing here.
+ */
+export function fromPost(posted         , awaited         )          {
+  if (!Array.isArray(posted) || posted.length !== ITEMS) return undefined;
+  const [kind, id, number, method, dependency, form, content, keys] = posted                      ;
+  const texts = [method, dependency, keys].every((text) => typeof text === "string");
+  const numbers = Number.isSafeInteger(kind) && Number.isSafeInteger(id) && Number.isSafeInteger(number);
+  const isContent = typeof content === "string" || content instanceof Uint8Array;
+  if (!texts || !numbers || !isContent || typeof form !== "number") return undefined;
+  const packet = posted                     ;
+  const isSmall = kind === CLONE || (kind === STATE && !awaited.isStateAwaited());
+  if (sizeOf(packet) > limitOf(isSmall ? LOG : packet[0])) return undefined;
+  try {
+    return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
+  } catch {
+    return undefined;
+  }
+}
+
+function sizeOf([, , , method, dependency, , content, keys]        )         {
+  return PACKET_BYTES + method.length + dependency.length + keys.length + content.length;
+}
+
+/** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */
+function alone(packet        )         {
+  const [kind, id, number, method, dependency, form, content, keys] = packet;
+  if (typeof content === "string") return packet;
+  const { buffer } = content;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === content.byteLength) return packet;
+  return [kind, id, number, method, dependency, form, new Uint8Array(content), keys];
+}

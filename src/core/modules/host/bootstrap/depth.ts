@@ -1,0 +1,46 @@
+/**
+ * Nesting of the JSON that a module sends; its own code refuses what is nested deeper than 200 levels before. Of less
+ * than 16 KiB it is not looked at: that is read in no time however it is nested. @limit levels
+ */
+const MAX_DEPTH = 256;
+const SHALLOW = 16_384;
+
+/** Throws a RangeError for JSON text that is nested too deeply: to read 4 MiB of that takes seconds. */
+export function refuseDeep(text: string | Uint8Array): void {
+  if (typeof text === "string" && text.length > SHALLOW && depthOf(text) > MAX_DEPTH) {
+    throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels`);
+  }
+}
+
+/** Of what is no JSON, any number. */
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case 0x22:
+        at = endOfText(text, at);
+        break;
+      case 0x5b:
+      case 0x7b:
+        depth += 1;
+        if (depth > deepest) deepest = depth;
+        break;
+      case 0x5d:
+      case 0x7d:
+        depth -= 1;
+        break;
+    }
+  }
+  return deepest;
+}
+
+/** The place of the quote that ends the text which begins at `start`. */
+function endOfText(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === 0x22) return at;
+    if (unit === 0x5c) at += 1;
+  }
+  return text.length;
+}

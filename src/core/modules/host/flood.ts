@@ -1,0 +1,24 @@
+/**
+ * Messages that a module may send without being asked, such as entries of its log, in the long run; its own code sends
+ * at most 1,000 entries a second. @limit messages a second
+ */
+const UNASKED_PER_SECOND = 2000;
+/**
+ * Messages that a module may send at once without being asked: as many as come together while the service itself is busy
+ * for half a minute. A module that sends more is ended, and counts as crashed. @limit messages
+ */
+const UNASKED_AT_ONCE = 60_000;
+
+/** Counts what a module sends without being asked; true where it is too much. */
+export function createFloodGate(now: () => number): () => boolean {
+  let level = 0;
+  let before = now();
+  return () => {
+    level += 1;
+    if (level < UNASKED_AT_ONCE) return false;
+    const time = now();
+    level = Math.max(0, level - ((time - before) / 1000) * UNASKED_PER_SECOND);
+    before = time;
+    return level >= UNASKED_AT_ONCE;
+  };
+}

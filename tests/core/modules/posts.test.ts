@@ -1,0 +1,126 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Packet } from "../../../src/core/modules/host/bootstrap/packets.ts";
+import { toPacket } from "../../../src/core/modules/host/bootstrap/packets.ts";
+import { checkPacket, createPostWriter, fromPost, fromPosts } from "../../../src/core/modules/host/bootstrap/posts.ts";
+import type { FromInstance, ToInstance } from "../../../src/core/modules/host/protocol.ts";
+import { AWAITED, call, fromInstance, toInstance, WIDE } from "./messages.ts";
+import { turn } from "./rig.ts";
+
+/** What arrives at the other side, post by post. */
+function receiver(): { readonly posts: unknown[][]; readonly post: (value: unknown) => void } {
+  const posts: unknown[][] = [];
+  return { posts, post: (value) => void posts.push([...fromPosts(structuredClone(value))]) };
+}
+
+/** An instance's message as the service gets it. */
+const received = (message: FromInstance, awaited = AWAITED): unknown =>
+  fromPost(structuredClone(checkPacket(toPacket(message) as Packet)), awaited);
+
+describe("posts of an instance", () => {
+  it("arrive as they were sent", () => {
+    fc.assert(
+      fc.property(fromInstance, (sent) => {
+        expect(sent.map((message) => received(message))).toEqual(sent);
+      }),
+    );
+  });
+
+  it("have bytes alone, and nothing else of the buffer in which they are", () => {
+    const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
+    const { output } = received({ type: "output", id: 1, output: { binary: buffer.subarray(2, 4) } }) as {
+      output: { binary: Uint8Array };
+    };
+    expect([...output.binary]).toEqual([3, 4]);
+    expect(output.binary.buffer.byteLength).toBe(2);
+    const shared = new Uint8Array(new SharedArrayBuffer(2));
+    const packet = checkPacket(toPacket({ type: "output", id: 2, output: { binary: shared } }) as Packet);
+    shared.fill(1);
+    expect(fromPost(packet, AWAITED)).toEqual({ type: "output", id: 2, output: { binary: new Uint8Array(2) } });
+  });
+
+  const sparse: unknown[] = [];
+  sparse.length = 4_294_967_295;
+  const long = "x".repeat(5 * 1024 * 1024);
+
+  it.each<[string, unknown]>([
+    ["of no kind", [9, 1, 0, "", "", 0, "1", ""]],
+    ["of a kind that the service alone sends", [1, 1, 0, "m", "", 0, "1", ""]],
+    ["of no form", [2, 1, 0, "", "", 9, "1", ""]],
+    ["of text that is no JSON", [2, 1, 0, "", "", 0, "{", ""]],
+    ["of text that is none", [2, 1, 0, "", "", 0, 5, ""]],
+    ["of bytes that are none", [2, 1, 0, "", "", 1, "1", ""]],
+    ["of numbers that are none", [2, "1", 0, "", "", 0, "1", ""]],
+    ["of names that are none", [4, 1, 0, sparse, "", 0, "1", ""]],
+    ["of many", [9, [[2, 1, 0, "", "", 0, "1", ""]]]],
+    ["of nothing", []],
+    ["of a list without end", sparse],
+    ["of a value with such a list", [2, 1, 0, "", "", 0, sparse, ""]],
+    ["of an object", { type: "output", id: 1, output: { json: sparse } }],
+    ["of a map", new Map([[1, sparse]])],
+    ["of more than a caller can get", [2, 1, 0, "", "", 0, JSON.stringify(long), ""]],
+    ["of bytes without end", [2, 1, 0, "", "", 1, new Uint8Array(new SharedArrayBuffer(5 * 1024 * 1024)), ""]],
+    ["of names without end", [4, 1, 0, long, "", 0, "1", ""]],
+    ["of depth without end", [2, 1, 0, "", "", 0, `${"[".repeat(500_000)}${"]".repeat(500_000)}`, ""]],
+  ])("%s are no messages", (_, posted) => {
+    expect(fromPost(posted, AWAITED)).toBeUndefined();
+  });
+
+  it("of a state that nobody asked for are no messages where they are large", () => {
+    const state = new Uint8Array(100_000);
+    const message: FromInstance = { type: "state", id: 1, state };
+    expect(received(message)).toEqual(message);
+    expect(received(message, { isAwaited: () => true, isStateAwaited: () => false })).toBeUndefined();
+  });
+
+  it("that nobody waits for are not read", () => {
+    const nobody = { isAwaited: () => false, isStateAwaited: () => false };
+    expect(fromPost([2, 1, 0, "", "", 0, "{ this is no JSON", ""], nobody)).toEqual({ type: "late", id: 1 });
+  });
+
+  it("are not made where the service would not take them", () => {
+    const answer = toPacket({ type: "output", id: 1, output: { json: long } }) as Packet;
+    expect(() => checkPacket(answer)).toThrow("more than 4210688");
+  });
+});
+
+describe("a post writer", () => {
+  const inputs = (posts: readonly unknown[][]): unknown[][] =>
+    posts.map((post) => post.map((message) => (message as Extract<ToInstance, { type: "call" }>).id));
+
+  it("posts the first message of a turn at once and the others together, in order", async () => {
+    const { posts, post } = receiver();
+    const write = createPostWriter(post);
+    for (const id of [1, 2, 3]) write(call(id, { json: id }));
+    expect(inputs(posts)).toEqual([[1]]);
+    await turn();
+    expect(inputs(posts)).toEqual([[1], [2, 3]]);
+    write(call(4, { json: null }));
+    expect(inputs(posts)).toEqual([[1], [2, 3], [4]]);
+    await turn();
+    expect(inputs(posts)).toEqual([[1], [2, 3], [4]]);
+  });
+
+  it("lets no message overtake another, whatever its form", async () => {
+    await fc.assert(
+      fc.asyncProperty(toInstance, async (sent) => {
+        const { posts, post } = receiver();
+        const write = createPostWriter(post);
+        for (const message of sent) write(message);
+        await turn();
+        expect(posts.flat()).toEqual(sent);
+      }),
+    );
+  });
+
+  it("throws what cannot be sent at once, and goes on", async () => {
+    const { posts, post } = receiver();
+    const write = createPostWriter(post);
+    write(call(1, { json: 1 }));
+    write(call(2, { json: 2 }));
+    expect(() => write(call(3, { json: { ...WIDE, not: 1n } }))).toThrow("BigInt");
+    write(call(4, { json: 4 }));
+    await turn();
+    expect(inputs(posts)).toEqual([[1], [2, 4]]);
+  });
+});
