@@ -1,3 +1,4 @@
+import { deserialize } from "node:v8";
 import { describe, expect, it } from "vitest";
 import type { Instance, Isolation } from "../../../src/core/modules/host/host.ts";
 import { call, failure, hostRig } from "./host-rig.ts";
@@ -148,7 +149,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
   it("hands over whatever a structured clone takes", async () => {
     const instance = await hostRig().start(isolation, "answering");
     await call(instance, "next_state", "rich");
-    expect(await instance.exportState(10_000)).toMatchObject({
+    expect(deserialize((await instance.exportState(10_000)).bytes)).toMatchObject({
       at: new Date(0),
       big: 2n ** 70n,
       floats: new Float64Array([1, Number.NaN]),

@@ -26,7 +26,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     const one = await cell({ isolation, v1: counter(1, { exportState: once("return () => {};") }) });
     const result = await one.swap();
     expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
-    expect(result.failure).toMatch(/could not be cloned/);
+    expect(result.failure).toMatch(/cannot be handed over/);
     await goesOn(one, "1");
   });
 

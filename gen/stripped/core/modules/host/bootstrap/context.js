@@ -2,7 +2,7 @@
                                           
                                                               
 import { assetsOf } from "./assets.js";
-import { checkNames, toJson } from "./json.js";
+import { toJson } from "./json.js";
                                       
 import { toLogFields, toLogMessage } from "./log.js";
 import { fromWire } from "./wire.js";
@@ -51,7 +51,7 @@ export function createContext(
     flags: {
       isEnabled: async (flag        , context              = {}) => {
         const message = { type: "flag", name: asText("flag", flag), context: asMembers("context", context) }         ;
-        return (await ask((id) => ({ ...message, id }))) === true;
+        return fromPayload(await ask((id) => ({ ...message, id }))) === true;
       },
     },
     call: async (dependency, method, input) =>
@@ -60,7 +60,7 @@ export function createContext(
         id,
         dependency: asText("dependency", dependency),
         method: asText("method", method),
-        input: toInput(input),
+        input: toPayload(input, "input"),
         within: callInProgress(),
       })).then(fromPayload),
     signal: stopping.signal,
@@ -82,13 +82,6 @@ export function createContext(
 /** `root` is what a value that cannot be sent is called. */
 export function toPayload(value         , root        )          {
   return value instanceof Uint8Array ? { binary: value } : { json: toJson(value, root) };
-}
-
-/** Sent as it is, and not as text, of which the names would be looked at. */
-function toInput(value         )          {
-  const payload = toPayload(value, "input");
-  if ("json" in payload) checkNames(payload.json, "input");
-  return payload;
 }
 
 export function fromPayload(payload         )          {

@@ -1,159 +1,213 @@
 import { deserialize, serialize } from "node:v8";
-                                          
                                                                
-import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.js";
+import { ASK, CLONE, fromModule, fromService, LOG, OTHER, OUTPUT,              STATE, toPacket } from "./packets.js";
+import { BYTES } from "./payload.js";
 
 // Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
 // own channel would do something like it, but what a module writes to it can make the side that reads throw where nobody
-// can catch it. Calls and their outputs, which are nearly all that is sent, have a form of their own: the id, the deadline, the
-// method, and the payload: bytes as they are, a JSON value as text or as a structured clone. Everything else is a structured clone.
+// can catch it.
 
 /** The file descriptor of the pipe in the process. */
 export const LINK_FD = 3;
 
 const HEAD_BYTES = 4;
 const KIND_BYTES = 1;
-const ID_BYTES = 8;
-const DEADLINE_BYTES = 8;
+/** Id, number, lengths of the method, the dependency and the keys, form of the payload. */
+const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
 /**
- * Size of a message between the service and a module's process. A module that sends a longer one is ended, and counts
- * as crashed. @limit bytes
+ * Size of a message between the service and a module's process: of the state that a module hands over, and of its code.
+ * @limit bytes
  */
 const MAX_BYTES = 256 * 1024 * 1024;
-const MAX_METHOD_BYTES = 255;
-
-const CLONE = 0;
-const CALL = 1;
-const OUTPUT = 2;
+/**
+ * Size of the input or the answer of a call that a module sends, with the names that go with it. A module that sends a
+ * larger one past its own checks is ended, and counts as crashed. @limit bytes
+ */
+const MAX_PAYLOAD_BYTES = 4_210_688;
+/** Size of everything else that a module sends, such as its errors and the names of its methods. @limit bytes */
+const MAX_OTHER_BYTES = 1024 * 1024;
+/**
+ * Size of an entry that a module logs, as JSON; of a larger one the start of its message is logged. @limit bytes
+ */
+export const MAX_LOG_BYTES = 65_536;
+/** Length of the name of a method or a dependency that a module calls. @limit bytes */
+const MAX_NAME_BYTES = 65_535;
 
 /** A message as it is sent. Throws what cannot be. */
-export function toFrame(message         )         {
-  const { type } = (message ?? {})                               ;
-  if (type === "output") {
-    const { id, output } = message                                             ;
-    return shortFrame(OUTPUT, id, "", output);
-  }
-  // A module's own calls of others have the same type, and more to them.
-  if (type === "call" && !("within" in (message          ))) {
-    const { id, deadline, method, input } = message                                         ;
-    if (Buffer.byteLength(method) <= MAX_METHOD_BYTES) return shortFrame(CALL, id, method, input, deadline);
-  }
-  const body = serialize(message);
-  const frame = startFrame(CLONE, body.length);
-  body.copy(frame, HEAD_BYTES + KIND_BYTES);
-  return frame;
+export function toFrame(message                           )         {
+  return packetFrame(toPacket(message) ?? [CLONE, 0, 0, "", "", BYTES, serialize(message), ""]);
 }
 
-function startFrame(kind        , bodyBytes        )         {
-  const length = KIND_BYTES + bodyBytes;
-  if (length > MAX_BYTES) throw new RangeError(`a message has ${length} bytes, more than ${MAX_BYTES}`);
+/** Throws a RangeError where it is longer than the other side takes. */
+export function packetFrame([kind, id, number, method, dependency, form, content, keys]        )         {
+  const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
+  const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
+  const dependencyBytes = dependency === "" ? 0 : Buffer.byteLength(dependency);
+  const keysBytes = keys === "" ? 0 : Buffer.byteLength(keys);
+  if (methodBytes > MAX_NAME_BYTES || dependencyBytes > MAX_NAME_BYTES) throw new RangeError("a name is too long");
+  const length = KIND_BYTES + FIXED_BYTES + methodBytes + dependencyBytes + keysBytes + size;
+  const limit = limitOf(kind);
+  if (length > limit) throw new RangeError(`a message has ${length} bytes, more than ${limit}`);
   const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
   frame.writeUInt32BE(length);
   frame[HEAD_BYTES] = kind;
-  return frame;
-}
-
-/** Kind, id, deadline, length of the method, method, form of the payload, payload. */
-function shortFrame(kind        , id        , method        , payload         , deadline = 0)         {
-  const [form, content] = contentOf(payload, kind === OUTPUT ? "output" : "input");
-  const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
-  const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
-  const frame = startFrame(kind, ID_BYTES + DEADLINE_BYTES + 2 + methodBytes + size);
   let at = frame.writeDoubleBE(id, HEAD_BYTES + KIND_BYTES);
-  at = frame.writeDoubleBE(deadline, at);
-  at = frame.writeUInt8(methodBytes, at);
-  if (methodBytes > 0) at += frame.write(method, at);
+  at = frame.writeDoubleBE(number, at);
+  at = frame.writeUInt16BE(methodBytes, at);
+  at = frame.writeUInt16BE(dependencyBytes, at);
+  at = frame.writeUInt32BE(keysBytes, at);
   at = frame.writeUInt8(form, at);
+  if (methodBytes > 0) at += frame.write(method, at);
+  if (dependencyBytes > 0) at += frame.write(dependency, at);
+  if (keysBytes > 0) at += frame.write(keys, at);
   if (typeof content === "string") frame.write(content, at);
   else frame.set(content, at);
   return frame;
 }
 
-function contentOf(payload         , root        )                                                        {
-  if ("binary" in payload) return [BYTES, payload.binary];
-  const text = textOf(payload.json, root);
-  return text === undefined ? [JSON_VALUE, serialize(payload.json)] : [JSON_TEXT, text];
+/** Of the kinds that a module sends; the service's own are not bounded but by what a frame can have. */
+export function limitOf(kind        )         {
+  switch (kind) {
+    case OUTPUT:
+    case ASK:
+      return MAX_PAYLOAD_BYTES;
+    case OTHER:
+      return MAX_OTHER_BYTES;
+    case LOG:
+      return MAX_LOG_BYTES;
+    default:
+      return MAX_BYTES;
+  }
 }
 
-function decode(bytes        , start        , end        )          {
-  const kind = bytes[start];
-  const body = start + KIND_BYTES;
+function packetAt(bytes        , start        , end        )         {
+  let at = start + KIND_BYTES + FIXED_BYTES;
+  if (at > end) throw new RangeError("it is cut off");
+  const fixed = start + KIND_BYTES;
+  const methodEnd = at + bytes.readUInt16BE(fixed + 16);
+  const dependencyEnd = methodEnd + bytes.readUInt16BE(fixed + 18);
+  const keysEnd = dependencyEnd + bytes.readUInt32BE(fixed + 20);
+  const id = bytes.readDoubleBE(fixed);
+  if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
+  const form = bytes[fixed + 24]          ;
+  const text = (from        , to        )         => (from === to ? "" : bytes.toString("utf8", from, to));
+  const method = text(at, methodEnd);
+  const dependency = text(methodEnd, dependencyEnd);
+  const keys = text(dependencyEnd, keysEnd);
+  at = keysEnd;
   // Bytes that a message holds would keep the whole chunk, and be where the next ones are.
-  if (kind === CLONE) return deserialize(Buffer.from(bytes.subarray(body, end)));
-  if (kind !== CALL && kind !== OUTPUT) throw new RangeError(`no kind of message: ${kind}`);
-  const id = bytes.readDoubleBE(body);
-  const deadline = bytes.readDoubleBE(body + ID_BYTES);
-  const methodStart = body + ID_BYTES + DEADLINE_BYTES + 1;
-  const methodEnd = methodStart + bytes.readUInt8(methodStart - 1);
-  const content = methodEnd + 1;
-  if (content > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
-  const payload = payloadOf(bytes.readUInt8(methodEnd), bytes, content, end);
-  if (kind === OUTPUT) return { type: "output", id, output: payload };
-  return { type: "call", id, deadline, method: bytes.toString("utf8", methodStart, methodEnd), input: payload };
+  const content = form === BYTES ? new Uint8Array(bytes.subarray(at, end)) : bytes.toString("utf8", at, end);
+  return [bytes[start]          , id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
 }
 
-function payloadOf(form        , bytes        , start        , end        )          {
-  if (form === JSON_TEXT) return { json: JSON.parse(bytes.toString("utf8", start, end)) };
-  if (form === BYTES) return { binary: new Uint8Array(bytes.subarray(start, end)) };
-  if (form === JSON_VALUE) return { json: deserialize(bytes.subarray(start, end)) };
-  throw new RangeError(`no form of a payload: ${form}`);
+/** How frames of one side are read. */
+                               
+                                                                                      
+                                            
+                                   
+                                                             
+ 
+
+/** How the service's frames are read. */
+export const serviceFrames               = {
+  check: checkLength,
+  decode(bytes, start, end) {
+    const packet = packetAt(bytes, start, end);
+    return packet[0] === CLONE ? deserialize(packet[6]              ) : fromService(packet);
+  },
+};
+
+/** What of the answers of a module somebody waits for. */
+                          
+                                 
+                                                  
+                            
+ 
+
+/** How a module's frames are read, of which nothing can be relied on. */
+export function moduleFrames(awaited         )               {
+  const isAwaited = awaited.isAwaited.bind(awaited);
+  return {
+    check(kind, length) {
+      const isSmall = kind === CLONE || (kind === STATE && !awaited.isStateAwaited());
+      checkLength(isSmall ? LOG : kind, length);
+    },
+    decode(bytes, start, end) {
+      // It was of the protocol once: it is not looked at, and told as what is not of it.
+      return bytes[start] === CLONE ? undefined : fromModule(packetAt(bytes, start, end), isAwaited);
+    },
+  };
 }
 
-/** Of the frame that begins there, head included. */
-function lengthAt(bytes        , start        )         {
-  const length = bytes.readUInt32BE(start);
-  if (length === 0 || length > MAX_BYTES) throw new RangeError(`no length of a message: ${length}`);
-  return HEAD_BYTES + length;
+function checkLength(kind        , length        )       {
+  const limit = limitOf(kind);
+  if (length === 0 || length > limit) throw new RangeError(`a message has ${length} bytes, not 1 to ${limit}`);
 }
 
 /**
- * Takes what arrives, and calls back with the messages that are whole by it. At the first bytes that are no frame it calls `broken`, and
- * from then on nothing.
+ * Takes what arrives, and calls back with the messages that are whole by it. At the first bytes that are no frame it
+ * calls `broken` with what is wrong, and from then on nothing. A frame that is too long is refused by its head.
  */
-export function createFrameReader(take                               , broken            )                          {
-  /** Of a frame of which more is to come. */
-  let parts           = [];
+export function createFrameReader(
+  { check, decode }              ,
+  take                               ,
+  broken                       ,
+)                          {
+  /** Of a frame of which more is to come: its head and kind, then all of it. */
+  let part         = Buffer.allocUnsafe(HEAD_BYTES + KIND_BYTES);
   let size = 0;
-  /** What there must be of it to go on: its head, then all of it. */
-  let needed = HEAD_BYTES;
   let isBroken = false;
 
-  /** Whole frames are read where they are; only of one that is cut are the parts put together. */
+  /** Of the frame that begins there, head included. */
+  const lengthAt = (bytes        , start        )         => {
+    const length = bytes.readUInt32BE(start);
+    check(bytes[start + HEAD_BYTES]          , length);
+    return HEAD_BYTES + length;
+  };
+
+  /** Whole frames are read where they are; only one that is cut is put together. */
   const read = (chunk        , messages           )       => {
     let at = 0;
     while (at < chunk.length) {
       const left = chunk.length - at;
-      if (size === 0 && left >= HEAD_BYTES && left >= lengthAt(chunk, at)) {
-        const end = at + lengthAt(chunk, at);
-        messages.push(decode(chunk, at + HEAD_BYTES, end));
-        at = end;
+      if (size === 0 && left >= HEAD_BYTES + KIND_BYTES) {
+        const length = lengthAt(chunk, at);
+        if (left >= length) {
+          messages.push(decode(chunk, at + HEAD_BYTES, at + length));
+          at += length;
+          continue;
+        }
+      }
+      const copied = chunk.copy(part, size, at);
+      size += copied;
+      at += copied;
+      if (size < part.length) return;
+      const length = lengthAt(part, 0);
+      if (size < length) {
+        const whole = Buffer.allocUnsafe(length);
+        part.copy(whole);
+        part = whole;
         continue;
       }
-      const part = chunk.subarray(at, at + needed - size);
-      parts.push(part);
-      size += part.length;
-      at += part.length;
-      if (size < needed) return;
-      const frame = Buffer.concat(parts, size);
-      needed = lengthAt(frame, 0);
-      parts = [frame];
-      if (size < needed) continue;
-      messages.push(decode(frame, HEAD_BYTES, needed));
-      [parts, size, needed] = [[], 0, HEAD_BYTES];
+      messages.push(decode(part, HEAD_BYTES, length));
+      part = Buffer.allocUnsafe(HEAD_BYTES + KIND_BYTES);
+      size = 0;
     }
   };
 
   return (chunk) => {
     if (isBroken) return;
     const messages            = [];
+    let why = "";
     try {
       read(chunk, messages);
-    } catch {
+    } catch (error) {
       isBroken = true;
-      parts = [];
+      part = Buffer.alloc(0);
+      why = error instanceof Error ? error.message : "";
     }
     if (messages.length > 0) take(messages);
-    if (isBroken) broken();
+    if (isBroken) broken(why);
   };
 }
 

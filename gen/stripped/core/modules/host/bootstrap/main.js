@@ -1,6 +1,9 @@
 // What runs first in every instance, process or thread: imports the module, and then does what the service says.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { deserialize, serialize } from "node:v8";
+                                              
                                                                                            
+import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "./answer-size.js";
 import { serveCode } from "./code.js";
 import {               createContext, fromPayload, toPayload } from "./context.js";
 import { checkExported, construct, exportedOf, Unfit } from "./exported.js";
@@ -27,6 +30,8 @@ const inProgress = new AsyncLocalStorage        ();
 const calls = new Map                  ();
 let context                     ;
 let methods                     ;
+/** Bytes that an answer may have. */
+let room = MAX_ANSWER_BYTES;
 
 const fatal = (thrown         )       => {
   link.send({ type: "fatal", error: toWire(thrown) });
@@ -57,7 +62,10 @@ async function handle(message                                                  )
     case "start":
       return start(message);
     case "lifecycle":
+      if (message.method === "exportState") return exportState(message.id);
       return reply(message.id, () => lifecycle(message.method, message.args));
+    case "import":
+      return reply(message.id, () => importState(deserialize(message.state), message.from));
     case "usage":
       return reply(message.id, () => readUsage(message.collect));
     case "ping":
@@ -82,6 +90,7 @@ async function start(message              )                {
     step("construct");
     const ofClass          = (exported                         ).version;
     const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
+    room = roomForAnswer(message.name, version);
     context = createContext({ ...message, version }, link, () => inProgress.getStore() ?? 0);
     const { ctx } = context;
     const { instance } = await construct(exported, ctx);
@@ -104,6 +113,21 @@ async function reply(id        , work               )                {
   }
 }
 
+/** Its state, as the next version gets it: whatever can be cloned. */
+async function exportState(id        )                {
+  try {
+    const state = await methods?.lifecycle("exportState")?.();
+    checkState(state);
+    link.send({ type: "state", id, state: serialize(state) });
+  } catch (thrown) {
+    link.send({ type: "error", id, error: toWire(thrown) });
+  }
+}
+
+async function importState(state         , from             )                {
+  await methods?.lifecycle("importState")?.(state, from);
+}
+
 /** Calls a method. Nearly all that an instance does comes through here: a method that answers at once needs no promise. */
 function answerCall(id        , name        , input         )       {
   const call = new OpenCall();
@@ -114,10 +138,10 @@ function answerCall(id        , name        , input         )       {
     const output          = inProgress.run(id, method, input, call);
     if (isThenable(output)) {
       Promise.resolve(output).then(
-        (value) => succeed(id, value),
+        (value) => succeed(id, name, value),
         (thrown         ) => fail(id, thrown),
       );
-    } else succeed(id, output);
+    } else succeed(id, name, output);
   } catch (thrown) {
     fail(id, thrown);
   }
@@ -129,10 +153,11 @@ function isThenable(value         )                                {
 }
 
 /** What cannot be sent is an error of the call. */
-function succeed(id        , output         )       {
+function succeed(id        , method        , value         )       {
   try {
     tellProcesses();
-    link.send({ type: "output", id, output: toPayload(output, "output") });
+    const output = toPayload(value, "output");
+    link.send({ type: "output", id, output }, ([, , , , , ...content]) => checkAnswer(method, output, content, room));
     calls.delete(id);
   } catch (thrown) {
     fail(id, thrown);
@@ -145,12 +170,9 @@ function fail(id        , thrown         )       {
   link.send({ type: "error", id, error: toWire(thrown) });
 }
 
-async function lifecycle(name                 , args                    )                   {
+async function lifecycle(name                 , args                    )                {
   if (name === "stop") context?.abort();
-  const value = await methods?.lifecycle(name)?.(...args);
+  await methods?.lifecycle(name)?.(...args);
   // What follows the answer to `stop` is the end; the answer has to leave first.
   if (name === "stop") setImmediate(() => link.end(0));
-  if (name !== "exportState") return undefined;
-  checkState(value);
-  return value;
 }

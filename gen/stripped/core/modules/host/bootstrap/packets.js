@@ -1,98 +1,97 @@
-                                          
+                                                       
                                                                
-import { BYTES, JSON_TEXT, JSON_VALUE, textOf } from "./payload.js";
+import { refuseDeep } from "./depth.js";
+import { BYTES,               contentOf, JSON_TEXT, payloadOf } from "./payload.js";
 
-// Messages between the service and a thread are structured clones, which cost by their parts. Calls and their outputs,
-// which are nearly all that is sent, go as short lists: the kind, the id, the method, the form of the payload, the payload, the deadline.
+// A message between the service and an instance, as it travels: a short list of numbers, texts and bytes, in a frame on
+// a process's pipe or as it is through a thread's port. Nothing that a module sends is a structured clone of anything
+// else: the least of those can stand for lists of 2^32 items. What the module's state is, its next version alone reads.
 
+/** Something else that the service sends, as a structured clone. */
+export const CLONE = 0;
 const CALL = 1;
-const OUTPUT = 2;
-/** Several short lists in one: to an instance only. */
-const BATCH = 3;
-/** At most so many: the thread works on some while the service makes the next. */
-const BATCH_SIZE = 16;
+export const OUTPUT = 2;
+const ANSWER = 3;
+export const ASK = 4;
+export const STATE = 5;
+const IMPORT = 6;
+/** Everything else that an instance sends, as JSON. */
+export const OTHER = 7;
+export const LOG = 8;
 
-                                                                                                                    
+                               
+               
+             
+                                                               
+                 
+                 
+                     
+             
+  
 
-/** A message as it is posted. */
-export function toPosted(message                           )          {
-  return toPacket(message) ?? message;
-}
-
-/**
- * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it in batches, the last when
- * the turn ends: to post one costs as much as all else about it. Throws what cannot be sent.
- */
-export function createPacketWriter(post                          )                                {
-  let waiting           = [];
-  let mayWait = false;
-  const flush = ()       => {
-    const packets = waiting;
-    waiting = [];
-    if (packets.length > 0) post([BATCH, packets]);
-  };
-  const endTurn = ()       => {
-    mayWait = false;
-    flush();
-  };
-  return (message) => {
-    const packet = toPacket(message);
-    if (mayWait && packet !== undefined && packet[3] !== JSON_VALUE) {
-      waiting.push(packet);
-      if (waiting.length >= BATCH_SIZE) flush();
-      return;
-    }
-    // What can fail to be cloned has to do so now.
-    flush();
-    post(packet ?? message);
-    if (!mayWait) setImmediate(endTurn);
-    mayWait = true;
-  };
-}
-
-/** What a thread posted, as a message; undefined where it is none. */
-export function fromPacket(posted         )          {
-  if (!Array.isArray(posted)) return posted;
-  const [kind, id, method, form, content, deadline] = posted                      ;
-  const payload = payloadOf(form, content);
-  if (payload === undefined) return undefined;
-  if (kind === OUTPUT) return { type: "output", id, output: payload };
-  return kind === CALL ? { type: "call", id, deadline, method, input: payload } : undefined;
-}
-
-/** The messages in what a packet writer posted. */
-export function fromPackets(posted         )            {
-  if (!Array.isArray(posted) || posted[0] !== BATCH) return [fromPacket(posted)];
-  return (posted[1]                      ).map(fromPacket);
-}
-
-function toPacket(message                           )                     {
-  if (message.type === "output") return packetOf(OUTPUT, message.id, "", message.output, 0);
-  // A module's own calls of others have the same type, and more to them.
-  if (message.type !== "call" || "within" in message) return undefined;
-  return packetOf(CALL, message.id, message.method, message.input, message.deadline);
-}
-
-function packetOf(kind        , id        , method        , payload         , deadline        )         {
-  if ("binary" in payload) return [kind, id, method, BYTES, alone(payload.binary), deadline];
-  const text = textOf(payload.json, kind === OUTPUT ? "output" : "input");
-  const [form, content] = text === undefined ? [JSON_VALUE, payload.json] : [JSON_TEXT, text];
-  return [kind, id, method, form, content, deadline];
-}
-
-/** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */
-function alone(bytes            )             {
-  const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-function payloadOf(form         , content         )                      {
-  if (form === BYTES) return content instanceof Uint8Array ? { binary: content } : undefined;
-  if (form === JSON_VALUE) return { json: content };
-  if (form !== JSON_TEXT || typeof content !== "string") return undefined;
-  try {
-    return { json: JSON.parse(content)            };
-  } catch {
-    return undefined;
+/** Undefined: it goes as a structured clone. Throws what cannot be sent. */
+export function toPacket(message                           )                     {
+  switch (message.type) {
+    case "output":
+      return [OUTPUT, message.id, 0, "", "", ...contentOf(message.output, "output")];
+    case "call":
+      return "within" in message
+        ? [ASK, message.id, message.within, message.method, message.dependency, ...contentOf(message.input, "input")]
+        : [CALL, message.id, message.deadline, message.method, "", ...contentOf(message.input, "input")];
+    case "answer":
+      return [ANSWER, message.id, 0, "", "", ...contentOf(message.value, "answer")];
+    case "state":
+      return [STATE, message.id, 0, "", "", BYTES, message.state, ""];
+    case "import":
+      return [IMPORT, message.id, message.deadline, JSON.stringify(message.from), "", BYTES, message.state, ""];
+    case "start":
+    case "lifecycle":
+    case "usage":
+    case "ping":
+    case "cancel":
+    case "refusal":
+      return undefined;
+    case "log":
+      return [LOG, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
+    default:
+      return [OTHER, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
   }
+}
+
+/** What the service sent. */
+export function fromService([kind, id, number, method, , ...content]        )             {
+  switch (kind) {
+    case CALL:
+      return { type: "call", id, deadline: number, method, input: payloadOf(content) };
+    case ANSWER:
+      return { type: "answer", id, value: payloadOf(content) };
+    case IMPORT:
+      return { type: "import", id, deadline: number, state: bytesOf(content), from: JSON.parse(method)                };
+    default:
+      throw new RangeError(`no kind of message: ${kind}`);
+  }
+}
+
+/** What a module sent; `isAwaited`: whether somebody waits for the answer. Throws what is no message. */
+export function fromModule(packet        , isAwaited                         )          {
+  const [kind, id, number, method, dependency, ...content] = packet;
+  refuseDeep(content[1]);
+  switch (kind) {
+    case OUTPUT:
+      // Nothing is made of what nobody waits for.
+      return isAwaited(id) ? { type: "output", id, output: payloadOf(content) } : { type: "late", id };
+    case STATE:
+      return { type: "state", id, state: bytesOf(content) };
+    case ASK:
+      return { type: "call", id, dependency, method, input: payloadOf(content), within: number };
+    case OTHER:
+    case LOG:
+      return (payloadOf(content)                              ).json;
+    default:
+      throw new RangeError(`no kind of message: ${kind}`);
+  }
+}
+
+function bytesOf(content         )             {
+  return (payloadOf(content)                                         ).binary;
 }

@@ -1,36 +1,36 @@
+                                          
 import { checkNames } from "./json.js";
+import { packWide, unpackWide } from "./wide.js";
 
 // The forms in which a payload travels.
+/** A JSON value, as text. */
 export const JSON_TEXT = 0;
 export const BYTES = 1;
-export const JSON_VALUE = 2;
+/** A JSON value with wide objects in it: as text that is read faster. */
+export const WIDE_JSON = 2;
 
-/** Text is read slowly from this many members of one object on; a structured clone is slower for everything else. */
-const WIDE = 128;
-/** Wider objects further down are not looked for. */
-const LOOK_DEPTH = 4;
+/** A payload on its way. `keys`: of the wide objects in it, as text. */
+                                                                                          
 
-/**
- * A JSON value as text; undefined where it had better go as a structured clone. Throws what JSON does not have; `root` is what
- * the value is called then.
- */
-export function textOf(json         , root        )                     {
-  if (hasWideObject(json, LOOK_DEPTH)) {
-    checkNames(json, root);
-    return undefined;
-  }
-  const text = JSON.stringify(json) ?? "null";
+/** Throws what JSON does not have; `root` is what the value is called then. */
+export function contentOf(payload         , root        )          {
+  if ("binary" in payload) return [BYTES, payload.binary, ""];
+  const { json } = payload;
+  const wide = packWide(json);
+  const content                                    =
+    wide === undefined ? [JSON_TEXT, JSON.stringify(json) ?? "null", ""] : [WIDE_JSON, wide.body, wide.keys];
   // Half a character is written so; the escape of a backslash before such letters looks the same.
-  if (text.includes("\\ud")) checkNames(json, root);
-  return text;
+  if (content[1].includes("\\ud") || content[2].includes("\\ud")) checkNames(json, root);
+  return content;
 }
 
-/** Looks at the first item of a list for all of them. */
-function hasWideObject(value         , depth        )          {
-  if (typeof value !== "object" || value === null || depth === 0) return false;
-  if (Array.isArray(value)) return hasWideObject(value[0], depth - 1);
-  const keys = Object.keys(value);
-  if (keys.length > WIDE) return true;
-  for (const key of keys) if (hasWideObject((value                           )[key], depth - 1)) return true;
-  return false;
+/** Throws a SyntaxError or a RangeError for what is no payload. */
+export function payloadOf([form, content, keys]         )          {
+  if (content instanceof Uint8Array) {
+    if (form === BYTES) return { binary: content };
+  } else {
+    if (form === JSON_TEXT) return { json: JSON.parse(content)            };
+    if (form === WIDE_JSON) return { json: unpackWide({ keys, body: content }) };
+  }
+  throw new RangeError(`no form of a payload: ${form}`);
 }
