@@ -3,9 +3,10 @@ import { join } from "node:path";
 
 export const ROOT = join(import.meta.dirname, "..");
 
-/** The blocks to paste of a page, those between its marks. */
-export function blocksOf(page: string, mark: string): string[] {
+/** The blocks of a page between its marks: those to paste, or those in another language. */
+export function blocksOf(page: string, mark: string, language = "bash"): string[] {
   const text = readFileSync(join(ROOT, page), "utf8");
   const pasted = text.split(`<!-- ${mark} -->`)[1]?.split(`<!-- /${mark} -->`)[0] ?? "";
-  return [...pasted.matchAll(/```bash\n(.*?)```/gs)].map(([, block]) => block ?? "");
+  const blocks = new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs");
+  return [...pasted.matchAll(blocks)].map(([, block]) => block ?? "");
 }

@@ -143,7 +143,7 @@ export const ERRORS = table({
     code: "FAILED_PRECONDITION",
     message: "generation {generation} of module {name} does not serve: {problem}",
     retryable: false,
-    help: "Only the version that serves acts: begin when calls are let through, and stop timers when ctx.signal is aborted. What a new version needs before it serves must be a method without effects: one of the dependency's pure_methods, or of its class's static pureMethods.",
+    help: "Only the version that serves acts: start timers in ctx.onServe, and end them in ctx.onRetire. What a new version needs before it serves must be a method without effects: one of the dependency's pure_methods, or of its class's static pureMethods.",
   },
   DEPENDENCY_NOT_STUBBED: {
     code: "FAILED_PRECONDITION",

@@ -22,7 +22,16 @@ function result(at: number, configChars: number) {
     failure: { step: "verify", message: CONTROL.repeat(4096), stack: CONTROL.repeat(4096) },
   });
   const steps = Array.from({ length: 12 }, () => step);
-  return { swapId: "s", swapped: false, unchanged: false, failedStep: "verify", failure: long, steps, module };
+  return {
+    swapId: "s",
+    swapped: false,
+    unchanged: false,
+    stateLost: false,
+    failedStep: "verify",
+    failure: long,
+    steps,
+    module,
+  };
 }
 
 const sizeOf = (results: ReturnType<typeof result>[]): number => {

@@ -168,6 +168,7 @@ const report: SwapReport = {
   swapId: "s",
   swapped: true,
   unchanged: false,
+  stateLost: true,
   fromVersion: "1",
   toVersion: "2",
   steps: [{ name: "verify", durationMs: 1, deadlineMs: 1, outcome: "done", detail: "" }],

@@ -51,9 +51,24 @@ export interface ModuleContext {
    * Calls a method of a module that is registered as a dependency; whichever version serves at that moment answers.
    * Rejects with a `CallError`, whose `code` is the reason, such as MODULE_NOT_LOADED or BREAKER_OPEN. While the instance does
    * not serve it calls methods without effects alone: others are MODULE_FENCED, in a test DEPENDENCY_NOT_STUBBED, unless
-   * the call helps to answer a real caller.
+   * the call helps to answer a real caller. Such a refusal, or what is thrown because of it, does not end the instance
+   * where nothing handles it.
    */
   call(dependency: string, method: string, input?: unknown): Promise<unknown>;
+  /**
+   * Calls `listener` each time that this instance begins to serve: when it is activated, after the switch of a swap, and
+   * when it serves again because its successor went back. Then, and until it retires, it may act of its own accord: this
+   * is where timers start. At once where it serves already. What the listener throws ends the instance. What is returned
+   * takes the listener off again.
+   */
+  onServe(listener: () => unknown): () => void;
+  /**
+   * Calls `listener` each time that this instance serves no more: at the switch to another version, and before it is
+   * unloaded or stopped. It may live on to end its calls, and serve again. This is where timers end. At once where it
+   * has retired already; never of one that never served. What the listener throws is logged. What is returned takes the
+   * listener off again.
+   */
+  onRetire(listener: () => unknown): () => void;
   /** Aborted when the instance is to stop. */
   readonly signal: AbortSignal;
   readonly clock: {
@@ -92,7 +107,9 @@ export interface HeliosModule {
   health?(): void | Promise<void>;
   /**
    * Before the next version takes over: what it is to know, as anything that structuredClone takes. Objects of classes arrive
-   * as plain ones; those that show nothing of what they hold are refused.
+   * as plain ones; those that show nothing of what they hold are refused. No method runs meanwhile, and the calls that the
+   * instance made of its own accord have been answered. What it calls later waits until it is known who serves; what this
+   * method itself calls does not.
    */
   exportState?(): unknown;
   /**

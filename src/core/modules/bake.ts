@@ -1,10 +1,7 @@
 import type { Breaker } from "../breakers/breakers.ts";
 import { isReason, messageOf } from "../errors.ts";
-import { persistently, storeSwitch } from "./commit.ts";
-import { within } from "./deadline.ts";
 import { onEnd } from "./ended.ts";
-import { hold, PAUSE_LIMIT_MS, pass, release } from "./hand-over.ts";
-import type { Journal } from "./journal.ts";
+import { hold } from "./hand-over.ts";
 import { judgeBake } from "./judge.ts";
 import type { Member, Swap } from "./member.ts";
 import { observe } from "./observe.ts";
@@ -83,8 +80,8 @@ async function bakeOne(
   }
 }
 
-/** By itself: what a human decided says nothing of a version. */
-function isOpen(room: Room, name: string): boolean {
+/** Whether a module's breaker is open by itself: what a human decided says nothing of a version. */
+export function isOpen(room: Room, name: string): boolean {
   const breaker = findBreaker(room, name);
   return breaker?.state === "OPEN" && breaker.override === undefined;
 }
@@ -113,45 +110,4 @@ export function guard(room: Room, swap: Swap): void {
 
 export function unguard(swap: Swap): void {
   for (const { candidate } of swap.members) if (candidate !== undefined) candidate.guard = undefined;
-}
-
-/** Lets the old versions serve again, with what the new ones have learnt where they can still tell it. */
-export async function goBack(room: Room, journal: Journal, swap: Swap, why: string): Promise<void> {
-  const { members } = swap;
-  room.log("modules", "warn", "a swap goes back", { modules: swap.modules.join(", "), swap_id: swap.id, why });
-  const stateful = members.filter(
-    ({ old, candidate }) => old?.instance.shape.hasState && candidate?.instance.shape.hasState,
-  );
-  if (stateful.length > 0) {
-    hold(room, members, () => release(room, members));
-    for (const member of stateful) await handBack(room, member);
-  }
-  await persistently(room, "that a swap went back", () =>
-    journal.note(swap.modules, swap.id, { phase: "RETURNED", step: "bake" }),
-  );
-  await storeSwitch(room, swap, "from");
-  for (const { name } of members) await closeBreaker(room, name, why);
-}
-
-async function handBack(room: Room, { name, old, candidate, from }: Member): Promise<void> {
-  if (old === undefined || candidate === undefined || candidate.ending !== undefined) return;
-  const end = room.clock.monotonic() + Math.min(PAUSE_LIMIT_MS, from.registration.callTimeoutMs / 2);
-  const left = (): number => Math.max(1, end - room.clock.monotonic());
-  try {
-    await within(room.clock, left(), candidate.idle(), () => new Error("calls are under way"));
-    await pass(candidate, old, left);
-  } catch (error) {
-    // It then goes on from what it handed over.
-    room.log("modules", "warn", `module ${name} could not hand its state back`, { error: messageOf(error) });
-  }
-}
-
-/** What opened it serves no more. */
-async function closeBreaker(room: Room, name: string, why: string): Promise<void> {
-  if (!isOpen(room, name)) return;
-  try {
-    await room.breakers.reset(breakerOf(name), { reason: `the swap of module ${name} went back: ${why}` });
-  } catch (error) {
-    room.log("modules", "warn", `the breaker of module ${name} was not closed`, { error: messageOf(error) });
-  }
 }

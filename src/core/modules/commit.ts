@@ -41,7 +41,9 @@ export async function storeSwitch(room: Room, swap: Swap, side: "from" | "to"): 
   await Promise.all(
     swap.members.map((member) => {
       const served = side === "to" ? servedBy(member) : member.from;
-      const bake = side === "to" && bakeMs > 0 ? { swapId: swap.id, until: room.clock.now() + bakeMs } : undefined;
+      const standbyEnd = member.old?.ending && { standbyEnd: member.old.ending.description };
+      const trial = { swapId: swap.id, until: room.clock.now() + bakeMs, ...standbyEnd };
+      const bake = side === "to" && bakeMs > 0 ? trial : undefined;
       return persist(room, member.name, cause, (record) => {
         const remembered = remember(record, served, { served: true, startTime: room.clock.now() });
         return { ...serve(remembered, served, member.plan.activate), ...(bake && { bake }) };
@@ -105,17 +107,15 @@ export function flip(room: Pick<Room, "router" | "generations">, { phase, switch
     const next = room.generations.find(name, serving.running.generation);
     const last = room.generations.find(name, other.running.generation);
     if (last !== undefined) {
-      last.fence.shut();
-      last.phase = phase === "TRIAL" ? "STANDBY" : "DRAINING";
+      last.retire(phase === "TRIAL" ? "STANDBY" : "DRAINING");
       // What it still has to answer stays among those that it was made for.
       last.peers = leaving;
       if (many) leaving.set(name, last);
     }
     next?.fence.open();
     if (next === undefined || (!activate && room.router.lane(name).generation === undefined)) continue;
-    next.phase = "CURRENT";
-    next.acts = true;
     next.peers = new Map();
+    next.serve();
     room.router.lane(name).route(next, serving.registration.concurrency);
   }
 }

@@ -15,11 +15,9 @@ export class Fence {
     this.#generation = generation;
   }
 
-  /** Undefined: go on. A promise: wait; it rejects, as it throws, with MODULE_FENCED. */
-  pass(): Promise<void> | undefined {
-    if (this.#state === "open") return undefined;
-    if (this.#state === "shut") throw this.#fenced();
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  /** Resolves once it may act. MODULE_FENCED where it serves no more. */
+  async pass(): Promise<void> {
+    for (let wait = this.#pass(); wait !== undefined; wait = this.#pass()) await wait;
   }
 
   /** From now on who comes waits for what is decided. */
@@ -36,6 +34,13 @@ export class Fence {
   shut(): void {
     this.#state = "shut";
     for (const { reject } of this.#waiting.splice(0)) reject(this.#fenced());
+  }
+
+  /** Undefined: go on. A promise: wait; it rejects, as it throws, with MODULE_FENCED. */
+  #pass(): Promise<void> | undefined {
+    if (this.#state === "open") return undefined;
+    if (this.#state === "shut") throw this.#fenced();
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
   #fenced(): HeliosError {

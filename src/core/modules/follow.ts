@@ -31,7 +31,7 @@ export function follow(
   const lane = router.lane(name);
   const generation = isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
   if (lifecycle.state === "ACTIVE" && generation !== undefined) {
-    generation.acts = true;
+    generation.serve();
     lane.route(generation, registration.concurrency);
   } else if (lifecycle.state === "FAILED") {
     const { message } = lifecycle.failure;

@@ -3,6 +3,7 @@ import { HeliosError } from "../errors.ts";
 import type { EvaluationContext } from "../flags/evaluate.ts";
 import type { Log } from "../log.ts";
 import { joined } from "./deadline.ts";
+import { Fence } from "./fence.ts";
 import { Generation, type Peers } from "./generation.ts";
 import { type Health, HealthWatch } from "./health.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "./host/host.ts";
@@ -94,11 +95,11 @@ export function createGenerations({
   const reach = createReach(router, clock);
   let closed = false;
 
-  const servicesOf = (name: string, number: number, request: StartRequest): InstanceServices => {
+  const servicesOf = (name: string, number: number, request: StartRequest, fence?: Fence): InstanceServices => {
     const { registration, peers, acts, trial } = request;
     const key = keyOf(name, number);
     const { dependencies } = registration;
-    const caller: Caller = { name, number, dependencies, generation: () => byKey.get(key), peers, acts, trial };
+    const caller: Caller = { name, number, dependencies, generation: () => byKey.get(key), fence, peers, acts, trial };
     return {
       log: (level, message, fields) => log("modules", level, message, { ...fields, module: name, generation: number }),
       isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
@@ -106,7 +107,12 @@ export function createGenerations({
     };
   };
 
-  const startInstance = async (name: string, number: number, request: StartRequest): Promise<Instance> => {
+  const startInstance = async (
+    name: string,
+    number: number,
+    request: StartRequest,
+    fence?: Fence,
+  ): Promise<Instance> => {
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
     const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs } = registration;
@@ -127,7 +133,7 @@ export function createGenerations({
         startTimeoutMs,
         blockTimeoutMs,
       },
-      servicesOf(name, number, request),
+      servicesOf(name, number, request, fence),
       given.signal,
     );
     // One that is given up because everything ends has not failed.
@@ -159,7 +165,8 @@ export function createGenerations({
       highest.set(name, number);
       const { module, version, peers = new Map(), acts, trial } = request;
       const key = keyOf(name, number);
-      const starting = startInstance(name, number, request).finally(() => beingStarted.delete(key));
+      const fence = new Fence(name, number);
+      const starting = startInstance(name, number, request, fence).finally(() => beingStarted.delete(key));
       const settled = starting.catch(() => {});
       beingStarted.set(key, { number, code: module, startTime: clock.now(), settled });
       const instance = await starting;
@@ -172,10 +179,11 @@ export function createGenerations({
         intervalMs: healthIntervalOf(request.registration),
         onChange: (now) => onHealth(name, number, now),
       });
-      const standing = { health, peers, acts, trial };
+      const standing = { health, peers, acts, trial, fence };
       const generation = new Generation(name, ofInstance, module, instance, standing);
       byKey.set(key, generation);
       void instance.ended.then((ending) => {
+        generation.endTime = clock.now();
         if (!ending.expected && !closed && byKey.get(key) === generation) onCrash(name, generation);
       });
       return generation;

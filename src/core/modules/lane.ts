@@ -48,6 +48,7 @@ export interface EnterOptions {
 
 interface Waiter {
   readonly key: string;
+  readonly chain: CallChain | undefined;
   admit(generation: Generation): void;
   refuse(error: unknown): void;
 }
@@ -186,7 +187,7 @@ export class Lane {
     return this.#wait(options);
   }
 
-  #wait({ timeoutMs, late, signal, key }: EnterOptions): Promise<Generation> {
+  #wait({ timeoutMs, late, signal, key, chain }: EnterOptions): Promise<Generation> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(waiter);
@@ -195,6 +196,7 @@ export class Lane {
       };
       const waiter: Waiter = {
         key,
+        chain,
         admit: (generation) => {
           done();
           resolve(generation);
@@ -214,7 +216,8 @@ export class Lane {
   #admit(): void {
     for (const waiter of this.#waiting) {
       const route = this.#route;
-      if (route === undefined || route.hold !== undefined) return;
+      if (route === undefined) return;
+      if (route.hold !== undefined && !goesThrough(waiter.chain, route.hold.draining)) continue;
       const target = targetOf(route, waiter.key);
       // It is over; who was not sent to it in time must not be sent there now.
       if (target.ending !== undefined) waiter.refuse(this.#crashed(target.ending.description));

@@ -39,9 +39,10 @@ export function listGenerations(room: Room, name: string): readonly GenerationVi
     const base = { number, version: "", code, configVersion: undefined, startTime, endTime: undefined, end: "" };
     views.set(number, { ...base, inFlight: 0, state: "STARTING" });
   }
-  for (const { number, code, running, phase, inFlight } of started) {
+  for (const { number, code, running, phase, inFlight, ending, endTime } of started) {
     const known = views.get(number);
     const { version, loadTime } = running;
+    const state = number === serving ? "CURRENT" : phase;
     const base = {
       version,
       code,
@@ -50,8 +51,9 @@ export function listGenerations(room: Room, name: string): readonly GenerationVi
       endTime: undefined,
       end: "",
       ...known,
+      ...(ending === undefined ? {} : { endTime: known?.endTime ?? endTime, end: known?.end || ending.description }),
     };
-    views.set(number, { ...base, number, inFlight, state: number === serving ? "CURRENT" : phase });
+    views.set(number, { ...base, number, inFlight, state: ending === undefined ? state : "FAILED" });
   }
   return [...views.values()].sort((a, b) => b.number - a.number);
 }

@@ -80,6 +80,8 @@ export interface Member {
   breakerEpoch?: number | undefined;
   code?: ResolvedModule;
   candidate?: Generation;
+  /** Whether what was known is lost to the version that serves, though nobody had asked for that. */
+  stateLost?: boolean;
   shadow?: ShadowReport;
   canary?: CanaryReport;
 }
@@ -102,6 +104,8 @@ export interface Swap {
   fault: HeliosError | undefined;
   /** Told as each step of all of its modules begins. */
   enter(step: StepName): Promise<void>;
+  /** Why a version that was to go back serves on; absent where none had to, or it could. */
+  stayed?: string | undefined;
   /** Resolves to why a version that serves on trial is to go back at once. */
   readonly returning: Promise<string>;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import { type CallChain, peerOf } from "./chain.ts";
+import type { Fence } from "./fence.ts";
 import type { Generation, Peers } from "./generation.ts";
 import type { CallSource, Payload } from "./host/host.ts";
 import type { Router } from "./router.ts";
@@ -14,8 +15,10 @@ export interface Caller {
   readonly number: number;
   /** All that it may call. */
   readonly dependencies: readonly string[];
-  /** Undefined while it starts, and of one that is started for tests. */
+  /** Undefined while it starts and once it is stopped, and of one that is started for tests. */
   generation(): Generation | undefined;
+  /** From its start to its end; undefined of one that is started for tests. */
+  readonly fence: Fence | undefined;
   /** Whether it may act of its own accord while it starts: it is started to serve. */
   readonly acts: boolean;
   /** The candidates that are started with it. */
@@ -45,10 +48,11 @@ export type Reach = (
 export function createReach(router: Router, clock: Clock): Reach {
   return async (caller, dependency, method, input, { signal, origin }) => {
     checkDeclared(caller, dependency);
-    const chain = origin as CallChain | undefined;
+    const nested = origin as CallChain | undefined;
+    if (nested === undefined) await caller.fence?.pass();
     const generation = caller.generation();
-    if (chain === undefined) await generation?.fence.pass();
-    const trial = trialOf(caller, chain);
+    const trial = trialOf(caller, nested);
+    const chain = nested ?? ownChain(generation, trial);
     const standIn = trial?.standIn(dependency, method);
     const timeoutMs = chain && chain.deadline - clock.monotonic();
     if (standIn !== undefined) return standIn(input, signal);
@@ -60,6 +64,12 @@ export function createReach(router: Router, clock: Clock): Reach {
     }
     return (await router.invoke(dependency, method, input, options)).output;
   };
+}
+
+/** What it calls of its own accord goes through it, too: who waits until it has nothing under way lets that through. */
+function ownChain(generation: Generation | undefined, trial: Trial | undefined): CallChain | undefined {
+  if (generation === undefined) return undefined;
+  return { generation, before: undefined, deadline: Number.POSITIVE_INFINITY, cutShort: false, trial };
 }
 
 /** The trial that a call of the instance is part of now; undefined: it may have effects. */

@@ -87,6 +87,15 @@ export interface GenerationRecord {
   readonly end?: string;
 }
 
+/** A trial of the version that serves. */
+export interface Bake {
+  readonly swapId: string;
+  /** Wall time in ms. */
+  readonly until: number;
+  /** Why the version that stands by has ended; absent while it lives. */
+  readonly standbyEnd?: string;
+}
+
 /** All that is stored of a module: what changes together is one value. */
 export interface ModuleRecord {
   readonly registration: Registration;
@@ -102,7 +111,7 @@ export interface ModuleRecord {
   /** The last ones, newest first. */
   readonly generations: readonly GenerationRecord[];
   /** While the swap that made the present generation can still go back by itself. */
-  readonly bake?: { readonly swapId: string; readonly until: number };
+  readonly bake?: Bake;
   /** Restarts after crashes since it was loaded. */
   readonly restarts: number;
   /** Of that generation, while it is unhealthy; what it says of another one is out of date. */

@@ -54,6 +54,8 @@ function reportOf({ clock }: Room, swap: SwapRecord, name: string, record: Modul
     swapId,
     swapped,
     unchanged: false,
+    // What runs after a start of the service never has what another knew.
+    stateLost: false,
     fromVersion: from?.running.version ?? running,
     toVersion: to?.running.version ?? "",
     ...(swapped ? {} : { failedStep: phase === "PREPARING" ? step : "bake", failure }),

@@ -1,8 +1,9 @@
 import { faultIn, HeliosError, isReason, messageOf, type Reason } from "../errors.ts";
-import { bake, goBack, guard, unguard } from "./bake.ts";
+import { bake, guard, unguard } from "./bake.ts";
 import { canary } from "./canary.ts";
 import { commit, persist, persistently, storeSwitch } from "./commit.ts";
 import { STOP_TIMEOUT_MS } from "./generations.ts";
+import { goBack } from "./go-back.ts";
 import { handOver, release } from "./hand-over.ts";
 import type { Journal } from "./journal.ts";
 import { forEach, type Member, type Swap, servedBy, serving } from "./member.ts";
@@ -100,7 +101,7 @@ function abandon(room: Room, swap: Swap): void {
   swap.abandoned = true;
   unguard(swap);
   for (const { name, candidate, old, from } of swap.members) {
-    old?.fence.open();
+    old?.resume();
     if (candidate === undefined) continue;
     candidate.fence.shut();
     // Callers of a canary get their answers.
@@ -119,10 +120,12 @@ async function onTrial(room: Room, journal: Journal, swap: Swap, oldOnesDrained:
     } catch (error) {
       // The journal says what is to be after a restart.
       if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
-      await goBack(room, journal, swap, messageOf(error));
-      unguard(swap);
-      await end(room, swap, "candidate");
-      return false;
+      swap.stayed = await goBack(room, journal, swap, messageOf(error));
+      if (swap.stayed === undefined) {
+        unguard(swap);
+        await end(room, swap, "candidate");
+        return false;
+      }
     }
     await persistently(room, "that a swap is permanent", () =>
       journal.note(swap.modules, swap.id, { phase: "PERMANENT", step: "stop" }),
@@ -164,11 +167,13 @@ async function end(room: Room, swap: Swap, side: "old" | "candidate"): Promise<v
 
 function reportOf(room: Room, swap: Swap, member: Member, swapped: boolean, unchanged: boolean): SwapReport {
   const { steps, plan, candidate, from, shadow: mirrored, canary: shared } = member;
+  const { stateLost = false } = member;
   const failing = steps.failed ?? swap.members.map((other) => other.steps.failed).find((step) => step !== undefined);
   return {
     swapId: swap.id,
     swapped,
     unchanged,
+    stateLost: stateLost || (!swapped && !swap.committed && endedWithState(member)),
     fromVersion: from.running.version,
     toVersion: candidate?.running.version ?? plan.version(undefined),
     ...(swapped || failing === undefined ? {} : { failedStep: failing.name, failure: failing.detail }),
@@ -177,6 +182,11 @@ function reportOf(room: Room, swap: Swap, member: Member, swapped: boolean, unch
     ...(shared === undefined ? {} : { canary: shared }),
     time: room.clock.now(),
   };
+}
+
+/** Whether what served ended while it was to be replaced, and its state with it. */
+function endedWithState({ old }: Member): boolean {
+  return old?.ending?.expected === false && old.instance.shape.hasState;
 }
 
 /** Records how it went. */

@@ -77,6 +77,11 @@ export interface SwapReport {
   readonly swapped: boolean;
   /** Nothing was done: the same code with the same configuration serves already. */
   readonly unchanged: boolean;
+  /**
+   * Whether the version that serves now does without what the one before it knew, though nobody had asked for that with
+   * `discardState`: it ended before it handed its state over, or the new one takes none.
+   */
+  readonly stateLost: boolean;
   readonly fromVersion: string;
   readonly toVersion: string;
   /** Absent where none failed. */

@@ -15,7 +15,8 @@ export interface RollbackOptions
 
 /**
  * Goes back to an earlier generation: starts its very code with its configuration, as a swap does, without a suite unless
- * one is named. While the present one serves on trial the one before stands by, and serves again at once.
+ * one is named. While the present one serves on trial the one before stands by, and serves again at once; if it has ended
+ * meanwhile it is started anew first, and where that fails the present one serves on.
  */
 export async function rollBack(
   room: Room,
@@ -27,14 +28,15 @@ export async function rollBack(
   const { generation = 0, swapId = "", expectedGeneration, testSuite = "", discardState = false } = options;
   const { record } = getModule(room, name);
   await checkEtag(room, name, by?.etag);
-  if (generation === 0 && record.bake !== undefined) {
+  if (record.bake !== undefined && (generation === 0 || generation === swaps.standby(name))) {
     if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
       throw mismatch(name, expectedGeneration, record.generation);
     const outcome = await swaps.goBack(name, by?.reason || "it was rolled back");
     if (outcome !== undefined) {
       const { failedStep: _, failure: __, ...result } = resultOf(room, outcome, name);
       const { fromVersion, toVersion } = result;
-      return { ...result, swapped: !result.swapped, fromVersion: toVersion, toVersion: fromVersion };
+      const failed = outcome.stayed === undefined ? {} : { failedStep: "start" as const, failure: outcome.stayed };
+      return { ...result, ...failed, swapped: !result.swapped, fromVersion: toVersion, toVersion: fromVersion };
     }
   }
   const cause = causeOf("RollbackModule", by);

@@ -66,6 +66,25 @@ export function createSupervisor(room: Room): Supervisor {
     await planRestart(name);
   };
 
+  /** One that does not serve any more: nobody calls it, and nothing is started in its place. */
+  const recordEnd = async (name: string, generation: Generation): Promise<void> => {
+    const message = cut(generation.ending?.description ?? "ended", REASON_LIMIT);
+    const time = generation.endTime ?? clock.now();
+    try {
+      await collection.change(name, { action: "Crash", reason: message }, (current) => {
+        if (current === undefined) return undefined;
+        const record = rememberEnd(current.record, generation.number, `crashed: ${message}`, time);
+        const standsBy = generation.phase === "STANDBY" && record.bake !== undefined;
+        return standsBy ? { ...record, bake: { ...record.bake, standbyEnd: message } } : record;
+      });
+    } catch (error) {
+      log("modules", "error", `the end of a version of module ${name} could not be stored`, {
+        error: messageOf(error),
+      });
+      later(name, STORE_RETRY_MS, () => recordEnd(name, generation));
+    }
+  };
+
   /** When it is started again; undefined: it is not. Its callers are told. */
   const nextRestart = (name: string): number | undefined => {
     const delayMs = restartDelay(restarts.get(name) ?? [], clock.monotonic());
@@ -105,7 +124,12 @@ export function createSupervisor(room: Room): Supervisor {
 
   return {
     crashed(name, generation) {
-      if (generation.guard === undefined) {
+      const { phase, number, ending } = generation;
+      if (phase === "STANDBY" || phase === "DRAINING") {
+        const fields = { generation: number, ending: ending?.description, stands_by: phase === "STANDBY" };
+        log("modules", "warn", `a version of module ${name} that serves no more ended by itself`, fields);
+        void recordEnd(name, generation);
+      } else if (generation.guard === undefined) {
         const lifecycle = collection.get(name)?.record.lifecycle;
         // Whoever asks before the crash is stored is told the same.
         if (lifecycle && isRunning(lifecycle) && lifecycle.running.generation === generation.number) nextRestart(name);

@@ -40,6 +40,8 @@ export interface SwapOutcome {
   readonly reports: ReadonlyMap<string, SwapReport>;
   /** The fault of the store or the machine that it was given up for, if it was: the same swap can be asked for again. */
   readonly fault?: HeliosError;
+  /** Why a version that was to go back serves on. */
+  readonly stayed?: string | undefined;
 }
 
 /** The swaps under way, and what came of the last ones. */
@@ -56,6 +58,8 @@ export interface Swaps {
   cancel(name: string, swapId: string, why: string): Promise<SwapOutcome>;
   /** Lets a swap whose new version serves on trial go back; undefined: there is none. */
   goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
+  /** The generation that serves again if the one on trial goes back; undefined: there is no trial. */
+  standby(name: string): number | undefined;
   /** The id of the swap of a module that is under way. */
   underWay(name: string): string | undefined;
 }
@@ -163,7 +167,8 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
         .finally(onRecorded);
       // The next start would go back to what it says serves.
       if (swap.committed) await ended;
-      return { swapId, swapped: [...reports.values()].every((report) => report.swapped), reports };
+      const swapped = [...reports.values()].every((report) => report.swapped);
+      return { swapId, swapped, reports, stayed: swap.stayed };
     } catch (error) {
       // Where everything is being stopped, what is in the journal is for the next start.
       if (!room.isClosing()) void forget(modules, swapId);
@@ -173,6 +178,11 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
   };
 
   const find = (name: string): Running | undefined => [...underWay].find(({ swap }) => swap.modules.includes(name));
+
+  const onTrial = (name: string): Running | undefined => {
+    const found = find(name);
+    return found?.swap.committed && found.swap.terms.bakeMs > 0 ? found : undefined;
+  };
 
   return {
     async run(request) {
@@ -226,11 +236,12 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     },
 
     goBack(name, why) {
-      const found = find(name);
-      if (found === undefined || !found.swap.committed || found.swap.terms.bakeMs === 0) return undefined;
-      found.goBack(why);
-      return found.outcome;
+      const found = onTrial(name);
+      found?.goBack(why);
+      return found?.outcome;
     },
+
+    standby: (name) => onTrial(name)?.swap.members.find((member) => member.name === name)?.from.running.generation,
 
     underWay: (name) => find(name)?.swap.id,
   };

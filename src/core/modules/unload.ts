@@ -58,6 +58,8 @@ async function takeDown(room: Room, name: string, cause: Cause, etag?: string): 
   const module = await advance(room, name, cause, { type: "unload" }, () => ({ desired: "UNLOADED" }), etag);
   if (module.record.lifecycle.state !== "UNLOADING") return module;
   if (generation !== undefined) {
+    // What it is asked to end may take a call of others: it still may make some.
+    generation.instance.retire();
     await drained(room, generation, before.record.registration.callTimeoutMs);
     await room.generations.stop(name, generation);
   }
@@ -66,9 +68,10 @@ async function takeDown(room: Room, name: string, cause: Cause, etag?: string): 
   );
 }
 
-/** Resolves to whether all calls have ended; each has a deadline, so that they do. */
+/** Resolves to whether all that is under way in it has ended. Calls have deadlines; methods may go on after those. */
 export async function drained(room: Room, generation: Generation, callTimeoutMs: number): Promise<boolean> {
-  return within(room.clock, callTimeoutMs + DRAIN_GRACE_MS, generation.idle(), () => new Error("calls under way")).then(
+  const late = (): Error => new Error("it is under way");
+  return within(room.clock, callTimeoutMs + DRAIN_GRACE_MS, generation.settled(), late).then(
     () => true,
     () => false,
   );

@@ -77,6 +77,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage, health 
     configVersion: record.configVersion,
     swapId,
     ...(record.bake === undefined ? {} : { bakeUntil: toTimestamp(record.bake.until) }),
+    standbyEnd: record.bake?.standbyEnd ?? "",
     ...(usage === undefined ? {} : { usage: toUsage(usage) }),
     ...(health === undefined ? {} : { health: toHealth(health) }),
     revision: whole(revision),

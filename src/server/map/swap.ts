@@ -43,6 +43,8 @@ export function toSwapOutcome(report: SwapReport) {
     swapId,
     swapped,
     unchanged,
+    // One that was stored by an earlier version does not say.
+    stateLost: report.stateLost ?? false,
     failedStep,
     failure,
     steps: steps.map(toSwapStep),

@@ -72,6 +72,7 @@ describe("a swap", () => {
       swapId: "id-1",
       swapped: true,
       unchanged: false,
+      stateLost: false,
       fromVersion: "1.0.0",
       toVersion: "2.0.0",
       time: expect.any(Number),

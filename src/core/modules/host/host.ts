@@ -153,10 +153,12 @@ export interface Instance {
   /** Those of them whose callers have left: the deadline passed, or the signal was aborted. One that never ends stays. */
   readonly leftBehind: number;
   /**
-   * Calls under way that it makes of its own accord (`ctx.call` in a timer, in `start`), those that wait at a fence
-   * among them. Those that it makes to answer a call are none of them, also where the caller of that has left.
+   * Calls under way that it makes of its own accord (`ctx.call` in a timer, in `start`), or that a method has left behind
+   * which has ended; those that wait at a fence are among them. `gateway.place_order`.
    */
-  readonly ownCalls: number;
+  readonly ownCalls: readonly string[];
+  /** Resolves when all calls that it makes are answered that are under way now. */
+  callsAnswered(): Promise<void>;
   /** Resolves once no method runs in it (`busy` is 0), or it has ended. What never ends keeps it for ever. */
   whenIdle(): Promise<void>;
   /**
@@ -168,8 +170,20 @@ export interface Instance {
   invoke(method: string, input: Payload, options: CallOptions): Promise<Payload>;
   /** Rejects when the module has a `health` method and it throws or does not answer in time. */
   checkHealth(timeoutMs: number): Promise<void>;
-  /** Whatever can be cloned, up to 256 MiB. */
-  exportState(timeoutMs: number): Promise<State>;
+  /**
+   * Asks for its state in a moment in which no method runs in it, whether or not somebody waits for that, and none of its
+   * own calls is under way: what they learn is in the state. From that moment on further calls of its own wait for
+   * `retire` or `resume`. `forceMs`: after so long it is asked, whatever goes on. Whatever can be cloned, up to 256 MiB.
+   */
+  exportState(timeoutMs: number, forceMs?: number): Promise<State>;
+  /** Resolves in such a moment; from then on its own calls wait, too. */
+  becomeQuiet(timeoutMs: number): Promise<void>;
+  /** It is the version that serves, and may act of its own accord: `ctx.onServe`. */
+  serve(): void;
+  /** It serves no more: `ctx.onRetire`. What of its own calls waited goes on, to be refused. */
+  retire(): void;
+  /** It serves on, though its state was asked for: its own calls go on. */
+  resume(): void;
   /** `collect`: its garbage is collected first, so that what is left is in use. */
   usage(options: { readonly collect: boolean }, timeoutMs: number): Promise<Usage>;
   importState(state: State, from: StateSource, timeoutMs: number): Promise<void>;

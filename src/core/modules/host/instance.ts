@@ -17,8 +17,20 @@ import type {
   Usage,
 } from "./host.ts";
 import { type Aftermath, LeftBehind } from "./left-behind.ts";
-import type { FromInstance, LifecycleMethod, ToInstance, WireError } from "./protocol.ts";
+import type { FromInstance, LifecycleMethod, Pressure, ToInstance, WireError } from "./protocol.ts";
+import type { Requests } from "./requests.ts";
 import { thrownOf } from "./thrown.ts";
+
+/**
+ * How long an instance that is to hand its state over waits for a moment in which none of its own calls is under way.
+ * After that its further calls wait until those under way are answered. @limit ms
+ */
+const QUIET_PATIENCE_MS = 100;
+
+/** What the module has asked the service for. */
+type Asked = Pick<Requests, "ownCalls" | "answered">;
+
+const NOTHING: Asked = { ownCalls: () => [], answered: async () => {} };
 
 /** What a request is answered by. */
 type AnswerKind = "output" | "state" | "result";
@@ -35,12 +47,6 @@ interface Pending {
   readonly answer: AnswerKind;
   resolve(value: unknown): void;
   reject(error: unknown): void;
-}
-
-/** What a module has asked the service for. */
-export interface Asked {
-  /** Calls under way that it makes of its own accord. */
-  readonly ownCalls: number;
 }
 
 /** The service's side of an instance that has started: its calls, and what the module asks for. */
@@ -68,13 +74,7 @@ export class LiveInstance implements Instance {
   #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
 
-  constructor(
-    spec: InstanceSpec,
-    channel: Channel,
-    shape: InstanceShape,
-    clock: Clock,
-    asked: Asked = { ownCalls: 0 },
-  ) {
+  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock, asked: Asked = NOTHING) {
     this.#spec = spec;
     this.#asked = asked;
     this.#channel = channel;
@@ -98,8 +98,12 @@ export class LiveInstance implements Instance {
     return this.#leftBehind.size;
   }
 
-  get ownCalls(): number {
-    return this.#asked.ownCalls;
+  get ownCalls(): readonly string[] {
+    return this.#asked.ownCalls();
+  }
+
+  callsAnswered(): Promise<void> {
+    return this.#asked.answered();
   }
 
   whenIdle(): Promise<void> {
@@ -129,13 +133,24 @@ export class LiveInstance implements Instance {
     if (this.shape.hasHealth) await this.#lifecycle("health", [], timeoutMs);
   }
 
-  exportState(timeoutMs: number): Promise<State> {
-    const method = "exportState";
-    const message = (id: number, deadline: number): ToInstance => {
-      this.#statesAwaited.add(id);
-      return { type: "lifecycle", id, deadline, method, args: [] };
-    };
-    return this.#request(method, message, { timeoutMs }, "state") as Promise<State>;
+  exportState(timeoutMs: number, forceMs?: number): Promise<State> {
+    return this.#quiet("exportState", timeoutMs, forceMs) as Promise<State>;
+  }
+
+  async becomeQuiet(timeoutMs: number): Promise<void> {
+    await this.#quiet("quiet", timeoutMs, undefined);
+  }
+
+  serve(): void {
+    this.#channel.send({ type: "duty", duty: "serve" });
+  }
+
+  retire(): void {
+    this.#channel.send({ type: "duty", duty: "retire" });
+  }
+
+  resume(): void {
+    this.#channel.send({ type: "duty", duty: "resume" });
   }
 
   async importState({ bytes: state }: State, from: StateSource, timeoutMs: number): Promise<void> {
@@ -222,6 +237,32 @@ export class LiveInstance implements Instance {
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
     return this.#request(method, (id, deadline) => ({ type: "lifecycle", id, deadline, method, args }), { timeoutMs });
+  }
+
+  async #quiet(
+    method: "exportState" | "quiet",
+    timeoutMs: number,
+    forceMs = Number.POSITIVE_INFINITY,
+  ): Promise<unknown> {
+    const exports = method === "exportState";
+    let id = 0;
+    const press = (delayMs: number, how: Pressure): Timer =>
+      this.#clock.setTimer(delayMs, () => this.#channel.send({ type: "press", id, how }));
+    const timers = [
+      press(Math.min(QUIET_PATIENCE_MS, timeoutMs / 2), "hold later calls"),
+      press(timeoutMs / 2, "hold"),
+      press(forceMs, "take"),
+    ];
+    try {
+      const message = (given: number, deadline: number): ToInstance => {
+        id = given;
+        if (exports) this.#statesAwaited.add(id);
+        return { type: "quiet", id, deadline, exports };
+      };
+      return await this.#request(method, message, { timeoutMs }, exports ? "state" : "result");
+    } finally {
+      for (const timer of timers) timer.cancel();
+    }
   }
 
   #request(

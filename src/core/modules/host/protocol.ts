@@ -42,7 +42,19 @@ export interface StartMessage {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-export type LifecycleMethod = "health" | "exportState" | "stop";
+export type LifecycleMethod = "health" | "stop";
+
+/**
+ * What is to be done where no quiet moment has come. `hold later calls`: once those of the module's own calls that were
+ * under way at the beginning are answered, later ones are held. `hold`: they are held. `take`: it is done now.
+ */
+export type Pressure = "hold later calls" | "hold" | "take";
+
+/** It serves from now on, serves no more, or goes on after its state was asked for in vain. */
+export interface DutyMessage {
+  readonly type: "duty";
+  readonly duty: "serve" | "retire" | "resume";
+}
 
 /** What somebody waits for. */
 interface Awaited {
@@ -57,6 +69,11 @@ export type ToInstance =
   | (Awaited & { readonly type: "lifecycle"; readonly method: LifecycleMethod; readonly args: readonly unknown[] })
   | (Awaited & { readonly type: "import"; readonly state: Uint8Array; readonly from: StateSource })
   | (Awaited & { readonly type: "usage"; readonly collect: boolean })
+  /** Waits until nothing is under way, and exports the state in that moment, if it is asked to. */
+  | (Awaited & { readonly type: "quiet"; readonly exports: boolean })
+  /** It waits for that long enough. */
+  | { readonly type: "press"; readonly id: number; readonly how: Pressure }
+  | DutyMessage
   | { readonly type: "ping" }
   | { readonly type: "cancel"; readonly id: number; readonly reason: string }
   | { readonly type: "answer"; readonly id: number; readonly value: Payload }

@@ -5,13 +5,16 @@ import type { InstanceServices, Payload } from "./host.ts";
 import type { FromInstance, WireError } from "./protocol.ts";
 
 type Request = Extract<FromInstance, { type: "call" | "flag" }>;
+type CallRequest = Extract<Request, { type: "call" }>;
 
 /** What a module asks of the service. */
 export interface Requests {
   /** Does it, and sends the module what came of it. */
   serve(request: Request): Promise<void>;
-  /** Calls under way that it makes of its own accord. */
-  readonly ownCalls: number;
+  /** Calls under way that it makes of its own accord: to answer none that still runs. `gateway.place_order`. */
+  ownCalls(): readonly string[];
+  /** Resolves when the calls are answered that are under way now. */
+  answered(): Promise<void>;
 }
 
 /** Does what a module asks of the service, from its start on; `gone`: it has ended. */
@@ -21,14 +24,15 @@ export function createRequests(
   gone: AbortSignal,
   originOf: (callId: number) => unknown,
 ): Requests {
-  let ownCalls = 0;
-  const call = async ({ dependency, method, input, within }: Extract<Request, { type: "call" }>): Promise<Payload> => {
-    const origin = originOf(within);
-    if (origin === undefined) ownCalls += 1;
+  const underWay = new Map<Promise<Payload>, CallRequest>();
+  const call = async (request: CallRequest): Promise<Payload> => {
+    const { dependency, method, input, within } = request;
+    const calling = services.call(dependency, method, input, { signal: gone, origin: originOf(within) });
+    underWay.set(calling, request);
     try {
-      return await services.call(dependency, method, input, { signal: gone, origin });
+      return await calling;
     } finally {
-      if (origin === undefined) ownCalls -= 1;
+      underWay.delete(calling);
     }
   };
   const work = async (request: Request): Promise<Payload> =>
@@ -42,8 +46,12 @@ export function createRequests(
         channel().send({ type: "refusal", id, error: refusalOf(thrown) });
       }
     },
-    get ownCalls() {
-      return ownCalls;
+    ownCalls: () =>
+      [...underWay.values()]
+        .filter(({ within }) => originOf(within) === undefined)
+        .map(({ dependency, method }) => `${dependency}.${method}`),
+    async answered() {
+      await Promise.allSettled(underWay.keys());
     },
   };
 }

@@ -9,9 +9,12 @@ const DELIVERED = ["MODULE_CRASHED", "MODULE_DEADLINE_EXCEEDED"];
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("a version on trial in a %s", (isolation) => {
   it.each(["throws", "hangs"] as const)("one of whose methods %s goes back, and forgets nothing", async (what) => {
-    const one = await cell({ isolation, v2: counter(2, { call: bodyOf(what, isolation) }) });
+    // What hangs is given up when it has had as long as any call may have.
+    const fields = { callTimeoutMs: 3000 };
+    const one = await cell({ isolation, fields, v2: counter(2, { call: bodyOf(what, isolation) }) });
     const begun = Promise.withResolvers<void>();
-    const swapped = one.swap({ bakeMs: 60_000, bakeMaxErrorRate: 0, bakeMinCalls: 1 }, (event) => {
+    const options = { newVersionPath: "v2", bakeMs: 60_000, bakeMaxErrorRate: 0, bakeMinCalls: 1 };
+    const swapped = one.modules.swap("counter", options, {}, (event) => {
       if (event.type === "started" && event.name === "bake") begun.resolve();
     });
     await begun.promise;

@@ -2,6 +2,7 @@ import type { FlagContext, ModuleContext, ModuleLog } from "../../api.ts";
 import type { Payload } from "../host.ts";
 import type { StartMessage, WireError } from "../protocol.ts";
 import { assetsOf } from "./assets.ts";
+import type { Duty } from "./duty.ts";
 import { toJson } from "./json.ts";
 import type { Link } from "./link.ts";
 import { toLogFields, toLogMessage } from "./log.ts";
@@ -12,17 +13,45 @@ export interface Context {
   readonly ctx: ModuleContext;
   answer(id: number, value: unknown): void;
   refuse(id: number, error: WireError): void;
+  /** Calls of others that have not been answered, by number. */
+  readonly calls: ReadonlySet<number>;
+  /** From now on calls that nothing runs for which could be waited for are kept back. */
+  hold(): void;
+  /** What was kept back goes on. */
+  release(): void;
   /** The instance is to stop. */
   abort(): void;
 }
 
-/** `callInProgress`: the id of the call that the running code helps to answer; 0: none. */
+export interface ContextOptions {
+  /** The id of the call that the running code helps to answer; 0: none, `EXPORTING`: it hands its state over. */
+  readonly callInProgress: () => number;
+  readonly duty: Pick<Duty, "onServe" | "onRetire">;
+  /** A call of others was answered. */
+  readonly onAnswered: () => void;
+  /** The module is told by this error that it may not act. */
+  readonly onRefused: (error: Error) => void;
+}
+
+/** In the place of a call's id, while the module hands its state over. */
+export const EXPORTING = -1;
+
+/** Refusals that tell a module where it stands, and not that anything went wrong. */
+const OF_DUTY: ReadonlySet<string | undefined> = new Set([
+  "MODULE_FENCED",
+  "DEPENDENCY_NOT_STUBBED",
+  "SERVER_DRAINING",
+]);
+
 export function createContext(
   { name, version, config, assets }: StartMessage,
   link: Link,
-  callInProgress: () => number,
+  { callInProgress, duty, onAnswered, onRefused }: ContextOptions,
 ): Context {
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  const calls = new Set<number>();
+  const held: (() => void)[] = [];
+  let isHeld = false;
   const stopping = new AbortController();
   let lastId = 0;
 
@@ -33,7 +62,7 @@ export function createContext(
       try {
         link.send(message(lastId));
       } catch (error) {
-        waiting.delete(lastId);
+        settle(lastId);
         reject(error);
       }
     });
@@ -54,27 +83,44 @@ export function createContext(
         return fromPayload(await ask((id) => ({ ...message, id }))) === true;
       },
     },
-    call: async (dependency, method, input) =>
-      ask((id) => ({
-        type: "call",
-        id,
-        dependency: asText("dependency", dependency),
-        method: asText("method", method),
-        input: toPayload(input, "input"),
-        within: callInProgress(),
-      })).then(fromPayload),
+    async call(dependency, method, input) {
+      const call = { dependency: asText("dependency", dependency), method: asText("method", method) };
+      const payload = toPayload(input, "input");
+      const within = callInProgress();
+      if (isHeld && within === 0) await new Promise<void>((resolve) => held.push(resolve));
+      const answer = await ask((id) => {
+        calls.add(id);
+        return { type: "call", id, ...call, input: payload, within: Math.max(0, within) };
+      });
+      return fromPayload(answer);
+    },
+    onServe: duty.onServe,
+    onRetire: duty.onRetire,
     signal: stopping.signal,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
   };
   const settle = (id: number) => {
     const settled = waiting.get(id);
     waiting.delete(id);
+    if (calls.delete(id)) onAnswered();
     return settled;
   };
   return {
     ctx: Object.freeze(ctx),
     answer: (id, value) => settle(id)?.resolve(value),
-    refuse: (id, error) => settle(id)?.reject(fromWire(error)),
+    refuse(id, wire) {
+      const error = fromWire(wire);
+      if (OF_DUTY.has(wire.code)) onRefused(error);
+      settle(id)?.reject(error);
+    },
+    calls,
+    hold() {
+      isHeld = true;
+    },
+    release() {
+      isHeld = false;
+      for (const resolve of held.splice(0)) resolve();
+    },
     abort: () => stopping.abort(),
   };
 }

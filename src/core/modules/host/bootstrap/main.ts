@@ -2,10 +2,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deserialize, serialize } from "node:v8";
 import type { StateSource } from "../host.ts";
-import type { LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
+import type { DutyMessage, LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
 import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "./answer-size.ts";
 import { serveCode } from "./code.ts";
-import { type Context, createContext, fromPayload, toPayload } from "./context.ts";
+import { type Context, createContext, EXPORTING, fromPayload, toPayload } from "./context.ts";
+import { createDuty } from "./duty.ts";
 import { checkExported, construct, exportedOf, Unfit } from "./exported.ts";
 import { hiddenIn } from "./hidden.ts";
 import { createInbox } from "./inbox.ts";
@@ -14,6 +15,8 @@ import { machineTime } from "./machine-time.ts";
 import { type Methods, methodsOf } from "./methods.ts";
 import { OpenCall } from "./open-call.ts";
 import { tellPlaces } from "./places.ts";
+import { createQuiet } from "./quiet.ts";
+import { createRefusals } from "./refusals.ts";
 import { reportProcesses } from "./spawned.ts";
 import { checkState } from "./state.ts";
 import { suiteModule } from "./suite.ts";
@@ -37,8 +40,34 @@ const fatal = (thrown: unknown): void => {
   link.send({ type: "fatal", error: toWire(thrown) });
   link.end(1);
 };
-process.on("uncaughtException", fatal);
-process.on("unhandledRejection", fatal);
+const log = (level: "warn" | "error", message: string, fields: Record<string, unknown>): void =>
+  link.send({ type: "log", level, message, fields });
+/** Whether the log has it already that the module takes no notice of what it is refused. */
+let isToldOfRefusals = false;
+const refusals = createRefusals();
+const uncaught = (thrown: unknown): void => {
+  const isRefusal = refusals.explain(thrown);
+  if (!isRefusal) fatal(thrown);
+  if (!isRefusal || isToldOfRefusals) return;
+  isToldOfRefusals = true;
+  const { message } = toWire(thrown);
+  log("warn", "a call that the module made of its own accord was refused, and nothing handles that", {
+    error: message,
+  });
+};
+process.on("uncaughtException", uncaught);
+process.on("unhandledRejection", uncaught);
+
+const duty = createDuty({
+  ofServe: uncaught,
+  ofRetire: (thrown) => log("error", "a listener of ctx.onRetire failed", { ...toWire(thrown) }),
+});
+const NO_CALLS: ReadonlySet<number> = new Set();
+const quiet = createQuiet({
+  methods: () => calls.size,
+  calls: () => context?.calls ?? NO_CALLS,
+  hold: () => context?.hold(),
+});
 
 const tellProcesses = reportProcesses(link);
 const inbox = createInbox({
@@ -51,7 +80,7 @@ const inbox = createInbox({
   cancel(id, reason) {
     const call = calls.get(id);
     call?.cancel(reason);
-    return call !== undefined;
+    return quiet.cancel(id) || call !== undefined;
   },
   drop: (id) => link.send({ type: "dropped", id }),
 });
@@ -62,10 +91,16 @@ async function handle(message: Exclude<ToInstance, { type: "call" | "cancel" }>)
     case "start":
       return start(message);
     case "lifecycle":
-      if (message.method === "exportState") return exportState(message.id);
       return reply(message.id, () => lifecycle(message.method, message.args));
     case "import":
       return reply(message.id, () => importState(deserialize(message.state), message.from));
+    case "quiet":
+      if (message.exports) return sendState(message.id);
+      return reply(message.id, () => quiet.take(message.id, () => {}));
+    case "press":
+      return quiet.press(message.id, message.how);
+    case "duty":
+      return changeDuty(message.duty);
     case "usage":
       return reply(message.id, () => readUsage(message.collect));
     case "ping":
@@ -75,6 +110,45 @@ async function handle(message: Exclude<ToInstance, { type: "call" | "cancel" }>)
       return;
     case "refusal":
       context?.refuse(message.id, message.error);
+  }
+}
+
+/** The call that the running code helps to answer, while its method runs. */
+function callInProgress(): number {
+  const id = inProgress.getStore() ?? 0;
+  if (id === EXPORTING) return isExporting ? EXPORTING : 0;
+  return calls.has(id) ? id : 0;
+}
+
+function changeDuty(next: DutyMessage["duty"]): void {
+  quiet.cancel();
+  if (next === "serve") {
+    isToldOfRefusals = false;
+    duty.serve();
+  } else if (next === "retire") duty.retire();
+  // A version that has just retired is refused by the service what it had begun meanwhile.
+  context?.release();
+}
+
+let isExporting = false;
+
+/** Its state, as the next version gets it: whatever can be cloned. */
+async function sendState(id: number): Promise<void> {
+  try {
+    link.send({ type: "state", id, state: serialize(await quiet.take(id, exportState)) });
+  } catch (thrown) {
+    link.send({ type: "error", id, error: toWire(thrown) });
+  }
+}
+
+async function exportState(): Promise<unknown> {
+  isExporting = true;
+  try {
+    const state = await inProgress.run(EXPORTING, async () => methods?.lifecycle("exportState")?.());
+    checkState(state);
+    return state;
+  } finally {
+    isExporting = false;
   }
 }
 
@@ -91,7 +165,12 @@ async function start(message: StartMessage): Promise<void> {
     const ofClass: unknown = (exported as { version?: unknown }).version;
     const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
     room = roomForAnswer(message.name, version);
-    context = createContext({ ...message, version }, link, () => inProgress.getStore() ?? 0);
+    context = createContext({ ...message, version }, link, {
+      callInProgress,
+      duty,
+      onAnswered: () => quiet.changed(),
+      onRefused: (error) => refusals.add(error),
+    });
     const { ctx } = context;
     const { instance } = await construct(exported, ctx);
     step("start");
@@ -108,17 +187,6 @@ async function start(message: StartMessage): Promise<void> {
 async function reply(id: number, work: () => unknown): Promise<void> {
   try {
     link.send({ type: "result", id, value: await work() });
-  } catch (thrown) {
-    link.send({ type: "error", id, error: toWire(thrown) });
-  }
-}
-
-/** Its state, as the next version gets it: whatever can be cloned. */
-async function exportState(id: number): Promise<void> {
-  try {
-    const state = await methods?.lifecycle("exportState")?.();
-    checkState(state);
-    link.send({ type: "state", id, state: serialize(state) });
   } catch (thrown) {
     link.send({ type: "error", id, error: toWire(thrown) });
   }
@@ -158,20 +226,28 @@ function succeed(id: number, method: string, value: unknown): void {
     tellProcesses();
     const output = toPayload(value, "output");
     link.send({ type: "output", id, output }, ([, , , , , ...content]) => checkAnswer(method, output, content, room));
-    calls.delete(id);
+    methodEnded(id);
   } catch (thrown) {
     fail(id, thrown);
   }
 }
 
-function fail(id: number, thrown: unknown): void {
+function methodEnded(id: number): void {
   calls.delete(id);
+  quiet.changed();
+}
+
+function fail(id: number, thrown: unknown): void {
+  methodEnded(id);
   tellProcesses();
   link.send({ type: "error", id, error: toWire(thrown) });
 }
 
 async function lifecycle(name: LifecycleMethod, args: readonly unknown[]): Promise<void> {
-  if (name === "stop") context?.abort();
+  if (name === "stop") {
+    changeDuty("retire");
+    context?.abort();
+  }
   await methods?.lifecycle(name)?.(...args);
   // What follows the answer to `stop` is the end; the answer has to leave first.
   if (name === "stop") setImmediate(() => link.end(0));

@@ -46,6 +46,9 @@ export function toPacket(message: ToInstance | FromInstance): Packet | undefined
       return [IMPORT, message.id, message.deadline, JSON.stringify(message.from), "", BYTES, message.state, ""];
     case "start":
     case "lifecycle":
+    case "quiet":
+    case "press":
+    case "duty":
     case "usage":
     case "ping":
     case "cancel":

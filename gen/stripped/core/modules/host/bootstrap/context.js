@@ -2,6 +2,7 @@
                                           
                                                               
 import { assetsOf } from "./assets.js";
+                                      
 import { toJson } from "./json.js";
                                       
 import { toLogFields, toLogMessage } from "./log.js";
@@ -12,17 +13,45 @@ import { fromWire } from "./wire.js";
                               
                                            
                                              
+                                                                
+                                      
+                                                                                         
+               
+                                    
+                  
                                  
                 
  
 
-/** `callInProgress`: the id of the call that the running code helps to answer; 0: none. */
+                                 
+                                                                                                                 
+                                        
+                                                    
+                                       
+                                  
+                                                              
+                                             
+ 
+
+/** In the place of a call's id, while the module hands its state over. */
+export const EXPORTING = -1;
+
+/** Refusals that tell a module where it stands, and not that anything went wrong. */
+const OF_DUTY                                  = new Set([
+  "MODULE_FENCED",
+  "DEPENDENCY_NOT_STUBBED",
+  "SERVER_DRAINING",
+]);
+
 export function createContext(
   { name, version, config, assets }              ,
   link      ,
-  callInProgress              ,
+  { callInProgress, duty, onAnswered, onRefused }                ,
 )          {
   const waiting = new Map                                                                               ();
+  const calls = new Set        ();
+  const held                 = [];
+  let isHeld = false;
   const stopping = new AbortController();
   let lastId = 0;
 
@@ -33,7 +62,7 @@ export function createContext(
       try {
         link.send(message(lastId));
       } catch (error) {
-        waiting.delete(lastId);
+        settle(lastId);
         reject(error);
       }
     });
@@ -54,27 +83,44 @@ export function createContext(
         return fromPayload(await ask((id) => ({ ...message, id }))) === true;
       },
     },
-    call: async (dependency, method, input) =>
-      ask((id) => ({
-        type: "call",
-        id,
-        dependency: asText("dependency", dependency),
-        method: asText("method", method),
-        input: toPayload(input, "input"),
-        within: callInProgress(),
-      })).then(fromPayload),
+    async call(dependency, method, input) {
+      const call = { dependency: asText("dependency", dependency), method: asText("method", method) };
+      const payload = toPayload(input, "input");
+      const within = callInProgress();
+      if (isHeld && within === 0) await new Promise      ((resolve) => held.push(resolve));
+      const answer = await ask((id) => {
+        calls.add(id);
+        return { type: "call", id, ...call, input: payload, within: Math.max(0, within) };
+      });
+      return fromPayload(answer);
+    },
+    onServe: duty.onServe,
+    onRetire: duty.onRetire,
     signal: stopping.signal,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
   };
   const settle = (id        ) => {
     const settled = waiting.get(id);
     waiting.delete(id);
+    if (calls.delete(id)) onAnswered();
     return settled;
   };
   return {
     ctx: Object.freeze(ctx),
     answer: (id, value) => settle(id)?.resolve(value),
-    refuse: (id, error) => settle(id)?.reject(fromWire(error)),
+    refuse(id, wire) {
+      const error = fromWire(wire);
+      if (OF_DUTY.has(wire.code)) onRefused(error);
+      settle(id)?.reject(error);
+    },
+    calls,
+    hold() {
+      isHeld = true;
+    },
+    release() {
+      isHeld = false;
+      for (const resolve of held.splice(0)) resolve();
+    },
     abort: () => stopping.abort(),
   };
 }

@@ -1,0 +1,93 @@
+                                               
+
+/** Taken before the module's code runs, which can put another function in its place. */
+const inTurn = setImmediate;
+
+/** What the module does now. */
+                           
+                                                                        
+                    
+                                                                        
+                               
+                                                                                                
+               
+ 
+
+/** Waits for the moment in which nothing that a module has begun is under way, and does something in just that moment. */
+                        
+     
+                                                                                                                        
+                                                                                                                          
+                                                                                                                          
+                                             
+     
+                                                          
+                                         
+                                                    
+                  
+                                                                                                                      
+                               
+ 
+
+                   
+               
+                             
+                 
+ 
+
+export function createQuiet(activity          )        {
+  const waiting = new Map                 ();
+
+  const wait = (id        , work               )                   => {
+    const { promise, resolve, reject } = Promise.withResolvers         ();
+    const first = [...activity.calls()];
+    let isPatient = true;
+    let isLooking = false;
+    const take = ()       => {
+      waiting.delete(id);
+      activity.hold();
+      resolve(Promise.try(work));
+    };
+    const see = ()       => {
+      isLooking = false;
+      if (!waiting.has(id)) return;
+      const calls = activity.calls();
+      if (calls.size === 0 && activity.methods() === 0) take();
+      else if (!isPatient && !first.some((call) => calls.has(call))) activity.hold();
+    };
+    const look = ()       => {
+      if (isLooking) return;
+      isLooking = true;
+      // What follows from an answer runs before that.
+      inTurn(see);
+    };
+    waiting.set(id, {
+      look,
+      press(how) {
+        if (how === "take") take();
+        else if (how === "hold") activity.hold();
+        else isPatient = false;
+        look();
+      },
+      cancel() {
+        waiting.delete(id);
+        reject(new Error("it was given up"));
+      },
+    });
+    look();
+    return promise;
+  };
+
+  return {
+    take: wait,
+    press: (id, how) => waiting.get(id)?.press(how),
+    changed() {
+      if (waiting.size > 0) for (const { look } of waiting.values()) look();
+    },
+    cancel(id) {
+      const which = id === undefined ? [...waiting.values()] : [waiting.get(id)];
+      for (const one of which) one?.cancel();
+      return which.some((one) => one !== undefined);
+    },
+  };
+}
