@@ -39,6 +39,8 @@ if (command.kind === "print") {
     exit: (code) => leave(code, logging),
     kill: endAtOnce,
   });
+  // By itself Node opens a port then, by which whoever reaches it may run anything.
+  process.on("SIGUSR1", () => logging.server("warn", "SIGUSR1 opens no inspector; it takes a start with --inspect"));
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => shutdown.signal(name));
   for (const notice of notices) logging.server("info", notice);
   await serve(config, logging, shutdown).catch(async (error: unknown) => {

@@ -12,12 +12,15 @@ export const BOOTSTRAP: string = fileURLToPath(
  */
 export function permissionFlags({ grants, assetsDir }: Pick<Launch, "grants" | "assetsDir">): string[] {
   const { fsRead, fsWrite, net, childProcess } = grants;
+  const hasFiles = assetsDir !== undefined || fsRead.length > 0 || fsWrite.length > 0;
   return [
     "--permission",
     `--allow-fs-read=${dirname(BOOTSTRAP)}`,
     ...(assetsDir === undefined ? [] : [`--allow-fs-read=${assetsDir}`]),
     ...fsRead.map((path) => `--allow-fs-read=${path}`),
     ...fsWrite.map((path) => `--allow-fs-write=${path}`),
+    // SQLite opens files past the permission model. The bootstrap has it ask where there are some that it may open.
+    ...(hasFiles ? [] : ["--no-experimental-sqlite"]),
     ...(net ? ["--allow-net"] : []),
     ...(childProcess ? ["--allow-child-process"] : []),
     "--disable-warning=SecurityWarning",

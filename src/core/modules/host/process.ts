@@ -1,7 +1,8 @@
-import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { createFrameReader, createFrameWriter, LINK_FD, moduleFrames, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
+import { inheritedDescriptors } from "./inherited.ts";
 import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper } from "./reaper/index.ts";
@@ -10,13 +11,24 @@ import { readDescriptor, readProcess } from "./reaper/processes.ts";
 import type { Launch } from "./start.ts";
 import { takeInTurns } from "./turns.ts";
 
+type StdioPlaces = ("ignore" | "pipe")[];
+
 /** Opens a channel to a new process, the leader of a group of its own. */
 export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper): Channel {
-  const args = [...permissionFlags(spec), `--max-old-space-size=${spec.maxHeapMb}`, BOOTSTRAP];
+  const stdio = spec.grants.childProcess ? MARKED_STDIO : STDIO;
+  const args = [
+    ...permissionFlags(spec),
+    // Else a signal opens a port, by which whoever reaches it may run anything.
+    "--disable-sigusr1",
+    `--max-old-space-size=${spec.maxHeapMb}`,
+    BOOTSTRAP,
+    // To be closed by the bootstrap. Those that it has in the place of them are its own.
+    ...inheritedDescriptors().flatMap((descriptor) => (descriptor < stdio.length ? [] : [String(descriptor)])),
+  ];
   const child = spawn(process.execPath, args, {
     cwd: spec.root,
     env: { ...spec.env },
-    stdio: spec.grants.childProcess ? MARKED_STDIO : STDIO,
+    stdio,
     detached: true,
   });
   const watched = child.pid === undefined ? undefined : reaper.watch(rootOf(child, child.pid));
@@ -88,9 +100,9 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   };
 }
 
-const STDIO: StdioOptions = ["ignore", "pipe", "pipe", "pipe"];
-const MARKED_STDIO: StdioOptions = Array.from({ length: MARK_FD + 1 }, (_, fd) =>
-  fd === MARK_FD ? "pipe" : ((STDIO[fd] as "ignore" | "pipe" | undefined) ?? "ignore"),
+const STDIO: StdioPlaces = ["ignore", "pipe", "pipe", "pipe"];
+const MARKED_STDIO: StdioPlaces = Array.from({ length: MARK_FD + 1 }, (_, fd) =>
+  fd === MARK_FD ? "pipe" : (STDIO[fd] ?? "ignore"),
 );
 
 function rootOf(child: ChildProcess, pid: number): Root {

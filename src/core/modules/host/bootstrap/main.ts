@@ -8,6 +8,7 @@ import { serveCode } from "./code.ts";
 import { type Context, createContext, EXPORTING, fromPayload, toPayload } from "./context.ts";
 import { createDuty } from "./duty.ts";
 import { checkExported, construct, exportedOf, Unfit } from "./exported.ts";
+import { closeInherited, guard } from "./guards.ts";
 import { hiddenIn } from "./hidden.ts";
 import { createInbox } from "./inbox.ts";
 import { openLink } from "./link.ts";
@@ -23,6 +24,7 @@ import { suiteModule } from "./suite.ts";
 import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
 
+closeInherited();
 const link = openLink();
 // Made before the module's code runs, which can put other functions in the place of Node's.
 const readUsage = createUsageReader();
@@ -156,6 +158,7 @@ async function start(message: StartMessage): Promise<void> {
   const step = (name: StartStep): void => link.send({ type: "step", step: name });
   try {
     if (message.assets !== undefined) tellPlaces(message.assets.directory, message.root);
+    guard();
     const entry = serveCode(message);
     step("import");
     const imported = exportedOf(await import(entry));

@@ -1,10 +1,11 @@
 import { performance } from "node:perf_hooks";
-import { setFlagsFromString } from "node:v8";
+import v8 from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Usage } from "../host.ts";
 
 // Taken before the module's code runs, which can put others in their place.
 const { memoryUsage } = process;
+const { setFlagsFromString } = v8;
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
 
 let collectGarbage: (() => void) | undefined;

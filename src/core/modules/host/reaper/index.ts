@@ -45,7 +45,7 @@ export function createReaper(clock: Clock): Reaper {
     const again = (): void => void clock.setTimer(RESTART_DELAY_MS, start);
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, ["--max-old-space-size=32", MAIN], {
+      child = spawn(process.execPath, ["--disable-sigusr1", "--max-old-space-size=32", MAIN], {
         cwd: "/",
         env: {},
         stdio: ["pipe", "pipe", "ignore"],

@@ -3,6 +3,7 @@ import { isBuiltin,                          registerHooks } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
                                                    
+import { denied } from "./denied.js";
 import { isWithin } from "./paths.js";
 
 /**
@@ -27,6 +28,7 @@ export function serveCode({ root: written, entry, files, readable, assets }     
   registerHooks({
     resolve(specifier, context, nextResolve) {
       if (isBuiltin(specifier)) return nextResolve(specifier, context);
+      if (specifier === "node:sqlite") throw denied("node:sqlite needs fs_read or fs_write", "FileSystemRead");
       const from = byUrl.get(withoutQuery(context.parentURL ?? ""));
       // Where the build found that it leads.
       const link = (isRequire(context) ? from?.requires : from?.imports)?.get(specifier);

@@ -8,6 +8,7 @@ import { serveCode } from "./code.js";
 import {               createContext, EXPORTING, fromPayload, toPayload } from "./context.js";
 import { createDuty } from "./duty.js";
 import { checkExported, construct, exportedOf, Unfit } from "./exported.js";
+import { closeInherited, guard } from "./guards.js";
 import { hiddenIn } from "./hidden.js";
 import { createInbox } from "./inbox.js";
 import { openLink } from "./link.js";
@@ -23,6 +24,7 @@ import { suiteModule } from "./suite.js";
 import { createUsageReader } from "./usage.js";
 import { toWire } from "./wire.js";
 
+closeInherited();
 const link = openLink();
 // Made before the module's code runs, which can put other functions in the place of Node's.
 const readUsage = createUsageReader();
@@ -156,6 +158,7 @@ async function start(message              )                {
   const step = (name           )       => link.send({ type: "step", step: name });
   try {
     if (message.assets !== undefined) tellPlaces(message.assets.directory, message.root);
+    guard();
     const entry = serveCode(message);
     step("import");
     const imported = exportedOf(await import(entry));

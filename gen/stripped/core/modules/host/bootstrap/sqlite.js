@@ -1,0 +1,86 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { denied } from "./denied.js";
+
+                                           
+                                                     
+                                                          
+
+/** Settings by which SQLite puts files where it is told. */
+const PLACES                             = new Set(["temp_store_directory", "data_store_directory"]);
+
+/** Has databases open the files alone that are granted: SQLite itself does not ask Node's permission model. */
+export function guardSqlite(sqlite        )       {
+  const { DatabaseSync, backup, constants } = sqlite;
+  const { prototype } = DatabaseSync;
+  const { setAuthorizer } = prototype;
+  const readOnly = new WeakSet          ();
+
+  const authorizer =
+    (database          , own                       )                         =>
+    (action, first, second, ...rest) => {
+      // A name that is computed is not known here.
+      if (action === constants.SQLITE_ATTACH && !mayOpen(first, readOnly.has(database))) return constants.SQLITE_DENY;
+      if (action === constants.SQLITE_PRAGMA && PLACES.has(first?.toLowerCase() ?? null) && second !== null) {
+        return constants.SQLITE_DENY;
+      }
+      return own?.(action, first, second, ...rest) ?? constants.SQLITE_OK;
+    };
+
+  prototype.setAuthorizer = function (                own) {
+    setAuthorizer.call(this, authorizer(this, own ?? undefined));
+  };
+  const guarded = new Proxy(DatabaseSync, {
+    construct(target, args, newTarget) {
+      const [path, options] = args                                                 ;
+      const isReadOnly = options?.readOnly === true;
+      check(path, isReadOnly);
+      const database = Reflect.construct(target, args, newTarget)            ;
+      if (isReadOnly) readOnly.add(database);
+      setAuthorizer.call(database, authorizer(database, undefined));
+      return database;
+    },
+  });
+  prototype.constructor = guarded;
+  Object.assign(sqlite, {
+    DatabaseSync: guarded,
+    backup: async (...args                              ) => {
+      check(args[1], false);
+      return backup(...args);
+    },
+  });
+}
+
+function check(path         , isReadOnly         )       {
+  const name =
+    path instanceof URL ? path.href : path instanceof Uint8Array ? Buffer.from(path).toString() : String(path);
+  if (!mayOpen(name, isReadOnly)) {
+    const needed = isReadOnly ? "fs_read" : "fs_read and fs_write";
+    throw denied(
+      `a database in ${name} needs ${needed} of it`,
+      isReadOnly ? "FileSystemRead" : "FileSystemWrite",
+      name,
+    );
+  }
+}
+
+function mayOpen(name               , isReadOnly         )          {
+  if (name === null) return false;
+  // In memory, or a temporary one.
+  if (name === "" || name === ":memory:") return true;
+  const file = fileOf(name);
+  if (file === undefined) return false;
+  const { permission } = process;
+  return permission.has("fs.read", file) && (isReadOnly || permission.has("fs.write", file));
+}
+
+/** The path that SQLite opens by a name or a URI; undefined: it cannot be told. */
+function fileOf(name        )                     {
+  if (!name.startsWith("file:")) return resolve(name);
+  try {
+    const [plain = ""] = name.slice("file:".length).split(/[?#]/, 1);
+    return plain.startsWith("//") ? fileURLToPath(`file:${plain}`) : resolve(decodeURIComponent(plain));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,8 @@
+/** An error as Node's permission model throws it. */
+export function denied(what: string, permission: string, resource = ""): Error {
+  return Object.assign(new Error(`Access to this API has been restricted: ${what}`), {
+    code: "ERR_ACCESS_DENIED",
+    permission,
+    resource,
+  });
+}
