@@ -48,6 +48,21 @@ describe("ModuleService", () => {
     });
   });
 
+  it("goes back once under a request_id, also where the service ended before it had stored its answer", async () => {
+    const { client, engine } = await serving();
+    for (const depth of [1, 2]) await client.swapModule({ name: "echo", config: { depth } });
+    const request = { name: "echo", requestId: "3F2B8C1E-0000-4000-8000-ABCDEFABCDEF" };
+    const first = await client.rollbackModule(request);
+    expect(first).toMatchObject({ swapped: true, module: { generation: 4, config: { depth: 1 } } });
+    await engine.store.answers.forget(request.requestId.toLowerCase());
+    const again = await client.rollbackModule({ ...request, requestId: request.requestId.toLowerCase() });
+    expect(again).toMatchObject({
+      swapped: true,
+      swapId: first.swapId,
+      module: { generation: 4, config: { depth: 1 } },
+    });
+  });
+
   it("does what is asked for once and tells the same again, or that nothing was to do", async () => {
     const { client } = await serving();
     const request = { name: "echo", newVersionPath: "echo_v2", swapId: "deploy-1" };

@@ -654,7 +654,7 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
 
   /**
    * Makes a retry safe: a repetition joins the swap that is under way, or gets the outcome of the one that was done; the
-   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED.
+   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED. Empty: the `request_id`, if there is one.
    *
    * @generated from field: string swap_id = 6;
    */
@@ -1075,7 +1075,7 @@ export type SwapModulesRequest = Message<"helios.v1.SwapModulesRequest"> & {
 
   /**
    * Makes a retry safe: a repetition joins the swap that is under way, or gets the outcome of the one that was done; the
-   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED.
+   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED. Empty: the `request_id`, if there is one.
    *
    * @generated from field: string swap_id = 2;
    */

@@ -127,9 +127,9 @@ export function fromModuleSwap(request: SwapModuleRequest | ModuleSwap): ModuleS
 }
 
 export function fromTerms(request: SwapModuleRequest | SwapModulesRequest): SwapTermsOptions {
-  const { swapId, force, bakeMaxErrorRate, bakeMinCalls } = request;
+  const { force, bakeMaxErrorRate, bakeMinCalls } = request;
   return {
-    swapId,
+    swapId: swapIdOf(request),
     force,
     bakeMs: fromDuration(request.bakeDuration),
     bakeMaxErrorRate,
@@ -140,16 +140,24 @@ export function fromTerms(request: SwapModuleRequest | SwapModulesRequest): Swap
 }
 
 export function fromRollback(request: RollbackModuleRequest): RollbackOptions {
-  const { generation, testSuite, swapId, expectedGeneration, discardState } = request;
+  const { generation, testSuite, expectedGeneration, discardState } = request;
   return {
     generation,
     testSuite,
-    swapId,
+    swapId: swapIdOf(request),
     expectedGeneration,
     discardState,
     bakeMs: fromDuration(request.bakeDuration),
     maxPauseMs: fromDuration(request.maxPause),
   };
+}
+
+/**
+ * What a retry is known by: the outcome of a swap is stored with what it changed, the answer to a request after it. Where the
+ * service ends in between, a rollback that was done is not done once more.
+ */
+function swapIdOf({ swapId, requestId }: Pick<SwapModuleRequest, "swapId" | "requestId">): string {
+  return swapId || requestId.toLowerCase();
 }
 
 function fromShadow(options: ShadowOptionsMessage): ShadowOptions {
