@@ -8,6 +8,7 @@ const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 const ALONE = [
   "tests/core/modules/matrix/*.test.ts",
   "tests/core/modules/host-*.test.ts",
+  "tests/core/modules/realistic/*.test.ts",
   "tests/server/source-file.test.ts",
   "tests/wire/stream-bodies.test.ts",
   "tests/wire/watch.test.ts",
@@ -16,6 +17,7 @@ const ALONE = [
 /** Those that take 10 s and more: begun last, one of them would run when all others are done. */
 const SLOW = [
   "tests/core/modules/matrix/candidate.test.ts",
+  "tests/core/modules/realistic/realistic.test.ts",
   "tests/core/modules/host-memory.test.ts",
   "tests/wire/watch-faults.test.ts",
   "tests/core/modules/matrix/old.test.ts",

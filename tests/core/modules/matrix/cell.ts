@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import { type Clock, systemClock, type Timer } from "../../../../src/core/clock.ts";
 import { HeliosError } from "../../../../src/core/errors.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import { heapCeilingMb } from "../../../../src/core/modules/host/memory.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
 import type { StepEvent } from "../../../../src/core/modules/steps.ts";
 import type { SwapResult } from "../../../../src/core/modules/swap.ts";
@@ -257,5 +258,6 @@ process.on("worker", (worker: Worker) => {
 
 /** How many threads of modules live. */
 export function moduleThreads(): number {
-  return [...workers].filter(({ resourceLimits }) => resourceLimits?.maxOldGenerationSizeMb === HEAP_MB).length;
+  return [...workers].filter(({ resourceLimits }) => resourceLimits?.maxOldGenerationSizeMb === heapCeilingMb(HEAP_MB))
+    .length;
 }
