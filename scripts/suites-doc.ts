@@ -1,4 +1,4 @@
-import { BUILT_IN_SUITES, type BuiltInSuite, MOST_WAITING, RUNS_AT_ONCE } from "../src/core/index.ts";
+import { BUILT_IN_SUITES, type BuiltInSuite, GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "../src/core/index.ts";
 
 /** The reference page of suites, its tables made from the suites themselves. */
 export function suitesPage(): string {
@@ -72,8 +72,9 @@ first test tells why. The report has \`total_tests\`, \`results\`, the duration,
 bytes), and says which code was tested: \`module_path\`, \`version\`, \`sha256\` of the file and \`artifact\` of all code that runs.
 The last 100 runs of a module are kept, across restarts.
 
-${RUNS_AT_ONCE} runs are made at once, so that tests do not take the machine from what serves. ${MOST_WAITING} more wait in order, gates of swaps first;
-after that \`RunTests\` is refused as \`TEST_RUNS_OVERLOADED\`. A run is listed as \`RUNNING\` from the moment it is accepted, and
+${RUNS_AT_ONCE} runs are made at once, so that tests do not take the machine from what serves. ${MOST_WAITING} more wait in order;
+after that \`RunTests\` is refused as \`TEST_RUNS_OVERLOADED\`. Gates of swaps wait for none of these, and are never refused: ${GATES_AT_ONCE} of
+them are made at once beside the others. A run is listed as \`RUNNING\` from the moment it is accepted, and
 \`CancelTestRun\` ends it wherever it is.
 
 A setting is given in \`config\` of \`RunTests\`. It must be of the kind of its default, a number whole and from 1 to 100,000:

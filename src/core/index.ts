@@ -173,7 +173,7 @@ export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/su
 export { BUILT_IN_SUITES, type Suite } from "./testing/suites.ts";
 export type { AddTestOptions, Tester, TestReport } from "./testing/tester.ts";
 export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
-export { MOST_WAITING, RUNS_AT_ONCE } from "./testing/turns.ts";
+export { GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "./testing/turns.ts";
 export { firstViolation, type Look, numberViolation } from "./values.ts";
 export { refuse, type Violation } from "./violation.ts";
 export { type ClientPosition, type Clients, MOST_WAITS, type OpenWatch } from "./watch/clients.ts";

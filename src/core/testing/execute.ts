@@ -16,7 +16,7 @@ import {
 } from "./runner.ts";
 import type { Run, RunRecord, Runs } from "./runs.ts";
 import type { Test } from "./suite.ts";
-import type { Leave, Turns } from "./turns.ts";
+import { createTurns, GATES_AT_ONCE, type Leave, type Turns } from "./turns.ts";
 
 /** Where a run's tests come from. */
 export interface TestSource {
@@ -43,7 +43,7 @@ export interface Job {
   readonly start: () => Promise<Candidate>;
   /** Whether what was brought is the run's own, and is stopped afterwards. */
   readonly owned: boolean;
-  /** Whether somebody waits for it who holds up others. */
+  /** Whether somebody waits for it who holds up others: it waits for no run that is not. */
   readonly urgent: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: RunProgress | undefined;
@@ -71,12 +71,21 @@ export interface Executor {
 export interface ExecutorDeps {
   readonly runs: Runs;
   readonly turns: Turns;
+  /** Places of the urgent ones. Default: `GATES_AT_ONCE`. */
+  readonly gates?: Turns;
   readonly clock: Clock;
   readonly newId: () => string;
   readonly log: Log;
 }
 
-export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps): Executor {
+export function createExecutor({
+  runs,
+  turns,
+  gates = createTurns(GATES_AT_ONCE),
+  clock,
+  newId,
+  log,
+}: ExecutorDeps): Executor {
   const underWay = new Map<
     string,
     { readonly module: string; readonly abort: AbortController; readonly ended: Promise<Run> }
@@ -115,7 +124,7 @@ export function createExecutor({ runs, turns, clock, newId, log }: ExecutorDeps)
       const id = newId();
       const abort = new AbortController();
       const { signal, release } = joined(job.signal === undefined ? [abort.signal] : [abort.signal, job.signal]);
-      const turn = turns.take(signal, job.urgent);
+      const turn = (job.urgent ? gates : turns).take(signal, job.urgent);
       turn.catch(() => {});
       const open: RunRecord = {
         ...job.record,

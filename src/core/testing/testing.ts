@@ -78,7 +78,7 @@ export interface Testing {
   cancelRun(id: string): Promise<Run>;
   /**
    * Runs a suite on the candidate of a swap, and remembers that; or, where a run is named, judges by that run, which must
-   * be of the suite that is named, if one is. It waits for no other runs than gates.
+   * be of the suite that is named, if one is. It waits for no other runs but gates.
    */
   readonly gate: Gate;
   /** Whether an earlier run lets the candidate pass: it completed and passed, was of that module and of the same code. */

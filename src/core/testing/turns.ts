@@ -5,6 +5,11 @@ import { HeliosError } from "../errors.ts";
  * turn. @limit runs
  */
 export const RUNS_AT_ONCE = 4;
+/**
+ * Gates of swaps that go on at once, beside the other test runs: they wait for none of those, and further ones for each other.
+ * @limit gates
+ */
+export const GATES_AT_ONCE = 16;
 /** Test runs that wait for their turn; one more is refused with `TEST_RUNS_OVERLOADED`. @limit runs */
 export const MOST_WAITING = 64;
 

@@ -100,6 +100,15 @@ describe("a run", () => {
     expect(Object.keys(states())).toEqual(["run-3", "run-2", "run-1"]);
   });
 
+  it("that is a gate waits for no other run", async () => {
+    const first = held();
+    const waiting = [first.job, job()].map((each) => executor.execute(each));
+    expect((await executor.execute(job({ urgent: true }))).record).toMatchObject({ state: "COMPLETED", passed: true });
+    expect(states()).toMatchObject({ "run-1": "RUNNING", "run-2": "RUNNING" });
+    first.goOn(candidate());
+    await Promise.all(waiting);
+  });
+
   it("is cancelled while it waits for its turn", async () => {
     const first = held();
     const before = executor.execute(first.job);
