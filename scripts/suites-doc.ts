@@ -2,7 +2,7 @@ import { BUILT_IN_SUITES, type BuiltInSuite, GATES_AT_ONCE, MOST_WAITING, RUNS_A
 
 /** The reference page of suites, its tables made from the suites themselves. */
 export function suitesPage(): string {
-  const texts = [introduction(), ...BUILT_IN_SUITES.map(section), LINES, FILES, GATES];
+  const texts = [introduction(), ...BUILT_IN_SUITES.map(section), LINES, FILES, STUBS, GATES];
   return `${texts.join("\n\n")}\n`;
 }
 
@@ -52,9 +52,8 @@ instance of its own, in a process of its own: before the module is deployed, or 
 that serves is tested only with \`"target": "TEST_TARGET_ACTIVE"\`, and while nobody else uses it: other orders and records
 would be counted, too.
 
-What is tested does not act: from its tests, its timers, \`start\` and \`health\` it reaches no module that serves, but for methods
-without effects (\`pure_methods\` of a registration, or \`static pureMethods\` of a class). Other calls reject with the code
-\`DEPENDENCY_NOT_STUBBED\`, and the test that made them fails with the module and the method that it called.
+What is tested does not act: from its tests, its timers, \`start\` and \`health\` it reaches no module that serves, unless
+[that is stubbed or allowed](#stubs), or has no effects.
 
 There are three kinds: the ready suites below; suites that are created, whose tests are data; and suites that are files below
 the modules root, whose tests are functions.
@@ -168,7 +167,7 @@ npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService
 const FILES = `## A suite as a file
 
 A name with a \`/\` in it, or with \`.ts\`, \`.mts\`, \`.cts\`, \`.js\`, \`.mjs\` or \`.cjs\` at its end, is a file below the modules root. It
-default-exports a list of tests:
+default-exports a list of tests, or an object with \`tests\`, \`stubs\` and \`allow\`:
 
 \`\`\`ts
 import type { SuiteTest } from "helios/module";
@@ -192,7 +191,7 @@ export default suite;
 \`\`\`
 
 - A test fails when \`run\` throws; what it returns, a JSON value, is the output in the report. \`module.methods\` lists what can
-  be called. What the module throws comes with its reason as \`code\`, such as \`MODULE_METHOD_FAILED\`.
+  be called, and \`module.calls(dependency)\` what stand-ins were called with. What the module throws comes with its reason as \`code\`, such as \`MODULE_METHOD_FAILED\`.
 - \`ctx.signal\` is aborted when the time is over or the run is cancelled. Calls of a test that has ended reach nothing.
 - The file runs in a process of its own beside the instance, never in the service, and may do no more than a module without
   grants: no network, no processes, no files but its own imports. It is started anew for each run, and ended after it.
@@ -200,6 +199,70 @@ export default suite;
   and the problem. A test that ends the process, or blocks it for 5 s, ends the suite: it and those after it are \`ERRORED\`.
 - There is nothing to create or delete: \`ListSuites\` and \`GetSuite\` do not know it, each run reads it anew, and it takes no
   \`config\`.`;
+
+const STUBS = `## Stubs
+
+What a module calls by \`ctx.call\` while it is tested is answered by a stand-in, if there is one for the method; else it goes to
+the module that serves, if that is allowed by name or the method has no effects (\`pure_methods\` of the registration, or
+\`static pureMethods\` of the class); else it is refused with \`DEPENDENCY_NOT_STUBBED\`, which names the module and the method. Three
+may say it, and of each dependency the first of them that speaks of it decides:
+
+1. who asks for the run: \`stubs\` and \`allow_dependencies\` of \`RunTests\` and \`TestModule\`;
+2. the suite: \`stubs\` and \`allow_dependencies\` of \`CreateSuite\`, or the exports \`stubs\` and \`allow\` of a file;
+3. the module: \`test_stubs\` and \`test_allow_dependencies\` of its registration, which is what gates of swaps go by, too.
+
+A stub is an object of answers by method, in either spelling; methods that it lacks are refused, unless the dependency is
+allowed as well. Or it is the path of a module below the root: an instance of it is started for the run, in a process without
+grants that may call no other, and ended after it.
+
+\`\`\`json
+{
+  "name": "trader",
+  "suite": "trading",
+  "stubs": {"gateway": {"place_order": {"status": "filled"}}, "risk": "src.fakes.risk"},
+  "allow_dependencies": ["market_data"]
+}
+\`\`\`
+
+In the file of a suite a stub may also be a function. It gets the input, may wait, throw, and return a JSON value or bytes, and
+runs in the suite's process:
+
+\`\`\`ts
+import type { SuiteStubs, SuiteTest } from "helios/module";
+
+export const stubs: SuiteStubs = {
+  gateway: {
+    async place_order(order: { quantity: number }) {
+      if (order.quantity > 100) throw new Error("too large");
+      return { id: "order-1", status: "filled" };
+    },
+    cancel: { ok: true },
+  },
+  risk: "src.fakes.risk",
+};
+
+export const allow = ["market_data"];
+
+const tests: SuiteTest[] = [
+  {
+    name: "sends_one_order",
+    async run(module) {
+      await module.call("buy", { quantity: 1 });
+      const calls = await module.calls("gateway");
+      if (calls.length !== 1) throw new Error(\`it sent \${calls.length} orders\`);
+    },
+  },
+];
+
+export default tests;
+\`\`\`
+
+\`module.calls(dependency)\` has the method and the input of each call that a stand-in answered since the test began.
+
+In a gate the stubs answer what the tests ask of the candidate. What it does of its own accord, in \`start\`, \`health\` or from a
+timer, they do not: with what it learns there it is to serve. That reaches methods without effects and what
+\`test_allow_dependencies\` of the registration names, and rejects with \`MODULE_FENCED\` otherwise. \`TEST_TARGET_ACTIVE\` takes no
+stubs: what serves calls what serves.`;
 
 const GATES = `## Gates
 

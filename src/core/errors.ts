@@ -143,13 +143,13 @@ export const ERRORS = table({
     code: "FAILED_PRECONDITION",
     message: "generation {generation} of module {name} does not serve: {problem}",
     retryable: false,
-    help: "Only the version that serves acts: start timers in ctx.onServe, and end them in ctx.onRetire. What a new version needs before it serves must be a method without effects: one of the dependency's pure_methods, or of its class's static pureMethods.",
+    help: "Only the version that serves acts: start timers in ctx.onServe, and end them in ctx.onRetire. What a new version needs before it serves must be a method without effects: one of the dependency's pure_methods, or of its class's static pureMethods; or the dependency is named in test_allow_dependencies.",
   },
   DEPENDENCY_NOT_STUBBED: {
     code: "FAILED_PRECONDITION",
     message: "a test of module {name} called {method} of {dependency}, which is neither stubbed nor allowed",
     retryable: false,
-    help: "Tests reach no module that serves unless they may. Methods without effects, among the dependency's pure_methods or the class's static pureMethods, can be called.",
+    help: "Stub the method, or a module in its place: in stubs of the run, of the suite, or in test_stubs of the registration. Or allow the dependency by name in allow_dependencies or test_allow_dependencies. Methods without effects, in its pure_methods or its class's static pureMethods, can always be called.",
   },
   MODULE_GENERATION_MISMATCH: {
     code: "ABORTED",

@@ -97,7 +97,15 @@ export type { AsOf } from "./flags/scene.ts";
 export { isHeld } from "./flags/schedule.ts";
 export { type JsonPath, pathText } from "./json-source.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
-export type { CallContext, HeliosModule, ModuleContext, SuiteTarget, SuiteTest } from "./modules/api.ts";
+export type {
+  CallContext,
+  HeliosModule,
+  ModuleContext,
+  SuiteFile,
+  SuiteStubs,
+  SuiteTarget,
+  SuiteTest,
+} from "./modules/api.ts";
 export type { Candidate, Gate } from "./modules/gate.ts";
 export type { Health, HealthState } from "./modules/health.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/host.ts";
@@ -127,6 +135,7 @@ export type {
 } from "./modules/report.ts";
 export type { RollbackOptions } from "./modules/rollback.ts";
 export { type Answer, breakerOf, type InvokeOptions } from "./modules/router.ts";
+export type { StandIns, Stub } from "./modules/stand-ins.ts";
 export type { GroupSwapResult, SwapListener, SwapResult } from "./modules/swap.ts";
 export type {
   CanaryOptions,
@@ -171,7 +180,7 @@ export type { TestOutcome, TestResult } from "./testing/runner.ts";
 export { countsOf, type Run, type RunRecord } from "./testing/runs.ts";
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suite.ts";
 export { BUILT_IN_SUITES, type Suite } from "./testing/suites.ts";
-export type { AddTestOptions, Tester, TestReport } from "./testing/tester.ts";
+export type { AddTestOptions, Tester, TesterStandIns, TestReport } from "./testing/tester.ts";
 export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
 export { GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "./testing/turns.ts";
 export { firstViolation, type Look, numberViolation } from "./values.ts";

@@ -32,6 +32,8 @@ describe("ModuleService", () => {
       maxHeapMb: 64,
       concurrency: 2,
       testSuite: "trading",
+      testStubs: { a: { place_order: { id: 1 } }, b: "fakes.b" },
+      testAllowDependencies: ["b"],
       reloadHooks: [{ method: "echo", input: { kind: { case: "numberValue", value: 5 } } }, { method: "echo" }],
       breaker: { failureThreshold: 2, timeout: { seconds: 3n } },
       fallbackModule: "spare",
@@ -52,6 +54,8 @@ describe("ModuleService", () => {
       maxHeapMb: 64,
       concurrency: 2,
       testSuite: "trading",
+      testStubs: { a: { place_order: { id: 1 } }, b: "fakes.b" },
+      testAllowDependencies: ["b"],
       reloadHooks: [
         { method: "echo", input: { kind: { case: "numberValue", value: 5 } } },
         { method: "echo", input: { kind: { case: "nullValue" } } },

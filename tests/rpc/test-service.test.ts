@@ -206,6 +206,29 @@ describe("a run", () => {
     });
   });
 
+  it("calls stubs: of its caller, of its suite, and of the module's registration", async () => {
+    const gateway = (answer: string) => ({ gateway: { order: { answer } } });
+    const fields = { modulePath: "registry/caller", dependencies: ["gateway"], testStubs: gateway("registered") };
+    await engine.modules.register("caller", fields);
+    const ask = { name: "asks", method: "ask", input: json({ of: "gateway", method: "order" }) };
+    const suite = { name: "stubbed", tests: [ask], stubs: gateway("of the suite"), allowDependencies: ["gateway"] };
+    const created = await client.createSuite({ suite });
+    expect(created.suite).toMatchObject({ stubs: suite.stubs, allowDependencies: ["gateway"] });
+    expect((await client.getSuite({ name: "stubbed" })).suite).toMatchObject({ stubs: suite.stubs });
+    await client.createSuite({ suite: { name: "plain", tests: [ask] } });
+    const answers = async (request: Parameters<typeof client.runTests>[0]) =>
+      report(await run({ name: "caller", ...request })).tests.map(({ output }) => output);
+    expect(await answers({ suite: "plain" })).toEqual([json({ answer: { answer: "registered" } })]);
+    expect(await answers({ suite: "stubbed" })).toEqual([json({ answer: { answer: "of the suite" } })]);
+    const asked = { suite: "stubbed", stubs: gateway("of the caller") };
+    expect(await answers(asked)).toEqual([json({ answer: { answer: "of the caller" } })]);
+    const { run: tested } = await client.testModule({ name: "caller", ...asked });
+    expect(tested?.tests[0]?.output).toEqual(json({ answer: { answer: "of the caller" } }));
+    const wrong = [{ stubs: { gatway: {} } }, { stubs: { gateway: 3 } }, { allowDependencies: ["gatway"] }];
+    for (const each of wrong)
+      expect(await reasonOf(run({ name: "caller", suite: "plain", ...each }))).toBe("ARGUMENT_INVALID");
+  });
+
   it("that is cancelled ends, and skips what it had not run", async () => {
     const tests = [
       { name: "hangs", method: "hang" },

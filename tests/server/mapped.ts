@@ -197,6 +197,8 @@ const registration: Registration = {
   testSuite: "",
   reloadHooks: [],
   pureMethods: [],
+  testStubs: {},
+  testAllowDependencies: [],
   breaker: DEFAULT_CONFIG,
   fallbackModule: "",
 };

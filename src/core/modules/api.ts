@@ -135,10 +135,34 @@ export interface SuiteTarget {
   call(method: string, input?: unknown): Promise<unknown>;
   /** Rejects when its health check, if it has one, fails. */
   health(): Promise<void>;
+  /**
+   * The calls of a dependency that its stand-in answered since the test began, in order: the last 1,000 at most, with at
+   * most 4 MiB of inputs. In the place of bytes there is the number of them, as `{ bytes }`.
+   */
+  calls(dependency: string): Promise<readonly { readonly method: string; readonly input: unknown }[]>;
 }
 
 /**
- * One test of a suite file, which default-exports a list of them. The file runs in a process of its own, beside the
+ * What stands in for the modules that the tested one depends on, by their names: for each what its methods answer, in
+ * either spelling; or the path of a module below the root, of which an instance is started for the run. A method answers
+ * a JSON value, or is a function that is called with the input and may wait, throw and return bytes; it runs in the suite's
+ * process.
+ */
+export type SuiteStubs = Readonly<Record<string, string | object>>;
+
+/**
+ * What a suite file default-exports, if not the list of tests alone; `stubs` and `allow` may also be exports of their own
+ * beside a list. What is neither stubbed nor allowed cannot be called, unless it has no effects: DEPENDENCY_NOT_STUBBED.
+ */
+export interface SuiteFile {
+  readonly tests: readonly SuiteTest[];
+  readonly stubs?: SuiteStubs;
+  /** Dependencies that may be called for real, but for what is stubbed of them. */
+  readonly allow?: readonly string[];
+}
+
+/**
+ * One test of a suite file, which default-exports a list of them, or a `SuiteFile`. The file runs in a process of its own, beside the
  * instance that is tested, and may do no more than a module without grants; its tests run one after the other.
  */
 export interface SuiteTest {

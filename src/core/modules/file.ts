@@ -7,7 +7,8 @@ import { show, type Violation, violation } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
 import { registrationSizeViolation } from "./size.ts";
-import { nameViolation, registrationViolations } from "./validate.ts";
+import { registrationViolations } from "./validate.ts";
+import { nameViolation } from "./validate-parts.ts";
 
 /** A module as a file tells it. */
 export interface FileModule {
@@ -66,6 +67,8 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
   test_suite: ["testSuite", asIs],
   reload_hooks: ["reloadHooks", asIs],
   pure_methods: ["pureMethods", asIs],
+  test_stubs: ["testStubs", asIs],
+  test_allow_dependencies: ["testAllowDependencies", asIs],
   breaker: ["breaker", (value, path, report) => fields(value, path, BREAKER, report)],
   fallback_module: ["fallbackModule", asIs],
   load: ["load", asIs],

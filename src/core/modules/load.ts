@@ -101,7 +101,7 @@ async function startChecked(
   const { registration } = record;
   const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
-  const trial = swapTrial([]);
+  const trial = swapTrial(registration.testAllowDependencies ?? []);
   const generation = await room.generations.start(name, record.starts, { registration, module, version, acts, trial });
   try {
     await generation.health.check(registration.startTimeoutMs);

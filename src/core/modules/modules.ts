@@ -14,7 +14,7 @@ import { follow } from "./follow.ts";
 import type { Candidate, Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
 import type { Health } from "./health.ts";
-import type { ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
+import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
 import { createHotReload } from "./hot-reload.ts";
 import { createInstall, type ModulesSource } from "./install.ts";
 import { createJournal } from "./journal.ts";
@@ -26,6 +26,7 @@ import { Operations } from "./operations.ts";
 import type { Module, ModuleRecord, RegistrationFields } from "./record.ts";
 import { recoverSwaps } from "./recover.ts";
 import { createRegistrar, type RegisterOptions } from "./register.ts";
+import { withDefaults } from "./registration.ts";
 import { candidateOf } from "./rehearse.ts";
 import { type RollbackOptions, rollBack } from "./rollback.ts";
 import { getModule, type Room, runningGeneration, verified } from "./room.ts";
@@ -46,7 +47,8 @@ import { sweepArtifacts } from "./sweep.ts";
 import { BARE_TEST, type Trial } from "./trial.ts";
 import { type UnloadOptions, unloadModule } from "./unload.ts";
 import { createUpcoming } from "./upcoming.ts";
-import { assetsViolation, pathViolation } from "./validate.ts";
+import { assetsViolation } from "./validate.ts";
+import { pathViolation } from "./validate-parts.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
 
 export interface ModulesDeps {
@@ -159,6 +161,8 @@ export interface Modules {
   resolveFresh(name: string, options?: FreshOptions): Promise<ResolvedModule>;
   /** Starts an instance apart from the one that serves, as registered; the caller stops it. As `load` rejects. */
   startFresh(name: string, options?: FreshOptions): Promise<Candidate>;
+  /** Starts a module apart, to stand in for another of that name: it calls none. The caller ends it. As `load` rejects. */
+  startStandIn(name: string, modulePath: string): Promise<Instance>;
   /** The instance that serves: calls of it pass by limits and breaker. MODULE_NOT_LOADED. */
   activeInstance(name: string): Candidate;
   /** Stops every instance, by force after a deadline. What is to run after a restart stays as it is. */
@@ -296,6 +300,12 @@ export function createModules(deps: ModulesDeps): Modules {
       const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
       const started = await generations.startApart(name, { registration, module, version, acts: false, trial });
       return { name, ...started, modulePath, sha256, artifact };
+    },
+    async startStandIn(name, modulePath) {
+      const module = await verified(room, { modulePath, sha256: "" });
+      const version = (ofClass: string | undefined): string => ofClass ?? "0.0.0";
+      const request = { registration: withDefaults({ modulePath }), module, version, acts: false, trial: BARE_TEST };
+      return (await generations.startApart(name, request)).instance;
     },
     activeInstance(name) {
       const module = getModule(room, name);

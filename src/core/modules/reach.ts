@@ -55,7 +55,7 @@ export function createReach(router: Router, clock: Clock): Reach {
     const chain = nested ?? ownChain(generation, trial);
     const standIn = trial?.standIn(dependency, method);
     const timeoutMs = chain && chain.deadline - clock.monotonic();
-    if (standIn !== undefined) return standIn(input, signal);
+    if (standIn !== undefined) return standIn(input, { method, timeoutMs, signal });
     const options = { signal, timeoutMs, chain, trial };
     const peer = peerOf(chain, dependency) ?? (generation?.peers ?? caller.peers)?.get(dependency);
     if (peer !== undefined && peer.ending === undefined) return router.invokeIn(peer, method, input, options);

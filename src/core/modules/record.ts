@@ -5,6 +5,7 @@ import type { Resource } from "../store/collection.ts";
 import type { Grants, Isolation, ResolvedModule } from "./host/host.ts";
 import type { Lifecycle, Running } from "./lifecycle.ts";
 import type { SwapReport } from "./report.ts";
+import type { Stub } from "./stand-ins.ts";
 
 /** A call that warms a new instance up before it takes traffic. */
 export interface ReloadHook {
@@ -44,6 +45,10 @@ export interface Registration {
   readonly reloadHooks: readonly ReloadHook[];
   /** Methods without any effect, as the class spells them or in snake_case: they may be called more than once. */
   readonly pureMethods: readonly string[];
+  /** What stands in for its dependencies where tests say nothing of them; absent: nothing. */
+  readonly testStubs?: Readonly<Record<string, Stub>>;
+  /** Dependencies that it may call for real while it does not serve: as a swap's new version, and in tests; absent: none. */
+  readonly testAllowDependencies?: readonly string[];
   /** Of its breaker, `module:<name>`. */
   readonly breaker: BreakerConfig;
   /** The module that answers while the breaker is open; empty: none. */

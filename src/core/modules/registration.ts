@@ -1,4 +1,5 @@
 import { DEFAULT_CONFIG } from "../breakers/policy/defaults.ts";
+import { isPlainObject } from "../json-value.ts";
 import { refuse } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { checkRegistrationSize } from "./size.ts";
@@ -59,20 +60,33 @@ const DEFAULTS: Omit<Registration, "modulePath"> = Object.freeze({
 /** The registration with every default in place. Nothing is checked. */
 export function withDefaults(fields: RegistrationFields): Registration {
   const { grants = {}, breaker = {}, ...rest } = withoutUndefined(fields);
-  const { assets, dependencies, pureMethods, reloadHooks } = { ...DEFAULTS, ...rest };
-  return {
+  const { assets, dependencies, pureMethods, reloadHooks, testStubs, testAllowDependencies, ...others } = {
     ...DEFAULTS,
     ...rest,
+  };
+  return {
+    ...others,
     grants: { ...DEFAULTS.grants, ...withoutUndefined(grants) },
     breaker: { ...DEFAULTS.breaker, ...withoutUndefined(breaker) },
     // The order says nothing; what is no list is left for the check to name.
     assets: Array.isArray(assets) ? [...new Set(assets)].sort() : assets,
-    dependencies: Array.isArray(dependencies) ? [...dependencies].sort() : dependencies,
-    pureMethods: Array.isArray(pureMethods) ? [...pureMethods].sort() : pureMethods,
+    dependencies: sorted(dependencies),
+    pureMethods: sorted(pureMethods),
     reloadHooks: Array.isArray(reloadHooks)
       ? reloadHooks.map((hook) => ({ ...hook, input: hook?.input ?? null }))
       : reloadHooks,
+    // Those that say nothing are as good as absent.
+    ...(testStubs === undefined || (isPlainObject(testStubs) && Object.keys(testStubs).length === 0)
+      ? {}
+      : { testStubs }),
+    ...(testAllowDependencies === undefined || testAllowDependencies.length === 0
+      ? {}
+      : { testAllowDependencies: sorted(testAllowDependencies) }),
   };
+}
+
+function sorted<T extends readonly string[] | undefined>(list: T): T {
+  return Array.isArray(list) ? ([...list].sort() as readonly string[] as T) : list;
 }
 
 /** The same, checked. ARGUMENT_INVALID names the field and the value; RESOURCE_TOO_LARGE. */
@@ -97,7 +111,7 @@ const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
 
 /** The fields in which two registrations differ, in the contract's names, sorted. Not the values: some are secrets. */
 export function differences(one: Registration, other: Registration): readonly string[] {
-  const keys = Object.keys(one) as (keyof Registration)[];
+  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])] as (keyof Registration)[];
   return keys
     .filter((key) => canonical(one[key]) !== canonical(other[key]))
     .map((key) => CONTRACT_NAMES[key] ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))

@@ -61,7 +61,7 @@ async function startOne(room: Room, swap: Swap, member: Member, peers: Map<strin
     "start",
     { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail },
     async () => {
-      const trial = swapTrial([]);
+      const trial = swapTrial(registration.testAllowDependencies ?? []);
       const standing = { peers, acts: false, trial };
       const request = { registration, module: code, version: plan.version, ...standing, signal: swap.cancelled };
       const candidate = await room.generations.start(name, before.record.starts, request);

@@ -3,14 +3,8 @@ import type { Cause } from "../store/store.ts";
 import { refuse, type Violation, violation } from "../violation.ts";
 import type { Terms } from "./member.ts";
 import { checkConfigSize } from "./size.ts";
-import {
-  assetsViolation,
-  digestViolation,
-  jsonObjectViolation,
-  pathViolation,
-  suiteViolation,
-  versionViolation,
-} from "./validate.ts";
+import { assetsViolation, digestViolation, jsonObjectViolation, suiteViolation, versionViolation } from "./validate.ts";
+import { pathViolation } from "./validate-parts.ts";
 
 /** What one module is to become. */
 export interface ModuleSwapOptions {

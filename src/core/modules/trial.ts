@@ -4,7 +4,16 @@ import type { Generation } from "./generation.ts";
 import type { Payload } from "./host/host.ts";
 
 /** Answers a call in the place of a module. Rejects as the module's method would. */
-export type StandIn = (input: Payload, signal: AbortSignal) => Promise<Payload>;
+export type StandIn = (input: Payload, options: StandInOptions) => Promise<Payload>;
+
+export interface StandInOptions {
+  /** As the caller wrote it; for messages. */
+  readonly method: string;
+  /** Ms until the caller gives up; undefined: it has no deadline of its own. */
+  readonly timeoutMs: number | undefined;
+  /** Aborted when the caller has ended. */
+  readonly signal: AbortSignal;
+}
 
 /**
  * What an instance reaches that does not serve: the new version of a swap before the switch, or one that tests are run
@@ -40,12 +49,13 @@ export function swapTrial(allowed: readonly string[]): Trial {
   };
 }
 
+/** The error of a test's call that reaches nothing. */
+export function notStubbed({ name, dependency, method }: RefusedCall): HeliosError {
+  return HeliosError.of("DEPENDENCY_NOT_STUBBED", { name, dependency, method });
+}
+
 /** The trial of a test in which nothing was said of the dependencies. */
-export const BARE_TEST: Trial = {
-  standIn: () => undefined,
-  allows: () => false,
-  refusal: ({ name, dependency, method }) => HeliosError.of("DEPENDENCY_NOT_STUBBED", { name, dependency, method }),
-};
+export const BARE_TEST: Trial = { standIn: () => undefined, allows: () => false, refusal: notStubbed };
 
 /** The origin of a call that tries an instance out: what the instance calls to answer it stays within the trial. */
 export function trialCall(trial: Trial, deadline: number, generation?: Generation): CallChain {

@@ -6,18 +6,18 @@ import { isPlainObject, jsonViolation } from "../json-value.ts";
 import { isSuiteFile } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { Registration } from "./record.ts";
+import { standInsViolation, strangerViolation } from "./stand-ins.ts";
+import {
+  LIST_LIMIT,
+  list,
+  methodViolation,
+  nameViolation,
+  PATH_LIMIT,
+  pathViolation,
+  text,
+  tooMany,
+} from "./validate-parts.ts";
 
-/** Length of a module's name; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
-const NAME_LIMIT = 120;
-/**
- * Length of a module's path, and of a suite file's; a longer one is refused with `ARGUMENT_INVALID`. @limit characters
- */
-const PATH_LIMIT = 1024;
-/**
- * Entries of each list and map of a registration, such as `dependencies` or `env`; more are refused with
- * `ARGUMENT_INVALID`. @limit entries
- */
-const LIST_LIMIT = 100;
 /** Length of a `version` that a caller gives; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const VERSION_LIMIT = 64;
 /**
@@ -27,10 +27,6 @@ const VERSION_LIMIT = 64;
 const SUITE_NAME_LIMIT = 128;
 /** Length of the name of a variable in `env`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const ENV_NAME_LIMIT = 128;
-/**
- * Length of the name of a method in a registration; a longer one is refused with `ARGUMENT_INVALID`. @limit characters
- */
-const METHOD_LIMIT = 128;
 /** Length of a path that a module is granted; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const GRANTED_PATH_LIMIT = 4096;
 /** Longest `start_timeout`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
@@ -51,7 +47,6 @@ const MAX_HEAP_MB = 65_536;
 const MAX_CONCURRENCY = 10_000;
 /** Length of the value of a variable in `env`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_ENV_CHARS = 32_768;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 /** Read by Node or the loader: loads other code, finds it elsewhere, opens a channel, or writes where nothing was granted. */
 const CHANGES_CODE = new RegExp(
   `^(${[
@@ -63,20 +58,9 @@ const CHANGES_CODE = new RegExp(
 );
 const ISOLATIONS = ["PROCESS", "THREAD"] as const;
 
-/** The first rule that a module's name breaks. */
-export function nameViolation(path: JsonPath, name: unknown): Violation | undefined {
-  if (typeof name === "string" && name.length <= NAME_LIMIT && NAME.test(name)) return undefined;
-  return violation(path, name, `1 to ${NAME_LIMIT} letters, digits and _ . -, a letter or digit first`);
-}
-
 /** The first rule that the paths of a module's assets break; whether there are such files is not asked here. */
 export function assetsViolation(path: JsonPath, assets: unknown): Violation | undefined {
   return list(path, assets, pathViolation);
-}
-
-/** The first rule that a module path breaks; whether there is such a file is not asked here. */
-export function pathViolation(path: JsonPath, value: unknown): Violation | undefined {
-  return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, PATH_LIMIT);
 }
 
 export function versionViolation(path: JsonPath, value: unknown): Violation | undefined {
@@ -128,10 +112,24 @@ export function registrationViolations(name: string, registration: Registration)
     suiteViolation(["test_suite"], registration.testSuite),
     list(["reload_hooks"], reloadHooks, hookViolation),
     list(["pure_methods"], registration.pureMethods, methodViolation),
+    testStandInsViolation(registration),
     breakerViolation(registration.breaker),
     fallbackModule === "" ? undefined : otherName(["fallback_module"], name, fallbackModule),
   ];
   return found.filter((each) => each !== undefined);
+}
+
+const TEST_STAND_INS = { stubs: ["test_stubs"], allow: ["test_allow_dependencies"] } as const;
+
+function testStandInsViolation({
+  testStubs,
+  testAllowDependencies,
+  dependencies,
+}: Registration): Violation | undefined {
+  const standIns = { stubs: testStubs, allowDependencies: testAllowDependencies };
+  const found = standInsViolation(standIns, TEST_STAND_INS);
+  if (found !== undefined || !Array.isArray(dependencies)) return found;
+  return strangerViolation(standIns, dependencies, TEST_STAND_INS);
 }
 
 function healthIntervalViolation(interval: unknown): Violation | undefined {
@@ -195,34 +193,12 @@ function hookViolation(path: JsonPath, hook: unknown): Violation | undefined {
   return methodViolation([...path, "method"], method) ?? jsonViolation([...path, "input"], input);
 }
 
-function methodViolation(path: JsonPath, method: unknown): Violation | undefined {
-  return method === "" ? violation(path, method, "the name of a method") : text(path, method, METHOD_LIMIT);
-}
-
 function pathsViolation(path: JsonPath, paths: unknown): Violation | undefined {
   return list(path, paths, (at, one) =>
     typeof one === "string" && one.startsWith("/") && one.length <= GRANTED_PATH_LIMIT
       ? undefined
       : violation(at, one, "an absolute path"),
   );
-}
-
-function list(
-  path: JsonPath,
-  values: unknown,
-  check: (path: JsonPath, value: unknown) => Violation | undefined,
-): Violation | undefined {
-  if (!Array.isArray(values)) return violation(path, values, "a list");
-  if (values.length > LIST_LIMIT) return tooMany(path, values.length);
-  for (const [index, value] of values.entries()) {
-    const found = check([...path, index], value);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function tooMany(path: JsonPath, count: number): Violation {
-  return { path, problem: `${count} entries`, expected: `at most ${LIST_LIMIT}` };
 }
 
 /** The first member that no JSON has; it must be an object. */
@@ -243,11 +219,4 @@ function milliseconds(path: JsonPath, value: unknown, most: number): Violation |
 function whole(path: JsonPath, value: unknown, least: number, most: number): Violation | undefined {
   const valid = Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
   return valid ? undefined : violation(path, value, `a whole number from ${least} to ${most}`);
-}
-
-function text(path: JsonPath, value: unknown, limit: number): Violation | undefined {
-  if (typeof value !== "string" || !value.isWellFormed()) return violation(path, value, "a text");
-  // Characters are code points, as everywhere in the contract.
-  const length = [...value].length;
-  return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };
 }

@@ -3,7 +3,6 @@ import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { joined } from "../modules/deadline.ts";
 import type { Candidate } from "../modules/gate.ts";
-import type { Trial } from "../modules/trial.ts";
 import { cut } from "../size.ts";
 import {
   MAX_MESSAGE,
@@ -16,12 +15,15 @@ import {
 } from "./runner.ts";
 import type { Run, RunRecord, Runs } from "./runs.ts";
 import type { Test } from "./suite.ts";
+import type { Layer, TestTrial } from "./test-trial.ts";
 import { createTurns, GATES_AT_ONCE, type Leave, type Turns } from "./turns.ts";
 
 /** Where a run's tests come from. */
 export interface TestSource {
   /** As far as they are known before `open`. */
   readonly tests: readonly Test[];
+  /** What it says that stands in, as far as it is known before `open`. */
+  readonly standIns?: Layer | undefined;
   /** Absent: they are all known. Rejects with what is wrong with the suite. */
   open?(): Promise<OpenSuite>;
 }
@@ -29,6 +31,8 @@ export interface TestSource {
 /** Tests that live in an instance of their own. */
 export interface OpenSuite {
   readonly tests: readonly Test[];
+  /** Absent: it says nothing of what the tested module depends on. */
+  readonly standIns?: Layer;
   /** Ends it at once. */
   close(): void;
 }
@@ -37,10 +41,10 @@ export interface OpenSuite {
 export interface Job {
   readonly record: Pick<RunRecord, "module" | "suite" | "target" | "config" | "cause"> & CodeUnderTest;
   readonly source: TestSource;
-  /** What it reaches meanwhile; absent: it serves. */
-  readonly trial?: Trial | undefined;
+  /** What it reaches meanwhile, given what the suite's file says; absent: all, since it serves. */
+  readonly trial?: ((open: OpenSuite | undefined) => Promise<TestTrial>) | undefined;
   /** Brings what is to be tested. */
-  readonly start: () => Promise<Candidate>;
+  readonly start: (trial: TestTrial | undefined) => Promise<Candidate>;
   /** Whether what was brought is the run's own, and is stopped afterwards. */
   readonly owned: boolean;
   /** Whether somebody waits for it who holds up others: it waits for no run that is not. */
@@ -189,23 +193,28 @@ async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave: Leave
   const took = (): number => clock.monotonic() - start;
   let suite: OpenSuite | undefined;
   let candidate: Candidate | undefined;
+  let trial: TestTrial | undefined;
   try {
     suite = source.open === undefined ? undefined : await inTime(source.open(), signal, late, (open) => open.close());
     if (signal.aborted) return cancelled(suite?.tests ?? source.tests, took());
     const { tests } = suite ?? source;
+    trial = job.trial && (await inTime(job.trial(suite), signal, late, (made) => made.close()));
+    if (signal.aborted) return cancelled(tests, took());
     try {
       const stop = async ({ instance }: Candidate) => job.owned && instance.stop(STOP_TIMEOUT_MS);
-      candidate = await inTime(job.start(), signal, late, stop);
+      candidate = await inTime(job.start(trial), signal, late, stop);
     } catch (error) {
       return { tests: await notStarted(tests, error, progress), started: false, durationMs: took() };
     }
     if (candidate === undefined) return cancelled(tests, took());
     const { instance, modulePath, version, sha256, artifact } = candidate;
-    const results = await runTests(instance, tests, clock, signal, progress, job.trial);
+    const results = await runTests(instance, tests, clock, signal, progress, trial);
     return { tests: results, started: true, durationMs: took(), code: { modulePath, version, sha256, artifact } };
   } finally {
-    suite?.close();
+    // What it calls in its end may be stubbed by the suite.
     if (job.owned) await candidate?.instance.stop(STOP_TIMEOUT_MS);
+    suite?.close();
+    trial?.close();
     void Promise.allSettled(late).then(leave);
   }
 }

@@ -1,8 +1,16 @@
 import { HeliosError, isReason, messageOf } from "../errors.ts";
+import { pathText } from "../json-source.ts";
+import { isPlainObject } from "../json-value.ts";
 import type { Log } from "../log.ts";
+import { seconds } from "../modules/deadline.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../modules/host/host.ts";
+import type { StandIns } from "../modules/stand-ins.ts";
+import { standInsViolation } from "../modules/stand-ins.ts";
+import type { StandIn } from "../modules/trial.ts";
 import type { OpenSuite } from "./execute.ts";
+import type { StubCall } from "./stub-calls.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
+import { byMethod, type Layer, layerOf, STAND_IN_TIMEOUT_MS } from "./test-trial.ts";
 
 /** Suites that are files below the modules root. Their code runs in a process of its own, and never in the service. */
 export interface FileSuites {
@@ -55,8 +63,10 @@ export function createFileSuites(host: Pick<ModuleHost, "resolve" | "start">, lo
         throw invalid(file, error);
       });
       try {
-        const list = await instance.invoke("list", { json: null }, { timeoutMs: LIST_TIMEOUT_MS });
-        return { tests: toTests(file, "json" in list ? list.json : undefined, instance), close: () => instance.kill() };
+        const answer = await instance.invoke("list", { json: null }, { timeoutMs: LIST_TIMEOUT_MS });
+        const listed = ("json" in answer ? answer.json : {}) as { tests?: unknown; stubs?: unknown; allow?: unknown };
+        const tests = toTests(file, listed.tests, instance);
+        return { tests, standIns: toLayer(listed, instance), close: () => instance.kill() };
       } catch (error) {
         instance.kill();
         throw invalid(file, error);
@@ -79,9 +89,62 @@ function servicesOf(file: string, log: Log): InstanceServices {
         await under.checkHealth();
         return { json: null };
       }
+      if (what === "calls") return { json: under.calls(method).map(told) };
       const output = await under.call(method, "json" in input ? input.json : input.binary);
       return output instanceof Uint8Array ? { binary: output } : { json: output };
     },
+  };
+}
+
+/** Bytes are no JSON: how many there were takes their place. */
+function told({ method, input }: StubCall): StubCall {
+  return { method, input: input instanceof Uint8Array ? { bytes: input.length } : input };
+}
+
+/** What the file says that stands in. Throws a TypeError that names what is wrong. */
+function toLayer(
+  { stubs = {}, allow = [] }: { readonly stubs?: unknown; readonly allow?: unknown },
+  suite: Instance,
+): Layer {
+  const answers = isPlainObject(stubs) ? mapObject(stubs, answersOf) : stubs;
+  const wrong = standInsViolation({ stubs: answers, allowDependencies: allow } as StandIns, FIELDS);
+  if (wrong !== undefined) throw new TypeError(`${pathText(wrong.path)}: ${wrong.problem}; expected ${wrong.expected}`);
+  return layerOf({ stubs, allowDependencies: allow } as StandIns, (dependency, method, listed) => {
+    const { runs, answer: json = null } = listed as { readonly runs?: unknown; readonly answer?: unknown };
+    return runs === true ? standInBy(suite, dependency, method) : async () => ({ json });
+  });
+}
+
+const FIELDS = { stubs: ["stubs"], allow: ["allow"] } as const;
+
+/** A function's place is held by null. */
+function answersOf(stub: unknown): unknown {
+  return isPlainObject(stub) ? mapObject(stub, (one) => (one as { answer?: unknown }).answer ?? null) : stub;
+}
+
+function mapObject(
+  object: Readonly<Record<string, unknown>>,
+  map: (value: unknown) => unknown,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
+}
+
+/** A stub of the file that is a function. */
+function standInBy(suite: Instance, dependency: string, method: string): StandIn {
+  return async (input, { method: called, timeoutMs = STAND_IN_TIMEOUT_MS, signal }) => {
+    const content = "binary" in input ? { bytes: Buffer.from(input.binary).toString("base64") } : { json: input.json };
+    const asked = suite.invoke("stub", { json: { dependency, method, ...content } }, { timeoutMs, signal });
+    return asked.catch((error: unknown) => {
+      // It is the dependency's error, as far as the module can see.
+      const told = { name: dependency, method: called };
+      if (isReason(error, "MODULE_METHOD_FAILED")) {
+        throw HeliosError.of("MODULE_METHOD_FAILED", { error: "", ...error.metadata, ...told }, { cause: error });
+      }
+      if (isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
+        throw HeliosError.of("MODULE_DEADLINE_EXCEEDED", { timeout: seconds(timeoutMs), ...told });
+      }
+      throw error;
+    });
   };
 }
 

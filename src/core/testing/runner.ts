@@ -3,8 +3,9 @@ import { isReason, messageOf } from "../errors.ts";
 import { onEnd } from "../modules/ended.ts";
 import { spellingsOf } from "../modules/host/bootstrap/names.ts";
 import type { Ending, Instance, Payload } from "../modules/host/host.ts";
-import { type Trial, trialCall } from "../modules/trial.ts";
+import { trialCall } from "../modules/trial.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
+import type { TestTrial } from "./test-trial.ts";
 
 export type TestOutcome = "PASSED" | "FAILED" | "TIMED_OUT" | "ERRORED" | "SKIPPED";
 
@@ -42,7 +43,7 @@ export async function runTests(
   clock: Clock,
   signal: AbortSignal,
   progress: Progress = {},
-  trial?: Trial,
+  trial?: TestTrial,
 ): Promise<readonly TestResult[]> {
   let stopped: string | undefined;
   let ending: Ending | undefined;
@@ -95,7 +96,7 @@ async function inOrder(
 
 async function runTest(
   instance: Instance,
-  trial: Trial | undefined,
+  trial: TestTrial | undefined,
   test: Test,
   clock: Clock,
   signal: AbortSignal,
@@ -165,17 +166,19 @@ function limited<T>(
 
 function testInstance(
   instance: Instance,
-  trial: Trial | undefined,
+  trial: TestTrial | undefined,
   timeoutMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): TestInstance {
   const names = spellingsOf(instance.shape.methods);
+  const began = trial?.calls.position ?? 0;
   return {
     hasMethod: (method) => names.has(method),
     methods: instance.shape.methods,
     now: () => clock.monotonic(),
     checkHealth: () => instance.checkHealth(timeoutMs),
+    calls: (dependency) => trial?.calls.since(began, dependency) ?? [],
     heapUsed: async () => (await instance.usage({ collect: true }, timeoutMs)).heapUsedBytes,
     call(method, input = null) {
       const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };

@@ -1,3 +1,5 @@
+import type { StubCall } from "./stub-calls.ts";
+
 /** What a test may do with the instance that it tests. */
 export interface TestInstance {
   /** Resolves to a JSON value or bytes; rejects with the error that the method threw, as the router would. */
@@ -9,6 +11,8 @@ export interface TestInstance {
   now(): number;
   /** Rejects when the module is not well. */
   checkHealth(): Promise<void>;
+  /** The calls of a dependency that its stand-in answered since the test began, in order; the last 1,000 at most. */
+  calls(dependency: string): readonly StubCall[];
   /** Bytes of its heap that are in use: what is garbage is collected first. Buffers outside of the heap are left out. */
   heapUsed(): Promise<number>;
 }

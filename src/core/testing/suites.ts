@@ -1,8 +1,10 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
+import { type StandIns, type Stub, standInsViolation } from "../modules/stand-ins.ts";
 import { checkName, isSuiteFile } from "../names.ts";
 import { encodedSize, refuseTooLarge } from "../size.ts";
 import type { Collection, Resource } from "../store/collection.ts";
+import { refuse } from "../violation.ts";
 import { completeCases, type TestCase, type TestCaseFields, toTests } from "./created.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
 import { type BuiltInSuite, type Setting, type Settings, type Test, told, valuesOf } from "./suite.ts";
@@ -20,6 +22,9 @@ export const MAX_SUITE_BYTES = 1024 * 1024;
 export interface SuiteRecord {
   readonly description: string;
   readonly tests: readonly TestCase[];
+  /** What stands in for the dependencies of the modules that it is run on; absent: it says nothing of them. */
+  readonly stubs?: Readonly<Record<string, Stub>>;
+  readonly allowDependencies?: readonly string[];
 }
 
 /** A suite: one that comes with Helios has no resource, one that was created no configuration. */
@@ -34,13 +39,21 @@ export interface Suite {
 export interface Suites {
   list(): readonly Suite[];
   get(name: string): Suite;
-  create(name: string, description: string, tests: readonly TestCaseFields[], by?: By): Promise<Suite>;
+  create(
+    name: string,
+    description: string,
+    tests: readonly TestCaseFields[],
+    by?: By,
+    standIns?: StandIns,
+  ): Promise<Suite>;
   remove(name: string, by?: By): Promise<Suite>;
   /**
    * The tests that run; `idPrefix` is different each time. SUITE_NOT_FOUND, of files too; ARGUMENT_INVALID where there is
    * no such setting, or none of that value.
    */
   tests(name: string, config: Readonly<Record<string, unknown>>, idPrefix: string): readonly Test[];
+  /** What it says that stands in. SUITE_NOT_FOUND. */
+  standIns(name: string): StandIns;
 }
 
 /** By name. */
@@ -68,15 +81,17 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       if (resource === undefined) throw notFound(name);
       return fromResource(resource);
     },
-    async create(name, description, fields, by) {
+    async create(name, description, fields, by, standIns = {}) {
       checkName("suite.name", name);
       if (isSuiteFile(name)) throw nameOfFile(name);
       const tests = completeCases(name, fields, compile);
-      refuseTooLarge("test suite", name, encodedSize({ description, tests }), MAX_SUITE_BYTES);
+      refuse(standInsViolation(standIns, { stubs: ["suite", "stubs"], allow: ["suite", "allow_dependencies"] }));
+      const record = { description, tests, ...saying(standIns) };
+      refuseTooLarge("test suite", name, encodedSize(record), MAX_SUITE_BYTES);
       const { actor, reason } = by ?? {};
       const resource = await created.change(name, causeOf("CreateSuite", { actor, reason }), (current) => {
         if (current !== undefined || builtIn.has(name)) throw HeliosError.of("SUITE_ALREADY_EXISTS", { name });
-        return { description, tests };
+        return record;
       });
       if (resource === undefined) throw notFound(name);
       return fromResource(resource);
@@ -98,6 +113,20 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       checkConfig(name, {}, config);
       return toTests(name, resource.record.tests, compile);
     },
+    standIns(name) {
+      if (builtIn.has(name)) return {};
+      const resource = created.get(name);
+      if (resource === undefined) throw notFound(name);
+      return resource.record;
+    },
+  };
+}
+
+/** Those that say something. */
+function saying({ stubs = {}, allowDependencies = [] }: StandIns): Pick<SuiteRecord, "stubs" | "allowDependencies"> {
+  return {
+    ...(Object.keys(stubs).length === 0 ? {} : { stubs }),
+    ...(allowDependencies.length === 0 ? {} : { allowDependencies }),
   };
 }
 

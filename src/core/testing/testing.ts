@@ -5,11 +5,13 @@ import type { Log } from "../log.ts";
 import type { Candidate, Gate } from "../modules/gate.ts";
 import type { ModuleHost } from "../modules/host/host.ts";
 import type { FreshOptions, Modules } from "../modules/modules.ts";
-import { checkConfigSize } from "../modules/size.ts";
-import { BARE_TEST } from "../modules/trial.ts";
+import { checkConfigSize, MAX_CONFIG_BYTES } from "../modules/size.ts";
+import { type StandIns, standInsViolation, strangerViolation } from "../modules/stand-ins.ts";
 import { isSuiteFile } from "../names.ts";
+import { encodedSize, refuseTooLarge } from "../size.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import { refuse } from "../violation.ts";
 import type { TestCaseFields } from "./created.ts";
 import { type CodeUnderTest, createExecutor, type Job, type RunProgress, type TestSource } from "./execute.ts";
 import type { ExpectationCompiler } from "./expectations.ts";
@@ -17,7 +19,8 @@ import { createFileSuites } from "./file-suite.ts";
 import { judgeReport, judgeRun, type Verdict } from "./gate.ts";
 import { createRuns, type Run, type RunRecord, type TestTarget } from "./runs.ts";
 import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./suites.ts";
-import { createTester, type Tester } from "./tester.ts";
+import { createTestTrial, type Layer, layerOf, standInIn } from "./test-trial.ts";
+import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./tester.ts";
 import { createTurns } from "./turns.ts";
 
 export interface TestingDeps {
@@ -27,14 +30,18 @@ export interface TestingDeps {
   readonly newId: () => string;
   readonly log: Log;
   /** Where instances to test come from. */
-  readonly modules: Pick<Modules, "resolveFresh" | "startFresh" | "activeInstance" | "get" | "list">;
+  readonly modules: Pick<Modules, "resolveFresh" | "startFresh" | "startStandIn" | "activeInstance" | "get" | "list">;
   /** Where suites that are files run. */
   readonly host: Pick<ModuleHost, "resolve" | "start">;
   /** Absent: suites with expectations are refused. */
   readonly compileExpectation?: ExpectationCompiler | undefined;
 }
 
-export interface RunOptions {
+/**
+ * `stubs` and `allowDependencies` say what the instance reaches instead of the modules that it depends on; of each dependency
+ * they go before what the suite says of it, and that before the module's registration. Not with the target ACTIVE.
+ */
+export interface RunOptions extends StandIns {
   /** Default FRESH. */
   readonly target?: TestTarget;
   /** Code to test instead of the registered file, with the module's registration otherwise; of target FRESH alone. */
@@ -59,7 +66,13 @@ export interface Testing {
   /** SUITE_NOT_FOUND. */
   getSuite(name: string): Suite;
   /** SUITE_ALREADY_EXISTS, SUITE_INVALID. */
-  createSuite(name: string, description: string, tests: readonly TestCaseFields[], by?: By): Promise<Suite>;
+  createSuite(
+    name: string,
+    description: string,
+    tests: readonly TestCaseFields[],
+    by?: By,
+    standIns?: StandIns,
+  ): Promise<Suite>;
   /** SUITE_NOT_FOUND, SUITE_BUILT_IN. */
   deleteSuite(name: string, by?: By): Promise<Suite>;
   /**
@@ -83,8 +96,11 @@ export interface Testing {
   readonly gate: Gate;
   /** Whether an earlier run lets the candidate pass: it completed and passed, was of that module and of the same code. */
   gateByRun(id: string, candidate: Candidate): Verdict;
-  /** A suite to add tests to, as functions; it starts with those of `suite`, if one is named. SUITE_NOT_FOUND. */
-  createTester(module: string, suite?: string): Tester;
+  /**
+   * A suite to add tests to, as functions; it starts with those of `suite`, if one is named. Stubs may be functions of this
+   * process. SUITE_NOT_FOUND.
+   */
+  createTester(module: string, suite?: string, standIns?: TesterStandIns): Tester;
   /** Cancels the runs of a module that is deleted, and forgets them. */
   forget(module: string): Promise<void>;
   /** Cancels the runs under way. */
@@ -99,10 +115,53 @@ export function createTesting(deps: TestingDeps): Testing {
   const executor = createExecutor({ runs, turns: createTurns(), clock, newId, log });
 
   const sourceOf = async (suite: string, config: RunRecord["config"]): Promise<TestSource> => {
-    if (!isSuiteFile(suite)) return { tests: suites.tests(suite, config, newId()) };
+    if (!isSuiteFile(suite)) {
+      return { tests: suites.tests(suite, config, newId()), standIns: layerOf(suites.standIns(suite)) };
+    }
     checkConfig(suite, {}, config);
     await files.check(suite);
     return { tests: [], open: () => files.open(suite) };
+  };
+
+  /** Refuses stand-ins of what a module does not depend on: a name that is misspelt would stand in for nothing. */
+  const checkStandIns = (module: string, standIns: StandIns): void => {
+    const { dependencies } = modules.get(module).record.registration;
+    refuse(standInsViolation(standIns, FIELDS) ?? strangerViolation(standIns, dependencies, FIELDS));
+    refuseTooLarge("the stubs of a test run of module", module, encodedSize(standIns.stubs ?? {}), MAX_CONFIG_BYTES);
+  };
+
+  /** Makes the trial of a run, by what its caller, its suite and the module's registration say. */
+  const trialOf = (module: string, { standIns: ofSuite }: TestSource, asked?: Layer): Job["trial"] => {
+    const { dependencies, testStubs, testAllowDependencies } = modules.get(module).record.registration;
+    const registered = layerOf({ stubs: testStubs, allowDependencies: testAllowDependencies });
+    return (open) => {
+      const layers = [asked, open?.standIns ?? ofSuite, registered].filter((layer) => layer !== undefined);
+      return createTestTrial(dependencies, layers, (name, path) => modules.startStandIn(name, path));
+    };
+  };
+
+  /** What serves calls what serves: a suite that would have it call stubs is of no use there. */
+  const onlyLive = (suite: string, source: TestSource): TestSource => {
+    const check = <T extends { readonly standIns?: Layer | undefined }>(of: T): T => {
+      const [stubbed] = of.standIns?.stubs.keys() ?? [];
+      if (stubbed === undefined) return of;
+      const problem = `stubs ${stubbed}: it cannot be run with the target ACTIVE, whose calls go to what serves`;
+      throw HeliosError.of("SUITE_INVALID", { name: suite, problem });
+    };
+    const { open } = check(source);
+    if (open === undefined) return source;
+    return {
+      ...source,
+      async open() {
+        const opened = await open();
+        try {
+          return check(opened);
+        } catch (error) {
+          opened.close();
+          throw error;
+        }
+      },
+    };
   };
 
   /** The code that a fresh instance would run now. */
@@ -112,7 +171,7 @@ export function createTesting(deps: TestingDeps): Testing {
   };
 
   const runFresh = async (
-    job: Pick<Job, "source" | "signal" | "progress">,
+    job: Pick<Job, "source" | "trial" | "signal" | "progress">,
     record: Pick<RunRecord, "module" | "suite" | "config" | "cause">,
     fresh: FreshOptions = {},
   ): Promise<Run> => {
@@ -120,8 +179,7 @@ export function createTesting(deps: TestingDeps): Testing {
     return executor.execute({
       ...job,
       record: { ...record, target: "FRESH", ...code },
-      trial: BARE_TEST,
-      start: () => modules.startFresh(record.module, fresh),
+      start: (trial) => modules.startFresh(record.module, { ...fresh, trial }),
       owned: true,
       urgent: false,
     });
@@ -138,7 +196,7 @@ export function createTesting(deps: TestingDeps): Testing {
     },
     listSuites: () => suites.list(),
     getSuite: (name) => suites.get(name),
-    createSuite: (name, description, tests, by) => suites.create(name, description, tests, by),
+    createSuite: (name, description, tests, by, standIns) => suites.create(name, description, tests, by, standIns),
     deleteSuite: (name, by) => suites.remove(name, by),
     async run(module, named, options = {}, by) {
       const { target = "FRESH", modulePath, assets, config = {}, signal, progress } = options;
@@ -151,10 +209,21 @@ export function createTesting(deps: TestingDeps): Testing {
         const problem = "cannot be given with the target ACTIVE, which runs what it runs";
         throw HeliosError.of("ARGUMENT_INVALID", { field: modulePath ? "module_path" : "assets", problem });
       }
+      const { stubs = {}, allowDependencies = [] } = options;
+      const given = Object.keys(stubs).length > 0 ? "stubs" : allowDependencies.length > 0 ? "allow_dependencies" : "";
+      if (target === "ACTIVE" && given !== "") {
+        const problem = "cannot be given with the target ACTIVE, whose calls go to what serves";
+        throw HeliosError.of("ARGUMENT_INVALID", { field: given, problem });
+      }
+      checkStandIns(module, options);
       checkConfigSize("a test run of module", module, config);
-      const source = await sourceOf(suite, config);
+      const found = await sourceOf(suite, config);
       const record = { module, suite, config, cause: causeOf("RunTests", by) };
-      if (target === "FRESH") return runFresh({ source, signal, progress }, record, { modulePath, assets });
+      if (target === "FRESH") {
+        const trial = trialOf(module, found, layerOf(options));
+        return runFresh({ source: found, trial, signal, progress }, record, { modulePath, assets });
+      }
+      const source = onlyLive(suite, found);
       return executor.execute({
         record: { ...record, target, ...codeOf(modules.activeInstance(module)) },
         source,
@@ -172,10 +241,11 @@ export function createTesting(deps: TestingDeps): Testing {
     async gate({ suite, run }, candidate, signal) {
       if (run !== "") return judgeRun(runs.find(run), run, candidate, suite);
       const { name } = candidate;
+      const source = await sourceOf(suite, {});
       const { record } = await executor.execute({
         record: { module: name, suite, target: "FRESH", config: {}, cause: { action: "Gate" }, ...codeOf(candidate) },
-        source: await sourceOf(suite, {}),
-        trial: BARE_TEST,
+        source,
+        trial: trialOf(name, source),
         start: async () => candidate,
         owned: false,
         urgent: true,
@@ -184,13 +254,21 @@ export function createTesting(deps: TestingDeps): Testing {
       return judgeReport(record);
     },
     gateByRun: (id, candidate) => judgeRun(runs.find(id), id, candidate, ""),
-    createTester: (module, suite) =>
-      createTester(module, suite === undefined ? [] : suites.tests(suite, {}, newId()), (tests, instance) => {
+    createTester: (module, suite, { stubs, allowDependencies } = {}) =>
+      createTester(module, suite === undefined ? [] : suites.tests(suite, {}, newId()), async (tests, instance) => {
         const record = { module, suite: suite ?? "(tester)", config: {}, cause: { action: "RunTests" } };
-        if (instance === undefined) return runFresh({ source: { tests } }, record);
+        const source = { tests, standIns: suite === undefined ? undefined : layerOf(suites.standIns(suite)) };
+        checkStandIns(module, { stubs: stubs && withoutFunctions(stubs), allowDependencies });
+        const asked = layerOf({ stubs, allowDependencies }, (dependency, _, answer) =>
+          standInIn(clock, dependency, answer),
+        );
+        const trial = trialOf(module, source, asked);
+        if (instance === undefined) return runFresh({ source, trial }, record);
+        const isStubbed = asked.stubs.size > 0 || asked.allow.size > 0;
         return executor.execute({
           record: { ...record, target: "ACTIVE", ...codeOf(instance) },
-          source: { tests },
+          source,
+          trial: isStubbed ? trial : undefined,
           start: async () => instance,
           owned: false,
           urgent: false,
@@ -200,6 +278,8 @@ export function createTesting(deps: TestingDeps): Testing {
   };
   return testing;
 }
+
+const FIELDS = { stubs: ["stubs"], allow: ["allow_dependencies"] } as const;
 
 function codeOf({ modulePath, version, sha256, artifact }: Candidate): CodeUnderTest {
   return { modulePath, version, sha256, artifact };

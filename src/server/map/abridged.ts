@@ -6,7 +6,7 @@ import type { toSwapOutcome } from "./swap.ts";
 
 /** The module without what can be long. */
 export function abridged(module: ModuleMessage): ModuleMessage {
-  const { config: _, grants: __, lastSwap: ___, failure, ...short } = module;
+  const { config: _, grants: __, lastSwap: ___, testStubs: ____, failure, ...short } = module;
   return {
     ...short,
     ...(failure && { failure: { ...failure, message: cut(failure.message, MAX_ABRIDGED), stack: "" } }),

@@ -62,6 +62,8 @@ export function toModule(module: Module, { inFlight, swapId = "", usage, health 
     fallbackModule: registration.fallbackModule,
     sha256: registration.sha256,
     pureMethods: [...registration.pureMethods],
+    ...(registration.testStubs && { testStubs: toStruct(registration.testStubs) }),
+    testAllowDependencies: [...(registration.testAllowDependencies ?? [])],
     blockTimeout: toDuration(registration.blockTimeoutMs),
     healthInterval: toDuration(healthIntervalOf(registration)),
     state: ModuleState[lifecycle.state],
@@ -148,6 +150,8 @@ export function fromRegistration(request: RegisterModuleRequest): RegistrationFi
     concurrency: request.concurrency,
     testSuite,
     pureMethods: request.pureMethods,
+    testStubs: request.testStubs as RegistrationFields["testStubs"],
+    testAllowDependencies: request.testAllowDependencies,
     blockTimeoutMs: fromDuration(request.blockTimeout),
     healthIntervalMs: fromDuration(request.healthInterval),
     reloadHooks: request.reloadHooks.map(({ method, input }) => ({

@@ -16,6 +16,7 @@ import {
   fitReport,
   knownSize,
   type Run,
+  type StandIns,
   type Suite,
   type TestCaseFields,
   type TestResult,
@@ -46,6 +47,8 @@ export function toSuite({ name, description, tests, defaultConfig, resource }: S
       expect: test.expect ?? "",
       ...(test.input === undefined || abridged ? {} : { input: toValue(test.input) }),
     })),
+    ...(resource?.record.stubs === undefined || abridged ? {} : { stubs: toStruct(resource.record.stubs) }),
+    allowDependencies: [...(resource?.record.allowDependencies ?? [])],
     abridged,
     builtIn: resource === undefined,
     ...(defaultConfig === undefined ? {} : { defaultConfig: toStruct(defaultConfig) }),
@@ -70,6 +73,11 @@ export function fromCases({ tests }: TestSuite): TestCaseFields[] {
     input: input === undefined ? null : toJson(ValueSchema, input),
     expect,
   }));
+}
+
+/** What a suite, or who asks for a run, says that stands in. The engine looks at the values. */
+export function fromStandIns(said: Pick<TestSuite, "stubs" | "allowDependencies">): StandIns {
+  return { stubs: said.stubs as StandIns["stubs"], allowDependencies: said.allowDependencies };
 }
 
 export const fromTarget = (target: TestTarget): "FRESH" | "ACTIVE" =>

@@ -11,7 +11,7 @@ import {
 } from "../../core/index.ts";
 import { byOf } from "../map/common.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
-import { fromCases, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
+import { fromCases, fromStandIns, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
 import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
 
 export interface TestServiceDeps {
@@ -35,7 +35,14 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
     async createSuite(request) {
       const { suite } = request;
       if (suite === undefined) throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem: "is missing" });
-      const created = await testing.createSuite(suite.name, suite.description, fromCases(suite), byOf(request));
+      const { name, description } = suite;
+      const created = await testing.createSuite(
+        name,
+        description,
+        fromCases(suite),
+        byOf(request),
+        fromStandIns(suite),
+      );
       return { suite: toSuite(created) };
     },
 
@@ -77,7 +84,8 @@ function run(
   options: Pick<RunOptions, "signal" | "progress">,
 ): Promise<Run> {
   const { name, suite, moduleType, target, modulePath, assets, config } = request;
-  const asked = { target: fromTarget(target), modulePath, assets, config: config ?? {}, ...options };
+  const code = { target: fromTarget(target), modulePath, assets };
+  const asked = { ...code, config: config ?? {}, ...fromStandIns(request), ...options };
   return testing.run(name, suite || moduleType, asked, byOf(request));
 }
 

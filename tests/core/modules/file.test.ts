@@ -44,6 +44,8 @@ describe("a modules file", () => {
         test_suite: "trading",
         reload_hooks: [{ method: "warm" }, { method: "predict", input: { n: 1 } }],
         pure_methods: ["predict"],
+        test_stubs: { a: { quote: { bid: 1 } }, b: "fakes.b" },
+        test_allow_dependencies: ["b", "a"],
         breaker: {
           failure_threshold: 2,
           timeout: "3s",
@@ -90,6 +92,8 @@ describe("a modules file", () => {
           concurrency: 2,
           testSuite: "trading",
           pureMethods: ["predict"],
+          testStubs: { a: { quote: { bid: 1 } }, b: "fakes.b" },
+          testAllowDependencies: ["a", "b"],
           reloadHooks: [
             { method: "warm", input: null },
             { method: "predict", input: { n: 1 } },

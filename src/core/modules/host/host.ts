@@ -37,7 +37,7 @@ export interface ResolvedModule {
   readonly assets?: readonly string[];
 }
 
-/** What its file default-exports: a module's class or factory, or a suite's list of tests. */
+/** What its file default-exports: a module's class or factory, or a suite's tests. */
 export type InstanceKind = "module" | "suite";
 
 /** Everything an instance needs to come to life. */

@@ -161,8 +161,9 @@ async function start(message: StartMessage): Promise<void> {
     guard();
     const entry = serveCode(message);
     step("import");
-    const imported = exportedOf(await import(entry));
-    const exported = message.kind === "suite" ? suiteModule(imported) : imported;
+    const namespace = await import(entry);
+    const imported = exportedOf(namespace);
+    const exported = message.kind === "suite" ? suiteModule(imported, namespace) : imported;
     checkExported(exported);
     step("construct");
     const ofClass: unknown = (exported as { version?: unknown }).version;
