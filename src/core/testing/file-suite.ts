@@ -10,7 +10,7 @@ import type { StandIn } from "../modules/trial.ts";
 import type { OpenSuite } from "./execute.ts";
 import type { StubCall } from "./stub-calls.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
-import { byMethod, type Layer, layerOf, STAND_IN_TIMEOUT_MS } from "./test-trial.ts";
+import { type Layer, layerOf, STAND_IN_TIMEOUT_MS } from "./test-trial.ts";
 
 /** Suites that are files below the modules root. Their code runs in a process of its own, and never in the service. */
 export interface FileSuites {

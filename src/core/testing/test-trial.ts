@@ -92,7 +92,7 @@ export function layerOf(
 }
 
 /** By each name in the spelling that it is given in, and in snake_case. */
-export function byMethod(standIns: readonly (readonly [string, StandIn])[]): ReadonlyMap<string, StandIn> {
+function byMethod(standIns: readonly (readonly [string, StandIn])[]): ReadonlyMap<string, StandIn> {
   return new Map([...standIns.map(([method, standIn]) => [snakeCase(method), standIn] as const), ...standIns]);
 }
 
