@@ -1,0 +1,31 @@
+import { errorInfo } from "../../clients/typescript/src/index.ts";
+
+/** Counts what goes wrong, by what was done and why. */
+export interface Errors {
+  /** `expected`: reasons, or codes, that are part of the game. */
+  count(what: string, error: unknown, expected?: readonly string[]): void;
+  readonly unexpected: ReadonlyMap<string, number>;
+  readonly expected: ReadonlyMap<string, number>;
+  /** The sum of the unexpected ones. */
+  readonly total: number;
+}
+
+export function createErrors(): Errors {
+  const unexpected = new Map<string, number>();
+  const foreseen = new Map<string, number>();
+  let total = 0;
+  return {
+    unexpected,
+    expected: foreseen,
+    get total() {
+      return total;
+    },
+    count(what, error, expected = []) {
+      const reason = errorInfo(error)?.reason ?? String(error).slice(0, 200);
+      const isExpected = expected.some((one) => reason.includes(one));
+      const [map, key] = [isExpected ? foreseen : unexpected, `${what}: ${reason}`];
+      map.set(key, (map.get(key) ?? 0) + 1);
+      if (!isExpected) total += 1;
+    },
+  };
+}
