@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
+import { isFault } from "../../../src/core/modules/host/artifact/keep-assets.ts";
 import type { Isolation, ModuleHost } from "../../../src/core/modules/host/host.ts";
 import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "./artifact-rig.ts";
 
@@ -251,6 +252,29 @@ describe("an asset is refused", () => {
     mkdirSync(join(inside, "circle"));
     symlinkSync(join(inside, "circle"), join(inside, "circle/again"));
     expect(await problemOf(inside, "circle")).toBe("circle/again is a link to a directory: name the directory itself");
+  });
+});
+
+describe("what is no fault of the files", () => {
+  it("is told of the store: too many open files, a full disk, a place that is not the service's", async () => {
+    const error = (code: string, path?: string): NodeJS.ErrnoException =>
+      Object.assign(new Error(code), { code }, path === undefined ? {} : { path });
+    for (const code of ["EMFILE", "ENFILE", "ENOSPC", "EIO"])
+      expect(isFault(error(code, "/root/a"), "/store")).toBe(true);
+    for (const path of ["/store", "/store/trees/x"]) expect(isFault(error("EACCES", path), "/store")).toBe(true);
+    for (const path of ["/storeroom/a", "/root/a", undefined])
+      expect(isFault(error("EACCES", path), "/store")).toBe(false);
+  });
+
+  it("is an error that can be tried again, and the module goes on as it did", async () => {
+    const artifactsDir = tree();
+    const host = hostOf(tree({ "m.mjs": READS, "weights.bin": "weights" }), { artifactsDir });
+    // Where its copy belongs is something else.
+    const place = join(artifactsDir, digestOf(bytesOf("weights")));
+    mkdirSync(join(place, "in the way"), { recursive: true });
+    expect((await refusal(host.resolve("m", ["weights.bin"]))).reason).toBe("STORE_UNAVAILABLE");
+    rmSync(place, { recursive: true });
+    expect(await run(await launch(host, await host.resolve("m", ["weights.bin"]), "THREAD"))).toBe("weights");
   });
 });
 

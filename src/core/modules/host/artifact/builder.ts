@@ -2,9 +2,8 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock, type Timer } from "../../../clock.ts";
 import { messageOf } from "../../../errors.ts";
 import { seconds } from "../../deadline.ts";
-import type { Asset } from "./asset.ts";
 import type { BuildRequest } from "./build.ts";
-import type { AssetJob } from "./keep-assets.ts";
+import type { AssetJob, AssetResult } from "./keep-assets.ts";
 import { CodeProblem } from "./problem.ts";
 
 /** Time that reading a module's code may take; beyond it the module is refused with `MODULE_INVALID`. @limit ms */
@@ -138,7 +137,7 @@ function isProblem(answer: object): answer is { readonly problem: string } {
 export const builder: Builder = new Builder(new URL("./worker.ts", import.meta.url), systemClock);
 
 /** Reads and copies assets: beside the other, since that takes longer. Of this process, too. */
-export const assetKeeper: Builder<AssetJob, { readonly assets: readonly Asset[] }> = new Builder(
+export const assetKeeper: Builder<AssetJob, AssetResult> = new Builder(
   new URL("./assets-worker.ts", import.meta.url),
   systemClock,
   { what: "assets", timeoutMs: ASSETS_TIMEOUT_MS },

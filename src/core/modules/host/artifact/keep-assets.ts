@@ -12,6 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { isWithin } from "../bootstrap/paths.ts";
 import { type Asset, MAX_ASSET_BYTES, readPieces } from "./asset.ts";
 import { findAssets } from "./find-assets.ts";
 import { CodeProblem } from "./problem.ts";
@@ -20,6 +21,45 @@ import { CodeProblem } from "./problem.ts";
 export type AssetJob =
   | { readonly type: "stage"; readonly directory: string; readonly root: string; readonly paths: readonly string[] }
   | { readonly type: "place"; readonly directory: string; readonly tree: string; readonly assets: readonly Asset[] };
+
+/** What a job comes to. */
+export interface AssetResult {
+  readonly assets: readonly Asset[];
+  /** What the machine, or the place of the artifacts, did not let it do; absent: it did it. */
+  readonly fault?: string;
+}
+
+/** Does a job. Throws a CodeProblem for what is wrong with the files of the caller. */
+export function doAssetJob(job: AssetJob): AssetResult {
+  try {
+    if (job.type === "stage") return { assets: stageAssets(job.directory, job.root, job.paths) };
+    placeAssets(job.directory, job.tree, job.assets);
+    return { assets: job.assets };
+  } catch (error) {
+    const { code, syscall, path } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const told = `${path ?? "a file"} cannot be used (${code} in ${syscall})`;
+    if (isFault(error as NodeJS.ErrnoException, job.directory)) return { assets: [], fault: told };
+    throw new CodeProblem(told);
+  }
+}
+
+/** What says nothing about a file: too many are open, the disk is full or broken. */
+const FAULTS: ReadonlySet<string> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOMEM",
+  "ENOSPC",
+  "EDQUOT",
+  "EROFS",
+  "EIO",
+  "EAGAIN",
+]);
+
+/** Whether an error is of the machine or of the place of the artifacts, and not of what the caller named. */
+export function isFault({ code = "", path }: NodeJS.ErrnoException, directory: string): boolean {
+  return FAULTS.has(code) || (path !== undefined && isWithin(directory, path));
+}
 
 /** How often a file that changes while it is copied is copied again. */
 const TRIES = 3;

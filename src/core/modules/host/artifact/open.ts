@@ -26,7 +26,8 @@ export async function openArtifact(
     const { assets = [] } = code;
     if (assets.length > 0) assetsDir = await realpath(await store.place(module.artifact, assets));
   } catch (error) {
-    throw failed(`${messageOf(error)}; load or swap ${module.modulePath} to make it anew`);
+    const remedy = error instanceof HeliosError ? "" : `; load or swap ${module.modulePath} to make it anew`;
+    throw failed(`${messageOf(error)}${remedy}`);
   }
   const readable = await Promise.all(grants.fsRead.map((path) => realpath(path).catch(() => path)));
   const refused = code.outside.find(({ file }) => !readable.some((path) => isWithin(path, file)));

@@ -26,7 +26,7 @@ export interface ArtifactStore {
   stage(root: string, paths: readonly string[]): Promise<readonly Asset[]>;
   /**
    * The directory in which the assets of an artifact lie, each at its path, as they were. Rejects with an Error that says
-   * which is missing or damaged.
+   * which is missing or damaged; STORE_UNAVAILABLE.
    */
   place(digest: string, assets: readonly Asset[]): Promise<string>;
   /** From now until what is returned is called, it is not deleted. It may be held more than once. */
@@ -89,7 +89,8 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
         const directory = await shelf.assets().catch((error: unknown) => {
           throw unavailable(error);
         });
-        const { assets } = await assetKeeper.build({ type: "stage", directory, root, paths });
+        const { assets, fault } = await assetKeeper.build({ type: "stage", directory, root, paths });
+        if (fault !== undefined) throw unavailable(new Error(fault));
         for (const asset of assets) touch(asset.sha256);
         return assets;
       } finally {
@@ -102,7 +103,8 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
       const tree = await shelf.treeOf(digest);
       const now = await stateOf(tree, assets);
       if (now === undefined || checked.get(digest) !== now) {
-        await assetKeeper.build({ type: "place", directory, tree, assets });
+        const { fault } = await assetKeeper.build({ type: "place", directory, tree, assets });
+        if (fault !== undefined) throw unavailable(new Error(fault));
         const state = await stateOf(tree, assets);
         if (state !== undefined) checked.set(digest, state);
       }

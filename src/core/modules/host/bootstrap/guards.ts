@@ -12,9 +12,11 @@ import { guardSqlite } from "./sqlite.ts";
  */
 export function guard(): void {
   guardSignals();
-  if (!isMainThread) guardService();
   const sqlite = process.getBuiltinModule("node:sqlite");
+  if (isMainThread && sqlite === undefined) return;
+  if (!isMainThread) guardService();
   if (sqlite !== undefined) guardSqlite(sqlite);
+  // For code that imports them by name.
   syncBuiltinESMExports();
 }
 
