@@ -96,11 +96,17 @@ export class HealthWatch {
 
   #ask(): void {
     const answerMs = Math.min(MAX_ANSWER_MS, Math.max(MIN_ANSWER_MS, this.#intervalMs));
+    let isWaiting = true;
     const late = (): void => {
-      this.#learn(`health() did not answer within ${seconds(answerMs)}`);
-      this.#arm(Math.max(answerMs, this.#intervalMs), late);
+      // After what has arrived by now was taken: a service that stood still suspects nobody for it.
+      setImmediate(() => {
+        if (this.#ended || !isWaiting) return;
+        this.#learn(`health() did not answer within ${seconds(answerMs)}`);
+        this.#arm(Math.max(answerMs, this.#intervalMs), late);
+      });
     };
     const answered = (message: string): void => {
+      isWaiting = false;
       if (this.#ended) return;
       this.#learn(message);
       this.#arm(this.#intervalMs, () => this.#ask());
