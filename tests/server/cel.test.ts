@@ -28,8 +28,10 @@ describe("an expectation", () => {
   });
 
   it("sees the error of a call that failed", () => {
-    const failed = { output: null, error: { name: "RangeError", message: "quantity" }, durationMs: 1 };
+    const error = { name: "RangeError", message: "quantity", code: "NO_QUANTITY", fields: { least: 1 } };
+    const failed = { output: null, error, durationMs: 1 };
     expect(compileExpectation('error.name == "RangeError" && error.message.contains("quant")')(failed)).toBe(true);
+    expect(compileExpectation('error.code == "NO_QUANTITY" && error.fields.least == 1.0')(failed)).toBe(true);
   });
 
   it("that cannot be read says where", () => {

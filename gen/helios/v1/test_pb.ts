@@ -68,7 +68,8 @@ export type TestCase = Message<"helios.v1.TestCase"> & {
   input?: Value | undefined;
 
   /**
-   * A CEL expression over `output`, `error` (null where the call succeeded) and `duration_ms` that must be true, in at most
+   * A CEL expression over `output`, `error` (null where the call succeeded, else with the `name`, `message`, `code` and
+   * `fields` of what the method threw) and `duration_ms` that must be true, in at most
    * 10,000 steps and 1 MiB (more: the test is ERRORED), such as
    * `output.status == "filled"`. Empty: the call must succeed.
    *

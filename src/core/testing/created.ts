@@ -1,7 +1,13 @@
 import { HeliosError, messageOf } from "../errors.ts";
 import { pathText } from "../json-source.ts";
-import { jsonViolation } from "../json-value.ts";
-import { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./expectations.ts";
+import { isPlainObject, jsonViolation } from "../json-value.ts";
+import {
+  type Expectation,
+  type ExpectationCompiler,
+  ExpectationError,
+  type Observed,
+  type ObservedError,
+} from "./expectations.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, told } from "./suite.ts";
 
 /** A test as data: a call, and what is expected of it. */
@@ -92,9 +98,20 @@ function judge(holds: Expectation, observed: Observed, seen: string): boolean {
 }
 
 /** What the method threw; whatever else went wrong is not the method's, and is thrown on. */
-function methodError(thrown: unknown): NonNullable<Observed["error"]> {
+function methodError(thrown: unknown): ObservedError {
   if (!(thrown instanceof HeliosError) || thrown.reason !== "MODULE_METHOD_FAILED") throw thrown;
-  return { name: thrown.metadata.error_name ?? "Error", message: thrown.metadata.error ?? thrown.message };
+  const { error_name: name = "Error", error: message = thrown.message, error_code: code = "" } = thrown.metadata;
+  return { name, message, code, fields: fieldsIn(thrown.metadata.error_fields) };
+}
+
+/** Empty where a module has sent what is no JSON. */
+function fieldsIn(json = "{}"): ObservedError["fields"] {
+  try {
+    const fields: unknown = JSON.parse(json);
+    return isPlainObject(fields) ? fields : {};
+  } catch {
+    return {};
+  }
 }
 
 function compileExpectation(

@@ -3,8 +3,18 @@ export interface Observed {
   /** What the method answered; null where it failed. */
   readonly output: unknown;
   /** What it threw; null where it answered. */
-  readonly error: { readonly name: string; readonly message: string } | null;
+  readonly error: ObservedError | null;
   readonly durationMs: number;
+}
+
+/** What a method threw. */
+export interface ObservedError {
+  readonly name: string;
+  readonly message: string;
+  /** Empty where it has none. */
+  readonly code: string;
+  /** The JSON members that it has of its own. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** Says whether what was observed is as expected. Throws where it cannot tell. */
