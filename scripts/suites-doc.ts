@@ -98,7 +98,7 @@ npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService
 
 **2. Create a suite, and run it.** A test is a call and, as a CEL expression, what is expected of it: \`output\` is what the
 method answered (null where it threw; its numbers are doubles: write \`1.0\` where you calculate), \`error\` what it threw, with
-\`name\`, \`message\`, \`code\` (empty where it has none) and \`fields\`, the JSON members of its own (null where it answered),
+\`name\`, \`message\` and, where it has them, \`code\` and \`fields\`, the JSON members of its own (null where it answered),
 \`duration_ms\` how long it took. Without \`expect\` the call must succeed. A test
 that is not \`required\` is skipped where the module lacks its method. A mistake is \`SUITE_INVALID\` with the test and the place
 in the expression.

@@ -1,6 +1,6 @@
 import { HeliosError, messageOf } from "../errors.ts";
 import { pathText } from "../json-source.ts";
-import { isPlainObject, jsonViolation } from "../json-value.ts";
+import { jsonViolation } from "../json-value.ts";
 import {
   type Expectation,
   type ExpectationCompiler,
@@ -100,17 +100,22 @@ function judge(holds: Expectation, observed: Observed, seen: string): boolean {
 /** What the method threw; whatever else went wrong is not the method's, and is thrown on. */
 function methodError(thrown: unknown): ObservedError {
   if (!(thrown instanceof HeliosError) || thrown.reason !== "MODULE_METHOD_FAILED") throw thrown;
-  const { error_name: name = "Error", error: message = thrown.message, error_code: code = "" } = thrown.metadata;
-  return { name, message, code, fields: fieldsIn(thrown.metadata.error_fields) };
+  const {
+    error_name: name = "Error",
+    error: message = thrown.message,
+    error_code: code,
+    error_fields,
+  } = thrown.metadata;
+  const fields = fieldsIn(error_fields);
+  return { name, message, ...(code === undefined ? {} : { code }), ...(fields === undefined ? {} : { fields }) };
 }
 
-/** Empty where a module has sent what is no JSON. */
-function fieldsIn(json = "{}"): ObservedError["fields"] {
+/** Undefined, too, where a module has sent what is no JSON. */
+function fieldsIn(json: string | undefined): unknown {
   try {
-    const fields: unknown = JSON.parse(json);
-    return isPlainObject(fields) ? fields : {};
+    return json === undefined ? undefined : JSON.parse(json);
   } catch {
-    return {};
+    return undefined;
   }
 }
 

@@ -11,10 +11,10 @@ export interface Observed {
 export interface ObservedError {
   readonly name: string;
   readonly message: string;
-  /** Empty where it has none. */
-  readonly code: string;
-  /** The JSON members that it has of its own. */
-  readonly fields: Readonly<Record<string, unknown>>;
+  /** Absent where it has none. */
+  readonly code?: string;
+  /** The JSON members that it has of its own; absent where there are none. */
+  readonly fields?: unknown;
 }
 
 /** Says whether what was observed is as expected. Throws where it cannot tell. */
