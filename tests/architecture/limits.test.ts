@@ -70,6 +70,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/clock.ts LONGEST_PLATFORM_DELAY_MS",
     "src/core/flags/digest.ts STEP_CHARS",
     "src/core/modules/host/memory.ts LOST_LOOK_MS",
+    "src/core/modules/host/turns.ts LOOK_MS",
     "src/core/store/sqlite-answers.ts SWEEP_LIMIT",
     "src/core/store/sqlite-store.ts COMPACTION_LIMIT",
     "src/core/store/sqlite-store.ts FIRST_SWEEP_MS",

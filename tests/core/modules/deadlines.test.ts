@@ -30,7 +30,12 @@ beforeEach(() => {
       };
     },
   };
-  const channel = { send: (message: ToInstance) => void sent.push(message), kill: () => {} };
+  const channel = {
+    send: (message: ToInstance) => sent.push(message) > 0,
+    kill: () => {},
+    cutOff: () => {},
+    unread: 0,
+  };
   const shape = { methods: ["m"], version: undefined, hasHealth: false, hasState: false, stateSchema: undefined };
   instance = new LiveInstance(spec, channel, shape, counting);
 });

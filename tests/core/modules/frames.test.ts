@@ -119,17 +119,46 @@ describe("frames", () => {
 });
 
 describe("a frame writer", () => {
-  it("has the frames of one turn go out together, in order, and those of the next one after them", async () => {
+  function pipe() {
     const log: string[] = [];
-    const write = createFrameWriter({
+    const taken: (() => void)[] = [];
+    const writer = createFrameWriter({
       cork: () => void log.push("cork"),
       uncork: () => void log.push("uncork"),
-      write: (frame) => log.push(frame.toString()),
+      write: (frame, written) => {
+        log.push(frame.toString());
+        if (written !== undefined) taken.push(written);
+      },
     });
-    for (const text of ["a", "b"]) write(Buffer.from(text));
+    const unsent = (): number[] => [writer.messages, writer.bytes];
+    return { log, writer, unsent, take: () => taken.shift()?.() };
+  }
+
+  it("has the frames of one turn go out together, in order, and those after them when the kernel has taken these", async () => {
+    const { log, writer, take } = pipe();
+    for (const text of ["a", "b"]) writer.write(Buffer.from(text));
     await turn();
-    write(Buffer.from("c"));
+    writer.write(Buffer.from("c"));
     await turn();
-    expect(log).toEqual(["cork", "a", "b", "uncork", "cork", "c", "uncork"]);
+    writer.write(Buffer.from("d"));
+    expect(log).toEqual(["cork", "a", "b", "uncork"]);
+    take();
+    expect(log.slice(4)).toEqual(["cork", "c", "d", "uncork"]);
+    take();
+    await turn();
+    expect(log).toHaveLength(8);
+  });
+
+  it("knows what the kernel has not taken", async () => {
+    const { writer, unsent, take } = pipe();
+    writer.write(Buffer.from("abc"));
+    writer.write(Buffer.from("de"));
+    await turn();
+    writer.write(Buffer.from("f"));
+    expect(unsent()).toEqual([3, 6]);
+    take();
+    expect(unsent()).toEqual([1, 1]);
+    take();
+    expect(unsent()).toEqual([0, 0]);
   });
 });

@@ -2,15 +2,24 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Packet } from "../../../src/core/modules/host/bootstrap/packets.ts";
 import { toPacket } from "../../../src/core/modules/host/bootstrap/packets.ts";
-import { checkPacket, createPostWriter, fromPost, fromPosts } from "../../../src/core/modules/host/bootstrap/posts.ts";
+import {
+  checkPacket,
+  createPostWriter,
+  createReadCounts,
+  fromPost,
+  fromPosts,
+} from "../../../src/core/modules/host/bootstrap/posts.ts";
 import type { FromInstance, ToInstance } from "../../../src/core/modules/host/protocol.ts";
 import { AWAITED, call, fromInstance, toInstance, WIDE } from "./messages.ts";
 import { turn } from "./rig.ts";
 
 /** What arrives at the other side, post by post. */
-function receiver(): { readonly posts: unknown[][]; readonly post: (value: unknown) => void } {
+function receiver() {
   const posts: unknown[][] = [];
-  return { posts, post: (value) => void posts.push([...fromPosts(structuredClone(value))]) };
+  const read = createReadCounts();
+  const post = (value: unknown): void => void posts.push([...fromPosts(structuredClone(value), read)]);
+  const writer = createPostWriter(post, read);
+  return { posts, writer, write: (message: ToInstance) => writer.write(message, toPacket(message)) };
 }
 
 /** An instance's message as the service gets it. */
@@ -89,8 +98,7 @@ describe("a post writer", () => {
     posts.map((post) => post.map((message) => (message as Extract<ToInstance, { type: "call" }>).id));
 
   it("posts the first message of a turn at once and the others together, in order", async () => {
-    const { posts, post } = receiver();
-    const write = createPostWriter(post);
+    const { posts, write } = receiver();
     for (const id of [1, 2, 3]) write(call(id, { json: id }));
     expect(inputs(posts)).toEqual([[1]]);
     await turn();
@@ -104,8 +112,7 @@ describe("a post writer", () => {
   it("lets no message overtake another, whatever its form", async () => {
     await fc.assert(
       fc.asyncProperty(toInstance, async (sent) => {
-        const { posts, post } = receiver();
-        const write = createPostWriter(post);
+        const { posts, write } = receiver();
         for (const message of sent) write(message);
         await turn();
         expect(posts.flat()).toEqual(sent);
@@ -114,13 +121,31 @@ describe("a post writer", () => {
   });
 
   it("throws what cannot be sent at once, and goes on", async () => {
-    const { posts, post } = receiver();
-    const write = createPostWriter(post);
+    const { posts, write } = receiver();
     write(call(1, { json: 1 }));
     write(call(2, { json: 2 }));
     expect(() => write(call(3, { json: { ...WIDE, not: 1n } }))).toThrow("BigInt");
     write(call(4, { json: 4 }));
     await turn();
     expect(inputs(posts)).toEqual([[1], [2, 4]]);
+  });
+
+  it("knows what the thread has not read", async () => {
+    const posted: unknown[] = [];
+    const read = createReadCounts();
+    const writer = createPostWriter((value) => posted.push(structuredClone(value)), read);
+    const sent: ToInstance[] = [
+      call(1, { json: "abc" }),
+      call(2, { json: "d" }),
+      { type: "cancel", id: 1, reason: "left" },
+    ];
+    for (const message of sent) writer.write(message, toPacket(message));
+    await turn();
+    // What a packet is counted for beside its texts, and the texts: of two methods, and of two values.
+    expect([writer.messages, writer.bytes]).toEqual([3, 3 * 32 + 2 + 5 + 3]);
+    fromPosts(posted.shift(), read);
+    expect([writer.messages, writer.bytes]).toEqual([2, 2 * 32 + 1 + 3]);
+    for (const value of posted) fromPosts(value, read);
+    expect([writer.messages, writer.bytes]).toEqual([0, 0]);
   });
 });

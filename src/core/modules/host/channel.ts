@@ -15,10 +15,17 @@ export interface ChannelEvents extends Awaited {
 
 /** The way to one instance, whatever it lives in. */
 export interface Channel {
-  /** Throws what cannot be sent; does nothing once the other side has ended. */
-  send(message: ToInstance): void;
+  /**
+   * Throws what cannot be sent; does nothing once the other side has ended. False: a call, or the answer of one, was not
+   * sent, since too much waits to be read by the other side.
+   */
+  send(message: ToInstance): boolean;
+  /** Messages that the other side has not read yet. */
+  readonly unread: number;
   /** Ends the other side by force; `because`: how its ending is told, where it was not ending already. */
   kill(because?: string): void;
+  /** The same, and takes nothing more of what it has sent. */
+  cutOff(because: string): void;
   /** The other side says that it has started a process. */
   startedProcess?(pid: number): void;
 }

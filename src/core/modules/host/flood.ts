@@ -5,9 +5,9 @@
 const UNASKED_PER_SECOND = 2000;
 /**
  * Messages that a module may send at once without being asked: as many as come together while the service itself is busy
- * for half a minute. A module that sends more is ended, and counts as crashed. @limit messages
+ * for 20 s. A module that sends more is ended, and counts as crashed. @limit messages
  */
-const UNASKED_AT_ONCE = 60_000;
+const UNASKED_AT_ONCE = 20_000;
 
 /** Counts what a module sends without being asked; true where it is too much. */
 export function createFloodGate(now: () => number): () => boolean {

@@ -140,7 +140,8 @@ export interface Usage {
 
 /**
  * One living instance of a module. Every method rejects with a `HeliosError`: MODULE_METHOD_NOT_FOUND,
- * MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, or MODULE_CRASHED when the instance ends or has ended.
+ * MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_OVERLOADED where too much waits to be read by it (the call was not
+ * sent, and never runs), or MODULE_CRASHED when the instance ends or has ended.
  */
 export interface Instance {
   readonly shape: InstanceShape;

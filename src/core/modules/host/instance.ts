@@ -283,13 +283,17 @@ export class LiveInstance implements Instance {
       if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
       if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
       try {
-        this.#channel.send(message(id, machineTime() + timeoutMs));
-        onDelivered?.();
+        if (this.#channel.send(message(id, machineTime() + timeoutMs))) onDelivered?.();
+        else this.#notSent(id, this.#overloaded());
       } catch (error) {
-        this.#settle(id)?.reject(this.#methodFailed(method, toWire(error)));
-        this.#lookIdle();
+        this.#notSent(id, this.#methodFailed(method, toWire(error)));
       }
     });
+  }
+
+  #notSent(id: number, error: HeliosError): void {
+    this.#settle(id)?.reject(error);
+    this.#lookIdle();
   }
 
   #answered(id: number, answer: AnswerKind, value: unknown): boolean {
@@ -364,6 +368,11 @@ export class LiveInstance implements Instance {
       ...thrownOf(error),
       ...fault,
     });
+  }
+
+  #overloaded(): HeliosError {
+    const metadata = { name: this.#spec.name, in_flight: this.busy, queued: this.#channel.unread };
+    return HeliosError.of("MODULE_OVERLOADED", metadata);
   }
 
   #tooLate(method: string, timeoutMs: number): HeliosError {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
+import { DEAF, isDeaf, isFull, mayBeSent } from "./backlog.ts";
 import { createFrameReader, createFrameWriter, LINK_FD, moduleFrames, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import { inheritedDescriptors } from "./inherited.ts";
@@ -34,7 +35,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   const watched = child.pid === undefined ? undefined : reaper.watch(rootOf(child, child.pid));
   // Where the service may open no more files, there is not even a list.
   const pipe = (child.stdio as ChildProcess["stdio"] | undefined)?.[LINK_FD] as Socket | null | undefined;
-  const write = pipe ? createFrameWriter(pipe) : undefined;
+  const writer = pipe ? createFrameWriter(pipe) : undefined;
   let outOfMemory = false;
   let because: string | undefined;
   let ended = false;
@@ -55,6 +56,15 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
           outOfMemory = true;
           killGroup(child);
         });
+  const kill = (reason?: string): void => {
+    if (ended) return;
+    because ??= reason;
+    killGroup(child);
+  };
+  const cutOff = (reason: string): void => {
+    kill(reason);
+    pipe?.destroy();
+  };
   const broken = (why: string): void => {
     events.line("stderr", `the module wrote to the service's pipe: it is ended: ${why}`);
     if (!ended) killGroup(child);
@@ -66,7 +76,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     },
     broken,
   );
-  if (pipe) takeInTurns(pipe, read);
+  if (pipe && writer) takeInTurns(pipe, read, () => isFull(writer));
   // It is gone, which its exit tells.
   pipe?.on("error", () => {});
   child.on("error", (error) => {
@@ -90,13 +100,18 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   });
   return {
     send(message) {
-      if (!ended && pipe?.writable) write?.(toFrame(message));
+      if (ended || writer === undefined || !pipe?.writable) return true;
+      const frame = toFrame(message);
+      if (!mayBeSent(message, frame.length, writer)) return false;
+      writer.write(frame);
+      if (isDeaf(writer)) cutOff(DEAF);
+      return true;
     },
-    kill(reason) {
-      if (ended) return;
-      because ??= reason;
-      killGroup(child);
+    get unread() {
+      return writer?.messages ?? 0;
     },
+    kill,
+    cutOff,
   };
 }
 

@@ -17,13 +17,21 @@ export interface Requests {
   answered(): Promise<void>;
 }
 
+/**
+ * Calls and questions of one instance that are under way at once; further ones are refused with `MODULE_OVERLOADED`.
+ * @limit requests
+ */
+const MAX_UNDER_WAY = 10_000;
+
 /** Does what a module asks of the service, from its start on; `gone`: it has ended. */
 export function createRequests(
+  name: string,
   services: InstanceServices,
   channel: () => Channel,
   gone: AbortSignal,
   originOf: (callId: number) => unknown,
 ): Requests {
+  let unanswered = 0;
   const underWay = new Map<Promise<Payload>, CallRequest>();
   const call = async (request: CallRequest): Promise<Payload> => {
     const { dependency, method, input, within } = request;
@@ -40,10 +48,16 @@ export function createRequests(
   return {
     async serve(request) {
       const { id } = request;
+      unanswered += 1;
       try {
-        channel().send({ type: "answer", id, value: await work(request) });
+        if (unanswered > MAX_UNDER_WAY) throw overloaded(name, MAX_UNDER_WAY, channel());
+        const isSent = channel().send({ type: "answer", id, value: await work(request) });
+        // Its effects are there; only the answer has no room.
+        if (!isSent) throw overloaded(name, unanswered, channel());
       } catch (thrown) {
         channel().send({ type: "refusal", id, error: refusalOf(thrown) });
+      } finally {
+        unanswered -= 1;
       }
     },
     ownCalls: () =>
@@ -54,6 +68,10 @@ export function createRequests(
       await Promise.allSettled(underWay.keys());
     },
   };
+}
+
+function overloaded(name: string, in_flight: number, { unread }: Channel): HeliosError {
+  return HeliosError.of("MODULE_OVERLOADED", { name, in_flight, queued: unread });
 }
 
 function refusalOf(thrown: unknown): WireError {

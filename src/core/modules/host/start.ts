@@ -37,6 +37,7 @@ export function startInstance(
     const goneSignal = new AbortController();
     const log = createInstanceLog(services, clock);
     const requests = createRequests(
+      spec.name,
       services,
       () => channel,
       goneSignal.signal,
@@ -91,7 +92,7 @@ export function startInstance(
       if (isFlooding || !isFlood()) return;
       isFlooding = true;
       services.log("error", "the module floods the service with messages that nobody asked for: it is ended", {});
-      channel.kill("it flooded the service with messages");
+      channel.cutOff("it flooded the service with messages");
     };
     const events: ChannelEvents = {
       isAwaited: (id) => instance?.isAwaited(id) === true,

@@ -1,19 +1,28 @@
-import { Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
-import { createPostWriter, fromPost } from "./bootstrap/posts.ts";
+import { DEAF, isDeaf, mayBeSent } from "./backlog.ts";
+import { toPacket } from "./bootstrap/packets.ts";
+import { createPostWriter, createReadCounts, fromPost, type ThreadData } from "./bootstrap/posts.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper, Watched } from "./reaper/index.ts";
 import { findThread } from "./reaper/processes.ts";
 import type { Launch } from "./start.ts";
+import { inTurns } from "./turns.ts";
 
 /**
  * Time that a thread may take to end by force: some ms, unless it is in a synchronous call of the system, or collects
  * garbage. Beyond it the thread is left behind. @limit ms
  */
 const END_TIMEOUT_MS = 1000;
+
+/**
+ * Messages of a module's thread that wait to be taken by the service. At more the thread is ended, and the module counts
+ * as crashed. @limit messages
+ */
+const MAX_WAITING = 32_768;
 
 /** Each has a name of its own, by which the kernel knows it. */
 let threads = 0;
@@ -30,6 +39,8 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
   const { clock, stranded, reaper } = deps;
   threads += 1;
   const name = `helios-${threads}`;
+  const read = createReadCounts();
+  const { port1: port, port2 } = new MessageChannel();
   const worker = new Worker(BOOTSTRAP, {
     env: { ...spec.env },
     execArgv: permissionFlags(spec),
@@ -37,8 +48,10 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     stdout: true,
     stderr: true,
     name,
+    workerData: { port: port2, read } satisfies ThreadData,
+    transferList: [port2],
   });
-  const write = createPostWriter((value) => worker.postMessage(value));
+  const writer = createPostWriter((value) => port.postMessage(value), read);
   let watched: Watched | undefined;
   if (spec.grants.childProcess) {
     worker.once("online", () => {
@@ -52,6 +65,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
   let timer: Timer | undefined;
   const end = (description: string): void => {
     ended = true;
+    port.close();
     timer?.cancel();
     stopWatching();
     watched?.ended();
@@ -67,6 +81,10 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     // What has arrived by then is taken first: the service itself may have been busy for so long.
     timer = clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
   };
+  const cutOff = (because: string): void => {
+    kill(because);
+    port.close();
+  };
   const strand = (): void => {
     if (ended) return;
     stranded(1);
@@ -77,23 +95,38 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     high: () => events.memoryHigh(),
     exceeded: () => kill("out of memory"),
   });
-  worker.on("message", (posted) => {
+  const take = (posted: unknown): void => {
     if (!ended) events.message(fromPost(posted, events));
-  });
+  };
+  const turns = inTurns(take, MAX_WAITING, () => cutOff("it sent more than the service can take"));
+  // Of its own, and not the worker's: it can be closed, whatever is still in it.
+  port.on("message", (posted) => turns.put(posted));
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
     failure ??= outOfMemory ? "out of memory" : `uncaught: ${messageOf(error)}`;
   });
   worker.once("exit", (code) => {
+    turns.drain();
+    for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port))
+      take(last.message);
     if (!ended) end(failure ?? `exit code ${code}`);
   });
   readLines(worker.stdout, (line) => events.line("stdout", line));
   readLines(worker.stderr, (line) => events.line("stderr", line));
   return {
     send(message) {
-      if (!ended) write(message);
+      if (ended) return true;
+      const packet = toPacket(message);
+      if (!mayBeSent(message, writer.sizeOf(packet), writer)) return false;
+      writer.write(message, packet);
+      if (isDeaf(writer)) cutOff(DEAF);
+      return true;
+    },
+    get unread() {
+      return writer.messages;
     },
     startedProcess: (pid) => watched?.child(pid),
     kill,
+    cutOff,
   };
 }

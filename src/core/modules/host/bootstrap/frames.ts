@@ -215,22 +215,58 @@ export function createFrameReader(
 interface Pipe {
   cork(): void;
   uncork(): void;
-  write(frame: Buffer): unknown;
+  /** `written` is called when the kernel has it, or when it never will. */
+  write(frame: Buffer, written?: () => void): unknown;
 }
 
-/** Writes frames; all of one turn of the event loop go out together. */
-export function createFrameWriter(pipe: Pipe): (frame: Buffer) => void {
-  let corked = false;
-  const uncork = (): void => {
-    corked = false;
+/** Writes frames, and knows what of them the kernel has not taken yet. */
+export interface FrameWriter {
+  write(frame: Buffer): void;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** All frames of one turn of the event loop go out together, and once the kernel has taken those before them. */
+export function createFrameWriter(pipe: Pipe): FrameWriter {
+  let waiting: Buffer[] = [];
+  let messages = 0;
+  let bytes = 0;
+  let isAwaited = false;
+  const flush = (): void => {
+    isAwaited = false;
+    const frames = waiting;
+    const [written, size] = [messages, bytes];
+    if (frames.length === 0) return;
+    waiting = [];
+    isAwaited = true;
+    pipe.cork();
+    const last = frames.length - 1;
+    for (const [index, frame] of frames.entries()) {
+      if (index < last) pipe.write(frame);
+      else {
+        pipe.write(frame, () => {
+          messages -= written;
+          bytes -= size;
+          flush();
+        });
+      }
+    }
     pipe.uncork();
   };
-  return (frame) => {
-    if (!corked) {
-      corked = true;
-      pipe.cork();
-      process.nextTick(uncork);
-    }
-    pipe.write(frame);
+  return {
+    write(frame) {
+      waiting.push(frame);
+      messages += 1;
+      bytes += frame.length;
+      if (isAwaited) return;
+      isAwaited = true;
+      process.nextTick(flush);
+    },
+    get messages() {
+      return messages;
+    },
+    get bytes() {
+      return bytes;
+    },
   };
 }

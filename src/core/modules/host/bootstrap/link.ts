@@ -1,11 +1,11 @@
 import { Socket } from "node:net";
-import { parentPort, receiveMessageOnPort } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { FromInstance, ToInstance } from "../protocol.ts";
 import { createFrameReader, LINK_FD, packetFrame, serviceFrames } from "./frames.ts";
 import { loggingBy } from "./log-gate.ts";
 import { machineTime } from "./machine-time.ts";
 import { type Packet, toPacket } from "./packets.ts";
-import { checkPacket, fromPosts } from "./posts.ts";
+import { checkPacket, fromPosts, type ThreadData } from "./posts.ts";
 
 /** Of Node: what one read of a pipe takes at most. */
 const FULL_READ_BYTES = 65_536;
@@ -22,16 +22,18 @@ export interface Link {
 
 /** Opens the link. A process whose service is gone ends. */
 export function openLink(): Link {
-  const port = parentPort;
-  if (port !== null) {
+  if (parentPort !== null) {
+    // Nothing comes or goes by it.
+    parentPort.close();
+    const { port, read: counts } = workerData as ThreadData;
     return {
       send: sendingBy((packet) => port.postMessage(checkPacket(packet))),
       onMessages: (listen) =>
         void port.on("message", (first) => {
-          const messages = fromPosts(first);
+          const messages = fromPosts(first, counts);
           // All that has arrived, at once: what the last message says may be of the first one.
           for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-            for (const message of fromPosts(next.message)) messages.push(message);
+            for (const message of fromPosts(next.message, counts)) messages.push(message);
           }
           listen(messages, false);
         }),

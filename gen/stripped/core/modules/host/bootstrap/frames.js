@@ -215,22 +215,58 @@ export function createFrameReader(
                 
                
                  
-                                
+                                                                           
+                                                      
  
 
-/** Writes frames; all of one turn of the event loop go out together. */
-export function createFrameWriter(pipe      )                          {
-  let corked = false;
-  const uncork = ()       => {
-    corked = false;
+/** Writes frames, and knows what of them the kernel has not taken yet. */
+                              
+                             
+                            
+                         
+ 
+
+/** All frames of one turn of the event loop go out together, and once the kernel has taken those before them. */
+export function createFrameWriter(pipe      )              {
+  let waiting           = [];
+  let messages = 0;
+  let bytes = 0;
+  let isAwaited = false;
+  const flush = ()       => {
+    isAwaited = false;
+    const frames = waiting;
+    const [written, size] = [messages, bytes];
+    if (frames.length === 0) return;
+    waiting = [];
+    isAwaited = true;
+    pipe.cork();
+    const last = frames.length - 1;
+    for (const [index, frame] of frames.entries()) {
+      if (index < last) pipe.write(frame);
+      else {
+        pipe.write(frame, () => {
+          messages -= written;
+          bytes -= size;
+          flush();
+        });
+      }
+    }
     pipe.uncork();
   };
-  return (frame) => {
-    if (!corked) {
-      corked = true;
-      pipe.cork();
-      process.nextTick(uncork);
-    }
-    pipe.write(frame);
+  return {
+    write(frame) {
+      waiting.push(frame);
+      messages += 1;
+      bytes += frame.length;
+      if (isAwaited) return;
+      isAwaited = true;
+      process.nextTick(flush);
+    },
+    get messages() {
+      return messages;
+    },
+    get bytes() {
+      return bytes;
+    },
   };
 }

@@ -1,6 +1,7 @@
+                                                       
                                                  
 import {               limitOf } from "./frames.js";
-import { CLONE, fromModule, fromService, LOG,              STATE, toPacket } from "./packets.js";
+import { CLONE, fromModule, fromService, LOG,              STATE } from "./packets.js";
 
 // Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
 // service's own is no packet as it is.
@@ -14,11 +15,35 @@ const ITEMS = 8;
 /** Of a packet beside its texts and bytes, so that threads are bounded as processes are. */
 const PACKET_BYTES = 32;
 
+/** What a thread has read, in memory that it shares with the service: messages and bytes, both counted modulo 2^32. */
+                                                       
+
+export function createReadCounts()             {
+  return new Int32Array(new SharedArrayBuffer(8));
+}
+
+/** What a thread is given at its start. */
+                             
+                             
+                            
+ 
+
+/** Writes posts, and knows what of them the thread has not read yet. */
+                             
+                                                                       
+                                             
+                                                               
+                            
+                         
+ 
+
 /**
  * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it in batches, the last when
  * the turn ends: to post one costs as much as all else about it. Throws what cannot be sent.
  */
-export function createPostWriter(post                          )                                {
+export function createPostWriter(post                          , read            )             {
+  let messages = 0;
+  let bytes = 0;
   let waiting           = [];
   let mayWait = false;
   const flush = ()       => {
@@ -30,25 +55,43 @@ export function createPostWriter(post                          )                
     mayWait = false;
     flush();
   };
-  return (message) => {
-    const packet = toPacket(message);
-    if (mayWait && packet !== undefined) {
-      waiting.push(alone(packet));
-      if (waiting.length >= BATCH_SIZE) flush();
-      return;
-    }
-    // What can fail to be cloned has to do so now.
-    flush();
-    post(packet === undefined ? message : alone(packet));
-    if (!mayWait) setImmediate(endTurn);
-    mayWait = true;
+  return {
+    sizeOf: (packet) => (packet === undefined ? PACKET_BYTES : sizeOf(packet)),
+    write(message, packet) {
+      messages = (messages + 1) | 0;
+      bytes = (bytes + this.sizeOf(packet)) | 0;
+      if (mayWait && packet !== undefined) {
+        waiting.push(alone(packet));
+        if (waiting.length >= BATCH_SIZE) flush();
+        return;
+      }
+      // What can fail to be cloned has to do so now.
+      flush();
+      post(packet === undefined ? message : alone(packet));
+      if (!mayWait) setImmediate(endTurn);
+      mayWait = true;
+    },
+    get messages() {
+      return (messages - Atomics.load(read, 0)) | 0;
+    },
+    get bytes() {
+      return (bytes - Atomics.load(read, 1)) | 0;
+    },
   };
 }
 
-/** The messages in what the service posted. */
-export function fromPosts(posted         )               {
-  if (!Array.isArray(posted)) return [posted              ];
+/** The messages in what the service posted; they are counted as read. */
+export function fromPosts(posted         , read            )               {
+  if (!Array.isArray(posted)) {
+    Atomics.add(read, 0, 1);
+    Atomics.add(read, 1, PACKET_BYTES);
+    return [posted              ];
+  }
   const packets = posted[0] === BATCH ? (posted[1]                     ) : [posted                     ];
+  let bytes = 0;
+  for (const packet of packets) bytes += sizeOf(packet);
+  Atomics.add(read, 0, packets.length);
+  Atomics.add(read, 1, bytes);
   return packets.map(fromService);
 }
 
