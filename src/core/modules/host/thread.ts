@@ -101,6 +101,8 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
   const turns = inTurns(take, MAX_WAITING, () => cutOff("it sent more than the service can take"));
   // Of its own, and not the worker's: it can be closed, whatever is still in it.
   port.on("message", (posted) => turns.put(posted));
+  // The module's own code alone uses that one: whatever it says is not of the protocol.
+  worker.on("message", () => turns.put(undefined));
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
     failure ??= outOfMemory ? "out of memory" : `uncaught: ${messageOf(error)}`;

@@ -23,8 +23,6 @@ export interface Link {
 /** Opens the link. A process whose service is gone ends. */
 export function openLink(): Link {
   if (parentPort !== null) {
-    // Nothing comes or goes by it.
-    parentPort.close();
     const { port, read: counts } = workerData as ThreadData;
     return {
       send: sendingBy((packet) => port.postMessage(checkPacket(packet))),

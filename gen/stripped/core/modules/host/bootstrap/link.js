@@ -23,8 +23,6 @@ const FULL_READ_BYTES = 65_536;
 /** Opens the link. A process whose service is gone ends. */
 export function openLink()       {
   if (parentPort !== null) {
-    // Nothing comes or goes by it.
-    parentPort.close();
     const { port, read: counts } = workerData              ;
     return {
       send: sendingBy((packet) => port.postMessage(checkPacket(packet))),
