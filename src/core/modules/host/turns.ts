@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { systemClock } from "../../clock.ts";
 
 /**
  * Time for which the service takes what one module sends before others have their turn. @limit ms
@@ -16,7 +17,7 @@ export function takeInTurns(stream: Readable, take: (chunk: Buffer) => void, isF
   const endTurn = (): void => {
     start = undefined;
     if (!stream.isPaused() || stream.destroyed) return;
-    if (isFull()) setTimeout(endTurn, LOOK_MS).unref();
+    if (isFull()) systemClock.setTimer(LOOK_MS, endTurn);
     else stream.resume();
   };
   stream.on("data", (chunk: Buffer) => {
