@@ -135,6 +135,21 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await failing.orders()).toEqual([{ id: 5, from: "1" }]);
   });
 
+  it.each([
+    ["undefined", ["undefined", "undefined"]],
+    ["null", ["object", "null"]],
+    ["0", ["number", "0"]],
+    ["''", ["string", ""]],
+  ])("may be %s", async (state, arrives) => {
+    const one = await acting({
+      isolation,
+      v1: trader(1, { exportState: `return ${state};` }),
+      v2: trader(2, { importState: "this.#fills = [typeof fills, String(fills)]; return;" }),
+    });
+    expect((await one.swap()).failure).toBeUndefined();
+    expect(await one.call("trader", "fills")).toEqual(arrives);
+  });
+
   it("goes back with what the version on trial learns from what is under way in it", async () => {
     const one = await acting({ isolation });
     const begun = Promise.withResolvers<void>();

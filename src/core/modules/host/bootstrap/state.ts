@@ -15,7 +15,7 @@ interface Place {
  */
 export function checkState(state: unknown): void {
   const seen = new Set<object>();
-  const open: { readonly value: unknown; readonly place: Place | undefined }[] = [{ value: state, place: undefined }];
+  const open: { readonly value: object; readonly place: Place | undefined }[] = [];
 
   const refusal = (place: Place | undefined, problem: string): TypeError => {
     const steps: (string | number)[] = [];
@@ -66,7 +66,7 @@ export function checkState(state: unknown): void {
   };
 
   look(state, undefined);
-  for (let next = open.pop(); next !== undefined; next = open.pop()) lookInside(next.value as object, next.place);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) lookInside(next.value, next.place);
 }
 
 /** What keeps an object by itself, whatever is in it, from being handed over. */

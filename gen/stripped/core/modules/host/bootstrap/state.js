@@ -15,7 +15,7 @@ import { aName, hiddenProblem, isEmpty, isPlainObject } from "./shapes.js";
  */
 export function checkState(state         )       {
   const seen = new Set        ();
-  const open                                                                   = [{ value: state, place: undefined }];
+  const open                                                                  = [];
 
   const refusal = (place                   , problem        )            => {
     const steps                      = [];
@@ -66,7 +66,7 @@ export function checkState(state         )       {
   };
 
   look(state, undefined);
-  for (let next = open.pop(); next !== undefined; next = open.pop()) lookInside(next.value          , next.place);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) lookInside(next.value, next.place);
 }
 
 /** What keeps an object by itself, whatever is in it, from being handed over. */
