@@ -18,6 +18,7 @@ const ALONE = [
 const SLOW = [
   "tests/core/modules/matrix/candidate.test.ts",
   "tests/core/modules/realistic/realistic.test.ts",
+  "tests/core/modules/matrix/acting.test.ts",
   "tests/core/modules/host-memory.test.ts",
   "tests/wire/watch-faults.test.ts",
   "tests/core/modules/matrix/old.test.ts",

@@ -144,22 +144,30 @@ export interface CellOptions extends Pick<RigOptions, "store" | "clock"> {
   readonly v1?: string;
   readonly v2?: string;
   readonly callers?: number;
+  /** Further files of the modules root. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Done before `counter` is loaded. */
+  readonly before?: (engine: Rig) => Promise<void>;
+  readonly onLog?: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Version 1 of `counter` under load; `v2.js` is what is to replace it, `v3.js` a version with which nothing is wrong. */
 export async function cell(options: CellOptions = {}): Promise<Cell> {
-  const { isolation = "PROCESS", fields, v1 = counter(1), v2 = counter(2), callers = 4, ...rest } = options;
-  const root = await ownRoot({ "v1.js": v1, "v2.js": v2, "v3.js": counter(3) });
+  const { isolation = "PROCESS", fields, v1 = counter(1), v2 = counter(2), callers = 4, ...others } = options;
+  const { files, before, onLog, ...rest } = others;
+  const root = await ownRoot({ "v1.js": v1, "v2.js": v2, "v3.js": counter(3), ...files });
   const hostClock = impatient();
   const waiting: (() => void)[] = [];
   const engine = await rig({
     ...rest,
     root: root.path,
     hostClock,
-    log: (_area, _level, message) => {
+    log: (_area, _level, message, more = {}) => {
       if (message === STUCK) for (const resolve of waiting.splice(0)) resolve();
+      onLog?.(message, more);
     },
   });
+  await before?.(engine);
   const registered = {
     isolation,
     maxHeapMb: HEAP_MB,
