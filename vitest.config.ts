@@ -25,6 +25,7 @@ const SLOW = [
   "tests/wire/readme.test.ts",
   "tests/core/modules/host.test.ts",
   "tests/wire/swap-kill.test.ts",
+  "tests/wire/acting-kill.test.ts",
   "tests/core/testing/suites.test.ts",
   "tests/wire/drain.test.ts",
   "tests/wire/at-most-once.test.ts",

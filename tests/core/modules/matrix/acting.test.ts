@@ -3,8 +3,9 @@ import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import type { StepName } from "../../../../src/core/modules/report.ts";
 import { refusing } from "../refusing.ts";
 import { errorOf } from "../rig.ts";
-import { type ActingCell, actingCell, actsOn, feed } from "./acting.ts";
+import { type ActingCell, actingCell, actsOn } from "./acting.ts";
 import { bodyOf, type Misbehaviour } from "./cell.ts";
+import { feed } from "./feed.ts";
 
 const WRONG = ["throws", "hangs", "exits"] as const satisfies readonly Misbehaviour[];
 

@@ -1,81 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { ownRoot } from "../rig.ts";
 import { type Cell, type CellOptions, cell } from "./cell.ts";
-
-/** An order as the gateway was sent it. */
-export interface Order {
-  readonly id: number;
-  /** The version that sent it. */
-  readonly from: string;
-}
-
-/** Writes each order down before it answers; that outlives it. */
-const GATEWAY = `import { appendFileSync, existsSync, readFileSync } from "node:fs";
-export default class Gateway {
-  static pureMethods = ["last"];
-  #file;
-  constructor({ config }) { this.#file = config.file; }
-  place_order(order) {
-    appendFileSync(this.#file, JSON.stringify(order) + "\\n");
-    return { filled: order.id };
-  }
-  last() {
-    if (!existsSync(this.#file)) return 0;
-    return Math.max(0, ...readFileSync(this.#file, "utf8").split("\\n").filter(Boolean).map((line) => JSON.parse(line).id));
-  }
-}`;
-
-/**
- * A module with state that places one order after the other by a timer, as docs/swaps.md says, and answers calls beside
- * that. As it begins to serve it asks the gateway what was placed last: what came before it may have ended. `parts` puts
- * code into its methods, and before the class.
- */
-export function feed(version: number, parts: Readonly<Record<string, string>> = {}): string {
-  const part = (name: string): string => parts[name] ?? "";
-  return `${part("import")}
-  export default class Feed {
-    static version = "${version}";
-    #ctx;
-    #timer;
-    #isPlacing = false;
-    #placed = 0;
-    #count = 0;
-    constructor(ctx) {
-      this.#ctx = ctx;
-      ${part("construct")}
-      ctx.onServe(async () => {
-        this.#placed = Math.max(this.#placed, await ctx.call("gateway", "last"));
-        this.#timer = setInterval(() => void this.#place(), 2);
-      });
-      ctx.onRetire(() => clearInterval(this.#timer));
-    }
-    async #place() {
-      if (this.#isPlacing) return;
-      this.#isPlacing = true;
-      const id = this.#placed + 1;
-      try {
-        const { filled } = await this.#ctx.call("gateway", "place_order", { id, from: "${version}" });
-        this.#ctx.log.info("placed", { id: filled });
-        this.#placed = id;
-      } catch {
-        // It is asked for again, unless another version has taken over.
-      } finally {
-        this.#isPlacing = false;
-      }
-    }
-    async start(ctx) { ${part("start")} }
-    async health() { ${part("health")} }
-    async increment() { return ++this.#count; }
-    async which() { return "${version}"; }
-    async call(input) { ${part("call")} return input; }
-    async exportState() { ${part("exportState")} return { placed: this.#placed, count: this.#count }; }
-    async importState({ placed, count }) { ${part("importState")} this.#placed = placed; this.#count = count; }
-    async stop() { ${part("stop")} }
-    exit() { process.exit(7); }
-  }`;
-}
+import { feed, GATEWAY, type Order, ordersIn } from "./feed.ts";
 
 export interface ActingCell extends Cell {
   orders(): readonly Order[];
@@ -104,13 +31,7 @@ export async function actingCell(options: CellOptions = {}): Promise<ActingCell>
     },
     onLog: (message, { id }) => message === "placed" && told.push(Number(id)),
   });
-  const orders = (): readonly Order[] =>
-    existsSync(file)
-      ? readFileSync(file, "utf8")
-          .split("\n")
-          .filter((line) => line !== "")
-          .map((line) => JSON.parse(line) as Order)
-      : [];
+  const orders = (): readonly Order[] => ordersIn(file);
   const places = async (version: string): Promise<void> => {
     const before = orders().length;
     const since = (): number =>
