@@ -54,6 +54,11 @@ export interface EngineOptions {
   readonly watchFlagsFile?: "MERGE" | "REPLACE";
   /** What is registered and loaded at the first start. Absent: nothing. */
   readonly modulesFile?: SourceFile;
+  /**
+   * Swaps a module that runs when a file of its code or data has changed, as `modules.swap` does, by the actor `file`. What
+   * does not start is logged with its place, and the old version serves on. Default false.
+   */
+  readonly watchModules?: boolean;
   /** Compiles the expectations of suites that are created. Absent: such suites are refused. */
   readonly compileExpectation?: ExpectationCompiler;
   /** Compiles the conditions of flags. Absent: flags with a condition are refused, and those that are stored are off. */
@@ -126,7 +131,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const breakers = createBreakers({ feed, clock, newId, random, log });
   const artifactsDir = options.dataDir === undefined ? undefined : `${options.dataDir}/artifacts`;
   const host = createModuleHost({ root: options.modulesRoot, clock, artifactsDir });
-  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile });
+  const modules = createModules({
+    feed,
+    clock,
+    newId,
+    log,
+    host,
+    breakers,
+    flags,
+    modulesFile,
+    watchFiles: options.watchModules,
+  });
   const testing = createTesting({ feed, clock, newId, log, modules, host, compileExpectation });
   modules.useGate(testing.gate);
   modules.onForget(testing.forget);

@@ -21,6 +21,7 @@ export interface Config {
   readonly namedFiles?: readonly (typeof FILE_SETTINGS)[number][];
   /** Undefined: it is read only when asked. */
   readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
+  readonly watchModules: boolean;
   /** Pages of which other origins a browser lets in; `*`: all. */
   readonly allowedOrigins: readonly string[];
   /** By which names, besides loopback ones and the host, a browser may reach the service; `*`: all. */
@@ -86,6 +87,12 @@ export const SETTINGS = [
     fallback: "off",
     meaning: "Reload the flags file when it changes: off, merge (keeps flags that it does not name) or replace.",
     check: watchMode,
+  },
+  {
+    name: "HELIOS_WATCH_MODULES",
+    fallback: "off",
+    meaning: "Swap a module that runs when a file of it changes, as one works on it: on or off.",
+    check: (value) => (value === "on" || value === "off" ? undefined : "must be on or off"),
   },
   {
     name: "HELIOS_ALLOWED_ORIGINS",
@@ -214,6 +221,7 @@ function complete(given: Partial<Record<SettingName, string>>, cwd: string): Con
     flagsFile: brought("HELIOS_FLAGS_FILE"),
     ...(named.length === 0 ? {} : { namedFiles: named }),
     watchFlagsFile: WATCH_MODES[value("HELIOS_WATCH_FLAGS_FILE") as keyof typeof WATCH_MODES],
+    watchModules: value("HELIOS_WATCH_MODULES") === "on",
     allowedOrigins: listOf(value("HELIOS_ALLOWED_ORIGINS")),
     allowedHosts: listOf(value("HELIOS_ALLOWED_HOSTS")).map((one) => one.toLowerCase()),
     journalMaxChanges: readCount(value("HELIOS_JOURNAL_MAX_CHANGES")) ?? 0,

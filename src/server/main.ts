@@ -59,6 +59,7 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
     flagsFile: sourceFile(config.flagsFile, tell),
     ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile, tell) }),
     ...(config.watchFlagsFile === undefined ? {} : { watchFlagsFile: config.watchFlagsFile }),
+    watchModules: config.watchModules,
     compileExpectation,
     compileCondition,
     keptChanges: config.journalMaxChanges,

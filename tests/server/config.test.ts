@@ -29,6 +29,7 @@ describe("settings", () => {
       modulesRoot: join(HOME, "examples/modules"),
       modulesFile: join(HOME, "config/modules.json"),
       flagsFile: join(HOME, "config/feature_flags.json"),
+      watchModules: false,
       allowedOrigins: [],
       allowedHosts: [],
       journalMaxChanges: 100_000,
@@ -111,6 +112,14 @@ describe("settings", () => {
     }
     for (const wrong of ["256", "0MiB", "1023KiB", "1MB", "1.5GiB", "1025GiB", "1TiB"]) {
       expect(problems([`--journal-max-bytes=${wrong}`])).toContain("HELIOS_JOURNAL_MAX_BYTES");
+    }
+  });
+
+  it("watch the files of modules, or not", () => {
+    expect(config([], { HELIOS_WATCH_MODULES: "on" }).watchModules).toBe(true);
+    expect(config(["--watch-modules", "off"], { HELIOS_WATCH_MODULES: "on" }).watchModules).toBe(false);
+    for (const value of ["true", "ON", "1", ""]) {
+      expect(problems([`--watch-modules=${value}`])).toContain("must be on or off");
     }
   });
 

@@ -10,6 +10,7 @@ import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
 import { bringDesiredUp, forgetRuns } from "./boot.ts";
 import { flip } from "./commit.ts";
+import type { FileActions } from "./file-module.ts";
 import { follow } from "./follow.ts";
 import type { Candidate, Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
@@ -50,6 +51,7 @@ import { createUpcoming } from "./upcoming.ts";
 import { assetsViolation } from "./validate.ts";
 import { pathViolation } from "./validate-parts.ts";
 import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
+import { type ModuleWatch, watchModules } from "./watch-modules.ts";
 
 export interface ModulesDeps {
   /** Not started yet. */
@@ -63,6 +65,8 @@ export interface ModulesDeps {
   readonly flags: FlagReader & FlagPasts;
   /** What is registered and loaded where the store holds no module. */
   readonly modulesFile: ModulesSource;
+  /** Whether what is in the files of modules that run takes their place when it changes. Default false. */
+  readonly watchFiles?: boolean | undefined;
 }
 
 /**
@@ -221,6 +225,14 @@ export function createModules(deps: ModulesDeps): Modules {
   forgetting.push((name) => journal.forgetModule(name));
   const swaps = createSwaps(room, journal, { warmUp, gate: () => gate }, newId);
   const endSweeps = sweepArtifacts(collection, host, clock, log);
+  const loadNow: Modules["load"] = async (name, options = {}, by) => {
+    const module = await loadModule(room, reloading(room, swaps), name, options, by);
+    supervisor.forgive(name);
+    return module;
+  };
+  const swapFile: FileActions["swap"] = (name, by) => swapModule(room, swaps, name, {}, by);
+  const loadFile: FileActions["load"] = (name, activate, by) => loadNow(name, { forceReload: true, activate }, by);
+  let watch: ModuleWatch | undefined;
   const settled = Promise.withResolvers<void>();
   let isSettled = false;
 
@@ -244,6 +256,7 @@ export function createModules(deps: ModulesDeps): Modules {
       void bringDesiredUp(room).then(() => {
         isSettled = true;
         settled.resolve();
+        if (deps.watchFiles && !room.isClosing()) watch = watchModules(room, { swap: swapFile, load: loadFile });
       });
     },
     register: (name, fields, options = {}, by) => registrar.register(name, fields, options, by),
@@ -254,11 +267,7 @@ export function createModules(deps: ModulesDeps): Modules {
       const module = await registrar.remove(name, by);
       return { module, revision: feed.revision };
     },
-    async load(name, options = {}, by) {
-      const module = await loadModule(room, reloading(room, swaps), name, options, by);
-      supervisor.forgive(name);
-      return module;
-    },
+    load: loadNow,
     unload: async (name, options = {}, by) => unloadModule(room, name, options, by),
     swap: async (name, options = {}, by, listener) => swapModule(room, swaps, name, options, by, listener),
     swapAll: async (modules, options = {}, by) => swapModules(room, swaps, modules, options, by),
@@ -315,10 +324,11 @@ export function createModules(deps: ModulesDeps): Modules {
     },
     async close() {
       closing.abort(HeliosError.of("SERVER_DRAINING", {}));
+      const unwatched = watch?.close();
       endSweeps();
       supervisor.close();
       router.close();
-      const idle = operations.close();
+      const idle = Promise.all([operations.close(), unwatched]);
       await generations.close();
       // What became of them is stored: the store closes later.
       await keyedCalls.idle();

@@ -17,6 +17,11 @@ export class Operations {
     return this.#running.get(name)?.operation;
   }
 
+  /** Resolves when nothing is being done to the module. */
+  async idle(name: string): Promise<void> {
+    for (let one = this.#running.get(name); one !== undefined; one = this.#running.get(name)) await one.ended;
+  }
+
   /** Runs `work` alone on the module. MODULE_BUSY names the operation that runs; SERVER_DRAINING after `close`. */
   async alone<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw HeliosError.of("SERVER_DRAINING", {});
@@ -42,7 +47,7 @@ export class Operations {
   /** The same, but waits for its turn. */
   async inTurn<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
     // Whoever is woken first takes the module at once; the others find it taken, and wait again.
-    for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) await other.ended;
+    await this.idle(name);
     return this.alone(name, operation, work);
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { messageOf } from "../errors.ts";
+import { HeliosError, messageOf } from "../errors.ts";
 import { cut } from "../size.ts";
 import { seconds, unlessAborted, within } from "./deadline.ts";
 import type { StepName, SwapStep } from "./report.ts";
@@ -23,14 +23,27 @@ export interface TakeOptions<T> {
 /** Length of the detail of a swap's step; the rest is cut. @limit characters */
 export const MAX_DETAIL = 1024;
 
+/** What is wrong, with the place in a module's file where that is known. */
+export function withPlace(problem: string, place: string | undefined): string {
+  return place === undefined || problem.includes(place) ? problem : `${problem} (${place})`;
+}
+
 /** The steps of one module's swap, timed, as they are taken. */
 export class Steps {
   readonly #clock: Clock;
   readonly #module: string;
   readonly #tell: (event: StepEvent) => void;
+  readonly #placeIn: (stack: string) => string | undefined;
   readonly #steps: SwapStep[] = [];
 
-  constructor(clock: Clock, module: string, tell: (event: StepEvent) => void) {
+  /** `placeIn`: the place in a module's file that a stack names. */
+  constructor(
+    clock: Clock,
+    module: string,
+    tell: (event: StepEvent) => void,
+    placeIn: (stack: string) => string | undefined,
+  ) {
+    this.#placeIn = placeIn;
     this.#clock = clock;
     this.#module = module;
     this.#tell = tell;
@@ -66,7 +79,8 @@ export class Steps {
       note("done", detail(result));
       return result;
     } catch (error) {
-      note("failed", messageOf(error));
+      const stack = error instanceof HeliosError ? error.metadata.stack : undefined;
+      note("failed", withPlace(messageOf(error), stack === undefined ? undefined : this.#placeIn(stack)));
       throw error;
     }
   }

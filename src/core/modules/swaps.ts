@@ -96,7 +96,13 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
     const now = serving(room, name);
     if (now === undefined) throw conflict(before, request.operation, "LOADED or ACTIVE");
-    return { name, plan, before, ...now, steps: new Steps(room.clock, name, tell) };
+    return {
+      name,
+      plan,
+      before,
+      ...now,
+      steps: new Steps(room.clock, name, tell, (stack) => room.host.placeIn(stack)),
+    };
   };
 
   const begin = (request: SwapRequest, swapId: string): Running => {

@@ -51,11 +51,19 @@ export interface RigOptions {
   readonly modulesFile?: string | Error;
   readonly root?: string;
   readonly log?: Log;
+  readonly watchFiles?: boolean;
 }
 
 /** The modules of an engine, with real flags, breakers and instances; closed at the end of the test. */
 export async function rig(options: RigOptions = {}): Promise<Rig> {
-  const { clock = systemClock, hostClock = systemClock, root = ROOT, modulesFile, log = silentLog } = options;
+  const {
+    clock = systemClock,
+    hostClock = systemClock,
+    root = ROOT,
+    modulesFile,
+    log = silentLog,
+    watchFiles,
+  } = options;
   const store = options.store ?? createMemoryStore({ clock, incarnation: "incarnation" });
   const feed = new Feed(store);
   let ids = 0;
@@ -69,7 +77,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     return modulesFile;
   };
   const source = { name: "modules.json", read };
-  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source });
+  const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source, watchFiles });
   const requests = createRequestLog({ feed, clock });
   let closed: Promise<void> | undefined;
   const closeAll = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import type { LogLevel } from "../../log.ts";
+import type { FileWatch, FileWatchOptions } from "./files/watch.ts";
 import type { Aftermath } from "./left-behind.ts";
 
 export type { Aftermath };
@@ -208,6 +209,15 @@ export interface ModuleHost {
    *   artifact. MODULE_ASSET_INVALID tells which is missing, leads out of the root, is no file, or is too large.
    */
   resolve(modulePath: string, assets?: readonly string[]): Promise<ResolvedModule>;
+  /**
+   * Where a change of a module's code shows: absolute paths of its files, of what else may come to be imported, of its
+   * assets, and of the directories that they are in.
+   */
+  filesOf(module: ResolvedModule): Promise<readonly string[]>;
+  /** The first place of a module's file in a stack, `src/a.ts:12:5`; undefined: it names none. */
+  placeIn(stack: string): string | undefined;
+  /** Looks at files for changes until it is closed. */
+  watchFiles(options: Omit<FileWatchOptions, "clock">): FileWatch;
   /**
    * Imports the module, makes its instance and awaits its `start(ctx)`. Runs the artifact, whatever is at the module's
    * path by now. Rejects with MODULE_LOAD_FAILED (`step` is `import`, `construct` or `start`; at `import` also where the

@@ -4,6 +4,8 @@ import { openArtifact } from "./artifact/open.ts";
 import { directoryShelf, memoryShelf } from "./artifact/shelf.ts";
 import { createArtifactStore } from "./artifact/store.ts";
 import type { Channel } from "./channel.ts";
+import { filesOf, placeIn } from "./files/files-of.ts";
+import { watchFiles } from "./files/watch.ts";
 import type { ModuleHost } from "./host.ts";
 import { openProcess } from "./process.ts";
 import { createReaper } from "./reaper/index.ts";
@@ -56,6 +58,9 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
 
   return {
     resolve: (modulePath, assets = []) => resolveModule(root, artifacts, modulePath, assets),
+    filesOf: (module) => filesOf(root, artifacts, module),
+    placeIn: (stack) => placeIn(root, stack),
+    watchFiles: (options) => watchFiles({ ...options, clock }),
     async start(spec, services, signal) {
       const release = artifacts.hold(spec.module.artifact);
       try {

@@ -49,7 +49,8 @@ async function find(root: string, modulePath: string): Promise<string> {
   throw HeliosError.of("MODULE_FILE_NOT_FOUND", { module_path: modulePath, tried: tried.join(", ") });
 }
 
-function candidates(modulePath: string): string[] {
+/** The paths below the root at which a module's file may be, in order. */
+export function candidates(modulePath: string): string[] {
   const whole = EXTENSIONS.some((extension) => modulePath.endsWith(extension)) ? [modulePath] : [];
   const stems = [modulePath];
   if (!modulePath.includes("/") && modulePath.includes(".")) stems.push(join(...modulePath.split(".")));

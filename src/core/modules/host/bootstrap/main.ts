@@ -21,6 +21,7 @@ import { createRefusals } from "./refusals.ts";
 import { reportProcesses } from "./spawned.ts";
 import { checkState } from "./state.ts";
 import { suiteModule } from "./suite.ts";
+import { tellPlaceOfSyntaxError } from "./syntax.ts";
 import { createUsageReader } from "./usage.ts";
 import { toWire } from "./wire.ts";
 
@@ -182,6 +183,7 @@ async function start(message: StartMessage): Promise<void> {
     await methods.lifecycle("start")?.(ctx);
     link.send({ type: "ready", shape: methods.shape });
   } catch (thrown) {
+    tellPlaceOfSyntaxError(thrown, message);
     if (thrown instanceof Unfit) link.send({ type: "invalid", problem: thrown.message });
     else link.send({ type: "failed", error: toWire(thrown) });
   }

@@ -21,6 +21,7 @@ import { createRefusals } from "./refusals.js";
 import { reportProcesses } from "./spawned.js";
 import { checkState } from "./state.js";
 import { suiteModule } from "./suite.js";
+import { tellPlaceOfSyntaxError } from "./syntax.js";
 import { createUsageReader } from "./usage.js";
 import { toWire } from "./wire.js";
 
@@ -182,6 +183,7 @@ async function start(message              )                {
     await methods.lifecycle("start")?.(ctx);
     link.send({ type: "ready", shape: methods.shape });
   } catch (thrown) {
+    tellPlaceOfSyntaxError(thrown, message);
     if (thrown instanceof Unfit) link.send({ type: "invalid", problem: thrown.message });
     else link.send({ type: "failed", error: toWire(thrown) });
   }

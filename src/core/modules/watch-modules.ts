@@ -1,0 +1,145 @@
+import { messageOf } from "../errors.ts";
+import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
+import { loadOrder } from "./graph.ts";
+import type { ResolvedModule } from "./host/host.ts";
+import { dependenciesOf, type Room } from "./room.ts";
+
+/** Modules whose changed files are acted on at once; the others wait. @limit modules */
+const MOST_AT_ONCE = 4;
+
+interface Followed {
+  readonly module: FileModule;
+  /** Of which code the files are looked at. */
+  artifacts: string;
+  isDue: boolean;
+  isAtWork: boolean;
+}
+
+/** Keeps modules at what is in their files. */
+export interface ModuleWatch {
+  /** Resolves when nothing is under way any more. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts what is in the files of the modules that run in their place, whenever it is something else: as a swap does, each
+ * module by itself, after those that it calls. What came of it is logged.
+ */
+export function watchModules(room: Room, actions: FileActions): ModuleWatch {
+  const { host, log, collection, operations } = room;
+  const followed = new Map<string, Followed>();
+  const working = new Set<Promise<void>>();
+  let refreshed: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  const notFollowed = (name: string, error: unknown): void =>
+    log("modules", "error", `the files of module ${name} could not be followed`, { error: messageOf(error) });
+
+  const files = host.watchFiles({
+    changed(changes) {
+      for (const [name, paths] of changes) {
+        followed.get(name)?.module.changed(paths);
+        due(name);
+      }
+      pump();
+    },
+    unwatched: (problem) =>
+      log("modules", "warn", "the system watches no more directories: files are polled", { problem }),
+  });
+
+  const due = (name: string): void => {
+    const one = followed.get(name);
+    if (one === undefined || closed) return;
+    one.isDue = true;
+  };
+  const dueNow = (name: string): void => {
+    due(name);
+    pump();
+  };
+
+  const pump = (): void => {
+    if (closed) return;
+    const dependencies = dependenciesOf(room);
+    const isUnsettled = (name: string): boolean => {
+      const one = followed.get(name);
+      return one !== undefined && (one.isDue || one.isAtWork);
+    };
+    for (const name of loadOrder([...followed.keys()], dependencies)) {
+      const one = followed.get(name);
+      if (one === undefined || !one.isDue || one.isAtWork || working.size >= MOST_AT_ONCE) continue;
+      if ((dependencies.get(name) ?? []).some((dependency) => dependency !== name && isUnsettled(dependency))) continue;
+      one.isDue = false;
+      one.isAtWork = true;
+      const work = act(name, one).finally(() => {
+        one.isAtWork = false;
+        working.delete(work);
+        pump();
+      });
+      working.add(work);
+    }
+  };
+
+  const act = async (name: string, one: Followed): Promise<void> => {
+    try {
+      await operations.idle(name);
+      if (closed) return;
+      await one.module.act();
+    } catch (error) {
+      notFollowed(name, error);
+    }
+    await inTurn(name);
+  };
+
+  /** Looks at the files that make it what it is now. */
+  const refresh = async (name: string): Promise<void> => {
+    const record = collection.get(name)?.record;
+    const one = followed.get(name);
+    if (record === undefined || !isFollowed(record)) {
+      if (one === undefined) return;
+      followed.delete(name);
+      one.module.close();
+      await files.follow(name, []);
+      return;
+    }
+    const kept = one ?? begin(name);
+    const codes = [record.code, kept.module.found].filter((code) => code !== undefined);
+    const artifacts = codes.map(({ artifact, modulePath }) => `${artifact} ${modulePath}`).join();
+    if (artifacts === kept.artifacts) return;
+    kept.artifacts = artifacts;
+    const paths = await Promise.all(codes.map((code: ResolvedModule) => host.filesOf(code)));
+    const hasNew = await files.follow(name, [...new Set(paths.flat())]);
+    if (one === undefined) log("modules", "debug", `the files of module ${name} are watched`);
+    // What became of new ones before they were looked at, nobody told.
+    if (hasNew) dueNow(name);
+  };
+
+  const begin = (name: string): Followed => {
+    const module = new FileModule(name, room, actions, () => dueNow(name));
+    const one = { module, artifacts: "", isDue: false, isAtWork: false };
+    followed.set(name, one);
+    return one;
+  };
+
+  /** One after the other: the last says what is looked at. */
+  const inTurn = (name: string): Promise<void> => {
+    refreshed = refreshed
+      .then(() => (closed ? undefined : refresh(name)))
+      .catch((error: unknown) => notFollowed(name, error));
+    return refreshed;
+  };
+  const refreshLater = (name: string): void => {
+    // What is at work looks when it is done.
+    if (!closed && followed.get(name)?.isAtWork !== true) void inTurn(name);
+  };
+  collection.onChange(({ name }) => refreshLater(name));
+  for (const { name } of collection.list()) refreshLater(name);
+
+  return {
+    async close() {
+      closed = true;
+      for (const { module } of followed.values()) module.close();
+      await files.close();
+      await Promise.all([...working, refreshed]);
+    },
+  };
+}
