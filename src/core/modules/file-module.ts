@@ -191,7 +191,16 @@ export class FileModule {
         if (current === undefined || !isRunning(current.record.lifecycle)) return undefined;
         const { version: fromVersion } = current.record.lifecycle.running;
         const steps = [{ name: "verify", durationMs: 0, outcome: "failed", detail: failure } as const];
-        const how = { swapId: "", swapped: false, unchanged: false, fromVersion, toVersion: "", steps, time };
+        const how = {
+          swapId: "",
+          swapped: false,
+          unchanged: false,
+          stateLost: false,
+          fromVersion,
+          toVersion: "",
+          steps,
+          time,
+        };
         return { ...current.record, lastSwap: { ...how, failedStep: "verify", failure } };
       })
       .catch((error: unknown) =>
