@@ -24,8 +24,9 @@ export interface FileActions {
 const STABLE_MS = 1000;
 /** Time until files of a module that cannot be read are looked at again: what they import may be anywhere. @limit ms */
 const BROKEN_INTERVAL_MS = 1000;
-/** Files that a reason names; the others are counted. */
+/** Changed files that the `reason` of a swap by the actor `file` names; the others are counted. @limit files */
 const MOST_NAMED = 3;
+/** Length of what is told of the files of a module that are watched; the rest is cut. @limit characters */
 const MAX_TOLD = 1000;
 
 /** The actor of what is done because files have changed. */
