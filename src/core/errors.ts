@@ -375,6 +375,12 @@ export const ERRORS = table({
     retryable: false,
     help: "Check that it is a directory that this process may write to, on a disk that has room.",
   },
+  MACHINE_FAULT: {
+    code: "UNAVAILABLE",
+    message: "the machine keeps the service from its work: {problem}",
+    retryable: true,
+    help: "Nothing was changed. Look for open files, memory, disk and rights of the service's process: the module is not at fault.",
+  },
   STORE_UNAVAILABLE: {
     code: "UNAVAILABLE",
     message: "the change could not be stored: {problem}",
@@ -466,7 +472,7 @@ const MOST_CAUSES = 10;
 export function faultIn(error: unknown): HeliosError | undefined {
   let one = error;
   for (let depth = 0; depth < MOST_CAUSES && one instanceof Error; depth += 1, one = one.cause) {
-    if (isReason(one, "STORE_UNAVAILABLE")) return one;
+    if (isReason(one, "STORE_UNAVAILABLE") || isReason(one, "MACHINE_FAULT")) return one;
   }
   return undefined;
 }

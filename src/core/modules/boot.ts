@@ -1,4 +1,4 @@
-import { isReason, messageOf } from "../errors.ts";
+import { faultIn, isReason, messageOf } from "../errors.ts";
 import { loadOrder } from "./graph.ts";
 import { transition } from "./lifecycle.ts";
 import { bringUp, checkDependencies } from "./load.ts";
@@ -20,9 +20,9 @@ export async function forgetRuns({ collection, clock }: Room): Promise<void> {
 
 /**
  * Starts every module that is to run, each after those that it depends on, as many at once as can be. A failure is
- * recorded with its module and holds up only what depends on it. Resolves when each is up or known to have failed.
+ * recorded with its module and holds up only what depends on it; one of the machine is left to `retry`. Resolves when each is up or known to have failed.
  */
-export async function bringDesiredUp(room: Room): Promise<void> {
+export async function bringDesiredUp(room: Room, retry: (name: string) => void): Promise<void> {
   const dependencies = dependenciesOf(room);
   const names = room.collection
     .list()
@@ -35,7 +35,7 @@ export async function bringDesiredUp(room: Room): Promise<void> {
     const before = (dependencies.get(name) ?? []).map((dependency) => tried.get(dependency));
     tried.set(
       name,
-      Promise.all(before).then(() => restore(room, name)),
+      Promise.all(before).then(() => restore(room, name, retry)),
     );
   }
   await Promise.all(tried.values());
@@ -43,7 +43,7 @@ export async function bringDesiredUp(room: Room): Promise<void> {
 
 const isToServe = ({ collection }: Room, name: string): boolean => collection.get(name)?.record.desired === "ACTIVE";
 
-async function restore(room: Room, name: string): Promise<void> {
+async function restore(room: Room, name: string, retry: (name: string) => void): Promise<void> {
   try {
     await room.operations.inTurn(name, "LoadModule", async () => {
       const record = room.collection.get(name)?.record;
@@ -62,6 +62,7 @@ async function restore(room: Room, name: string): Promise<void> {
     });
   } catch (error) {
     if (isReason(error, "SERVER_DRAINING")) return;
+    if (faultIn(error) !== undefined) retry(name);
     // What the module did wrong is recorded and logged by then.
     room.log("modules", "debug", `module ${name} is not up`, { error: messageOf(error) });
   }

@@ -253,7 +253,7 @@ export function createModules(deps: ModulesDeps): Modules {
       await recoverSwaps(room, journal);
       await journal.sweep((name) => collection.get(name) !== undefined);
       await forgetRuns(room);
-      void bringDesiredUp(room).then(() => {
+      void bringDesiredUp(room, (name) => supervisor.retry(name)).then(() => {
         isSettled = true;
         settled.resolve();
         if (deps.watchFiles && !room.isClosing()) watch = watchModules(room, { swap: swapFile, load: loadFile });

@@ -1,5 +1,5 @@
 import { REASON_LIMIT } from "../change.ts";
-import { messageOf } from "../errors.ts";
+import { faultIn, messageOf } from "../errors.ts";
 import { cut } from "../size.ts";
 import type { Generation } from "./generation.ts";
 import { isRunning, transition } from "./lifecycle.ts";
@@ -12,12 +12,17 @@ import { breakerOf } from "./router.ts";
 /** Time until a crash of a module that could not be stored is stored again. @limit ms */
 const STORE_RETRY_MS = 1000;
 
+/** Time until a module is started again that the machine did not let be started. @limit ms */
+const FAULT_RETRY_MS = 2000;
+
 /** Starts modules again that crashed. */
 export interface Supervisor {
   /** A generation ended that nobody stopped. Told again of the same one, it does nothing. */
   crashed(name: string, generation: Generation): void;
   /** Forgets earlier restarts, and those that are planned: the module was deleted. */
   forget(name: string): void;
+  /** Starts a module again a while later, which the machine did not let be started. */
+  retry(name: string): void;
   /** Forgets earlier restarts: the module was loaded on purpose. */
   forgive(name: string): void;
   close(): void;
@@ -112,13 +117,17 @@ export function createSupervisor(room: Room): Supervisor {
       const record = collection.get(name)?.record;
       if (closed || record?.lifecycle.state !== "FAILED" || record.desired === "UNLOADED") return;
       const now = clock.monotonic();
-      restarts.set(name, [...recentRestarts(restarts.get(name) ?? [], now), now]);
+      const earlier = recentRestarts(restarts.get(name) ?? [], now);
+      restarts.set(name, [...earlier, now]);
       const options = { activate: record.desired === "ACTIVE", cause: { action: "Restart" } };
       try {
         await bringUp(room, name, { ...options, restarts: record.restarts + 1 });
-      } catch {
+      } catch (error) {
         // It is recorded and logged; what remains is to try again.
-        await planRestart(name);
+        if (faultIn(error) === undefined) return await planRestart(name);
+        // The module is not at fault: that the machine is counts for nothing.
+        restarts.set(name, earlier);
+        later(name, FAULT_RETRY_MS, () => restart(name));
       }
     });
 
@@ -144,6 +153,7 @@ export function createSupervisor(room: Room): Supervisor {
         timers.delete(timer);
       }
     },
+    retry: (name) => later(name, FAULT_RETRY_MS, () => restart(name)),
     forgive: (name) => restarts.delete(name),
     close() {
       closed = true;

@@ -26,7 +26,7 @@ describe("a module that is deleted", () => {
     const { stdout } = await run(process.execPath, [script, ROOT, "2"]);
     const again = { generation: 1, starts: 1, swapped: true, version: "2.0.0" };
     expect(JSON.parse(stdout)).toEqual({ left: [], again, runs: 0 });
-  });
+  }, 120_000);
 
   it("keeps its record and what is kept with it where the store refuses to forget that", async () => {
     const { store, refuse } = refusing();
@@ -95,5 +95,5 @@ describe("a swap", () => {
     const { stdout } = await run(process.execPath, [script, ROOT, "3"]);
     const { few, many } = JSON.parse(stdout);
     expect(many).toEqual(few);
-  });
+  }, 120_000);
 });

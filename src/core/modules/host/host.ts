@@ -203,7 +203,7 @@ export interface ModuleHost {
    * `keepArtifacts` names it. Rejects with
    * MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND, MODULE_INVALID (with the file and line: what cannot be read or is
    * not there, more than 1,000 files, 16 MiB in one, 4 MiB in one of TypeScript or 64 MiB in all, more than 10 s of
-   * work) or STORE_UNAVAILABLE.
+   * work), STORE_UNAVAILABLE, or MACHINE_FAULT where the machine does not let it be read.
    *
    * @param assets paths, below the root, of files that it loads as data, and of directories with such: they belong to the
    *   artifact. MODULE_ASSET_INVALID tells which is missing, leads out of the root, is no file, or is too large.
@@ -221,8 +221,8 @@ export interface ModuleHost {
   /**
    * Imports the module, makes its instance and awaits its `start(ctx)`. Runs the artifact, whatever is at the module's
    * path by now. Rejects with MODULE_LOAD_FAILED (`step` is `import`, `construct` or `start`; at `import` also where the
-   * artifact is missing or damaged, or imports a file outside of the modules root that no grant covers), and nothing is
-   * left running then. Aborting the signal ends it while it starts.
+   * artifact is missing or damaged, or imports a file outside of the modules root that no grant covers), or with MACHINE_FAULT where the
+   * machine starts nothing; nothing is left running then. Aborting the signal ends it while it starts.
    */
   start(spec: InstanceSpec, services: InstanceServices, signal?: AbortSignal): Promise<Instance>;
   /** Keeps an artifact until what is returned is called: for code that is found now and may be started much later. */

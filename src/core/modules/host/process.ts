@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { DEAF, isDeaf, isFull, mayBeSent } from "./backlog.ts";
 import { createFrameReader, createFrameWriter, LINK_FD, moduleFrames, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
+import { isFault } from "./fault.ts";
 import { inheritedDescriptors } from "./inherited.ts";
 import { watchMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
@@ -39,14 +40,14 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   let outOfMemory = false;
   let because: string | undefined;
   let ended = false;
-  const end = (description: string): void => {
+  const end = (description: string, isOfMachine = false): void => {
     if (ended) return;
     ended = true;
     stopWatching();
     // What it has started must not outlive it.
     if (spec.grants.childProcess) killGroup(child);
     watched?.ended();
-    events.ended(description);
+    events.ended(description, isOfMachine);
   };
   const stopWatching =
     child.pid === undefined
@@ -80,7 +81,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   // It is gone, which its exit tells.
   pipe?.on("error", () => {});
   child.on("error", (error) => {
-    if (child.pid === undefined) end(`could not be started: ${error.message}`);
+    if (child.pid === undefined) end(`could not be started: ${error.message}`, isFault(error));
   });
   child.once("exit", (code, signal) => {
     end(

@@ -6,6 +6,7 @@ import { type BuiltCode, builder } from "./artifact/builder.ts";
 import { CodeProblem } from "./artifact/problem.ts";
 import type { ArtifactStore } from "./artifact/store.ts";
 import { isWithin } from "./bootstrap/paths.ts";
+import { isFault, MachineFault, machineFault, toHeliosError } from "./fault.ts";
 import type { ResolvedModule } from "./host.ts";
 
 const EXTENSIONS = [".ts", ".mts", ".js", ".mjs", ".cts", ".cjs"];
@@ -20,6 +21,7 @@ export async function resolveModule(
   const realRoot = await realRootOf(root);
   const entry = await find(realRoot, modulePath);
   const staged = await store.stage(realRoot, assets).catch((error: unknown) => {
+    if (error instanceof MachineFault) throw toHeliosError(error);
     if (!(error instanceof CodeProblem)) throw error;
     throw HeliosError.of("MODULE_ASSET_INVALID", { module_path: modulePath, problem: error.message });
   });
@@ -41,12 +43,20 @@ async function find(root: string, modulePath: string): Promise<string> {
   for (const candidate of tried) {
     const path = resolve(root, candidate);
     if (!isWithin(root, path)) throw outside();
-    const file = await realpath(path).catch(() => undefined);
+    const file = await realPathOf(path);
     if (file === undefined) continue;
     if (file === root || !isWithin(root, file)) throw outside();
     return file;
   }
   throw HeliosError.of("MODULE_FILE_NOT_FOUND", { module_path: modulePath, tried: tried.join(", ") });
+}
+
+/** Undefined: there is nothing. MACHINE_FAULT. */
+function realPathOf(path: string): Promise<string | undefined> {
+  return realpath(path).catch((error: unknown) => {
+    if (isFault(error)) throw toHeliosError(machineFault(`find ${path}`, error));
+    return undefined;
+  });
 }
 
 /** The paths below the root at which a module's file may be, in order. */
@@ -61,6 +71,7 @@ async function build(request: BuildRequest, modulePath: string): Promise<BuiltCo
   try {
     return await builder.build(request);
   } catch (error) {
+    if (error instanceof MachineFault) throw toHeliosError(error);
     if (!(error instanceof CodeProblem)) throw error;
     throw HeliosError.of("MODULE_INVALID", { module_path: modulePath, problem: error.message });
   }

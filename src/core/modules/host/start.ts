@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { HeliosError, messageOf } from "../../errors.ts";
 import type { Artifact } from "./artifact/artifact.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";
+import { isFault } from "./fault.ts";
 import { createFloodGate } from "./flood.ts";
 import type { Instance, InstanceServices, InstanceSpec } from "./host.ts";
 import { LiveInstance } from "./instance.ts";
@@ -57,6 +58,8 @@ export function startInstance(
         error,
         ...(thrown === undefined ? {} : thrownOf(thrown)),
       });
+    const cannotStart = (problem: string): HeliosError =>
+      HeliosError.of("MACHINE_FAULT", { problem: `start module ${spec.name}: ${problem}` });
     const giveUp = (error: HeliosError): void => {
       // Rejected when it has ended, so that nothing is left running then.
       failure ??= error;
@@ -117,13 +120,14 @@ export function startInstance(
         );
       },
       line: (stream, line) => log(stream === "stdout" ? "info" : "warn", line, { stream }),
-      ended(description) {
+      ended(description, isOfMachine = false) {
         timer.cancel();
         watchdog?.stop();
         hasGone();
         goneSignal.abort();
         const how = uncaught ?? description;
-        if (instance === undefined) reject(failure ?? loadFailed(`it ended while starting: ${how}`));
+        if (instance === undefined && isOfMachine) reject(failure ?? cannotStart(description));
+        else if (instance === undefined) reject(failure ?? loadFailed(`it ended while starting: ${how}`));
         else instance.end(how);
       },
     };
@@ -131,7 +135,8 @@ export function startInstance(
     try {
       channel = open(spec, events);
     } catch (error) {
-      return reject(loadFailed(`it could not be started: ${messageOf(error)}`));
+      const problem = messageOf(error);
+      return reject(isFault(error) ? cannotStart(problem) : loadFailed(`it could not be started: ${problem}`));
     }
     onChannel(channel, gone);
     const timer = clock.setTimer(spec.startTimeoutMs, () => {

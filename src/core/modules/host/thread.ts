@@ -5,6 +5,7 @@ import { DEAF, isDeaf, mayBeSent } from "./backlog.ts";
 import { toPacket } from "./bootstrap/packets.ts";
 import { createPostWriter, createReadCounts, fromPost, type ThreadData } from "./bootstrap/posts.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
+import { isFault } from "./fault.ts";
 import { heapCeilingMb, watchThreadMemory } from "./memory.ts";
 import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Reaper, Watched } from "./reaper/index.ts";
@@ -60,6 +61,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     });
   }
   let failure: string | undefined;
+  let isOfMachine = false;
   let killed = false;
   let ended = false;
   let timer: Timer | undefined;
@@ -69,7 +71,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     timer?.cancel();
     stopWatching();
     watched?.ended();
-    events.ended(description);
+    events.ended(description, isOfMachine);
   };
   const kill = (because?: string): void => {
     if (ended || killed) return;
@@ -105,6 +107,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
   worker.on("message", () => turns.put(undefined));
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+    isOfMachine ||= failure === undefined && isFault(error);
     failure ??= outOfMemory ? "out of memory" : `uncaught: ${messageOf(error)}`;
   });
   worker.once("exit", (code) => {

@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { moduleResolve } from "import-meta-resolve";
 import { isWithin } from "../bootstrap/paths.ts";
+import { isFault, machineFault } from "../fault.ts";
 import type { Artifact, ArtifactFile, OutsideImport } from "./artifact.ts";
 import type { Asset } from "./asset.ts";
 import { type Edge, edgesOf, isRelative } from "./edges.ts";
@@ -91,6 +92,7 @@ function targetOf(edge: Edge, file: string, source: Source): string | undefined 
     const url = moduleResolve(edge.specifier, pathToFileURL(file), new Set(CONDITIONS));
     if (url.protocol === "file:") return fileURLToPath(url);
   } catch (error) {
+    if (isFault(error)) throw machineFault(`find ${edge.specifier}, which ${source.path} imports`, error);
     if (edge.optional) return undefined;
     throw new CodeProblem(`${told(edge, source)}, ${reasonOf(error, edge)}`);
   }

@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock, type Timer } from "../../../clock.ts";
 import { messageOf } from "../../../errors.ts";
 import { seconds } from "../../deadline.ts";
+import { isFault, MachineFault, machineFault } from "../fault.ts";
 import type { BuildRequest } from "./build.ts";
 import type { AssetJob, AssetResult } from "./keep-assets.ts";
 import { CodeProblem } from "./problem.ts";
@@ -32,10 +33,16 @@ export interface BuiltCode {
 interface Job<Request, Built> {
   readonly request: Request;
   resolve(built: Built): void;
-  reject(problem: CodeProblem): void;
+  reject(problem: CodeProblem | MachineFault): void;
 }
 
-type Answer<Built> = (Built | { readonly problem: string }) & { readonly reusable: boolean };
+type Answer<Built> = (Built | Problem) & { readonly reusable: boolean };
+
+interface Problem {
+  readonly problem: string;
+  /** Whether it is the machine's, not the module's. */
+  readonly isFault?: boolean;
+}
 
 interface BuilderLimits {
   /** What it reads, in messages. */
@@ -61,7 +68,7 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
     this.#limits = limits;
   }
 
-  /** Rejects with a CodeProblem. */
+  /** Rejects with a CodeProblem, or a MachineFault. */
   build(request: Request): Promise<Built> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject });
@@ -78,12 +85,17 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
       this.#timer = this.#clock.setTimer(IDLE_MS, () => this.#end());
       return;
     }
-    this.#worker ??= this.#start();
-    this.#worker.ref();
     const { what, timeoutMs } = this.#limits;
+    try {
+      this.#worker ??= this.#start();
+    } catch (error) {
+      this.#fail(machineFault(`start the thread that reads ${what}`, error));
+      return;
+    }
+    this.#worker.ref();
     this.#timer = this.#clock.setTimer(timeoutMs, () => {
       this.#end();
-      this.#fail(`reading its ${what} took longer than ${seconds(timeoutMs)}`);
+      this.#fail(new CodeProblem(`reading its ${what} took longer than ${seconds(timeoutMs)}`));
     });
     this.#worker.postMessage(this.#job.request);
   }
@@ -92,17 +104,20 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
     // Addons may not be loaded where the code runs, so packages that have them offer something else there.
     const execArgv = ["--no-addons", "--disable-warning=ExperimentalWarning"];
     const worker = new Worker(this.#script, { env: {}, execArgv });
-    let crash: string | undefined;
+    let crash: unknown;
     worker.on("message", (answer: Answer<Built>) => {
       if (worker === this.#worker) this.#answered(answer);
     });
     worker.on("error", (error: unknown) => {
-      crash = messageOf(error).split("\n", 1)[0];
+      crash = error;
     });
     worker.once("exit", (code) => {
       if (worker !== this.#worker) return;
       this.#worker = undefined;
-      this.#fail(`its ${this.#limits.what} cannot be read: the parser ended (${crash ?? `exit code ${code}`})`);
+      const { what } = this.#limits;
+      const how = crash === undefined ? `exit code ${code}` : messageOf(crash).split("\n", 1)[0];
+      const problem = `its ${what} cannot be read: the parser ended (${how})`;
+      this.#fail(isFault(crash) ? machineFault(`read ${what}`, crash) : new CodeProblem(problem));
     });
     return worker;
   }
@@ -111,15 +126,17 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
     const job = this.#job;
     if (!answer.reusable) this.#end();
     this.#job = undefined;
-    if (isProblem(answer)) job?.reject(new CodeProblem(answer.problem));
-    else job?.resolve(answer);
+    if (isProblem(answer)) {
+      const { problem } = answer;
+      job?.reject(answer.isFault ? new MachineFault(problem) : new CodeProblem(problem));
+    } else job?.resolve(answer);
     this.#next();
   }
 
-  #fail(problem: string): void {
+  #fail(problem: CodeProblem | MachineFault): void {
     const job = this.#job;
     this.#job = undefined;
-    job?.reject(new CodeProblem(problem));
+    job?.reject(problem);
     this.#next();
   }
 
@@ -129,7 +146,7 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
   }
 }
 
-function isProblem(answer: object): answer is { readonly problem: string } {
+function isProblem(answer: object): answer is Problem {
   return "problem" in answer;
 }
 

@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
-import { HeliosError, messageOf } from "../../../errors.ts";
+import { faultIn, HeliosError, messageOf } from "../../../errors.ts";
 import { isWithin } from "../bootstrap/paths.ts";
+import { isFault, machineFault, toHeliosError } from "../fault.ts";
 import type { InstanceSpec } from "../host.ts";
 import { type Artifact, decodeArtifact, type OutsideImport } from "./artifact.ts";
 import { placeOf } from "./problem.ts";
@@ -13,7 +14,7 @@ export interface OpenedArtifact {
   readonly assetsDir: string | undefined;
 }
 
-/** Gets the code that an instance is to run. Rejects with MODULE_LOAD_FAILED; see `ModuleHost.start`. */
+/** Gets the code that an instance is to run. Rejects with MODULE_LOAD_FAILED or MACHINE_FAULT; see `ModuleHost.start`. */
 export async function openArtifact(
   store: ArtifactStore,
   { name, module, grants }: InstanceSpec,
@@ -26,8 +27,9 @@ export async function openArtifact(
     const { assets = [] } = code;
     if (assets.length > 0) assetsDir = await realpath(await store.place(module.artifact, assets));
   } catch (error) {
-    const remedy = error instanceof HeliosError ? "" : `; load or swap ${module.modulePath} to make it anew`;
-    throw failed(`${messageOf(error)}${remedy}`);
+    if (isFault(error)) throw toHeliosError(machineFault(`read the code of module ${name}`, error));
+    if (faultIn(error) !== undefined) throw error;
+    throw failed(`${messageOf(error)}; load or swap ${module.modulePath} to make it anew`);
   }
   const readable = await Promise.all(grants.fsRead.map((path) => realpath(path).catch(() => path)));
   const refused = code.outside.find(({ file }) => !readable.some((path) => isWithin(path, file)));

@@ -4,6 +4,7 @@ import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { compileFunction } from "node:vm";
 import { parse } from "es-module-lexer";
 import { isWithin } from "../bootstrap/paths.ts";
+import { isFault, machineFault } from "../fault.ts";
 import type { Format } from "./artifact.ts";
 import { CodeProblem, lineAt, placeOf } from "./problem.ts";
 import { type HiddenMember, hiddenMembers } from "./visibility.ts";
@@ -78,7 +79,8 @@ export class SourceReader {
     let text: string;
     try {
       text = readWhole(file, this.pathOf(file)).toString();
-    } catch {
+    } catch (error) {
+      if (isFault(error)) throw error;
       return directory === this.#root ? undefined : this.#typeOf(dirname(directory));
     }
     const { value } = parsed(this.pathOf(file), text);
@@ -111,6 +113,7 @@ function readWhole(file: string, path: string): Buffer {
     return readFileSync(opened);
   } catch (error) {
     if (error instanceof CodeProblem) throw error;
+    if (isFault(error)) throw machineFault(`read ${path}`, error);
     throw new CodeProblem(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   } finally {
     if (opened !== undefined) closeSync(opened);
