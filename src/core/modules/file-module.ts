@@ -46,6 +46,10 @@ export class FileModule {
   /** Whether that is to be tried again, though it is the same. */
   #retry = false;
   #changed = new Set<string>();
+  /** At which path the module's file was then. */
+  #path: string | undefined;
+  /** What is to be told if the files stay as they are. */
+  #pending: string | undefined;
   #suspect: string | undefined;
   #told: string | undefined;
   #timer: Timer | undefined;
@@ -66,7 +70,7 @@ export class FileModule {
     // Saved once more: it may have been for another reason. A directory changes with whatever comes and goes in it.
     this.#retry = this.#failed && files.some(isCode);
     this.#suspect = undefined;
-    this.#timer?.cancel();
+    if (this.#pending !== undefined) this.#tellLater(this.#pending);
   }
 
   close(): void {
@@ -78,10 +82,13 @@ export class FileModule {
     const record = this.#record();
     if (record === undefined) return;
     const { modulePath } = record.registration;
+    // Somebody has swapped to another file, or gone back to one.
+    if (modulePath !== this.#path) this.#begin(modulePath);
     try {
       this.found = await this.#room.host.resolve(modulePath, record.registration.assets);
     } catch (error) {
       this.#seen = undefined;
+      this.#pending = undefined;
       await this.#broken(error);
       return;
     }
@@ -89,6 +96,7 @@ export class FileModule {
     const isFirst = this.#seen === undefined && this.#changed.size === 0;
     if (artifact === this.#seen && !this.#retry) return;
     this.#retry = false;
+    this.#pending = undefined;
     this.#seen = artifact;
     // What was rolled back from is still in the files.
     if ((isFirst && isKnown(record, artifact)) || (isRunning(record.lifecycle) && artifact === record.code.artifact)) {
@@ -159,8 +167,23 @@ export class FileModule {
   /** What was tried came to nothing: that is told when the files stay as they are. */
   #fail(problem: string): void {
     this.#failed = true;
+    this.#tellLater(problem);
+  }
+
+  #tellLater(problem: string): void {
+    this.#pending = problem;
     this.#timer?.cancel();
-    this.#timer = this.#room.clock.setTimer(STABLE_MS, () => this.#tell("error", this.#sentence(problem)));
+    this.#timer = this.#room.clock.setTimer(STABLE_MS, () => {
+      this.#pending = undefined;
+      this.#tell("error", this.#sentence(problem));
+    });
+  }
+
+  /** Its files are those of another path from now on. */
+  #begin(modulePath: string): void {
+    this.#path = modulePath;
+    this.#seen = undefined;
+    this.#forgive();
   }
 
   #sentence(problem: string): string {
@@ -219,6 +242,7 @@ export class FileModule {
 
   #forgive(): void {
     this.#suspect = undefined;
+    this.#pending = undefined;
     this.#told = undefined;
     this.#failed = false;
     this.#changed.clear();

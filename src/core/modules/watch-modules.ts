@@ -13,6 +13,10 @@ interface Followed {
   artifacts: string;
   isDue: boolean;
   isAtWork: boolean;
+  /** Whether what is in its files has been compared with what serves. */
+  isKnown: boolean;
+  /** For the operation on it that is under way. */
+  isWaiting: boolean;
 }
 
 /** Keeps modules at what is in their files. */
@@ -62,12 +66,16 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
     const dependencies = dependenciesOf(room);
     const isUnsettled = (name: string): boolean => {
       const one = followed.get(name);
-      return one !== undefined && (one.isDue || one.isAtWork);
+      return one !== undefined && (one.isDue || one.isAtWork) && !one.isWaiting;
     };
     for (const name of loadOrder([...followed.keys()], dependencies)) {
       const one = followed.get(name);
       if (one === undefined || !one.isDue || one.isAtWork || working.size >= MOST_AT_ONCE) continue;
       if ((dependencies.get(name) ?? []).some((dependency) => dependency !== name && isUnsettled(dependency))) continue;
+      if (operations.running(name) !== undefined) {
+        wait(name, one);
+        continue;
+      }
       one.isDue = false;
       one.isAtWork = true;
       const work = act(name, one).finally(() => {
@@ -79,15 +87,25 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
     }
   };
 
+  /** It may take an hour, which others need not wait for. */
+  const wait = (name: string, one: Followed): void => {
+    if (one.isWaiting) return;
+    one.isWaiting = true;
+    void operations.idle(name).then(() => {
+      one.isWaiting = false;
+      pump();
+    });
+  };
+
   const act = async (name: string, one: Followed): Promise<void> => {
     try {
-      await operations.idle(name);
-      if (closed) return;
       await one.module.act();
     } catch (error) {
       notFollowed(name, error);
     }
     await inTurn(name);
+    if (!one.isKnown) log("modules", "debug", `the files of module ${name} are watched`);
+    one.isKnown = true;
   };
 
   /** Looks at the files that make it what it is now. */
@@ -108,14 +126,13 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
     kept.artifacts = artifacts;
     const paths = await Promise.all(codes.map((code: ResolvedModule) => host.filesOf(code)));
     const hasNew = await files.follow(name, [...new Set(paths.flat())]);
-    if (one === undefined) log("modules", "debug", `the files of module ${name} are watched`);
     // What became of new ones before they were looked at, nobody told.
     if (hasNew) dueNow(name);
   };
 
   const begin = (name: string): Followed => {
     const module = new FileModule(name, room, actions, () => dueNow(name));
-    const one = { module, artifacts: "", isDue: false, isAtWork: false };
+    const one = { module, artifacts: "", isDue: false, isAtWork: false, isKnown: false, isWaiting: false };
     followed.set(name, one);
     return one;
   };

@@ -18,7 +18,7 @@ interface Watched extends Rig {
   serves(version: string, name?: string): Promise<void>;
   told(text: string | RegExp): Promise<string>;
   /** Rolls back once the swap at hand is over. */
-  goBack(name: string): Promise<void>;
+  goBack(name: string, generation?: number): Promise<void>;
 }
 
 /** Modules of a root of their own, in threads, and their files watched. */
@@ -55,9 +55,9 @@ async function watched(
       });
       expect(await made.call(name, "which")).toBe(version);
     },
-    async goBack(name) {
+    async goBack(name, generation) {
       await until(() => made.modules.swapUnderWay(name) === undefined);
-      await made.modules.rollBack(name);
+      await made.modules.rollBack(name, { generation });
     },
     async told(text) {
       const is = (line: string): boolean => (typeof text === "string" ? line === text : text.test(line));
@@ -246,6 +246,14 @@ describe("what does not start", () => {
     expect(one.lines.filter((line) => line.includes("was not swapped"))).toEqual([]);
   });
 
+  it("is told though other files come and go beside it", async () => {
+    const one = await watched({ "a.js": source("1") });
+    await one.write("a.js", `throw new Error("boom");`);
+    await until(() => one.modules.get("a").record.lastSwap?.swapped === false);
+    await one.write("notes.txt", "1");
+    await one.told(/^module a was not swapped: .*boom.*; version 1 serves on$/);
+  });
+
   it("fails its tests is told", async () => {
     const one = await watched({ "a.js": source("1") }, { a: { testSuite: "mine" } });
     one.modules.useGate(async () => ({ passed: false, detail: "1 of 1 required tests failed: fills" }));
@@ -329,6 +337,19 @@ describe("a module", () => {
     await one.serves("1");
     await one.write("a.js", source("3"));
     await one.serves("3");
+  });
+
+  it("that was swapped to another file follows that, and after a rollback neither until it changes", async () => {
+    const one = await watched({ "a.js": source("1"), "b.js": source("2"), "c.js": source("1") }, { a: {}, c: {} });
+    await one.modules.swap("a", { newVersionPath: "b" });
+    await one.write("b.js", source("3"));
+    await one.serves("3");
+    await one.goBack("a", 1);
+    await one.write("c.js", source("2"));
+    await one.serves("2", "c");
+    await one.serves("1");
+    await one.write("a.js", source("4"));
+    await one.serves("4");
   });
 
   it("that changes during its swap is swapped again", async () => {
