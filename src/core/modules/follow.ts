@@ -30,6 +30,8 @@ export function follow(
   if (desired === "UNLOADED" && lifecycle.state !== "LOADING") upcoming.forget(name);
   const lane = router.lane(name);
   const generation = isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
+  // A swap has switched by its journal, in which the record still has to follow: nothing is to be sent back.
+  if (generation?.isRetired) return;
   if (lifecycle.state === "ACTIVE" && generation !== undefined) {
     generation.serve();
     lane.route(generation, registration.concurrency);

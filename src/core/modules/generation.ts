@@ -78,6 +78,11 @@ export class Generation {
     return this.#ending;
   }
 
+  /** Whether another has taken its place. */
+  get isRetired(): boolean {
+    return this.phase === "STANDBY" || this.phase === "DRAINING";
+  }
+
   enter(): void {
     this.#inFlight += 1;
   }

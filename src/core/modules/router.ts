@@ -266,7 +266,7 @@ export function createRouter(
     const record = (outcome: "SUCCESS" | "FAILURE" | "IGNORED", counted: Permit = permit): number => {
       const durationMs = clock.monotonic() - start;
       // What goes wrong in a version that another has replaced must not keep callers from that.
-      const replaced = generation.phase === "STANDBY" || generation.phase === "DRAINING";
+      const replaced = generation.isRetired;
       // Nor must what a test asks, which may be wrong on purpose.
       const says = trial !== undefined || (replaced && outcome === "FAILURE") ? "IGNORED" : outcome;
       breakers.record(to.breaker, counted, says, durationMs);

@@ -77,7 +77,8 @@ export function createSupervisor(room: Room): Supervisor {
     const time = generation.endTime ?? clock.now();
     try {
       await collection.change(name, { action: "Crash", reason: message }, (current) => {
-        if (current === undefined) return undefined;
+        const known = current?.record.generations.find(({ number }) => number === generation.number);
+        if (current === undefined || known?.end !== undefined) return undefined;
         const record = rememberEnd(current.record, generation.number, `crashed: ${message}`, time);
         const standsBy = generation.phase === "STANDBY" && record.bake !== undefined;
         return standsBy ? { ...record, bake: { ...record.bake, standbyEnd: message } } : record;
@@ -133,8 +134,8 @@ export function createSupervisor(room: Room): Supervisor {
 
   return {
     crashed(name, generation) {
-      const { phase, number, ending } = generation;
-      if (phase === "STANDBY" || phase === "DRAINING") {
+      const { phase, number, ending, isRetired } = generation;
+      if (isRetired) {
         const fields = { generation: number, ending: ending?.description, stands_by: phase === "STANDBY" };
         log("modules", "warn", `a version of module ${name} that serves no more ended by itself`, fields);
         void recordEnd(name, generation);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Acting, acting, trader } from "./acting.ts";
 import { ISOLATIONS } from "./host-rig.ts";
+import { refusing } from "./refusing.ts";
 import { errorOf, ownRoot, turn } from "./rig.ts";
 
 /** Says when it begins and ends to serve. */
@@ -52,6 +53,24 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(await one.swap()).toMatchObject({ swapped: false, failedStep: "hand_over" });
     await one.call("trader", "which");
     expect(said(one)).toEqual(["serves 1"]);
+  });
+
+  it("does not serve again where its record changes after the switch, and before that is in the record", async () => {
+    const { store, refuse, refused } = refusing();
+    const more = `sick = false; async health() { if (this.sick) throw new Error("retired"); }`;
+    const construct = "ctx.onServe(() => ctx.log.info('serves 1')); ctx.onRetire(() => { this.sick = true; });";
+    const fields = { healthIntervalMs: 100 };
+    const one = await acting({ isolation, store, v1: trader(1, { construct, more }), fields });
+    let isSwitched = false;
+    // The first that is written of the module, and is written again half a second later.
+    const swapped = one.swap({}, { commit: () => refuse("module/", 1), drain: () => (isSwitched = true) });
+    while (refused() === 0) await turn();
+    const answers: unknown[] = [];
+    while (!isSwitched) answers.push(await one.call("trader", "which"));
+    expect(await swapped).toMatchObject({ swapped: true });
+    expect(one.logged).toContain("module trader is unhealthy");
+    expect(new Set(answers)).toEqual(new Set(["2"]));
+    expect(said(one).filter((line) => line === "serves 1")).toHaveLength(1);
   });
 
   it("that is loaded without traffic serves from its activation on", async () => {
