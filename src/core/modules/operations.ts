@@ -46,8 +46,8 @@ export class Operations {
 
   /** The same, but waits for its turn. */
   async inTurn<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
-    // Whoever is woken first takes the module at once; the others find it taken, and wait again.
-    await this.idle(name);
+    // Whoever is woken first takes the module at once, in the same step; the others find it taken, and wait again.
+    for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) await other.ended;
     return this.alone(name, operation, work);
   }
 

@@ -33,6 +33,7 @@ describe("register", () => {
         pureMethods: [],
         breaker: DEFAULT_CONFIG,
         fallbackModule: "",
+        assets: [],
       },
       code: expect.objectContaining({
         modulePath: "echo_v1",
