@@ -49,6 +49,7 @@ describe("the name of a method", () => {
     ["get_http_status", "getHttpStatus"],
     ["ajouterÉtat", "ajouter_état"],
     ["ajouter_état", "ajouterÉtat"],
+    ["ara_ı", "ara_ı"],
     ["class_", "class_"],
     ["open$", "open$"],
   ])("%s is found as %s", (declared, asked) => {
@@ -62,6 +63,7 @@ describe("the name of a method", () => {
     ["predictBatch", "PredictBatch"],
     ["predict_batch", "_predict_batch"],
     ["predict_batch", "predict__batch"],
+    ["ara_ı", "araI"],
     ["then", "__proto__"],
   ])("%s is not found as %s", (declared, asked) => {
     expect(spellingsOf([declared]).has(asked)).toBe(false);

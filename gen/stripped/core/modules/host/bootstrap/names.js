@@ -8,7 +8,11 @@ export function snakeCase(name        )         {
 
 /** `place_order` as `placeOrder`; underscores at the ends, and several in a row, stay. */
 export function camelCase(name        )         {
-  return name.replace(/(?<=[^_])_([\p{Ll}\p{N}])/gu, (_, first        ) => first.toUpperCase());
+  return name.replace(/(?<=[^_])_([\p{Ll}\p{N}])/gu, (part, first        ) => {
+    const upper = first.toUpperCase();
+    // Some letters have no capital of their own: that of a dotless i is the one of i.
+    return upper.toLowerCase() === first ? upper : part;
+  });
 }
 
 /**
