@@ -74,7 +74,7 @@ describe("the generations of a module", () => {
     expect(told).toEqual([
       [5, "RETIRED", "2.0.0", "unloaded"],
       [4, "FAILED", "2.0.0", "crashed: exit code 3"],
-      [3, "FAILED", "1.0.0", "health: health of module echo failed: no connection"],
+      [3, "FAILED", "1.0.0", "health: health of module echo failed: no connection (sick.ts:3:11)"],
       [1, "RETIRED", "1.0.0", "replaced"],
     ]);
   });
