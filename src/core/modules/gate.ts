@@ -1,9 +1,10 @@
+import type { Generation } from "./generation.ts";
 import type { Instance } from "./host/host.ts";
+import type { Trial } from "./trial.ts";
 
-/** An instance that takes no traffic, and what runs in it. */
-export interface Candidate {
+/** Code that is to be tested, and of which module. */
+export interface Subject {
   readonly name: string;
-  readonly instance: Instance;
   readonly modulePath: string;
   readonly version: string;
   /** Of the file, in hex. */
@@ -12,12 +13,34 @@ export interface Candidate {
   readonly artifact: string;
 }
 
+/** An instance that takes no traffic, and what runs in it. */
+export interface Candidate extends Subject {
+  readonly instance: Instance;
+}
+
+/** The new version of a swap. */
+export interface GateSubject extends Subject {
+  /** The modules that are replaced with it, and that it calls, itself or by others of them. */
+  readonly peers: readonly string[];
+  /**
+   * Starts an instance as the one that is to serve is, but apart from that: no test touches what serves later. Beside it
+   * starts one of each peer, which is called instead of what serves. All that they call stays within the trial, and all
+   * of them are stopped after the gate. As `load` rejects.
+   */
+  start(trial: Trial): Promise<Candidate>;
+}
+
 /**
- * Tests the candidate of a swap: with a suite, or by the report of an earlier run; an empty text is none. Aborting the
+ * Tests the new version of a swap: with a suite, or by the report of an earlier run; an empty text is none. Aborting the
  * signal ends it. `detail` says how it went, for people.
  */
 export type Gate = (
   request: { readonly suite: string; readonly run: string },
-  candidate: Candidate,
+  subject: GateSubject,
   signal: AbortSignal,
 ) => Promise<{ readonly passed: boolean; readonly detail: string }>;
+
+export function candidateOf(name: string, { instance, running }: Generation): Candidate {
+  const { modulePath, version, sha256, artifact } = running;
+  return { name, instance, modulePath, version, sha256, artifact };
+}

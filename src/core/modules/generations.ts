@@ -60,8 +60,8 @@ export interface Starting {
 export interface Generations {
   /** Starts the next generation of a module; it takes no traffic. `recorded`: the highest number that is stored. */
   start(name: string, recorded: number, request: StartRequest): Promise<Generation>;
-  /** Starts an instance that is no generation: for tests. The caller stops it. */
-  startApart(name: string, request: StartRequest): Promise<{ readonly instance: Instance; readonly version: string }>;
+  /** Starts an instance for tests: it has no number, takes no traffic and is none of those that live. The caller stops it. */
+  startApart(name: string, request: StartRequest): Promise<Generation>;
   find(name: string, number: number): Generation | undefined;
   /** All of a module that live or are being started. */
   living(name: string): { readonly starting: readonly Starting[]; readonly started: readonly Generation[] };
@@ -95,11 +95,11 @@ export function createGenerations({
   const reach = createReach(router, clock);
   let closed = false;
 
-  const servicesOf = (name: string, number: number, request: StartRequest, fence?: Fence): InstanceServices => {
+  const servicesOf = (name: string, standing: Standing, request: StartRequest): InstanceServices => {
     const { registration, peers, acts, trial } = request;
-    const key = keyOf(name, number);
+    const { number, fence, generation } = standing;
     const { dependencies } = registration;
-    const caller: Caller = { name, number, dependencies, generation: () => byKey.get(key), fence, peers, acts, trial };
+    const caller: Caller = { name, number, dependencies, generation, fence, peers, acts, trial };
     return {
       log: (level, message, fields) => log("modules", level, message, { ...fields, module: name, generation: number }),
       isFlagEnabled: (flag, context) => flags.isEnabled(flag, toContext(context)),
@@ -107,12 +107,7 @@ export function createGenerations({
     };
   };
 
-  const startInstance = async (
-    name: string,
-    number: number,
-    request: StartRequest,
-    fence?: Fence,
-  ): Promise<Instance> => {
+  const startInstance = async (name: string, standing: Standing, request: StartRequest): Promise<Instance> => {
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
     const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs } = registration;
@@ -123,7 +118,7 @@ export function createGenerations({
         // Asked with a class that has an empty one, what is left is what was said.
         version: version(""),
         defaultVersion: version(undefined),
-        generation: number,
+        generation: standing.number,
         module,
         isolation,
         config,
@@ -133,7 +128,7 @@ export function createGenerations({
         startTimeoutMs,
         blockTimeoutMs,
       },
-      servicesOf(name, number, request, fence),
+      servicesOf(name, standing, request),
       given.signal,
     );
     // One that is given up because everything ends has not failed.
@@ -147,6 +142,24 @@ export function createGenerations({
       throw HeliosError.of("SERVER_DRAINING", {});
     }
     return instance;
+  };
+
+  const generationOf = (
+    name: string,
+    { number, fence }: Standing,
+    { registration, module, version, peers = new Map(), acts, trial }: StartRequest,
+    instance: Instance,
+  ): Generation => {
+    const { modulePath, sha256, artifact } = module;
+    const { methods } = instance.shape;
+    const running = { generation: number, modulePath, sha256, artifact, methods, loadTime: clock.now() };
+    const health = new HealthWatch(instance, {
+      clock,
+      intervalMs: healthIntervalOf(registration),
+      onChange: (now) => onHealth(name, number, now),
+    });
+    const ofInstance = { ...running, version: version(instance.shape.version) };
+    return new Generation(name, ofInstance, module, instance, { health, peers, acts, trial, fence });
   };
 
   const letGo = (name: string, generation: Generation): void => {
@@ -163,24 +176,13 @@ export function createGenerations({
     async start(name, recorded, request) {
       const number = Math.max(highest.get(name) ?? 0, recorded) + 1;
       highest.set(name, number);
-      const { module, version, peers = new Map(), acts, trial } = request;
       const key = keyOf(name, number);
-      const fence = new Fence(name, number);
-      const starting = startInstance(name, number, request, fence).finally(() => beingStarted.delete(key));
+      const standing: Standing = { number, fence: new Fence(name, number), generation: () => byKey.get(key) };
+      const starting = startInstance(name, standing, request).finally(() => beingStarted.delete(key));
       const settled = starting.catch(() => {});
-      beingStarted.set(key, { number, code: module, startTime: clock.now(), settled });
+      beingStarted.set(key, { number, code: request.module, startTime: clock.now(), settled });
       const instance = await starting;
-      const { modulePath, sha256, artifact } = module;
-      const { methods } = instance.shape;
-      const running = { generation: number, modulePath, sha256, artifact, methods, loadTime: clock.now() };
-      const ofInstance = { ...running, version: version(instance.shape.version) };
-      const health = new HealthWatch(instance, {
-        clock,
-        intervalMs: healthIntervalOf(request.registration),
-        onChange: (now) => onHealth(name, number, now),
-      });
-      const standing = { health, peers, acts, trial, fence };
-      const generation = new Generation(name, ofInstance, module, instance, standing);
+      const generation = generationOf(name, standing, request, instance);
       byKey.set(key, generation);
       void instance.ended.then((ending) => {
         generation.endTime = clock.now();
@@ -190,8 +192,10 @@ export function createGenerations({
     },
 
     async startApart(name, request) {
-      const instance = await startInstance(name, 0, request);
-      return { instance, version: request.version(instance.shape.version) };
+      let generation: Generation | undefined;
+      const standing: Standing = { number: 0, fence: new Fence(name, 0), generation: () => generation };
+      generation = generationOf(name, standing, request, await startInstance(name, standing, request));
+      return generation;
     },
 
     find: (name, number) => byKey.get(keyOf(name, number)),
@@ -221,6 +225,14 @@ export function createGenerations({
       await Promise.all([...live].map((instance) => instance.stop(STOP_TIMEOUT_MS)));
     },
   };
+}
+
+/** What an instance that is being started will be. */
+interface Standing {
+  readonly number: number;
+  readonly fence: Fence;
+  /** Undefined until it has started. */
+  readonly generation: () => Generation | undefined;
 }
 
 /** No name holds a slash. */

@@ -12,7 +12,7 @@ import { bringDesiredUp, forgetRuns } from "./boot.ts";
 import { flip } from "./commit.ts";
 import type { FileActions } from "./file-module.ts";
 import { follow } from "./follow.ts";
-import type { Candidate, Gate } from "./gate.ts";
+import { type Candidate, candidateOf, type Gate } from "./gate.ts";
 import { createGenerations, type FlagReader } from "./generations.ts";
 import type { Health } from "./health.ts";
 import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
@@ -28,7 +28,6 @@ import type { Module, ModuleRecord, RegistrationFields } from "./record.ts";
 import { recoverSwaps } from "./recover.ts";
 import { createRegistrar, type RegisterOptions } from "./register.ts";
 import { withDefaults } from "./registration.ts";
-import { candidateOf } from "./rehearse.ts";
 import { type RollbackOptions, rollBack } from "./rollback.ts";
 import { getModule, type Room, runningGeneration, verified } from "./room.ts";
 import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./router.ts";
@@ -303,12 +302,13 @@ export function createModules(deps: ModulesDeps): Modules {
       const { trial = BARE_TEST } = options;
       const { registration } = getModule(room, name).record;
       const module = await freshCode(room, name, options);
-      const { modulePath, sha256, artifact } = module;
       // The version that is registered is that of the registered file.
-      const registered = modulePath === registration.modulePath ? registration.version : "";
+      const registered = module.modulePath === registration.modulePath ? registration.version : "";
       const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
-      const started = await generations.startApart(name, { registration, module, version, acts: false, trial });
-      return { name, ...started, modulePath, sha256, artifact };
+      return candidateOf(
+        name,
+        await generations.startApart(name, { registration, module, version, acts: false, trial }),
+      );
     },
     async startStandIn(name, modulePath) {
       const module = await verified(room, { modulePath, sha256: "" });

@@ -15,13 +15,13 @@ export interface Caller {
   readonly number: number;
   /** All that it may call. */
   readonly dependencies: readonly string[];
-  /** Undefined while it starts and once it is stopped, and of one that is started for tests. */
+  /** Undefined while it starts, and once it is stopped. */
   generation(): Generation | undefined;
-  /** From its start to its end; undefined of one that is started for tests. */
-  readonly fence: Fence | undefined;
+  /** From its start to its end. */
+  readonly fence: Fence;
   /** Whether it may act of its own accord while it starts: it is started to serve. */
   readonly acts: boolean;
-  /** The candidates that are started with it. */
+  /** Those that are started with it, to be called instead of what serves. */
   readonly peers: Peers | undefined;
   /** What it reaches while it may not act. */
   readonly trial: Trial;
@@ -49,7 +49,7 @@ export function createReach(router: Router, clock: Clock): Reach {
   return async (caller, dependency, method, input, { signal, origin }) => {
     checkDeclared(caller, dependency);
     const nested = origin as CallChain | undefined;
-    if (nested === undefined) await caller.fence?.pass();
+    if (nested === undefined) await caller.fence.pass();
     const generation = caller.generation();
     const trial = trialOf(caller, nested);
     const chain = nested ?? ownChain(generation, trial);

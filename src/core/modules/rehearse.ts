@@ -1,10 +1,11 @@
-import type { Candidate, Gate } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import type { Generation } from "./generation.ts";
 import { loadOrder } from "./graph.ts";
 import type { Instance } from "./host/host.ts";
 import { forEach, type Member, type Swap } from "./member.ts";
 import { differences } from "./registration.ts";
 import { dependenciesOf, type Room } from "./room.ts";
+import { subjectOf } from "./subject.ts";
 import { swapTrial } from "./trial.ts";
 import type { WarmUp } from "./warm-up.ts";
 
@@ -76,7 +77,7 @@ export async function rehearse(room: Room, tools: SwapTools, swap: Swap): Promis
   await swap.enter("health");
   await forEach(swap.members, (member) => checkHealth(swap, member));
   await swap.enter("gate");
-  await forEach(swap.members, (member) => passGate(tools, swap, member));
+  await forEach(swap.members, (member) => passGate(room, tools, swap, member));
   await swap.enter("warm_up");
   await forEach(swap.members, (member) => warmUp(room, tools, swap, member));
 }
@@ -88,8 +89,9 @@ async function checkHealth(swap: Swap, { steps, candidate, from }: Member): Prom
   await steps.take("health", options, () => living(candidate, () => candidate.health.check(startTimeoutMs)));
 }
 
-async function passGate(tools: SwapTools, swap: Swap, { name, plan, steps, candidate }: Member): Promise<void> {
+async function passGate(room: Room, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
   const gate = tools.gate();
+  const { plan, steps, candidate } = member;
   const { suite, testRun } = plan;
   if (suite === "" && testRun === "") return steps.skip("gate", "no test suite");
   if (gate === undefined || candidate === undefined) return steps.skip("gate", "tests cannot be run here");
@@ -97,13 +99,17 @@ async function passGate(tools: SwapTools, swap: Swap, { name, plan, steps, candi
   const signal = AbortSignal.any([swap.cancelled, over.signal]);
   const told = (detail: string): string => (testRun === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: swap.cancelled, detail: (text: string) => text };
+  const subject = subjectOf(room, swap, member, candidate, signal);
   await steps
     .take("gate", options, async () => {
-      const { passed, detail } = await gate({ suite, run: testRun }, candidateOf(name, candidate), signal);
+      const { passed, detail } = await living(candidate, () => gate({ suite, run: testRun }, subject, signal));
       if (!passed) throw new Error(told(detail));
       return told(detail);
     })
-    .finally(() => over.abort());
+    .finally(() => {
+      over.abort();
+      subject.end();
+    });
 }
 
 async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
@@ -117,11 +123,6 @@ async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member):
   await steps.take("warm_up", { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail }, () =>
     living(candidate, () => tools.warmUp.run(room, name, registration, candidate)),
   );
-}
-
-export function candidateOf(name: string, { instance, running }: Generation): Candidate {
-  const { modulePath, version, sha256, artifact } = running;
-  return { name, instance, modulePath, version, sha256, artifact };
 }
 
 /** One that has ended fails every step, whatever the step does with it. */

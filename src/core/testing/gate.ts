@@ -1,4 +1,4 @@
-import type { Candidate } from "../modules/gate.ts";
+import type { Subject } from "../modules/gate.ts";
 import { isGood } from "./execute.ts";
 import type { Run, RunRecord } from "./runs.ts";
 
@@ -17,8 +17,7 @@ export function judgeReport({ state, passed, tests, totalTests, failure }: RunRe
 }
 
 /** By an earlier run: what was tested must be what is to serve. `suite`: which one it must be of; empty: any. */
-export function judgeRun(run: Run | undefined, id: string, candidate: Candidate, suite: string): Verdict {
-  const { name, artifact } = candidate;
+export function judgeRun(run: Run | undefined, id: string, { name, artifact }: Subject, suite: string): Verdict {
   const refused = (why: string): Verdict => ({ passed: false, detail: `run ${id} ${why}` });
   if (run === undefined) return refused("does not exist");
   const { record } = run;

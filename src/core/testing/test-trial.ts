@@ -6,6 +6,7 @@ import { snakeCase } from "../modules/host/bootstrap/names.ts";
 import { toWire } from "../modules/host/bootstrap/wire.ts";
 import type { Instance, Payload } from "../modules/host/host.ts";
 import { thrownOf } from "../modules/host/thrown.ts";
+import type { Registration } from "../modules/record.ts";
 import type { StandIns } from "../modules/stand-ins.ts";
 import { notStubbed, type StandIn, type Trial } from "../modules/trial.ts";
 import { StubCalls } from "./stub-calls.ts";
@@ -89,6 +90,15 @@ export function layerOf(
     ([name, stub]) => [name, typeof stub === "string" ? stub : answers(name, stub)] as const,
   );
   return { stubs: new Map(read), allow: new Set(allowDependencies) };
+}
+
+/** What a registration says of its tests, but for some dependencies. */
+export function registeredLayer(
+  { testStubs = {}, testAllowDependencies = [] }: Pick<Registration, "testStubs" | "testAllowDependencies">,
+  without: readonly string[] = [],
+): Layer {
+  const stubs = Object.fromEntries(Object.entries(testStubs).filter(([name]) => !without.includes(name)));
+  return layerOf({ stubs, allowDependencies: testAllowDependencies.filter((name) => !without.includes(name)) });
 }
 
 /** By each name in the spelling that it is given in, and in snake_case. */

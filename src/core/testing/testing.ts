@@ -2,11 +2,12 @@ import { type By, causeOf } from "../change.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Candidate, Gate } from "../modules/gate.ts";
+import type { Gate, Subject } from "../modules/gate.ts";
 import type { ModuleHost } from "../modules/host/host.ts";
 import type { FreshOptions, Modules } from "../modules/modules.ts";
 import { checkConfigSize, MAX_CONFIG_BYTES } from "../modules/size.ts";
 import { type StandIns, standInsViolation, strangerViolation } from "../modules/stand-ins.ts";
+import { BARE_TEST } from "../modules/trial.ts";
 import { isSuiteFile } from "../names.ts";
 import { encodedSize, refuseTooLarge } from "../size.ts";
 import { Collection } from "../store/collection.ts";
@@ -19,7 +20,7 @@ import { createFileSuites } from "./file-suite.ts";
 import { judgeReport, judgeRun, type Verdict } from "./gate.ts";
 import { createRuns, type Run, type RunRecord, type TestTarget } from "./runs.ts";
 import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./suites.ts";
-import { createTestTrial, type Layer, layerOf, standInIn } from "./test-trial.ts";
+import { createTestTrial, type Layer, layerOf, registeredLayer, standInIn } from "./test-trial.ts";
 import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./tester.ts";
 import { createTurns } from "./turns.ts";
 
@@ -94,8 +95,8 @@ export interface Testing {
    * be of the suite that is named, if one is. It waits for no other runs but gates.
    */
   readonly gate: Gate;
-  /** Whether an earlier run lets the candidate pass: it completed and passed, was of that module and of the same code. */
-  gateByRun(id: string, candidate: Candidate): Verdict;
+  /** Whether an earlier run lets this code pass: it completed and passed, was of that module and of the same code. */
+  gateByRun(id: string, subject: Subject): Verdict;
   /**
    * A suite to add tests to, as functions; it starts with those of `suite`, if one is named. Stubs may be functions of this
    * process. SUITE_NOT_FOUND.
@@ -131,11 +132,21 @@ export function createTesting(deps: TestingDeps): Testing {
   };
 
   /** Makes the trial of a run, by what its caller, its suite and the module's registration say. */
-  const trialOf = (module: string, { standIns: ofSuite }: TestSource, asked?: Layer): Job["trial"] => {
-    const { dependencies, testStubs, testAllowDependencies } = modules.get(module).record.registration;
-    const registered = layerOf({ stubs: testStubs, allowDependencies: testAllowDependencies });
+  const trialOf = (
+    module: string,
+    { standIns: ofSuite }: TestSource,
+    { asked, peers = [] }: { readonly asked?: Layer | undefined; readonly peers?: readonly string[] } = {},
+  ): Job["trial"] => {
+    const { registration } = modules.get(module).record;
+    const ofPeers = peers.map((peer) => modules.get(peer).record.registration);
+    const registered = [
+      registeredLayer(registration),
+      // None of them says what the tested module itself may call.
+      ...ofPeers.map((peer) => registeredLayer(peer, registration.dependencies)),
+    ];
+    const dependencies = [...new Set([registration, ...ofPeers].flatMap((one) => one.dependencies))];
     return (open) => {
-      const layers = [asked, open?.standIns ?? ofSuite, registered].filter((layer) => layer !== undefined);
+      const layers = [asked, open?.standIns ?? ofSuite, ...registered].filter((layer) => layer !== undefined);
       return createTestTrial(dependencies, layers, (name, path) => modules.startStandIn(name, path));
     };
   };
@@ -220,7 +231,7 @@ export function createTesting(deps: TestingDeps): Testing {
       const found = await sourceOf(suite, config);
       const record = { module, suite, config, cause: causeOf("RunTests", by) };
       if (target === "FRESH") {
-        const trial = trialOf(module, found, layerOf(options));
+        const trial = trialOf(module, found, { asked: layerOf(options) });
         return runFresh({ source: found, trial, signal, progress }, record, { modulePath, assets });
       }
       const source = onlyLive(suite, found);
@@ -238,22 +249,22 @@ export function createTesting(deps: TestingDeps): Testing {
     listRuns: (module) => runs.list(module),
     allRuns: () => runs.list(),
     cancelRun: async (id) => executor.cancel(id) ?? runs.get(id),
-    async gate({ suite, run }, candidate, signal) {
-      if (run !== "") return judgeRun(runs.find(run), run, candidate, suite);
-      const { name } = candidate;
+    async gate({ suite, run }, subject, signal) {
+      if (run !== "") return judgeRun(runs.find(run), run, subject, suite);
+      const { name, peers } = subject;
       const source = await sourceOf(suite, {});
       const { record } = await executor.execute({
-        record: { module: name, suite, target: "FRESH", config: {}, cause: { action: "Gate" }, ...codeOf(candidate) },
+        record: { module: name, suite, target: "FRESH", config: {}, cause: { action: "Gate" }, ...codeOf(subject) },
         source,
-        trial: trialOf(name, source),
-        start: async () => candidate,
-        owned: false,
+        trial: trialOf(name, source, { peers }),
+        start: (trial) => subject.start(trial ?? BARE_TEST),
+        owned: true,
         urgent: true,
         signal,
       });
       return judgeReport(record);
     },
-    gateByRun: (id, candidate) => judgeRun(runs.find(id), id, candidate, ""),
+    gateByRun: (id, subject) => judgeRun(runs.find(id), id, subject, ""),
     createTester: (module, suite, { stubs, allowDependencies } = {}) =>
       createTester(module, suite === undefined ? [] : suites.tests(suite, {}, newId()), async (tests, instance) => {
         const record = { module, suite: suite ?? "(tester)", config: {}, cause: { action: "RunTests" } };
@@ -262,7 +273,7 @@ export function createTesting(deps: TestingDeps): Testing {
         const asked = layerOf({ stubs, allowDependencies }, (dependency, _, answer) =>
           standInIn(clock, dependency, answer),
         );
-        const trial = trialOf(module, source, asked);
+        const trial = trialOf(module, source, { asked });
         if (instance === undefined) return runFresh({ source, trial }, record);
         const isStubbed = asked.stubs.size > 0 || asked.allow.size > 0;
         return executor.execute({
@@ -281,6 +292,6 @@ export function createTesting(deps: TestingDeps): Testing {
 
 const FIELDS = { stubs: ["stubs"], allow: ["allow_dependencies"] } as const;
 
-function codeOf({ modulePath, version, sha256, artifact }: Candidate): CodeUnderTest {
+function codeOf({ modulePath, version, sha256, artifact }: Subject): CodeUnderTest {
   return { modulePath, version, sha256, artifact };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../src/core/log.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { BARE_TEST } from "../../../src/core/modules/trial.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";
 
 /** Knows all orders that reached it. */
@@ -72,20 +73,12 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
   it("that is to take another's place reaches nothing by what it does before the switch, and acts from then on", async () => {
     const hooks = [{ method: "warm", input: null }];
     const { modules, call, refused, orders, until } = await desk(isolation, STATE, { reloadHooks: hooks });
-    modules.useGate(async (_request, { instance }) => {
-      await instance.invoke("buy", { json: null }, { timeoutMs: 5000 }).catch(() => {});
-      return { passed: true, detail: "" };
-    });
     modules.addReloadHook("trader", async (instance) => void (await instance.invoke("warm")));
     let over = false;
     const callers = (async () => {
       while (!over) expect(await call("trader", "price")).toBe(7);
     })();
-    const swapped = await modules.swap("trader", {
-      newVersionPath: "trader2",
-      testSuite: "any",
-      shadow: { minCalls: 3 },
-    });
+    const swapped = await modules.swap("trader", { newVersionPath: "trader2", shadow: { minCalls: 3 } });
     over = true;
     await callers;
     expect(swapped).toMatchObject({ swapped: true, shadow: { different: 0, failed: 0 } });
@@ -99,17 +92,17 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
 
   it("that fails its tests has reached nothing", async () => {
     const { modules, orders, refused } = await desk(isolation);
-    modules.useGate(async (_request, { instance }) => {
+    modules.useGate(async (_request, subject) => {
+      const { instance } = await subject.start(BARE_TEST);
       const error = await errorOf(instance.invoke("buy", { json: null }, { timeoutMs: 5000 }));
-      while (!refused.has("timer 2")) await instance.invoke("price", { json: null }, { timeoutMs: 5000 });
+      while ((refused.get("timer 2")?.size ?? 0) < 2)
+        await instance.invoke("price", { json: null }, { timeoutMs: 5000 });
       return { passed: false, detail: error.message };
     });
     const { swapped, failure } = await modules.swap("trader", { newVersionPath: "trader2", testSuite: "any" });
     expect(swapped).toBe(false);
-    expect(failure).toContain(
-      "generation 2 of module trader does not serve: until it does, it may call methods without effects alone, " +
-        "and place_order of gateway is not among the pure_methods",
-    );
+    expect(failure).toContain("called place_order of gateway, which is neither stubbed nor allowed");
+    expect([...(refused.get("timer 2") ?? [])].sort()).toEqual(["DEPENDENCY_NOT_STUBBED", "MODULE_FENCED"]);
     expect((await orders()).filter((from) => from.endsWith("2"))).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { createManualClock, type ManualClock } from "../../../src/core/clock.ts"
 import { PAUSE_LIMIT_MS } from "../../../src/core/modules/hand-over.ts";
 import type { Modules } from "../../../src/core/modules/modules.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
+import { BARE_TEST } from "../../../src/core/modules/trial.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { errorOf, hanging, ownRoot, rig, turn } from "./rig.ts";
@@ -134,7 +135,9 @@ describe("a swap", () => {
     const { modules, load } = await rig();
     await load("echo_v1", { testSuite: "own" }, "echo");
     const runs: unknown[] = [];
-    modules.useGate(async ({ suite }, { name, version, sha256, instance }) => {
+    modules.useGate(async ({ suite }, subject) => {
+      const { name, version, sha256 } = subject;
+      const { instance } = await subject.start(BARE_TEST);
       const output = await instance.invoke("who_am_i", { json: null }, { timeoutMs: 5000 });
       runs.push({ suite, name, version, sha256, of: "json" in output && (output.json as { version: string }).version });
       return { passed: true, detail: "3 of 3 passed" };

@@ -3,6 +3,7 @@ import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
 import type { StepName } from "../../../../src/core/modules/report.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
+import { BARE_TEST } from "../../../../src/core/modules/trial.ts";
 import { errorOf } from "../rig.ts";
 import { cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
@@ -28,7 +29,8 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a swap in a %s that is cancelle
     const { part, fields, options } = place;
     const v2 = counter(2, part === undefined ? {} : { [part]: MISBEHAVIOURS.hangs });
     const one = await cell({ isolation, v2, ...(fields && { fields }) });
-    one.modules.useGate(async (_request, { instance }) => {
+    one.modules.useGate(async (_request, subject) => {
+      const { instance } = await subject.start(BARE_TEST);
       await instance.invoke("proof", { json: null }, { timeoutMs: 60_000 });
       return { passed: true, detail: "1 of 1 passed" };
     });

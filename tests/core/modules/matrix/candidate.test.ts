@@ -3,6 +3,7 @@ import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
 import type { StepName } from "../../../../src/core/modules/report.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
+import { BARE_TEST } from "../../../../src/core/modules/trial.ts";
 import { bodyOf, CALL_MS, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
 interface Place {
@@ -36,7 +37,8 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolatio
     it.each(possible.filter((what) => !except.includes(what)))("%s: the old version serves on", async (what) => {
       const v2 = counter(2, { [part]: bodyOf(what, isolation) });
       const one = await cell({ isolation, v2, ...(fields && { fields }) });
-      one.modules.useGate(async (_request, { instance }) => {
+      one.modules.useGate(async (_request, subject) => {
+        const { instance } = await subject.start(BARE_TEST);
         const output = await instance.invoke("proof", { json: null }, { timeoutMs: CALL_MS });
         return { passed: "json" in output && output.json === "fine", detail: "1 of 1 passed" };
       });
