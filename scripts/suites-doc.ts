@@ -260,16 +260,18 @@ export default tests;
 
 \`module.calls(dependency)\` has the method and the input of each call that a stand-in answered since the test began.
 
-In a gate the stubs answer what the tests ask of the candidate. What it does of its own accord, in \`start\`, \`health\` or from a
-timer, they do not: with what it learns there it is to serve. That reaches methods without effects and what
-\`test_allow_dependencies\` of the registration names, and rejects with \`MODULE_FENCED\` otherwise. \`TEST_TARGET_ACTIVE\` takes no
-stubs: what serves calls what serves.`;
+That holds for all that the tested instance calls, also of its own accord: in \`start\`, \`health\` or from a timer.
+\`TEST_TARGET_ACTIVE\` takes no stubs: what serves calls what serves.`;
 
 const GATES = `## Gates
 
 \`test_suite\` of a registration, or of a swap, names the suite that a new version must pass before it serves: any of the three
-kinds. It runs on the candidate itself, while the old version serves; the swap's answer has the outcome in its step \`gate\`,
-the report is among the module's runs. Cancelling the swap, or \`gate_timeout\`, cancels the run.
+kinds. It runs while the old version serves, on an instance of its own: one of the same code, configuration and version as the
+one that is to serve, started for the tests and stopped after them. So nothing that a test leaves behind, in its state or on
+a timer, is in the version that serves. Where several modules are swapped together, an instance of each that the tested one calls
+is started beside it; calls that no stub answers go to these, and never to the old versions. What such a module calls is stubbed
+or allowed by its own registration, unless the tested module calls that, too. The swap's answer has the outcome in its step
+\`gate\`, the report is among the module's runs. Cancelling the swap, or \`gate_timeout\`, cancels the run.
 
 \`test_run\` of a swap names an earlier run instead. It counts if it completed and passed, was of that module and of its
 suite, where it has one, and if its \`artifact\` is that of the candidate. Otherwise the swap fails in the step \`gate\`, which says why: "run … tested other
