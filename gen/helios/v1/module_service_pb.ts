@@ -2051,7 +2051,8 @@ export const ModuleService: GenService<{
   },
   /**
    * Goes back to an earlier generation: starts its very code with its configuration, as in a swap. While the present one
-   * is on trial, the one before stands by and serves again at once. GENERATION_NOT_FOUND, and as SwapModule.
+   * is on trial, the one before stands by and serves again at once. A module that is FAILED goes back, too: without a trial,
+   * as nothing could serve again. GENERATION_NOT_FOUND, and as SwapModule.
    *
    * @generated from rpc helios.v1.ModuleService.RollbackModule
    */

@@ -3,6 +3,7 @@ import { isReason, messageOf } from "../errors.ts";
 import { onEnd } from "./ended.ts";
 import { hold } from "./hand-over.ts";
 import { judgeBake } from "./judge.ts";
+import { SUPERVISOR } from "./load.ts";
 import type { Member, Swap } from "./member.ts";
 import { observe } from "./observe.ts";
 import type { Room } from "./room.ts";
@@ -81,9 +82,14 @@ async function bakeOne(
 }
 
 /** Whether a module's breaker is open by itself: what a human decided says nothing of a version. */
-export function isOpen(room: Room, name: string): boolean {
+function isOpen(room: Room, name: string): boolean {
   const breaker = findBreaker(room, name);
   return breaker?.state === "OPEN" && breaker.override === undefined;
+}
+
+/** Whether it is open by itself, or since the supervisor starts the module no more. */
+export function isOpenedByFailure(room: Room, name: string): boolean {
+  return isOpen(room, name) || findBreaker(room, name)?.override?.actor === SUPERVISOR;
 }
 
 /** Whether the breaker opened since the trial was about to begin: before, it spoke of the old version. */

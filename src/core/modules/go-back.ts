@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import { isOpen } from "./bake.ts";
+import { isOpenedByFailure } from "./bake.ts";
 import { persistently, storeSwitch } from "./commit.ts";
 import { unlessAborted, within } from "./deadline.ts";
 import { hold, importState, PAUSE_LIMIT_MS, release, underWayIn } from "./hand-over.ts";
@@ -38,7 +38,7 @@ export async function goBack(room: Room, journal: Journal, swap: Swap, why: stri
     journal.note(swap.modules, swap.id, { phase: "RETURNED", step: "bake", switches: Object.fromEntries(back) }),
   );
   await storeSwitch(room, swap, "from");
-  for (const { name } of members) await closeBreaker(room, name, why);
+  for (const { name } of members) await closeBreaker(room, name, `the swap of module ${name} went back: ${why}`);
   return undefined;
 }
 
@@ -120,10 +120,10 @@ async function handBack(room: Room, member: Member): Promise<void> {
 }
 
 /** What opened it serves no more. */
-async function closeBreaker(room: Room, name: string, why: string): Promise<void> {
-  if (!isOpen(room, name)) return;
+export async function closeBreaker(room: Room, name: string, reason: string): Promise<void> {
+  if (!isOpenedByFailure(room, name)) return;
   try {
-    await room.breakers.reset(breakerOf(name), { reason: `the swap of module ${name} went back: ${why}` });
+    await room.breakers.reset(breakerOf(name), { reason });
   } catch (error) {
     room.log("modules", "warn", `the breaker of module ${name} was not closed`, { error: messageOf(error) });
   }

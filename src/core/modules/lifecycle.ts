@@ -49,7 +49,7 @@ export type LifecycleEvent =
   /** The start did not succeed, or was not tried. */
   | { readonly type: "failed"; readonly failure: Failure }
   | { readonly type: "activate"; readonly time: number }
-  /** Another generation takes the place of the one that runs, or that has just crashed. */
+  /** Another generation takes the place of the one that runs, or that has failed. */
   | { readonly type: "replace"; readonly running: Running; readonly activate: boolean }
   /** The generation of that number ended by itself. */
   | { readonly type: "crash"; readonly generation: number; readonly failure: Failure }
@@ -76,7 +76,7 @@ export function transition(from: Lifecycle, event: LifecycleEvent): Lifecycle | 
     case "replace":
       if (from.state === "ACTIVE") return runs(event.running, true);
       if (from.state === "LOADED") return runs(event.running, event.activate);
-      return from.state === "FAILED" && from.last !== undefined ? runs(event.running, event.activate) : undefined;
+      return from.state === "FAILED" ? runs(event.running, event.activate) : undefined;
     case "crash":
       if (!isRunning(from) || from.running.generation !== event.generation) return undefined;
       return { state: "FAILED", failure: event.failure, last: from.running };

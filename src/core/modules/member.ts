@@ -118,6 +118,23 @@ export function serving(room: Room, name: string): Pick<Member, "from" | "old"> 
   return { from: { registration, code, configVersion, running }, old: room.generations.find(name, running.generation) };
 }
 
+/** What served a module last that is FAILED; undefined: it is not. */
+export function servedLast({ record }: Module): Pick<Member, "from" | "old"> | undefined {
+  const { registration, code, configVersion, lifecycle, generation } = record;
+  if (lifecycle.state !== "FAILED") return undefined;
+  const { modulePath, sha256, artifact } = code;
+  const unstarted = {
+    generation,
+    modulePath,
+    version: registration.version,
+    sha256,
+    artifact,
+    methods: [],
+    loadTime: 0,
+  };
+  return { from: { registration, code, configVersion, running: lifecycle.last ?? unstarted }, old: undefined };
+}
+
 /** What a candidate becomes. Only once it has started. */
 export function servedBy({ plan, code, candidate }: Member): Served {
   if (code === undefined || candidate === undefined) throw new Error("the candidate has started");

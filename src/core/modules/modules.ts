@@ -126,7 +126,10 @@ export interface Modules {
    * SWAP_NOT_FOUND; SWAP_COMMITTED once the new version serves.
    */
   cancelSwap(name: string, swapId?: string, by?: By): Promise<SwapResult>;
-  /** Goes back to an earlier generation, also while hot reload is off. GENERATION_NOT_FOUND, and as `swap` rejects. */
+  /**
+   * Goes back to an earlier generation, also while hot reload is off, and also of a module that is FAILED: without a trial
+   * then. GENERATION_NOT_FOUND, and as `swap` rejects.
+   */
   rollBack(name: string, options?: RollbackOptions, by?: By): Promise<SwapResult>;
   /** Newest first: those that live, and the last ones that did. */
   generations(name: string): readonly GenerationView[];
@@ -276,7 +279,11 @@ export function createModules(deps: ModulesDeps): Modules {
       const why = by?.reason ? `: ${by.reason}` : "";
       return resultOf(room, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
     },
-    rollBack: (name, options = {}, by) => rollBack(room, swaps, name, options, by),
+    async rollBack(name, options = {}, by) {
+      const result = await rollBack(room, swaps, name, options, by);
+      if (result.swapped) supervisor.forgive(name);
+      return result;
+    },
     generations: (name) => listGenerations(room, name),
     swapUnderWay: (name) => swaps.underWay(name),
     health(name) {

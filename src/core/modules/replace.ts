@@ -3,7 +3,7 @@ import { bake, guard, unguard } from "./bake.ts";
 import { canary } from "./canary.ts";
 import { commit, persist, persistently, storeSwitch } from "./commit.ts";
 import { STOP_TIMEOUT_MS } from "./generations.ts";
-import { goBack } from "./go-back.ts";
+import { closeBreaker, goBack } from "./go-back.ts";
 import { handOver, release } from "./hand-over.ts";
 import type { Journal } from "./journal.ts";
 import { forEach, type Member, type Swap, servedBy, serving } from "./member.ts";
@@ -71,6 +71,9 @@ async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap
     for (const { old } of swap.members) if (old !== undefined) old.guard = undefined;
   }
   await storeSwitch(room, swap, "to");
+  for (const { name, old } of swap.members) {
+    if (old === undefined) await closeBreaker(room, name, `a version of module ${name} that had failed is replaced`);
+  }
   const oldOnesDrained = retireCalls(room, swap);
   const [isPermanent] = await Promise.all([onTrial(room, journal, swap, oldOnesDrained), oldOnesDrained]);
   return isPermanent;

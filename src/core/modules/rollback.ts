@@ -16,7 +16,8 @@ export interface RollbackOptions
 /**
  * Goes back to an earlier generation: starts its very code with its configuration, as a swap does, without a suite unless
  * one is named. While the present one serves on trial the one before stands by, and serves again at once; if it has ended
- * meanwhile it is started anew first, and where that fails the present one serves on.
+ * meanwhile it is started anew first, and where that fails the present one serves on. Of a module that is FAILED the last
+ * one that served with other code or configuration is started, without a trial: there is nothing that could serve again.
  */
 export async function rollBack(
   room: Room,
@@ -51,7 +52,9 @@ export async function rollBack(
     check: () => checkEtag(room, name, by?.etag),
     plan(module) {
       const { registration, lifecycle } = module.record;
-      if (lifecycle.state !== "ACTIVE") throw conflict(module, "RollbackModule", "ACTIVE");
+      if (lifecycle.state !== "ACTIVE" && lifecycle.state !== "FAILED") {
+        throw conflict(module, "RollbackModule", "ACTIVE or FAILED");
+      }
       const actual = module.record.generation;
       if (expectedGeneration !== undefined && expectedGeneration !== actual)
         throw mismatch(name, expectedGeneration, actual);
@@ -86,15 +89,16 @@ function mismatch(name: string, expected: number, actual: number): HeliosError {
 }
 
 function earlier({ name, record }: Module, wanted: number): GenerationRecord {
-  const { generations, code, configVersion, generation } = record;
+  const { generations, code, configVersion, generation, lifecycle } = record;
+  const fromFailure = lifecycle.state === "FAILED";
   const differs = (one: GenerationRecord): boolean =>
     one.code.artifact !== code.artifact ||
     one.code.modulePath !== code.modulePath ||
     one.configVersion !== configVersion;
   const found = generations.find((one) =>
     wanted === 0
-      ? one.served && one.number < generation && differs(one)
-      : one.number === wanted && wanted !== generation,
+      ? one.served && (one.number < generation || fromFailure) && differs(one)
+      : one.number === wanted && (wanted !== generation || fromFailure),
   );
   if (found !== undefined) return found;
   throw HeliosError.of("GENERATION_NOT_FOUND", { name, generation: wanted === 0 ? "(before)" : wanted });

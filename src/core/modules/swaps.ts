@@ -2,7 +2,7 @@ import { HeliosError } from "../errors.ts";
 import { persistently } from "./commit.ts";
 import { joined } from "./deadline.ts";
 import { type Journal, keyOf, type SwapRecord } from "./journal.ts";
-import { type Member, type Plan, type Swap, serving, type Terms } from "./member.ts";
+import { type Member, type Plan, type Swap, servedLast, serving, type Terms } from "./member.ts";
 import { createPins, type Pins } from "./pins.ts";
 import type { Module } from "./record.ts";
 import type { SwapTools } from "./rehearse.ts";
@@ -94,7 +94,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     const planned = request.plan(before);
     const plan = { ...planned, code: async () => pins.hold(await planned.code()) };
     if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
-    const now = serving(room, name);
+    const now = serving(room, name) ?? servedLast(before);
     if (now === undefined) throw conflict(before, request.operation, "LOADED or ACTIVE");
     return {
       name,
@@ -123,7 +123,8 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       id: swapId,
       modules: request.modules,
       members,
-      terms: request.terms,
+      // With nothing that could serve again there is no trial.
+      terms: members.every(({ old }) => old !== undefined) ? request.terms : { ...request.terms, bakeMs: 0 },
       cancelled: cancelled.signal,
       committed: false,
       abandoned: false,

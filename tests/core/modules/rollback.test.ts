@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { errorOf, ownRoot, rig } from "./rig.ts";
+import { createManualClock } from "../../../src/core/clock.ts";
+import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";
 
 const source = (version: number): string => `export default class A {
@@ -85,5 +86,88 @@ describe("the generations of a module", () => {
     for (let count = 0; count < 22; count += 1) await modules.swap("echo", { force: true });
     const numbers = modules.generations("echo").map(({ number }) => number);
     expect(numbers).toEqual(Array.from({ length: 20 }, (_, index) => 23 - index));
+  });
+});
+
+describe("a rollback of a module that is FAILED", () => {
+  const fatal = (version: number): string => `export default class A {
+    static version = "${version}";
+    start(ctx) { ctx.onServe(() => { throw new Error("no route"); }); }
+    which() { return ${version}; }
+  }`;
+  const well = (version: number): string => `export default class A {
+    static version = "${version}";
+    which() { return ${version}; }
+  }`;
+
+  it("starts what served before, and lets calls in that the crashes had kept out", async () => {
+    const clock = createManualClock();
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": fatal(2) });
+    const { modules, breakers, load, call, reaches } = await rig({ root: path, clock });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    const isGivenUp = (): boolean => breakers.get("module:a").override !== undefined;
+    while (!isGivenUp()) {
+      await reaches("a", "FAILED");
+      while (!isGivenUp() && modules.get("a").record.lifecycle.state === "FAILED") {
+        clock.advance(1000);
+        await turn();
+      }
+    }
+    const result = await modules.rollBack("a", { bakeMs: 60_000 });
+    expect(result).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1", stateLost: true });
+    expect(await call("a", "which")).toBe(1);
+    expect(modules.get("a").record).toMatchObject({
+      lifecycle: { state: "ACTIVE" },
+      registration: { modulePath: "v1" },
+    });
+    expect(modules.get("a").record.bake).toBeUndefined();
+  });
+
+  it("goes back from code that does not even start", async () => {
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": "throw new Error('no');" });
+    const { modules, load, call } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.unload("a");
+    await modules.register("a", { modulePath: "v2" }, { replace: true });
+    expect(await errorOf(modules.load("a"))).toMatchObject({ reason: "MODULE_LOAD_FAILED" });
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(await call("a", "which")).toBe(1);
+  });
+
+  it("whose old code does not start either leaves it FAILED, and says why", async () => {
+    const v1 = `export default class A {
+      static version = "1";
+      async start({ flags }) {
+        if (!(await flags.isEnabled("hot_reload_modules"))) throw new Error("no route");
+      }
+    }`;
+    const v2 = 'export default class A { static version = "2"; exit() { process.exit(3); } }';
+    const { path } = await ownRoot({ "v1.js": v1, "v2.js": v2 });
+    const { modules, flags, load, call, state, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await flags.disable("hot_reload_modules");
+    await errorOf(call("a", "exit"));
+    await reaches("a", "FAILED");
+    const result = await modules.rollBack("a");
+    expect(result).toMatchObject({ swapped: false, failedStep: "start", fromVersion: "2", toVersion: "1" });
+    expect(result.failure).toContain("no route");
+    expect(state("a")).toBe("FAILED");
+    await flags.enable("hot_reload_modules");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(state("a")).toBe("ACTIVE");
+  });
+
+  it("that was unloaded is refused", async () => {
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
+    const { modules, load } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await modules.unload("a");
+    expect(await errorOf(modules.rollBack("a"))).toMatchObject({
+      reason: "MODULE_STATE_CONFLICT",
+      metadata: { state: "UNLOADED", expected: "ACTIVE or FAILED" },
+    });
   });
 });
