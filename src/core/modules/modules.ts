@@ -28,6 +28,7 @@ import type { Module, ModuleRecord, RegistrationFields } from "./record.ts";
 import { recoverSwaps } from "./recover.ts";
 import { createRegistrar, type RegisterOptions } from "./register.ts";
 import { withDefaults } from "./registration.ts";
+import { createReturns } from "./returns.ts";
 import { type RollbackOptions, rollBack } from "./rollback.ts";
 import { getModule, type Room, runningGeneration, verified } from "./room.ts";
 import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./router.ts";
@@ -226,6 +227,7 @@ export function createModules(deps: ModulesDeps): Modules {
   const journal = createJournal(feed, log, (swap) => flip(room, swap));
   forgetting.push((name) => journal.forgetModule(name));
   const swaps = createSwaps(room, journal, { warmUp, gate: () => gate }, newId);
+  const returns = createReturns(room, journal, swaps);
   const endSweeps = sweepArtifacts(collection, host, clock, log);
   const loadNow: Modules["load"] = async (name, options = {}, by) => {
     const module = await loadModule(room, reloading(room, swaps), name, options, by);
@@ -280,7 +282,7 @@ export function createModules(deps: ModulesDeps): Modules {
       return resultOf(room, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
     },
     async rollBack(name, options = {}, by) {
-      const result = await rollBack(room, swaps, name, options, by);
+      const result = await rollBack(room, swaps, returns, name, options, by);
       if (result.swapped) supervisor.forgive(name);
       return result;
     },

@@ -1,6 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import type { GenerationRecord, Module } from "./record.ts";
+import type { Returns } from "./returns.ts";
 import { checkEtag, conflict, getModule, type Room } from "./room.ts";
 import { resultOf, type SwapResult } from "./swap.ts";
 import { digestOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./swap-options.ts";
@@ -22,30 +23,30 @@ export interface RollbackOptions
 export async function rollBack(
   room: Room,
   swaps: Swaps,
+  returns: Returns,
   name: string,
   options: RollbackOptions,
   by: By | undefined,
 ): Promise<SwapResult> {
   const { generation = 0, swapId = "", expectedGeneration, testSuite = "", discardState = false } = options;
+  const digest = digestOf("RollbackModule", [name, { ...options, swapId: "" }]);
+  const asked = { modules: [name], swapId, digest };
+  getModule(room, name);
+  const known = await returns.recall(asked);
+  if (known !== undefined) return resultOf(room, known, name);
   const { record } = getModule(room, name);
   await checkEtag(room, name, by?.etag);
   if (record.bake !== undefined && (generation === 0 || generation === swaps.standby(name))) {
     if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
       throw mismatch(name, expectedGeneration, record.generation);
-    const outcome = await swaps.goBack(name, by?.reason || "it was rolled back");
-    if (outcome !== undefined) {
-      const { failedStep: _, failure: __, ...result } = resultOf(room, outcome, name);
-      const { fromVersion, toVersion } = result;
-      const failed = outcome.stayed === undefined ? {} : { failedStep: "start" as const, failure: outcome.stayed };
-      return { ...result, ...failed, swapped: !result.swapped, fromVersion: toVersion, toVersion: fromVersion };
-    }
+    const why = by?.reason || "it was rolled back";
+    const outcome = await returns.endTrial(name, why, asked);
+    if (outcome !== undefined) return resultOf(room, outcome, name);
   }
   const cause = causeOf("RollbackModule", by);
   const outcome = await swaps.run({
     operation: "RollbackModule",
-    swapId,
-    digest: digestOf("RollbackModule", [name, { ...options, swapId: "" }]),
-    modules: [name],
+    ...asked,
     isAlone: false,
     terms: termsOf(options, cause),
     // Whether or not hot reload is on: to go back is what a freeze must not forbid.

@@ -34,6 +34,9 @@ export interface SwapRequest {
   readonly listener?: ((event: SwapEvent) => void) | undefined;
 }
 
+/** What a repetition is known by. */
+export type AskedFor = Pick<SwapRequest, "modules" | "swapId" | "digest">;
+
 export interface SwapOutcome {
   readonly swapId: string;
   readonly swapped: boolean;
@@ -56,6 +59,8 @@ export interface Swaps {
    * none, or none of that id; SWAP_COMMITTED where it has gone too far.
    */
   cancel(name: string, swapId: string, why: string): Promise<SwapOutcome>;
+  /** What comes of a swap of that id, or came of it; undefined: there was none. SWAP_ID_REUSED. */
+  recall(asked: AskedFor, listener?: SwapRequest["listener"]): Promise<SwapOutcome> | undefined;
   /** Lets a swap whose new version serves on trial go back; undefined: there is none. */
   goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
   /** The generation that serves again if the one on trial goes back; undefined: there is no trial. */
@@ -191,17 +196,24 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     return found?.swap.committed && found.swap.terms.bakeMs > 0 ? found : undefined;
   };
 
+  const recall: Swaps["recall"] = ({ modules, swapId, digest }, listener) => {
+    const key = keyOf(modules, swapId);
+    const found = running.get(key) ?? (forgetting.has(key) ? undefined : journal.find(modules, swapId));
+    if (found === undefined) return undefined;
+    checkSame(found, { swapId, digest });
+    if ("begun" in found) return found.begun.then((one) => join(one, listener));
+    return found.reports && Promise.resolve(outcomeOf(found, found.reports));
+  };
+
   return {
+    recall,
+
     async run(request) {
       const { modules, swapId, digest, operation, listener } = request;
       const id = swapId === "" ? newId() : swapId;
       const key = keyOf(modules, id);
-      const known = running.get(key) ?? (forgetting.has(key) ? undefined : journal.find(modules, id));
-      if (known !== undefined) {
-        if (known.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: id });
-        if ("begun" in known) return join(await known.begun, listener);
-        if (known.reports !== undefined) return outcomeOf(known, known.reports);
-      }
+      const earlier = recall({ modules, swapId: id, digest }, listener);
+      if (earlier !== undefined) return earlier;
       const begun = Promise.withResolvers<Running>();
       // Who joins gets the same error; there may be nobody.
       begun.promise.catch(() => {});
@@ -252,6 +264,14 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
 
     underWay: (name) => find(name)?.swap.id,
   };
+}
+
+/** The same id with other content is another swap. */
+export function checkSame(
+  earlier: { readonly digest: string },
+  { swapId, digest }: Pick<AskedFor, "swapId" | "digest">,
+): void {
+  if (earlier.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: swapId });
 }
 
 function candidatesOf({ members }: Swap): Record<string, number> {

@@ -59,6 +59,35 @@ describe("a rollback", () => {
   });
 });
 
+describe("a rollback with an id", () => {
+  it("that ends a trial goes back once, however often the id comes, also after a restart", async () => {
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
+    const { modules, load, call, store, close } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    const begun = Promise.withResolvers<void>();
+    const swapped = modules.swap("a", { newVersionPath: "v3", bakeMs: 3_600_000 }, {}, (event) => {
+      if (event.type === "started" && event.name === "bake") begun.resolve();
+    });
+    await begun.promise;
+    const goBack = () => modules.rollBack("a", { swapId: "back" });
+    const [first, joined] = await Promise.all([goBack(), goBack()]);
+    const told = { swapId: "back", swapped: true, fromVersion: "3", toVersion: "2" };
+    expect([first, joined]).toMatchObject([told, told]);
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake" });
+    expect(await goBack()).toMatchObject(told);
+    expect(await call("a", "which")).toMatchObject({ version: 2 });
+    expect(await errorOf(modules.rollBack("a", { swapId: "back", generation: 1 }))).toMatchObject({
+      reason: "SWAP_ID_REUSED",
+    });
+    await close();
+    const next = await rig({ root: path, store });
+    await next.modules.settled;
+    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(told);
+    expect(await next.call("a", "which")).toMatchObject({ version: 2 });
+  });
+});
+
 describe("the generations of a module", () => {
   it("tell what was started, newest first, and why it ended", async () => {
     const { modules, load, call, reaches } = await rig();
