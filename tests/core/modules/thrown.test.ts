@@ -47,6 +47,8 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", 
       error_code: "insufficient_margin",
     });
     expect(metadata.stack).toContain("answering.ts");
+    // What calls the module is not its author's.
+    expect(metadata.stack).not.toMatch(/bootstrap|node:internal/);
     expect(JSON.parse(metadata.error_fields ?? "")).toEqual({
       required: 1200.5,
       account: { id: "acc-1" },

@@ -45,7 +45,7 @@ export function toWire(thrown: unknown): WireError {
     return {
       name: typeof name === "string" ? cut(name, MAX_NAME) : "Error",
       message: cut(typeof message === "string" ? message : describe(thrown), MAX_MESSAGE),
-      stack: typeof stack === "string" ? cut(asWritten(stack.split("\n", MAX_STACK_LINES).join("\n")), MAX_STACK) : "",
+      stack: typeof stack === "string" ? cut(asWritten(ofModule(stack)), MAX_STACK) : "",
       ...(isCode(code) ? { code: cut(String(code), MAX_NAME) } : {}),
       ...(callerFault === true ? { callerFault: true } : {}),
       ...(own === undefined ? {} : { fields: own }),
@@ -54,6 +54,21 @@ export function toWire(thrown: unknown): WireError {
   } catch {
     return { name: "Error", message: "the module threw what cannot be looked at", stack: "" };
   }
+}
+
+/** Lines of a stack that are looked at: more than Node gives unless a module asks for more. @limit lines */
+const MAX_STACK_READ = 100;
+const OWN_CODE = new URL(".", import.meta.url).href;
+
+/** Without the lines that tell how the service calls the module: who wrote the module can do nothing about them. */
+function ofModule(stack: string): string {
+  const lines = stack.split("\n", MAX_STACK_READ);
+  const isOwn = (line: string): boolean =>
+    /^\s+at /.test(line) && (line.includes(OWN_CODE) || line.includes("(node:internal/"));
+  return lines
+    .filter((line) => !isOwn(line))
+    .slice(0, MAX_STACK_LINES)
+    .join("\n");
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
