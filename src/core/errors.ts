@@ -254,9 +254,9 @@ export const ERRORS = table({
   },
   REQUEST_ID_REUSED: {
     code: "INVALID_ARGUMENT",
-    message: "request_id {request_id} was used for another request",
+    message: "the id {request_id} was used for another request",
     retryable: false,
-    help: "Make a new UUID for each request; repeat one only with the same content.",
+    help: "Make a new request_id, or idempotency_key, for each request; repeat one only with the same content.",
   },
   ANSWER_NOT_KEPT: {
     code: "FAILED_PRECONDITION",

@@ -31,7 +31,7 @@ export interface GateSubject extends Subject {
 }
 
 /**
- * Tests the new version of a swap: with a suite, or by the report of an earlier run; an empty text is none. Aborting the
+ * Tests the new version of a swap: with a suite, or by the report of an earlier run; an empty text names none. Aborting the
  * signal ends it. `detail` says how it went, for people.
  */
 export type Gate = (

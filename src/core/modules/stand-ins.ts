@@ -76,7 +76,7 @@ export function strangerViolation(
 ): Violation | undefined {
   const expected = `one of its dependencies: ${dependencies.join(", ") || "it has none"}`;
   const stubbed = Object.keys(stubs).find((name) => !dependencies.includes(name));
-  if (stubbed !== undefined) return { path: fields.stubs, problem: `${stubbed} is none of them`, expected };
+  if (stubbed !== undefined) return { path: fields.stubs, problem: `it stubs ${stubbed}`, expected };
   const index = allowDependencies.findIndex((name) => !dependencies.includes(name));
   return index < 0 ? undefined : violation([...fields.allow, index], allowDependencies[index], expected);
 }

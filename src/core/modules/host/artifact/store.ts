@@ -104,7 +104,7 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
       const now = await stateOf(tree, assets);
       if (now === undefined || checked.get(digest) !== now) {
         const { fault } = await assetKeeper.build({ type: "place", directory, tree, assets });
-        if (fault !== undefined) throw unavailable(new Error(fault));
+        if (fault !== undefined) throw HeliosError.of("MACHINE_FAULT", { problem: `assets in ${tree}: ${fault}` });
         const state = await stateOf(tree, assets);
         if (state !== undefined) checked.set(digest, state);
       }
