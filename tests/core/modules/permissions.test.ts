@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/index.ts";
@@ -25,6 +25,9 @@ function rows(mark: string): readonly (readonly string[])[] {
   );
 }
 
+/** Of the guard, and in the words of SQLite. */
+const REFUSED = /^(ERR_ACCESS_DENIED|not authorized|authorization denied)$/;
+
 const codeIn = (cell = ""): string => cell.replace(/^`|`$/g, "");
 
 /** Runs code, and tells what it threw, or that it threw nothing. */
@@ -43,11 +46,15 @@ const RUNNER = `
       try {
         // Without it, that it is missing is the refusal.
         const sqlite = await import("node:sqlite").catch((error) => { if (code.includes("sqlite")) throw error });
-        const known = { ...places, once, promisify, isMainThread, sqlite };
+        const opened = (database) => (database.open(), database);
+        const reopened = (database) => (database.close(), opened(database));
+        const known = { ...places, once, promisify, isMainThread, sqlite, opened, reopened };
         const work = new AsyncFunction(...names, ...Object.keys(known), "return (" + code + ")");
         await Promise.race([work(...modules, ...Object.values(known)), uncaught]);
         return "works";
       } catch (error) {
+        // SQLite has one code for all of its errors.
+        if (error.code === "ERR_SQLITE_ERROR") return error.message;
         return error.cause?.code ?? error.code ?? error.name;
       }
     }
@@ -139,8 +146,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
         codeIn(code),
         ["fs_read", "fs_write", "net", "child_process"].filter((name) => name !== without),
       );
-      // SQLite has words of its own for it.
-      expect(refused).toMatch(/^ERR_(ACCESS_DENIED|SQLITE_ERROR)$/);
+      expect(refused).toMatch(REFUSED);
     }
     expect(await outcome(codeIn(code), [])).toBe("ERR_ACCESS_DENIED");
   });
@@ -194,6 +200,9 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     "new sqlite.DatabaseSync(new TextEncoder().encode(OTHER))",
     "new sqlite.DatabaseSync(OTHER, { open: false }).open()",
     "new (class extends sqlite.DatabaseSync {})(OTHER)",
+    'reopened(new sqlite.DatabaseSync(":memory:")).exec("ATTACH \'" + OTHER + "\' AS a; CREATE TABLE a.c (d)")',
+    'opened(new sqlite.DatabaseSync(":memory:", { open: false })).exec("ATTACH \'" + OTHER + "\' AS a; CREATE TABLE a.c (d)")',
+    'reopened(new sqlite.DatabaseSync(DATABASE, { readOnly: true })).exec("VACUUM INTO \'" + OTHER + ".x\'")',
     'new (new sqlite.DatabaseSync(":memory:").constructor)(OTHER)',
     'new sqlite.DatabaseSync(DIR + "/../" + OTHER.split("/").slice(-2).join("/"))',
     'new sqlite.DatabaseSync(":memory:").exec("ATTACH \'" + OTHER + "\' AS a")',
@@ -208,10 +217,14 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     const other = join(tree({ "other.db": "" }), "other.db");
     new DatabaseSync(other).exec("CREATE TABLE a (b)");
     const asked = `((OTHER) => ${code})(${JSON.stringify(other)})`;
-    expect(await outcome(asked, ["fs_read", "fs_write"])).toMatch(/^ERR_(ACCESS_DENIED|SQLITE_ERROR)$/);
+    expect(await outcome(asked, ["fs_read", "fs_write"])).toMatch(REFUSED);
+    expect(readdirSync(dirname(other))).toEqual(["other.db"]);
   });
 
   it.each([
+    "opened(new sqlite.DatabaseSync(DATABASE, { open: false })).exec('CREATE TABLE a (b)')",
+    "reopened(new sqlite.DatabaseSync(DATABASE)).exec('CREATE TABLE a (b)')",
+    "opened(new sqlite.DatabaseSync(DATABASE, { open: false, readOnly: true })).prepare('SELECT 1').get()",
     "new sqlite.DatabaseSync(\":memory:\").exec(\"CREATE TABLE a (b); VACUUM; ATTACH ':memory:' AS c; ATTACH '' AS d\")",
     'new sqlite.DatabaseSync("file://" + DATABASE).exec("CREATE TABLE a (b)")',
     'new sqlite.DatabaseSync(DATABASE).exec("PRAGMA journal_mode = WAL; CREATE TABLE a (b); VACUUM INTO \'" + FILE + ".x\'")',

@@ -6,6 +6,12 @@ import { denied } from "./denied.js";
                                                      
                                                           
 
+/** What a database opens. */
+                 
+                        
+                               
+ 
+
 /** Settings by which SQLite puts files where it is told. */
 const PLACES                             = new Set(["temp_store_directory", "data_store_directory"]);
 
@@ -13,14 +19,15 @@ const PLACES                             = new Set(["temp_store_directory", "dat
 export function guardSqlite(sqlite        )       {
   const { DatabaseSync, backup, constants } = sqlite;
   const { prototype } = DatabaseSync;
-  const { setAuthorizer } = prototype;
-  const readOnly = new WeakSet          ();
+  const { setAuthorizer, open } = prototype;
+  const places = new WeakMap                 ();
 
   const authorizer =
     (database          , own                       )                         =>
     (action, first, second, ...rest) => {
       // A name that is computed is not known here.
-      if (action === constants.SQLITE_ATTACH && !mayOpen(first, readOnly.has(database))) return constants.SQLITE_DENY;
+      if (action === constants.SQLITE_ATTACH && !mayOpen(first, places.get(database)?.isReadOnly))
+        return constants.SQLITE_DENY;
       if (action === constants.SQLITE_PRAGMA && PLACES.has(first?.toLowerCase() ?? null) && second !== null) {
         return constants.SQLITE_DENY;
       }
@@ -30,14 +37,21 @@ export function guardSqlite(sqlite        )       {
   prototype.setAuthorizer = function (                own) {
     setAuthorizer.call(this, authorizer(this, own ?? undefined));
   };
+  // An authorizer is of the connection, and ends with it.
+  prototype.open = function (              ) {
+    const place = places.get(this);
+    if (place !== undefined) check(place);
+    open.call(this);
+    setAuthorizer.call(this, authorizer(this, undefined));
+  };
   const guarded = new Proxy(DatabaseSync, {
     construct(target, args, newTarget) {
       const [path, options] = args                                                 ;
-      const isReadOnly = options?.readOnly === true;
-      check(path, isReadOnly);
+      const place = { name: nameOf(path), isReadOnly: options?.readOnly === true };
+      check(place);
       const database = Reflect.construct(target, args, newTarget)            ;
-      if (isReadOnly) readOnly.add(database);
-      setAuthorizer.call(database, authorizer(database, undefined));
+      places.set(database, place);
+      if (database.isOpen) setAuthorizer.call(database, authorizer(database, undefined));
       return database;
     },
   });
@@ -45,15 +59,18 @@ export function guardSqlite(sqlite        )       {
   Object.assign(sqlite, {
     DatabaseSync: guarded,
     backup: async (...args                              ) => {
-      check(args[1], false);
+      check({ name: nameOf(args[1]), isReadOnly: false });
       return backup(...args);
     },
   });
 }
 
-function check(path         , isReadOnly         )       {
-  const name =
-    path instanceof URL ? path.href : path instanceof Uint8Array ? Buffer.from(path).toString() : String(path);
+function nameOf(path         )         {
+  if (path instanceof URL) return path.href;
+  return path instanceof Uint8Array ? Buffer.from(path).toString() : String(path);
+}
+
+function check({ name, isReadOnly }       )       {
   if (!mayOpen(name, isReadOnly)) {
     const needed = isReadOnly ? "fs_read" : "fs_read and fs_write";
     throw denied(
@@ -64,7 +81,7 @@ function check(path         , isReadOnly         )       {
   }
 }
 
-function mayOpen(name               , isReadOnly         )          {
+function mayOpen(name               , isReadOnly = false)          {
   if (name === null) return false;
   // In memory, or a temporary one.
   if (name === "" || name === ":memory:") return true;
