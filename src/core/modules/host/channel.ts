@@ -36,7 +36,7 @@ export function readLines(stream: NodeJS.ReadableStream | null | undefined, line
   stream?.setEncoding("utf8");
   stream?.on("data", (chunk: string) => {
     const lines = (rest + chunk).split("\n");
-    rest = (lines.pop() ?? "").slice(-MAX_LINE);
+    rest = (lines.pop() ?? "").slice(0, MAX_LINE);
     for (const each of lines) if (each !== "") line(each.slice(0, MAX_LINE));
   });
   stream?.on("end", () => {
