@@ -119,6 +119,7 @@ export class Generation {
 
   /** It is the one that serves from now on, and may act. */
   serve(): void {
+    if (this.isRetired) this.health.tellAnew();
     this.phase = "CURRENT";
     this.acts = true;
     if (this.#serves) return;

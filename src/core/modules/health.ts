@@ -41,7 +41,10 @@ export interface HealthWatchOptions {
   readonly clock: Clock;
   /** Between an answer and the next question; 0: it is asked once, by `check`. */
   readonly intervalMs: number;
-  /** Told when it becomes unhealthy, and when it is well again. Rejects where that could not be stored: it is told again. */
+  /**
+   * Told when it becomes unhealthy, and when it is well again. Rejects where that was not stored: the next answer tells it
+   * again.
+   */
   readonly onChange: (health: Health) => Promise<void>;
 }
 
@@ -55,7 +58,8 @@ export class HealthWatch {
   readonly #intervalMs: number;
   readonly #onChange: HealthWatchOptions["onChange"];
   #health: Health = { state: "UNKNOWN", message: "", since: 0, checkTime: 0, failures: 0 };
-  #told: HealthState = "HEALTHY";
+  /** Undefined: the next answer is told, whatever it is. */
+  #told: HealthState | undefined = "HEALTHY";
   #toldAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #ended = false;
@@ -84,6 +88,11 @@ export class HealthWatch {
   get verdict(): string | undefined {
     const { failures, message } = this.#health;
     return failures >= UNHEALTHY_IN_A_ROW ? `it is unhealthy: ${message}` : undefined;
+  }
+
+  /** It serves again: what was told of it before may have been put aside for what was told of another. */
+  tellAnew(): void {
+    this.#told = undefined;
   }
 
   /** Asks once, and from then on again and again. Rejects where the module is unhealthy, or does not answer in time. */

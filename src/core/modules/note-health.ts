@@ -5,7 +5,10 @@ import { isRunning } from "./lifecycle.ts";
 import type { ModuleRecord } from "./record.ts";
 import type { Room } from "./room.ts";
 
-/** Stores that the generation which runs has become unhealthy, or is well again; of another one nothing. */
+/**
+ * Stores that the generation which runs has become unhealthy, or is well again. Rejects where the record does not say that
+ * this one runs: that it may later.
+ */
 export async function noteHealth(
   { collection, log }: Room,
   name: string,
@@ -14,14 +17,18 @@ export async function noteHealth(
 ): Promise<void> {
   const isUnhealthy = state === "UNHEALTHY";
   const cause = isUnhealthy ? { action: "Unhealthy", reason: cut(message, REASON_LIMIT) } : { action: "Healthy" };
-  const written = await collection.change(name, cause, (current) => {
-    if (current === undefined || !isRunning(current.record.lifecycle)) return undefined;
+  let isNews = false;
+  await collection.change(name, cause, (current) => {
+    const { lifecycle } = current?.record ?? {};
+    if (current === undefined || lifecycle === undefined || !isRunning(lifecycle)) throw new Error("it does not run");
+    if (lifecycle.running.generation !== generation) throw new Error("another generation runs");
     const { unhealthy, ...rest }: ModuleRecord = current.record;
-    if (current.record.lifecycle.running.generation !== generation) return undefined;
-    if (isUnhealthy) return { ...rest, unhealthy: { generation, message, since } };
-    return unhealthy === undefined ? undefined : rest;
+    const known = unhealthy?.generation === generation ? unhealthy.since : undefined;
+    isNews = known !== (isUnhealthy ? since : undefined);
+    if (!isNews) return undefined;
+    return isUnhealthy ? { ...rest, unhealthy: { generation, message, since } } : rest;
   });
-  if (written === undefined) return;
+  if (!isNews) return;
   if (isUnhealthy) log("modules", "warn", `module ${name} is unhealthy`, { generation, why: message });
   else log("modules", "info", `module ${name} is well again`, { generation });
 }

@@ -159,6 +159,17 @@ describe("a module that is watched", () => {
     expect(told).toEqual(["UNHEALTHY no", "UNHEALTHY no"]);
   });
 
+  it("is told of anew where it serves again, whatever was told before", async () => {
+    const { ill, well, next, watch } = await watched();
+    await next(() => ill("no"));
+    watch.tellAnew();
+    await next(() => ill("still no"));
+    watch.tellAnew();
+    await next(well);
+    await next(well);
+    expect(told).toEqual(["UNHEALTHY no", "UNHEALTHY still no", "HEALTHY"]);
+  });
+
   it("is not asked any more once it has ended, nor where the interval is 0, nor where it has no such method", async () => {
     const { asked, end, watch } = await watched();
     end();
@@ -275,6 +286,66 @@ describe.each(["PROCESS", "THREAD"] as const)("what a module in a %s says of its
     });
     expect(await call("a", "which")).toBe(1);
     expect(all.health("a")).toMatchObject({ state: "HEALTHY" });
+  });
+});
+
+describe("what is stored of a module's health", () => {
+  it("is that of what serves, where it became unhealthy between its first check and the switch", async () => {
+    const clock = createManualClock();
+    const ill = `export default class A {
+      static version = "2";
+      #asked = 0;
+      #again = Promise.withResolvers();
+      async warm() {
+        await this.#again.promise;
+        await new Promise(setImmediate);
+      }
+      health() {
+        if (++this.#asked === 1) return;
+        this.#again.resolve();
+        throw new Error("no feed");
+      }
+    }`;
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": ill });
+    const engine = await rig({ clock, root: path });
+    await engine.load("v1", { reloadHooks: [{ method: "warm", input: null }] }, "a");
+    const swapped = await engine.modules.swap("a", { newVersionPath: "v2" }, {}, (event) => {
+      if (event.type === "started" && event.name === "warm_up") clock.advance(10_000);
+    });
+    expect(swapped).toMatchObject({ swapped: true });
+    expect(engine.modules.health("a")).toMatchObject({ state: "UNHEALTHY", message: "no feed" });
+    expect(engine.modules.get("a").record.unhealthy).toBeUndefined();
+    const { since } = engine.modules.health("a") ?? {};
+    clock.advance(10_000);
+    while (engine.modules.get("a").record.unhealthy === undefined) await turn();
+    expect(engine.modules.get("a").record.unhealthy).toEqual({ generation: 2, message: "no feed", since });
+  });
+
+  it("is that of the version which serves again, where another was unhealthy meanwhile", async () => {
+    const clock = createManualClock();
+    const { load, call, asked, modules: all } = await modules(clock);
+    await load("v1", {}, "a");
+    await call("a", "fall", { ill: "old" });
+    await asked("a");
+    const stored = async (generation: number): Promise<void> => {
+      while (all.get("a").record.unhealthy?.generation !== generation) await turn();
+    };
+    await stored(1);
+    const { since } = all.health("a") ?? {};
+    const begun = Promise.withResolvers<void>();
+    const swapped = all.swap("a", { newVersionPath: "v2", bakeMs: 600_000 }, {}, (event) => {
+      if (event.type === "started" && event.name === "bake") begun.resolve();
+    });
+    await begun.promise;
+    await call("a", "fall", { ill: "new" });
+    await asked("a");
+    await stored(2);
+    await asked("a");
+    expect(await swapped).toMatchObject({ swapped: false, failure: "it is unhealthy: new" });
+    expect(await call("a", "which")).toBe(1);
+    await asked("a");
+    await stored(1);
+    expect(all.get("a").record.unhealthy).toMatchObject({ generation: 1, since });
   });
 });
 
