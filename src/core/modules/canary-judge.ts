@@ -24,6 +24,8 @@ export type Finding =
 export const FALSE_REFUSALS = 0.01;
 /** Evidence at the end of a canary's time beyond which it is not known whether the candidate is worse. */
 const GREAT_DOUBT = 20;
+/** The same, in standard deviations of its rate above what is allowed: equal versions end there next to never. */
+const GREAT_DEVIATIONS = 3;
 /**
  * Calls with a `routing_key` that the current version must have answered during a canary, where calls of the candidate
  * have failed: with fewer it is INCONCLUSIVE. @limit calls
@@ -110,9 +112,9 @@ export class CanaryJudge {
       return inconclusive(`it answered ${this.calls} of ${minCalls} calls with a routing_key within ${time}`);
     }
     if (!this.#isComparable) return inconclusive(this.#incomparable);
-    const [failing, slow] = [this.#failing.evidence, this.#slow.evidence];
-    if (Math.max(failing, slow) < GREAT_DOUBT) return { verdict: "PASSED" };
-    return inconclusive(`${this.#compared(failing >= slow)}: too few calls within ${time} to be sure`);
+    const isFailing = isInGreatDoubt(this.#failing);
+    if (!isFailing && !isInGreatDoubt(this.#slow)) return { verdict: "PASSED" };
+    return inconclusive(`${this.#compared(isFailing)}: too few calls within ${time} to be sure`);
   }
 
   /** What never failed needs no rate to be compared with. */
@@ -145,6 +147,10 @@ export class CanaryJudge {
   #boundOf(p99Ms: number): number {
     return Math.max(p99Ms * this.#limits.maxLatencyRatio, p99Ms + LATENCY_NOISE_MS);
   }
+}
+
+function isInGreatDoubt({ evidence, deviations }: Excess): boolean {
+  return evidence >= GREAT_DOUBT || deviations > GREAT_DEVIATIONS;
 }
 
 function percent({ calls, failures }: Sample): string {

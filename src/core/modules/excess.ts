@@ -33,13 +33,13 @@ const HALVINGS = 50;
  * what the choice of the nearest pair makes point out of the null, which is convex: within the null it is at most 0. By
  * Jensen's inequality the same is true where the rates change within a block and their means are in the null.
  *
- * A block ends with the first call by which it has one of each. So the calls that are compared were made at about the
+ * A block ends with the first call by which it has one of each. So the calls that are compared ended at about the
  * same time: a time in which all calls fail speaks against neither.
  */
 export class Excess {
   readonly #margin: number;
-  readonly #current: Counts = { calls: 0, hits: 0 };
-  readonly #candidate: Counts = { calls: 0, hits: 0 };
+  #current: Counts = { calls: 0, hits: 0 };
+  #candidate: Counts = { calls: 0, hits: 0 };
   /** Of the block that is not complete yet. */
   #ofCurrent: Counts = { calls: 0, hits: 0 };
   #ofCandidate: Counts = { calls: 0, hits: 0 };
@@ -60,12 +60,21 @@ export class Excess {
    * its rate so far is above what is allowed by more than the chance of so few calls explains.
    */
   get isDoubtful(): boolean {
-    if (this.#log > 0) return true;
-    const [{ calls: n, hits: h }, { calls: m, hits: k }] = [this.#current, this.#candidate];
-    if (n === 0 || m === 0) return false;
+    return this.#log > 0 || this.deviations > DOUBTFUL_DEVIATIONS;
+  }
+
+  /**
+   * By how many standard deviations the candidate's rate so far is above what is allowed; 0 where it is not. The block
+   * that has not ended counts, too: by its calls alone nobody is refused, but who fails in it is not to pass meanwhile.
+   */
+  get deviations(): number {
+    const { calls: n, hits: h } = sum(this.#current, this.#ofCurrent);
+    const { calls: m, hits: k } = sum(this.#candidate, this.#ofCandidate);
+    if (n === 0 || m === 0) return 0;
+    const above = k / m - h / n - this.#margin;
+    if (above <= 0) return 0;
     const pooled = (h + k) / (n + m);
-    const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
-    return k / m - h / n - this.#margin > DOUBTFUL_DEVIATIONS * deviation;
+    return above / Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
   }
 
   /** Whether the next call begins a block. */
@@ -73,7 +82,10 @@ export class Excess {
     return this.#ofCurrent.calls === 0 && this.#ofCandidate.calls === 0;
   }
 
-  /** One more call, in the order in which they end. */
+  /**
+   * One more call, in the order in which they end: those of a slow version come later than they were made, and fall into
+   * blocks with later ones of the other.
+   */
   add(isCandidate: boolean, isHit: boolean): void {
     const counts = isCandidate ? this.#ofCandidate : this.#ofCurrent;
     counts.calls += 1;
@@ -91,8 +103,8 @@ export class Excess {
       const x = nearestNull(a, b, current.calls, candidate.calls, this.#margin);
       this.#log += gain(current, a, x) + gain(candidate, b, x + this.#margin);
     }
-    add(this.#current, current);
-    add(this.#candidate, candidate);
+    this.#current = sum(this.#current, current);
+    this.#candidate = sum(this.#candidate, candidate);
     this.#ofCurrent = { calls: 0, hits: 0 };
     this.#ofCandidate = { calls: 0, hits: 0 };
   }
@@ -108,9 +120,8 @@ function gain({ calls, hits }: Counts, to: number, from: number): number {
   return hits * Math.log(to / from) + (calls - hits) * Math.log((1 - to) / (1 - from));
 }
 
-function add(to: Counts, { calls, hits }: Counts): void {
-  to.calls += calls;
-  to.hits += hits;
+function sum(one: Counts, other: Counts): Counts {
+  return { calls: one.calls + other.calls, hits: one.hits + other.hits };
 }
 
 /**

@@ -26,7 +26,10 @@ export interface Hold {
 export interface Canary {
   readonly generation: Generation;
   readonly takes: (key: string) => boolean;
-  /** Told of each call that could have gone to either, when it has ended: where it went, and how it did. */
+  /**
+   * Told of each call that could have gone to either, when it has ended: where it went, and how it did. Of two that
+   * were made at once the slower one is told later.
+   */
   readonly saw: (generation: Generation, failed: boolean, durationMs: number) => void;
 }
 

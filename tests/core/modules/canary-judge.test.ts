@@ -113,4 +113,33 @@ describe("a canary's verdict", () => {
     add(300, 0);
     expect(judge.finding).toEqual({ verdict: "PASSED" });
   });
+
+  it.each([20, 40])(
+    "is no PASSED while its last %d calls failed, though the current version was not called since",
+    (burst) => {
+      const judge = new CanaryJudge(limits);
+      for (let pair = 0; pair < 100 - burst; pair += 1) {
+        judge.add(false, false, 1);
+        judge.add(true, false, 1);
+      }
+      for (let call = 0; call < burst; call += 1) judge.add(true, true, 1);
+      expect(judge.finding).toBeUndefined();
+      expect(judge.atEnd(60_000)).toEqual({
+        verdict: "INCONCLUSIVE",
+        because: `${burst} % of its 100 calls failed, 0 % of the current version's ${100 - burst}: too few calls within 60 s to be sure`,
+      });
+    },
+  );
+
+  it("is no PASSED while its last calls were slow, though the current version was not called since", () => {
+    const judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 10 });
+    for (let call = 0; call < 200; call += 1) judge.add(call % 2 === 0, false, 1);
+    expect(judge.finding).toEqual({ verdict: "PASSED" });
+    for (let call = 0; call < 40; call += 1) judge.add(true, false, 100);
+    expect(judge.finding).toBeUndefined();
+    expect(judge.atEnd(60_000)).toMatchObject({
+      verdict: "INCONCLUSIVE",
+      because: expect.stringMatching(/^its p99 is/),
+    });
+  });
 });

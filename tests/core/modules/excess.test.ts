@@ -6,6 +6,9 @@ import { Excess, nearestNull } from "../../../src/core/modules/excess.ts";
 const rates = fc.double({ min: 0, max: 1, noNaN: true });
 const inside = fc.double({ min: 0.001, max: 0.999, noNaN: true });
 
+/** Calls: whether each is the candidate's, and whether it is a hit. */
+const histories = fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 40 });
+
 /** How probable so many hits are among so many calls. */
 function binomial(calls: number, hits: number, rate: number): number {
   let ways = 1;
@@ -27,7 +30,6 @@ function addBlock(excess: Excess, isCandidateMany: boolean, many: number, hitsOf
 
 describe("evidence against a candidate", () => {
   it("is expected to grow by no block, whatever was seen before, as long as the candidate is no worse than allowed", () => {
-    const histories = fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 40 });
     fc.assert(
       fc.property(
         histories,
@@ -39,7 +41,7 @@ describe("evidence against a candidate", () => {
         (before, margin, current, closeness, many, isCandidateMany) => {
           // What is left of a block that has begun belongs to that block.
           const history = [...before, [true, false], [false, false]] as const;
-          if (!excessAfter(margin, history).isBetween) return;
+          fc.pre(excessAfter(margin, history).isBetween);
           const candidate = closeness * Math.min(1, current + margin);
           const [rateOfMany, rateOfOne] = isCandidateMany ? [candidate, current] : [current, candidate];
           let expected = 0;
@@ -65,13 +67,45 @@ describe("evidence against a candidate", () => {
       fc.property(inside, inside, rates, rates, fc.nat(50), fc.nat(50), (one, other, share, at, n, m) => {
         const [a, b] = [Math.min(one, other), Math.max(one, other)];
         const margin = share * (b - a) * 0.99;
-        if (b - a - margin < 1e-6) return;
+        fc.pre(b - a - margin >= 1e-6);
         const distance = (x: number): number => (n + 1) * divergence(a, x) + (m + 1) * divergence(b, x + margin);
         const x = nearestNull(a, b, n + 1, m + 1, margin);
         const elsewhere = a + at * (b - margin - a);
         expect(distance(x)).toBeLessThanOrEqual(distance(elsewhere) + 1e-9);
       }),
     );
+  });
+
+  it("is doubt by the calls of a block that has not ended, too: by the rates of all calls, whatever their order", () => {
+    fc.assert(
+      fc.property(rates, histories, histories, (margin, before, burst) => {
+        fc.pre(burst.length > 0);
+        const whole = excessAfter(margin, before);
+        fc.pre(whole.isBetween);
+        const open = burst.map(([, isHit]) => [true, isHit] as const);
+        const { evidence } = whole;
+        for (const [isCandidate, isHit] of open) whole.add(isCandidate, isHit);
+        expect(whole.isBetween).toBe(false);
+        expect(whole.evidence).toBe(evidence);
+        const other = excessAfter(margin, [...open, ...before]);
+        expect(whole.deviations).toBe(other.deviations);
+      }),
+    );
+    const excess = excessAfter(
+      0.01,
+      [...Array(60)].flatMap(
+        () =>
+          [
+            [false, false],
+            [true, false],
+          ] as const,
+      ),
+    );
+    expect(excess.isDoubtful).toBe(false);
+    for (let call = 0; call < 40; call += 1) excess.add(true, true);
+    expect(excess).toMatchObject({ isDoubtful: true, evidence: 1 });
+    for (let call = 0; call < 4000; call += 1) excess.add(true, false);
+    expect(excess.isDoubtful).toBe(false);
   });
 
   it("is none while both fail at the same times, however many calls that are", () => {
