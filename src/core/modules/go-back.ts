@@ -72,7 +72,8 @@ async function reviveOne(room: Room, member: Member): Promise<void> {
     `generation ${number}, version ${running.version}: the one that stood by had ended: ${why}`;
   const options = { deadlineMs: startTimeoutMs * 2, keepsDeadline: true, detail };
   await steps.take("start", options, async () => {
-    const request = { registration, module: code, version: () => running.version, acts: false, trial: swapTrial([]) };
+    const trial = swapTrial(registration.testAllowDependencies ?? []);
+    const request = { registration, module: code, version: () => running.version, acts: false, trial };
     const { starts } = getModule(room, name).record;
     const fresh = await room.generations.start(name, starts, request);
     try {

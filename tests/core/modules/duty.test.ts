@@ -222,6 +222,14 @@ describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolatio
     expect(one.modules.get("trader").record).toMatchObject({ generation: 3, starts: 3, restarts: 0 });
   });
 
+  it("is started anew where its start calls what it may call before it serves", async () => {
+    const v1 = trader(1, { construct: "", start: "await ctx.call('gateway', 'place_order', { id: 9 });" });
+    const one = await acting({ isolation, v1, fields: { testAllowDependencies: ["gateway"] } });
+    const { end } = await endStandby(one);
+    expect(await end()).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(await one.call("trader", "which")).toBe("1");
+  });
+
   it("is started anew where it is named, and the one on trial has ended: what that knew is lost", async () => {
     const one = await acting({ isolation });
     const { swapped } = await endStandby(one);
