@@ -15,7 +15,7 @@ export interface Caller {
   readonly number: number;
   /** All that it may call. */
   readonly dependencies: readonly string[];
-  /** Undefined while it starts, and once it is stopped. */
+  /** Undefined while it starts, and from the beginning of its stop on; one that is started for tests alone keeps it. */
   generation(): Generation | undefined;
   /** From its start to its end. */
   readonly fence: Fence;
@@ -54,7 +54,9 @@ export function createReach(router: Router, clock: Clock): Reach {
     const trial = trialOf(caller, nested);
     const chain = nested ?? ownChain(generation, trial);
     const standIn = trial?.standIn(dependency, method);
-    const timeoutMs = chain && chain.deadline - clock.monotonic();
+    const leftMs = chain && chain.deadline - clock.monotonic();
+    // Nobody waits for a call of its own: what stands in has its own time for that.
+    const timeoutMs = leftMs === Number.POSITIVE_INFINITY ? undefined : leftMs;
     if (standIn !== undefined) return standIn(input, { method, timeoutMs, signal });
     const options = { signal, timeoutMs, chain, trial };
     const peer = peerOf(chain, dependency) ?? (generation?.peers ?? caller.peers)?.get(dependency);

@@ -1,5 +1,12 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createEngine, type Engine, isReason, type RegistrationFields, type Run } from "../../../src/core/index.ts";
+import {
+  createEngine,
+  createManualClock,
+  type Engine,
+  isReason,
+  type RegistrationFields,
+  type Run,
+} from "../../../src/core/index.ts";
 import { ownRoot } from "../modules/rig.ts";
 
 /** Knows all orders that reached it. */
@@ -333,5 +340,47 @@ describe("a tester", () => {
     expect(tester.getTestReport()?.run.record.tests.map(({ message }) => message)).toEqual(["", "", ""]);
     expect(asked[0]).toEqual({ from: "start" });
     expect(await orders()).toEqual([]);
+  });
+});
+
+it("a call that a module makes of its own accord fails after 30 s where its stand-in does not answer", async () => {
+  const clock = createManualClock();
+  const { path } = await ownRoot({
+    "gateway.js": GATEWAY,
+    "trader.js": `export default class Trader {
+      #ctx;
+      #told = Promise.withResolvers();
+      constructor(ctx) { this.#ctx = ctx; }
+      begin() {
+        setTimeout(() => this.#ctx.call("gateway", "quote").catch(({ code, message }) => this.#told.resolve({ code, message })), 1);
+      }
+      told() { return this.#told.promise; }
+    }`,
+  });
+  const engine = await createEngine({ modulesRoot: path, clock });
+  onTestFinished(() => engine.close());
+  await engine.modules.register("gateway", { modulePath: "gateway" });
+  await engine.modules.register("trader", { modulePath: "trader", dependencies: ["gateway"] });
+  const called = Promise.withResolvers<void>();
+  const quote = (): Promise<unknown> => {
+    called.resolve();
+    return new Promise(() => {});
+  };
+  let told: unknown;
+  const tester = engine.testing.createTester("trader", undefined, { stubs: { gateway: { quote } } }).addTest(
+    "gives up",
+    async (instance) => {
+      await instance.call("begin");
+      await called.promise;
+      clock.advance(30_000);
+      told = await instance.call("told");
+      return true;
+    },
+    { timeoutMs: Number.POSITIVE_INFINITY },
+  );
+  await tester.runTests();
+  expect(told).toEqual({
+    code: "MODULE_DEADLINE_EXCEEDED",
+    message: expect.stringContaining("quote of module gateway did not answer within 30 s"),
   });
 });
