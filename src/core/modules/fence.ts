@@ -8,6 +8,8 @@ export class Fence {
   readonly #name: string;
   readonly #generation: number;
   #state: "open" | "frozen" | "shut" = "open";
+  /** Why it is shut. */
+  #why = "";
   #waiting: { resolve: () => void; reject: (error: HeliosError) => void }[] = [];
 
   constructor(name: string, generation: number) {
@@ -30,9 +32,10 @@ export class Fence {
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
-  /** It serves no more. */
-  shut(): void {
+  /** It serves no more, or never will: `why` is told to what it still calls. */
+  shut(why: string): void {
     this.#state = "shut";
+    this.#why = why;
     for (const { reject } of this.#waiting.splice(0)) reject(this.#fenced());
   }
 
@@ -44,7 +47,6 @@ export class Fence {
   }
 
   #fenced(): HeliosError {
-    const problem = "another version has taken its place";
-    return HeliosError.of("MODULE_FENCED", { name: this.#name, generation: this.#generation, problem });
+    return HeliosError.of("MODULE_FENCED", { name: this.#name, generation: this.#generation, problem: this.#why });
   }
 }

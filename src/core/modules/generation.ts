@@ -132,7 +132,7 @@ export class Generation {
   retire(phase: "STANDBY" | "DRAINING"): void {
     this.phase = phase;
     this.#serves = false;
-    this.fence.shut();
+    this.fence.shut("another version has taken its place");
     this.instance.retire();
   }
 

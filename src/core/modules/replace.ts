@@ -106,7 +106,7 @@ function abandon(room: Room, swap: Swap): void {
   for (const { name, candidate, old, from } of swap.members) {
     old?.resume();
     if (candidate === undefined) continue;
-    candidate.fence.shut();
+    candidate.fence.shut("its swap was given up");
     // Callers of a canary get their answers.
     void drained(room, candidate, from.registration.callTimeoutMs).then(() =>
       room.generations.discard(name, candidate),
