@@ -43,7 +43,7 @@ export function swapTrial(allowed: readonly string[]): Trial {
     standIn: () => undefined,
     allows: (dependency) => allowed.includes(dependency),
     refusal({ name, generation, dependency, method }) {
-      const problem = `until it does, it may call methods without effects alone, and ${method} of ${dependency} is not among the pure_methods`;
+      const problem = `until it does, it may call methods without effects alone, and what test_allow_dependencies names: ${method} of ${dependency} is neither`;
       return HeliosError.of("MODULE_FENCED", { name, generation, problem });
     },
   };
