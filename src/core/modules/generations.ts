@@ -177,18 +177,20 @@ export function createGenerations({
       const number = Math.max(highest.get(name) ?? 0, recorded) + 1;
       highest.set(name, number);
       const key = keyOf(name, number);
-      const standing: Standing = { number, fence: new Fence(name, number), generation: () => byKey.get(key) };
+      let generation: Generation | undefined;
+      const standing: Standing = { number, fence: new Fence(name, number), generation: () => generation };
       const starting = startInstance(name, standing, request).finally(() => beingStarted.delete(key));
       const settled = starting.catch(() => {});
       beingStarted.set(key, { number, code: request.module, startTime: clock.now(), settled });
       const instance = await starting;
-      const generation = generationOf(name, standing, request, instance);
-      byKey.set(key, generation);
+      const started = generationOf(name, standing, request, instance);
+      generation = started;
+      byKey.set(key, started);
       void instance.ended.then((ending) => {
-        generation.endTime = clock.now();
-        if (!ending.expected && !closed && byKey.get(key) === generation) onCrash(name, generation);
+        started.endTime = clock.now();
+        if (!ending.expected && !closed && byKey.get(key) === started) onCrash(name, started);
       });
-      return generation;
+      return started;
     },
 
     async startApart(name, request) {

@@ -15,7 +15,7 @@ export interface Caller {
   readonly number: number;
   /** All that it may call. */
   readonly dependencies: readonly string[];
-  /** Undefined while it starts, and from the beginning of its stop on; one that is started for tests alone keeps it. */
+  /** Undefined while it starts. */
   generation(): Generation | undefined;
   /** From its start to its end. */
   readonly fence: Fence;
