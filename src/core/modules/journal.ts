@@ -29,6 +29,8 @@ export interface SwapRecord {
   readonly step: StepName;
   /** Generations that were started for it, by module. */
   readonly candidates: Readonly<Record<string, number>>;
+  /** Of a rollback that ends the trial of a swap: that swap. */
+  readonly returns?: Pick<SwapRecord, "modules" | "swapId">;
   /** By module; from the commit to the end. */
   readonly switches?: Readonly<Record<string, Switch>>;
   /** By module; once it has ended. */
@@ -54,7 +56,7 @@ export interface Journal {
   find(modules: readonly string[], swapId: string): SwapRecord | undefined;
   /** Those that the service did not bring to their end. */
   unended(): readonly SwapRecord[];
-  begin(swap: Pick<SwapRecord, "swapId" | "digest" | "modules">): Promise<void>;
+  begin(swap: Pick<SwapRecord, "swapId" | "digest" | "modules" | "returns">): Promise<void>;
   /** Takes a swap back that was never one. */
   forget(modules: readonly string[], swapId: string): Promise<void>;
   /** Forgets all that has to do with that module. */
@@ -113,11 +115,12 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
         .list()
         .map(({ record }) => record)
         .filter(({ phase }) => phase !== "ENDED"),
-    begin: ({ swapId, digest, modules }) =>
+    begin: ({ swapId, digest, modules, returns }) =>
       write(keyOf(modules, swapId), "BeginSwap", () => ({
         swapId,
         digest,
         modules,
+        ...(returns && { returns }),
         phase: "PREPARING",
         step: "verify",
         candidates: {},

@@ -10,6 +10,8 @@ export interface Failure {
   readonly stack?: string;
   /** Wall time in ms. */
   readonly time: number;
+  /** Of the code that was started, in hex; absent where none was, or where it had started. */
+  readonly artifact?: string;
 }
 
 /** What runs. */

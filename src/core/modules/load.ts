@@ -54,11 +54,13 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
     throw error;
   }
   let generation: Generation;
+  let module: ResolvedModule | undefined;
   try {
-    generation = await startChecked(room, loading, await code(loading), activate);
+    module = await code(loading);
+    generation = await startChecked(room, loading, module, activate);
   } catch (error) {
     if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
-    const failure = failureOf(error, room.clock.now());
+    const failure = { ...failureOf(error, room.clock.now()), ...(module && { artifact: module.artifact }) };
     giveUp();
     room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
     await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>

@@ -3,13 +3,15 @@ import type { Journal, SwapRecord } from "./journal.ts";
 import type { ModuleRecord } from "./record.ts";
 import { remember } from "./remember.ts";
 import type { SwapReport } from "./report.ts";
+import { asReturn } from "./returns.ts";
 import type { Room } from "./room.ts";
 
 const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
 
 /** Brings the swaps that the last life of the service left to their end, before anything is started. */
 export async function recoverSwaps(room: Room, journal: Journal): Promise<void> {
-  for (const swap of journal.unended()) {
+  const unended = journal.unended();
+  for (const swap of unended.filter(({ returns }) => returns === undefined)) {
     const reports: Record<string, SwapReport> = {};
     for (const name of swap.modules) {
       await room.collection.change(name, CAUSE, (current) => {
@@ -25,6 +27,27 @@ export async function recoverSwaps(room: Room, journal: Journal): Promise<void> 
     }
     await journal.end(swap.modules, swap.swapId, reports);
   }
+  for (const rollback of unended) {
+    if (rollback.returns !== undefined) await endReturn(room, journal, rollback, rollback.returns);
+  }
+}
+
+/** What came of a rollback that ended the trial of a swap is what came of that: by now it has ended. */
+async function endReturn(
+  room: Room,
+  journal: Journal,
+  rollback: SwapRecord,
+  returned: Pick<SwapRecord, "modules" | "swapId">,
+): Promise<void> {
+  const { modules, swapId } = rollback;
+  const trial = journal.find(returned.modules, returned.swapId)?.reports ?? {};
+  const reports = modules.map((name) => {
+    const ended = trial[name];
+    const record = room.collection.get(name)?.record;
+    if (ended?.swapped === false) return [name, asReturn(ended, swapId)];
+    return [name, record && reportOf(room, rollback, name, record)];
+  });
+  await journal.end(modules, swapId, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));
 }
 
 /** Whether something serves by now that came after the swap. */

@@ -20,14 +20,20 @@ export function createReturns(room: Room, journal: Journal, swaps: Swaps): Retur
 
   const end = async (name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined> => {
     const { modules, swapId } = asked;
+    const trial = swaps.onTrial(name);
+    if (trial === undefined) return undefined;
     // Before it goes back: a repetition must never go back once more.
-    if (swapId !== "") await journal.begin(asked);
+    if (swapId !== "") await journal.begin({ ...asked, returns: { modules: trial.modules, swapId: trial.swapId } });
     const outcome = await swaps.goBack(name, why);
     if (outcome === undefined || (outcome.swapped && outcome.stayed === undefined)) {
       if (swapId !== "") await journal.forget(modules, swapId).catch(() => {});
+      // It was over in the very moment, and has yet to let go of the module.
+      await room.operations.idle(name);
       return undefined;
     }
-    const report = reportOf(outcome, name, swapId);
+    const ended = outcome.reports.get(name);
+    if (ended === undefined) throw new Error(`a swap has a report of module ${name}`);
+    const report = asReturn(ended, swapId, outcome.stayed);
     if (swapId !== "") {
       const store = (): Promise<void> => journal.end(modules, swapId, { [name]: report });
       await persistently(room, "how a rollback ended", store).catch(() => {});
@@ -54,10 +60,8 @@ export function createReturns(room: Room, journal: Journal, swaps: Swaps): Retur
   };
 }
 
-/** What that swap's report says, as seen from the rollback. */
-function reportOf({ reports, stayed }: SwapOutcome, name: string, swapId: string): SwapReport {
-  const ended = reports.get(name);
-  if (ended === undefined) throw new Error(`a swap has a report of module ${name}`);
+/** The report of a swap whose trial a rollback ended, as the rollback's. `stayed`: why the new version serves on. */
+export function asReturn(ended: SwapReport, swapId: string, stayed?: string): SwapReport {
   const { failedStep: _, failure: __, fromVersion, toVersion, ...report } = ended;
   return {
     ...report,

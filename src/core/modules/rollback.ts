@@ -36,7 +36,7 @@ export async function rollBack(
   if (known !== undefined) return resultOf(room, known, name);
   const { record } = getModule(room, name);
   await checkEtag(room, name, by?.etag);
-  if (record.bake !== undefined && (generation === 0 || generation === swaps.standby(name))) {
+  if (record.bake !== undefined && (generation === 0 || generation === swaps.onTrial(name)?.standby)) {
     if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
       throw mismatch(name, expectedGeneration, record.generation);
     const why = by?.reason || "it was rolled back";
@@ -89,17 +89,17 @@ function mismatch(name: string, expected: number, actual: number): HeliosError {
   return HeliosError.of("MODULE_GENERATION_MISMATCH", { name, expected, actual });
 }
 
+/** What is gone back to: what served last with other code or configuration than what runs, or did not start. */
 function earlier({ name, record }: Module, wanted: number): GenerationRecord {
-  const { generations, code, configVersion, generation, lifecycle } = record;
-  const fromFailure = lifecycle.state === "FAILED";
-  const differs = (one: GenerationRecord): boolean =>
-    one.code.artifact !== code.artifact ||
-    one.code.modulePath !== code.modulePath ||
-    one.configVersion !== configVersion;
+  const { generations, configVersion, generation, lifecycle } = record;
+  const failed = lifecycle.state === "FAILED";
+  const artifact = failed ? (lifecycle.last ?? lifecycle.failure).artifact : record.code.artifact;
+  const differs = ({ code, configVersion: version }: GenerationRecord): boolean =>
+    code.artifact !== artifact || code.modulePath !== record.code.modulePath || version !== configVersion;
   const found = generations.find((one) =>
     wanted === 0
-      ? one.served && (one.number < generation || fromFailure) && differs(one)
-      : one.number === wanted && (wanted !== generation || fromFailure),
+      ? one.served && (one.number < generation || failed) && differs(one)
+      : one.number === wanted && (wanted !== generation || failed),
   );
   if (found !== undefined) return found;
   throw HeliosError.of("GENERATION_NOT_FOUND", { name, generation: wanted === 0 ? "(before)" : wanted });

@@ -63,8 +63,8 @@ export interface Swaps {
   recall(asked: AskedFor, listener?: SwapRequest["listener"]): Promise<SwapOutcome> | undefined;
   /** Lets a swap whose new version serves on trial go back; undefined: there is none. */
   goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
-  /** The generation that serves again if the one on trial goes back; undefined: there is no trial. */
-  standby(name: string): number | undefined;
+  /** The swap whose new version of a module serves on trial, and which generation stands by; undefined: there is none. */
+  onTrial(name: string): (Pick<SwapRequest, "modules" | "swapId"> & { readonly standby: number }) | undefined;
   /** The id of the swap of a module that is under way. */
   underWay(name: string): string | undefined;
 }
@@ -260,7 +260,12 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       return found?.outcome;
     },
 
-    standby: (name) => onTrial(name)?.swap.members.find((member) => member.name === name)?.from.running.generation,
+    onTrial(name) {
+      const swap = onTrial(name)?.swap;
+      const member = swap?.members.find((one) => one.name === name);
+      if (swap === undefined || member === undefined) return undefined;
+      return { modules: swap.modules, swapId: swap.id, standby: member.from.running.generation };
+    },
 
     underWay: (name) => find(name)?.swap.id,
   };

@@ -10,9 +10,10 @@ export interface Refusing {
   refused(): number;
 }
 
-/** A store whose disk can be full. */
-export function refusing(): Refusing {
-  const inner = createMemoryStore({ clock: systemClock, incarnation: "incarnation" });
+/** A store whose disk can be full; it writes to `inner`. */
+export function refusing(
+  inner: Store = createMemoryStore({ clock: systemClock, incarnation: "incarnation" }),
+): Refusing {
   let [prefix, left, refused] = ["", 0, 0];
   const written = <T>(key: string, write: () => Promise<T>): Promise<T> => {
     if (left === 0 || !key.startsWith(prefix)) return write();

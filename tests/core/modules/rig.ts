@@ -50,6 +50,8 @@ export interface RigOptions {
   /** Its text; an error: reading it fails so. */
   readonly modulesFile?: string | Error;
   readonly root?: string;
+  /** Default: that of other rigs of the same store, or a new one. */
+  readonly artifactsDir?: string;
   readonly log?: Log;
   readonly watchFiles?: boolean;
 }
@@ -70,7 +72,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const newId = (): string => `id-${++ids}`;
   const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
   const breakers = createBreakers({ feed, clock, newId, random: () => 0.5, log });
-  const artifactsDir = await artifactsOf(store);
+  const artifactsDir = options.artifactsDir ?? (await artifactsOf(store));
   const host = createModuleHost({ root, clock: hostClock, artifactsDir });
   const read = async (): Promise<string | undefined> => {
     if (modulesFile instanceof Error) throw modulesFile;

@@ -1,7 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
+import { createManualClock, systemClock } from "../../../src/core/clock.ts";
+import type { Log } from "../../../src/core/log.ts";
+import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { refusing } from "./refusing.ts";
 import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";
 
@@ -88,6 +91,37 @@ describe("a rollback with an id", () => {
   });
 });
 
+describe("a rollback with an id that the end of the service cuts off", () => {
+  it("tells after the restart what serves", async () => {
+    const stateful = (version: number, importing: string): string => `export default class A {
+      static version = "${version}";
+      which() { return ${version}; }
+      exportState() { return 0; }
+      async importState() { ${importing} }
+    }`;
+    const hangs = 'console.log("importing"); await new Promise(() => {});';
+    const { path } = await ownRoot({ "v1.js": stateful(1, hangs), "v2.js": stateful(2, "") });
+    const importing = Promise.withResolvers<void>();
+    const log: Log = (_area, _level, message) => void (message === "importing" && importing.resolve());
+    const store = createMemoryStore({ clock: systemClock, incarnation: "incarnation" });
+    const killed = refusing(store);
+    const { modules, load, artifactsDir } = await rig({ root: path, log, store: killed.store });
+    await load("v1", {}, "a");
+    modules.swap("a", { newVersionPath: "v2", bakeMs: 3_600_000 }).catch(() => {});
+    while (modules.get("a").record.bake === undefined) await turn();
+    modules.rollBack("a", { swapId: "back" }).catch(() => {});
+    await importing.promise;
+    // As a service that is killed leaves it: nothing more of it is stored.
+    killed.refuse("", Number.POSITIVE_INFINITY);
+    const next = await rig({ root: path, store, artifactsDir });
+    await next.modules.settled;
+    expect(await next.call("a", "which")).toBe(1);
+    const told = { swapId: "back", swapped: true, fromVersion: "2", toVersion: "1" };
+    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(told);
+    expect(await next.call("a", "which")).toBe(1);
+  });
+});
+
 describe("the generations of a module", () => {
   it("tell what was started, newest first, and why it ended", async () => {
     const { modules, load, call, reaches } = await rig();
@@ -144,7 +178,7 @@ describe("a rollback of a module that is FAILED", () => {
       }
     }
     const result = await modules.rollBack("a", { bakeMs: 60_000 });
-    expect(result).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1", stateLost: true });
+    expect(result).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1", stateLost: false });
     expect(await call("a", "which")).toBe(1);
     expect(modules.get("a").record).toMatchObject({
       lifecycle: { state: "ACTIVE" },
@@ -162,6 +196,37 @@ describe("a rollback of a module that is FAILED", () => {
     expect(await errorOf(modules.load("a"))).toMatchObject({ reason: "MODULE_LOAD_FAILED" });
     expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
     expect(await call("a", "which")).toBe(1);
+  });
+
+  it("goes back to what served last, where what is in its file now does not start", async () => {
+    const { path, write } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
+    const { modules, load, call } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    for (const broken of ["not JavaScript", "throw new Error('no');"]) {
+      await modules.unload("a");
+      await write("v2.js", broken);
+      await errorOf(modules.load("a"));
+      expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "2" });
+      expect(await call("a", "which")).toBe(2);
+    }
+  });
+
+  it("says that its state is lost, where it had one", async () => {
+    const stateful = (version: number): string =>
+      `export default class A {
+        static version = "${version}";
+        exit() { process.exit(3); }
+        exportState() { return 0; }
+        importState() {}
+      }`;
+    const { path } = await ownRoot({ "v1.js": stateful(1), "v2.js": stateful(2) });
+    const { modules, load, call, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await errorOf(call("a", "exit"));
+    await reaches("a", "FAILED");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1", stateLost: true });
   });
 
   it("whose old code does not start either leaves it FAILED, and says why", async () => {
