@@ -2,7 +2,8 @@ import { messageOf } from "../errors.ts";
 import { isOpenedByFailure } from "./bake.ts";
 import { persistently, storeSwitch } from "./commit.ts";
 import { unlessAborted, within } from "./deadline.ts";
-import { hold, importState, PAUSE_LIMIT_MS, release, underWayIn } from "./hand-over.ts";
+import { callersFirst, hold, importState, PAUSE_LIMIT_MS, release, underWayIn } from "./hand-over.ts";
+import type { State } from "./host/host.ts";
 import type { Journal } from "./journal.ts";
 import { forEach, type Member, type Swap } from "./member.ts";
 import { getModule, type Room } from "./room.ts";
@@ -29,8 +30,12 @@ export async function goBack(room: Room, journal: Journal, swap: Swap, why: stri
     room.log("modules", "error", "a swap could not go back", { modules: swap.modules.join(", "), error: failure });
     return failure;
   }
-  if (members.some(haveState)) hold(room, members, () => release(room, members));
-  for (const member of members) if (haveState(member)) await handBack(room, member);
+  const stateful = members.filter(haveState);
+  if (stateful.length > 0) {
+    // However many wait: what the new versions answered after they gave their state would be lost.
+    hold(room, members, () => {});
+    await handBack(room, stateful);
+  }
   const { switches = {} } = journal.find(swap.modules, swap.id) ?? {};
   // What was started anew has another number.
   const back = members.map(({ name, from }) => [name, { ...switches[name], from }]);
@@ -84,7 +89,8 @@ async function reviveOne(room: Room, member: Member): Promise<void> {
     }
     if (old !== undefined) room.generations.discard(name, old);
     const loadTime = room.clock.now();
-    Object.assign(member, { old: fresh, from: { ...from, running: { ...fresh.running, loadTime } }, stateLost: true });
+    const stateLost = fresh.instance.shape.hasState;
+    Object.assign(member, { old: fresh, from: { ...from, running: { ...fresh.running, loadTime } }, stateLost });
     return fresh.number;
   });
 }
@@ -93,30 +99,56 @@ function haveState({ old, candidate }: Member): boolean {
   return old?.instance.shape.hasState === true && candidate?.instance.shape.hasState === true;
 }
 
-/** What the new version has learnt, and all that it was told, goes to the old one, which else has what it had. */
-async function handBack(room: Room, member: Member): Promise<void> {
-  const { name, old, candidate, from } = member;
-  if (old === undefined || candidate === undefined) return;
-  const lose = (error: string): void => {
-    member.stateLost = true;
-    // It then goes on from what it handed over.
-    room.log("modules", "warn", `module ${name} could not hand its state back`, { error });
-  };
-  if (candidate.ending !== undefined) return lose(`it ended: ${candidate.ending.description}`);
-  const limitMs = Math.min(PAUSE_LIMIT_MS, from.registration.callTimeoutMs / 2);
+/** What new versions knew; undefined: it is lost, which has been told. */
+type Learnt = { readonly state: State; readonly lost: string } | undefined;
+
+/**
+ * What the new versions have learnt, and all that they were told, goes to the old ones, which else have what they had. As
+ * in a hand-over all of them have the same time, and those that call others give their state first.
+ */
+async function handBack(room: Room, members: readonly Member[]): Promise<void> {
+  const limitMs = Math.min(PAUSE_LIMIT_MS, ...members.map(({ from }) => from.registration.callTimeoutMs / 2));
   const end = room.clock.monotonic() + limitMs;
   const left = (): number => Math.max(1, end - room.clock.monotonic());
-  const patienceMs = Math.min(RETURN_PATIENCE_MS, limitMs / 2);
+  const imports: Promise<void>[] = [];
+  for (const member of callersFirst(room, members)) {
+    const learnt = await takeBack(room, member, left);
+    imports.push(giveBack(room, member, learnt, left));
+  }
+  await Promise.all(imports);
+}
+
+/** The old version goes on from what it handed over. */
+function lose(room: Room, member: Member, error: string): void {
+  member.stateLost = true;
+  room.log("modules", "warn", `module ${member.name} could not hand its state back`, { error });
+}
+
+async function takeBack(room: Room, member: Member, left: () => number): Promise<Learnt> {
+  const { candidate } = member;
+  if (candidate === undefined) return undefined;
   try {
+    if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
+    const patienceMs = Math.min(RETURN_PATIENCE_MS, left() / 2);
     // It goes back in any case: what does not end by then is better lost than everything.
     await within(room.clock, patienceMs, candidate.idle(), () => new Error("calls are under way")).catch(() => {});
     const state = await candidate.instance.exportState(left(), Math.min(patienceMs, left() / 2));
-    const goesOn = candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate);
-    await importState(candidate, old, state, left());
-    if (goesOn === "") member.stateLost = false;
-    else lose(goesOn);
+    return { state, lost: candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate) };
   } catch (error) {
-    lose(messageOf(error));
+    lose(room, member, messageOf(error));
+    return undefined;
+  }
+}
+
+async function giveBack(room: Room, member: Member, learnt: Learnt, left: () => number): Promise<void> {
+  const { old, candidate } = member;
+  if (old === undefined || candidate === undefined || learnt === undefined) return;
+  try {
+    await importState(candidate, old, learnt.state, left());
+    if (learnt.lost === "") member.stateLost = false;
+    else lose(room, member, learnt.lost);
+  } catch (error) {
+    lose(room, member, messageOf(error));
   }
 }
 

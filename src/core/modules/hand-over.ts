@@ -72,13 +72,15 @@ function hasStateToHandOver({ old, candidate, plan }: Member): boolean {
 }
 
 function skip(member: Member): void {
-  const { old, plan, steps } = member;
+  const { old, plan, steps, candidate } = member;
   const lose = (why: string): void => {
     member.stateLost = true;
     steps.skip("hand_over", why);
   };
   if (old !== undefined && !old.instance.shape.hasState) {
     steps.skip("hand_over", "the old version has no state to hand over");
+  } else if (old === undefined && candidate?.instance.shape.hasState === false) {
+    steps.skip("hand_over", "the new version takes no state over");
   } else if (plan.discardState) steps.skip("hand_over", "its state is let go, as asked for");
   else lose(old === undefined || old.ending !== undefined ? STATE_LOST : "the new version takes no state over");
 }
@@ -108,11 +110,7 @@ function exportStates(
   stateful: readonly Member[],
   pause: Pause,
 ): ReadonlyMap<Member, Promise<Exported>> {
-  const names = loadOrder(
-    members.map(({ name }) => name),
-    dependenciesOf(room),
-  );
-  const order = [...members].sort((a, b) => names.indexOf(b.name) - names.indexOf(a.name));
+  const order = callersFirst(room, members);
   const exports = new Map<Member, Promise<Exported>>();
   let before: Promise<unknown> = drain(room, members, pause);
   for (const member of order.slice(0, order.findLastIndex((one) => stateful.includes(one)) + 1)) {
@@ -123,6 +121,15 @@ function exportStates(
     before = exported;
   }
   return exports;
+}
+
+/** Those that call others before those that they call. */
+export function callersFirst(room: Room, members: readonly Member[]): readonly Member[] {
+  const names = loadOrder(
+    members.map(({ name }) => name),
+    dependenciesOf(room),
+  );
+  return [...members].sort((a, b) => names.indexOf(b.name) - names.indexOf(a.name));
 }
 
 /** Resolves when no call is under way in any of the old generations: one may have called another. */

@@ -213,6 +213,7 @@ export function createModules(deps: ModulesDeps): Modules {
     generations,
     hotReload: createHotReload(flags),
     upcoming,
+    crashed: (name, generation) => supervisor.crashed(name, generation),
     closing: closing.signal,
     isClosing: () => closing.signal.aborted,
   };

@@ -2,6 +2,7 @@ import { faultIn, HeliosError, isReason, messageOf, type Reason } from "../error
 import { bake, guard, unguard } from "./bake.ts";
 import { canary } from "./canary.ts";
 import { commit, persist, persistently, storeSwitch } from "./commit.ts";
+import { unlessAborted } from "./deadline.ts";
 import { STOP_TIMEOUT_MS } from "./generations.ts";
 import { closeBreaker, goBack } from "./go-back.ts";
 import { handOver, release } from "./hand-over.ts";
@@ -67,15 +68,20 @@ async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap
     swap.fault = faultIn(error);
     return false;
   } finally {
-    // One that has ended meanwhile, and is to serve, is seen as a crash when its record is next looked at.
-    for (const { old } of swap.members) if (old !== undefined) old.guard = undefined;
+    for (const { name, old } of swap.members) {
+      if (old === undefined) continue;
+      old.guard = undefined;
+      if (old.ending?.expected === false) room.crashed(name, old);
+    }
   }
   await storeSwitch(room, swap, "to");
   for (const { name, old } of swap.members) {
     if (old === undefined) await closeBreaker(room, name, `a version of module ${name} that had failed is replaced`);
   }
-  const oldOnesDrained = retireCalls(room, swap);
-  const [isPermanent] = await Promise.all([onTrial(room, journal, swap, oldOnesDrained), oldOnesDrained]);
+  const returned = new AbortController();
+  const oldOnesDrained = retireCalls(room, swap, returned.signal);
+  const trial = onTrial(room, journal, swap, oldOnesDrained).finally(() => returned.abort());
+  const [isPermanent] = await Promise.all([trial, oldOnesDrained]);
   return isPermanent;
 }
 
@@ -145,15 +151,27 @@ async function onTrial(room: Room, journal: Journal, swap: Swap, oldOnesDrained:
   return true;
 }
 
-/** The calls that the old versions were given end in them. */
-async function retireCalls(room: Room, swap: Swap): Promise<void> {
+/** The calls that the old versions were given end in them. `returned` is aborted when they serve again, if they do. */
+async function retireCalls(room: Room, swap: Swap, returned: AbortSignal): Promise<void> {
   await forEach(swap.members, async ({ old, steps, from }) => {
     if (old === undefined) return steps.skip("drain", "the old version had ended");
     const calls = old.inFlight;
     const { callTimeoutMs } = from.registration;
-    const detail = (ended: boolean) => (ended ? `${calls} calls` : `${old.inFlight} calls were cut off`);
+    const detail = (how: "ended" | "late" | "back"): string =>
+      how === "back"
+        ? "it serves again"
+        : how === "ended"
+          ? `${calls} calls`
+          : `${old.inFlight} calls were still under way`;
     const options = { deadlineMs: callTimeoutMs + DRAIN_GRACE_MS, keepsDeadline: true, detail };
-    await steps.take("drain", options, () => drained(room, old, callTimeoutMs));
+    await steps.take("drain", options, async () => {
+      const isDrained = drained(room, old, callTimeoutMs);
+      // What serves again has calls at any time.
+      return unlessAborted(returned, isDrained).then(
+        (is) => (is ? "ended" : "late"),
+        () => "back",
+      );
+    });
   });
 }
 

@@ -28,6 +28,8 @@ export interface Room {
   readonly generations: Generations;
   readonly hotReload: HotReload;
   readonly upcoming: Upcoming;
+  /** To be told of an instance that ended while it was looked after by somebody else. Told of it again, it does nothing. */
+  readonly crashed: (name: string, generation: Generation) => void;
   /** Aborted when everything is being stopped. */
   readonly closing: AbortSignal;
   /** Whether it is: what fails then is nobody's failure. */

@@ -4,6 +4,13 @@ import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
 import { errorOf, ownRoot, type Rig, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";
 
+const source = (version: number): string => `export default class A {
+  static version = "${version}";
+  which() { return ${version}; }
+  fail() { throw new Error("no"); }
+  exit() { process.exit(3); }
+}`;
+
 /** A rig whose module `a` is on trial in version 2. */
 async function onTrial(
   options: SwapOptions = {},
@@ -11,12 +18,6 @@ async function onTrial(
   before: (engine: Rig) => Promise<void> = async () => {},
 ) {
   const clock = createManualClock();
-  const source = (version: number): string => `export default class A {
-    static version = "${version}";
-    which() { return ${version}; }
-    fail() { throw new Error("no"); }
-    exit() { process.exit(3); }
-  }`;
   const root = await ownRoot({ "v1.js": files?.v1 ?? source(1), "v2.js": files?.v2 ?? source(2) });
   const engine = await rig({ clock, root: root.path });
   await engine.load("v1", {}, "a");
@@ -128,6 +129,46 @@ describe("a version on trial", () => {
     expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake", failure: "prices look odd" });
     await serves(engine, 1);
   });
+
+  it("goes back without waiting for the calls of the version that serves again", async () => {
+    const hanging = (version: number): string => `export default class A {
+      static version = "${version}";
+      which() { return ${version}; }
+      hang() { return new Promise(() => {}); }
+    }`;
+    let hung: Promise<unknown> = Promise.resolve();
+    const { modules, call, swapped } = await onTrial(
+      {},
+      { v1: hanging(1), v2: hanging(2) },
+      async ({ call, modules }) => {
+        hung = errorOf(call("a", "hang"));
+        while (modules.inFlight("a") === 0) await turn();
+      },
+    );
+    const { steps } = await modules.rollBack("a");
+    expect(steps.find(({ name }) => name === "drain")).toMatchObject({ outcome: "done", detail: "it serves again" });
+    await swapped;
+    expect(await call("a", "which")).toBe(1);
+    await modules.close();
+    expect(await hung).toMatchObject({ reason: "MODULE_CRASHED" });
+  });
+
+  it.each(["", "back"])(
+    "is rolled back all the same where its trial ends in that very moment (id: %j)",
+    async (swapId) => {
+      const { modules, load, call } = await rig({
+        root: (await ownRoot({ "v1.js": source(1), "v2.js": source(2) })).path,
+      });
+      await load("v1", {}, "a");
+      let back: Promise<unknown> = Promise.resolve();
+      const swapped = modules.swap("a", { newVersionPath: "v2", bakeMs: 1 }, {}, (event) => {
+        if (event.type === "ended" && event.step.name === "bake") back = modules.rollBack("a", { swapId });
+      });
+      expect(await swapped).toMatchObject({ swapped: true });
+      expect(await back).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1" });
+      expect(await call("a", "which")).toBe(1);
+    },
+  );
 
   it("cannot be cancelled any more, and keeps other operations out", async () => {
     const { modules, clock, swapped } = await onTrial();

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Log } from "../../../src/core/log.ts";
 import { type Acting, acting, trader } from "./acting.ts";
 import { ISOLATIONS, until } from "./host-rig.ts";
-import { errorOf, turn } from "./rig.ts";
+import { refusing } from "./refusing.ts";
+import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 
 const answer = (one: Acting) => () => one.call("gateway", "answer");
 
@@ -182,7 +184,93 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
   });
 });
 
+describe.each(ISOLATIONS)("a trial in a %s that goes back", (isolation) => {
+  const counter = (version: number, importing: string): string => `export default class A {
+    static version = "${version}";
+    #count = 0;
+    #ctx;
+    constructor(ctx) { this.#ctx = ctx; }
+    add() { return ++this.#count; }
+    count() { return this.#count; }
+    exportState() { return this.#count; }
+    async importState(count) { this.#count = count; ${importing} }
+  }`;
+
+  it("keeps what was answered, however many calls wait meanwhile", async () => {
+    const root = await ownRoot({
+      "v1.js": counter(1, "console.log('importing'); await new Promise((resolve) => setTimeout(resolve, 200));"),
+      "v2.js": counter(2, ""),
+    });
+    const importing = Promise.withResolvers<void>();
+    const log: Log = (_area, _level, message) => void (message === "importing" && importing.resolve());
+    const { modules, load, call } = await rig({ root: root.path, log });
+    await load("v1", { isolation, concurrency: 1 }, "a");
+    const begun = Promise.withResolvers<void>();
+    const swapped = modules.swap("a", { newVersionPath: "v2", bakeMs: 3_600_000 }, {}, (event) => {
+      if (event.type === "started" && event.name === "bake") begun.resolve();
+    });
+    await begun.promise;
+    const back = modules.rollBack("a");
+    await importing.promise;
+    const answers = await Promise.allSettled(Array.from({ length: 30 }, () => call("a", "add")));
+    expect(await back).toMatchObject({ swapped: true, stateLost: false });
+    const added = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+    expect(added).toEqual(added.map((_, index) => index + 1));
+    expect(added.length).toBeGreaterThanOrEqual(20);
+    expect(await call("a", "count")).toBe(added.length);
+    await swapped;
+  });
+
+  it("gives the states of a group back at the same time, as their calls wait at the same time", async () => {
+    const told = (name: string): string =>
+      `this.#ctx.log.info("${name} begins"); await new Promise((resolve) => setTimeout(resolve, 100)); this.#ctx.log.info("${name} ends");`;
+    const root = await ownRoot({
+      "a1.js": counter(1, told("a")),
+      "a2.js": counter(2, ""),
+      "b1.js": counter(1, told("b")),
+      "b2.js": counter(2, ""),
+    });
+    const logged: string[] = [];
+    const log: Log = (_area, _level, message) => void (/begins|ends/.test(message) && logged.push(message));
+    const { modules, load, call, reaches } = await rig({ root: root.path, log });
+    await load("a1", { isolation }, "a");
+    await load("b1", { isolation }, "b");
+    const group = ["a", "b"].map((name) => ({ name, newVersionPath: `${name}2` }));
+    const swapped = modules.swapAll(group, { bakeMs: 3_600_000 });
+    while (modules.get("a").record.bake === undefined || modules.get("b").record.bake === undefined) await turn();
+    await call("a", "add");
+    await call("b", "add");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, stateLost: false });
+    expect(logged.map((message) => message.split(" ")[1])).toEqual(["begins", "begins", "ends", "ends"]);
+    expect([await call("a", "count"), await call("b", "count")]).toEqual([1, 1]);
+    await swapped;
+    await reaches("a", "ACTIVE");
+  });
+});
+
+describe.each(ISOLATIONS)("a module in a %s whose hand-over comes to nothing", (isolation) => {
+  it("is started again, where it ended in it and the store refuses what follows", async () => {
+    const disk = refusing();
+    const v1 = trader(1, { exportState: "process.exit(3);" });
+    const one = await acting({ isolation, v1, store: disk.store });
+    const swapped = one.swap({}, { hand_over: () => disk.refuse("", 3) });
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "commit", stateLost: true });
+    disk.refuse("", 0);
+    while (one.modules.get("trader").record.restarts === 0) await turn();
+    await one.reaches("trader", "ACTIVE");
+    expect(await one.call("trader", "which")).toBe("1");
+  });
+});
+
 describe.each(ISOLATIONS)("a module in a %s that is unloaded", (isolation) => {
+  it("may call others in its stop, also where it had come by a swap", async () => {
+    const v2 = trader(2, { stop: "await this.#ctx.call('gateway', 'place_order', { id: 9, from: 'stop' });" });
+    const one = await acting({ isolation, v2 });
+    expect(await one.swap()).toMatchObject({ swapped: true });
+    await one.modules.unload("trader");
+    expect(await one.orders()).toEqual([{ id: 9, from: "stop" }]);
+  });
+
   it("ends the methods whose callers have left, and is stopped then", async () => {
     const one = await acting({ isolation });
     await leaveBehind(one, 1);
