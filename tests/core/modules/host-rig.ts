@@ -22,8 +22,8 @@ export interface HostRig {
   start(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<Instance>;
 }
 
-/** A host in real time; closed at the end of the test. */
-export function hostRig(): HostRig {
+/** A host in real time; closed at the end of the test. `made`: what the modules' own calls come to, if not their input. */
+export function hostRig(made: Partial<Pick<InstanceServices, "call">> = {}): HostRig {
   const host = createModuleHost({ root: ROOT, clock: systemClock });
   onTestFinished(() => host.close());
   const logged: string[] = [];
@@ -31,6 +31,7 @@ export function hostRig(): HostRig {
     log: (_level, message) => void logged.push(message),
     isFlagEnabled: () => false,
     call: async (_dependency, _method, input) => input,
+    ...made,
   };
   return {
     host,

@@ -25,6 +25,11 @@ function watchTurns(): () => number {
 }
 
 const output = (content: string): object => ({ kind: 2, id: 1, content });
+/** A message among those that have no kind of their own. */
+const other = (message: object): object => ({ kind: 7, id: 0, content: JSON.stringify(message) });
+/** A call of another module, with an input that no module is given. */
+const asked = (input: object): object =>
+  other({ type: "call", id: 900, dependency: "d", method: "echo", within: 0, input });
 
 /** Names what the module does, how, and whether a process that does it is ended; a thread is not by a single message. */
 const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
@@ -39,6 +44,12 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["an error without end", "send_long", { kind: 7, id: 1, what: "text" }, true],
   ["a message of no kind", "send", { kind: 99, id: 1, content: "1" }, true],
   ["a message of the service", "send", { kind: 1, id: 1, content: "1" }, true],
+  ["a call among other messages", "send", asked({ json: 0 }), true],
+  ["an answer among other messages", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
+  ["a state among other messages", "send", other({ type: "state", id: 1, state: {} }), true],
+  ["an end of a call among other messages", "send", other({ type: "late", id: 1 }), true],
+  ["a long entry of the log among other messages", "send_entry", { kind: 7, length: 900_000 }, true],
+  ["an entry of the log that is none", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
   ["keys that are none", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
 ];
 
@@ -68,6 +79,21 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
       if (isToldOf) expect(rig.logged).toContain("the module sent something that is not of the protocol");
     }
     expect(await other()).toBe(1);
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+
+  it.each([
+    ["a text for its bytes", "x"],
+    ["bytes without end", { length: 2e8 }],
+    ["a number for its bytes", 5e8],
+  ])("that calls another with %s holds nobody up, and the other lives", async (_, binary) => {
+    const longest = watchTurns();
+    const rig = hostRig({ call: (_dependency, method, input) => callee.invoke(method, input, { timeoutMs: 60_000 }) });
+    const [hostile, callee] = await Promise.all([rig.start(isolation, "hostile"), rig.start(isolation, "echo")]);
+    const over = isolation === "PROCESS" ? hostile.ended : undefined;
+    await call(hostile, "send", asked({ json: 0, binary })).catch(String);
+    await over;
+    expect(await call(callee, "echo", 1)).toBe(1);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
 

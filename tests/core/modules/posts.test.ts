@@ -51,10 +51,16 @@ describe("posts of an instance", () => {
   const sparse: unknown[] = [];
   sparse.length = 4_294_967_295;
   const long = "x".repeat(5 * 1024 * 1024);
+  const ask = JSON.stringify({ type: "call", id: 1, dependency: "d", method: "m", input: { json: 0 }, within: 0 });
+  const entry = JSON.stringify({ type: "log", level: "info", message: "m", fields: {} });
 
   it.each<[string, unknown]>([
     ["of no kind", [9, 1, 0, "", "", 0, "1", ""]],
     ["of a kind that the service alone sends", [1, 1, 0, "m", "", 0, "1", ""]],
+    ["of a call among other messages", [7, 0, 0, "", "", 0, ask, ""]],
+    ["of an entry of the log among other messages", [7, 0, 0, "", "", 0, entry, ""]],
+    ["of something else in the place of an entry of the log", [8, 0, 0, "", "", 0, '{"type":"dropped","id":1}', ""]],
+    ["of null in the place of an entry of the log", [8, 0, 0, "", "", 0, "null", ""]],
     ["of no form", [2, 1, 0, "", "", 9, "1", ""]],
     ["of text that is no JSON", [2, 1, 0, "", "", 0, "{", ""]],
     ["of text that is none", [2, 1, 0, "", "", 0, 5, ""]],

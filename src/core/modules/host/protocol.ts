@@ -133,9 +133,12 @@ const error: Check = (value) => {
   const more = [code, fields, cause].every((one) => one === undefined || text(one));
   return text(name) && text(message) && text(stack) && more;
 };
-/** Whether a value is what a call takes or gives. */
-export const isPayload = (value: unknown): value is Payload =>
-  object(value) && ("json" in (value as object) || (value as { binary?: unknown }).binary instanceof Uint8Array);
+/** What a call takes or gives. Who finds bytes in it looks no further: they have to be some. */
+const payload: Check = (value) =>
+  object(value) &&
+  ("binary" in (value as object)
+    ? (value as { binary: unknown }).binary instanceof Uint8Array
+    : "json" in (value as object));
 const shape: Check = (value) => {
   const {
     methods,
@@ -160,7 +163,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   ready: { shape },
   invalid: { problem: text },
   failed: { error },
-  output: { id: number, output: isPayload },
+  output: { id: number, output: payload },
   late: { id: number },
   state: { id: number, state: (value) => value instanceof Uint8Array },
   result: { id: number, value: anything },
@@ -169,7 +172,7 @@ const SHAPES: Readonly<Record<FromInstance["type"], Readonly<Record<string, Chec
   pong: { usage },
   spawned: { pid: number },
   log: { level: oneOf("debug", "info", "warn", "error"), message: text, fields: object },
-  call: { id: number, dependency: text, method: text, input: isPayload, within: number },
+  call: { id: number, dependency: text, method: text, input: payload, within: number },
   flag: { id: number, name: text, context: object },
   fatal: { error },
 };

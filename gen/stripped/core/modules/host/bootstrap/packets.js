@@ -89,10 +89,22 @@ export function fromModule(packet        , isAwaited                         )  
       return { type: "call", id, dependency, method, input: payloadOf(content), within: number };
     case OTHER:
     case LOG:
-      return (payloadOf(content)                              ).json;
+      return messageOf(kind, payloadOf(content));
     default:
       throw new RangeError(`no kind of message: ${kind}`);
   }
+}
+
+/** What has a kind of its own is bounded and checked as that: it comes as nothing else. */
+const OF_OWN_KIND                       = new Set(["output", "late", "state", "call", "log"]);
+
+/** Throws a RangeError where a message of this kind must not hold that. */
+function messageOf(kind                           , payload         )          {
+  const { json } = payload                              ;
+  const type = (json                                                  )?.type;
+  const isOfKind = kind === LOG ? type === "log" : !OF_OWN_KIND.has(type);
+  if (!isOfKind) throw new RangeError(`a message of kind ${kind} is of another`);
+  return json;
 }
 
 function bytesOf(content         )             {
