@@ -61,7 +61,10 @@ describe("frames", () => {
     ["wide objects that are none", body(2, ...fixed(2), ...Buffer.from("[1,[[[0],0,[]]]]")), "no place|JSON"],
     ["a kind that there is not", body(9, ...fixed(0)), "no kind"],
     ["what the service alone sends", body(1, ...fixed(0), 49), "no kind"],
-    ["a message of no bytes", [0, 0, 0, 0, 0], "0 bytes"],
+    ["what was of the protocol once", body(0, 255, 15, 1, 2, 3), "no kind"],
+    ["the head of a call, which the service alone sends", [12, 128, 0, 0, 1], "no kind"],
+    ["the head of a kind that there is not", [12, 128, 0, 0, 99], "no kind"],
+    ["a message of no bytes", [0, 0, 0, 0, 2], "0 bytes"],
     ["a length beyond all bounds", [255, 255, 255, 255, 2], "4294967295 bytes"],
     ["an answer longer than a caller can get", [0, 65, 0, 0, 2], "4259840 bytes"],
     ["a state that nobody asked for", [0, 2, 0, 0, 5], "131072 bytes"],
@@ -82,12 +85,6 @@ describe("frames", () => {
     const packet: Packet = [OUTPUT, 1, 0, "", "", 0, "{ this is no JSON", ""];
     read(Buffer.concat([packetFrame(packet), toFrame({ type: "output", id: 2, output: { json: 1 } })]));
     expect(got).toEqual([late, { type: "output", id: 2, output: { json: 1 } }]);
-  });
-
-  it("that were of the protocol once are told as what is not of it, unread", () => {
-    const { read, got, wrong } = reader(moduleFrames(AWAITED));
-    read(Buffer.from([...body(0, 255, 15, 1, 2, 3)]));
-    expect([got, wrong]).toEqual([[undefined], []]);
   });
 
   it("of a state are taken as long as one is awaited, whatever their size", () => {

@@ -33,7 +33,7 @@ const asked = (input: object): object =>
 
 /** Names what the module does, how, and whether a process that does it is ended; a thread is not by a single message. */
 const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
-  ["a list without end", "send_sparse", {}, false],
+  ["a list without end", "send_sparse", {}, true],
   ["a value that is no JSON", "send", output("{"), true],
   ["an answer of a call that there is not", "send", { ...output("1"), id: 77 }, false],
   ["an answer above what a caller can get", "send_long", { kind: 2, id: 1, what: "text" }, true],
@@ -44,6 +44,9 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["an error without end", "send_long", { kind: 7, id: 1, what: "text" }, true],
   ["a message of no kind", "send", { kind: 99, id: 1, content: "1" }, true],
   ["a message of the service", "send", { kind: 1, id: 1, content: "1" }, true],
+  ["a long message of no kind", "send_head", { kind: 99, length: 200_000_000 }, true],
+  ["a long message of the service", "send_head", { kind: 1, length: 200_000_000 }, true],
+  ["a long message of many", "send_head", { kind: 9, length: 200_000_000 }, true],
   ["a call among other messages", "send", asked({ json: 0 }), true],
   ["an answer among other messages", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
   ["a state among other messages", "send", other({ type: "state", id: 1, state: {} }), true],

@@ -56,6 +56,7 @@ describe("posts of an instance", () => {
 
   it.each<[string, unknown]>([
     ["of no kind", [9, 1, 0, "", "", 0, "1", ""]],
+    ["of many bytes of a kind that the service alone sends", [1, 1, 0, "m", "", 1, new Uint8Array(100_000), ""]],
     ["of a kind that the service alone sends", [1, 1, 0, "m", "", 0, "1", ""]],
     ["of a call among other messages", [7, 0, 0, "", "", 0, ask, ""]],
     ["of an entry of the log among other messages", [7, 0, 0, "", "", 0, entry, ""]],

@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ToInstance } from "../protocol.ts";
-import { type Awaited, limitOf } from "./frames.ts";
-import { CLONE, fromModule, fromService, LOG, type Packet, STATE } from "./packets.ts";
+import { type Awaited, limitOf, moduleLimitOf } from "./frames.ts";
+import { fromModule, fromService, type Packet } from "./packets.ts";
 
 // Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
 // service's own is no packet as it is.
@@ -114,9 +114,8 @@ export function fromPost(posted: unknown, awaited: Awaited): unknown {
   const isContent = typeof content === "string" || content instanceof Uint8Array;
   if (!texts || !numbers || !isContent || typeof form !== "number") return undefined;
   const packet = posted as unknown as Packet;
-  const isSmall = kind === CLONE || (kind === STATE && !awaited.isStateAwaited());
-  if (sizeOf(packet) > limitOf(isSmall ? LOG : packet[0])) return undefined;
   try {
+    if (sizeOf(packet) > moduleLimitOf(packet[0], awaited)) return undefined;
     return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
   } catch {
     return undefined;

@@ -15,8 +15,8 @@ const KIND_BYTES = 1;
 /** Id, number, lengths of the method, the dependency and the keys, form of the payload. */
 const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
 /**
- * Size of a message between the service and a module's process: of the state that a module hands over, and of its code.
- * @limit bytes
+ * Size of the state that a module hands over, and of its code, with what goes with it; a swap whose state is larger, or the
+ * start of a module whose code is, fails. @limit bytes
  */
 const MAX_BYTES = 256 * 1024 * 1024;
 /**
@@ -65,19 +65,25 @@ export function packetFrame([kind, id, number, method, dependency, form, content
   return frame;
 }
 
-/** Of the kinds that a module sends; the service's own are not bounded but by what a frame can have. */
+/** How large a message of each kind may be that a module sends. */
+const MODULE_LIMITS                              = new Map([
+  [OUTPUT, MAX_PAYLOAD_BYTES],
+  [ASK, MAX_PAYLOAD_BYTES],
+  [STATE, MAX_BYTES],
+  [OTHER, MAX_OTHER_BYTES],
+  [LOG, MAX_LOG_BYTES],
+]);
+
+/** How large a message may be; all kinds that only the service sends are bounded alike. */
 export function limitOf(kind        )         {
-  switch (kind) {
-    case OUTPUT:
-    case ASK:
-      return MAX_PAYLOAD_BYTES;
-    case OTHER:
-      return MAX_OTHER_BYTES;
-    case LOG:
-      return MAX_LOG_BYTES;
-    default:
-      return MAX_BYTES;
-  }
+  return MODULE_LIMITS.get(kind) ?? MAX_BYTES;
+}
+
+/** How large a message of a module may be. Throws a RangeError where no module sends this kind. */
+export function moduleLimitOf(kind        , awaited         )         {
+  const limit = MODULE_LIMITS.get(kind);
+  if (limit === undefined) throw new RangeError(`no kind of message: ${kind}`);
+  return kind === STATE && !awaited.isStateAwaited() ? MAX_LOG_BYTES : limit;
 }
 
 function packetAt(bytes        , start        , end        )         {
@@ -102,7 +108,7 @@ function packetAt(bytes        , start        , end        )         {
 
 /** How frames of one side are read. */
                                
-                                                                                      
+                                                                                                                       
                                             
                                    
                                                              
@@ -110,7 +116,7 @@ function packetAt(bytes        , start        , end        )         {
 
 /** How the service's frames are read. */
 export const serviceFrames               = {
-  check: checkLength,
+  check: (kind, length) => checkLength(length, limitOf(kind)),
   decode(bytes, start, end) {
     const packet = packetAt(bytes, start, end);
     return packet[0] === CLONE ? deserialize(packet[6]              ) : fromService(packet);
@@ -128,19 +134,12 @@ export const serviceFrames               = {
 export function moduleFrames(awaited         )               {
   const isAwaited = awaited.isAwaited.bind(awaited);
   return {
-    check(kind, length) {
-      const isSmall = kind === CLONE || (kind === STATE && !awaited.isStateAwaited());
-      checkLength(isSmall ? LOG : kind, length);
-    },
-    decode(bytes, start, end) {
-      // It was of the protocol once: it is not looked at, and told as what is not of it.
-      return bytes[start] === CLONE ? undefined : fromModule(packetAt(bytes, start, end), isAwaited);
-    },
+    check: (kind, length) => checkLength(length, moduleLimitOf(kind, awaited)),
+    decode: (bytes, start, end) => fromModule(packetAt(bytes, start, end), isAwaited),
   };
 }
 
-function checkLength(kind        , length        )       {
-  const limit = limitOf(kind);
+function checkLength(length        , limit        )       {
   if (length === 0 || length > limit) throw new RangeError(`a message has ${length} bytes, not 1 to ${limit}`);
 }
 

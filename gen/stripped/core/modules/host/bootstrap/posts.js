@@ -1,7 +1,7 @@
                                                        
                                                  
-import {               limitOf } from "./frames.js";
-import { CLONE, fromModule, fromService, LOG,              STATE } from "./packets.js";
+import {               limitOf, moduleLimitOf } from "./frames.js";
+import { fromModule, fromService,             } from "./packets.js";
 
 // Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
 // service's own is no packet as it is.
@@ -114,9 +114,8 @@ export function fromPost(posted         , awaited         )          {
   const isContent = typeof content === "string" || content instanceof Uint8Array;
   if (!texts || !numbers || !isContent || typeof form !== "number") return undefined;
   const packet = posted                     ;
-  const isSmall = kind === CLONE || (kind === STATE && !awaited.isStateAwaited());
-  if (sizeOf(packet) > limitOf(isSmall ? LOG : packet[0])) return undefined;
   try {
+    if (sizeOf(packet) > moduleLimitOf(packet[0], awaited)) return undefined;
     return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
   } catch {
     return undefined;
