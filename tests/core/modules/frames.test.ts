@@ -95,11 +95,25 @@ describe("frames", () => {
     expect((got as { state: Uint8Array }[])[0]?.state.length).toBe(state.length);
   });
 
+  it.each([
+    ["a state", STATE, 0],
+    ["a state with keys", STATE, 2],
+    ["an entry of the log", 8, 1],
+    ["another message", 7, 1],
+  ])("of %s in a form that it does not have are not read", (_, kind, form) => {
+    const { read, got, wrong } = reader(moduleFrames(AWAITED));
+    read(packetFrame([kind, 3, 0, "", "", form, "{ this is no JSON", ""]));
+    expect([got, wrong]).toEqual([[], [`no form of a message of kind ${kind}: ${form}`]]);
+  });
+
   it("nested deeply do not get as far as JSON.parse", () => {
     const { read, wrong } = reader(moduleFrames(AWAITED));
     const deep = "[".repeat(1_000_000);
     read(packetFrame([OUTPUT, 3, 0, "", "", 0, `${deep}${"]".repeat(1_000_000)}`, ""]));
     expect(wrong).toEqual(["it is nested deeper than 256 levels"]);
+    const keys = reader(moduleFrames(AWAITED));
+    keys.read(packetFrame([OUTPUT, 3, 0, "", "", 2, "[null,[]]", `${deep}${"]".repeat(1_000_000)}`]));
+    expect(keys.wrong).toEqual(["it is nested deeper than 256 levels"]);
     const flat = reader(moduleFrames(AWAITED));
     const brackets = JSON.stringify(Array.from({ length: 5000 }, () => "[[[[\\"));
     flat.read(packetFrame([OUTPUT, 3, 0, "", "", 0, brackets, ""]));

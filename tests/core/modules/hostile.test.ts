@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { InstanceSpec } from "../../../src/core/modules/host/host.ts";
 import { call, failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS } from "./host-rig.ts";
 
 /** Processor time that one turn of the service's event loop may take at most. */
@@ -39,6 +40,7 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["an answer above what a caller can get", "send_long", { kind: 2, id: 1, what: "text" }, true],
   ["an answer nested without end", "send_long", { kind: 2, id: 1, what: "depth" }, true],
   ["a call with an input nested without end", "send_long", { kind: 4, id: 1, what: "depth" }, true],
+  ["an answer with keys nested without end", "send_long", { kind: 2, id: 1, what: "keys" }, true],
   ["a state that nobody asked for", "send_long", { kind: 5, id: 1, what: "text" }, true],
   ["an entry of the log without end", "send_long", { kind: 8, id: 1, what: "text" }, true],
   ["an error without end", "send_long", { kind: 7, id: 1, what: "text" }, true],
@@ -52,18 +54,19 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["a state among other messages", "send", other({ type: "state", id: 1, state: {} }), true],
   ["an end of a call among other messages", "send", other({ type: "late", id: 1 }), true],
   ["a long entry of the log among other messages", "send_entry", { kind: 7, length: 900_000 }, true],
+  ["bytes in the place of an entry of the log", "send", { kind: 8, id: 0, content: "1", form: 1 }, true],
   ["an entry of the log that is none", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
   ["keys that are none", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
 ];
 
 describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
-  async function sides(): Promise<{
+  async function sides(spec: Partial<InstanceSpec> = {}): Promise<{
     rig: HostRig;
     hostile: Awaited<ReturnType<HostRig["start"]>>;
     other: () => Promise<unknown>;
   }> {
     const rig = hostRig();
-    const [hostile, honest] = await Promise.all([rig.start(isolation, "hostile"), rig.start(isolation, "echo")]);
+    const [hostile, honest] = await Promise.all([rig.start(isolation, "hostile", spec), rig.start(isolation, "echo")]);
     return { rig, hostile, other: () => call(honest, "echo", 1) };
   }
 
@@ -82,6 +85,22 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
       if (isToldOf) expect(rig.logged).toContain("the module sent something that is not of the protocol");
     }
     expect(await other()).toBe(1);
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+
+  it("that hands over text in the place of its state holds nobody up, and it is told", async () => {
+    const { rig, hostile, other } = await sides({ maxHeapMb: 512 });
+    const longest = watchTurns();
+    await call(hostile, "send_text_for_state", 32 * 1024 * 1024);
+    const exported = hostile.exportState(60_000).then(
+      () => "a state",
+      ({ reason }: { reason: string }) => reason,
+    );
+    expect(await other()).toBe(1);
+    expect(await exported).toBe(isolation === "PROCESS" ? "MODULE_CRASHED" : "a state");
+    const told =
+      isolation === "PROCESS" ? "it is ended: no form of a message" : "something that is not of the protocol";
+    expect(rig.logged.join("\n")).toContain(told);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
 

@@ -1,6 +1,18 @@
 import { deserialize, serialize } from "node:v8";
 import type { FromInstance, ToInstance } from "../protocol.ts";
-import { ASK, CLONE, fromModule, fromService, LOG, OTHER, OUTPUT, type Packet, STATE, toPacket } from "./packets.ts";
+import {
+  ASK,
+  CLONE,
+  checkForm,
+  fromModule,
+  fromService,
+  LOG,
+  OTHER,
+  OUTPUT,
+  type Packet,
+  STATE,
+  toPacket,
+} from "./packets.ts";
 import { BYTES } from "./payload.ts";
 
 // Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
@@ -95,7 +107,9 @@ function packetAt(bytes: Buffer, start: number, end: number): Packet {
   const keysEnd = dependencyEnd + bytes.readUInt32BE(fixed + 20);
   const id = bytes.readDoubleBE(fixed);
   if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
+  const kind = bytes[start] as number;
   const form = bytes[fixed + 24] as number;
+  checkForm(kind, form);
   const text = (from: number, to: number): string => (from === to ? "" : bytes.toString("utf8", from, to));
   const method = text(at, methodEnd);
   const dependency = text(methodEnd, dependencyEnd);
@@ -103,7 +117,7 @@ function packetAt(bytes: Buffer, start: number, end: number): Packet {
   at = keysEnd;
   // Bytes that a message holds would keep the whole chunk, and be where the next ones are.
   const content = form === BYTES ? new Uint8Array(bytes.subarray(at, end)) : bytes.toString("utf8", at, end);
-  return [bytes[start] as number, id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
+  return [kind, id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
 }
 
 /** How frames of one side are read. */

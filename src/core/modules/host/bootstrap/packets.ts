@@ -75,21 +75,35 @@ export function fromService([kind, id, number, method, , ...content]: Packet): T
   }
 }
 
+/** The form of content that a message has where its kind has a single one. */
+const ONLY_FORMS: ReadonlyMap<number, number> = new Map([
+  [CLONE, BYTES],
+  [STATE, BYTES],
+  [IMPORT, BYTES],
+  [OTHER, JSON_TEXT],
+  [LOG, JSON_TEXT],
+]);
+
+/** Throws a RangeError where a message of this kind has its content in no such form. Looked at before the content is. */
+export function checkForm(kind: number, form: number): void {
+  const only = ONLY_FORMS.get(kind);
+  if (only !== undefined && form !== only) throw new RangeError(`no form of a message of kind ${kind}: ${form}`);
+}
+
 /** What a module sent; `isAwaited`: whether somebody waits for the answer. Throws what is no message. */
 export function fromModule(packet: Packet, isAwaited: (id: number) => boolean): unknown {
   const [kind, id, number, method, dependency, ...content] = packet;
-  refuseDeep(content[1]);
   switch (kind) {
     case OUTPUT:
       // Nothing is made of what nobody waits for.
-      return isAwaited(id) ? { type: "output", id, output: payloadOf(content) } : { type: "late", id };
+      return isAwaited(id) ? { type: "output", id, output: shallowOf(content) } : { type: "late", id };
     case STATE:
       return { type: "state", id, state: bytesOf(content) };
     case ASK:
-      return { type: "call", id, dependency, method, input: payloadOf(content), within: number };
+      return { type: "call", id, dependency, method, input: shallowOf(content), within: number };
     case OTHER:
     case LOG:
-      return messageOf(kind, payloadOf(content));
+      return messageOf(kind, shallowOf(content));
     default:
       throw new RangeError(`no kind of message: ${kind}`);
   }
@@ -105,6 +119,14 @@ function messageOf(kind: typeof OTHER | typeof LOG, payload: Payload): unknown {
   const isOfKind = kind === LOG ? type === "log" : !OF_OWN_KIND.has(type);
   if (!isOfKind) throw new RangeError(`a message of kind ${kind} is of another`);
   return json;
+}
+
+/** Throws a RangeError where it is nested too deeply to be read. */
+function shallowOf(content: Content): Payload {
+  const [, text, keys] = content;
+  refuseDeep(text);
+  refuseDeep(keys);
+  return payloadOf(content);
 }
 
 function bytesOf(content: Content): Uint8Array {

@@ -1,7 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ToInstance } from "../protocol.ts";
 import { type Awaited, limitOf, moduleLimitOf } from "./frames.ts";
-import { fromModule, fromService, type Packet } from "./packets.ts";
+import { checkForm, fromModule, fromService, type Packet } from "./packets.ts";
+import { BYTES } from "./payload.ts";
 
 // Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
 // service's own is no packet as it is.
@@ -111,10 +112,11 @@ export function fromPost(posted: unknown, awaited: Awaited): unknown {
   const [kind, id, number, method, dependency, form, content, keys] = posted as readonly unknown[];
   const texts = [method, dependency, keys].every((text) => typeof text === "string");
   const numbers = Number.isSafeInteger(kind) && Number.isSafeInteger(id) && Number.isSafeInteger(number);
-  const isContent = typeof content === "string" || content instanceof Uint8Array;
+  const isContent = form === BYTES ? content instanceof Uint8Array : typeof content === "string";
   if (!texts || !numbers || !isContent || typeof form !== "number") return undefined;
   const packet = posted as unknown as Packet;
   try {
+    checkForm(packet[0], form);
     if (sizeOf(packet) > moduleLimitOf(packet[0], awaited)) return undefined;
     return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
   } catch {

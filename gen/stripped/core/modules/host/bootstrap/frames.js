@@ -1,6 +1,18 @@
 import { deserialize, serialize } from "node:v8";
                                                                
-import { ASK, CLONE, fromModule, fromService, LOG, OTHER, OUTPUT,              STATE, toPacket } from "./packets.js";
+import {
+  ASK,
+  CLONE,
+  checkForm,
+  fromModule,
+  fromService,
+  LOG,
+  OTHER,
+  OUTPUT,
+              
+  STATE,
+  toPacket,
+} from "./packets.js";
 import { BYTES } from "./payload.js";
 
 // Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
@@ -95,7 +107,9 @@ function packetAt(bytes        , start        , end        )         {
   const keysEnd = dependencyEnd + bytes.readUInt32BE(fixed + 20);
   const id = bytes.readDoubleBE(fixed);
   if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
+  const kind = bytes[start]          ;
   const form = bytes[fixed + 24]          ;
+  checkForm(kind, form);
   const text = (from        , to        )         => (from === to ? "" : bytes.toString("utf8", from, to));
   const method = text(at, methodEnd);
   const dependency = text(methodEnd, dependencyEnd);
@@ -103,7 +117,7 @@ function packetAt(bytes        , start        , end        )         {
   at = keysEnd;
   // Bytes that a message holds would keep the whole chunk, and be where the next ones are.
   const content = form === BYTES ? new Uint8Array(bytes.subarray(at, end)) : bytes.toString("utf8", at, end);
-  return [bytes[start]          , id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
+  return [kind, id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
 }
 
 /** How frames of one side are read. */

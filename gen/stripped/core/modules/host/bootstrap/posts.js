@@ -1,7 +1,8 @@
                                                        
                                                  
 import {               limitOf, moduleLimitOf } from "./frames.js";
-import { fromModule, fromService,             } from "./packets.js";
+import { checkForm, fromModule, fromService,             } from "./packets.js";
+import { BYTES } from "./payload.js";
 
 // Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
 // service's own is no packet as it is.
@@ -111,10 +112,11 @@ export function fromPost(posted         , awaited         )          {
   const [kind, id, number, method, dependency, form, content, keys] = posted                      ;
   const texts = [method, dependency, keys].every((text) => typeof text === "string");
   const numbers = Number.isSafeInteger(kind) && Number.isSafeInteger(id) && Number.isSafeInteger(number);
-  const isContent = typeof content === "string" || content instanceof Uint8Array;
+  const isContent = form === BYTES ? content instanceof Uint8Array : typeof content === "string";
   if (!texts || !numbers || !isContent || typeof form !== "number") return undefined;
   const packet = posted                     ;
   try {
+    checkForm(packet[0], form);
     if (sizeOf(packet) > moduleLimitOf(packet[0], awaited)) return undefined;
     return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
   } catch {
