@@ -159,7 +159,9 @@ export class FileModule {
     const isStable = this.#suspect === problem;
     this.#suspect = problem;
     this.#failed = true;
-    if (isStable && this.#tell("error", this.#sentence(problem))) await this.#note(problem);
+    if (!isStable)
+      this.#room.log("modules", "debug", `the files of module ${this.#name} cannot be read yet`, { problem });
+    else if (this.#tell("error", this.#sentence(problem))) await this.#note(problem);
     // What is missing may come to be in a directory that is not there yet.
     this.#later(BROKEN_INTERVAL_MS);
   }

@@ -1,3 +1,4 @@
+import type { Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
 import { loadOrder } from "./graph.ts";
@@ -6,11 +7,16 @@ import { dependenciesOf, type Room } from "./room.ts";
 
 /** Modules whose changed files are acted on at once; the others wait. @limit modules */
 const MOST_AT_ONCE = 4;
+/** Time until the files of a module that could not be followed are followed, if they can be then. @limit ms */
+const RETRY_MS = 1000;
 
 interface Followed {
   readonly module: FileModule;
   /** Of which code the files are looked at. */
   artifacts: string;
+  /** Why they could not be followed. */
+  problem: string | undefined;
+  retry: Timer | undefined;
   isDue: boolean;
   isAtWork: boolean;
   /** Whether what is in its files has been compared with what serves. */
@@ -30,7 +36,7 @@ export interface ModuleWatch {
  * module by itself, after those that it calls. What came of it is logged.
  */
 export function watchModules(room: Room, actions: FileActions): ModuleWatch {
-  const { host, log, collection, operations } = room;
+  const { host, log, collection, operations, clock } = room;
   const followed = new Map<string, Followed>();
   const working = new Set<Promise<void>>();
   let refreshed: Promise<void> = Promise.resolve();
@@ -38,6 +44,16 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
 
   const notFollowed = (name: string, error: unknown): void =>
     log("modules", "error", `the files of module ${name} could not be followed`, { error: messageOf(error) });
+
+  /** Told once, and tried again until it can be. */
+  const followLater = (name: string, error: unknown): void => {
+    const one = followed.get(name);
+    if (one?.problem !== messageOf(error)) notFollowed(name, error);
+    if (one === undefined || closed) return;
+    one.problem = messageOf(error);
+    one.retry?.cancel();
+    one.retry = clock.setTimer(RETRY_MS, () => refreshLater(name));
+  };
 
   const files = host.watchFiles({
     changed(changes) {
@@ -115,7 +131,7 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
     if (record === undefined || !isFollowed(record)) {
       if (one === undefined) return;
       followed.delete(name);
-      one.module.close();
+      end(one);
       await files.follow(name, []);
       return;
     }
@@ -123,25 +139,32 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
     const codes = [record.code, kept.module.found].filter((code) => code !== undefined);
     const artifacts = codes.map(({ artifact, modulePath }) => `${artifact} ${modulePath}`).join();
     if (artifacts === kept.artifacts) return;
-    kept.artifacts = artifacts;
     const paths = await Promise.all(codes.map((code: ResolvedModule) => host.filesOf(code)));
     const hasNew = await files.follow(name, [...new Set(paths.flat())]);
+    kept.artifacts = artifacts;
+    kept.problem = undefined;
+    kept.retry?.cancel();
     // What became of new ones before they were looked at, nobody told.
     if (hasNew) dueNow(name);
   };
 
   const begin = (name: string): Followed => {
     const module = new FileModule(name, room, actions, () => dueNow(name));
-    const one = { module, artifacts: "", isDue: false, isAtWork: false, isKnown: false, isWaiting: false };
+    const state = { isDue: false, isAtWork: false, isKnown: false, isWaiting: false };
+    const one: Followed = { module, artifacts: "", problem: undefined, retry: undefined, ...state };
     followed.set(name, one);
     return one;
+  };
+  const end = ({ module, retry }: Followed): void => {
+    module.close();
+    retry?.cancel();
   };
 
   /** One after the other: the last says what is looked at. */
   const inTurn = (name: string): Promise<void> => {
     refreshed = refreshed
       .then(() => (closed ? undefined : refresh(name)))
-      .catch((error: unknown) => notFollowed(name, error));
+      .catch((error: unknown) => followLater(name, error));
     return refreshed;
   };
   const refreshLater = (name: string): void => {
@@ -154,7 +177,7 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
   return {
     async close() {
       closed = true;
-      for (const { module } of followed.values()) module.close();
+      for (const one of followed.values()) end(one);
       await files.close();
       await Promise.all([...working, refreshed]);
     },

@@ -13,6 +13,8 @@ const source = (version: string, more = ""): string =>
 interface Watched extends Rig {
   readonly root: string;
   readonly lines: string[];
+  /** What was logged for those alone who look for it. */
+  readonly details: string[];
   write(file: string, text: string): Promise<void>;
   /** Resolves when that version serves. */
   serves(version: string, name?: string): Promise<void>;
@@ -35,18 +37,19 @@ async function watched(
   };
   for (const [file, text] of Object.entries(files)) await write(file, text);
   const lines: string[] = [];
-  const watching: string[] = [];
+  const details: string[] = [];
   const log = (_: string, level: string, message: string): void => {
-    if (level !== "debug") lines.push(message);
-    else if (message.endsWith("are watched")) watching.push(message);
+    (level === "debug" ? details : lines).push(message);
   };
   const made = await rig({ root, log, watchFiles: true, ...options });
   for (const [name, fields] of Object.entries(load)) await made.load(name, { isolation: "THREAD", ...fields });
-  if (options.watchFiles !== false) await until(() => watching.length === Object.keys(load).length);
+  const watching = (): readonly string[] => details.filter((line) => line.endsWith("are watched"));
+  if (options.watchFiles !== false) await until(() => watching().length === Object.keys(load).length);
   return {
     ...made,
     root,
     lines,
+    details,
     write,
     async serves(version, name = "a") {
       await until(() => {
@@ -236,11 +239,10 @@ describe("what does not start", () => {
   );
 
   it("since it is half written is told of nobody when it is whole in time", async () => {
-    const one = await watched({ "a.js": source("1") });
+    // By this clock it stays half written for no time at all.
+    const one = await watched({ "a.js": source("1") }, { a: {} }, { clock: createManualClock() });
     await one.write("a.js", source("2").slice(0, 40));
-    // The first look at it is over.
-    await until(() => one.modules.get("a").record.generation === 1 && one.lines.length >= 0);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await until(() => one.details.includes("the files of module a cannot be read yet"));
     await one.write("a.js", source("2"));
     await one.serves("2");
     expect(one.lines.filter((line) => line.includes("was not swapped"))).toEqual([]);
@@ -284,6 +286,31 @@ describe("a module", () => {
     await one.write("a.js", source("2"));
     await one.serves("2");
     await one.told("module a was started: a.js changed; version 2 serves");
+  });
+
+  it("whose files could not be followed at first is followed once they can be", async () => {
+    const lib = (version: string): string => `export const version = "${version}";`;
+    const a = `import { version } from "./lib.js";
+      export default class A { static version = version; which() { return version; } }`;
+    const first = await watched({ "a.js": a, "lib.js": lib("1") }, { a: {} }, { watchFiles: false });
+    const artifact = join(first.artifactsDir, first.modules.get("a").record.code?.artifact ?? "");
+    await first.close();
+    await rename(artifact, `${artifact}.away`);
+    await mkdir(artifact);
+    const lines: string[] = [];
+    const log = (_area: string, _level: string, message: string) => lines.push(message);
+    const { modules } = await rig({ root: first.root, store: first.store, log, watchFiles: true });
+    const failed = "the files of module a could not be followed";
+    await until(() => lines.includes(failed));
+    await rm(artifact, { recursive: true });
+    await rename(`${artifact}.away`, artifact);
+    await until(() => lines.includes("the files of module a are watched"));
+    await first.write("lib.js", lib("2"));
+    await until(() => {
+      const { lifecycle } = modules.get("a").record;
+      return lifecycle.state === "ACTIVE" && lifecycle.running.version === "2";
+    });
+    expect(lines.filter((line) => line === failed)).toHaveLength(1);
   });
 
   it("that was unloaded stays so", async () => {

@@ -14,7 +14,7 @@ const MAX_FOLLOWED = 20_000;
 /** What a change of a module's code shows in; see `ModuleHost.filesOf`. */
 export async function filesOf(root: string, store: ArtifactStore, module: ResolvedModule): Promise<readonly string[]> {
   const top = await realRootOf(root);
-  const artifact = await store.get(module.artifact).then(decodeArtifact, () => undefined);
+  const artifact = await store.get(module.artifact).then(decodeArtifact, unlessUnread);
   const files = [
     ...candidates(module.modulePath).map((path) => resolve(top, path)),
     ...(artifact === undefined ? [] : namedIn(top, artifact)),
@@ -33,6 +33,11 @@ export async function filesOf(root: string, store: ArtifactStore, module: Resolv
   // It may lead elsewhere tomorrow.
   found.add(resolve(root));
   return [...found].slice(0, MAX_FOLLOWED);
+}
+
+/** One that is missing or damaged names no files; one that the system does not let be read may, later. */
+function unlessUnread(error: unknown): undefined {
+  if (typeof (error as { readonly code?: unknown }).code === "string") throw error;
 }
 
 /** Its files where they are, and by the paths by which others import them: a link may lead elsewhere tomorrow. */
