@@ -71,7 +71,8 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
     };
     const settleFailure = async (error: unknown): Promise<void> => {
       if (begun === undefined) return;
-      if (!run.delivered) return await answers.forget(id).catch(() => {});
+      const isDropped = (await Promise.race([aftermath, undefined])) === "DROPPED";
+      if (!run.delivered || isDropped) return await answers.forget(id).catch(() => {});
       const note = await settle(outcomeOf(error));
       void aftermath
         // The module may tell later that it dropped the call without having begun it: the key is free then.

@@ -134,6 +134,17 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
+  it("that its module drops unbegun before the service's own timer has run has its key free at once", async () => {
+    // By the service's clock no time passes; the module has its own.
+    const hostClock = createManualClock();
+    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 }, { hostClock });
+    const blocked = call("orders", "block", 1000);
+    expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
+    await blocked;
+    expect(await ledger()).toEqual(["a"]);
+  });
+
   it("gives bytes back as they were", async () => {
     const { modules, ledger } = await ordersRig({ isolation });
     const binary = Uint8Array.from({ length: 256 }, (_, index) => index);

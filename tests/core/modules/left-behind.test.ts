@@ -60,6 +60,15 @@ describe("an instance whose callers leave", () => {
     await Promise.all(calls);
   });
 
+  it("tells of a call that was dropped before it was given up that it never began", async () => {
+    const origin = {};
+    const call = errorOf(invoke(100, origin));
+    instance.receive({ type: "dropped", id: 1 });
+    expect(await call).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await instance.aftermath(origin)).toBe("DROPPED");
+    expect([instance.busy, instance.leftBehind]).toEqual([0, 0]);
+  });
+
   it("keeps the origin of a call that was given up for what its method still calls", async () => {
     const call = errorOf(invoke(100, "origin"));
     clock.advance(100);

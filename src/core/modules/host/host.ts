@@ -164,8 +164,8 @@ export interface Instance {
   /** Resolves once no method runs in it (`busy` is 0), or it has ended. What never ends keeps it for ever. */
   whenIdle(): Promise<void>;
   /**
-   * What becomes of the call with this `origin` whose caller has left; it does not reject. Undefined where nothing runs
-   * for it: it was answered, was dropped, or was never sent.
+   * What becomes of the call with this `origin` whose caller has left, or that never began; it does not reject. Undefined
+   * where nothing runs for it: it was answered, was dropped after its caller had left, or was never sent.
    */
   aftermath(origin: unknown): Promise<Aftermath> | undefined;
   /** `method` as the class spells it, in camelCase or in snake_case. */

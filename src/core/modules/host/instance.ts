@@ -306,6 +306,7 @@ export class LiveInstance implements Instance {
 
   #failed(id: number, how: Aftermath, error: (pending: Pending) => HeliosError): boolean {
     const pending = this.#settle(id);
+    if (how === "DROPPED") this.#leftBehind.drop(pending?.origin);
     pending?.reject(error(pending));
     return this.#methodEnded(id, how) || pending !== undefined;
   }

@@ -13,6 +13,8 @@ interface Left {
 export class LeftBehind {
   readonly #byId = new Map<number, Left>();
   readonly #byOrigin = new Map<unknown, Left>();
+  /** Origins of calls that never began, which was known before they were given up. */
+  readonly #dropped = new WeakSet<object>();
 
   get size(): number {
     return this.#byId.size;
@@ -24,12 +26,18 @@ export class LeftBehind {
     if (origin !== undefined) this.#byOrigin.set(origin, left);
   }
 
+  /** A call that was not given up yet never began. */
+  drop(origin: unknown): void {
+    if (typeof origin === "object" && origin !== null) this.#dropped.add(origin);
+  }
+
   originOf(id: number): unknown {
     return this.#byId.get(id)?.origin;
   }
 
-  /** Undefined: no call of this origin is among them. */
+  /** Undefined: no call of this origin is among them, nor was dropped. */
   aftermath(origin: unknown): Promise<Aftermath> | undefined {
+    if (this.#dropped.has(origin as object)) return Promise.resolve("DROPPED");
     const left = this.#byOrigin.get(origin);
     return left && new Promise((resolve) => left.waiting.push(resolve));
   }
