@@ -39,7 +39,7 @@ export interface KeyedCalls {
 
 export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): KeyedCalls {
   const running = new Map<string, KeyedRun>();
-  let whenIdle: (() => void)[] = [];
+  const whenIdle: (() => void)[] = [];
 
   const carryOut = async (
     run: KeyedRun,
@@ -53,6 +53,8 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
     let aftermath: Promise<Aftermath> | undefined;
     const delivery: Delivery = {
       async prepare(budgetMs) {
+        run.prepare();
+        run.signal.throwIfAborted();
         const next = { ...call, time: clock.now() };
         const stored = toStored(next, { kind: "BEGUN" });
         await answers.put(id, stored, next.time + budgetMs + REPLAY_WINDOW_MS);
@@ -129,24 +131,20 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
         if (now.digest !== digest) throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
         if (!now.abandoned) return now.wait({ timeoutMs: leftMs, signal, late });
         // Unless it was given to the module all the same, it is begun anew.
-        await now.over();
+        await now.over({ timeoutMs: leftMs, signal, late });
       }
     },
     idle() {
       if (running.size === 0) return Promise.resolve();
-      return new Promise((resolve) => {
-        whenIdle = [...whenIdle, resolve];
-      });
+      return new Promise((resolve) => whenIdle.push(resolve));
     },
   };
 }
 
-/** What came of a call that was given to the module and failed. */
+/** What came of a call that was given to the module and failed: what is not the method's own failure tells nothing of it. */
 function outcomeOf(error: unknown): CallOutcome {
-  if (!(error instanceof HeliosError)) return { kind: "UNKNOWN", why: "the call was given up" };
-  if (isReason(error, "MODULE_CRASHED") || isReason(error, "MODULE_DEADLINE_EXCEEDED"))
-    return { kind: "UNKNOWN", why: error.message };
-  return { kind: "FAILED", error };
+  if (isReason(error, "MODULE_METHOD_FAILED")) return { kind: "FAILED", error };
+  return { kind: "UNKNOWN", why: error instanceof HeliosError ? error.message : "the call was given up" };
 }
 
 /** Of the method, in either spelling, and of what the input says, in whatever order. */

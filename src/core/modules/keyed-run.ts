@@ -45,39 +45,63 @@ export class KeyedRun {
     this.#delivered = true;
   }
 
+  /**
+   * It is about to be given to the module, whatever came of it so far: that it was given to before had no effects, and
+   * ended under it.
+   */
+  prepare(): void {
+    this.#delivered = false;
+    this.#cancelIfLeft();
+  }
+
   /** Whether everybody has gone before the module was given it. */
   get abandoned(): boolean {
     return this.#cancel.signal.aborted;
   }
 
-  /** Resolves when it is over, whatever came of it. */
-  async over(): Promise<void> {
-    await this.#answer.catch(() => {});
+  /** Resolves when it is over, whatever came of it. Rejects where the caller's patience ends first. */
+  over(patience: Patience): Promise<void> {
+    const over = this.#answer.then(
+      () => {},
+      () => {},
+    );
+    return this.#within(over, patience, () => {});
   }
 
   /** What came of it, unless the caller's patience ends first. */
-  wait({ timeoutMs, signal, late }: Patience): Promise<Answer> {
+  wait(patience: Patience): Promise<Answer> {
     this.#waiting += 1;
+    return this.#within(this.#answer, patience, (hasGivenUp) => {
+      this.#waiting -= 1;
+      if (hasGivenUp) this.#cancelIfLeft();
+    });
+  }
+
+  #cancelIfLeft(): void {
+    if (this.#waiting > 0 || this.#delivered) return;
+    this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "nobody waits for it any more" }));
+  }
+
+  /** `done` is called once, when the caller waits no more. */
+  #within<T>(work: Promise<T>, { timeoutMs, signal, late }: Patience, done: (hasGivenUp: boolean) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       let isOver = false;
-      const done = (): void => {
+      const end = (hasGivenUp: boolean): void => {
         if (isOver) return;
         isOver = true;
-        this.#waiting -= 1;
         timer?.cancel();
         signal?.removeEventListener("abort", leave);
+        done(hasGivenUp);
       };
       const giveUp = (error: unknown): void => {
-        done();
         reject(error);
-        if (this.#waiting > 0 || this.#delivered) return;
-        this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "nobody waits for it any more" }));
+        end(true);
       };
       const leave = (): void => giveUp(signal?.reason);
       const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : this.#wake(timeoutMs, () => giveUp(late()));
       if (signal?.aborted) return leave();
       signal?.addEventListener("abort", leave, { once: true });
-      this.#answer.then(resolve, reject).finally(done);
+      work.then(resolve, reject).finally(() => end(false));
     });
   }
 

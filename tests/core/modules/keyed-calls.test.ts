@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/clock.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "./orders-rig.ts";
-import { errorOf, rig, turn } from "./rig.ts";
+import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 
 const WINDOW_MS = 600_000;
 const storeError = new Error("the disk is full");
@@ -227,6 +227,59 @@ describe("a call with a key", () => {
     Object.assign(store.answers, { put });
     expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
     expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("that was given up while the store stands still keeps no later caller beyond its patience", async () => {
+    const { clock, place, waitsFor, store, ledger } = await ordersRig({});
+    const { put } = store.answers;
+    const asked = Promise.withResolvers<void>();
+    const storing = Promise.withResolvers<void>();
+    const standing: typeof put = async (...args) => {
+      asked.resolve();
+      await storing.promise;
+      return put(...args);
+    };
+    Object.assign(store.answers, { put: standing });
+    const callers = [new AbortController(), new AbortController()] as const;
+    const first = place({ id: "a" }, { signal: callers[0].signal });
+    await asked.promise;
+    callers[0].abort(new Error("away"));
+    await expect(first).rejects.toThrow("away");
+    const late = errorOf(place({ id: "a" }, { timeoutMs: 700 }));
+    const left = place({ id: "a" }, { signal: callers[1].signal, timeoutMs: 900 });
+    const patient = place({ id: "a" });
+    await Promise.all([waitsFor(700), waitsFor(900)]);
+    clock.advance(700);
+    expect(await late).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { timeout: "0.7 s" } });
+    callers[1].abort(new Error("away, too"));
+    await expect(left).rejects.toThrow("away, too");
+    storing.resolve();
+    expect(await patient).toMatchObject({ placed: "a" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("of a method that is pure in the version which ended under it, and not in the next, leaves its key free where that refuses it", async () => {
+    const first = `export default class {
+      static pureMethods = ["quote"];
+      quote() { return new Promise(() => {}); }
+    }`;
+    const { path } = await ownRoot({
+      "v1.js": first,
+      "v2.js": "export default class {}",
+      "v3.js": "export default class { quote() { return 3; } }",
+    });
+    const { load, modules } = await rig({ root: path });
+    await load("v1", { isolation: "THREAD" }, "a");
+    const quote = () => modules.invoke("a", "quote", { json: null }, { idempotencyKey: "k" });
+    const { instance } = modules.activeInstance("a");
+    const cut = errorOf(quote());
+    while (instance.busy === 0) await turn();
+    await modules.swap("a", { newVersionPath: "v2" }, {}, (event) => {
+      if (event.type === "started" && event.name === "drain") instance.kill();
+    });
+    expect(await cut).toMatchObject({ reason: "MODULE_METHOD_NOT_FOUND" });
+    await modules.swap("a", { newVersionPath: "v3" });
+    expect((await quote()).output).toEqual({ json: 3 });
   });
 
   it("whose answer cannot be stored is answered, and its repetition is told that the outcome is unknown", async () => {
