@@ -81,9 +81,12 @@ describe("the core", () => {
 describe("timers", () => {
   const TIMERS = /\b(setTimeout|setInterval|AbortSignal\.timeout|timers\/promises|node:timers|scheduler\.wait)\b/g;
 
+  /** The first may not read the second: it runs where a module does. */
+  const OWN = ["src/core/modules/host/bootstrap/link.ts", "src/core/clock.ts"];
+
   it("are made by the clock alone: those of the platform turn what is longer than 24.8 days into 1 ms", () => {
     const found = sources
-      .filter(({ path }) => /^(src|clients)\//.test(path) && path !== "src/core/clock.ts" && !path.endsWith(".test.ts"))
+      .filter(({ path }) => /^(src|clients)\//.test(path) && !OWN.includes(path) && !path.endsWith(".test.ts"))
       .flatMap(({ path }) =>
         [...readFileSync(join(ROOT, path), "utf8").matchAll(TIMERS)].map(([use]) => `${path} uses ${use}`),
       );

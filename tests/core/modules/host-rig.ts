@@ -22,16 +22,21 @@ export interface HostRig {
   start(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<Instance>;
 }
 
-/** A host in real time; closed at the end of the test. `made`: what the modules' own calls come to, if not their input. */
-export function hostRig(made: Partial<Pick<InstanceServices, "call">> = {}): HostRig {
+/**
+ * A host in real time; closed at the end of the test. `made`: what the modules' own calls come to, if not their input; who
+ * else hears what they log.
+ */
+export function hostRig({ call, log }: Partial<Pick<InstanceServices, "call" | "log">> = {}): HostRig {
   const host = createModuleHost({ root: ROOT, clock: systemClock });
   onTestFinished(() => host.close());
   const logged: string[] = [];
   const services: InstanceServices = {
-    log: (_level, message) => void logged.push(message),
+    log(level, message, fields) {
+      logged.push(message);
+      log?.(level, message, fields);
+    },
     isFlagEnabled: () => false,
-    call: async (_dependency, _method, input) => input,
-    ...made,
+    call: call ?? (async (_dependency, _method, input) => input),
   };
   return {
     host,

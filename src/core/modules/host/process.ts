@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
+import { systemClock, type Timer } from "../../clock.ts";
 import { DEAF, isDeaf, isFull, mayBeSent } from "./backlog.ts";
 import { createFrameReader, createFrameWriter, LINK_FD, moduleFrames, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
@@ -12,6 +13,14 @@ import { MARK_FD, type Root } from "./reaper/orders.ts";
 import { readDescriptor, readProcess } from "./reaper/processes.ts";
 import type { Launch } from "./start.ts";
 import { takeInTurns } from "./turns.ts";
+
+/**
+ * Time that the service takes to read what a module's process has sent before it ended; what is left then is not read.
+ * @limit ms
+ */
+const UNREAD_MS = 1000;
+/** Time that a module's process may go on once its pipe to the service is closed; then it is ended. @limit ms */
+const CLOSED_MS = 1000;
 
 type StdioPlaces = ("ignore" | "pipe")[];
 
@@ -47,7 +56,8 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     // What it has started must not outlive it.
     if (spec.grants.childProcess) killGroup(child);
     watched?.ended();
-    events.ended(description, isOfMachine);
+    // Its answers, and why it ended, may be in the pipe still.
+    whenRead(pipe, () => events.ended(description, isOfMachine));
   };
   const stopWatching =
     child.pid === undefined
@@ -77,9 +87,10 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     },
     broken,
   );
-  if (pipe && writer) takeInTurns(pipe, read, () => isFull(writer));
+  if (pipe && writer) takeInTurns(pipe, read, () => !ended && isFull(writer));
   // It is gone, which its exit tells.
   pipe?.on("error", () => {});
+  pipe?.once("close", () => systemClock.setTimer(CLOSED_MS, () => kill("it closed the pipe to the service")));
   child.on("error", (error) => {
     if (child.pid === undefined) end(`could not be started: ${error.message}`, isFault(error));
   });
@@ -114,6 +125,22 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     kill,
     cutOff,
   };
+}
+
+/** Calls back when all is read that is in the pipe of a process that has ended. */
+function whenRead(pipe: Socket | null | undefined, then: () => void): void {
+  if (!pipe || pipe.readableEnded || pipe.destroyed) {
+    then();
+    return;
+  }
+  let timer: Timer | undefined;
+  const done = (): void => {
+    timer?.cancel();
+    pipe.off("end", done).off("close", done);
+    then();
+  };
+  timer = systemClock.setTimer(UNREAD_MS, done);
+  pipe.once("end", done).once("close", done);
 }
 
 const STDIO: StdioPlaces = ["ignore", "pipe", "pipe", "pipe"];

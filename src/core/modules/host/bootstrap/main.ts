@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deserialize, serialize } from "node:v8";
 import type { StateSource } from "../host.ts";
-import type { DutyMessage, LifecycleMethod, StartMessage, StartStep, ToInstance } from "../protocol.ts";
+import type { DutyMessage, LifecycleMethod, StartMessage, StartStep, ToInstance, WireError } from "../protocol.ts";
 import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "./answer-size.ts";
 import { serveCode } from "./code.ts";
 import { type Context, createContext, EXPORTING, fromPayload, toPayload } from "./context.ts";
@@ -39,8 +39,18 @@ let methods: Methods | undefined;
 /** Bytes that an answer may have. */
 let room = MAX_ANSWER_BYTES;
 
+/** For whoever reads the log: there its stack is, too. */
+const tellOnStderr = ({ name, message, stack }: WireError): void => {
+  try {
+    process.stderr.write(`${stack || `${name}: ${message}`}\n`);
+  } catch {
+    // The module may have closed it.
+  }
+};
 const fatal = (thrown: unknown): void => {
-  link.send({ type: "fatal", error: toWire(thrown) });
+  const error = toWire(thrown);
+  link.send({ type: "fatal", error });
+  tellOnStderr(error);
   link.end(1);
 };
 const log = (level: "warn" | "error", message: string, fields: Record<string, unknown>): void =>

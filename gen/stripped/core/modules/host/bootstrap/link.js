@@ -10,13 +10,20 @@ import { checkPacket, fromPosts,                 } from "./posts.js";
 /** Of Node: what one read of a pipe takes at most. */
 const FULL_READ_BYTES = 65_536;
 
+/**
+ * Time that what a module's process has sent may take to leave it, where it ends and the service is behind. @limit ms
+ */
+const LAST_WORDS_MS = 1000;
+/** The clock is none of the files that may be read here. Taken before the module's code can put another in its place. */
+const later = setTimeout;
+
 /** The way to the service, whether this is a thread or a process. */
                        
                                                                                             
                                                                       
                                                     
                                                                             
-                                     
+                                                                                               
                           
  
 
@@ -42,9 +49,12 @@ export function openLink()       {
   const gone = ()        => process.exit(0);
   pipe.once("end", gone);
   pipe.once("error", gone);
+  let isEnding = false;
   return {
     // At once: the next call in the same turn may never let this one go.
-    send: sendingBy((packet) => void pipe.write(packetFrame(packet))),
+    send: sendingBy((packet) => {
+      if (!isEnding) pipe.write(packetFrame(packet));
+    }),
     onMessages(listen) {
       let more = false;
       const read = createFrameReader(serviceFrames, (messages) => listen(messages                , more), gone);
@@ -54,7 +64,16 @@ export function openLink()       {
         read(chunk);
       });
     },
-    end: (code) => process.exit(code),
+    end(code) {
+      if (isEnding) return;
+      isEnding = true;
+      const exit = ()        => process.exit(code);
+      if (pipe.writableLength === 0) exit();
+      // It is told nothing more, either.
+      pipe.pause();
+      later(exit, LAST_WORDS_MS);
+      pipe.write("", exit);
+    },
   };
 }
 

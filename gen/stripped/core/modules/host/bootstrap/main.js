@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deserialize, serialize } from "node:v8";
                                               
-                                                                                                        
+                                                                                                                   
 import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "./answer-size.js";
 import { serveCode } from "./code.js";
 import {               createContext, EXPORTING, fromPayload, toPayload } from "./context.js";
@@ -39,8 +39,18 @@ let methods                     ;
 /** Bytes that an answer may have. */
 let room = MAX_ANSWER_BYTES;
 
+/** For whoever reads the log: there its stack is, too. */
+const tellOnStderr = ({ name, message, stack }           )       => {
+  try {
+    process.stderr.write(`${stack || `${name}: ${message}`}\n`);
+  } catch {
+    // The module may have closed it.
+  }
+};
 const fatal = (thrown         )       => {
-  link.send({ type: "fatal", error: toWire(thrown) });
+  const error = toWire(thrown);
+  link.send({ type: "fatal", error });
+  tellOnStderr(error);
   link.end(1);
 };
 const log = (level                  , message        , fields                         )       =>
