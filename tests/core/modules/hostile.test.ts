@@ -59,6 +59,8 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["keys that are none", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
 ];
 
+const USAGE = { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 0 };
+
 describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
   async function sides(spec: Partial<InstanceSpec> = {}): Promise<{
     rig: HostRig;
@@ -126,6 +128,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     ],
     ["answers that nobody asked for", { kind: 2, content: "1" }],
     ["messages of no sense", { kind: 7, content: "{}" }],
+    ["signs of life", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
   ])("that floods the service with %s is ended, and others are answered meanwhile", async (_, flood) => {
     const { hostile, other } = await sides();
     const longest = watchTurns();

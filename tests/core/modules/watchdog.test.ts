@@ -86,6 +86,14 @@ it("with a timeout of 0, nobody is ever blocked", async () => {
   expect(blocked).toEqual([]);
 });
 
+it("as many signs of life are asked for as it was asked for, whatever else came before them", async () => {
+  const { pass, watchdog, pings } = watched(5000);
+  expect(watchdog.ponged()).toBe(false);
+  await pass(2000, () => watchdog.heard(true));
+  expect(pings()).toBe(2);
+  expect([watchdog.ponged(), watchdog.ponged(), watchdog.ponged()]).toEqual([true, true, false]);
+});
+
 it("one that is stopped says nothing more", async () => {
   const { pass, blocked, watchdog, pings } = watched(1000);
   watchdog.stop();

@@ -199,7 +199,7 @@ export class LiveInstance implements Instance {
     return this.#statesAwaited.size > 0;
   }
 
-  /** The other side sent something; whether it was asked for it. */
+  /** The other side sent something; whether it was asked for it. Of a sign of life the watchdog knows that. */
   receive(message: FromInstance): boolean {
     switch (message.type) {
       case "output":

@@ -91,6 +91,9 @@ export function startInstance(
       else if (message.type === "spawned") channel.startedProcess?.(message.pid);
       else if (instance === undefined) starting(message);
     };
+    /** Gives the instance what is for it; whether it was asked for that. */
+    const isAskedFor = (message: FromInstance): boolean =>
+      instance?.receive(message) === true && (message.type !== "pong" || watchdog?.ponged() === true);
     const unasked = (): void => {
       if (isFlooding || !isFlood()) return;
       isFlooding = true;
@@ -105,7 +108,7 @@ export function startInstance(
         const message = fromInstance(value);
         watchdog?.heard(message !== undefined && ANSWERS.has(message.type));
         if (message?.type === "call" || message?.type === "flag") void requests.serve(message);
-        else if (message === undefined || instance?.receive(message) !== true) {
+        else if (message === undefined || !isAskedFor(message)) {
           unasked();
           take(message);
         }

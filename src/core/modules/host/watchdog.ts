@@ -24,6 +24,8 @@ export interface WatchdogOptions {
 export interface Watchdog {
   /** The instance sent something; `answer`: what its event loop has to turn for. */
   heard(answer: boolean): void;
+  /** The instance gave a sign of life as such; whether it was asked for it. */
+  ponged(): boolean;
   stop(): void;
 }
 
@@ -39,6 +41,8 @@ export function startWatchdog({ clock, blockTimeoutMs, ping, blocked }: Watchdog
   let silent = 0;
   let unanswered = 0;
   let asked = false;
+  /** Signs of life that were asked for and have not come, whatever else has. */
+  let owed = 0;
   let stopped = false;
   let timer: Timer;
 
@@ -51,7 +55,10 @@ export function startWatchdog({ clock, blockTimeoutMs, ping, blocked }: Watchdog
       blocked(`event loop blocked for ${blockedMs / 1000} s`);
       return;
     }
-    if (!asked) ping();
+    if (!asked) {
+      owed += 1;
+      ping();
+    }
     asked = true;
     arm();
   };
@@ -68,6 +75,11 @@ export function startWatchdog({ clock, blockTimeoutMs, ping, blocked }: Watchdog
       if (!answer) return;
       unanswered = 0;
       asked = false;
+    },
+    ponged() {
+      if (owed === 0) return false;
+      owed -= 1;
+      return true;
     },
     stop() {
       stopped = true;
