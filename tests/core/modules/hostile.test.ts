@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { HeliosError } from "../../../src/core/index.ts";
 import type { InstanceSpec } from "../../../src/core/modules/host/host.ts";
 import { call, failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS } from "./host-rig.ts";
 
@@ -175,6 +176,17 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
     const kept = rig.logged.filter((message) => message === "much").length;
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(50_000);
+  });
+
+  it("that calls by a long name is not told all of it, and by a longer one its call fails in the module", async () => {
+    const refuse = async (dependency: string): Promise<never> => {
+      throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem: `there is no ${dependency}` });
+    };
+    const instance = await hostRig({ call: refuse }).start(isolation, "hostile");
+    const told = (await call(instance, "call_by_name", 65_535)) as { message: string; problem: string };
+    expect(told.message).toMatch(/^dependency: there is no d+…$/);
+    expect([told.message.length, told.problem.length]).toEqual([8192, 8192]);
+    expect(await call(instance, "call_by_name", 65_536)).toEqual({ message: "a name is too long" });
   });
 
   it("that is blocked is sent no more than may wait: a call beyond it is MODULE_OVERLOADED, and never runs", async () => {

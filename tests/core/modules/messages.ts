@@ -49,6 +49,11 @@ export const toInstance: fc.Arbitrary<ToInstance[]> = fc.array(
       state: bytes,
       from: fc.record({ fromVersion: fc.string(), schema: fc.nat() }),
     }),
+    fc.record({
+      type: type("refusal"),
+      id,
+      error: fc.record({ name: fc.string(), message: fc.string(), stack: fc.string(), code: fc.string() }),
+    }),
     fc.record({ type: type("cancel"), id, reason: fc.string() }),
     fc.record({ type: type("usage"), id, deadline, collect: fc.boolean() }),
   ),

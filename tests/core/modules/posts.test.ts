@@ -81,6 +81,8 @@ describe("posts of an instance", () => {
     ["of more than a caller can get", [2, 1, 0, "", "", 0, JSON.stringify(long), ""]],
     ["of bytes without end", [2, 1, 0, "", "", 1, new Uint8Array(new SharedArrayBuffer(5 * 1024 * 1024)), ""]],
     ["of names without end", [4, 1, 0, long, "", 0, "1", ""]],
+    ["of names longer than a process could send", [4, 1, 0, "m", "d".repeat(65_536), 0, "1", ""]],
+    ["of names with more bytes than that", [4, 1, 0, "é".repeat(32_768), "d", 0, "1", ""]],
     ["of depth without end", [2, 1, 0, "", "", 0, `${"[".repeat(500_000)}${"]".repeat(500_000)}`, ""]],
   ])("%s are no messages", (_, posted) => {
     expect(fromPost(posted, AWAITED)).toBeUndefined();
@@ -101,6 +103,13 @@ describe("posts of an instance", () => {
   it("are not made where the service would not take them", () => {
     const answer = toPacket({ type: "output", id: 1, output: { json: long } }) as Packet;
     expect(() => checkPacket(answer)).toThrow("more than 4210688");
+    const ask = { type: "call", id: 1, within: 0, input: { json: 1 } } as const;
+    for (const names of [
+      { dependency: "d", method: "m".repeat(65_536) },
+      { dependency: "d".repeat(65_536), method: "m" },
+    ]) {
+      expect(() => checkPacket(toPacket({ ...ask, ...names }) as Packet)).toThrow("name is too long");
+    }
   });
 });
 
@@ -139,6 +148,27 @@ describe("a post writer", () => {
     write(call(4, { json: 4 }));
     await turn();
     expect(inputs(posts)).toEqual([[1], [2, 4]]);
+  });
+
+  it("counts all of a refusal", async () => {
+    const posted: unknown[] = [];
+    const read = createReadCounts();
+    const writer = createPostWriter((value) => posted.push(structuredClone(value)), read);
+    const refusal: ToInstance = {
+      type: "refusal",
+      id: 1,
+      error: {
+        name: "HeliosError",
+        message: "m".repeat(1000),
+        stack: "",
+        code: "c",
+        metadata: { a: "b".repeat(1000) },
+      },
+    };
+    writer.write(refusal, toPacket(refusal));
+    expect(writer.bytes).toBeGreaterThan(2000);
+    expect(posted.flatMap((value) => fromPosts(value, read))).toEqual([refusal]);
+    expect(writer.bytes).toBe(0);
   });
 
   it("knows what the thread has not read", async () => {

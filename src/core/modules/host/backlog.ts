@@ -15,6 +15,11 @@ const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
  * as crashed. From a process nothing is read before that. @limit messages
  */
 const MOST_UNREAD_MESSAGES = 131_072;
+/**
+ * Size of the messages to a module that it has not read, such as refusals of what it asked for, at which it is ended; it
+ * counts as crashed. More than its code or a state, and what else may wait. @limit bytes
+ */
+const MOST_UNREAD_BYTES = 512 * 1024 * 1024;
 
 /** What was sent to an instance and was not read by it. */
 export interface Unread {
@@ -34,8 +39,8 @@ export function isFull({ messages, bytes }: Unread): boolean {
 }
 
 /** Whether an instance asks and never reads what it is told. */
-export function isDeaf({ messages }: Unread): boolean {
-  return messages >= MOST_UNREAD_MESSAGES;
+export function isDeaf({ messages, bytes }: Unread): boolean {
+  return messages >= MOST_UNREAD_MESSAGES || bytes >= MOST_UNREAD_BYTES;
 }
 
 /** How an instance that is deaf is ended. */

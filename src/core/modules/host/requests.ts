@@ -1,4 +1,5 @@
 import { HeliosError } from "../../errors.ts";
+import { cut } from "../../size.ts";
 import { toWire } from "./bootstrap/wire.ts";
 import type { Channel } from "./channel.ts";
 import type { InstanceServices, Payload } from "./host.ts";
@@ -76,6 +77,12 @@ function overloaded(name: string, in_flight: number, { unread }: Channel): Helio
 
 function refusalOf(thrown: unknown): WireError {
   if (!(thrown instanceof HeliosError)) return toWire(thrown);
-  const { name, message, reason, metadata } = thrown;
-  return { name, message, stack: "", code: reason, metadata };
+  const { name, message, reason } = thrown;
+  // Names that the module has given come back in it, and lists of others.
+  const texts = Object.entries(thrown.metadata).map(([key, text]) => [key, cut(text, MAX_REFUSAL_TEXT)] as const);
+  const metadata = Object.fromEntries(texts);
+  return { name, message: cut(message, MAX_REFUSAL_TEXT), stack: "", code: reason, metadata };
 }
+
+/** Length of each text in the error of a call that a module makes; the rest is cut. @limit characters */
+const MAX_REFUSAL_TEXT = 8192;

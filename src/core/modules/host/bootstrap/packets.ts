@@ -1,5 +1,5 @@
 import type { Payload, StateSource } from "../host.ts";
-import type { FromInstance, ToInstance } from "../protocol.ts";
+import type { FromInstance, ToInstance, WireError } from "../protocol.ts";
 import { refuseDeep } from "./depth.ts";
 import { BYTES, type Content, contentOf, JSON_TEXT, payloadOf } from "./payload.ts";
 
@@ -18,6 +18,8 @@ const IMPORT = 6;
 /** Everything else that an instance sends, as JSON. */
 export const OTHER = 7;
 export const LOG = 8;
+/** Of a request of the instance, with the error as JSON. Kind 9 is of several packets in one post. */
+const REFUSAL = 10;
 
 export type Packet = readonly [
   kind: number,
@@ -40,6 +42,8 @@ export function toPacket(message: ToInstance | FromInstance): Packet | undefined
         : [CALL, message.id, message.deadline, message.method, "", ...contentOf(message.input, "input")];
     case "answer":
       return [ANSWER, message.id, 0, "", "", ...contentOf(message.value, "answer")];
+    case "refusal":
+      return [REFUSAL, message.id, 0, "", "", JSON_TEXT, JSON.stringify(message.error), ""];
     case "state":
       return [STATE, message.id, 0, "", "", BYTES, message.state, ""];
     case "import":
@@ -52,7 +56,6 @@ export function toPacket(message: ToInstance | FromInstance): Packet | undefined
     case "usage":
     case "ping":
     case "cancel":
-    case "refusal":
       return undefined;
     case "log":
       return [LOG, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
@@ -68,6 +71,8 @@ export function fromService([kind, id, number, method, , ...content]: Packet): T
       return { type: "call", id, deadline: number, method, input: payloadOf(content) };
     case ANSWER:
       return { type: "answer", id, value: payloadOf(content) };
+    case REFUSAL:
+      return { type: "refusal", id, error: (payloadOf(content) as { readonly json: WireError }).json };
     case IMPORT:
       return { type: "import", id, deadline: number, state: bytesOf(content), from: JSON.parse(method) as StateSource };
     default:
@@ -82,6 +87,7 @@ const ONLY_FORMS: ReadonlyMap<number, number> = new Map([
   [IMPORT, BYTES],
   [OTHER, JSON_TEXT],
   [LOG, JSON_TEXT],
+  [REFUSAL, JSON_TEXT],
 ]);
 
 /** Throws a RangeError where a message of this kind has its content in no such form. Looked at before the content is. */

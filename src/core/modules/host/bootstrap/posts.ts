@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ToInstance } from "../protocol.ts";
-import { type Awaited, limitOf, moduleLimitOf } from "./frames.ts";
+import { type Awaited, limitOf, moduleLimitOf, nameBytes } from "./frames.ts";
 import { checkForm, fromModule, fromService, type Packet } from "./packets.ts";
 import { BYTES } from "./payload.ts";
 
@@ -56,11 +56,14 @@ export function createPostWriter(post: (value: unknown) => void, read: ReadCount
     mayWait = false;
     flush();
   };
+  const count = (packet: Packet | undefined): void => {
+    messages = (messages + 1) | 0;
+    bytes = (bytes + sizeOfAny(packet)) | 0;
+  };
   return {
-    sizeOf: (packet) => (packet === undefined ? PACKET_BYTES : sizeOf(packet)),
+    sizeOf: sizeOfAny,
     write(message, packet) {
-      messages = (messages + 1) | 0;
-      bytes = (bytes + this.sizeOf(packet)) | 0;
+      count(packet);
       if (mayWait && packet !== undefined) {
         waiting.push(alone(packet));
         if (waiting.length >= BATCH_SIZE) flush();
@@ -100,12 +103,13 @@ export function fromPosts(posted: unknown, read: ReadCounts): ToInstance[] {
 export function checkPacket(packet: Packet): Packet {
   const [size, limit] = [sizeOf(packet), limitOf(packet[0])];
   if (size > limit) throw new RangeError(`a message has ${size} bytes, more than ${limit}`);
+  checkNames(packet);
   return alone(packet);
 }
 
 /**
  * What a thread posted, as a message; undefined where it is none. Looks at the parts of a packet alone: whatever else is
- * posted, of whatever size, costs nothing here.
+ * posted has been cloned by then, and costs nothing further.
  */
 export function fromPost(posted: unknown, awaited: Awaited): unknown {
   if (!Array.isArray(posted) || posted.length !== ITEMS) return undefined;
@@ -118,14 +122,26 @@ export function fromPost(posted: unknown, awaited: Awaited): unknown {
   try {
     checkForm(packet[0], form);
     if (sizeOf(packet) > moduleLimitOf(packet[0], awaited)) return undefined;
+    checkNames(packet);
     return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
   } catch {
     return undefined;
   }
 }
 
+/** Throws a RangeError where a name is longer than a process could send it. */
+function checkNames([, , , method, dependency]: Packet): void {
+  nameBytes(method);
+  nameBytes(dependency);
+}
+
 function sizeOf([, , , method, dependency, , content, keys]: Packet): number {
   return PACKET_BYTES + method.length + dependency.length + keys.length + content.length;
+}
+
+/** Of what is no packet the parts are not looked at. */
+function sizeOfAny(packet: Packet | undefined): number {
+  return packet === undefined ? PACKET_BYTES : sizeOf(packet);
 }
 
 /** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */

@@ -32,17 +32,22 @@ const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
  */
 const MAX_BYTES = 256 * 1024 * 1024;
 /**
- * Size of the input or the answer of a call that a module sends, with the names that go with it. A module that sends a
- * larger one past its own checks is ended, and counts as crashed. @limit bytes
+ * Size of the input or the answer of a call that a module sends, with the names that go with it; a larger one fails in the
+ * module. A process that sends it past its own checks is ended, and counts as crashed; of a thread it is dropped.
+ * @limit bytes
  */
 const MAX_PAYLOAD_BYTES = 4_210_688;
-/** Size of everything else that a module sends, such as its errors and the names of its methods. @limit bytes */
+/**
+ * Size of everything else that a module sends, such as the names of its methods or the context of a flag; what is larger
+ * fails in the module: its start, or the question. A process that sends it past its own checks is ended, and counts as
+ * crashed; of a thread it is dropped. @limit bytes
+ */
 const MAX_OTHER_BYTES = 1024 * 1024;
 /**
  * Size of an entry that a module logs, as JSON; of a larger one the start of its message is logged. @limit bytes
  */
 export const MAX_LOG_BYTES = 65_536;
-/** Length of the name of a method or a dependency that a module calls. @limit bytes */
+/** Length of the name of a method or a dependency that a module calls; a call by a longer one fails in the module. @limit bytes */
 const MAX_NAME_BYTES = 65_535;
 
 /** A message as it is sent. Throws what cannot be. */
@@ -53,10 +58,9 @@ export function toFrame(message                           )         {
 /** Throws a RangeError where it is longer than the other side takes. */
 export function packetFrame([kind, id, number, method, dependency, form, content, keys]        )         {
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
-  const methodBytes = method === "" ? 0 : Buffer.byteLength(method);
-  const dependencyBytes = dependency === "" ? 0 : Buffer.byteLength(dependency);
+  const methodBytes = nameBytes(method);
+  const dependencyBytes = nameBytes(dependency);
   const keysBytes = keys === "" ? 0 : Buffer.byteLength(keys);
-  if (methodBytes > MAX_NAME_BYTES || dependencyBytes > MAX_NAME_BYTES) throw new RangeError("a name is too long");
   const length = KIND_BYTES + FIXED_BYTES + methodBytes + dependencyBytes + keysBytes + size;
   const limit = limitOf(kind);
   if (length > limit) throw new RangeError(`a message has ${length} bytes, more than ${limit}`);
@@ -75,6 +79,14 @@ export function packetFrame([kind, id, number, method, dependency, form, content
   if (typeof content === "string") frame.write(content, at);
   else frame.set(content, at);
   return frame;
+}
+
+/** Throws a RangeError where the name is longer than the other side takes. */
+export function nameBytes(name        )         {
+  if (name === "") return 0;
+  const bytes = Buffer.byteLength(name);
+  if (bytes > MAX_NAME_BYTES) throw new RangeError("a name is too long");
+  return bytes;
 }
 
 /** How large a message of each kind may be that a module sends. */
