@@ -150,6 +150,15 @@ describe("a post writer", () => {
     expect(inputs(posts)).toEqual([[1], [2, 4]]);
   });
 
+  it("does not wait for what could not be sent to be read", () => {
+    const writer = createPostWriter((value) => structuredClone(value), createReadCounts());
+    const config = { not: () => {} };
+    expect(() =>
+      writer.write({ type: "lifecycle", id: 1, deadline: 1, method: "stop", args: [config] }, undefined),
+    ).toThrow("could not be cloned");
+    expect([writer.messages, writer.bytes]).toEqual([0, 0]);
+  });
+
   it("counts all of a refusal", async () => {
     const posted: unknown[] = [];
     const read = createReadCounts();

@@ -56,6 +56,7 @@ export function createPostWriter(post: (value: unknown) => void, read: ReadCount
     mayWait = false;
     flush();
   };
+  /** What was not sent is never read, and waits for nobody. */
   const count = (packet: Packet | undefined): void => {
     messages = (messages + 1) | 0;
     bytes = (bytes + sizeOfAny(packet)) | 0;
@@ -63,15 +64,16 @@ export function createPostWriter(post: (value: unknown) => void, read: ReadCount
   return {
     sizeOf: sizeOfAny,
     write(message, packet) {
-      count(packet);
       if (mayWait && packet !== undefined) {
         waiting.push(alone(packet));
+        count(packet);
         if (waiting.length >= BATCH_SIZE) flush();
         return;
       }
       // What can fail to be cloned has to do so now.
       flush();
       post(packet === undefined ? message : alone(packet));
+      count(packet);
       if (!mayWait) setImmediate(endTurn);
       mayWait = true;
     },
