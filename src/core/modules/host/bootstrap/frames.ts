@@ -27,8 +27,8 @@ const KIND_BYTES = 1;
 /** Id, number, lengths of the method, the dependency and the keys, form of the payload. */
 const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
 /**
- * Size of the state that a module hands over, and of its code, with what goes with it; a swap whose state is larger, or the
- * start of a module whose code is, fails. @limit bytes
+ * Size of the state that a module hands over, and of a message to its process; a swap with a larger state fails. All else that
+ * is sent, the module's code for one, is smaller. @limit bytes
  */
 const MAX_BYTES = 256 * 1024 * 1024;
 /**

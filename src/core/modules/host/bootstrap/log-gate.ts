@@ -1,5 +1,6 @@
 import type { FromInstance } from "../protocol.ts";
 import { MAX_LOG_BYTES } from "./frames.ts";
+import { createLogWindow, DROPPED } from "./log-window.ts";
 import { type Packet, toPacket } from "./packets.ts";
 
 type Entry = Extract<FromInstance, { type: "log" }>;
@@ -16,23 +17,11 @@ const BESIDE_ENTRY = 1024;
 
 /** Sends entries of the log, few enough and short enough for the service. `now`: in ms. */
 export function loggingBy(send: (packet: Packet) => void, now: () => number): (entry: Entry) => void {
-  let windowStart = Number.NEGATIVE_INFINITY;
-  let inWindow = 0;
-  let dropped = 0;
+  const tell = (dropped: number): void =>
+    send(toPacket({ type: "log", level: "warn", message: DROPPED, fields: { dropped } }) as Packet);
+  const mayPass = createLogWindow(MAX_PER_SECOND, now, tell);
   return (entry) => {
-    const time = now();
-    if (time - windowStart >= 1000) {
-      [windowStart, inWindow] = [time, 0];
-      if (dropped > 0) {
-        send(
-          toPacket({ type: "log", level: "warn", message: "log entries were dropped", fields: { dropped } }) as Packet,
-        );
-      }
-      dropped = 0;
-    }
-    inWindow += 1;
-    if (inWindow > MAX_PER_SECOND) dropped += 1;
-    else send(fitting(entry));
+    if (mayPass()) send(fitting(entry));
   };
 }
 
