@@ -9,8 +9,8 @@ export interface ChannelEvents extends Awaited {
   line(stream: "stdout" | "stderr", line: string): void;
   /** It may hold more memory than it is allowed: its garbage, if collected, would tell. */
   memoryHigh(): void;
-  /** Once, last: how it ended; for people. `isFault`: it was the machine that kept it from being started. */
-  ended(description: string, isFault?: boolean): void;
+  /** Once, last: how it ended; for people. `isOfMachine`: it was the machine that kept it from being started. */
+  ended(description: string, isOfMachine?: boolean): void;
 }
 
 /** The way to one instance, whatever it lives in. */

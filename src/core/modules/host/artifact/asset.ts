@@ -12,7 +12,7 @@ export interface Asset {
 }
 
 /** Told of each piece of a file as it is read. */
-export type Taker = (piece: Uint8Array) => void;
+type Taker = (piece: Uint8Array) => void;
 
 /** Bytes that are read at once: a part of the file, whatever its size. */
 const PIECE = 1024 * 1024;

@@ -1,5 +1,5 @@
 /** Told that the instance begins to serve, or that it serves no more. */
-export type DutyListener = () => unknown;
+type DutyListener = () => unknown;
 
 /** Whether the instance serves, and whom in the module that is told. */
 export interface Duty {
@@ -13,7 +13,7 @@ export interface Duty {
   retire(): void;
 }
 
-export interface DutyFailures {
+interface DutyFailures {
   /** A listener could not begin the work. */
   readonly ofServe: (thrown: unknown) => void;
   /** A listener could not end the work. */

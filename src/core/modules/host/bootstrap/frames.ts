@@ -245,7 +245,7 @@ interface Pipe {
 }
 
 /** Writes frames, and knows what of them the kernel has not taken yet. */
-export interface FrameWriter {
+interface FrameWriter {
   write(frame: Buffer): void;
   readonly messages: number;
   readonly bytes: number;

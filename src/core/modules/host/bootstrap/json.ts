@@ -6,7 +6,7 @@ import { isEmpty, shapeOf } from "./shapes.ts";
 const MAX_DEPTH = 200;
 
 /** What a conversion may look at; it fails beyond that. */
-export interface Budget {
+interface Budget {
   /** Values of all kinds. */
   parts: number;
   /** Of all texts and names. */

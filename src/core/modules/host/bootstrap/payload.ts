@@ -7,7 +7,7 @@ import { packWide, unpackWide } from "./wide.ts";
 export const JSON_TEXT = 0;
 export const BYTES = 1;
 /** A JSON value with wide objects in it: as text that is read faster. */
-export const WIDE_JSON = 2;
+const WIDE_JSON = 2;
 
 /** A payload on its way. `keys`: of the wide objects in it, as text. */
 export type Content = readonly [form: number, content: string | Uint8Array, keys: string];

@@ -17,7 +17,7 @@ const ITEMS = 8;
 const PACKET_BYTES = 32;
 
 /** What a thread has read, in memory that it shares with the service: messages and bytes, both counted modulo 2^32. */
-export type ReadCounts = Int32Array<SharedArrayBuffer>;
+type ReadCounts = Int32Array<SharedArrayBuffer>;
 
 export function createReadCounts(): ReadCounts {
   return new Int32Array(new SharedArrayBuffer(8));
@@ -30,7 +30,7 @@ export interface ThreadData {
 }
 
 /** Writes posts, and knows what of them the thread has not read yet. */
-export interface PostWriter {
+interface PostWriter {
   /** What it holds beside what a packet has: the size of a message. */
   sizeOf(packet: Packet | undefined): number;
   write(message: ToInstance, packet: Packet | undefined): void;

@@ -4,7 +4,7 @@ import type { Pressure } from "../protocol.ts";
 const inTurn = setImmediate;
 
 /** What the module does now. */
-export interface Activity {
+interface Activity {
   /** Methods that run, whether or not somebody still waits for them. */
   methods(): number;
   /** Its own calls of others that have not been answered, by number. */

@@ -6,7 +6,7 @@ const LOOK_DEPTH = 4;
 const KEPT_KEYS = 65_536;
 
 /** A JSON value with wide objects in it, as two texts. */
-export interface Wide {
+interface Wide {
   /** The lists of keys: `[["a","b"]]`. */
   readonly keys: string;
   /** The value with `null` for each wide object, and for each of those its place, its list of keys and its values. */

@@ -1,5 +1,5 @@
 /** Told that the instance begins to serve, or that it serves no more. */
-                                         
+                                  
 
 /** Whether the instance serves, and whom in the module that is told. */
                        
@@ -13,7 +13,7 @@
                  
  
 
-                               
+                        
                                              
                                               
                                            

@@ -245,7 +245,7 @@ export function createFrameReader(
  
 
 /** Writes frames, and knows what of them the kernel has not taken yet. */
-                              
+                       
                              
                             
                          

@@ -6,7 +6,7 @@ import { isEmpty, shapeOf } from "./shapes.js";
 const MAX_DEPTH = 200;
 
 /** What a conversion may look at; it fails beyond that. */
-                         
+                  
                              
                 
                                 

@@ -17,7 +17,7 @@ const ITEMS = 8;
 const PACKET_BYTES = 32;
 
 /** What a thread has read, in memory that it shares with the service: messages and bytes, both counted modulo 2^32. */
-                                                       
+                                                
 
 export function createReadCounts()             {
   return new Int32Array(new SharedArrayBuffer(8));
@@ -30,7 +30,7 @@ export function createReadCounts()             {
  
 
 /** Writes posts, and knows what of them the thread has not read yet. */
-                             
+                      
                                                                        
                                              
                                                                

@@ -4,7 +4,7 @@
 const inTurn = setImmediate;
 
 /** What the module does now. */
-                           
+                    
                                                                         
                     
                                                                         

@@ -6,7 +6,7 @@ const LOOK_DEPTH = 4;
 const KEPT_KEYS = 65_536;
 
 /** A JSON value with wide objects in it, as two texts. */
-                       
+                
                                           
                         
                                                                                                                       
