@@ -45,8 +45,11 @@ export interface StartMessage {
 export type LifecycleMethod = "health" | "stop";
 
 /**
- * What is to be done where no quiet moment has come. `hold later calls`: once those of the module's own calls that were
- * under way at the beginning are answered, later ones are held. `hold`: they are held. `take`: it is done now.
+ * What the service has an instance do where the quiet moment that it asked for has not come, in this order:
+ * - `hold later calls`, after 100 ms, or after half of the time that it waits, if that is less: once those of the module's
+ *   own calls are answered that were under way when it asked, its further ones are held.
+ * - `hold`, after half of that time: its further ones are held from now on.
+ * - `take`, after `forceMs`, where that was given: what was to be done in that moment is done now, whatever is under way.
  */
 export type Pressure = "hold later calls" | "hold" | "take";
 
@@ -71,7 +74,7 @@ export type ToInstance =
   | (Awaited & { readonly type: "usage"; readonly collect: boolean })
   /** Waits until nothing is under way, and exports the state in that moment, if it is asked to. */
   | (Awaited & { readonly type: "quiet"; readonly exports: boolean })
-  /** It waits for that long enough. */
+  /** No such moment has come for so long that this is to be done. */
   | { readonly type: "press"; readonly id: number; readonly how: Pressure }
   | DutyMessage
   | { readonly type: "ping" }

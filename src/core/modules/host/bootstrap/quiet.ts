@@ -17,11 +17,13 @@ interface Activity {
 export interface Quiet {
   /**
    * `work` runs in a turn of its own in which no method runs, none of the module's own calls is under way, and all that
-   * follows from the answers of the last ones has run. From that turn on its own calls are held, `work` included. A timer
-   * that calls now and then leaves such moments by itself; of one that always has a call under way, further calls must be
-   * held until those under way are answered.
+   * follows from the answers of the last ones has run. From that turn on its own calls are held, those of `work` too.
+   *
+   * A module that calls others now and then, on a timer, has such turns by itself. One that always has a call under way has
+   * none before its further calls are held, for which the service presses.
    */
   take(id: number, work: () => unknown): Promise<unknown>;
+  /** The service has waited for that turn long enough for this. */
   press(id: number, how: Pressure): void;
   /** A method has ended, or a call was answered. */
   changed(): void;

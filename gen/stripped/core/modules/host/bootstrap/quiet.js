@@ -17,11 +17,13 @@ const inTurn = setImmediate;
                         
      
                                                                                                                         
-                                                                                                                          
-                                                                                                                          
-                                             
+                                                                                                                      
+    
+                                                                                                                            
+                                                                           
      
                                                           
+                                                                   
                                          
                                                     
                   
