@@ -269,9 +269,13 @@ const GATES = `## Gates
 kinds. It runs while the old version serves, on an instance of its own: one of the same code, configuration and version as the
 one that is to serve, started for the tests and stopped after them. So nothing that a test leaves behind, in its state or on
 a timer, is in the version that serves. Where several modules are swapped together, an instance of each that the tested one calls
-is started beside it; calls that no stub answers go to these, and never to the old versions. What such a module calls is stubbed
-or allowed by its own registration, unless the tested module calls that, too. The swap's answer has the outcome in its step
-\`gate\`, the report is among the module's runs. Cancelling the swap, or \`gate_timeout\`, cancels the run.
+is started beside it; calls that no stub answers go to these, and never to the old versions. What such a module calls itself is
+stubbed or allowed by the suite, or by its own registration. The swap's answer has the outcome in its step \`gate\`, the report
+is among the module's runs. Cancelling the swap, or \`gate_timeout\`, cancels the run; so does the end of the version that is to
+serve.
+
+So \`start()\` of the new version runs twice at the same time, with the same grants. What takes a port or a lock that only one
+can have fails in the gate: test such a module before (\`test_run\`), or take the port where it serves, in \`ctx.onServe\`.
 
 \`test_run\` of a swap names an earlier run instead. It counts if it completed and passed, was of that module and of its
 suite, where it has one, and if its \`artifact\` is that of the candidate. Otherwise the swap fails in the step \`gate\`, which says why: "run … tested other

@@ -23,11 +23,11 @@ export function goesThrough(chain: CallChain | undefined, generations: ReadonlyS
   return false;
 }
 
-/** The generation of a module that a call must stay with: that which lived beside one that it goes through. */
+/** The generation of a module that a call must stay with: that which was started beside one that it goes through. */
 export function peerOf(chain: CallChain | undefined, module: string): Generation | undefined {
   for (let link = chain; link !== undefined; link = link.before) {
     const peer = link.generation?.peers.get(module);
-    if (peer !== undefined && peer.ending === undefined) return peer;
+    if (peer !== undefined) return peer;
   }
   return undefined;
 }

@@ -16,6 +16,8 @@ export interface Subject {
 /** An instance that takes no traffic, and what runs in it. */
 export interface Candidate extends Subject {
   readonly instance: Instance;
+  /** What its calls are made for: they stay with those that were started with it. */
+  readonly generation?: Generation | undefined;
 }
 
 /** The new version of a swap. */
@@ -24,10 +26,10 @@ export interface GateSubject extends Subject {
   readonly peers: readonly string[];
   /**
    * Starts an instance as the one that is to serve is, but apart from that: no test touches what serves later. Beside it
-   * starts one of each peer, which is called instead of what serves. All that they call stays within the trial, and all
-   * of them are stopped after the gate. As `load` rejects.
+   * starts one of each peer, which is called instead of what serves. What each of them calls stays within its trial, and
+   * all of them are stopped after the gate. As `load` rejects.
    */
-  start(trial: Trial): Promise<Candidate>;
+  start(trialOf: (module: string) => Trial): Promise<Candidate>;
 }
 
 /**
@@ -40,7 +42,7 @@ export type Gate = (
   signal: AbortSignal,
 ) => Promise<{ readonly passed: boolean; readonly detail: string }>;
 
-export function candidateOf(name: string, { instance, running }: Generation): Candidate {
-  const { modulePath, version, sha256, artifact } = running;
-  return { name, instance, modulePath, version, sha256, artifact };
+export function candidateOf(name: string, generation: Generation): Candidate {
+  const { modulePath, version, sha256, artifact } = generation.running;
+  return { name, instance: generation.instance, generation, modulePath, version, sha256, artifact };
 }

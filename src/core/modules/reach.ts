@@ -61,6 +61,7 @@ export function createReach(router: Router, clock: Clock): Reach {
     const options = { signal, timeoutMs, chain, trial };
     const peer = peerOf(chain, dependency) ?? (generation?.peers ?? caller.peers)?.get(dependency);
     if (peer !== undefined && peer.ending === undefined) return router.invokeIn(peer, method, input, options);
+    if (peer?.ending !== undefined && trial !== undefined) throw endedPeer(dependency, peer.ending.description);
     if (trial !== undefined && !trial.allows(dependency) && !router.isPure(dependency, method)) {
       throw trial.refusal({ name: caller.name, generation: caller.number, dependency, method });
     }
@@ -74,10 +75,18 @@ function ownChain(generation: Generation | undefined, trial: Trial | undefined):
   return { generation, before: undefined, deadline: Number.POSITIVE_INFINITY, cutShort: false, trial };
 }
 
-/** The trial that a call of the instance is part of now; undefined: it may have effects. */
+/**
+ * The trial that a call of the instance is part of now; undefined: it may have effects. What does not serve has its own;
+ * what serves and is called on trial stays within that of who calls it.
+ */
 function trialOf(caller: Caller, chain: CallChain | undefined): Trial | undefined {
-  if (chain !== undefined) return chain.trial;
-  return (caller.generation()?.acts ?? caller.acts) ? undefined : caller.trial;
+  if (chain !== undefined && chain.trial === undefined) return undefined;
+  return (caller.generation()?.acts ?? caller.acts) ? chain?.trial : caller.trial;
+}
+
+/** What serves in its place is another version: to go on with that would try out what never serves together. */
+function endedPeer(name: string, error: string): HeliosError {
+  return HeliosError.of("MODULE_CRASHED", { name, error, delivered: "false" });
 }
 
 function checkDeclared({ name, dependencies }: Caller, dependency: string): void {

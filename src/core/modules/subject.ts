@@ -36,11 +36,11 @@ export function subjectOf(
     sha256,
     artifact,
     peers: tested.map((member) => member.name).filter((one) => one !== name),
-    async start(trial) {
+    async start(trialOf) {
       let last: Generation | undefined;
       for (const member of tested) {
         if (last !== undefined) peers.set(last.name, last);
-        last = await startOne(member, trial);
+        last = await startOne(member, trialOf(member.name));
       }
       if (last === undefined) throw new Error("a module is the last in its own order");
       return candidateOf(name, last);

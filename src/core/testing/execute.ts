@@ -207,8 +207,8 @@ async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave: Leave
       return { tests: await notStarted(tests, error, progress), started: false, durationMs: took() };
     }
     if (candidate === undefined) return cancelled(tests, took());
-    const { instance, modulePath, version, sha256, artifact } = candidate;
-    const results = await runTests(instance, tests, clock, signal, progress, trial);
+    const { modulePath, version, sha256, artifact } = candidate;
+    const results = await runTests(candidate, tests, clock, signal, progress, trial);
     return { tests: results, started: true, durationMs: took(), code: { modulePath, version, sha256, artifact } };
   } finally {
     // What it calls in its end may be stubbed by the suite.

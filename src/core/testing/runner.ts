@@ -1,8 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { onEnd } from "../modules/ended.ts";
+import type { Candidate } from "../modules/gate.ts";
 import { spellingsOf } from "../modules/host/bootstrap/names.ts";
-import type { Ending, Instance, Payload } from "../modules/host/host.ts";
+import type { Ending, Payload } from "../modules/host/host.ts";
 import { trialCall } from "../modules/trial.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 import type { TestTrial } from "./test-trial.ts";
@@ -38,7 +39,7 @@ export const MAX_MESSAGE = 1000;
  * that it reaches otherwise, since it serves.
  */
 export async function runTests(
-  instance: Instance,
+  { instance, generation }: Pick<Candidate, "instance" | "generation">,
   tests: readonly Test[],
   clock: Clock,
   signal: AbortSignal,
@@ -53,7 +54,7 @@ export async function runTests(
   const results = inOrder(tests, progress, async (test) => {
     if (signal.aborted) stopped ??= CANCELLATION;
     if (stopped !== undefined) return skipped(test, stopped);
-    const result = await runTest(instance, trial, test, clock, signal);
+    const result = await runTest({ instance, generation }, trial, test, clock, signal);
     if (ending === undefined) return result;
     stopped = "the instance ended before";
     // The one that serves may be replaced or unloaded at any time.
@@ -95,7 +96,7 @@ async function inOrder(
 }
 
 async function runTest(
-  instance: Instance,
+  tested: Pick<Candidate, "instance" | "generation">,
   trial: TestTrial | undefined,
   test: Test,
   clock: Clock,
@@ -104,7 +105,7 @@ async function runTest(
   const { name, required, method } = test;
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
-  const under = testInstance(instance, trial, test.timeoutMs, clock, until);
+  const under = testInstance(tested, trial, test.timeoutMs, clock, until);
   if (method !== undefined && !under.hasMethod(method)) {
     const message = `the module has no method ${method}`;
     // What a module may lack, no run waits for.
@@ -165,7 +166,7 @@ function limited<T>(
 }
 
 function testInstance(
-  instance: Instance,
+  { instance, generation }: Pick<Candidate, "instance" | "generation">,
   trial: TestTrial | undefined,
   timeoutMs: number,
   clock: Clock,
@@ -182,7 +183,7 @@ function testInstance(
     heapUsed: async () => (await instance.usage({ collect: true }, timeoutMs)).heapUsedBytes,
     call(method, input = null) {
       const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
-      const origin = trial && trialCall(trial, clock.monotonic() + timeoutMs);
+      const origin = trial && trialCall(trial, clock.monotonic() + timeoutMs, generation);
       const answer = instance
         .invoke(method, payload, { timeoutMs, signal, origin })
         .then((output) => ("json" in output ? output.json : output.binary));

@@ -6,7 +6,6 @@ import { snakeCase } from "../modules/host/bootstrap/names.ts";
 import { toWire } from "../modules/host/bootstrap/wire.ts";
 import type { Instance, Payload } from "../modules/host/host.ts";
 import { thrownOf } from "../modules/host/thrown.ts";
-import type { Registration } from "../modules/record.ts";
 import type { StandIns } from "../modules/stand-ins.ts";
 import { notStubbed, type StandIn, type Trial } from "../modules/trial.ts";
 import { StubCalls } from "./stub-calls.ts";
@@ -18,10 +17,18 @@ export interface Layer {
   readonly allow: ReadonlySet<string>;
 }
 
-/** The trial of a run of tests. */
+/** What is said of the dependencies of one of the instances in a run; of each the first layer decides that speaks of it. */
+export interface Says {
+  readonly dependencies: readonly string[];
+  readonly layers: readonly Layer[];
+}
+
+/** The trial of a run of tests: that of the tested instance. */
 export interface TestTrial extends Trial {
-  /** Those that were answered by stand-ins. */
+  /** Those that were answered by stand-ins, whichever instance made them. */
   readonly calls: StubCalls;
+  /** The trials of those that are started beside it, by module. */
+  readonly peers: ReadonlyMap<string, Trial>;
   /** Ends the modules that stand in. */
   close(): void;
 }
@@ -30,30 +37,23 @@ export interface TestTrial extends Trial {
 export const STAND_IN_TIMEOUT_MS = 30_000;
 
 /**
- * Brings to life what stands in for a module's dependencies: of each what the first of the layers says that speaks of it.
+ * Brings to life what stands in for the dependencies of the tested module, and of those that are started beside it.
  * `start` starts a module in the place of one; what that rejects with, this does, and nothing is left running then.
  */
 export async function createTestTrial(
-  dependencies: readonly string[],
-  layers: readonly Layer[],
+  tested: Says,
   start: (dependency: string, modulePath: string) => Promise<Instance>,
+  peers: ReadonlyMap<string, Says> = new Map(),
 ): Promise<TestTrial> {
   const calls = new StubCalls();
-  const allowed = new Set<string>();
-  const find = new Map<string, (method: string) => StandIn | undefined>();
   const starting: Promise<Instance>[] = [];
-  for (const dependency of dependencies) {
-    const layer = layers.find(({ stubs, allow }) => stubs.has(dependency) || allow.has(dependency));
-    const stub = layer?.stubs.get(dependency);
-    if (layer?.allow.has(dependency)) allowed.add(dependency);
-    if (typeof stub === "string") {
-      const started = start(dependency, stub);
-      starting.push(started);
-      find.set(dependency, (method) => async (input, { timeoutMs = STAND_IN_TIMEOUT_MS, signal }) => {
-        return (await started).invoke(method, input, { timeoutMs, signal });
-      });
-    } else if (stub !== undefined) find.set(dependency, (method) => stub.get(method) ?? stub.get(snakeCase(method)));
-  }
+  const startKept = (dependency: string, modulePath: string): Promise<Instance> => {
+    const started = start(dependency, modulePath);
+    starting.push(started);
+    return started;
+  };
+  const trial = trialFrom(tested, calls, startKept);
+  const ofPeers = new Map([...peers].map(([name, says]) => [name, trialFrom(says, calls, startKept)]));
   const close = (): void => {
     for (const started of starting) started.then((instance) => instance.kill()).catch(() => {});
   };
@@ -61,9 +61,28 @@ export async function createTestTrial(
     close();
     throw error;
   });
+  return { ...trial, calls, peers: ofPeers, close };
+}
+
+function trialFrom(
+  { dependencies, layers }: Says,
+  calls: StubCalls,
+  start: (dependency: string, modulePath: string) => Promise<Instance>,
+): Trial {
+  const allowed = new Set<string>();
+  const find = new Map<string, (method: string) => StandIn | undefined>();
+  for (const dependency of dependencies) {
+    const layer = layers.find(({ stubs, allow }) => stubs.has(dependency) || allow.has(dependency));
+    const stub = layer?.stubs.get(dependency);
+    if (layer?.allow.has(dependency)) allowed.add(dependency);
+    if (typeof stub === "string") {
+      const started = start(dependency, stub);
+      find.set(dependency, (method) => async (input, { timeoutMs = STAND_IN_TIMEOUT_MS, signal }) => {
+        return (await started).invoke(method, input, { timeoutMs, signal });
+      });
+    } else if (stub !== undefined) find.set(dependency, (method) => stub.get(method) ?? stub.get(snakeCase(method)));
+  }
   return {
-    calls,
-    close,
     standIn(dependency, method) {
       const standIn = find.get(dependency)?.(method);
       return (
@@ -90,15 +109,6 @@ export function layerOf(
     ([name, stub]) => [name, typeof stub === "string" ? stub : answers(name, stub)] as const,
   );
   return { stubs: new Map(read), allow: new Set(allowDependencies) };
-}
-
-/** What a registration says of its tests, but for some dependencies. */
-export function registeredLayer(
-  { testStubs = {}, testAllowDependencies = [] }: Pick<Registration, "testStubs" | "testAllowDependencies">,
-  without: readonly string[] = [],
-): Layer {
-  const stubs = Object.fromEntries(Object.entries(testStubs).filter(([name]) => !without.includes(name)));
-  return layerOf({ stubs, allowDependencies: testAllowDependencies.filter((name) => !without.includes(name)) });
 }
 
 /** By each name in the spelling that it is given in, and in snake_case. */

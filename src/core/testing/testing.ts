@@ -20,7 +20,7 @@ import { createFileSuites } from "./file-suite.ts";
 import { judgeReport, judgeRun, type Verdict } from "./gate.ts";
 import { createRuns, type Run, type RunRecord, type TestTarget } from "./runs.ts";
 import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./suites.ts";
-import { createTestTrial, type Layer, layerOf, registeredLayer, standInIn } from "./test-trial.ts";
+import { createTestTrial, type Layer, layerOf, type Says, standInIn } from "./test-trial.ts";
 import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./tester.ts";
 import { createTurns } from "./turns.ts";
 
@@ -131,23 +131,21 @@ export function createTesting(deps: TestingDeps): Testing {
     refuseTooLarge("the stubs of a test run of module", module, encodedSize(standIns.stubs ?? {}), MAX_CONFIG_BYTES);
   };
 
-  /** Makes the trial of a run, by what its caller, its suite and the module's registration say. */
+  /** Makes the trials of a run, by what its caller, its suite and the modules' registrations say. */
   const trialOf = (
     module: string,
     { standIns: ofSuite }: TestSource,
     { asked, peers = [] }: { readonly asked?: Layer | undefined; readonly peers?: readonly string[] } = {},
   ): Job["trial"] => {
-    const { registration } = modules.get(module).record;
-    const ofPeers = peers.map((peer) => modules.get(peer).record.registration);
-    const registered = [
-      registeredLayer(registration),
-      // None of them says what the tested module itself may call.
-      ...ofPeers.map((peer) => registeredLayer(peer, registration.dependencies)),
-    ];
-    const dependencies = [...new Set([registration, ...ofPeers].flatMap((one) => one.dependencies))];
+    const says = (name: string, layers: readonly (Layer | undefined)[]): Says => {
+      const { dependencies, testStubs, testAllowDependencies } = modules.get(name).record.registration;
+      const registered = layerOf({ stubs: testStubs, allowDependencies: testAllowDependencies });
+      return { dependencies, layers: [...layers, registered].filter((layer) => layer !== undefined) };
+    };
     return (open) => {
-      const layers = [asked, open?.standIns ?? ofSuite, ...registered].filter((layer) => layer !== undefined);
-      return createTestTrial(dependencies, layers, (name, path) => modules.startStandIn(name, path));
+      const layers = [asked, open?.standIns ?? ofSuite];
+      const beside = new Map(peers.map((peer) => [peer, says(peer, layers)]));
+      return createTestTrial(says(module, layers), (name, path) => modules.startStandIn(name, path), beside);
     };
   };
 
@@ -257,7 +255,7 @@ export function createTesting(deps: TestingDeps): Testing {
         record: { module: name, suite, target: "FRESH", config: {}, cause: { action: "Gate" }, ...codeOf(subject) },
         source,
         trial: trialOf(name, source, { peers }),
-        start: (trial) => subject.start(trial ?? BARE_TEST),
+        start: (trial) => subject.start((one) => (one === name ? trial : trial?.peers.get(one)) ?? BARE_TEST),
         owned: true,
         urgent: true,
         signal,

@@ -93,7 +93,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
   it("that fails its tests has reached nothing", async () => {
     const { modules, orders, refused } = await desk(isolation);
     modules.useGate(async (_request, subject) => {
-      const { instance } = await subject.start(BARE_TEST);
+      const { instance } = await subject.start(() => BARE_TEST);
       const error = await errorOf(instance.invoke("buy", { json: null }, { timeoutMs: 5000 }));
       while ((refused.get("timer 2")?.size ?? 0) < 2)
         await instance.invoke("price", { json: null }, { timeoutMs: 5000 });

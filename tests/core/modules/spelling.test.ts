@@ -36,7 +36,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a method of a module in a %s", 
       method,
       run: () => Promise.resolve(null),
     }));
-    const results = await runTests(instance, tests, systemClock, new AbortController().signal);
+    const results = await runTests({ instance }, tests, systemClock, new AbortController().signal);
     expect(results.map(({ outcome }) => outcome)).toEqual(["PASSED", "PASSED", "PASSED", "PASSED", "FAILED"]);
   });
 });

@@ -56,13 +56,28 @@ export default [{ name: "buys", run: async (module) => {
 const quotes = (version: number): string => `export default class Quotes {
   static version = "${version}";
   #asked = 0;
+  end() { process.exit(3); }
   quote() { this.#asked += 1; return { version: "${version}", asked: this.#asked }; }
+}`;
+
+/** Tells what each that it depends on answers. */
+const caller = (...dependencies: readonly string[]): string => `export default class Caller {
+  #ctx;
+  constructor(ctx) { this.#ctx = ctx; }
+  async ask() {
+    const answers = {};
+    for (const name of ${JSON.stringify(dependencies)}) {
+      answers[name] = await this.#ctx.call(name, name === "gateway" ? "place_order" : "ask", { from: "test" });
+    }
+    return answers;
+  }
 }`;
 
 const DESK = `export default class Desk {
   #ctx;
   constructor(ctx) { this.#ctx = ctx; }
   price() { return this.#ctx.call("quotes", "quote"); }
+  end() { return this.#ctx.call("quotes", "end"); }
 }`;
 
 /** Passes where the new version answers, and nobody has asked it before. */
@@ -126,5 +141,82 @@ describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in
     expect(swapped).toBe(true);
     const { output } = await modules.invoke("desk", "price", { json: null });
     expect(output).toEqual({ json: { version: "2", asked: 1 } });
+  });
+
+  it("keeps each of those that are tested together to what is stubbed and allowed for itself", async () => {
+    const { path } = await ownRoot({
+      "gateway.js": GATEWAY,
+      "a.js": caller("b"),
+      "b.js": caller("c", "gateway"),
+      "c.js": caller("gateway"),
+      "suite.js": `export default [{ name: "asks", run: (module) => module.call("ask") }];`,
+    });
+    const { modules, testing, close } = await createEngine({ modulesRoot: path });
+    onTestFinished(() => close());
+    await modules.register("gateway", { modulePath: "gateway", isolation });
+    const testStubs = { gateway: { place_order: "stubbed for b" } };
+    await modules.register("c", {
+      modulePath: "c",
+      isolation,
+      dependencies: ["gateway"],
+      testAllowDependencies: ["gateway"],
+    });
+    await modules.register("b", { modulePath: "b", isolation, dependencies: ["c", "gateway"], testStubs });
+    await modules.register("a", { modulePath: "a", isolation, dependencies: ["b"] });
+    await modules.load("a", { loadDependencies: true });
+    const group = [{ name: "a", testSuite: "suite.js" }, { name: "b" }, { name: "c" }];
+    const { swapped } = await modules.swapAll(group, { force: true });
+    expect(swapped).toBe(true);
+    const [run] = testing.listRuns("a");
+    expect(run?.record.tests[0]?.output).toEqual({ b: { c: { gateway: { id: 1 } }, gateway: "stubbed for b" } });
+  });
+
+  it("fails where a module that is tested with it ends, whatever serves in its place", async () => {
+    const { path } = await ownRoot({
+      "quotes1.js": quotes(1),
+      "quotes2.js": quotes(2),
+      "desk.js": DESK,
+      "suite.js": `export default [
+        { name: "ends", required: false, run: (module) => module.call("end") },
+        { name: "asks", run: (module) => module.call("price") },
+      ];`,
+    });
+    const { modules, close } = await createEngine({ modulesRoot: path });
+    onTestFinished(() => close());
+    await modules.register("quotes", { modulePath: "quotes1", isolation, pureMethods: ["quote"] });
+    await modules.register("desk", { modulePath: "desk", isolation, dependencies: ["quotes"] });
+    await modules.load("desk", { loadDependencies: true });
+    const { swapped, results } = await modules.swapAll(
+      [
+        { name: "desk", testSuite: "suite.js" },
+        { name: "quotes", newVersionPath: "quotes2" },
+      ],
+      { force: true },
+    );
+    expect(swapped).toBe(false);
+    expect(results[0]?.failure).toContain("module quotes ended while it was needed");
+  });
+
+  it("calls the new version of what is replaced with it also where a module that is not lies between", async () => {
+    const { path } = await ownRoot({
+      "top.js": caller("middle"),
+      "middle.js": caller("low"),
+      "low1.js": `export default class Low { place_order() { return "1"; } ask() { return "1"; } }`,
+      "low2.js": `export default class Low { place_order() { return "2"; } ask() { return "2"; } }`,
+      "suite.js": `export default [{ name: "asks", run: (module) => module.call("ask") }];`,
+    });
+    const { modules, testing, close } = await createEngine({ modulesRoot: path });
+    onTestFinished(() => close());
+    await modules.register("low", { modulePath: "low1", isolation });
+    await modules.register("middle", { modulePath: "middle", isolation, dependencies: ["low"] });
+    const testAllowDependencies = ["middle"];
+    await modules.register("top", { modulePath: "top", isolation, dependencies: ["middle"], testAllowDependencies });
+    await modules.load("top", { loadDependencies: true });
+    const group = [
+      { name: "top", testSuite: "suite.js" },
+      { name: "low", newVersionPath: "low2" },
+    ];
+    expect(await modules.swapAll(group, { force: true })).toMatchObject({ swapped: true });
+    expect(testing.listRuns("top")[0]?.record.tests[0]?.output).toEqual({ middle: { low: "2" } });
   });
 });

@@ -30,7 +30,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a swap in a %s that is cancelle
     const v2 = counter(2, part === undefined ? {} : { [part]: MISBEHAVIOURS.hangs });
     const one = await cell({ isolation, v2, ...(fields && { fields }) });
     one.modules.useGate(async (_request, subject) => {
-      const { instance } = await subject.start(BARE_TEST);
+      const { instance } = await subject.start(() => BARE_TEST);
       await instance.invoke("proof", { json: null }, { timeoutMs: 60_000 });
       return { passed: true, detail: "1 of 1 passed" };
     });

@@ -38,7 +38,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolatio
       const v2 = counter(2, { [part]: bodyOf(what, isolation) });
       const one = await cell({ isolation, v2, ...(fields && { fields }) });
       one.modules.useGate(async (_request, subject) => {
-        const { instance } = await subject.start(BARE_TEST);
+        const { instance } = await subject.start(() => BARE_TEST);
         const output = await instance.invoke("proof", { json: null }, { timeoutMs: CALL_MS });
         return { passed: "json" in output && output.json === "fine", detail: "1 of 1 passed" };
       });
