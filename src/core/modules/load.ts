@@ -1,6 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Cause } from "../store/store.ts";
+import { unlessAborted } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import { loadOrder } from "./graph.ts";
 import type { ResolvedModule } from "./host/host.ts";
@@ -32,6 +33,8 @@ export interface BringUp {
   readonly restarts: number;
   /** Finds the code to start; absent: that of the record. */
   readonly code?: (module: Module) => Promise<ResolvedModule>;
+  /** Aborting it gives the start up: the module is FAILED as before. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -39,7 +42,7 @@ export interface BringUp {
  * a load that fails leaves what a restart of the service restores as it was.
  */
 export async function bringUp(room: Room, name: string, options: BringUp): Promise<Module> {
-  const { activate, cause, etag, restarts, code = async ({ record }) => record.code } = options;
+  const { activate, cause, etag, restarts, code = async ({ record }) => record.code, signal } = options;
   const start = room.clock.monotonic();
   if (activate) room.upcoming.expect(name, 0);
   // Of a restart that fails, whoever makes it knows whether there is another.
@@ -57,12 +60,19 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   let module: ResolvedModule | undefined;
   try {
     module = await code(loading);
-    generation = await startChecked(room, loading, module, activate);
+    generation = await startChecked(room, loading, module, activate, signal);
   } catch (error) {
     if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
-    const failure = { ...failureOf(error, room.clock.now()), ...(module && { artifact: module.artifact }) };
+    const { lifecycle } = loading.record;
+    const before = signal?.aborted && "failure" in lifecycle ? lifecycle.failure : undefined;
+    const failure = {
+      ...(before ?? failureOf(error, room.clock.now())),
+      ...(module && { artifact: module.artifact }),
+    };
     giveUp();
-    room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
+    if (before === undefined) {
+      room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
+    }
     await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
       room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
     );
@@ -99,14 +109,17 @@ async function startChecked(
   { name, record }: Module,
   module: ResolvedModule,
   acts: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<Generation> {
   const { registration } = record;
   const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
   const trial = swapTrial(registration.testAllowDependencies ?? []);
-  const generation = await room.generations.start(name, record.starts, { registration, module, version, acts, trial });
+  const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
+  const generation = await room.generations.start(name, record.starts, request);
   try {
-    await generation.health.check(registration.startTimeoutMs);
+    const healthy = generation.health.check(registration.startTimeoutMs);
+    await (signal === undefined ? healthy : unlessAborted(signal, healthy));
     // Opened when the restarts were used up; who opened it by hand closes it by hand.
     if (breaker.override?.actor === SUPERVISOR) {
       await room.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });

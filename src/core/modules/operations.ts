@@ -3,8 +3,10 @@ import { HeliosError } from "../errors.ts";
 interface Running {
   readonly operation: string;
   readonly ended: Promise<void>;
-  /** Those that it lets in; undefined: it lets nobody in. */
-  guests: Set<Promise<unknown>> | undefined;
+  /** Those that it lets in, each with what gives it up; undefined: it lets nobody in. */
+  guests: Map<Promise<unknown>, AbortController> | undefined;
+  /** Aborted when somebody asks for the module; absent: who asks is refused. */
+  readonly givesWay?: AbortController;
 }
 
 /** One operation at a time on each module. */
@@ -22,13 +24,19 @@ export class Operations {
     for (let one = this.#running.get(name); one !== undefined; one = this.#running.get(name)) await one.ended;
   }
 
-  /** Runs `work` alone on the module. MODULE_BUSY names the operation that runs; SERVER_DRAINING after `close`. */
-  async alone<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` alone on the module, once what gives way has ended. MODULE_BUSY names another operation that runs;
+   * SERVER_DRAINING after `close`.
+   */
+  async alone<T>(name: string, operation: string, work: () => Promise<T>, givesWay?: AbortController): Promise<T> {
+    for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) {
+      if (other.givesWay === undefined) throw HeliosError.of("MODULE_BUSY", { name, operation: other.operation });
+      other.givesWay.abort();
+      await other.ended;
+    }
     if (this.#closed) throw HeliosError.of("SERVER_DRAINING", {});
-    const other = this.#running.get(name);
-    if (other !== undefined) throw HeliosError.of("MODULE_BUSY", { name, operation: other.operation });
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    this.#running.set(name, { operation, ended, guests: undefined });
+    this.#running.set(name, { operation, ended, guests: undefined, ...(givesWay && { givesWay }) });
     try {
       return await work();
     } finally {
@@ -45,32 +53,34 @@ export class Operations {
   }
 
   /** The same, but waits for its turn. */
-  async inTurn<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
+  async inTurn<T>(name: string, operation: string, work: () => Promise<T>, givesWay?: AbortController): Promise<T> {
     // Whoever is woken first takes the module at once, in the same step; the others find it taken, and wait again.
     for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) await other.ended;
-    return this.alone(name, operation, work);
+    return this.alone(name, operation, work, givesWay);
   }
 
-  /** The same, but beside an operation that lets it in. */
-  asGuest<T>(name: string, operation: string, work: () => Promise<T>): Promise<T> {
+  /** The same, but beside an operation that lets it in; it gives way to any other: the signal is aborted then. */
+  asGuest<T>(name: string, operation: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const givesWay = new AbortController();
     const guests = this.#running.get(name)?.guests;
-    if (guests === undefined) return this.inTurn(name, operation, work);
-    const working = work();
-    guests.add(working);
+    if (guests === undefined) return this.inTurn(name, operation, () => work(givesWay.signal), givesWay);
+    const working = work(givesWay.signal);
+    guests.set(working, givesWay);
     return working.finally(() => guests.delete(working));
   }
 
   /**
    * Lets guests in: for an operation that does nothing to the modules themselves for now. What is returned lets nobody in
-   * any more, and resolves when all have left.
+   * any more, has those that are in give way, and resolves when all have left.
    */
   letGuestsIn(names: readonly string[]): () => Promise<void> {
     const hosts = names.flatMap((name) => this.#running.get(name) ?? []);
-    for (const host of hosts) host.guests = new Set();
+    for (const host of hosts) host.guests = new Map();
     return async () => {
       const inside = hosts.flatMap(({ guests }) => [...(guests ?? [])]);
       for (const host of hosts) host.guests = undefined;
-      await Promise.allSettled(inside);
+      for (const [, givesWay] of inside) givesWay.abort();
+      await Promise.allSettled(inside.map(([working]) => working));
     };
   }
 

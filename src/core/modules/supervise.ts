@@ -114,7 +114,7 @@ export function createSupervisor(room: Room): Supervisor {
   };
 
   const restart = (name: string): Promise<void> =>
-    room.operations.asGuest(name, "restart", async () => {
+    room.operations.asGuest(name, "restart", async (signal) => {
       const record = collection.get(name)?.record;
       if (closed || record?.lifecycle.state !== "FAILED" || record.desired === "UNLOADED") return;
       const now = clock.monotonic();
@@ -122,13 +122,13 @@ export function createSupervisor(room: Room): Supervisor {
       restarts.set(name, [...earlier, now]);
       const options = { activate: record.desired === "ACTIVE", cause: { action: "Restart" } };
       try {
-        await bringUp(room, name, { ...options, restarts: record.restarts + 1 });
+        await bringUp(room, name, { ...options, restarts: record.restarts + 1, signal });
       } catch (error) {
         // It is recorded and logged; what remains is to try again.
-        if (faultIn(error) === undefined) return await planRestart(name);
-        // The module is not at fault: that the machine is counts for nothing.
+        if (faultIn(error) === undefined && !signal.aborted) return await planRestart(name);
+        // The module is not at fault: that the machine is, or that it gave way, counts for nothing.
         restarts.set(name, earlier);
-        later(name, FAULT_RETRY_MS, () => restart(name));
+        later(name, signal.aborted ? 0 : FAULT_RETRY_MS, () => restart(name));
       }
     });
 
