@@ -159,7 +159,7 @@ export const ERRORS = table({
   },
   GENERATION_NOT_FOUND: {
     code: "NOT_FOUND",
-    message: "module {name} has no generation {generation} to go back to",
+    message: "module {name} has no generation {generation} that it could go back to",
     retryable: false,
     help: "ListGenerations names those that are kept.",
   },

@@ -52,9 +52,8 @@ async function endReturn(
 
 /** Whether something serves by now that came after the swap. */
 function hasGoneOn({ switches = {}, candidates }: SwapRecord, name: string, { generation }: ModuleRecord): boolean {
-  const change = switches[name];
-  if (change === undefined) return generation > (candidates[name] ?? Number.POSITIVE_INFINITY);
-  return generation !== change.from.running.generation && generation !== change.to.running.generation;
+  // One that has switched holds the module until its end is stored.
+  return switches[name] === undefined && generation > (candidates[name] ?? Number.POSITIVE_INFINITY);
 }
 
 /** The record with the side that serves. */

@@ -1,3 +1,4 @@
+import { onEnd } from "./ended.ts";
 import type { Gate } from "./gate.ts";
 import type { Generation } from "./generation.ts";
 import { loadOrder } from "./graph.ts";
@@ -100,6 +101,8 @@ async function passGate(room: Room, tools: SwapTools, swap: Swap, member: Member
   const told = (detail: string): string => (testRun === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: swap.cancelled, detail: (text: string) => text };
   const subject = subjectOf(room, swap, member, candidate, signal);
+  // What its tests come to is of no use then.
+  const stopListening = onEnd(candidate.instance, () => over.abort());
   await steps
     .take("gate", options, async () => {
       const { passed, detail } = await living(candidate, () => gate({ suite, run: testRun }, subject, signal));
@@ -107,6 +110,7 @@ async function passGate(room: Room, tools: SwapTools, swap: Swap, member: Member
       return told(detail);
     })
     .finally(() => {
+      stopListening();
       over.abort();
       subject.end();
     });
@@ -125,9 +129,10 @@ async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member):
   );
 }
 
-/** One that has ended fails every step, whatever the step does with it. */
+/** One that has ended, or has become unhealthy, fails every step, whatever the step does with it. */
 async function living<T>(candidate: Generation, work: (instance: Instance) => Promise<T>): Promise<T> {
   const result = await work(candidate.instance);
   if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
+  if (candidate.health.verdict !== undefined) throw new Error(candidate.health.verdict);
   return result;
 }

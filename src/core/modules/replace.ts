@@ -4,7 +4,7 @@ import { canary } from "./canary.ts";
 import { commit, persist, persistently, storeSwitch } from "./commit.ts";
 import { unlessAborted } from "./deadline.ts";
 import { STOP_TIMEOUT_MS } from "./generations.ts";
-import { closeBreaker, goBack } from "./go-back.ts";
+import { goBack } from "./go-back.ts";
 import { handOver, release } from "./hand-over.ts";
 import type { Journal } from "./journal.ts";
 import { forEach, type Member, type Swap, servedBy, serving } from "./member.ts";
@@ -75,9 +75,6 @@ async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap
     }
   }
   await storeSwitch(room, swap, "to");
-  for (const { name, old } of swap.members) {
-    if (old === undefined) await closeBreaker(room, name, `a version of module ${name} that had failed is replaced`);
-  }
   const returned = new AbortController();
   const oldOnesDrained = retireCalls(room, swap, returned.signal);
   const trial = onTrial(room, journal, swap, oldOnesDrained).finally(() => returned.abort());

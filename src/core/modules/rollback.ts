@@ -1,5 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
+import { closeBreaker } from "./go-back.ts";
+import { checkDependencies } from "./load.ts";
 import type { GenerationRecord, Module } from "./record.ts";
 import type { Returns } from "./returns.ts";
 import { checkEtag, conflict, getModule, type Room } from "./room.ts";
@@ -49,10 +51,15 @@ export async function rollBack(
     ...asked,
     isAlone: false,
     terms: termsOf(options, cause),
-    // Whether or not hot reload is on: to go back is what a freeze must not forbid.
-    check: () => checkEtag(room, name, by?.etag),
+    async check() {
+      await checkEtag(room, name, by?.etag);
+      // To go back is what a freeze must not forbid; what has never served is no way back.
+      const module = getModule(room, name);
+      if (find(module, generation)?.served === false) await room.hotReload.check([name]);
+      if (module.record.lifecycle.state === "FAILED") checkDependencies(room, name);
+    },
     plan(module) {
-      const { registration, lifecycle } = module.record;
+      const { registration, lifecycle, desired } = module.record;
       if (lifecycle.state !== "ACTIVE" && lifecycle.state !== "FAILED") {
         throw conflict(module, "RollbackModule", "ACTIVE or FAILED");
       }
@@ -76,12 +83,15 @@ export async function rollBack(
         version: () => version,
         suite: testSuite,
         testRun: "",
-        activate: true,
+        // One that was to take no traffic takes none when it is back.
+        activate: lifecycle.state === "ACTIVE" || desired !== "LOADED",
         force: true,
         discardState,
       };
     },
   });
+  // What opened it serves no more.
+  if (outcome.swapped) await closeBreaker(room, name, `module ${name} was rolled back`);
   return resultOf(room, outcome, name);
 }
 
@@ -89,18 +99,23 @@ function mismatch(name: string, expected: number, actual: number): HeliosError {
   return HeliosError.of("MODULE_GENERATION_MISMATCH", { name, expected, actual });
 }
 
+function earlier(module: Module, wanted: number): GenerationRecord {
+  const found = find(module, wanted);
+  if (found !== undefined) return found;
+  const generation = wanted === 0 ? "before the present one" : wanted;
+  throw HeliosError.of("GENERATION_NOT_FOUND", { name: module.name, generation });
+}
+
 /** What is gone back to: what served last with other code or configuration than what runs, or did not start. */
-function earlier({ name, record }: Module, wanted: number): GenerationRecord {
+function find({ record }: Module, wanted: number): GenerationRecord | undefined {
   const { generations, configVersion, generation, lifecycle } = record;
   const failed = lifecycle.state === "FAILED";
   const artifact = failed ? (lifecycle.last ?? lifecycle.failure).artifact : record.code.artifact;
   const differs = ({ code, configVersion: version }: GenerationRecord): boolean =>
     code.artifact !== artifact || code.modulePath !== record.code.modulePath || version !== configVersion;
-  const found = generations.find((one) =>
+  return generations.find((one) =>
     wanted === 0
       ? one.served && (one.number < generation || failed) && differs(one)
       : one.number === wanted && (wanted !== generation || failed),
   );
-  if (found !== undefined) return found;
-  throw HeliosError.of("GENERATION_NOT_FOUND", { name, generation: wanted === 0 ? "(before)" : wanted });
 }

@@ -98,7 +98,9 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     const { record } = before;
     const planned = request.plan(before);
     const plan = { ...planned, code: async () => pins.hold(await planned.code()) };
-    if (!record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
+    // Of one that is FAILED nothing runs that would be reloaded.
+    const isReloaded = record.lifecycle.state !== "FAILED";
+    if (isReloaded && !record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
     const now = serving(room, name) ?? servedLast(before);
     if (now === undefined) throw conflict(before, request.operation, "LOADED or ACTIVE");
     return {

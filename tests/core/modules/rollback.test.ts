@@ -60,6 +60,32 @@ describe("a rollback", () => {
     await load("echo_v1", {}, "echo");
     expect(await errorOf(modules.rollBack("echo"))).toMatchObject({ reason: "GENERATION_NOT_FOUND" });
   });
+
+  it("closes the breaker that the version opened which it replaces", async () => {
+    const { path } = await ownRoot({
+      "v1.js": source(1),
+      "v2.js": `export default class A { which() { throw new Error("no"); } }`,
+    });
+    const { modules, breakers, load, call } = await rig({ root: path });
+    await load("v1", { breaker: { failureThreshold: 1 } }, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await errorOf(call("a", "which"));
+    expect(breakers.get("module:a").state).toBe("OPEN");
+    await modules.rollBack("a");
+    expect(await call("a", "which")).toMatchObject({ version: 1 });
+  });
+
+  it("goes to what has served alone, while hot reload is off", async () => {
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
+    const { modules, flags, load } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    modules.useGate(async () => ({ passed: false, detail: "no" }));
+    expect(await modules.swap("a", { newVersionPath: "v3", testSuite: "any" })).toMatchObject({ swapped: false });
+    await flags.disable("hot_reload_modules");
+    expect(await errorOf(modules.rollBack("a", { generation: 3 }))).toMatchObject({ reason: "HOT_RELOAD_DISABLED" });
+    expect(await modules.rollBack("a", { generation: 1 })).toMatchObject({ swapped: true, toVersion: "1" });
+  });
 });
 
 describe("a rollback with an id", () => {
@@ -158,6 +184,10 @@ describe("a rollback of a module that is FAILED", () => {
     start(ctx) { ctx.onServe(() => { throw new Error("no route"); }); }
     which() { return ${version}; }
   }`;
+  const crashing = (version: number): string => `export default class A {
+    static version = "${version}";
+    exit() { process.exit(3); }
+  }`;
   const well = (version: number): string => `export default class A {
     static version = "${version}";
     which() { return ${version}; }
@@ -251,6 +281,81 @@ describe("a rollback of a module that is FAILED", () => {
     await flags.enable("hot_reload_modules");
     expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
     expect(state("a")).toBe("ACTIVE");
+  });
+
+  it("that was to take no traffic takes none when it is back", async () => {
+    const exits = `export default class A {
+      static version = "2";
+      start({ flags }) {
+        const look = async () => {
+          if (!(await flags.isEnabled("hot_reload_modules"))) process.exit(3);
+          setTimeout(look, 1);
+        };
+        setTimeout(look, 1);
+      }
+    }`;
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": exits });
+    const { modules, flags, load, state, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await modules.unload("a");
+    await modules.load("a", { activate: false });
+    await flags.disable("hot_reload_modules");
+    await reaches("a", "FAILED");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(state("a")).toBe("LOADED");
+  });
+
+  it.each(["before the rollback", "in its course"])(
+    "does not wait for a restart that hangs and began %s",
+    async (when) => {
+      const clock = createManualClock();
+      const hangs = `export default class A {
+      static version = "2";
+      async start({ flags, log }) {
+        if (await flags.isEnabled("hot_reload_modules")) return;
+        log.info("hangs");
+        await new Promise(() => {});
+      }
+      exit() { process.exit(3); }
+    }`;
+      const { path } = await ownRoot({ "v1.js": well(1), "v2.js": hangs });
+      const hanging = Promise.withResolvers<void>();
+      const log: Log = (_area, _level, message) => void (message === "hangs" && hanging.resolve());
+      const { modules, flags, load, call, state, reaches } = await rig({ root: path, clock, log });
+      await load("v1", {}, "a");
+      await modules.swap("a", { newVersionPath: "v2" });
+      await flags.disable("hot_reload_modules");
+      await errorOf(call("a", "exit"));
+      await reaches("a", "FAILED");
+      const hang = async (): Promise<void> => {
+        while (state("a") === "FAILED") {
+          clock.advance(100);
+          await turn();
+        }
+        await hanging.promise;
+      };
+      modules.useGate(async () => {
+        await hang();
+        return { passed: true, detail: "" };
+      });
+      if (when === "before the rollback") await hang();
+      const testSuite = when === "in its course" ? "any" : "";
+      expect(await modules.rollBack("a", { testSuite })).toMatchObject({ swapped: true, toVersion: "1" });
+      expect(await call("a", "which")).toBe(1);
+    },
+  );
+
+  it("needs what it depends on, as a load does", async () => {
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": crashing(2), "needed.js": well(1) });
+    const { modules, load, call, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("needed");
+    await load("v1", { dependencies: ["needed"] }, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await errorOf(call("a", "exit"));
+    await reaches("a", "FAILED");
+    await modules.unload("needed");
+    expect(await errorOf(modules.rollBack("a"))).toMatchObject({ reason: "MODULE_DEPENDENCY_NOT_LOADED" });
   });
 
   it("that was unloaded is refused", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
+import type { Log } from "../../../src/core/log.ts";
 import { PAUSE_LIMIT_MS } from "../../../src/core/modules/hand-over.ts";
 import type { Modules } from "../../../src/core/modules/modules.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
@@ -137,7 +138,7 @@ describe("a swap", () => {
     const runs: unknown[] = [];
     modules.useGate(async ({ suite }, subject) => {
       const { name, version, sha256 } = subject;
-      const { instance } = await subject.start(BARE_TEST);
+      const { instance } = await subject.start(() => BARE_TEST);
       const output = await instance.invoke("who_am_i", { json: null }, { timeoutMs: 5000 });
       runs.push({ suite, name, version, sha256, of: "json" in output && (output.json as { version: string }).version });
       return { passed: true, detail: "3 of 3 passed" };
@@ -166,6 +167,35 @@ describe("a swap", () => {
 });
 
 describe("a swap that fails", () => {
+  it.each(["ends", "becomes unhealthy"])("since the new version %s while it is tested ends the tests", async (what) => {
+    const turnsIll = `export default class A {
+      static version = "2";
+      #asked = 0;
+      start({ log }) { this.log = log; }
+      health() {
+        this.#asked += 1;
+        if (this.#asked === 1) return;
+        ${what === "ends" ? "process.exit(3);" : ""}
+        this.log.info("ill");
+        throw new Error("no feed");
+      }
+    }`;
+    const { path } = await ownRoot({ "v1.js": 'export default class A { static version = "1"; }', "v2.js": turnsIll });
+    let ill = 0;
+    const log: Log = (_area, _level, message) => {
+      if (message === "ill") ill += 1;
+    };
+    const { modules, load } = await rig({ root: path, log });
+    await load("v1", { healthIntervalMs: 100 }, "a");
+    modules.useGate(async (_request, _subject, signal) => {
+      while (!signal.aborted && ill < 3) await turn();
+      return { passed: true, detail: "1 of 1 passed" };
+    });
+    const result = await modules.swap("a", { newVersionPath: "v2", testSuite: "any" });
+    expect(result).toMatchObject({ swapped: false, failedStep: "gate" });
+    expect(result.failure).toBe(what === "ends" ? "it ended: exit code 3" : "it is unhealthy: no feed");
+  });
+
   const wrong = "0".repeat(64);
 
   it.each<[string, string, SwapOptions, string]>([
