@@ -116,7 +116,9 @@ export function createSupervisor(room: Room): Supervisor {
   const restart = (name: string): Promise<void> =>
     room.operations.asGuest(name, "restart", async (signal) => {
       const record = collection.get(name)?.record;
-      if (closed || record?.lifecycle.state !== "FAILED" || record.desired === "UNLOADED") return;
+      // One that the service was to start with, and could not even store so, is UNLOADED.
+      const isDown = record?.lifecycle.state === "FAILED" || record?.lifecycle.state === "UNLOADED";
+      if (closed || record === undefined || !isDown || record.desired === "UNLOADED") return;
       const now = clock.monotonic();
       const earlier = recentRestarts(restarts.get(name) ?? [], now);
       restarts.set(name, [...earlier, now]);
@@ -128,9 +130,14 @@ export function createSupervisor(room: Room): Supervisor {
         if (faultIn(error) === undefined && !signal.aborted) return await planRestart(name);
         // The module is not at fault: that the machine is, or that it gave way, counts for nothing.
         restarts.set(name, earlier);
-        later(name, signal.aborted ? 0 : FAULT_RETRY_MS, () => restart(name));
+        startLater(name, signal.aborted ? 0 : FAULT_RETRY_MS);
       }
     });
+
+  const startLater = (name: string, delayMs: number): void => {
+    if (collection.get(name)?.record.desired === "ACTIVE") room.upcoming.expect(name, delayMs);
+    later(name, delayMs, () => restart(name));
+  };
 
   return {
     crashed(name, generation) {
@@ -154,7 +161,7 @@ export function createSupervisor(room: Room): Supervisor {
         timers.delete(timer);
       }
     },
-    retry: (name) => later(name, FAULT_RETRY_MS, () => restart(name)),
+    retry: (name) => startLater(name, FAULT_RETRY_MS),
     forgive: (name) => restarts.delete(name),
     close() {
       closed = true;

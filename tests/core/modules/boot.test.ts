@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/clock.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { refusing } from "./refusing.ts";
 import { errorOf, ownRoot, type Rig, rig, statesOf } from "./rig.ts";
 
 /** The service ends and another one starts on the same store. */
@@ -66,6 +67,28 @@ describe("a restart of the service", () => {
     expect(bothStart).toBeLessThan(Math.min(at("left ACTIVE"), at("right ACTIVE")));
     expect(Math.max(at("left ACTIVE"), at("right ACTIVE"))).toBeLessThan(at("top LOADING"));
     expect(at("top ACTIVE")).toBe(order.length - 1);
+  });
+
+  it.each([
+    ["how it starts", "breaker/module:echo_v1", 0],
+    ["that it starts", "module/echo_v1", 1],
+  ])("tells callers when a module is started again where the store did not take %s", async (_, key, taken) => {
+    const { store, refuse, refused } = refusing();
+    const first = await rig({ store });
+    await first.load("echo_v1");
+    await first.breakers.delete("module:echo_v1");
+    await first.close();
+    refuse(key, 1, taken);
+    const clock = createManualClock();
+    const second = await rig({ store, clock });
+    await second.modules.settled;
+    expect(refused()).toBe(1);
+    const told = await errorOf(second.call("echo_v1", "echo"));
+    expect(told).toMatchObject({ code: "UNAVAILABLE", retryAfterMs: expect.any(Number) });
+    expect(told.retryAfterMs).toBeGreaterThanOrEqual(2000);
+    clock.advance(2000);
+    await second.reaches("echo_v1", "ACTIVE");
+    expect(second.modules.get("echo_v1").record.generation).toBe(2);
   });
 
   it("is not held up by a module that fails, nor by those that depend on it", async () => {

@@ -4,8 +4,8 @@ import type { Store } from "../../../src/core/store/store.ts";
 
 export interface Refusing {
   readonly store: Store;
-  /** Refuses the next writes of such keys, deletes among them. */
-  refuse(prefix: string, times: number): void;
+  /** Refuses the next writes of such keys, deletes among them; before, it takes so many. */
+  refuse(prefix: string, times: number, taken?: number): void;
   /** How many it has refused. */
   refused(): number;
 }
@@ -14,9 +14,13 @@ export interface Refusing {
 export function refusing(
   inner: Store = createMemoryStore({ clock: systemClock, incarnation: "incarnation" }),
 ): Refusing {
-  let [prefix, left, refused] = ["", 0, 0];
+  let [prefix, left, toTake, refused] = ["", 0, 0, 0];
   const written = <T>(key: string, write: () => Promise<T>): Promise<T> => {
     if (left === 0 || !key.startsWith(prefix)) return write();
+    if (toTake > 0) {
+      toTake -= 1;
+      return write();
+    }
     left -= 1;
     refused += 1;
     return Promise.reject(new Error("disk full"));
@@ -43,8 +47,8 @@ export function refusing(
   };
   return {
     store,
-    refuse(keys, times) {
-      [prefix, left] = [keys, times];
+    refuse(keys, times, taken = 0) {
+      [prefix, left, toTake] = [keys, times, taken];
     },
     refused: () => refused,
   };
