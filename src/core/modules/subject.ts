@@ -21,12 +21,18 @@ export function subjectOf(
   const tested = order.map((one) => members.find((member) => member.name === one)).filter((one) => one !== undefined);
   const peers: Peers = new Map();
   const started: Generation[] = [];
+  const end = (): void => {
+    for (const { instance } of started) void instance.stop(STOP_TIMEOUT_MS);
+  };
   const startOne = async ({ name: one, plan, code }: Member, trial: Trial): Promise<Generation> => {
     if (code === undefined) throw new Error("the code was found");
     const registration = plan.registration(code, "");
     const request = { registration, module: code, version: plan.version, peers, acts: false, trial, signal };
     const generation = await room.generations.startApart(one, request);
     started.push(generation);
+    // It was there just as it was given up: what was to stop it may have come first.
+    if (signal.aborted) end();
+    signal.throwIfAborted();
     return generation;
   };
   return {
@@ -45,8 +51,6 @@ export function subjectOf(
       if (last === undefined) throw new Error("a module is the last in its own order");
       return candidateOf(name, last);
     },
-    end() {
-      for (const { instance } of started) void instance.stop(STOP_TIMEOUT_MS);
-    },
+    end,
   };
 }
