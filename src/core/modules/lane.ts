@@ -191,6 +191,8 @@ export class Lane {
   }
 
   #wait({ timeoutMs, late, signal, key, chain }: EnterOptions): Promise<Generation> {
+    // An aborted one tells nobody any more.
+    signal?.throwIfAborted();
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(waiter);

@@ -146,6 +146,21 @@ describe("a call", () => {
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ successes: 2, failures: 0, ignored: 2 });
   });
 
+  it("that its caller cancels before it waits, while the module's breaker is made anew, ends at once", async () => {
+    const { modules, breakers, load, call } = await rig({ clock: createManualClock() });
+    await load("echo_v1", { concurrency: 1 });
+    const { instance } = modules.activeInstance("echo_v1");
+    const held = call("echo_v1", "hold");
+    while (modules.inFlight("echo_v1") === 0) await turn();
+    await breakers.delete("module:echo_v1");
+    const caller = new AbortController();
+    const cancelled = modules.invoke("echo_v1", "echo", { json: 3 }, { signal: caller.signal });
+    caller.abort("never mind");
+    await expect(cancelled).rejects.toBe("never mind");
+    await instance.invoke("release", { json: null }, { timeoutMs: 5000 });
+    await held;
+  });
+
   it("that waits is refused when the module is unloaded", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { concurrency: 1 });
