@@ -30,7 +30,7 @@ const MOST_NAMED = 3;
 const MAX_TOLD = 1000;
 
 /** The actor of what is done because files have changed. */
-export const FILE_ACTOR = "file";
+const FILE_ACTOR = "file";
 
 /** Keeps one module at what is in its files. */
 export class FileModule {

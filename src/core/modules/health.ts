@@ -24,7 +24,7 @@ export interface Health {
  * Answers in a row by which a version on trial, in a canary or in a shadow is given up as unhealthy: one may be a hiccup
  * of what the module depends on. @limit answers
  */
-export const UNHEALTHY_IN_A_ROW = 2;
+const UNHEALTHY_IN_A_ROW = 2;
 /**
  * Least time that `health()` has to answer, which is otherwise as long as `health_interval`; beyond it the module is
  * unhealthy. @limit ms

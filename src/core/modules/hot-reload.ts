@@ -4,13 +4,14 @@ import { type FlagPasts, whoSwitchedOff } from "../flags/switched-off.ts";
 import { printTime } from "../rfc3339.ts";
 
 /** The flag that must be on, for the context `system` = the module's name, for a module to be replaced. */
-export const HOT_RELOAD_FLAG = "hot_reload_modules";
+const HOT_RELOAD_FLAG = "hot_reload_modules";
 
 /** Whether modules may be replaced while they serve: what the flag `hot_reload_modules` says. */
 export interface HotReload {
-  /** Whether this module may be. Also where there is no such flag. */
-  isOn(name: string): boolean;
-  /** HOT_RELOAD_DISABLED, with those of the modules that may not be, and who switched the flag off. */
+  /**
+   * HOT_RELOAD_DISABLED, with those of the modules that may not be, and who switched the flag off. One that is not there
+   * forbids nothing.
+   */
   check(names: readonly string[]): Promise<void>;
 }
 
@@ -30,7 +31,6 @@ export function createHotReload(flags: FlagPasts): HotReload {
   const isOn = (name: string): boolean => answer(name)?.enabled ?? true;
 
   return {
-    isOn,
     async check(names) {
       const off = names.filter((name) => !isOn(name));
       const [first] = off;

@@ -5,7 +5,7 @@ import type { GenerationRecord, ModuleRecord, Served } from "./record.ts";
  * Generations of a module that are remembered, and that a rollback can go back to. Beyond them the oldest are
  * forgotten, and `RollbackModule` answers `GENERATION_NOT_FOUND`; those that are still needed stay. @limit generations
  */
-export const KEPT_GENERATIONS = 20;
+const KEPT_GENERATIONS = 20;
 
 type Told = Pick<GenerationRecord, "served" | "startTime"> & Partial<Pick<GenerationRecord, "end" | "endTime">>;
 

@@ -101,7 +101,7 @@ export async function verified({ host }: Room, of: VerifiedCode): Promise<Resolv
 /** What of a registration tells the code. */
 export type VerifiedCode = Pick<Registration, "modulePath" | "sha256"> & Partial<Pick<Registration, "assets">>;
 
-export function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
+function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
   if (["", module.sha256, module.artifact].includes(expected)) return module;
   const metadata = { module_path: module.modulePath, actual: module.sha256, expected };
   throw HeliosError.of("MODULE_DIGEST_MISMATCH", metadata);
@@ -120,7 +120,7 @@ export function loadFailed(name: string, step: string, error: unknown): HeliosEr
 }
 
 /** Length of a failed module's message, and of its stack, as they are stored; the rest is cut. @limit characters */
-export const MAX_FAILURE = 4096;
+const MAX_FAILURE = 4096;
 
 /** What is recorded of an error that ended a start. */
 export function failureOf(error: unknown, time: number): Failure {

@@ -11,7 +11,7 @@ export const MAX_CONFIG_BYTES = 256 * 1024;
  * Size of a module's registration, with its configuration but without the values of its environment, which nobody is
  * shown; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes
  */
-export const MAX_REGISTRATION_BYTES = 1024 * 1024;
+const MAX_REGISTRATION_BYTES = 1024 * 1024;
 
 /** RESOURCE_TOO_LARGE for a configuration above `MAX_CONFIG_BYTES`; `what` it is of, and the name of that. */
 export function checkConfigSize(what: string, name: string, config: unknown): void {

@@ -21,7 +21,7 @@ export interface TakeOptions<T> {
 }
 
 /** Length of the detail of a swap's step; the rest is cut. @limit characters */
-export const MAX_DETAIL = 1024;
+const MAX_DETAIL = 1024;
 
 /** What is wrong, with the place in a module's file where that is known. */
 export function withPlace(problem: string, place: string | undefined): string {

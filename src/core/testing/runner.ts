@@ -29,7 +29,7 @@ export interface Progress {
 }
 
 /** Size of a test's output, as JSON, that a report keeps; the rest is cut. @limit bytes */
-export const MAX_OUTPUT_BYTES = 4096;
+const MAX_OUTPUT_BYTES = 4096;
 /** Length of a test's message that a report keeps; the rest is cut. @limit characters */
 export const MAX_MESSAGE = 1000;
 

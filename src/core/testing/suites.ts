@@ -16,7 +16,7 @@ import { tradingSuite } from "./suites/trading.ts";
  * Size of a created suite, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
  * @limit bytes
  */
-export const MAX_SUITE_BYTES = 1024 * 1024;
+const MAX_SUITE_BYTES = 1024 * 1024;
 
 /** A suite that was created, as stored. */
 export interface SuiteRecord {
