@@ -1,6 +1,7 @@
 import { seconds } from "./deadline.ts";
 import { Excess } from "./excess.ts";
 import { Gauge } from "./gauge.ts";
+import { percentFailed } from "./judge.ts";
 import type { CanaryReport, Sample } from "./report.ts";
 
 export interface CanaryLimits {
@@ -125,14 +126,14 @@ export class CanaryJudge {
   get #incomparable(): string {
     const { candidate, current } = this.report;
     const few = `the current version answered ${current.calls} of ${MIN_CURRENT_CALLS} calls with a routing_key`;
-    return `${few}, too few to compare with; ${percent(candidate)} of its own ${candidate.calls} calls failed`;
+    return `${few}, too few to compare with; ${percentFailed(candidate)} of its own ${candidate.calls} calls failed`;
   }
 
   #compared(byFailures: boolean): string {
     const { candidate, current } = this.report;
     if (byFailures) {
-      const calls = `${candidate.calls} calls failed, ${percent(current)} of the current version's ${current.calls}`;
-      return `${percent(candidate)} of its ${calls}`;
+      const calls = `${candidate.calls} calls failed, ${percentFailed(current)} of the current version's ${current.calls}`;
+      return `${percentFailed(candidate)} of its ${calls}`;
     }
     return `its p99 is ${tell(candidate.p99Ms)}, the current version's ${tell(current.p99Ms)}`;
   }
@@ -151,10 +152,6 @@ export class CanaryJudge {
 
 function isInGreatDoubt({ evidence, deviations }: Excess): boolean {
   return evidence >= GREAT_DOUBT || deviations > GREAT_DEVIATIONS;
-}
-
-function percent({ calls, failures }: Sample): string {
-  return `${Number(((calls === 0 ? 0 : failures / calls) * 100).toFixed(2))} %`;
 }
 
 const tell = (ms: number): string => `${ms.toFixed(1)} ms`;

@@ -9,14 +9,13 @@ export interface BakeLimits {
 }
 
 /** Why a version that serves on trial is to go back; undefined: it is not. */
-export function judgeBake({ calls, failures, ...rest }: Sample, limits: BakeLimits): string | undefined {
-  const { minCalls, maxErrorRate } = limits;
+export function judgeBake(sample: Sample, { minCalls, maxErrorRate }: BakeLimits): string | undefined {
+  const { calls, failures } = sample;
   if (calls < minCalls || !exceeds(failures, calls, maxErrorRate)) return undefined;
-  return `${percent(rate({ calls, failures, ...rest }))} of its ${calls} calls failed`;
+  return `${percentFailed(sample)} of its ${calls} calls failed`;
 }
 
-function rate({ calls, failures }: Sample): number {
-  return calls === 0 ? 0 : failures / calls;
+/** The share of calls that failed, for people. */
+export function percentFailed({ calls, failures }: Pick<Sample, "calls" | "failures">): string {
+  return `${Number(((calls === 0 ? 0 : failures / calls) * 100).toFixed(2))} %`;
 }
-
-const percent = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
