@@ -43,7 +43,7 @@ export interface Delivery {
   left(aftermath: Promise<Aftermath>): void;
 }
 
-export interface RoutedOptions extends InvokeOptions {
+export interface RoutedOptions extends Omit<InvokeOptions, "idempotencyKey"> {
   /** Of a call that a module makes to answer another. */
   readonly chain?: CallChain | undefined;
   readonly delivery?: Delivery | undefined;
