@@ -1,3 +1,4 @@
+import { canonicalJson } from "../canonical-json.ts";
 import { checkSpan } from "../check-span.ts";
 import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
@@ -13,7 +14,7 @@ import { KeyedRun } from "./keyed-run.ts";
 import { type Answer, type Delivery, type InvokeOptions, type Router, WHAT_IS_LEFT } from "./router.ts";
 
 /** Length of an idempotency key, as the library takes it; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
-export const MAX_KEY_CHARS = 128;
+const MAX_KEY_CHARS = 128;
 
 export interface KeyedCallsDeps {
   readonly router: Router;
@@ -149,20 +150,13 @@ function outcomeOf(error: unknown): CallOutcome {
 
 /** Of the method, in either spelling, and of what the input says, in whatever order. */
 async function digestOf(method: string, input: Payload): Promise<string> {
+  if ("json" in input) refuse(jsonViolation(["input"], input.json));
   const encoder = new TextEncoder();
   const head = encoder.encode(`${snakeCase(method)}\n${"binary" in input ? "binary" : "json"}\n`);
-  const body = "binary" in input ? input.binary : encoder.encode(canonical(input.json));
+  const body = "binary" in input ? input.binary : encoder.encode(canonicalJson(input.json));
   const bytes = new Uint8Array(head.length + body.length);
   bytes.set(head);
   bytes.set(body, head.length);
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function canonical(json: unknown): string {
-  refuse(jsonViolation(["input"], json));
-  return JSON.stringify(json, (_, value: unknown) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }

@@ -1,4 +1,5 @@
 import { DEFAULT_CONFIG } from "../breakers/policy/defaults.ts";
+import { canonicalJson } from "../canonical-json.ts";
 import { isPlainObject } from "../json-value.ts";
 import { refuse } from "../violation.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
@@ -113,7 +114,7 @@ const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
 export function differences(one: Registration, other: Registration): readonly string[] {
   const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])] as (keyof Registration)[];
   return keys
-    .filter((key) => canonical(one[key]) !== canonical(other[key]))
+    .filter((key) => canonicalJson(one[key]) !== canonicalJson(other[key]))
     .map((key) => CONTRACT_NAMES[key] ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
     .sort();
 }
@@ -122,12 +123,4 @@ function withoutUndefined<T extends object>(fields: T): { [Key in keyof T]: Excl
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Key in keyof T]: Exclude<T[Key], undefined>;
   };
-}
-
-/** Equal texts for equal JSON values, whatever the order of their members. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }

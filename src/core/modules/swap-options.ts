@@ -1,3 +1,4 @@
+import { canonicalJson } from "../canonical-json.ts";
 import type { JsonPath } from "../json-source.ts";
 import type { Cause } from "../store/store.ts";
 import { refuse, type Violation, violation } from "../violation.ts";
@@ -191,10 +192,5 @@ function within(path: JsonPath, value: number, least: number, most: number): Vio
 
 /** What a swap asks for, as one text: equal exactly for equal requests. */
 export function digestOf(operation: string, parts: readonly unknown[]): string {
-  return `${operation} ${JSON.stringify(parts, sorted)}`;
-}
-
-function sorted(_: string, part: unknown): unknown {
-  if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-  return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return `${operation} ${canonicalJson(parts)}`;
 }

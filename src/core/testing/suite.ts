@@ -89,15 +89,6 @@ export function p99(durations: readonly number[]): number {
   return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0;
 }
 
-/** Equal texts for equal JSON values, whatever the order of their members. */
-export function canonical(value: unknown): string {
-  const sorted = (_: string, part: unknown): unknown =>
-    typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part;
-  return JSON.stringify(value, sorted) ?? "";
-}
-
 /** A member of a JSON object; undefined where it has none, or is none. */
 export function member(value: unknown, key: string): unknown {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;

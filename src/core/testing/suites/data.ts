@@ -1,6 +1,6 @@
+import { canonicalJson } from "../../canonical-json.ts";
 import {
   type BuiltInSuite,
-  canonical,
   DEFAULT_TIMEOUT_MS,
   expect,
   LIFE_TESTS,
@@ -59,7 +59,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
     return { ids: results.map((result) => member(result, id_field)), rejected: rejected as unknown[] };
   };
   const idsOf = (batch: readonly Fields[]): unknown[] => batch.map((record) => record[id_field]);
-  const same = (a: readonly unknown[], b: readonly unknown[]): boolean => canonical(a) === canonical(b);
+  const same = (a: readonly unknown[], b: readonly unknown[]): boolean => canonicalJson(a) === canonicalJson(b);
   const test = (name: string, description: string, run: Test["run"], timeoutMs = DEFAULT_TIMEOUT_MS): Test => ({
     name,
     description,

@@ -1,6 +1,6 @@
+import { canonicalJson } from "../../canonical-json.ts";
 import {
   type BuiltInSuite,
-  canonical,
   DEFAULT_TIMEOUT_MS,
   expect,
   expectCleanError,
@@ -87,7 +87,10 @@ function predictionTests(config: Config): Test[] {
     const before = await predictAll(instance);
     const message = await expectCleanError(instance, predict, wrong);
     const after = await predictAll(instance);
-    expect(canonical(after) === canonical(before), `before it predicted ${told(before)}, afterwards ${told(after)}`);
+    expect(
+      canonicalJson(after) === canonicalJson(before),
+      `before it predicted ${told(before)}, afterwards ${told(after)}`,
+    );
     return message;
   };
   return [
@@ -111,7 +114,7 @@ function predictionTests(config: Config): Test[] {
       "The same input gets the same prediction, whatever was predicted in between.",
       async (instance) => {
         const [first, second] = [await predictAll(instance), await predictAll(instance)];
-        expect(canonical(first) === canonical(second), `${told(first)}, then ${told(second)}`);
+        expect(canonicalJson(first) === canonicalJson(second), `${told(first)}, then ${told(second)}`);
       },
     ),
     test(
@@ -136,7 +139,7 @@ function predictionTests(config: Config): Test[] {
         const singles = await predictAll(instance);
         const answer = await instance.call(predict_batch, { [config.batch_field]: inputs });
         const batch = Array.isArray(answer) ? answer : member(answer, config.batch_result_field);
-        expect(canonical(batch) === canonical(singles), `batch ${told(batch)}, singles ${told(singles)}`);
+        expect(canonicalJson(batch) === canonicalJson(singles), `batch ${told(batch)}, singles ${told(singles)}`);
       },
       { method: predict_batch, methodOptional: true },
     ),

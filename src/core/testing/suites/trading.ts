@@ -1,6 +1,6 @@
+import { canonicalJson } from "../../canonical-json.ts";
 import {
   type BuiltInSuite,
-  canonical,
   DEFAULT_TIMEOUT_MS,
   expect,
   expectCleanError,
@@ -42,7 +42,7 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     const before = await desk.state(instance);
     const answer = await call(instance);
     const after = await desk.state(instance);
-    expect(canonical(after) === canonical(before), `the state was ${told(before)}, and is ${told(after)}`);
+    expect(canonicalJson(after) === canonicalJson(before), `the state was ${told(before)}, and is ${told(after)}`);
     const again = await desk.place(instance, {}, kept.client_order_id);
     expect(again.order_id === kept.order_id, `an order from before got a second id, ${told(again.order_id)}`);
     await desk.place(instance);

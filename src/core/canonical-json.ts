@@ -1,0 +1,9 @@
+/** Equal texts for equal JSON values, whatever the order of their members; empty for undefined, which JSON does not have. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, withSortedMembers) ?? "";
+}
+
+function withSortedMembers(_: string, part: unknown): unknown {
+  if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+  return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
