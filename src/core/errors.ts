@@ -139,6 +139,12 @@ export const ERRORS = table({
     retryable: true,
     help: "Retry later with backoff, or register the module with a higher concurrency.",
   },
+  MODULE_ANSWER_LOST: {
+    code: "FAILED_PRECONDITION",
+    message: "{method} of {dependency} was carried out, but module {name} has not read enough to get the answer",
+    retryable: false,
+    help: "A module's own calls (ctx.call) fail with it: made again, it would be done twice. Find out what came of it. Make fewer calls with large answers at once, and keep the event loop of the module free.",
+  },
   MODULE_FENCED: {
     code: "FAILED_PRECONDITION",
     message: "generation {generation} of module {name} does not serve: {problem}",

@@ -35,6 +35,7 @@ beforeEach(() => {
     kill: () => {},
     cutOff: () => {},
     unread: 0,
+    isFull: false,
   };
   const shape = { methods: ["m"], version: undefined, hasHealth: false, hasState: false, stateSchema: undefined };
   instance = new LiveInstance(spec, channel, shape, counting);

@@ -14,7 +14,12 @@ describe("an instance whose callers leave", () => {
 
   beforeEach(() => {
     clock = createManualClock();
-    instance = new LiveInstance(spec, { send: () => true, kill: () => {}, cutOff: () => {}, unread: 0 }, shape, clock);
+    instance = new LiveInstance(
+      spec,
+      { send: () => true, kill: () => {}, cutOff: () => {}, unread: 0, isFull: false },
+      shape,
+      clock,
+    );
   });
 
   const invoke = (timeoutMs: number, origin?: unknown, signal?: AbortSignal): Promise<unknown> =>

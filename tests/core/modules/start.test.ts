@@ -16,7 +16,7 @@ it("a start that was given up is refused, even if its readiness was on its way",
   let events: ChannelEvents | undefined;
   const open = (_: Launch, told: ChannelEvents) => {
     events = told;
-    return { send: () => true, kill: () => {}, cutOff: () => {}, unread: 0 };
+    return { send: () => true, kill: () => {}, cutOff: () => {}, unread: 0, isFull: false };
   };
   const started = startInstance(spec, services, clock, open, () => {});
   clock.advance(1000);

@@ -7,12 +7,18 @@ import type { ToInstance } from "./protocol.ts";
 const MAX_UNREAD_MESSAGES = 16_384;
 /**
  * Size of the messages to a module that it has not read yet; a call that would make it larger fails with
- * `MODULE_OVERLOADED`, and never runs. One at a time is always sent. @limit bytes
+ * `MODULE_OVERLOADED`, and never runs. A module that has read everything is sent one of any size. @limit bytes
  */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 /**
+ * Size of the messages to a module that it has not read yet, answers of its own calls among them. A module that has as much as
+ * others may send it makes no further calls: they fail with `MODULE_OVERLOADED`, and never run. What ran by then is answered up
+ * to this size; the answer of what ran beyond it is `MODULE_ANSWER_LOST`. @limit bytes
+ */
+const MAX_UNANSWERED_BYTES = 2 * MAX_UNREAD_BYTES;
+/**
  * Messages to a module's thread that it has not read, such as answers to what it asked for, at which it is ended; it counts
- * as crashed. From a process nothing is read before that. @limit messages
+ * as crashed. What a process asks for is not read while it has this many, or this much, to read itself. @limit messages
  */
 const MOST_UNREAD_MESSAGES = 131_072;
 /**
@@ -30,10 +36,11 @@ export interface Unread {
 /** Whether a message of so many bytes may be sent: a call, or the answer of one, not where too much waits. */
 export function mayBeSent({ type }: ToInstance, size: number, { messages, bytes }: Unread): boolean {
   if ((type !== "call" && type !== "answer") || messages === 0) return true;
-  return (type === "answer" || messages < MAX_UNREAD_MESSAGES) && bytes + size <= MAX_UNREAD_BYTES;
+  if (type === "answer") return bytes + size <= MAX_UNANSWERED_BYTES;
+  return messages < MAX_UNREAD_MESSAGES && bytes + size <= MAX_UNREAD_BYTES;
 }
 
-/** Whether so much waits to be read by an instance that what it asks for is not looked at before. */
+/** Whether so much waits to be read by an instance that what it asks for is not done, or not looked at, before. */
 export function isFull({ messages, bytes }: Unread): boolean {
   return messages >= MAX_UNREAD_MESSAGES || bytes >= MAX_UNREAD_BYTES;
 }

@@ -22,6 +22,8 @@ export interface Channel {
   send(message: ToInstance): boolean;
   /** Messages that the other side has not read yet. */
   readonly unread: number;
+  /** Whether these are so many that nothing is done for the other side before it has read some. */
+  readonly isFull: boolean;
   /** Ends the other side by force; `because`: how its ending is told, where it was not ending already. */
   kill(because?: string): void;
   /** The same, and takes nothing more of what it has sent. */

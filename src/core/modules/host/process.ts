@@ -122,6 +122,9 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     get unread() {
       return writer?.messages ?? 0;
     },
+    get isFull() {
+      return writer !== undefined && isFull(writer);
+    },
     kill,
     cutOff,
   };

@@ -36,6 +36,7 @@ export function createRequests(
   const underWay = new Map<Promise<Payload>, CallRequest>();
   const call = async (request: CallRequest): Promise<Payload> => {
     const { dependency, method, input, within } = request;
+    if (channel().isFull) throw overloaded(name, underWay.size, channel());
     const calling = services.call(dependency, method, input, { signal: gone, origin: originOf(within) });
     underWay.set(calling, request);
     try {
@@ -53,8 +54,7 @@ export function createRequests(
       try {
         if (unanswered > MAX_UNDER_WAY) throw overloaded(name, MAX_UNDER_WAY, channel());
         const isSent = channel().send({ type: "answer", id, value: await work(request) });
-        // Its effects are there; only the answer has no room.
-        if (!isSent) throw overloaded(name, unanswered, channel());
+        if (!isSent) throw answerLost(name, request);
       } catch (thrown) {
         channel().send({ type: "refusal", id, error: refusalOf(thrown) });
       } finally {
@@ -73,6 +73,12 @@ export function createRequests(
 
 function overloaded(name: string, in_flight: number, { unread }: Channel): HeliosError {
   return HeliosError.of("MODULE_OVERLOADED", { name, in_flight, queued: unread });
+}
+
+/** What it asked for was done: to be told that it may ask again, it would do it twice. */
+function answerLost(name: string, request: Request): HeliosError {
+  const [dependency, method] = request.type === "call" ? [request.dependency, request.method] : ["flags", "isEnabled"];
+  return HeliosError.of("MODULE_ANSWER_LOST", { name, dependency, method });
 }
 
 function refusalOf(thrown: unknown): WireError {

@@ -1,7 +1,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
-import { DEAF, isDeaf, mayBeSent } from "./backlog.ts";
+import { DEAF, isDeaf, isFull, mayBeSent } from "./backlog.ts";
 import { toPacket } from "./bootstrap/packets.ts";
 import { createPostWriter, createReadCounts, fromPost, type ThreadData } from "./bootstrap/posts.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";
@@ -129,6 +129,9 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     },
     get unread() {
       return writer.messages;
+    },
+    get isFull() {
+      return isFull(writer);
     },
     startedProcess: (pid) => watched?.child(pid),
     kill,
