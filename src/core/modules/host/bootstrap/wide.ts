@@ -1,5 +1,5 @@
 /** JSON.parse takes an object of more members than this several times as long as the same in parts. */
-const WIDE = 128;
+export const WIDE = 128;
 /** Wide objects further down are not looked for. */
 const LOOK_DEPTH = 4;
 /** Length of the keys that are kept for the next object. */

@@ -1,33 +1,37 @@
                                           
                                             
+import { WIDE } from "./wide.js";
 
 /**
- * Size of an answer of a module, as a message of protobuf and as JSON text: what a caller can get, its version and the
- * like included. The call fails with `MODULE_METHOD_FAILED` beyond it, in the module already. @limit bytes
+ * Size of an answer of a module, as a message of protobuf and as JSON text, in which bytes are base64 and a third longer: what
+ * a caller can get by every protocol, its version and the like included. The call fails with `MODULE_METHOD_FAILED` beyond it, in the module already. @limit bytes
  */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 /** Of protobuf, for a digit and a comma of JSON. */
 const MOST_BYTES_PER_CHARACTER = 5.5;
-/** Beside the output, the version and the module's name: the tags, the longest lengths and numbers. */
-const ENVELOPE_BYTES = 48;
+/** Beside the output, the version and the module's name: as JSON, the names of all fields and the longest numbers. */
+const ENVELOPE_BYTES = 128;
 
 /** What is left of it for the output where the module and its version have these names. */
 export function roomForAnswer(name        , version        )         {
-  return MAX_ANSWER_BYTES - ENVELOPE_BYTES - Buffer.byteLength(name) - Buffer.byteLength(version);
+  return MAX_ANSWER_BYTES - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify(name + version));
 }
 
 /** Throws a RangeError where nobody could get the answer. Cheap for all that are small. */
 export function checkAnswer(method        , payload         , [, content, keys]         , room        )       {
-  const size = sizeOf(payload, content, keys, room);
-  if (size > room) throw new RangeError(`${method} answers with ${size} bytes, and ${room} can be sent to a caller`);
+  const isBinary = "binary" in payload;
+  const size = isBinary ? payload.binary.length : sizeOf(payload.json, content, keys, room);
+  // Base64 has 4 characters for 3 bytes.
+  const most = isBinary ? Math.floor(room / 4) * 3 : room;
+  if (size > most) throw new RangeError(`${method} answers with ${size} bytes, and ${most} can be sent to a caller`);
 }
 
-function sizeOf(payload         , content                     , keys        , room        )         {
-  if ("binary" in payload) return payload.binary.length;
-  const length = content.length + keys.length;
+function sizeOf(json         , content                     , keys        , room        )         {
+  // Wide objects that have the same keys share them here, and each has a character and a comma for each of its values.
+  const length = content.length + keys.length * (1 + content.length / (2 * WIDE));
   if (length * MOST_BYTES_PER_CHARACTER <= room) return length;
-  const text = typeof content === "string" ? Buffer.byteLength(content) : content.length;
-  return Math.max(text + Buffer.byteLength(keys), valueSize(payload.json));
+  const text = keys === "" && typeof content === "string" ? content : JSON.stringify(json);
+  return Math.max(Buffer.byteLength(text), valueSize(json));
 }
 
 /** Bytes of a JSON value as google.protobuf.Value. */
