@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Asset } from "./asset.ts";
+import { CodeProblem } from "./problem.ts";
 import type { HiddenMember } from "./visibility.ts";
 
 /** How Node runs a file. */
@@ -42,6 +43,11 @@ export interface Artifact {
   readonly assets?: readonly Asset[];
 }
 
+/**
+ * Size of what is written down of a module's code beside its text: paths, imports and members that are private; more is refused with
+ * `MODULE_INVALID`. @limit bytes
+ */
+export const MAX_HEAD_BYTES = 16 * 1024 * 1024;
 const VERSION = 1;
 const NEWLINE = 0x0a;
 
@@ -55,7 +61,7 @@ interface Head {
 
 /**
  * The one way to write an artifact down: a line of JSON about its files, ordered by path, then their bytes. Artifacts that
- * run alike are written alike, in whatever order their parts were found, and others differently.
+ * run alike are written alike, in whatever order their parts were found, and others differently. Throws a CodeProblem.
  */
 export function encodeArtifact({ entry, files, outside, assets = [] }: Artifact): Uint8Array {
   const ordered = files.toSorted((a, b) => compare(a.path, b.path));
@@ -75,7 +81,10 @@ export function encodeArtifact({ entry, files, outside, assets = [] }: Artifact)
       .sort((a, b) => compare(a.from, b.from) || a.line - b.line || compare(a.specifier, b.specifier)),
     ...(assets.length === 0 ? {} : { assets: assets.toSorted((a, b) => compare(a.path, b.path)) }),
   };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...ordered.map(({ source }) => source)]);
+  const line = Buffer.from(`${JSON.stringify(head)}\n`);
+  if (line.length > MAX_HEAD_BYTES)
+    throw new CodeProblem(`its imports and paths have more than ${MAX_HEAD_BYTES} bytes`);
+  return Buffer.concat([line, ...ordered.map(({ source }) => source)]);
 }
 
 /** Reads what `encodeArtifact` wrote. Throws a SyntaxError at anything else. */

@@ -1,8 +1,8 @@
 import { mkdtemp, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeDirectory } from "../../../store/make-directory.ts";
-import { startsAsArtifact } from "./artifact.ts";
+import { MAX_HEAD_BYTES, startsAsArtifact } from "./artifact.ts";
 
 /** Where artifacts and their assets lie, by their digests. Rejects with what the disk says. */
 export interface Shelf {
@@ -31,7 +31,8 @@ export function memoryShelf(): Shelf {
   let files: { readonly directory: string; readonly shelf: Shelf } | undefined;
   let made: Promise<Shelf> | undefined;
   const make = async (): Promise<Shelf> => {
-    const directory = await mkdtemp(join(tmpdir(), "helios-assets-"));
+    await removeOrphans();
+    const directory = await mkdtemp(join(tmpdir(), `${OF_THIS_MACHINE}${process.pid}-`));
     files = { directory, shelf: directoryShelf(directory) };
     return files.shelf;
   };
@@ -61,7 +62,30 @@ export function memoryShelf(): Shelf {
   };
 }
 
-const TEMPORARY = /^[0-9a-f]{64}\.\d+\.tmp$/;
+/** Directories for temporary files may be shared with machines whose processes have other numbers. */
+const OF_THIS_MACHINE = `helios-assets-${hostname()}-`;
+
+/** Of processes that were killed: they may be large. */
+async function removeOrphans(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(OF_THIS_MACHINE)) continue;
+    const [, pid] = /^(\d+)-[^-]+$/.exec(name.slice(OF_THIS_MACHINE.length)) ?? [];
+    if (pid === undefined || isThere(Number(pid))) continue;
+    // Those of another user are not to be touched.
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+const TEMPORARY = /^[0-9a-f]{64}(\.\d+)+\.tmp$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 
 /** Below it each artifact that has assets has a directory with them. */
@@ -151,13 +175,14 @@ async function readHead(file: string): Promise<Uint8Array | undefined> {
   if (handle === undefined) return undefined;
   try {
     const pieces: Uint8Array[] = [];
-    for (;;) {
+    for (let read = 0; read <= MAX_HEAD_BYTES; read += HEAD_PIECE) {
       const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(HEAD_PIECE) });
       const piece = buffer.subarray(0, bytesRead);
       if (bytesRead === 0 || (pieces.length === 0 && !startsAsArtifact(piece))) return undefined;
       pieces.push(piece);
       if (piece.includes(NEWLINE)) return Buffer.concat(pieces);
     }
+    return undefined;
   } finally {
     await handle.close();
   }
