@@ -1,8 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,13 +13,15 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
-import { isFault } from "../../../src/core/modules/host/artifact/keep-assets.ts";
+import { assetFault } from "../../../src/core/modules/host/artifact/keep-assets.ts";
+import { directoryShelf } from "../../../src/core/modules/host/artifact/shelf.ts";
 import type { Isolation, ModuleHost } from "../../../src/core/modules/host/host.ts";
 import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "./artifact-rig.ts";
 
@@ -29,6 +33,7 @@ const READS = answering(
   'readFileSync(new URL("./weights.bin", import.meta.url), "utf8")',
   'import { readFileSync } from "node:fs";',
 );
+const KEEPER = join(import.meta.dirname, "../../fixtures/artifacts/keeper.ts");
 const TEN_MINUTES = 10 * 60_000;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 
@@ -235,7 +240,10 @@ describe("an asset is refused", () => {
     if (process.getuid?.() === 0) return;
     const inside = root({ a: "a" });
     chmodSync(join(inside, "a"), 0);
-    expect(await problemOf(inside, "a")).toMatch(/EACCES/);
+    expect(await refusal(hostOf(inside).resolve("m", ["a"]))).toMatchObject({
+      reason: "MACHINE_FAULT",
+      metadata: { problem: expect.stringContaining("EACCES") },
+    });
   });
 
   it("that makes them too large, before it is read", async () => {
@@ -256,14 +264,19 @@ describe("an asset is refused", () => {
 });
 
 describe("what is no fault of the files", () => {
-  it("is told of the store: too many open files, a full disk, a place that is not the service's", async () => {
+  it("is told of the machine, as for a file of code, or of the store where that is in the way", async () => {
     const error = (code: string, path?: string): NodeJS.ErrnoException =>
       Object.assign(new Error(code), { code }, path === undefined ? {} : { path });
-    for (const code of ["EMFILE", "ENFILE", "ENOSPC", "EIO"])
-      expect(isFault(error(code, "/root/a"), "/store")).toBe(true);
-    for (const path of ["/store", "/store/trees/x"]) expect(isFault(error("EACCES", path), "/store")).toBe(true);
-    for (const path of ["/storeroom/a", "/root/a", undefined])
-      expect(isFault(error("EACCES", path), "/store")).toBe(false);
+    const faultOf = (code: string, path?: string) => assetFault(error(code, path), "told", "/store")?.isOfStore;
+    for (const code of ["EMFILE", "ENFILE", "EIO", "ESTALE", "EBUSY", "ETIMEDOUT", "EACCES"]) {
+      for (const path of ["/root/a", "/storeroom/a"]) expect(faultOf(code, path)).toBe(false);
+    }
+    for (const path of ["/store", "/store/trees/x"]) {
+      for (const code of ["EACCES", "ENOSPC", "ENOENT", "EISDIR"]) expect(faultOf(code, path)).toBe(true);
+    }
+    // Writing tells no path.
+    expect(faultOf("ENOSPC")).toBe(true);
+    for (const code of ["ENOENT", "ENOTDIR", "ELOOP"]) expect(faultOf(code, "/root/a")).toBe(undefined);
   });
 
   it("is an error that can be tried again, and the module goes on as it did", async () => {
@@ -402,6 +415,47 @@ describe("assets on disk", () => {
     await host.keepArtifacts(new Set([module.artifact]));
     expect(await answer(host, module)).toBe("weights");
   });
+});
+
+it("a copy of an asset that was cut off is removed by the next that is made", async () => {
+  const artifactsDir = tree();
+  const host = hostOf(tree({ "m.mjs": READS, "weights.bin": "weights" }), { artifactsDir });
+  await host.resolve("m");
+  const cutOff = [".0.tmp", ".0.7.tmp"].map((end) => join(artifactsDir, digestOf(bytesOf("weights")) + end));
+  for (const file of cutOff) writeFileSync(file, "wei", { mode: 0o400 });
+  expect(await run(await launch(host, await host.resolve("m", ["weights.bin"]), "THREAD"))).toBe("weights");
+  for (const file of cutOff) expect(existsSync(file)).toBe(false);
+});
+
+it("an asset that begins as an artifact does is read no further than the longest beginning of one", async () => {
+  const artifactsDir = tree();
+  const digest = "a".repeat(64);
+  const shelf = directoryShelf(artifactsDir);
+  const write = (end: number): void => {
+    const file = openSync(join(artifactsDir, digest), "w");
+    writeSync(file, '{"version":1');
+    writeSync(file, "\n", end);
+    closeSync(file);
+  };
+  await shelf.list();
+  write(1000);
+  expect((await shelf.head(digest))?.length).toBe(1001);
+  write(17 * 1024 * 1024);
+  expect(await shelf.head(digest)).toBe(undefined);
+});
+
+it("assets of a process that was killed are removed by the next that has some, those of one that lives are not", async () => {
+  const before = new Set(readdirSync(tmpdir()));
+  const killed = spawnSync(process.execPath, [KEEPER], { encoding: "utf8" });
+  expect(killed.signal).toBe("SIGKILL");
+  const left = readdirSync(tmpdir()).filter((name) => !before.has(name) && name.includes(`-${killed.pid}-`));
+  expect(left).toHaveLength(1);
+  const living = hostOf(tree({ "m.mjs": READS, "weights.bin": "weights" }));
+  const instance = await launch(living, await living.resolve("m", ["weights.bin"]), "THREAD");
+  const other = hostOf(tree({ "m.mjs": READS, "weights.bin": "other" }));
+  await other.resolve("m", ["weights.bin"]);
+  expect(left.filter((name) => existsSync(join(tmpdir(), name)))).toEqual([]);
+  expect(await run(instance)).toBe("weights");
 });
 
 it("assets of a host without a directory are in one for temporary files until it is closed", async () => {

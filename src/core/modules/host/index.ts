@@ -13,7 +13,7 @@ import { realRootOf, resolveModule } from "./resolve.ts";
 import { type Open, startInstance } from "./start.ts";
 import { openThread, type ThreadDeps } from "./thread.ts";
 
-export interface ModuleHostDeps {
+interface ModuleHostDeps {
   /** The modules root: a directory. */
   readonly root: string;
   readonly clock: Clock;

@@ -35,7 +35,7 @@ export function readPieces(file: string, most: number, what: string, take: Taker
     const piece = Buffer.allocUnsafe(PIECE);
     let bytes = 0;
     for (;;) {
-      const length = readSync(opened, piece);
+      const length = readNamed(opened, piece, file);
       if (length === 0) return { sha256: hash.digest("hex"), bytes };
       bytes += length;
       // Whatever its size was said to be: some files have none, and others grow.
@@ -46,6 +46,15 @@ export function readPieces(file: string, most: number, what: string, take: Taker
     }
   } finally {
     if (opened !== undefined) closeSync(opened);
+  }
+}
+
+/** An error of reading says of no file of which it is. */
+function readNamed(opened: number, piece: Buffer, path: string): number {
+  try {
+    return readSync(opened, piece);
+  } catch (error) {
+    throw Object.assign(error as Error, { path });
   }
 }
 

@@ -7,12 +7,15 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { isWithin } from "../bootstrap/paths.ts";
+import { isFault } from "../fault.ts";
 import { type Asset, MAX_ASSET_BYTES, readPieces } from "./asset.ts";
 import { findAssets } from "./find-assets.ts";
 import { CodeProblem } from "./problem.ts";
@@ -25,8 +28,14 @@ export type AssetJob =
 /** What a job comes to. */
 export interface AssetResult {
   readonly assets: readonly Asset[];
-  /** What the machine, or the place of the artifacts, did not let it do; absent: it did it. */
-  readonly fault?: string;
+  /** What kept it from being done, which is no fault of the files; absent: it was done. */
+  readonly fault?: AssetFault;
+}
+
+export interface AssetFault {
+  readonly problem: string;
+  /** Whether it is of the place of the artifacts. */
+  readonly isOfStore: boolean;
 }
 
 /** Does a job. Throws a CodeProblem for what is wrong with the files of the caller. */
@@ -38,34 +47,27 @@ export function doAssetJob(job: AssetJob): AssetResult {
   } catch (error) {
     const { code, syscall, path } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    const told = `${path ?? "a file"} cannot be used (${code} in ${syscall})`;
-    if (isFault(error as NodeJS.ErrnoException, job.directory)) return { assets: [], fault: told };
-    throw new CodeProblem(told);
+    const problem = `${path ?? "a file"} cannot be used (${code} in ${syscall})`;
+    const fault = assetFault(error as NodeJS.ErrnoException, problem, job.directory);
+    if (fault === undefined) throw new CodeProblem(problem);
+    return { assets: [], fault };
   }
 }
 
-/** What says nothing about a file: too many are open, the disk is full or broken. */
-const FAULTS: ReadonlySet<string> = new Set([
-  "EMFILE",
-  "ENFILE",
-  "ENOMEM",
-  "ENOSPC",
-  "EDQUOT",
-  "EROFS",
-  "EIO",
-  "EAGAIN",
-]);
-
-/** Whether an error is of the machine or of the place of the artifacts, and not of what the caller named. */
-export function isFault({ code = "", path }: NodeJS.ErrnoException, directory: string): boolean {
-  return FAULTS.has(code) || (path !== undefined && isWithin(directory, path));
+/** Of an error of the machine, or of the place of the artifacts; undefined: it is of what the caller named. */
+export function assetFault(error: NodeJS.ErrnoException, problem: string, directory: string): AssetFault | undefined {
+  const { path } = error;
+  if (path !== undefined && isWithin(directory, path)) return { problem, isOfStore: true };
+  // Without a path it is of what is written: what is read names its file.
+  return isFault(error) ? { problem, isOfStore: path === undefined } : undefined;
 }
 
 /** How often a file that changes while it is copied is copied again. */
 const TRIES = 3;
 
 /** Sees to it that a copy of each file is among the artifacts, by its digest. Throws a CodeProblem. */
-export function stageAssets(directory: string, root: string, paths: readonly string[]): readonly Asset[] {
+function stageAssets(directory: string, root: string, paths: readonly string[]): readonly Asset[] {
+  removeLeftovers(directory);
   let left = MAX_ASSET_BYTES;
   const assets: Asset[] = [];
   for (const [path, file] of findAssets(root, paths)) {
@@ -92,6 +94,7 @@ function stage(directory: string, file: string, most: number, path: string): Omi
 function copy(directory: string, file: string, expected: string, most: number, path: string): Omit<Asset, "path"> {
   const temporary = temporaryOf(directory, expected);
   let opened: number | undefined;
+  rmSync(temporary, { force: true });
   try {
     opened = openSync(temporary, "w", 0o400);
     const target = opened;
@@ -111,7 +114,7 @@ function copy(directory: string, file: string, expected: string, most: number, p
  * Sees to it that an artifact's assets lie in a directory of their own, each at its path, and are what they were. They share
  * the room of the copies that all artifacts have. Throws a CodeProblem.
  */
-export function placeAssets(directory: string, tree: string, assets: readonly Asset[]): void {
+function placeAssets(directory: string, tree: string, assets: readonly Asset[]): void {
   mkdirSync(tree, { recursive: true, mode: 0o700 });
   for (const asset of assets) {
     const target = join(tree, asset.path);
@@ -144,8 +147,16 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-/** Jobs are done one after the other. */
-const temporaryOf = (directory: string, digest: string): string => join(directory, `${digest}.0.tmp`);
+/**
+ * One thread does its jobs one after the other; another may still be in a call of the system for a job that took too long.
+ */
+const temporaryOf = (directory: string, digest: string): string => join(directory, `${digest}.0.${threadId}.tmp`);
+const LEFTOVER = /^[0-9a-f]{64}\.0(\.\d+)?\.tmp$/;
+
+/** Of jobs that were cut off: this thread is at none, and one that was ended renames nothing any more. */
+function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) if (LEFTOVER.test(name)) rmSync(join(directory, name), { force: true });
+}
 
 function isWhole(file: string, { sha256, bytes }: Omit<Asset, "path">): boolean {
   try {

@@ -5,6 +5,7 @@ import { HeliosError, messageOf } from "../../../errors.ts";
 import { digestsIn } from "./artifact.ts";
 import type { Asset } from "./asset.ts";
 import { assetKeeper } from "./builder.ts";
+import type { AssetFault } from "./keep-assets.ts";
 import type { Shelf } from "./shelf.ts";
 
 /**
@@ -21,12 +22,13 @@ export interface ArtifactStore {
   get(digest: string): Promise<Uint8Array>;
   /**
    * Keeps copies of the files of a module's assets, each once by its digest, for an artifact that is put next. Rejects with a
-   * CodeProblem; STORE_UNAVAILABLE.
+   * CodeProblem; STORE_UNAVAILABLE where it is the place of the artifacts, MACHINE_FAULT or a MachineFault where it is
+   * another fault of the machine.
    */
   stage(root: string, paths: readonly string[]): Promise<readonly Asset[]>;
   /**
    * The directory in which the assets of an artifact lie, each at its path, as they were. Rejects with an Error that says
-   * which is missing or damaged; STORE_UNAVAILABLE.
+   * which is missing or damaged; else as `stage`.
    */
   place(digest: string, assets: readonly Asset[]): Promise<string>;
   /** From now until what is returned is called, it is not deleted. It may be held more than once. */
@@ -63,6 +65,12 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
     last = done.catch(() => {});
     return done;
   };
+  const errorOf = ({ problem, isOfStore }: AssetFault): HeliosError =>
+    isOfStore ? unavailable(new Error(problem)) : HeliosError.of("MACHINE_FAULT", { problem });
+  const assetsDirectory = (): Promise<string> =>
+    shelf.assets().catch((error: unknown) => {
+      throw unavailable(error);
+    });
   return {
     put: (digest, bytes) => {
       touch(digest);
@@ -86,11 +94,9 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
       stagings += 1;
       try {
         await last;
-        const directory = await shelf.assets().catch((error: unknown) => {
-          throw unavailable(error);
-        });
+        const directory = await assetsDirectory();
         const { assets, fault } = await assetKeeper.build({ type: "stage", directory, root, paths });
-        if (fault !== undefined) throw unavailable(new Error(fault));
+        if (fault !== undefined) throw errorOf(fault);
         for (const asset of assets) touch(asset.sha256);
         return assets;
       } finally {
@@ -99,12 +105,12 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
     },
 
     async place(digest, assets) {
-      const directory = await shelf.assets();
+      const directory = await assetsDirectory();
       const tree = await shelf.treeOf(digest);
       const now = await stateOf(tree, assets);
       if (now === undefined || checked.get(digest) !== now) {
         const { fault } = await assetKeeper.build({ type: "place", directory, tree, assets });
-        if (fault !== undefined) throw HeliosError.of("MACHINE_FAULT", { problem: `assets in ${tree}: ${fault}` });
+        if (fault !== undefined) throw errorOf(fault);
         const state = await stateOf(tree, assets);
         if (state !== undefined) checked.set(digest, state);
       }

@@ -8,7 +8,7 @@ import { type BuildRequest, buildArtifact } from "./build.ts";
 import { CodeProblem } from "./problem.ts";
 
 /** What a build comes to. */
-export type BuildAnswer = (
+type BuildAnswer = (
   | { readonly sha256: string; readonly artifact: string; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly problem: string; readonly isFault?: boolean }
 ) & {
