@@ -5,7 +5,7 @@ import { unlessAborted } from "./deadline.ts";
 import type { Generation } from "./generation.ts";
 import { loadOrder } from "./graph.ts";
 import type { ResolvedModule } from "./host/host.ts";
-import { isRunning } from "./lifecycle.ts";
+import { type Failure, isRunning } from "./lifecycle.ts";
 import type { Module, ModuleRecord } from "./record.ts";
 import { remember } from "./remember.ts";
 import { advance, checkEtag, dependenciesOf, failureOf, getModule, loadFailed, type Room, verified } from "./room.ts";
@@ -49,6 +49,11 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   const giveUp = (): void => {
     if (restarts === 0) room.upcoming.forget(name);
   };
+  const storeFailure = async (failure: Failure): Promise<void> => {
+    await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
+      room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
+    );
+  };
   let loading: Module;
   try {
     loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
@@ -73,9 +78,7 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
     if (before === undefined) {
       room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
     }
-    await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
-      room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
-    );
+    await storeFailure(failure);
     throw error;
   }
   const running = { ...generation.running, loadTime: room.clock.now() };
@@ -99,6 +102,8 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   } catch (error) {
     giveUp();
     room.generations.discard(name, generation);
+    // Else it would be LOADING for ever.
+    if (!room.isClosing()) await storeFailure(failureOf(error, room.clock.now()));
     throw error;
   }
 }
