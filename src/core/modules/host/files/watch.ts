@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from "node:fs";
+import { watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Clock, Timer } from "../../../clock.ts";
 import { messageOf } from "../../../errors.ts";
@@ -13,7 +13,9 @@ const MOST_MS = 2000;
  * nobody of changes. @limit ms
  */
 const LOOK_INTERVAL_MS = 5000;
-/** The same where the system takes no more watches. @limit ms */
+/**
+ * How often files of modules that are watched are looked at while the system takes no more watches. @limit ms
+ */
 const UNWATCHED_INTERVAL_MS = 1000;
 /** Files that are looked at together. */
 const AT_ONCE = 64;
@@ -34,19 +36,28 @@ export interface FileWatchOptions {
   readonly changed: (changes: ReadonlyMap<string, readonly string[]>) => void;
   /** Told once, where the system takes no more watches. */
   readonly unwatched: (problem: string) => void;
+  /** Watches a directory, and tells when there is reason to look. Default: as the system does. */
+  readonly watch?: (directory: string, told: () => void) => SystemWatch;
+}
+
+interface SystemWatch {
+  on(event: "error", listener: () => void): unknown;
+  close(): void;
 }
 
 interface Watched {
-  readonly watcher: FSWatcher;
+  readonly watcher: SystemWatch;
   /** Of the directory that is watched: another may be at its path by now. */
   readonly inode: string;
 }
 
 /** Looks at files by what the file system says of them; the system's own watches say when it is time to. */
-export function watchFiles({ clock, changed, unwatched }: FileWatchOptions): FileWatch {
+export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }: FileWatchOptions): FileWatch {
   const followed = new Map<string, Map<string, string>>();
   const watched = new Map<string, Watched>();
-  let problem: string | undefined;
+  /** Whether the system refused a watch when it was last asked for those that are wanted. */
+  let isRefused = false;
+  let isTold = false;
   let closed = false;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -96,15 +107,17 @@ export function watchFiles({ clock, changed, unwatched }: FileWatchOptions): Fil
   /** Whether it is watched now. */
   const open = (directory: string, inode: string): boolean => {
     try {
-      const watcher = watch(directory, { persistent: false }, () => touch(directory));
-      watcher.on("error", () => shut(directory));
+      const watcher = watch(directory, () => touch(directory));
+      watcher.on("error", () => {
+        if (watched.get(directory)?.watcher === watcher) shut(directory);
+      });
       watched.set(directory, { watcher, inode });
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" || code === "ENOTDIR") return false;
-      if (problem === undefined) unwatched(messageOf(error));
-      problem = messageOf(error);
+      if (!isTold) unwatched(messageOf(error));
+      [isTold, isRefused] = [true, true];
       return false;
     }
   };
@@ -120,6 +133,7 @@ export function watchFiles({ clock, changed, unwatched }: FileWatchOptions): Fil
       for (const [file, signature] of seen) if (signature.startsWith(DIRECTORY)) wanted.set(file, inodeOf(signature));
     }
     for (const [directory, { inode }] of [...watched]) if (wanted.get(directory) !== inode) shut(directory);
+    isRefused = false;
     for (const [directory, inode] of wanted) {
       // What has become of it until now, nobody told.
       if (!watched.has(directory) && open(directory, inode)) touch(directory);
@@ -129,7 +143,7 @@ export function watchFiles({ clock, changed, unwatched }: FileWatchOptions): Fil
   let timer: Timer | undefined;
   const lookLater = (): void => {
     if (closed) return;
-    timer = clock.setTimer(problem === undefined ? LOOK_INTERVAL_MS : UNWATCHED_INTERVAL_MS, () => {
+    timer = clock.setTimer(isRefused ? UNWATCHED_INTERVAL_MS : LOOK_INTERVAL_MS, () => {
       void inTurn(look).finally(lookLater);
     });
   };
@@ -163,6 +177,9 @@ export function watchFiles({ clock, changed, unwatched }: FileWatchOptions): Fil
     },
   };
 }
+
+const watchBySystem: NonNullable<FileWatchOptions["watch"]> = (directory, told) =>
+  watchDirectory(directory, { persistent: false }, told);
 
 const GONE = "-";
 const DIRECTORY = "d:";
