@@ -1324,7 +1324,7 @@ export const CanaryVerdict = {
   REFUSED: 2,
 
   /**
-   * Too few calls were seen to say so, or that it is not; or the canary was given up. The swap failed.
+   * Too few calls were seen to tell whether it is worse; or the canary was given up. The swap failed.
    *
    * @generated from enum value: CANARY_VERDICT_INCONCLUSIVE = 3;
    */

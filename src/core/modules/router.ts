@@ -121,7 +121,10 @@ const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
 /** Failures that the module has to answer for; all other errors say nothing of it. */
 const FAILURES = ["MODULE_METHOD_FAILED", "MODULE_DEADLINE_EXCEEDED", "MODULE_CRASHED"] as const;
 
-/** When a call is worth another try whose generation ended while another one serves. @limit ms */
+/**
+ * Time after which a caller should try again (`retry_after`) whose call failed since the version that had it ended, while another
+ * one serves. @limit ms
+ */
 const RETRY_ELSEWHERE_MS = 10;
 
 /** One call on its way. */

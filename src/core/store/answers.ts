@@ -33,7 +33,8 @@ export const MAX_KNOWN_REQUESTS = 200_000;
  */
 export const MAX_KNOWN_CALLS_ON_DISK = 600_000;
 /**
- * Calls whose `idempotency_key` a store in memory knows; beyond them a call with a new key is refused in the same way.
+ * Calls whose `idempotency_key` a store in memory knows; beyond them a call with a new key is refused with
+ * `IDEMPOTENCY_KEYS_EXHAUSTED`.
  * @limit calls
  */
 export const MAX_KNOWN_CALLS_IN_MEMORY = 200_000;

@@ -35,11 +35,14 @@ export const MAX_HTTP1_HEADERS_BYTES = 256 * 1024;
  * `HTTP_HEADERS_TOO_LARGE`, and the connection goes on. @limit bytes
  */
 export const MAX_HTTP2_HEADERS_BYTES = 128 * 1024;
-/** Size of one header's name or value over HTTP/2; a longer one is refused in the same way. @limit bytes */
+/**
+ * Size of one header's name or value over HTTP/2; a call with a longer one is refused with `HTTP_HEADERS_TOO_LARGE`, and the
+ * connection goes on. @limit bytes
+ */
 export const MAX_HTTP2_FIELD_BYTES = 65_535;
 /**
- * Size of one header's name or value over HTTP/2 where the client compresses it, as it is sent; a longer one is refused in
- * the same way. It may have 8/5 of these bytes by itself. @limit bytes
+ * Size of one header's name or value over HTTP/2 where the client compresses it, as it is sent: up to 8/5 of that as it is. A
+ * call with a longer one is refused with `HTTP_HEADERS_TOO_LARGE`, and the connection goes on. @limit bytes
  */
 export const MAX_HTTP2_HUFFMAN_BYTES = 40 * 1024;
 /**
@@ -61,8 +64,8 @@ export const MAX_HEADERS = 8192;
  */
 export const HEADERS_TIMEOUT_MS = 10_000;
 /**
- * Size of headers that have not ended, of all HTTP/2 connections together; the connection that goes beyond it is closed. Of
- * all HTTP/1.1 connections together, as much again; those that hold most are closed within a second. @limit bytes
+ * Size of headers that have not ended: of all HTTP/2 connections together, where the connection that goes beyond it is closed;
+ * and of all HTTP/1.1 connections together, where those that hold most are closed within a second. @limit bytes
  */
 export const MAX_UNFINISHED_HEADERS_BYTES = 64 * 1024 * 1024;
 
@@ -71,7 +74,10 @@ export const MAX_UNFINISHED_HEADERS_BYTES = 64 * 1024 * 1024;
  * crumbs); beyond them the connection is closed with ENHANCE_YOUR_CALM. @limit frames
  */
 export const CONTROL_FRAMES_BURST = 10_000;
-/** Such frames in the long run; beyond them the connection is closed in the same way. @limit frames a second */
+/**
+ * Frames of an HTTP/2 connection in the long run that do nothing for a call; beyond them the connection is closed with
+ * ENHANCE_YOUR_CALM. @limit frames a second
+ */
 export const CONTROL_FRAMES_PER_SECOND = 1000;
 /**
  * Calls that an HTTP/2 client may cancel in one burst; beyond them it is taken for an attacker (CVE-2023-44487), and its
