@@ -8,7 +8,7 @@ import type { Answers } from "../store/answers.ts";
 import { refuse, textViolation } from "../violation.ts";
 import { type CallOutcome, idOf, type KeyedCall, replay, toStored } from "./call-outcome.ts";
 import { seconds } from "./deadline.ts";
-import { snakeCase } from "./host/bootstrap/names.ts";
+import { snakeCase, spellingsOf } from "./host/bootstrap/names.ts";
 import type { Aftermath, Payload } from "./host/host.ts";
 import { KeyedRun } from "./keyed-run.ts";
 import { type Answer, type Delivery, type InvokeOptions, type Router, WHAT_IS_LEFT } from "./router.ts";
@@ -114,7 +114,7 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
       checkSpan("timeoutMs", timeoutMs, WHAT_IS_LEFT);
       signal?.throwIfAborted();
       const start = clock.monotonic();
-      const digest = await digestOf(method, input);
+      const digest = await digestOf(spellingOf(router.serving(name)?.running.methods ?? [], method), input);
       const call = { name, method, key, digest };
       const id = idOf(name, key);
       const late = (): HeliosError =>
@@ -148,11 +148,18 @@ function outcomeOf(error: unknown): CallOutcome {
   return { kind: "UNKNOWN", why: error instanceof HeliosError ? error.message : "the call was given up" };
 }
 
-/** Of the method, in either spelling, and of what the input says, in whatever order. */
+/** The same for every name of a method: in snake_case, unless the class has another method with that name in snake_case. */
+function spellingOf(methods: readonly string[], method: string): string {
+  const snake = snakeCase(method);
+  const isAlone = methods.filter((other) => snakeCase(other) === snake).length <= 1;
+  return isAlone ? snake : (spellingsOf(methods).get(method) ?? method);
+}
+
+/** Of the method, and of what the input says, in whatever order. */
 async function digestOf(method: string, input: Payload): Promise<string> {
   if ("json" in input) refuse(jsonViolation(["input"], input.json));
   const encoder = new TextEncoder();
-  const head = encoder.encode(`${snakeCase(method)}\n${"binary" in input ? "binary" : "json"}\n`);
+  const head = encoder.encode(`${method}\n${"binary" in input ? "binary" : "json"}\n`);
   const body = "binary" in input ? input.binary : encoder.encode(canonicalJson(input.json));
   const bytes = new Uint8Array(head.length + body.length);
   bytes.set(head);

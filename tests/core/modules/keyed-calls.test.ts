@@ -202,6 +202,26 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a"]);
   });
 
+  it("is another with a method whose name differs in spelling alone", async () => {
+    const { path: root } = await ownRoot({
+      "twins.mjs": `export default class {
+        placeOrder() { return "one"; }
+        place_order() { return "other"; }
+        cancelOrder() { return "cancelled"; }
+      }`,
+    });
+    const { modules, load } = await rig({ root });
+    await load("twins");
+    const twin = (method: string, idempotencyKey: string) =>
+      modules.invoke("twins", method, { json: null }, { idempotencyKey }).then(({ output }) => output);
+    expect(await twin("placeOrder", "k")).toEqual({ json: "one" });
+    expect(await twin("placeOrder", "k")).toEqual({ json: "one" });
+    expect(await errorOf(twin("place_order", "k"))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    expect(await twin("place_order", "l")).toEqual({ json: "other" });
+    for (const method of ["cancel_order", "cancelOrder"])
+      expect(await twin(method, "m")).toEqual({ json: "cancelled" });
+  });
+
   it("is refused with what is wrong with its key or its input, and runs nothing", async () => {
     const { place, modules, ledger } = await ordersRig({});
     for (const key of ["k".repeat(129), "\ud800"]) {
