@@ -28,21 +28,22 @@ function isAlive(pid: string): boolean {
 }
 
 describe.each(ISOLATIONS)("a module in a %s that throws where nothing catches it", (isolation) => {
-  it.each([0, 14, 40])(
-    "has answered, and is told by its error, %d long entries of its log before that",
-    async (entries) => {
-      const rig = hostRig({ log: (_, message) => beBehind(message) });
-      const instance = await rig.start(isolation, "misbehaving");
-      const hanging = failure(call(instance, "hang"));
-      expect(await call(instance, "log_then_throw", entries)).toBe("answered");
-      const description = "uncaught: TypeError: the feed is gone";
-      expect(await instance.ended).toEqual({ expected: false, description });
-      expect(await hanging).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
-      expect(rig.logged.filter((message) => message.startsWith("xxx"))).toHaveLength(entries);
-      await until(() => rig.logged.includes("TypeError: the feed is gone"));
-      await until(() => rig.logged.some((message) => /^\s+at .*misbehaving\.ts:\d+:\d+/.test(message)));
-    },
-  );
+  it.each([
+    ["nothing", 0, () => {}],
+    ["more than its pipe takes", 100, () => {}],
+    ["what a service that is behind reads when it has ended", 14, beBehind],
+  ])("has answered, and is told by its error, behind %s", async (_, entries, listen) => {
+    const rig = hostRig({ log: (_level, message) => listen(message) });
+    const instance = await rig.start(isolation, "misbehaving");
+    const hanging = failure(call(instance, "hang"));
+    expect(await call(instance, "log_then_throw", entries)).toBe("answered");
+    const description = "uncaught: TypeError: the feed is gone";
+    expect(await instance.ended).toEqual({ expected: false, description });
+    expect(await hanging).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
+    expect(rig.logged.filter((message) => message.startsWith("xxx"))).toHaveLength(entries);
+    await until(() => rig.logged.includes("TypeError: the feed is gone"));
+    await until(() => rig.logged.some((message) => /^\s+at .*misbehaving\.ts:\d+:\d+/.test(message)));
+  });
 });
 
 describe("a module in a PROCESS", () => {
