@@ -3,7 +3,8 @@
 # No answer may be a failure of the server, or be other than the document says.
 set -euo pipefail
 fuzz() {
-  schemathesis run docs/openapi.json --url "http://$FOREIGN_ADDRESS" --seed 20261123 --workers 2 --phases coverage,fuzzing \
+  # One worker: Python 3.11 counts the depth of its parser for all threads at once, and fails where two parse (CPython 106905).
+  schemathesis run docs/openapi.json --url "http://$FOREIGN_ADDRESS" --seed 20261123 --workers 1 --phases coverage,fuzzing \
     --max-examples 10 --continue-on-failure --warnings off --request-timeout 30 "$@"
 }
 checks=response_schema_conformance,content_type_conformance,status_code_conformance
