@@ -1,5 +1,12 @@
 /** JSON.parse takes an object of more members than this several times as long as the same in parts. */
 export const WIDE = 128;
+/** The values of an object's own members. Those of a wide one are kept in a table, of which Object.values is slow. */
+export function valuesOf(object: object): readonly unknown[] {
+  const keys = Object.keys(object);
+  if (keys.length <= WIDE) return Object.values(object);
+  return keys.map((key) => (object as Readonly<Record<string, unknown>>)[key]);
+}
+
 /** Wide objects further down are not looked for. */
 const LOOK_DEPTH = 4;
 /** Length of the keys that are kept for the next object. */
@@ -30,7 +37,7 @@ export function packWide(json: unknown): Wide | undefined {
       return value.map((item, index) => rest(item, [...path, index], depth - 1));
     }
     const own = Object.keys(value);
-    const values: unknown[] = Object.values(value);
+    const values = valuesOf(value);
     if (own.length <= WIDE) {
       const members = own.map((key, index) => [key, rest(values[index], [...path, key], depth - 1)] as const);
       return Object.fromEntries(members);
@@ -47,14 +54,29 @@ export function packWide(json: unknown): Wide | undefined {
   return isPlain ? { keys: JSON.stringify(keys), body: JSON.stringify([left, places]) } : undefined;
 }
 
+/** The keys of a wide object. */
+interface KeyList {
+  readonly keys: readonly string[];
+  /** An object with these keys, of which copies are made: each then has their shape at once. */
+  template?: Readonly<Record<string, unknown>>;
+}
+
+/** Members up to which an object can have a shape; V8 keeps those of a larger one in a table. */
+const SHAPED = 1000;
+
 /** A module's answers have the same keys again and again. */
 let lastText = "[]";
-let lastLists: readonly (readonly string[])[] = [];
+let lastLists: readonly KeyList[] = [];
 
-function keyListsOf(text: string): readonly (readonly string[])[] {
-  if (text === lastText) return lastLists;
-  const lists = listOf(JSON.parse(text)).map(listOf) as string[][];
-  for (const keys of lists)
+function keyListsOf(text: string): readonly KeyList[] {
+  if (text === lastText) {
+    for (const list of lastLists) {
+      if (list.keys.length <= SHAPED) list.template ??= Object.fromEntries(list.keys.map((key) => [key, null]));
+    }
+    return lastLists;
+  }
+  const lists = listOf(JSON.parse(text)).map((keys) => ({ keys: listOf(keys) as readonly string[] }));
+  for (const { keys } of lists)
     for (const key of keys) if (typeof key !== "string") throw new RangeError("a key is no text");
   if (text.length <= KEPT_KEYS) [lastText, lastLists] = [text, lists];
   return lists;
@@ -72,17 +94,17 @@ export function unpackWide({ keys, body }: Wide): unknown {
     const last = at.pop() as PropertyKey;
     let inside: unknown = holder;
     for (const step of at) inside = objectOf(inside, step as PropertyKey)[step as string];
-    objectOf(inside, last)[last as string] = objectWith(keyLists[index as number] ?? [], listOf(values));
+    objectOf(inside, last)[last as string] = objectWith(keyLists[index as number] ?? { keys: [] }, listOf(values));
   }
   return holder[0];
 }
 
-/** Grows without a prototype, so that it is a dictionary from the start: otherwise each member costs a shape of its own. */
-function objectWith(keys: readonly string[], values: readonly unknown[]): object {
+/** Without a template it grows from an object without a prototype, a table from the start: else each member costs a shape. */
+function objectWith({ keys, template }: KeyList, values: readonly unknown[]): object {
   if (keys.length !== values.length) throw new RangeError("a wide object has other values than keys");
-  const object: Record<string, unknown> = Object.create(null);
-  for (const [index, key] of keys.entries()) object[key] = values[index];
-  return Object.setPrototypeOf(object, Object.prototype);
+  const object: Record<string, unknown> = template === undefined ? Object.create(null) : { ...template };
+  for (let index = 0; index < keys.length; index += 1) object[keys[index] as string] = values[index];
+  return template === undefined ? Object.setPrototypeOf(object, Object.prototype) : object;
 }
 
 function listOf(value: unknown): readonly unknown[] {

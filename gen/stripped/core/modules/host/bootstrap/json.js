@@ -1,4 +1,5 @@
 import { isEmpty, shapeOf } from "./shapes.js";
+import { valuesOf } from "./wide.js";
 
 /**
  * Nesting of what a module's method returns; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels
@@ -57,7 +58,7 @@ function isPlain(value         , depth        )          {
   }
   const prototype          = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;
-  const members = Object.values(value);
+  const members = valuesOf(value);
   for (const member of members) if (!isPlain(member, depth + 1)) return false;
   return members.length > 0 || isEmpty(value);
 }
