@@ -1,12 +1,13 @@
 // The language-neutral test vectors of testdata: what every client's evaluation must answer.
-import { bucketing, prefixedMurmur3, VARIANT_SEED } from "../src/core/flags/bucket.ts";
+
 import { createFlagCompiler } from "../src/core/flags/compile.ts";
-import { CONTEXT_VARIABLES } from "../src/core/flags/condition/flag.ts";
-import { interpreterOf } from "../src/core/flags/condition/interpret.ts";
 import type { Flag } from "../src/core/flags/definition.ts";
-import type { Evaluation, EvaluationContext } from "../src/core/flags/evaluate.ts";
 import { parseFlagsFile } from "../src/core/flags/file.ts";
 import { silentLog } from "../src/core/log.ts";
+import { bucketing, prefixedMurmur3, VARIANT_SEED } from "../src/kernel/flags/bucket.ts";
+import { CONTEXT_VARIABLES } from "../src/kernel/flags/condition/flag.ts";
+import { interpreterOf } from "../src/kernel/flags/condition/interpret.ts";
+import type { Evaluation, EvaluationContext } from "../src/kernel/flags/evaluate.ts";
 import { compileCondition, programOf } from "../src/server/condition.ts";
 import { conditionVectors } from "./conditions/vectors.ts";
 import { EVALUATION_CASES, type EvaluationCase } from "./vector-cases.ts";

@@ -1,6 +1,6 @@
-import { exceeds } from "../../src/core/breakers/policy/rate.ts";
 import { CanaryJudge, type CanaryLimits } from "../../src/core/modules/canary-judge.ts";
 import { Gauge } from "../../src/core/modules/gauge.ts";
+import { exceeds } from "../../src/kernel/breakers/policy/rate.ts";
 
 /** What decides about a canary, looked at after each call. */
 export interface Rule {

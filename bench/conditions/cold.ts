@@ -1,9 +1,9 @@
 // The first evaluation of a process: `node bench/conditions/cold.ts KIND`, with its program in the standard input. Loads no
 // more than the interpreter, so that a process takes little.
 import { readFileSync } from "node:fs";
-import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
-import { interpreterOf } from "../../src/core/flags/condition/interpret.ts";
 import { checkContext } from "../../src/core/flags/validate-context.ts";
+import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
+import { interpreterOf } from "../../src/kernel/flags/condition/interpret.ts";
 import { programFrom } from "./transfer.ts";
 import { WORST } from "./worst.ts";
 

@@ -1,4 +1,4 @@
-import type { EvaluationContext } from "../../src/core/flags/evaluate.ts";
+import type { EvaluationContext } from "../../src/kernel/flags/evaluate.ts";
 
 /** A condition that is as slow as its kind can be, and the context that makes it so. */
 export interface Worst {

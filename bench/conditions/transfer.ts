@@ -1,5 +1,5 @@
-import type { Program } from "../../src/core/flags/condition/program.ts";
-import { Duration, Timestamp, TypeValue, Uint } from "../../src/core/flags/condition/values.ts";
+import type { Program } from "../../src/kernel/flags/condition/program.ts";
+import { Duration, Timestamp, TypeValue, Uint } from "../../src/kernel/flags/condition/values.ts";
 
 /** A program as text, from one process to another of this repository. */
 export function programText(program: Program): string {

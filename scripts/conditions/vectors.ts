@@ -1,10 +1,10 @@
 // `testdata/conditions.json`: conditions, their programs, and what these answer.
 import { toJson } from "@bufbuild/protobuf";
 import { ConditionProgramSchema } from "../../gen/helios/v1/condition_pb.ts";
-import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
-import { interpreterOf, type ProgramOutcome } from "../../src/core/flags/condition/interpret.ts";
-import type { EvaluationContext } from "../../src/core/flags/evaluate.ts";
 import { ConditionError } from "../../src/core/index.ts";
+import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
+import { interpreterOf, type ProgramOutcome } from "../../src/kernel/flags/condition/interpret.ts";
+import type { EvaluationContext } from "../../src/kernel/flags/evaluate.ts";
 import { programOf } from "../../src/server/condition.ts";
 import { toProgram } from "../../src/server/map/condition.ts";
 import { BUDGET_CASES } from "./budgets.ts";

@@ -1,5 +1,5 @@
+import { type SpanRange, spanProblem } from "../kernel/span.ts";
 import { HeliosError } from "./errors.ts";
-import { type SpanRange, spanProblem } from "./span.ts";
 
 /** `ms` if it is a span of time in that range; else ARGUMENT_INVALID names the field. */
 export function checkSpan(field: string, ms: number, range?: SpanRange): number {

@@ -1,5 +1,5 @@
+import { type Clock, systemClock } from "../kernel/clock.ts";
 import { type Breakers, createBreakers } from "./breakers/breakers.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { HeliosError } from "./errors.ts";
 import type { ConditionCompiler } from "./flags/condition.ts";
 import { createFlags, type Flags } from "./flags/flags.ts";

@@ -1,5 +1,61 @@
 // The engine's public list: what the server, and whoever uses Helios as a library, may rely on.
-export type { BreakerConfig, BreakerState, Outcome, Permit } from "./breakers/breaker.ts";
+export type { BreakerConfig, BreakerState, Outcome, Permit } from "../kernel/breakers/breaker.ts";
+export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";
+export type { OverrideKind } from "../kernel/breakers/policy/holds.ts";
+export {
+  type Clock,
+  createManualClock,
+  LONGEST_PLATFORM_DELAY_MS,
+  type ManualClock,
+  setRepeatingTimer,
+  systemClock,
+  type Timer,
+} from "../kernel/clock.ts";
+export type { FailureKind } from "../kernel/flags/condition/budget.ts";
+export { ConditionFailed, conditionOf } from "../kernel/flags/condition/flag.ts";
+export { interpreterOf, type ProgramOutcome, type Variables } from "../kernel/flags/condition/interpret.ts";
+export {
+  INSTRUCTION_OPS,
+  type Instruction,
+  type InstructionOp,
+  type Pattern,
+} from "../kernel/flags/condition/pattern.ts";
+export {
+  CONDITION_MAX_BYTES,
+  CONDITION_MAX_STEPS,
+  OPS,
+  type Op,
+  PROGRAM_MAX_DEPTH,
+  PROGRAM_VERSION,
+  type Program,
+  type ProgramNode,
+} from "../kernel/flags/condition/program.ts";
+export {
+  Duration,
+  MAX_INT,
+  MAX_UINT,
+  MIN_INT,
+  Timestamp,
+  TypeValue,
+  Uint,
+  type Value,
+} from "../kernel/flags/condition/values.ts";
+export type { Zone } from "../kernel/flags/condition/zone.ts";
+export {
+  type BucketBy,
+  type Condition,
+  type Evaluation,
+  type EvaluationContext,
+  type EvaluationErrorCode,
+  type EvaluationReason,
+  type Gradual,
+  type Json,
+  type OnStale,
+  type Strategy,
+  shareAt,
+  type Variant,
+} from "../kernel/flags/evaluate.ts";
+export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
 export {
   type Breaker,
   type BreakerResource,
@@ -19,66 +75,16 @@ export {
   openError,
 } from "./breakers/handle.ts";
 export type { IsolatedClient } from "./breakers/isolation.ts";
-export { DEFAULT_CONFIG } from "./breakers/policy/defaults.ts";
-export type { OverrideKind } from "./breakers/policy/holds.ts";
 export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
 export type { OutcomeReport } from "./breakers/reports.ts";
 export type { Course, Simulation } from "./breakers/simulate.ts";
 export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
 export { checkSpan } from "./check-span.ts";
-export {
-  type Clock,
-  createManualClock,
-  LONGEST_PLATFORM_DELAY_MS,
-  type ManualClock,
-  setRepeatingTimer,
-  systemClock,
-  type Timer,
-} from "./clock.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
 export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
-export type { FailureKind } from "./flags/condition/budget.ts";
-export { ConditionFailed, conditionOf } from "./flags/condition/flag.ts";
-export { interpreterOf, type ProgramOutcome, type Variables } from "./flags/condition/interpret.ts";
-export { INSTRUCTION_OPS, type Instruction, type InstructionOp, type Pattern } from "./flags/condition/pattern.ts";
-export {
-  CONDITION_MAX_BYTES,
-  CONDITION_MAX_STEPS,
-  OPS,
-  type Op,
-  PROGRAM_MAX_DEPTH,
-  PROGRAM_VERSION,
-  type Program,
-  type ProgramNode,
-} from "./flags/condition/program.ts";
-export {
-  Duration,
-  MAX_INT,
-  MAX_UINT,
-  MIN_INT,
-  Timestamp,
-  TypeValue,
-  Uint,
-  type Value,
-} from "./flags/condition/values.ts";
-export type { Zone } from "./flags/condition/zone.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/definition.ts";
-export {
-  type BucketBy,
-  type Condition,
-  type Evaluation,
-  type EvaluationContext,
-  type EvaluationErrorCode,
-  type EvaluationReason,
-  type Gradual,
-  type Json,
-  type OnStale,
-  type Strategy,
-  shareAt,
-  type Variant,
-} from "./flags/evaluate.ts";
 export type { Explained, ExplainedStep, Explanation } from "./flags/explain.ts";
 export type { FileEntry } from "./flags/file-entry.ts";
 export {
@@ -153,7 +159,6 @@ export { oneJsonLine, oneLine } from "./one-line.ts";
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
 export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./rfc3339.ts";
 export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
-export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "./span.ts";
 export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";

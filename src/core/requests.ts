@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { REPLAYED_MS, type StoredAnswer } from "./store/answers.ts";
 import type { Feed } from "./store/feed.ts";
 

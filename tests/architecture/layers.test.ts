@@ -64,7 +64,7 @@ describe("messages", () => {
 describe("the core", () => {
   const USES =
     /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random|randomUUID|console\.\w+)\b|\bnew Date\(\)/g;
-  const MAY = ["src/core/clock.ts", "src/core/engine.ts"];
+  const MAY = ["src/kernel/clock.ts", "src/core/engine.ts"];
 
   it("is told time, ids and randomness: only the clock, the engine's defaults and the hosts ask for them", () => {
     const found = sources
@@ -82,7 +82,7 @@ describe("timers", () => {
   const TIMERS = /\b(setTimeout|setInterval|AbortSignal\.timeout|timers\/promises|node:timers|scheduler\.wait)\b/g;
 
   /** The first may not read the second: it runs where a module does. */
-  const OWN = ["src/core/modules/host/bootstrap/link.ts", "src/core/clock.ts"];
+  const OWN = ["src/core/modules/host/bootstrap/link.ts", "src/kernel/clock.ts"];
 
   it("are made by the clock alone: those of the platform turn what is longer than 24.8 days into 1 ms", () => {
     const found = sources
@@ -148,10 +148,10 @@ describe("a violation is caught", () => {
     ["src/core/modules/host/resolve.ts", 'import { x } from "es-module-lexer";'],
     ["src/core/modules/host/bootstrap/main.ts", 'import { x } from "import-meta-resolve";'],
     ["src/core/modules/host/artifact/build.ts", 'import { x } from "pino";'],
-    ["src/core/flags/evaluate.ts", 'import { x } from "../errors.ts";'],
-    ["src/core/flags/bucket.ts", 'import { type x } from "./definition.ts";'],
-    ["src/core/breakers/breaker.ts", 'import { x } from "../clock.ts";'],
-    ["src/core/breakers/policy/rate.ts", 'export * from "../breakers.ts";'],
+    ["src/kernel/flags/evaluate.ts", 'import { x } from "../errors.ts";'],
+    ["src/kernel/flags/bucket.ts", 'import { type x } from "./definition.ts";'],
+    ["src/kernel/breakers/breaker.ts", 'import { x } from "../clock.ts";'],
+    ["src/kernel/breakers/policy/rate.ts", 'export * from "../breakers.ts";'],
     ["src/server/main.ts", 'import { x } from "../core/store/store.ts";'],
     ["src/server/main.ts", 'import { x } from "../../clients/typescript/src/client.ts";'],
     ["src/server/main.ts", 'import { x } from "vitest";'],
@@ -180,8 +180,8 @@ describe("a violation is caught", () => {
       "src/core/modules/host/artifact/build.ts",
       'import { x } from "import-meta-resolve";\nimport { y } from "es-module-lexer";',
     ],
-    ["src/core/flags/evaluate.ts", 'import { x } from "./bucket.ts";\nimport type { y } from "./definition.ts";'],
-    ["src/core/breakers/breaker.ts", 'import { x } from "./policy/rate.ts";'],
+    ["src/kernel/flags/evaluate.ts", 'import { x } from "./bucket.ts";\nimport type { y } from "./definition.ts";'],
+    ["src/kernel/breakers/breaker.ts", 'import { x } from "./policy/rate.ts";'],
     [
       "src/server/map/flag.ts",
       'import { x } from "../../core/index.ts";\nimport { y } from "../../../gen/helios/v1/flag_pb.ts";',
@@ -190,7 +190,7 @@ describe("a violation is caught", () => {
       "src/server/server.ts",
       'import { x } from "../core/index.ts";\nimport { y } from "../../gen/helios/v1/flag_service_pb.ts";',
     ],
-    ["clients/typescript/src/flags.ts", 'import { x } from "../../../src/core/flags/evaluate.ts";'],
+    ["clients/typescript/src/flags.ts", 'import { x } from "../../../src/kernel/flags/evaluate.ts";'],
     ["clients/typescript/src/connection/session.ts", 'import type { x } from "node:http2";'],
     ["clients/typescript/src/flags.test.ts", 'import { x } from "vitest";'],
   ] satisfies [string, string][])("what is allowed is not: %s: %s", (path, text) => {

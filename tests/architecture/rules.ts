@@ -26,18 +26,18 @@ const followsImports = (imported: Import, path: string): boolean =>
 /** What runs inside a module's own process or thread: it imports the module, wherever that is. */
 const loadsModules = below("src/core/modules/host/bootstrap");
 
-const EVALUATION = ["src/core/flags/evaluate.ts", "src/core/flags/bucket.ts", "src/core/flags/listing.ts"];
+const EVALUATION = ["src/kernel/flags/evaluate.ts", "src/kernel/flags/bucket.ts", "src/kernel/flags/listing.ts"];
 const isEvaluation = (path: string): boolean => EVALUATION.includes(path);
 const isBreaker = (path: string): boolean =>
-  path === "src/core/breakers/breaker.ts" || below("src/core/breakers/policy")(path);
+  path === "src/kernel/breakers/breaker.ts" || below("src/kernel/breakers/policy")(path);
 
 /** Pure, and the one place where timers are made and spans of time are checked. */
-const isTime = (path: string): boolean => path === "src/core/clock.ts" || path === "src/core/span.ts";
+const isTime = (path: string): boolean => path === "src/kernel/clock.ts" || path === "src/kernel/span.ts";
 
 /** Of Node, what a client needs for a connection of its own. */
 const SOCKETS: readonly string[] = ["node:http", "node:https", "node:http2", "node:net", "node:tls"];
 
-const isCondition = below("src/core/flags/condition");
+const isCondition = below("src/kernel/flags/condition");
 
 /** Where protobuf messages and what the engine knows may meet. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);

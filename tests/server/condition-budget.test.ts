@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFlagCompiler } from "../../src/core/flags/compile.ts";
-import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
-import { freshBudget } from "../../src/core/flags/evaluate.ts";
 import { explain } from "../../src/core/flags/explain.ts";
 import { checkContext } from "../../src/core/flags/validate-context.ts";
 import { type Condition, type EvaluationContext, interpreterOf } from "../../src/core/index.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
+import { freshBudget } from "../../src/kernel/flags/evaluate.ts";
 import { compileCondition, programOf } from "../../src/server/condition.ts";
 import { referenceEvaluate, type World } from "../core/flags/reference.ts";
 import { flagIn } from "../core/flags/world.ts";

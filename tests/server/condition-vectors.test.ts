@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { ConditionProgramSchema } from "../../gen/helios/v1/condition_pb.ts";
 import { FAILURE_CASES } from "../../scripts/conditions/failures.ts";
 import { asContext, told } from "../../scripts/conditions/vectors.ts";
-import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
-import { interpreterOf } from "../../src/core/flags/condition/interpret.ts";
 import { ConditionError, OPS } from "../../src/core/index.ts";
+import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
+import { interpreterOf } from "../../src/kernel/flags/condition/interpret.ts";
 import { compileCondition, programOf } from "../../src/server/condition.ts";
 import { fromProgram, toProgram } from "../../src/server/map/condition.ts";
 

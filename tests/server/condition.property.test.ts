@@ -1,9 +1,9 @@
 import { celEnv, isCelError, parse, plan } from "@bufbuild/cel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CONTEXT_VARIABLES } from "../../src/core/flags/condition/flag.ts";
-import { interpreterOf } from "../../src/core/flags/condition/interpret.ts";
 import { ConditionError, ConditionFailed, type EvaluationContext, type Program } from "../../src/core/index.ts";
+import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
+import { interpreterOf } from "../../src/kernel/flags/condition/interpret.ts";
 import { compileCondition, programOf } from "../../src/server/condition.ts";
 
 type Source = fc.Arbitrary<string>;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Run } from "../../src/core/flags/condition/budget.ts";
-import { matcherOf } from "../../src/core/flags/condition/pattern.ts";
+import { Run } from "../../src/kernel/flags/condition/budget.ts";
+import { matcherOf } from "../../src/kernel/flags/condition/pattern.ts";
 import { PatternError, patternOf } from "../../src/server/cel/pattern/compile.ts";
 
 const matches = (pattern: string, text: string): boolean => matcherOf(patternOf(pattern))(text, new Run(1e9, 1e9));

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { systemClock, type Timer } from "../../../src/core/clock.ts";
+import { systemClock, type Timer } from "../../../src/kernel/clock.ts";
 
 /** Tells the service that everything up to a revision is applied, on the stream that it named so. */
 export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;

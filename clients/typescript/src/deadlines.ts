@@ -1,5 +1,5 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
+import { type Clock, systemClock, type Timer } from "../../../src/kernel/clock.ts";
 import { checkOptionalSpan } from "./spans.ts";
 
 /**

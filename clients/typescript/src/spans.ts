@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
-import { type SpanRange, spanProblem } from "../../../src/core/span.ts";
+import { type SpanRange, spanProblem } from "../../../src/kernel/span.ts";
 
 /** `ms` if it is a span of time in that range; else a TypeError names the option. */
 export function checkSpan(option: string, ms: number, range?: SpanRange): number {

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setRepeatingTimer, systemClock, type Timer } from "../../../src/core/clock.ts";
+import { setRepeatingTimer, systemClock, type Timer } from "../../../src/kernel/clock.ts";
 import { errorInfo } from "./errors.ts";
 import { checkSpan } from "./spans.ts";
 

@@ -1,12 +1,14 @@
+import type { BreakerConfig, BreakerState, Outcome, Permit } from "../../kernel/breakers/breaker.ts";
+import type { Tally } from "../../kernel/breakers/policy/call.ts";
+import type { OverrideKind } from "../../kernel/breakers/policy/holds.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { checkName } from "../names.ts";
 import { Collection, type Delta, type Resource } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Hub, HubObserver } from "../watch/hub.ts";
-import type { BreakerConfig, BreakerState, Outcome, Permit } from "./breaker.ts";
 import { checkHoldId, checkOverride, checkSimulated } from "./checks.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { type BreakerCounts, Counters } from "./counts.ts";
@@ -15,8 +17,6 @@ import { type BreakerHandle, createHandle, type HandleOptions } from "./handle.t
 import type { IsolatedClient } from "./isolation.ts";
 import { LiveBreaker } from "./live.ts";
 import { Lives } from "./lives.ts";
-import type { Tally } from "./policy/call.ts";
-import type { OverrideKind } from "./policy/holds.ts";
 import { Presence } from "./presence.ts";
 import type { BreakerHold, BreakerRecord, TransitionRecord } from "./record.ts";
 import { checkOutcome, checkReports, type OutcomeReport, ReportLog } from "./reports.ts";

@@ -1,7 +1,7 @@
+import type { Hold, OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { checkSpan } from "../check-span.ts";
 import { HeliosError } from "../errors.ts";
 import type { OverrideRequest } from "./breakers.ts";
-import type { Hold, OverrideKind } from "./policy/holds.ts";
 import { RECORDED_MS } from "./recording.ts";
 
 /** Length of a `hold_id`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */

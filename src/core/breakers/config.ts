@@ -1,6 +1,6 @@
+import type { BreakerConfig } from "../../kernel/breakers/breaker.ts";
+import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
 import { HeliosError } from "../errors.ts";
-import type { BreakerConfig } from "./breaker.ts";
-import { DEFAULT_CONFIG } from "./policy/defaults.ts";
 
 /** What a caller may say; what is absent has its default. */
 export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };

@@ -1,9 +1,9 @@
-import { effectiveState, type Machine } from "./breaker.ts";
+import { effectiveState, type Machine } from "../../kernel/breakers/breaker.ts";
+import { decisive } from "../../kernel/breakers/policy/holds.ts";
+import { tallyOf } from "../../kernel/breakers/policy/trip.ts";
 import type { Breaker, BreakerResource } from "./breakers.ts";
 import type { BreakerCounts } from "./counts.ts";
 import type { IsolatedClient } from "./isolation.ts";
-import { decisive } from "./policy/holds.ts";
-import { tallyOf } from "./policy/trip.ts";
 import { type BothTimes, type TransitionRecord, toMachine, toStoredHold } from "./record.ts";
 
 interface Present {

@@ -1,8 +1,8 @@
+import type { Outcome, Permit } from "../../kernel/breakers/breaker.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { By } from "../change.ts";
 import { checkSpan } from "../check-span.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
-import type { Outcome, Permit } from "./breaker.ts";
 import type { Breaker, Breakers } from "./breakers.ts";
 import type { BreakerConfigFields } from "./config.ts";
 

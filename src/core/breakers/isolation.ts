@@ -9,7 +9,7 @@ import {
   type Permit,
   type Step,
   step,
-} from "./breaker.ts";
+} from "../../kernel/breakers/breaker.ts";
 
 /**
  * Clients of one breaker whose outcomes are kept apart. Beyond them the one that was silent for longest is forgotten.

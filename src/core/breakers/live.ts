@@ -1,9 +1,3 @@
-import { type By, causeOf } from "../change.ts";
-import type { Clock, Timer } from "../clock.ts";
-import { HeliosError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Collection } from "../store/collection.ts";
-import type { Cause } from "../store/store.ts";
 import {
   type BreakerConfig,
   callsUntilTrip,
@@ -19,13 +13,19 @@ import {
   passesAll,
   type Step,
   step,
-} from "./breaker.ts";
+} from "../../kernel/breakers/breaker.ts";
+import { type Hold, withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
+import { type By, causeOf } from "../change.ts";
+import { HeliosError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Collection } from "../store/collection.ts";
+import type { Cause } from "../store/store.ts";
 import type { Breaker, BreakerResource, Moved } from "./breakers.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { Counters } from "./counts.ts";
 import { describe, describeStored } from "./describe.ts";
 import { type IsolatedClient, Isolation } from "./isolation.ts";
-import { type Hold, withHold, withoutHold } from "./policy/holds.ts";
 import {
   type BothTimes,
   type BreakerRecord,

@@ -1,8 +1,15 @@
+import {
+  type Automatic,
+  type BreakerConfig,
+  type BreakerState,
+  CLOSED,
+  type Machine,
+  shownState,
+} from "../../kernel/breakers/breaker.ts";
+import { decisive, type Hold, type OverrideKind } from "../../kernel/breakers/policy/holds.ts";
+import { longestOpenMs } from "../../kernel/breakers/policy/reopen.ts";
 import { HeliosError, isReason } from "../errors.ts";
-import { type Automatic, type BreakerConfig, type BreakerState, CLOSED, type Machine, shownState } from "./breaker.ts";
 import { type BreakerConfigFields, completeConfig } from "./config.ts";
-import { decisive, type Hold, type OverrideKind } from "./policy/holds.ts";
-import { longestOpenMs } from "./policy/reopen.ts";
 
 /** All that is stored of a breaker: transitions are, counts are not. */
 export interface BreakerRecord {

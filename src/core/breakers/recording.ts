@@ -1,4 +1,4 @@
-import type { BreakerState, Outcome } from "./breaker.ts";
+import type { BreakerState, Outcome } from "../../kernel/breakers/breaker.ts";
 
 /**
  * How far back a breaker's recording reaches, on which `SimulateBreaker` tries a configuration. Older calls are

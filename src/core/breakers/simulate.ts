@@ -9,7 +9,7 @@ import {
   nextTick,
   type Step,
   step,
-} from "./breaker.ts";
+} from "../../kernel/breakers/breaker.ts";
 import { Isolation } from "./isolation.ts";
 import type { RecordedRun, RecordedTransition, Recording } from "./recording.ts";
 

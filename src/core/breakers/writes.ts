@@ -1,9 +1,9 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Machine } from "../../kernel/breakers/breaker.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
-import type { Machine } from "./breaker.ts";
 import type { BreakerResource } from "./breakers.ts";
 import { type BreakerRecord, type TransitionRecord, toRecord } from "./record.ts";
 

@@ -1,9 +1,15 @@
+import { ConditionFailed } from "../../kernel/flags/condition/flag.ts";
+import {
+  type CompiledFlag,
+  type Condition,
+  compileFlag,
+  type FlagRule,
+  MAX_CLOSURE,
+} from "../../kernel/flags/evaluate.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { ConditionFailed } from "./condition/flag.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import type { Flag } from "./definition.ts";
-import { type CompiledFlag, type Condition, compileFlag, type FlagRule, MAX_CLOSURE } from "./evaluate.ts";
 import { closureOf } from "./prerequisites.ts";
 
 /** Flags made ready for evaluation, each once until it, or one that it needs, is forgotten. */

@@ -1,6 +1,4 @@
-import { messageOf } from "../errors.ts";
-import { BUCKETS, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "./bucket.ts";
-import type { Flag } from "./definition.ts";
+import { BUCKETS, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../kernel/flags/bucket.ts";
 import {
   bucketingKey,
   type CompiledFlag,
@@ -12,8 +10,10 @@ import {
   shareAt,
   thousandths,
   variantLimits,
-} from "./evaluate.ts";
-import { listableFields, listedBy } from "./listing.ts";
+} from "../../kernel/flags/evaluate.ts";
+import { listableFields, listedBy } from "../../kernel/flags/listing.ts";
+import { messageOf } from "../errors.ts";
+import type { Flag } from "./definition.ts";
 import { closureOf } from "./prerequisites.ts";
 import type { Scene } from "./scene.ts";
 

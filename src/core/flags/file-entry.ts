@@ -1,6 +1,6 @@
+import type { Gradual, Json } from "../../kernel/flags/evaluate.ts";
 import { printTime } from "../rfc3339.ts";
 import type { FlagMetadata } from "./definition.ts";
-import type { Gradual, Json } from "./evaluate.ts";
 import type { FileFlag } from "./file-flag.ts";
 
 /** A flag in the flags file's shape. */

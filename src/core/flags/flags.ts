@@ -1,5 +1,6 @@
+import type { Clock } from "../../kernel/clock.ts";
+import { type Evaluation, type EvaluationContext, missingFlag } from "../../kernel/flags/evaluate.ts";
 import type { By } from "../change.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Delta } from "../store/collection.ts";
@@ -17,7 +18,6 @@ import {
   killedOff,
   withFields,
 } from "./definition.ts";
-import { type Evaluation, type EvaluationContext, missingFlag } from "./evaluate.ts";
 import { type Explanation, explain } from "./explain.ts";
 import { type FileEntry, flagsFileShape } from "./file-entry.ts";
 import type { Follower } from "./follow-file.ts";

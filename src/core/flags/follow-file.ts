@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
 import { HeliosError, isReason, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 

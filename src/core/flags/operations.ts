@@ -1,7 +1,7 @@
+import { type Strategy, shareAt } from "../../kernel/flags/evaluate.ts";
 import { HeliosError } from "../errors.ts";
 import { refuse } from "../violation.ts";
 import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./definition.ts";
-import { type Strategy, shareAt } from "./evaluate.ts";
 import { refusePast } from "./schedule.ts";
 import { percentageViolation } from "./validate.ts";
 

@@ -1,7 +1,7 @@
+import { BUCKETS } from "../../kernel/flags/bucket.ts";
+import { shareAt, type Variant, variantLimits } from "../../kernel/flags/evaluate.ts";
 import { HeliosError } from "../errors.ts";
-import { BUCKETS } from "./bucket.ts";
 import type { FlagDefinition } from "./definition.ts";
-import { shareAt, type Variant, variantLimits } from "./evaluate.ts";
 
 /** What a change of a flag's bucketing moves. */
 export interface Rebucketing {

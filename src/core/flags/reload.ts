@@ -1,3 +1,4 @@
+import { MAX_CLOSURE } from "../../kernel/flags/evaluate.ts";
 import { messageOf } from "../errors.ts";
 import { pathText } from "../json-source.ts";
 import { nearest } from "../nearest.ts";
@@ -6,7 +7,6 @@ import type { Steps } from "../steps.ts";
 import { show, type Violation } from "../violation.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "./definition.ts";
-import { MAX_CLOSURE } from "./evaluate.ts";
 import { type FlagsFile, fileInvalid, parsingFlagsFile } from "./file.ts";
 import { closureProblem, findingNeed, growsBy } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";

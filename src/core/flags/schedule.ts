@@ -1,8 +1,8 @@
+import type { Gradual } from "../../kernel/flags/evaluate.ts";
 import type { JsonPath } from "../json-source.ts";
 import { printTime } from "../rfc3339.ts";
 import { refuse, type Violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
-import type { Gradual } from "./evaluate.ts";
 
 // A schedule moves only while its flag is enabled with GRADUAL. Whenever it is not, it is paused, so that no time that
 // passes meanwhile moves the share that is in force when the flag comes back.

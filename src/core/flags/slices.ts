@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import type { Steps } from "../steps.ts";
 
 /** Time that work on many flags goes on before other requests have their turn. @limit ms */

@@ -1,6 +1,6 @@
+import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
 import { isReason } from "../errors.ts";
 import type { Cause } from "../store/store.ts";
-import type { EvaluationContext } from "./evaluate.ts";
 import type { Flags } from "./flags.ts";
 
 /** The change since which a flag is off for a context. */

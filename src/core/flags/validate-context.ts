@@ -1,8 +1,8 @@
+import { keepCount, VALUE_MAX_DEPTH } from "../../kernel/flags/condition/values.ts";
+import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
 import { numberProblem } from "../numbers.ts";
 import { numberViolation } from "../values.ts";
 import { refuse, type Violation, violation } from "../violation.ts";
-import { keepCount, VALUE_MAX_DEPTH } from "./condition/values.ts";
-import type { EvaluationContext } from "./evaluate.ts";
 
 /**
  * Checks a context, wherever it comes from: ARGUMENT_INVALID with the place for a field that is not a text, for attributes that

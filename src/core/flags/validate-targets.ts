@@ -1,9 +1,9 @@
+import type { Variant } from "../../kernel/flags/evaluate.ts";
 import type { JsonPath } from "../json-source.ts";
 import { isPlainObject, jsonViolation } from "../json-value.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { show, type Violation, violation } from "../violation.ts";
 import type { FlagMetadata } from "./definition.ts";
-import type { Variant } from "./evaluate.ts";
 
 /** Variants of a flag; more are refused with `ARGUMENT_INVALID`. @limit variants */
 const VARIANT_LIMIT = 100;

@@ -1,9 +1,9 @@
+import type { BucketBy, Strategy } from "../../kernel/flags/evaluate.ts";
 import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
 import { show, textViolation, type Violation, violation } from "../violation.ts";
 import type { FlagDefinition } from "./definition.ts";
-import type { BucketBy, Strategy } from "./evaluate.ts";
 import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
 import { metadataViolation, prerequisitesViolations, variantsViolations } from "./validate-targets.ts";
 import { lineViolation, whitelistViolations } from "./whitelist.ts";

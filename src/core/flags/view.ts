@@ -1,3 +1,4 @@
+import type { CompiledFlag, Condition } from "../../kernel/flags/evaluate.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta, isOversize } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
@@ -14,7 +15,6 @@ import {
   isTombstone,
   type Tombstone,
 } from "./definition.ts";
-import type { CompiledFlag, Condition } from "./evaluate.ts";
 import { checkFlagSize } from "./size.ts";
 
 /** The flags as the feed tells them; nobody beyond it sees a tombstone. */

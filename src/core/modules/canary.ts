@@ -1,4 +1,4 @@
-import { bucketing } from "../flags/bucket.ts";
+import { bucketing } from "../../kernel/flags/bucket.ts";
 import { CanaryJudge, type Finding } from "./canary-judge.ts";
 import { onEnd } from "./ended.ts";
 import type { Generation } from "./generation.ts";

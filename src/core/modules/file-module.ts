@@ -1,5 +1,5 @@
+import type { Timer } from "../../kernel/clock.ts";
 import type { By } from "../change.ts";
-import type { Timer } from "../clock.ts";
 import { faultIn, HeliosError, isReason, messageOf } from "../errors.ts";
 import { oneLine } from "../one-line.ts";
 import { cut } from "../size.ts";

@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
 import { HeliosError } from "../errors.ts";
-import type { EvaluationContext } from "../flags/evaluate.ts";
 import type { Log } from "../log.ts";
 import { joined } from "./deadline.ts";
 import { Fence } from "./fence.ts";

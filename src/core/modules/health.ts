@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { cut } from "../size.ts";
 import { seconds } from "./deadline.ts";

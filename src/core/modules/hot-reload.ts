@@ -1,5 +1,5 @@
+import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
 import { HeliosError, isReason } from "../errors.ts";
-import type { EvaluationContext } from "../flags/evaluate.ts";
 import { type FlagPasts, whoSwitchedOff } from "../flags/switched-off.ts";
 import { printTime } from "../rfc3339.ts";
 

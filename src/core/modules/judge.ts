@@ -1,4 +1,4 @@
-import { exceeds } from "../breakers/policy/rate.ts";
+import { exceeds } from "../../kernel/breakers/policy/rate.ts";
 import type { Sample } from "./report.ts";
 
 export interface BakeLimits {

@@ -1,6 +1,6 @@
+import type { Clock } from "../../kernel/clock.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { checkSpan } from "../check-span.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
 import { jsonViolation } from "../json-value.ts";
 import { REPLAY_WINDOW_MS } from "../requests.ts";

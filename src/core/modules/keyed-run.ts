@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Answer } from "./router.ts";
 

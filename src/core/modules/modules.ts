@@ -1,6 +1,6 @@
+import type { Clock } from "../../kernel/clock.ts";
 import type { Breakers } from "../breakers/breakers.ts";
 import type { By } from "../change.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { FlagPasts } from "../flags/switched-off.ts";
 import type { Log } from "../log.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 
 /**
  * Waits until `look` says that it has seen enough, or the time is over. `look` is called at first, whenever `again` is,

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
 
 export interface QuietOptions {
   /** How long nothing more must come, ms. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError } from "../errors.ts";
 import { type CallChain, peerOf } from "./chain.ts";
 import type { Fence } from "./fence.ts";

@@ -1,4 +1,4 @@
-import { DEFAULT_CONFIG } from "../breakers/policy/defaults.ts";
+import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { isPlainObject } from "../json-value.ts";
 import { refuse } from "../violation.ts";

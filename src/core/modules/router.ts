@@ -1,10 +1,10 @@
-import type { Permit } from "../breakers/breaker.ts";
+import type { Permit } from "../../kernel/breakers/breaker.ts";
+import type { Clock } from "../../kernel/clock.ts";
+import { LONGEST_SPAN_MS, type SpanRange } from "../../kernel/span.ts";
 import type { Breakers } from "../breakers/breakers.ts";
 import { openError } from "../breakers/handle.ts";
 import { checkSpan } from "../check-span.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError, isReason } from "../errors.ts";
-import { LONGEST_SPAN_MS, type SpanRange } from "../span.ts";
 import type { Collection } from "../store/collection.ts";
 import type { CallChain } from "./chain.ts";
 import { seconds } from "./deadline.ts";

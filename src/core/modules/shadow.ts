@@ -1,4 +1,4 @@
-import { exceeds } from "../breakers/policy/rate.ts";
+import { exceeds } from "../../kernel/breakers/policy/rate.ts";
 import { messageOf } from "../errors.ts";
 import { firstDifference } from "./compare.ts";
 import { seconds } from "./deadline.ts";

@@ -1,4 +1,4 @@
-import { BUCKETS } from "../flags/bucket.ts";
+import { BUCKETS } from "../../kernel/flags/bucket.ts";
 
 /**
  * Says of one call after the other whether it is among that share (0 to 1) of them: of each n calls the whole part of

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import { cut } from "../size.ts";
 import { seconds, unlessAborted, within } from "./deadline.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 
 /** How long a start is taken to last where none of the module has been seen yet. @limit ms */
 const FIRST_START_MS = 250;

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError } from "../errors.ts";
 import { seconds, within } from "./deadline.ts";
 import type { Generation } from "./generation.ts";

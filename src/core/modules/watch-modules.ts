@@ -1,4 +1,4 @@
-import type { Timer } from "../clock.ts";
+import type { Timer } from "../../kernel/clock.ts";
 import { messageOf } from "../errors.ts";
 import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
 import { loadOrder } from "./graph.ts";

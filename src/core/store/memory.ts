@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
 import { type Answers, MemoryAnswers } from "./answers.ts";
 import { checkBatch, checkKept, checkKey, checkLimit, checkRevision, checkValue, storeClosed } from "./checks.ts";
 import { MemoryJournal } from "./memory-journal.ts";

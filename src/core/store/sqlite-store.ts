@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Answers } from "./answers.ts";
 import {

@@ -13,7 +13,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import { REPLAYED_MS } from "./answers.ts";
 import { makeDirectory } from "./make-directory.ts";

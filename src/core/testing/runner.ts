@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { onEnd } from "../modules/ended.ts";
 import type { Candidate } from "../modules/gate.ts";

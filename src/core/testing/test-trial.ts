@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError } from "../errors.ts";
 import { seconds, within } from "../modules/deadline.ts";
 import { toJson } from "../modules/host/bootstrap/json.ts";

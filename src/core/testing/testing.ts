@@ -1,5 +1,5 @@
+import type { Clock } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Gate, Subject } from "../modules/gate.ts";

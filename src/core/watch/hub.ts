@@ -1,5 +1,5 @@
+import type { Clock } from "../../kernel/clock.ts";
 import { checkSpan } from "../check-span.ts";
-import type { Clock } from "../clock.ts";
 import { HeliosError } from "../errors.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Change } from "../store/store.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ClientBreaker } from "../../../clients/typescript/src/index.ts";
-import type { OverrideKind } from "../../../src/core/breakers/policy/holds.ts";
+import type { OverrideKind } from "../../../src/kernel/breakers/policy/holds.ts";
 import { times } from "../../effort.ts";
 import { type House, house, type Peer } from "./rig.ts";
 

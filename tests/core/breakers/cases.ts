@@ -1,5 +1,5 @@
-import type { Outcome } from "../../../src/core/breakers/breaker.ts";
 import type { BreakerConfigFields } from "../../../src/core/breakers/config.ts";
+import type { Outcome } from "../../../src/kernel/breakers/breaker.ts";
 import { acquired, fail, type Rig, rig } from "./rig.ts";
 
 export const FAST: BreakerConfigFields = {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { BreakerHandle, HandleOptions } from "../../../src/core/breakers/handle.ts";
-import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
-import type { ManualClock } from "../../../src/core/clock.ts";
+import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
+import type { ManualClock } from "../../../src/kernel/clock.ts";
 import { type Rig, rig } from "./rig.ts";
 
 const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };

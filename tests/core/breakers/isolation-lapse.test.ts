@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Moment, Outcome } from "../../../src/core/breakers/breaker.ts";
 import { completeConfig } from "../../../src/core/breakers/config.ts";
 import { Isolation } from "../../../src/core/breakers/isolation.ts";
+import type { Moment, Outcome } from "../../../src/kernel/breakers/breaker.ts";
 
 const config = completeConfig({
   failureThreshold: 1,

@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { completeConfig } from "../../../src/core/breakers/config.ts";
+import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
 import {
   type BreakerConfig,
   CLOSED,
@@ -12,12 +14,10 @@ import {
   passesAll,
   type Step,
   step,
-} from "../../../src/core/breakers/breaker.ts";
-import { completeConfig } from "../../../src/core/breakers/config.ts";
-import { type Hold, type OverrideKind, withHold, withoutHold } from "../../../src/core/breakers/policy/holds.ts";
-import { PARTS } from "../../../src/core/breakers/policy/time-window.ts";
-import { tallyOf } from "../../../src/core/breakers/policy/trip.ts";
-import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
+} from "../../../src/kernel/breakers/breaker.ts";
+import { type Hold, type OverrideKind, withHold, withoutHold } from "../../../src/kernel/breakers/policy/holds.ts";
+import { PARTS } from "../../../src/kernel/breakers/policy/time-window.ts";
+import { tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";
 
 const CLIENTS = ["", "a", "b", "c"];
 const KINDS: readonly OverrideKind[] = ["FORCED_OPEN", "FORCED_CLOSED", "DISABLED", "METRICS_ONLY"];

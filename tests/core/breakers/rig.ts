@@ -1,11 +1,11 @@
-import type { Permit } from "../../../src/core/breakers/breaker.ts";
 import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
 import type { BreakerRecord } from "../../../src/core/breakers/record.ts";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import type { Permit } from "../../../src/kernel/breakers/breaker.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 
 export interface Rig {
   readonly breakers: Breakers;

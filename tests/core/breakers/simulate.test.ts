@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Outcome } from "../../../src/core/breakers/breaker.ts";
 import type { BreakerConfigFields } from "../../../src/core/breakers/config.ts";
 import { RECORDED_MS, Recording } from "../../../src/core/breakers/recording.ts";
+import type { Outcome } from "../../../src/kernel/breakers/breaker.ts";
 import { type Rig, rig } from "./rig.ts";
 
 const CONFIG: BreakerConfigFields = { failureThreshold: 3, timeoutMs: 5000, successThreshold: 2 };

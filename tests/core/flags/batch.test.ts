@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import type { FlagUpdate } from "../../../src/core/flags/batch.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { type House, house, reason } from "./harness.ts";
 
 const WATCH = { names: [], resumeToken: "", onCompacted: "snapshot", heartbeatMs: 1000 } as const;

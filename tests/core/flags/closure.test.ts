@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_CLOSURE } from "../../../src/core/flags/evaluate.ts";
 import type { Flags } from "../../../src/core/flags/flags.ts";
 import { closureOf, closureProblem, MAX_CLOSURE_LOOKS } from "../../../src/core/flags/prerequisites.ts";
+import { MAX_CLOSURE } from "../../../src/kernel/flags/evaluate.ts";
 import { type House, house, reason } from "./harness.ts";
 
 const on = { enabled: true } as const;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { prefixedMurmur3 } from "../../../src/core/flags/bucket.ts";
 import { digestingOf } from "../../../src/core/flags/digest.ts";
 import { atOnce } from "../../../src/core/steps.ts";
+import { prefixedMurmur3 } from "../../../src/kernel/flags/bucket.ts";
 
 it("the digest of a flags file is that of its text as a whole, wherever the steps cut it", () => {
   const around = fc.string({ unit: fc.constantFrom("a", "é", "\u2028", "😀", "\ud83d", "\ude00"), maxLength: 6 });

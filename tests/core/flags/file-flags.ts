@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
-import type { Json, Variant } from "../../../src/core/flags/evaluate.ts";
 import type { FileFlag } from "../../../src/core/flags/file-flag.ts";
 import { numberViolation } from "../../../src/core/values.ts";
+import type { Json, Variant } from "../../../src/kernel/flags/evaluate.ts";
 import { gradual, percentage } from "./reference.ts";
 
 const NAME = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12}$/);

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { compileCondition } from "../../../src/server/condition.ts";
 import { times } from "../../effort.ts";
 import { fileFlags } from "./file-flags.ts";

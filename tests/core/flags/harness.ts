@@ -1,11 +1,11 @@
 import { expect } from "vitest";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import { type ConditionCompiler, ConditionError } from "../../../src/core/flags/condition.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { referenceCondition } from "./reference.ts";
 
 export interface House {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import type { Flag, Tombstone } from "../../../src/core/flags/definition.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file.ts";
@@ -10,6 +9,7 @@ import { silentLog } from "../../../src/core/log.ts";
 import { atOnce } from "../../../src/core/steps.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { reason } from "./harness.ts";
 
 const MERGE = { mode: "MERGE", rebucket: false } as const;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
-import { compileFlag } from "../../../src/core/flags/evaluate.ts";
 import { rebucketing } from "../../../src/core/flags/rebucket.ts";
+import { compileFlag } from "../../../src/kernel/flags/evaluate.ts";
 import { house, reason } from "./harness.ts";
 import { percentage } from "./reference.ts";
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Evaluation, EvaluationContext, FlagRule, Variant } from "../../../src/core/flags/evaluate.ts";
+import type { Evaluation, EvaluationContext, FlagRule, Variant } from "../../../src/kernel/flags/evaluate.ts";
 
 const MASK = 0xffff_ffffn;
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { By } from "../../../src/core/change.ts";
-import { createManualClock } from "../../../src/core/clock.ts";
 import type { HeliosError } from "../../../src/core/errors.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file.ts";
@@ -8,6 +7,7 @@ import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
 import type { ReloadOptions, ReloadResult } from "../../../src/core/flags/reload.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { house } from "./harness.ts";
 
 const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>

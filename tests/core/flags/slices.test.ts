@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { parsingFlagsFile } from "../../../src/core/flags/file.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
 import { inSlices, SLICE_ITEMS, SLICE_MS, stepsInSlices } from "../../../src/core/flags/slices.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 
 function slicing() {
   const clock = createManualClock();

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bucketing, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../../src/core/flags/bucket.ts";
 import { createFlagCompiler } from "../../../src/core/flags/compile.ts";
-import { CONDITION_MAX_BYTES, CONDITION_MAX_STEPS } from "../../../src/core/flags/condition/program.ts";
-import { type Condition, type Evaluation, type FlagRule, freshBudget } from "../../../src/core/flags/evaluate.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file.ts";
 import { silentLog } from "../../../src/core/log.ts";
+import { bucketing, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../../src/kernel/flags/bucket.ts";
+import { CONDITION_MAX_BYTES, CONDITION_MAX_STEPS } from "../../../src/kernel/flags/condition/program.ts";
+import { type Condition, type Evaluation, type FlagRule, freshBudget } from "../../../src/kernel/flags/evaluate.ts";
 import { referenceEvaluate, referenceMurmur3 } from "./reference.ts";
 import { flagIn } from "./world.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { FlagFields } from "../../../src/core/flags/definition.ts";
-import { listedBy, listing } from "../../../src/core/flags/listing.ts";
+import { listedBy, listing } from "../../../src/kernel/flags/listing.ts";
 import { type House, house, reason } from "./harness.ts";
 import { context } from "./reference.ts";
 

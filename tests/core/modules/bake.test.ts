@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, type Rig, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";
 

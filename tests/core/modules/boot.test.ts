@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { refusing } from "./refusing.ts";
 import { errorOf, ownRoot, type Rig, rig, statesOf } from "./rig.ts";
 

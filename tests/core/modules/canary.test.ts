@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import type { CanaryOptions } from "../../../src/core/modules/swap-options.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 
 const answering = (version: number, body = "", state = ""): string => `export default class A {

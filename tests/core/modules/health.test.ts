@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { type Health, HealthWatch } from "../../../src/core/modules/health.ts";
 import type { Ending } from "../../../src/core/modules/host/host.ts";
 import { EVENT_SOURCES } from "../../../src/core/status/sources.ts";
 import { createStatus } from "../../../src/core/status/status.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { ownRoot, type Rig, rig, statesOf, turn } from "./rig.ts";
 
 const SHAPE = { methods: [], version: undefined, hasHealth: true, hasState: false, stateSchema: undefined };

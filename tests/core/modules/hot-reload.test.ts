@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { isReason } from "../../../src/core/errors.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 
 const FLAG = "hot_reload_modules";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, type Rig, rig, turn } from "./rig.ts";
 
 const nothing = { json: null };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, rig, turn } from "./rig.ts";
 
 describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (isolation) => {

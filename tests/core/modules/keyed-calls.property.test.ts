@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 import { times } from "../../effort.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "./orders-rig.ts";
 import { rig } from "./rig.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../src/core/clock.ts";
 import { toLogFields, toLogMessage } from "../../../src/core/modules/host/bootstrap/log.ts";
 import type { InstanceServices, Isolation } from "../../../src/core/modules/host/host.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 import { call, NO_GRANTS, ROOT } from "./host-rig.ts";
 
 type Entry = { readonly message: string; readonly fields: Record<string, unknown> };

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { type Rig, type RigOptions, rig, turn } from "./rig.ts";
 
 export const ORDERS_ROOT = fileURLToPath(new URL("../../fixtures/modules/orders", import.meta.url));

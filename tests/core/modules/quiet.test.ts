@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { createQuiet } from "../../../src/core/modules/quiet.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 
 function quiet() {
   const clock = createManualClock();

@@ -1,6 +1,6 @@
-import { systemClock } from "../../../src/core/clock.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 
 export interface Refusing {
   readonly store: Store;

@@ -1,8 +1,8 @@
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { hostOf } from "./artifact-rig.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";
 

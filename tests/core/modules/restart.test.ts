@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import { RESTART_POLICY, restartDelay } from "../../../src/core/modules/restart.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, rig, statesOf, turn } from "./rig.ts";
 
 describe("the restart policy", () => {

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
-import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import { type Log, silentLog } from "../../../src/core/log.ts";
@@ -16,6 +15,7 @@ import { createRequestLog, type RequestLog } from "../../../src/core/requests.ts
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/kernel/clock.ts";
 
 export const ROOT = fileURLToPath(new URL("../../fixtures/modules/registry", import.meta.url));
 

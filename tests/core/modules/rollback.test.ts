@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createManualClock, systemClock } from "../../../src/core/clock.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createManualClock, systemClock } from "../../../src/kernel/clock.ts";
 import { refusing } from "./refusing.ts";
 import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import type { ShadowOptions } from "../../../src/core/modules/swap-options.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { ownRoot, rig, turn } from "./rig.ts";
 
 const source = (version: number, price: string): string => `export default class A {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { BUCKETS } from "../../../src/core/flags/bucket.ts";
 import { bucketsOf, picking } from "../../../src/core/modules/share.ts";
+import { BUCKETS } from "../../../src/kernel/flags/bucket.ts";
 
 const PERCENT = Array.from({ length: 100 }, (_, at) => at + 1);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../src/core/clock.ts";
 import type { Isolation } from "../../../src/core/modules/host/host.ts";
 import { runTests } from "../../../src/core/testing/runner.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 import { hostRig } from "./host-rig.ts";
 import { errorOf, rig } from "./rig.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { heldStart } from "./held-start.ts";
 import { errorOf, hanging, rig, turn } from "./rig.ts";
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { PAUSE_LIMIT_MS } from "../../../src/core/modules/hand-over.ts";
 import type { Modules } from "../../../src/core/modules/modules.ts";
@@ -7,6 +6,7 @@ import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
 import { BARE_TEST } from "../../../src/core/modules/trial.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, hanging, ownRoot, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";
 

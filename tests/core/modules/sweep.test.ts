@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import type { Log } from "../../../src/core/log.ts";
 import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { ownRoot, type Rig, rig, turn } from "./rig.ts";
 
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import type { Instance, InstanceServices, Isolation, ModuleHost } from "../../../src/core/modules/host/host.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 import { call, failure, NO_GRANTS, ROOT } from "./host-rig.ts";
 
 let host: ModuleHost;

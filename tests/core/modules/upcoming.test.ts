@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { createUpcoming } from "../../../src/core/modules/upcoming.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 
 describe("the time until a module serves", () => {
   it("is unknown of a module that nothing starts", () => {

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync,
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { createManualClock, systemClock } from "../../../src/core/clock.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import { backUp, type Manifest, restore } from "../../../src/core/store/sqlite-backup.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createManualClock, systemClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";
 import { startWriter } from "./processes.ts";
 import { readAll, rejection } from "./rig.ts";

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { isReason } from "../../../src/core/errors.ts";
 import { Collection, type Delta } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { delayed, soon } from "../watch/things.ts";
 import { makeDirectory } from "./directories.ts";
 import { rejection } from "./rig.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { delayed, soon } from "../watch/things.ts";
 
 const cause = { action: "Test" };

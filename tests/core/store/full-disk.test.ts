@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { createEngine, type Engine } from "../../../src/core/engine.ts";
 import { isReason } from "../../../src/core/errors.ts";
 import type { Refusal } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";
 import { rejection } from "./rig.ts";
 

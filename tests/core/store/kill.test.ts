@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../src/core/clock.ts";
 import { byRevision } from "../../../src/core/store/checks.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Change } from "../../../src/core/store/store.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";
 import { type Acknowledged, startWriter } from "./processes.ts";
 import { readAll } from "./rig.ts";

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
-import type { ManualClock } from "../../../src/core/clock.ts";
 import type { RetentionOptions } from "../../../src/core/store/retention.ts";
 import type { Change, RevisionCompacted, Store } from "../../../src/core/store/store.ts";
+import type { ManualClock } from "../../../src/kernel/clock.ts";
 
 export type MakeStore = (options: { clock: ManualClock } & RetentionOptions) => Promise<Store>;
 

@@ -1,9 +1,9 @@
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";
 import { commands, type Model, runCommand } from "./model.ts";
 import { readAll } from "./rig.ts";

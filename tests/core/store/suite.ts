@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { isReason } from "../../../src/core/errors.ts";
 import { type Change, RevisionCompacted, RevisionConflict } from "../../../src/core/store/store.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { commands, entriesOf, entryOf, headOf, historyOf, type Model, runCommand } from "./model.ts";
 import { cause, type MakeStore, readAll, rejection, type SetUp } from "./rig.ts";
 import { batchSuite } from "./suite-batch.ts";

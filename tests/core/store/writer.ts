@@ -1,9 +1,9 @@
 // A process that uses a store: `writer.ts <directory> hold | loop | fill`. Speaks one JSON value a line.
 import { writeSync } from "node:fs";
-import { systemClock } from "../../../src/core/clock.ts";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { systemClock } from "../../../src/kernel/clock.ts";
 
 /** The change as the store must tell it after the process was killed. */
 export interface Acknowledged {

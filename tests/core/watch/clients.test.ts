@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { HeliosError, isReason } from "../../../src/core/errors.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
@@ -8,6 +7,7 @@ import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { Clients, MOST_WAITS } from "../../../src/core/watch/clients.ts";
 import { createTimeline } from "../../../src/core/watch/timeline.ts";
 import type { WaitOptions } from "../../../src/core/watch/wait.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { rejection } from "../store/rig.ts";
 import { soon } from "./things.ts";
 

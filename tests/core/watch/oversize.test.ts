@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "../../../src/core/clock.ts";
 import { WHOLE_BYTES } from "../../../src/core/size.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { QUEUE_CHARS, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
+import { createManualClock } from "../../../src/kernel/clock.ts";
 import { drain, HEARTBEAT_MS, soon, tokenAt } from "./things.ts";
 
 const cause = { action: "Test" };

@@ -1,4 +1,3 @@
-import { createManualClock, type ManualClock } from "../../../src/core/clock.ts";
 import { Collection, type Delta, type Resource } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
@@ -6,6 +5,7 @@ import type { Store } from "../../../src/core/store/store.ts";
 import { Hub, type Item, type WatchOptions } from "../../../src/core/watch/hub.ts";
 import { encodeToken, type Position, scopeOf } from "../../../src/core/watch/token.ts";
 import type { Frame, Watcher } from "../../../src/core/watch/watcher.ts";
+import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 
 export interface Thing {
   readonly n: number;

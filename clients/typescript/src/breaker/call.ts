@@ -1,5 +1,5 @@
-import type { Outcome } from "../../../../src/core/breakers/breaker.ts";
-import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import { checkOptionalSpan } from "../spans.ts";
 import type { BreakerClock } from "./clock.ts";
 import type { BreakerPermit } from "./permit.ts";

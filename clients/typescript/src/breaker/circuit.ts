@@ -9,8 +9,8 @@ import {
   type Outcome,
   type Step,
   step,
-} from "../../../../src/core/breakers/breaker.ts";
-import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
+} from "../../../../src/kernel/breakers/breaker.ts";
+import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { BreakerClock } from "./clock.ts";
 import { NO_EPOCH, Pending } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";

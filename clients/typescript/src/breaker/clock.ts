@@ -1,2 +1,2 @@
 /** Time as the breakers of a client see it; tests decide what time it is. */
-export { type Clock as BreakerClock, systemClock } from "../../../../src/core/clock.ts";
+export { type Clock as BreakerClock, systemClock } from "../../../../src/kernel/clock.ts";

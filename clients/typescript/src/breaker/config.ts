@@ -9,8 +9,8 @@ import {
   type GetOrCreateBreakerRequest,
   GetOrCreateBreakerRequestSchema,
 } from "../../../../gen/helios/v1/breaker_service_pb.ts";
-import type { BreakerConfig } from "../../../../src/core/breakers/breaker.ts";
-import { DEFAULT_CONFIG } from "../../../../src/core/breakers/policy/defaults.ts";
+import type { BreakerConfig } from "../../../../src/kernel/breakers/breaker.ts";
+import { DEFAULT_CONFIG } from "../../../../src/kernel/breakers/policy/defaults.ts";
 import { toDuration } from "../spans.ts";
 
 export type { BreakerConfig };

@@ -1,4 +1,4 @@
-import type { Outcome } from "../../../../src/core/breakers/breaker.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
 
 /** Equal outcomes in a row. */
 export interface Run {

@@ -1,5 +1,5 @@
-import { type BreakerState, type Machine, nextTick } from "../../../../src/core/breakers/breaker.ts";
-import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
+import { type BreakerState, type Machine, nextTick } from "../../../../src/kernel/breakers/breaker.ts";
+import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { OnDisconnect } from "./status.ts";
 
 /** All that says whether calls pass. */

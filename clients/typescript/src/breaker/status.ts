@@ -1,5 +1,5 @@
-import type { BreakerState } from "../../../../src/core/breakers/breaker.ts";
-import type { OverrideKind } from "../../../../src/core/breakers/policy/holds.ts";
+import type { BreakerState } from "../../../../src/kernel/breakers/breaker.ts";
+import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 
 /**
  * What a breaker does while the service is not heard of. `LOCAL`: it goes on by itself, with its own count, timeout and

@@ -7,7 +7,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { systemClock, type Timer } from "../../../../src/core/clock.ts";
+import { systemClock, type Timer } from "../../../../src/kernel/clock.ts";
 import { dial } from "./dial.ts";
 
 export interface SessionOptions {

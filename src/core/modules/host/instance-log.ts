@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../../kernel/clock.ts";
 import { createLogWindow, DROPPED } from "./bootstrap/log-window.ts";
 import type { InstanceServices } from "./host.ts";
 

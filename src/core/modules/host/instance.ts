@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../clock.ts";
+import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors.ts";
 import { seconds } from "../deadline.ts";
 import { machineTime } from "./bootstrap/machine-time.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Worker } from "node:worker_threads";
-import { setRepeatingTimer, systemClock } from "../../clock.ts";
+import { setRepeatingTimer, systemClock } from "../../../kernel/clock.ts";
 import type { Usage } from "./host.ts";
 
 const MB = 1024 * 1024;

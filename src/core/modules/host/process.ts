@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { systemClock, type Timer } from "../../clock.ts";
+import { systemClock, type Timer } from "../../../kernel/clock.ts";
 import { DEAF, isDeaf, isFull, mayBeSent } from "./backlog.ts";
 import { createFrameReader, createFrameWriter, LINK_FD, moduleFrames, toFrame } from "./bootstrap/frames.ts";
 import { type Channel, type ChannelEvents, readLines } from "./channel.ts";

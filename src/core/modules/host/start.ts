@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../errors.ts";
 import type { Artifact } from "./artifact/artifact.ts";
 import type { Channel, ChannelEvents } from "./channel.ts";

@@ -1,5 +1,5 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { Clock, Timer } from "../../clock.ts";
+import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { messageOf } from "../../errors.ts";
 import { DEAF, isDeaf, isFull, mayBeSent } from "./backlog.ts";
 import { toPacket } from "./bootstrap/packets.ts";

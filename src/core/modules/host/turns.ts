@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../../kernel/clock.ts";
 
 /**
  * Time for which the service takes what one module sends before others have their turn. @limit ms

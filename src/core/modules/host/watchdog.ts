@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../clock.ts";
+import type { Clock, Timer } from "../../../kernel/clock.ts";
 
 /**
  * How often a module is asked whether its event loop turns; more often where its `block_timeout` is short. @limit ms

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { expect } from "vitest";
-import { type Clock, systemClock, type Timer } from "../../../../src/core/clock.ts";
 import { HeliosError } from "../../../../src/core/errors.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import { heapCeilingMb } from "../../../../src/core/modules/host/memory.ts";
@@ -9,6 +8,7 @@ import type { RegistrationFields } from "../../../../src/core/modules/record.ts"
 import type { StepEvent } from "../../../../src/core/modules/steps.ts";
 import type { SwapResult } from "../../../../src/core/modules/swap.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap-options.ts";
+import { type Clock, systemClock, type Timer } from "../../../../src/kernel/clock.ts";
 import { until } from "../host-rig.ts";
 import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "../rig.ts";
 import { startTraffic, type Traffic } from "../traffic.ts";

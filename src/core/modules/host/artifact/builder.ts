@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type Clock, systemClock, type Timer } from "../../../clock.ts";
+import { type Clock, systemClock, type Timer } from "../../../../kernel/clock.ts";
 import { messageOf } from "../../../errors.ts";
 import { seconds } from "../../deadline.ts";
 import { isFault, MachineFault, machineFault } from "../fault.ts";

@@ -1,6 +1,6 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../../../clock.ts";
+import type { Clock } from "../../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../../errors.ts";
 import { digestsIn } from "./artifact.ts";
 import type { Asset } from "./asset.ts";

@@ -1,6 +1,6 @@
 import { watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
-import type { Clock, Timer } from "../../../clock.ts";
+import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { messageOf } from "../../../errors.ts";
 import { createQuiet } from "../../quiet.ts";
 

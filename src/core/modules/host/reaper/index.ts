@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../../../clock.ts";
+import type { Clock } from "../../../../kernel/clock.ts";
 import { readLines } from "../channel.ts";
 import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";

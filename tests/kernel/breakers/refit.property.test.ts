@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
-import { exceeds, reaches } from "../../../src/core/breakers/policy/rate.ts";
-import { addCall, type Evidence, NO_EVIDENCE, tallyOf } from "../../../src/core/breakers/policy/trip.ts";
-import { rig } from "./rig.ts";
+import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
+import { exceeds, reaches } from "../../../src/kernel/breakers/policy/rate.ts";
+import { addCall, type Evidence, NO_EVIDENCE, tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";
+import { rig } from "../../core/breakers/rig.ts";
 
 const window = fc.record({
   windowCalls: fc.integer({ min: 1, max: 30 }),

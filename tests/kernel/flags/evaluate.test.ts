@@ -8,7 +8,7 @@ import {
   type Gradual,
   missingFlag,
   shareAt,
-} from "../../../src/core/flags/evaluate.ts";
+} from "../../../src/kernel/flags/evaluate.ts";
 import {
   context,
   gradual,
@@ -19,8 +19,8 @@ import {
   someTime,
   variants,
   world,
-} from "./reference.ts";
-import { compilerOver } from "./world.ts";
+} from "../../core/flags/reference.ts";
+import { compilerOver } from "../../core/flags/world.ts";
 
 const NOW = 1_700_000_000_000;
 

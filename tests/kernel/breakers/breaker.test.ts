@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
 import {
   type BreakerConfig,
   CLOSED,
@@ -10,10 +11,9 @@ import {
   type Outcome,
   type Permit,
   step,
-} from "../../../src/core/breakers/breaker.ts";
-import { DEFAULT_CONFIG } from "../../../src/core/breakers/policy/defaults.ts";
-import { type OverrideKind, withHold } from "../../../src/core/breakers/policy/holds.ts";
-import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
+} from "../../../src/kernel/breakers/breaker.ts";
+import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
+import { type OverrideKind, withHold } from "../../../src/kernel/breakers/policy/holds.ts";
 
 const CONFIG: BreakerConfig = {
   ...DEFAULT_CONFIG,
