@@ -1,7 +1,7 @@
 // Simulates canaries and prints how often equal versions are refused, by the rule of the service and by the one before
 // it, and after how many calls worse ones are. CANARIES (default 10000) says how many of each kind, SEED (default 1)
 // which; the same seed gives the same figures. It exits with 1 where more than 1 % of equal versions are refused.
-import { type CanaryLimits, FALSE_REFUSALS } from "../src/core/modules/canary-judge.ts";
+import { type CanaryLimits, FALSE_REFUSALS } from "../src/core/modules/swap/judging/canary-judge.ts";
 import { oldRule, type Rule, sequentialRule, type Verdict } from "./canary/rules.ts";
 import { seeded } from "./canary/seeded.ts";
 import { type Outcome, P99_MS, simulate, type Versions } from "./canary/simulate.ts";

@@ -1,5 +1,5 @@
-import { CanaryJudge, type CanaryLimits } from "../../src/core/modules/canary-judge.ts";
-import { Gauge } from "../../src/core/modules/gauge.ts";
+import { Gauge } from "../../src/core/modules/calls/gauge.ts";
+import { CanaryJudge, type CanaryLimits } from "../../src/core/modules/swap/judging/canary-judge.ts";
 import { exceeds } from "../../src/kernel/breakers/policy/rate.ts";
 
 /** What decides about a canary, looked at after each call. */

@@ -112,14 +112,16 @@ export type {
   SuiteTarget,
   SuiteTest,
 } from "./modules/api.ts";
-export type { Candidate, Gate } from "./modules/gate.ts";
-export type { Health, HealthState } from "./modules/health.ts";
+export type { Health, HealthState } from "./modules/calls/health.ts";
+export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/router.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/host.ts";
-export type { ModulesSource } from "./modules/install.ts";
-export type { Failure, Lifecycle, ModuleState, Running } from "./modules/lifecycle.ts";
-export type { GenerationState, GenerationView } from "./modules/list-generations.ts";
-export type { LoadOptions } from "./modules/load.ts";
 export { createModules, type FreshOptions, type Modules, type ModulesDeps } from "./modules/modules.ts";
+export type { ModulesSource } from "./modules/operations/install.ts";
+export type { GenerationState, GenerationView } from "./modules/operations/list-generations.ts";
+export type { LoadOptions } from "./modules/operations/load.ts";
+export type { RegisterOptions } from "./modules/operations/register.ts";
+export type { UnloadOptions } from "./modules/operations/unload.ts";
+export type { Failure, Lifecycle, ModuleState, Running } from "./modules/record/lifecycle.ts";
 export type {
   Desired,
   Module,
@@ -127,9 +129,8 @@ export type {
   Registration,
   RegistrationFields,
   ReloadHook,
-} from "./modules/record.ts";
-export type { RegisterOptions } from "./modules/register.ts";
-export { healthIntervalOf } from "./modules/registration.ts";
+} from "./modules/record/record.ts";
+export { healthIntervalOf } from "./modules/record/registration.ts";
 export type {
   CanaryReport,
   Sample,
@@ -138,21 +139,20 @@ export type {
   StepName,
   SwapReport,
   SwapStep,
-} from "./modules/report.ts";
-export type { RollbackOptions } from "./modules/rollback.ts";
-export { type Answer, breakerOf, type InvokeOptions } from "./modules/router.ts";
-export type { StandIns, Stub } from "./modules/stand-ins.ts";
-export type { GroupSwapResult, SwapListener, SwapResult } from "./modules/swap.ts";
+} from "./modules/record/report.ts";
+export type { StandIns, Stub } from "./modules/record/stand-ins.ts";
+export type { RollbackOptions } from "./modules/swap/rollback.ts";
 export type {
   CanaryOptions,
   ModuleSwapOptions,
   ShadowOptions,
   SwapOptions,
   SwapTermsOptions,
-} from "./modules/swap-options.ts";
-export type { SwapEvent } from "./modules/swaps.ts";
-export type { UnloadOptions } from "./modules/unload.ts";
-export type { InstanceHandle, ReloadHookFunction } from "./modules/warm-up.ts";
+} from "./modules/swap/state/swap-options.ts";
+export type { Candidate, Gate } from "./modules/swap/steps/gate.ts";
+export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
+export type { GroupSwapResult, SwapListener, SwapResult } from "./modules/swap/swap.ts";
+export type { SwapEvent } from "./modules/swap/swaps.ts";
 export { nearest } from "./nearest.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./numbers.ts";
 export { oneJsonLine, oneLine } from "./one-line.ts";

@@ -8,31 +8,38 @@ import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
-import { bringDesiredUp, forgetRuns } from "./boot.ts";
-import { flip } from "./commit.ts";
-import type { FileActions } from "./file-module.ts";
-import { follow } from "./follow.ts";
-import { type Candidate, candidateOf, type Gate } from "./gate.ts";
-import { createGenerations, type FlagReader } from "./generations.ts";
-import type { Health } from "./health.ts";
+import { createGenerations, type FlagReader } from "./calls/generations.ts";
+import type { Health } from "./calls/health.ts";
+import { createKeyedCalls } from "./calls/keyed/keyed-calls.ts";
+import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./calls/router.ts";
+import { BARE_TEST, type Trial } from "./calls/trial.ts";
+import { createUpcoming } from "./calls/upcoming.ts";
 import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
-import { createHotReload } from "./hot-reload.ts";
-import { createInstall, type ModulesSource } from "./install.ts";
-import { createJournal } from "./journal.ts";
-import { createKeyedCalls } from "./keyed-calls.ts";
-import { type GenerationView, listGenerations } from "./list-generations.ts";
-import { type LoadOptions, loadModule } from "./load.ts";
-import { noteHealth } from "./note-health.ts";
-import { Operations } from "./operations.ts";
-import type { Module, ModuleRecord, RegistrationFields } from "./record.ts";
-import { recoverSwaps } from "./recover.ts";
-import { createRegistrar, type RegisterOptions } from "./register.ts";
-import { withDefaults } from "./registration.ts";
-import { createReturns } from "./returns.ts";
-import { type RollbackOptions, rollBack } from "./rollback.ts";
-import { getModule, type Room, runningGeneration, verified } from "./room.ts";
-import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./router.ts";
-import { createSupervisor, type Supervisor } from "./supervise.ts";
+import { getModule, type Room, runningGeneration, verified } from "./operations/context.ts";
+import { Operations } from "./operations/exclusive.ts";
+import { createHotReload } from "./operations/freeze.ts";
+import { createInstall, type ModulesSource } from "./operations/install.ts";
+import { type GenerationView, listGenerations } from "./operations/list-generations.ts";
+import { type LoadOptions, loadModule } from "./operations/load.ts";
+import { createRegistrar, type RegisterOptions } from "./operations/register.ts";
+import { sweepArtifacts } from "./operations/sweep.ts";
+import { type UnloadOptions, unloadModule } from "./operations/unload.ts";
+import type { Module, ModuleRecord, RegistrationFields } from "./record/record.ts";
+import { withDefaults } from "./record/registration.ts";
+import { assetsViolation } from "./record/validate.ts";
+import { pathViolation } from "./record/validate-parts.ts";
+import { bringDesiredUp, forgetRuns } from "./supervision/boot.ts";
+import { follow } from "./supervision/follow.ts";
+import { noteHealth } from "./supervision/note-health.ts";
+import { createSupervisor, type Supervisor } from "./supervision/supervise.ts";
+import { recoverSwaps } from "./swap/recover.ts";
+import { createReturns } from "./swap/returns.ts";
+import { type RollbackOptions, rollBack } from "./swap/rollback.ts";
+import { createJournal } from "./swap/state/journal.ts";
+import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap/state/swap-options.ts";
+import { flip } from "./swap/steps/commit.ts";
+import { type Candidate, candidateOf, type Gate } from "./swap/steps/gate.ts";
+import { createWarmUp, type ReloadHookFunction } from "./swap/steps/warm-up.ts";
 import {
   type GroupSwapResult,
   reloading,
@@ -41,17 +48,10 @@ import {
   type SwapResult,
   swapModule,
   swapModules,
-} from "./swap.ts";
-import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap-options.ts";
-import { createSwaps } from "./swaps.ts";
-import { sweepArtifacts } from "./sweep.ts";
-import { BARE_TEST, type Trial } from "./trial.ts";
-import { type UnloadOptions, unloadModule } from "./unload.ts";
-import { createUpcoming } from "./upcoming.ts";
-import { assetsViolation } from "./validate.ts";
-import { pathViolation } from "./validate-parts.ts";
-import { createWarmUp, type ReloadHookFunction } from "./warm-up.ts";
-import { type ModuleWatch, watchModules } from "./watch-modules.ts";
+} from "./swap/swap.ts";
+import { createSwaps } from "./swap/swaps.ts";
+import type { FileActions } from "./watching/file-module.ts";
+import { type ModuleWatch, watchModules } from "./watching/watch-modules.ts";
 
 export interface ModulesDeps {
   /** Not started yet. */

@@ -1,8 +1,8 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { joined } from "../async/deadline.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { joined } from "../modules/deadline.ts";
-import type { Candidate } from "../modules/gate.ts";
+import type { Candidate } from "../modules/swap/steps/gate.ts";
 import { cut } from "../size.ts";
 import {
   MAX_MESSAGE,

@@ -1,12 +1,12 @@
+import { seconds } from "../async/deadline.ts";
 import { HeliosError, isReason, messageOf } from "../errors.ts";
 import { pathText } from "../json-source.ts";
 import { isPlainObject } from "../json-value.ts";
 import type { Log } from "../log.ts";
-import { seconds } from "../modules/deadline.ts";
+import type { StandIn } from "../modules/calls/trial.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../modules/host/host.ts";
-import type { StandIns } from "../modules/stand-ins.ts";
-import { standInsViolation } from "../modules/stand-ins.ts";
-import type { StandIn } from "../modules/trial.ts";
+import type { StandIns } from "../modules/record/stand-ins.ts";
+import { standInsViolation } from "../modules/record/stand-ins.ts";
 import type { OpenSuite } from "./execute.ts";
 import type { StubCall } from "./stub-calls.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";

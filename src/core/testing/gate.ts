@@ -1,4 +1,4 @@
-import type { Subject } from "../modules/gate.ts";
+import type { Subject } from "../modules/swap/steps/gate.ts";
 import { isGood } from "./execute.ts";
 import type { Run, RunRecord } from "./runs.ts";
 

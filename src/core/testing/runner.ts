@@ -1,10 +1,10 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { isReason, messageOf } from "../errors.ts";
-import { onEnd } from "../modules/ended.ts";
-import type { Candidate } from "../modules/gate.ts";
+import { trialCall } from "../modules/calls/trial.ts";
 import { spellingsOf } from "../modules/host/bootstrap/names.ts";
 import type { Ending, Payload } from "../modules/host/host.ts";
-import { trialCall } from "../modules/trial.ts";
+import { onEnd } from "../modules/host/types/ended.ts";
+import type { Candidate } from "../modules/swap/steps/gate.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 import type { TestTrial } from "./test-trial.ts";
 

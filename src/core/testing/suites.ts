@@ -1,6 +1,6 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
-import { type StandIns, type Stub, standInsViolation } from "../modules/stand-ins.ts";
+import { type StandIns, type Stub, standInsViolation } from "../modules/record/stand-ins.ts";
 import { checkName, isSuiteFile } from "../names.ts";
 import { encodedSize, refuseTooLarge } from "../size.ts";
 import type { Collection, Resource } from "../store/collection.ts";

@@ -1,13 +1,13 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { seconds, within } from "../async/deadline.ts";
 import { HeliosError } from "../errors.ts";
-import { seconds, within } from "../modules/deadline.ts";
+import { notStubbed, type StandIn, type Trial } from "../modules/calls/trial.ts";
 import { toJson } from "../modules/host/bootstrap/json.ts";
 import { snakeCase } from "../modules/host/bootstrap/names.ts";
 import { toWire } from "../modules/host/bootstrap/wire.ts";
 import type { Instance, Payload } from "../modules/host/host.ts";
 import { thrownOf } from "../modules/host/thrown.ts";
-import type { StandIns } from "../modules/stand-ins.ts";
-import { notStubbed, type StandIn, type Trial } from "../modules/trial.ts";
+import type { StandIns } from "../modules/record/stand-ins.ts";
 import { StubCalls } from "./stub-calls.ts";
 
 /** What one of those says who may: the run, its suite, the module's registration. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SwapOptions } from "../../../src/core/modules/swap-options.ts";
+import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, type Rig, rig, turn } from "./rig.ts";
 import { startTraffic } from "./traffic.ts";

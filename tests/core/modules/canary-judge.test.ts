@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../bench/canary/seeded.ts";
-import { CanaryJudge } from "../../../src/core/modules/canary-judge.ts";
+import { CanaryJudge } from "../../../src/core/modules/swap/judging/canary-judge.ts";
 
 const limits = { minCalls: 100, maxErrorRateIncrease: 0.01, maxLatencyRatio: 1.5 };
 

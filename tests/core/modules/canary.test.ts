@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CanaryOptions } from "../../../src/core/modules/swap-options.ts";
+import type { CanaryOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, rig, turn } from "./rig.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { firstDifference } from "../../../src/core/modules/compare.ts";
+import { firstDifference } from "../../../src/core/modules/swap/judging/compare.ts";
 
 const EXACT = { relative: 0, absolute: 0 };
 

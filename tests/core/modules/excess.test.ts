@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../bench/canary/seeded.ts";
-import { Excess, nearestNull } from "../../../src/core/modules/excess.ts";
+import { Excess, nearestNull } from "../../../src/core/modules/swap/judging/excess.ts";
 
 const rates = fc.double({ min: 0, max: 1, noNaN: true });
 const inside = fc.double({ min: 0.001, max: 0.999, noNaN: true });

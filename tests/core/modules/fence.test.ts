@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Fence } from "../../../src/core/modules/fence.ts";
+import { Fence } from "../../../src/core/modules/calls/fence.ts";
 import { errorOf } from "./rig.ts";
 
 describe("a fence", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import { parseModulesFile } from "../../../src/core/modules/file.ts";
-import { withDefaults } from "../../../src/core/modules/registration.ts";
+import { parseModulesFile } from "../../../src/core/modules/record/modules-file.ts";
+import { withDefaults } from "../../../src/core/modules/record/registration.ts";
 
 function mistakeIn(text: string): Readonly<Record<string, string>> {
   try {

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine } from "../../../src/core/engine.ts";
-import type { SwapRecord } from "../../../src/core/modules/journal.ts";
+import type { SwapRecord } from "../../../src/core/modules/swap/state/journal.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createRuns } from "../../../src/core/testing/runs.ts";
 import type { TestInstance } from "../../../src/core/testing/suite.ts";

@@ -7,7 +7,7 @@ import {
   dependentsOrder,
   directDependents,
   loadOrder,
-} from "../../../src/core/modules/graph.ts";
+} from "../../../src/core/modules/record/dependencies.ts";
 
 const graphOf = (edges: Readonly<Record<string, readonly string[]>>): Dependencies => new Map(Object.entries(edges));
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import { type Health, HealthWatch } from "../../../src/core/modules/health.ts";
+import { type Health, HealthWatch } from "../../../src/core/modules/calls/health.ts";
 import type { Ending } from "../../../src/core/modules/host/host.ts";
 import { EVENT_SOURCES } from "../../../src/core/status/sources.ts";
 import { createStatus } from "../../../src/core/status/status.ts";

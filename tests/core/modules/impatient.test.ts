@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, type Rig, rig, turn } from "./rig.ts";
 

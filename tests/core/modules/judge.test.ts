@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { judgeBake } from "../../../src/core/modules/judge.ts";
-import type { Sample } from "../../../src/core/modules/report.ts";
+import type { Sample } from "../../../src/core/modules/record/report.ts";
+import { judgeBake } from "../../../src/core/modules/swap/judging/bake-judge.ts";
 
 const sample = (calls: number, failures: number): Sample => ({ calls, failures, p99Ms: 10 });
 

@@ -8,7 +8,7 @@ import {
   type LifecycleEvent,
   type Running,
   transition,
-} from "../../../src/core/modules/lifecycle.ts";
+} from "../../../src/core/modules/record/lifecycle.ts";
 
 const failure: Failure = { step: "start", message: "boom", time: 1 };
 

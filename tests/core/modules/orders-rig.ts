@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { type Rig, type RigOptions, rig, turn } from "./rig.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createQuiet } from "../../../src/core/modules/quiet.ts";
+import { createQuiet } from "../../../src/core/async/quiet.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 
 function quiet() {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../src/core/log.ts";
-import type { RegistrationFields } from "../../../src/core/modules/record.ts";
-import { BARE_TEST } from "../../../src/core/modules/trial.ts";
+import { BARE_TEST } from "../../../src/core/modules/calls/trial.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";
 
 /** Knows all orders that reached it. */

@@ -1,7 +1,7 @@
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { hostOf } from "./artifact-rig.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";

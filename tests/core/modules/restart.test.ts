@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RESTART_POLICY, restartDelay } from "../../../src/core/modules/restart.ts";
+import { RESTART_POLICY, restartDelay } from "../../../src/core/modules/supervision/restart.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { errorOf, rig, statesOf, turn } from "./rig.ts";
 

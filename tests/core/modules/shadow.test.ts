@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ShadowOptions } from "../../../src/core/modules/swap-options.ts";
+import type { ShadowOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { ownRoot, rig, turn } from "./rig.ts";
 

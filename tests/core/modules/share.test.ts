@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bucketsOf, picking } from "../../../src/core/modules/share.ts";
+import { bucketsOf, picking } from "../../../src/core/modules/swap/judging/share.ts";
 import { BUCKETS } from "../../../src/kernel/flags/bucket.ts";
 
 const PERCENT = Array.from({ length: 100 }, (_, at) => at + 1);

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import type { Generation } from "../../../src/core/modules/generation.ts";
-import type { Member } from "../../../src/core/modules/member.ts";
-import type { Room } from "../../../src/core/modules/room.ts";
-import { subjectOf } from "../../../src/core/modules/subject.ts";
-import { BARE_TEST } from "../../../src/core/modules/trial.ts";
+import type { Generation } from "../../../src/core/modules/calls/generation.ts";
+import { BARE_TEST } from "../../../src/core/modules/calls/trial.ts";
+import type { Room } from "../../../src/core/modules/operations/context.ts";
+import type { Member } from "../../../src/core/modules/swap/state/member.ts";
+import { subjectOf } from "../../../src/core/modules/swap/steps/subject.ts";
 
 it("an instance for the tests of a swap that is there just as they end is stopped", async () => {
   const startedApart = Promise.withResolvers<Generation>();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createUpcoming } from "../../../src/core/modules/upcoming.ts";
+import { createUpcoming } from "../../../src/core/modules/calls/upcoming.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 
 describe("the time until a module serves", () => {

@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, write
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { RegistrationFields } from "../../../src/core/modules/record.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { until } from "./host-rig.ts";
 import { type Rig, type RigOptions, rig } from "./rig.ts";

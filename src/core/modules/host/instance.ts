@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
+import { seconds } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors.ts";
-import { seconds } from "../deadline.ts";
 import { machineTime } from "./bootstrap/machine-time.ts";
 import { spellingsOf } from "./bootstrap/names.ts";
 import { toWire } from "./bootstrap/wire.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
-import type { StepName } from "../../../../src/core/modules/report.ts";
+import type { StepName } from "../../../../src/core/modules/record/report.ts";
 import { refusing } from "../refusing.ts";
 import { errorOf } from "../rig.ts";
 import { type ActingCell, actingCell, actsOn } from "./acting.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { STOP_TIMEOUT_MS } from "../../../../src/core/modules/generations.ts";
+import { STOP_TIMEOUT_MS } from "../../../../src/core/modules/calls/generations.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import { errorOf, turn } from "../rig.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./cell.ts";

@@ -6,7 +6,7 @@ import { expect, onTestFinished } from "vitest";
 import { createEngine, type Engine } from "../../../../src/core/index.ts";
 import type { Isolation } from "../../../../src/core/modules/host/host.ts";
 import { heapCeilingMb } from "../../../../src/core/modules/host/memory.ts";
-import type { RegistrationFields } from "../../../../src/core/modules/record.ts";
+import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { until } from "../host-rig.ts";
 import { childrenOf, marked } from "../processes.ts";
 import { startTraffic } from "../traffic.ts";

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, systemClock, type Timer } from "../../../../kernel/clock.ts";
+import { seconds } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors.ts";
-import { seconds } from "../../deadline.ts";
 import { isFault, MachineFault, machineFault } from "../fault.ts";
 import type { BuildRequest } from "./build.ts";
 import type { AssetJob, AssetResult } from "./keep-assets.ts";

@@ -1,0 +1,112 @@
+import { HeliosError, type Metadata, type Reason } from "../../../errors.ts";
+import { printTime } from "../../../rfc3339.ts";
+import type { NewAnswer, StoredAnswer } from "../../../store/answers.ts";
+import type { Payload } from "../../host/host.ts";
+import type { Answer } from "../router.ts";
+
+/** Who made a call with a key, and when. */
+export interface KeyedCall {
+  readonly name: string;
+  readonly method: string;
+  readonly key: string;
+  /** Tells its method and input from others. */
+  readonly digest: string;
+  /** Wall time in ms at which it was, or is to be, given to the module. */
+  readonly time: number;
+}
+
+/** What came of a call that was given to its module. */
+export type CallOutcome =
+  /** It may run now, or have run: nothing more is known. */
+  | { readonly kind: "BEGUN" }
+  | { readonly kind: "ANSWERED"; readonly answer: Answer }
+  /** The method ran and failed. */
+  | { readonly kind: "FAILED"; readonly error: HeliosError }
+  /** Nobody knows whether it had its effect. */
+  | { readonly kind: "UNKNOWN"; readonly why: string };
+
+/** What is written beside an answer, in JSON. */
+interface Note {
+  readonly outcome: CallOutcome["kind"];
+  readonly method: string;
+  readonly time: number;
+  readonly why?: string;
+}
+
+/** The call and what came of it, as the store keeps them. */
+export function toStored({ digest, method, time }: KeyedCall, outcome: CallOutcome): NewAnswer {
+  const note: Note = { outcome: outcome.kind, method, time, ...(outcome.kind === "UNKNOWN" && { why: outcome.why }) };
+  return { digest, answer: bytesOf(outcome), note: JSON.stringify(note) };
+}
+
+/**
+ * What the store knows of an earlier call of that key, given as the answer to its repetition. Throws REQUEST_ID_REUSED
+ * where that was another call, the method's own failure, IDEMPOTENCY_OUTCOME_UNKNOWN, or ANSWER_NOT_KEPT.
+ */
+export function replay({ name, method, key, digest }: Omit<KeyedCall, "time">, stored: StoredAnswer): Answer {
+  const requestId = idOf(name, key);
+  // Of an answer that a version without notes has left it is known that the call was carried out.
+  if (stored.note === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: requestId });
+  if (stored.digest !== digest) throw HeliosError.of("REQUEST_ID_REUSED", { request_id: requestId });
+  const note = JSON.parse(stored.note) as Note;
+  if (note.outcome === "BEGUN" || note.outcome === "UNKNOWN") {
+    throw HeliosError.of("IDEMPOTENCY_OUTCOME_UNKNOWN", {
+      name,
+      method,
+      key,
+      when: printTime(note.time),
+      why: note.why ?? "the service ended while it ran, or could not store what came of it",
+    });
+  }
+  if (stored.answer === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: requestId });
+  if (note.outcome === "FAILED") throw toError(stored.answer);
+  return toAnswer(stored.answer);
+}
+
+/** By which the store knows a call: no name of a module holds a colon. */
+export function idOf(name: string, key: string): string {
+  return `${name}:${key}`;
+}
+
+function bytesOf(outcome: CallOutcome): Uint8Array | undefined {
+  if (outcome.kind === "ANSWERED") return fromAnswer(outcome.answer);
+  return outcome.kind === "FAILED" ? fromError(outcome.error) : undefined;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const LINE_FEED = 10;
+
+/** A line of JSON, and then the output: JSON, or its bytes as they are. */
+function fromAnswer({ output, ...rest }: Answer): Uint8Array {
+  const isBinary = "binary" in output;
+  const head = encoder.encode(`${JSON.stringify({ ...rest, isBinary })}\n`);
+  const body = isBinary ? output.binary : encoder.encode(JSON.stringify(output.json) ?? "null");
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
+}
+
+function toAnswer(bytes: Uint8Array): Answer {
+  const end = bytes.indexOf(LINE_FEED);
+  const { isBinary, ...rest } = JSON.parse(decoder.decode(bytes.subarray(0, end)));
+  const body = bytes.slice(end + 1);
+  const output: Payload = isBinary ? { binary: body } : { json: JSON.parse(decoder.decode(body)) };
+  return { ...rest, output };
+}
+
+interface StoredError {
+  readonly reason: Reason;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs?: number | undefined;
+}
+
+function fromError({ reason, metadata, retryAfterMs }: HeliosError): Uint8Array {
+  return encoder.encode(JSON.stringify({ reason, metadata, retryAfterMs } satisfies StoredError));
+}
+
+function toError(bytes: Uint8Array): HeliosError {
+  const { reason, metadata, retryAfterMs } = JSON.parse(decoder.decode(bytes)) as StoredError;
+  return HeliosError.of(reason, metadata as Metadata<Reason>, retryAfterMs === undefined ? {} : { retryAfterMs });
+}

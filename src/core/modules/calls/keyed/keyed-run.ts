@@ -1,0 +1,111 @@
+import type { Clock } from "../../../../kernel/clock.ts";
+import { HeliosError } from "../../../errors.ts";
+import type { Answer } from "../router.ts";
+
+/** How long one caller waits. */
+export interface Patience {
+  /** Ms; Infinity: until it ends. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** What a caller is told whose time is over. */
+  readonly late: () => HeliosError;
+}
+
+/**
+ * One call that several callers wait for. Until it is given to the module it is given up with the last of them; from then
+ * on it goes on, whoever waits.
+ */
+export class KeyedRun {
+  readonly digest: string;
+  readonly #answer: Promise<Answer>;
+  readonly #clock: Clock;
+  readonly #cancel = new AbortController();
+  #delivered = false;
+  #waiting = 0;
+
+  constructor(digest: string, clock: Clock, work: (run: KeyedRun) => Promise<Answer>) {
+    this.digest = digest;
+    this.#clock = clock;
+    this.#answer = work(this);
+    // Each caller gets the failure; there may be none left.
+    this.#answer.catch(() => {});
+  }
+
+  /** Aborted when nobody waits for what the module has not been given yet. */
+  get signal(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  /** Whether the module has been given it. */
+  get delivered(): boolean {
+    return this.#delivered;
+  }
+
+  markDelivered(): void {
+    this.#delivered = true;
+  }
+
+  /**
+   * It is about to be given to the module, whatever came of it so far: that it was given to before had no effects, and
+   * ended under it.
+   */
+  prepare(): void {
+    this.#delivered = false;
+    this.#cancelIfLeft();
+  }
+
+  /** Whether everybody has gone before the module was given it. */
+  get abandoned(): boolean {
+    return this.#cancel.signal.aborted;
+  }
+
+  /** Resolves when it is over, whatever came of it. Rejects where the caller's patience ends first. */
+  over(patience: Patience): Promise<void> {
+    const over = this.#answer.then(
+      () => {},
+      () => {},
+    );
+    return this.#within(over, patience, () => {});
+  }
+
+  /** What came of it, unless the caller's patience ends first. */
+  wait(patience: Patience): Promise<Answer> {
+    this.#waiting += 1;
+    return this.#within(this.#answer, patience, (hasGivenUp) => {
+      this.#waiting -= 1;
+      if (hasGivenUp) this.#cancelIfLeft();
+    });
+  }
+
+  #cancelIfLeft(): void {
+    if (this.#waiting > 0 || this.#delivered) return;
+    this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "nobody waits for it any more" }));
+  }
+
+  /** `done` is called once, when the caller waits no more. */
+  #within<T>(work: Promise<T>, { timeoutMs, signal, late }: Patience, done: (hasGivenUp: boolean) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = (hasGivenUp: boolean): void => {
+        if (isOver) return;
+        isOver = true;
+        timer?.cancel();
+        signal?.removeEventListener("abort", leave);
+        done(hasGivenUp);
+      };
+      const giveUp = (error: unknown): void => {
+        reject(error);
+        end(true);
+      };
+      const leave = (): void => giveUp(signal?.reason);
+      const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : this.#wake(timeoutMs, () => giveUp(late()));
+      if (signal?.aborted) return leave();
+      signal?.addEventListener("abort", leave, { once: true });
+      work.then(resolve, reject).finally(() => end(false));
+    });
+  }
+
+  #wake(ms: number, run: () => void) {
+    return this.#clock.setTimer(Math.max(0, ms), run);
+  }
+}

@@ -1,0 +1,65 @@
+import type { ResolvedModule } from "../host/host.ts";
+import { isRunning } from "../record/lifecycle.ts";
+import type { GenerationRecord } from "../record/record.ts";
+import { getModule, type Room } from "./context.ts";
+
+/**
+ * STARTING; CANDIDATE: being tested, takes no traffic but that of a canary; CURRENT; STANDBY: serves again if the one on
+ * trial goes back; DRAINING: ends the calls that it has; RETIRED: served once; FAILED: never did, or ended by itself.
+ */
+export type GenerationState = "STARTING" | "CANDIDATE" | "CURRENT" | "STANDBY" | "DRAINING" | "RETIRED" | "FAILED";
+
+/** A start of a module's code. */
+export interface GenerationView {
+  readonly number: number;
+  readonly state: GenerationState;
+  /** Empty while it starts. */
+  readonly version: string;
+  readonly code: ResolvedModule;
+  readonly configVersion: number | undefined;
+  readonly startTime: number;
+  readonly endTime: number | undefined;
+  /** Why it ended. */
+  readonly end: string;
+  readonly inFlight: number;
+}
+
+/** All generations of a module that live or are remembered, newest first. MODULE_NOT_FOUND. */
+export function listGenerations(room: Room, name: string): readonly GenerationView[] {
+  const { record } = getModule(room, name);
+  const views = new Map<number, GenerationView>();
+  const serving = isRunning(record.lifecycle) ? record.lifecycle.running.generation : 0;
+  for (const one of record.generations) {
+    const { number, version, code, configVersion, startTime, endTime, end = "" } = one;
+    const base = { number, version, code, configVersion, startTime, endTime, end, inFlight: 0 };
+    views.set(number, { ...base, state: stateOf(one, serving) });
+  }
+  const { starting, started } = room.generations.living(name);
+  for (const { number, code, startTime } of starting) {
+    const base = { number, version: "", code, configVersion: undefined, startTime, endTime: undefined, end: "" };
+    views.set(number, { ...base, inFlight: 0, state: "STARTING" });
+  }
+  for (const { number, code, running, phase, inFlight, ending, endTime } of started) {
+    const known = views.get(number);
+    const { version, loadTime } = running;
+    const state = number === serving ? "CURRENT" : phase;
+    const base = {
+      version,
+      code,
+      configVersion: undefined,
+      startTime: loadTime,
+      endTime: undefined,
+      end: "",
+      ...known,
+      ...(ending === undefined ? {} : { endTime: known?.endTime ?? endTime, end: known?.end || ending.description }),
+    };
+    views.set(number, { ...base, number, inFlight, state: ending === undefined ? state : "FAILED" });
+  }
+  return [...views.values()].sort((a, b) => b.number - a.number);
+}
+
+function stateOf({ number, served, end }: GenerationRecord, serving: number): GenerationState {
+  if (number === serving) return "CURRENT";
+  if (!served) return "FAILED";
+  return end?.startsWith("crashed") ? "FAILED" : "RETIRED";
+}

@@ -1,0 +1,210 @@
+import { unlessAborted } from "../../async/deadline.ts";
+import { type By, causeOf } from "../../change.ts";
+import { HeliosError, messageOf } from "../../errors.ts";
+import type { Cause } from "../../store/store.ts";
+import type { Generation } from "../calls/generation.ts";
+import { breakerOf } from "../calls/router.ts";
+import { swapTrial } from "../calls/trial.ts";
+import type { ResolvedModule } from "../host/host.ts";
+import { loadOrder } from "../record/dependencies.ts";
+import { remember } from "../record/history.ts";
+import { type Failure, isRunning } from "../record/lifecycle.ts";
+import type { Module, ModuleRecord } from "../record/record.ts";
+import {
+  advance,
+  checkEtag,
+  dependenciesOf,
+  failureOf,
+  getModule,
+  loadFailed,
+  type Room,
+  verified,
+} from "./context.ts";
+
+export interface LoadOptions {
+  /** Start the file anew even if the module runs: the new instance is started first, as in a swap. */
+  readonly forceReload?: boolean | undefined;
+  /** Load dependencies that are not ACTIVE first, in order. */
+  readonly loadDependencies?: boolean | undefined;
+  /** Whether to give it traffic. Default true; false leaves it LOADED. */
+  readonly activate?: boolean | undefined;
+}
+
+/** The actor of what is done to the breaker of a module that crashes again and again. */
+export const SUPERVISOR = "helios:supervisor";
+
+/** Starts a module that does not run; whoever calls it has the module to itself. */
+export interface BringUp {
+  readonly activate: boolean;
+  readonly cause: Cause;
+  readonly etag?: string | undefined;
+  /** Restarts to record; 0 where it is none. */
+  readonly restarts: number;
+  /** Finds the code to start; absent: that of the record. */
+  readonly code?: (module: Module) => Promise<ResolvedModule>;
+  /** Aborting it gives the start up: the module is FAILED as before. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * UNLOADED or FAILED -> LOADING -> LOADED or ACTIVE; on failure FAILED. What is desired changes with the success alone:
+ * a load that fails leaves what a restart of the service restores as it was.
+ */
+export async function bringUp(room: Room, name: string, options: BringUp): Promise<Module> {
+  const { activate, cause, etag, restarts, code = async ({ record }) => record.code, signal } = options;
+  const start = room.clock.monotonic();
+  if (activate) room.upcoming.expect(name, 0);
+  // Of a restart that fails, whoever makes it knows whether there is another.
+  const giveUp = (): void => {
+    if (restarts === 0) room.upcoming.forget(name);
+  };
+  const storeFailure = async (failure: Failure): Promise<void> => {
+    await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
+      room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
+    );
+  };
+  let loading: Module;
+  try {
+    loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
+  } catch (error) {
+    giveUp();
+    throw error;
+  }
+  let generation: Generation;
+  let module: ResolvedModule | undefined;
+  try {
+    module = await code(loading);
+    generation = await startChecked(room, loading, module, activate, signal);
+  } catch (error) {
+    if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+    const { lifecycle } = loading.record;
+    const before = signal?.aborted && "failure" in lifecycle ? lifecycle.failure : undefined;
+    const failure = {
+      ...(before ?? failureOf(error, room.clock.now())),
+      ...(module && { artifact: module.artifact }),
+    };
+    giveUp();
+    if (before === undefined) {
+      room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
+    }
+    await storeFailure(failure);
+    throw error;
+  }
+  const running = { ...generation.running, loadTime: room.clock.now() };
+  const also = (record: ModuleRecord): Partial<ModuleRecord> => {
+    const { registration, configVersion } = record;
+    const served = { registration, configVersion, code: generation.code, running };
+    return {
+      ...remember(record, served, { served: true, startTime: running.loadTime }),
+      code: generation.code,
+      desired: activate ? "ACTIVE" : "LOADED",
+      generation: generation.number,
+      starts: generation.number,
+      restarts,
+    };
+  };
+  try {
+    generation.phase = "CURRENT";
+    const started = await advance(room, name, cause, { type: "started", running, activate }, also);
+    room.upcoming.arrived(name, room.clock.monotonic() - start);
+    return started;
+  } catch (error) {
+    giveUp();
+    room.generations.discard(name, generation);
+    // Else it would be LOADING for ever.
+    if (!room.isClosing()) await storeFailure(failureOf(error, room.clock.now()));
+    throw error;
+  }
+}
+
+/** `acts`: whether it is to serve; one that is only LOADED does not act before it is activated. */
+async function startChecked(
+  room: Room,
+  { name, record }: Module,
+  module: ResolvedModule,
+  acts: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Generation> {
+  const { registration } = record;
+  const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
+  const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
+  const trial = swapTrial(registration.testAllowDependencies ?? []);
+  const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
+  const generation = await room.generations.start(name, record.starts, request);
+  try {
+    const healthy = generation.health.check(registration.startTimeoutMs);
+    await (signal === undefined ? healthy : unlessAborted(signal, healthy));
+    // Opened when the restarts were used up; who opened it by hand closes it by hand.
+    if (breaker.override?.actor === SUPERVISOR) {
+      await room.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
+    }
+    return generation;
+  } catch (error) {
+    room.generations.discard(name, generation);
+    throw loadFailed(name, "health", error);
+  }
+}
+
+/** Reads the file: whoever asks for a load has a look at what is there. A restart starts what ran before. */
+function asItIsNow(room: Room): NonNullable<BringUp["code"]> {
+  return ({ record: { registration } }) => verified(room, registration);
+}
+
+/** Replaces what runs by a new start of the same file. */
+export type Reload = (module: Module, activate: boolean, by: By | undefined) => Promise<Module>;
+
+export async function loadModule(
+  room: Room,
+  reload: Reload,
+  name: string,
+  { forceReload = false, loadDependencies = false, activate = true }: LoadOptions,
+  by: By | undefined,
+): Promise<Module> {
+  getModule(room, name);
+  return room.operations.alone(name, "LoadModule", async () => {
+    const module = getModule(room, name);
+    const { lifecycle } = module.record;
+    if (!isRunning(lifecycle)) {
+      await checkEtag(room, name, by?.etag);
+      if (loadDependencies) await loadThem(room, name, by);
+      checkDependencies(room, name);
+      const cause = causeOf("LoadModule", by);
+      return bringUp(room, name, { activate, cause, etag: by?.etag, restarts: 0, code: asItIsNow(room) });
+    }
+    await checkEtag(room, name, by?.etag);
+    if (forceReload) return reload(module, activate, by);
+    if (lifecycle.state === "ACTIVE" || !activate) return module;
+    const activated = { type: "activate", time: room.clock.now() } as const;
+    return advance(room, name, causeOf("LoadModule", by), activated, () => ({ desired: "ACTIVE" }), by?.etag);
+  });
+}
+
+/** MODULE_DEPENDENCY_NOT_LOADED names those that are not ACTIVE, or are being unloaded. */
+export function checkDependencies(room: Room, name: string): void {
+  const missing = getModule(room, name).record.registration.dependencies.filter(
+    (dependency) =>
+      room.collection.get(dependency)?.record.lifecycle.state !== "ACTIVE" ||
+      room.operations.running(dependency) === "UnloadModule",
+  );
+  if (missing.length === 0) return;
+  throw HeliosError.of("MODULE_DEPENDENCY_NOT_LOADED", { name, dependencies: missing.join(", ") });
+}
+
+async function loadThem(room: Room, name: string, by: By | undefined): Promise<void> {
+  const cause = causeOf("LoadModule", by);
+  for (const dependency of loadOrder([name], dependenciesOf(room))) {
+    if (dependency === name || room.collection.get(dependency) === undefined) continue;
+    // Whoever loads it already does what is wanted here.
+    await room.operations.inTurn(dependency, "LoadModule", async () => {
+      const { lifecycle } = getModule(room, dependency).record;
+      if (lifecycle.state === "ACTIVE") return;
+      checkDependencies(room, dependency);
+      if (lifecycle.state !== "LOADED") {
+        await bringUp(room, dependency, { activate: true, cause, restarts: 0, code: asItIsNow(room) });
+      } else {
+        const activated = { type: "activate", time: room.clock.now() } as const;
+        await advance(room, dependency, cause, activated, () => ({ desired: "ACTIVE" }));
+      }
+    });
+  }
+}

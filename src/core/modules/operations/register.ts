@@ -1,0 +1,157 @@
+import { sameConfig } from "../../breakers/config.ts";
+import { type By, causeOf } from "../../change.ts";
+import { HeliosError, messageOf } from "../../errors.ts";
+import { breakerOf } from "../calls/router.ts";
+import type { ResolvedModule } from "../host/host.ts";
+import { callCycle, directDependents } from "../record/dependencies.ts";
+import { isDown } from "../record/lifecycle.ts";
+import type { Module, ModuleRecord, Registration, RegistrationFields } from "../record/record.ts";
+import { checkedRegistration, differences, withDefaults } from "../record/registration.ts";
+import { persistently } from "../swap/steps/commit.ts";
+import { checkEtag, conflict, dependenciesOf, getModule, type Room, verified } from "./context.ts";
+
+export interface RegisterOptions {
+  /** Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED. */
+  readonly replace?: boolean | undefined;
+}
+
+export interface Registrar {
+  /** The path is resolved at once, its digest compared. The same content again changes nothing. */
+  register(name: string, fields: RegistrationFields, options: RegisterOptions, by: By | undefined): Promise<Module>;
+  /** Resolves to the module as it was. */
+  remove(name: string, by: By | undefined): Promise<Module>;
+}
+
+/** `forget` takes away what else is kept of a module that is deleted; it may be called again. */
+export function createRegistrar(room: Room, forget: (name: string) => Promise<void>): Registrar {
+  // One at a time: two registrations that together close a cycle must see each other.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work, work);
+    last = result.catch(() => {});
+    return result;
+  };
+
+  const write = async (
+    name: string,
+    registration: Registration,
+    code: ResolvedModule,
+    { replace = false }: RegisterOptions,
+    by: By | undefined,
+  ): Promise<Module> => {
+    checkCycle(name, registration, registrationsOf(room));
+    const before = room.collection.get(name);
+    if (replace && before !== undefined && changes(before, registration).length > 0) await room.hotReload.check([name]);
+    const written = await room.collection.change(
+      name,
+      causeOf("RegisterModule", by),
+      (current) => {
+        if (current === undefined) return newRecord(registration, code);
+        const different = changes(current, registration);
+        if (different.length === 0) return undefined;
+        const { state } = current.record.lifecycle;
+        if (!replace || !isDown(current.record.lifecycle)) {
+          throw HeliosError.of("MODULE_ALREADY_EXISTS", { name, differences: different.join(", "), state });
+        }
+        const { generation, starts, generations, configVersion } = current.record;
+        const version = different.includes("config") ? configVersion + 1 : configVersion;
+        return { ...newRecord(registration, code), generation, starts, generations, configVersion: version };
+      },
+      by?.etag,
+    );
+    if (before !== undefined) await followBreaker(room, name, before.record.registration, registration);
+    return written ?? getModule(room, name);
+  };
+
+  return {
+    async register(name, fields, options, by) {
+      const registration = checkedRegistration(name, fields);
+      const code = await verified(room, registration);
+      const release = room.host.hold(code);
+      const work = () => write(name, registration, code, options, by);
+      // What takes the place of another registration must not cross an operation that reads it.
+      return inTurn(() => (options.replace ? room.operations.alone(name, "RegisterModule", work) : work())).finally(
+        release,
+      );
+    },
+
+    async remove(name, by) {
+      getModule(room, name);
+      return inTurn(() =>
+        room.operations.alone(name, "DeleteModule", async () => {
+          const dependents = directDependents(name, dependenciesOf(room));
+          if (dependents.length > 0) {
+            throw HeliosError.of("MODULE_HAS_DEPENDENTS", { name, dependents: dependents.join(", ") });
+          }
+          const check = (module: Module): void => {
+            if (!isDown(module.record.lifecycle)) throw conflict(module, "DeleteModule", "UNLOADED or FAILED");
+          };
+          await checkEtag(room, name, by?.etag);
+          check(getModule(room, name));
+          // First of all: a module that is registered later under this name must not find it.
+          await forget(name);
+          const removed = await room.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
+          await room.generations.forget(name);
+          await forgetBreaker(room, name);
+          await forget(name).catch((error: unknown) =>
+            room.log("modules", "warn", `what is kept of module ${name} was not deleted`, { error: messageOf(error) }),
+          );
+          return removed ?? getModule(room, name);
+        }),
+      );
+    },
+  };
+}
+
+/** What would change; an earlier version knew fewer settings: what it did not know has its default. */
+function changes({ record }: Module, registration: Registration): readonly string[] {
+  return differences(withDefaults(record.registration), registration);
+}
+
+export function newRecord(registration: Registration, code: ResolvedModule): ModuleRecord {
+  return {
+    registration,
+    code,
+    configVersion: 1,
+    desired: "UNLOADED",
+    lifecycle: { state: "UNLOADED" },
+    generation: 0,
+    starts: 0,
+    generations: [],
+    restarts: 0,
+  };
+}
+
+/** MODULE_DEPENDENCY_CYCLE. */
+export function checkCycle(name: string, registration: Registration, others: ReadonlyMap<string, Registration>): void {
+  const cycle = callCycle(name, new Map([...others, [name, registration]]));
+  if (cycle === undefined) return;
+  throw HeliosError.of("MODULE_DEPENDENCY_CYCLE", { name, cycle: cycle.join(" -> ") });
+}
+
+function registrationsOf({ collection }: Room): ReadonlyMap<string, Registration> {
+  return new Map(collection.list().map(({ name, record }) => [name, record.registration]));
+}
+
+/** A breaker keeps what an operator set, unless the registration itself says something new. */
+async function followBreaker(room: Room, name: string, before: Registration, after: Registration): Promise<void> {
+  const changed = !sameConfig(withDefaults(before).breaker, after.breaker);
+  if (!changed || !hasBreaker(room, name)) return;
+  await room.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
+}
+
+/** The module is gone by now: where the store refuses, its breaker is deleted later, unless a module has the name again. */
+async function forgetBreaker(room: Room, name: string): Promise<void> {
+  const forget = async (): Promise<void> => {
+    if (!hasBreaker(room, name) || room.collection.get(name) !== undefined) return;
+    await room.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
+  };
+  await forget().catch((error: unknown) => {
+    room.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
+    void persistently(room, `that module ${name} has no breaker`, forget).catch(() => {});
+  });
+}
+
+function hasBreaker({ breakers }: Room, name: string): boolean {
+  return breakers.list().some((breaker) => breaker.name === breakerOf(name));
+}

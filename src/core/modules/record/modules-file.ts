@@ -1,0 +1,183 @@
+import { CONFIG_FIELDS } from "../../breakers/config.ts";
+import type { HeliosError } from "../../errors.ts";
+import { type JsonPath, pathText } from "../../json-source.ts";
+import { nearest } from "../../nearest.ts";
+import { fileError, invalidAs, Mistake, parseFile } from "../../source-file.ts";
+import { show, type Violation, violation } from "../../violation.ts";
+import type { Registration, RegistrationFields } from "./record.ts";
+import { withDefaults } from "./registration.ts";
+import { registrationSizeViolation } from "./size.ts";
+import { registrationViolations } from "./validate.ts";
+import { nameViolation } from "./validate-parts.ts";
+
+/** A module as a file tells it. */
+export interface FileModule {
+  readonly name: string;
+  readonly registration: Registration;
+  /** Whether it is to run. */
+  readonly load: boolean;
+}
+
+/** A modules file, with the means to say where in it something is wrong. */
+export interface ModulesFile {
+  readonly modules: readonly FileModule[];
+  /** The error for what is wrong at a place in it. */
+  invalid(path: JsonPath, problem: string, expected: string, cause?: unknown): HeliosError;
+}
+
+/** Told of everything that is wrong. */
+type Report = (found: Violation) => void;
+
+/** Reads a value of the file as one of the engine's; throws `Mistake`, or reports what is wrong within it. */
+type Read = (value: unknown, path: JsonPath, report: Report) => unknown;
+
+/** Unknown keys of an object for which it is looked for what was meant. */
+const GUESSED_KEYS = 50;
+
+const asIs: Read = (value) => value;
+
+const BREAKER: Readonly<Record<string, readonly [string, Read]>> = Object.fromEntries(
+  Object.entries(CONFIG_FIELDS).map(([name, key]) => [name, [key, key.endsWith("Ms") ? duration : asIs]]),
+);
+
+const GRANTS: Readonly<Record<string, readonly [string, Read]>> = {
+  fs_read: ["fsRead", asIs],
+  fs_write: ["fsWrite", asIs],
+  net: ["net", asIs],
+  child_process: ["childProcess", asIs],
+};
+
+const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
+  module_path: ["modulePath", asIs],
+  version: ["version", asIs],
+  assets: ["assets", asIs],
+  dependencies: ["dependencies", asIs],
+  hot_reloadable: ["hotReloadable", asIs],
+  isolation: ["isolation", (value, path) => word(value, path, ["process", "thread"])],
+  config: ["config", asIs],
+  env: ["env", asIs],
+  sha256: ["sha256", asIs],
+  grants: ["grants", (value, path, report) => fields(value, path, GRANTS, report)],
+  start_timeout: ["startTimeoutMs", duration],
+  call_timeout: ["callTimeoutMs", duration],
+  block_timeout: ["blockTimeoutMs", duration],
+  health_interval: ["healthIntervalMs", duration],
+  max_heap_mb: ["maxHeapMb", asIs],
+  concurrency: ["concurrency", asIs],
+  test_suite: ["testSuite", asIs],
+  reload_hooks: ["reloadHooks", asIs],
+  pure_methods: ["pureMethods", asIs],
+  test_stubs: ["testStubs", asIs],
+  test_allow_dependencies: ["testAllowDependencies", asIs],
+  breaker: ["breaker", (value, path, report) => fields(value, path, BREAKER, report)],
+  fallback_module: ["fallbackModule", asIs],
+  load: ["load", asIs],
+};
+
+/**
+ * Reads a modules file: a JSON object of modules by name, each with the fields of RegisterModule (durations as `"10s"`,
+ * `isolation` in lower case) and `load`: whether to load it (false). Everything is checked but whether its files are there.
+ *
+ * @param file the name to give in errors.
+ * @throws MODULES_FILE_INVALID with the line and key of every mistake.
+ */
+export function parseModulesFile(text: string, file: string): ModulesFile {
+  const source = parseFile(text, file, fileInvalid);
+  const invalid: ModulesFile["invalid"] = (path, problem, expected, cause) =>
+    fileInvalid(file, source.lineOf(path), pathText(path), problem, expected, cause);
+  const wrong: Violation[] = [];
+  const report: Report = (found) => wrong.push(found);
+  const entries = Object.entries(
+    reported(report, () => object(source.value, [], "an object of modules by name")) ?? {},
+  );
+  const modules = entries.flatMap(([name, entry]) => readModule(name, entry, report) ?? []);
+  const error = fileError("MODULES_FILE_INVALID", file, source, wrong);
+  if (error !== undefined) throw error;
+  return { modules, invalid };
+}
+
+/** What `read` makes of it; undefined: it is wrong, which is reported. */
+function reported<T>(report: Report, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Mistake)) throw error;
+    report(error.violation);
+    return undefined;
+  }
+}
+
+/** The error for a modules file. `line` 0: the file as a whole. */
+export const fileInvalid = invalidAs("MODULES_FILE_INVALID");
+
+/** Undefined: it is wrong, which is reported. What cannot be read has its default in the search for what else is wrong. */
+function readModule(name: string, entry: unknown, report: Report): FileModule | undefined {
+  const wrong: Violation[] = [];
+  const found: Report = (one) => wrong.push(one);
+  const named = nameViolation([name], name);
+  if (named !== undefined) found(named);
+  const read = reported(found, () => fields(entry, [name], MODULE, found));
+  if (read !== undefined) {
+    const { load = false, ...rest } = read;
+    if (typeof load !== "boolean") found(violation([name, "load"], load, "true or false"));
+    const isTold = wrong.some(({ path }) => path[1] === "module_path");
+    const hasPath = "modulePath" in rest;
+    // What is nearly the key is told as that.
+    const isMissing = !hasPath && !isTold && !wrong.some(({ expected }) => expected === '"module_path"');
+    if (isMissing) found(violation([name, "module_path"], undefined, 'the key "module_path"'));
+    // The types are looked at by the validation, which tells them in the file's own words.
+    const registration = withDefaults({ modulePath: "none", ...rest } as unknown as RegistrationFields);
+    const rules = registrationViolations(named === undefined ? name : "none", registration);
+    for (const one of rules) found({ ...one, path: [name, ...one.path] });
+    const tooLarge = rules.length === 0 ? registrationSizeViolation(registration) : undefined;
+    if (tooLarge !== undefined) found({ ...tooLarge, path: [name, ...tooLarge.path] });
+    if (wrong.length === 0) return { name, registration, load: load === true };
+  }
+  for (const one of wrong) report(one);
+  return undefined;
+}
+
+function fields(
+  value: unknown,
+  path: JsonPath,
+  known: Readonly<Record<string, readonly [string, Read]>>,
+  report: Report,
+): Record<string, unknown> {
+  const read: Record<string, unknown> = {};
+  const keys = Object.keys(known);
+  let unknown = 0;
+  for (const [key, member] of Object.entries(object(value, path, "an object"))) {
+    const at = [...path, key];
+    const target = Object.hasOwn(known, key) ? known[key] : undefined;
+    if (target === undefined) {
+      unknown += 1;
+      const guess = unknown > GUESSED_KEYS ? undefined : nearest(key, keys);
+      const expected = guess === undefined ? `one of ${keys.join(", ")}` : `"${guess}"`;
+      report({ path: at, problem: "unknown key", expected });
+      continue;
+    }
+    const [name, readOne] = target;
+    const one = reported(report, () => readOne(member, at, report));
+    if (one !== undefined) read[name] = one;
+  }
+  return read;
+}
+
+/** As protobuf writes durations in JSON: `10s`, `0.25s`. */
+function duration(value: unknown, path: JsonPath): number {
+  const match = typeof value === "string" ? /^(\d{1,12}(?:\.\d{1,9})?)s$/.exec(value) : null;
+  if (!match?.[1]) throw new Mistake(violation(path, value, 'seconds, such as "10s" or "0.25s"'));
+  return Number(match[1]) * 1000;
+}
+
+function word(value: unknown, path: JsonPath, words: readonly string[]): string {
+  if (typeof value === "string" && words.includes(value)) return value.toUpperCase();
+  throw new Mistake(violation(path, value, `one of ${words.join(", ")}`));
+}
+
+function object(value: unknown, path: JsonPath, expected: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Mistake({ path, problem: `${show(value)} is not allowed`, expected });
+  }
+  return value as Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,82 @@
+import type { JsonPath } from "../../json-source.ts";
+import { isPlainObject, jsonViolation } from "../../json-value.ts";
+import { type Violation, violation } from "../../violation.ts";
+import { LIST_LIMIT, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
+
+/**
+ * What stands in for a module that another depends on: its methods' answers, JSON values by the methods' names in either
+ * spelling; or the path of a module, of which an instance is started for the run.
+ */
+export type Stub = string | Readonly<Record<string, unknown>>;
+
+/** What tests of a module reach instead of the modules that it depends on. */
+export interface StandIns {
+  /** By the dependency's name. */
+  readonly stubs?: Readonly<Record<string, Stub>> | undefined;
+  /** Dependencies that may be called for real, but for what is stubbed of them. */
+  readonly allowDependencies?: readonly string[] | undefined;
+}
+
+/** Modules that stand in for others, each with an instance of its own for the run; more are refused. @limit modules */
+const MAX_STAND_IN_MODULES = 16;
+
+/** The first rule that stand-ins break; `fields` are the names of the two parts there. */
+export function standInsViolation(
+  { stubs, allowDependencies }: StandIns,
+  fields: { readonly stubs: JsonPath; readonly allow: JsonPath },
+): Violation | undefined {
+  return (
+    (stubs === undefined ? undefined : stubsViolation(fields.stubs, stubs)) ??
+    (allowDependencies === undefined ? undefined : allowViolation(fields.allow, allowDependencies))
+  );
+}
+
+function stubsViolation(path: JsonPath, stubs: unknown): Violation | undefined {
+  if (!isPlainObject(stubs)) return violation(path, stubs, "an object of stubs by dependency");
+  const entries = Object.entries(stubs);
+  if (entries.length > LIST_LIMIT) return tooMany(path, entries.length);
+  const modules = entries.filter(([, stub]) => typeof stub === "string").length;
+  if (modules > MAX_STAND_IN_MODULES) {
+    return { path, problem: `${modules} modules`, expected: `at most ${MAX_STAND_IN_MODULES}` };
+  }
+  for (const [dependency, stub] of entries) {
+    const found = nameViolation([...path, dependency], dependency) ?? stubViolation([...path, dependency], stub);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function stubViolation(path: JsonPath, stub: unknown): Violation | undefined {
+  if (typeof stub === "string") return pathViolation(path, stub);
+  if (!isPlainObject(stub)) return violation(path, stub, "an object of answers by method, or the path of a module");
+  const entries = Object.entries(stub);
+  if (entries.length > LIST_LIMIT) return tooMany(path, entries.length);
+  for (const [method, answer] of entries) {
+    const found = methodViolation([...path, method], method) ?? jsonViolation([...path, method], answer);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function allowViolation(path: JsonPath, names: unknown): Violation | undefined {
+  if (!Array.isArray(names)) return violation(path, names, "a list of dependencies");
+  if (names.length > LIST_LIMIT) return tooMany(path, names.length);
+  for (const [index, name] of names.entries()) {
+    const found = nameViolation([...path, index], name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The first dependency that these speak of, but that a module does not have. */
+export function strangerViolation(
+  { stubs = {}, allowDependencies = [] }: StandIns,
+  dependencies: readonly string[],
+  fields: { readonly stubs: JsonPath; readonly allow: JsonPath },
+): Violation | undefined {
+  const expected = `one of its dependencies: ${dependencies.join(", ") || "it has none"}`;
+  const stubbed = Object.keys(stubs).find((name) => !dependencies.includes(name));
+  if (stubbed !== undefined) return { path: fields.stubs, problem: `it stubs ${stubbed}`, expected };
+  const index = allowDependencies.findIndex((name) => !dependencies.includes(name));
+  return index < 0 ? undefined : violation([...fields.allow, index], allowDependencies[index], expected);
+}

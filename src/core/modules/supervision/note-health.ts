@@ -1,0 +1,34 @@
+import { REASON_LIMIT } from "../../change.ts";
+import { cut } from "../../size.ts";
+import type { Health } from "../calls/health.ts";
+import type { Room } from "../operations/context.ts";
+import { isRunning } from "../record/lifecycle.ts";
+import type { ModuleRecord } from "../record/record.ts";
+
+/**
+ * Stores that the generation which runs has become unhealthy, or is well again. Rejects where the record does not say that
+ * this one runs: that it may later.
+ */
+export async function noteHealth(
+  { collection, log }: Room,
+  name: string,
+  generation: number,
+  { state, message, since }: Health,
+): Promise<void> {
+  const isUnhealthy = state === "UNHEALTHY";
+  const cause = isUnhealthy ? { action: "Unhealthy", reason: cut(message, REASON_LIMIT) } : { action: "Healthy" };
+  let isNews = false;
+  await collection.change(name, cause, (current) => {
+    const { lifecycle } = current?.record ?? {};
+    if (current === undefined || lifecycle === undefined || !isRunning(lifecycle)) throw new Error("it does not run");
+    if (lifecycle.running.generation !== generation) throw new Error("another generation runs");
+    const { unhealthy, ...rest }: ModuleRecord = current.record;
+    const known = unhealthy?.generation === generation ? unhealthy.since : undefined;
+    isNews = known !== (isUnhealthy ? since : undefined);
+    if (!isNews) return undefined;
+    return isUnhealthy ? { ...rest, unhealthy: { generation, message, since } } : rest;
+  });
+  if (!isNews) return;
+  if (isUnhealthy) log("modules", "warn", `module ${name} is unhealthy`, { generation, why: message });
+  else log("modules", "info", `module ${name} is well again`, { generation });
+}

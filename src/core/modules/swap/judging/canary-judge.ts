@@ -1,0 +1,157 @@
+import { seconds } from "../../../async/deadline.ts";
+import { Gauge } from "../../calls/gauge.ts";
+import type { CanaryReport, Sample } from "../../record/report.ts";
+import { percentFailed } from "./bake-judge.ts";
+import { Excess } from "./excess.ts";
+
+export interface CanaryLimits {
+  /** Calls that the candidate must have answered before it can pass. */
+  readonly minCalls: number;
+  /** By how much its rate of failures may be above the current one's; 0 to 1. */
+  readonly maxErrorRateIncrease: number;
+  /** How many times as long as the current one's its p99 may be. */
+  readonly maxLatencyRatio: number;
+}
+
+/** What is to become of a canary; `because`, for people. */
+export type Finding =
+  | { readonly verdict: "PASSED" }
+  | { readonly verdict: "REFUSED" | "INCONCLUSIVE"; readonly because: string };
+
+/**
+ * Chance that a canary refuses a candidate which is no worse than its limits allow, however long it takes and however
+ * often it is looked at. @limit share
+ */
+export const FALSE_REFUSALS = 0.01;
+/** Evidence at the end of a canary's time beyond which it is not known whether the candidate is worse. */
+const GREAT_DOUBT = 20;
+/** The same, in standard deviations of its rate above what is allowed: equal versions end there next to never. */
+const GREAT_DEVIATIONS = 3;
+/**
+ * Calls with a `routing_key` that the current version must have answered during a canary, where calls of the candidate
+ * have failed: with fewer it is INCONCLUSIVE. @limit calls
+ */
+const MIN_CURRENT_CALLS = 20;
+/**
+ * Failures at which a canary ends that has next to nothing to compare with, if most calls of the candidate fail.
+ * @limit calls
+ */
+const HOPELESS_FAILURES = 20;
+/** Calls that a 99th percentile takes: with fewer of the current version latencies are not compared. @limit calls */
+const MIN_P99_CALLS = 100;
+/** Differences of latency below this say nothing: a pause of the machine is longer. @limit ms */
+const LATENCY_NOISE_MS = 5;
+/** Share of its calls by which a candidate may be slower more often than the current version: what a p99 leaves out. */
+const SLOW_MARGIN = 0.01;
+
+/**
+ * Compares two versions that answer calls at the same time, after each call. Failures and slowness are an e-process each
+ * (see `Excess`); their mean is one, too.
+ */
+export class CanaryJudge {
+  readonly #limits: CanaryLimits;
+  readonly #candidate = new Gauge();
+  readonly #current = new Gauge();
+  readonly #failing: Excess;
+  readonly #slow = new Excess(SLOW_MARGIN);
+  /** A call that takes longer is slow. Undefined: that is not known yet. */
+  #slowMs: number | undefined;
+  /** Calls of the current version from which the bound of slowness is found anew. */
+  #nextBound = MIN_P99_CALLS;
+
+  /** `past`: calls of the current version before the canary, whichever they were. */
+  constructor(limits: CanaryLimits, past: Pick<Sample, "calls" | "p99Ms"> = { calls: 0, p99Ms: 0 }) {
+    this.#limits = limits;
+    this.#failing = new Excess(limits.maxErrorRateIncrease);
+    if (past.calls >= MIN_P99_CALLS) this.#slowMs = this.#boundOf(past.p99Ms);
+  }
+
+  /** One more call that could have gone to either version. */
+  add(isCandidate: boolean, failed: boolean, durationMs: number): void {
+    this.#failing.add(isCandidate, failed);
+    // A block is judged by one bound, which was known before it.
+    if (this.#slow.isBetween) this.#findBound();
+    if (this.#slowMs !== undefined) this.#slow.add(isCandidate, durationMs > this.#slowMs);
+    (isCandidate ? this.#candidate : this.#current).record(failed, durationMs);
+  }
+
+  get report(): Omit<CanaryReport, "verdict"> {
+    return { candidate: this.#candidate.sample(), current: this.#current.sample() };
+  }
+
+  /** Calls that the candidate answered. */
+  get calls(): number {
+    return this.#candidate.calls;
+  }
+
+  /** Undefined: more calls are to tell. */
+  get finding(): Finding | undefined {
+    const { minCalls } = this.#limits;
+    const [failing, slow] = [this.#failing.evidence, this.#slow.evidence];
+    if ((failing + slow) / 2 >= 1 / FALSE_REFUSALS) {
+      return { verdict: "REFUSED", because: this.#compared(failing >= slow) };
+    }
+    const isComparable = this.#isComparable;
+    const isEnough = this.calls >= minCalls && isComparable;
+    if (isEnough && !this.#failing.isDoubtful && !this.#slow.isDoubtful) return { verdict: "PASSED" };
+    const { failures } = this.#candidate;
+    const isAlone = !isComparable && this.#current.calls * 10 < failures;
+    if (isAlone && failures >= HOPELESS_FAILURES && failures * 2 > this.calls) {
+      return { verdict: "INCONCLUSIVE", because: this.#incomparable };
+    }
+    return undefined;
+  }
+
+  /** When its time is over. */
+  atEnd(durationMs: number): Finding {
+    const now = this.finding;
+    if (now !== undefined) return now;
+    const { minCalls } = this.#limits;
+    const time = seconds(durationMs);
+    const inconclusive = (because: string): Finding => ({ verdict: "INCONCLUSIVE", because });
+    if (this.calls < minCalls) {
+      return inconclusive(`it answered ${this.calls} of ${minCalls} calls with a routing_key within ${time}`);
+    }
+    if (!this.#isComparable) return inconclusive(this.#incomparable);
+    const isFailing = isInGreatDoubt(this.#failing);
+    if (!isFailing && !isInGreatDoubt(this.#slow)) return { verdict: "PASSED" };
+    return inconclusive(`${this.#compared(isFailing)}: too few calls within ${time} to be sure`);
+  }
+
+  /** What never failed needs no rate to be compared with. */
+  get #isComparable(): boolean {
+    return this.#candidate.failures === 0 || this.#current.calls >= MIN_CURRENT_CALLS;
+  }
+
+  get #incomparable(): string {
+    const { candidate, current } = this.report;
+    const few = `the current version answered ${current.calls} of ${MIN_CURRENT_CALLS} calls with a routing_key`;
+    return `${few}, too few to compare with; ${percentFailed(candidate)} of its own ${candidate.calls} calls failed`;
+  }
+
+  #compared(byFailures: boolean): string {
+    const { candidate, current } = this.report;
+    if (byFailures) {
+      const calls = `${candidate.calls} calls failed, ${percentFailed(current)} of the current version's ${current.calls}`;
+      return `${percentFailed(candidate)} of its ${calls}`;
+    }
+    return `its p99 is ${tell(candidate.p99Ms)}, the current version's ${tell(current.p99Ms)}`;
+  }
+
+  #findBound(): void {
+    const { calls } = this.#current;
+    if (calls < this.#nextBound) return;
+    this.#nextBound = Math.ceil(calls * 1.1);
+    this.#slowMs = this.#boundOf(this.#current.sample().p99Ms);
+  }
+
+  #boundOf(p99Ms: number): number {
+    return Math.max(p99Ms * this.#limits.maxLatencyRatio, p99Ms + LATENCY_NOISE_MS);
+  }
+}
+
+function isInGreatDoubt({ evidence, deviations }: Excess): boolean {
+  return evidence >= GREAT_DOUBT || deviations > GREAT_DEVIATIONS;
+}
+
+const tell = (ms: number): string => `${ms.toFixed(1)} ms`;

@@ -1,0 +1,87 @@
+import type { Room } from "../operations/context.ts";
+import { remember } from "../record/history.ts";
+import type { ModuleRecord } from "../record/record.ts";
+import type { SwapReport } from "../record/report.ts";
+import { asReturn } from "./returns.ts";
+import type { Journal, SwapRecord } from "./state/journal.ts";
+import { serve } from "./steps/commit.ts";
+
+const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
+
+/** Brings the swaps that the last life of the service left to their end, before anything is started. */
+export async function recoverSwaps(room: Room, journal: Journal): Promise<void> {
+  const unended = journal.unended();
+  for (const swap of unended.filter(({ returns }) => returns === undefined)) {
+    const reports: Record<string, SwapReport> = {};
+    for (const name of swap.modules) {
+      await room.collection.change(name, CAUSE, (current) => {
+        if (current === undefined) return undefined;
+        const { record } = current;
+        const lastSwap = record.lastSwap?.swapId === swap.swapId ? record.lastSwap : reportOf(room, swap, name, record);
+        reports[name] = lastSwap;
+        // It had ended, which could not be stored.
+        if (hasGoneOn(swap, name, record)) return undefined;
+        const starts = Math.max(record.starts, swap.candidates[name] ?? 0);
+        return { ...settled(swap, name, record), starts, lastSwap };
+      });
+    }
+    await journal.end(swap.modules, swap.swapId, reports);
+  }
+  for (const rollback of unended) {
+    if (rollback.returns !== undefined) await endReturn(room, journal, rollback, rollback.returns);
+  }
+}
+
+/** What came of a rollback that ended the trial of a swap is what came of that: by now it has ended. */
+async function endReturn(
+  room: Room,
+  journal: Journal,
+  rollback: SwapRecord,
+  returned: Pick<SwapRecord, "modules" | "swapId">,
+): Promise<void> {
+  const { modules, swapId } = rollback;
+  const trial = journal.find(returned.modules, returned.swapId)?.reports ?? {};
+  const reports = modules.map((name) => {
+    const ended = trial[name];
+    const record = room.collection.get(name)?.record;
+    if (ended?.swapped === false) return [name, asReturn(ended, swapId)];
+    return [name, record && reportOf(room, rollback, name, record)];
+  });
+  await journal.end(modules, swapId, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));
+}
+
+/** Whether something serves by now that came after the swap. */
+function hasGoneOn({ switches = {}, candidates }: SwapRecord, name: string, { generation }: ModuleRecord): boolean {
+  // One that has switched holds the module until its end is stored.
+  return switches[name] === undefined && generation > (candidates[name] ?? Number.POSITIVE_INFINITY);
+}
+
+/** The record with the side that serves. */
+function settled({ phase, switches = {} }: SwapRecord, name: string, record: ModuleRecord): ModuleRecord {
+  const change = switches[name];
+  if (change === undefined) return record;
+  const { from, to, activate } = change;
+  const served = phase === "PERMANENT" ? to : from;
+  const told = remember(record, to, { served: true, startTime: to.running.loadTime });
+  return serve(told, served, activate);
+}
+
+function reportOf({ clock }: Room, swap: SwapRecord, name: string, record: ModuleRecord): SwapReport {
+  const { swapId, phase, step, switches = {} } = swap;
+  const swapped = phase === "PERMANENT";
+  const { from, to } = switches[name] ?? {};
+  const running = "running" in record.lifecycle ? record.lifecycle.running.version : record.registration.version;
+  const failure = "the service ended in this step";
+  return {
+    swapId,
+    swapped,
+    unchanged: false,
+    // What runs after a start of the service never has what another knew.
+    stateLost: false,
+    fromVersion: from?.running.version ?? running,
+    toVersion: to?.running.version ?? "",
+    ...(swapped ? {} : { failedStep: phase === "PREPARING" ? step : "bake", failure }),
+    steps: [],
+    time: clock.now(),
+  };
+}

@@ -1,0 +1,74 @@
+import type { Room } from "../operations/context.ts";
+import type { SwapReport } from "../record/report.ts";
+import { type Journal, keyOf } from "./state/journal.ts";
+import { persistently } from "./steps/commit.ts";
+import { type AskedFor, checkSame, type SwapOutcome, type Swaps } from "./swaps.ts";
+
+/** Rollbacks that end the trial of a swap. One that has an id is found again by it, as a swap is. */
+export interface Returns {
+  /** What comes of a rollback, or of a swap, of that id, or came of it; undefined: there was none. SWAP_ID_REUSED. */
+  recall(asked: AskedFor): Promise<SwapOutcome | undefined>;
+  /**
+   * Lets the swap of a module whose new version serves on trial go back. Undefined: there is none, or its trial was over in
+   * the very moment.
+   */
+  endTrial(name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined>;
+}
+
+export function createReturns(room: Room, journal: Journal, swaps: Swaps): Returns {
+  const underWay = new Map<string, { readonly digest: string; readonly outcome: Promise<SwapOutcome | undefined> }>();
+
+  const end = async (name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined> => {
+    const { modules, swapId } = asked;
+    const trial = swaps.onTrial(name);
+    if (trial === undefined) return undefined;
+    // Before it goes back: a repetition must never go back once more.
+    if (swapId !== "") await journal.begin({ ...asked, returns: { modules: trial.modules, swapId: trial.swapId } });
+    const outcome = await swaps.goBack(name, why);
+    if (outcome === undefined || (outcome.swapped && outcome.stayed === undefined)) {
+      if (swapId !== "") await journal.forget(modules, swapId).catch(() => {});
+      // It was over in the very moment, and has yet to let go of the module.
+      await room.operations.idle(name);
+      return undefined;
+    }
+    const ended = outcome.reports.get(name);
+    if (ended === undefined) throw new Error(`a swap has a report of module ${name}`);
+    const report = asReturn(ended, swapId, outcome.stayed);
+    if (swapId !== "") {
+      const store = (): Promise<void> => journal.end(modules, swapId, { [name]: report });
+      await persistently(room, "how a rollback ended", store).catch(() => {});
+    }
+    return { ...outcome, swapped: report.swapped, reports: new Map([[name, report]]) };
+  };
+
+  return {
+    async recall(asked) {
+      if (asked.swapId === "") return undefined;
+      const returning = underWay.get(keyOf(asked.modules, asked.swapId));
+      if (returning === undefined) return swaps.recall(asked);
+      checkSame(returning, asked);
+      return returning.outcome;
+    },
+
+    async endTrial(name, why, asked) {
+      const outcome = end(name, why, asked);
+      if (asked.swapId === "") return outcome;
+      const key = keyOf(asked.modules, asked.swapId);
+      underWay.set(key, { digest: asked.digest, outcome });
+      return outcome.finally(() => underWay.delete(key));
+    },
+  };
+}
+
+/** The report of a swap whose trial a rollback ended, as the rollback's. `stayed`: why the new version serves on. */
+export function asReturn(ended: SwapReport, swapId: string, stayed?: string): SwapReport {
+  const { failedStep: _, failure: __, fromVersion, toVersion, ...report } = ended;
+  return {
+    ...report,
+    swapId: swapId || report.swapId,
+    swapped: stayed === undefined,
+    fromVersion: toVersion,
+    toVersion: fromVersion,
+    ...(stayed === undefined ? {} : { failedStep: "start", failure: stayed }),
+  };
+}

@@ -1,0 +1,146 @@
+import { messageOf } from "../../../errors.ts";
+import type { Log } from "../../../log.ts";
+import { Collection, type Resource } from "../../../store/collection.ts";
+import type { Feed } from "../../../store/feed.ts";
+import type { Served } from "../../record/record.ts";
+import type { StepName, SwapReport } from "../../record/report.ts";
+
+/** What a swap changes of one module. */
+export interface Switch {
+  readonly from: Served;
+  readonly to: Served;
+  /** Whether it takes traffic afterwards. */
+  readonly activate: boolean;
+}
+
+/**
+ * A swap as it is stored: it says which side serves, for all of its modules at once, whenever the service ends.
+ * PREPARING and RETURNED: the old versions. TRIAL: the new ones, but the old ones again after a restart. PERMANENT: the
+ * new ones.
+ */
+export interface SwapRecord {
+  /** The caller's, or one that was made. */
+  readonly swapId: string;
+  /** Of what was asked for: the same id with another is another swap. */
+  readonly digest: string;
+  readonly modules: readonly string[];
+  readonly phase: "PREPARING" | "TRIAL" | "RETURNED" | "PERMANENT" | "ENDED";
+  /** That which is being taken, or was last. */
+  readonly step: StepName;
+  /** Generations that were started for it, by module. */
+  readonly candidates: Readonly<Record<string, number>>;
+  /** Of a rollback that ends the trial of a swap: that swap. */
+  readonly returns?: Pick<SwapRecord, "modules" | "swapId">;
+  /** By module; from the commit to the end. */
+  readonly switches?: Readonly<Record<string, Switch>>;
+  /** By module; once it has ended. */
+  readonly reports?: Readonly<Record<string, SwapReport>>;
+}
+
+/**
+ * Swaps of the same modules whose outcome is remembered by their `swap_id`. Beyond them the oldest are forgotten: a
+ * retry of such a swap is done anew. @limit swaps
+ */
+const KEPT_SWAPS = 20;
+
+/**
+ * Swaps of several modules at once whose outcome is remembered, of whichever modules. Beyond them the oldest are
+ * forgotten. @limit swaps
+ */
+const KEPT_GROUP_SWAPS = 1000;
+/** Records of swaps that are deleted in one write. */
+const FORGOTTEN_AT_ONCE = 1000;
+
+/** What is going on, and what came of it: across restarts. */
+export interface Journal {
+  find(modules: readonly string[], swapId: string): SwapRecord | undefined;
+  /** Those that the service did not bring to their end. */
+  unended(): readonly SwapRecord[];
+  begin(swap: Pick<SwapRecord, "swapId" | "digest" | "modules" | "returns">): Promise<void>;
+  /** Takes a swap back that was never one. */
+  forget(modules: readonly string[], swapId: string): Promise<void>;
+  /** Forgets all that has to do with that module. */
+  forgetModule(name: string): Promise<void>;
+  /** Forgets what has to do with a module that is not there. */
+  sweep(isThere: (name: string) => boolean): Promise<void>;
+  note(modules: readonly string[], swapId: string, more: Partial<SwapRecord>): Promise<void>;
+  end(modules: readonly string[], swapId: string, reports: SwapRecord["reports"]): Promise<void>;
+}
+
+/** What a swap is known by: no name of a module has a `+` or a `/`. */
+export function keyOf(modules: readonly string[], swapId: string): string {
+  return `${modules.join("+")}/${swapId}`;
+}
+
+/** `flip` is called, in the same tick for all modules, when what serves has changed and is durable. */
+export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => void): Journal {
+  const collection = new Collection<SwapRecord>(feed, "swap/");
+
+  collection.onChange(({ before, resource }) => {
+    if (resource === undefined || before?.phase === resource.record.phase) return;
+    flip(resource.record);
+  });
+
+  const remove = async (swaps: readonly Resource<SwapRecord>[]): Promise<void> => {
+    for (let start = 0; start < swaps.length; start += FORGOTTEN_AT_ONCE) {
+      const some = swaps.slice(start, start + FORGOTTEN_AT_ONCE);
+      await collection.batch({ action: "ForgetSwap" }, () => some.map(({ name }) => ({ name, record: null })));
+    }
+  };
+  const forgetWhere = (isMeant: (record: SwapRecord) => boolean): Promise<void> =>
+    remove(collection.list().filter(({ record }) => isMeant(record)));
+
+  const prune = async (modules: readonly string[]): Promise<void> => {
+    const ended = collection
+      .list()
+      .filter(({ record }) => record.phase === "ENDED")
+      .sort((a: Resource<SwapRecord>, b: Resource<SwapRecord>) => b.revision - a.revision);
+    const ofThese = ended.filter(({ name }) => name.startsWith(keyOf(modules, "")));
+    const ofSeveral = ended.filter(({ record }) => record.modules.length > 1);
+    await remove([...new Set([...ofThese.slice(KEPT_SWAPS), ...ofSeveral.slice(KEPT_GROUP_SWAPS)])]);
+  };
+
+  const write = async (
+    key: string,
+    action: string,
+    change: (record: SwapRecord | undefined) => SwapRecord | undefined,
+  ): Promise<void> => {
+    await collection.change(key, { action }, (current) => change(current?.record));
+  };
+
+  return {
+    find: (modules, swapId) => collection.get(keyOf(modules, swapId))?.record,
+    unended: () =>
+      collection
+        .list()
+        .map(({ record }) => record)
+        .filter(({ phase }) => phase !== "ENDED"),
+    begin: ({ swapId, digest, modules, returns }) =>
+      write(keyOf(modules, swapId), "BeginSwap", () => ({
+        swapId,
+        digest,
+        modules,
+        ...(returns && { returns }),
+        phase: "PREPARING",
+        step: "verify",
+        candidates: {},
+      })),
+    forgetModule: (name) => forgetWhere(({ modules }) => modules.includes(name)),
+    sweep: (isThere) => forgetWhere(({ modules }) => !modules.every(isThere)),
+    async forget(modules, swapId) {
+      await collection.remove(keyOf(modules, swapId), { action: "ForgetSwap" });
+    },
+    note: (modules, swapId, more) =>
+      write(keyOf(modules, swapId), "NoteSwap", (record) => record && { ...record, ...more }),
+    async end(modules, swapId, reports) {
+      await write(keyOf(modules, swapId), "EndSwap", (record) => {
+        if (record === undefined) return undefined;
+        const { switches: _, ...rest } = record;
+        return { ...rest, phase: "ENDED", ...(reports === undefined ? {} : { reports }) };
+      });
+      await prune(modules).catch((error: unknown) =>
+        log("modules", "warn", "old swaps could not be forgotten", { error: messageOf(error) }),
+      );
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import type { ModuleHost, ResolvedModule } from "../../host/host.ts";
+
+/** Code that an operation may still start: it stays on the disk until the operation has ended. */
+export interface Pins {
+  /** Does nothing once they are released: code may be found after its operation was given up. */
+  hold(code: ResolvedModule): ResolvedModule;
+  release(): void;
+}
+
+export function createPins(host: Pick<ModuleHost, "hold">): Pins {
+  const releases: (() => void)[] = [];
+  let released = false;
+  return {
+    hold(code) {
+      if (!released) releases.push(host.hold(code));
+      return code;
+    },
+    release() {
+      released = true;
+      for (const release of releases.splice(0)) release();
+    },
+  };
+}

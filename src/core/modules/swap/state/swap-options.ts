@@ -1,0 +1,202 @@
+import { canonicalJson } from "../../../canonical-json.ts";
+import type { JsonPath } from "../../../json-source.ts";
+import type { Cause } from "../../../store/store.ts";
+import { refuse, type Violation, violation } from "../../../violation.ts";
+import { checkConfigSize } from "../../record/size.ts";
+import {
+  assetsViolation,
+  digestViolation,
+  jsonObjectViolation,
+  suiteViolation,
+  versionViolation,
+} from "../../record/validate.ts";
+import { pathViolation } from "../../record/validate-parts.ts";
+import type { Terms } from "./member.ts";
+
+/** What one module is to become. */
+export interface ModuleSwapOptions {
+  /** Absent or empty: the same file, read again. */
+  readonly newVersionPath?: string | undefined;
+  /** Absent or empty: the class's `static version`, else the version that serves now. */
+  readonly version?: string | undefined;
+  /** The digest that the new file, or all of its code, must have, in hex. Absent or empty: any; of the same file, the registered one. */
+  readonly sha256?: string | undefined;
+  /** Paths of the new version's assets. Absent or empty: the present ones, read again. */
+  readonly assets?: readonly string[] | undefined;
+  /** Absent or empty: the module's own suite, if it has one. */
+  readonly testSuite?: string | undefined;
+  /** An earlier run that stands for the suite, if it passed and tested this very code. */
+  readonly testRun?: string | undefined;
+  /** Another configuration. Absent: the present one. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  /** The generation that must serve now: else MODULE_GENERATION_MISMATCH. */
+  readonly expectedGeneration?: number | undefined;
+  /** Whether the new version starts without what the old one knows. Default false. */
+  readonly discardState?: boolean | undefined;
+}
+
+/** How it is to go. */
+export interface SwapTermsOptions {
+  /** Makes a retry safe: the same id gets the same outcome. */
+  readonly swapId?: string | undefined;
+  /** Whether to swap although nothing would change. Default false. */
+  readonly force?: boolean | undefined;
+  /** How long the new version serves on trial, ms; default 0: not at all. */
+  readonly bakeMs?: number | undefined;
+  /** The share of failed calls at which a version on trial goes back, 0 to 1; default 0.5. */
+  readonly bakeMaxErrorRate?: number | undefined;
+  /** Calls before that share says anything; default 20. */
+  readonly bakeMinCalls?: number | undefined;
+  /** How long calls may be held, ms. Default and most: half of `call_timeout`; default at most 5 s. */
+  readonly maxPauseMs?: number | undefined;
+  /** How long the tests may take, ms; default 5 min. */
+  readonly gateTimeoutMs?: number | undefined;
+  readonly shadow?: ShadowOptions | undefined;
+  readonly canary?: CanaryOptions | undefined;
+}
+
+/** Mirrors calls of the registered pure methods to the new version before it serves, and compares the answers. */
+export interface ShadowOptions {
+  /** Of the calls, per cent; default 100. */
+  readonly percentage?: number | undefined;
+  /** How long it may take to compare enough, ms; default 30 s. */
+  readonly durationMs?: number | undefined;
+  /** Answers to compare; default 100. */
+  readonly minCalls?: number | undefined;
+  /** Numbers that differ by no more are equal: by this share of the larger (0 to 1), or by this amount. Default 0. */
+  readonly relativeTolerance?: number | undefined;
+  readonly absoluteTolerance?: number | undefined;
+  /** The share of answers that may differ, 0 to 1; default 0. */
+  readonly maxDifferenceRate?: number | undefined;
+}
+
+/** Lets the new version answer a share of the callers before it serves all. */
+export interface CanaryOptions {
+  /** Of the routing keys, per cent; default 5. */
+  readonly percentage?: number | undefined;
+  /** How long it may take to answer enough calls, ms; default 60 s. */
+  readonly durationMs?: number | undefined;
+  /** Calls that it must have answered; default 100. */
+  readonly minCalls?: number | undefined;
+  /** By how much its share of failed calls may be above the current version's, 0 to 1; default 0.01. */
+  readonly maxErrorRateIncrease?: number | undefined;
+  /** How many times as long as the current version's its p99 may be; default 1.5. */
+  readonly maxLatencyRatio?: number | undefined;
+}
+
+export type SwapOptions = ModuleSwapOptions & SwapTermsOptions;
+
+/**
+ * Longest `bake_duration`, `gate_timeout`, and `duration` of a shadow or a canary; a longer one is refused with
+ * `ARGUMENT_INVALID`. @limit ms
+ */
+const MAX_PHASE_MS = 3_600_000;
+/** Longest `max_pause` of a swap; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
+const MAX_PAUSE_MS = 60_000;
+/**
+ * Largest `bake_min_calls`, and `min_calls` of a shadow or a canary; a larger one is refused with `ARGUMENT_INVALID`.
+ * @limit calls
+ */
+const MAX_COMPARED_CALLS = 1_000_000;
+/** Largest `max_latency_ratio` of a canary; a larger one is refused with `ARGUMENT_INVALID`. @limit - */
+const MAX_LATENCY_RATIO = 1000;
+/** Time that the tests of a swap may take, unless `gate_timeout` says otherwise; the swap fails beyond it. @limit ms */
+const DEFAULT_GATE_TIMEOUT_MS = 300_000;
+/**
+ * Time that a shadow has to compare enough answers, unless its `duration` says otherwise; the swap fails beyond it.
+ * @limit ms
+ */
+const DEFAULT_SHADOW_MS = 30_000;
+/**
+ * Time that a canary has to answer enough calls, unless its `duration` says otherwise; the swap fails beyond it.
+ * @limit ms
+ */
+const DEFAULT_CANARY_MS = 60_000;
+
+/** ARGUMENT_INVALID names the first field that breaks a rule; RESOURCE_TOO_LARGE. */
+export function checkModuleOptions(name: string, options: ModuleSwapOptions, at: JsonPath = []): void {
+  const { newVersionPath = "", version = "", sha256 = "", testSuite = "", testRun = "", config } = options;
+  const { assets = [] } = options;
+  refuse(
+    (newVersionPath === "" ? undefined : pathViolation([...at, "new_version_path"], newVersionPath)) ??
+      versionViolation([...at, "version"], version) ??
+      digestViolation([...at, "sha256"], sha256) ??
+      assetsViolation([...at, "assets"], assets) ??
+      suiteViolation([...at, "test_suite"], testSuite) ??
+      suiteViolation([...at, "test_run"], testRun) ??
+      (config === undefined ? undefined : jsonObjectViolation([...at, "config"], config)),
+  );
+  if (config !== undefined) checkConfigSize("module", name, config);
+}
+
+/** The terms with every default in place. ARGUMENT_INVALID. */
+export function termsOf(options: SwapTermsOptions, cause: Cause): Terms {
+  const {
+    swapId = "",
+    bakeMs = 0,
+    bakeMaxErrorRate = 0.5,
+    bakeMinCalls = 20,
+    gateTimeoutMs = DEFAULT_GATE_TIMEOUT_MS,
+  } = options;
+  const { maxPauseMs, shadow, canary } = options;
+  refuse(
+    suiteViolation(["swap_id"], swapId) ??
+      within(["bake_duration"], bakeMs, 0, MAX_PHASE_MS) ??
+      within(["bake_max_error_rate"], bakeMaxErrorRate, 0, 1) ??
+      within(["bake_min_calls"], bakeMinCalls, 1, MAX_COMPARED_CALLS) ??
+      within(["max_pause"], maxPauseMs ?? 1, 1, MAX_PAUSE_MS) ??
+      within(["gate_timeout"], gateTimeoutMs, 1, MAX_PHASE_MS),
+  );
+  return {
+    cause,
+    bakeMs,
+    bake: { maxErrorRate: bakeMaxErrorRate, minCalls: bakeMinCalls },
+    maxPauseMs,
+    gateTimeoutMs,
+    shadow: shadow && shadowTerms(shadow),
+    canary: canary && canaryTerms(canary),
+  };
+}
+
+function shadowTerms(options: ShadowOptions): NonNullable<Terms["shadow"]> {
+  const { percentage = 100, durationMs = DEFAULT_SHADOW_MS, minCalls = 100, maxDifferenceRate = 0 } = options;
+  const { relativeTolerance: relative = 0, absoluteTolerance: absolute = 0 } = options;
+  refuse(
+    share(["shadow", "percentage"], percentage) ??
+      within(["shadow", "duration"], durationMs, 1, MAX_PHASE_MS) ??
+      within(["shadow", "min_calls"], minCalls, 1, MAX_COMPARED_CALLS) ??
+      within(["shadow", "relative_tolerance"], relative, 0, 1) ??
+      within(["shadow", "absolute_tolerance"], absolute, 0, Number.MAX_VALUE) ??
+      within(["shadow", "max_difference_rate"], maxDifferenceRate, 0, 1),
+  );
+  return { share: percentage / 100, durationMs, minCalls, tolerance: { relative, absolute }, maxDifferenceRate };
+}
+
+function canaryTerms(options: CanaryOptions): NonNullable<Terms["canary"]> {
+  const { percentage = 5, durationMs = DEFAULT_CANARY_MS, minCalls = 100 } = options;
+  const { maxErrorRateIncrease = 0.01, maxLatencyRatio = 1.5 } = options;
+  refuse(
+    share(["canary", "percentage"], percentage) ??
+      within(["canary", "duration"], durationMs, 1, MAX_PHASE_MS) ??
+      within(["canary", "min_calls"], minCalls, 1, MAX_COMPARED_CALLS) ??
+      within(["canary", "max_error_rate_increase"], maxErrorRateIncrease, 0, 1) ??
+      within(["canary", "max_latency_ratio"], maxLatencyRatio, 1, MAX_LATENCY_RATIO),
+  );
+  return { share: percentage / 100, durationMs, minCalls, maxErrorRateIncrease, maxLatencyRatio };
+}
+
+function share(path: JsonPath, value: number): Violation | undefined {
+  return typeof value === "number" && value > 0
+    ? within(path, value, 0, 100)
+    : violation(path, value, "above 0, at most 100");
+}
+
+function within(path: JsonPath, value: number, least: number, most: number): Violation | undefined {
+  const isWithin = typeof value === "number" && value >= least && value <= most;
+  return isWithin ? undefined : violation(path, value, `a number from ${least} to ${most}`);
+}
+
+/** What a swap asks for, as one text: equal exactly for equal requests. */
+export function digestOf(operation: string, parts: readonly unknown[]): string {
+  return `${operation} ${canonicalJson(parts)}`;
+}

@@ -1,0 +1,65 @@
+import { bucketing } from "../../../../kernel/flags/bucket.ts";
+import type { Generation } from "../../calls/generation.ts";
+import { onEnd } from "../../host/types/ended.ts";
+import type { Room } from "../../operations/context.ts";
+import { CanaryJudge, type Finding } from "../judging/canary-judge.ts";
+import { observe } from "../judging/observe.ts";
+import { bucketsOf } from "../judging/share.ts";
+import type { Member, Swap } from "../state/member.ts";
+
+/**
+ * Lets the candidate answer a share of the callers, by their `routing_key` with the bucketing of flags, and compares how
+ * it does with how the current version does with the other callers that have one. These are real calls.
+ */
+export async function canary(room: Room, swap: Swap, member: Member): Promise<void> {
+  const { terms, cancelled: signal, id } = swap;
+  const { candidate, old, steps, name } = member;
+  if (terms.canary === undefined || candidate === undefined) return;
+  const { share, durationMs } = terms.canary;
+  const lane = room.router.lane(name);
+  const judge = new CanaryJudge(terms.canary, old?.gauge.sample());
+  let verdict: Finding["verdict"] = "INCONCLUSIVE";
+  const refuse = (because: string): never => {
+    verdict = "REFUSED";
+    throw new Error(because);
+  };
+  const look = (over: boolean): boolean => {
+    if (candidate.ending !== undefined) refuse(`it ended: ${candidate.ending.description}`);
+    if (candidate.health.verdict !== undefined) refuse(candidate.health.verdict);
+    if (old === undefined || old.ending !== undefined) throw new Error("what it is compared with has ended");
+    const finding = over ? judge.atEnd(durationMs) : judge.finding;
+    if (finding === undefined) return false;
+    verdict = finding.verdict;
+    if (finding.verdict === "REFUSED") throw new Error(finding.because);
+    if (finding.verdict === "INCONCLUSIVE") throw new Error(`INCONCLUSIVE: ${finding.because}`);
+    return true;
+  };
+  const detail = (): string => {
+    const { current } = judge.report;
+    return `${judge.calls} calls, beside ${current.calls} of the current version`;
+  };
+  const bucketOf = bucketing(id);
+  const stopListening: (() => void)[] = [];
+  try {
+    await steps.take("canary", { deadlineMs: durationMs, keepsDeadline: true, signal, detail }, async () => {
+      if (old?.instance.shape.hasState && candidate.instance.shape.hasState) {
+        throw new Error("the module has state, which two versions cannot both answer from");
+      }
+      const { again, done } = observe(room.clock, durationMs, signal, look);
+      candidate.health.listener = again;
+      for (const one of [candidate, old]) if (one !== undefined) stopListening.push(onEnd(one.instance, again));
+      const buckets = bucketsOf(share);
+      const saw = (generation: Generation, failed: boolean, tookMs: number): void => {
+        judge.add(generation === candidate, failed, tookMs);
+        again();
+      };
+      lane.divert({ generation: candidate, takes: (key) => bucketOf(key) < buckets, saw });
+      await done;
+    });
+  } finally {
+    lane.divert(undefined);
+    for (const stop of stopListening) stop();
+    candidate.health.listener = undefined;
+    member.canary = { ...judge.report, verdict };
+  }
+}

@@ -1,0 +1,121 @@
+import { messageOf } from "../../../errors.ts";
+import type { Cause } from "../../../store/store.ts";
+import type { Generation } from "../../calls/generation.ts";
+import type { Room } from "../../operations/context.ts";
+import { remember } from "../../record/history.ts";
+import { transition } from "../../record/lifecycle.ts";
+import type { ModuleRecord, Served } from "../../record/record.ts";
+import type { Journal, SwapRecord, Switch } from "../state/journal.ts";
+import { type Swap, servedBy } from "../state/member.ts";
+
+/** Time until the outcome of a swap that could not be stored is stored again; the swap waits for it. @limit ms */
+const STORE_RETRY_MS = 500;
+
+/**
+ * The point of no return: once the journal has it, the new versions serve, all of them from the same tick on (`flip`).
+ * The records of the modules follow with `storeSwitch`.
+ */
+export async function commit(room: Room, journal: Journal, swap: Swap): Promise<void> {
+  const switches: Record<string, Switch> = {};
+  for (const member of swap.members) {
+    const { name, candidate, from, plan } = member;
+    if (candidate?.ending !== undefined) throw new Error(`the new version ended: ${candidate.ending.description}`);
+    const to = servedBy(member);
+    const running = { ...to.running, loadTime: room.clock.now() };
+    switches[name] = { from, to: { ...to, running }, activate: plan.activate };
+  }
+  swap.cancelled.throwIfAborted();
+  swap.committed = true;
+  const phase = swap.terms.bakeMs > 0 ? "TRIAL" : "PERMANENT";
+  try {
+    await journal.note(swap.modules, swap.id, { phase, step: "commit", switches });
+  } catch (error) {
+    swap.committed = false;
+    throw error;
+  }
+}
+
+/** Brings the records of the modules to what the journal says serves. It does not give up: that is decided. */
+export async function storeSwitch(room: Room, swap: Swap, side: "from" | "to"): Promise<void> {
+  const { cause, bakeMs } = swap.terms;
+  await Promise.all(
+    swap.members.map((member) => {
+      const served = side === "to" ? servedBy(member) : member.from;
+      const standbyEnd = member.old?.ending && { standbyEnd: member.old.ending.description };
+      const trial = { swapId: swap.id, until: room.clock.now() + bakeMs, ...standbyEnd };
+      const bake = side === "to" && bakeMs > 0 ? trial : undefined;
+      return persist(room, member.name, cause, (record) => {
+        const remembered = remember(record, served, { served: true, startTime: room.clock.now() });
+        return { ...serve(remembered, served, member.plan.activate), ...(bake && { bake }) };
+      });
+    }),
+  );
+}
+
+/** The record of a module that this serves from now on. Without `bake`. */
+export function serve(
+  record: ModuleRecord,
+  { registration, code, configVersion, running }: Served,
+  activate: boolean,
+): ModuleRecord {
+  const { bake: _, ...rest } = record;
+  const lifecycle = transition(record.lifecycle, { type: "replace", running, activate }) ?? record.lifecycle;
+  return {
+    ...rest,
+    registration,
+    code,
+    configVersion,
+    lifecycle,
+    desired: activate ? "ACTIVE" : record.desired,
+    generation: running.generation,
+    starts: Math.max(record.starts, running.generation),
+  };
+}
+
+/** Changes the record of a module by what is decided. */
+export function persist(
+  room: Room,
+  name: string,
+  cause: Cause,
+  change: (record: ModuleRecord) => ModuleRecord,
+): Promise<void> {
+  return persistently(room, `what became of module ${name}`, async () => {
+    await room.collection.change(name, cause, (current) => current && change(current.record));
+  });
+}
+
+/** Stores what is decided: again and again where the store refuses, until it has, or everything is being stopped. */
+export async function persistently(room: Room, what: string, store: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await store();
+    } catch (error) {
+      if (room.isClosing()) throw error;
+      room.log("modules", "error", `${what} could not be stored`, { error: messageOf(error) });
+      await new Promise<void>((resolve) => room.clock.setTimer(STORE_RETRY_MS, resolve));
+    }
+  }
+}
+
+/** Sends the calls where the journal says, in one tick for all modules of a swap. */
+export function flip(room: Pick<Room, "router" | "generations">, { phase, switches = {} }: SwapRecord): void {
+  if (phase !== "TRIAL" && phase !== "PERMANENT" && phase !== "RETURNED") return;
+  const leaving = new Map<string, Generation>();
+  const many = Object.keys(switches).length > 1;
+  for (const [name, { from, to, activate }] of Object.entries(switches)) {
+    const [serving, other] = phase === "RETURNED" ? [from, to] : [to, from];
+    const next = room.generations.find(name, serving.running.generation);
+    const last = room.generations.find(name, other.running.generation);
+    if (last !== undefined) {
+      last.retire(phase === "TRIAL" ? "STANDBY" : "DRAINING");
+      // What it still has to answer stays among those that it was made for.
+      last.peers = leaving;
+      if (many) leaving.set(name, last);
+    }
+    next?.fence.open();
+    if (next === undefined || (!activate && room.router.lane(name).generation === undefined)) continue;
+    next.peers = new Map();
+    next.serve();
+    room.router.lane(name).route(next, serving.registration.concurrency);
+  }
+}

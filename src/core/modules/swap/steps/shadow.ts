@@ -1,0 +1,139 @@
+import { exceeds } from "../../../../kernel/breakers/policy/rate.ts";
+import { seconds } from "../../../async/deadline.ts";
+import { messageOf } from "../../../errors.ts";
+import type { Generation } from "../../calls/generation.ts";
+import type { Payload } from "../../host/host.ts";
+import type { Room } from "../../operations/context.ts";
+import type { ShadowReport } from "../../record/report.ts";
+import { firstDifference } from "../judging/compare.ts";
+import { observe } from "../judging/observe.ts";
+import { picking } from "../judging/share.ts";
+import type { Member, ShadowTerms, Swap } from "../state/member.ts";
+
+/**
+ * Mirrored calls of a shadow that are under way at once. Further ones are not mirrored, and counted as dropped.
+ * @limit calls
+ */
+const MAX_UNDER_WAY = 16;
+/** Differences that a shadow's report shows; the others are counted. @limit differences */
+const MAX_DIFFERENCES = 10;
+/** Length of each value in a difference that a shadow's report shows; the rest is cut. @limit characters */
+const MAX_TOLD = 200;
+
+/**
+ * Shows the candidate a share of the calls of pure methods that the current version answers, and compares its answers.
+ * They go nowhere else, and no caller waits for them.
+ */
+export async function shadow(room: Room, swap: Swap, member: Member): Promise<void> {
+  const { terms } = swap;
+  const { candidate, steps, name } = member;
+  if (terms.shadow === undefined || candidate === undefined) return;
+  const { durationMs } = terms.shadow;
+  const watched = watchAnswers(room, candidate, member.from.registration.callTimeoutMs, terms.shadow);
+  const detail = (): string => `${watched.report.equal} answers equal, ${watched.report.different} different`;
+  try {
+    await steps.take(
+      "shadow",
+      { deadlineMs: durationMs, keepsDeadline: true, signal: swap.cancelled, detail },
+      async () => {
+        const { again, done } = observe(room.clock, durationMs, swap.cancelled, (over) => {
+          const { verdict } = candidate.health;
+          if (verdict !== undefined) throw new Error(verdict);
+          return judge(watched.report, terms.shadow, over);
+        });
+        watched.listener = again;
+        candidate.health.listener = again;
+        room.router.mirror(name, watched.mirror);
+        await done;
+      },
+    );
+  } finally {
+    room.router.mirror(name, undefined);
+    candidate.health.listener = undefined;
+    member.shadow = watched.report;
+  }
+}
+
+/** Whether enough was seen. Throws why the candidate fails. */
+function judge(report: ShadowReport, terms: ShadowTerms | undefined, over: boolean): boolean {
+  if (terms === undefined) return true;
+  const { minCalls, maxDifferenceRate, durationMs } = terms;
+  const { equal, different, failed } = report;
+  const [bad, compared] = [different + failed, equal + different + failed];
+  if (exceeds(bad, Math.max(minCalls, compared), maxDifferenceRate)) {
+    const [first] = report.differences;
+    const where =
+      first === undefined ? "" : `; ${first.method} ${first.path}: ${first.current}, now ${first.candidate}`;
+    throw new Error(`${bad} of ${compared} answers differ${where}`);
+  }
+  if (over && compared < minCalls) {
+    throw new Error(`${compared} of ${minCalls} calls of pure methods were compared within ${seconds(durationMs)}`);
+  }
+  return compared >= minCalls;
+}
+
+interface Watched {
+  readonly report: ShadowReport;
+  listener: () => void;
+  mirror(method: string, input: Payload, output: Payload): void;
+}
+
+function watchAnswers({ clock, router }: Room, candidate: Generation, timeoutMs: number, terms: ShadowTerms): Watched {
+  const counts = { mirrored: 0, equal: 0, different: 0, failed: 0, dropped: 0 };
+  const differences: ShadowReport["differences"][number][] = [];
+  const isMirrored = picking(terms.share);
+  let underWay = 0;
+  const differ = (
+    kind: "different" | "failed",
+    method: string,
+    path: string,
+    current: unknown,
+    other: unknown,
+  ): void => {
+    counts[kind] += 1;
+    if (differences.length >= MAX_DIFFERENCES) return;
+    differences.push({ method, path: told(path), current: told(current), candidate: told(other) });
+  };
+  const compare = async (method: string, input: Payload, output: Payload): Promise<void> => {
+    try {
+      const answer = await router.invokeIn(candidate, method, input, { timeoutMs, trial: candidate.trial });
+      const found = firstDifference(contentOf(output), contentOf(answer), terms.tolerance);
+      if (found === undefined) counts.equal += 1;
+      else differ("different", method, found.path, found.current, found.candidate);
+    } catch (error) {
+      differ("failed", method, "", contentOf(output), messageOf(error));
+    }
+  };
+  const watched: Watched = {
+    get report() {
+      return { ...counts, differences: [...differences] };
+    },
+    listener: () => {},
+    mirror(method, input, output) {
+      if (!isMirrored()) return;
+      if (underWay >= MAX_UNDER_WAY) {
+        counts.dropped += 1;
+        return;
+      }
+      counts.mirrored += 1;
+      underWay += 1;
+      // After the caller has its answer.
+      clock.setTimer(0, () => {
+        void compare(method, input, output).then(() => {
+          underWay -= 1;
+          watched.listener();
+        });
+      });
+    },
+  };
+  return watched;
+}
+
+function contentOf(payload: Payload): unknown {
+  return "binary" in payload ? payload.binary : payload.json;
+}
+
+function told(value: unknown): string {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  return text.length > MAX_TOLD ? `${text.slice(0, MAX_TOLD)}…` : text;
+}

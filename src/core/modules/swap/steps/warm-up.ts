@@ -1,0 +1,79 @@
+import type { Clock } from "../../../../kernel/clock.ts";
+import { seconds, within } from "../../../async/deadline.ts";
+import { HeliosError } from "../../../errors.ts";
+import type { Generation } from "../../calls/generation.ts";
+import { trialCall } from "../../calls/trial.ts";
+import type { Payload } from "../../host/host.ts";
+import type { Room } from "../../operations/context.ts";
+import type { Registration } from "../../record/record.ts";
+
+/** A new instance, before it takes traffic. */
+export interface InstanceHandle {
+  readonly name: string;
+  readonly version: string;
+  readonly methods: readonly string[];
+  /** Calls a method, as the class spells it or in snake_case, with a JSON value or bytes. */
+  invoke(method: string, input?: unknown): Promise<unknown>;
+}
+
+/** Called with each instance that is to take the place of another; what it throws keeps the old one serving. */
+export type ReloadHookFunction = (instance: InstanceHandle) => Promise<void> | void;
+
+/** What is done with a new instance before it takes traffic. */
+export interface WarmUp {
+  /** Adds a hook; what is returned takes it off again. */
+  add(name: string, hook: ReloadHookFunction): () => void;
+  /** How many hooks there are, of the registration and of the library. */
+  count(name: string, registration: Registration): number;
+  /** Runs the registered hooks, then those of the library, one after the other. */
+  run(room: Room, name: string, registration: Registration, candidate: Generation): Promise<void>;
+}
+
+export function createWarmUp(): WarmUp {
+  const hooks = new Map<string, Set<{ readonly hook: ReloadHookFunction }>>();
+
+  return {
+    add(name, hook) {
+      const own = hooks.get(name) ?? new Set();
+      hooks.set(name, own);
+      const entry = { hook };
+      own.add(entry);
+      return () => {
+        own.delete(entry);
+        if (own.size === 0 && hooks.get(name) === own) hooks.delete(name);
+      };
+    },
+
+    count: (name, { reloadHooks }) => reloadHooks.length + (hooks.get(name)?.size ?? 0),
+
+    async run({ clock }, name, { reloadHooks, callTimeoutMs: timeoutMs }, candidate) {
+      for (const { method, input } of reloadHooks) {
+        const origin = trialCall(candidate.trial, clock.monotonic() + timeoutMs, candidate);
+        await candidate.instance.invoke(method, { json: input }, { timeoutMs, origin });
+      }
+      const handle = handleOf(name, candidate, timeoutMs, clock);
+      const late = (): Error => {
+        const method = "a reload hook";
+        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(timeoutMs) });
+      };
+      for (const { hook } of hooks.get(name) ?? []) {
+        await within(clock, timeoutMs, Promise.try(hook, handle), late);
+      }
+    },
+  };
+}
+
+function handleOf(name: string, candidate: Generation, timeoutMs: number, clock: Clock): InstanceHandle {
+  const { instance, running, trial } = candidate;
+  return {
+    name,
+    version: running.version,
+    methods: running.methods,
+    async invoke(method, input = null) {
+      const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
+      const origin = trialCall(trial, clock.monotonic() + timeoutMs, candidate);
+      const output = await instance.invoke(method, payload, { timeoutMs, origin });
+      return "binary" in output ? output.binary : output.json;
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import type { Timer } from "../../../kernel/clock.ts";
+import { messageOf } from "../../errors.ts";
+import type { ResolvedModule } from "../host/host.ts";
+import { dependenciesOf, type Room } from "../operations/context.ts";
+import { loadOrder } from "../record/dependencies.ts";
+import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
+
+/** Modules whose changed files are acted on at once; the others wait. @limit modules */
+const MOST_AT_ONCE = 4;
+/** Time until the files of a module that could not be followed are followed, if they can be then. @limit ms */
+const RETRY_MS = 1000;
+
+interface Followed {
+  readonly module: FileModule;
+  /** Of which code the files are looked at. */
+  artifacts: string;
+  /** Why they could not be followed. */
+  problem: string | undefined;
+  retry: Timer | undefined;
+  isDue: boolean;
+  isAtWork: boolean;
+  /** Whether what is in its files has been compared with what serves. */
+  isKnown: boolean;
+  /** For the operation on it that is under way. */
+  isWaiting: boolean;
+}
+
+/** Keeps modules at what is in their files. */
+export interface ModuleWatch {
+  /** Resolves when nothing is under way any more. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts what is in the files of the modules that run in their place, whenever it is something else: as a swap does, each
+ * module by itself, after those that it calls. What came of it is logged.
+ */
+export function watchModules(room: Room, actions: FileActions): ModuleWatch {
+  const { host, log, collection, operations, clock } = room;
+  const followed = new Map<string, Followed>();
+  const working = new Set<Promise<void>>();
+  let refreshed: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  const notFollowed = (name: string, error: unknown): void =>
+    log("modules", "error", `the files of module ${name} could not be followed`, { error: messageOf(error) });
+
+  /** Told once, and tried again until it can be. */
+  const followLater = (name: string, error: unknown): void => {
+    const one = followed.get(name);
+    if (one?.problem !== messageOf(error)) notFollowed(name, error);
+    if (one === undefined || closed) return;
+    one.problem = messageOf(error);
+    one.retry?.cancel();
+    one.retry = clock.setTimer(RETRY_MS, () => refreshLater(name));
+  };
+
+  const files = host.watchFiles({
+    changed(changes) {
+      for (const [name, paths] of changes) {
+        followed.get(name)?.module.changed(paths);
+        due(name);
+      }
+      pump();
+    },
+    unwatched: (problem) =>
+      log("modules", "warn", "the system watches no more directories: files are polled", { problem }),
+  });
+
+  const due = (name: string): void => {
+    const one = followed.get(name);
+    if (one === undefined || closed) return;
+    one.isDue = true;
+  };
+  const dueNow = (name: string): void => {
+    due(name);
+    pump();
+  };
+
+  const pump = (): void => {
+    if (closed) return;
+    const dependencies = dependenciesOf(room);
+    const isUnsettled = (name: string): boolean => {
+      const one = followed.get(name);
+      return one !== undefined && (one.isDue || one.isAtWork) && !one.isWaiting;
+    };
+    for (const name of loadOrder([...followed.keys()], dependencies)) {
+      const one = followed.get(name);
+      if (one === undefined || !one.isDue || one.isAtWork || working.size >= MOST_AT_ONCE) continue;
+      if ((dependencies.get(name) ?? []).some((dependency) => dependency !== name && isUnsettled(dependency))) continue;
+      if (operations.running(name) !== undefined) {
+        wait(name, one);
+        continue;
+      }
+      one.isDue = false;
+      one.isAtWork = true;
+      const work = act(name, one).finally(() => {
+        one.isAtWork = false;
+        working.delete(work);
+        pump();
+      });
+      working.add(work);
+    }
+  };
+
+  /** It may take an hour, which others need not wait for. */
+  const wait = (name: string, one: Followed): void => {
+    if (one.isWaiting) return;
+    one.isWaiting = true;
+    void operations.idle(name).then(() => {
+      one.isWaiting = false;
+      pump();
+    });
+  };
+
+  const act = async (name: string, one: Followed): Promise<void> => {
+    try {
+      await one.module.act();
+    } catch (error) {
+      notFollowed(name, error);
+    }
+    await inTurn(name);
+    if (!one.isKnown) log("modules", "debug", `the files of module ${name} are watched`);
+    one.isKnown = true;
+  };
+
+  /** Looks at the files that make it what it is now. */
+  const refresh = async (name: string): Promise<void> => {
+    const record = collection.get(name)?.record;
+    const one = followed.get(name);
+    if (record === undefined || !isFollowed(record)) {
+      if (one === undefined) return;
+      followed.delete(name);
+      end(one);
+      await files.follow(name, []);
+      return;
+    }
+    const kept = one ?? begin(name);
+    const codes = [record.code, kept.module.found].filter((code) => code !== undefined);
+    const artifacts = codes.map(({ artifact, modulePath }) => `${artifact} ${modulePath}`).join();
+    if (artifacts === kept.artifacts) return;
+    const paths = await Promise.all(codes.map((code: ResolvedModule) => host.filesOf(code)));
+    const hasNew = await files.follow(name, [...new Set(paths.flat())]);
+    kept.artifacts = artifacts;
+    kept.problem = undefined;
+    kept.retry?.cancel();
+    // What became of new ones before they were looked at, nobody told.
+    if (hasNew) dueNow(name);
+  };
+
+  const begin = (name: string): Followed => {
+    const module = new FileModule(name, room, actions, () => dueNow(name));
+    const state = { isDue: false, isAtWork: false, isKnown: false, isWaiting: false };
+    const one: Followed = { module, artifacts: "", problem: undefined, retry: undefined, ...state };
+    followed.set(name, one);
+    return one;
+  };
+  const end = ({ module, retry }: Followed): void => {
+    module.close();
+    retry?.cancel();
+  };
+
+  /** One after the other: the last says what is looked at. */
+  const inTurn = (name: string): Promise<void> => {
+    refreshed = refreshed
+      .then(() => (closed ? undefined : refresh(name)))
+      .catch((error: unknown) => followLater(name, error));
+    return refreshed;
+  };
+  const refreshLater = (name: string): void => {
+    // What is at work looks when it is done.
+    if (!closed && followed.get(name)?.isAtWork !== true) void inTurn(name);
+  };
+  collection.onChange(({ name }) => refreshLater(name));
+  for (const { name } of collection.list()) refreshLater(name);
+
+  return {
+    async close() {
+      closed = true;
+      for (const one of followed.values()) end(one);
+      await files.close();
+      await Promise.all([...working, refreshed]);
+    },
+  };
+}
