@@ -114,7 +114,7 @@ export type {
 } from "./modules/api.ts";
 export type { Health, HealthState } from "./modules/calls/health.ts";
 export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/router.ts";
-export type { Grants, Isolation, Payload, Usage } from "./modules/host/host.ts";
+export type { Grants, Isolation, Payload, Usage } from "./modules/host/types/host.ts";
 export { createModules, type FreshOptions, type Modules, type ModulesDeps } from "./modules/modules.ts";
 export type { ModulesSource } from "./modules/operations/install.ts";
 export type { GenerationState, GenerationView } from "./modules/operations/list-generations.ts";

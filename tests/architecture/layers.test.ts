@@ -82,7 +82,7 @@ describe("timers", () => {
   const TIMERS = /\b(setTimeout|setInterval|AbortSignal\.timeout|timers\/promises|node:timers|scheduler\.wait)\b/g;
 
   /** The first may not read the second: it runs where a module does. */
-  const OWN = ["src/core/modules/host/bootstrap/link.ts", "src/kernel/clock.ts"];
+  const OWN = ["src/core/modules/host/inside/link.ts", "src/kernel/clock.ts"];
 
   it("are made by the clock alone: those of the platform turn what is longer than 24.8 days into 1 ms", () => {
     const found = sources
@@ -144,9 +144,9 @@ describe("a violation is caught", () => {
     ["src/core/engine.ts", "const x = await import(name);"],
     ["src/core/store/sqlite-store.ts", 'import type { x } from "node:sqlite";'],
     ["src/core/store/sqlite.ts", 'export { x } from "pino";'],
-    ["src/core/modules/host/thread.ts", 'import { x } from "../../../server/config.ts";'],
-    ["src/core/modules/host/resolve.ts", 'import { x } from "es-module-lexer";'],
-    ["src/core/modules/host/bootstrap/main.ts", 'import { x } from "import-meta-resolve";'],
+    ["src/core/modules/host/instance/thread.ts", 'import { x } from "../../../server/config.ts";'],
+    ["src/core/modules/host/artifact/resolve.ts", 'import { x } from "es-module-lexer";'],
+    ["src/core/modules/host/inside/main.ts", 'import { x } from "import-meta-resolve";'],
     ["src/core/modules/host/artifact/build.ts", 'import { x } from "pino";'],
     ["src/kernel/flags/evaluate.ts", 'import { x } from "../errors.ts";'],
     ["src/kernel/flags/bucket.ts", 'import { type x } from "./definition.ts";'],
@@ -175,7 +175,7 @@ describe("a violation is caught", () => {
     ["src/core/engine.ts", 'import { x } from "./store/store.ts";'],
     ["src/core/store/sqlite.ts", 'import { x } from "node:sqlite";'],
     ["src/core/modules/host/process/child.ts", 'import { x } from "node:child_process";'],
-    ["src/core/modules/host/bootstrap/main.ts", "const x = await import(url);"],
+    ["src/core/modules/host/inside/main.ts", "const x = await import(url);"],
     [
       "src/core/modules/host/artifact/build.ts",
       'import { x } from "import-meta-resolve";\nimport { y } from "es-module-lexer";',

@@ -14,7 +14,7 @@ import { createKeyedCalls } from "./calls/keyed/keyed-calls.ts";
 import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./calls/router.ts";
 import { BARE_TEST, type Trial } from "./calls/trial.ts";
 import { createUpcoming } from "./calls/upcoming.ts";
-import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./host/host.ts";
+import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./host/types/host.ts";
 import { getModule, type Room, runningGeneration, verified } from "./operations/context.ts";
 import { Operations } from "./operations/exclusive.ts";
 import { createHotReload } from "./operations/freeze.ts";

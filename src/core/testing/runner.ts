@@ -1,9 +1,9 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { isReason, messageOf } from "../errors.ts";
 import { trialCall } from "../modules/calls/trial.ts";
-import { spellingsOf } from "../modules/host/bootstrap/names.ts";
-import type { Ending, Payload } from "../modules/host/host.ts";
 import { onEnd } from "../modules/host/types/ended.ts";
+import type { Ending, Payload } from "../modules/host/types/host.ts";
+import { spellingsOf } from "../modules/host/values/names.ts";
 import type { Candidate } from "../modules/swap/steps/gate.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 import type { TestTrial } from "./test-trial.ts";

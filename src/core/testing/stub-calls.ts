@@ -1,4 +1,4 @@
-import type { Payload } from "../modules/host/host.ts";
+import type { Payload } from "../modules/host/types/host.ts";
 import { encodedSize } from "../size.ts";
 
 /** A call that a stand-in answered. */

@@ -2,11 +2,11 @@ import type { Clock } from "../../kernel/clock.ts";
 import { seconds, within } from "../async/deadline.ts";
 import { HeliosError } from "../errors.ts";
 import { notStubbed, type StandIn, type Trial } from "../modules/calls/trial.ts";
-import { toJson } from "../modules/host/bootstrap/json.ts";
-import { snakeCase } from "../modules/host/bootstrap/names.ts";
-import { toWire } from "../modules/host/bootstrap/wire.ts";
-import type { Instance, Payload } from "../modules/host/host.ts";
-import { thrownOf } from "../modules/host/thrown.ts";
+import type { Instance, Payload } from "../modules/host/types/host.ts";
+import { toJson } from "../modules/host/values/json.ts";
+import { snakeCase } from "../modules/host/values/names.ts";
+import { thrownOf } from "../modules/host/values/thrown.ts";
+import { toWire } from "../modules/host/values/wire-error.ts";
 import type { StandIns } from "../modules/record/stand-ins.ts";
 import { StubCalls } from "./stub-calls.ts";
 

@@ -3,7 +3,7 @@ import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { BARE_TEST } from "../modules/calls/trial.ts";
-import type { ModuleHost } from "../modules/host/host.ts";
+import type { ModuleHost } from "../modules/host/types/host.ts";
 import type { FreshOptions, Modules } from "../modules/modules.ts";
 import { checkConfigSize, MAX_CONFIG_BYTES } from "../modules/record/size.ts";
 import { type StandIns, standInsViolation, strangerViolation } from "../modules/record/stand-ins.ts";

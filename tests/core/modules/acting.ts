@@ -1,5 +1,5 @@
 import type { Log } from "../../../src/core/log.ts";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";

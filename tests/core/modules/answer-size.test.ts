@@ -3,14 +3,14 @@ import { DurationSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InvokeModuleResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
+import type { Payload } from "../../../src/core/modules/host/types/host.ts";
 import {
   checkAnswer,
   MAX_ANSWER_BYTES,
   roomForAnswer,
   valueSize,
-} from "../../../src/core/modules/host/bootstrap/answer-size.ts";
-import { contentOf } from "../../../src/core/modules/host/bootstrap/payload.ts";
-import type { Payload } from "../../../src/core/modules/host/host.ts";
+} from "../../../src/core/modules/host/wire/answer-size.ts";
+import { contentOf } from "../../../src/core/modules/host/wire/payload.ts";
 import { MAX_MESSAGE_BYTES } from "../../../src/server/transport/limits.ts";
 import { call, failure, hostRig, ISOLATIONS } from "./host-rig.ts";
 

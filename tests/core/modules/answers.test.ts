@@ -1,6 +1,6 @@
 import { deserialize } from "node:v8";
 import { describe, expect, it } from "vitest";
-import type { Instance, Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Instance, Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { call, failure, hostRig } from "./host-rig.ts";
 
 const ERROR = {

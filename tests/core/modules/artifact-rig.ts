@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type Clock, HeliosError, systemClock } from "../../../src/core/index.ts";
+import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type {
   Grants,
   Instance,
@@ -10,8 +11,7 @@ import type {
   Isolation,
   ModuleHost,
   ResolvedModule,
-} from "../../../src/core/modules/host/host.ts";
-import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+} from "../../../src/core/modules/host/types/host.ts";
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 

@@ -2,7 +2,7 @@ import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "./artifact-rig.ts";
 
 const BOOTSTRAP = new URL("../../../gen/stripped/core/modules/host/bootstrap/names.js", import.meta.url);

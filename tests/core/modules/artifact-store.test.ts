@@ -8,7 +8,7 @@ import { createManualClock, type ManualClock } from "../../../src/core/index.ts"
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
 import { directoryShelf, memoryShelf, type Shelf } from "../../../src/core/modules/host/artifact/shelf.ts";
 import { type ArtifactStore, createArtifactStore } from "../../../src/core/modules/host/artifact/store.ts";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { answering, hostOf, launch, refusal, run, tree } from "./artifact-rig.ts";
 
 const PUTTER = join(import.meta.dirname, "../../fixtures/artifacts/putter.ts");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { errorOf, ownRoot, rig } from "./rig.ts";
 
 const PREDICTOR = `import { readFileSync } from "node:fs";

@@ -20,9 +20,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import { digestOf } from "../../../src/core/modules/host/artifact/artifact.ts";
-import { assetFault } from "../../../src/core/modules/host/artifact/keep-assets.ts";
 import { directoryShelf } from "../../../src/core/modules/host/artifact/shelf.ts";
-import type { Isolation, ModuleHost } from "../../../src/core/modules/host/host.ts";
+import { assetFault } from "../../../src/core/modules/host/disk/keep-assets.ts";
+import type { Isolation, ModuleHost } from "../../../src/core/modules/host/types/host.ts";
 import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "./artifact-rig.ts";
 
 /** Exports `add`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isDeaf } from "../../../src/core/modules/host/backlog.ts";
+import { isDeaf } from "../../../src/core/modules/host/wire/backlog.ts";
 
 const MIB = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Instance, Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Instance, Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { call, failure, hostRig, ISOLATIONS, NO_GRANTS } from "./host-rig.ts";
 
 const PATIENCE_MS = 20;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Clock, createManualClock, type ManualClock } from "../../../src/core/index.ts";
-import { LiveInstance } from "../../../src/core/modules/host/instance.ts";
-import type { ToInstance } from "../../../src/core/modules/host/protocol.ts";
+import { LiveInstance } from "../../../src/core/modules/host/instance/instance.ts";
+import type { ToInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 import { spec } from "./launch.ts";
 import { errorOf } from "./rig.ts";
 

@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { watchFiles } from "../../../src/core/modules/host/files/watch.ts";
+import { watchFiles } from "../../../src/core/modules/host/disk/watch.ts";
 import { type Clock, createManualClock } from "../../../src/kernel/clock.ts";
 import { tree } from "./artifact-rig.ts";
 import { until } from "./host-rig.ts";

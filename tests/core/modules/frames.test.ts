@@ -8,9 +8,9 @@ import {
   packetFrame,
   serviceFrames,
   toFrame,
-} from "../../../src/core/modules/host/bootstrap/frames.ts";
-import { OUTPUT, type Packet, STATE } from "../../../src/core/modules/host/bootstrap/packets.ts";
-import type { FromInstance, ToInstance } from "../../../src/core/modules/host/protocol.ts";
+} from "../../../src/core/modules/host/wire/frames.ts";
+import { OUTPUT, type Packet, STATE } from "../../../src/core/modules/host/wire/packets.ts";
+import type { FromInstance, ToInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 import { AWAITED, fromInstance, toInstance } from "./messages.ts";
 import { turn } from "./rig.ts";
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
 import { type Health, HealthWatch } from "../../../src/core/modules/calls/health.ts";
-import type { Ending } from "../../../src/core/modules/host/host.ts";
+import type { Ending } from "../../../src/core/modules/host/types/host.ts";
 import { EVENT_SOURCES } from "../../../src/core/status/sources.ts";
 import { createStatus } from "../../../src/core/status/status.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";

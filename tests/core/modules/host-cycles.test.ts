@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS, until } from "./host-rig.ts";
 import { childrenOf } from "./processes.ts";
 

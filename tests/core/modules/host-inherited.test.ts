@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { inheritedDescriptors } from "../../../src/core/modules/host/inherited.ts";
+import { inheritedDescriptors } from "../../../src/core/modules/host/bounds/inherited.ts";
 import { answering, hostOf, launch, run, tree } from "./artifact-rig.ts";
 import { ISOLATIONS } from "./host-rig.ts";
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { HeliosError, systemClock } from "../../../src/core/index.ts";
+import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type {
   Grants,
   Instance,
@@ -8,8 +9,7 @@ import type {
   InstanceSpec,
   Isolation,
   ModuleHost,
-} from "../../../src/core/modules/host/host.ts";
-import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+} from "../../../src/core/modules/host/types/host.ts";
 
 export const ROOT = join(import.meta.dirname, "../../fixtures/modules");
 export const NO_GRANTS: Grants = { fsRead: [], fsWrite: [], net: false, childProcess: false };

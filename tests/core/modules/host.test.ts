@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HeliosError, systemClock } from "../../../src/core/index.ts";
+import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type {
   Grants,
   Instance,
@@ -12,8 +13,7 @@ import type {
   InstanceSpec,
   Isolation,
   ModuleHost,
-} from "../../../src/core/modules/host/host.ts";
-import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+} from "../../../src/core/modules/host/types/host.ts";
 
 const ROOT = join(import.meta.dirname, "../../fixtures/modules");
 const NO_GRANTS: Grants = { fsRead: [], fsWrite: [], net: false, childProcess: false };

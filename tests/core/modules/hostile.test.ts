@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { HeliosError } from "../../../src/core/index.ts";
-import type { InstanceSpec } from "../../../src/core/modules/host/host.ts";
+import type { InstanceSpec } from "../../../src/core/modules/host/types/host.ts";
 import { call, failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS } from "./host-rig.ts";
 
 /** Processor time that one turn of the service's event loop may take at most. */

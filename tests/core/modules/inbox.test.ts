@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createInbox, type Inbox } from "../../../src/core/modules/host/bootstrap/inbox.ts";
-import type { ToInstance } from "../../../src/core/modules/host/protocol.ts";
+import { createInbox, type Inbox } from "../../../src/core/modules/host/inside/inbox.ts";
+import type { ToInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 
 interface Rig {
   readonly inbox: Inbox;

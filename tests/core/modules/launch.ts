@@ -1,4 +1,4 @@
-import type { Launch } from "../../../src/core/modules/host/start.ts";
+import type { Launch } from "../../../src/core/modules/host/instance/start.ts";
 
 /** Of an instance that is never started. */
 export const spec: Launch = {

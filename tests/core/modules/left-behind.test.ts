@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createManualClock, type ManualClock } from "../../../src/core/index.ts";
-import type { Instance } from "../../../src/core/modules/host/host.ts";
-import { LiveInstance } from "../../../src/core/modules/host/instance.ts";
+import { LiveInstance } from "../../../src/core/modules/host/instance/instance.ts";
+import type { Instance } from "../../../src/core/modules/host/types/host.ts";
 import type { Modules } from "../../../src/core/modules/modules.ts";
 import { hostRig, ISOLATIONS } from "./host-rig.ts";
 import { spec } from "./launch.ts";

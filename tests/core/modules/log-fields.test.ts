@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { toLogFields, toLogMessage } from "../../../src/core/modules/host/bootstrap/log.ts";
-import type { InstanceServices, Isolation } from "../../../src/core/modules/host/host.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import { toLogFields, toLogMessage } from "../../../src/core/modules/host/inside/log.ts";
+import type { InstanceServices, Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 import { call, NO_GRANTS, ROOT } from "./host-rig.ts";
 

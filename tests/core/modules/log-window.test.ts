@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
-import { loggingBy } from "../../../src/core/modules/host/bootstrap/log-gate.ts";
-import { fromModule } from "../../../src/core/modules/host/bootstrap/packets.ts";
-import { createInstanceLog } from "../../../src/core/modules/host/instance-log.ts";
-import type { FromInstance } from "../../../src/core/modules/host/protocol.ts";
+import { loggingBy } from "../../../src/core/modules/host/inside/log-gate.ts";
+import { createInstanceLog } from "../../../src/core/modules/host/instance/instance-log.ts";
+import { fromModule } from "../../../src/core/modules/host/wire/packets.ts";
+import type { FromInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 
 type Entry = Extract<FromInstance, { type: "log" }>;
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import type { Awaited } from "../../../src/core/modules/host/bootstrap/frames.ts";
-import type { Payload } from "../../../src/core/modules/host/host.ts";
-import type { FromInstance, ToInstance } from "../../../src/core/modules/host/protocol.ts";
+import type { Payload } from "../../../src/core/modules/host/types/host.ts";
+import type { Awaited } from "../../../src/core/modules/host/wire/frames.ts";
+import type { FromInstance, ToInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 
 /** An object of so many members that it travels in another form. */
 export const WIDE: Readonly<Record<string, unknown>> = Object.fromEntries(

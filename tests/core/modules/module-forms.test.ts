@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { type Files, hostOf, launch, refusal, run, tree } from "./artifact-rig.ts";
 
 /** The file, and others that it needs. `run` answers what it is configured to be called. */

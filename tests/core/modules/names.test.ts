@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { camelCase, isSameMethod, spellingsOf } from "../../../src/core/modules/host/bootstrap/names.ts";
+import { camelCase, isSameMethod, spellingsOf } from "../../../src/core/modules/host/values/names.ts";
 
 /** Words of a method's name, the first letter of each small. */
 const words = fc.array(fc.stringMatching(/^[a-zäé][a-zäé0-9]{1,6}$/u), { minLength: 1, maxLength: 4 });

@@ -6,8 +6,14 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/index.ts";
-import type { Grants, Instance, Isolation, ModuleHost, ResolvedModule } from "../../../src/core/modules/host/host.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import type {
+  Grants,
+  Instance,
+  Isolation,
+  ModuleHost,
+  ResolvedModule,
+} from "../../../src/core/modules/host/types/host.ts";
 import { type Files, hostOf, run, tree, write } from "./artifact-rig.ts";
 import { NO_GRANTS } from "./host-rig.ts";
 

@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Packet } from "../../../src/core/modules/host/bootstrap/packets.ts";
-import { toPacket } from "../../../src/core/modules/host/bootstrap/packets.ts";
+import type { Packet } from "../../../src/core/modules/host/wire/packets.ts";
+import { toPacket } from "../../../src/core/modules/host/wire/packets.ts";
 import {
   checkPacket,
   createPostWriter,
   createReadCounts,
   fromPost,
   fromPosts,
-} from "../../../src/core/modules/host/bootstrap/posts.ts";
-import type { FromInstance, ToInstance } from "../../../src/core/modules/host/protocol.ts";
+} from "../../../src/core/modules/host/wire/posts.ts";
+import type { FromInstance, ToInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 import { AWAITED, call, fromInstance, toInstance, WIDE } from "./messages.ts";
 import { turn } from "./rig.ts";
 

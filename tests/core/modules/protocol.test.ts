@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fromInstance } from "../../../src/core/modules/host/protocol.ts";
+import { fromInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 
 describe("an answer", () => {
   const answer = (output: unknown): unknown => fromInstance({ type: "output", id: 1, output });

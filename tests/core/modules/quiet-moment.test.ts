@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createQuiet } from "../../../src/core/modules/host/bootstrap/quiet.ts";
+import { createQuiet } from "../../../src/core/modules/host/inside/quiet.ts";
 import { turn } from "./rig.ts";
 
 /** A module of which a test says what it does. */

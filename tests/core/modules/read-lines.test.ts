@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { expect, it } from "vitest";
-import { readLines } from "../../../src/core/modules/host/channel.ts";
+import { readLines } from "../../../src/core/modules/host/wire/channel.ts";
 
 async function linesOf(chunks: readonly string[]): Promise<readonly string[]> {
   const lines: string[] = [];

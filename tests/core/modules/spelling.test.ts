@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { runTests } from "../../../src/core/testing/runner.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 import { hostRig } from "./host-rig.ts";

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
-import type { ChannelEvents } from "../../../src/core/modules/host/channel.ts";
-import type { InstanceServices } from "../../../src/core/modules/host/host.ts";
-import { type Launch, startInstance } from "../../../src/core/modules/host/start.ts";
+import { type Launch, startInstance } from "../../../src/core/modules/host/instance/start.ts";
+import type { InstanceServices } from "../../../src/core/modules/host/types/host.ts";
+import type { ChannelEvents } from "../../../src/core/modules/host/wire/channel.ts";
 import { spec } from "./launch.ts";
 
 const services: InstanceServices = {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../src/core/log.ts";
-import type { Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { ownRoot, type Rig, rig, turn } from "./rig.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import type { Instance, InstanceServices, Isolation, ModuleHost } from "../../../src/core/modules/host/host.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import type { Instance, InstanceServices, Isolation, ModuleHost } from "../../../src/core/modules/host/types/host.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 import { call, failure, NO_GRANTS, ROOT } from "./host-rig.ts";
 

@@ -2,7 +2,7 @@ import { stripTypeScriptTypes } from "node:module";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hiddenMembers } from "../../../src/core/modules/host/artifact/visibility.ts";
-import type { Instance, Isolation } from "../../../src/core/modules/host/host.ts";
+import type { Instance, Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { type Files, hostOf, launch, refusal, tree } from "./artifact-rig.ts";
 
 /** The text at each place that is found in a file. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
-import { startWatchdog, type Watchdog } from "../../../src/core/modules/host/watchdog.ts";
+import { startWatchdog, type Watchdog } from "../../../src/core/modules/host/bounds/watchdog.ts";
 import { turn } from "./rig.ts";
 
 function watched(blockTimeoutMs: number) {

@@ -10,7 +10,7 @@ import {
   type Store,
   silentLog,
 } from "../../../src/core/index.ts";
-import type { Ending, Instance } from "../../../src/core/modules/host/host.ts";
+import type { Ending, Instance } from "../../../src/core/modules/host/types/host.ts";
 import { createExecutor, type Executor, type Job, type OpenSuite } from "../../../src/core/testing/execute.ts";
 import { createRuns, type Runs } from "../../../src/core/testing/runs.ts";
 import { STARTS, type Test } from "../../../src/core/testing/suite.ts";

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, isReason, type Run, silentLog, systemClock } from "../../../src/core/index.ts";
-import type { Instance } from "../../../src/core/modules/host/host.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
+import type { Instance } from "../../../src/core/modules/host/types/host.ts";
 import { createFileSuites } from "../../../src/core/testing/file-suite.ts";
 import { hanging, ownRoot } from "../modules/rig.ts";
 

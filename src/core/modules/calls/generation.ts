@@ -1,4 +1,4 @@
-import type { Ending, Instance, ResolvedModule } from "../host/host.ts";
+import type { Ending, Instance, ResolvedModule } from "../host/types/host.ts";
 import type { Running } from "../record/lifecycle.ts";
 import type { Fence } from "./fence.ts";
 import { Gauge } from "./gauge.ts";

@@ -3,7 +3,7 @@ import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
 import { joined } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../host/host.ts";
+import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../host/types/host.ts";
 import type { Registration } from "../record/record.ts";
 import { healthIntervalOf } from "../record/registration.ts";
 import { Fence } from "./fence.ts";

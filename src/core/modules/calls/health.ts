@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { seconds } from "../../async/deadline.ts";
 import { isReason, messageOf } from "../../errors.ts";
 import { cut } from "../../size.ts";
-import type { Instance } from "../host/host.ts";
+import type { Instance } from "../host/types/host.ts";
 
 /** UNKNOWN: the module has no `health` method, or was not asked yet. */
 export type HealthState = "UNKNOWN" | "HEALTHY" | "UNHEALTHY";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors.ts";
-import type { CallSource, Payload } from "../host/host.ts";
+import type { CallSource, Payload } from "../host/types/host.ts";
 import { type CallChain, peerOf } from "./chain.ts";
 import type { Fence } from "./fence.ts";
 import type { Generation, Peers } from "./generation.ts";

@@ -1,5 +1,5 @@
 import { HeliosError } from "../../errors.ts";
-import type { Payload } from "../host/host.ts";
+import type { Payload } from "../host/types/host.ts";
 import type { CallChain } from "./chain.ts";
 import type { Generation } from "./generation.ts";
 

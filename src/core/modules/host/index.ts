@@ -1,17 +1,17 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors.ts";
+import { filesOf, placeIn } from "./artifact/files-of.ts";
 import { openArtifact } from "./artifact/open.ts";
+import { realRootOf, resolveModule } from "./artifact/resolve.ts";
 import { directoryShelf, memoryShelf } from "./artifact/shelf.ts";
 import { createArtifactStore } from "./artifact/store.ts";
-import type { Channel } from "./channel.ts";
-import { filesOf, placeIn } from "./files/files-of.ts";
-import { watchFiles } from "./files/watch.ts";
-import type { ModuleHost } from "./host.ts";
-import { openProcess } from "./process.ts";
+import { watchFiles } from "./disk/watch.ts";
+import { openProcess } from "./instance/process.ts";
+import { type Open, startInstance } from "./instance/start.ts";
+import { openThread, type ThreadDeps } from "./instance/thread.ts";
 import { createReaper } from "./reaper/index.ts";
-import { realRootOf, resolveModule } from "./resolve.ts";
-import { type Open, startInstance } from "./start.ts";
-import { openThread, type ThreadDeps } from "./thread.ts";
+import type { ModuleHost } from "./types/host.ts";
+import type { Channel } from "./wire/channel.ts";
 
 interface ModuleHostDeps {
   /** The modules root: a directory. */

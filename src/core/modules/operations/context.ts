@@ -9,7 +9,7 @@ import type { Generation } from "../calls/generation.ts";
 import type { Generations } from "../calls/generations.ts";
 import type { Router } from "../calls/router.ts";
 import type { Upcoming } from "../calls/upcoming.ts";
-import type { ModuleHost, ResolvedModule } from "../host/host.ts";
+import type { ModuleHost, ResolvedModule } from "../host/types/host.ts";
 import type { Dependencies } from "../record/dependencies.ts";
 import { type Failure, isRunning, type LifecycleEvent, transition } from "../record/lifecycle.ts";
 import { type Module, type ModuleRecord, moduleNotFound, type Registration } from "../record/record.ts";

@@ -1,7 +1,7 @@
 import { isReason, messageOf, type Reason } from "../../errors.ts";
 import { Collection } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import { fileInvalid, type ModulesFile, parseModulesFile } from "../record/modules-file.ts";
 import type { Registration } from "../record/record.ts";
 import { type Room, verified } from "./context.ts";

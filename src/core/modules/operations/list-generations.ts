@@ -1,4 +1,4 @@
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import type { GenerationRecord } from "../record/record.ts";
 import { getModule, type Room } from "./context.ts";

@@ -5,7 +5,7 @@ import type { Cause } from "../../store/store.ts";
 import type { Generation } from "../calls/generation.ts";
 import { breakerOf } from "../calls/router.ts";
 import { swapTrial } from "../calls/trial.ts";
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import { loadOrder } from "../record/dependencies.ts";
 import { remember } from "../record/history.ts";
 import { type Failure, isRunning } from "../record/lifecycle.ts";

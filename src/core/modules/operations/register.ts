@@ -2,7 +2,7 @@ import { sameConfig } from "../../breakers/config.ts";
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError, messageOf } from "../../errors.ts";
 import { breakerOf } from "../calls/router.ts";
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import { callCycle, directDependents } from "../record/dependencies.ts";
 import { isDown } from "../record/lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "../record/record.ts";

@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { messageOf } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Collection } from "../../store/collection.ts";
-import type { ModuleHost } from "../host/host.ts";
+import type { ModuleHost } from "../host/types/host.ts";
 import { codeOf } from "../record/history.ts";
 import type { ModuleRecord } from "../record/record.ts";
 

@@ -1,4 +1,4 @@
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import type { GenerationRecord, ModuleRecord, Served } from "./record.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { BreakerConfig } from "../../../kernel/breakers/breaker.ts";
 import type { BreakerConfigFields } from "../../breakers/config.ts";
 import { HeliosError } from "../../errors.ts";
 import type { Resource } from "../../store/collection.ts";
-import type { Grants, Isolation, ResolvedModule } from "../host/host.ts";
+import type { Grants, Isolation, ResolvedModule } from "../host/types/host.ts";
 import type { Lifecycle, Running } from "./lifecycle.ts";
 import type { SwapReport } from "./report.ts";
 import type { Stub } from "./stand-ins.ts";

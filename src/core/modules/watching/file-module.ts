@@ -3,7 +3,7 @@ import type { By } from "../../change.ts";
 import { faultIn, HeliosError, isReason, messageOf } from "../../errors.ts";
 import { oneLine } from "../../one-line.ts";
 import { cut } from "../../size.ts";
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import { failureOf, getModule, type Room } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import { type Module, type ModuleRecord, versionOf } from "../record/record.ts";

@@ -1,6 +1,6 @@
 import type { Timer } from "../../../kernel/clock.ts";
 import { messageOf } from "../../errors.ts";
-import type { ResolvedModule } from "../host/host.ts";
+import type { ResolvedModule } from "../host/types/host.ts";
 import { dependenciesOf, type Room } from "../operations/context.ts";
 import { loadOrder } from "../record/dependencies.ts";
 import { type FileActions, FileModule, isFollowed } from "./file-module.ts";

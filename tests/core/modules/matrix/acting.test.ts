@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import type { StepName } from "../../../../src/core/modules/record/report.ts";
 import { refusing } from "../refusing.ts";
 import { errorOf } from "../rig.ts";

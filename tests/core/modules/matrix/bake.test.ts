@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { STOP_TIMEOUT_MS } from "../../../../src/core/modules/calls/generations.ts";
-import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf, turn } from "../rig.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./cell.ts";
 

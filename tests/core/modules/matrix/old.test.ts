@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../rig.ts";
 import { bodyOf, cell, counter, goesOn, leavesNothing, MISBEHAVIOURS, REASONS } from "./cell.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { until } from "../host-rig.ts";
 import { refusing } from "../refusing.ts";
 import { errorOf, rig } from "../rig.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/host.ts";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { startTraffic } from "../traffic.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 

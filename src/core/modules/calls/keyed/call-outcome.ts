@@ -1,7 +1,7 @@
 import { HeliosError, type Metadata, type Reason } from "../../../errors.ts";
 import { printTime } from "../../../rfc3339.ts";
 import type { NewAnswer, StoredAnswer } from "../../../store/answers.ts";
-import type { Payload } from "../../host/host.ts";
+import type { Payload } from "../../host/types/host.ts";
 import type { Answer } from "../router.ts";
 
 /** Who made a call with a key, and when. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Asset } from "./asset.ts";
-import { CodeProblem } from "./problem.ts";
+import type { Asset } from "../disk/asset.ts";
+import { CodeProblem } from "../disk/problem.ts";
 import type { HiddenMember } from "./visibility.ts";
 
 /** How Node runs a file. */

@@ -2,12 +2,12 @@ import { createRequire, isBuiltin } from "node:module";
 import { isAbsolute } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { moduleResolve } from "import-meta-resolve";
-import { isWithin } from "../bootstrap/paths.ts";
-import { isFault, machineFault } from "../fault.ts";
+import type { Asset } from "../disk/asset.ts";
+import { isFault, machineFault } from "../disk/fault.ts";
+import { isWithin } from "../disk/paths.ts";
+import { CodeProblem, lineAt, placeOf } from "../disk/problem.ts";
 import type { Artifact, ArtifactFile, OutsideImport } from "./artifact.ts";
-import type { Asset } from "./asset.ts";
 import { type Edge, edgesOf, isRelative } from "./edges.ts";
-import { CodeProblem, lineAt, placeOf } from "./problem.ts";
 import { type Source, SourceReader } from "./source.ts";
 
 /** Files of a module's code, with all that they import; more are refused with `MODULE_INVALID`. @limit files */

@@ -2,10 +2,10 @@ import { Worker } from "node:worker_threads";
 import { type Clock, systemClock, type Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors.ts";
-import { isFault, MachineFault, machineFault } from "../fault.ts";
+import { isFault, MachineFault, machineFault } from "../disk/fault.ts";
+import type { AssetJob, AssetResult } from "../disk/keep-assets.ts";
+import { CodeProblem } from "../disk/problem.ts";
 import type { BuildRequest } from "./build.ts";
-import type { AssetJob, AssetResult } from "./keep-assets.ts";
-import { CodeProblem } from "./problem.ts";
 
 /** Time that reading a module's code may take; beyond it the module is refused with `MODULE_INVALID`. @limit ms */
 const TIMEOUT_MS = 10_000;
@@ -155,7 +155,7 @@ export const builder: Builder = new Builder(new URL("./worker.ts", import.meta.u
 
 /** Reads and copies assets: beside the other, since that takes longer. Of this process, too. */
 export const assetKeeper: Builder<AssetJob, AssetResult> = new Builder(
-  new URL("./assets-worker.ts", import.meta.url),
+  new URL("../disk/assets-worker.ts", import.meta.url),
   systemClock,
   { what: "assets", timeoutMs: ASSETS_TIMEOUT_MS },
 );

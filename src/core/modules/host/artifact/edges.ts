@@ -1,5 +1,5 @@
 import { parse } from "es-module-lexer";
-import { CodeProblem } from "./problem.ts";
+import { CodeProblem } from "../disk/problem.ts";
 import { type Source, syntaxProblem } from "./source.ts";
 
 /** One way from a file to another, as it is written. */

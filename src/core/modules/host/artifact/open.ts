@@ -1,10 +1,10 @@
 import { realpath } from "node:fs/promises";
 import { faultIn, HeliosError, messageOf } from "../../../errors.ts";
-import { isWithin } from "../bootstrap/paths.ts";
-import { isFault, machineFault, toHeliosError } from "../fault.ts";
-import type { InstanceSpec } from "../host.ts";
+import { isFault, machineFault, toHeliosError } from "../disk/fault.ts";
+import { isWithin } from "../disk/paths.ts";
+import { placeOf } from "../disk/problem.ts";
+import type { InstanceSpec } from "../types/host.ts";
 import { type Artifact, decodeArtifact, type OutsideImport } from "./artifact.ts";
-import { placeOf } from "./problem.ts";
 import type { ArtifactStore } from "./store.ts";
 
 /** What an instance is to run. */

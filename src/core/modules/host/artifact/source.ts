@@ -3,10 +3,10 @@ import { stripTypeScriptTypes } from "node:module";
 import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { compileFunction } from "node:vm";
 import { parse } from "es-module-lexer";
-import { isWithin } from "../bootstrap/paths.ts";
-import { isFault, machineFault } from "../fault.ts";
+import { isFault, machineFault } from "../disk/fault.ts";
+import { isWithin } from "../disk/paths.ts";
+import { CodeProblem, lineAt, placeOf } from "../disk/problem.ts";
 import type { Format } from "./artifact.ts";
-import { CodeProblem, lineAt, placeOf } from "./problem.ts";
 import { type HiddenMember, hiddenMembers } from "./visibility.ts";
 
 const MIB = 1024 * 1024;

@@ -2,10 +2,10 @@ import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../../errors.ts";
+import type { Asset } from "../disk/asset.ts";
+import type { AssetFault } from "../disk/keep-assets.ts";
 import { digestsIn } from "./artifact.ts";
-import type { Asset } from "./asset.ts";
 import { assetKeeper } from "./builder.ts";
-import type { AssetFault } from "./keep-assets.ts";
 import type { Shelf } from "./shelf.ts";
 
 /**

@@ -2,10 +2,10 @@
 import { closeSync, openSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { init } from "es-module-lexer";
-import { isFault, machineFault } from "../fault.ts";
+import { isFault, machineFault } from "../disk/fault.ts";
+import { CodeProblem } from "../disk/problem.ts";
 import { digestOf, encodeArtifact } from "./artifact.ts";
 import { type BuildRequest, buildArtifact } from "./build.ts";
-import { CodeProblem } from "./problem.ts";
 
 /** What a build comes to. */
 type BuildAnswer = (

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../../kernel/clock.ts";
-import { readLines } from "../channel.ts";
+import { readLines } from "../wire/channel.ts";
 import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";
 

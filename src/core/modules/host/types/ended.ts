@@ -1,4 +1,4 @@
-import type { Ending, Instance } from "../host.ts";
+import type { Ending, Instance } from "./host.ts";
 
 type Listener = (ending: Ending) => void;
 

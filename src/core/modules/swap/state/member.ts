@@ -1,7 +1,7 @@
 import type { HeliosError } from "../../../errors.ts";
 import type { Cause } from "../../../store/store.ts";
 import type { Generation } from "../../calls/generation.ts";
-import type { ResolvedModule } from "../../host/host.ts";
+import type { ResolvedModule } from "../../host/types/host.ts";
 import { getModule, type Room } from "../../operations/context.ts";
 import { isRunning } from "../../record/lifecycle.ts";
 import type { Module, Registration, Served } from "../../record/record.ts";

@@ -1,4 +1,4 @@
-import type { ModuleHost, ResolvedModule } from "../../host/host.ts";
+import type { ModuleHost, ResolvedModule } from "../../host/types/host.ts";
 
 /** Code that an operation may still start: it stays on the disk until the operation has ended. */
 export interface Pins {

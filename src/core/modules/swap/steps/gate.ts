@@ -1,6 +1,6 @@
 import type { Generation } from "../../calls/generation.ts";
 import type { Trial } from "../../calls/trial.ts";
-import type { Instance } from "../../host/host.ts";
+import type { Instance } from "../../host/types/host.ts";
 
 /** Code that is to be tested, and of which module. */
 export interface Subject {

@@ -2,7 +2,7 @@ import { unlessAborted, within } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { swapTrial } from "../../calls/trial.ts";
-import type { State } from "../../host/host.ts";
+import type { State } from "../../host/types/host.ts";
 import { getModule, type Room } from "../../operations/context.ts";
 import type { Journal } from "../state/journal.ts";
 import { forEach, type Member, type Swap } from "../state/member.ts";

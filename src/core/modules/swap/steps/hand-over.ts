@@ -1,7 +1,7 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
 import { isReason } from "../../../errors.ts";
 import type { Generation } from "../../calls/generation.ts";
-import type { State } from "../../host/host.ts";
+import type { State } from "../../host/types/host.ts";
 import { dependenciesOf, type Room } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 import type { Member, Swap } from "../state/member.ts";

@@ -1,7 +1,7 @@
 import type { Generation } from "../../calls/generation.ts";
 import { swapTrial } from "../../calls/trial.ts";
-import type { Instance } from "../../host/host.ts";
 import { onEnd } from "../../host/types/ended.ts";
+import type { Instance } from "../../host/types/host.ts";
 import { dependenciesOf, type Room } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 import { differences } from "../../record/registration.ts";

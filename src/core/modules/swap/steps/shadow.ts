@@ -2,7 +2,7 @@ import { exceeds } from "../../../../kernel/breakers/policy/rate.ts";
 import { seconds } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors.ts";
 import type { Generation } from "../../calls/generation.ts";
-import type { Payload } from "../../host/host.ts";
+import type { Payload } from "../../host/types/host.ts";
 import type { Room } from "../../operations/context.ts";
 import type { ShadowReport } from "../../record/report.ts";
 import { firstDifference } from "../judging/compare.ts";

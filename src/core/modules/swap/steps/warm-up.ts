@@ -3,7 +3,7 @@ import { seconds, within } from "../../../async/deadline.ts";
 import { HeliosError } from "../../../errors.ts";
 import type { Generation } from "../../calls/generation.ts";
 import { trialCall } from "../../calls/trial.ts";
-import type { Payload } from "../../host/host.ts";
+import type { Payload } from "../../host/types/host.ts";
 import type { Room } from "../../operations/context.ts";
 import type { Registration } from "../../record/record.ts";
 

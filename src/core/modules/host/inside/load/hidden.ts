@@ -1,0 +1,62 @@
+import type { ArtifactFile } from "../../artifact/artifact.ts";
+
+/** Tells which members its author keeps to a class: TypeScript's `private` and `protected` ones. */
+export interface Hidden {
+  /** Of a method that this prototype holds itself. */
+  isMethod(prototype: object, name: string, method: object): boolean;
+  /** Of a property of the object itself: the class nearest to it that knows the name decides. */
+  isProperty(instance: object, name: string): boolean;
+}
+
+/**
+ * The build found where such members stand in the text of each file. A class and a method tell their own texts, so that
+ * each is found again, whatever its name, and however many others have the same.
+ */
+export function hiddenIn(files: readonly Pick<ArtifactFile, "source" | "hidden">[]): Hidden {
+  const texts = files.flatMap(({ source, hidden = [] }) =>
+    hidden.length === 0 ? [] : [{ text: Buffer.from(source).toString(), hidden }],
+  );
+
+  const classAt = (prototype: object) => {
+    const made: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+    const own = typeof made === "function" ? textOf(made) : "";
+    if (!own.startsWith("class")) return undefined;
+    const members = texts.flatMap(({ text, hidden }) => {
+      const at = text.indexOf(own);
+      return at === -1
+        ? []
+        : hidden.filter((one) => one.at > at && one.at < at + own.length).map((one) => ({ ...one, text }));
+    });
+    return { own, members };
+  };
+  const known = new WeakMap<object, ReturnType<typeof classAt>>();
+  const classOf = (prototype: object): ReturnType<typeof classAt> => {
+    if (texts.length === 0) return undefined;
+    if (!known.has(prototype)) known.set(prototype, classAt(prototype));
+    return known.get(prototype);
+  };
+
+  const isMethod: Hidden["isMethod"] = (prototype, name, method) => {
+    const { own, members } = classOf(prototype) ?? { own: "", members: [] };
+    if (members.length === 0) return false;
+    const text = textOf(method);
+    // One that was put in the place of the class's own is not in its text: there the name has to do.
+    const isReplaced = !own.includes(text);
+    return members.some((one) => one.text.startsWith(text, one.at) || (isReplaced && one.name === name));
+  };
+
+  return {
+    isMethod,
+    isProperty(instance, name) {
+      if (texts.length === 0) return false;
+      for (let level = Object.getPrototypeOf(instance); level !== null; level = Object.getPrototypeOf(level)) {
+        const method: unknown = Object.getOwnPropertyDescriptor(level, name)?.value;
+        if (typeof method === "function") return isMethod(level, name, method);
+        if (classOf(level)?.members.some((one) => one.name === name)) return true;
+      }
+      return false;
+    },
+  };
+}
+
+const textOf = (of: object): string => Function.prototype.toString.call(of);

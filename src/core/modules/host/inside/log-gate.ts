@@ -1,0 +1,37 @@
+import { createLogWindow, DROPPED } from "../values/log-window.ts";
+import { MAX_LOG_BYTES } from "../wire/frames.ts";
+import { type Packet, toPacket } from "../wire/packets.ts";
+import type { FromInstance } from "../wire/protocol.ts";
+
+type Entry = Extract<FromInstance, { type: "log" }>;
+
+/**
+ * Entries that an instance sends to the service's log; more are dropped in the instance, and counted in an entry of their
+ * own. @limit entries a second
+ */
+const MAX_PER_SECOND = 1000;
+/** Of a message whose entry is too long: so much of it fits, whatever its characters are. */
+const SHORT_MESSAGE = 8192;
+/** What goes with an entry in a frame, and more. */
+const BESIDE_ENTRY = 1024;
+
+/** Sends entries of the log, few enough and short enough for the service. `now`: in ms. */
+export function loggingBy(send: (packet: Packet) => void, now: () => number): (entry: Entry) => void {
+  const tell = (dropped: number): void =>
+    send(toPacket({ type: "log", level: "warn", message: DROPPED, fields: { dropped } }) as Packet);
+  const mayPass = createLogWindow(MAX_PER_SECOND, now, tell);
+  return (entry) => {
+    if (mayPass()) send(fitting(entry));
+  };
+}
+
+function fitting(entry: Entry): Packet {
+  const packet = toPacket(entry) as Packet;
+  const text = packet[6] as string;
+  if (text.length * 3 <= MAX_LOG_BYTES - BESIDE_ENTRY) return packet;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_LOG_BYTES - BESIDE_ENTRY) return packet;
+  const message = `${entry.message.slice(0, SHORT_MESSAGE)}…`;
+  const fields = { cut: `the entry has ${bytes} bytes, more than ${MAX_LOG_BYTES}` };
+  return toPacket({ ...entry, message, fields }) as Packet;
+}

@@ -1,0 +1,32 @@
+import { performance } from "node:perf_hooks";
+import v8 from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Usage } from "../types/host.ts";
+
+// Taken before the module's code runs, which can put others in their place.
+const { memoryUsage } = process;
+const { setFlagsFromString } = v8;
+const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
+
+let collectGarbage: (() => void) | undefined;
+
+/** Each reader tells how busy the event loop was since its own last reading. */
+export function createUsageReader(): (collect: boolean) => Usage {
+  let last = eventLoopUtilization();
+  return (collect) => {
+    if (collect) {
+      collectGarbage ??= exposedCollector();
+      collectGarbage();
+    }
+    const { heapUsed, external } = memoryUsage();
+    const now = eventLoopUtilization();
+    const { utilization } = eventLoopUtilization(now, last);
+    last = now;
+    return { heapUsedBytes: heapUsed, externalBytes: external, eventLoopUtilization: utilization };
+  };
+}
+
+function exposedCollector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}

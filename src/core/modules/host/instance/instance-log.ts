@@ -1,0 +1,18 @@
+import type { Clock } from "../../../../kernel/clock.ts";
+import type { InstanceServices } from "../types/host.ts";
+import { createLogWindow, DROPPED } from "../values/log-window.ts";
+
+/**
+ * Entries that the service logs of one instance, lines of its output included: as many as the instance sends, and one in
+ * which it says how many it has dropped. More are dropped, and counted in an entry of their own. @limit entries a second
+ */
+const MAX_PER_SECOND = 1001;
+
+/** The log of one instance, which cannot flood the service's. */
+export function createInstanceLog(services: Pick<InstanceServices, "log">, clock: Clock): InstanceServices["log"] {
+  const tell = (dropped: number): void => services.log("warn", DROPPED, { dropped });
+  const mayPass = createLogWindow(MAX_PER_SECOND, () => clock.monotonic(), tell);
+  return (level, message, fields) => {
+    if (mayPass()) services.log(level, message, fields);
+  };
+}

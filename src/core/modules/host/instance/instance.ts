@@ -1,0 +1,389 @@
+import type { Clock, Timer } from "../../../../kernel/clock.ts";
+import { seconds } from "../../../async/deadline.ts";
+import { HeliosError } from "../../../errors.ts";
+import type {
+  CallOptions,
+  Ending,
+  Instance,
+  InstanceShape,
+  InstanceSpec,
+  Payload,
+  State,
+  StateSource,
+  Usage,
+} from "../types/host.ts";
+import { machineTime } from "../values/machine-time.ts";
+import { spellingsOf } from "../values/names.ts";
+import { thrownOf } from "../values/thrown.ts";
+import { toWire } from "../values/wire-error.ts";
+import type { Channel } from "../wire/channel.ts";
+import type { FromInstance, LifecycleMethod, Pressure, ToInstance, WireError } from "../wire/protocol.ts";
+import { type Aftermath, LeftBehind } from "./left-behind.ts";
+import type { Requests } from "./requests.ts";
+
+/**
+ * How long an instance that is to hand its state over waits for a moment in which none of its own calls is under way.
+ * After that its further calls wait until those under way are answered. @limit ms
+ */
+const QUIET_PATIENCE_MS = 100;
+
+/** What the module has asked the service for. */
+type Asked = Pick<Requests, "ownCalls" | "answered">;
+
+const NOTHING: Asked = { ownCalls: () => [], answered: async () => {} };
+
+/** What a request is answered by. */
+type AnswerKind = "output" | "state" | "result";
+
+/** A request that waits for its answer. */
+interface Pending {
+  readonly method: string;
+  readonly origin: unknown;
+  readonly timeoutMs: number;
+  /** Monotonic ms. */
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+  readonly abort: (() => void) | undefined;
+  readonly answer: AnswerKind;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The service's side of an instance that has started: its calls, and what the module asks for. */
+export class LiveInstance implements Instance {
+  readonly shape: InstanceShape;
+  readonly ended: Promise<Ending>;
+  readonly #spec: InstanceSpec;
+  readonly #channel: Channel;
+  readonly #clock: Clock;
+  readonly #pending = new Map<number, Pending>();
+  readonly #spellings: ReadonlyMap<string, string>;
+  readonly #leftBehind = new LeftBehind();
+  readonly #whenIdle: (() => void)[] = [];
+  readonly #asked: Asked;
+  /** Calls among what waits for an answer. */
+  #calls = 0;
+  /** Until they have come, whether or not somebody still waits for them. */
+  readonly #statesAwaited = new Set<number>();
+  #resolveEnded: (ending: Ending) => void = () => {};
+  #lastId = 0;
+  #deadlines: Timer | undefined;
+  /** Monotonic ms at which deadlines are looked at. */
+  #nextLook = Number.POSITIVE_INFINITY;
+  #stopping = false;
+  #lastUsage: Usage | undefined;
+  #ending: Ending | undefined;
+
+  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock, asked: Asked = NOTHING) {
+    this.#spec = spec;
+    this.#asked = asked;
+    this.#channel = channel;
+    this.#clock = clock;
+    this.shape = shape;
+    this.#spellings = spellingsOf(shape.methods);
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  get lastUsage(): Usage | undefined {
+    return this.#lastUsage;
+  }
+
+  get busy(): number {
+    return this.#calls + this.#leftBehind.size;
+  }
+
+  get leftBehind(): number {
+    return this.#leftBehind.size;
+  }
+
+  get ownCalls(): readonly string[] {
+    return this.#asked.ownCalls();
+  }
+
+  callsAnswered(): Promise<void> {
+    return this.#asked.answered();
+  }
+
+  whenIdle(): Promise<void> {
+    if (this.busy === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  aftermath(origin: unknown): Promise<Aftermath> | undefined {
+    return this.#leftBehind.aftermath(origin);
+  }
+
+  invoke(method: string, input: Payload, options: CallOptions): Promise<Payload> {
+    if (!this.#spellings.has(method)) {
+      const methods = this.shape.methods.join(", ") || "none";
+      const metadata = { name: this.#spec.name, method, methods };
+      return Promise.reject(HeliosError.of("MODULE_METHOD_NOT_FOUND", metadata));
+    }
+    return this.#request(
+      method,
+      (id, deadline) => ({ type: "call", id, deadline, method, input }),
+      options,
+      "output",
+    ) as Promise<Payload>;
+  }
+
+  async checkHealth(timeoutMs: number): Promise<void> {
+    if (this.shape.hasHealth) await this.#lifecycle("health", [], timeoutMs);
+  }
+
+  exportState(timeoutMs: number, forceMs?: number): Promise<State> {
+    return this.#quiet("exportState", timeoutMs, forceMs) as Promise<State>;
+  }
+
+  async becomeQuiet(timeoutMs: number): Promise<void> {
+    await this.#quiet("quiet", timeoutMs, undefined);
+  }
+
+  serve(): void {
+    this.#channel.send({ type: "duty", duty: "serve" });
+  }
+
+  retire(): void {
+    this.#channel.send({ type: "duty", duty: "retire" });
+  }
+
+  resume(): void {
+    this.#channel.send({ type: "duty", duty: "resume" });
+  }
+
+  async importState({ bytes: state }: State, from: StateSource, timeoutMs: number): Promise<void> {
+    const message = (id: number, deadline: number): ToInstance => ({ type: "import", id, deadline, state, from });
+    await this.#request("importState", message, { timeoutMs });
+  }
+
+  async usage({ collect }: { readonly collect: boolean }, timeoutMs: number): Promise<Usage> {
+    const usage = await this.#request("usage", (id, deadline) => ({ type: "usage", id, deadline, collect }), {
+      timeoutMs,
+    });
+    const { heapUsedBytes, externalBytes, eventLoopUtilization } = (usage ?? {}) as Partial<Usage>;
+    return {
+      heapUsedBytes: Number(heapUsedBytes),
+      externalBytes: Number(externalBytes),
+      eventLoopUtilization: Number(eventLoopUtilization),
+    };
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    if (!this.#stopping && this.#ending === undefined) {
+      this.#stopping = true;
+      const timer = this.#clock.setTimer(timeoutMs, () => this.#channel.kill());
+      void this.ended.then(() => timer.cancel());
+      // Whatever its own `stop` comes to, it ends.
+      void this.#lifecycle("stop", [], timeoutMs).catch(() => this.#channel.kill());
+    }
+    await this.ended;
+  }
+
+  kill(): void {
+    this.#stopping = true;
+    this.#channel.kill();
+  }
+
+  /** Of a call whose method runs. */
+  originOf(callId: number): unknown {
+    return this.#pending.get(callId)?.origin ?? this.#leftBehind.originOf(callId);
+  }
+
+  isAwaited(id: number): boolean {
+    return this.#pending.has(id);
+  }
+
+  isStateAwaited(): boolean {
+    return this.#statesAwaited.size > 0;
+  }
+
+  /** The other side sent something; whether it was asked for it. Of a sign of life the watchdog knows that. */
+  receive(message: FromInstance): boolean {
+    switch (message.type) {
+      case "output":
+        return this.#answered(message.id, "output", message.output);
+      case "state":
+        return this.#answered(message.id, "state", { bytes: message.state });
+      case "result":
+        return this.#answered(message.id, "result", message.value);
+      case "error":
+        return this.#failed(message.id, "ENDED", ({ method }) => this.#methodFailed(method, message.error));
+      case "dropped":
+        // One that is still waited for: its clock was ahead of the timer here.
+        return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) => this.#tooLate(method, timeoutMs));
+      case "late":
+        return this.#methodEnded(message.id);
+      case "pong":
+        this.#lastUsage = message.usage;
+        return true;
+      default:
+        // Of the start, for the log, or asked of the service: not of a call.
+        return false;
+    }
+  }
+
+  /** The other side has ended: nobody waits for it any more. */
+  end(description: string): void {
+    this.#ending = { expected: this.#stopping, description };
+    this.#deadlines?.cancel();
+    // First: who hears that a call failed must not send it the next one.
+    this.#resolveEnded(this.#ending);
+    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed(true));
+    this.#leftBehind.end();
+    this.#lookIdle();
+  }
+
+  #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
+    return this.#request(method, (id, deadline) => ({ type: "lifecycle", id, deadline, method, args }), { timeoutMs });
+  }
+
+  async #quiet(
+    method: "exportState" | "quiet",
+    timeoutMs: number,
+    forceMs = Number.POSITIVE_INFINITY,
+  ): Promise<unknown> {
+    const exports = method === "exportState";
+    let id = 0;
+    const press = (delayMs: number, how: Pressure): Timer =>
+      this.#clock.setTimer(delayMs, () => this.#channel.send({ type: "press", id, how }));
+    const timers = [
+      press(Math.min(QUIET_PATIENCE_MS, timeoutMs / 2), "hold later calls"),
+      press(timeoutMs / 2, "hold"),
+      press(forceMs, "take"),
+    ];
+    try {
+      const message = (given: number, deadline: number): ToInstance => {
+        id = given;
+        if (exports) this.#statesAwaited.add(id);
+        return { type: "quiet", id, deadline, exports };
+      };
+      return await this.#request(method, message, { timeoutMs }, exports ? "state" : "result");
+    } finally {
+      for (const timer of timers) timer.cancel();
+    }
+  }
+
+  #request(
+    method: string,
+    message: (id: number, deadline: number) => ToInstance,
+    { timeoutMs, signal, origin, onDelivered }: CallOptions,
+    answer: AnswerKind = "result",
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#ending !== undefined) return reject(this.#crashed(false));
+      if (signal?.aborted) return reject(signal.reason);
+      this.#lastId += 1;
+      const id = this.#lastId;
+      const deadline = this.#clock.monotonic() + timeoutMs;
+      const abort = signal && (() => this.#giveUp(id, signal.reason, "the caller went away"));
+      if (answer === "output") this.#calls += 1;
+      this.#pending.set(id, { method, origin, timeoutMs, deadline, signal, abort, answer, resolve, reject });
+      if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
+      if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
+      try {
+        if (this.#channel.send(message(id, machineTime() + timeoutMs))) onDelivered?.();
+        else this.#notSent(id, this.#overloaded());
+      } catch (error) {
+        this.#notSent(id, this.#methodFailed(method, toWire(error)));
+      }
+    });
+  }
+
+  #notSent(id: number, error: HeliosError): void {
+    this.#settle(id)?.reject(error);
+    this.#lookIdle();
+  }
+
+  #answered(id: number, answer: AnswerKind, value: unknown): boolean {
+    const notOfIt = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
+    const pending = this.#settle(id);
+    if (pending?.answer === answer) pending.resolve(value);
+    else pending?.reject(this.#methodFailed(pending.method, notOfIt));
+    return this.#methodEnded(id) || pending !== undefined;
+  }
+
+  #failed(id: number, how: Aftermath, error: (pending: Pending) => HeliosError): boolean {
+    const pending = this.#settle(id);
+    if (how === "DROPPED") this.#leftBehind.drop(pending?.origin);
+    pending?.reject(error(pending));
+    return this.#methodEnded(id, how) || pending !== undefined;
+  }
+
+  #giveUp(id: number, error: unknown, reason: string): void {
+    const pending = this.#settle(id);
+    if (pending?.answer === "output") this.#leftBehind.add(id, pending.origin);
+    pending?.reject(error);
+    this.#channel.send({ type: "cancel", id, reason });
+  }
+
+  /** Of anything that was asked for; whether it is of what nobody waits for. */
+  #methodEnded(id: number, how: Aftermath = "ENDED"): boolean {
+    const isLate =
+      (this.#statesAwaited.size > 0 && this.#statesAwaited.delete(id)) ||
+      (this.#leftBehind.size > 0 && this.#leftBehind.settle(id, how));
+    this.#lookIdle();
+    return isLate;
+  }
+
+  #lookIdle(): void {
+    if (this.#whenIdle.length > 0 && this.busy === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(id);
+    if (pending.answer === "output") this.#calls -= 1;
+    if (pending.abort !== undefined) pending.signal?.removeEventListener("abort", pending.abort);
+    return pending;
+  }
+
+  /** One timer for all requests, at the earliest deadline: one for each would cost more than the rest of a call. */
+  #lookAt(deadline: number, delayMs: number): void {
+    this.#deadlines?.cancel();
+    this.#nextLook = deadline;
+    this.#deadlines = this.#clock.setTimer(delayMs, () => this.#look());
+  }
+
+  #look(): void {
+    // The timer says that this deadline has come, whatever fractions the clock has.
+    const now = Math.max(this.#clock.monotonic(), this.#nextLook);
+    this.#nextLook = Number.POSITIVE_INFINITY;
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const [id, { method, timeoutMs, deadline }] of this.#pending) {
+      if (deadline <= now) this.#giveUp(id, this.#tooLate(method, timeoutMs), "the deadline passed");
+      else earliest = Math.min(earliest, deadline);
+    }
+    if (earliest < this.#nextLook) this.#lookAt(earliest, earliest - now);
+  }
+
+  #methodFailed(method: string, error: WireError): HeliosError {
+    const { name } = this.#spec;
+    const fault = error.callerFault === true ? { caller_fault: "true" } : {};
+    return HeliosError.of("MODULE_METHOD_FAILED", {
+      name,
+      method,
+      error: error.message,
+      ...thrownOf(error),
+      ...fault,
+    });
+  }
+
+  #overloaded(): HeliosError {
+    const metadata = { name: this.#spec.name, in_flight: this.busy, queued: this.#channel.unread };
+    return HeliosError.of("MODULE_OVERLOADED", metadata);
+  }
+
+  #tooLate(method: string, timeoutMs: number): HeliosError {
+    const timeout = seconds(timeoutMs);
+    return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: this.#spec.name, method, timeout });
+  }
+
+  /** `delivered`: whether it had been given the call before. */
+  #crashed(delivered: boolean): HeliosError {
+    const error = this.#ending?.description ?? "it ended";
+    return HeliosError.of("MODULE_CRASHED", { name: this.#spec.name, error, delivered: String(delivered) });
+  }
+}

@@ -1,0 +1,94 @@
+import { HeliosError } from "../../../errors.ts";
+import { cut } from "../../../size.ts";
+import type { InstanceServices, Payload } from "../types/host.ts";
+import { toWire } from "../values/wire-error.ts";
+import type { Channel } from "../wire/channel.ts";
+import type { FromInstance, WireError } from "../wire/protocol.ts";
+
+type Request = Extract<FromInstance, { type: "call" | "flag" }>;
+type CallRequest = Extract<Request, { type: "call" }>;
+
+/** What a module asks of the service. */
+export interface Requests {
+  /** Does it, and sends the module what came of it. */
+  serve(request: Request): Promise<void>;
+  /** Calls under way that it makes of its own accord: to answer none that still runs. `gateway.place_order`. */
+  ownCalls(): readonly string[];
+  /** Resolves when the calls are answered that are under way now. */
+  answered(): Promise<void>;
+}
+
+/**
+ * Calls and questions of one instance that are under way at once; further ones are refused with `MODULE_OVERLOADED`.
+ * @limit requests
+ */
+const MAX_UNDER_WAY = 10_000;
+
+/** Does what a module asks of the service, from its start on; `gone`: it has ended. */
+export function createRequests(
+  name: string,
+  services: InstanceServices,
+  channel: () => Channel,
+  gone: AbortSignal,
+  originOf: (callId: number) => unknown,
+): Requests {
+  let unanswered = 0;
+  const underWay = new Map<Promise<Payload>, CallRequest>();
+  const call = async (request: CallRequest): Promise<Payload> => {
+    const { dependency, method, input, within } = request;
+    if (channel().isFull) throw overloaded(name, underWay.size, channel());
+    const calling = services.call(dependency, method, input, { signal: gone, origin: originOf(within) });
+    underWay.set(calling, request);
+    try {
+      return await calling;
+    } finally {
+      underWay.delete(calling);
+    }
+  };
+  const work = async (request: Request): Promise<Payload> =>
+    request.type === "flag" ? { json: services.isFlagEnabled(request.name, request.context) } : call(request);
+  return {
+    async serve(request) {
+      const { id } = request;
+      unanswered += 1;
+      try {
+        if (unanswered > MAX_UNDER_WAY) throw overloaded(name, MAX_UNDER_WAY, channel());
+        const isSent = channel().send({ type: "answer", id, value: await work(request) });
+        if (!isSent) throw answerLost(name, request);
+      } catch (thrown) {
+        channel().send({ type: "refusal", id, error: refusalOf(thrown) });
+      } finally {
+        unanswered -= 1;
+      }
+    },
+    ownCalls: () =>
+      [...underWay.values()]
+        .filter(({ within }) => originOf(within) === undefined)
+        .map(({ dependency, method }) => `${dependency}.${method}`),
+    async answered() {
+      await Promise.allSettled(underWay.keys());
+    },
+  };
+}
+
+function overloaded(name: string, in_flight: number, { unread }: Channel): HeliosError {
+  return HeliosError.of("MODULE_OVERLOADED", { name, in_flight, queued: unread });
+}
+
+/** What it asked for was done: to be told that it may ask again, it would do it twice. */
+function answerLost(name: string, request: Request): HeliosError {
+  const [dependency, method] = request.type === "call" ? [request.dependency, request.method] : ["flags", "isEnabled"];
+  return HeliosError.of("MODULE_ANSWER_LOST", { name, dependency, method });
+}
+
+function refusalOf(thrown: unknown): WireError {
+  if (!(thrown instanceof HeliosError)) return toWire(thrown);
+  const { name, message, reason } = thrown;
+  // Names that the module has given come back in it, and lists of others.
+  const texts = Object.entries(thrown.metadata).map(([key, text]) => [key, cut(text, MAX_REFUSAL_TEXT)] as const);
+  const metadata = Object.fromEntries(texts);
+  return { name, message: cut(message, MAX_REFUSAL_TEXT), stack: "", code: reason, metadata };
+}
+
+/** Length of each text in the error of a call that a module makes; the rest is cut. @limit characters */
+const MAX_REFUSAL_TEXT = 8192;

@@ -1,0 +1,140 @@
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
+import type { Clock, Timer } from "../../../../kernel/clock.ts";
+import { messageOf } from "../../../errors.ts";
+import { heapCeilingMb, watchThreadMemory } from "../bounds/memory.ts";
+import { isFault } from "../disk/fault.ts";
+import type { Reaper, Watched } from "../reaper/index.ts";
+import { findThread } from "../reaper/processes.ts";
+import { DEAF, isDeaf, isFull, mayBeSent } from "../wire/backlog.ts";
+import { type Channel, type ChannelEvents, readLines } from "../wire/channel.ts";
+import { toPacket } from "../wire/packets.ts";
+import { createPostWriter, createReadCounts, fromPost, type ThreadData } from "../wire/posts.ts";
+import { inTurns } from "../wire/turns.ts";
+import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
+import type { Launch } from "./start.ts";
+
+/**
+ * Time that a thread may take to end by force: some ms, unless it is in a synchronous call of the system, or collects
+ * garbage. Beyond it the thread is left behind. @limit ms
+ */
+const END_TIMEOUT_MS = 1000;
+
+/**
+ * Messages of a module's thread that wait to be taken by the service. At more the thread is ended, and the module counts
+ * as crashed. @limit messages
+ */
+const MAX_WAITING = 32_768;
+
+/** Each has a name of its own, by which the kernel knows it. */
+let threads = 0;
+
+export interface ThreadDeps {
+  readonly clock: Clock;
+  /** Told of each thread that no force ended, and of each of those that ended all the same. */
+  stranded(change: 1 | -1): void;
+  readonly reaper: Reaper;
+}
+
+/** Opens a channel to a new thread of this process. */
+export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps): Channel {
+  const { clock, stranded, reaper } = deps;
+  threads += 1;
+  const name = `helios-${threads}`;
+  const read = createReadCounts();
+  const { port1: port, port2 } = new MessageChannel();
+  const worker = new Worker(BOOTSTRAP, {
+    env: { ...spec.env },
+    execArgv: permissionFlags(spec),
+    resourceLimits: { maxOldGenerationSizeMb: heapCeilingMb(spec.maxHeapMb) },
+    stdout: true,
+    stderr: true,
+    name,
+    workerData: { port: port2, read } satisfies ThreadData,
+    transferList: [port2],
+  });
+  const writer = createPostWriter((value) => port.postMessage(value), read);
+  let watched: Watched | undefined;
+  if (spec.grants.childProcess) {
+    worker.once("online", () => {
+      const tid = findThread(name);
+      if (tid !== undefined && !ended) watched = reaper.watch({ type: "thread", pid: process.pid, tid });
+    });
+  }
+  let failure: string | undefined;
+  let isOfMachine = false;
+  let killed = false;
+  let ended = false;
+  let timer: Timer | undefined;
+  const end = (description: string): void => {
+    ended = true;
+    port.close();
+    timer?.cancel();
+    stopWatching();
+    watched?.ended();
+    events.ended(description, isOfMachine);
+  };
+  const kill = (because?: string): void => {
+    if (ended || killed) return;
+    killed = true;
+    failure ??= because;
+    // What it waits for may be one of them.
+    watched?.sweep();
+    void worker.terminate();
+    // What has arrived by then is taken first: the service itself may have been busy for so long.
+    timer = clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
+  };
+  const cutOff = (because: string): void => {
+    kill(because);
+    port.close();
+  };
+  const strand = (): void => {
+    if (ended) return;
+    stranded(1);
+    worker.once("exit", () => stranded(-1));
+    end(`${failure ?? "ended by force"}; its thread does not end, and is left behind`);
+  };
+  const stopWatching = watchThreadMemory(worker, spec.maxHeapMb, {
+    high: () => events.memoryHigh(),
+    exceeded: () => kill("out of memory"),
+  });
+  const take = (posted: unknown): void => {
+    if (!ended) events.message(fromPost(posted, events));
+  };
+  const turns = inTurns(take, MAX_WAITING, () => cutOff("it sent more than the service can take"));
+  // Of its own, and not the worker's: it can be closed, whatever is still in it.
+  port.on("message", (posted) => turns.put(posted));
+  // The module's own code alone uses that one: whatever it says is not of the protocol.
+  worker.on("message", () => turns.put(undefined));
+  worker.on("error", (error: unknown) => {
+    const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+    isOfMachine ||= failure === undefined && isFault(error);
+    failure ??= outOfMemory ? "out of memory" : `uncaught: ${messageOf(error)}`;
+  });
+  worker.once("exit", (code) => {
+    turns.drain();
+    for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port))
+      take(last.message);
+    if (!ended) end(failure ?? `exit code ${code}`);
+  });
+  readLines(worker.stdout, (line) => events.line("stdout", line));
+  readLines(worker.stderr, (line) => events.line("stderr", line));
+  return {
+    send(message) {
+      if (ended) return true;
+      const packet = toPacket(message);
+      if (!mayBeSent(message, writer.sizeOf(packet), writer)) return false;
+      writer.write(message, packet);
+      if (isDeaf(writer)) cutOff(DEAF);
+      return true;
+    },
+    get unread() {
+      return writer.messages;
+    },
+    get isFull() {
+      return isFull(writer);
+    },
+    startedProcess: (pid) => watched?.child(pid),
+    kill,
+    cutOff,
+  };
+}

@@ -1,0 +1,218 @@
+import type { WireError } from "../wire/protocol.ts";
+import { messageIn, toSmallJson } from "./json.ts";
+import { asWritten } from "./places.ts";
+import { isError } from "./shapes.ts";
+import { toTold } from "./told.ts";
+
+/** Length of the message of an error that a module throws; the rest is cut. @limit characters */
+const MAX_MESSAGE = 4096;
+/** Lines of the stack of an error that a module throws; the rest is cut. @limit lines */
+const MAX_STACK_LINES = 10;
+/** Length of the stack of an error that a module throws; the rest is cut. @limit characters */
+const MAX_STACK = 4096;
+/** Length of the name, and of the `code`, of an error that a module throws; the rest is cut. @limit characters */
+const MAX_NAME = 128;
+/**
+ * Size of the members that an error which a module throws has of its own, as JSON; those that do not fit are left out.
+ * @limit bytes
+ */
+const MAX_FIELDS = 1024;
+/**
+ * Size of the cause of an error that a module throws, as JSON; of a larger one the members of its own are left out, then its
+ * own causes. @limit bytes
+ */
+const MAX_CAUSE = 1024;
+/** Causes of causes of an error that a module throws; those beyond are left out. @limit levels */
+const MAX_CAUSES = 4;
+/** Errors in an AggregateError that a module throws; those beyond are left out. @limit errors */
+const MAX_ERRORS = 5;
+/** Length of the message of a cause of an error that a module throws; the rest is cut. @limit characters */
+const MAX_CAUSE_MESSAGE = 256;
+/** Values in one member that an error has of its own; a member with more is left out. @limit values */
+const MAX_PARTS = 200;
+
+/** What of an error is told apart from the members of its own. */
+const KNOWN: ReadonlySet<string> = new Set(["name", "message", "stack", "code", "cause", "callerFault"]);
+
+/** Whatever was thrown, as it can be sent. Looks at it with care: it may be made to throw again. */
+export function toWire(thrown: unknown): WireError {
+  if (!isObject(thrown)) return { name: "Error", message: cut(messageIn(thrown), MAX_MESSAGE), stack: "" };
+  try {
+    const { message } = thrown;
+    const [name, stack, code, callerFault] = ["name", "stack", "code", "callerFault"].map((key) => read(thrown, key));
+    const own = fieldsOf(thrown, MAX_FIELDS);
+    const cause = causeOf(thrown);
+    return {
+      name: typeof name === "string" ? cut(name, MAX_NAME) : "Error",
+      message: cut(typeof message === "string" ? message : describe(thrown), MAX_MESSAGE),
+      stack: typeof stack === "string" ? cut(asWritten(ofModule(stack)), MAX_STACK) : "",
+      ...(isCode(code) ? { code: cut(String(code), MAX_NAME) } : {}),
+      ...(callerFault === true ? { callerFault: true } : {}),
+      ...(own === undefined ? {} : { fields: own }),
+      ...(cause === undefined ? {} : { cause }),
+    };
+  } catch {
+    return { name: "Error", message: "the module threw what cannot be looked at", stack: "" };
+  }
+}
+
+/** Lines of a stack that are looked at: more than Node gives unless a module asks for more. @limit lines */
+const MAX_STACK_READ = 100;
+const OWN_CODE = new URL(".", import.meta.url).href;
+
+/** Without the lines that tell how the service calls the module: who wrote the module can do nothing about them. */
+function ofModule(stack: string): string {
+  const lines = stack.split("\n", MAX_STACK_READ);
+  const isOwn = (line: string): boolean =>
+    /^\s+at /.test(line) && (line.includes(OWN_CODE) || line.includes("(node:internal/"));
+  return lines
+    .filter((line) => !isOwn(line))
+    .slice(0, MAX_STACK_LINES)
+    .join("\n");
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
+
+const isCode = (code: unknown): code is string | number => typeof code === "string" || Number.isFinite(code);
+
+/** Undefined, too, where it throws. */
+function read(object: Readonly<Record<string, unknown>>, key: string): unknown {
+  try {
+    return object[key];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A thing that was thrown and is no error. */
+function describe(thrown: object): string {
+  return JSON.stringify(toTold(thrown, { depth: 4, parts: 100, members: 20, characters: MAX_MESSAGE }));
+}
+
+/** The members of its own that are JSON, and the errors of an AggregateError, as JSON text; undefined where there are none. */
+function fieldsOf(error: Readonly<Record<string, unknown>>, maxBytes: number): string | undefined {
+  const fields = Object.entries(ownMembers(error, maxBytes));
+  return fields.length === 0 ? undefined : JSON.stringify(Object.fromEntries(fields));
+}
+
+function ownMembers(error: Readonly<Record<string, unknown>>, maxBytes: number): Record<string, unknown> {
+  const members: [string, unknown][] = [];
+  let bytes = 2;
+  const add = (name: string, json: unknown): void => {
+    const size = Buffer.byteLength(JSON.stringify({ [name]: json })) - 1;
+    if (bytes + size > maxBytes) return;
+    bytes += size;
+    members.push([name, json]);
+  };
+  const code = read(error, "code");
+  // The text of it would not be the same to who compares it.
+  if (typeof code === "number" && Number.isFinite(code)) add("code", code);
+  for (const name of Object.keys(error).slice(0, MAX_PARTS)) {
+    if (KNOWN.has(name) || name === "errors" || !name.isWellFormed()) continue;
+    try {
+      const value = error[name];
+      if (value !== undefined) add(name, toSmallJson(value, name, { parts: MAX_PARTS, characters: maxBytes }));
+    } catch {
+      // It is not JSON, or too large: the others are told all the same.
+    }
+  }
+  const errors = read(error, "errors");
+  if (Array.isArray(errors)) {
+    add(
+      "errors",
+      errors.slice(0, MAX_ERRORS).map((each: unknown) => toldCause(each, 0, 0)),
+    );
+  }
+  return Object.fromEntries(members);
+}
+
+/** The cause of an error as JSON text: with the members of its own and its causes, as far as they fit. */
+function causeOf(error: Readonly<Record<string, unknown>>): string | undefined {
+  const cause = read(error, "cause");
+  if (cause === undefined || cause === null) return undefined;
+  for (const [causes, ownBytes] of CAUSES) {
+    const text = JSON.stringify(toldCause(cause, causes, ownBytes));
+    if (Buffer.byteLength(text) <= MAX_CAUSE) return text;
+  }
+  return undefined;
+}
+
+/** What is told of a cause, the most first: further causes, and bytes of the members that each has of its own. */
+const CAUSES: readonly (readonly [causes: number, ownBytes: number])[] = [
+  [MAX_CAUSES, MAX_CAUSE],
+  [MAX_CAUSES, 0],
+  [1, 0],
+  [0, 0],
+];
+
+function toldCause(cause: unknown, causes: number, ownBytes: number): unknown {
+  if (!isObject(cause) || !(isError(cause) || typeof read(cause, "message") === "string")) {
+    return toTold(cause, { depth: 4, parts: 50, members: 20, characters: MAX_CAUSE_MESSAGE });
+  }
+  const [name, message, code] = ["name", "message", "code"].map((key) => read(cause, key));
+  const further = causes === 0 ? undefined : read(cause, "cause");
+  return {
+    name: typeof name === "string" ? cut(name, MAX_NAME) : "Error",
+    message: cut(typeof message === "string" ? message : "", MAX_CAUSE_MESSAGE),
+    ...(isCode(code) ? { code: typeof code === "string" ? cut(code, MAX_NAME) : code } : {}),
+    ...(ownBytes === 0 ? {} : ownMembers(cause, ownBytes)),
+    ...(further === undefined || further === null ? {} : { cause: toldCause(further, causes - 1, ownBytes) }),
+  };
+}
+
+function cut(text: string, length: number): string {
+  return (text.length <= length ? text : `${text.slice(0, length - 1)}…`).toWellFormed();
+}
+
+/**
+ * An error of the service, as the module sees it: `metadata` are those that every caller gets, and where a method of
+ * another module threw, what it threw is the cause.
+ */
+export function fromWire({ name, message, code, metadata }: WireError): Error {
+  const thrown = metadata === undefined ? undefined : thrownIn(metadata);
+  const error = new Error(message, thrown === undefined ? {} : { cause: thrown });
+  error.name = name;
+  // Not enumerable: a module that throws it on tells the cause, and not all of it twice.
+  if (metadata !== undefined) Object.defineProperty(error, "metadata", { value: metadata });
+  return Object.assign(error, code === undefined ? {} : { code });
+}
+
+function thrownIn(metadata: Readonly<Record<string, string>>): Error | undefined {
+  const { error, error_name, error_code, error_fields, error_cause, stack } = metadata;
+  if (error_name === undefined) return undefined;
+  const thrown = new Error(error ?? "");
+  thrown.name = error_name;
+  if (stack !== undefined) thrown.stack = stack;
+  assign(thrown, error_code === undefined ? {} : { code: error_code });
+  assign(thrown, Object(parsed(error_fields)) as object);
+  const cause = parsed(error_cause);
+  if (cause !== undefined) thrown.cause = toCause(cause);
+  return thrown;
+}
+
+/** Undefined, too, where it is no JSON: who sent it may have sent anything. */
+function parsed(json: string | undefined): unknown {
+  try {
+    return json === undefined ? undefined : JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function toCause(told: unknown): unknown {
+  if (!isObject(told) || typeof told.name !== "string" || typeof told.message !== "string") return told;
+  const { name, message, cause, ...own } = told;
+  const error = new Error(message, cause === undefined ? {} : { cause: toCause(cause) });
+  error.name = name;
+  return assign(error, own);
+}
+
+function assign(error: Error, own: object): Error {
+  for (const [name, value] of Object.entries(own)) {
+    if (!(name in Object.prototype)) Object.defineProperty(error, name, { value, ...ORDINARY });
+  }
+  return error;
+}
+
+const ORDINARY = { enumerable: true, writable: true, configurable: true };
