@@ -6,7 +6,7 @@ const EVERYTHING = ["tests/**/*.test.ts", "clients/typescript/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 /** What looks at the memory, the threads, the children or the open files of its whole process. */
 const ALONE = [
-  "tests/core/modules/matrix/*.test.ts",
+  "tests/core/modules/swap/matrix/*.test.ts",
   "tests/core/modules/host-*.test.ts",
   "tests/core/modules/realistic/*.test.ts",
   "tests/server/source-file.test.ts",
@@ -16,14 +16,14 @@ const ALONE = [
 ];
 /** Those that take 10 s and more: begun last, one of them would run when all others are done. */
 const SLOW = [
-  "tests/core/modules/matrix/candidate.test.ts",
+  "tests/core/modules/swap/matrix/candidate.test.ts",
   "tests/core/modules/realistic/realistic.test.ts",
-  "tests/core/modules/matrix/acting.test.ts",
-  "tests/core/modules/host-memory.test.ts",
+  "tests/core/modules/swap/matrix/acting.test.ts",
+  "tests/core/modules/host/alone/memory.test.ts",
   "tests/wire/watch-faults.test.ts",
-  "tests/core/modules/matrix/old.test.ts",
+  "tests/core/modules/swap/matrix/old.test.ts",
   "tests/wire/readme.test.ts",
-  "tests/core/modules/host.test.ts",
+  "tests/core/modules/host/host.test.ts",
   "tests/wire/swap-kill.test.ts",
   "tests/wire/acting-kill.test.ts",
   "tests/core/testing/suites.test.ts",

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { createHeliosClient, type HeliosClient } from "../../clients/typescript/src/index.ts";
 import { Isolation, ModuleState } from "../../gen/helios/v1/module_pb.ts";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
-import { feed, GATEWAY, ordersIn } from "../core/modules/matrix/feed.ts";
+import { feed, GATEWAY, ordersIn } from "../core/modules/swap/matrix/feed.ts";
 
 const HANG = "await new Promise(() => {});";
 

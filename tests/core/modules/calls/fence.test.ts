@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import { Fence } from "../../../../src/core/modules/calls/fence.ts";
+import { errorOf } from "../rig.ts";
+
+describe("a fence", () => {
+  it("tells who comes, and who waits already, why it was shut", async () => {
+    const fence = new Fence("trader", 3);
+    await fence.pass();
+    fence.freeze();
+    const waits = errorOf(fence.pass());
+    fence.shut("its swap was given up");
+    const told = {
+      reason: "MODULE_FENCED",
+      message: "generation 3 of module trader does not serve: its swap was given up",
+    };
+    expect(await waits).toMatchObject(told);
+    expect(await errorOf(fence.pass())).toMatchObject(told);
+  });
+
+  it("lets those that wait go on once it is open", async () => {
+    const fence = new Fence("trader", 3);
+    fence.freeze();
+    const waits = fence.pass();
+    fence.open();
+    await waits;
+    await fence.pass();
+  });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
+import { createManualClock } from "../../../../src/kernel/clock.ts";
+import { errorOf, ownRoot, type Rig, rig, turn } from "../rig.ts";
+
+const nothing = { json: null };
+
+/** A call that is given up after 30 ms, as often as it takes. */
+async function impatient({ modules }: Rig, name: string, times: number, input: unknown = null): Promise<void> {
+  for (let call = 0; call < times; call += 1) {
+    const error = await errorOf(modules.invoke(name, "hold", { json: input }, { timeoutMs: 30 }));
+    expect(error.reason).toBe("MODULE_DEADLINE_EXCEEDED");
+  }
+}
+
+describe.each(["PROCESS", "THREAD"] as const)(
+  "a caller of a module in a %s that waits less than call_timeout",
+  (isolation) => {
+    const fields: Partial<RegistrationFields> = {
+      isolation,
+      breaker: { failureThreshold: 2, failureRate: 0.1, minimumCalls: 2 },
+    };
+
+    it("takes it from nobody, however often it gives up", async () => {
+      const engine = await rig();
+      await engine.load("echo_v1", fields);
+      await impatient(engine, "echo_v1", 5);
+      expect(engine.breakers.get("module:echo_v1")).toMatchObject({
+        state: "CLOSED",
+        counts: { failures: 0, ignored: 5 },
+      });
+      expect(await engine.call("echo_v1", "echo", 1)).toBe(1);
+    });
+
+    it("says nothing against a version on trial", async () => {
+      const clock = createManualClock();
+      const engine = await rig({ clock });
+      await engine.load("echo_v1", fields, "echo");
+      const trial = Promise.withResolvers<void>();
+      const options = { newVersionPath: "echo_v2", bakeMs: 60_000, bakeMinCalls: 1, bakeMaxErrorRate: 0 };
+      const swapped = engine.modules.swap("echo", options, {}, (event) => {
+        if (event.type === "started" && event.name === "bake") trial.resolve();
+      });
+      await trial.promise;
+      await impatient(engine, "echo", 5);
+      clock.advance(60_000);
+      expect(await swapped).toMatchObject({ swapped: true });
+    });
+
+    it("is no failure of the module in between, whose own call was ended by it", async () => {
+      const { path } = await ownRoot({
+        "base.js": `export default class Base { hold() { return new Promise(() => {}); } }`,
+        // Both deadlines pass in the same moment: this one is told of it first, and throws.
+        "between.js": `export default class Between {
+        start(ctx) { this.ctx = ctx; }
+        hold() { return this.ctx.call("base", "hold"); }
+      }`,
+      });
+      const engine = await rig({ root: path });
+      await engine.load("base", fields);
+      await engine.load("between", { ...fields, dependencies: ["base"] });
+      for (let call = 0; call < 5; call += 1) {
+        await errorOf(engine.modules.invoke("between", "hold", nothing, { timeoutMs: 30 }));
+      }
+      for (const name of ["base", "between"]) {
+        expect(engine.breakers.get(`module:${name}`)).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
+      }
+    });
+  },
+);
+
+describe("a probe of an open breaker whose caller gives up early", () => {
+  it("frees its slot, and counts neither way", async () => {
+    const clock = createManualClock();
+    const engine = await rig({ clock });
+    const { breakers, load, call } = engine;
+    await load("echo_v1", {
+      breaker: { failureThreshold: 1, timeoutMs: 1000, successThreshold: 1, probeConcurrency: 1 },
+    });
+    await errorOf(call("echo_v1", "fail", { message: "no" }));
+    clock.advance(1000);
+    await impatient(engine, "echo_v1", 3);
+    expect(breakers.get("module:echo_v1")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(await call("echo_v1", "echo", 1)).toBe(1);
+    expect(breakers.get("module:echo_v1").state).toBe("CLOSED");
+  });
+});
+
+describe("a call that waits its turn", () => {
+  it("is a failure of the module where it waited as long as a call may take, and not where its caller left before", async () => {
+    const clock = createManualClock();
+    const { modules, breakers, load, call } = await rig({ clock });
+    await load("echo_v1", { concurrency: 1, callTimeoutMs: 1000 });
+    const { instance } = modules.activeInstance("echo_v1");
+    const held = call("echo_v1", "hold");
+    const early = errorOf(modules.invoke("echo_v1", "echo", nothing, { timeoutMs: 999 }));
+    const patient = errorOf(modules.invoke("echo_v1", "echo", nothing, { timeoutMs: 5000 }));
+    await turn();
+    clock.advance(1000);
+    for (const one of [early, patient]) expect(await one).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 1, ignored: 1 });
+    await instance.invoke("release", nothing, { timeoutMs: 5000 });
+    await held;
+  });
+});
+
+describe.each(["PROCESS", "THREAD"] as const)("a method in a %s whose callers all leave early", (isolation) => {
+  it("is a failure of the module where it runs for as long as a call may take, and not where it ends before", async () => {
+    const clock = createManualClock();
+    const engine = await rig({ clock });
+    const { breakers, modules, load, call } = engine;
+    await load("echo_v1", { isolation, callTimeoutMs: 1000 });
+    const callers = new AbortController();
+    const options = { signal: callers.signal };
+    // "hold" ends when its caller leaves; "hold_on" does not.
+    const methods = ["hold", "hold", "hold_on"];
+    const left = methods.map((method) => modules.invoke("echo_v1", method, nothing, options).catch(() => {}));
+    // By its answer they have begun.
+    await call("echo_v1", "echo");
+    callers.abort();
+    await Promise.all(left);
+    // By the second answer those have ended that end.
+    for (const _ of [1, 2]) await call("echo_v1", "echo");
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 0, ignored: 3 });
+    clock.advance(1000);
+    await turn();
+    expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 1, ignored: 3 });
+  });
+});

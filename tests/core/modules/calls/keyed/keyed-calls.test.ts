@@ -1,0 +1,380 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryStore } from "../../../../../src/core/store/memory.ts";
+import { createManualClock } from "../../../../../src/kernel/clock.ts";
+import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "../../orders-rig.ts";
+import { errorOf, ownRoot, rig, turn } from "../../rig.ts";
+
+const WINDOW_MS = 600_000;
+const storeError = new Error("the disk is full");
+
+describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in a %s", (isolation) => {
+  it("goes on when its caller's time is over, and its repetitions wait for it, or get its answer", async () => {
+    const { clock, place, holds, waitsFor, call, ledger, modules } = await ordersRig({ isolation });
+    const order = { id: "a", ending: "hold" };
+    const first = errorOf(place(order, { timeoutMs: 200 }));
+    await holds("a");
+    clock.advance(200);
+    expect(await first).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { timeout: "0.2 s" } });
+    expect(modules.inFlight("orders")).toBe(1);
+    const impatient = errorOf(place(order, { timeoutMs: 100 }));
+    const patient = place(order, { timeoutMs: 60_000 });
+    await Promise.all([waitsFor(100), waitsFor(60_000)]);
+    clock.advance(100);
+    expect(await impatient).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    await call("orders", "release", "a");
+    expect(await patient).toEqual({ placed: "a", by: "0.0.0" });
+    expect(await place(order)).toEqual({ placed: "a", by: "0.0.0" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("goes on when its caller goes away, with no sign of that for the module", async () => {
+    const { place, holds, call, ledger, breakers } = await ordersRig({ isolation });
+    const caller = new AbortController();
+    const order = { id: "a", ending: "hold" };
+    const left = place(order, { signal: caller.signal });
+    await holds("a");
+    caller.abort(new Error("away"));
+    await expect(left).rejects.toThrow("away");
+    const again = place(order);
+    await call("orders", "release", "a");
+    expect(await again).toMatchObject({ placed: "a" });
+    expect(await ledger()).toEqual(["a"]);
+    expect(breakers.get("module:orders").counts).toMatchObject({ failures: 0, ignored: 0 });
+  });
+
+  it("gives a failure of the method itself again, with all that it told, and does not run it again", async () => {
+    const { place, ledger } = await ordersRig({ isolation });
+    const order = { id: "a", ending: "throw" };
+    const [first, joined] = await Promise.all([errorOf(place(order)), errorOf(place(order))]);
+    const again = await errorOf(place(order));
+    expect(first).toMatchObject({ reason: "MODULE_METHOD_FAILED", metadata: { error: "the exchange refused a" } });
+    for (const other of [joined, again]) {
+      expect(other.message).toBe(first.message);
+      expect(other.metadata).toEqual(first.metadata);
+      expect(other.code).toBe(first.code);
+    }
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("under which the module ended is told as unknown for ten minutes, and not run again", async () => {
+    const { clock, place, ledger, reaches } = await ordersRig({ isolation });
+    const order = { id: "a", ending: "exit" };
+    expect(await errorOf(place(order))).toMatchObject({ reason: "MODULE_CRASHED" });
+    const time = new Date(clock.now()).toISOString().replace(".000Z", "Z");
+    await reaches("orders", "FAILED");
+    clock.advance(200);
+    await reaches("orders", "ACTIVE");
+    const unknown = await errorOf(place(order));
+    expect(unknown).toMatchObject({
+      reason: "IDEMPOTENCY_OUTCOME_UNKNOWN",
+      code: "FAILED_PRECONDITION",
+      retryable: false,
+      metadata: { name: "orders", method: "place", key: "a", when: time },
+    });
+    expect(unknown.metadata.why).toContain("module orders ended while it was needed: exit code 3");
+    expect(await ledger()).toEqual(["a"]);
+    clock.advance(WINDOW_MS - 200);
+    expect(await errorOf(place(order))).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
+    clock.advance(1);
+    expect(await errorOf(place(order))).toMatchObject({ reason: "MODULE_CRASHED" });
+    expect(await ledger()).toEqual(["a", "a"]);
+  });
+
+  it("that outlasts the module's call_timeout is told as unknown, whatever its method comes to", async () => {
+    const hostClock = createManualClock();
+    const { place, holds, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 5000 }, { hostClock });
+    const order = { id: "a", ending: "hold" };
+    const late = errorOf(place(order, { timeoutMs: 60_000 }));
+    await holds("a");
+    hostClock.advance(5000);
+    expect(await late).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    const unknown = await errorOf(place(order));
+    expect(unknown).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
+    expect(unknown.metadata.why).toContain("did not answer within");
+    await call("orders", "release", "a");
+    expect(await errorOf(place(order))).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("is given up with its last caller while it waits for its turn, and runs when it is asked for again", async () => {
+    const { modules, place, waitsFor, ledger } = await ordersRig({ isolation, concurrency: 1 });
+    const first = place({ id: "a", ending: "hold" });
+    while ((await ledger()).length === 0) await turn();
+    const caller = new AbortController();
+    const leaving = [1000, 2000].map((timeoutMs) => place({ id: "b" }, { signal: caller.signal, timeoutMs }));
+    const outcomes = Promise.allSettled(leaving);
+    // What waits for its turn does so for the module's call_timeout.
+    await Promise.all([waitsFor(1000), waitsFor(2000), waitsFor(30_000)]);
+    caller.abort(new Error("away"));
+    const again = place({ id: "b" });
+    const reasons = (await outcomes).map((outcome) => outcome.status === "rejected" && String(outcome.reason));
+    expect(reasons).toEqual(["Error: away", "Error: away"]);
+    const { instance } = modules.activeInstance("orders");
+    await instance.invoke("release", { json: "a" }, { timeoutMs: 10_000 });
+    expect(await first).toMatchObject({ placed: "a" });
+    expect(await again).toMatchObject({ placed: "b" });
+    expect(await ledger()).toEqual(["a", "b"]);
+  });
+
+  it("that its blocked module drops unbegun runs when it is asked for again", async () => {
+    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 });
+    const blocked = errorOf(call("orders", "block", 1000));
+    expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await blocked).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await ledger()).toEqual([]);
+    let told: unknown;
+    while (told === undefined) {
+      told = await place({ id: "a" }).catch((error: unknown) => {
+        // Until the module has said that it dropped it.
+        expect(error).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
+      });
+      await turn();
+    }
+    expect(told).toMatchObject({ placed: "a" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("that its module drops unbegun before the service's own timer has run has its key free at once", async () => {
+    // By the service's clock no time passes; the module has its own.
+    const hostClock = createManualClock();
+    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 }, { hostClock });
+    const blocked = call("orders", "block", 1000);
+    expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
+    await blocked;
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("gives bytes back as they were", async () => {
+    const { modules, ledger } = await ordersRig({ isolation });
+    const binary = Uint8Array.from({ length: 256 }, (_, index) => index);
+    const options = { idempotencyKey: "k" };
+    for (let n = 0; n < 2; n += 1) {
+      const { output, ...rest } = await modules.invoke("orders", "bytes", { binary }, options);
+      expect("binary" in output && Uint8Array.from(output.binary)).toEqual(binary);
+      expect(rest).toMatchObject({ version: "0.0.0", generation: 1, answeredBy: "orders" });
+    }
+    expect(await ledger()).toEqual(["bytes"]);
+  });
+});
+
+describe("a call with a key", () => {
+  it("that is refused before the module is given it leaves its key free, and nothing in the store", async () => {
+    const { place, ledger, breakers, modules, store, call } = await ordersRig({});
+    const refusals: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
+      [
+        "BREAKER_OPEN",
+        () => breakers.open("module:orders", { actor: "test" }),
+        () => breakers.reset("module:orders", { actor: "test" }),
+      ],
+      ["MODULE_NOT_LOADED", () => modules.unload("orders"), () => modules.load("orders")],
+    ];
+    for (const [reason, refuse, permit] of refusals) {
+      await refuse();
+      expect(await errorOf(place({ id: reason }))).toMatchObject({ reason });
+      expect(store.answers.find(`orders:${reason}`)).toBeUndefined();
+      await permit();
+      expect(await place({ id: reason })).toMatchObject({ placed: reason });
+    }
+    const options = { idempotencyKey: "wrong" };
+    expect(await errorOf(modules.invoke("orders", "none", { json: null }, options))).toMatchObject({
+      reason: "MODULE_METHOD_NOT_FOUND",
+    });
+    expect(store.answers.find("orders:wrong")).toBeUndefined();
+    expect(await place({ id: "c" }, { key: "wrong" })).toMatchObject({ placed: "c" });
+    expect(await ledger()).toEqual(["BREAKER_OPEN", "MODULE_NOT_LOADED", "c"]);
+    expect(await call("orders", "held")).toEqual([]);
+  });
+
+  it("is the same in either spelling of its method and order of its input, and another with another input", async () => {
+    const { modules, ledger } = await ordersRig({});
+    const later = (method: string, json: unknown) =>
+      modules.invoke("orders", method, { json }, { idempotencyKey: "k" }).then(({ output }) => output);
+    expect(await later("placeLater", { id: "a", ms: 0 })).toEqual({ json: "a" });
+    expect(await later("place_later", { ms: -0, id: "a" })).toEqual({ json: "a" });
+    for (const [method, json] of [
+      ["place_later", { id: "b", ms: 0 }],
+      ["place", { id: "a", ms: 0 }],
+    ] as const) {
+      const error = await errorOf(later(method, json));
+      expect(error).toMatchObject({ reason: "REQUEST_ID_REUSED", metadata: { request_id: "orders:k" } });
+    }
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("is another with a method whose name differs in spelling alone", async () => {
+    const { path: root } = await ownRoot({
+      "twins.mjs": `export default class {
+        placeOrder() { return "one"; }
+        place_order() { return "other"; }
+        cancelOrder() { return "cancelled"; }
+      }`,
+    });
+    const { modules, load } = await rig({ root });
+    await load("twins");
+    const twin = (method: string, idempotencyKey: string) =>
+      modules.invoke("twins", method, { json: null }, { idempotencyKey }).then(({ output }) => output);
+    expect(await twin("placeOrder", "k")).toEqual({ json: "one" });
+    expect(await twin("placeOrder", "k")).toEqual({ json: "one" });
+    expect(await errorOf(twin("place_order", "k"))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    expect(await twin("place_order", "l")).toEqual({ json: "other" });
+    for (const method of ["cancel_order", "cancelOrder"])
+      expect(await twin(method, "m")).toEqual({ json: "cancelled" });
+  });
+
+  it("is refused with what is wrong with its key or its input, and runs nothing", async () => {
+    const { place, modules, ledger } = await ordersRig({});
+    for (const key of ["k".repeat(129), "\ud800"]) {
+      const error = await errorOf(place({ id: "a" }, { key }));
+      expect(error).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field: "idempotency_key" } });
+    }
+    const cyclic: Record<string, unknown> = { id: "a" };
+    cyclic.self = cyclic;
+    for (const json of [cyclic, { id: 1n }, { id: new Map() }]) {
+      const error = await errorOf(modules.invoke("orders", "place", { json }, { idempotencyKey: "k" }));
+      expect(error).toMatchObject({ reason: "ARGUMENT_INVALID" });
+      expect(error.metadata.field).toMatch(/^input/);
+    }
+    expect(await ledger()).toEqual([]);
+  });
+
+  it("is refused, and not run, where the store does not take that it is about to run", async () => {
+    const { place, store, ledger } = await ordersRig({});
+    const { put } = store.answers;
+    Object.assign(store.answers, { put: () => Promise.reject(storeError) });
+    await expect(place({ id: "a" })).rejects.toBe(storeError);
+    expect(await ledger()).toEqual([]);
+    Object.assign(store.answers, { put });
+    expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("that was given up while the store stands still keeps no later caller beyond its patience", async () => {
+    const { clock, place, waitsFor, store, ledger } = await ordersRig({});
+    const { put } = store.answers;
+    const asked = Promise.withResolvers<void>();
+    const storing = Promise.withResolvers<void>();
+    const standing: typeof put = async (...args) => {
+      asked.resolve();
+      await storing.promise;
+      return put(...args);
+    };
+    Object.assign(store.answers, { put: standing });
+    const callers = [new AbortController(), new AbortController()] as const;
+    const first = place({ id: "a" }, { signal: callers[0].signal });
+    await asked.promise;
+    callers[0].abort(new Error("away"));
+    await expect(first).rejects.toThrow("away");
+    const late = errorOf(place({ id: "a" }, { timeoutMs: 700 }));
+    const left = place({ id: "a" }, { signal: callers[1].signal, timeoutMs: 900 });
+    const patient = place({ id: "a" });
+    await Promise.all([waitsFor(700), waitsFor(900)]);
+    clock.advance(700);
+    expect(await late).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { timeout: "0.7 s" } });
+    callers[1].abort(new Error("away, too"));
+    await expect(left).rejects.toThrow("away, too");
+    storing.resolve();
+    expect(await patient).toMatchObject({ placed: "a" });
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("of a method that is pure in the version which ended under it, and not in the next, leaves its key free where that refuses it", async () => {
+    const first = `export default class {
+      static pureMethods = ["quote"];
+      quote() { return new Promise(() => {}); }
+    }`;
+    const { path } = await ownRoot({
+      "v1.js": first,
+      "v2.js": "export default class {}",
+      "v3.js": "export default class { quote() { return 3; } }",
+    });
+    const { load, modules } = await rig({ root: path });
+    await load("v1", { isolation: "THREAD" }, "a");
+    const quote = () => modules.invoke("a", "quote", { json: null }, { idempotencyKey: "k" });
+    const { instance } = modules.activeInstance("a");
+    const cut = errorOf(quote());
+    while (instance.busy === 0) await turn();
+    await modules.swap("a", { newVersionPath: "v2" }, {}, (event) => {
+      if (event.type === "started" && event.name === "drain") instance.kill();
+    });
+    expect(await cut).toMatchObject({ reason: "MODULE_METHOD_NOT_FOUND" });
+    await modules.swap("a", { newVersionPath: "v3" });
+    expect((await quote()).output).toEqual({ json: 3 });
+  });
+
+  it("whose answer cannot be stored is answered, and its repetition is told that the outcome is unknown", async () => {
+    const { place, store, ledger } = await ordersRig({});
+    const { put } = store.answers;
+    let puts = 0;
+    const failing: typeof put = (...args) => (++puts === 1 ? put(...args) : Promise.reject(storeError));
+    Object.assign(store.answers, { put: failing });
+    expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
+    const unknown = await errorOf(place({ id: "a" }));
+    expect(unknown).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
+    expect(unknown.metadata.why).toBe("the service ended while it ran, or could not store what came of it");
+    expect(puts).toBe(2);
+    expect(await ledger()).toEqual(["a"]);
+  });
+
+  it("whose answer had to make room for others is ANSWER_NOT_KEPT, and not run again", async () => {
+    const clock = createManualClock();
+    const store = createMemoryStore({ clock, incarnation: "one", answerBytes: 300 });
+    const { place, ledger } = await ordersRig({}, { store, clock });
+    for (const id of ["a", "b", "c"]) await place({ id });
+    const error = await errorOf(place({ id: "a" }));
+    expect(error).toMatchObject({ reason: "ANSWER_NOT_KEPT", metadata: { request_id: "orders:a" } });
+    expect(await place({ id: "c" })).toMatchObject({ placed: "c" });
+    expect(await ledger()).toEqual(["a", "b", "c"]);
+  });
+
+  it("of a pure method stores nothing before it runs, and is run again where its module ended under it", async () => {
+    const { modules, store, ledger, reaches, clock } = await ordersRig({ pureMethods: ["quote"] });
+    const quote = (id: string, ending: string) =>
+      modules.invoke("orders", "quote", { json: { id, ending } }, { idempotencyKey: id });
+    const { put } = store.answers;
+    let puts = 0;
+    const counting: typeof put = (...args) => {
+      puts += 1;
+      return put(...args);
+    };
+    Object.assign(store.answers, { put: counting });
+    await quote("a", "answer");
+    await quote("a", "answer");
+    expect(puts).toBe(1);
+    expect(await ledger()).toEqual(["a"]);
+    expect(await errorOf(quote("b", "exit"))).toMatchObject({ reason: "MODULE_CRASHED" });
+    await reaches("orders", "FAILED");
+    clock.advance(200);
+    await reaches("orders", "ACTIVE");
+    expect(await errorOf(quote("b", "exit"))).toMatchObject({ reason: "MODULE_CRASHED" });
+    expect(await ledger()).toEqual(["a", "b", "b"]);
+  });
+
+  it("that the fallback answered gets that answer again, although the module takes calls by then", async () => {
+    const spare = await ownLedger();
+    const { place, load, breakers, ledger } = await ordersRig({ fallbackModule: "spare" });
+    await load("orders", { ...ordersFields(spare.file), version: "spare" }, "spare");
+    await breakers.open("module:orders", { actor: "test" });
+    expect(await place({ id: "a" })).toEqual({ placed: "a", by: "spare" });
+    await breakers.reset("module:orders", { actor: "test" });
+    expect(await place({ id: "a" })).toEqual({ placed: "a", by: "spare" });
+    expect([await ledger(), await spare.read()]).toEqual([[], ["a"]]);
+  });
+
+  it("that was under way when the service ended is unknown to the next one", async () => {
+    const clock = createManualClock();
+    const store = createMemoryStore({ clock, incarnation: "one" });
+    const first = await ordersRig({}, { store, clock });
+    const cut = errorOf(first.place({ id: "a", ending: "hold" }));
+    await first.holds("a");
+    await first.close();
+    expect(await cut).toMatchObject({ reason: "MODULE_CRASHED" });
+    const second = await rig({ store, clock, root: ORDERS_ROOT });
+    await second.modules.settled;
+    const order = { json: { id: "a", ending: "hold" } };
+    expect(await errorOf(second.modules.invoke("orders", "place", order, { idempotencyKey: "a" }))).toMatchObject({
+      reason: "IDEMPOTENCY_OUTCOME_UNKNOWN",
+    });
+    expect(await first.ledger()).toEqual(["a"]);
+  });
+});

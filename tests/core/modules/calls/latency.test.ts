@@ -1,0 +1,40 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { addLatency, latenciesSince, noLatencies, quantile } from "../../../../src/core/modules/calls/latency.ts";
+
+const durations = fc.array(fc.double({ min: 0.001, max: 3_000_000, noNaN: true }), { minLength: 1, maxLength: 200 });
+
+const counted = (values: readonly number[]) => {
+  const latencies = noLatencies();
+  for (const value of values) addLatency(latencies, value);
+  return latencies;
+};
+
+describe("a histogram of latencies", () => {
+  it("tells every quantile at most 9 % too high and never too low", () => {
+    fc.assert(
+      fc.property(durations, fc.double({ min: 0, max: 1, noNaN: true }), (values, share) => {
+        const sorted = [...values].sort((a, b) => a - b);
+        const exact = sorted[Math.max(1, Math.ceil(sorted.length * share)) - 1] ?? 0;
+        const told = quantile(counted(values), share);
+        expect(told).toBeGreaterThanOrEqual(exact * (1 - 1e-9));
+        expect(told).toBeLessThanOrEqual(exact * 2 ** (1 / 8) * (1 + 1e-9));
+      }),
+    );
+  });
+
+  it("subtracts what was counted before", () => {
+    fc.assert(
+      fc.property(durations, durations, (before, after) => {
+        const all = counted([...before, ...after]);
+        expect(latenciesSince(all, counted(before))).toEqual(counted(after));
+      }),
+    );
+  });
+
+  it("has no quantile while it is empty, and takes what is too short and too long", () => {
+    expect(quantile(noLatencies(), 0.99)).toBe(0);
+    expect(quantile(counted([0]), 0.5)).toBe(0.001);
+    expect(quantile(counted([1e12]), 0.5)).toBeGreaterThan(3_600_000);
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import type { Log } from "../../../../src/core/log.ts";
+import { BARE_TEST } from "../../../../src/core/modules/calls/trial.ts";
+import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
+import { errorOf, ownRoot, rig } from "../rig.ts";
+
+/** Knows all orders that reached it. */
+const GATEWAY = `export default class Gateway {
+  static pureMethods = ["get_quote"];
+  #orders = [];
+  placeOrder(order) { this.#orders.push(order.from); return { id: this.#orders.length }; }
+  getQuote() { return { bid: 7 }; }
+  orders() { return this.#orders; }
+}`;
+
+/** Tries to place an order whenever its code runs, and tells what came of it where that was refused. */
+const trader = (version: number, state = ""): string => `export default class Trader {
+  static version = "${version}";
+  #ctx;
+  async start(ctx) {
+    this.#ctx = ctx;
+    await this.order("start");
+    const tick = async () => {
+      await this.order("timer");
+      if (!ctx.signal.aborted) setTimeout(tick, 1);
+    };
+    setTimeout(tick, 1);
+  }
+  async order(why) {
+    const from = why + " ${version}";
+    await this.#ctx.call("gateway", "place_order", { from }).catch(({ code }) => this.#ctx.log.info("refused", { from, code }));
+  }
+  health() { return this.order("health"); }
+  warm() { return this.order("warm_up"); }
+  async price() {
+    await this.order("mirrored");
+    return (await this.#ctx.call("gateway", "get_quote")).bid;
+  }
+  buy() { return this.#ctx.call("gateway", "place_order", { from: "caller ${version}" }); }
+  ${state}
+}`;
+
+const STATE = "exportState() { return {}; } importState() { return this.order('import'); }";
+
+async function desk(isolation: "PROCESS" | "THREAD", state = "", fields: Partial<RegistrationFields> = {}) {
+  const refused = new Map<string, Set<unknown>>();
+  const log: Log = (_area, _level, message, told) => {
+    if (message !== "refused") return;
+    const from = String(told?.from);
+    refused.set(from, (refused.get(from) ?? new Set()).add(told?.code));
+  };
+  const { path } = await ownRoot({
+    "gateway.js": GATEWAY,
+    "trader1.js": trader(1, state),
+    "trader2.js": trader(2, state),
+  });
+  const engine = await rig({ root: path, log });
+  await engine.load("gateway", { isolation });
+  await engine.load("trader1", { dependencies: ["gateway"], isolation, pureMethods: ["price"], ...fields }, "trader");
+  const orders = async (): Promise<string[]> => (await engine.call("gateway", "orders")) as string[];
+  const until = async (holds: (orders: string[]) => boolean): Promise<void> => {
+    while (!holds(await orders()));
+  };
+  return { ...engine, refused, orders, until };
+}
+
+describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) => {
+  it("that is loaded to serve acts from its start on", async () => {
+    const { until } = await desk(isolation);
+    await until((orders) => ["start 1", "health 1", "timer 1"].every((from) => orders.includes(from)));
+  });
+
+  it("that is to take another's place reaches nothing by what it does before the switch, and acts from then on", async () => {
+    const hooks = [{ method: "warm", input: null }];
+    const { modules, call, refused, orders, until } = await desk(isolation, STATE, { reloadHooks: hooks });
+    modules.addReloadHook("trader", async (instance) => void (await instance.invoke("warm")));
+    let over = false;
+    const callers = (async () => {
+      while (!over) expect(await call("trader", "price")).toBe(7);
+    })();
+    const swapped = await modules.swap("trader", { newVersionPath: "trader2", shadow: { minCalls: 3 } });
+    over = true;
+    await callers;
+    expect(swapped).toMatchObject({ swapped: true, shadow: { different: 0, failed: 0 } });
+    await until((seen) => seen.includes("timer 2"));
+    const early = (await orders()).filter((from) => from.endsWith("2") && from !== "timer 2" && from !== "mirrored 2");
+    expect(early).toEqual([]);
+    for (const why of ["start", "timer", "health", "import", "warm_up", "mirrored"]) {
+      expect([why, [...(refused.get(`${why} 2`) ?? [])]]).toEqual([why, ["MODULE_FENCED"]]);
+    }
+  });
+
+  it("that fails its tests has reached nothing", async () => {
+    const { modules, orders, refused } = await desk(isolation);
+    modules.useGate(async (_request, subject) => {
+      const { instance } = await subject.start(() => BARE_TEST);
+      const error = await errorOf(instance.invoke("buy", { json: null }, { timeoutMs: 5000 }));
+      while ((refused.get("timer 2")?.size ?? 0) < 2)
+        await instance.invoke("price", { json: null }, { timeoutMs: 5000 });
+      return { passed: false, detail: error.message };
+    });
+    const { swapped, failure } = await modules.swap("trader", { newVersionPath: "trader2", testSuite: "any" });
+    expect(swapped).toBe(false);
+    expect(failure).toContain("called place_order of gateway, which is neither stubbed nor allowed");
+    expect([...(refused.get("timer 2") ?? [])].sort()).toEqual(["DEPENDENCY_NOT_STUBBED", "MODULE_FENCED"]);
+    expect((await orders()).filter((from) => from.endsWith("2"))).toEqual([]);
+  });
+
+  it("that answers some of the callers acts for them, and not of its own accord", async () => {
+    const { modules, orders, refused } = await desk(isolation);
+    const swapped = modules.swap("trader", {
+      newVersionPath: "trader2",
+      canary: { percentage: 50, minCalls: 10, durationMs: 60_000 },
+    });
+    let during: string[] = [];
+    for (let key = 0; !during.includes("caller 2") || !refused.has("timer 2"); key += 1) {
+      await modules.invoke("trader", "buy", { json: null }, { routingKey: `caller ${key}` });
+      during = await orders();
+    }
+    await modules.cancelSwap("trader");
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "canary" });
+    expect((await orders()).filter((from) => from.endsWith("2") && from !== "caller 2")).toEqual([]);
+  });
+
+  it("that takes no traffic acts when it is activated", async () => {
+    const { modules, register, orders, refused, until } = await desk(isolation);
+    const fields = { dependencies: ["gateway"], isolation };
+    await register("trader2", fields, "idle");
+    await modules.load("idle", { activate: false });
+    while (!refused.has("timer 2")) await orders();
+    expect((await orders()).filter((from) => from.endsWith("2"))).toEqual([]);
+    await modules.load("idle");
+    await until((seen) => seen.includes("timer 2"));
+    expect(await orders()).not.toContain("start 2");
+  });
+});

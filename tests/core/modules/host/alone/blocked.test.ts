@@ -1,0 +1,105 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, realpathSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { call, failure, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
+
+const BLOCKED = { blockTimeoutMs: 500 };
+
+/** A pipe that nobody writes to, so that who opens it waits. */
+function fifo(): { path: string; grants: typeof NO_GRANTS; release(): void } {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-fifo-")));
+  const path = join(directory, "fifo");
+  execFileSync("mkfifo", [path]);
+  return { path, grants: { ...NO_GRANTS, fsRead: [directory] }, release: () => closeSync(openSync(path, "r+")) };
+}
+
+describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
+  it.each([
+    ["loop", "an endless loop"],
+    ["loop_of_promises", "a loop of promises"],
+    ["wait", "Atomics.wait"],
+  ])("that is in %s is ended, and its calls fail with the reason", async (method) => {
+    const instance = await hostRig().start(isolation, "blocking", BLOCKED);
+    const hanging = failure(call(instance, "hang"));
+    const blocking = failure(call(instance, method));
+    const description = "event loop blocked for 0.5 s";
+    expect(await instance.ended).toEqual({ expected: false, description });
+    for (const thrown of [await hanging, await blocking]) {
+      expect(thrown).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
+    }
+  });
+
+  it("that only talks, and answers nothing, is ended", async () => {
+    const instance = await hostRig().start(isolation, "blocking", BLOCKED);
+    void call(instance, "talk").catch(() => {});
+    expect(await instance.ended).toEqual({ expected: false, description: "event loop blocked for 1.5 s" });
+  });
+
+  it("that waits for something lives on, and tells what it uses", async () => {
+    const instance = await hostRig().start(isolation, "blocking", { blockTimeoutMs: 2000 });
+    expect(instance.lastUsage).toBeUndefined();
+    void call(instance, "hang").catch(() => {});
+    const readings = new Set<unknown>();
+    await until(() => readings.add(instance.lastUsage).size > 6);
+    expect(await call(instance, "echo", 1)).toBe(1);
+    const { heapUsedBytes = 0, externalBytes, eventLoopUtilization } = instance.lastUsage ?? {};
+    expect(heapUsedBytes).toBeGreaterThan(1_000_000);
+    expect(externalBytes).toBeGreaterThan(0);
+    expect(eventLoopUtilization).toBeLessThan(1);
+  });
+
+  it("with a timeout of 0 may block until its caller gives up", async () => {
+    const instance = await hostRig().start(isolation, "blocking", { blockTimeoutMs: 0 });
+    const looping = failure(instance.invoke("loop", { json: null }, { timeoutMs: 1500 }));
+    expect((await looping).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    instance.kill();
+    expect(await instance.ended).toMatchObject({ expected: true });
+  });
+});
+
+describe("an instance in a process", () => {
+  it("that is in a call of the system is ended", async () => {
+    const { path, grants } = fifo();
+    const rig = hostRig();
+    const reading = await rig.start("PROCESS", "blocking", { ...BLOCKED, grants });
+    const deriving = await rig.start("PROCESS", "blocking", BLOCKED);
+    void call(reading, "read_fifo", path).catch(() => {});
+    void call(deriving, "derive").catch(() => {});
+    for (const instance of [reading, deriving]) {
+      expect(await instance.ended).toEqual({ expected: false, description: "event loop blocked for 0.5 s" });
+    }
+  });
+});
+
+describe("an instance in a thread", () => {
+  it("that is in a call of the system ends without its thread, which counts as stranded until it ends", async () => {
+    const { path, grants, release } = fifo();
+    const { host, start } = hostRig();
+    const instance = await start("THREAD", "blocking", { ...BLOCKED, grants });
+    const reading = failure(call(instance, "read_fifo", path));
+    expect(await instance.ended).toEqual({
+      expected: false,
+      description: "event loop blocked for 0.5 s; its thread does not end, and is left behind",
+    });
+    expect((await reading).reason).toBe("MODULE_CRASHED");
+    expect((await failure(call(instance, "echo"))).reason).toBe("MODULE_CRASHED");
+    expect(host.strandedThreads).toBe(1);
+    release();
+    await until(() => host.strandedThreads === 0);
+  });
+
+  it("that is killed in a call of the system does not keep the host from closing", async () => {
+    const { path, grants, release } = fifo();
+    const { host, start, logged } = hostRig();
+    const instance = await start("THREAD", "blocking", { grants });
+    void call(instance, "read_fifo", path).catch(() => {});
+    await until(() => logged.includes("blocking"));
+    await host.close();
+    expect(await instance.ended).toMatchObject({ expected: false });
+    expect(host.strandedThreads).toBe(1);
+    release();
+    await until(() => host.strandedThreads === 0);
+  });
+});

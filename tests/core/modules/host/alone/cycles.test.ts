@@ -1,0 +1,57 @@
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import { failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
+import { childrenOf } from "../../processes.ts";
+
+const GRANTS = [NO_GRANTS, { ...NO_GRANTS, childProcess: true }];
+
+/** What this process holds: open files, children, and what its event loop waits for. */
+const held = (): Record<string, number> => ({
+  files: readdirSync("/proc/self/fd").length,
+  children: childrenOf(process.pid).length,
+  handles: process.getActiveResourcesInfo().filter((name) => name !== "Timeout" && name !== "Immediate").length,
+  tasks: readdirSync("/proc/self/task").length,
+});
+
+const cycles = async ({ start }: HostRig, isolation: Isolation, count: number): Promise<void> => {
+  for (let cycle = 0; cycle < count; cycle += 1) {
+    const [grants = NO_GRANTS] = GRANTS.slice(cycle % 2);
+    const instance = await start(isolation, "echo", { grants });
+    if (cycle % 3 === 0) instance.kill();
+    else await instance.stop(5000);
+    await instance.ended;
+  }
+};
+
+describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
+  it("holds after many of them no more than it held after the first", async () => {
+    const rig = hostRig();
+    await cycles(rig, isolation, 6);
+    // What an ended process's pipes held is given back a moment after its end.
+    let before = held();
+    await until(() => {
+      const settled = JSON.stringify(before) === JSON.stringify(held());
+      before = held();
+      return settled;
+    });
+    await cycles(rig, isolation, 20);
+    // Less is right, too: what finds code ends by itself when it has nothing to do.
+    await until(() => Object.entries(held()).every(([what, count]) => count <= (before[what] ?? 0)));
+  });
+});
+
+describe("an instance in a process", () => {
+  it("with more variables than the system takes cannot be started, and says why", async () => {
+    const { start } = hostRig();
+    const children = childrenOf(process.pid);
+    const thrown = await failure(start("PROCESS", "echo", { env: bigEnvironment() }));
+    expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
+    expect(thrown.metadata.error).toContain("could not be started: spawn E2BIG");
+    expect(childrenOf(process.pid)).toEqual(children);
+  });
+});
+
+function bigEnvironment(): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`V${index}`, "x".repeat(32_768)]));
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { call, failure, hostRig, ISOLATIONS } from "../../host-rig.ts";
+
+/** What takes memory faster than a thread can be looked at on a busy machine is not sure to end in time. */
+const WAYS = {
+  PROCESS: ["arrays", "one_array", "buffers", "strings", "objects", "trickle"],
+  THREAD: ["arrays", "buffers", "strings", "trickle"],
+};
+
+/** On a busy machine a thread may collect garbage for longer than it is waited for. */
+const SAID = { PROCESS: /^out of memory$/, THREAD: /^out of memory(; its thread does not end, and is left behind)?$/ };
+
+describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
+  it.each(WAYS[isolation])("that takes memory by %s ends alone, and says so", { timeout: 120_000 }, async (method) => {
+    const { start } = hostRig();
+    const other = await start(isolation, "echo");
+    const instance = await start(isolation, "greedy", { maxHeapMb: 32 });
+    const taking = failure(call(instance, method));
+    expect(await instance.ended).toEqual({ expected: false, description: expect.stringMatching(SAID[isolation]) });
+    expect(await taking).toMatchObject({
+      reason: "MODULE_CRASHED",
+      metadata: { error: expect.stringMatching(SAID[isolation]) },
+    });
+    expect(await call(other, "echo", 1)).toBe(1);
+  });
+
+  it("is watched however many start at once, and however slowly that goes", async () => {
+    const { start } = hostRig();
+    const starting = Array.from({ length: 8 }, () => start(isolation, "greedy", { maxHeapMb: 32 }));
+    const instances = await Promise.all(starting);
+    for (const instance of instances) call(instance, "trickle").catch(() => {});
+    for (const { ended } of instances) {
+      expect(await ended).toEqual({ expected: false, description: expect.stringMatching(SAID[isolation]) });
+    }
+  });
+
+  it("that makes garbage without end, and keeps little, lives on", async () => {
+    const instance = await hostRig().start(isolation, "greedy", { maxHeapMb: 48 });
+    expect(await call(instance, "churn", 600)).toBe(40);
+    expect((await instance.usage({ collect: true }, 10_000)).heapUsedBytes).toBeLessThan(48 * 1024 * 1024);
+  });
+});

@@ -1,0 +1,239 @@
+import { rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "../../artifact-rig.ts";
+
+const BOOTSTRAP = new URL("../../../../../gen/stripped/core/modules/host/bootstrap/names.js", import.meta.url);
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
+  const answer = async (files: Files, fsRead: readonly string[] = []): Promise<unknown> =>
+    answerOf(tree(files), fsRead);
+  const answerOf = async (root: string, fsRead: readonly string[] = []): Promise<unknown> => {
+    const host = hostOf(root);
+    return run(await launch(host, await host.resolve("entry"), isolation, fsRead));
+  };
+
+  it("runs as it was when it was resolved, though the files have changed or are gone by now", async () => {
+    const root = tree({
+      "entry.ts": answering('[value, (await import("./lib/late.ts")).late]', 'import { value } from "./lib/value.ts";'),
+      "lib/value.ts": 'export const value: string = "old";',
+      "lib/late.ts": 'export const late = "old";',
+    });
+    const host = hostOf(root);
+    const module = await host.resolve("entry");
+    write(root, { "lib/value.ts": 'export const value = "new";' });
+    rmSync(join(root, "lib/late.ts"));
+    const instance = await launch(host, module, isolation);
+    rmSync(join(root, "entry.ts"));
+    expect(await run(instance)).toEqual(["old", "old"]);
+    expect(await run(await launch(host, module, isolation))).toEqual(["old", "old"]);
+  });
+
+  it("does not start once the host is closed, though it was on its way", async () => {
+    const host = hostOf(tree({ "entry.ts": answering("1") }));
+    const starting = refusal(launch(host, await host.resolve("entry"), isolation));
+    await host.close();
+    expect((await starting).reason).toBe("SERVER_DRAINING");
+  });
+
+  it("may import in circles", async () => {
+    const files = {
+      "entry.mjs": answering("[a(), name]", 'import { a } from "./a.mjs"; export const name = "entry";'),
+      "a.mjs": 'import { b } from "./b.mjs"; import { name } from "./entry.mjs"; export const a = () => b(name);',
+      "b.mjs": 'import { a } from "./a.mjs"; export const b = (name) => [name, typeof a];',
+    };
+    expect(await answer(files)).toEqual([["entry", "function"], "entry"]);
+  });
+
+  it("follows links to files below the root, which are one file then", async () => {
+    const root = tree({
+      "entry.mjs": answering(
+        "[a === b, a]",
+        'import { a } from "./link.mjs"; import { a as b } from "./lib/real.mjs";',
+      ),
+      "lib/real.mjs": "export const a = { url: import.meta.url.split('/').pop() };",
+    });
+    symlinkSync(join(root, "lib/real.mjs"), join(root, "link.mjs"));
+    expect(await answerOf(root)).toEqual([true, { url: "real.mjs" }]);
+  });
+
+  it("uses packages below the root, in CommonJS with its ways of naming files, too", async () => {
+    const files = {
+      "entry.ts": answering(
+        "[pkg.whole, named, inner.name, scoped, sub]",
+        [
+          'import pkg, { named } from "pkg";',
+          'import * as inner from "#inner";',
+          'import scoped from "@scope/esm";',
+          'import sub from "@scope/esm/sub";',
+        ].join("\n"),
+      ),
+      "package.json": '{ "imports": { "#inner": "./inner.mjs" } }',
+      "inner.mjs": 'export const name = "inner";',
+      "node_modules/pkg/package.json": '{ "main": "./lib" }',
+      "node_modules/pkg/lib/index.js": [
+        'const path = require("path"); const { deep } = require("./deep"); const data = require("../data");',
+        'let missing; try { require("optional-thing") } catch (error) { missing = error.code }',
+        "exports.named = deep(); exports.whole = { data, missing, file: path.basename(__filename) };",
+      ].join("\n"),
+      "node_modules/pkg/lib/deep/index.js": 'exports.deep = () => require("other").kind;',
+      "node_modules/pkg/data.json": '{ "of": "pkg" }',
+      "node_modules/other/package.json":
+        '{ "exports": { "import": "./no.mjs", "node-addons": "./addon.cjs", "require": "./required.cjs" } }',
+      "node_modules/other/required.cjs": 'exports.kind = "required";',
+      "node_modules/other/addon.cjs": 'exports.kind = "addon";',
+      "node_modules/@scope/esm/package.json":
+        '{ "type": "module", "exports": { ".": { "module-sync": "./main.js", "import": "./no.js" }, "./sub": "./sub.js" } }',
+      "node_modules/@scope/esm/main.js": 'export default "scoped";',
+      "node_modules/@scope/esm/sub.js": 'export default "sub";',
+    };
+    expect(await answer(files)).toEqual([
+      { data: { of: "pkg" }, missing: "MODULE_NOT_FOUND", file: "index.js" },
+      "required",
+      "inner",
+      "scoped",
+      "sub",
+    ]);
+  });
+
+  it.each<[string, Files]>([
+    [
+      "JavaScript that says nothing of its kind",
+      { "entry.js": "module.exports = class { run() { return typeof require } }" },
+    ],
+    [
+      "a package that says so",
+      {
+        "entry.js": "module.exports = class { run() { return typeof require } }",
+        "package.json": '{ "type": "commonjs" }',
+      },
+    ],
+    [
+      "TypeScript",
+      { "entry.ts": "const name: string = typeof require; module.exports = class { run() { return name } }" },
+    ],
+  ])("may be CommonJS itself: by %s", async (_, files) => {
+    expect(await answer(files)).toBe("function");
+  });
+
+  it("is a module where it waits at the top, whatever its name", async () => {
+    const files = {
+      "entry.mjs": answering("globalThis.waited", 'import "./waits.js";'),
+      "waits.js": "globalThis.waited = await 1;",
+    };
+    expect(await answer(files)).toBe(1);
+  });
+
+  it("imports JSON, and other code by names that are written out", async () => {
+    const files = {
+      "entry.ts": answering(
+        '[data, (await import("./late.mjs")).default, require("./required.cjs"), import.meta.resolve("./late.mjs").endsWith("/late.mjs")]',
+        [
+          'import data from "./data.json" with { type: "json" };',
+          'import { createRequire } from "node:module";',
+          "const require = createRequire(import.meta.url);",
+        ].join("\n"),
+      ),
+      "data.json": '\uFEFF{ "a": [1] }',
+      "late.mjs": 'export default "late";',
+      "required.cjs": 'module.exports = "required";',
+    };
+    expect(await answer(files)).toEqual([{ a: [1] }, "late", "required", true]);
+  });
+
+  it("has one instance of a file for each query, as Node has", async () => {
+    const files = {
+      "entry.mjs": answering(
+        "[a === c, a === b, a.at, b.at]",
+        'import a from "./a.mjs"; import b from "./a.mjs?2"; import c from "./a.mjs";',
+      ),
+      "a.mjs": "export default { at: new URL(import.meta.url).search };",
+    };
+    expect(await answer(files)).toEqual([true, false, "", "?2"]);
+  });
+
+  it("imports by a name that is made up when it runs what is there by another import; the rest is refused with what to do", async () => {
+    const files = {
+      "entry.mjs": answering(
+        '[(await import("./" + "a.mjs")).default, await import("./" + "b.mjs").catch(({ code, message }) => [code, message])]',
+        'import "./a.mjs";',
+      ),
+      "a.mjs": 'export default "a";',
+      "b.mjs": 'export default "b";',
+    };
+    const message = expect.stringMatching(
+      /^imports \.\/b\.mjs, which is not in the module's artifact: .*grant fs_read/,
+    );
+    expect(await answer(files)).toEqual(["a", ["ERR_MODULE_NOT_FOUND", message]]);
+  });
+
+  it("cannot read its own directory, nor what lies beside it", async () => {
+    const files = {
+      "entry.mjs": answering(
+        '[readFileSync, readdirSync].map((read) => { try { return read(new URL(".", import.meta.url)) } catch ({ code }) { return code } })',
+        'import { readFileSync, readdirSync } from "node:fs";',
+      ),
+    };
+    expect(await answer(files)).toEqual(["ERR_ACCESS_DENIED", "ERR_ACCESS_DENIED"]);
+  });
+
+  it("tells its places in errors as its author wrote them", async () => {
+    const files = {
+      "lib/thrower.ts": "type A = string;\nexport const fail = (why: A): never => {\n  throw new Error(why);\n};\n",
+    };
+    const root = tree({ ...files, "entry.ts": answering('fail("why")', 'import { fail } from "./lib/thrower.ts";') });
+    const { stack } = (await refusal(answerOf(root))).metadata;
+    expect(stack).toContain(`file://${root}/lib/thrower.ts:3:9`);
+    expect(stack).toContain(`file://${root}/entry.ts:2`);
+  });
+
+  describe("outside of the modules root", () => {
+    const withOutside = (entry: string): { root: string; outside: string } => {
+      const outside = tree({
+        "shared.ts": 'import { more } from "./more.ts"; export const shared: string = "shared " + more;',
+        "more.ts": 'export const more = "more";',
+      });
+      const root = tree({ "entry.ts": entry });
+      symlinkSync(outside, join(root, "shared"));
+      return { root, outside };
+    };
+
+    it("is refused with the file, the line and the import", async () => {
+      const { root, outside } = withOutside(answering("shared", '\nimport { shared } from "./shared/shared.ts";'));
+      const error = await refusal(answerOf(root));
+      expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
+      expect(error.metadata.error).toBe(
+        `entry.ts:2 imports ./shared/shared.ts, which is ${outside}/shared.ts: not below the modules root, nor granted by fs_read`,
+      );
+      expect((await refusal(answerOf(root, [`${outside}/shared`]))).reason).toBe("MODULE_LOAD_FAILED");
+    });
+
+    it("runs from directories that are granted, as it is then", async () => {
+      const { root, outside } = withOutside(answering("shared", 'import { shared } from "./shared/shared.ts";'));
+      const host = hostOf(root);
+      const module = await host.resolve("entry");
+      write(outside, { "more.ts": 'export const more = "changed";' });
+      expect(await run(await launch(host, module, isolation, [outside]))).toBe("shared changed");
+    });
+
+    it("is imported from there by a name that is made up when it runs, and from nowhere else", async () => {
+      const { root, outside } = withOutside(answering("(await import(input)).shared"));
+      const host = hostOf(root);
+      const instance = await launch(host, await host.resolve("entry"), isolation, [outside]);
+      expect(await run(instance, join(outside, "shared.ts"))).toBe("shared more");
+      const elsewhere = tree({ "shared.mjs": "export const shared = 1;" });
+      for (const path of [
+        join(elsewhere, "shared.mjs"),
+        fileURLToPath(BOOTSTRAP),
+        BOOTSTRAP.href,
+        "data:text/javascript,",
+        "a-package",
+      ]) {
+        const error = await refusal(run(instance, path));
+        expect(error.metadata.error).toContain("not in the module's artifact");
+      }
+    });
+  });
+});

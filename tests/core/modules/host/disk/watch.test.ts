@@ -1,0 +1,78 @@
+import { EventEmitter } from "node:events";
+import { mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { watchFiles } from "../../../../../src/core/modules/host/disk/watch.ts";
+import { type Clock, createManualClock } from "../../../../../src/kernel/clock.ts";
+import { tree } from "../../artifact-rig.ts";
+import { until } from "../../host-rig.ts";
+
+/** A system's watch, which can be made to fail. */
+class Watcher extends EventEmitter {
+  isOpen = true;
+
+  close(): void {
+    this.isOpen = false;
+  }
+}
+
+/** A watch of files whose system takes watches while `system.isWilling`. */
+function watching() {
+  const manual = createManualClock();
+  const delays: number[] = [];
+  const clock: Clock = {
+    ...manual,
+    setTimer(delayMs, run) {
+      delays.push(delayMs);
+      return manual.setTimer(delayMs, run);
+    },
+  };
+  const system = { isWilling: true, watchers: [] as Watcher[] };
+  const problems: string[] = [];
+  const files = watchFiles({
+    clock,
+    changed: () => {},
+    unwatched: (problem) => void problems.push(problem),
+    watch: () => {
+      if (!system.isWilling) throw Object.assign(new Error("no more watches"), { code: "ENOSPC" });
+      const watcher = new Watcher();
+      system.watchers.push(watcher);
+      return watcher;
+    },
+  });
+  onTestFinished(() => files.close());
+  /** The next look, `delayMs` after the last one, and what delay comes after it. */
+  const look = async (delayMs: number): Promise<number | undefined> => {
+    const timers = delays.length;
+    manual.advance(delayMs);
+    await until(() => delays.length > timers && delays.at(-1) !== 200);
+    return delays.at(-1);
+  };
+  return { files, system, problems, look, clock: manual };
+}
+
+it("files are looked at more often only while the system takes no more watches, and that is told once", async () => {
+  const { files, system, problems, look } = watching();
+  system.isWilling = false;
+  await files.follow("m", [tree()]);
+  expect(await look(5000)).toBe(1000);
+  expect(await look(1000)).toBe(1000);
+  system.isWilling = true;
+  expect(await look(1000)).toBe(5000);
+  expect(problems).toEqual(["no more watches"]);
+});
+
+it("a watch that fails ends itself alone, not the one that took its place", async () => {
+  const { files, system, clock } = watching();
+  const directory = join(tree({ "a/file": "" }), "a");
+  await files.follow("m", [directory]);
+  const [old] = system.watchers;
+  renameSync(directory, `${directory}.old`);
+  mkdirSync(directory);
+  await until(() => {
+    clock.advance(1000);
+    return system.watchers.length === 2;
+  });
+  old?.emit("error", new Error("it is gone"));
+  expect(system.watchers.map(({ isOpen }) => isOpen)).toEqual([false, true]);
+});

@@ -1,0 +1,420 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HeliosError, systemClock } from "../../../../src/core/index.ts";
+import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
+import type {
+  Grants,
+  Instance,
+  InstanceServices,
+  InstanceSpec,
+  Isolation,
+  ModuleHost,
+} from "../../../../src/core/modules/host/types/host.ts";
+
+const ROOT = join(import.meta.dirname, "../../../fixtures/modules");
+const NO_GRANTS: Grants = { fsRead: [], fsWrite: [], net: false, childProcess: false };
+
+let host: ModuleHost;
+let logged: { level: string; message: string; fields: Record<string, unknown> }[];
+let entry: () => void;
+
+beforeEach(() => {
+  host = createModuleHost({ root: ROOT, clock: systemClock });
+  logged = [];
+  entry = () => {};
+});
+
+afterEach(() => host.close());
+
+const services: InstanceServices = {
+  log: (level, message, fields) => {
+    logged.push({ level, message, fields });
+    entry();
+  },
+  isFlagEnabled: (name, context) => name === "on" || context.session_id === "s1",
+  call: async (dependency, method, input) => {
+    if (dependency === "missing") throw HeliosError.of("MODULE_NOT_LOADED", { name: dependency, state: "UNLOADED" });
+    return { json: { dependency, method, input } };
+  },
+};
+
+async function specOf(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<InstanceSpec> {
+  const module = await host.resolve(path);
+  return {
+    name: "under_test",
+    version: "",
+    defaultVersion: "0.0.0",
+    generation: 1,
+    module,
+    isolation,
+    config: {},
+    env: {},
+    grants: NO_GRANTS,
+    maxHeapMb: 64,
+    startTimeoutMs: 10_000,
+    blockTimeoutMs: 0,
+    ...spec,
+  };
+}
+
+async function start(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<Instance> {
+  return host.start(await specOf(isolation, path, spec), services);
+}
+
+const json = async (
+  instance: Instance,
+  method: string,
+  input: unknown = null,
+  timeoutMs = 10_000,
+): Promise<unknown> => {
+  const output = await instance.invoke(method, { json: input }, { timeoutMs });
+  return "json" in output ? output.json : output.binary;
+};
+
+const failure = (work: Promise<unknown>): Promise<HeliosError> =>
+  work.then(
+    (value) => Promise.reject(new Error(`it succeeded: ${JSON.stringify(value)}`)),
+    (error: unknown) => (error instanceof HeliosError ? error : Promise.reject(error)),
+  );
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolation) => {
+  it("offers its public methods, its version and what it implements", async () => {
+    const { shape } = await start(isolation, "echo");
+    expect(shape).toEqual({
+      methods: ["askFlag", "callOther", "echo", "print", "surroundings", "takeYourTime"],
+      version: "1.2.3",
+      hasHealth: false,
+      hasState: false,
+    });
+    expect((await start(isolation, "stateful")).shape).toMatchObject({ hasState: true });
+  });
+
+  it("answers JSON by JSON and bytes by the same bytes", async () => {
+    const instance = await start(isolation, "echo");
+    const value = { text: "ä\u{1f600}", list: [1, 2.5, null, true], nested: { a: {} } };
+    expect(await json(instance, "echo", value)).toEqual(value);
+    const binary = new Uint8Array([0, 255, 1, 254]);
+    const output = await instance.invoke("echo", { binary }, { timeoutMs: 1000 });
+    expect(output).toEqual({ binary: expect.any(Uint8Array) });
+    expect([...(output as { binary: Uint8Array }).binary]).toEqual([...binary]);
+  });
+
+  it("is called in snake_case too, and never by a private name, an accessor or a lifecycle method", async () => {
+    const instance = await start(isolation, "echo");
+    expect(await json(instance, "ask_flag", { name: "on" })).toBe(true);
+    for (const method of ["_private", "accessor", "start", "constructor", "toString", "__proto__", "Echo"]) {
+      expect((await failure(json(instance, method))).reason).toBe("MODULE_METHOD_NOT_FOUND");
+    }
+  });
+
+  it("takes many calls at once, and each gets its own answer", async () => {
+    const instance = await start(isolation, "echo");
+    const answers = await Promise.all(Array.from({ length: 500 }, (_, index) => json(instance, "echo", index)));
+    expect(answers).toEqual(Array.from({ length: 500 }, (_, index) => index));
+  });
+
+  it("sees its config and exactly the environment of its registration", async () => {
+    const instance = await start(isolation, "echo", { config: { limit: 5 }, env: { KEY: "value" } });
+    expect(await json(instance, "surroundings")).toMatchObject({ env: { KEY: "value" }, config: { limit: 5 } });
+    expect(Object.keys(((await json(instance, "surroundings")) as { env: object }).env)).toEqual(["KEY"]);
+  });
+
+  it("sees its version: the registered one, else the class's own, else the default", async () => {
+    const versionOf = async (path: string, version: string): Promise<unknown> => {
+      const instance = await start(isolation, path, { version, defaultVersion: "0.1.0" });
+      return ((await json(instance, "surroundings")) as { version: string }).version;
+    };
+    expect(await versionOf("echo", "")).toBe("1.2.3");
+    expect(await versionOf("echo", "9.9.9")).toBe("9.9.9");
+    expect(await versionOf("unversioned", "")).toBe("0.1.0");
+  });
+
+  it("asks for flags and calls others, and sees the reason of a refusal as the error's code", async () => {
+    const instance = await start(isolation, "echo");
+    expect(await json(instance, "askFlag", { name: "off" })).toBe(false);
+    expect(await json(instance, "askFlag", { name: "off", context: { session_id: "s1" } })).toBe(true);
+    const call = { module: "other", method: "m", input: 1 };
+    expect(await json(instance, "callOther", call)).toEqual({ dependency: "other", method: "m", input: { json: 1 } });
+    expect(await json(instance, "callOther", { ...call, module: "missing" })).toMatchObject({
+      code: "MODULE_NOT_LOADED",
+    });
+  });
+
+  it("has each call that it makes told with the call that it answers by it", async () => {
+    const origins: unknown[] = [];
+    const told: InstanceServices = {
+      ...services,
+      async call(_to, _method, input, { origin }) {
+        origins.push({ input, origin });
+        return input;
+      },
+    };
+    const instance = await host.start(await specOf(isolation, "echo"), told);
+    const call = (input: unknown, origin: unknown): Promise<unknown> =>
+      instance.invoke("callOther", { json: { module: "other", method: "m", input } }, { timeoutMs: 5000, origin });
+    await Promise.all([call(1, "first"), call(2, "second"), call(3, undefined)]);
+    expect(origins).toEqual([
+      { input: { json: 1 }, origin: "first" },
+      { input: { json: 2 }, origin: "second" },
+      { input: { json: 3 }, origin: undefined },
+    ]);
+  });
+
+  it("tells what it uses: a heap that grows with what is kept, and how busy it is", async () => {
+    const instance = await start(isolation, "echo");
+    const { heapUsedBytes, externalBytes, eventLoopUtilization } = await instance.usage({ collect: true }, 5000);
+    expect(heapUsedBytes).toBeGreaterThan(1_000_000);
+    expect(externalBytes).toBeGreaterThan(0);
+    expect(eventLoopUtilization).toBeGreaterThanOrEqual(0);
+    expect(eventLoopUtilization).toBeLessThanOrEqual(1);
+  });
+
+  it("logs through the service, what it prints too", async () => {
+    const instance = await start(isolation, "echo");
+    const printed = new Promise<void>((resolve) => {
+      entry = () => logged.filter(({ message }) => message.startsWith("to the")).length === 2 && resolve();
+    });
+    await json(instance, "print");
+    await printed;
+    expect(logged).toContainEqual({ level: "info", message: "started", fields: { name: "under_test" } });
+    expect(logged).toContainEqual({ level: "info", message: "to the output", fields: { stream: "stdout" } });
+    expect(logged).toContainEqual({ level: "warn", message: "to the error output", fields: { stream: "stderr" } });
+  });
+
+  it("may be a factory's object and import what is below the root", async () => {
+    const instance = await start(isolation, "factory");
+    expect(await json(instance, "hello", "you")).toBe("under_test greets you");
+  });
+
+  it("hands its state over", async () => {
+    const [old, next] = await Promise.all([start(isolation, "stateful"), start(isolation, "stateful")]);
+    await json(old, "add", 41);
+    await next.importState(await old.exportState(1000), { fromVersion: "1", schema: undefined }, 1000);
+    expect(await json(next, "add", 1)).toBe(42);
+  });
+
+  it.each([
+    ["fail", "out of range", "RangeError"],
+    ["reject", "rejected", "TypeError"],
+    ["throw_text", "just a text", "Error"],
+    ["throw_trap", "the module threw what cannot be looked at", "Error"],
+    ["nan", "output.prices[1] is NaN, which JSON does not have", "TypeError"],
+    ["bigint", "output is a bigint, which JSON does not have; String() makes a text of it", "TypeError"],
+    ["circular", "output.self contains itself", "TypeError"],
+    ["return_function", "output.call is a function, which JSON does not have", "TypeError"],
+  ])("that goes wrong in %s tells its error and goes on", async (method, error, error_name) => {
+    const instance = await start(isolation, "misbehaving");
+    const thrown = await failure(json(instance, method));
+    expect(thrown).toMatchObject({ reason: "MODULE_METHOD_FAILED", metadata: { error, error_name } });
+    expect(await json(instance, "nothing")).toBeNull();
+  });
+
+  it("tells the first lines of its stack, where the caller was wrong, and no more than fits of a long message", async () => {
+    const instance = await start(isolation, "misbehaving");
+    const thrown = await failure(json(instance, "fail"));
+    expect(thrown.metadata.stack).toContain("misbehaving.ts");
+    expect(thrown.metadata.caller_fault).toBeUndefined();
+    expect((await failure(json(instance, "blame_caller"))).metadata.caller_fault).toBe("true");
+    expect((await failure(json(instance, "throw_long"))).message.length).toBeLessThan(5000);
+  });
+
+  it("answers dates as text and leaves out what is undefined, as JSON does", async () => {
+    const instance = await start(isolation, "misbehaving");
+    expect(await json(instance, "date")).toEqual({ at: "1970-01-01T00:00:00.000Z" });
+  });
+
+  it("that does not answer in time is given up, and answers others", async () => {
+    const instance = await start(isolation, "misbehaving");
+    expect((await failure(json(instance, "hang", null, 20))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    expect(await json(instance, "nothing")).toBeNull();
+  });
+
+  it("sees that its caller went away", async () => {
+    const instance = await start(isolation, "echo");
+    const caller = new AbortController();
+    const call = instance.invoke("takeYourTime", { json: null }, { timeoutMs: 10_000, signal: caller.signal });
+    caller.abort(new Error("left"));
+    await expect(call).rejects.toThrow("left");
+    const late = instance.invoke(
+      "echo",
+      { json: 1 },
+      { timeoutMs: 1000, signal: AbortSignal.abort(new Error("gone")) },
+    );
+    await expect(late).rejects.toThrow("gone");
+  });
+
+  it("in an endless loop is given up at the deadline, and ended by force", async () => {
+    const instance = await start(isolation, "misbehaving");
+    expect((await failure(json(instance, "loop", null, 50))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    await instance.stop(50);
+    expect(await instance.ended).toMatchObject({ expected: true });
+  });
+
+  it.each([
+    ["exit", 3, "exit code 3"],
+    ["later", null, "uncaught: thrown later"],
+    ["reject_later", null, "uncaught: rejected later"],
+  ])("that ends by %s fails the calls under way at once and says how", async (method, input, description) => {
+    const instance = await start(isolation, "misbehaving");
+    const hanging = failure(json(instance, "hang"));
+    void json(instance, method, input).catch(() => {});
+    expect(await instance.ended).toEqual({ expected: false, description });
+    expect(await hanging).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
+    expect((await failure(json(instance, "nothing"))).reason).toBe("MODULE_CRASHED");
+  });
+
+  it("that sends what is not of the protocol harms nobody", async () => {
+    const instance = await start(isolation, "misbehaving");
+    await json(instance, "forge");
+    expect(await json(instance, "nothing")).toBeNull();
+  });
+
+  it("is unwell when its health throws, and its state cannot be what cannot be sent", async () => {
+    const instance = await start(isolation, "misbehaving");
+    expect((await failure(instance.checkHealth(1000))).metadata.error).toBe("not well");
+    expect((await failure(instance.exportState(1000))).reason).toBe("MODULE_METHOD_FAILED");
+    await (await start(isolation, "echo")).checkHealth(1000);
+  });
+
+  it("may not write, read elsewhere, start processes, use the network or import from outside", async () => {
+    const instance = await start(isolation, "misbehaving");
+    const file = join(mkdtempSync(join(tmpdir(), "helios-host-")), "touched");
+    expect((await failure(json(instance, "touch", file))).message).toMatch(/restricted|denied/i);
+    expect(existsSync(file)).toBe(false);
+    expect((await failure(json(instance, "read", "/etc/hostname"))).message).toMatch(/restricted|denied/i);
+    expect((await failure(json(instance, "run"))).message).toMatch(/restricted|denied/i);
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as { port: number };
+    expect((await failure(json(instance, "connect", port))).message).toMatch(/restricted|denied/i);
+    server.close();
+    expect((await failure(json(instance, "importFile", join(ROOT, "../../../package.json")))).message).toContain(
+      "below the modules root",
+    );
+  });
+
+  it("may do what its grants allow", async () => {
+    const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-host-")));
+    const grants = { ...NO_GRANTS, fsWrite: [directory], fsRead: [directory] };
+    const instance = await start(isolation, "misbehaving", { grants });
+    await json(instance, "touch", join(directory, "touched"));
+    expect(await json(instance, "read", join(directory, "touched"))).toBe("touched");
+  });
+
+  it.each<[string, string, string]>([
+    ["throws_at_import", "import", "broken at import"],
+    ["imports_outside", "import", "not below the modules root"],
+    ["throws_at_construct", "construct", "broken at construct"],
+    ["throws_at_start", "start", "broken at start"],
+    ["exits_at_start", "start", "exit code 7"],
+    ...(isolation === "PROCESS"
+      ? [["eats_memory_at_start", "start", "out of memory"] as [string, string, string]]
+      : []),
+    ...(isolation === "PROCESS"
+      ? [["eats_memory_at_import", "import", "out of memory"] as [string, string, string]]
+      : []),
+  ])("of %s fails at %s and says why", async (file, step, error) => {
+    const thrown = await failure(start(isolation, `broken/${file}`));
+    expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step } });
+    expect(thrown.metadata.error).toContain(error);
+  });
+
+  it.each([
+    ["hangs_at_import", "import"],
+    ["hangs_at_start", "start"],
+    ["loops_at_start", "start"],
+  ])("of %s is given up at its timeout, in the step %s", async (file, step) => {
+    const thrown = await failure(start(isolation, `broken/${file}`, { startTimeoutMs: 700 }));
+    expect(thrown).toMatchObject({
+      reason: "MODULE_LOAD_FAILED",
+      metadata: { step, error: "it took longer than 0.7 s" },
+    });
+  });
+
+  it.each(["wrong_shape", "no_default", "factory_of_nothing"])("of %s is no module", async (file) => {
+    expect((await failure(start(isolation, `broken/${file}`))).reason).toBe("MODULE_INVALID");
+  });
+
+  it("whose stop hangs is ended by force", async () => {
+    const instance = await start(isolation, "broken/hangs_at_stop");
+    await instance.stop(50);
+    expect(await instance.ended).toMatchObject({ expected: true });
+  });
+
+  it("ends when it is stopped, and may be stopped again", async () => {
+    const instance = await start(isolation, "echo");
+    await Promise.all([instance.stop(5000), instance.stop(5000)]);
+    await instance.stop(5000);
+    expect(await instance.ended).toEqual({ expected: true, description: "exit code 0" });
+  });
+});
+
+describe("an instance in a process", () => {
+  it.each(["leak", "leak_buffers"])("that eats its memory by %s ends alone, and says so", async (method) => {
+    const instance = await start("PROCESS", "misbehaving", { maxHeapMb: 32 });
+    void json(instance, method).catch(() => {});
+    expect(await instance.ended).toEqual({ expected: false, description: "out of memory" });
+  });
+
+  it.each([
+    ["what is no message", [0, 0, 0, 4, 1, 2, 3, 4]],
+    ["a length beyond all bounds", [255, 255, 255, 255]],
+  ])("that writes %s to the service's pipe ends alone", async (_, bytes) => {
+    const instance = await start("PROCESS", "misbehaving");
+    const thrown = await failure(json(instance, "write_to_pipe", bytes));
+    expect(thrown).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: "killed by SIGKILL" } });
+  });
+
+  it("takes the processes that it was granted to start with it", async () => {
+    const instance = await start("PROCESS", "misbehaving", { grants: { ...NO_GRANTS, childProcess: true } });
+    const pid = (await json(instance, "run")) as number;
+    process.kill(pid, 0);
+    instance.kill();
+    await instance.ended;
+    const lives = (): boolean => {
+      try {
+        // One that has ended but that nobody has asked after is still there, as a zombie.
+        return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+      } catch {
+        return false;
+      }
+    };
+    for (let turn = 0; lives() && turn < 1000; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(lives()).toBe(false);
+  });
+});
+
+describe("a module path", () => {
+  it.each(["lib/helper", "lib/helper.mjs", "lib.helper"])("%s names the file", async (path) => {
+    const bytes = readFileSync(join(ROOT, "lib/helper.mjs"));
+    expect((await host.resolve(path)).sha256).toBe(createHash("sha256").update(bytes).digest("hex"));
+  });
+
+  it.each(["../modules/echo", "/etc/passwd", "lib/../../modules.ts", "..", "a\0b", "lib\\helper"])(
+    "%j is refused for leading outside",
+    async (path) => {
+      expect((await failure(host.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
+    },
+  );
+
+  it("that is a link is followed, and refused where it leads outside", async () => {
+    const root = mkdtempSync(join(tmpdir(), "helios-root-"));
+    symlinkSync(join(ROOT, "echo.ts"), join(root, "outside.ts"));
+    symlinkSync(ROOT, join(root, "directory"));
+    const other = createModuleHost({ root, clock: systemClock });
+    for (const path of ["outside", "directory/echo"]) {
+      expect((await failure(other.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
+    }
+  });
+
+  it("that names no file tells what was tried, and a directory is no module", async () => {
+    const thrown = await failure(host.resolve("src.no.such"));
+    expect(thrown.reason).toBe("MODULE_FILE_NOT_FOUND");
+    expect(thrown.metadata.tried).toContain("src/no/such.ts");
+    expect((await failure(host.resolve("broken/a_directory.ts"))).reason).toBe("MODULE_INVALID");
+  });
+});

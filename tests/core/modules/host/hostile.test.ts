@@ -1,0 +1,229 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { HeliosError } from "../../../../src/core/index.ts";
+import type { InstanceSpec } from "../../../../src/core/modules/host/types/host.ts";
+import { call, failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS } from "../host-rig.ts";
+
+/** Processor time that one turn of the service's event loop may take at most. */
+const LONGEST_TURN_MS = 1500;
+
+/** Looks how much processor time the event loop of the service takes for a turn, however busy the machine is. */
+function watchTurns(): () => number {
+  const spent = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  let longest = 0;
+  let last = spent();
+  const timer = setInterval(() => {
+    const now = spent();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 1);
+  onTestFinished(() => clearInterval(timer));
+  return () => longest;
+}
+
+const output = (content: string): object => ({ kind: 2, id: 1, content });
+/** A message among those that have no kind of their own. */
+const other = (message: object): object => ({ kind: 7, id: 0, content: JSON.stringify(message) });
+/** A call of another module, with an input that no module is given. */
+const asked = (input: object): object =>
+  other({ type: "call", id: 900, dependency: "d", method: "echo", within: 0, input });
+
+/** Names what the module does, how, and whether a process that does it is ended; a thread is not by a single message. */
+const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
+  ["a list without end", "send_sparse", {}, true],
+  ["a value that is no JSON", "send", output("{"), true],
+  ["an answer of a call that there is not", "send", { ...output("1"), id: 77 }, false],
+  ["an answer above what a caller can get", "send_long", { kind: 2, id: 1, what: "text" }, true],
+  ["an answer nested without end", "send_long", { kind: 2, id: 1, what: "depth" }, true],
+  ["a call with an input nested without end", "send_long", { kind: 4, id: 1, what: "depth" }, true],
+  ["an answer with keys nested without end", "send_long", { kind: 2, id: 1, what: "keys" }, true],
+  ["a state that nobody asked for", "send_long", { kind: 5, id: 1, what: "text" }, true],
+  ["an entry of the log without end", "send_long", { kind: 8, id: 1, what: "text" }, true],
+  ["an error without end", "send_long", { kind: 7, id: 1, what: "text" }, true],
+  ["a message of no kind", "send", { kind: 99, id: 1, content: "1" }, true],
+  ["a message of the service", "send", { kind: 1, id: 1, content: "1" }, true],
+  ["a long message of no kind", "send_head", { kind: 99, length: 200_000_000 }, true],
+  ["a long message of the service", "send_head", { kind: 1, length: 200_000_000 }, true],
+  ["a long message of many", "send_head", { kind: 9, length: 200_000_000 }, true],
+  ["a call among other messages", "send", asked({ json: 0 }), true],
+  ["an answer among other messages", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
+  ["a state among other messages", "send", other({ type: "state", id: 1, state: {} }), true],
+  ["an end of a call among other messages", "send", other({ type: "late", id: 1 }), true],
+  ["a long entry of the log among other messages", "send_entry", { kind: 7, length: 900_000 }, true],
+  ["bytes in the place of an entry of the log", "send", { kind: 8, id: 0, content: "1", form: 1 }, true],
+  ["an entry of the log that is none", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
+  ["keys that are none", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
+];
+
+const USAGE = { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 0 };
+
+describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
+  async function sides(spec: Partial<InstanceSpec> = {}): Promise<{
+    rig: HostRig;
+    hostile: Awaited<ReturnType<HostRig["start"]>>;
+    other: () => Promise<unknown>;
+  }> {
+    const rig = hostRig();
+    const [hostile, honest] = await Promise.all([rig.start(isolation, "hostile", spec), rig.start(isolation, "echo")]);
+    return { rig, hostile, other: () => call(honest, "echo", 1) };
+  }
+
+  it.each(MESSAGES)("that sends %s holds nobody up, and it is told", async (_, method, input, ends) => {
+    const { rig, hostile, other } = await sides();
+    const longest = watchTurns();
+    const sent = call(hostile, method, input).catch(String);
+    expect(await other()).toBe(1);
+    await sent;
+    if (ends && isolation === "PROCESS") {
+      expect(await hostile.ended).toMatchObject({ expected: false });
+      expect(rig.logged.join("\n")).toMatch(/the module wrote to the service's pipe: it is ended: ./);
+    } else {
+      expect(await call(hostile, "echo", 2)).toBe(2);
+      const isToldOf = !("id" in input && input.id === 77);
+      if (isToldOf) expect(rig.logged).toContain("the module sent something that is not of the protocol");
+    }
+    expect(await other()).toBe(1);
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+
+  it("that hands over text in the place of its state holds nobody up, and it is told", async () => {
+    const { rig, hostile, other } = await sides({ maxHeapMb: 512 });
+    const longest = watchTurns();
+    await call(hostile, "send_text_for_state", 32 * 1024 * 1024);
+    const exported = hostile.exportState(60_000).then(
+      () => "a state",
+      ({ reason }: { reason: string }) => reason,
+    );
+    expect(await other()).toBe(1);
+    expect(await exported).toBe(isolation === "PROCESS" ? "MODULE_CRASHED" : "a state");
+    const told =
+      isolation === "PROCESS" ? "it is ended: no form of a message" : "something that is not of the protocol";
+    expect(rig.logged.join("\n")).toContain(told);
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+
+  it.each([
+    ["a text for its bytes", "x"],
+    ["bytes without end", { length: 2e8 }],
+    ["a number for its bytes", 5e8],
+  ])("that calls another with %s holds nobody up, and the other lives", async (_, binary) => {
+    const longest = watchTurns();
+    const rig = hostRig({ call: (_dependency, method, input) => callee.invoke(method, input, { timeoutMs: 60_000 }) });
+    const [hostile, callee] = await Promise.all([rig.start(isolation, "hostile"), rig.start(isolation, "echo")]);
+    const over = isolation === "PROCESS" ? hostile.ended : undefined;
+    await call(hostile, "send", asked({ json: 0, binary })).catch(String);
+    await over;
+    expect(await call(callee, "echo", 1)).toBe(1);
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+
+  it.each([
+    [
+      "entries of the log",
+      { kind: 8, content: JSON.stringify({ type: "log", level: "info", message: "m", fields: {} }) },
+    ],
+    ["answers that nobody asked for", { kind: 2, content: "1" }],
+    ["messages of no sense", { kind: 7, content: "{}" }],
+    ["signs of life", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
+  ])("that floods the service with %s is ended, and others are answered meanwhile", async (_, flood) => {
+    const { hostile, other } = await sides();
+    const longest = watchTurns();
+    const flooding = failure(call(hostile, "flood", flood));
+    let isOver = false;
+    void hostile.ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver) expect(await other()).toBe(1);
+    const { description } = await hostile.ended;
+    expect(["it flooded the service with messages", "it sent more than the service can take"]).toContain(description);
+    expect(await flooding).toMatchObject({ reason: "MODULE_CRASHED" });
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+
+  it("that asks without end and does not read is read no further or ended, and others are answered meanwhile", async () => {
+    const { hostile, other } = await sides();
+    const longest = watchTurns();
+    const asking = failure(call(hostile, "ask_without_end"));
+    let isOver = false;
+    void hostile.ended.then(() => {
+      isOver = true;
+    });
+    if (isolation === "PROCESS") {
+      for (let count = 0; count < 200; count += 1) expect(await other()).toBe(1);
+      expect(isOver).toBe(false);
+      hostile.kill();
+    } else {
+      while (!isOver) expect(await other()).toBe(1);
+      const { description } = await hostile.ended;
+      expect(["it did not read what it was sent", "it sent more than the service can take"]).toContain(description);
+    }
+    expect(await asking).toMatchObject({ reason: "MODULE_CRASHED" });
+    expect(longest()).toBeLessThan(LONGEST_TURN_MS);
+  });
+});
+
+describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
+  it("that logs far more than it may is not ended for it, and what is dropped is counted", async () => {
+    const rig = hostRig();
+    const instance = await rig.start(isolation, "hostile");
+    await call(instance, "log_much", 100_000);
+    expect(await call(instance, "echo", 1)).toBe(1);
+    const kept = rig.logged.filter((message) => message === "much").length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(50_000);
+  });
+
+  it("that calls by a long name is not told all of it, and by a longer one its call fails in the module", async () => {
+    const refuse = async (dependency: string): Promise<never> => {
+      throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem: `there is no ${dependency}` });
+    };
+    const instance = await hostRig({ call: refuse }).start(isolation, "hostile");
+    const told = (await call(instance, "call_by_name", 65_535)) as { message: string; problem: string };
+    expect(told.message).toMatch(/^dependency: there is no d+…$/);
+    expect([told.message.length, told.problem.length]).toEqual([8192, 8192]);
+    expect(await call(instance, "call_by_name", 65_536)).toEqual({ message: "a name is too long" });
+  });
+
+  it("that is blocked is sent no more than may wait: a call beyond it is MODULE_OVERLOADED, and never runs", async () => {
+    const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-backlog-")));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const grants = { ...NO_GRANTS, fsRead: [directory] };
+    const instance = await hostRig().start(isolation, "blocking", { grants, maxHeapMb: 512 });
+    const file = join(directory, "release");
+    const blocked = call(instance, "block_until", file);
+    // Shared by all: the service keeps one copy for each that waits.
+    const large = { binary: new Uint8Array(4 * 1024 * 1024) };
+    const answers = Array.from({ length: 40 }, () =>
+      instance.invoke("size", large, { timeoutMs: 60_000 }).then(
+        () => "ran",
+        (error: { reason: string }) => error.reason,
+      ),
+    );
+    const small = Array.from({ length: 20_000 }, () =>
+      instance.invoke("size", { json: 1 }, { timeoutMs: 60_000 }).then(
+        () => "ran",
+        (error: { reason: string }) => error.reason,
+      ),
+    );
+    // Sent whatever waits: what tells that callers have left, for one.
+    const caller = new AbortController();
+    expect(await failure(instance.checkHealth(1))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    caller.abort();
+    writeFileSync(file, "");
+    await blocked;
+    const outcomes = await Promise.all(answers);
+    const many = await Promise.all(small);
+    const ran = outcomes.filter((outcome) => outcome === "ran").length;
+    expect(new Set(outcomes)).toEqual(new Set(["ran", "MODULE_OVERLOADED"]));
+    expect(ran).toBeGreaterThanOrEqual(14);
+    expect(ran).toBeLessThanOrEqual(16);
+    expect(new Set(many)).toEqual(new Set(["ran", "MODULE_OVERLOADED"]));
+    expect(await call(instance, "sized")).toBe(ran + many.filter((outcome) => outcome === "ran").length);
+    expect(instance.busy).toBe(0);
+  });
+});

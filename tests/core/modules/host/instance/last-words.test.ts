@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { call, failure, hostRig, ISOLATIONS, until } from "../../host-rig.ts";
+
+/** Long enough for a process that has nothing to wait for. */
+const MOST_MS = 200;
+
+/** A service that is behind: a process may have ended before all is read that it has sent. */
+function beBehind(message: string): void {
+  const [, pid] = /^process (\d+)$/.exec(message) ?? [];
+  if (pid === undefined) spend(6, () => true);
+  else if (Number(pid) !== process.pid) spend(MOST_MS, () => isAlive(pid));
+}
+
+function spend(ms: number, isNeeded: () => boolean): void {
+  const start = performance.now();
+  while (performance.now() - start < ms && isNeeded()) {
+    // Nothing else runs.
+  }
+}
+
+function isAlive(pid: string): boolean {
+  try {
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return process.platform !== "linux";
+  }
+}
+
+describe.each(ISOLATIONS)("a module in a %s that throws where nothing catches it", (isolation) => {
+  it.each([
+    ["nothing", 0, () => {}],
+    ["more than its pipe takes", 100, () => {}],
+    ["what a service that is behind reads when it has ended", 14, beBehind],
+  ])("has answered, and is told by its error, behind %s", async (_, entries, listen) => {
+    const rig = hostRig({ log: (_level, message) => listen(message) });
+    const instance = await rig.start(isolation, "misbehaving");
+    const hanging = failure(call(instance, "hang"));
+    expect(await call(instance, "log_then_throw", entries)).toBe("answered");
+    const description = "uncaught: TypeError: the feed is gone";
+    expect(await instance.ended).toEqual({ expected: false, description });
+    expect(await hanging).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
+    expect(rig.logged.filter((message) => message.startsWith("xxx"))).toHaveLength(entries);
+    await until(() => rig.logged.includes("TypeError: the feed is gone"));
+    await until(() => rig.logged.some((message) => /^\s+at .*misbehaving\.ts:\d+:\d+/.test(message)));
+  });
+});
+
+describe("a module in a PROCESS", () => {
+  it("that closes the pipe to the service is ended", async () => {
+    const instance = await hostRig().start("PROCESS", "misbehaving", { blockTimeoutMs: 0 });
+    const closing = failure(call(instance, "close_pipe"));
+    const description = "it closed the pipe to the service";
+    expect(await instance.ended).toEqual({ expected: false, description });
+    expect(await closing).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
+  });
+});

@@ -1,0 +1,77 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { call, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
+
+const LARGE = { binary: new Uint8Array(4_000_000) };
+
+describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not read", (isolation) => {
+  /** A module, the calls of it that ran and what it logged, and bursts of calls that it is to make. */
+  const asking = async (answered: () => Promise<unknown> = async () => {}) => {
+    const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-bursts-")));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const counts = { ran: 0 };
+    const rig = hostRig({
+      call: async () => {
+        counts.ran += 1;
+        await answered();
+        return LARGE;
+      },
+    });
+    const grants = { ...NO_GRANTS, fsRead: [directory] };
+    const instance = await rig.start(isolation, "blocking", { grants, maxHeapMb: 512 });
+    const pathOf = (burst: number): string => join(directory, String(burst));
+    return {
+      counts,
+      logged: rig.logged,
+      /** How many of the calls ended in which way. */
+      async outcomes(...calls: readonly number[]) {
+        const bursts = calls.map((each, burst) => ({ calls: each, path: pathOf(burst) }));
+        const told = (await call(instance, "call_and_block", bursts)) as readonly string[];
+        return Object.fromEntries(
+          Map.groupBy(told, (one) => one)
+            .entries()
+            .map(([one, { length }]) => [one, length]),
+        );
+      },
+      /** After the calls of a burst it may go on. */
+      goOn: (burst: number) => writeFileSync(pathOf(burst), ""),
+    };
+  };
+
+  it("gets the answers of all that were under way, though they are more than others may send it", async () => {
+    const all = Promise.withResolvers<void>();
+    const { counts, outcomes, goOn } = await asking(() => all.promise);
+    const told = outcomes(25);
+    await until(() => counts.ran === 25);
+    all.resolve();
+    goOn(0);
+    expect(await told).toEqual({ answered: 25 });
+  });
+
+  it("is told of what ran and whose answer has no room that it was carried out, not that it may try again", async () => {
+    const all = Promise.withResolvers<void>();
+    const { counts, outcomes, goOn } = await asking(() => all.promise);
+    const told = outcomes(60);
+    await until(() => counts.ran === 60);
+    all.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+    goOn(0);
+    expect(await told).toEqual({ answered: expect.any(Number), MODULE_ANSWER_LOST: expect.any(Number) });
+    expect((await told).answered).toBeGreaterThanOrEqual(32);
+  });
+
+  it("makes no further calls while answers wait: they are refused before they run, or wait in its pipe", async () => {
+    const { counts, logged, outcomes, goOn } = await asking();
+    const told = outcomes(17, 10);
+    await until(() => counts.ran === 17);
+    goOn(0);
+    if (isolation === "THREAD") await until(() => logged.includes("10 calls"));
+    expect(counts.ran).toBe(17);
+    goOn(1);
+    const { answered = 0, MODULE_OVERLOADED: refused = 0, ...others } = await told;
+    expect({ ...others, answered, refused }).toEqual({ answered: counts.ran, refused: 27 - counts.ran });
+    if (isolation === "THREAD") expect(refused).toBe(10);
+  });
+});

@@ -1,0 +1,225 @@
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
+import { type Files, hostOf, launch, refusal, run, tree } from "../artifact-rig.ts";
+
+/** The file, and others that it needs. `run` answers what it is configured to be called. */
+const FORMS: readonly (readonly [string, string, Files])[] = [
+  ["module.exports of a .cjs file", "m.cjs", { "m.cjs": "module.exports = class { run() { return 'it' } }" }],
+  ["exports.default of a .cjs file", "m.cjs", { "m.cjs": "exports.default = class { run() { return 'it' } }" }],
+  [
+    "what a compiler writes for a default export",
+    "m.cjs",
+    {
+      "m.cjs": `"use strict"; Object.defineProperty(exports, "__esModule", { value: true });
+        class It { run() { return "it" } } exports.default = It; exports.other = 1;`,
+    },
+  ],
+  [
+    "a compiled default export beside a function",
+    "m.cjs",
+    {
+      "m.cjs": `module.exports = function other() {}; module.exports.__esModule = true;
+        module.exports.default = class { run() { return "it" } };`,
+    },
+  ],
+  [
+    "a class with a property named default",
+    "m.cjs",
+    { "m.cjs": "class It { run() { return 'it' } } It.default = class Other {}; module.exports = It" },
+  ],
+  [
+    "module.exports with a default",
+    "m.cjs",
+    { "m.cjs": "module.exports = { default: class { run() { return 'it' } } }" },
+  ],
+  [
+    "exports.default of a .cts file",
+    "m.cts",
+    { "m.cts": "class It { run(): string { return 'it' as string } }\nexports.default = It;" },
+  ],
+  [
+    "module.exports of a .cts file",
+    "m.cts",
+    { "m.cts": "module.exports = class { run(_: null): string { return 'it' } }" },
+  ],
+  ["exports.default of a .ts file", "m.ts", { "m.ts": "exports.default = class { run(): string { return 'it' } }" }],
+  [
+    "exports.default of a .js file whose package is CommonJS",
+    "m.js",
+    { "m.js": "exports.default = class { run() { return 'it' } }", "package.json": '{ "type": "commonjs" }' },
+  ],
+  [
+    "a constructor function with a prototype",
+    "m.cjs",
+    {
+      "m.cjs":
+        "function It(ctx) { this.name = ctx.name } It.prototype.run = function () { return this.name && 'it' }; module.exports = It",
+    },
+  ],
+  [
+    "a constructor function of an ES module",
+    "m.mjs",
+    { "m.mjs": "export default function It() { this.it = 'it' }\nIt.prototype.run = function () { return this.it }" },
+  ],
+  [
+    "a constructor function whose prototype is an object of its own",
+    "m.cjs",
+    { "m.cjs": "function It() {} It.prototype = { run() { return 'it' } }; module.exports = It" },
+  ],
+  [
+    "a constructor function that inherits",
+    "m.cjs",
+    {
+      "m.cjs": `const { inherits } = require("node:util"); const Base = require("./base.cjs");
+        function It() { Base.call(this, "it") } inherits(It, Base); exports.default = It;`,
+      "base.cjs":
+        "function Base(what) { this.what = what } Base.prototype.run = function () { return this.what }; module.exports = Base",
+    },
+  ],
+  [
+    "a constructor function with methods of the object alone",
+    "m.cjs",
+    { "m.cjs": "module.exports = function () { this.run = () => 'it' }" },
+  ],
+  ["a factory", "m.cjs", { "m.cjs": "module.exports = function (ctx) { return { run: () => ctx.name && 'it' } }" }],
+  [
+    "a factory that gives a promise",
+    "m.cjs",
+    { "m.cjs": "module.exports = function () { return Promise.resolve({ run: () => 'it' }) }" },
+  ],
+  ["an async factory", "m.mjs", { "m.mjs": "export default async function () { return { run: () => 'it' } }" }],
+  ["an arrow function", "m.mjs", { "m.mjs": "export default (ctx) => ({ run: () => ctx.name && 'it' })" }],
+  ["a method", "m.mjs", { "m.mjs": "export default { make() { return { run: () => 'it' } } }.make" }],
+  ["a bound class", "m.mjs", { "m.mjs": "class It { run() { return 'it' } }\nexport default It.bind(null)" }],
+  [
+    "a class behind a proxy",
+    "m.mjs",
+    { "m.mjs": "class It { run() { return 'it' } }\nexport default new Proxy(It, {})" },
+  ],
+  [
+    "a class whose instances have a method then",
+    "m.mjs",
+    { "m.mjs": "export default class { then(go) { go({}) } run() { return 'it' } }" },
+  ],
+];
+
+const UNFIT: readonly (readonly [string, string, string, string])[] = [
+  ["nothing", "m.cjs", "", "it default-exports an object, not a class or a function"],
+  [
+    "named exports alone",
+    "m.cjs",
+    "exports.It = class {}; exports.other = 1",
+    "it default-exports an object with It, other, not a class or a function",
+  ],
+  ["nothing of an ES module", "m.mjs", "export const a = 1", "it default-exports nothing, not a class or a function"],
+  ["null", "m.cjs", "module.exports = null", "it default-exports null, not a class or a function"],
+  [
+    "a number as default",
+    "m.cjs",
+    "exports.default = 7",
+    "it default-exports a value of type number, not a class or a function",
+  ],
+  [
+    "a promise",
+    "m.mjs",
+    "export default Promise.resolve(class {})",
+    "it default-exports a promise, not a class or a function",
+  ],
+  ["a list", "m.cjs", "module.exports = []", "it default-exports a list, not a class or a function"],
+  [
+    "a generator",
+    "m.mjs",
+    "export default function* () {}",
+    "it default-exports a generator function, not a class or a function that returns an object",
+  ],
+  [
+    "an async generator",
+    "m.cjs",
+    "module.exports = async function* () {}",
+    "it default-exports a generator function, not a class or a function that returns an object",
+  ],
+  ["a factory of nothing", "m.mjs", "export default () => {}", "its factory returned no object"],
+  ["a factory of a number", "m.mjs", "export default async () => 7", "its factory returned no object"],
+  [
+    "a function that does nothing",
+    "m.cjs",
+    "module.exports = function () {}",
+    "its function returned no object, and has neither a prototype with methods nor set any on `this`",
+  ],
+];
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) => {
+  it.each(FORMS)("may be %s", async (_, path, files) => {
+    const host = hostOf(tree(files));
+    expect(await run(await launch(host, await host.resolve(path), isolation))).toBe("it");
+  });
+
+  it.each(UNFIT)("is refused, with what it is, where it is %s", async (_, path, text, problem) => {
+    const host = hostOf(tree({ [path]: text }));
+    const error = await refusal(launch(host, await host.resolve(path), isolation));
+    expect(error).toMatchObject({ reason: "MODULE_INVALID", metadata: { module_path: path, problem } });
+  });
+
+  it("tells the version and the schema of a constructor function, as of a class", async () => {
+    const host = hostOf(
+      tree({
+        "m.cjs":
+          "function It() {} It.version = '1.2.3'; It.stateSchema = 4; It.prototype = { run() {} }; module.exports = It",
+      }),
+    );
+    const { shape } = await launch(host, await host.resolve("m"), isolation);
+    expect(shape).toMatchObject({ version: "1.2.3", stateSchema: 4, methods: ["run"] });
+  });
+
+  it("in CommonJS takes with it all that it requires by texts", async () => {
+    const files = {
+      "m.cjs": `
+        const { name } = require("./lib");
+        const load = require("node:module").createRequire(__filename);
+        module.exports = class {
+          async run() {
+            return [
+              name, require("./inner/"), require(\`./data.json\`).of, load("./loaded.cjs"), module.require("./own.cjs"),
+              require("./typed.cts").typed, require("./es.mjs").default, (await import("./late.mjs")).default,
+              require(/* this */ "./commented.cjs"), require.resolve("./named.cjs").split("/").pop(), require("pkg"),
+            ];
+          }
+        }`,
+      "lib.js": 'exports.name = "lib"',
+      "inner/index.js": 'module.exports = "inner"',
+      "data.json": '{ "of": "data" }',
+      "loaded.cjs": 'module.exports = "loaded"',
+      "own.cjs": 'module.exports = "own"',
+      "typed.cts": 'const typed: string = "typed"; exports.typed = typed;',
+      "es.mjs": 'export default "es"',
+      "late.mjs": 'export default "late"',
+      "commented.cjs": 'module.exports = "commented"',
+      "named.cjs": "",
+      "node_modules/pkg/package.json": '{ "main": "main.cjs" }',
+      "node_modules/pkg/main.cjs": 'module.exports = "pkg"',
+    };
+    const host = hostOf(tree(files));
+    expect(await run(await launch(host, await host.resolve("m"), isolation))).toEqual([
+      "lib",
+      "inner",
+      "data",
+      "loaded",
+      "own",
+      "typed",
+      "es",
+      "late",
+      "commented",
+      "named.cjs",
+      "pkg",
+    ]);
+  });
+});
+
+it.each([
+  ["m.cjs", "m.cjs"],
+  ["m", "m.cjs"],
+  ["deep.m", "deep/m.cts"],
+])("the path %s finds %s", async (path, file) => {
+  const host = hostOf(tree({ [file]: "module.exports = class { run() { return 'it' } }" }));
+  expect(await run(await launch(host, await host.resolve(path), "THREAD"))).toBe("it");
+});

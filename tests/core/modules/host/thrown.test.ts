@@ -1,0 +1,155 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { HeliosError } from "../../../../src/core/errors.ts";
+import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
+import type {
+  Instance,
+  InstanceServices,
+  Isolation,
+  ModuleHost,
+} from "../../../../src/core/modules/host/types/host.ts";
+import { systemClock } from "../../../../src/kernel/clock.ts";
+import { call, failure, NO_GRANTS, ROOT } from "../host-rig.ts";
+
+let host: ModuleHost;
+
+/** An instance whose calls of others come back to itself. */
+async function start(isolation: Isolation): Promise<Instance> {
+  host = createModuleHost({ root: ROOT, clock: systemClock });
+  const services: InstanceServices = {
+    log: () => {},
+    isFlagEnabled: () => false,
+    call: (_dependency, method, input) => instance.invoke(method, input, { timeoutMs: 10_000 }),
+  };
+  const instance: Instance = await host.start(
+    {
+      name: "under_test",
+      version: "",
+      defaultVersion: "0.0.0",
+      generation: 1,
+      module: await host.resolve("answering"),
+      isolation,
+      config: {},
+      env: {},
+      grants: NO_GRANTS,
+      maxHeapMb: 256,
+      startTimeoutMs: 20_000,
+      blockTimeoutMs: 0,
+    },
+    services,
+  );
+  return instance;
+}
+
+afterEach(() => host.close());
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", (isolation) => {
+  it("reaches its caller with its code, its cause and the members of its own that are JSON", async () => {
+    const { reason, code, metadata } = await failure(call(await start(isolation), "fail", "margin"));
+    expect([reason, code]).toEqual(["MODULE_METHOD_FAILED", "INTERNAL"]);
+    expect(metadata).toMatchObject({
+      error: "margin is short",
+      error_name: "MarginError",
+      error_code: "insufficient_margin",
+    });
+    expect(metadata.stack).toContain("answering.ts");
+    // What calls the module is not its author's.
+    expect(metadata.stack).not.toMatch(/bootstrap|node:internal/);
+    expect(JSON.parse(metadata.error_fields ?? "")).toEqual({
+      required: 1200.5,
+      account: { id: "acc-1" },
+      at: "1970-01-01T00:00:00.000Z",
+      metadata: { a: 1 },
+    });
+    expect(JSON.parse(metadata.error_cause ?? "")).toEqual({ name: "RangeError", message: "ratio", cause: "limits" });
+  });
+
+  it.each([
+    ["number", "INTERNAL"],
+    ["caller", "FAILED_PRECONDITION"],
+    ["callerType", "INVALID_ARGUMENT"],
+    ["callerRange", "INVALID_ARGUMENT"],
+    ["callerCode", "INVALID_ARGUMENT"],
+    ["callerTruthy", "INTERNAL"],
+  ])("as %s has the code %s, by whose fault it is", async (name, code) => {
+    const error = await failure(call(await start(isolation), "fail", name));
+    expect(error).toMatchObject({ reason: "MODULE_METHOD_FAILED", code });
+    expect(error.metadata.caller_fault).toBe(code === "INTERNAL" ? undefined : "true");
+    // What is kept of it is enough to make it anew.
+    const kept = JSON.parse(JSON.stringify({ ...error.metadata, name: "m", method: "m", error: "e" }));
+    expect(HeliosError.of("MODULE_METHOD_FAILED", kept).code).toBe(code);
+  });
+
+  it("may be anything at all: what can be told of it is told", async () => {
+    const instance = await start(isolation);
+    const told = async (name: string): Promise<Record<string, unknown>> => {
+      const { metadata } = await failure(call(instance, "fail", name));
+      const { error, error_name, error_code } = metadata;
+      const fields = metadata.error_fields === undefined ? {} : { fields: JSON.parse(metadata.error_fields) };
+      return {
+        error,
+        ...(error_name === "Error" ? {} : { error_name }),
+        ...(error_code ? { error_code } : {}),
+        ...fields,
+      };
+    };
+    expect(await told("null")).toEqual({ error: "null" });
+    expect(await told("undefined")).toEqual({ error: "undefined" });
+    expect(await told("text")).toEqual({ error: "just a text" });
+    expect(await told("symbol")).toEqual({ error: "Symbol(s)" });
+    expect(await told("object")).toEqual({
+      error: '{"code":"ODD","status":7}',
+      error_code: "ODD",
+      fields: { status: 7 },
+    });
+    expect(await told("number")).toEqual({ error: "rate limited", error_code: "429", fields: { code: 429 } });
+    expect(await told("frozen")).toEqual({ error: "frozen", error_code: "F" });
+    expect(await told("proxy")).toEqual({ error: "behind a proxy" });
+    expect(await told("trap")).toEqual({ error: "the module threw what cannot be looked at" });
+    expect(await told("brokenCode")).toEqual({ error: "half broken" });
+    expect(await told("noPrototype")).toEqual({ error: "{}" });
+    expect(await told("circular")).toEqual({ error: "circular" });
+    expect(await told("half")).toEqual({ error: "BTC\ufffd", fields: { ok: 1 } });
+    expect(await told("aggregate")).toEqual({
+      error: "no venue",
+      error_name: "AggregateError",
+      fields: { errors: [{ name: "Error", message: "venue A", code: "A" }, "venue B"] },
+    });
+  });
+
+  it("is bounded, however large it is", async () => {
+    const { metadata } = await failure(call(await start(isolation), "fail", "huge"));
+    expect(metadata.error).toHaveLength(4096);
+    expect(JSON.parse(metadata.error_fields ?? "")).toEqual({ small: 1 });
+    expect(Buffer.byteLength(metadata.error_cause ?? "")).toBeLessThanOrEqual(1024);
+    expect(JSON.parse(metadata.error_cause ?? "")).toMatchObject({ name: "Error", message: expect.any(String) });
+    expect(JSON.stringify(metadata).length).toBeLessThan(12_000);
+  });
+
+  it("is the cause of the error that another module gets of its call, whose code is the reason", async () => {
+    const instance = await start(isolation);
+    expect(await call(instance, "tell_failure", "margin")).toEqual({
+      kind: "HeliosError",
+      message: "fail of module under_test failed: margin is short",
+      code: "MODULE_METHOD_FAILED",
+      isError: true,
+      cause: {
+        name: "MarginError",
+        message: "margin is short",
+        code: "insufficient_margin",
+        required: 1200.5,
+        account: { id: "acc-1" },
+        at: "1970-01-01T00:00:00.000Z",
+        metadata: { a: 1 },
+        cause: { name: "RangeError", message: "ratio", cause: "limits" },
+      },
+      metadata: expect.objectContaining({ error_code: "insufficient_margin", name: "under_test", method: "fail" }),
+    });
+    expect(await call(instance, "tell_failure", "number")).toMatchObject({ cause: { code: 429 } });
+    const through = await failure(call(instance, "fail_through", "margin"));
+    expect(through.metadata.error_code).toBe("MODULE_METHOD_FAILED");
+    expect(JSON.parse(through.metadata.error_cause ?? "")).toMatchObject({
+      code: "insufficient_margin",
+      required: 1200.5,
+    });
+  });
+});

@@ -1,0 +1,106 @@
+import { create, fromJson, type JsonValue, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { DurationSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { InvokeModuleResponseSchema } from "../../../../../gen/helios/v1/module_service_pb.ts";
+import type { Payload } from "../../../../../src/core/modules/host/types/host.ts";
+import {
+  checkAnswer,
+  MAX_ANSWER_BYTES,
+  roomForAnswer,
+  valueSize,
+} from "../../../../../src/core/modules/host/wire/answer-size.ts";
+import { contentOf } from "../../../../../src/core/modules/host/wire/payload.ts";
+import { MAX_MESSAGE_BYTES } from "../../../../../src/server/transport/limits.ts";
+import { call, failure, hostRig, ISOLATIONS } from "../../host-rig.ts";
+
+const [NAME, VERSION] = ["order_book", '1.2.3-"rc"\n1'];
+const ROOM = roomForAnswer(NAME, VERSION);
+
+/** Sizes of the whole answer as callers get it, by protobuf and as JSON, its other fields as long as they can be. */
+function sent(payload: Payload): readonly number[] {
+  const output =
+    "binary" in payload
+      ? ({ case: "binary", value: payload.binary } as const)
+      : ({ case: "json", value: fromJson(ValueSchema, payload.json as JsonValue) } as const);
+  const duration = create(DurationSchema, { seconds: 315_576_000_000n, nanos: 999_999_999 });
+  const fields = { output, version: VERSION, answeredBy: NAME, generation: 4_294_967_295, duration };
+  const message = create(InvokeModuleResponseSchema, fields);
+  const json = toJsonString(InvokeModuleResponseSchema, message);
+  return [toBinary(InvokeModuleResponseSchema, message).length, Buffer.byteLength(json)];
+}
+
+const membersOf = (count: number, key = '"'): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`${key}${1e6 + index}`, 1]));
+
+const check = (payload: Payload): void => checkAnswer("book", payload, contentOf(payload, "output"), ROOM);
+
+describe("the size of an answer", () => {
+  it("is that of google.protobuf.Value", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 4 }), (json) => {
+        expect(valueSize(json)).toBe(toBinary(ValueSchema, fromJson(ValueSchema, json as JsonValue)).length);
+      }),
+    );
+  });
+
+  it("is that which the transport lets through", () => {
+    expect(MAX_ANSWER_BYTES).toBe(MAX_MESSAGE_BYTES);
+  });
+
+  it.each<[string, number, (count: number) => Payload]>([
+    ["text", 1, (count) => ({ json: "x".repeat(count) })],
+    ["bytes", 1, (count) => ({ binary: new Uint8Array(count) })],
+    ["digits", 11, (count) => ({ json: new Array(count).fill(1) })],
+    ["quotes", 2, (count) => ({ json: '"'.repeat(count) })],
+    ["members", 23, (count) => ({ json: membersOf(count) })],
+    [
+      "objects of the same members",
+      130 * 110,
+      (count) => ({ json: new Array(count).fill(membersOf(130, "k".repeat(90))) }),
+    ],
+    ["letters of two bytes", 2, (count) => ({ json: "ä".repeat(count) })],
+  ])("of %s is refused where it does not fit, and just below that it does", (_, bytes, make) => {
+    let [fits, tooLarge] = [2_900_000, MAX_MESSAGE_BYTES * 1.1].map((size) => Math.floor(size / bytes)) as [
+      number,
+      number,
+    ];
+    while (tooLarge - fits > 1) {
+      const middle = Math.floor((fits + tooLarge) / 2);
+      try {
+        check(make(middle));
+        fits = middle;
+      } catch (error) {
+        expect(error).toMatchObject({ name: "RangeError", message: expect.stringContaining("book answers with") });
+        tooLarge = middle;
+      }
+    }
+    const largest = Math.max(...sent(make(fits)));
+    expect(largest).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
+    expect(largest).toBeGreaterThan(MAX_MESSAGE_BYTES - 200 - bytes);
+  });
+});
+
+describe.each(ISOLATIONS)("an answer of a module in a %s", (isolation) => {
+  it.each(["text", "bytes"])(
+    "of %s above what a caller can get fails in the module, and just below it arrives",
+    async (kind) => {
+      const instance = await hostRig().start(isolation, "large", { maxHeapMb: 512 });
+      const room = roomForAnswer("under_test", "0.0.0");
+      const most = kind === "bytes" ? Math.floor(room / 4) * 3 : room;
+      const answer = (await call(instance, kind, most - 10)) as { readonly length: number };
+      expect(answer.length).toBe(most - 10);
+      for (const size of [most + 1, 40_000_000]) {
+        expect(await failure(call(instance, kind, size))).toMatchObject({
+          reason: "MODULE_METHOD_FAILED",
+          metadata: {
+            method: kind,
+            error_name: "RangeError",
+            error: expect.stringMatching(new RegExp(`^${kind} answers with [0-9]+ bytes, and ${most} can be sent`)),
+          },
+        });
+      }
+      expect(instance.busy).toBe(0);
+    },
+  );
+});

@@ -1,0 +1,14 @@
+import { describe, expect, it } from "vitest";
+import { isDeaf } from "../../../../../src/core/modules/host/wire/backlog.ts";
+
+const MIB = 1024 * 1024;
+
+describe("an instance that does not read what it is sent", () => {
+  it.each<[string, boolean, { messages: number; bytes: number }]>([
+    ["is deaf at so many messages", true, { messages: 131_072, bytes: 0 }],
+    ["is deaf at so many bytes", true, { messages: 1, bytes: 512 * MIB }],
+    ["is not while its code, or a state, and calls wait", false, { messages: 16_384, bytes: (256 + 64) * MIB }],
+  ])("%s", (_, deaf, unread) => {
+    expect(isDeaf(unread)).toBe(deaf);
+  });
+});

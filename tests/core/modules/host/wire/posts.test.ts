@@ -1,0 +1,201 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Packet } from "../../../../../src/core/modules/host/wire/packets.ts";
+import { toPacket } from "../../../../../src/core/modules/host/wire/packets.ts";
+import {
+  checkPacket,
+  createPostWriter,
+  createReadCounts,
+  fromPost,
+  fromPosts,
+} from "../../../../../src/core/modules/host/wire/posts.ts";
+import type { FromInstance, ToInstance } from "../../../../../src/core/modules/host/wire/protocol.ts";
+import { AWAITED, call, fromInstance, toInstance, WIDE } from "../../messages.ts";
+import { turn } from "../../rig.ts";
+
+/** What arrives at the other side, post by post. */
+function receiver() {
+  const posts: unknown[][] = [];
+  const read = createReadCounts();
+  const post = (value: unknown): void => void posts.push([...fromPosts(structuredClone(value), read)]);
+  const writer = createPostWriter(post, read);
+  return { posts, writer, write: (message: ToInstance) => writer.write(message, toPacket(message)) };
+}
+
+/** An instance's message as the service gets it. */
+const received = (message: FromInstance, awaited = AWAITED): unknown =>
+  fromPost(structuredClone(checkPacket(toPacket(message) as Packet)), awaited);
+
+describe("posts of an instance", () => {
+  it("arrive as they were sent", () => {
+    fc.assert(
+      fc.property(fromInstance, (sent) => {
+        expect(sent.map((message) => received(message))).toEqual(sent);
+      }),
+    );
+  });
+
+  it("have bytes alone, and nothing else of the buffer in which they are", () => {
+    const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
+    const { output } = received({ type: "output", id: 1, output: { binary: buffer.subarray(2, 4) } }) as {
+      output: { binary: Uint8Array };
+    };
+    expect([...output.binary]).toEqual([3, 4]);
+    expect(output.binary.buffer.byteLength).toBe(2);
+    const shared = new Uint8Array(new SharedArrayBuffer(2));
+    const packet = checkPacket(toPacket({ type: "output", id: 2, output: { binary: shared } }) as Packet);
+    shared.fill(1);
+    expect(fromPost(packet, AWAITED)).toEqual({ type: "output", id: 2, output: { binary: new Uint8Array(2) } });
+  });
+
+  const sparse: unknown[] = [];
+  sparse.length = 4_294_967_295;
+  const long = "x".repeat(5 * 1024 * 1024);
+  const ask = JSON.stringify({ type: "call", id: 1, dependency: "d", method: "m", input: { json: 0 }, within: 0 });
+  const entry = JSON.stringify({ type: "log", level: "info", message: "m", fields: {} });
+
+  it.each<[string, unknown]>([
+    ["of no kind", [9, 1, 0, "", "", 0, "1", ""]],
+    ["of many bytes of a kind that the service alone sends", [1, 1, 0, "m", "", 1, new Uint8Array(100_000), ""]],
+    ["of a kind that the service alone sends", [1, 1, 0, "m", "", 0, "1", ""]],
+    ["of a call among other messages", [7, 0, 0, "", "", 0, ask, ""]],
+    ["of an entry of the log among other messages", [7, 0, 0, "", "", 0, entry, ""]],
+    ["of something else in the place of an entry of the log", [8, 0, 0, "", "", 0, '{"type":"dropped","id":1}', ""]],
+    ["of null in the place of an entry of the log", [8, 0, 0, "", "", 0, "null", ""]],
+    ["of no form", [2, 1, 0, "", "", 9, "1", ""]],
+    ["of text that is no JSON", [2, 1, 0, "", "", 0, "{", ""]],
+    ["of a state that is text", [5, 1, 0, "", "", 0, "1", ""]],
+    ["of a state that is said to be bytes", [5, 1, 0, "", "", 1, "1", ""]],
+    ["of an entry of the log that is bytes", [8, 0, 0, "", "", 1, new Uint8Array([49]), ""]],
+    ["of text that is bytes", [2, 1, 0, "", "", 0, new Uint8Array([49]), ""]],
+    ["of text that is none", [2, 1, 0, "", "", 0, 5, ""]],
+    ["of bytes that are none", [2, 1, 0, "", "", 1, "1", ""]],
+    ["of numbers that are none", [2, "1", 0, "", "", 0, "1", ""]],
+    ["of names that are none", [4, 1, 0, sparse, "", 0, "1", ""]],
+    ["of many", [9, [[2, 1, 0, "", "", 0, "1", ""]]]],
+    ["of nothing", []],
+    ["of a list without end", sparse],
+    ["of a value with such a list", [2, 1, 0, "", "", 0, sparse, ""]],
+    ["of an object", { type: "output", id: 1, output: { json: sparse } }],
+    ["of a map", new Map([[1, sparse]])],
+    ["of more than a caller can get", [2, 1, 0, "", "", 0, JSON.stringify(long), ""]],
+    ["of bytes without end", [2, 1, 0, "", "", 1, new Uint8Array(new SharedArrayBuffer(5 * 1024 * 1024)), ""]],
+    ["of names without end", [4, 1, 0, long, "", 0, "1", ""]],
+    ["of names longer than a process could send", [4, 1, 0, "m", "d".repeat(65_536), 0, "1", ""]],
+    ["of names with more bytes than that", [4, 1, 0, "é".repeat(32_768), "d", 0, "1", ""]],
+    ["of depth without end", [2, 1, 0, "", "", 0, `${"[".repeat(500_000)}${"]".repeat(500_000)}`, ""]],
+  ])("%s are no messages", (_, posted) => {
+    expect(fromPost(posted, AWAITED)).toBeUndefined();
+  });
+
+  it("of a state that nobody asked for are no messages where they are large", () => {
+    const state = new Uint8Array(100_000);
+    const message: FromInstance = { type: "state", id: 1, state };
+    expect(received(message)).toEqual(message);
+    expect(received(message, { isAwaited: () => true, isStateAwaited: () => false })).toBeUndefined();
+  });
+
+  it("that nobody waits for are not read", () => {
+    const nobody = { isAwaited: () => false, isStateAwaited: () => false };
+    expect(fromPost([2, 1, 0, "", "", 0, "{ this is no JSON", ""], nobody)).toEqual({ type: "late", id: 1 });
+  });
+
+  it("are not made where the service would not take them", () => {
+    const answer = toPacket({ type: "output", id: 1, output: { json: long } }) as Packet;
+    expect(() => checkPacket(answer)).toThrow("more than 4210688");
+    const ask = { type: "call", id: 1, within: 0, input: { json: 1 } } as const;
+    for (const names of [
+      { dependency: "d", method: "m".repeat(65_536) },
+      { dependency: "d".repeat(65_536), method: "m" },
+    ]) {
+      expect(() => checkPacket(toPacket({ ...ask, ...names }) as Packet)).toThrow("name is too long");
+    }
+  });
+});
+
+describe("a post writer", () => {
+  const inputs = (posts: readonly unknown[][]): unknown[][] =>
+    posts.map((post) => post.map((message) => (message as Extract<ToInstance, { type: "call" }>).id));
+
+  it("posts the first message of a turn at once and the others together, in order", async () => {
+    const { posts, write } = receiver();
+    for (const id of [1, 2, 3]) write(call(id, { json: id }));
+    expect(inputs(posts)).toEqual([[1]]);
+    await turn();
+    expect(inputs(posts)).toEqual([[1], [2, 3]]);
+    write(call(4, { json: null }));
+    expect(inputs(posts)).toEqual([[1], [2, 3], [4]]);
+    await turn();
+    expect(inputs(posts)).toEqual([[1], [2, 3], [4]]);
+  });
+
+  it("lets no message overtake another, whatever its form", async () => {
+    await fc.assert(
+      fc.asyncProperty(toInstance, async (sent) => {
+        const { posts, write } = receiver();
+        for (const message of sent) write(message);
+        await turn();
+        expect(posts.flat()).toEqual(sent);
+      }),
+    );
+  });
+
+  it("throws what cannot be sent at once, and goes on", async () => {
+    const { posts, write } = receiver();
+    write(call(1, { json: 1 }));
+    write(call(2, { json: 2 }));
+    expect(() => write(call(3, { json: { ...WIDE, not: 1n } }))).toThrow("BigInt");
+    write(call(4, { json: 4 }));
+    await turn();
+    expect(inputs(posts)).toEqual([[1], [2, 4]]);
+  });
+
+  it("does not wait for what could not be sent to be read", () => {
+    const writer = createPostWriter((value) => structuredClone(value), createReadCounts());
+    const config = { not: () => {} };
+    expect(() =>
+      writer.write({ type: "lifecycle", id: 1, deadline: 1, method: "stop", args: [config] }, undefined),
+    ).toThrow("could not be cloned");
+    expect([writer.messages, writer.bytes]).toEqual([0, 0]);
+  });
+
+  it("counts all of a refusal", async () => {
+    const posted: unknown[] = [];
+    const read = createReadCounts();
+    const writer = createPostWriter((value) => posted.push(structuredClone(value)), read);
+    const refusal: ToInstance = {
+      type: "refusal",
+      id: 1,
+      error: {
+        name: "HeliosError",
+        message: "m".repeat(1000),
+        stack: "",
+        code: "c",
+        metadata: { a: "b".repeat(1000) },
+      },
+    };
+    writer.write(refusal, toPacket(refusal));
+    expect(writer.bytes).toBeGreaterThan(2000);
+    expect(posted.flatMap((value) => fromPosts(value, read))).toEqual([refusal]);
+    expect(writer.bytes).toBe(0);
+  });
+
+  it("knows what the thread has not read", async () => {
+    const posted: unknown[] = [];
+    const read = createReadCounts();
+    const writer = createPostWriter((value) => posted.push(structuredClone(value)), read);
+    const sent: ToInstance[] = [
+      call(1, { json: "abc" }),
+      call(2, { json: "d" }),
+      { type: "cancel", id: 1, reason: "left" },
+    ];
+    for (const message of sent) writer.write(message, toPacket(message));
+    await turn();
+    // What a packet is counted for beside its texts, and the texts: of two methods, and of two values.
+    expect([writer.messages, writer.bytes]).toEqual([3, 3 * 32 + 2 + 5 + 3]);
+    fromPosts(posted.shift(), read);
+    expect([writer.messages, writer.bytes]).toEqual([2, 2 * 32 + 1 + 3]);
+    for (const value of posted) fromPosts(value, read);
+    expect([writer.messages, writer.bytes]).toEqual([0, 0]);
+  });
+});

@@ -1,0 +1,25 @@
+import { describe, expect, it } from "vitest";
+import { fromInstance } from "../../../../../src/core/modules/host/wire/protocol.ts";
+
+describe("an answer", () => {
+  const answer = (output: unknown): unknown => fromInstance({ type: "output", id: 1, output });
+
+  it.each<[string, object]>([
+    ["a JSON value", { json: null }],
+    ["bytes", { binary: new Uint8Array(2) }],
+    ["bytes and a JSON value", { json: 0, binary: new Uint8Array(2) }],
+  ])("of %s is of the protocol", (_, output) => {
+    expect(answer(output)).toEqual({ type: "output", id: 1, output });
+  });
+
+  it.each<[string, unknown]>([
+    ["nothing", {}],
+    ["no object", 1],
+    ["a text for its bytes", { json: 0, binary: "x" }],
+    ["a length for its bytes", { json: 0, binary: { length: 2e8 } }],
+    ["a number for its bytes", { json: 0, binary: 5e8 }],
+    ["no value for its bytes", { json: 0, binary: undefined }],
+  ])("of %s is not", (_, output) => {
+    expect(answer(output)).toBeUndefined();
+  });
+});

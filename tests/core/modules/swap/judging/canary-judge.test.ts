@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import { seeded } from "../../../../../bench/canary/seeded.ts";
+import { CanaryJudge } from "../../../../../src/core/modules/swap/judging/canary-judge.ts";
+
+const limits = { minCalls: 100, maxErrorRateIncrease: 0.01, maxLatencyRatio: 1.5 };
+
+interface Rates {
+  /** Share of the calls that the candidate gets. */
+  readonly share?: number;
+  readonly current?: number;
+  readonly candidate?: number;
+  /** How many times as long the candidate takes. */
+  readonly slower?: number;
+  readonly mostCalls?: number;
+}
+
+/** What becomes of a canary, looked at after each call; at most so many calls of the candidate. */
+function judged(random: () => number, rates: Rates, judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 46 })) {
+  const { share = 0.2, current = 0, candidate = 0, slower = 1, mostCalls = 1000 } = rates;
+  while (judge.finding === undefined && judge.calls < mostCalls) {
+    const isCandidate = random() < share;
+    const tookMs = -10 * Math.log(1 - random()) * (isCandidate ? slower : 1);
+    judge.add(isCandidate, random() < (isCandidate ? candidate : current), tookMs);
+  }
+  return { judge, finding: judge.finding ?? judge.atEnd(60_000) };
+}
+
+/** In how many of so many canaries a candidate is refused. */
+function refusals(rates: Rates, canaries: number): number {
+  const random = seeded(11);
+  const findings = Array.from({ length: canaries }, () => judged(random, rates).finding.verdict);
+  return findings.filter((verdict) => verdict === "REFUSED").length;
+}
+
+describe("a canary's verdict", () => {
+  it("is PASSED once enough calls were answered and nothing speaks against it", () => {
+    const judge = new CanaryJudge(limits);
+    for (let call = 0; call < 99; call += 1) judge.add(true, false, 1);
+    expect(judge.finding).toBeUndefined();
+    judge.add(true, false, 1);
+    expect(judge.finding).toEqual({ verdict: "PASSED" });
+  });
+
+  it("is REFUSED within a few calls where all of them fail, and says what was seen", () => {
+    const { judge, finding } = judged(seeded(1), { candidate: 1 });
+    expect(judge.calls).toBeLessThan(15);
+    const { candidate, current } = judge.report;
+    expect(finding).toEqual({
+      verdict: "REFUSED",
+      because: `100 % of its ${candidate.calls} calls failed, 0 % of the current version's ${current.calls}`,
+    });
+  });
+
+  it.each([0.01, 0.05, 0.2])(
+    "is REFUSED for equal versions in at most 1 %% of canaries, at a rate of failures of %d",
+    (rate) => {
+      expect(refusals({ current: rate, candidate: rate }, 200)).toBeLessThanOrEqual(2);
+    },
+  );
+
+  it("is REFUSED nearly always where ten times as many calls fail, or the p99 is three times as long", () => {
+    expect(refusals({ current: 0.01, candidate: 0.1 }, 50)).toBeGreaterThanOrEqual(47);
+    expect(refusals({ slower: 3 }, 50)).toBeGreaterThanOrEqual(47);
+  });
+
+  it("is no REFUSED for what is slower by less than the ratio, or by less than a pause of the machine", () => {
+    expect(refusals({ slower: 1.3 }, 50)).toBe(0);
+    const judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 0.1 });
+    for (let call = 0; call < 300; call += 1) judge.add(call % 2 === 0, false, call % 2 === 0 ? 4 : 0.1);
+    expect(judge.finding).toEqual({ verdict: "PASSED" });
+  });
+
+  it("is INCONCLUSIVE where too few calls came, or the current version had too few beside those that failed", () => {
+    const few = new CanaryJudge(limits);
+    for (let call = 0; call < 3; call += 1) few.add(true, false, 1);
+    expect(few.atEnd(60_000)).toEqual({
+      verdict: "INCONCLUSIVE",
+      because: "it answered 3 of 100 calls with a routing_key within 60 s",
+    });
+    const alone = new CanaryJudge(limits);
+    for (let call = 0; call < 19; call += 1) alone.add(false, false, 1);
+    for (let call = 0; call < 100; call += 1) alone.add(true, call === 50, 1);
+    expect(alone.finding).toBeUndefined();
+    expect(alone.atEnd(60_000)).toEqual({
+      verdict: "INCONCLUSIVE",
+      because:
+        "the current version answered 19 of 20 calls with a routing_key, too few to compare with; " +
+        "1 % of its own 100 calls failed",
+    });
+    alone.add(false, false, 1);
+    expect(alone.finding).toEqual({ verdict: "PASSED" });
+  });
+
+  it("is INCONCLUSIVE at once where most calls fail and there is next to nothing to compare with", () => {
+    const judge = new CanaryJudge(limits);
+    for (let call = 0; call < 19; call += 1) judge.add(true, true, 1);
+    expect(judge.finding).toBeUndefined();
+    judge.add(true, true, 1);
+    expect(judge.finding).toMatchObject({ verdict: "INCONCLUSIVE" });
+  });
+
+  it("waits where more calls fail than chance explains, and is then what these say", () => {
+    const judge = new CanaryJudge(limits);
+    const add = (calls: number, failures: number): void => {
+      for (let call = 0; call < calls; call += 1) {
+        judge.add(false, false, 1);
+        judge.add(true, call < failures, 1);
+      }
+    };
+    add(96, 0);
+    add(4, 4);
+    expect(judge.finding).toBeUndefined();
+    add(300, 0);
+    expect(judge.finding).toEqual({ verdict: "PASSED" });
+  });
+
+  it.each([20, 40])(
+    "is no PASSED while its last %d calls failed, though the current version was not called since",
+    (burst) => {
+      const judge = new CanaryJudge(limits);
+      for (let pair = 0; pair < 100 - burst; pair += 1) {
+        judge.add(false, false, 1);
+        judge.add(true, false, 1);
+      }
+      for (let call = 0; call < burst; call += 1) judge.add(true, true, 1);
+      expect(judge.finding).toBeUndefined();
+      expect(judge.atEnd(60_000)).toEqual({
+        verdict: "INCONCLUSIVE",
+        because: `${burst} % of its 100 calls failed, 0 % of the current version's ${100 - burst}: too few calls within 60 s to be sure`,
+      });
+    },
+  );
+
+  it("is no PASSED while its last calls were slow, though the current version was not called since", () => {
+    const judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 10 });
+    for (let call = 0; call < 200; call += 1) judge.add(call % 2 === 0, false, 1);
+    expect(judge.finding).toEqual({ verdict: "PASSED" });
+    for (let call = 0; call < 40; call += 1) judge.add(true, false, 100);
+    expect(judge.finding).toBeUndefined();
+    expect(judge.atEnd(60_000)).toMatchObject({
+      verdict: "INCONCLUSIVE",
+      because: expect.stringMatching(/^its p99 is/),
+    });
+  });
+});

@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import { bucketsOf, picking } from "../../../../../src/core/modules/swap/judging/share.ts";
+import { BUCKETS } from "../../../../../src/kernel/flags/bucket.ts";
+
+const PERCENT = Array.from({ length: 100 }, (_, at) => at + 1);
+
+describe("a share of calls", () => {
+  it("is what it says after each of them, at every whole per cent", () => {
+    for (const percent of PERCENT) {
+      const isPicked = picking(percent / 100);
+      let picked = 0;
+      for (let seen = 1; seen <= 1000; seen += 1) {
+        if (isPicked()) picked += 1;
+        expect(picked, `${percent} % of ${seen}`).toBe(Math.floor((seen * percent) / 100));
+      }
+    }
+  });
+});
+
+describe("a share of buckets", () => {
+  it("is as many thousandths of a per cent as it says", () => {
+    for (const percent of PERCENT) expect(bucketsOf(percent / 100)).toBe((percent * BUCKETS) / 100);
+  });
+
+  it("is one where it is smaller", () => {
+    expect([bucketsOf(1e-9), bucketsOf(Number.MIN_VALUE)]).toEqual([1, 1]);
+  });
+});

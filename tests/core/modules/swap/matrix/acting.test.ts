@@ -1,0 +1,140 @@
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import type { StepName } from "../../../../../src/core/modules/record/report.ts";
+import { refusing } from "../../refusing.ts";
+import { errorOf } from "../../rig.ts";
+import { type ActingCell, actingCell, actsOn } from "./acting.ts";
+import { bodyOf, type Misbehaviour } from "./cell.ts";
+import { feed } from "./feed.ts";
+
+const WRONG = ["throws", "hangs", "exits"] as const satisfies readonly Misbehaviour[];
+
+/** Where a new version can go wrong before the switch, and in which step that is. */
+const PLACES = {
+  import: "start",
+  construct: "start",
+  start: "start",
+  health: "health",
+  importState: "hand_over",
+} as const satisfies Record<string, StepName>;
+
+/** Code that does this the first time that it is run. */
+const once = (code: string): string => `if (!globalThis.done) { globalThis.done = true; ${code} }`;
+
+/** Ends the instance that serves now, when that step starts. */
+function endingOld(one: ActingCell, step: StepName) {
+  const { instance } = one.modules.activeInstance("counter");
+  const exit = (): Promise<unknown> => errorOf(instance.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
+  return (event: { readonly type: string; readonly name?: string }): void => {
+    if (event.type === "started" && event.name === step) void exit();
+  };
+}
+
+async function onTrial(one: ActingCell) {
+  const begun = Promise.withResolvers<void>();
+  const swapped = one.swap({ bakeMs: 60_000 }, (event) => {
+    if (event.type === "started" && event.name === "bake") begun.resolve();
+  });
+  await begun.promise;
+  await one.places("2");
+  return swapped;
+}
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("orders of a module in a %s that acts by itself", (isolation) => {
+  it("are placed once each over a swap with which nothing is wrong", async () => {
+    const one = await actingCell({ isolation });
+    expect(await one.swap()).toMatchObject({ swapped: true, stateLost: false });
+    await actsOn(one, "1", "2");
+  });
+
+  describe.each(Object.entries(PLACES))("whose new version in %s", (part, step) => {
+    // A constructor cannot wait.
+    it.each(WRONG.filter((what) => part !== "construct" || what !== "hangs"))(
+      "%s: the old one places them",
+      async (what) => {
+        const one = await actingCell({ isolation, v2: feed(2, { [part]: bodyOf(what, isolation) }) });
+        expect(await one.swap()).toMatchObject({ swapped: false, failedStep: step, stateLost: false });
+        await actsOn(one, "1");
+      },
+    );
+  });
+
+  it.each(["throws", "hangs"] as const)("whose old version %s in exportState go on from it", async (what) => {
+    const one = await actingCell({ isolation, v1: feed(1, { exportState: once(bodyOf(what, isolation)) }) });
+    expect(await one.swap()).toMatchObject({ swapped: false, failedStep: "hand_over", stateLost: false });
+    await actsOn(one, "1");
+  });
+
+  it("whose old version ends in exportState go on from the new one", async () => {
+    const one = await actingCell({ isolation, v1: feed(1, { exportState: bodyOf("exits", isolation) }) });
+    expect(await one.swap()).toMatchObject({ swapped: true, stateLost: true });
+    await actsOn(one, "1", "2");
+  });
+
+  it("whose old version ends while the new one is tried out go on from the same version, and from the new one", async () => {
+    const one = await actingCell({ isolation });
+    one.modules.addReloadHook("counter", async () => {
+      if (one.modules.get("counter").record.generation > 1) return;
+      await errorOf(one.call("counter", "exit"));
+      await one.reaches("counter", "FAILED");
+      await one.reaches("counter", "ACTIVE");
+      await one.places("1");
+    });
+    expect(await one.swap()).toMatchObject({ swapped: true, stateLost: false });
+    await actsOn(one, "1", "2");
+  });
+
+  it("whose old version ends right after the switch go on from the new one", async () => {
+    const one = await actingCell({ isolation });
+    expect(await one.swap({}, endingOld(one, "drain"))).toMatchObject({ swapped: true, stateLost: false });
+    await actsOn(one, "1", "2");
+  });
+
+  it("whose new version ends on trial go on from the old one", async () => {
+    const one = await actingCell({ isolation });
+    const swapped = onTrial(one);
+    await one.places("2");
+    await errorOf(one.call("counter", "exit"));
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake", stateLost: true });
+    await actsOn(one, "1", "2", "1");
+  });
+
+  it("whose new version is rolled back on trial go on from the old one", async () => {
+    const one = await actingCell({ isolation });
+    const swapped = onTrial(one);
+    await one.places("2");
+    expect(await one.modules.rollBack("counter")).toMatchObject({ swapped: true, stateLost: false });
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake" });
+    await actsOn(one, "1", "2", "1");
+  });
+
+  it("whose old version ends as it stands by, and is gone back to, go on from its code", async () => {
+    const one = await actingCell({ isolation });
+    const swapped = one.swap({ bakeMs: 60_000 }, endingOld(one, "bake"));
+    await one.places("2");
+    while (one.modules.get("counter").record.bake?.standbyEnd === undefined) await one.places("2");
+    expect(await one.modules.rollBack("counter")).toMatchObject({ swapped: true, stateLost: false });
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake" });
+    await actsOn(one, "1", "2", "1");
+  });
+
+  it("whose switch the disk refuses go on from the old version", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await actingCell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      // The next that is written of the swap is its commit.
+      if (event.type === "ended" && event.step.name === "hand_over") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: false, failedStep: "commit", stateLost: false });
+    await actsOn(one, "1");
+  });
+
+  it("of a module that ends by itself go on when it is started again", async () => {
+    const one = await actingCell({ isolation });
+    await errorOf(one.call("counter", "exit"));
+    await one.reaches("counter", "FAILED");
+    await one.reaches("counter", "ACTIVE");
+    await actsOn(one, "1");
+  });
+});

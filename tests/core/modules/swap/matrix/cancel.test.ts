@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { BARE_TEST } from "../../../../../src/core/modules/calls/trial.ts";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import type { RegistrationFields } from "../../../../../src/core/modules/record/record.ts";
+import type { StepName } from "../../../../../src/core/modules/record/report.ts";
+import type { SwapOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
+import { errorOf } from "../../rig.ts";
+import { cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
+
+interface Place {
+  /** The part of the new version that does not end; absent: the step takes its time anyway. */
+  readonly part?: string;
+  readonly fields?: Partial<RegistrationFields>;
+  readonly options?: SwapOptions;
+}
+
+const PLACES = {
+  verify: {},
+  start: { part: "start" },
+  health: { part: "health" },
+  gate: { part: "proof", options: { testSuite: "own" } },
+  warm_up: { part: "proof", fields: { reloadHooks: [{ method: "proof", input: null }] } },
+  shadow: { fields: { pureMethods: ["same"] }, options: { shadow: {} } },
+  hand_over: { part: "importState" },
+} as const satisfies Partial<Record<StepName, Place>>;
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("a swap in a %s that is cancelled", (isolation) => {
+  it.each(Object.entries(PLACES))("in %s leaves the old version serving", async (step, place: Place) => {
+    const { part, fields, options } = place;
+    const v2 = counter(2, part === undefined ? {} : { [part]: MISBEHAVIOURS.hangs });
+    const one = await cell({ isolation, v2, ...(fields && { fields }) });
+    one.modules.useGate(async (_request, subject) => {
+      const { instance } = await subject.start(() => BARE_TEST);
+      await instance.invoke("proof", { json: null }, { timeoutMs: 60_000 });
+      return { passed: true, detail: "1 of 1 passed" };
+    });
+    // What is stuck is not given up but by the cancellation.
+    const stuck = one.stuck();
+    const inStep = Promise.withResolvers<void>();
+    const asked = { newVersionPath: "v2", swapId: "deploy", ...options };
+    const swapped = one.modules.swap("counter", asked, {}, (event) => {
+      if (event.type === "started" && event.name === step) inStep.resolve();
+    });
+    await (part === undefined ? inStep.promise : stuck);
+    const cancelled = await one.modules.cancelSwap("counter", "deploy", { actor: "ana", reason: "no" });
+    const told = { swapped: false, failedStep: step, failure: "it was cancelled by ana: no", fromVersion: "1" };
+    expect(cancelled).toMatchObject(told);
+    expect(await swapped).toMatchObject(told);
+    await goesOn(one, "1");
+  });
+
+  it.each(["commit", "drain", "stop"] as const)("in %s is past that, and ends", async (step) => {
+    const one = await cell({ isolation });
+    let refused: Promise<unknown> | undefined;
+    const swapped = one.modules.swap("counter", { newVersionPath: "v2" }, {}, (event) => {
+      if (event.type === "started" && event.name === step) refused = errorOf(one.modules.cancelSwap("counter"));
+    });
+    expect(await swapped).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(await refused).toMatchObject({ reason: "SWAP_COMMITTED" });
+    await goesOn(one, "2");
+  });
+});

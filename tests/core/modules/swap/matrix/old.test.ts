@@ -1,0 +1,244 @@
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../rig.ts";
+import { bodyOf, cell, counter, goesOn, leavesNothing, MISBEHAVIOURS, REASONS } from "./cell.ts";
+
+/** Ends the instance when it is told to. */
+const EXIT = "exit() { process.exit(7); }";
+/** A call that ends when nobody waits for it any more. */
+const HOLD = 'hold(_, { signal }) { return new Promise((resolve) => signal.addEventListener("abort", resolve)); }';
+/** What callers of a module get that has ended by itself, until it is started again. */
+const CRASH = ["MODULE_CRASHED", "MODULE_NOT_LOADED"];
+const WITHOUT_STATE = { outcome: "done", detail: "the old version had ended, and its state with it" };
+/** So that nothing but the crash is seen. */
+const breaker = { failureThreshold: 100_000 };
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isolation) => {
+  it.each(["throws", "hangs"] as const)("that %s in exportState serves on, and forgets nothing", async (what) => {
+    const one = await cell({ isolation, v1: counter(1, { exportState: once(bodyOf(what, isolation)) }) });
+    const result = await one.swap();
+    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
+    expect(result.failure).toMatch(REASONS[what]);
+    await goesOn(one, "1");
+  });
+
+  it("that exports what cannot be handed over serves on, and forgets nothing", async () => {
+    const one = await cell({ isolation, v1: counter(1, { exportState: once("return () => {};") }) });
+    const result = await one.swap();
+    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
+    expect(result.failure).toMatch(/cannot be handed over/);
+    await goesOn(one, "1");
+  });
+
+  it("that blocks in exportState for longer than calls may be held serves on, and forgets nothing", async () => {
+    const block = once("const end = Date.now() + 400; while (Date.now() < end);");
+    const one = await cell({ isolation, v1: counter(1, { exportState: block }) });
+    const result = await one.swap({ maxPauseMs: 100 });
+    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
+    expect(result.failure).toMatch(/exportState of module counter did not answer within/);
+    await goesOn(one, "1");
+  });
+
+  it.each(["loops for ever", "waits for ever"] as const)(
+    "that %s in exportState gives way to a version that does without its state",
+    async (what) => {
+      const one = await cell({ isolation, callers: 0, v1: counter(1, { exportState: bodyOf(what, isolation) }) });
+      const result = await one.swap();
+      expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
+      expect(result.failure).toMatch(REASONS[what]);
+      const rescued = one.swap({ discardState: true }, (event) => {
+        if (event.type === "started" && event.name === "stop") setImmediate(() => one.losePatience(5000));
+      });
+      expect(await rescued).toMatchObject({ swapped: true, toVersion: "2" });
+      expect(await one.call("counter", "which")).toBe("2");
+      expect(await one.swap({ newVersionPath: "v3" })).toMatchObject({ swapped: true, fromVersion: "2" });
+      await leavesNothing(one);
+    },
+  );
+
+  it("that ends in exportState is replaced without its state, and no call fails", async () => {
+    const one = await cell({ isolation, fields: { breaker }, v1: counter(1, { exportState: MISBEHAVIOURS.exits }) });
+    const result = await one.swap();
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(result.steps.find(({ name }) => name === "hand_over")).toMatchObject(WITHOUT_STATE);
+    expect(one.traffic.failed).toEqual([]);
+    expect(one.modules.get("counter").record).toMatchObject({ restarts: 0, generation: 2 });
+    expect(await goesOn(one, "2", false)).toEqual([]);
+  });
+
+  it("that ends while its calls are waited for is replaced, and only those calls fail", async () => {
+    const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, `${HOLD} ${EXIT}`) });
+    const old = one.modules.activeInstance("counter").instance;
+    const held = errorOf(one.patiently("hold"));
+    const holding = Promise.withResolvers<void>();
+    const swapped = one.swap({}, (event) => {
+      if (event.type === "started" && event.name === "hand_over") holding.resolve();
+    });
+    await holding.promise;
+    await errorOf(old.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
+    expect(await held).toMatchObject({ reason: "MODULE_CRASHED" });
+    const result = await swapped;
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(result.steps.find(({ name }) => name === "hand_over")).toMatchObject(WITHOUT_STATE);
+    const failed = await goesOn(one, "2", false);
+    expect(failed.filter((reason) => reason !== "MODULE_CRASHED")).toEqual([]);
+    expect(failed.length).toBeLessThanOrEqual(4);
+  });
+
+  it("that ends while its calls are waited for is started again if the new one cannot serve", async () => {
+    const v2 = counter(2, { health: "if (++globalThis.asked > 1) throw new Error('boom');" }, "").replace(
+      "export default",
+      "globalThis.asked = 0; export default",
+    );
+    const one = await cell({
+      isolation,
+      fields: { breaker },
+      v1: counter(1, { exportState: MISBEHAVIOURS.exits }),
+      v2,
+    });
+    const result = await one.swap();
+    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
+    expect(result.failure).toMatch(/boom/);
+    await one.reaches("counter", "ACTIVE");
+    expect(one.modules.get("counter").record).toMatchObject({ restarts: 1, generation: 3 });
+    expect(await one.call("counter", "which")).toBe("1");
+    expect(await one.swap({ newVersionPath: "v3", discardState: true })).toMatchObject({ swapped: true });
+    const failed = await goesOn(one, "3", false);
+    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+  });
+
+  it("with state that ends before it is handed over is replaced without it", async () => {
+    const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, EXIT) });
+    one.modules.addReloadHook("counter", async () => {
+      if (one.modules.get("counter").record.generation > 1) return;
+      await errorOf(one.patiently("exit"));
+    });
+    const result = await one.swap();
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(result.steps.find(({ name }) => name === "hand_over")).toMatchObject({
+      ...WITHOUT_STATE,
+      outcome: "skipped",
+    });
+    await one.reaches("counter", "ACTIVE");
+    const failed = await goesOn(one, "2", false);
+    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+  });
+
+  it("that ends while the new one is tested is started again meanwhile, and hands over what it knows by then", async () => {
+    const one = await cell({ isolation, fields: { breaker, testSuite: "long" }, v1: counter(1, {}, EXIT) });
+    const testing = Promise.withResolvers<void>();
+    const { promise: tested, resolve: pass } = Promise.withResolvers<void>();
+    one.modules.useGate(async () => {
+      testing.resolve();
+      await tested;
+      return { passed: true, detail: "" };
+    });
+    const swapped = one.swap();
+    await testing.promise;
+    await errorOf(one.patiently("exit"));
+    await one.reaches("counter", "ACTIVE");
+    await one.traffic.more(10);
+    expect(one.modules.get("counter").record).toMatchObject({ generation: 3, restarts: 1 });
+    await one.traffic.stop();
+    const count = (await one.call("counter", "increment")) as number;
+    pass();
+    expect(await swapped).toMatchObject({ swapped: true, fromVersion: "1", toVersion: "2" });
+    expect(await one.call("counter", "increment")).toBe(count + 1);
+    expect(one.modules.get("counter").record).toMatchObject({ generation: 2, starts: 3 });
+    await leavesNothing(one);
+  });
+
+  it("that ends while it shares its callers with the new one is started again, and serves", async () => {
+    const stateless = (version: number): string =>
+      `export default class Counter {
+        static version = "${version}";
+        which() { return "${version}"; }
+        increment() { return 0; }
+        ${EXIT}
+      }`;
+    const one = await cell({ isolation, fields: { breaker }, v1: stateless(1), v2: stateless(2) });
+    const sharing = Promise.withResolvers<void>();
+    const swapped = one.swap({ canary: { percentage: 50, durationMs: 60_000, minCalls: 1000 } }, (event) => {
+      if (event.type === "started" && event.name === "canary") sharing.resolve();
+    });
+    await sharing.promise;
+    await errorOf(one.patiently("exit"));
+    const result = await swapped;
+    expect(result).toMatchObject({ swapped: false, failedStep: "canary" });
+    expect(result.failure).toBe("what it is compared with has ended");
+    await one.reaches("counter", "ACTIVE");
+    const failed = await goesOn(one, "1", false);
+    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+  });
+
+  it("that ends after the switch fails only the calls that it still had", async () => {
+    const one = await cell({ isolation, v1: counter(1, {}, `${HOLD} ${EXIT}`) });
+    const old = one.modules.activeInstance("counter").instance;
+    const held = Array.from({ length: 8 }, () => errorOf(one.patiently("hold")));
+    const draining = Promise.withResolvers<void>();
+    const swapped = one.swap({ discardState: true }, (event) => {
+      if (event.type === "started" && event.name === "drain") draining.resolve();
+    });
+    await draining.promise;
+    await errorOf(old.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
+    for (const error of await Promise.all(held)) expect(error).toMatchObject({ reason: "MODULE_CRASHED" });
+    expect(await swapped).toMatchObject({ swapped: true, toVersion: "2" });
+    // What the old one did is not held against the new one.
+    expect(one.breakers.get("module:counter")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
+    const failed = await goesOn(one, "2", false);
+    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+    expect(failed.length).toBeLessThanOrEqual(4);
+    expect(one.modules.get("counter").record.restarts).toBe(0);
+  });
+
+  it("that ends while it stands by is started again when the new one has to go", async () => {
+    const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, EXIT), v2: counter(2, {}, EXIT) });
+    const old = one.modules.activeInstance("counter").instance;
+    const baking = Promise.withResolvers<void>();
+    const swapped = one.swap({ bakeMs: 60_000 }, (event) => {
+      if (event.type === "started" && event.name === "bake") baking.resolve();
+    });
+    await baking.promise;
+    await errorOf(old.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
+    await one.traffic.more(10);
+    expect(one.traffic.failed).toEqual([]);
+    await errorOf(one.call("counter", "exit"));
+    const result = await swapped;
+    expect(result).toMatchObject({ swapped: false, failedStep: "bake" });
+    expect(result.failure).toMatch(/exit code 7/);
+    await one.reaches("counter", "ACTIVE");
+    const failed = await goesOn(one, "1", false);
+    expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
+  });
+
+  it("one of whose calls never ends is given up with it, and nobody else's call", async () => {
+    const one = await cell({
+      isolation,
+      fields: { callTimeoutMs: 2000 },
+      v1: counter(1, {}, "never() { return new Promise(() => {}); }"),
+    });
+    const never = errorOf(one.call("counter", "never"));
+    const result = await one.swap({ discardState: true });
+    expect(await never).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(await goesOn(one, "2", false)).toEqual([]);
+  });
+
+  it("one of whose calls does not end in time serves on, and forgets nothing", async () => {
+    const one = await cell({ isolation, v1: counter(1, {}, HOLD) });
+    const caller = new AbortController();
+    const held = one.modules.invoke("counter", "hold", { json: null }, { signal: caller.signal });
+    held.catch(() => {});
+    const result = await one.swap({ maxPauseMs: 100 });
+    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over" });
+    expect(result.failure).toBe("1 calls were still under way in version 1 after 100 ms");
+    caller.abort("enough");
+    await expect(held).rejects.toBe("enough");
+    await goesOn(one, "1");
+  });
+});
+
+/** Code that does this the first time that it is run. */
+function once(code: string): string {
+  return `if (!globalThis.done) { globalThis.done = true; ${code} }`;
+}

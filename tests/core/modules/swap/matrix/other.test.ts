@@ -1,0 +1,177 @@
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import { until } from "../../host-rig.ts";
+import { refusing } from "../../refusing.ts";
+import { errorOf, rig } from "../../rig.ts";
+import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
+
+const isolation = "THREAD" satisfies Isolation;
+
+describe("a store that refuses to write", () => {
+  it("the commit: the old version serves on, and forgets nothing", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      // The next that is written of the swap is its commit.
+      if (event.type === "ended" && event.step.name === "hand_over") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: false, failedStep: "commit", fromVersion: "1" });
+    expect(result.failure).toContain("disk full");
+    await goesOn(one, "1");
+  });
+
+  it("what follows the commit: the new version serves, and it is written when it can be", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      if (event.type === "started" && event.name === "commit") refuse("module/", 2);
+    });
+    expect(refused()).toBe(2);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(one.modules.get("counter").record).toMatchObject({ generation: 2, lastSwap: { swapped: true } });
+    await goesOn(one, "2");
+  });
+
+  it("what follows the commit until a restart: the new version serves, though the old one was started again meanwhile", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({
+      isolation,
+      store,
+      fields: { testSuite: "long", breaker: { failureThreshold: 100_000 } },
+      v1: counter(1, {}, "exit() { process.exit(7); }"),
+    });
+    one.modules.useGate(async () => {
+      await errorOf(one.patiently("exit"));
+      await one.reaches("counter", "ACTIVE");
+      return { passed: true, detail: "" };
+    });
+    const swapped = one.swap({}, (event) => {
+      if (event.type === "started" && event.name === "commit") refuse("module/", Number.POSITIVE_INFINITY);
+    });
+    swapped.catch(() => {});
+    await until(() => refused() > 0);
+    await one.traffic.stop();
+    await one.close();
+    refuse("", 0);
+    const next = await rig({ store, root: one.root.path });
+    await next.modules.settled;
+    expect(await next.call("counter", "which")).toBe("2");
+    expect(next.modules.get("counter").record).toMatchObject({
+      starts: 4,
+      lastSwap: { swapped: true, toVersion: "2" },
+    });
+  });
+
+  it("the end of a trial: the new version goes on", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({ bakeMs: 20 }, (event) => {
+      if (event.type === "ended" && event.step.name === "bake") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(one.modules.get("counter").record.bake).toBeUndefined();
+    await goesOn(one, "2");
+  });
+
+  it("how a swap ended: a restart finds what was swapped after it", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store });
+    const result = await one.swap({}, (event) => {
+      if (event.type === "ended" && event.step.name === "stop") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: true, toVersion: "2" });
+    await one.traffic.stop();
+    expect(await one.modules.swap("counter", { newVersionPath: "v3" })).toMatchObject({ swapped: true });
+    await one.close();
+    const next = await rig({ store, root: one.root.path });
+    await next.modules.settled;
+    expect(await next.call("counter", "which")).toBe("3");
+    expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
+  });
+
+  it("how a swap failed: who asks again meanwhile gets the same outcome, and nothing is done again", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
+    const result = await one.swap({ swapId: "release" }, (event) => {
+      if (event.type === "ended" && event.step.name === "health") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    const { starts } = one.modules.get("counter").record;
+    expect(await one.swap({ swapId: "release" })).toMatchObject({ ...result, module: expect.anything() });
+    expect(one.modules.get("counter").record.starts).toBe(starts);
+    await goesOn(one, "1");
+  });
+
+  it("how a swap failed: a restart finds what was swapped after it", async () => {
+    const { store, refuse, refused } = refusing();
+    const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
+    const result = await one.swap({}, (event) => {
+      if (event.type === "ended" && event.step.name === "health") refuse("swap/", 1);
+    });
+    expect(refused()).toBe(1);
+    expect(result).toMatchObject({ swapped: false, failedStep: "health" });
+    await one.traffic.stop();
+    expect(await one.modules.swap("counter", { newVersionPath: "v3" })).toMatchObject({ swapped: true });
+    await one.close();
+    const next = await rig({ store, root: one.root.path });
+    await next.modules.settled;
+    expect(await next.call("counter", "which")).toBe("3");
+    expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
+  });
+});
+
+describe("a swap", () => {
+  it("whose tests take too long leaves the old version serving, and ends them", async () => {
+    const one = await cell({ isolation });
+    const over = Promise.withResolvers<void>();
+    one.modules.useGate((_request, _candidate, signal) => {
+      signal.addEventListener("abort", () => over.resolve());
+      return new Promise(() => {});
+    });
+    const result = await one.swap({ testSuite: "own", gateTimeoutMs: 50 });
+    expect(result).toMatchObject({ swapped: false, failedStep: "gate", failure: "it took longer than 0.05 s" });
+    await over.promise;
+    await goesOn(one, "1");
+  });
+
+  it("keeps every other operation on its module out", async () => {
+    const one = await cell({ isolation });
+    const { modules } = one;
+    const refused = await whileSwapping(one, () =>
+      Promise.all([
+        errorOf(modules.swap("counter", { newVersionPath: "v3" })),
+        errorOf(modules.swapAll([{ name: "counter", newVersionPath: "v3" }])),
+        errorOf(modules.rollBack("counter")),
+        errorOf(modules.load("counter", { forceReload: true })),
+        errorOf(modules.unload("counter")),
+      ]),
+    );
+    expect(refused.map(({ reason }) => reason)).toEqual(Array(5).fill("MODULE_BUSY"));
+    expect(modules.get("counter").record).toMatchObject({ generation: 2, lifecycle: { running: { version: "2" } } });
+    await goesOn(one, "2");
+  });
+
+  it("goes on when another of the same module was refused, and when one of another module fails", async () => {
+    const one = await cell({ isolation });
+    await one.root.write("v4.js", counter(4, { start: MISBEHAVIOURS.throws }));
+    await one.load("v3", { isolation }, "other");
+    const failing = await whileSwapping(one, () => one.modules.swap("other", { newVersionPath: "v4" }));
+    expect(failing).toMatchObject({ swapped: false, failedStep: "start" });
+    await one.modules.unload("other");
+    await goesOn(one, "2");
+  });
+});
+
+/** Does something while a swap of `counter` that succeeds is in its warm-up. */
+async function whileSwapping<T>(one: Cell, work: () => Promise<T>): Promise<T> {
+  const done = Promise.withResolvers<T>();
+  const takeOff = one.modules.addReloadHook("counter", async () => {
+    done.resolve(await work());
+  });
+  expect(await one.swap()).toMatchObject({ swapped: true, toVersion: "2" });
+  takeOff();
+  return done.promise;
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
+import { startTraffic } from "../../traffic.ts";
+import { cell, counter, goesOn, leavesNothing } from "./cell.ts";
+
+/** One call is under way and four wait: there is no room for more. */
+const fields = { concurrency: 1 };
+
+describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s with calls as many as may be", (isolation) => {
+  it("hands its state over, and no call fails", async () => {
+    const one = await cell({ isolation, fields, callers: 4 });
+    const fifth = startTraffic(() => one.patiently("same", 1), 1);
+    await fifth.more(5);
+    expect((await one.swap()).failure).toBeUndefined();
+    expect((await fifth.stop()).failed).toEqual([]);
+    await goesOn(one, "2");
+  });
+
+  it("keeps its version when more come while they are held, and no call fails", async () => {
+    const v1 = counter(
+      1,
+      {},
+      "#end; hold() { return new Promise((resolve) => { this.#end = resolve; }); } release() { this.#end(); }",
+    );
+    const one = await cell({ isolation, fields, v1, callers: 0 });
+    const { instance } = one.modules.activeInstance("counter");
+    const held = one.patiently("hold");
+    const holding = Promise.withResolvers<void>();
+    const swapped = one.swap({}, (event) => {
+      if (event.type === "started" && event.name === "hand_over") holding.resolve();
+    });
+    await holding.promise;
+    const waiting = Array.from({ length: 6 }, () => one.patiently("increment"));
+    const result = await swapped;
+    expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
+    expect(result.failure).toBe("as many calls as may wait did");
+    await instance.invoke("release", { json: null }, { timeoutMs: 60_000 });
+    await held;
+    expect(await Promise.all(waiting)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await one.call("counter", "which")).toBe("1");
+    expect(await one.swap()).toMatchObject({ swapped: true, toVersion: "2" });
+    expect(await one.call("counter", "increment")).toBe(7);
+    await leavesNothing(one);
+  });
+});

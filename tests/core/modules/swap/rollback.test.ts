@@ -1,0 +1,372 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Log } from "../../../../src/core/log.ts";
+import { createMemoryStore } from "../../../../src/core/store/memory.ts";
+import { createManualClock, systemClock } from "../../../../src/kernel/clock.ts";
+import { refusing } from "../refusing.ts";
+import { errorOf, ownRoot, rig, turn } from "../rig.ts";
+import { startTraffic } from "../traffic.ts";
+
+const source = (version: number): string => `export default class A {
+  #config;
+  static version = "${version}";
+  start({ config }) { this.#config = config; }
+  which() { return { version: ${version}, config: this.#config }; }
+}`;
+
+describe("a rollback", () => {
+  it("goes back to the version before, whatever became of its file, under load", async () => {
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2) });
+    const { modules, load, call } = await rig({ root: path });
+    await load("v1", { config: { depth: 1 } }, "a");
+    await modules.swap("a", { newVersionPath: "v2", config: { depth: 2 } });
+    await rm(join(path, "v1.js"));
+    const traffic = startTraffic(() => call("a", "which"), 8);
+    await traffic.more(20);
+    const result = await modules.rollBack("a");
+    await traffic.more(20);
+    expect((await traffic.stop()).failed).toEqual([]);
+    expect(result).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1" });
+    expect(await call("a", "which")).toEqual({ version: 1, config: { depth: 1 } });
+    expect(modules.get("a").record).toMatchObject({
+      generation: 3,
+      configVersion: 1,
+      registration: { modulePath: "v1", version: "1", config: { depth: 1 } },
+    });
+  });
+
+  it("goes back to the generation that is named, and to no other", async () => {
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
+    const { modules, load, call } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await modules.swap("a", { newVersionPath: "v3" });
+    expect(await modules.rollBack("a", { generation: 1 })).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(await call("a", "which")).toMatchObject({ version: 1 });
+    for (const generation of [4, 9]) {
+      expect(await errorOf(modules.rollBack("a", { generation }))).toMatchObject({
+        reason: "GENERATION_NOT_FOUND",
+        metadata: { name: "a", generation: String(generation) },
+      });
+    }
+    expect(await errorOf(modules.rollBack("a", { expectedGeneration: 3 }))).toMatchObject({
+      reason: "MODULE_GENERATION_MISMATCH",
+    });
+  });
+
+  it("has nothing to go back to before the first swap", async () => {
+    const { modules, load } = await rig();
+    await load("echo_v1", {}, "echo");
+    expect(await errorOf(modules.rollBack("echo"))).toMatchObject({ reason: "GENERATION_NOT_FOUND" });
+  });
+
+  it("closes the breaker that the version opened which it replaces", async () => {
+    const { path } = await ownRoot({
+      "v1.js": source(1),
+      "v2.js": `export default class A { which() { throw new Error("no"); } }`,
+    });
+    const { modules, breakers, load, call } = await rig({ root: path });
+    await load("v1", { breaker: { failureThreshold: 1 } }, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await errorOf(call("a", "which"));
+    expect(breakers.get("module:a").state).toBe("OPEN");
+    await modules.rollBack("a");
+    expect(await call("a", "which")).toMatchObject({ version: 1 });
+  });
+
+  it("goes to what has served alone, while hot reload is off", async () => {
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
+    const { modules, flags, load } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    modules.useGate(async () => ({ passed: false, detail: "no" }));
+    expect(await modules.swap("a", { newVersionPath: "v3", testSuite: "any" })).toMatchObject({ swapped: false });
+    await flags.disable("hot_reload_modules");
+    expect(await errorOf(modules.rollBack("a", { generation: 3 }))).toMatchObject({ reason: "HOT_RELOAD_DISABLED" });
+    expect(await modules.rollBack("a", { generation: 1 })).toMatchObject({ swapped: true, toVersion: "1" });
+  });
+});
+
+describe("a rollback with an id", () => {
+  it("that ends a trial goes back once, however often the id comes, also after a restart", async () => {
+    const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
+    const { modules, load, call, store, close } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    const begun = Promise.withResolvers<void>();
+    const swapped = modules.swap("a", { newVersionPath: "v3", bakeMs: 3_600_000 }, {}, (event) => {
+      if (event.type === "started" && event.name === "bake") begun.resolve();
+    });
+    await begun.promise;
+    const goBack = () => modules.rollBack("a", { swapId: "back" });
+    const [first, joined] = await Promise.all([goBack(), goBack()]);
+    const told = { swapId: "back", swapped: true, fromVersion: "3", toVersion: "2" };
+    expect([first, joined]).toMatchObject([told, told]);
+    expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake" });
+    expect(await goBack()).toMatchObject(told);
+    expect(await call("a", "which")).toMatchObject({ version: 2 });
+    expect(await errorOf(modules.rollBack("a", { swapId: "back", generation: 1 }))).toMatchObject({
+      reason: "SWAP_ID_REUSED",
+    });
+    await close();
+    const next = await rig({ root: path, store });
+    await next.modules.settled;
+    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(told);
+    expect(await next.call("a", "which")).toMatchObject({ version: 2 });
+  });
+});
+
+describe("a rollback with an id that the end of the service cuts off", () => {
+  it("tells after the restart what serves", async () => {
+    const stateful = (version: number, importing: string): string => `export default class A {
+      static version = "${version}";
+      which() { return ${version}; }
+      exportState() { return 0; }
+      async importState() { ${importing} }
+    }`;
+    const hangs = 'console.log("importing"); await new Promise(() => {});';
+    const { path } = await ownRoot({ "v1.js": stateful(1, hangs), "v2.js": stateful(2, "") });
+    const importing = Promise.withResolvers<void>();
+    const log: Log = (_area, _level, message) => void (message === "importing" && importing.resolve());
+    const store = createMemoryStore({ clock: systemClock, incarnation: "incarnation" });
+    const killed = refusing(store);
+    const { modules, load, artifactsDir } = await rig({ root: path, log, store: killed.store });
+    await load("v1", {}, "a");
+    modules.swap("a", { newVersionPath: "v2", bakeMs: 3_600_000 }).catch(() => {});
+    while (modules.get("a").record.bake === undefined) await turn();
+    modules.rollBack("a", { swapId: "back" }).catch(() => {});
+    await importing.promise;
+    // As a service that is killed leaves it: nothing more of it is stored.
+    killed.refuse("", Number.POSITIVE_INFINITY);
+    const next = await rig({ root: path, store, artifactsDir });
+    await next.modules.settled;
+    expect(await next.call("a", "which")).toBe(1);
+    const told = { swapId: "back", swapped: true, fromVersion: "2", toVersion: "1" };
+    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(told);
+    expect(await next.call("a", "which")).toBe(1);
+  });
+});
+
+describe("the generations of a module", () => {
+  it("tell what was started, newest first, and why it ended", async () => {
+    const { modules, load, call, reaches } = await rig();
+    await load("echo_v1", {}, "echo");
+    await modules.swap("echo", { newVersionPath: "throws_on_start" });
+    await modules.swap("echo", { newVersionPath: "sick" });
+    await modules.swap("echo", { newVersionPath: "echo_v2" });
+    await errorOf(call("echo", "exit"));
+    await reaches("echo", "FAILED");
+    await reaches("echo", "ACTIVE");
+    await call("echo", "who_am_i");
+    await modules.unload("echo");
+    const told = modules.generations("echo").map(({ number, state, version, end }) => [number, state, version, end]);
+    expect(told).toEqual([
+      [5, "RETIRED", "2.0.0", "unloaded"],
+      [4, "FAILED", "2.0.0", "crashed: exit code 3"],
+      [3, "FAILED", "1.0.0", "health: health of module echo failed: no connection (sick.ts:3:11)"],
+      [1, "RETIRED", "1.0.0", "replaced"],
+    ]);
+  });
+
+  it("are remembered up to 20", async () => {
+    const { modules, load } = await rig();
+    await load("echo_v1", { isolation: "THREAD" }, "echo");
+    for (let count = 0; count < 22; count += 1) await modules.swap("echo", { force: true });
+    const numbers = modules.generations("echo").map(({ number }) => number);
+    expect(numbers).toEqual(Array.from({ length: 20 }, (_, index) => 23 - index));
+  });
+});
+
+describe("a rollback of a module that is FAILED", () => {
+  const fatal = (version: number): string => `export default class A {
+    static version = "${version}";
+    start(ctx) { ctx.onServe(() => { throw new Error("no route"); }); }
+    which() { return ${version}; }
+  }`;
+  const crashing = (version: number): string => `export default class A {
+    static version = "${version}";
+    exit() { process.exit(3); }
+  }`;
+  const well = (version: number): string => `export default class A {
+    static version = "${version}";
+    which() { return ${version}; }
+  }`;
+
+  it("starts what served before, and lets calls in that the crashes had kept out", async () => {
+    const clock = createManualClock();
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": fatal(2) });
+    const { modules, breakers, load, call, reaches } = await rig({ root: path, clock });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    const isGivenUp = (): boolean => breakers.get("module:a").override !== undefined;
+    while (!isGivenUp()) {
+      await reaches("a", "FAILED");
+      while (!isGivenUp() && modules.get("a").record.lifecycle.state === "FAILED") {
+        clock.advance(1000);
+        await turn();
+      }
+    }
+    const result = await modules.rollBack("a", { bakeMs: 60_000 });
+    expect(result).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1", stateLost: false });
+    expect(await call("a", "which")).toBe(1);
+    expect(modules.get("a").record).toMatchObject({
+      lifecycle: { state: "ACTIVE" },
+      registration: { modulePath: "v1" },
+    });
+    expect(modules.get("a").record.bake).toBeUndefined();
+  });
+
+  it("goes back from code that does not even start", async () => {
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": "throw new Error('no');" });
+    const { modules, load, call } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.unload("a");
+    await modules.register("a", { modulePath: "v2" }, { replace: true });
+    expect(await errorOf(modules.load("a"))).toMatchObject({ reason: "MODULE_LOAD_FAILED" });
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(await call("a", "which")).toBe(1);
+  });
+
+  it("goes back to what served last, where what is in its file now does not start", async () => {
+    const { path, write } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
+    const { modules, load, call } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    for (const broken of ["not JavaScript", "throw new Error('no');"]) {
+      await modules.unload("a");
+      await write("v2.js", broken);
+      await errorOf(modules.load("a"));
+      expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "2" });
+      expect(await call("a", "which")).toBe(2);
+    }
+  });
+
+  it("says that its state is lost, where it had one", async () => {
+    const stateful = (version: number): string =>
+      `export default class A {
+        static version = "${version}";
+        exit() { process.exit(3); }
+        exportState() { return 0; }
+        importState() {}
+      }`;
+    const { path } = await ownRoot({ "v1.js": stateful(1), "v2.js": stateful(2) });
+    const { modules, load, call, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await errorOf(call("a", "exit"));
+    await reaches("a", "FAILED");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1", stateLost: true });
+  });
+
+  it("whose old code does not start either leaves it FAILED, and says why", async () => {
+    const v1 = `export default class A {
+      static version = "1";
+      async start({ flags }) {
+        if (!(await flags.isEnabled("hot_reload_modules"))) throw new Error("no route");
+      }
+    }`;
+    const v2 = 'export default class A { static version = "2"; exit() { process.exit(3); } }';
+    const { path } = await ownRoot({ "v1.js": v1, "v2.js": v2 });
+    const { modules, flags, load, call, state, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await flags.disable("hot_reload_modules");
+    await errorOf(call("a", "exit"));
+    await reaches("a", "FAILED");
+    const result = await modules.rollBack("a");
+    expect(result).toMatchObject({ swapped: false, failedStep: "start", fromVersion: "2", toVersion: "1" });
+    expect(result.failure).toContain("no route");
+    expect(state("a")).toBe("FAILED");
+    await flags.enable("hot_reload_modules");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(state("a")).toBe("ACTIVE");
+  });
+
+  it("that was to take no traffic takes none when it is back", async () => {
+    const exits = `export default class A {
+      static version = "2";
+      start({ flags }) {
+        const look = async () => {
+          if (!(await flags.isEnabled("hot_reload_modules"))) process.exit(3);
+          setTimeout(look, 1);
+        };
+        setTimeout(look, 1);
+      }
+    }`;
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": exits });
+    const { modules, flags, load, state, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await modules.unload("a");
+    await modules.load("a", { activate: false });
+    await flags.disable("hot_reload_modules");
+    await reaches("a", "FAILED");
+    expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1" });
+    expect(state("a")).toBe("LOADED");
+  });
+
+  it.each(["before the rollback", "in its course"])(
+    "does not wait for a restart that hangs and began %s",
+    async (when) => {
+      const clock = createManualClock();
+      const hangs = `export default class A {
+      static version = "2";
+      async start({ flags, log }) {
+        if (await flags.isEnabled("hot_reload_modules")) return;
+        log.info("hangs");
+        await new Promise(() => {});
+      }
+      exit() { process.exit(3); }
+    }`;
+      const { path } = await ownRoot({ "v1.js": well(1), "v2.js": hangs });
+      const hanging = Promise.withResolvers<void>();
+      const log: Log = (_area, _level, message) => void (message === "hangs" && hanging.resolve());
+      const { modules, flags, load, call, state, reaches } = await rig({ root: path, clock, log });
+      await load("v1", {}, "a");
+      await modules.swap("a", { newVersionPath: "v2" });
+      await flags.disable("hot_reload_modules");
+      await errorOf(call("a", "exit"));
+      await reaches("a", "FAILED");
+      const hang = async (): Promise<void> => {
+        while (state("a") === "FAILED") {
+          clock.advance(100);
+          await turn();
+        }
+        await hanging.promise;
+      };
+      modules.useGate(async () => {
+        await hang();
+        return { passed: true, detail: "" };
+      });
+      if (when === "before the rollback") await hang();
+      const testSuite = when === "in its course" ? "any" : "";
+      expect(await modules.rollBack("a", { testSuite })).toMatchObject({ swapped: true, toVersion: "1" });
+      expect(await call("a", "which")).toBe(1);
+    },
+  );
+
+  it("needs what it depends on, as a load does", async () => {
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": crashing(2), "needed.js": well(1) });
+    const { modules, load, call, reaches } = await rig({ root: path, clock: createManualClock() });
+    await load("needed");
+    await load("v1", { dependencies: ["needed"] }, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await errorOf(call("a", "exit"));
+    await reaches("a", "FAILED");
+    await modules.unload("needed");
+    expect(await errorOf(modules.rollBack("a"))).toMatchObject({ reason: "MODULE_DEPENDENCY_NOT_LOADED" });
+  });
+
+  it("that was unloaded is refused", async () => {
+    const { path } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
+    const { modules, load } = await rig({ root: path });
+    await load("v1", {}, "a");
+    await modules.swap("a", { newVersionPath: "v2" });
+    await modules.unload("a");
+    expect(await errorOf(modules.rollBack("a"))).toMatchObject({
+      reason: "MODULE_STATE_CONFLICT",
+      metadata: { state: "UNLOADED", expected: "ACTIVE or FAILED" },
+    });
+  });
+});
