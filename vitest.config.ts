@@ -7,7 +7,7 @@ const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 /** What looks at the memory, the threads, the children or the open files of its whole process. */
 const ALONE = [
   "tests/core/modules/swap/matrix/*.test.ts",
-  "tests/core/modules/host-*.test.ts",
+  "tests/core/modules/host/alone/*.test.ts",
   "tests/core/modules/realistic/*.test.ts",
   "tests/server/source-file.test.ts",
   "tests/wire/stream-bodies.test.ts",

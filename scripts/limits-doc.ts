@@ -11,12 +11,12 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ["The port and its protocols", ["src/server/transport/", "src/server/rest/", "src/server/interceptors/"]],
   ["Answers, pages and watches", ["src/server/services/", "src/server/map/", "src/core/watch/", "src/core/status/"]],
-  ["Flags and conditions", ["src/core/flags/", "src/server/condition"]],
-  ["Breakers", ["src/core/breakers/"]],
+  ["Flags and conditions", ["src/core/flags/", "src/kernel/flags/", "src/server/condition"]],
+  ["Breakers", ["src/core/breakers/", "src/kernel/breakers/"]],
   ["Modules", ["src/core/modules/"]],
   ["Test suites and runs", ["src/core/testing/"]],
   ["The store, and what is remembered", ["src/core/store/", "src/core/requests"]],
-  ["The server as a whole", ["src/server/", "src/core/"]],
+  ["The server as a whole", ["src/server/", "src/core/", "src/kernel/"]],
   ["The TypeScript client", ["clients/typescript/src/"]],
 ];
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const SOURCE = fileURLToPath(new URL("../src", import.meta.url));
 /** What runs in a process or thread of its own, of which there is one for each module, or nearly. */
-const ENTRIES = ["core/modules/host/bootstrap/main.ts", "core/modules/host/reaper/main.ts"];
+const ENTRIES = ["core/modules/host/inside/main.ts", "core/modules/host/reaper/main.ts"];
 /** Where it is put, by the path that it has below src. */
 export const STRIPPED = "gen/stripped";
 

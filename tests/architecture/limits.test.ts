@@ -64,7 +64,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/map/values.ts MAX_SPAN_SECONDS",
   ],
   "how work is divided or computed, with the same outcome": [
-    "src/core/modules/host/wire/wide.ts KEPT_KEYS",
+    "src/core/modules/host/values/wide.ts KEPT_KEYS",
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
     "clients/typescript/src/watch.ts MOST_DOUBLINGS",
     "src/kernel/clock.ts LONGEST_PLATFORM_DELAY_MS",

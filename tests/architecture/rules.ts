@@ -24,20 +24,13 @@ const followsImports = (imported: Import, path: string): boolean =>
   isPackage(imported, "es-module-lexer", "import-meta-resolve") && below("src/core/modules/host/artifact")(path);
 
 /** What runs inside a module's own process or thread: it imports the module, wherever that is. */
-const loadsModules = below("src/core/modules/host/bootstrap");
+const loadsModules = below("src/core/modules/host/inside");
 
-const EVALUATION = ["src/kernel/flags/evaluate.ts", "src/kernel/flags/bucket.ts", "src/kernel/flags/listing.ts"];
-const isEvaluation = (path: string): boolean => EVALUATION.includes(path);
-const isBreaker = (path: string): boolean =>
-  path === "src/kernel/breakers/breaker.ts" || below("src/kernel/breakers/policy")(path);
-
-/** Pure, and the one place where timers are made and spans of time are checked. */
-const isTime = (path: string): boolean => path === "src/kernel/clock.ts" || path === "src/kernel/span.ts";
+/** What decides, in the service and in its clients alike. */
+const inKernel = below("src/kernel");
 
 /** Of Node, what a client needs for a connection of its own. */
 const SOCKETS: readonly string[] = ["node:http", "node:https", "node:http2", "node:net", "node:tls"];
-
-const isCondition = below("src/kernel/flags/condition");
 
 /** Where protobuf messages and what the engine knows may meet. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
@@ -45,28 +38,19 @@ const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) &
 
 export const LAYER_RULES: readonly LayerRule[] = [
   {
-    name: "src/core imports nothing but src/core; Node's own modules only in store/sqlite.ts, sqlite-backup.ts, make-directory.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
+    name: "src/core imports nothing but src/core and src/kernel; Node's own modules only in store/sqlite.ts, sqlite-backup.ts, make-directory.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
     of: inCore,
     allows: (imported, path) =>
       inCore(imported.target) ||
+      inKernel(imported.target) ||
       (isNode(imported) && mayUseNode(path)) ||
       followsImports(imported, path) ||
       (imported.specifier === COMPUTED && loadsModules(path)),
   },
   {
-    name: "the evaluation kernel (flags/evaluate.ts, bucket.ts, listing.ts) imports nothing but itself, types excepted",
-    of: isEvaluation,
-    allows: (imported) => isEvaluation(imported.target) || (imported.typeOnly && inCore(imported.target)),
-  },
-  {
-    name: "the condition kernel (flags/condition) imports nothing but itself, types excepted",
-    of: isCondition,
-    allows: (imported) => isCondition(imported.target) || (imported.typeOnly && inCore(imported.target)),
-  },
-  {
-    name: "the breaker kernel (breakers/breaker.ts, policy) imports nothing but itself, types excepted",
-    of: isBreaker,
-    allows: (imported) => isBreaker(imported.target) || (imported.typeOnly && inCore(imported.target)),
+    name: "src/kernel imports nothing but itself",
+    of: inKernel,
+    allows: (imported) => inKernel(imported.target),
   },
   {
     name: "src/server imports gen and src/server, and reaches src/core through core/index.ts",
@@ -83,18 +67,13 @@ export const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
   },
   {
-    name: "a client imports gen, the RPC runtime, the three pure kernels and the clock, nothing else of src; those of Node for connections only in connection",
+    name: "a client imports gen, the RPC runtime and src/kernel, nothing else of src; those of Node for connections only in connection",
     of: (path) => below("clients/typescript")(path) && !isTest(path),
     allows: (imported, path) =>
       SOCKETS.includes(imported.target)
         ? below("clients/typescript/src/connection")(path)
         : isRelative(imported)
-          ? below("clients/typescript")(imported.target) ||
-            below("gen")(imported.target) ||
-            isEvaluation(imported.target) ||
-            isBreaker(imported.target) ||
-            isCondition(imported.target) ||
-            isTime(imported.target)
+          ? below("clients/typescript")(imported.target) || below("gen")(imported.target) || inKernel(imported.target)
           : isPackage(imported, "@connectrpc", "@bufbuild"),
   },
   {

@@ -144,7 +144,7 @@ async function modulesOf(service: number): Promise<readonly string[]> {
 
 async function isModule(pid: string): Promise<boolean> {
   const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return line.includes("host/bootstrap/main.js");
+  return line.includes("host/inside/main.js");
 }
 
 /** Resolves when none of them is left. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { isReason, messageOf } from "../errors.ts";
-import { trialCall } from "../modules/calls/trial.ts";
+import { trialCall } from "../modules/calls/chain.ts";
 import { onEnd } from "../modules/host/types/ended.ts";
 import type { Ending, Payload } from "../modules/host/types/host.ts";
 import { spellingsOf } from "../modules/host/values/names.ts";

@@ -31,3 +31,8 @@ export function peerOf(chain: CallChain | undefined, module: string): Generation
   }
   return undefined;
 }
+
+/** The origin of a call that tries an instance out: what the instance calls to answer it stays within the trial. */
+export function trialCall(trial: Trial, deadline: number, generation?: Generation): CallChain {
+  return { generation, before: undefined, deadline, cutShort: false, trial };
+}

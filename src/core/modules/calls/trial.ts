@@ -1,7 +1,5 @@
 import { HeliosError } from "../../errors.ts";
 import type { Payload } from "../host/types/host.ts";
-import type { CallChain } from "./chain.ts";
-import type { Generation } from "./generation.ts";
 
 /** Answers a call in the place of a module. Rejects as the module's method would. */
 export type StandIn = (input: Payload, options: StandInOptions) => Promise<Payload>;
@@ -56,8 +54,3 @@ export function notStubbed({ name, dependency, method }: RefusedCall): HeliosErr
 
 /** The trial of a test in which nothing was said of the dependencies. */
 export const BARE_TEST: Trial = { standIn: () => undefined, allows: () => false, refusal: notStubbed };
-
-/** The origin of a call that tries an instance out: what the instance calls to answer it stays within the trial. */
-export function trialCall(trial: Trial, deadline: number, generation?: Generation): CallChain {
-  return { generation, before: undefined, deadline, cutShort: false, trial };
-}

@@ -7,8 +7,8 @@ import { callCycle, directDependents } from "../record/dependencies.ts";
 import { isDown } from "../record/lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "../record/record.ts";
 import { checkedRegistration, differences, withDefaults } from "../record/registration.ts";
-import { persistently } from "../swap/steps/commit.ts";
 import { checkEtag, conflict, dependenciesOf, getModule, type Room, verified } from "./context.ts";
+import { persistently } from "./persist.ts";
 
 export interface RegisterOptions {
   /** Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED. */

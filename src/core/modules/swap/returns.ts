@@ -1,7 +1,7 @@
 import type { Room } from "../operations/context.ts";
+import { persistently } from "../operations/persist.ts";
 import type { SwapReport } from "../record/report.ts";
 import { type Journal, keyOf } from "./state/journal.ts";
-import { persistently } from "./steps/commit.ts";
 import { type AskedFor, checkSame, type SwapOutcome, type Swaps } from "./swaps.ts";
 
 /** Rollbacks that end the trial of a swap. One that has an id is found again by it, as a swap is. */

@@ -1,6 +1,7 @@
 import { joined } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors.ts";
 import { conflict, getModule, type Room } from "../operations/context.ts";
+import { persistently } from "../operations/persist.ts";
 import type { Module } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
 import { replace } from "./replace.ts";
@@ -8,7 +9,6 @@ import { type Journal, keyOf, type SwapRecord } from "./state/journal.ts";
 import { type Member, type Plan, type Swap, servedLast, serving, type Terms } from "./state/member.ts";
 import { createPins, type Pins } from "./state/pins.ts";
 import { type StepEvent, Steps } from "./state/steps.ts";
-import { persistently } from "./steps/commit.ts";
 import type { SwapTools } from "./steps/rehearse.ts";
 
 /** What is told of a swap as it goes on. */

@@ -1,8 +1,9 @@
 import type { FlagContext, ModuleContext, ModuleLog } from "../../api.ts";
 import type { Payload } from "../types/host.ts";
 import { toJson } from "../values/json.ts";
+import type { WireError } from "../values/wire-error.ts";
 import { fromWire } from "../values/wire-error.ts";
-import type { StartMessage, WireError } from "../wire/protocol.ts";
+import type { StartMessage } from "../wire/protocol.ts";
 import type { Duty } from "./duty.ts";
 import type { Link } from "./link.ts";
 import { assetsOf } from "./load/assets.ts";

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
 import { HeliosError } from "../../../errors.ts";
 import type {
+  Aftermath,
   CallOptions,
   Ending,
   Instance,
@@ -15,10 +16,11 @@ import type {
 import { machineTime } from "../values/machine-time.ts";
 import { spellingsOf } from "../values/names.ts";
 import { thrownOf } from "../values/thrown.ts";
+import type { WireError } from "../values/wire-error.ts";
 import { toWire } from "../values/wire-error.ts";
 import type { Channel } from "../wire/channel.ts";
-import type { FromInstance, LifecycleMethod, Pressure, ToInstance, WireError } from "../wire/protocol.ts";
-import { type Aftermath, LeftBehind } from "./left-behind.ts";
+import type { FromInstance, LifecycleMethod, Pressure, ToInstance } from "../wire/protocol.ts";
+import { LeftBehind } from "./left-behind.ts";
 import type { Requests } from "./requests.ts";
 
 /**

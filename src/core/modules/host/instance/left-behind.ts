@@ -1,8 +1,4 @@
-/**
- * What became of a call that was given up: its method ran to its end; it never began; or nobody knows, since the
- * instance ended first.
- */
-export type Aftermath = "ENDED" | "DROPPED" | "UNKNOWN";
+import type { Aftermath } from "../types/host.ts";
 
 interface Left {
   readonly origin: unknown;

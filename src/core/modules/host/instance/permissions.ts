@@ -2,10 +2,13 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Launch } from "./start.ts";
 
-/** What runs first in every instance: bootstrap/main.ts, generated as JavaScript, which starts in a third of the time. */
+/** What runs first in every instance: inside/main.ts, generated as JavaScript, which starts in a third of the time. */
 export const BOOTSTRAP: string = fileURLToPath(
-  new URL("../../../../../gen/stripped/core/modules/host/bootstrap/main.js", import.meta.url),
+  new URL("../../../../../gen/stripped/core/modules/host/inside/main.js", import.meta.url),
 );
+
+/** All code of the service that an instance runs is below it. */
+const OWN_CODE = dirname(dirname(BOOTSTRAP));
 
 /**
  * Flags of Node's permission model: nothing but reading the bootstrap and the assets, and what is granted. The code is sent.
@@ -15,7 +18,7 @@ export function permissionFlags({ grants, assetsDir }: Pick<Launch, "grants" | "
   const hasFiles = assetsDir !== undefined || fsRead.length > 0 || fsWrite.length > 0;
   return [
     "--permission",
-    `--allow-fs-read=${dirname(BOOTSTRAP)}`,
+    `--allow-fs-read=${OWN_CODE}`,
     ...(assetsDir === undefined ? [] : [`--allow-fs-read=${assetsDir}`]),
     ...fsRead.map((path) => `--allow-fs-read=${path}`),
     ...fsWrite.map((path) => `--allow-fs-write=${path}`),

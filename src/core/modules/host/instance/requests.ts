@@ -1,9 +1,10 @@
 import { HeliosError } from "../../../errors.ts";
 import { cut } from "../../../size.ts";
 import type { InstanceServices, Payload } from "../types/host.ts";
+import type { WireError } from "../values/wire-error.ts";
 import { toWire } from "../values/wire-error.ts";
 import type { Channel } from "../wire/channel.ts";
-import type { FromInstance, WireError } from "../wire/protocol.ts";
+import type { FromInstance } from "../wire/protocol.ts";
 
 type Request = Extract<FromInstance, { type: "call" | "flag" }>;
 type CallRequest = Extract<Request, { type: "call" }>;

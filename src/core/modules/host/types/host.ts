@@ -1,8 +1,11 @@
 import type { LogLevel } from "../../../log.ts";
 import type { FileWatch, FileWatchOptions } from "../disk/watch.ts";
-import type { Aftermath } from "../instance/left-behind.ts";
 
-export type { Aftermath };
+/**
+ * What became of a call that was given up: its method ran to its end; it never began; or nobody knows, since the
+ * instance ended first.
+ */
+export type Aftermath = "ENDED" | "DROPPED" | "UNKNOWN";
 
 /** How a module's instance is kept apart from the service. */
 export type Isolation = "PROCESS" | "THREAD";

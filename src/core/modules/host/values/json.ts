@@ -1,5 +1,5 @@
-import { valuesOf } from "../wire/wide.ts";
 import { isEmpty, shapeOf } from "./shapes.ts";
+import { valuesOf } from "./wide.ts";
 
 /**
  * Nesting of what a module's method returns; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels

@@ -1,4 +1,4 @@
-import type { WireError } from "../wire/protocol.ts";
+import type { WireError } from "./wire-error.ts";
 
 /** What of an error that a module threw goes into the metadata of the error that tells of it, its message left out. */
 export interface Thrown {

@@ -1,8 +1,25 @@
-import type { WireError } from "../wire/protocol.ts";
 import { messageIn, toSmallJson } from "./json.ts";
 import { asWritten } from "./places.ts";
 import { isError } from "./shapes.ts";
 import { toTold } from "./told.ts";
+
+/** An error on its way. */
+export interface WireError {
+  readonly name: string;
+  readonly message: string;
+  /** The first lines. */
+  readonly stack: string;
+  /** Of the service's own errors the reason. */
+  readonly code?: string;
+  /** Whether the module says that its caller was wrong. */
+  readonly callerFault?: boolean;
+  /** The members that it has of its own, as JSON text. */
+  readonly fields?: string;
+  /** As JSON text. */
+  readonly cause?: string;
+  /** Of the service's own errors. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
 
 /** Length of the message of an error that a module throws; the rest is cut. @limit characters */
 const MAX_MESSAGE = 4096;
@@ -58,7 +75,7 @@ export function toWire(thrown: unknown): WireError {
 
 /** Lines of a stack that are looked at: more than Node gives unless a module asks for more. @limit lines */
 const MAX_STACK_READ = 100;
-const OWN_CODE = new URL(".", import.meta.url).href;
+const OWN_CODE = new URL("..", import.meta.url).href;
 
 /** Without the lines that tell how the service calls the module: who wrote the module can do nothing about them. */
 function ofModule(stack: string): string {

@@ -1,6 +1,6 @@
 import type { Payload } from "../types/host.ts";
+import { WIDE } from "../values/wide.ts";
 import type { Content } from "./payload.ts";
-import { WIDE } from "./wide.ts";
 
 /**
  * Size of an answer of a module, as a message of protobuf and as JSON text, in which bytes are base64 and a third longer: what

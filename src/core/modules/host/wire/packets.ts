@@ -1,7 +1,8 @@
 import type { Payload, StateSource } from "../types/host.ts";
+import type { WireError } from "../values/wire-error.ts";
 import { refuseDeep } from "./depth.ts";
 import { BYTES, type Content, contentOf, JSON_TEXT, payloadOf } from "./payload.ts";
-import type { FromInstance, ToInstance, WireError } from "./protocol.ts";
+import type { FromInstance, ToInstance } from "./protocol.ts";
 
 // A message between the service and an instance, as it travels: a short list of numbers, texts and bytes, in a frame on
 // a process's pipe or as it is through a thread's port. Nothing that a module sends is a structured clone of anything

@@ -1,6 +1,6 @@
 import type { Payload } from "../types/host.ts";
 import { checkNames } from "../values/json.ts";
-import { packWide, unpackWide } from "./wide.ts";
+import { packWide, unpackWide } from "../values/wide.ts";
 
 // The forms in which a payload travels.
 /** A JSON value, as text. */

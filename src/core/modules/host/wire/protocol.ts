@@ -1,26 +1,9 @@
 import type { LogLevel } from "../../../log.ts";
 import type { ArtifactFile } from "../artifact/artifact.ts";
 import type { InstanceKind, InstanceShape, Payload, StateSource, Usage } from "../types/host.ts";
+import type { WireError } from "../values/wire-error.ts";
 
 // What the service and an instance say to each other, the same over a process's channel and a thread's port.
-
-/** An error on its way. */
-export interface WireError {
-  readonly name: string;
-  readonly message: string;
-  /** The first lines. */
-  readonly stack: string;
-  /** Of the service's own errors the reason. */
-  readonly code?: string;
-  /** Whether the module says that its caller was wrong. */
-  readonly callerFault?: boolean;
-  /** The members that it has of its own, as JSON text. */
-  readonly fields?: string;
-  /** As JSON text. */
-  readonly cause?: string;
-  /** Of the service's own errors. */
-  readonly metadata?: Readonly<Record<string, string>>;
-}
 
 /** What the bootstrap needs to bring a module to life. */
 export interface StartMessage {

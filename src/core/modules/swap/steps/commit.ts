@@ -1,15 +1,12 @@
-import { messageOf } from "../../../errors.ts";
 import type { Cause } from "../../../store/store.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Room } from "../../operations/context.ts";
+import { persist } from "../../operations/persist.ts";
 import { remember } from "../../record/history.ts";
 import { transition } from "../../record/lifecycle.ts";
 import type { ModuleRecord, Served } from "../../record/record.ts";
 import type { Journal, SwapRecord, Switch } from "../state/journal.ts";
 import { type Swap, servedBy } from "../state/member.ts";
-
-/** Time until the outcome of a swap that could not be stored is stored again; the swap waits for it. @limit ms */
-const STORE_RETRY_MS = 500;
 
 /**
  * The point of no return: once the journal has it, the new versions serve, all of them from the same tick on (`flip`).
@@ -70,31 +67,6 @@ export function serve(
     generation: running.generation,
     starts: Math.max(record.starts, running.generation),
   };
-}
-
-/** Changes the record of a module by what is decided. */
-export function persist(
-  room: Room,
-  name: string,
-  cause: Cause,
-  change: (record: ModuleRecord) => ModuleRecord,
-): Promise<void> {
-  return persistently(room, `what became of module ${name}`, async () => {
-    await room.collection.change(name, cause, (current) => current && change(current.record));
-  });
-}
-
-/** Stores what is decided: again and again where the store refuses, until it has, or everything is being stopped. */
-export async function persistently(room: Room, what: string, store: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      return await store();
-    } catch (error) {
-      if (room.isClosing()) throw error;
-      room.log("modules", "error", `${what} could not be stored`, { error: messageOf(error) });
-      await new Promise<void>((resolve) => room.clock.setTimer(STORE_RETRY_MS, resolve));
-    }
-  }
 }
 
 /** Sends the calls where the journal says, in one tick for all modules of a swap. */

@@ -4,10 +4,11 @@ import { breakerOf } from "../../calls/router.ts";
 import { swapTrial } from "../../calls/trial.ts";
 import type { State } from "../../host/types/host.ts";
 import { getModule, type Room } from "../../operations/context.ts";
+import { persistently } from "../../operations/persist.ts";
 import type { Journal } from "../state/journal.ts";
 import { forEach, type Member, type Swap } from "../state/member.ts";
 import { isOpenedByFailure } from "./bake.ts";
-import { persistently, storeSwitch } from "./commit.ts";
+import { storeSwitch } from "./commit.ts";
 import { callersFirst, hold, importState, PAUSE_LIMIT_MS, release, underWayIn } from "./hand-over.ts";
 
 /**

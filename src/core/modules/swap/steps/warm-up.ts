@@ -1,8 +1,8 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds, within } from "../../../async/deadline.ts";
 import { HeliosError } from "../../../errors.ts";
+import { trialCall } from "../../calls/chain.ts";
 import type { Generation } from "../../calls/generation.ts";
-import { trialCall } from "../../calls/trial.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { Room } from "../../operations/context.ts";
 import type { Registration } from "../../record/record.ts";

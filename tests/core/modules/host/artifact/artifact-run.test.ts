@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
 import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "../../artifact-rig.ts";
 
-const BOOTSTRAP = new URL("../../../../../gen/stripped/core/modules/host/bootstrap/names.js", import.meta.url);
+const BOOTSTRAP = new URL("../../../../../gen/stripped/core/modules/host/values/names.js", import.meta.url);
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
   const answer = async (files: Files, fsRead: readonly string[] = []): Promise<unknown> =>

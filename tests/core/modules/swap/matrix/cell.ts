@@ -251,7 +251,7 @@ export function moduleProcesses(): readonly string[] {
       const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
       const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (Number(parent) !== process.pid || state === "Z") return false;
-      return readFileSync(`/proc/${entry}/cmdline`, "utf8").includes("host/bootstrap/main.js");
+      return readFileSync(`/proc/${entry}/cmdline`, "utf8").includes("host/inside/main.js");
     } catch {
       return false;
     }

@@ -1,6 +1,6 @@
 // A process beside the service that lives as long as the service's end of a pipe is open. Then it ends whatever module
 // processes are left: one whose event loop is blocked does not see that the service is gone.
-import { setRepeatingTimer, systemClock } from "../../../clock.js";
+import { setRepeatingTimer, systemClock } from "../../../../kernel/clock.js";
 import { Family } from "./family.js";
                                          
 import { readProcesses } from "./processes.js";

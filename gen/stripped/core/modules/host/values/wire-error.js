@@ -1,8 +1,25 @@
-                                                
 import { messageIn, toSmallJson } from "./json.js";
 import { asWritten } from "./places.js";
 import { isError } from "./shapes.js";
 import { toTold } from "./told.js";
+
+/** An error on its way. */
+                            
+                        
+                           
+                         
+                         
+                                                
+                         
+                                                           
+                                 
+                                                          
+                           
+                      
+                          
+                                     
+                                                       
+ 
 
 /** Length of the message of an error that a module throws; the rest is cut. @limit characters */
 const MAX_MESSAGE = 4096;
@@ -58,7 +75,7 @@ export function toWire(thrown         )            {
 
 /** Lines of a stack that are looked at: more than Node gives unless a module asks for more. @limit lines */
 const MAX_STACK_READ = 100;
-const OWN_CODE = new URL(".", import.meta.url).href;
+const OWN_CODE = new URL("..", import.meta.url).href;
 
 /** Without the lines that tell how the service calls the module: who wrote the module can do nothing about them. */
 function ofModule(stack        )         {

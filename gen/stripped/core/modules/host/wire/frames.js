@@ -1,5 +1,4 @@
 import { deserialize, serialize } from "node:v8";
-                                                               
 import {
   ASK,
   CLONE,
@@ -14,6 +13,7 @@ import {
   toPacket,
 } from "./packets.js";
 import { BYTES } from "./payload.js";
+                                                              
 
 // Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
 // own channel would do something like it, but what a module writes to it can make the side that reads throw where nobody

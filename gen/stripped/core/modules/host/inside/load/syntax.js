@@ -1,7 +1,7 @@
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-                                                   
+                                                           
 
 /**
  * Puts the place into the stack of an error that an import has thrown because one of the files is no JavaScript: of modules

@@ -1,6 +1,6 @@
-import { messageIn } from "./json.js";
-import { isError } from "./shapes.js";
-import {              toTold } from "./told.js";
+import { messageIn } from "../values/json.js";
+import { isError } from "../values/shapes.js";
+import {              toTold } from "../values/told.js";
 
 /** Length of the message of an entry that a module logs; the rest is cut. @limit characters */
 const MAX_MESSAGE = 8192;

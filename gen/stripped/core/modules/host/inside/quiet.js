@@ -1,4 +1,4 @@
-                                               
+                                                    
 
 /** Taken before the module's code runs, which can put another function in its place. */
 const inTurn = setImmediate;

@@ -1,7 +1,7 @@
-                                                   
-import { MAX_LOG_BYTES } from "./frames.js";
-import { createLogWindow, DROPPED } from "./log-window.js";
-import {              toPacket } from "./packets.js";
+import { createLogWindow, DROPPED } from "../values/log-window.js";
+import { MAX_LOG_BYTES } from "../wire/frames.js";
+import {              toPacket } from "../wire/packets.js";
+                                                        
 
                                                     
 

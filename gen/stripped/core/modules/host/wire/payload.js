@@ -1,6 +1,6 @@
-                                          
-import { checkNames } from "./json.js";
-import { packWide, unpackWide } from "./wide.js";
+                                                
+import { checkNames } from "../values/json.js";
+import { packWide, unpackWide } from "../values/wide.js";
 
 // The forms in which a payload travels.
 /** A JSON value, as text. */

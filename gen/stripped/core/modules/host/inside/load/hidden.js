@@ -1,4 +1,4 @@
-                                                            
+                                                               
 
 /** Tells which members its author keeps to a class: TypeScript's `private` and `protected` ones. */
                          

@@ -2,9 +2,9 @@ import { realpathSync } from "node:fs";
 import { isBuiltin,                          registerHooks } from "node:module";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-                                                   
-import { denied } from "./denied.js";
-import { isWithin } from "./paths.js";
+import { isWithin } from "../../disk/paths.js";
+                                                           
+import { denied } from "../permissions/denied.js";
 
 /**
  * From now on serves imports from the files that were sent, which claim to be where they were below the root, or beside the

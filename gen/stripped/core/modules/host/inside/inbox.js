@@ -1,4 +1,4 @@
-                                                 
+                                                      
 
 /**
  * How long an instance begins one call after the other before it reads what has come meanwhile, so that calls whose

@@ -1,8 +1,8 @@
                                                        
-                                                 
 import {               limitOf, moduleLimitOf, nameBytes } from "./frames.js";
 import { checkForm, fromModule, fromService,             } from "./packets.js";
 import { BYTES } from "./payload.js";
+                                                
 
 // Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
 // service's own is no packet as it is.

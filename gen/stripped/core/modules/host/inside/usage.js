@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import v8 from "node:v8";
 import { runInNewContext } from "node:vm";
-                                        
+                                              
 
 // Taken before the module's code runs, which can put others in their place.
 const { memoryUsage } = process;

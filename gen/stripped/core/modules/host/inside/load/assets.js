@@ -1,6 +1,6 @@
 import { join } from "node:path";
-                                                  
-                                                   
+                                                     
+                                                           
 
 /** Names that the error of a path which is none of a module's assets tells; the others are left out. @limit names */
 const MAX_TOLD_ASSETS = 10;

@@ -1,29 +1,30 @@
 // What runs first in every instance, process or thread: imports the module, and then does what the service says.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deserialize, serialize } from "node:v8";
-                                              
-                                                                                                                   
-import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "./answer-size.js";
-import { serveCode } from "./code.js";
+                                                    
+import { machineTime } from "../values/machine-time.js";
+import { tellPlaces } from "../values/places.js";
+import { checkState } from "../values/state.js";
+                                                         
+import { toWire } from "../values/wire-error.js";
+import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "../wire/answer-size.js";
+                                                                                                             
 import {               createContext, EXPORTING, fromPayload, toPayload } from "./context.js";
 import { createDuty } from "./duty.js";
-import { checkExported, construct, exportedOf, Unfit } from "./exported.js";
-import { closeInherited, guard } from "./guards.js";
-import { hiddenIn } from "./hidden.js";
 import { createInbox } from "./inbox.js";
 import { openLink } from "./link.js";
-import { machineTime } from "./machine-time.js";
-import {               methodsOf } from "./methods.js";
+import { serveCode } from "./load/code.js";
+import { checkExported, construct, exportedOf, Unfit } from "./load/exported.js";
+import { hiddenIn } from "./load/hidden.js";
+import {               methodsOf } from "./load/methods.js";
+import { suiteModule } from "./load/suite.js";
+import { tellPlaceOfSyntaxError } from "./load/syntax.js";
 import { OpenCall } from "./open-call.js";
-import { tellPlaces } from "./places.js";
+import { closeInherited, guard } from "./permissions/guards.js";
 import { createQuiet } from "./quiet.js";
 import { createRefusals } from "./refusals.js";
 import { reportProcesses } from "./spawned.js";
-import { checkState } from "./state.js";
-import { suiteModule } from "./suite.js";
-import { tellPlaceOfSyntaxError } from "./syntax.js";
 import { createUsageReader } from "./usage.js";
-import { toWire } from "./wire.js";
 
 closeInherited();
 const link = openLink();

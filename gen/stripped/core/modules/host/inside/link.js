@@ -1,11 +1,11 @@
 import { Socket } from "node:net";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-                                                               
-import { createFrameReader, LINK_FD, packetFrame, serviceFrames } from "./frames.js";
+import { machineTime } from "../values/machine-time.js";
+import { createFrameReader, LINK_FD, packetFrame, serviceFrames } from "../wire/frames.js";
+import {              toPacket } from "../wire/packets.js";
+import { checkPacket, fromPosts,                 } from "../wire/posts.js";
+                                                                    
 import { loggingBy } from "./log-gate.js";
-import { machineTime } from "./machine-time.js";
-import {              toPacket } from "./packets.js";
-import { checkPacket, fromPosts,                 } from "./posts.js";
 
 /** Of Node: what one read of a pipe takes at most. */
 const FULL_READ_BYTES = 65_536;

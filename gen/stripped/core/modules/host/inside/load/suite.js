@@ -1,6 +1,6 @@
-                                                                                                   
-import { toJson } from "./json.js";
-import { toWire } from "./wire.js";
+                                                                                                      
+import { toJson } from "../../values/json.js";
+import { toWire } from "../../values/wire-error.js";
 
 /** What a suite's tests are called with. */
                     

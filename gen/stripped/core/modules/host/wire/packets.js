@@ -1,7 +1,8 @@
-                                                       
-                                                                          
+                                                             
+                                                         
 import { refuseDeep } from "./depth.js";
 import { BYTES,               contentOf, JSON_TEXT, payloadOf } from "./payload.js";
+                                                              
 
 // A message between the service and an instance, as it travels: a short list of numbers, texts and bytes, in a frame on
 // a process's pipe or as it is through a thread's port. Nothing that a module sends is a structured clone of anything

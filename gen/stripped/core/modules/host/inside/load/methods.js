@@ -1,7 +1,7 @@
-                                                
+                                                         
+import { spellingsOf } from "../../values/names.js";
                                            
                                           
-import { spellingsOf } from "./names.js";
 
                                                             
 

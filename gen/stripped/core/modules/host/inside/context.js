@@ -1,12 +1,13 @@
                                                                           
-                                          
-                                                              
-import { assetsOf } from "./assets.js";
+                                                
+import { toJson } from "../values/json.js";
+                                                         
+import { fromWire } from "../values/wire-error.js";
+                                                        
                                       
-import { toJson } from "./json.js";
                                       
+import { assetsOf } from "./load/assets.js";
 import { toLogFields, toLogMessage } from "./log.js";
-import { fromWire } from "./wire.js";
 
 /** The module's context, and what the service answers to it. */
                           

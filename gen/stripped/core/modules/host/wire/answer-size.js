@@ -1,6 +1,6 @@
-                                          
+                                                
+import { WIDE } from "../values/wide.js";
                                             
-import { WIDE } from "./wide.js";
 
 /**
  * Size of an answer of a module, as a message of protobuf and as JSON text, in which bytes are base64 and a third longer: what
