@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../kernel/clock.ts";
-import { type Breakers, createBreakers } from "./breakers/breakers.ts";
+import { createBreakers } from "./breakers/breakers.ts";
+import type { Breakers } from "./breakers/types.ts";
 import { HeliosError } from "./errors.ts";
 import type { ConditionCompiler } from "./flags/condition.ts";
 import { createFlags, type Flags } from "./flags/flags.ts";

@@ -1,5 +1,6 @@
 // The engine's public list: what the server, and whoever uses Helios as a library, may rely on.
-export type { BreakerConfig, BreakerState, Outcome, Permit } from "../kernel/breakers/breaker.ts";
+export type { BreakerState, Outcome, Permit } from "../kernel/breakers/breaker.ts";
+export type { BreakerConfig } from "../kernel/breakers/config.ts";
 export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";
 export type { OverrideKind } from "../kernel/breakers/policy/holds.ts";
 export {
@@ -12,8 +13,9 @@ export {
   type Timer,
 } from "../kernel/clock.ts";
 export type { FailureKind } from "../kernel/flags/condition/budget.ts";
+export type { Variables } from "../kernel/flags/condition/evaluator.ts";
 export { ConditionFailed, conditionOf } from "../kernel/flags/condition/flag.ts";
-export { interpreterOf, type ProgramOutcome, type Variables } from "../kernel/flags/condition/interpret.ts";
+export { interpreterOf, type ProgramOutcome } from "../kernel/flags/condition/interpret.ts";
 export {
   INSTRUCTION_OPS,
   type Instruction,
@@ -56,28 +58,25 @@ export {
   type Variant,
 } from "../kernel/flags/evaluate.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
-export {
-  type Breaker,
-  type BreakerResource,
-  type Breakers,
-  type BreakersDeps,
-  createBreakers,
-  type OverrideRequest,
-  type ReportResult,
-} from "./breakers/breakers.ts";
+export { type BreakersDeps, createBreakers } from "./breakers/breakers.ts";
 export { type BreakerConfigFields, CONFIG_FIELDS, completeConfig } from "./breakers/config.ts";
-export {
-  type BreakerCallOptions,
-  type BreakerHandle,
-  type Fallback,
-  type HandleOptions,
-  type HandlePermit,
-  openError,
-} from "./breakers/handle.ts";
+export { openError } from "./breakers/handle.ts";
 export type { IsolatedClient } from "./breakers/isolation.ts";
 export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
 export type { OutcomeReport } from "./breakers/reports.ts";
 export type { Course, Simulation } from "./breakers/simulate.ts";
+export type {
+  Breaker,
+  BreakerCallOptions,
+  BreakerHandle,
+  BreakerResource,
+  Breakers,
+  Fallback,
+  HandleOptions,
+  HandlePermit,
+  OverrideRequest,
+  ReportResult,
+} from "./breakers/types.ts";
 export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
 export { checkSpan } from "./check-span.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
@@ -180,9 +179,10 @@ export type { TestCaseFields } from "./testing/created.ts";
 export type { RunProgress } from "./testing/execute.ts";
 export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";
 export type { Verdict } from "./testing/gate.ts";
+export type { Run, RunRecord } from "./testing/record.ts";
 export { fitReport, MAX_REPORT_BYTES } from "./testing/report.ts";
 export type { TestOutcome, TestResult } from "./testing/runner.ts";
-export { countsOf, type Run, type RunRecord } from "./testing/runs.ts";
+export { countsOf } from "./testing/runs.ts";
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suite.ts";
 export { BUILT_IN_SUITES, type Suite } from "./testing/suites.ts";
 export type { AddTestOptions, Tester, TesterStandIns, TestReport } from "./testing/tester.ts";
@@ -190,7 +190,9 @@ export { createTesting, type RunOptions, type Testing, type TestingDeps } from "
 export { GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "./testing/turns.ts";
 export { firstViolation, type Look, numberViolation } from "./values.ts";
 export { refuse, type Violation } from "./violation.ts";
-export { type ClientPosition, type Clients, MOST_WAITS, type OpenWatch } from "./watch/clients.ts";
-export { Hub, type WatchIdentity, type WatchOptions } from "./watch/hub.ts";
+export { type Clients, MOST_WAITS } from "./watch/clients.ts";
+export { Hub } from "./watch/hub.ts";
+export type { ClientPosition, OpenWatch } from "./watch/positions.ts";
+export type { WatchIdentity, WatchOptions } from "./watch/types.ts";
 export type { WaitOptions, WaitResult } from "./watch/wait.ts";
 export { type Frame, Watcher } from "./watch/watcher.ts";

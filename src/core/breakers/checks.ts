@@ -1,8 +1,8 @@
 import type { Hold, OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { checkSpan } from "../check-span.ts";
 import { HeliosError } from "../errors.ts";
-import type { OverrideRequest } from "./breakers.ts";
 import { RECORDED_MS } from "./recording.ts";
+import type { OverrideRequest } from "./types.ts";
 
 /** Length of a `hold_id`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_HOLD_ID = 128;

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
 import { HeliosError } from "../errors.ts";
 

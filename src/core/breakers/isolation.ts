@@ -1,5 +1,4 @@
 import {
-  type BreakerConfig,
   CLOSED,
   callsUntilTrip,
   type Event,
@@ -10,6 +9,7 @@ import {
   type Step,
   step,
 } from "../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 
 /**
  * Clients of one breaker whose outcomes are kept apart. Beyond them the one that was silent for longest is forgotten.

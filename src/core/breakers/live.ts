@@ -1,5 +1,4 @@
 import {
-  type BreakerConfig,
   callsUntilTrip,
   type Event,
   effectiveState,
@@ -14,6 +13,7 @@ import {
   type Step,
   step,
 } from "../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import { type Hold, withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
@@ -21,7 +21,6 @@ import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
-import type { Breaker, BreakerResource, Moved } from "./breakers.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { Counters } from "./counts.ts";
 import { describe, describeStored } from "./describe.ts";
@@ -37,6 +36,7 @@ import {
 import { clientNumber, Recording } from "./recording.ts";
 import type { OutcomeReport } from "./reports.ts";
 import { compare, type Simulation } from "./simulate.ts";
+import type { Breaker, BreakerResource, Moved } from "./types.ts";
 import { Writes } from "./writes.ts";
 
 interface LiveDeps {

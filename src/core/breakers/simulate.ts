@@ -1,5 +1,4 @@
 import {
-  type BreakerConfig,
   type BreakerState,
   CLOSED,
   callsUntilTrip,
@@ -10,6 +9,7 @@ import {
   type Step,
   step,
 } from "../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import { Isolation } from "./isolation.ts";
 import type { RecordedRun, RecordedTransition, Recording } from "./recording.ts";
 

@@ -4,8 +4,8 @@ import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
-import type { BreakerResource } from "./breakers.ts";
 import { type BreakerRecord, type TransitionRecord, toRecord } from "./record.ts";
+import type { BreakerResource } from "./types.ts";
 
 interface WritesDeps {
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
-import type { Breakers } from "../breakers/breakers.ts";
+import type { Breakers } from "../breakers/types.ts";
 import type { By } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import type { FlagPasts } from "../flags/switched-off.ts";

@@ -1,9 +1,9 @@
-import type { Breakers } from "../breakers/breakers.ts";
+import type { Breakers } from "../breakers/types.ts";
 import type { Flags } from "../flags/flags.ts";
 import type { Modules } from "../modules/modules.ts";
 import type { Feed } from "../store/feed.ts";
 import type { SetBack } from "../store/set-back.ts";
-import type { RunRecord } from "../testing/runs.ts";
+import type { RunRecord } from "../testing/record.ts";
 import type { Testing } from "../testing/testing.ts";
 import type { EventDomain } from "./events.ts";
 

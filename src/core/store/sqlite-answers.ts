@@ -8,7 +8,7 @@ import {
   type NewAnswer,
   type StoredAnswer,
 } from "./answers.ts";
-import type { SqlDatabase } from "./sqlite-store.ts";
+import type { SqlDatabase } from "./sqlite-database.ts";
 
 /** Answers that are forgotten in one transaction. */
 const SWEEP_LIMIT = 100;

@@ -7,8 +7,8 @@ import {
   KEPT_CHANGES_PER_KEY,
   type Retention,
 } from "./retention.ts";
+import type { SqlDatabase } from "./sqlite-database.ts";
 import * as sql from "./sqlite-schema.ts";
-import type { SqlDatabase } from "./sqlite-store.ts";
 import { type Cause, type Change, type ChangePage, MAX_PAGE_CHARS } from "./store.ts";
 
 /** Rows that are looked at in one slice of a sweep. */

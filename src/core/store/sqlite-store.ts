@@ -13,6 +13,7 @@ import {
 } from "./checks.ts";
 import { type Retention, SWEEP_MS } from "./retention.ts";
 import { SqliteAnswers } from "./sqlite-answers.ts";
+import type { SqlDatabase } from "./sqlite-database.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
 import * as sql from "./sqlite-schema.ts";
 import {
@@ -30,22 +31,6 @@ import {
 } from "./store.ts";
 import { Watchers } from "./watchers.ts";
 import { Writability } from "./writability.ts";
-
-/** What the store needs of an open database; every call is synchronous. */
-export interface SqlDatabase {
-  readonly isTransaction: boolean;
-  exec(sql: string): void;
-  prepare(sql: string): SqlStatement;
-}
-
-export type SqlValue = string | number | Uint8Array | null;
-
-export interface SqlStatement {
-  get(...values: SqlValue[]): unknown;
-  all(...values: SqlValue[]): unknown[];
-  iterate(...values: SqlValue[]): Iterable<unknown>;
-  run(...values: SqlValue[]): unknown;
-}
 
 export interface SqliteStoreDeps {
   readonly database: SqlDatabase;

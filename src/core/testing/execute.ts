@@ -4,6 +4,7 @@ import { HeliosError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Candidate } from "../modules/swap/steps/gate.ts";
 import { cut } from "../size.ts";
+import type { Run, RunRecord } from "./record.ts";
 import {
   MAX_MESSAGE,
   notRun,
@@ -13,7 +14,7 @@ import {
   type TestOutcome,
   type TestResult,
 } from "./runner.ts";
-import type { Run, RunRecord, Runs } from "./runs.ts";
+import type { Runs } from "./runs.ts";
 import type { Test } from "./suite.ts";
 import type { Layer, TestTrial } from "./test-trial.ts";
 import { createTurns, GATES_AT_ONCE, type Leave, type Turns } from "./turns.ts";

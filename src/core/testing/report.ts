@@ -1,6 +1,6 @@
 import { cut, encodedSize, knownSize } from "../size.ts";
+import type { RunRecord } from "./record.ts";
 import type { TestResult } from "./runner.ts";
-import type { RunRecord } from "./runs.ts";
 
 /**
  * Size of a report, in the longer of its encodings; outputs and messages of its tests are shortened so that it fits.

@@ -2,7 +2,8 @@ import { checkSpan } from "../check-span.ts";
 import { HeliosError, messageOf } from "../errors.ts";
 import type { Candidate } from "../modules/swap/steps/gate.ts";
 import { NAME_LIMIT } from "../names.ts";
-import { countsOf, type Run, type RunCounts } from "./runs.ts";
+import type { Run } from "./record.ts";
+import { countsOf, type RunCounts } from "./runs.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
 export interface AddTestOptions {

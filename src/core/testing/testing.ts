@@ -18,7 +18,8 @@ import { type CodeUnderTest, createExecutor, type Job, type RunProgress, type Te
 import type { ExpectationCompiler } from "./expectations.ts";
 import { createFileSuites } from "./file-suite.ts";
 import { judgeReport, judgeRun, type Verdict } from "./gate.ts";
-import { createRuns, type Run, type RunRecord, type TestTarget } from "./runs.ts";
+import type { Run, RunRecord, TestTarget } from "./record.ts";
+import { createRuns } from "./runs.ts";
 import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./suites.ts";
 import { createTestTrial, type Layer, layerOf, type Says, standInIn } from "./test-trial.ts";
 import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./tester.ts";

@@ -3,43 +3,12 @@ import { checkSpan } from "../check-span.ts";
 import { HeliosError } from "../errors.ts";
 import type { Feed } from "../store/feed.ts";
 import type { AnyWatcher, HubObserver } from "./hub.ts";
+import type { ClientPosition, OpenWatch } from "./positions.ts";
 import type { Timeline } from "./timeline.ts";
 import { Wait, type WaitOptions, type WaitResult } from "./wait.ts";
 
 /** Calls of `WaitForRevision` that wait at the same time; one more is refused with `TOO_MANY_WAITS`. @limit calls */
 export const MOST_WAITS = 1000;
-
-/** A watch that is open, of whoever said who they are. */
-export interface OpenWatch {
-  readonly watchId: string;
-  /** Empty: it gave none. */
-  readonly clientId: string;
-  readonly peer: string;
-  /** What the contract calls it, such as `WatchFlags`. */
-  readonly rpc: string;
-  /** How many names it selected; 0: all. */
-  readonly names: number;
-  /** Wall time in ms. */
-  readonly since: number;
-  /** Up to where it has been told everything. */
-  readonly told: number;
-  /** Up to where it said that it has applied everything; undefined: it never did. */
-  readonly acknowledged: number | undefined;
-  /** Revisions that it is behind; 0 where nothing of what it watches is outstanding. */
-  readonly lag: number;
-  /** For how long. */
-  readonly lagMs: number;
-  /** Changes held for it. */
-  readonly waiting: number;
-}
-
-/** A client and where it stands: of several streams, or processes of the same id, the one furthest behind. */
-export interface ClientPosition {
-  readonly clientId: string;
-  readonly watches: number;
-  readonly acknowledged: number;
-  readonly told: number;
-}
 
 interface Entry {
   readonly watcher: AnyWatcher;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../kernel/clock.ts";
-import type { ClientPosition } from "./clients.ts";
+import type { ClientPosition } from "./positions.ts";
 
 export interface WaitOptions {
   readonly revision: number;

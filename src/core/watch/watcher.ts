@@ -1,8 +1,8 @@
 import { HeliosError } from "../errors.ts";
 import { fitting } from "../size.ts";
 import { RevisionCompacted } from "../store/store.ts";
-import type { Hub, Item, SizeOf, WatchOptions } from "./hub.ts";
 import { encodeToken, scopeOf } from "./token.ts";
+import type { Item, SizeOf, Watched, WatchOptions } from "./types.ts";
 
 /**
  * Changes that a watcher may leave unread. Beyond them only the newest of each name are kept; if these are too many,
@@ -48,7 +48,7 @@ type Phase<I, S> =
  */
 export class Watcher<I extends Item, S extends { readonly name: string }> {
   readonly options: WatchOptions;
-  readonly #hub: Hub<I, S>;
+  readonly #hub: Watched<I, S>;
   readonly #names: ReadonlySet<string>;
   readonly #scope: string;
   readonly #sizeOf: SizeOf<I, S>;
@@ -72,7 +72,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Of the queue. */
   #queuedChars = 0;
 
-  constructor(hub: Hub<I, S>, options: WatchOptions, sizeOf: SizeOf<I, S>, start: Start, onClose: () => void) {
+  constructor(hub: Watched<I, S>, options: WatchOptions, sizeOf: SizeOf<I, S>, start: Start, onClose: () => void) {
     this.options = options;
     this.#sizeOf = sizeOf;
     this.#hub = hub;

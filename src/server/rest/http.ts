@@ -1,4 +1,4 @@
-import type { RequestHandler } from "../transport/handler.ts";
+import type { RequestHandler } from "../transport/request-handler.ts";
 import { invalid } from "./problem.ts";
 
 export type HttpRequest = Parameters<RequestHandler>[0];

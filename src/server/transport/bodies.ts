@@ -1,9 +1,9 @@
 import { type Clock, HeliosError, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { createEnvelopes } from "./envelopes.ts";
-import type { RequestHandler } from "./handler.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "./limits.ts";
 import { connectionOf } from "./peer.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];

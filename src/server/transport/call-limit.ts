@@ -1,6 +1,6 @@
 import { HeliosError } from "../../core/index.ts";
-import type { RequestHandler } from "./handler.ts";
 import { connectionOf } from "./peer.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];

@@ -1,6 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Clock } from "../../core/index.ts";
-import type { RequestHandler } from "./handler.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 /**
  * Time that an HTTP/2 client of a server that shuts down may take to answer a ping. Until then the calls that it had

@@ -18,7 +18,6 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import {
   compressionBrotli,
   compressionGzip,
-  type connectNodeAdapter,
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
@@ -37,11 +36,9 @@ import { createPacing } from "./pacing.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "./peer.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import { createSlowReaders, type ReportSlowReader } from "./slow-readers.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
-
-/** Takes the requests of both HTTP versions. */
-export type RequestHandler = ReturnType<typeof connectNodeAdapter>;
 
 export interface HandlerOptions {
   readonly clock: Clock;

@@ -1,8 +1,8 @@
 import { HeliosError } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import type { FrameGate } from "./frame-gate.ts";
-import type { RequestHandler } from "./handler.ts";
 import { MAX_HTTP2_HEADERS_BYTES } from "./limits.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
 

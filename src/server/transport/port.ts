@@ -8,7 +8,6 @@ import { toFailure } from "../rest/failure.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
 import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
-import type { RequestHandler } from "./handler.ts";
 import { rememberGate } from "./headers.ts";
 import { boundUnfinishedHeaders } from "./http1-headers.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -27,6 +26,7 @@ import {
   TIMEOUT_CHECK_MS,
 } from "./limits.ts";
 import { rememberSocket } from "./peer.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;

@@ -1,8 +1,8 @@
 import { constants } from "node:http2";
 import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
-import type { RequestHandler } from "./handler.ts";
 import { MAX_UNREAD_BYTES, SLOW_READER_CHECK_MS, SLOW_READER_TIMEOUT_MS } from "./limits.ts";
 import { peerOf, socketOf } from "./peer.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import type { BreakerHandle, HandleOptions } from "../../../src/core/breakers/handle.ts";
+import type { BreakerHandle, HandleOptions } from "../../../src/core/breakers/types.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import type { ManualClock } from "../../../src/kernel/clock.ts";
 import { type Rig, rig } from "./rig.ts";

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { completeConfig } from "../../../src/core/breakers/config.ts";
 import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
 import {
-  type BreakerConfig,
   CLOSED,
   type Event,
   leavesAsIs,
@@ -15,6 +14,7 @@ import {
   type Step,
   step,
 } from "../../../src/kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
 import { type Hold, type OverrideKind, withHold, withoutHold } from "../../../src/kernel/breakers/policy/holds.ts";
 import { PARTS } from "../../../src/kernel/breakers/policy/time-window.ts";
 import { tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";

@@ -1,5 +1,6 @@
-import { type Breakers, createBreakers } from "../../../src/core/breakers/breakers.ts";
+import { createBreakers } from "../../../src/core/breakers/breakers.ts";
 import type { BreakerRecord } from "../../../src/core/breakers/record.ts";
+import type { Breakers } from "../../../src/core/breakers/types.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";

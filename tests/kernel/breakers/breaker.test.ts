@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
 import {
-  type BreakerConfig,
   CLOSED,
   type Event,
   effectiveState,
@@ -12,6 +11,7 @@ import {
   type Permit,
   step,
 } from "../../../src/kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { type OverrideKind, withHold } from "../../../src/kernel/breakers/policy/holds.ts";
 

@@ -1,6 +1,5 @@
 import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
 import {
-  type BreakerConfig,
   CLOSED,
   type Event,
   leavesAsIs,
@@ -10,6 +9,7 @@ import {
   type Step,
   step,
 } from "../../../../src/kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { BreakerClock } from "./clock.ts";
 import { NO_EPOCH, Pending } from "./pending.ts";

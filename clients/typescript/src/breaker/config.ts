@@ -9,7 +9,7 @@ import {
   type GetOrCreateBreakerRequest,
   GetOrCreateBreakerRequestSchema,
 } from "../../../../gen/helios/v1/breaker_service_pb.ts";
-import type { BreakerConfig } from "../../../../src/kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
 import { DEFAULT_CONFIG } from "../../../../src/kernel/breakers/policy/defaults.ts";
 import { toDuration } from "../spans.ts";
 

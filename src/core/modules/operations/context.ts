@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import type { Breakers } from "../../breakers/breakers.ts";
+import type { Breakers } from "../../breakers/types.ts";
 import { HeliosError, isReason, messageOf } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { cut } from "../../size.ts";

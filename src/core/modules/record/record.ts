@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import type { BreakerConfigFields } from "../../breakers/config.ts";
 import { HeliosError } from "../../errors.ts";
 import type { Resource } from "../../store/collection.ts";

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import { completeConfig } from "../../breakers/config.ts";
 import { isReason } from "../../errors.ts";
 import type { JsonPath } from "../../json-source.ts";

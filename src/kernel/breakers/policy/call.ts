@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 
 /** An outcome that says something of the dependency. */
 export interface Call {

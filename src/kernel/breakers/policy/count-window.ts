@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 import { type Call, isBad, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
 
 /** Equal calls in a row. */

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 
 /** Time that a breaker stays open, unless `timeout` says otherwise; then it lets probes through. @limit ms */
 const DEFAULT_TIMEOUT_MS = 60_000;

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 import type { Reporter } from "./call.ts";
 import { addRun, type CountWindow, EMPTY_COUNT, outcomesOf, shrink } from "./count-window.ts";
 import { addPart, emptyTime, forget, PARTS, partsOf, type TimeWindow } from "./time-window.ts";

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 
 /** How long the `reopenings`-th opening after the first lasts at the longest. */
 export function longestOpenMs(config: BreakerConfig, reopenings: number): number {

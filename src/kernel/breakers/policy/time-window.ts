@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 import { type Call, isBad, type Reporter, seenBy, type Tally } from "./call.ts";
 
 /** Into so many parts a time window is cut: what it holds leaves it part by part, up to one part early, never late. */

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../breaker.ts";
+import type { BreakerConfig } from "../config.ts";
 import { type Call, isBad, isSeenByEnough, NOTHING, type Reporter, seenBy, type Tally } from "./call.ts";
 import { addToCount, type CountWindow } from "./count-window.ts";
 import { reaches } from "./rate.ts";

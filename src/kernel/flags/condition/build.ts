@@ -1,6 +1,6 @@
-import { Failure, type Run, UNITS_PER_STEP } from "./budget.ts";
+import { Failure, UNITS_PER_STEP } from "./budget.ts";
 import { comprehension } from "./comprehension.ts";
-import type { Variables } from "./interpret.ts";
+import type { Evaluate, Variables } from "./evaluator.ts";
 import { BINARY, type Binary, ELEMENT_BYTES, UNARY, unfit } from "./operations.ts";
 import type { Matcher } from "./pattern.ts";
 import { ProgramError, type ProgramNode } from "./program.ts";
@@ -11,9 +11,6 @@ import type { Zone } from "./zone.ts";
 
 /** Bytes of a member of a map that is made. */
 export const MEMBER_BYTES = 32;
-
-/** A node made ready. Counts a step, and then those of what it is made of. */
-export type Evaluate = (run: Run, subject: unknown) => Value | Failure;
 
 /** What a node is made ready from. */
 export interface Build {

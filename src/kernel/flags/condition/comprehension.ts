@@ -1,6 +1,6 @@
 import { Failure, type Run } from "./budget.ts";
-import type { Evaluate } from "./build.ts";
 import { compareText } from "./compare.ts";
+import type { Evaluate } from "./evaluator.ts";
 import { ELEMENT_BYTES, unfit } from "./operations.ts";
 import { MADE_OVERHEAD } from "./texts.ts";
 import { isMap, MadeMap, memberCount, presentKeys, read, type Value } from "./values.ts";

@@ -1,6 +1,7 @@
 import type { EvaluationContext, SharedBudget } from "../evaluate.ts";
 import type { FailureKind } from "./budget.ts";
-import { interpreterOf, type Variables } from "./interpret.ts";
+import type { Variables } from "./evaluator.ts";
+import { interpreterOf } from "./interpret.ts";
 import type { Program } from "./program.ts";
 
 /** How a condition reads the context: a text that is absent is empty, and so are attributes. */

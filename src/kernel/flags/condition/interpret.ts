@@ -1,12 +1,10 @@
 import type { SharedBudget } from "../evaluate.ts";
 import { Failure, type FailureKind, OverBudget, Run } from "./budget.ts";
-import { type Build, buildNode, type Evaluate } from "./build.ts";
+import { type Build, buildNode } from "./build.ts";
+import type { Evaluate, Variables } from "./evaluator.ts";
 import { matcherOf } from "./pattern.ts";
 import { PROGRAM_MAX_DEPTH, PROGRAM_VERSION, type Program, ProgramError } from "./program.ts";
 import type { Value } from "./values.ts";
-
-/** How a program reads its variables. Undefined: the variable is not there. */
-export type Variables<Subject> = Readonly<Record<string, (subject: Subject) => unknown>>;
 
 /** Why an expression could not be evaluated. */
 export interface Failed {

@@ -1,4 +1,4 @@
-import type { Breaker } from "../../../breakers/breakers.ts";
+import type { Breaker } from "../../../breakers/types.ts";
 import { isReason, messageOf } from "../../../errors.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { onEnd } from "../../host/types/ended.ts";

@@ -1,4 +1,3 @@
-import type { Cause } from "../../../store/store.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Room } from "../../operations/context.ts";
 import { persist } from "../../operations/persist.ts";
