@@ -1,0 +1,72 @@
+import { posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { circlesIn, fileGraph, roomGraph } from "./circles.ts";
+import { readSources } from "./imports.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const MODULES = "src/core/modules";
+/** Files of a room of the modules. */
+const MOST_FILES = 12;
+
+describe("imports, of types too", () => {
+  it("go in no circle between files", () => {
+    expect(circlesIn(fileGraph(readSources(ROOT, "src")))).toEqual([]);
+    expect(circlesIn(fileGraph(readSources(ROOT, "clients/typescript/src")))).toEqual([]);
+  });
+
+  it("go in no circle between the rooms of the modules", () => {
+    expect(circlesIn(roomGraph(readSources(ROOT, MODULES), MODULES))).toEqual([]);
+  });
+});
+
+describe("a room of the modules", () => {
+  it(`has at most ${MOST_FILES} files`, () => {
+    const counts = new Map<string, number>();
+    for (const { path } of readSources(ROOT, MODULES)) {
+      const room = posix.dirname(path);
+      counts.set(room, (counts.get(room) ?? 0) + 1);
+    }
+    expect([...counts].filter(([, files]) => files > MOST_FILES)).toEqual([]);
+    expect(counts.size).toBeGreaterThan(15);
+  });
+});
+
+describe("circles", () => {
+  const graph = (edges: Readonly<Record<string, string>>) =>
+    new Map(Object.entries(edges).map(([from, to]) => [from, [...to]]));
+
+  it.each([
+    ["none", { a: "bc", b: "c", c: "" }, []],
+    ["one of two", { a: "b", b: "a", c: "a" }, [["a", "b"]]],
+    ["one through three, with a way out", { a: "b", b: "c", c: "ad", d: "" }, [["a", "b", "c"]]],
+    ["two that touch are one", { a: "b", b: "ac", c: "b" }, [["a", "b", "c"]]],
+    [
+      "two apart",
+      { a: "b", b: "a", c: "d", d: "c" },
+      [
+        ["a", "b"],
+        ["c", "d"],
+      ],
+    ],
+    ["one of a node alone", { a: "a" }, [["a"]]],
+    ["one through a node that was seen before", { a: "b", b: "cd", c: "", d: "cb" }, [["b", "d"]]],
+  ])("are found: %s", (_, edges, circles) => {
+    expect(circlesIn(graph(edges as Record<string, string>)).toSorted()).toEqual(circles);
+  });
+
+  it("are found between rooms, whose faces at the top are rooms of their own", () => {
+    const file = (path: string, ...targets: string[]) => ({
+      path,
+      imports: targets.map((target) => ({ specifier: target, target, typeOnly: false })),
+    });
+    const files = [
+      file("r/face.ts", "r/a/x.ts"),
+      file("r/a/x.ts", "r/b/y.ts"),
+      file("r/b/y.ts"),
+      file("r/b/z.ts", "r/a/x.ts"),
+    ];
+    expect(circlesIn(fileGraph(files))).toEqual([]);
+    expect(circlesIn(roomGraph(files, "r"))).toEqual([["r/a", "r/b"]]);
+  });
+});
