@@ -1,3 +1,11 @@
+// What every platform has that a client runs on: this file is checked without any platform's types.
+interface PlatformTimer {
+  unref(): void;
+}
+declare const performance: { now(): number };
+declare function setTimeout(run: () => void, delayMs: number): PlatformTimer;
+declare function clearTimeout(timer: PlatformTimer): void;
+
 /** A pending timer; `cancel` after it has fired does nothing. */
 export interface Timer {
   cancel(): void;
@@ -30,7 +38,7 @@ export const systemClock: Clock = {
   setTimer(delayMs, run, isAwaited = false) {
     refuseNaN(delayMs);
     const due = performance.now() + delayMs;
-    let handle: NodeJS.Timeout;
+    let handle: PlatformTimer;
     const arm = (left: number): void => {
       handle =
         left > LONGEST_PLATFORM_DELAY_MS

@@ -1,3 +1,11 @@
+// What every platform has that a client runs on: this file is checked without any platform's types.
+                         
+                
+ 
+                                             
+                                                                             
+                                                          
+
 /** A pending timer; `cancel` after it has fired does nothing. */
                         
                  
@@ -30,7 +38,7 @@ export const systemClock        = {
   setTimer(delayMs, run, isAwaited = false) {
     refuseNaN(delayMs);
     const due = performance.now() + delayMs;
-    let handle                ;
+    let handle               ;
     const arm = (left        )       => {
       handle =
         left > LONGEST_PLATFORM_DELAY_MS

@@ -75,6 +75,13 @@ export function characters(text: string, run: Run): number {
   return count;
 }
 
+// What every platform has that a client runs on: the kernel is checked without any platform's types.
+declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
+declare const TextDecoder: new (
+  label: string,
+  options: { readonly ignoreBOM: boolean },
+) => { decode(bytes: Uint8Array): string };
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** What a decoder makes of bytes that are no text. */
