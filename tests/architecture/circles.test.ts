@@ -6,6 +6,14 @@ import { readSources } from "./imports.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MODULES = "src/core/modules";
+/** The rooms of the modules, as docs/architecture.md lists them: each imports only those before it. */
+const ROOMS = [
+  "api.ts",
+  ...["values", "disk", "types", "artifact", "wire", "bounds"].map((room) => `host/${room}`),
+  ...["inside/permissions", "inside/load", "inside", "reaper", "instance"].map((room) => `host/${room}`),
+  ...["host", "record", "calls", "calls/keyed", "operations", "supervision"],
+  ...["swap/judging", "swap/state", "swap/steps", "swap", "watching", "modules.ts"],
+].map((room) => `${MODULES}/${room}`);
 /** Files of a room of the modules. */
 const MOST_FILES = 12;
 
@@ -21,6 +29,15 @@ describe("imports, of types too", () => {
 });
 
 describe("a room of the modules", () => {
+  it("imports only rooms that come before it", () => {
+    const graph = roomGraph(readSources(ROOT, MODULES), MODULES);
+    expect([...graph.keys()].toSorted()).toEqual(ROOMS.toSorted());
+    const upwards = [...graph].flatMap(([from, targets]) =>
+      targets.filter((to) => ROOMS.indexOf(to) > ROOMS.indexOf(from)).map((to) => `${from} -> ${to}`),
+    );
+    expect(upwards).toEqual([]);
+  });
+
   it(`has at most ${MOST_FILES} files`, () => {
     const counts = new Map<string, number>();
     for (const { path } of readSources(ROOT, MODULES)) {
