@@ -8,6 +8,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MODULES = "src/core/modules";
 /** The rooms of the modules, as docs/architecture.md lists them: each imports only those before it. */
 const ROOMS = [
+  "errors.ts",
   "api.ts",
   ...["values", "disk", "types", "artifact", "wire", "bounds"].map((room) => `host/${room}`),
   ...["inside/permissions", "inside/load", "inside", "reaper", "instance"].map((room) => `host/${room}`),

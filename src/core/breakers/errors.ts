@@ -1,0 +1,24 @@
+import { table } from "../error-row.ts";
+
+/** What a caller can get for a breaker. */
+export const BREAKER_ERRORS = table({
+  BREAKER_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "breaker {name} does not exist",
+    retryable: false,
+    help: "Create it with GetOrCreateBreaker.",
+  },
+  BREAKER_STATE_INVALID: {
+    code: "INTERNAL",
+    message: "what is stored of breaker {name} is none: {problem}",
+    retryable: false,
+    help: "The store was written by another version of Helios, or damaged. Start with the version that wrote it, or restore a backup.",
+  },
+  BREAKER_OPEN: {
+    code: "UNAVAILABLE",
+    message: "breaker {name} is open; retry in {retry_after}",
+    extra: ["override"],
+    retryable: true,
+    help: "Use a fallback until retry_after has passed, or look at the breaker with GetBreaker.",
+  },
+});

@@ -1,0 +1,47 @@
+import { table } from "../error-row.ts";
+
+/** What a caller, or who starts the service, can get for the store and the machine. */
+export const STORE_ERRORS = table({
+  STORE_LOCKED: {
+    code: "FAILED_PRECONDITION",
+    message: "data directory {directory} is in use by another process ({owner})",
+    retryable: false,
+    help: "Stop that process, or give this one a data directory of its own (HELIOS_DATA_DIR).",
+  },
+  STORE_DAMAGED: {
+    code: "FAILED_PRECONDITION",
+    message: "database {file} is damaged: {problem}",
+    retryable: false,
+    help: "Nothing was changed. Restore the file from a backup, or move it away to start empty.",
+  },
+  STORE_FORMAT_UNKNOWN: {
+    code: "FAILED_PRECONDITION",
+    message: "database {file} has format {format}; this version reads up to {supported}",
+    retryable: false,
+    help: "Nothing was changed. Start the newer version that wrote it.",
+  },
+  STORE_DIRECTORY_UNUSABLE: {
+    code: "FAILED_PRECONDITION",
+    message: "data directory {directory} cannot be used: {problem}",
+    retryable: false,
+    help: "Check that it is a directory that this process may write to, on a disk that has room.",
+  },
+  MACHINE_FAULT: {
+    code: "UNAVAILABLE",
+    message: "the machine keeps the service from its work: {problem}",
+    retryable: true,
+    help: "Nothing was changed. Look for open files, memory, disk and rights of the service's process: the module is not at fault.",
+  },
+  STORE_UNAVAILABLE: {
+    code: "UNAVAILABLE",
+    message: "the change could not be stored: {problem}",
+    retryable: true,
+    help: "Nothing was changed. Check the disk of the data directory.",
+  },
+  BATCH_TOO_LARGE: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "one change of {size} is too large; at most {limit} are made at once",
+    retryable: false,
+    help: "Nothing was changed. Make the change in several smaller ones.",
+  },
+});

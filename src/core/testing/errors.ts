@@ -1,0 +1,42 @@
+import { table } from "../error-row.ts";
+
+/** What a caller can get for a suite, or for a run of tests. */
+export const TESTING_ERRORS = table({
+  SUITE_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "test suite {name} does not exist",
+    retryable: false,
+    help: "Check the name with ListSuites.",
+  },
+  SUITE_ALREADY_EXISTS: {
+    code: "ALREADY_EXISTS",
+    message: "test suite {name} exists already",
+    retryable: false,
+    help: "Delete it first; the built-in suites cannot be replaced.",
+  },
+  SUITE_BUILT_IN: {
+    code: "FAILED_PRECONDITION",
+    message: "test suite {name} is built in",
+    retryable: false,
+    help: "Create a suite of another name.",
+  },
+  SUITE_INVALID: {
+    code: "INVALID_ARGUMENT",
+    message: "test suite {name}: {problem}",
+    extra: ["test", "position", "file", "stack"],
+    retryable: false,
+    help: "Correct the test: an expectation is a CEL expression over output, error and duration_ms; a suite file default-exports a list of tests.",
+  },
+  TEST_RUNS_OVERLOADED: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "{waiting} test runs wait already",
+    retryable: true,
+    help: "Run it again when others have ended: few run at once, so that modules that serve are not slowed down.",
+  },
+  RUN_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "test run {id} does not exist",
+    retryable: false,
+    help: "The last 100 runs of a module are kept; see ListTestRuns.",
+  },
+});
