@@ -1,5 +1,6 @@
 import { HeliosError } from "../../errors.ts";
 import type { Payload } from "../host/types/host.ts";
+import type { Registration } from "../record/record.ts";
 
 /** Answers a call in the place of a module. Rejects as the module's method would. */
 export type StandIn = (input: Payload, options: StandInOptions) => Promise<Payload>;
@@ -36,10 +37,10 @@ export interface RefusedCall {
 }
 
 /** The trial of a swap's new version: nothing stands in for what it depends on, since it is to serve with what it learns. */
-export function swapTrial(allowed: readonly string[]): Trial {
+export function swapTrial({ testAllowDependencies = [] }: Pick<Registration, "testAllowDependencies">): Trial {
   return {
     standIn: () => undefined,
-    allows: (dependency) => allowed.includes(dependency),
+    allows: (dependency) => testAllowDependencies.includes(dependency),
     refusal({ name, generation, dependency, method }) {
       const problem = `until it does, it may call methods without effects alone, and what test_allow_dependencies names: ${method} of ${dependency} is neither`;
       return HeliosError.of("MODULE_FENCED", { name, generation, problem });

@@ -128,7 +128,7 @@ async function startChecked(
   const { registration } = record;
   const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
-  const trial = swapTrial(registration.testAllowDependencies ?? []);
+  const trial = swapTrial(registration);
   const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
   const generation = await room.generations.start(name, record.starts, request);
   try {

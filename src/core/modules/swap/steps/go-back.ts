@@ -78,7 +78,7 @@ async function reviveOne(room: Room, member: Member): Promise<void> {
     `generation ${number}, version ${running.version}: the one that stood by had ended: ${why}`;
   const options = { deadlineMs: startTimeoutMs * 2, keepsDeadline: true, detail };
   await steps.take("start", options, async () => {
-    const trial = swapTrial(registration.testAllowDependencies ?? []);
+    const trial = swapTrial(registration);
     const request = { registration, module: code, version: () => running.version, acts: false, trial };
     const { starts } = getModule(room, name).record;
     const fresh = await room.generations.start(name, starts, request);

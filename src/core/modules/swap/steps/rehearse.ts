@@ -1,7 +1,6 @@
 import type { Generation } from "../../calls/generation.ts";
 import { swapTrial } from "../../calls/trial.ts";
 import { onEnd } from "../../host/types/ended.ts";
-import type { Instance } from "../../host/types/host.ts";
 import { dependenciesOf, type Room } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 import { differences } from "../../record/registration.ts";
@@ -63,7 +62,7 @@ async function startOne(room: Room, swap: Swap, member: Member, peers: Map<strin
     "start",
     { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail },
     async () => {
-      const trial = swapTrial(registration.testAllowDependencies ?? []);
+      const trial = swapTrial(registration);
       const standing = { peers, acts: false, trial };
       const request = { registration, module: code, version: plan.version, ...standing, signal: swap.cancelled };
       const candidate = await room.generations.start(name, before.record.starts, request);
@@ -130,8 +129,8 @@ async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member):
 }
 
 /** One that has ended, or has become unhealthy, fails every step, whatever the step does with it. */
-async function living<T>(candidate: Generation, work: (instance: Instance) => Promise<T>): Promise<T> {
-  const result = await work(candidate.instance);
+async function living<T>(candidate: Generation, work: () => Promise<T>): Promise<T> {
+  const result = await work();
   if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
   if (candidate.health.verdict !== undefined) throw new Error(candidate.health.verdict);
   return result;
