@@ -3,7 +3,7 @@ import type { Trial } from "./trial.ts";
 
 /** The way of a call: the generations that it goes through, the last one first. Calls nested in it continue it. */
 export interface CallChain {
-  /** Undefined: an instance that is none, which a test is run on. */
+  /** Undefined where a test made the call, and knows no generation of the instance that it tests. */
   readonly generation: Generation | undefined;
   /** Undefined: the call came from outside. */
   readonly before: CallChain | undefined;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ModuleContext } from "../../../api.ts";
 import type { StartMessage } from "../../wire/protocol.ts";
 
-/** Names that the error of a path which is none of a module's assets tells; the others are left out. @limit names */
+/** Assets that the error names for a path that a module has not declared; the others are left out. @limit names */
 const MAX_TOLD_ASSETS = 10;
 
 /** `ctx.assets`. */
