@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-const EVERYTHING = ["tests/**/*.test.ts", "clients/typescript/**/*.test.ts"];
+const EVERYTHING = ["tests/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 /** What looks at the memory, the threads, the children or the open files of its whole process. */
 const ALONE = [

@@ -12,7 +12,6 @@ const isNode = ({ target }: Import): boolean => target.startsWith("node:");
 const isPackage = (imported: Import, ...names: readonly string[]): boolean =>
   names.some((name) => imported.target === name || imported.target.startsWith(`${name}/`));
 const isRelative = ({ specifier }: Import): boolean => specifier.startsWith(".");
-const isTest = (path: string): boolean => path.endsWith(".test.ts");
 const below = (directory: string) => (path: string) => path.startsWith(`${directory}/`);
 
 const inCore = below("src/core");
@@ -68,7 +67,7 @@ export const LAYER_RULES: readonly LayerRule[] = [
   },
   {
     name: "a client imports gen, the RPC runtime and src/kernel, nothing else of src; those of Node for connections only in connection",
-    of: (path) => below("clients/typescript")(path) && !isTest(path),
+    of: below("clients/typescript"),
     allows: (imported, path) =>
       SOCKETS.includes(imported.target)
         ? below("clients/typescript/src/connection")(path)

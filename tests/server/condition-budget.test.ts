@@ -8,8 +8,8 @@ import { silentLog } from "../../src/core/log.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { freshBudget } from "../../src/kernel/flags/evaluate.ts";
 import { compileCondition, programOf } from "../../src/server/condition.ts";
-import { referenceEvaluate, type World } from "../core/flags/reference.ts";
 import { flagIn } from "../core/flags/world.ts";
+import { referenceEvaluate, type World } from "../kernel/flags/reference.ts";
 
 const l = "context.attributes.l";
 const context: EvaluationContext = { attributes: { l: Array(40).fill(1) } };

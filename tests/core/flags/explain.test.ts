@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { explain } from "../../../src/core/flags/explain.ts";
+import { context, referenceMurmur3, someTime, world } from "../../kernel/flags/reference.ts";
 import { house } from "./harness.ts";
-import { context, referenceMurmur3, someTime, world } from "./reference.ts";
 import { compilerOver, flagIn } from "./world.ts";
 
 describe("explain", () => {

@@ -3,7 +3,7 @@ import { type FlagDefinition, type FlagFields, withFields } from "../../../src/c
 import type { FileFlag } from "../../../src/core/flags/file-flag.ts";
 import { numberViolation } from "../../../src/core/values.ts";
 import type { Json, Variant } from "../../../src/kernel/flags/evaluate.ts";
-import { gradual, percentage } from "./reference.ts";
+import { gradual, percentage } from "../../kernel/flags/reference.ts";
 
 const NAME = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12}$/);
 

@@ -6,7 +6,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
-import { referenceCondition } from "./reference.ts";
+import { referenceCondition } from "../../kernel/flags/reference.ts";
 
 export interface House {
   readonly flags: Flags;

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
 import { rebucketing } from "../../../src/core/flags/rebucket.ts";
 import { compileFlag } from "../../../src/kernel/flags/evaluate.ts";
+import { percentage } from "../../kernel/flags/reference.ts";
 import { house, reason } from "./harness.ts";
-import { percentage } from "./reference.ts";
 
 const NOW = 1_700_000_000_000;
 const variants = (weights: Readonly<Record<string, number>>): FlagFields["variants"] & object =>

@@ -7,7 +7,7 @@ import { silentLog } from "../../../src/core/log.ts";
 import { bucketing, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../../src/kernel/flags/bucket.ts";
 import { CONDITION_MAX_BYTES, CONDITION_MAX_STEPS } from "../../../src/kernel/flags/condition/program.ts";
 import { type Condition, type Evaluation, type FlagRule, freshBudget } from "../../../src/kernel/flags/evaluate.ts";
-import { referenceEvaluate, referenceMurmur3 } from "./reference.ts";
+import { referenceEvaluate, referenceMurmur3 } from "../../kernel/flags/reference.ts";
 import { flagIn } from "./world.ts";
 
 interface Bucket {

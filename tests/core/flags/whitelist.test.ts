@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { FlagFields } from "../../../src/core/flags/definition.ts";
 import { listedBy, listing } from "../../../src/kernel/flags/listing.ts";
+import { context } from "../../kernel/flags/reference.ts";
 import { type House, house, reason } from "./harness.ts";
-import { context } from "./reference.ts";
 
 const HOUR = 3_600_000;
 const sessions = Array.from({ length: 300 }, (_, index) => `session-${index}`);

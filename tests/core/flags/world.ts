@@ -1,7 +1,7 @@
 import { createFlagCompiler, type FlagCompiler } from "../../../src/core/flags/compile.ts";
 import type { Flag } from "../../../src/core/flags/definition.ts";
 import { silentLog } from "../../../src/core/log.ts";
-import { referenceCondition, type World } from "./reference.ts";
+import { referenceCondition, type World } from "../../kernel/flags/reference.ts";
 
 /** Those rules as flags of a store. */
 export function flagIn(world: World, name: string): Flag | undefined {

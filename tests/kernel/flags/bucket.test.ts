@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bucketing, prefixedMurmur3, scaleToBucket } from "../../../src/kernel/flags/bucket.ts";
-import { anyText, referenceMurmur3 } from "../../core/flags/reference.ts";
+import { anyText, referenceMurmur3 } from "./reference.ts";
 
 describe("prefixedMurmur3", () => {
   it.each([

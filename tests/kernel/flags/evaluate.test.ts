@@ -9,6 +9,7 @@ import {
   missingFlag,
   shareAt,
 } from "../../../src/kernel/flags/evaluate.ts";
+import { compilerOver } from "../../core/flags/world.ts";
 import {
   context,
   gradual,
@@ -19,8 +20,7 @@ import {
   someTime,
   variants,
   world,
-} from "../../core/flags/reference.ts";
-import { compilerOver } from "../../core/flags/world.ts";
+} from "./reference.ts";
 
 const NOW = 1_700_000_000_000;
 

@@ -1,7 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
-import { ErrorInfoSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
-import { type OpenStream, resumeWatch, STEADY_MS, type WatchConnection, type WatchFrame } from "./watch.ts";
+import {
+  type OpenStream,
+  resumeWatch,
+  STEADY_MS,
+  type WatchConnection,
+  type WatchFrame,
+} from "../../clients/typescript/src/watch.ts";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 
 const frame = (revision: number, resumeToken = `token-${revision}`): WatchFrame => ({
   revision: BigInt(revision),

@@ -8,9 +8,9 @@ import {
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, it } from "vitest";
-import { createHeliosClient } from "../../clients/typescript/src/client.ts";
-import { Connection } from "../../clients/typescript/src/connection/connection.ts";
-import { type Network, startProxy } from "../wire/proxy.ts";
+import { createHeliosClient } from "../../../clients/typescript/src/client.ts";
+import { Connection } from "../../../clients/typescript/src/connection/connection.ts";
+import { type Network, startProxy } from "../../wire/proxy.ts";
 
 // An error that nobody listens for ends this run as well.
 
