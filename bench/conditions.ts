@@ -11,7 +11,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { celEnv, parse, plan } from "@bufbuild/cel";
-import { checkContext } from "../src/core/flags/validate-context.ts";
+import { checkContext } from "../src/core/flags/rules/context.ts";
 import { conditionOf, type EvaluationContext, interpreterOf, OPS } from "../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../src/kernel/flags/condition/flag.ts";
 import { programOf } from "../src/server/condition.ts";

@@ -1,8 +1,8 @@
 // The language-neutral test vectors of testdata: what every client's evaluation must answer.
 
-import { createFlagCompiler } from "../src/core/flags/compile.ts";
-import type { Flag } from "../src/core/flags/definition.ts";
-import { parseFlagsFile } from "../src/core/flags/file.ts";
+import { createFlagCompiler } from "../src/core/flags/evaluation/compile.ts";
+import { parseFlagsFile } from "../src/core/flags/file/parse.ts";
+import type { Flag } from "../src/core/flags/record.ts";
 import { silentLog } from "../src/core/log.ts";
 import { bucketing, prefixedMurmur3, VARIANT_SEED } from "../src/kernel/flags/bucket.ts";
 import { CONTEXT_VARIABLES } from "../src/kernel/flags/condition/flag.ts";

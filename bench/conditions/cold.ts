@@ -1,7 +1,7 @@
 // The first evaluation of a process: `node bench/conditions/cold.ts KIND`, with its program in the standard input. Loads no
 // more than the interpreter, so that a process takes little.
 import { readFileSync } from "node:fs";
-import { checkContext } from "../../src/core/flags/validate-context.ts";
+import { checkContext } from "../../src/core/flags/rules/context.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../../src/kernel/flags/condition/interpret.ts";
 import { programFrom } from "./transfer.ts";

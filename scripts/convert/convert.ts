@@ -1,7 +1,7 @@
 import { HeliosError } from "../../src/core/errors.ts";
-import { parseFlagsFile } from "../../src/core/flags/file.ts";
-import { printFlagsFile } from "../../src/core/flags/file-entry.ts";
-import type { FileFlag } from "../../src/core/flags/file-flag.ts";
+import { parseFlagsFile } from "../../src/core/flags/file/parse.ts";
+import { printFlagsFile } from "../../src/core/flags/file/print.ts";
+import type { FileFlag } from "../../src/core/flags/file/read-flag.ts";
 import { type JsonSource, type JsonSourceError, pathText, readJsonSource } from "../../src/core/json-source.ts";
 import { numberViolation } from "../../src/core/values.ts";
 import { compileCondition } from "../../src/server/condition.ts";

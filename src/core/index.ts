@@ -59,12 +59,12 @@ export {
 } from "../kernel/flags/evaluate.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
 export { type BreakersDeps, createBreakers } from "./breakers/breakers.ts";
+export type { IsolatedClient } from "./breakers/clients/isolation.ts";
+export type { OutcomeReport } from "./breakers/clients/reports.ts";
 export { type BreakerConfigFields, CONFIG_FIELDS, completeConfig } from "./breakers/config.ts";
 export { openError } from "./breakers/handle.ts";
-export type { IsolatedClient } from "./breakers/isolation.ts";
 export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
-export type { OutcomeReport } from "./breakers/reports.ts";
-export type { Course, Simulation } from "./breakers/simulate.ts";
+export type { Course, Simulation } from "./breakers/simulation/simulate.ts";
 export type {
   Breaker,
   BreakerCallOptions,
@@ -82,10 +82,11 @@ export { checkSpan } from "./check-span.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
 export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
-export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
-export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/definition.ts";
-export type { Explained, ExplainedStep, Explanation } from "./flags/explain.ts";
-export type { FileEntry } from "./flags/file-entry.ts";
+export { type ConditionCompiler, ConditionError } from "./flags/evaluation/condition.ts";
+export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
+export type { AsOf } from "./flags/evaluation/scene.ts";
+export type { FileEntry } from "./flags/file/print.ts";
+export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/file/reload.ts";
 export {
   type CreateOptions,
   createFlags,
@@ -97,9 +98,8 @@ export {
   type UpdateOptions,
 } from "./flags/flags.ts";
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
-export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/reload.ts";
-export type { AsOf } from "./flags/scene.ts";
-export { isHeld } from "./flags/schedule.ts";
+export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
+export { isHeld } from "./flags/rules/schedule.ts";
 export { type JsonPath, pathText } from "./json-source.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type {
@@ -175,19 +175,24 @@ export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
 export type { BatchResult, BatchWrite, Cause, Change, Entry, Refusal, Store, Writable } from "./store/store.ts";
 export { HALF_A_CHARACTER } from "./surrogates.ts";
-export type { TestCaseFields } from "./testing/created.ts";
-export type { RunProgress } from "./testing/execute.ts";
-export { type Expectation, type ExpectationCompiler, ExpectationError, type Observed } from "./testing/expectations.ts";
-export type { Verdict } from "./testing/gate.ts";
-export type { Run, RunRecord } from "./testing/record.ts";
-export { fitReport, MAX_REPORT_BYTES } from "./testing/report.ts";
-export type { TestOutcome, TestResult } from "./testing/runner.ts";
-export { countsOf } from "./testing/runs.ts";
-export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suite.ts";
-export { BUILT_IN_SUITES, type Suite } from "./testing/suites.ts";
-export type { AddTestOptions, Tester, TesterStandIns, TestReport } from "./testing/tester.ts";
+export type { RunProgress } from "./testing/runs/execute.ts";
+export type { Verdict } from "./testing/runs/gate.ts";
+export type { Run, RunRecord } from "./testing/runs/record.ts";
+export { fitReport, MAX_REPORT_BYTES } from "./testing/runs/report.ts";
+export type { TestOutcome, TestResult } from "./testing/runs/runner.ts";
+export { countsOf } from "./testing/runs/runs.ts";
+export type { AddTestOptions, Tester, TesterStandIns, TestReport } from "./testing/runs/tester.ts";
+export { GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "./testing/runs/turns.ts";
+export type { TestCaseFields } from "./testing/suites/created.ts";
+export {
+  type Expectation,
+  type ExpectationCompiler,
+  ExpectationError,
+  type Observed,
+} from "./testing/suites/expectations.ts";
+export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suites/suite.ts";
 export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
-export { GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "./testing/turns.ts";
+export { BUILT_IN_SUITES, type Suite } from "./testing/view.ts";
 export { firstViolation, type Look, numberViolation } from "./values.ts";
 export { refuse, type Violation } from "./violation.ts";
 export { type Clients, MOST_WAITS } from "./watch/clients.ts";

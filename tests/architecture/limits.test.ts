@@ -68,7 +68,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
     "clients/typescript/src/watch.ts MOST_DOUBLINGS",
     "src/kernel/clock.ts LONGEST_PLATFORM_DELAY_MS",
-    "src/core/flags/digest.ts STEP_CHARS",
+    "src/core/flags/file/digest.ts STEP_CHARS",
     "src/core/modules/host/bounds/memory.ts LOST_LOOK_MS",
     "src/core/modules/host/wire/turns.ts LOOK_MS",
     "src/core/store/sqlite-answers.ts SWEEP_LIMIT",

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createFlagCompiler } from "../../src/core/flags/compile.ts";
-import { explain } from "../../src/core/flags/explain.ts";
-import { checkContext } from "../../src/core/flags/validate-context.ts";
+import { createFlagCompiler } from "../../src/core/flags/evaluation/compile.ts";
+import { explain } from "../../src/core/flags/evaluation/explain.ts";
+import { checkContext } from "../../src/core/flags/rules/context.ts";
 import { type Condition, type EvaluationContext, interpreterOf } from "../../src/core/index.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";

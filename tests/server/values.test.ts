@@ -2,7 +2,7 @@ import { create, type DescField, type DescMessage, fromBinary, type Message, toB
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import type { EvaluationContext } from "../../gen/helios/v1/flag_pb.ts";
-import { checkContext } from "../../src/core/flags/validate-context.ts";
+import { checkContext } from "../../src/core/flags/rules/context.ts";
 import { HeliosError } from "../../src/core/index.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { fromContext } from "../../src/server/map/flag.ts";

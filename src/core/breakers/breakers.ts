@@ -5,17 +5,17 @@ import type { Log } from "../log.ts";
 import { checkName } from "../names.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import { checkHoldId, checkOverride, checkSimulated } from "./checks.ts";
+import { Presence } from "./clients/presence.ts";
+import { checkOutcome, checkReports, ReportLog } from "./clients/reports.ts";
 import { completeConfig, sameConfig } from "./config.ts";
 import { Counters } from "./counts.ts";
 import { describeStored } from "./describe.ts";
+import { Lives } from "./epochs.ts";
 import { createHandle } from "./handle.ts";
 import { LiveBreaker } from "./live.ts";
-import { Lives } from "./lives.ts";
-import { Presence } from "./presence.ts";
 import type { BreakerRecord } from "./record.ts";
-import { checkOutcome, checkReports, ReportLog } from "./reports.ts";
 import type { Breaker, BreakerResource, Breakers, Moved, OverrideRequest } from "./types.ts";
+import { checkHoldId, checkOverride, checkSimulated } from "./validate.ts";
 
 export interface BreakersDeps {
   /** Not started yet. */

@@ -1,8 +1,8 @@
 import { effectiveState, type Machine } from "../../kernel/breakers/breaker.ts";
 import { decisive } from "../../kernel/breakers/policy/holds.ts";
 import { tallyOf } from "../../kernel/breakers/policy/trip.ts";
+import type { IsolatedClient } from "./clients/isolation.ts";
 import type { BreakerCounts } from "./counts.ts";
-import type { IsolatedClient } from "./isolation.ts";
 import { type BothTimes, type TransitionRecord, toMachine, toStoredHold } from "./record.ts";
 import type { Breaker, BreakerResource } from "./types.ts";
 

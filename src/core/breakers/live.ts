@@ -21,10 +21,11 @@ import { HeliosError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";
+import { type IsolatedClient, Isolation } from "./clients/isolation.ts";
+import type { OutcomeReport } from "./clients/reports.ts";
 import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
 import { Counters } from "./counts.ts";
 import { describe, describeStored } from "./describe.ts";
-import { type IsolatedClient, Isolation } from "./isolation.ts";
 import {
   type BothTimes,
   type BreakerRecord,
@@ -33,11 +34,10 @@ import {
   toMachine,
   toRecord,
 } from "./record.ts";
-import { clientNumber, Recording } from "./recording.ts";
-import type { OutcomeReport } from "./reports.ts";
-import { compare, type Simulation } from "./simulate.ts";
+import { clientNumber, Recording } from "./simulation/recording.ts";
+import { compare, type Simulation } from "./simulation/simulate.ts";
 import type { Breaker, BreakerResource, Moved } from "./types.ts";
-import { Writes } from "./writes.ts";
+import { Writes } from "./write.ts";
 
 interface LiveDeps {
   readonly clock: Clock;

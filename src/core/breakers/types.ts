@@ -5,12 +5,12 @@ import type { OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import type { By } from "../change.ts";
 import type { Delta, Resource } from "../store/collection.ts";
 import type { Hub, HubObserver } from "../watch/hub.ts";
+import type { IsolatedClient } from "./clients/isolation.ts";
+import type { OutcomeReport } from "./clients/reports.ts";
 import type { BreakerConfigFields } from "./config.ts";
 import type { BreakerCounts } from "./counts.ts";
-import type { IsolatedClient } from "./isolation.ts";
 import type { BreakerHold, BreakerRecord, TransitionRecord } from "./record.ts";
-import type { OutcomeReport } from "./reports.ts";
-import type { Simulation } from "./simulate.ts";
+import type { Simulation } from "./simulation/simulate.ts";
 
 /** A breaker as stored. */
 export type BreakerResource = Resource<BreakerRecord>;

@@ -1,9 +1,9 @@
 import type { By } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import { checkEtag } from "../store/collection.ts";
-import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./definition.ts";
-import { growsBy } from "./prerequisites.ts";
-import { withPauseOf } from "./schedule.ts";
+import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./record.ts";
+import { growsBy } from "./rules/prerequisites.ts";
+import { withPauseOf } from "./rules/schedule.ts";
 import type { FlagView } from "./view.ts";
 import type { Consent, FlagWriter } from "./write.ts";
 

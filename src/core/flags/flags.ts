@@ -8,19 +8,15 @@ import type { Feed } from "../store/feed.ts";
 import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
 import { type BatchUpdated, type FlagUpdate, updateTogether } from "./batch.ts";
-import type { ConditionCompiler } from "./condition.ts";
-import {
-  type Flag,
-  type FlagDefinition,
-  type FlagFields,
-  flagDelta,
-  flagNotFound,
-  killedOff,
-  withFields,
-} from "./definition.ts";
-import { type Explanation, explain } from "./explain.ts";
-import { type FileEntry, flagsFileShape } from "./file-entry.ts";
-import type { Follower } from "./follow-file.ts";
+import type { ConditionCompiler } from "./evaluation/condition.ts";
+import { type Explanation, explain } from "./evaluation/explain.ts";
+import { createFlagPast } from "./evaluation/past.ts";
+import { type AsOf, pastScene, type Scene, sceneAt } from "./evaluation/scene.ts";
+import { inSlices, pauseForOthers } from "./evaluation/slices.ts";
+import type { Follower } from "./file/follow.ts";
+import { type FileEntry, flagsFileShape } from "./file/print.ts";
+import type { ReloadOptions, ReloadResult } from "./file/reload.ts";
+import { createFlagSource } from "./file/source.ts";
 import {
   type EnableOptions,
   enabled,
@@ -33,16 +29,20 @@ import {
   withoutEntries,
   withPercentage,
 } from "./operations.ts";
-import { createFlagPast } from "./past.ts";
-import type { ReloadOptions, ReloadResult } from "./reload.ts";
-import { type AsOf, pastScene, type Scene, sceneAt } from "./scene.ts";
-import { comeBack, withPauseOf } from "./schedule.ts";
-import { inSlices, pauseForOthers } from "./slices.ts";
-import { createFlagSource } from "./source.ts";
+import {
+  type Flag,
+  type FlagDefinition,
+  type FlagFields,
+  flagDelta,
+  flagNotFound,
+  killedOff,
+  withFields,
+} from "./record.ts";
+import { checkContext } from "./rules/context.ts";
+import { comeBack, withPauseOf } from "./rules/schedule.ts";
+import { additionViolation, removalViolation } from "./rules/whitelist.ts";
 import { percentageViolation, timeViolation } from "./validate.ts";
-import { checkContext } from "./validate-context.ts";
 import { createFlagView } from "./view.ts";
-import { additionViolation, removalViolation } from "./whitelist.ts";
 import { createFlagWriter } from "./write.ts";
 
 export interface FlagsDeps {

@@ -1,8 +1,8 @@
 import { type Strategy, shareAt } from "../../kernel/flags/evaluate.ts";
 import { HeliosError } from "../errors.ts";
 import { refuse } from "../violation.ts";
-import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./definition.ts";
-import { refusePast } from "./schedule.ts";
+import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./record.ts";
+import { refusePast } from "./rules/schedule.ts";
 import { percentageViolation } from "./validate.ts";
 
 // What the operations make of a flag (undefined: there is none yet). Pure; the result is validated by who writes it.

@@ -3,10 +3,10 @@ import type { JsonPath } from "../json-source.ts";
 import { isName, NAME_LIMIT } from "../names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
 import { show, textViolation, type Violation, violation } from "../violation.ts";
-import type { FlagDefinition } from "./definition.ts";
-import { ON_STALES, stalenessViolation } from "./validate-staleness.ts";
-import { metadataViolation, prerequisitesViolations, variantsViolations } from "./validate-targets.ts";
-import { lineViolation, whitelistViolations } from "./whitelist.ts";
+import type { FlagDefinition } from "./record.ts";
+import { ON_STALES, stalenessViolation } from "./rules/staleness.ts";
+import { metadataViolation, prerequisitesViolations, variantsViolations } from "./rules/targets.ts";
+import { lineViolation, whitelistViolations } from "./rules/whitelist.ts";
 
 export const STRATEGIES = [
   "ALL_ON",

@@ -3,7 +3,7 @@ import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors.ts";
 import type { Decided, Decision, Resource } from "../store/collection.ts";
 import { refuse } from "../violation.ts";
-import { type ConditionCompiler, conditionProblem, refuseCondition } from "./condition.ts";
+import { type ConditionCompiler, conditionProblem, refuseCondition } from "./evaluation/condition.ts";
 import {
   asFlag,
   type Flag,
@@ -13,10 +13,10 @@ import {
   isTombstone,
   sameDefinition,
   type Tombstone,
-} from "./definition.ts";
-import { checkPrerequisites, closureProblem, growsBy } from "./prerequisites.ts";
-import { rebucketing, refuseRebucketing } from "./rebucket.ts";
-import { pauseViolation, refusePast, settled } from "./schedule.ts";
+} from "./record.ts";
+import { checkPrerequisites, closureProblem, growsBy } from "./rules/prerequisites.ts";
+import { rebucketing, refuseRebucketing } from "./rules/rebucket.ts";
+import { pauseViolation, refusePast, settled } from "./rules/schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
 import type { FlagView } from "./view.ts";
 

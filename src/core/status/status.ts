@@ -3,7 +3,7 @@ import type { Flags } from "../flags/flags.ts";
 import type { Modules } from "../modules/modules.ts";
 import type { Feed } from "../store/feed.ts";
 import type { SetBack } from "../store/set-back.ts";
-import type { RunRecord } from "../testing/record.ts";
+import type { RunRecord } from "../testing/runs/record.ts";
 import type { Testing } from "../testing/testing.ts";
 import type { EventDomain } from "./events.ts";
 

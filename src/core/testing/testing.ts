@@ -13,17 +13,17 @@ import { encodedSize, refuseTooLarge } from "../size.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { refuse } from "../violation.ts";
-import type { TestCaseFields } from "./created.ts";
-import { type CodeUnderTest, createExecutor, type Job, type RunProgress, type TestSource } from "./execute.ts";
-import type { ExpectationCompiler } from "./expectations.ts";
-import { createFileSuites } from "./file-suite.ts";
-import { judgeReport, judgeRun, type Verdict } from "./gate.ts";
-import type { Run, RunRecord, TestTarget } from "./record.ts";
-import { createRuns } from "./runs.ts";
-import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./suites.ts";
-import { createTestTrial, type Layer, layerOf, type Says, standInIn } from "./test-trial.ts";
-import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./tester.ts";
-import { createTurns } from "./turns.ts";
+import { type CodeUnderTest, createExecutor, type Job, type RunProgress, type TestSource } from "./runs/execute.ts";
+import { judgeReport, judgeRun, type Verdict } from "./runs/gate.ts";
+import type { Run, RunRecord, TestTarget } from "./runs/record.ts";
+import { createRuns } from "./runs/runs.ts";
+import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./runs/tester.ts";
+import { createTurns } from "./runs/turns.ts";
+import { createTestTrial, type Layer, layerOf, type Says, standInIn } from "./stand-ins/trial.ts";
+import type { TestCaseFields } from "./suites/created.ts";
+import type { ExpectationCompiler } from "./suites/expectations.ts";
+import { createFileSuites } from "./suites/file.ts";
+import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./view.ts";
 
 export interface TestingDeps {
   /** Not started yet. */

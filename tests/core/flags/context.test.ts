@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkContext } from "../../../src/core/flags/validate-context.ts";
+import { checkContext } from "../../../src/core/flags/rules/context.ts";
 import { reason } from "./harness.ts";
 
 const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { digestingOf } from "../../../src/core/flags/digest.ts";
+import { digestingOf } from "../../../src/core/flags/file/digest.ts";
 import { atOnce } from "../../../src/core/steps.ts";
 import { prefixedMurmur3 } from "../../../src/kernel/flags/bucket.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { explain } from "../../../src/core/flags/explain.ts";
+import { explain } from "../../../src/core/flags/evaluation/explain.ts";
 import { context, referenceMurmur3, someTime, world } from "../../kernel/flags/reference.ts";
 import { house } from "./harness.ts";
 import { compilerOver, flagIn } from "./world.ts";

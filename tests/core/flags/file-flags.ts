@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/definition.ts";
-import type { FileFlag } from "../../../src/core/flags/file-flag.ts";
+import type { FileFlag } from "../../../src/core/flags/file/read-flag.ts";
+import { type FlagDefinition, type FlagFields, withFields } from "../../../src/core/flags/record.ts";
 import { numberViolation } from "../../../src/core/values.ts";
 import type { Json, Variant } from "../../../src/kernel/flags/evaluate.ts";
 import { gradual, percentage } from "../../kernel/flags/reference.ts";

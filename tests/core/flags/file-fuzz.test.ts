@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
+import { printFlagsFile } from "../../../src/core/flags/file/print.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";

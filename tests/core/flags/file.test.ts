@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import { ConditionError } from "../../../src/core/flags/condition.ts";
-import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
-import { parseFlagsFile } from "../../../src/core/flags/file.ts";
-import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
-import type { FileFlag } from "../../../src/core/flags/file-flag.ts";
+import { ConditionError } from "../../../src/core/flags/evaluation/condition.ts";
+import { DEFAULT_FLAGS } from "../../../src/core/flags/file/defaults.ts";
+import { parseFlagsFile } from "../../../src/core/flags/file/parse.ts";
+import { printFlagsFile } from "../../../src/core/flags/file/print.ts";
+import type { FileFlag } from "../../../src/core/flags/file/read-flag.ts";
 import { fileFlags } from "./file-flags.ts";
 
 const compileCondition = (source: string) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import type { FlagDefinition } from "../../../src/core/flags/definition.ts";
+import type { FlagDefinition } from "../../../src/core/flags/record.ts";
 import { house } from "./harness.ts";
 
 const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LOOK_INTERVAL_MS } from "../../../src/core/flags/follow-file.ts";
+import { LOOK_INTERVAL_MS } from "../../../src/core/flags/file/follow.ts";
 import { type House, house } from "./harness.ts";
 
 const file = (flags: Record<string, number>): string =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FlagFields } from "../../../src/core/flags/definition.ts";
+import type { FlagFields } from "../../../src/core/flags/record.ts";
 import { house } from "./harness.ts";
 
 const HALF = "a\ud83d";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors.ts";
-import type { Flag, Tombstone } from "../../../src/core/flags/definition.ts";
-import { parseFlagsFile } from "../../../src/core/flags/file.ts";
+import { SLICE_ITEMS } from "../../../src/core/flags/evaluation/slices.ts";
+import { parseFlagsFile } from "../../../src/core/flags/file/parse.ts";
+import { GUESS_LOOKS, GUESSED_PREREQUISITES, planningReload } from "../../../src/core/flags/file/reload.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
-import { GUESS_LOOKS, GUESSED_PREREQUISITES, planningReload } from "../../../src/core/flags/reload.ts";
-import { SLICE_ITEMS } from "../../../src/core/flags/slices.ts";
+import type { Flag, Tombstone } from "../../../src/core/flags/record.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { atOnce } from "../../../src/core/steps.ts";
 import { Feed } from "../../../src/core/store/feed.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HeliosError } from "../../../src/core/errors.ts";
-import { cycleOf, findingNeed } from "../../../src/core/flags/prerequisites.ts";
+import { cycleOf, findingNeed } from "../../../src/core/flags/rules/prerequisites.ts";
 import { atOnce } from "../../../src/core/steps.ts";
 import { house, reason } from "./harness.ts";
 

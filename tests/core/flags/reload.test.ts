@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { By } from "../../../src/core/change.ts";
 import type { HeliosError } from "../../../src/core/errors.ts";
-import { DEFAULT_FLAGS } from "../../../src/core/flags/defaults.ts";
-import { parseFlagsFile } from "../../../src/core/flags/file.ts";
-import { printFlagsFile } from "../../../src/core/flags/file-entry.ts";
-import type { ReloadOptions, ReloadResult } from "../../../src/core/flags/reload.ts";
+import { DEFAULT_FLAGS } from "../../../src/core/flags/file/defaults.ts";
+import { parseFlagsFile } from "../../../src/core/flags/file/parse.ts";
+import { printFlagsFile } from "../../../src/core/flags/file/print.ts";
+import type { ReloadOptions, ReloadResult } from "../../../src/core/flags/file/reload.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";
 import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";

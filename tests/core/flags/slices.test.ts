@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { parsingFlagsFile } from "../../../src/core/flags/file.ts";
+import { inSlices, SLICE_ITEMS, SLICE_MS, stepsInSlices } from "../../../src/core/flags/evaluation/slices.ts";
+import { parsingFlagsFile } from "../../../src/core/flags/file/parse.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
-import { inSlices, SLICE_ITEMS, SLICE_MS, stepsInSlices } from "../../../src/core/flags/slices.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { FlagFields } from "../../../src/core/flags/definition.ts";
+import type { FlagFields } from "../../../src/core/flags/record.ts";
 import { listedBy, listing } from "../../../src/kernel/flags/listing.ts";
 import { context } from "../../kernel/flags/reference.ts";
 import { type House, house, reason } from "./harness.ts";

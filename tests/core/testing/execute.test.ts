@@ -11,10 +11,10 @@ import {
   silentLog,
 } from "../../../src/core/index.ts";
 import type { Ending, Instance } from "../../../src/core/modules/host/types/host.ts";
-import { createExecutor, type Executor, type Job, type OpenSuite } from "../../../src/core/testing/execute.ts";
-import { createRuns, type Runs } from "../../../src/core/testing/runs.ts";
-import { STARTS, type Test } from "../../../src/core/testing/suite.ts";
-import { createTurns } from "../../../src/core/testing/turns.ts";
+import { createExecutor, type Executor, type Job, type OpenSuite } from "../../../src/core/testing/runs/execute.ts";
+import { createRuns, type Runs } from "../../../src/core/testing/runs/runs.ts";
+import { createTurns } from "../../../src/core/testing/runs/turns.ts";
+import { STARTS, type Test } from "../../../src/core/testing/suites/suite.ts";
 import { turn } from "../modules/rig.ts";
 
 const clock = createManualClock();

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vit
 import { createEngine, type Engine, isReason, type Run, silentLog, systemClock } from "../../../src/core/index.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type { Instance } from "../../../src/core/modules/host/types/host.ts";
-import { createFileSuites } from "../../../src/core/testing/file-suite.ts";
+import { createFileSuites } from "../../../src/core/testing/suites/file.ts";
 import { hanging, ownRoot } from "../modules/rig.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures/modules");

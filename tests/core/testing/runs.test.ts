@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock, createMemoryStore, Feed, type Store, silentLog } from "../../../src/core/index.ts";
-import type { RunRecord } from "../../../src/core/testing/record.ts";
-import { createRuns, KEPT_RUNS } from "../../../src/core/testing/runs.ts";
+import type { RunRecord } from "../../../src/core/testing/runs/record.ts";
+import { createRuns, KEPT_RUNS } from "../../../src/core/testing/runs/runs.ts";
 
 const clock = createManualClock();
 

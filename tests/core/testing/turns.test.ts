@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isReason } from "../../../src/core/index.ts";
-import { createTurns } from "../../../src/core/testing/turns.ts";
+import { createTurns } from "../../../src/core/testing/runs/turns.ts";
 import { turn } from "../modules/rig.ts";
 
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import { runTests } from "../../../../src/core/testing/runner.ts";
+import { runTests } from "../../../../src/core/testing/runs/runner.ts";
 import { systemClock } from "../../../../src/kernel/clock.ts";
 import { hostRig } from "../host-rig.ts";
 import { errorOf, rig } from "../rig.ts";

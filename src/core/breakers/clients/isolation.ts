@@ -1,0 +1,164 @@
+import {
+  CLOSED,
+  callsUntilTrip,
+  type Event,
+  type Machine,
+  type Moment,
+  nextTick,
+  type Permit,
+  type Step,
+  step,
+} from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
+
+/**
+ * Clients of one breaker whose outcomes are kept apart. Beyond them the one that was silent for longest is forgotten.
+ * @limit clients
+ */
+const MAX_CLIENTS = 4096;
+/** Silence after which a client's outcomes are no longer kept apart: the client is forgotten. @limit ms */
+const FORGET_MS = 3_600_000;
+
+/** A client that is kept away from a dependency which the others find well. */
+export interface IsolatedClient {
+  readonly clientId: string;
+  readonly state: "OPEN" | "HALF_OPEN";
+  /** How long it will be rejected yet; absent while it may probe. */
+  readonly retryAfterMs: number | undefined;
+}
+
+interface Known {
+  readonly machine: Machine;
+  readonly heardAt: number;
+}
+
+type Verdict = Extract<Event, { type: "trip" | "forget" }>;
+type Reported = Extract<Event, { type: "outcome" }>;
+
+/**
+ * Where it takes several clients to trip a breaker, each of them has a machine of its own beside the shared one: by its
+ * own outcomes it is isolated, and comes back by its own probes. The machines live while the shared one is closed.
+ */
+export class Isolation {
+  /** Who was heard of last stands last. */
+  readonly #clients = new Map<string, Known>();
+  readonly #isolated = new Set<string>();
+
+  get isEmpty(): boolean {
+    return this.#isolated.size === 0;
+  }
+
+  /** The answer to a client that is isolated; undefined: it is not. */
+  acquire(clientId: string, leaseId: string, config: BreakerConfig, moment: Moment): Permit | undefined {
+    if (!this.#isolated.has(clientId)) return undefined;
+    const { permit } = this.#apply(clientId, { type: "acquire", leaseId, clientId }, config, moment);
+    return permit?.allowed === false ? { ...permit, isolated: true } : permit;
+  }
+
+  /** Counts what a client that is isolated reports; how much of it is late. Undefined: it is not isolated. */
+  outcome(event: Reported, config: BreakerConfig, moment: Moment): number | undefined {
+    if (!this.#isolated.has(event.clientId)) return undefined;
+    // Only a probe has a vote.
+    if (event.leaseId === undefined) return event.times;
+    return this.#apply(event.clientId, event, config, moment).late ?? 0;
+  }
+
+  /**
+   * Counts what a client saw that is not isolated; the service itself never is. Where the client is now, what is to
+   * become of the shared machine: as many as it takes saw it one by one; or what was counted, most of it this client's,
+   * speaks for nothing.
+   */
+  observe(event: Reported, warmUntil: number | undefined, config: BreakerConfig, moment: Moment): Verdict | undefined {
+    const { clientId } = event;
+    if (clientId === "") return undefined;
+    if (!this.#clients.has(clientId)) {
+      const machine = warmUntil === undefined ? CLOSED : { ...CLOSED, warmUntil };
+      this.#clients.set(clientId, { machine, heardAt: moment.now });
+    }
+    this.#apply(clientId, event, config, moment);
+    if (!this.#isolated.has(clientId)) return undefined;
+    return { type: this.#isQuorum(config, moment) ? "trip" : "forget" };
+  }
+
+  /** After how many calls of that outcome its client would be isolated, if it would. */
+  callsUntil(
+    event: Reported,
+    warmUntil: number | undefined,
+    config: BreakerConfig,
+    moment: Moment,
+  ): number | undefined {
+    if (event.clientId === "") return undefined;
+    const fresh = warmUntil === undefined ? CLOSED : { ...CLOSED, warmUntil };
+    const machine = caughtUp(this.#clients.get(event.clientId)?.machine ?? fresh, config, moment);
+    return callsUntilTrip(machine, { ...event, epoch: machine.epoch }, { ...config, minReporters: 1 }, moment.now);
+  }
+
+  /** The client is gone, and what is known of it; how many of its probes will not report. */
+  lose(clientId: string): number {
+    const { automatic } = this.#clients.get(clientId)?.machine ?? CLOSED;
+    this.#drop(clientId);
+    return automatic.state === "HALF_OPEN" ? automatic.leases.length : 0;
+  }
+
+  /** Undefined: it is not isolated. */
+  find(clientId: string, config: BreakerConfig, moment: Moment): IsolatedClient | undefined {
+    const known = this.#isolated.has(clientId) ? this.#clients.get(clientId) : undefined;
+    if (known === undefined) return undefined;
+    const machine = caughtUp(known.machine, config, moment);
+    // Where it was due to open anew, the time until it lets probes through runs from then, however often it is looked at.
+    if (machine !== known.machine) this.#clients.set(clientId, { ...known, machine });
+    const { automatic } = machine;
+    if (automatic.state === "CLOSED") return undefined;
+    const retryAfterMs = automatic.state === "OPEN" ? Math.max(0, automatic.until - moment.now) : undefined;
+    return { clientId, state: automatic.state, retryAfterMs };
+  }
+
+  /** By id. */
+  list(config: BreakerConfig, moment: Moment): readonly IsolatedClient[] {
+    this.#forget(moment.now);
+    return [...this.#isolated].sort().flatMap((clientId) => this.find(clientId, config, moment) ?? []);
+  }
+
+  clear(): void {
+    this.#clients.clear();
+    this.#isolated.clear();
+  }
+
+  #apply(clientId: string, event: Event, config: BreakerConfig, moment: Moment): Step {
+    const before = caughtUp(this.#clients.get(clientId)?.machine ?? CLOSED, config, moment);
+    // Epochs are the shared machine's; what is late by them does not come here.
+    const own = event.type === "outcome" ? { ...event, epoch: before.epoch } : event;
+    const result = step(before, own, { ...config, minReporters: 1 }, moment);
+    this.#clients.delete(clientId);
+    this.#clients.set(clientId, { machine: result.machine, heardAt: moment.now });
+    if (result.machine.automatic.state === "CLOSED") this.#isolated.delete(clientId);
+    else this.#isolated.add(clientId);
+    this.#forget(moment.now);
+    return result;
+  }
+
+  #isQuorum(config: BreakerConfig, moment: Moment): boolean {
+    if (this.#isolated.size < config.minReporters) return false;
+    return this.list(config, moment).filter(({ state }) => state === "OPEN").length >= config.minReporters;
+  }
+
+  #forget(now: number): void {
+    for (const [clientId, { heardAt }] of this.#clients) {
+      if (this.#clients.size <= MAX_CLIENTS && heardAt >= now - FORGET_MS) return;
+      this.#drop(clientId);
+    }
+  }
+
+  #drop(clientId: string): void {
+    this.#clients.delete(clientId);
+    this.#isolated.delete(clientId);
+  }
+}
+
+/** The machine after all that was due by now, each at its time: these have no timers. */
+function caughtUp(machine: Machine, config: BreakerConfig, { now, random }: Moment): Machine {
+  let current = machine;
+  for (let due = nextTick(current); due !== undefined && due <= now; due = nextTick(current))
+    current = step(current, { type: "tick" }, { ...config, minReporters: 1 }, { now: due, random }).machine;
+  return current;
+}

@@ -1,0 +1,112 @@
+import { HeliosError } from "../../errors.ts";
+import { printTime } from "../../rfc3339.ts";
+import type { Delta } from "../../store/collection.ts";
+import type { Feed } from "../../store/feed.ts";
+import type { LongHistory } from "../../store/retention.ts";
+import { RevisionCompacted } from "../../store/store.ts";
+import { asFlag, type Flag, type FlagRecord, isTombstone } from "../record.ts";
+import type { FlagView } from "../view.ts";
+
+/** The flags at an earlier revision. */
+export interface FlagPast {
+  /**
+   * The flag as it was at that revision; else whether it was deleted then, or not there yet.
+   * FLAG_REVISION_UNAVAILABLE where that is not known any more.
+   */
+  at(name: string, revision: number): Promise<Flag | "deleted" | "not yet">;
+  /**
+   * The newest of the flag's changes that is not younger than that wall time in ms, found by bisection: where the clock
+   * was set back meanwhile, one such. `revision` is that change's, 0 before the first. FLAG_REVISION_UNAVAILABLE where it
+   * is not known any more.
+   */
+  atTime(
+    name: string,
+    time: number,
+  ): Promise<{ readonly flag: Flag | "deleted" | "not yet"; readonly revision: number }>;
+  /** When that revision was made, wall time in ms; undefined: it is not known any more. */
+  timeOf(revision: number): Promise<number | undefined>;
+  /** ARGUMENT_INVALID, or FLAG_REVISION_UNAVAILABLE for a revision that is yet to come. */
+  check(field: string, revision: number): void;
+}
+
+/**
+ * Age up to which changes of flags are kept. Older ones are forgotten, but for the newest of each flag; what asks for a
+ * flag as it was before is refused with `FLAG_REVISION_UNAVAILABLE`. @limit ms, HELIOS_FLAG_HISTORY_MAX_AGE
+ */
+export const FLAG_HISTORY_MS = 400 * 86_400_000;
+/**
+ * Size of the kept changes of all flags. Beyond it the oldest are forgotten before their time, but for the newest of
+ * each flag. @limit bytes
+ */
+export const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
+const PREFIX = "flag/";
+
+/** How the store is to keep the changes of flags. */
+export function flagHistory(maxMs = FLAG_HISTORY_MS): LongHistory {
+  return { prefix: PREFIX, maxMs, maxBytes: FLAG_HISTORY_BYTES };
+}
+
+export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
+  /** Whether the oldest kept change of the flag is the one that created it. */
+  const isWhole = async (name: string): Promise<boolean> => {
+    const oldest = await collection.oldest(name);
+    return oldest?.before === undefined && oldest?.beforeUnknown !== true;
+  };
+
+  return {
+    async at(name, revision) {
+      const present = collection.get(name);
+      if (present === undefined) return "not yet";
+      const found =
+        present.revision <= revision ? present : (await collection.history(name, 1, revision + 1))[0]?.resource;
+      if (found !== undefined) return isTombstone(found.record) ? "deleted" : (asFlag(found) ?? "deleted");
+      if (await isWhole(name)) return "not yet";
+      const problem = `what flag ${name} was then is not kept any more`;
+      throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, name });
+    },
+
+    async atTime(name, time) {
+      const present = collection.get(name);
+      if (present === undefined) return { flag: "not yet", revision: 0 };
+      if (present.updateTime <= time) return { flag: asFlag(present) ?? "deleted", revision: present.revision };
+      let [low, high] = [1, present.revision - 1];
+      let found: Delta<FlagRecord> | undefined;
+      let younger = (await collection.history(name, 1))[0];
+      while (low <= high) {
+        const middle = Math.ceil((low + high) / 2);
+        const [change] = await collection.history(name, 1, middle + 1);
+        if (change !== undefined && change.time > time) {
+          younger = change;
+          high = change.revision - 1;
+        } else {
+          found = change ?? found;
+          low = middle + 1;
+        }
+      }
+      if (found !== undefined) return { flag: asFlag(found.resource) ?? "deleted", revision: found.revision };
+      if (younger?.before === undefined) return { flag: "not yet", revision: 0 };
+      const problem = `what flag ${name} was at ${printTime(time)} is not kept any more`;
+      throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision: younger.revision - 1, problem, name });
+    },
+
+    async timeOf(revision) {
+      try {
+        const { changes } = await feed.store.changes("", revision - 1, 1);
+        return changes[0]?.time;
+      } catch (error) {
+        if (error instanceof RevisionCompacted) return undefined;
+        throw error;
+      }
+    },
+
+    check(field, revision) {
+      if (!Number.isSafeInteger(revision) || revision < 1) {
+        throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be a revision above 0, is ${revision}` });
+      }
+      const head = feed.revision;
+      if (revision <= head) return;
+      const problem = `it is yet to come, the newest is ${head}`;
+      throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, head_revision: head });
+    },
+  };
+}

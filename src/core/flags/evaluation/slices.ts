@@ -1,0 +1,49 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import type { Steps } from "../../steps.ts";
+
+/** Time that work on many flags goes on before other requests have their turn. @limit ms */
+export const SLICE_MS = 5;
+
+/** Flags that are worked on before other requests have their turn. @limit flags */
+export const SLICE_ITEMS = 1000;
+
+export interface Slicing {
+  readonly clock: Clock;
+  /** Lets others have their turn. */
+  readonly pause: () => Promise<void>;
+  /** Ends the work; what is done then is lost. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Lets everything that waits for the event loop have its turn. */
+export const pauseForOthers = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** Works on many things in slices between which others have their turn. Rejects with the signal's reason. */
+export function inSlices<T, R>(items: readonly T[], work: (item: T) => R, slicing: Slicing): Promise<R[]> {
+  return stepsInSlices(oneByOne(items, work), slicing);
+}
+
+function* oneByOne<T, R>(items: readonly T[], work: (item: T) => R): Steps<R[]> {
+  const done: R[] = [];
+  for (const item of items) {
+    if (done.length > 0) yield;
+    done.push(work(item));
+  }
+  return done;
+}
+
+/** The same for work that says by itself where it can be left. */
+export async function stepsInSlices<T>(steps: Steps<T>, { clock, pause, signal }: Slicing): Promise<T> {
+  let until = clock.monotonic() + SLICE_MS;
+  for (let count = 1; ; count += 1) {
+    signal?.throwIfAborted();
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (clock.monotonic() < until && count % SLICE_ITEMS !== 0) continue;
+    await pause();
+    until = clock.monotonic() + SLICE_MS;
+  }
+}

@@ -1,0 +1,238 @@
+import type { JsonPath } from "../../json-source.ts";
+import { nearest } from "../../nearest.ts";
+import { parseTime } from "../../rfc3339.ts";
+import { show, type Violation } from "../../violation.ts";
+import { type ConditionCompiler, conditionProblem } from "../evaluation/condition.ts";
+import { type FlagDefinition, type FlagFields, withFields } from "../record.ts";
+import { flagSizeViolation } from "../rules/size.ts";
+import { ON_STALES } from "../rules/staleness.ts";
+import { BUCKET_BYS, definitionViolations, nameViolation, STRATEGIES } from "../validate.ts";
+
+/** A flag as a file tells it. */
+export interface FileFlag {
+  readonly name: string;
+  readonly definition: FlagDefinition;
+  /** Wall time in ms; for people, the store knows better. */
+  readonly updatedAt?: number;
+}
+
+/** Is told of each mistake. */
+export type Report = (violation: Violation) => void;
+
+/** Unknown keys of one object for which what was meant is looked for: it takes long, and nobody has misspelt more. */
+const GUESSED_KEYS = 50;
+const REQUIRED = ["enabled", "strategy"];
+const KEYS = [
+  ...REQUIRED,
+  "percentage",
+  "whitelist",
+  "whitelist_first",
+  "gradual",
+  "description",
+  "owner",
+  "tags",
+  "metadata",
+  "bucket_by",
+  "salt",
+  "bucketing_version",
+  "variants",
+  "condition",
+  "prerequisites",
+  "on_stale",
+  "max_staleness",
+  "killed",
+  "updated_at",
+];
+const GRADUAL_KEYS = ["initial_percentage", "target_percentage", "start_time", "end_time", "paused_at"];
+const VARIANT_KEYS = ["name", "weight", "value"];
+
+/** Keys of a file's own structure that people and their tools write for themselves: comments, `$schema`. */
+export function isIgnored(key: string): boolean {
+  return key.startsWith("_") || key.startsWith("$");
+}
+
+/** Reads one flag of a file; what is wrong is reported, and then there may be no flag. */
+export function readFlag(
+  name: string,
+  value: unknown,
+  compileCondition: ConditionCompiler | undefined,
+  report: Report,
+): FileFlag | undefined {
+  const badName = nameViolation(name);
+  if (badName !== undefined) report({ ...badName, path: [name] });
+  if (typeof value === "boolean") {
+    const strategy = value ? "ALL_ON" : "ALL_OFF";
+    return { name, definition: withFields(name, undefined, { enabled: value, strategy }) };
+  }
+  const entry = objectAt(value, [name], "an object with the flag's keys, or true or false", report);
+  if (entry === undefined) return undefined;
+  const wrong: JsonPath[] = [];
+  const reportHere: Report = (violation) => {
+    wrong.push(violation.path);
+    report(violation);
+  };
+  checkKeys(entry, [name], KEYS, REQUIRED, reportHere);
+  const { enabled, percentage, whitelist, description, owner, tags, metadata, salt } = entry;
+  const { whitelist_first, bucketing_version, condition, prerequisites, killed } = entry;
+  if (bucketing_version !== undefined && bucketing_version !== 1) {
+    reportHere(notAllowed([name, "bucketing_version"], bucketing_version, "1"));
+  }
+  if (killed !== undefined && typeof killed !== "boolean") {
+    reportHere(notAllowed([name, "killed"], killed, "true or false"));
+  }
+  const fields = {
+    enabled,
+    strategy: wordAt(entry.strategy, [name, "strategy"], STRATEGIES, reportHere),
+    percentage,
+    whitelist,
+    whitelistFirst: whitelist_first,
+    gradual: readGradual(entry.gradual, [name, "gradual"], reportHere),
+    description,
+    owner,
+    tags,
+    metadata,
+    bucketBy: wordAt(entry.bucket_by, [name, "bucket_by"], BUCKET_BYS, reportHere),
+    salt,
+    variants: readVariants(entry.variants, [name, "variants"], reportHere),
+    condition,
+    prerequisites,
+    onStale: wordAt(entry.on_stale, [name, "on_stale"], ON_STALES, reportHere),
+    maxStalenessMs: durationAt(entry.max_staleness, [name, "max_staleness"], reportHere),
+  };
+  // The types are looked at by the validation, which tells them in the file's own words.
+  const definition = {
+    ...withFields(name, undefined, fields as FlagFields),
+    ...(killed === true ? { killed } : {}),
+  } as FlagDefinition;
+  const violations = definitionViolations(definition);
+  const tooLarge = violations.length > 0 || wrong.length > 0 ? undefined : flagSizeViolation(definition);
+  const inFile = [...violations, ...(tooLarge === undefined ? [] : [tooLarge])].map((found) => ({
+    ...found,
+    path: [name, ...found.path],
+  }));
+  const found = inFile.filter((violation) => !wrong.some((path) => follows(violation, path)));
+  for (const violation of found) report(violation);
+  if (typeof definition.condition === "string" && !found.some(({ path }) => path[1] === "condition")) {
+    checkCondition([name, "condition"], definition.condition, compileCondition, report);
+  }
+  const updatedAt = timeAt(entry.updated_at, [name, "updated_at"], report);
+  return { name, definition, ...(updatedAt === undefined ? {} : { updatedAt }) };
+}
+
+/** Whether a violation is of what is wrong by its form already, or of what is missing because its neighbour is misspelt. */
+function follows({ path, problem }: Violation, wrong: JsonPath): boolean {
+  const isBelow = wrong.every((step, at) => path[at] === step);
+  const isBeside = path.length === wrong.length && wrong.slice(0, -1).every((step, at) => path[at] === step);
+  return isBelow || (problem === "missing" && isBeside && path.length > 2);
+}
+
+function checkCondition(
+  path: JsonPath,
+  condition: string,
+  compile: ConditionCompiler | undefined,
+  report: Report,
+): void {
+  const found = conditionProblem(condition, compile);
+  if (found === undefined) return;
+  const { message, expected, position } = found;
+  report({ path, problem: position === undefined ? message : `${position}: ${message}`, expected });
+}
+
+function readGradual(value: unknown, path: JsonPath, report: Report): unknown {
+  if (value === undefined) return undefined;
+  const entry = objectAt(value, path, "an object with initial_percentage and target_percentage", report);
+  if (entry === undefined) return undefined;
+  checkKeys(entry, path, GRADUAL_KEYS, [], report);
+  return {
+    initialPercentage: entry.initial_percentage,
+    targetPercentage: entry.target_percentage,
+    startTime: timeAt(entry.start_time, [...path, "start_time"], report),
+    endTime: timeAt(entry.end_time, [...path, "end_time"], report),
+    pausedAt: timeAt(entry.paused_at, [...path, "paused_at"], report),
+  };
+}
+
+function readVariants(value: unknown, path: JsonPath, report: Report): unknown {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) {
+    report(notAllowed(path, value, "a list of variants"));
+    return undefined;
+  }
+  return value.map((variant, index) => {
+    const entry = objectAt(variant, [...path, index], "an object with name, weight and value", report);
+    if (entry === undefined) return variant;
+    checkKeys(entry, [...path, index], VARIANT_KEYS, ["name", "weight"], report);
+    const { name, weight, value: payload = true } = entry;
+    return { name, weight, value: payload };
+  });
+}
+
+function checkKeys(
+  entry: object,
+  path: JsonPath,
+  known: readonly string[],
+  required: readonly string[],
+  report: Report,
+): void {
+  const unknown = Object.keys(entry).filter((key) => !known.includes(key) && !isIgnored(key));
+  const guesses = unknown.map((key, index) => (index < GUESSED_KEYS ? nearest(key, known) : undefined));
+  for (const [index, key] of unknown.entries()) {
+    const guess = guesses[index];
+    const expected = guess === undefined ? `one of ${known.join(", ")}` : `"${guess}"`;
+    report({ path: [...path, key], problem: "unknown key", expected });
+  }
+  for (const key of required) {
+    // One that is misspelt is not missing as well.
+    if (key in entry || guesses.includes(key)) continue;
+    report({ path: [...path, key], problem: "missing", expected: `the key "${key}"` });
+  }
+}
+
+function wordAt(value: unknown, path: JsonPath, words: readonly string[], report: Report): string | undefined {
+  if (value === undefined) return undefined;
+  const lower = words.map((word) => word.toLowerCase());
+  if (typeof value === "string" && lower.includes(value)) return value.toUpperCase();
+  report(notAllowed(path, value, `one of ${lower.join(", ")}`));
+  return undefined;
+}
+
+function timeAt(value: unknown, path: JsonPath, report: Report): number | undefined {
+  if (value === undefined) return undefined;
+  // People and their tools write a blank for the T, and leave the zone away.
+  const text = typeof value === "string" ? value.replace(/^(\d{4}-\d\d-\d\d) /, "$1T") : "";
+  const time = parseTime(text) ?? parseTime(`${text}Z`);
+  if (time === undefined) {
+    report(notAllowed(path, value, "an RFC 3339 time, such as 2025-01-16T10:00:00Z"));
+  }
+  return time;
+}
+
+const DURATION = /^(\d{1,9})(?:\.(\d{1,3}))?s$/;
+
+function durationAt(value: unknown, path: JsonPath, report: Report): number | undefined {
+  if (value === undefined) return undefined;
+  const match = typeof value === "string" ? DURATION.exec(value) : null;
+  if (match === null) {
+    report(notAllowed(path, value, 'seconds with at most three decimals, such as "30s" or "1.5s"'));
+    return undefined;
+  }
+  const [, seconds, fraction = ""] = match;
+  return Number(seconds) * 1000 + Number(fraction.padEnd(3, "0"));
+}
+
+function objectAt(
+  value: unknown,
+  path: JsonPath,
+  expected: string,
+  report: Report,
+): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, unknown>>;
+  }
+  report(notAllowed(path, value, expected));
+  return undefined;
+}
+
+function notAllowed(path: JsonPath, value: unknown, expected: string): Violation {
+  return { path, problem: `${show(value)} is not allowed`, expected };
+}

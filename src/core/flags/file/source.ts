@@ -1,0 +1,175 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import { type By, causeOf, REASON_LIMIT } from "../../change.ts";
+import { HeliosError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import { encodedSize } from "../../size.ts";
+import { atOnce, type Steps } from "../../steps.ts";
+import { Collection, type Decision } from "../../store/collection.ts";
+import type { Feed } from "../../store/feed.ts";
+import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../../store/store.ts";
+import type { ConditionCompiler } from "../evaluation/condition.ts";
+import { stepsInSlices } from "../evaluation/slices.ts";
+import type { FlagRecord } from "../record.ts";
+import { settled } from "../rules/schedule.ts";
+import type { FlagView } from "../view.ts";
+import { type FlagWriter, fileTombstoneOf } from "../write.ts";
+import { DEFAULT_FLAGS } from "./defaults.ts";
+import { digestingOf } from "./digest.ts";
+import { type Follower, followFile } from "./follow.ts";
+import { type FlagsFile, fileInvalid } from "./parse.ts";
+import type { FileFlag } from "./read-flag.ts";
+import { planningReload, type ReloadOptions, type ReloadPlan, type ReloadResult, readFlagsFile } from "./reload.ts";
+
+export interface FlagSourceDeps {
+  /** Not started yet. */
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly view: FlagView;
+  readonly writer: FlagWriter;
+  readonly readFile: () => Promise<string | undefined>;
+  readonly fileName: string;
+  readonly compileCondition: ConditionCompiler | undefined;
+  /** Lets others have their turn while a large file is read. */
+  readonly pause: () => Promise<void>;
+}
+
+/** Where flags come from that nobody created by a call: the flags file, or the defaults. */
+export interface FlagSource {
+  /** After the feed was started: fills an empty store from the file, or with the defaults where there is no file. */
+  fill(): Promise<void>;
+  /** FLAGS_FILE_INVALID, also where there is no file; nothing is changed then. */
+  reload(options: ReloadOptions, by: By | undefined): Promise<ReloadResult>;
+  /** Reloads the file, in that mode, whenever it is another than the one that was read last. */
+  follow(mode: "MERGE" | "REPLACE"): Follower;
+}
+
+export function createFlagSource(deps: FlagSourceDeps): FlagSource {
+  const { feed, clock, log, view, writer, readFile, fileName, compileCondition, pause } = deps;
+  const slicing = { clock, pause };
+  // There while a first start is filling the store, so that the next one completes what a crash cut short.
+  const filling = new Collection<Record<string, never>>(feed, "flag-setup/");
+  // Of the file that was read last: a restart must tell one that has changed meanwhile from one that has not.
+  const lastRead = new Collection<{ readonly digest: string }>(feed, "flag-file/");
+
+  const read = (text: () => Promise<string | undefined>): Promise<FlagsFile | undefined> =>
+    readFlagsFile(text, fileName, compileCondition, slicing);
+  const digestOf = (text: string): Promise<string> => stepsInSlices(digestingOf(text), slicing);
+
+  const remember = async ({ text }: FlagsFile): Promise<void> => {
+    const digest = await digestOf(text);
+    await lastRead.change(LAST, { action: "RememberFlagsFile" }, (last) =>
+      last?.record.digest === digest ? undefined : { digest },
+    );
+  };
+
+  const reload = async (
+    text: () => Promise<string | undefined>,
+    { mode = "MERGE", dryRun = false, rebucket = false }: ReloadOptions,
+    by: By | undefined,
+  ): Promise<ReloadResult> => {
+    if (mode !== "MERGE" && mode !== "REPLACE") {
+      throw HeliosError.of("ARGUMENT_INVALID", { field: "mode", problem: `${mode} is neither MERGE nor REPLACE` });
+    }
+    const file = await read(text);
+    if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
+    const { differences, passedOver, stillKilled } = await writer.alone(async (): Promise<ReloadPlan> => {
+      const planning = (): Steps<ReloadPlan> =>
+        planningReload(view.list(), view.tombstone, file, { mode, rebucket }, clock.now());
+      const planned = view.collection.list();
+      let plan = await stepsInSlices(planning(), slicing);
+      const replan = (): void => {
+        // Single flags may have changed meanwhile; to begin anew in slices might never end.
+        if (view.collection.list() !== planned) plan = atOnce(planning());
+      };
+      if (dryRun) {
+        replan();
+        writer.rehearse("ReloadFlags", by, decisionsOf(plan));
+        return plan;
+      }
+      await writer.together("ReloadFlags", by, () => {
+        replan();
+        return decisionsOf(plan);
+      });
+      await remember(file);
+      return plan;
+    });
+    if (passedOver.length > 0) log("flags", "warn", "flags in the file stay deleted", { names: passedOver, fileName });
+    if (stillKilled.length > 0) log("flags", "warn", "killed flags stay killed", { names: stillKilled, fileName });
+    const byName = [...differences].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { differences: byName, passedOver, stillKilled, revision: feed.revision };
+  };
+
+  return {
+    async fill() {
+      if (view.collection.size > 0 && filling.size === 0) return;
+      const file = await read(readFile);
+      const from = file === undefined ? "the built-in defaults" : fileName;
+      const now = clock.now();
+      const flags = file?.flags ?? DEFAULT_FLAGS;
+      // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
+      const asWritten = { mode: "MERGE", rebucket: true } as const;
+      if (file !== undefined)
+        await stepsInSlices(
+          planningReload([], () => undefined, file, asWritten, now),
+          slicing,
+        );
+      const by = { reason: `first start, from ${from}` };
+      const cause = causeOf("InstallFlags", by);
+      const parts = inBatches(flags);
+      // One batch is all or nothing by itself.
+      if (parts.length > 1) await filling.change("first-start", cause, () => ({}));
+      for (const part of parts) {
+        await writer.together("InstallFlags", by, () =>
+          part.map(({ name, definition }) => ({
+            name,
+            record: view.collection.get(name) === undefined ? settled(definition, now) : undefined,
+          })),
+        );
+      }
+      if (file !== undefined) await remember(file);
+      await filling.remove("first-start", cause);
+      log("flags", "info", "flags installed", { count: flags.length, from });
+    },
+
+    reload: (options, by) => reload(readFile, options, by),
+
+    follow: (mode) =>
+      followFile({
+        clock,
+        log,
+        fileName,
+        readFile,
+        digestOf,
+        lastDigest: () => lastRead.get(LAST)?.record.digest,
+        reload: async (text) => {
+          const by = { reason: `${fileName.slice(-REASON_LIMIT / 2)} has changed` };
+          const { differences } = await reload(async () => text, { mode }, by);
+          log("flags", "info", "flags file reloaded", { fileName, mode, changed: differences.map(({ name }) => name) });
+        },
+      }),
+  };
+}
+
+const LAST = "last-read";
+
+function decisionsOf({ differences }: ReloadPlan): readonly Decision<FlagRecord>[] {
+  return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && fileTombstoneOf(before)) }));
+}
+
+/** The flags in parts that the store takes at once. */
+function inBatches(flags: readonly FileFlag[]): readonly (readonly FileFlag[])[] {
+  const parts: FileFlag[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const flag of flags) {
+    // In JSON no text has more bytes than that says, and a name has 128 characters at most.
+    const size = encodedSize(flag.definition) + 1024;
+    if (bytes + size > MAX_BATCH_BYTES || (parts.at(-1)?.length ?? 0) >= MAX_BATCH_WRITES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)?.push(flag);
+    bytes += size;
+  }
+  return parts;
+}

@@ -1,0 +1,60 @@
+import { keepCount, VALUE_MAX_DEPTH } from "../../../kernel/flags/condition/values.ts";
+import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
+import { numberProblem } from "../../numbers.ts";
+import { numberViolation } from "../../values.ts";
+import { refuse, type Violation, violation } from "../../violation.ts";
+
+/**
+ * Checks a context, wherever it comes from: ARGUMENT_INVALID with the place for a field that is not a text, for attributes that
+ * are not an object, are nested deeper than 100, or have a number that is not finite or beyond 2^53 - 1.
+ */
+export function checkContext(context: EvaluationContext): void {
+  const { sessionId, userId, symbol, system, attributes } = context;
+  if (!(isTextOrAbsent(sessionId) && isTextOrAbsent(userId) && isTextOrAbsent(symbol) && isTextOrAbsent(system))) {
+    const fields = { session_id: sessionId, user_id: userId, symbol, system };
+    for (const [field, value] of Object.entries(fields)) {
+      if (!isTextOrAbsent(value)) refuse(violation(["context", field], value, "a text"));
+    }
+  }
+  if (attributes !== undefined) refuse(attributesViolation(attributes));
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
+}
+
+function attributesViolation(attributes: unknown): Violation | undefined {
+  const path = ["context", "attributes"];
+  if (typeof attributes !== "object" || attributes === null || Array.isArray(attributes)) {
+    return violation(path, attributes, "an object");
+  }
+  // Once for whether there is something, and again, more slowly, for where.
+  if (isSound(attributes, 0)) return undefined;
+  return isTooDeep(attributes, 0)
+    ? { path, problem: `nested deeper than ${VALUE_MAX_DEPTH}`, expected: "less of it" }
+    : numberViolation(attributes, path);
+}
+
+/** Whether it is not nested too deeply, and its numbers are those of JSON. */
+function isSound(value: unknown, depth: number): boolean {
+  if (typeof value === "number") return numberProblem(value) === undefined;
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return true;
+  if (depth > VALUE_MAX_DEPTH) return false;
+  if (Array.isArray(value)) {
+    for (const each of value) if (!isSound(each, depth + 1)) return false;
+    return true;
+  }
+  let count = 0;
+  for (const key of Object.keys(value)) {
+    const each = (value as Record<string, unknown>)[key];
+    if (each !== undefined) count += 1;
+    if (!isSound(each, depth + 1)) return false;
+  }
+  keepCount(value, count);
+  return true;
+}
+
+function isTooDeep(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+  return depth > VALUE_MAX_DEPTH || Object.values(value).some((each) => isTooDeep(each, depth + 1));
+}

@@ -1,0 +1,160 @@
+import { MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
+import { HeliosError } from "../../errors.ts";
+import { nearest } from "../../nearest.ts";
+import type { Steps } from "../../steps.ts";
+
+/** The names of the flags that one needs; undefined: there is no such flag. */
+export type Needs = (name: string) => readonly string[] | undefined;
+
+/**
+ * Every flag that `name` needs, directly or not, each once and in the order of need: those that it names, then those that the
+ * first of them names, and so on. Of one that needs more than MAX_CLOSURE the first of them, one more than that.
+ */
+export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
+  const found = new Set<string>();
+  const add = (names: readonly string[] | undefined): void => {
+    for (const each of names ?? []) if (found.size <= MAX_CLOSURE) found.add(each);
+  };
+  add(needs(name));
+  // A set tells what is added to it while it is walked through.
+  for (const each of found) {
+    if (found.size > MAX_CLOSURE) break;
+    add(needs(each));
+  }
+  return found;
+}
+
+/**
+ * Looks at flags and their prerequisites by which it is found out whether a change lets a flag need too many; a change that
+ * would take more is refused with `FLAG_PREREQUISITES_TOO_MANY`. @limit looks
+ */
+export const MAX_CLOSURE_LOOKS = 1_000_000;
+
+/**
+ * What is wrong where flags begin to need others: one of them, or of those that need them, would need too many, or that
+ * cannot be found out with so few looks. One that needed too many before, and is not among them, may go on so. `all` are
+ * the flags as they will be, `before` says what they need now.
+ */
+export function closureProblem(
+  grown: ReadonlySet<string>,
+  all: Iterable<readonly [name: string, prerequisites: readonly string[]]>,
+  needs: Needs,
+  before: Needs,
+): string | undefined {
+  const dependents = new Map<string, string[]>();
+  for (const [name, prerequisites] of all) {
+    for (const needed of prerequisites) {
+      const known = dependents.get(needed);
+      if (known === undefined) dependents.set(needed, [name]);
+      else known.push(name);
+    }
+  }
+  let looks = 0;
+  const counted = (of: Needs): Needs => {
+    return (name) => {
+      const found = of(name);
+      looks += 1 + (found?.length ?? 0);
+      return found;
+    };
+  };
+  const affected = new Set(grown);
+  for (const name of affected) {
+    if (looks > MAX_CLOSURE_LOOKS) return "so many flags would need it that what they need cannot be counted";
+    for (const dependent of dependents.get(name) ?? []) affected.add(dependent);
+    if (closureOf(name, counted(needs)).size <= MAX_CLOSURE) continue;
+    if (!grown.has(name) && closureOf(name, counted(before)).size > MAX_CLOSURE) continue;
+    return `flag ${name} would need more than ${MAX_CLOSURE} flags, directly or not`;
+  }
+  return undefined;
+}
+
+/** Whether a flag begins to need another. */
+export function growsBy(before: readonly string[] | undefined, after: readonly string[] | undefined): boolean {
+  return after?.some((name) => !before?.includes(name)) ?? false;
+}
+
+/** The way by which a flag comes to need itself, such as `a, b, a`; undefined: it does not. */
+export function cycleOf(name: string, needs: Needs): readonly string[] | undefined {
+  const cameFrom = new Map<string, string>();
+  const left = [name];
+  for (let at = left.shift(); at !== undefined; at = left.shift()) {
+    for (const next of needs(at) ?? []) {
+      if (next === name) {
+        const path = [name];
+        for (let back = at; back !== name; back = cameFrom.get(back) ?? name) path.unshift(back);
+        return [name, ...path];
+      }
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, at);
+      left.push(next);
+    }
+  }
+  return undefined;
+}
+
+/** What is found out of flags that need each other. */
+export interface Need {
+  /** All of them, each after what it needs of them, but for what closes a cycle. */
+  readonly order: readonly string[];
+  /**
+   * Ways by which flags come to need themselves, such as `a, b, a`: without the last step of each of them there would be no
+   * other, if there are not more.
+   */
+  readonly cycles: readonly (readonly string[])[];
+}
+
+/** Looks at each flag and at each of its prerequisites once, in as many steps; tells at most that many cycles. */
+export function* findingNeed(
+  names: readonly string[],
+  needs: (name: string) => readonly string[],
+  mostCycles: number,
+): Steps<Need> {
+  const order: string[] = [];
+  const cycles: (readonly string[])[] = [];
+  const places = new Map<string, number>(names.map((name) => [name, UNSEEN]));
+  // From a flag to one that it needs, and so on: a call for each would be too deep.
+  const way: { readonly name: string; readonly left: Iterator<string> }[] = [];
+  const enter = (name: string): void => {
+    places.set(name, way.length);
+    way.push({ name, left: new Set(needs(name)).values() });
+  };
+  for (const name of names) {
+    if (places.get(name) === UNSEEN) enter(name);
+    for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
+      yield;
+      const { done, value: needed } = at.left.next();
+      if (done) {
+        way.pop();
+        places.set(at.name, LEFT);
+        order.push(at.name);
+        continue;
+      }
+      const place = places.get(needed) ?? LEFT;
+      if (place === UNSEEN) enter(needed);
+      else if (place !== LEFT && cycles.length < mostCycles)
+        cycles.push([...way.slice(place).map(({ name: each }) => each), needed]);
+    }
+  }
+  return { order, cycles };
+}
+
+/** Instead of a place on the way. */
+const [UNSEEN, LEFT] = [-1, -2];
+
+/** Refuses prerequisites that do not exist (FLAG_PREREQUISITE_MISSING) or close a cycle (FLAG_PREREQUISITE_CYCLE). */
+export function checkPrerequisites(
+  name: string,
+  after: readonly string[],
+  before: readonly string[],
+  needs: Needs,
+  names: () => readonly string[],
+): void {
+  for (const prerequisite of after) {
+    if (prerequisite === name || before.includes(prerequisite) || needs(prerequisite) !== undefined) continue;
+    const guess = nearest(prerequisite, names());
+    const meant = guess === undefined ? {} : { nearest: guess };
+    throw HeliosError.of("FLAG_PREREQUISITE_MISSING", { name, prerequisite, ...meant });
+  }
+  const cycle = cycleOf(name, (each) => (each === name ? after : needs(each)));
+  if (cycle !== undefined) throw HeliosError.of("FLAG_PREREQUISITE_CYCLE", { name, cycle: cycle.join(" -> ") });
+}

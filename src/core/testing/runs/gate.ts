@@ -1,0 +1,34 @@
+import type { Subject } from "../../modules/swap/steps/gate.ts";
+import { isGood } from "./execute.ts";
+import type { Run, RunRecord } from "./record.ts";
+
+/** Whether a candidate may take the place of what serves, and why; for people. */
+export interface Verdict {
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+/** By the report of a run on the candidate itself. */
+export function judgeReport({ state, passed, tests, totalTests, failure }: RunRecord): Verdict {
+  if (state !== "COMPLETED") return { passed: false, detail: `the run was ${state}${because(failure)}` };
+  const good = tests.filter(({ outcome }) => outcome === "PASSED").length;
+  const bad = tests.filter((test) => !isGood(test)).map(({ name, message }) => `; ${name}: ${message}`);
+  return { passed, detail: `${good} of ${totalTests} passed${bad.join("")}` };
+}
+
+/** By an earlier run: what was tested must be what is to serve. `suite`: which one it must be of; empty: any. */
+export function judgeRun(run: Run | undefined, id: string, { name, artifact }: Subject, suite: string): Verdict {
+  const refused = (why: string): Verdict => ({ passed: false, detail: `run ${id} ${why}` });
+  if (run === undefined) return refused("does not exist");
+  const { record } = run;
+  if (record.module !== name) return refused(`was of module ${record.module}, not of ${name}`);
+  if (suite !== "" && record.suite !== suite) return refused(`was of suite ${record.suite}, not of ${suite}`);
+  if (record.state !== "COMPLETED") return refused(`is ${record.state}${because(record.failure)}`);
+  if (!record.passed) return refused(`did not pass: ${judgeReport(record).detail}`);
+  if (record.artifact !== artifact) {
+    return refused(`tested other code: artifact ${record.artifact}, the candidate is ${artifact}`);
+  }
+  return { passed: true, detail: `run ${id} of suite ${record.suite}: ${judgeReport(record).detail}` };
+}
+
+const because = (failure: string | undefined): string => (failure === undefined ? "" : `: ${failure}`);

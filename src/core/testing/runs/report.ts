@@ -1,0 +1,38 @@
+import { cut, encodedSize, knownSize } from "../../size.ts";
+import type { RunRecord } from "./record.ts";
+import type { TestResult } from "./runner.ts";
+
+/**
+ * Size of a report, in the longer of its encodings; outputs and messages of its tests are shortened so that it fits.
+ * @limit bytes
+ */
+export const MAX_REPORT_BYTES = 1024 * 1024;
+/** Bytes of an output, and characters of a message, that are tried one after the other. */
+const LEVELS: readonly { readonly output: number; readonly message: number }[] = [
+  { output: 1024, message: 1000 },
+  { output: 256, message: 500 },
+  { output: 0, message: 200 },
+  { output: 0, message: 40 },
+  { output: 0, message: 0 },
+];
+
+/** The report, and where it is too large the same with shorter outputs and messages, as long as they may be. */
+export function fitReport(record: RunRecord): RunRecord {
+  if (knownSize(record) <= MAX_REPORT_BYTES) return record;
+  const before = fitted.get(record);
+  if (before !== undefined) return before;
+  let shorter = record;
+  for (const level of LEVELS) {
+    shorter = { ...record, tests: record.tests.map((test) => shorten(test, level)), shortened: true };
+    if (encodedSize(shorter) <= MAX_REPORT_BYTES) break;
+  }
+  fitted.set(record, shorter);
+  return shorter;
+}
+
+const fitted = new WeakMap<RunRecord, RunRecord>();
+
+function shorten({ output, ...test }: TestResult, level: (typeof LEVELS)[number]): TestResult {
+  const kept = output !== undefined && encodedSize(output) <= level.output ? { output } : {};
+  return { ...test, message: cut(test.message, level.message), ...kept };
+}

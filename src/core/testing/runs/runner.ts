@@ -1,0 +1,203 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import { isReason, messageOf } from "../../errors.ts";
+import { trialCall } from "../../modules/calls/chain.ts";
+import { onEnd } from "../../modules/host/types/ended.ts";
+import type { Ending, Payload } from "../../modules/host/types/host.ts";
+import { spellingsOf } from "../../modules/host/values/names.ts";
+import type { Candidate } from "../../modules/swap/steps/gate.ts";
+import type { TestTrial } from "../stand-ins/trial.ts";
+import { STARTS, type Test, TestFailure, type TestInstance } from "../suites/suite.ts";
+
+export type TestOutcome = "PASSED" | "FAILED" | "TIMED_OUT" | "ERRORED" | "SKIPPED";
+
+/** How one test went. */
+export interface TestResult {
+  readonly name: string;
+  readonly outcome: TestOutcome;
+  readonly required: boolean;
+  readonly durationMs: number;
+  /** Why, unless it passed. */
+  readonly message: string;
+  /** What the module answered, as JSON, if it is short enough to be kept; absent where it did not answer. */
+  readonly output?: unknown;
+}
+
+export interface Progress {
+  /** `number` counts from 1. */
+  testStarted?(name: string, number: number, total: number): void;
+  testEnded?(result: TestResult): void;
+}
+
+/** Size of a test's output, as JSON, that a report keeps; the rest is cut. @limit bytes */
+const MAX_OUTPUT_BYTES = 4096;
+/** Length of a test's message that a report keeps; the rest is cut. @limit characters */
+export const MAX_MESSAGE = 1000;
+
+/**
+ * Runs tests one after the other, in order. When the instance ends, or `signal` is aborted, the test at hand and those
+ * after it are not run to their end: ERRORED or SKIPPED. `trial` is what the instance reaches to answer their calls; absent: all
+ * that it reaches otherwise, since it serves.
+ */
+export async function runTests(
+  { instance, generation }: Pick<Candidate, "instance" | "generation">,
+  tests: readonly Test[],
+  clock: Clock,
+  signal: AbortSignal,
+  progress: Progress = {},
+  trial?: TestTrial,
+): Promise<readonly TestResult[]> {
+  let stopped: string | undefined;
+  let ending: Ending | undefined;
+  const stopListening = onEnd(instance, (how) => {
+    ending = how;
+  });
+  const results = inOrder(tests, progress, async (test) => {
+    if (signal.aborted) stopped ??= CANCELLATION;
+    if (stopped !== undefined) return skipped(test, stopped);
+    const result = await runTest({ instance, generation }, trial, test, clock, signal);
+    if (ending === undefined) return result;
+    stopped = "the instance ended before";
+    // The one that serves may be replaced or unloaded at any time.
+    return ending.expected && result.outcome === "ERRORED"
+      ? { ...result, message: "the instance was stopped while it was tested" }
+      : result;
+  });
+  return results.finally(stopListening);
+}
+
+/** The results where no instance could be started. */
+export function notStarted(tests: readonly Test[], error: unknown, progress: Progress = {}) {
+  const message = messageOf(error).slice(0, MAX_MESSAGE);
+  return inOrder(tests, progress, async (test, index) => {
+    if (index > 0) return skipped(test, "no instance was started");
+    return { ...skipped(test, message), outcome: test === STARTS ? "FAILED" : "ERRORED" };
+  });
+}
+
+/** The results where the run was cancelled before there was an instance. */
+export const notRun = (tests: readonly Test[]): readonly TestResult[] =>
+  tests.map((test) => skipped(test, CANCELLATION));
+
+const CANCELLATION = "the run was cancelled";
+
+async function inOrder(
+  tests: readonly Test[],
+  progress: Progress,
+  run: (test: Test, index: number) => Promise<TestResult>,
+): Promise<readonly TestResult[]> {
+  const results: TestResult[] = [];
+  for (const [index, test] of tests.entries()) {
+    progress.testStarted?.(test.name, index + 1, tests.length);
+    const result = await run(test, index);
+    results.push(result);
+    progress.testEnded?.(result);
+  }
+  return results;
+}
+
+async function runTest(
+  tested: Pick<Candidate, "instance" | "generation">,
+  trial: TestTrial | undefined,
+  test: Test,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TestResult> {
+  const { name, required, method } = test;
+  const over = new AbortController();
+  const until = AbortSignal.any([signal, over.signal]);
+  const under = testInstance(tested, trial, test.timeoutMs, clock, until);
+  if (method !== undefined && !under.hasMethod(method)) {
+    const message = `the module has no method ${method}`;
+    // What a module may lack, no run waits for.
+    if (test.methodOptional) return { ...skipped(test, message), required: false };
+    return { ...skipped(test, message), outcome: "FAILED" };
+  }
+  const start = clock.monotonic();
+  const ended = (outcome: TestOutcome, message = ""): TestResult => ({
+    name,
+    required,
+    outcome,
+    durationMs: clock.monotonic() - start,
+    message: message.slice(0, MAX_MESSAGE),
+  });
+  try {
+    const output = await limited(test.run(under, until), test.timeoutMs, clock, signal, over);
+    return { ...ended("PASSED"), ...keptOutput(output) };
+  } catch (error) {
+    if (error === TIMED_OUT || isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
+      return ended("TIMED_OUT", `it took longer than ${test.timeoutMs / 1000} s`);
+    }
+    if (error === CANCELLED || signal.aborted) return ended("SKIPPED", CANCELLATION);
+    if (error instanceof TestFailure) return ended("FAILED", error.message);
+    if (isReason(error, "MODULE_METHOD_FAILED")) return ended("FAILED", error.message);
+    return ended("ERRORED", messageOf(error));
+  }
+}
+
+function skipped({ name, required }: Test, message: string): TestResult {
+  return { name, required, outcome: "SKIPPED", durationMs: 0, message };
+}
+
+const TIMED_OUT = Symbol("timed out");
+const CANCELLED = Symbol("cancelled");
+
+/** Waits for a test, and aborts `over` when it has ended: left at work it would get in the way of the next. */
+function limited<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+  over: AbortController,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const end = (why: symbol): void => {
+      reject(why);
+      over.abort();
+    };
+    const timer = clock.setTimer(timeoutMs, () => end(TIMED_OUT));
+    const abort = (): void => end(CANCELLED);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+      over.abort();
+    });
+  });
+}
+
+function testInstance(
+  { instance, generation }: Pick<Candidate, "instance" | "generation">,
+  trial: TestTrial | undefined,
+  timeoutMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): TestInstance {
+  const names = spellingsOf(instance.shape.methods);
+  const began = trial?.calls.position ?? 0;
+  return {
+    hasMethod: (method) => names.has(method),
+    methods: instance.shape.methods,
+    now: () => clock.monotonic(),
+    checkHealth: () => instance.checkHealth(timeoutMs),
+    calls: (dependency) => trial?.calls.since(began, dependency) ?? [],
+    heapUsed: async () => (await instance.usage({ collect: true }, timeoutMs)).heapUsedBytes,
+    call(method, input = null) {
+      const payload: Payload = input instanceof Uint8Array ? { binary: input } : { json: input };
+      const origin = trial && trialCall(trial, clock.monotonic() + timeoutMs, generation);
+      const answer = instance
+        .invoke(method, payload, { timeoutMs, signal, origin })
+        .then((output) => ("json" in output ? output.json : output.binary));
+      // A test may end without having waited for it.
+      answer.catch(() => {});
+      return answer;
+    },
+  };
+}
+
+function keptOutput(output: unknown): { output?: unknown } {
+  if (output === undefined || output instanceof Uint8Array) return {};
+  const json = JSON.stringify(output);
+  if (json === undefined) return {};
+  const { read } = new TextEncoder().encodeInto(json, new Uint8Array(MAX_OUTPUT_BYTES));
+  return { output: read === json.length ? output : `${json.slice(0, read)}…` };
+}

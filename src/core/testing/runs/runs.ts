@@ -1,0 +1,104 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import { HeliosError, messageOf } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import { Collection } from "../../store/collection.ts";
+import type { Feed } from "../../store/feed.ts";
+import type { Cause } from "../../store/store.ts";
+import type { Run, RunRecord } from "./record.ts";
+import { fitReport } from "./report.ts";
+import type { TestOutcome, TestResult } from "./runner.ts";
+
+export type RunCounts = Readonly<Record<Lowercase<TestOutcome>, number>>;
+
+/** How many tests ended how. */
+export function countsOf(tests: readonly TestResult[]): RunCounts {
+  const counts = { passed: 0, failed: 0, timed_out: 0, errored: 0, skipped: 0 };
+  for (const { outcome } of tests) counts[outcome.toLowerCase() as Lowercase<TestOutcome>] += 1;
+  return counts;
+}
+
+/**
+ * Test runs of a module that are kept. Beyond them the oldest are forgotten: `GetTestRun` answers `RUN_NOT_FOUND`.
+ * @limit runs
+ */
+export const KEPT_RUNS = 100;
+/** Runs that are deleted in one write. */
+const FORGOTTEN_AT_ONCE = 1000;
+
+/** The history of runs: the last of each module, across restarts. */
+export interface Runs {
+  /**
+   * After the feed was started: runs that the service did not end are INTERRUPTED, those of modules that are not there
+   * forgotten.
+   */
+  start(isThere: (module: string) => boolean): Promise<void>;
+  /** Forgets all runs of a module. */
+  forget(module: string): Promise<void>;
+  find(id: string): Run | undefined;
+  /** RUN_NOT_FOUND. */
+  get(id: string): Run;
+  /** Of a module, or all; newest first: in the order in which they were accepted, whatever the wall clock says. */
+  list(module?: string): readonly Run[];
+  /** Remembers a run that was accepted, and forgets the oldest of its module. */
+  begin(id: string, record: RunRecord): Promise<Run>;
+  /** Writes how a run ended; what it ended as before stays. */
+  end(id: string, record: RunRecord): Promise<Run>;
+}
+
+export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
+  const collection = new Collection<RunRecord>(feed, "run/");
+  const list = (module?: string): readonly Run[] =>
+    collection
+      .list()
+      .filter(({ record }) => module === undefined || record.module === module)
+      .sort((a, b) => accepted(b) - accepted(a));
+  const get = (id: string): Run => {
+    const run = collection.get(id);
+    if (run === undefined) throw HeliosError.of("RUN_NOT_FOUND", { id });
+    return run;
+  };
+  const end = async (id: string, cause: Cause, decide: (before: RunRecord) => RunRecord): Promise<Run> => {
+    const written = await collection.change(id, cause, (current) => {
+      if (current?.record.state !== "RUNNING") return undefined;
+      return { ...fitReport(decide(current.record)), createRevision: accepted(current) };
+    });
+    return written ?? get(id);
+  };
+  const forgetWhere = async (isMeant: (module: string) => boolean): Promise<void> => {
+    const meant = collection.list().filter(({ record }) => isMeant(record.module));
+    for (let start = 0; start < meant.length; start += FORGOTTEN_AT_ONCE) {
+      const some = meant.slice(start, start + FORGOTTEN_AT_ONCE);
+      await collection.batch({ action: "ForgetRun" }, () => some.map(({ name }) => ({ name, record: null })));
+    }
+  };
+
+  return {
+    list,
+    get,
+    find: (id) => collection.get(id),
+    forget: (module) => forgetWhere((one) => one === module),
+    async start(isThere) {
+      await forgetWhere((module) => !isThere(module));
+      for (const { name, record } of collection.list()) {
+        if (record.state !== "RUNNING") continue;
+        const failure = "the service ended before";
+        const endTime = clock.now();
+        await end(name, { action: "Interrupt" }, (before) => ({ ...before, state: "INTERRUPTED", failure, endTime }));
+      }
+    },
+    async begin(id, record) {
+      const written = await collection.change(id, record.cause, () => record);
+      for (const { name } of list(record.module).slice(KEPT_RUNS)) {
+        // The run at hand is none the worse for it, and the next one tries again.
+        await collection.remove(name, { action: "ForgetRun" }).catch((error: unknown) => {
+          log("testing", "warn", "a test run was not forgotten", { id: name, error: messageOf(error) });
+        });
+      }
+      return written ?? get(id);
+    },
+    end: (id, record) => end(id, record.cause, () => record),
+  };
+}
+
+/** The revision at which it was. */
+const accepted = ({ record, revision }: Run): number => record.createRevision ?? revision;

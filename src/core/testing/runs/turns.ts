@@ -1,0 +1,71 @@
+import { HeliosError } from "../../errors.ts";
+
+/**
+ * Test runs that go on at once, so that tests do not take the machine from what serves; further ones wait for their
+ * turn. @limit runs
+ */
+export const RUNS_AT_ONCE = 4;
+/**
+ * Gates of swaps that go on at once, beside the other test runs: they wait for none of those, and further ones for each other.
+ * @limit gates
+ */
+export const GATES_AT_ONCE = 16;
+/** Test runs that wait for their turn; one more is refused with `TEST_RUNS_OVERLOADED`. @limit runs */
+export const MOST_WAITING = 64;
+
+/** Gives the place back; to call it twice does nothing. */
+export type Leave = () => void;
+
+/** Places for few at once, in the order in which they ask. */
+export interface Turns {
+  /**
+   * Resolves when there is a place, and rejects with the signal's reason when it is aborted before. Throws
+   * TEST_RUNS_OVERLOADED where too many wait. What is `urgent` goes before the others, and is never refused.
+   */
+  take(signal: AbortSignal, urgent: boolean): Promise<Leave>;
+}
+
+interface Waiting {
+  readonly urgent: boolean;
+  enter(): void;
+}
+
+export function createTurns(atOnce = RUNS_AT_ONCE, mostWaiting = MOST_WAITING): Turns {
+  const waiting: Waiting[] = [];
+  let taken = 0;
+  const place = (): Leave => {
+    let left = false;
+    taken += 1;
+    return () => {
+      if (left) return;
+      left = true;
+      taken -= 1;
+      waiting.shift()?.enter();
+    };
+  };
+  return {
+    take(signal, urgent) {
+      if (signal.aborted) return Promise.reject(signal.reason);
+      if (taken < atOnce) return Promise.resolve(place());
+      if (!urgent && waiting.length >= mostWaiting) {
+        throw HeliosError.of("TEST_RUNS_OVERLOADED", { waiting: String(waiting.length) });
+      }
+      return new Promise((resolve, reject) => {
+        const giveUp = (): void => {
+          waiting.splice(waiting.indexOf(one), 1);
+          reject(signal.reason);
+        };
+        const one: Waiting = {
+          urgent,
+          enter() {
+            signal.removeEventListener("abort", giveUp);
+            resolve(place());
+          },
+        };
+        const behind = urgent ? waiting.findIndex((other) => !other.urgent) : -1;
+        waiting.splice(behind === -1 ? waiting.length : behind, 0, one);
+        signal.addEventListener("abort", giveUp, { once: true });
+      });
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import type { Payload } from "../../modules/host/types/host.ts";
+import { encodedSize } from "../../size.ts";
+
+/** A call that a stand-in answered. */
+export interface StubCall {
+  /** As the module wrote it. */
+  readonly method: string;
+  /** A JSON value, or bytes. */
+  readonly input: unknown;
+}
+
+/** Calls of stand-ins that a run remembers; beyond them the oldest are forgotten. @limit calls */
+const MAX_CALLS = 1000;
+/** Size of the inputs that a run remembers of calls of stand-ins; beyond it the oldest are forgotten. @limit bytes */
+const MAX_CALLS_BYTES = 4 * 1024 * 1024;
+
+/** The last calls of a run that stand-ins answered, in order. */
+export class StubCalls {
+  #kept: { readonly dependency: string; readonly call: StubCall; readonly bytes: number }[] = [];
+  #forgotten = 0;
+  #bytes = 0;
+
+  /** Where the next one comes: `since` tells those from there on. */
+  get position(): number {
+    return this.#forgotten + this.#kept.length;
+  }
+
+  note(dependency: string, method: string, input: Payload): void {
+    const content = "binary" in input ? input.binary : input.json;
+    const bytes = "binary" in input ? input.binary.length : encodedSize(input.json);
+    this.#kept.push({ dependency, call: { method, input: content }, bytes });
+    this.#bytes += bytes;
+    while (this.#kept.length > MAX_CALLS || (this.#bytes > MAX_CALLS_BYTES && this.#kept.length > 1)) {
+      this.#bytes -= this.#kept.shift()?.bytes ?? 0;
+      this.#forgotten += 1;
+    }
+  }
+
+  since(position: number, dependency: string): readonly StubCall[] {
+    return this.#kept
+      .slice(Math.max(0, position - this.#forgotten))
+      .filter((one) => one.dependency === dependency)
+      .map(({ call }) => call);
+  }
+}

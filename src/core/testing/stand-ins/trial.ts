@@ -1,0 +1,145 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import { seconds, within } from "../../async/deadline.ts";
+import { HeliosError } from "../../errors.ts";
+import { notStubbed, type StandIn, type Trial } from "../../modules/calls/trial.ts";
+import type { Instance, Payload } from "../../modules/host/types/host.ts";
+import { toJson } from "../../modules/host/values/json.ts";
+import { snakeCase } from "../../modules/host/values/names.ts";
+import { thrownOf } from "../../modules/host/values/thrown.ts";
+import { toWire } from "../../modules/host/values/wire-error.ts";
+import type { StandIns } from "../../modules/record/stand-ins.ts";
+import { StubCalls } from "./calls.ts";
+
+/** What one of those says who may: the run, its suite, the module's registration. */
+export interface Layer {
+  /** By dependency: the path of a module, or what answers, by method. */
+  readonly stubs: ReadonlyMap<string, string | ReadonlyMap<string, StandIn>>;
+  readonly allow: ReadonlySet<string>;
+}
+
+/** What is said of the dependencies of one of the instances in a run; of each the first layer decides that speaks of it. */
+export interface Says {
+  readonly dependencies: readonly string[];
+  readonly layers: readonly Layer[];
+}
+
+/** The trial of a run of tests: that of the tested instance. */
+export interface TestTrial extends Trial {
+  /** Those that were answered by stand-ins, whichever instance made them. */
+  readonly calls: StubCalls;
+  /** The trials of those that are started beside it, by module. */
+  readonly peers: ReadonlyMap<string, Trial>;
+  /** Ends the modules that stand in. */
+  close(): void;
+}
+
+/** Time that a stand-in has to answer a call without a deadline of its own; it fails beyond it. @limit ms */
+export const STAND_IN_TIMEOUT_MS = 30_000;
+
+/**
+ * Brings to life what stands in for the dependencies of the tested module, and of those that are started beside it.
+ * `start` starts a module in the place of one; what that rejects with, this does, and nothing is left running then.
+ */
+export async function createTestTrial(
+  tested: Says,
+  start: (dependency: string, modulePath: string) => Promise<Instance>,
+  peers: ReadonlyMap<string, Says> = new Map(),
+): Promise<TestTrial> {
+  const calls = new StubCalls();
+  const starting: Promise<Instance>[] = [];
+  const startKept = (dependency: string, modulePath: string): Promise<Instance> => {
+    const started = start(dependency, modulePath);
+    starting.push(started);
+    return started;
+  };
+  const trial = trialFrom(tested, calls, startKept);
+  const ofPeers = new Map([...peers].map(([name, says]) => [name, trialFrom(says, calls, startKept)]));
+  const close = (): void => {
+    for (const started of starting) started.then((instance) => instance.kill()).catch(() => {});
+  };
+  await Promise.all(starting).catch((error: unknown) => {
+    close();
+    throw error;
+  });
+  return { ...trial, calls, peers: ofPeers, close };
+}
+
+function trialFrom(
+  { dependencies, layers }: Says,
+  calls: StubCalls,
+  start: (dependency: string, modulePath: string) => Promise<Instance>,
+): Trial {
+  const allowed = new Set<string>();
+  const find = new Map<string, (method: string) => StandIn | undefined>();
+  for (const dependency of dependencies) {
+    const layer = layers.find(({ stubs, allow }) => stubs.has(dependency) || allow.has(dependency));
+    const stub = layer?.stubs.get(dependency);
+    if (layer?.allow.has(dependency)) allowed.add(dependency);
+    if (typeof stub === "string") {
+      const started = start(dependency, stub);
+      find.set(dependency, (method) => async (input, { timeoutMs = STAND_IN_TIMEOUT_MS, signal }) => {
+        return (await started).invoke(method, input, { timeoutMs, signal });
+      });
+    } else if (stub !== undefined) find.set(dependency, (method) => stub.get(method) ?? stub.get(snakeCase(method)));
+  }
+  return {
+    standIn(dependency, method) {
+      const standIn = find.get(dependency)?.(method);
+      return (
+        standIn &&
+        ((input, options) => {
+          calls.note(dependency, method, input);
+          return standIn(input, options);
+        })
+      );
+    },
+    allows: (dependency) => allowed.has(dependency),
+    refusal: notStubbed,
+  };
+}
+
+/** Stand-ins whose answers are data, or what `standInOf` makes of them. */
+export function layerOf(
+  { stubs = {}, allowDependencies = [] }: StandIns,
+  standInOf: (dependency: string, method: string, answer: unknown) => StandIn = (_, __, json) => async () => ({ json }),
+): Layer {
+  const answers = (dependency: string, methods: Readonly<Record<string, unknown>>) =>
+    byMethod(Object.entries(methods).map(([method, answer]) => [method, standInOf(dependency, method, answer)]));
+  const read = Object.entries(stubs).map(
+    ([name, stub]) => [name, typeof stub === "string" ? stub : answers(name, stub)] as const,
+  );
+  return { stubs: new Map(read), allow: new Set(allowDependencies) };
+}
+
+/** By each name in the spelling that it is given in, and in snake_case. */
+function byMethod(standIns: readonly (readonly [string, StandIn])[]): ReadonlyMap<string, StandIn> {
+  return new Map([...standIns.map(([method, standIn]) => [snakeCase(method), standIn] as const), ...standIns]);
+}
+
+/** What stands in where answers are values, or functions of the service's own process; what these throw the method does. */
+export function standInIn(clock: Clock, dependency: string, answer: unknown): StandIn {
+  if (typeof answer !== "function") return async () => ({ json: toJson(answer, "output") ?? null });
+  return async (input, { method, timeoutMs = STAND_IN_TIMEOUT_MS }) => {
+    const late = (): Error => {
+      const timeout = seconds(timeoutMs);
+      return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: dependency, method, timeout });
+    };
+    const work = Promise.try(answer as (input: unknown) => unknown, "binary" in input ? input.binary : input.json).then(
+      toPayload,
+    );
+    return within(clock, timeoutMs, work, late).catch((thrown: unknown) => {
+      throw thrown instanceof HeliosError ? thrown : methodFailed(dependency, method, thrown);
+    });
+  };
+}
+
+function toPayload(output: unknown): Payload {
+  return output instanceof Uint8Array ? { binary: output } : { json: toJson(output, "output") ?? null };
+}
+
+function methodFailed(name: string, method: string, thrown: unknown): HeliosError {
+  const error = toWire(thrown);
+  const fault = error.callerFault === true ? { caller_fault: "true" } : {};
+  const told = { error: error.message, ...thrownOf(error), ...fault };
+  return HeliosError.of("MODULE_METHOD_FAILED", { name, method, ...told }, { cause: thrown });
+}
