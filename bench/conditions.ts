@@ -14,7 +14,7 @@ import { celEnv, parse, plan } from "@bufbuild/cel";
 import { checkContext } from "../src/core/flags/rules/context.ts";
 import { conditionOf, type EvaluationContext, interpreterOf, OPS } from "../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../src/kernel/flags/condition/flag.ts";
-import { programOf } from "../src/server/condition.ts";
+import { programOf } from "../src/server/cel/condition.ts";
 import { programText } from "./conditions/transfer.ts";
 import { WORST } from "./conditions/worst.ts";
 import { percentiles, round, table } from "./swap/figures.ts";

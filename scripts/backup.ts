@@ -1,7 +1,7 @@
 // Backs a data directory up, also while Helios runs: `npm run backup -- <new directory> [--data-dir <directory>]`.
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { backUp } from "../src/core/store/sqlite-backup.ts";
+import { backUp } from "../src/core/store/sqlite/backup.ts";
 
 const USAGE = "Usage: npm run backup -- <new directory> [--data-dir <directory>]\n";
 

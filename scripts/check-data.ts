@@ -1,6 +1,6 @@
 // Checks a database as a whole: `npm run check:data -- <data directory>`.
 import { join } from "node:path";
-import { checkDatabase } from "../src/core/store/sqlite.ts";
+import { checkDatabase } from "../src/core/store/sqlite/open.ts";
 
 const [directory, ...rest] = process.argv.slice(2);
 if (!directory || rest.length > 0) {

@@ -3,7 +3,7 @@
 // 3 where something was not, 2 where it was asked wrongly, 1 where the file cannot be read.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { readBytes, utf8 } from "../src/server/source-file.ts";
+import { readBytes, utf8 } from "../src/server/config/source-file.ts";
 import { convert, type System } from "./convert/convert.ts";
 import { AskedWrongly } from "./convert/converted.ts";
 

@@ -9,13 +9,16 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** The parts of the page, each with the folders whose constants it shows; a file belongs to the first that fits. */
 const AREAS: readonly (readonly [string, readonly string[]])[] = [
-  ["The port and its protocols", ["src/server/transport/", "src/server/rest/", "src/server/interceptors/"]],
+  [
+    "The port and its protocols",
+    ["src/server/transport/", "src/server/http/", "src/server/rest/", "src/server/interceptors/"],
+  ],
   ["Answers, pages and watches", ["src/server/services/", "src/server/map/", "src/core/watch/", "src/core/status/"]],
-  ["Flags and conditions", ["src/core/flags/", "src/kernel/flags/", "src/server/condition"]],
+  ["Flags and conditions", ["src/core/flags/", "src/kernel/flags/", "src/server/cel/"]],
   ["Breakers", ["src/core/breakers/", "src/kernel/breakers/"]],
   ["Modules", ["src/core/modules/"]],
   ["Test suites and runs", ["src/core/testing/"]],
-  ["The store, and what is remembered", ["src/core/store/", "src/core/requests"]],
+  ["The store, and what is remembered", ["src/core/store/"]],
   ["The server as a whole", ["src/server/", "src/core/", "src/kernel/"]],
   ["The TypeScript client", ["clients/typescript/src/"]],
 ];

@@ -1,7 +1,7 @@
 // Restores a backup while Helios does not run: `npm run restore -- <backup> [--data-dir <directory>] [--replace]`.
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { restore } from "../src/core/store/sqlite-backup.ts";
+import { restore } from "../src/core/store/sqlite/backup.ts";
 
 const USAGE = "Usage: npm run restore -- <backup> [--data-dir <directory>] [--replace]\n";
 

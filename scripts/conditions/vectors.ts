@@ -5,7 +5,7 @@ import { ConditionError } from "../../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf, type ProgramOutcome } from "../../src/kernel/flags/condition/interpret.ts";
 import type { EvaluationContext } from "../../src/kernel/flags/evaluate.ts";
-import { programOf } from "../../src/server/condition.ts";
+import { programOf } from "../../src/server/cel/condition.ts";
 import { toProgram } from "../../src/server/map/condition.ts";
 import { BUDGET_CASES } from "./budgets.ts";
 import { CASES, type ConditionCase, type VectorContext } from "./cases.ts";

@@ -1,10 +1,10 @@
-import { HeliosError } from "../../src/core/errors.ts";
+import { HeliosError } from "../../src/core/errors/error.ts";
 import { parseFlagsFile } from "../../src/core/flags/file/parse.ts";
 import { printFlagsFile } from "../../src/core/flags/file/print.ts";
 import type { FileFlag } from "../../src/core/flags/file/read-flag.ts";
-import { type JsonSource, type JsonSourceError, pathText, readJsonSource } from "../../src/core/json-source.ts";
-import { numberViolation } from "../../src/core/values.ts";
-import { compileCondition } from "../../src/server/condition.ts";
+import { type JsonSource, type JsonSourceError, pathText, readJsonSource } from "../../src/core/json/source.ts";
+import { numberViolation } from "../../src/core/json/tree.ts";
+import { compileCondition } from "../../src/server/cel/condition.ts";
 import { type Converted, isObject } from "./converted.ts";
 import { fromFlagd } from "./flagd.ts";
 import { fromUnleash } from "./unleash.ts";

@@ -1,4 +1,4 @@
-import { flagOf, SETTINGS } from "../../src/server/config.ts";
+import { flagOf, SETTINGS } from "../../src/server/config/config.ts";
 
 /** What no setting takes: each that takes a range says so of it. */
 const NO_VALUE = "no value";

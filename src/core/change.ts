@@ -1,5 +1,5 @@
+import { refuse, textViolation } from "./errors/violation.ts";
 import type { Cause } from "./store/store.ts";
-import { refuse, textViolation } from "./violation.ts";
 
 /** Length of an `actor`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const ACTOR_LIMIT = 256;

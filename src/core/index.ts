@@ -78,9 +78,10 @@ export type {
   ReportResult,
 } from "./breakers/types.ts";
 export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
-export { checkSpan } from "./check-span.ts";
 export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
-export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors.ts";
+export { checkSpan } from "./errors/check-span.ts";
+export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors/error.ts";
+export { refuse, type Violation } from "./errors/violation.ts";
 export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/evaluation/condition.ts";
 export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
@@ -100,7 +101,9 @@ export {
 export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
 export { isHeld } from "./flags/rules/schedule.ts";
-export { type JsonPath, pathText } from "./json-source.ts";
+export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
+export { type JsonPath, pathText } from "./json/source.ts";
+export { firstViolation, type Look, numberViolation } from "./json/tree.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type {
   CallContext,
@@ -152,11 +155,6 @@ export type { Candidate, Gate } from "./modules/swap/steps/gate.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
 export type { GroupSwapResult, SwapListener, SwapResult } from "./modules/swap/swap.ts";
 export type { SwapEvent } from "./modules/swap/swaps.ts";
-export { nearest } from "./nearest.ts";
-export { MAX_WHOLE_NUMBER, numberProblem } from "./numbers.ts";
-export { oneJsonLine, oneLine } from "./one-line.ts";
-export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./requests.ts";
-export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./rfc3339.ts";
 export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
 export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
@@ -171,10 +169,10 @@ export {
   type Resource,
 } from "./store/collection.ts";
 export { Feed } from "./store/feed.ts";
-export { createMemoryStore, type MemoryStoreOptions } from "./store/memory.ts";
-export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite.ts";
+export { createMemoryStore, type MemoryStoreOptions } from "./store/memory/store.ts";
+export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./store/requests.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite/open.ts";
 export type { BatchResult, BatchWrite, Cause, Change, Entry, Refusal, Store, Writable } from "./store/store.ts";
-export { HALF_A_CHARACTER } from "./surrogates.ts";
 export type { RunProgress } from "./testing/runs/execute.ts";
 export type { Verdict } from "./testing/runs/gate.ts";
 export type { Run, RunRecord } from "./testing/runs/record.ts";
@@ -193,8 +191,10 @@ export {
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suites/suite.ts";
 export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
 export { BUILT_IN_SUITES, type Suite } from "./testing/view.ts";
-export { firstViolation, type Look, numberViolation } from "./values.ts";
-export { refuse, type Violation } from "./violation.ts";
+export { nearest } from "./text/nearest.ts";
+export { oneJsonLine, oneLine } from "./text/one-line.ts";
+export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./text/rfc3339.ts";
+export { HALF_A_CHARACTER } from "./text/surrogates.ts";
 export { type Clients, MOST_WAITS } from "./watch/clients.ts";
 export { Hub } from "./watch/hub.ts";
 export type { ClientPosition, OpenWatch } from "./watch/positions.ts";

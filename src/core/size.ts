@@ -1,4 +1,4 @@
-import { HeliosError } from "./errors.ts";
+import { HeliosError } from "./errors/error.ts";
 
 /**
  * Size that a page of a list, a frame of a watch or a chunk of a snapshot is filled to. What would go beyond it comes

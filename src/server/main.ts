@@ -1,14 +1,14 @@
 import { createEngine, systemClock } from "../core/index.ts";
-import { compileExpectation } from "./cel.ts";
-import { compileCondition } from "./condition.ts";
-import { type Config, missingFiles, readCommand } from "./config.ts";
-import { endAtOnce, endProcess } from "./end-process.ts";
-import { explain } from "./explain.ts";
-import { createLogging, type Logging } from "./logging.ts";
+import { compileCondition } from "./cel/condition.ts";
+import { compileExpectation } from "./cel/expectation.ts";
+import { type Config, missingFiles, readCommand } from "./config/config.ts";
+import { sourceFile } from "./config/source-file.ts";
+import { readVersion } from "./config/version.ts";
+import { createLogging, type Logging } from "./logs/logging.ts";
+import { endAtOnce, endProcess } from "./process/end.ts";
+import { explain } from "./process/explain.ts";
+import { createShutdown, type Shutdown } from "./process/shutdown.ts";
 import { startServer } from "./server.ts";
-import { createShutdown, type Shutdown } from "./shutdown.ts";
-import { sourceFile } from "./source-file.ts";
-import { readVersion } from "./version.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;

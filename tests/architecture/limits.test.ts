@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { type Constant, constantsOf, limitsOf } from "../../scripts/limits-doc/constants.ts";
 import { limitsPage } from "../../scripts/limits-doc.ts";
 import { ERRORS } from "../../src/core/index.ts";
-import { SETTINGS } from "../../src/server/config.ts";
+import { SETTINGS } from "../../src/server/config/config.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { filesBelow } from "./imports.ts";
 
@@ -40,13 +40,13 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/modules/host/wire/frames.ts KIND_BYTES",
     "src/core/modules/host/inside/link.ts FULL_READ_BYTES",
     "src/core/modules/host/bounds/memory.ts PAGE_BYTES",
-    "src/server/transport/envelopes.ts HEAD_BYTES",
+    "src/server/http/envelopes.ts HEAD_BYTES",
     "src/server/transport/frame-gate.ts HEAD_BYTES",
     "src/server/transport/frame-gate.ts MAX_FRAME_BYTES",
     "src/server/transport/frame-gate.ts PREFACE_BYTES",
     "src/server/transport/header-block.ts INITIAL_TABLE_BYTES",
-    "src/server/transport/refusals.ts HEADER_BYTES",
-    "src/server/transport/strict-json.ts ENVELOPE_BYTES",
+    "src/server/http/refusals.ts HEADER_BYTES",
+    "src/server/http/strict-json.ts ENVELOPE_BYTES",
   ],
   "the range of a type": [
     "src/kernel/flags/condition/values.ts MAX_INT",
@@ -59,7 +59,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "another constant, or a bound of the contract, said again": [
     "clients/typescript/src/breaker/pending.ts MOST_IN_RUN",
     "clients/typescript/src/breaker/pending.ts MOST_RUNS_IN_REPORT",
-    "src/core/requests.ts REPLAY_WINDOW_MS",
+    "src/core/store/requests.ts REPLAY_WINDOW_MS",
     "src/server/map/json.ts MAX_DEPTH",
     "src/server/map/values.ts MAX_SPAN_SECONDS",
   ],
@@ -71,11 +71,11 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/flags/file/digest.ts STEP_CHARS",
     "src/core/modules/host/bounds/memory.ts LOST_LOOK_MS",
     "src/core/modules/host/wire/turns.ts LOOK_MS",
-    "src/core/store/sqlite-answers.ts SWEEP_LIMIT",
-    "src/core/store/sqlite-store.ts COMPACTION_LIMIT",
-    "src/core/store/sqlite-store.ts FIRST_SWEEP_MS",
+    "src/core/store/sqlite/answers.ts SWEEP_LIMIT",
+    "src/core/store/sqlite/store.ts COMPACTION_LIMIT",
+    "src/core/store/sqlite/store.ts FIRST_SWEEP_MS",
     "src/server/cel/fold.ts KEPT_TEXT",
-    "src/server/end-process.ts LOOK_MS",
+    "src/server/process/end.ts LOOK_MS",
   ],
 };
 

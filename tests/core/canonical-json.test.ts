@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { canonicalJson } from "../../src/core/canonical-json.ts";
+import { canonicalJson } from "../../src/core/json/canonical.ts";
 
 /** The same value with the members of each object in the other order. */
 function turned(value: unknown): unknown {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type JsonPath, JsonSourceError, pathText, readJsonSource } from "../../src/core/json-source.ts";
-import { numberViolation } from "../../src/core/values.ts";
+import { type JsonPath, JsonSourceError, pathText, readJsonSource } from "../../src/core/json/source.ts";
+import { numberViolation } from "../../src/core/json/tree.ts";
 
 /** Free JSON whose numbers are held exactly. */
 const held = fc.jsonValue().filter((value) => numberViolation(value, []) === undefined);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nearest } from "../../src/core/nearest.ts";
+import { nearest } from "../../src/core/text/nearest.ts";
 
 const KEYS = ["enabled", "strategy", "percentage", "salt"];
 

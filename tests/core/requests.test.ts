@@ -9,8 +9,8 @@ import {
   openSqliteStore,
   type Store,
 } from "../../src/core/index.ts";
-import { createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "../../src/core/requests.ts";
 import { MAX_ANSWER_BYTES } from "../../src/core/store/answers.ts";
+import { createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "../../src/core/store/requests.ts";
 import { makeDirectory } from "./store/directories.ts";
 
 interface Limits {

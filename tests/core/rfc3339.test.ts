@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EARLIEST_TIME, LATEST_TIME, parseTime, printTime } from "../../src/core/rfc3339.ts";
+import { EARLIEST_TIME, LATEST_TIME, parseTime, printTime } from "../../src/core/text/rfc3339.ts";
 
 describe("parseTime", () => {
   it("reads every time that printTime writes", () => {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { pathText } from "../../src/core/json-source.ts";
-import { MAX_WHOLE_NUMBER } from "../../src/core/numbers.ts";
-import { numberViolation } from "../../src/core/values.ts";
+import { MAX_WHOLE_NUMBER } from "../../src/core/json/numbers.ts";
+import { pathText } from "../../src/core/json/source.ts";
+import { numberViolation } from "../../src/core/json/tree.ts";
 
 const UNFIT = [Number.NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53), 1e20, 999_999_999_999_999_900_000];
 const FIT = [0, -0, 1.5, -1e-300, 1e21, -1e300, MAX_WHOLE_NUMBER, -MAX_WHOLE_NUMBER, Number.MIN_VALUE];

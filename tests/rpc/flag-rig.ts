@@ -9,7 +9,7 @@ import {
   type ManualClock,
   silentLog,
 } from "../../src/core/index.ts";
-import { compileCondition } from "../../src/server/condition.ts";
+import { compileCondition } from "../../src/server/cel/condition.ts";
 import { createFlagService } from "../../src/server/services/flag.ts";
 import { clientOf } from "./served.ts";
 

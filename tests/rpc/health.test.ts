@@ -3,8 +3,13 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { HeliosError } from "../../src/core/index.ts";
-import { createHealth, createServingSwitch, type Serving, type ServingSwitch } from "../../src/server/health.ts";
 import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
+import {
+  createHealth,
+  createServingSwitch,
+  type Serving,
+  type ServingSwitch,
+} from "../../src/server/services/health.ts";
 
 const SERVICES = ["helios.v1.FlagService", "helios.v1.ModuleService"];
 

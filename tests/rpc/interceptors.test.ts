@@ -16,7 +16,7 @@ import { createManualClock, createMemoryStore, createRequestLog, Feed } from "..
 import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createCallLog } from "../../src/server/interceptors/logging.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
-import { createReplays } from "../../src/server/services/replays.ts";
+import { createReplays } from "../../src/server/services/replay/replays.ts";
 
 async function setUp(service: Partial<ServiceImpl<typeof FlagService>>) {
   const clock = createManualClock();

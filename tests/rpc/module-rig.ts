@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../../src/core/index.ts";
 import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createModuleService } from "../../src/server/services/module.ts";
-import { createReplays } from "../../src/server/services/replays.ts";
+import { createReplays } from "../../src/server/services/replay/replays.ts";
 import { type Rig, rig } from "../core/modules/rig.ts";
 
 export type ModuleClient = Client<typeof ModuleService>;

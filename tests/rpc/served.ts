@@ -11,7 +11,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { RequestLog } from "../../src/core/index.ts";
 import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
-import { createReplays } from "../../src/server/services/replays.ts";
+import { createReplays } from "../../src/server/services/replay/replays.ts";
 
 /** A client of a service as it is served, but for the socket. What nobody foresaw is thrown. */
 export function clientOf<S extends DescService>(desc: S, service: ServiceImpl<S>, requests: RequestLog): Client<S> {

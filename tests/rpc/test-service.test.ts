@@ -7,7 +7,7 @@ import { errorInfo } from "../../clients/typescript/src/index.ts";
 import { TestOutcome, type TestRun, TestRunState, TestTarget } from "../../gen/helios/v1/test_pb.ts";
 import { type RunTestsResponse, TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
-import { compileExpectation } from "../../src/server/cel.ts";
+import { compileExpectation } from "../../src/server/cel/expectation.ts";
 import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createTestService } from "../../src/server/services/test.ts";

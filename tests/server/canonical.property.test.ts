@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CreateFlagRequestSchema } from "../../gen/helios/v1/flag_service_pb.ts";
 import { InvokeModuleRequestSchema } from "../../gen/helios/v1/module_service_pb.ts";
-import { canonical } from "../../src/server/services/canonical.ts";
+import { canonical } from "../../src/server/services/replay/canonical.ts";
 
 /** The same value with the entries of its objects in an order that a number decides. */
 function shuffled(value: unknown, seed: number): unknown {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ExpectationError } from "../../src/core/index.ts";
-import { compileExpectation } from "../../src/server/cel.ts";
+import { compileExpectation } from "../../src/server/cel/expectation.ts";
 
 const filled = { output: { status: "filled", quantity: 0.5, fills: [1, 2] }, error: null, durationMs: 12 };
 

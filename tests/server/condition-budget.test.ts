@@ -7,7 +7,7 @@ import { type Condition, type EvaluationContext, interpreterOf } from "../../src
 import { silentLog } from "../../src/core/log.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { freshBudget } from "../../src/kernel/flags/evaluate.ts";
-import { compileCondition, programOf } from "../../src/server/condition.ts";
+import { compileCondition, programOf } from "../../src/server/cel/condition.ts";
 import { flagIn } from "../core/flags/world.ts";
 import { referenceEvaluate, type World } from "../kernel/flags/reference.ts";
 

@@ -7,7 +7,7 @@ import { asContext, told } from "../../scripts/conditions/vectors.ts";
 import { ConditionError, OPS } from "../../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../../src/kernel/flags/condition/interpret.ts";
-import { compileCondition, programOf } from "../../src/server/condition.ts";
+import { compileCondition, programOf } from "../../src/server/cel/condition.ts";
 import { fromProgram, toProgram } from "../../src/server/map/condition.ts";
 
 interface Vectors {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ConditionError, ConditionFailed, type EvaluationContext, type Program } from "../../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../../src/kernel/flags/condition/interpret.ts";
-import { compileCondition, programOf } from "../../src/server/condition.ts";
+import { compileCondition, programOf } from "../../src/server/cel/condition.ts";
 
 type Source = fc.Arbitrary<string>;
 const join = (parts: TemplateStringsArray, ...sources: readonly Source[]): Source =>

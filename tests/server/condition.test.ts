@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConditionError } from "../../src/core/index.ts";
-import { compileCondition, programOf } from "../../src/server/condition.ts";
+import { compileCondition, programOf } from "../../src/server/cel/condition.ts";
 import { encodedSize } from "../../src/server/map/condition.ts";
 
 const asked = {

@@ -10,7 +10,7 @@ import { createFlagCompiler } from "../../src/core/flags/evaluation/compile.ts";
 import { parseFlagsFile } from "../../src/core/flags/file/parse.ts";
 import type { EvaluationContext, Flag } from "../../src/core/index.ts";
 import { silentLog } from "../../src/core/index.ts";
-import { compileCondition } from "../../src/server/condition.ts";
+import { compileCondition } from "../../src/server/cel/condition.ts";
 
 /** The converted file, loaded, and asked. */
 function loaded(source: object, environment?: string) {

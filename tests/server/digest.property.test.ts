@@ -19,8 +19,8 @@ import { file_helios_v1_flag_service as flag } from "../../gen/helios/v1/flag_se
 import { file_helios_v1_module_service as module } from "../../gen/helios/v1/module_service_pb.ts";
 import { file_helios_v1_status_service as status } from "../../gen/helios/v1/status_service_pb.ts";
 import { file_helios_v1_test_service as test } from "../../gen/helios/v1/test_service_pb.ts";
-import { digestOf } from "../../src/server/services/canonical.ts";
-import { canReplay } from "../../src/server/services/replays.ts";
+import { digestOf } from "../../src/server/services/replay/canonical.ts";
+import { canReplay } from "../../src/server/services/replay/replays.ts";
 import { times } from "../effort.ts";
 import { arbitraryMessage } from "../wire/arbitrary.ts";
 

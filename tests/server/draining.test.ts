@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import type { StreamResponse, UnaryRequest } from "@connectrpc/connect";
 import { expect, it } from "vitest";
-import { createServingSwitch } from "../../src/server/health.ts";
 import { createDrainGate } from "../../src/server/interceptors/draining.ts";
+import { createServingSwitch } from "../../src/server/services/health.ts";
 
 it("listens to the end once, however many streams are open, and ends all of them with its reason", async () => {
   const over = new AbortController();

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { expect, it } from "vitest";
-import { explain } from "../../src/server/explain.ts";
+import { explain } from "../../src/server/process/explain.ts";
 
 async function refusal(host: string, port = 0): Promise<unknown> {
   const server = createServer();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEngine, createManualClock, type Engine, type Log } from "../../src/core/index.ts";
-import { compileCondition } from "../../src/server/condition.ts";
+import { compileCondition } from "../../src/server/cel/condition.ts";
 
 const clock = createManualClock();
 let directory = "";

@@ -18,8 +18,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createManualClock, systemClock } from "../../src/core/index.ts";
-import { createLogging, type Logging, type LoggingOptions } from "../../src/server/logging.ts";
 import { MAX_LOG_LINE_BYTES } from "../../src/server/logs/line.ts";
+import { createLogging, type Logging, type LoggingOptions } from "../../src/server/logs/logging.ts";
 import { type Destination, Sink } from "../../src/server/logs/sink.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal takes for an order.

@@ -54,7 +54,7 @@ import {
   type SwapReport,
   type TestResult,
 } from "../../src/core/index.ts";
-import { programOf } from "../../src/server/condition.ts";
+import { programOf } from "../../src/server/cel/condition.ts";
 import * as breaker from "../../src/server/map/breaker.ts";
 import * as clients from "../../src/server/map/clients.ts";
 import * as common from "../../src/server/map/common.ts";

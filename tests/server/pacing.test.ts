@@ -2,7 +2,7 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { type Clock, createManualClock } from "../../src/core/index.ts";
-import { createPacing } from "../../src/server/transport/pacing.ts";
+import { createPacing } from "../../src/server/http/pacing.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -15,7 +15,7 @@ import {
   FlagService,
   WatchFlagsResponseSchema,
 } from "../../gen/helios/v1/flag_service_pb.ts";
-import { createPresence, withPresence } from "../../src/server/presence.ts";
+import { createPresence, withPresence } from "../../src/server/interceptors/presence.ts";
 
 /** Lets a call answer with that message, or stream it. */
 async function answered<M extends Message>(method: DescMethod, message: M): Promise<M> {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../src/core/index.ts";
-import { MAX_SOURCE_BYTES, SOURCE_TIMEOUT_MS, sourceFile, utf8 } from "../../src/server/source-file.ts";
+import { MAX_SOURCE_BYTES, SOURCE_TIMEOUT_MS, sourceFile, utf8 } from "../../src/server/config/source-file.ts";
 
 describe("a file of flags or modules", () => {
   it("is read as it was written, whatever it says", () => {
@@ -118,7 +118,7 @@ describe.skipIf(process.platform === "win32")("the end of the process", () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-end-"));
     const pipe = join(directory, "pipe");
     execFileSync("mkfifo", [pipe]);
-    const module = join(import.meta.dirname, "../../src/server/end-process.ts");
+    const module = join(import.meta.dirname, "../../src/server/process/end.ts");
     const code = `import { open } from "node:fs"; import { endProcess } from ${JSON.stringify(module)};
       ${before} const hurry = (delayMs, run) => setTimeout(run, delayMs);
       endProcess(3, { monotonic: () => ${speed} * performance.now(), setTimer: hurry }, async () => {});`;

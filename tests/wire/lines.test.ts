@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine, type Engine } from "../../src/core/index.ts";
-import { createLogging, type Logging } from "../../src/server/logging.ts";
+import { createLogging, type Logging } from "../../src/server/logs/logging.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { times } from "../effort.ts";
 

@@ -8,9 +8,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { HeliosError, systemClock } from "../../src/core/index.ts";
 import { fromHeliosError } from "../../src/server/errors.ts";
-import { createHealth, createServingSwitch } from "../../src/server/health.ts";
+import { createHandler } from "../../src/server/http/handler.ts";
 import { createRest } from "../../src/server/rest/rest.ts";
-import { createHandler } from "../../src/server/transport/handler.ts";
+import { createHealth, createServingSwitch } from "../../src/server/services/health.ts";
 import { createPort, type Port } from "../../src/server/transport/port.ts";
 
 let port: Port;

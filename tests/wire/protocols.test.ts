@@ -11,7 +11,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 import { createEngine, createManualClock, type Engine } from "../../src/core/index.ts";
-import { compileExpectation } from "../../src/server/cel.ts";
+import { compileExpectation } from "../../src/server/cel/expectation.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { toAnswer } from "../../src/server/rest/answer.ts";
 import { createRoutes, type Route } from "../../src/server/rest/routes.ts";

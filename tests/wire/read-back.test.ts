@@ -7,7 +7,7 @@ import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { FlagSchema } from "../../gen/helios/v1/flag_pb.ts";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import { type BreakerConfigFields, createEngine, type Engine, type FlagFields } from "../../src/core/index.ts";
-import { compileCondition } from "../../src/server/condition.ts";
+import { compileCondition } from "../../src/server/cel/condition.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ROOT } from "../core/modules/rig.ts";

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createHeliosClient, type HeliosClient, watchFlags } from "../../clients/typescript/src/index.ts";
 import { Strategy } from "../../gen/helios/v1/flag_pb.ts";
 import { createEngine, type Engine, type Log } from "../../src/core/index.ts";
-import { backUp, restore } from "../../src/core/store/sqlite-backup.ts";
+import { backUp, restore } from "../../src/core/store/sqlite/backup.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 
 let directory: string;

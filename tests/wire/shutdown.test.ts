@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createHeliosClient, errorInfo, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 import { createManualClock } from "../../src/core/index.ts";
-import { CLOSE_TIMEOUT_MS, createShutdown, SAME_SIGNAL_MS } from "../../src/server/shutdown.ts";
+import { CLOSE_TIMEOUT_MS, createShutdown, SAME_SIGNAL_MS } from "../../src/server/process/shutdown.ts";
 
 const HOME = join(import.meta.dirname, "../..");
 const ROOT = join(HOME, "tests/fixtures/modules");

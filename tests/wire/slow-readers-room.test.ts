@@ -3,8 +3,8 @@ import { type ClientHttp2Session, connect, createServer, type Http2Server, type 
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createManualClock } from "../../src/core/index.ts";
+import { createSlowReaders, type SlowReaders } from "../../src/server/http/slow-readers.ts";
 import { peerOf } from "../../src/server/transport/peer.ts";
-import { createSlowReaders, type SlowReaders } from "../../src/server/transport/slow-readers.ts";
 
 const PART = Buffer.alloc(4096);
 /** In parts; answers are looked at whenever one eighth more was written. */

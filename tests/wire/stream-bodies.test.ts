@@ -6,8 +6,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { createEngine, createManualClock, type ManualClock } from "../../src/core/index.ts";
+import { type Bodies, createBodies } from "../../src/server/http/bodies.ts";
 import { startServer } from "../../src/server/server.ts";
-import { type Bodies, createBodies } from "../../src/server/transport/bodies.ts";
 import { REQUEST_BODY_TIMEOUT_MS } from "../../src/server/transport/limits.ts";
 
 function envelope(payload: Uint8Array): Buffer {

@@ -1,10 +1,10 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
-import { HeliosError, isReason } from "../errors.ts";
+import { HeliosError, isReason } from "../errors/error.ts";
 import type { Log } from "../log.ts";
-import { checkName } from "../names.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import { checkName } from "../text/names.ts";
 import { Presence } from "./clients/presence.ts";
 import { checkOutcome, checkReports, ReportLog } from "./clients/reports.ts";
 import { completeConfig, sameConfig } from "./config.ts";

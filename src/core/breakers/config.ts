@@ -1,6 +1,6 @@
 import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 
 /** What a caller may say; what is absent has its default. */
 export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };

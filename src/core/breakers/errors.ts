@@ -1,4 +1,4 @@
-import { table } from "../error-row.ts";
+import { table } from "../errors/row.ts";
 
 /** What a caller can get for a breaker. */
 export const BREAKER_ERRORS = table({

@@ -1,7 +1,7 @@
 import type { Outcome, Permit } from "../../kernel/breakers/breaker.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { checkSpan } from "../check-span.ts";
-import { HeliosError, isReason } from "../errors.ts";
+import { checkSpan } from "../errors/check-span.ts";
+import { HeliosError, isReason } from "../errors/error.ts";
 import type { BreakerHandle, Breakers, Fallback, HandleOptions } from "./types.ts";
 
 export function createHandle(

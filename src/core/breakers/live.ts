@@ -17,7 +17,7 @@ import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import { type Hold, withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";

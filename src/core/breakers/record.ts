@@ -2,7 +2,7 @@ import { type Automatic, type BreakerState, CLOSED, type Machine, shownState } f
 import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import { decisive, type Hold, type OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { longestOpenMs } from "../../kernel/breakers/policy/reopen.ts";
-import { HeliosError, isReason } from "../errors.ts";
+import { HeliosError, isReason } from "../errors/error.ts";
 import { type BreakerConfigFields, completeConfig } from "./config.ts";
 
 /** All that is stored of a breaker: transitions are, counts are not. */

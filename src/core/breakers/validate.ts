@@ -1,6 +1,6 @@
 import type { Hold, OverrideKind } from "../../kernel/breakers/policy/holds.ts";
-import { checkSpan } from "../check-span.ts";
-import { HeliosError } from "../errors.ts";
+import { checkSpan } from "../errors/check-span.ts";
+import { HeliosError } from "../errors/error.ts";
 import { RECORDED_MS } from "./simulation/recording.ts";
 import type { OverrideRequest } from "./types.ts";
 

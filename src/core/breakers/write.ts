@@ -1,6 +1,6 @@
 import type { Machine } from "../../kernel/breakers/breaker.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
-import { HeliosError, messageOf } from "../errors.ts";
+import { HeliosError, messageOf } from "../errors/error.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Cause } from "../store/store.ts";

@@ -1,5 +1,5 @@
 import type { By } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 import { checkEtag } from "../store/collection.ts";
 import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./record.ts";
 import { growsBy } from "./rules/prerequisites.ts";

@@ -1,4 +1,4 @@
-import { table } from "../error-row.ts";
+import { table } from "../errors/row.ts";
 
 /** What a caller can get for a flag, or for the flags file. */
 export const FLAG_ERRORS = table({

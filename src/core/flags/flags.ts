@@ -1,11 +1,11 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { type Evaluation, type EvaluationContext, missingFlag } from "../../kernel/flags/evaluate.ts";
 import type { By } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
+import { refuse } from "../errors/violation.ts";
 import type { Log } from "../log.ts";
 import type { Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
 import { type BatchUpdated, type FlagUpdate, updateTogether } from "./batch.ts";
 import type { ConditionCompiler } from "./evaluation/condition.ts";

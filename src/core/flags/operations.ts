@@ -1,6 +1,6 @@
 import { type Strategy, shareAt } from "../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../errors.ts";
-import { refuse } from "../violation.ts";
+import { HeliosError } from "../errors/error.ts";
+import { refuse } from "../errors/violation.ts";
 import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./record.ts";
 import { refusePast } from "./rules/schedule.ts";
 import { percentageViolation } from "./validate.ts";

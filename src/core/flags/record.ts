@@ -1,7 +1,7 @@
 import type { BucketBy, FlagRule, Gradual, Json, OnStale, Strategy, Variant } from "../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
+import { sameJson } from "../json/tree.ts";
 import type { Delta, Resource } from "../store/collection.ts";
-import { sameJson } from "../values.ts";
 
 /** What a flag is, apart from its name and revision. Plain JSON; what may be absent is, where it has its default. */
 export interface FlagDefinition extends Omit<FlagRule, "name" | "revision"> {

@@ -1,5 +1,5 @@
 import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
-import { isReason } from "../errors.ts";
+import { isReason } from "../errors/error.ts";
 import type { Cause } from "../store/store.ts";
 import type { Flags } from "./flags.ts";
 

@@ -1,8 +1,8 @@
 import type { BucketBy, Strategy } from "../../kernel/flags/evaluate.ts";
-import type { JsonPath } from "../json-source.ts";
-import { isName, NAME_LIMIT } from "../names.ts";
-import { EARLIEST_TIME, LATEST_TIME } from "../rfc3339.ts";
-import { show, textViolation, type Violation, violation } from "../violation.ts";
+import { show, textViolation, type Violation, violation } from "../errors/violation.ts";
+import type { JsonPath } from "../json/source.ts";
+import { isName, NAME_LIMIT } from "../text/names.ts";
+import { EARLIEST_TIME, LATEST_TIME } from "../text/rfc3339.ts";
 import type { FlagDefinition } from "./record.ts";
 import { ON_STALES, stalenessViolation } from "./rules/staleness.ts";
 import { metadataViolation, prerequisitesViolations, variantsViolations } from "./rules/targets.ts";

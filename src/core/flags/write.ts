@@ -1,8 +1,8 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
+import { refuse } from "../errors/violation.ts";
 import type { Decided, Decision, Resource } from "../store/collection.ts";
-import { refuse } from "../violation.ts";
 import { type ConditionCompiler, conditionProblem, refuseCondition } from "./evaluation/condition.ts";
 import {
   asFlag,

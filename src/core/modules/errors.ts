@@ -1,5 +1,5 @@
-import { table } from "../error-row.ts";
-import { METHOD_FAILED_KEYS, METHOD_FAULTS, THROWN_KEYS } from "../method-faults.ts";
+import { METHOD_FAILED_KEYS, METHOD_FAULTS, THROWN_KEYS } from "../errors/method-faults.ts";
+import { table } from "../errors/row.ts";
 
 /** What a caller can get for a module, a call of it, or a swap. */
 export const MODULE_ERRORS = table({

@@ -1,12 +1,12 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Breakers } from "../breakers/types.ts";
 import type { By } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
+import { refuse } from "../errors/violation.ts";
 import type { FlagPasts } from "../flags/switched-off.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import { refuse } from "../violation.ts";
 import type { Hub } from "../watch/hub.ts";
 import { createGenerations, type FlagReader } from "./calls/generations.ts";
 import type { Health } from "./calls/health.ts";

@@ -1,6 +1,6 @@
-import { asName, oneLine } from "../one-line.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Cause, Change } from "../store/store.ts";
+import { asName, oneLine } from "../text/one-line.ts";
 import { Hub } from "../watch/hub.ts";
 
 /** A part of the engine that changes are told of. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 
 /**
  * Time for which a repeated `request_id` gets the first answer again. Afterwards the request is done anew. @limit ms

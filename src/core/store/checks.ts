@@ -1,4 +1,4 @@
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 import { type BatchWrite, type Change, MAX_BATCH_BYTES, MAX_BATCH_WRITES, RevisionCompacted } from "./store.ts";
 
 export function checkKey(key: string): void {

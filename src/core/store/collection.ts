@@ -1,4 +1,4 @@
-import { HeliosError, messageOf } from "../errors.ts";
+import { HeliosError, messageOf } from "../errors/error.ts";
 import { knownSize, WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
 import { checkBatch } from "./checks.ts";

@@ -1,4 +1,4 @@
-import { table } from "../error-row.ts";
+import { table } from "../errors/row.ts";
 
 /** What a caller, or who starts the service, can get for the store and the machine. */
 export const STORE_ERRORS = table({

@@ -1,4 +1,4 @@
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 import { MAX_KNOWN_REQUESTS } from "./answers.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { table } from "../error-row.ts";
+import { table } from "../errors/row.ts";
 
 /** What a caller can get for a suite, or for a run of tests. */
 export const TESTING_ERRORS = table({

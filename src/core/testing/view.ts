@@ -1,10 +1,10 @@
 import { type By, causeOf } from "../change.ts";
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
+import { refuse } from "../errors/violation.ts";
 import { type StandIns, type Stub, standInsViolation } from "../modules/record/stand-ins.ts";
-import { checkName, isSuiteFile } from "../names.ts";
 import { encodedSize, refuseTooLarge } from "../size.ts";
 import type { Collection, Resource } from "../store/collection.ts";
-import { refuse } from "../violation.ts";
+import { checkName, isSuiteFile } from "../text/names.ts";
 import { dataSuite } from "./suites/built-in/data.ts";
 import { mlSuite } from "./suites/built-in/ml.ts";
 import { tradingSuite } from "./suites/built-in/trading.ts";

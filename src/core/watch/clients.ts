@@ -1,6 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
-import { checkSpan } from "../check-span.ts";
-import { HeliosError } from "../errors.ts";
+import { checkSpan } from "../errors/check-span.ts";
+import { HeliosError } from "../errors/error.ts";
 import type { Feed } from "../store/feed.ts";
 import type { AnyWatcher, HubObserver } from "./hub.ts";
 import type { ClientPosition, OpenWatch } from "./positions.ts";

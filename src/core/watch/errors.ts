@@ -1,4 +1,4 @@
-import { table } from "../error-row.ts";
+import { table } from "../errors/row.ts";
 
 /** What a watcher can get, or who waits for a revision. */
 export const WATCH_ERRORS = table({

@@ -1,5 +1,5 @@
-import { checkSpan } from "../check-span.ts";
-import { HeliosError } from "../errors.ts";
+import { checkSpan } from "../errors/check-span.ts";
+import { HeliosError } from "../errors/error.ts";
 import type { Feed } from "../store/feed.ts";
 import { decodeToken, scopeOf } from "./token.ts";
 import type { HubSource, Item, SizeOf, WatchOptions } from "./types.ts";

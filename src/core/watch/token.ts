@@ -1,4 +1,4 @@
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 
 /** Where a watcher stands: which store, up to which of its revisions it has been told, and of what. */
 export interface Position {

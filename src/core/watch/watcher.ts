@@ -1,4 +1,4 @@
-import { HeliosError } from "../errors.ts";
+import { HeliosError } from "../errors/error.ts";
 import { fitting } from "../size.ts";
 import { RevisionCompacted } from "../store/store.ts";
 import { encodeToken, scopeOf } from "./token.ts";

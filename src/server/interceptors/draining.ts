@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { Health } from "../../../gen/grpc/health/v1/health_pb.ts";
-import type { Serving } from "../health.ts";
+import type { Serving } from "../services/health.ts";
 
 /**
  * Refuses calls that come when the server has begun to end, with its reason and the time to retry after: over HTTP/2 some

@@ -47,7 +47,7 @@ import {
   type Variant,
   WHOLE_BYTES,
 } from "../../core/index.ts";
-import { programOf } from "../condition.ts";
+import { programOf } from "../cel/condition.ts";
 import {
   fromDuration,
   fromTimestamp,

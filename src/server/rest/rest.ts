@@ -10,7 +10,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { type Clock, HeliosError } from "../../core/index.ts";
 import { type ReportUnforeseen, toConnectError } from "../errors.ts";
-import { withReason } from "../transport/refusals.ts";
+import { withReason } from "../http/refusals.ts";
 import { toAnswer } from "./answer.ts";
 import { type Failure, toFailure } from "./failure.ts";
 import { type HttpRequest, type HttpResponse, header, readText, writeJson } from "./http.ts";

@@ -3,7 +3,7 @@ import type { BreakerRecord } from "../../../src/core/breakers/record.ts";
 import type { Breakers } from "../../../src/core/breakers/types.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import type { Permit } from "../../../src/kernel/breakers/breaker.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { FlagUpdate } from "../../../src/core/flags/batch.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { type House, house, reason } from "./harness.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { atOnce } from "../../../src/core/async/steps.ts";
 import { digestingOf } from "../../../src/core/flags/file/digest.ts";
-import { atOnce } from "../../../src/core/steps.ts";
 import { prefixedMurmur3 } from "../../../src/kernel/flags/bucket.ts";
 
 it("the digest of a flags file is that of its text as a whole, wherever the steps cut it", () => {

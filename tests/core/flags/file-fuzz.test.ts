@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HeliosError } from "../../../src/core/errors.ts";
+import { HeliosError } from "../../../src/core/errors/error.ts";
 import { printFlagsFile } from "../../../src/core/flags/file/print.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
-import { compileCondition } from "../../../src/server/condition.ts";
+import { compileCondition } from "../../../src/server/cel/condition.ts";
 import { times } from "../../effort.ts";
 import { fileFlags } from "./file-flags.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HeliosError } from "../../../src/core/errors.ts";
+import { HeliosError } from "../../../src/core/errors/error.ts";
 import type { FlagDefinition } from "../../../src/core/flags/record.ts";
 import { house } from "./harness.ts";
 

@@ -3,7 +3,7 @@ import { type ConditionCompiler, ConditionError } from "../../../src/core/flags/
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { referenceCondition } from "../../kernel/flags/reference.ts";

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { HeliosError } from "../../../src/core/errors.ts";
+import { atOnce } from "../../../src/core/async/steps.ts";
+import { HeliosError } from "../../../src/core/errors/error.ts";
 import { SLICE_ITEMS } from "../../../src/core/flags/evaluation/slices.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file/parse.ts";
 import { GUESS_LOOKS, GUESSED_PREREQUISITES, planningReload } from "../../../src/core/flags/file/reload.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
 import type { Flag, Tombstone } from "../../../src/core/flags/record.ts";
 import { silentLog } from "../../../src/core/log.ts";
-import { atOnce } from "../../../src/core/steps.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { reason } from "./harness.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { HeliosError } from "../../../src/core/errors.ts";
+import { atOnce } from "../../../src/core/async/steps.ts";
+import type { HeliosError } from "../../../src/core/errors/error.ts";
 import { cycleOf, findingNeed } from "../../../src/core/flags/rules/prerequisites.ts";
-import { atOnce } from "../../../src/core/steps.ts";
 import { house, reason } from "./harness.ts";
 
 const on = { enabled: true } as const;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { By } from "../../../src/core/change.ts";
-import type { HeliosError } from "../../../src/core/errors.ts";
+import type { HeliosError } from "../../../src/core/errors/error.ts";
 import { DEFAULT_FLAGS } from "../../../src/core/flags/file/defaults.ts";
 import { parseFlagsFile } from "../../../src/core/flags/file/parse.ts";
 import { printFlagsFile } from "../../../src/core/flags/file/print.ts";
 import type { ReloadOptions, ReloadResult } from "../../../src/core/flags/file/reload.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { house } from "./harness.ts";

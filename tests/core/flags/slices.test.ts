@@ -4,7 +4,7 @@ import { parsingFlagsFile } from "../../../src/core/flags/file/parse.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 
 function slicing() {

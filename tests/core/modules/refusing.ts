@@ -1,4 +1,4 @@
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
-import { backUp, restore } from "../../../src/core/store/sqlite-backup.ts";
+import { backUp, restore } from "../../../src/core/store/sqlite/backup.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { digests, makeDirectory } from "./directories.ts";
 

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync,
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
-import { backUp, type Manifest, restore } from "../../../src/core/store/sqlite-backup.ts";
+import { backUp, type Manifest, restore } from "../../../src/core/store/sqlite/backup.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock, systemClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";

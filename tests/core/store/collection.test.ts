@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import { Collection, type Delta } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { delayed, soon } from "../watch/things.ts";

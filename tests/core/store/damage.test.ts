@@ -2,8 +2,8 @@ import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { beforeAll, describe, expect, it } from "vitest";
-import { HeliosError, type Reason } from "../../../src/core/errors.ts";
-import { checkDatabase, openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import { HeliosError, type Reason } from "../../../src/core/errors/error.ts";
+import { checkDatabase, openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 import { digests, makeDirectory } from "./directories.ts";

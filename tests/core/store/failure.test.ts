@@ -1,10 +1,10 @@
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import { checkRetention } from "../../../src/core/store/retention.ts";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
-import { CREATE_META, CREATE_SCHEMA } from "../../../src/core/store/sqlite-schema.ts";
-import { SqliteStore } from "../../../src/core/store/sqlite-store.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
+import { CREATE_META, CREATE_SCHEMA } from "../../../src/core/store/sqlite/schema.ts";
+import { SqliteStore } from "../../../src/core/store/sqlite/store.ts";
 import { RevisionConflict } from "../../../src/core/store/store.ts";
 import { createManualClock, systemClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { delayed, soon } from "../watch/things.ts";

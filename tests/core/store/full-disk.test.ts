@@ -3,7 +3,7 @@ import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createEngine, type Engine } from "../../../src/core/engine.ts";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import type { Refusal } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { byRevision } from "../../../src/core/store/checks.ts";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Change } from "../../../src/core/store/store.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 import { makeDirectory } from "./directories.ts";

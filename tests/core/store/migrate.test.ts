@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
-import { APPLICATION_ID } from "../../../src/core/store/sqlite-schema.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
+import { APPLICATION_ID } from "../../../src/core/store/sqlite/schema.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { digests, makeDirectory } from "./directories.ts";
 import { readAll } from "./rig.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { watchForSetBack } from "../../../src/core/store/set-back.ts";
 import { encodeToken, scopeOf } from "../../../src/core/watch/token.ts";

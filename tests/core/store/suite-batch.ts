@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import {
   type Change,
   MAX_BATCH_BYTES,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import { type Change, RevisionCompacted, RevisionConflict } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { commands, entriesOf, entryOf, headOf, historyOf, type Model, runCommand } from "./model.ts";

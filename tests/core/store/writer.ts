@@ -1,7 +1,7 @@
 // A process that uses a store: `writer.ts <directory> hold | loop | fill`. Speaks one JSON value a line.
 import { writeSync } from "node:fs";
-import { HeliosError } from "../../../src/core/errors.ts";
-import { openSqliteStore } from "../../../src/core/store/sqlite.ts";
+import { HeliosError } from "../../../src/core/errors/error.ts";
+import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 

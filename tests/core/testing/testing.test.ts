@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, isReason, type Log, RUNS_AT_ONCE, type Run } from "../../../src/core/index.ts";
-import { compileExpectation } from "../../../src/server/cel.ts";
+import { compileExpectation } from "../../../src/server/cel/expectation.ts";
 import { turn } from "../modules/rig.ts";
 
 let engine: Engine;

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HeliosError, isReason } from "../../../src/core/errors.ts";
+import { HeliosError, isReason } from "../../../src/core/errors/error.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { Clients, MOST_WAITS } from "../../../src/core/watch/clients.ts";
 import { createTimeline } from "../../../src/core/watch/timeline.ts";
 import type { WaitOptions } from "../../../src/core/watch/wait.ts";

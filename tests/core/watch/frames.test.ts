@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../src/core/errors.ts";
+import { isReason } from "../../../src/core/errors/error.ts";
 import { PAGE_BYTES } from "../../../src/core/size.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { drain, HEARTBEAT_MS, makeThings, revisionsOf, soon, tokenAt } from "./things.ts";

@@ -1,6 +1,6 @@
 import { Collection, type Delta, type Resource } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { Hub } from "../../../src/core/watch/hub.ts";
 import { encodeToken, type Position, scopeOf } from "../../../src/core/watch/token.ts";

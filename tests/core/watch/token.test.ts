@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HeliosError } from "../../../src/core/errors.ts";
+import { HeliosError } from "../../../src/core/errors/error.ts";
 import { decodeToken, encodeToken, scopeOf } from "../../../src/core/watch/token.ts";
 
 describe("a resume token", () => {

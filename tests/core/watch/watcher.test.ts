@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { HeliosError, isReason } from "../../../src/core/errors.ts";
+import { HeliosError, isReason } from "../../../src/core/errors/error.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
-import { createMemoryStore } from "../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { decodeToken } from "../../../src/core/watch/token.ts";
 import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";

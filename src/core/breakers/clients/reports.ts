@@ -1,5 +1,5 @@
 import type { Outcome } from "../../../kernel/breakers/breaker.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 
 /** Outcomes of one breaker's calls, all of one epoch, in the order in which the calls ended. */
 export interface OutcomeReport {

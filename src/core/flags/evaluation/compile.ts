@@ -6,7 +6,7 @@ import {
   type FlagRule,
   MAX_CLOSURE,
 } from "../../../kernel/flags/evaluate.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Flag } from "../record.ts";
 import { closureOf } from "../rules/prerequisites.ts";

@@ -12,7 +12,7 @@ import {
   variantLimits,
 } from "../../../kernel/flags/evaluate.ts";
 import { listableFields, listedBy } from "../../../kernel/flags/listing.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/error.ts";
 import type { Flag } from "../record.ts";
 import { closureOf } from "../rules/prerequisites.ts";
 import type { Scene } from "./scene.ts";

@@ -1,9 +1,9 @@
-import { HeliosError } from "../../errors.ts";
-import { printTime } from "../../rfc3339.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { Delta } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
 import type { LongHistory } from "../../store/retention.ts";
 import { RevisionCompacted } from "../../store/store.ts";
+import { printTime } from "../../text/rfc3339.ts";
 import { asFlag, type Flag, type FlagRecord, isTombstone } from "../record.ts";
 import type { FlagView } from "../view.ts";
 

@@ -1,5 +1,5 @@
 import type { CompiledFlag, Condition } from "../../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import { silentLog } from "../../log.ts";
 import type { Flag } from "../record.ts";
 import { createFlagCompiler } from "./compile.ts";

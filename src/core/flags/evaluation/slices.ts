@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import type { Steps } from "../../steps.ts";
+import type { Steps } from "../../async/steps.ts";
 
 /** Time that work on many flags goes on before other requests have their turn. @limit ms */
 export const SLICE_MS = 5;

@@ -1,5 +1,5 @@
 import { murmur3InParts } from "../../../kernel/flags/bucket.ts";
-import type { Steps } from "../../steps.ts";
+import type { Steps } from "../../async/steps.ts";
 
 /** Characters that are hashed in one step. */
 const STEP_CHARS = 64 * 1024;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
-import { HeliosError, isReason, messageOf } from "../../errors.ts";
+import { HeliosError, isReason, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 
 export interface FollowDeps {

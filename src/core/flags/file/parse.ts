@@ -1,7 +1,7 @@
-import type { HeliosError } from "../../errors.ts";
-import { fileError, invalidAs, parsingFile } from "../../source-file.ts";
-import { atOnce, type Steps } from "../../steps.ts";
-import { show, type Violation } from "../../violation.ts";
+import { atOnce, type Steps } from "../../async/steps.ts";
+import type { HeliosError } from "../../errors/error.ts";
+import { show, type Violation } from "../../errors/violation.ts";
+import { fileError, invalidAs, parsingFile } from "../../json/file.ts";
 import type { ConditionCompiler } from "../evaluation/condition.ts";
 import { type FileFlag, isIgnored, type Report, readFlag } from "./read-flag.ts";
 

@@ -1,5 +1,5 @@
 import type { Gradual, Json } from "../../../kernel/flags/evaluate.ts";
-import { printTime } from "../../rfc3339.ts";
+import { printTime } from "../../text/rfc3339.ts";
 import type { FlagMetadata } from "../record.ts";
 import type { FileFlag } from "./read-flag.ts";
 

@@ -1,7 +1,7 @@
-import type { JsonPath } from "../../json-source.ts";
-import { nearest } from "../../nearest.ts";
-import { parseTime } from "../../rfc3339.ts";
-import { show, type Violation } from "../../violation.ts";
+import { show, type Violation } from "../../errors/violation.ts";
+import type { JsonPath } from "../../json/source.ts";
+import { nearest } from "../../text/nearest.ts";
+import { parseTime } from "../../text/rfc3339.ts";
 import { type ConditionCompiler, conditionProblem } from "../evaluation/condition.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../record.ts";
 import { flagSizeViolation } from "../rules/size.ts";

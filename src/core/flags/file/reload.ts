@@ -1,10 +1,10 @@
 import { MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
-import { messageOf } from "../../errors.ts";
-import { pathText } from "../../json-source.ts";
-import { nearest } from "../../nearest.ts";
-import { TOLD_MISTAKES } from "../../source-file.ts";
-import type { Steps } from "../../steps.ts";
-import { show, type Violation } from "../../violation.ts";
+import type { Steps } from "../../async/steps.ts";
+import { messageOf } from "../../errors/error.ts";
+import { show, type Violation } from "../../errors/violation.ts";
+import { TOLD_MISTAKES } from "../../json/file.ts";
+import { pathText } from "../../json/source.ts";
+import { nearest } from "../../text/nearest.ts";
 import type { ConditionCompiler } from "../evaluation/condition.ts";
 import { type Slicing, stepsInSlices } from "../evaluation/slices.ts";
 import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "../record.ts";

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../kernel/clock.ts";
+import { atOnce, type Steps } from "../../async/steps.ts";
 import { type By, causeOf, REASON_LIMIT } from "../../change.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import { encodedSize } from "../../size.ts";
-import { atOnce, type Steps } from "../../steps.ts";
 import { Collection, type Decision } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../../store/store.ts";

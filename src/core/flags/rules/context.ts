@@ -1,8 +1,8 @@
 import { keepCount, VALUE_MAX_DEPTH } from "../../../kernel/flags/condition/values.ts";
 import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
-import { numberProblem } from "../../numbers.ts";
-import { numberViolation } from "../../values.ts";
-import { refuse, type Violation, violation } from "../../violation.ts";
+import { refuse, type Violation, violation } from "../../errors/violation.ts";
+import { numberProblem } from "../../json/numbers.ts";
+import { numberViolation } from "../../json/tree.ts";
 
 /**
  * Checks a context, wherever it comes from: ARGUMENT_INVALID with the place for a field that is not a text, for attributes that

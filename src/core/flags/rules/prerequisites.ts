@@ -1,7 +1,7 @@
 import { MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../../errors.ts";
-import { nearest } from "../../nearest.ts";
-import type { Steps } from "../../steps.ts";
+import type { Steps } from "../../async/steps.ts";
+import { HeliosError } from "../../errors/error.ts";
+import { nearest } from "../../text/nearest.ts";
 
 /** The names of the flags that one needs; undefined: there is no such flag. */
 export type Needs = (name: string) => readonly string[] | undefined;

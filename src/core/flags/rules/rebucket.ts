@@ -1,6 +1,6 @@
 import { BUCKETS } from "../../../kernel/flags/bucket.ts";
 import { shareAt, type Variant, variantLimits } from "../../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { FlagDefinition } from "../record.ts";
 
 /** What a change of a flag's bucketing moves. */

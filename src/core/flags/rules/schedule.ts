@@ -1,7 +1,7 @@
 import type { Gradual } from "../../../kernel/flags/evaluate.ts";
-import type { JsonPath } from "../../json-source.ts";
-import { printTime } from "../../rfc3339.ts";
-import { refuse, type Violation } from "../../violation.ts";
+import { refuse, type Violation } from "../../errors/violation.ts";
+import type { JsonPath } from "../../json/source.ts";
+import { printTime } from "../../text/rfc3339.ts";
 import type { FlagDefinition } from "../record.ts";
 
 // A schedule moves only while its flag is enabled with GRADUAL. Whenever it is not, it is paused, so that no time that

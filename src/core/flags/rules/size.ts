@@ -1,5 +1,5 @@
+import type { Violation } from "../../errors/violation.ts";
 import { encodedSize, knownSize, refuseTooLarge } from "../../size.ts";
-import type { Violation } from "../../violation.ts";
 import { type FlagDefinition, type FlagRecord, isTombstone } from "../record.ts";
 
 /** Size of a flag, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes */

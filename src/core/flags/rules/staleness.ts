@@ -1,5 +1,5 @@
 import type { OnStale } from "../../../kernel/flags/evaluate.ts";
-import { type Violation, violation } from "../../violation.ts";
+import { type Violation, violation } from "../../errors/violation.ts";
 
 export const ON_STALES = ["KEEP", "OFF"] as const satisfies readonly OnStale[];
 

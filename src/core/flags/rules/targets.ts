@@ -1,8 +1,8 @@
 import type { Variant } from "../../../kernel/flags/evaluate.ts";
-import type { JsonPath } from "../../json-source.ts";
-import { isPlainObject, jsonViolation } from "../../json-value.ts";
-import { isName, NAME_LIMIT } from "../../names.ts";
-import { show, type Violation, violation } from "../../violation.ts";
+import { show, type Violation, violation } from "../../errors/violation.ts";
+import type { JsonPath } from "../../json/source.ts";
+import { isPlainObject, jsonViolation } from "../../json/value.ts";
+import { isName, NAME_LIMIT } from "../../text/names.ts";
 import type { FlagMetadata } from "../record.ts";
 
 /** Variants of a flag; more are refused with `ARGUMENT_INVALID`. @limit variants */

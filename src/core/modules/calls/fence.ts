@@ -1,4 +1,4 @@
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 
 /**
  * Stands before what a generation does of its own accord, outside of the calls that it answers: a timer that sends

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
 import { joined } from "../../async/deadline.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../host/types/host.ts";
 import type { Registration } from "../record/record.ts";

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { seconds } from "../../async/deadline.ts";
-import { isReason, messageOf } from "../../errors.ts";
+import { isReason, messageOf } from "../../errors/error.ts";
 import { cut } from "../../size.ts";
 import type { Instance } from "../host/types/host.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { CallSource, Payload } from "../host/types/host.ts";
 import { type CallChain, peerOf } from "./chain.ts";
 import type { Fence } from "./fence.ts";

@@ -1,4 +1,4 @@
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { Payload } from "../host/types/host.ts";
 import type { Registration } from "../record/record.ts";
 

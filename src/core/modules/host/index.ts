@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import { filesOf, placeIn } from "./artifact/files-of.ts";
 import { openArtifact } from "./artifact/open.ts";
 import { realRootOf, resolveModule } from "./artifact/resolve.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Breakers } from "../../breakers/types.ts";
-import { HeliosError, isReason, messageOf } from "../../errors.ts";
+import { HeliosError, isReason, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import { cut } from "../../size.ts";
 import type { Collection } from "../../store/collection.ts";

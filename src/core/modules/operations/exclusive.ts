@@ -1,4 +1,4 @@
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 
 interface Running {
   readonly operation: string;

@@ -1,7 +1,7 @@
 import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
-import { HeliosError, isReason } from "../../errors.ts";
+import { HeliosError, isReason } from "../../errors/error.ts";
 import { type FlagPasts, whoSwitchedOff } from "../../flags/switched-off.ts";
-import { printTime } from "../../rfc3339.ts";
+import { printTime } from "../../text/rfc3339.ts";
 
 /** The flag that must be on, for the context `system` = the module's name, for a module to be replaced. */
 const HOT_RELOAD_FLAG = "hot_reload_modules";

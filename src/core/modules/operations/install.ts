@@ -1,4 +1,4 @@
-import { isReason, messageOf, type Reason } from "../../errors.ts";
+import { isReason, messageOf, type Reason } from "../../errors/error.ts";
 import { Collection } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
 import type { ResolvedModule } from "../host/types/host.ts";

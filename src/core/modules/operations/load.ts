@@ -1,6 +1,6 @@
 import { unlessAborted } from "../../async/deadline.ts";
 import { type By, causeOf } from "../../change.ts";
-import { HeliosError, messageOf } from "../../errors.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Cause } from "../../store/store.ts";
 import type { Generation } from "../calls/generation.ts";
 import { breakerOf } from "../calls/router.ts";

@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/error.ts";
 import type { Cause } from "../../store/store.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { Room } from "./context.ts";

@@ -1,6 +1,6 @@
 import { sameConfig } from "../../breakers/config.ts";
 import { type By, causeOf } from "../../change.ts";
-import { HeliosError, messageOf } from "../../errors.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
 import { breakerOf } from "../calls/router.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { callCycle, directDependents } from "../record/dependencies.ts";

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { ModuleHost } from "../host/types/host.ts";

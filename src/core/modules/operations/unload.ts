@@ -1,6 +1,6 @@
 import { within } from "../../async/deadline.ts";
 import { type By, causeOf } from "../../change.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import type { Cause } from "../../store/store.ts";
 import type { Generation } from "../calls/generation.ts";
 import { dependentsOrder, directDependents } from "../record/dependencies.ts";

@@ -1,9 +1,9 @@
 import { CONFIG_FIELDS } from "../../breakers/config.ts";
-import type { HeliosError } from "../../errors.ts";
-import { type JsonPath, pathText } from "../../json-source.ts";
-import { nearest } from "../../nearest.ts";
-import { fileError, invalidAs, Mistake, parseFile } from "../../source-file.ts";
-import { show, type Violation, violation } from "../../violation.ts";
+import type { HeliosError } from "../../errors/error.ts";
+import { show, type Violation, violation } from "../../errors/violation.ts";
+import { fileError, invalidAs, Mistake, parseFile } from "../../json/file.ts";
+import { type JsonPath, pathText } from "../../json/source.ts";
+import { nearest } from "../../text/nearest.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
 import { registrationSizeViolation } from "./size.ts";

@@ -1,7 +1,7 @@
 import { DEFAULT_CONFIG } from "../../../kernel/breakers/policy/defaults.ts";
-import { canonicalJson } from "../../canonical-json.ts";
-import { isPlainObject } from "../../json-value.ts";
-import { refuse } from "../../violation.ts";
+import { refuse } from "../../errors/violation.ts";
+import { canonicalJson } from "../../json/canonical.ts";
+import { isPlainObject } from "../../json/value.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { checkRegistrationSize } from "./size.ts";
 import { registrationViolation } from "./validate.ts";

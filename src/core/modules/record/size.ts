@@ -1,5 +1,5 @@
+import type { Violation } from "../../errors/violation.ts";
 import { encodedSize, refuseTooLarge } from "../../size.ts";
-import type { Violation } from "../../violation.ts";
 import type { Registration } from "./record.ts";
 
 /**

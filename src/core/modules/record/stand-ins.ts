@@ -1,6 +1,6 @@
-import type { JsonPath } from "../../json-source.ts";
-import { isPlainObject, jsonViolation } from "../../json-value.ts";
-import { type Violation, violation } from "../../violation.ts";
+import { type Violation, violation } from "../../errors/violation.ts";
+import type { JsonPath } from "../../json/source.ts";
+import { isPlainObject, jsonViolation } from "../../json/value.ts";
 import { LIST_LIMIT, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
 
 /**

@@ -1,10 +1,10 @@
 import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import { completeConfig } from "../../breakers/config.ts";
-import { isReason } from "../../errors.ts";
-import type { JsonPath } from "../../json-source.ts";
-import { isPlainObject, jsonViolation } from "../../json-value.ts";
-import { isSuiteFile } from "../../names.ts";
-import { show, type Violation, violation } from "../../violation.ts";
+import { isReason } from "../../errors/error.ts";
+import { show, type Violation, violation } from "../../errors/violation.ts";
+import type { JsonPath } from "../../json/source.ts";
+import { isPlainObject, jsonViolation } from "../../json/value.ts";
+import { isSuiteFile } from "../../text/names.ts";
 import type { Registration } from "./record.ts";
 import { standInsViolation, strangerViolation } from "./stand-ins.ts";
 import {

@@ -1,4 +1,4 @@
-import { faultIn, isReason, messageOf } from "../../errors.ts";
+import { faultIn, isReason, messageOf } from "../../errors/error.ts";
 import { advance, dependenciesOf, type Room } from "../operations/context.ts";
 import { bringUp, checkDependencies } from "../operations/load.ts";
 import { loadOrder } from "../record/dependencies.ts";

@@ -1,5 +1,5 @@
 import { REASON_LIMIT } from "../../change.ts";
-import { faultIn, messageOf } from "../../errors.ts";
+import { faultIn, messageOf } from "../../errors/error.ts";
 import { cut } from "../../size.ts";
 import type { Generation } from "../calls/generation.ts";
 import { breakerOf } from "../calls/router.ts";

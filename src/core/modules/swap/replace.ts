@@ -1,5 +1,5 @@
 import { unlessAborted } from "../../async/deadline.ts";
-import { faultIn, HeliosError, isReason, messageOf, type Reason } from "../../errors.ts";
+import { faultIn, HeliosError, isReason, messageOf, type Reason } from "../../errors/error.ts";
 import { STOP_TIMEOUT_MS } from "../calls/generations.ts";
 import type { Room } from "../operations/context.ts";
 import { persist, persistently } from "../operations/persist.ts";

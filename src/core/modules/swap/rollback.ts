@@ -1,5 +1,5 @@
 import { type By, causeOf } from "../../change.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import { checkEtag, conflict, getModule, type Room } from "../operations/context.ts";
 import { checkDependencies } from "../operations/load.ts";
 import type { GenerationRecord, Module } from "../record/record.ts";

@@ -1,6 +1,6 @@
 import { type By, causeOf } from "../../change.ts";
-import { HeliosError } from "../../errors.ts";
-import { refuse, violation } from "../../violation.ts";
+import { HeliosError } from "../../errors/error.ts";
+import { refuse, violation } from "../../errors/violation.ts";
 import { checkEtag, conflict, getModule, type Room, runningGeneration, verified } from "../operations/context.ts";
 import type { Reload } from "../operations/load.ts";
 import { isRunning } from "../record/lifecycle.ts";

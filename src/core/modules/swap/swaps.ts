@@ -1,5 +1,5 @@
 import { joined } from "../../async/deadline.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import { conflict, getModule, type Room } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
 import type { Module } from "../record/record.ts";

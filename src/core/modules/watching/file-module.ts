@@ -1,8 +1,8 @@
 import type { Timer } from "../../../kernel/clock.ts";
 import type { By } from "../../change.ts";
-import { faultIn, HeliosError, isReason, messageOf } from "../../errors.ts";
-import { oneLine } from "../../one-line.ts";
+import { faultIn, HeliosError, isReason, messageOf } from "../../errors/error.ts";
 import { cut } from "../../size.ts";
+import { oneLine } from "../../text/one-line.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { failureOf, getModule, type Room } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";

@@ -1,5 +1,5 @@
 import type { Timer } from "../../../kernel/clock.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/error.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { dependenciesOf, type Room } from "../operations/context.ts";
 import { loadOrder } from "../record/dependencies.ts";

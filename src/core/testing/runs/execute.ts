@@ -1,6 +1,6 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { joined } from "../../async/deadline.ts";
-import { HeliosError, messageOf } from "../../errors.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Candidate } from "../../modules/swap/steps/gate.ts";
 import { cut } from "../../size.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import { isReason, messageOf } from "../../errors.ts";
+import { isReason, messageOf } from "../../errors/error.ts";
 import { trialCall } from "../../modules/calls/chain.ts";
 import { onEnd } from "../../modules/host/types/ended.ts";
 import type { Ending, Payload } from "../../modules/host/types/host.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import { HeliosError, messageOf } from "../../errors.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import { Collection } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";

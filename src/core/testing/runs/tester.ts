@@ -1,7 +1,7 @@
-import { checkSpan } from "../../check-span.ts";
-import { HeliosError, messageOf } from "../../errors.ts";
+import { checkSpan } from "../../errors/check-span.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Candidate } from "../../modules/swap/steps/gate.ts";
-import { NAME_LIMIT } from "../../names.ts";
+import { NAME_LIMIT } from "../../text/names.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "../suites/suite.ts";
 import type { Run } from "./record.ts";
 import { countsOf, type RunCounts } from "./runs.ts";

@@ -1,4 +1,4 @@
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 
 /**
  * Test runs that go on at once, so that tests do not take the machine from what serves; further ones wait for their

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { seconds, within } from "../../async/deadline.ts";
-import { HeliosError } from "../../errors.ts";
+import { HeliosError } from "../../errors/error.ts";
 import { notStubbed, type StandIn, type Trial } from "../../modules/calls/trial.ts";
 import type { Instance, Payload } from "../../modules/host/types/host.ts";
 import { toJson } from "../../modules/host/values/json.ts";

@@ -1,6 +1,6 @@
-import { HeliosError, messageOf } from "../../errors.ts";
-import { pathText } from "../../json-source.ts";
-import { jsonViolation } from "../../json-value.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
+import { pathText } from "../../json/source.ts";
+import { jsonViolation } from "../../json/value.ts";
 import {
   type Expectation,
   type ExpectationCompiler,

@@ -1,7 +1,7 @@
 import { seconds } from "../../async/deadline.ts";
-import { HeliosError, isReason, messageOf } from "../../errors.ts";
-import { pathText } from "../../json-source.ts";
-import { isPlainObject } from "../../json-value.ts";
+import { HeliosError, isReason, messageOf } from "../../errors/error.ts";
+import { pathText } from "../../json/source.ts";
+import { isPlainObject } from "../../json/value.ts";
 import type { Log } from "../../log.ts";
 import type { StandIn } from "../../modules/calls/trial.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../../modules/host/types/host.ts";

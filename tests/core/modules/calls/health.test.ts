@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { HeliosError } from "../../../../src/core/errors.ts";
+import { HeliosError } from "../../../../src/core/errors/error.ts";
 import { type Health, HealthWatch } from "../../../../src/core/modules/calls/health.ts";
 import type { Ending } from "../../../../src/core/modules/host/types/host.ts";
 import { EVENT_SOURCES } from "../../../../src/core/status/sources.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { HeliosError } from "../../../../src/core/errors.ts";
+import { HeliosError } from "../../../../src/core/errors/error.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type {
   Instance,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isReason } from "../../../../src/core/errors.ts";
+import { isReason } from "../../../../src/core/errors/error.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf, ownRoot, rig, turn } from "../rig.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HeliosError } from "../../../../src/core/errors.ts";
+import { HeliosError } from "../../../../src/core/errors/error.ts";
 import { parseModulesFile } from "../../../../src/core/modules/record/modules-file.ts";
 import { withDefaults } from "../../../../src/core/modules/record/registration.ts";
 

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createMemoryStore } from "../../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { refusing } from "../refusing.ts";

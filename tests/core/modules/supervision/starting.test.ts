@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryStore } from "../../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { heldStart } from "../held-start.ts";
 import { errorOf, hanging, rig, turn } from "../rig.ts";

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
-import { createMemoryStore } from "../../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock, systemClock } from "../../../../src/kernel/clock.ts";
 import { refusing } from "../refusing.ts";
 import { errorOf, ownRoot, rig, turn } from "../rig.ts";

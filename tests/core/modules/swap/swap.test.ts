@@ -4,7 +4,7 @@ import { BARE_TEST } from "../../../../src/core/modules/calls/trial.ts";
 import type { Modules } from "../../../../src/core/modules/modules.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap/state/swap-options.ts";
 import { PAUSE_LIMIT_MS } from "../../../../src/core/modules/swap/steps/hand-over.ts";
-import { createMemoryStore } from "../../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf, hanging, ownRoot, rig, turn } from "../rig.ts";

@@ -1,6 +1,6 @@
-import { HeliosError, type Metadata, type Reason } from "../../../errors.ts";
-import { printTime } from "../../../rfc3339.ts";
+import { HeliosError, type Metadata, type Reason } from "../../../errors/error.ts";
 import type { NewAnswer, StoredAnswer } from "../../../store/answers.ts";
+import { printTime } from "../../../text/rfc3339.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { Answer } from "../router.ts";
 

@@ -1,12 +1,12 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
-import { canonicalJson } from "../../../canonical-json.ts";
-import { checkSpan } from "../../../check-span.ts";
-import { HeliosError, isReason } from "../../../errors.ts";
-import { jsonViolation } from "../../../json-value.ts";
-import { REPLAY_WINDOW_MS } from "../../../requests.ts";
+import { checkSpan } from "../../../errors/check-span.ts";
+import { HeliosError, isReason } from "../../../errors/error.ts";
+import { refuse, textViolation } from "../../../errors/violation.ts";
+import { canonicalJson } from "../../../json/canonical.ts";
+import { jsonViolation } from "../../../json/value.ts";
 import type { Answers } from "../../../store/answers.ts";
-import { refuse, textViolation } from "../../../violation.ts";
+import { REPLAY_WINDOW_MS } from "../../../store/requests.ts";
 import type { Aftermath, Payload } from "../../host/types/host.ts";
 import { snakeCase, spellingsOf } from "../../host/values/names.ts";
 import { type Answer, type Delivery, type InvokeOptions, type Router, WHAT_IS_LEFT } from "../router.ts";

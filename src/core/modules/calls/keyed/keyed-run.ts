@@ -1,5 +1,5 @@
 import type { Clock } from "../../../../kernel/clock.ts";
-import { HeliosError } from "../../../errors.ts";
+import { HeliosError } from "../../../errors/error.ts";
 import type { Answer } from "../router.ts";
 
 /** How long one caller waits. */

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, systemClock, type Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
-import { messageOf } from "../../../errors.ts";
+import { messageOf } from "../../../errors/error.ts";
 import { isFault, MachineFault, machineFault } from "../disk/fault.ts";
 import type { AssetJob, AssetResult } from "../disk/keep-assets.ts";
 import { CodeProblem } from "../disk/problem.ts";

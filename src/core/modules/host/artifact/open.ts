@@ -1,5 +1,5 @@
 import { realpath } from "node:fs/promises";
-import { faultIn, HeliosError, messageOf } from "../../../errors.ts";
+import { faultIn, HeliosError, messageOf } from "../../../errors/error.ts";
 import { isFault, machineFault, toHeliosError } from "../disk/fault.ts";
 import { isWithin } from "../disk/paths.ts";
 import { placeOf } from "../disk/problem.ts";

@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
-import { HeliosError } from "../../../errors.ts";
+import { HeliosError } from "../../../errors/error.ts";
 import { isFault, MachineFault, machineFault, toHeliosError } from "../disk/fault.ts";
 import { isWithin } from "../disk/paths.ts";
 import { CodeProblem } from "../disk/problem.ts";

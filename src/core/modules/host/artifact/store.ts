@@ -1,7 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../../kernel/clock.ts";
-import { HeliosError, messageOf } from "../../../errors.ts";
+import { HeliosError, messageOf } from "../../../errors/error.ts";
 import type { Asset } from "../disk/asset.ts";
 import type { AssetFault } from "../disk/keep-assets.ts";
 import { digestsIn } from "./artifact.ts";

@@ -1,4 +1,4 @@
-import { HeliosError, messageOf } from "../../../errors.ts";
+import { HeliosError, messageOf } from "../../../errors/error.ts";
 
 /** What the system says where the machine is in the way, not what a file holds. */
 const CODES: ReadonlySet<unknown> = new Set([

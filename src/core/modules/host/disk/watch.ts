@@ -2,7 +2,7 @@ import { watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { createQuiet } from "../../../async/quiet.ts";
-import { messageOf } from "../../../errors.ts";
+import { messageOf } from "../../../errors/error.ts";
 
 /** Time without another change after which changes of files are taken together. @limit ms */
 const QUIET_MS = 200;

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
-import { HeliosError } from "../../../errors.ts";
+import { HeliosError } from "../../../errors/error.ts";
 import type {
   Aftermath,
   CallOptions,

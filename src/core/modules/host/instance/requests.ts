@@ -1,4 +1,4 @@
-import { HeliosError } from "../../../errors.ts";
+import { HeliosError } from "../../../errors/error.ts";
 import { cut } from "../../../size.ts";
 import type { InstanceServices, Payload } from "../types/host.ts";
 import type { WireError } from "../values/wire-error.ts";

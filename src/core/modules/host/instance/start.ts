@@ -1,5 +1,5 @@
 import type { Clock } from "../../../../kernel/clock.ts";
-import { HeliosError, messageOf } from "../../../errors.ts";
+import { HeliosError, messageOf } from "../../../errors/error.ts";
 import type { Artifact } from "../artifact/artifact.ts";
 import { holdsTooMuch } from "../bounds/memory.ts";
 import { startWatchdog, type Watchdog } from "../bounds/watchdog.ts";

@@ -1,6 +1,6 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
-import { messageOf } from "../../../errors.ts";
+import { messageOf } from "../../../errors/error.ts";
 import { heapCeilingMb, watchThreadMemory } from "../bounds/memory.ts";
 import { isFault } from "../disk/fault.ts";
 import type { Reaper, Watched } from "../reaper/index.ts";

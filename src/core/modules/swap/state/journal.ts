@@ -1,4 +1,4 @@
-import { messageOf } from "../../../errors.ts";
+import { messageOf } from "../../../errors/error.ts";
 import type { Log } from "../../../log.ts";
 import { Collection, type Resource } from "../../../store/collection.ts";
 import type { Feed } from "../../../store/feed.ts";

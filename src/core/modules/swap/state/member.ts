@@ -1,4 +1,4 @@
-import type { HeliosError } from "../../../errors.ts";
+import type { HeliosError } from "../../../errors/error.ts";
 import type { Cause } from "../../../store/store.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { ResolvedModule } from "../../host/types/host.ts";

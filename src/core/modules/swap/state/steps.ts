@@ -1,6 +1,6 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds, unlessAborted, within } from "../../../async/deadline.ts";
-import { HeliosError, messageOf } from "../../../errors.ts";
+import { HeliosError, messageOf } from "../../../errors/error.ts";
 import { cut } from "../../../size.ts";
 import type { StepName, SwapStep } from "../../record/report.ts";
 

@@ -1,7 +1,7 @@
-import { canonicalJson } from "../../../canonical-json.ts";
-import type { JsonPath } from "../../../json-source.ts";
+import { refuse, type Violation, violation } from "../../../errors/violation.ts";
+import { canonicalJson } from "../../../json/canonical.ts";
+import type { JsonPath } from "../../../json/source.ts";
 import type { Cause } from "../../../store/store.ts";
-import { refuse, type Violation, violation } from "../../../violation.ts";
 import { checkConfigSize } from "../../record/size.ts";
 import {
   assetsViolation,

@@ -1,5 +1,5 @@
 import type { Breaker } from "../../../breakers/types.ts";
-import { isReason, messageOf } from "../../../errors.ts";
+import { isReason, messageOf } from "../../../errors/error.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { onEnd } from "../../host/types/ended.ts";
 import type { Room } from "../../operations/context.ts";

@@ -1,5 +1,5 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
-import { messageOf } from "../../../errors.ts";
+import { messageOf } from "../../../errors/error.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { swapTrial } from "../../calls/trial.ts";
 import type { State } from "../../host/types/host.ts";

@@ -1,5 +1,5 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
-import { isReason } from "../../../errors.ts";
+import { isReason } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { State } from "../../host/types/host.ts";
 import { dependenciesOf, type Room } from "../../operations/context.ts";

@@ -1,6 +1,6 @@
 import { exceeds } from "../../../../kernel/breakers/policy/rate.ts";
 import { seconds } from "../../../async/deadline.ts";
-import { messageOf } from "../../../errors.ts";
+import { messageOf } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { Room } from "../../operations/context.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds, within } from "../../../async/deadline.ts";
-import { HeliosError } from "../../../errors.ts";
+import { HeliosError } from "../../../errors/error.ts";
 import { trialCall } from "../../calls/chain.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Payload } from "../../host/types/host.ts";

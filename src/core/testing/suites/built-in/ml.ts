@@ -1,4 +1,4 @@
-import { canonicalJson } from "../../../canonical-json.ts";
+import { canonicalJson } from "../../../json/canonical.ts";
 import {
   type BuiltInSuite,
   DEFAULT_TIMEOUT_MS,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HeliosError } from "../../../../../src/core/errors.ts";
+import { HeliosError } from "../../../../../src/core/errors/error.ts";
 import { systemClock } from "../../../../../src/kernel/clock.ts";
 import { times } from "../../../../effort.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../../orders-rig.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryStore } from "../../../../../src/core/store/memory.ts";
+import { createMemoryStore } from "../../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
 import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "../../orders-rig.ts";
 import { errorOf, ownRoot, rig, turn } from "../../rig.ts";

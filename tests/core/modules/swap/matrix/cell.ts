@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { expect } from "vitest";
-import { HeliosError } from "../../../../../src/core/errors.ts";
+import { HeliosError } from "../../../../../src/core/errors/error.ts";
 import { heapCeilingMb } from "../../../../../src/core/modules/host/bounds/memory.ts";
 import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
 import type { RegistrationFields } from "../../../../../src/core/modules/record/record.ts";

@@ -1,0 +1,47 @@
+import { type Violation, violation } from "../errors/violation.ts";
+import { HALF_A_CHARACTER } from "../text/surrogates.ts";
+import { type NumberProblem, numberProblem } from "./numbers.ts";
+import type { JsonPath } from "./source.ts";
+
+/**
+ * Nesting of a module's `config` and of the input of a reload hook or a test, as the library takes it; a deeper one is
+ * refused with `ARGUMENT_INVALID` or `SUITE_INVALID`. @limit levels
+ */
+const DEEPEST_JSON = 200;
+
+/**
+ * The first part of a value that is not the same when it has been stored and told by every protocol: functions and other
+ * objects, cycles, NaN, numbers that doubles do not hold exactly, halves of characters, and what is nested deeper than
+ * `deepest`.
+ */
+export function jsonViolation(path: JsonPath, value: unknown, deepest: number = DEEPEST_JSON): Violation | undefined {
+  const open = new Set<unknown>();
+  const find = (at: JsonPath, part: unknown): Violation | undefined => {
+    const problem = typeof part === "string" || typeof part === "number" ? scalarProblem(part) : undefined;
+    if (problem !== undefined) return { path: at, ...problem };
+    if (part === null || ["string", "number", "boolean"].includes(typeof part)) return undefined;
+    if ((!Array.isArray(part) && !isPlainObject(part)) || open.has(part)) return violation(at, part, "a JSON value");
+    if (open.size >= deepest) return { path: at, problem: "nested too deep", expected: `at most ${deepest} levels` };
+    open.add(part);
+    for (const [key, one] of Object.entries(part as object)) {
+      const inner = [...at, Array.isArray(part) ? Number(key) : key];
+      const found = key.isWellFormed() ? find(inner, one) : { path: inner, ...HALF_A_CHARACTER };
+      if (found !== undefined) return found;
+    }
+    open.delete(part);
+    return undefined;
+  };
+  return find(path, value);
+}
+
+/** What keeps a text or a number from being told as it is. */
+function scalarProblem(value: string | number): NumberProblem | undefined {
+  if (typeof value === "number") return numberProblem(value);
+  return value.isWellFormed() ? undefined : HALF_A_CHARACTER;
+}
+
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -1,0 +1,113 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import {
+  type AnswerLimits,
+  keysExhausted,
+  MAX_ANSWER_BYTES,
+  MAX_ANSWER_BYTES_ON_DISK,
+  MAX_KNOWN_CALLS_ON_DISK,
+  type NewAnswer,
+  type StoredAnswer,
+} from "../answers.ts";
+import type { SqlDatabase } from "./database.ts";
+
+/** Answers that are forgotten in one transaction. */
+const SWEEP_LIMIT = 100;
+
+/** Answers in a table of their own. Nothing of them is in memory but for how many there are, and how large. */
+export class SqliteAnswers {
+  readonly #clock: Clock;
+  readonly #limits: { readonly answerBytes: number; readonly knownRequests: number; readonly knownCalls: number };
+  readonly #sql: ReturnType<typeof prepareAll>;
+  #bytes = 0;
+  #requests = 0;
+  #calls = 0;
+
+  constructor(database: SqlDatabase, clock: Clock, limits: AnswerLimits) {
+    const { answerBytes = MAX_ANSWER_BYTES_ON_DISK, knownRequests, knownCalls = MAX_KNOWN_CALLS_ON_DISK } = limits;
+    this.#limits = { answerBytes, knownRequests, knownCalls };
+    this.#clock = clock;
+    this.#sql = prepareAll(database);
+    this.reload();
+  }
+
+  /** After a transaction that was rolled back. */
+  reload(): void {
+    const { bytes, requests, calls } = this.#sql.sum.get() as Readonly<Record<"bytes" | "requests" | "calls", number>>;
+    [this.#bytes, this.#requests, this.#calls] = [bytes, requests, calls];
+  }
+
+  find(id: string): StoredAnswer | undefined {
+    const row = this.#sql.find.get(id, this.#clock.now()) as
+      | { readonly digest: string; readonly answer: Uint8Array | null; readonly note: string | null }
+      | undefined;
+    return row && { digest: row.digest, answer: row.answer ?? undefined, note: row.note ?? undefined };
+  }
+
+  /**
+   * IDEMPOTENCY_KEYS_EXHAUSTED where as many calls are known as may be, and not this one. Those that are asked for in the
+   * same turn are not counted: the limit is kept but for a group of writes.
+   */
+  checkRoom(id: string): void {
+    const { knownCalls } = this.#limits;
+    if (this.#calls >= knownCalls && this.find(id) === undefined) throw keysExhausted(knownCalls);
+  }
+
+  /** Within a transaction. */
+  write(id: string, { digest, answer, note }: NewAnswer, expires: number): void {
+    const kept = answer === undefined || answer.length > MAX_ANSWER_BYTES ? null : answer;
+    const { answerBytes, knownRequests } = this.#limits;
+    this.forget(id);
+    this.#sql.put.run(id, expires, digest, kept?.length ?? 0, kept, note ?? null);
+    this.#bytes += kept?.length ?? 0;
+    if (note === undefined) this.#requests += 1;
+    else this.#calls += 1;
+    while (this.#bytes > answerBytes) {
+      const dropped = this.#sql.drop.all() as { readonly size: number }[];
+      if (dropped.length === 0) break;
+      // What `RETURNING` tells of an update is the row as it is afterwards: the size stays there.
+      for (const { size } of dropped) this.#bytes -= size;
+    }
+    if (this.#requests > knownRequests) this.#take(this.#sql.forgetOldest.all(this.#requests - knownRequests));
+  }
+
+  /** Within a transaction. */
+  forget(id: string): void {
+    this.#take(this.#sql.forget.all(id));
+  }
+
+  /** Within a transaction: forgets some of those whose time is over; whether there may be more. */
+  sweep(): boolean {
+    const gone = this.#sql.expire.all(this.#clock.now(), SWEEP_LIMIT);
+    this.#take(gone);
+    return gone.length === SWEEP_LIMIT;
+  }
+
+  #take(rows: readonly unknown[]): void {
+    for (const { held, call } of rows as readonly { readonly held: number; readonly call: number }[]) {
+      this.#bytes -= held;
+      this.#calls -= call;
+      this.#requests -= 1 - call;
+    }
+  }
+}
+
+function prepareAll(database: SqlDatabase) {
+  const gone = "RETURNING iif(answer IS NULL, 0, size) AS held, note IS NOT NULL AS call";
+  return {
+    sum: database.prepare(`
+      SELECT (SELECT coalesce(sum(size), 0) FROM answers WHERE answer IS NOT NULL) AS bytes,
+        (SELECT count(*) FROM answers WHERE note IS NULL) AS requests,
+        (SELECT count(*) FROM answers WHERE note IS NOT NULL) AS calls`),
+    find: database.prepare("SELECT digest, answer, note FROM answers WHERE id = ? AND expires >= ?"),
+    put: database.prepare("INSERT INTO answers (id, expires, digest, size, answer, note) VALUES (?, ?, ?, ?, ?, ?)"),
+    forget: database.prepare(`DELETE FROM answers WHERE id = ? ${gone}`),
+    drop: database.prepare(`
+      UPDATE answers SET answer = NULL WHERE rowid IN
+        (SELECT rowid FROM answers WHERE answer IS NOT NULL ORDER BY expires LIMIT 1) RETURNING size`),
+    forgetOldest: database.prepare(`
+      DELETE FROM answers WHERE rowid IN
+        (SELECT rowid FROM answers WHERE note IS NULL ORDER BY expires LIMIT ?) ${gone}`),
+    expire: database.prepare(`
+      DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE expires < ? ORDER BY expires LIMIT ?) ${gone}`),
+  };
+}

@@ -1,0 +1,189 @@
+import { CHANGE_OVERHEAD } from "../retention.ts";
+
+/** Marks a database as ours: "HELI" in ASCII. */
+export const APPLICATION_ID = 0x48454c49;
+/** Counts up when an older version could no longer read what this one writes. */
+export const FORMAT = 2;
+
+/** Among the answers, those that may be forgotten early. */
+const INDEX_REQUESTS = "CREATE INDEX answers_of_requests ON answers (expires) WHERE note IS NULL";
+
+/** Brings the answers of format 2 to what they are now; versions that know nothing of notes go on with them, too. */
+export const ADD_NOTES = `ALTER TABLE answers ADD COLUMN note TEXT; ${INDEX_REQUESTS}`;
+export const HAS_NOTES = "SELECT 1 FROM pragma_table_info('answers') WHERE name = 'note'";
+
+/**
+ * `entries` is the present state and `journal` what led to it, in the order of `seq`; the changes of a batch share their
+ * revision. What a change replaced is the value of the row before it of the same key. Its rows up to the compacted
+ * revision are the histories of keys; `histories` says how many bytes those take. `total` is the size of all changes that
+ * ever were, up to that row, so that the size of any stretch is a difference; `replaces` says whether there was a value
+ * before. `answers` are not part of the state; those of calls with a key have a `note`. Times are REAL, since a clock may tell fractions of a millisecond.
+ */
+export const CREATE_SCHEMA = `
+  CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    incarnation TEXT NOT NULL,
+    compacted INTEGER NOT NULL,
+    compacted_seq INTEGER NOT NULL,
+    compacted_total INTEGER NOT NULL,
+    least_revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE entries (
+    key TEXT NOT NULL PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    create_time REAL NOT NULL,
+    update_time REAL NOT NULL,
+    value TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    time REAL NOT NULL,
+    create_time REAL NOT NULL,
+    size INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    replaces INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    value TEXT
+  ) STRICT;
+  CREATE INDEX journal_by_revision ON journal (revision);
+  CREATE INDEX journal_by_key ON journal (key, revision, size);
+  CREATE TABLE histories (prefix TEXT NOT NULL PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+  CREATE TABLE answers (
+    id TEXT NOT NULL PRIMARY KEY,
+    expires REAL NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    answer BLOB,
+    note TEXT
+  ) STRICT;
+  CREATE INDEX answers_by_time ON answers (expires);
+  CREATE INDEX answers_held ON answers (expires, size) WHERE answer IS NOT NULL;
+  ${INDEX_REQUESTS};
+  CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${FORMAT};
+`;
+
+/** What a database of each format has. */
+export const SCHEMA_NAMES: Readonly<Record<number, readonly string[]>> = {
+  1: ["meta", "entries", "journal", "journal_by_key"],
+  2: [
+    "meta",
+    "entries",
+    "journal",
+    "journal_by_revision",
+    "journal_by_key",
+    "histories",
+    "answers",
+    "answers_by_time",
+    "answers_held",
+    "probe",
+  ],
+};
+
+/** Copies what is in a database of format 1, attached as `old`, into an empty one of today's; answers are no state now. */
+export const COPY_FORMAT_1 = `
+  INSERT INTO entries SELECT * FROM old.entries WHERE key NOT LIKE 'request/%';
+  INSERT INTO journal (seq, revision, key, time, create_time, size, total, replaces, cause, value)
+    SELECT revision, revision, key, time, create_time, size, sum(size) OVER (ORDER BY revision),
+      value IS NULL OR create_time <> time OR coalesce((SELECT before.value IS NOT NULL FROM old.journal AS before
+        WHERE before.key = own.key AND before.revision < own.revision ORDER BY before.revision DESC LIMIT 1), 0),
+      cause, value
+    FROM (SELECT *, length(key) + length(cause) + coalesce(length(value), 0) + ${CHANGE_OVERHEAD} AS size
+      FROM old.journal WHERE key NOT LIKE 'request/%') AS own
+    ORDER BY revision;
+  INSERT INTO meta (id, incarnation, compacted, compacted_seq, compacted_total, least_revision)
+    SELECT 1, incarnation, compacted,
+      coalesce((SELECT max(seq) FROM journal WHERE revision <= compacted), 0),
+      coalesce((SELECT max(total) FROM journal WHERE revision <= compacted), 0),
+      max(compacted, (SELECT coalesce(max(revision), 0) FROM old.journal))
+    FROM old.meta;
+`;
+/** The answers of format 1 that were given after a time. */
+export const OLD_ANSWERS = `
+  SELECT substr(key, 9) AS id, update_time AS time, value FROM old.entries
+  WHERE key LIKE 'request/%' AND update_time > ? ORDER BY update_time`;
+
+export const CREATE_META = `
+  INSERT INTO meta (id, incarnation, compacted, compacted_seq, compacted_total, least_revision)
+  VALUES (1, ?, 0, 0, 0, 0)`;
+/** `least_revision` is that which the store has reached, whatever is left of its changes. */
+export const READ_META = `
+  SELECT incarnation, compacted, compacted_seq, compacted_total,
+    max(compacted, least_revision, (SELECT coalesce(max(revision), 0) FROM journal)) AS revision,
+    (SELECT max(seq) FROM journal) AS seq,
+    (SELECT total FROM journal ORDER BY seq DESC LIMIT 1) AS total
+  FROM meta`;
+export const WRITE_COMPACTED = "UPDATE meta SET compacted = ?, compacted_seq = ?, compacted_total = ?";
+export const WRITE_INCARNATION = "UPDATE meta SET incarnation = ?";
+export const READ_KEPT = "SELECT prefix, bytes FROM histories";
+export const WRITE_KEPT = `
+  INSERT INTO histories (prefix, bytes) VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET bytes = excluded.bytes`;
+
+/** Tries whether so many bytes can be written. */
+export const FILL_PROBE = "INSERT INTO probe (filler) VALUES (zeroblob(?))";
+export const EMPTY_PROBE = "DELETE FROM probe";
+
+export const GET_ENTRY = "SELECT * FROM entries WHERE key = ?";
+export const REVISION_OF = "SELECT revision FROM entries WHERE key = ?";
+export const LIST_ENTRIES = "SELECT * FROM entries WHERE instr(key, ?) = 1";
+export const PUT_ENTRY = `
+  INSERT INTO entries (key, revision, create_time, update_time, value) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (key) DO UPDATE SET
+    revision = excluded.revision, update_time = excluded.update_time, value = excluded.value`;
+export const DELETE_ENTRY = "DELETE FROM entries WHERE key = ?";
+
+export const ADD_CHANGE = `
+  INSERT INTO journal (seq, revision, key, time, create_time, size, total, replaces, cause, value)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const SELECT_CHANGES = `
+  SELECT *, (SELECT value FROM journal AS before WHERE before.key = journal.key AND before.revision < journal.revision
+    ORDER BY before.revision DESC LIMIT 1) AS previous
+  FROM journal`;
+/** The revision of the nth newest row of a key, or nothing. */
+const NTH_NEWEST = (key: string, n: string): string =>
+  `(SELECT revision FROM journal AS nth WHERE nth.key = ${key} ORDER BY revision DESC LIMIT 1 OFFSET ${n} - 1)`;
+
+/** Above a revision, up to another, below a prefix. */
+export const LIST_CHANGES = `${SELECT_CHANGES}
+  WHERE revision > ?1 AND revision <= ?2 AND instr(key, ?3) = 1 ORDER BY revision, seq`;
+/** Of a key, below a revision, those above the compacted one or among the newest few, at most so many. */
+export const LIST_HISTORY = `${SELECT_CHANGES}
+  WHERE key = ?1 AND revision < ?2 AND (revision > ?3 OR revision >= coalesce(${NTH_NEWEST("?1", "?4")}, 0))
+  ORDER BY revision DESC LIMIT ?5`;
+
+export const OLDEST_OF_KEY = `${SELECT_CHANGES} WHERE key = ?1 ORDER BY revision LIMIT 1`;
+
+const SELECT_ROWS = "SELECT seq, revision, key, time, size, total, value IS NULL AS deleted FROM journal";
+/** After a place, before a revision, at most so many. */
+export const OLDEST = `${SELECT_ROWS} WHERE seq > ?1 AND revision < ?2 ORDER BY seq LIMIT ?3`;
+/** Of a revision, after a place. */
+export const REST_OF_REVISION = `${SELECT_ROWS} WHERE revision = ?1 AND seq > ?2 ORDER BY seq`;
+/** After a place, up to a revision. */
+export const UP_TO_REVISION = `${SELECT_ROWS} WHERE seq > ?1 AND revision <= ?2 ORDER BY seq`;
+/** After a place, up to another, at most so many. */
+export const KEPT = `${SELECT_ROWS} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`;
+/** The change of a key that came after a revision. */
+export const NEXT_OF_KEY = `
+  SELECT seq, time FROM journal WHERE key = ?1 AND revision > ?2 ORDER BY revision LIMIT 1`;
+/** The newest revision of a key, up to one, which is more than so many bytes back. */
+export const PAST_BYTES = `
+  SELECT revision FROM
+    (SELECT revision, sum(size) OVER (ORDER BY revision DESC) - size AS later FROM journal WHERE key = ?1 AND revision <= ?2)
+  WHERE later > ?3 ORDER BY revision DESC LIMIT 1`;
+
+/** Forgets a key's changes below a revision, except the newest few and the one that has the value before those. */
+export const PRUNE_KEY = `
+  DELETE FROM journal WHERE key = ?1 AND revision < ?2 AND revision < ${NTH_NEWEST("?1", "?3 + 1")} RETURNING size`;
+/** Forgets a key's changes below a revision. */
+export const PRUNE_BEFORE = "DELETE FROM journal WHERE key = ?1 AND revision < ?2 RETURNING size";
+/** Forgets a key's changes up to a delete and the delete itself. */
+export const PRUNE_LIFE = "DELETE FROM journal WHERE key = ?1 AND revision <= ?2 RETURNING size";
+export const DROP_CHANGE = "DELETE FROM journal WHERE seq = ?";
+
+/** Of a database of any format. */
+export const READ_IDENTITY = `
+  SELECT incarnation, max(compacted, (SELECT coalesce(max(revision), 0) FROM journal)) AS revision FROM meta`;

@@ -1,0 +1,121 @@
+import { isUtf8 } from "node:buffer";
+import { constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { type Clock, type SourceFile, systemClock } from "../../core/index.ts";
+import type { Logging } from "../logs/logging.ts";
+
+/**
+ * Size of a flags file or a modules file, and of a file to convert; a larger one is refused with `FLAGS_FILE_INVALID` or
+ * `MODULES_FILE_INVALID`. @limit bytes
+ */
+export const MAX_SOURCE_BYTES = 16 * 1024 * 1024;
+/**
+ * Time that the file system may take to give a flags file or a modules file; then it is given up with
+ * `FLAGS_FILE_INVALID` or `MODULES_FILE_INVALID`, and until that reading ends no other begins. @limit ms
+ */
+export const SOURCE_TIMEOUT_MS = 5000;
+
+const LF = 0x0a;
+
+/** A file that is read whenever it is asked for; that it is missing is logged once. */
+export function sourceFile(name: string, log: Logging["server"], clock: Clock = systemClock): SourceFile {
+  let missing = false;
+  /** Ends with the readings that were asked for so far. Each holds a thread of few: where one hangs, no other may begin. */
+  let last: Promise<unknown> = Promise.resolve();
+  /** The one that was given up and goes on. */
+  let hung: Promise<unknown> | undefined;
+
+  const bytesInTurn = async (): Promise<Buffer> => {
+    if (hung !== undefined) throw tooSlow();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    let isGivenUp = false;
+    const timer = clock.setTimer(
+      SOURCE_TIMEOUT_MS,
+      () => {
+        isGivenUp = true;
+        hung ??= last.then(() => {
+          hung = undefined;
+        });
+        reject(tooSlow());
+      },
+      true,
+    );
+    const reading = last.then(() => (isGivenUp ? late : readBytes(name)));
+    last = reading.catch(() => {});
+    try {
+      return await Promise.race([reading, late]);
+    } finally {
+      timer.cancel();
+    }
+  };
+
+  return {
+    name,
+    async read() {
+      try {
+        const text = utf8(await bytesInTurn());
+        missing = false;
+        return text;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        // A file that is watched is looked for again and again.
+        if (!missing) log("warn", "there is no such file", { file: name });
+        missing = true;
+        return undefined;
+      }
+    },
+  };
+}
+
+/**
+ * What an ordinary file holds, or where `takesPipes` a pipe: at most `MAX_SOURCE_BYTES`. To open something else may do
+ * anything, and to read it may never end.
+ */
+export async function readBytes(name: string, takesPipes = false): Promise<Buffer> {
+  const kind = await stat(name);
+  if (!kind.isFile() && !(takesPipes && kind.isFIFO())) throw new Error("it is not a file");
+  // What it is may have changed meanwhile: a pipe to which nobody writes must not be waited for.
+  const file = await open(name, constants.O_RDONLY | (takesPipes ? 0 : constants.O_NONBLOCK));
+  try {
+    const found = await file.stat();
+    if (!found.isFile() && !takesPipes) throw new Error("it is not a file");
+    if (found.size > MAX_SOURCE_BYTES) throw tooLarge();
+    return await readToEnd(file, found.size);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whatever `size` says: some files have none, and others grow. */
+async function readToEnd(file: FileHandle, size: number): Promise<Buffer> {
+  let bytes = Buffer.allocUnsafe(size + 1);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(bytes, length, bytes.length - length, null);
+    if (bytesRead === 0) return bytes.subarray(0, length);
+    length += bytesRead;
+    if (length > MAX_SOURCE_BYTES) throw tooLarge();
+    if (length === bytes.length) bytes = Buffer.concat([bytes], Math.min(length * 2 + 4096, MAX_SOURCE_BYTES + 1));
+  }
+}
+
+function tooSlow(): Error {
+  return new Error(`the file system has not given it within ${SOURCE_TIMEOUT_MS} ms`);
+}
+
+function tooLarge(): Error {
+  return new Error(`it has more than ${MAX_SOURCE_BYTES} bytes`);
+}
+
+/** The text of a file. Throws where it is not UTF-8, with the line: another encoding would alter what it says. */
+export function utf8(bytes: Uint8Array): string {
+  if (isUtf8(bytes)) return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  let line = 1;
+  let start = 0;
+  // No byte of a longer character is that of a line's end.
+  for (let end = bytes.indexOf(LF); end >= 0 && isUtf8(bytes.subarray(start, end)); end = bytes.indexOf(LF, start)) {
+    line += 1;
+    start = end + 1;
+  }
+  throw new Error(`line ${line} is not UTF-8; save the file as UTF-8`);
+}

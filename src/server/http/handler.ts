@@ -1,0 +1,247 @@
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ContextValues,
+  createConnectRouter,
+  createContextValues,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
+import {
+  createUniversalHandlerClient,
+  type UniversalHandler,
+  type UniversalServerRequest,
+  type UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { type Clock, HeliosError, messageOf } from "../../core/index.ts";
+import type { ReportUnforeseen } from "../errors.ts";
+import { foreignHost, givenHosts, type Hosts, splitTarget } from "../rest/host.ts";
+import { type HttpRequest, header } from "../rest/http.ts";
+import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
+import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
+import { headersRefusal, refuseBody } from "../transport/headers.ts";
+import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS, MAX_REFUSED_REQUEST_MS } from "../transport/limits.ts";
+import { IS_REST, PEER, peerOf, socketOf } from "../transport/peer.ts";
+import type { RequestHandler } from "../transport/request-handler.ts";
+import { createBodies } from "./bodies.ts";
+import { createCallLimit } from "./call-limit.ts";
+import { keepLongDeadlines } from "./deadline.ts";
+import { createPacing } from "./pacing.ts";
+import { type PlainRoute, refuse, servePlain } from "./plain.ts";
+import { explainRefusals } from "./refusals.ts";
+import { createSlowReaders, type ReportSlowReader } from "./slow-readers.ts";
+import { checkQuery, strictJson } from "./strict-json.ts";
+
+export interface HandlerOptions {
+  readonly clock: Clock;
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors: readonly Interceptor[];
+  /** Serves the paths below `REST_PREFIX`, calling the same services by the transports that it is given. */
+  readonly rest: (transportFor: TransportFor) => Rest;
+  /** Pages of which other origins a browser may let in. */
+  readonly allowedOrigins: AllowedOrigins;
+  /** By which names a browser may reach the service. */
+  readonly hosts: Hosts;
+  /** By path. */
+  readonly plainRoutes: Readonly<Record<string, PlainRoute>>;
+  /** For errors that nobody foresaw, and who is told of them. */
+  readonly newId: () => string;
+  readonly report: ReportUnforeseen;
+  /** Calls under way in all. Default 20,000. */
+  readonly maxOpenCalls?: number | undefined;
+  /** What all answers that wait to be read may hold. Default 256 MiB. */
+  readonly maxUnreadBytes?: number | undefined;
+  /** Told of answers that are ended because nobody reads them. Default: nobody. */
+  readonly reportSlowReader?: ReportSlowReader;
+  /** Aborted with a ConnectError when calls that still run must end. */
+  readonly shutdownSignal: AbortSignal;
+}
+
+/** Serves gRPC, gRPC-Web, Connect and REST, and a few plain GETs. */
+export function createHandler(options: HandlerOptions): RequestHandler {
+  const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
+  const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}), options.maxUnreadBytes);
+  const router = createConnectRouter({
+    interceptors: [createPacing(clock, slowReaders.room), ...interceptors],
+    shutdownSignal,
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    writeMaxBytes: MAX_MESSAGE_BYTES,
+    requestGate: checkQuery,
+    // What is false, 0 or empty is an answer, too.
+    jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true },
+  });
+  routes(router);
+  const rpcs = new Map(
+    router.handlers.map((handler) => {
+      const strict = strictJson(keepLongDeadlines(handler, clock), handler.method, MAX_MESSAGE_BYTES);
+      const explained = explainRefusals(strict, options.newId, options.report);
+      return [handler.requestPath, Object.assign(explained, handler)] as const;
+    }),
+  );
+  const valuesOf = (request: HttpRequest): ContextValues =>
+    createContextValues().set(PEER, peerOf(socketOf(request) ?? {}));
+  const rest = options.rest((request) => inMemory(rpcs, valuesOf(request).set(IS_REST, true)));
+
+  const bodies = createBodies(clock);
+  const callLimit = createCallLimit(options.maxOpenCalls ?? MAX_OPEN_CALLS);
+
+  return (request, response) => {
+    const { path: target } = splitTarget(request.url ?? "");
+    const path = target.split("?", 1)[0] ?? "";
+    const rpc = rpcs.get(path);
+    tellWhenClientLeaves(response);
+    readToTheEnd(request, response, clock);
+    slowReaders.add(request, response);
+    bodies.bound(request, response, !staysOpen(rpc));
+    const tooMany = callLimit.add(request, response);
+    const tooLarge = headersRefusal(request);
+    const refused = hostRefusal(request, options.hosts);
+    if (refused !== undefined) {
+      refuse(response, refused);
+      return;
+    }
+    request.url = target;
+    const expected = header(request, "expect");
+    if (expected !== "" && !/^100-continue$/i.test(expected)) {
+      const problem = "can be 100-continue alone";
+      refuse(response, HeliosError.of("HTTP_HEADER_INVALID", { header: "expect", problem }));
+      return;
+    }
+    if (request.method === "OPTIONS") {
+      response.writeHead(204, preflightHeaders(request, allowedOrigins));
+      response.end();
+      return;
+    }
+    const cors = corsHeaders(request, allowedOrigins);
+    for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
+    if (isForeign(request, allowedOrigins)) {
+      const origin = header(request, "origin") || "another site";
+      refuse(response, HeliosError.of("HTTP_ORIGIN_REFUSED", { origin }));
+      return;
+    }
+    // What is answered at once is answered always: probes ask it.
+    const excess = tooLarge ?? (Object.hasOwn(plainRoutes, path) ? undefined : tooMany);
+    if (excess !== undefined) {
+      // Each protocol has its own way to say it, which its handler knows.
+      if (request.method === "POST" && rpc !== undefined) refuseBody(request, excess);
+      else return refuse(response, excess);
+    }
+    if (path.startsWith(REST_PREFIX)) {
+      void rest.handle(request, response);
+      return;
+    }
+    if (rpc === undefined) {
+      servePlain(request, response, path, plainRoutes);
+      return;
+    }
+    try {
+      rpc(universalRequestFromNodeRequest(request, response, undefined, valuesOf(request)))
+        .then((answered) => {
+          const isOne = rpc.method.methodKind === "unary";
+          return universalResponseToNodeResponse(isOne ? readAhead(answered) : answered, response);
+        })
+        // Only writing can fail here: the client has gone, and what the call came to is in the log of calls.
+        .catch(() => response.destroy());
+    } catch (error) {
+      // A request without a host, or with one that is none, has no URL.
+      refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
+    }
+  };
+}
+
+/** Reads the end of an answer while its one message is being written: what made the message keeps a copy until then. */
+function readAhead(response: UniversalServerResponse): UniversalServerResponse {
+  const chunks = (response.body as AsyncIterable<Uint8Array<ArrayBuffer>> | undefined)?.[Symbol.asyncIterator]();
+  if (chunks === undefined) return response;
+  async function* ahead(of: AsyncIterator<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for (let next = of.next(); ; ) {
+      const { done, value } = await next;
+      if (done === true) return;
+      next = of.next();
+      next.catch(() => {});
+      yield value;
+    }
+  }
+  return { ...response, body: ahead(chunks) };
+}
+
+/** Whether a caller may go on sending for as long as it likes. */
+function staysOpen(rpc: UniversalHandler | undefined): boolean {
+  return rpc?.method.methodKind === "bidi_streaming" || rpc?.method.methodKind === "client_streaming";
+}
+
+function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefined {
+  const host = foreignHost(request, hosts);
+  if (host !== undefined) return HeliosError.of("HOST_NOT_ALLOWED", { host: host.slice(0, 256) });
+  if (request.httpVersionMajor > 1) return undefined;
+  const given = givenHosts(request).length;
+  if (given === 0 && request.httpVersion !== "1.0")
+    return HeliosError.of("REQUEST_MALFORMED", { problem: "it has no Host header, which HTTP/1.1 needs" });
+  // RFC 9112, 3.2: whoever stands between may have gone by the other one.
+  if (given < 2 || splitTarget(request.url ?? "").authority) return undefined;
+  return HeliosError.of("REQUEST_MALFORMED", { problem: "it has more than one Host header" });
+}
+
+/** Calls services without a network, through their interceptors. */
+function inMemory(rpcs: ReadonlyMap<string, UniversalHandler>, contextValues: ContextValues): Transport {
+  return createTransport({
+    httpClient(request) {
+      const rpc = rpcs.get(new URL(request.url).pathname);
+      if (rpc === undefined) throw new ConnectError("the service is not served", Code.Unimplemented);
+      const called = Object.assign((one: UniversalServerRequest) => rpc({ ...one, contextValues }), rpc);
+      return createUniversalHandlerClient([called])(request);
+    },
+    baseUrl: "https://in-memory",
+    useBinaryFormat: true,
+    interceptors: [],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    writeMaxBytes: MAX_MESSAGE_BYTES,
+  });
+}
+
+/**
+ * Where a client leaves while its response waits to be written, nothing tells the generator behind it (its `finally`
+ * would never run): an error on the response does. Connect takes Code.Aborted for what it is and does not log it.
+ */
+function tellWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
+  let finished = false;
+  response.once("finish", () => {
+    finished = true;
+  });
+  response.on("error", () => {});
+  response.once("close", () => {
+    if (!finished) response.emit("error", new ConnectError("the client went away", Code.Aborted));
+  });
+}
+
+/**
+ * Connect stops reading a request that it refuses, and so resets the stream: the client, still writing, would see that
+ * instead of the refusal. So the rest is read and thrown away, for a while.
+ */
+function readToTheEnd(
+  request: Parameters<RequestHandler>[0],
+  response: Parameters<RequestHandler>[1],
+  clock: Clock,
+): void {
+  response.once("finish", () => {
+    if (request.readableEnded || request.destroyed) return;
+    // Over HTTP/1.1 its connection may be another call's by then.
+    const enough = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
+      if (!request.complete) request.destroy();
+    });
+    request.once("close", () => enough.cancel());
+    request.resume();
+  });
+}

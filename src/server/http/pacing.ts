@@ -1,0 +1,84 @@
+import type { Interceptor } from "@connectrpc/connect";
+import type { Clock } from "../../core/index.ts";
+import { PEER } from "../transport/peer.ts";
+
+/**
+ * Answers and messages of streams that are encoded in one turn of the event loop; further ones wait for the next, so that
+ * what was encoded is sent, or is seen to be too much, before there is more of it. @limit messages
+ */
+export const MESSAGES_PER_TURN = 16;
+/** Time after which it is looked again whether a stream whose connection is behind may write. @limit ms */
+const ROOM_CHECK_MS = 20;
+
+/**
+ * Lets few messages through at a time, and those of streams only while their connection has room (by its peer). A
+ * change that a thousand watchers are told of, or a thousand calls that come at once, would else all be encoded before
+ * the first of them can leave. What answers one call does not wait for room: it is there already.
+ */
+export function createPacing(
+  clock: Clock,
+  room: () => (peer: string) => boolean,
+  perTurn = MESSAGES_PER_TURN,
+): Interceptor {
+  let waiting: Waiting[] = [];
+  let taken = 0;
+  let hasRoom = room();
+  let isTurning = false;
+  /** One for all that wait: each turn that lets nobody go would else leave one more. */
+  let isChecking = false;
+  const mayGo = ({ peer }: Pick<Waiting, "peer">): boolean => taken < perTurn && (peer === undefined || hasRoom(peer));
+  const turn = (): void => {
+    isTurning = false;
+    taken = 0;
+    hasRoom = room();
+    const gone: Waiting[] = [];
+    waiting = waiting.filter((one) => {
+      if (!mayGo(one)) return true;
+      taken += 1;
+      gone.push(one);
+      return false;
+    });
+    if (gone.length > 0) turnSoon();
+    else if (waiting.length > 0) checkSoon();
+    for (const { go } of gone) go();
+  };
+  const turnSoon = (): void => {
+    if (!isTurning) setImmediate(turn);
+    isTurning = true;
+  };
+  const checkSoon = (): void => {
+    if (isChecking) return;
+    isChecking = true;
+    clock.setTimer(ROOM_CHECK_MS, () => {
+      isChecking = false;
+      turnSoon();
+    });
+  };
+  /** Undefined: it may go on at once. */
+  const pace = (peer?: string): Promise<void> | undefined => {
+    turnSoon();
+    if (!mayGo({ peer })) return new Promise((go) => void waiting.push({ peer, go }));
+    taken += 1;
+    return undefined;
+  };
+  async function* paced<T>(messages: AsyncIterable<T>, peer: string): AsyncGenerator<T> {
+    for await (const message of messages) {
+      const turned = pace(peer);
+      if (turned !== undefined) await turned;
+      yield message;
+    }
+  }
+  return (next) => async (request) => {
+    const response = await next(request);
+    if (response.stream) return { ...response, message: paced(response.message, request.contextValues.get(PEER)) };
+    const turned = pace();
+    if (turned !== undefined) await turned;
+    return response;
+  };
+}
+
+interface Waiting {
+  /** Undefined: it waits for its turn alone. */
+  readonly peer: string | undefined;
+  readonly go: () => void;
+}

@@ -1,0 +1,104 @@
+import { clone, type DescField, type DescFile, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import type { Interceptor } from "@connectrpc/connect";
+import { AcquirePermitResponseSchema } from "../../../gen/helios/v1/breaker_service_pb.ts";
+import { EvaluationSchema, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
+import { SwapReportSchema } from "../../../gen/helios/v1/module_pb.ts";
+import {
+  ModuleSwapResultSchema,
+  RollbackModuleResponseSchema,
+  SwapModuleResponseSchema,
+  SwapModulesResponseSchema,
+} from "../../../gen/helios/v1/module_service_pb.ts";
+import { WaitForRevisionResponseSchema } from "../../../gen/helios/v1/status_service_pb.ts";
+import { TestRunSchema } from "../../../gen/helios/v1/test_pb.ts";
+import { changingAnswers } from "./answers.ts";
+
+// proto3 leaves a bool that is false out of a message, and tools then show nothing where the answer is "no". The contract
+// cannot give these fields presence: that would change the code that is generated from it. So their false is written out,
+// which every reader of proto3 takes for what it is, and server reflection says that they have presence, so that tools
+// which ask for the schema show it.
+
+/** The fields whose false is the answer, not the absence of one. */
+const ANSWERS: ReadonlySet<DescField> = new Set([
+  EvaluationSchema.field.enabled,
+  FlagSchema.field.enabled,
+  AcquirePermitResponseSchema.field.allowed,
+  SwapModuleResponseSchema.field.swapped,
+  SwapModulesResponseSchema.field.swapped,
+  ModuleSwapResultSchema.field.swapped,
+  RollbackModuleResponseSchema.field.swapped,
+  SwapReportSchema.field.swapped,
+  TestRunSchema.field.passed,
+  WaitForRevisionResponseSchema.field.reached,
+]);
+
+/** Writes out what is false among `ANSWERS` in every message that a call answers with. */
+export function createPresence(): Interceptor {
+  const writers = new Map<DescMessage, Write | undefined>();
+  return changingAnswers((desc) => writerOf(desc, writers));
+}
+
+/** The file as server reflection shows it: with presence for those of its fields that are among `ANSWERS`. */
+export function withPresence(file: DescFile): FileDescriptorProto {
+  const messages = file.messages.filter(({ fields }) => fields.some((field) => ANSWERS.has(field)));
+  if (messages.length === 0) return file.proto;
+  const shown = clone(FileDescriptorProtoSchema, file.proto);
+  for (const { name, fields } of messages) {
+    const message = shown.messageType.find((each) => each.name === name);
+    for (const field of message?.field ?? []) {
+      if (!fields.some((each) => each.name === field.name && ANSWERS.has(each))) continue;
+      field.proto3Optional = true;
+      // As protoc does it: an optional field of proto3 is alone in a oneof, behind those that are written.
+      field.oneofIndex = (message?.oneofDecl.push({ ...ONEOF, name: `_${field.name}` }) ?? 0) - 1;
+    }
+  }
+  return shown;
+}
+
+const ONEOF = { $typeName: "google.protobuf.OneofDescriptorProto" as const };
+
+type Write = (message: Message) => void;
+
+/** What writes out the answers of a message and of those within it; undefined: it never has any. */
+function writerOf(desc: DescMessage, known: Map<DescMessage, Write | undefined>): Write | undefined {
+  if (known.has(desc)) return known.get(desc);
+  // Before its fields are looked at, which may lead back to it.
+  known.set(desc, undefined);
+  const writes = desc.fields.flatMap((field): Write[] => {
+    if (ANSWERS.has(field)) return [(message) => writeOut(message, field)];
+    const inner = field.message && writerOf(field.message, known);
+    if (inner === undefined || field.fieldKind === "map") return [];
+    return [(message) => forEachIn(message, field, inner)];
+  });
+  if (writes.length === 0) return undefined;
+  const write: Write = (message) => {
+    for (const each of writes) each(message);
+  };
+  known.set(desc, write);
+  return write;
+}
+
+function writeOut(message: Message, { localName, number }: DescField): void {
+  if ((message as unknown as Readonly<Record<string, unknown>>)[localName] !== false) return;
+  const others = message.$unknown ?? [];
+  // A message may go to several readers.
+  if (others.some(({ no }) => no === number)) return;
+  message.$unknown = [...others, { no: number, wireType: WireType.Varint, data: FALSE }];
+}
+
+const FALSE = Uint8Array.of(0);
+
+function forEachIn(message: Message, { localName, oneof, fieldKind }: DescField, write: Write): void {
+  const values = message as unknown as Readonly<Record<string, unknown>>;
+  if (oneof !== undefined) {
+    const chosen = values[oneof.localName] as { readonly case?: string; readonly value?: Message };
+    if (chosen.case === localName && chosen.value !== undefined) write(chosen.value);
+  } else if (fieldKind === "list") {
+    for (const each of values[localName] as readonly Message[]) write(each);
+  } else {
+    const value = values[localName] as Message | undefined;
+    if (value !== undefined) write(value);
+  }
+}

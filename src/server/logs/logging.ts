@@ -1,0 +1,149 @@
+import { join } from "node:path";
+import { type Level, multistream, pino, type StreamEntry } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { type Clock, type Log, type LogArea, type LogLevel, messageOf, systemClock } from "../../core/index.ts";
+import type { LogThreshold } from "../config/config.ts";
+import { createLogFile, oneAtATime } from "./file.ts";
+import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./limits.ts";
+import { MAX_LOG_LINE_BYTES, toLine, toPrintable } from "./line.ts";
+import { createOutput } from "./output.ts";
+import { type Destination, Sink, type SinkStatus } from "./sink.ts";
+
+/** The areas that have a file of their own besides the standard output. */
+const FILES: Readonly<Partial<Record<LogArea, string>>> = {
+  modules: "module_loader.log",
+  flags: "feature_flags.log",
+  breakers: "circuit_breaker.log",
+};
+const AREAS: readonly LogArea[] = ["modules", "flags", "breakers", "testing", "store", "engine"];
+const STDOUT_FD = 1;
+/**
+ * Time that the end of the server waits for lines of its logs to be written; what is not written by then is lost.
+ * @limit ms
+ */
+const FAREWELL_MS = 1000;
+
+export interface LoggingOptions {
+  readonly level: LogThreshold;
+  readonly directory: string;
+  /** Whether a person reads the output: one coloured line an entry instead of JSON. */
+  readonly terminal: boolean;
+  /** Of each file; see `createLogFile`. */
+  readonly maxBytes?: number;
+  readonly keep?: number;
+  /** Where the output goes; for tests. Default: the standard output. */
+  readonly output?: Destination;
+  readonly clock?: Clock;
+}
+
+export interface Logging {
+  /** For the engine. */
+  readonly log: Log;
+  /** For the server itself. */
+  readonly server: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+  /** Every place that lines go to: the output first, then the files. */
+  status(): readonly SinkStatus[];
+  /** Whether a place has not answered yet: a thread waits for it, and the end of a process for every thread. */
+  isBusy(): boolean;
+  /** Resolves when what was logged is written, after a second at the latest. */
+  flush(ms?: number): Promise<void>;
+  /** The same, and closes the files. */
+  close(): Promise<void>;
+}
+
+/**
+ * Structured logs on the standard output and in the files of their areas. No entry ever throws, waits or blocks, whatever
+ * becomes of the places that it goes to: see `Sink`. Where one of them takes nothing, the others tell of it.
+ */
+export function createLogging(options: LoggingOptions): Logging {
+  const { level, directory, terminal, clock = systemClock } = options;
+  const { maxBytes = DEFAULT_LOG_MAX_BYTES, keep = DEFAULT_LOG_KEEP } = options;
+  const alone = oneAtATime();
+  const sinkOf = (destination: Destination): Sink =>
+    new Sink({
+      destination,
+      clock,
+      maxWriteBytes: Math.min(maxBytes, MAX_LOG_LINE_BYTES),
+      notice: (dropped) => noticeOf(dropped, clock),
+      changed: (status) => announce(status),
+    });
+  const output = sinkOf(options.output ?? createOutput(STDOUT_FD));
+  const files = new Map<string, Sink>();
+  const destinations: Destination[] = [];
+  for (const name of Object.values(FILES)) {
+    const destination = createLogFile({ path: join(directory, name), maxBytes, kept: keep, clock, alone });
+    const sink = sinkOf(destination);
+    destinations.push(destination);
+    files.set(name, sink);
+    if (level !== "silent") sink.open();
+  }
+
+  const pretty = prettyFactory({ colorize: true, ignore: "pid,hostname" });
+  const toOutput = terminal
+    ? (line: string): void => output.write(String(pretty(toPrintable(line)) ?? ""))
+    : (line: string): void => output.write(line);
+  const loggerOf = (area: LogArea | "server", streams: readonly ((line: string) => void)[]): ReturnType<typeof pino> =>
+    pino({ level, base: { area }, timestamp: pino.stdTimeFunctions.isoTime }, multistream(streams.map(entryOf)));
+  const loggers = Object.fromEntries(
+    AREAS.map((area) => {
+      const file = files.get(FILES[area] ?? "");
+      return [area, loggerOf(area, file === undefined ? [toOutput] : [toOutput, (line) => file.write(line)])];
+    }),
+  );
+  const own = loggerOf("server", [toOutput]);
+  const inFiles = loggerOf(
+    "server",
+    [...files.values()].map((file) => (line: string) => file.write(line)),
+  );
+  const announce = (status: SinkStatus): void => {
+    const { name, problem, dropped } = status;
+    const logger = name === output.status.name ? inFiles : own;
+    if (problem !== undefined) write(logger, "error", "a log cannot be written", { log: name, directory, problem });
+    else write(logger, "info", "a log is written again", { log: name, directory, dropped });
+  };
+  const flush = async (ms = FAREWELL_MS): Promise<void> => {
+    await Promise.all([output, ...files.values()].map((sink) => sink.flush(ms)));
+  };
+  return {
+    log: (area, entryLevel, message, fields = {}) => write(loggers[area] ?? own, entryLevel, message, fields),
+    server: (entryLevel, message, fields = {}) => write(own, entryLevel, message, fields),
+    isBusy: () => [output, ...files.values()].some((sink) => sink.isBusy),
+    status: () => [output, ...files.values()].map((sink) => sink.status),
+    flush,
+    async close() {
+      await flush();
+      await Promise.all(destinations.map((destination) => destination.close?.()));
+    },
+  };
+}
+
+type Logger = ReturnType<typeof pino>;
+
+/** What an entry is by itself: fields of that name would pass for it. */
+const OWN_FIELDS = new Set(["level", "time", "area", "msg"]);
+
+function write(logger: Logger, level: LogLevel, message: string, fields: Record<string, unknown>): void {
+  try {
+    const names = Object.keys(fields);
+    const isForged = names.some((name) => OWN_FIELDS.has(name));
+    const told = isForged
+      ? Object.fromEntries(names.map((name) => [OWN_FIELDS.has(name) ? `field_${name}` : name, fields[name]]))
+      : fields;
+    logger[level](told, message);
+  } catch (error) {
+    // Such as a field that cannot be read.
+    logger[level]({ problem: messageOf(error) }, String(message));
+  }
+}
+
+/** The loggers decide what is written: the streams take everything. */
+function entryOf(stream: (line: string) => void): StreamEntry<Level> {
+  return { level: "trace", stream: { write: (entry: string) => stream(toLine(entry)) } };
+}
+
+const WARN = 40;
+
+function noticeOf(dropped: number, clock: Clock): string {
+  const time = new Date(clock.now()).toISOString();
+  return `${JSON.stringify({ level: WARN, time, area: "server", dropped, msg: "lines were dropped here" })}\n`;
+}
