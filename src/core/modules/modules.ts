@@ -15,7 +15,7 @@ import { type Answer, createRouter, type InvokeOptions, notLoaded } from "./call
 import { BARE_TEST, type Trial } from "./calls/trial.ts";
 import { createUpcoming } from "./calls/upcoming.ts";
 import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./host/types/host.ts";
-import { getModule, type Room, runningGeneration, verified } from "./operations/context.ts";
+import { getModule, type OperationContext, runningGeneration, verified } from "./operations/context.ts";
 import { Operations } from "./operations/exclusive.ts";
 import { createHotReload } from "./operations/freeze.ts";
 import { createInstall, type ModulesSource } from "./operations/install.ts";
@@ -200,9 +200,9 @@ export function createModules(deps: ModulesDeps): Modules {
     flags,
     router,
     onCrash: (name, generation) => supervisor.crashed(name, generation),
-    onHealth: (name, number, health) => noteHealth(room, name, number, health),
+    onHealth: (name, number, health) => noteHealth(context, name, number, health),
   });
-  const room: Room = {
+  const context: OperationContext = {
     clock,
     log,
     host,
@@ -217,25 +217,25 @@ export function createModules(deps: ModulesDeps): Modules {
     closing: closing.signal,
     isClosing: () => closing.signal.aborted,
   };
-  const supervisor: Supervisor = createSupervisor(room);
+  const supervisor: Supervisor = createSupervisor(context);
   const forgetting: ((name: string) => Promise<void>)[] = [];
-  const registrar = createRegistrar(room, async (name) => {
+  const registrar = createRegistrar(context, async (name) => {
     for (const forget of forgetting) await forget(name);
   });
-  const install = createInstall(feed, room, modulesFile);
+  const install = createInstall(feed, context, modulesFile);
   const warmUp = createWarmUp();
   let gate: Gate | undefined;
-  const journal = createJournal(feed, log, (swap) => flip(room, swap));
+  const journal = createJournal(feed, log, (swap) => flip(context, swap));
   forgetting.push((name) => journal.forgetModule(name));
-  const swaps = createSwaps(room, journal, { warmUp, gate: () => gate }, newId);
-  const returns = createReturns(room, journal, swaps);
+  const swaps = createSwaps(context, journal, { warmUp, gate: () => gate }, newId);
+  const returns = createReturns(context, journal, swaps);
   const endSweeps = sweepArtifacts(collection, host, clock, log);
   const loadNow: Modules["load"] = async (name, options = {}, by) => {
-    const module = await loadModule(room, reloading(room, swaps), name, options, by);
+    const module = await loadModule(context, reloading(context, swaps), name, options, by);
     supervisor.forgive(name);
     return module;
   };
-  const swapFile: FileActions["swap"] = (name, by) => swapModule(room, swaps, name, {}, by);
+  const swapFile: FileActions["swap"] = (name, by) => swapModule(context, swaps, name, {}, by);
   const loadFile: FileActions["load"] = (name, activate, by) => loadNow(name, { forceReload: true, activate }, by);
   let watch: ModuleWatch | undefined;
   const settled = Promise.withResolvers<void>();
@@ -255,17 +255,17 @@ export function createModules(deps: ModulesDeps): Modules {
     },
     async start() {
       await install();
-      await recoverSwaps(room, journal);
+      await recoverSwaps(context, journal);
       await journal.sweep((name) => collection.get(name) !== undefined);
-      await forgetRuns(room);
-      void bringDesiredUp(room, (name) => supervisor.retry(name)).then(() => {
+      await forgetRuns(context);
+      void bringDesiredUp(context, (name) => supervisor.retry(name)).then(() => {
         isSettled = true;
         settled.resolve();
-        if (deps.watchFiles && !room.isClosing()) watch = watchModules(room, { swap: swapFile, load: loadFile });
+        if (deps.watchFiles && !context.isClosing()) watch = watchModules(context, { swap: swapFile, load: loadFile });
       });
     },
     register: (name, fields, options = {}, by) => registrar.register(name, fields, options, by),
-    get: (name) => getModule(room, name),
+    get: (name) => getModule(context, name),
     list: () => collection.list(),
     inFlight: (name) => router.inFlight(name),
     async remove(name, by) {
@@ -273,25 +273,25 @@ export function createModules(deps: ModulesDeps): Modules {
       return { module, revision: feed.revision };
     },
     load: loadNow,
-    unload: async (name, options = {}, by) => unloadModule(room, name, options, by),
-    swap: async (name, options = {}, by, listener) => swapModule(room, swaps, name, options, by, listener),
-    swapAll: async (modules, options = {}, by) => swapModules(room, swaps, modules, options, by),
+    unload: async (name, options = {}, by) => unloadModule(context, name, options, by),
+    swap: async (name, options = {}, by, listener) => swapModule(context, swaps, name, options, by, listener),
+    swapAll: async (modules, options = {}, by) => swapModules(context, swaps, modules, options, by),
     async cancelSwap(name, swapId = "", by) {
-      getModule(room, name);
+      getModule(context, name);
       const who = by?.actor ? ` by ${by.actor}` : "";
       const why = by?.reason ? `: ${by.reason}` : "";
-      return resultOf(room, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
+      return resultOf(context, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
     },
     async rollBack(name, options = {}, by) {
-      const result = await rollBack(room, swaps, returns, name, options, by);
+      const result = await rollBack(context, swaps, returns, name, options, by);
       if (result.swapped) supervisor.forgive(name);
       return result;
     },
-    generations: (name) => listGenerations(room, name),
+    generations: (name) => listGenerations(context, name),
     swapUnderWay: (name) => swaps.underWay(name),
     health(name) {
       const module = collection.get(name);
-      return module && runningGeneration(room, module)?.health.health;
+      return module && runningGeneration(context, module)?.health.health;
     },
     usage: (name) => router.serving(name)?.instance.lastUsage,
     invoke(name, method, input, options = {}) {
@@ -307,11 +307,11 @@ export function createModules(deps: ModulesDeps): Modules {
     useGate: (next) => {
       gate = next;
     },
-    resolveFresh: (name, options = {}) => freshCode(room, name, options),
+    resolveFresh: (name, options = {}) => freshCode(context, name, options),
     async startFresh(name, options = {}) {
       const { trial = BARE_TEST } = options;
-      const { registration } = getModule(room, name).record;
-      const module = await freshCode(room, name, options);
+      const { registration } = getModule(context, name).record;
+      const module = await freshCode(context, name, options);
       // The version that is registered is that of the registered file.
       const registered = module.modulePath === registration.modulePath ? registration.version : "";
       const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
@@ -321,14 +321,14 @@ export function createModules(deps: ModulesDeps): Modules {
       );
     },
     async startStandIn(name, modulePath) {
-      const module = await verified(room, { modulePath, sha256: "" });
+      const module = await verified(context, { modulePath, sha256: "" });
       const version = (ofClass: string | undefined): string => ofClass ?? "0.0.0";
       const request = { registration: withDefaults({ modulePath }), module, version, acts: false, trial: BARE_TEST };
       return (await generations.startApart(name, request)).instance;
     },
     activeInstance(name) {
-      const module = getModule(room, name);
-      const generation = runningGeneration(room, module);
+      const module = getModule(context, name);
+      const generation = runningGeneration(context, module);
       if (generation === undefined || module.record.lifecycle.state !== "ACTIVE") throw notLoaded(module);
       return candidateOf(name, generation);
     },
@@ -347,11 +347,11 @@ export function createModules(deps: ModulesDeps): Modules {
   };
 }
 
-async function freshCode(room: Room, name: string, options: FreshOptions): Promise<ResolvedModule> {
-  const { registration } = getModule(room, name).record;
+async function freshCode(context: OperationContext, name: string, options: FreshOptions): Promise<ResolvedModule> {
+  const { registration } = getModule(context, name).record;
   const modulePath = options.modulePath || registration.modulePath;
   const assets = options.assets?.length ? { assets: options.assets } : {};
   refuse(pathViolation(["module_path"], modulePath) ?? assetsViolation(["assets"], options.assets ?? []));
   const sha256 = modulePath === registration.modulePath ? registration.sha256 : "";
-  return verified(room, { ...registration, modulePath, sha256, ...assets });
+  return verified(context, { ...registration, modulePath, sha256, ...assets });
 }

@@ -17,7 +17,7 @@ import type { Operations } from "./exclusive.ts";
 import type { HotReload } from "./freeze.ts";
 
 /** What the operations on modules share. */
-export interface Room {
+export interface OperationContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly host: ModuleHost;
@@ -37,24 +37,28 @@ export interface Room {
 }
 
 /** MODULE_NOT_FOUND. */
-export function getModule({ collection }: Room, name: string): Module {
+export function getModule({ collection }: OperationContext, name: string): Module {
   const module = collection.get(name);
   if (module === undefined) throw moduleNotFound(name);
   return module;
 }
 
 /** ETAG_MISMATCH unless the module has this etag; without one it may be as it is. */
-export async function checkEtag({ collection }: Room, name: string, etag: string | undefined): Promise<void> {
+export async function checkEtag(
+  { collection }: OperationContext,
+  name: string,
+  etag: string | undefined,
+): Promise<void> {
   await collection.change(name, { action: "Check" }, () => undefined, etag);
 }
 
 /** Who needs whom, as registered. */
-export function dependenciesOf({ collection }: Room): Dependencies {
+export function dependenciesOf({ collection }: OperationContext): Dependencies {
   return new Map(collection.list().map(({ name, record }) => [name, record.registration.dependencies]));
 }
 
 /** The generation that runs here; undefined where none does. */
-export function runningGeneration({ generations }: Room, { name, record }: Module): Generation | undefined {
+export function runningGeneration({ generations }: OperationContext, { name, record }: Module): Generation | undefined {
   const { lifecycle } = record;
   return isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
 }
@@ -64,14 +68,14 @@ export function runningGeneration({ generations }: Room, { name, record }: Modul
  * place in the state that the module is in by now.
  */
 export async function advance(
-  room: Room,
+  context: OperationContext,
   name: string,
   cause: Cause,
   event: LifecycleEvent,
   also: (record: ModuleRecord) => Partial<ModuleRecord> = () => ({}),
   etag?: string,
 ): Promise<Module> {
-  const written = await room.collection.change(
+  const written = await context.collection.change(
     name,
     cause,
     (current) => {
@@ -83,7 +87,7 @@ export async function advance(
     },
     etag,
   );
-  return written ?? getModule(room, name);
+  return written ?? getModule(context, name);
 }
 
 export function conflict({ name, record }: Module, operation: string, expected: string): HeliosError {
@@ -94,7 +98,7 @@ export function conflict({ name, record }: Module, operation: string, expected: 
  * Reads the code and the assets, and compares the digest of the file or of the artifact, where one is given.
  * MODULE_DIGEST_MISMATCH, and what `resolve` says. A registration of an earlier version has no assets.
  */
-export async function verified({ host }: Room, of: VerifiedCode): Promise<ResolvedModule> {
+export async function verified({ host }: OperationContext, of: VerifiedCode): Promise<ResolvedModule> {
   return checkDigest(await host.resolve(of.modulePath, of.assets), of.sha256);
 }
 

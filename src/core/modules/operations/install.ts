@@ -4,7 +4,7 @@ import type { Feed } from "../../store/feed.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { fileInvalid, type ModulesFile, parseModulesFile } from "../record/modules-file.ts";
 import type { Registration } from "../record/record.ts";
-import { type Room, verified } from "./context.ts";
+import { type OperationContext, verified } from "./context.ts";
 import { checkCycle, newRecord } from "./register.ts";
 
 /** What is registered and loaded at the first start. */
@@ -19,12 +19,12 @@ export interface ModulesSource {
 export type Install = () => Promise<void>;
 
 /** Before the feed is started. */
-export function createInstall(feed: Feed, room: Room, source: ModulesSource): Install {
+export function createInstall(feed: Feed, context: OperationContext, source: ModulesSource): Install {
   // There while a first start is filling the store, so that the next one completes what a crash cut short.
   const filling = new Collection<Record<string, never>>(feed, "module-setup/");
 
   return async () => {
-    if (room.collection.size > 0 && filling.size === 0) return;
+    if (context.collection.size > 0 && filling.size === 0) return;
     const text = await source.read().catch((error: unknown) => {
       throw fileInvalid(
         source.name,
@@ -37,30 +37,33 @@ export function createInstall(feed: Feed, room: Room, source: ModulesSource): In
     });
     if (text === undefined) return;
     const file = parseModulesFile(text, source.name);
-    const code = await resolveAll(room, file);
+    const code = await resolveAll(context, file);
     const cause = { action: "InstallModules", reason: `first start, from ${source.name}` };
     await filling.change("first-start", cause, () => ({}));
     for (const { name, registration, load } of file.modules) {
       const found = code.get(name);
       if (found === undefined) throw new Error(`the code of module ${name} was found`);
-      await room.collection.change(name, cause, (current) =>
+      await context.collection.change(name, cause, (current) =>
         current === undefined
           ? { ...newRecord(registration, found), desired: load ? "ACTIVE" : "UNLOADED" }
           : undefined,
       );
     }
     await filling.remove("first-start", cause);
-    room.log("modules", "info", "modules registered", { count: file.modules.length, from: source.name });
+    context.log("modules", "info", "modules registered", { count: file.modules.length, from: source.name });
   };
 }
 
 /** The code of each module. Refuses what the registration of one after the other would refuse. */
-async function resolveAll(room: Room, { modules, invalid }: ModulesFile): Promise<ReadonlyMap<string, ResolvedModule>> {
+async function resolveAll(
+  context: OperationContext,
+  { modules, invalid }: ModulesFile,
+): Promise<ReadonlyMap<string, ResolvedModule>> {
   const registrations = new Map<string, Registration>();
   const code = new Map<string, ResolvedModule>();
   for (const { name, registration } of modules) {
     try {
-      code.set(name, await verified(room, registration));
+      code.set(name, await verified(context, registration));
       checkCycle(name, registration, registrations);
     } catch (error) {
       const [, key, expected] = MISTAKES.find(([reason]) => isReason(error, reason)) ?? [];

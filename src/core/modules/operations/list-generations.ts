@@ -1,7 +1,7 @@
 import type { ResolvedModule } from "../host/types/host.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import type { GenerationRecord } from "../record/record.ts";
-import { getModule, type Room } from "./context.ts";
+import { getModule, type OperationContext } from "./context.ts";
 
 /**
  * STARTING; CANDIDATE: being tested, takes no traffic but that of a canary; CURRENT; STANDBY: serves again if the one on
@@ -25,8 +25,8 @@ export interface GenerationView {
 }
 
 /** All generations of a module that live or are remembered, newest first. MODULE_NOT_FOUND. */
-export function listGenerations(room: Room, name: string): readonly GenerationView[] {
-  const { record } = getModule(room, name);
+export function listGenerations(context: OperationContext, name: string): readonly GenerationView[] {
+  const { record } = getModule(context, name);
   const views = new Map<number, GenerationView>();
   const serving = isRunning(record.lifecycle) ? record.lifecycle.running.generation : 0;
   for (const one of record.generations) {
@@ -34,7 +34,7 @@ export function listGenerations(room: Room, name: string): readonly GenerationVi
     const base = { number, version, code, configVersion, startTime, endTime, end, inFlight: 0 };
     views.set(number, { ...base, state: stateOf(one, serving) });
   }
-  const { starting, started } = room.generations.living(name);
+  const { starting, started } = context.generations.living(name);
   for (const { number, code, startTime } of starting) {
     const base = { number, version: "", code, configVersion: undefined, startTime, endTime: undefined, end: "" };
     views.set(number, { ...base, inFlight: 0, state: "STARTING" });

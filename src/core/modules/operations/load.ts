@@ -17,7 +17,7 @@ import {
   failureOf,
   getModule,
   loadFailed,
-  type Room,
+  type OperationContext,
   verified,
 } from "./context.ts";
 
@@ -50,22 +50,24 @@ export interface BringUp {
  * UNLOADED or FAILED -> LOADING -> LOADED or ACTIVE; on failure FAILED. What is desired changes with the success alone:
  * a load that fails leaves what a restart of the service restores as it was.
  */
-export async function bringUp(room: Room, name: string, options: BringUp): Promise<Module> {
+export async function bringUp(context: OperationContext, name: string, options: BringUp): Promise<Module> {
   const { activate, cause, etag, restarts, code = async ({ record }) => record.code, signal } = options;
-  const start = room.clock.monotonic();
-  if (activate) room.upcoming.expect(name, 0);
+  const start = context.clock.monotonic();
+  if (activate) context.upcoming.expect(name, 0);
   // Of a restart that fails, whoever makes it knows whether there is another.
   const giveUp = (): void => {
-    if (restarts === 0) room.upcoming.forget(name);
+    if (restarts === 0) context.upcoming.forget(name);
   };
   const storeFailure = async (failure: Failure): Promise<void> => {
-    await advance(room, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
-      room.log("modules", "error", `the failure of module ${name} could not be stored`, { error: messageOf(unstored) }),
+    await advance(context, name, cause, { type: "failed", failure }).catch((unstored: unknown) =>
+      context.log("modules", "error", `the failure of module ${name} could not be stored`, {
+        error: messageOf(unstored),
+      }),
     );
   };
   let loading: Module;
   try {
-    loading = await advance(room, name, cause, { type: "load" }, undefined, etag);
+    loading = await advance(context, name, cause, { type: "load" }, undefined, etag);
   } catch (error) {
     giveUp();
     throw error;
@@ -74,23 +76,26 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   let module: ResolvedModule | undefined;
   try {
     module = await code(loading);
-    generation = await startChecked(room, loading, module, activate, signal);
+    generation = await startChecked(context, loading, module, activate, signal);
   } catch (error) {
-    if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+    if (context.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
     const { lifecycle } = loading.record;
     const before = signal?.aborted && "failure" in lifecycle ? lifecycle.failure : undefined;
     const failure = {
-      ...(before ?? failureOf(error, room.clock.now())),
+      ...(before ?? failureOf(error, context.clock.now())),
       ...(module && { artifact: module.artifact }),
     };
     giveUp();
     if (before === undefined) {
-      room.log("modules", "warn", `module ${name} could not be loaded`, { step: failure.step, error: failure.message });
+      context.log("modules", "warn", `module ${name} could not be loaded`, {
+        step: failure.step,
+        error: failure.message,
+      });
     }
     await storeFailure(failure);
     throw error;
   }
-  const running = { ...generation.running, loadTime: room.clock.now() };
+  const running = { ...generation.running, loadTime: context.clock.now() };
   const also = (record: ModuleRecord): Partial<ModuleRecord> => {
     const { registration, configVersion } = record;
     const served = { registration, configVersion, code: generation.code, running };
@@ -105,105 +110,105 @@ export async function bringUp(room: Room, name: string, options: BringUp): Promi
   };
   try {
     generation.phase = "CURRENT";
-    const started = await advance(room, name, cause, { type: "started", running, activate }, also);
-    room.upcoming.arrived(name, room.clock.monotonic() - start);
+    const started = await advance(context, name, cause, { type: "started", running, activate }, also);
+    context.upcoming.arrived(name, context.clock.monotonic() - start);
     return started;
   } catch (error) {
     giveUp();
-    room.generations.discard(name, generation);
+    context.generations.discard(name, generation);
     // Else it would be LOADING for ever.
-    if (!room.isClosing()) await storeFailure(failureOf(error, room.clock.now()));
+    if (!context.isClosing()) await storeFailure(failureOf(error, context.clock.now()));
     throw error;
   }
 }
 
 /** `acts`: whether it is to serve; one that is only LOADED does not act before it is activated. */
 async function startChecked(
-  room: Room,
+  context: OperationContext,
   { name, record }: Module,
   module: ResolvedModule,
   acts: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Generation> {
   const { registration } = record;
-  const { breaker } = await room.breakers.getOrCreate(breakerOf(name), registration.breaker);
+  const { breaker } = await context.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
   const trial = swapTrial(registration);
   const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
-  const generation = await room.generations.start(name, record.starts, request);
+  const generation = await context.generations.start(name, record.starts, request);
   try {
     const healthy = generation.health.check(registration.startTimeoutMs);
     await (signal === undefined ? healthy : unlessAborted(signal, healthy));
     // Opened when the restarts were used up; who opened it by hand closes it by hand.
     if (breaker.override?.actor === SUPERVISOR) {
-      await room.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
+      await context.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
     }
     return generation;
   } catch (error) {
-    room.generations.discard(name, generation);
+    context.generations.discard(name, generation);
     throw loadFailed(name, "health", error);
   }
 }
 
 /** Reads the file: whoever asks for a load has a look at what is there. A restart starts what ran before. */
-function asItIsNow(room: Room): NonNullable<BringUp["code"]> {
-  return ({ record: { registration } }) => verified(room, registration);
+function asItIsNow(context: OperationContext): NonNullable<BringUp["code"]> {
+  return ({ record: { registration } }) => verified(context, registration);
 }
 
 /** Replaces what runs by a new start of the same file. */
 export type Reload = (module: Module, activate: boolean, by: By | undefined) => Promise<Module>;
 
 export async function loadModule(
-  room: Room,
+  context: OperationContext,
   reload: Reload,
   name: string,
   { forceReload = false, loadDependencies = false, activate = true }: LoadOptions,
   by: By | undefined,
 ): Promise<Module> {
-  getModule(room, name);
-  return room.operations.alone(name, "LoadModule", async () => {
-    const module = getModule(room, name);
+  getModule(context, name);
+  return context.operations.alone(name, "LoadModule", async () => {
+    const module = getModule(context, name);
     const { lifecycle } = module.record;
     if (!isRunning(lifecycle)) {
-      await checkEtag(room, name, by?.etag);
-      if (loadDependencies) await loadThem(room, name, by);
-      checkDependencies(room, name);
+      await checkEtag(context, name, by?.etag);
+      if (loadDependencies) await loadThem(context, name, by);
+      checkDependencies(context, name);
       const cause = causeOf("LoadModule", by);
-      return bringUp(room, name, { activate, cause, etag: by?.etag, restarts: 0, code: asItIsNow(room) });
+      return bringUp(context, name, { activate, cause, etag: by?.etag, restarts: 0, code: asItIsNow(context) });
     }
-    await checkEtag(room, name, by?.etag);
+    await checkEtag(context, name, by?.etag);
     if (forceReload) return reload(module, activate, by);
     if (lifecycle.state === "ACTIVE" || !activate) return module;
-    const activated = { type: "activate", time: room.clock.now() } as const;
-    return advance(room, name, causeOf("LoadModule", by), activated, () => ({ desired: "ACTIVE" }), by?.etag);
+    const activated = { type: "activate", time: context.clock.now() } as const;
+    return advance(context, name, causeOf("LoadModule", by), activated, () => ({ desired: "ACTIVE" }), by?.etag);
   });
 }
 
 /** MODULE_DEPENDENCY_NOT_LOADED names those that are not ACTIVE, or are being unloaded. */
-export function checkDependencies(room: Room, name: string): void {
-  const missing = getModule(room, name).record.registration.dependencies.filter(
+export function checkDependencies(context: OperationContext, name: string): void {
+  const missing = getModule(context, name).record.registration.dependencies.filter(
     (dependency) =>
-      room.collection.get(dependency)?.record.lifecycle.state !== "ACTIVE" ||
-      room.operations.running(dependency) === "UnloadModule",
+      context.collection.get(dependency)?.record.lifecycle.state !== "ACTIVE" ||
+      context.operations.running(dependency) === "UnloadModule",
   );
   if (missing.length === 0) return;
   throw HeliosError.of("MODULE_DEPENDENCY_NOT_LOADED", { name, dependencies: missing.join(", ") });
 }
 
-async function loadThem(room: Room, name: string, by: By | undefined): Promise<void> {
+async function loadThem(context: OperationContext, name: string, by: By | undefined): Promise<void> {
   const cause = causeOf("LoadModule", by);
-  for (const dependency of loadOrder([name], dependenciesOf(room))) {
-    if (dependency === name || room.collection.get(dependency) === undefined) continue;
+  for (const dependency of loadOrder([name], dependenciesOf(context))) {
+    if (dependency === name || context.collection.get(dependency) === undefined) continue;
     // Whoever loads it already does what is wanted here.
-    await room.operations.inTurn(dependency, "LoadModule", async () => {
-      const { lifecycle } = getModule(room, dependency).record;
+    await context.operations.inTurn(dependency, "LoadModule", async () => {
+      const { lifecycle } = getModule(context, dependency).record;
       if (lifecycle.state === "ACTIVE") return;
-      checkDependencies(room, dependency);
+      checkDependencies(context, dependency);
       if (lifecycle.state !== "LOADED") {
-        await bringUp(room, dependency, { activate: true, cause, restarts: 0, code: asItIsNow(room) });
+        await bringUp(context, dependency, { activate: true, cause, restarts: 0, code: asItIsNow(context) });
       } else {
-        const activated = { type: "activate", time: room.clock.now() } as const;
-        await advance(room, dependency, cause, activated, () => ({ desired: "ACTIVE" }));
+        const activated = { type: "activate", time: context.clock.now() } as const;
+        await advance(context, dependency, cause, activated, () => ({ desired: "ACTIVE" }));
       }
     });
   }

@@ -7,7 +7,7 @@ import { callCycle, directDependents } from "../record/dependencies.ts";
 import { isDown } from "../record/lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "../record/record.ts";
 import { checkedRegistration, differences, withDefaults } from "../record/registration.ts";
-import { checkEtag, conflict, dependenciesOf, getModule, type Room, verified } from "./context.ts";
+import { checkEtag, conflict, dependenciesOf, getModule, type OperationContext, verified } from "./context.ts";
 import { persistently } from "./persist.ts";
 
 export interface RegisterOptions {
@@ -23,7 +23,7 @@ export interface Registrar {
 }
 
 /** `forget` takes away what else is kept of a module that is deleted; it may be called again. */
-export function createRegistrar(room: Room, forget: (name: string) => Promise<void>): Registrar {
+export function createRegistrar(context: OperationContext, forget: (name: string) => Promise<void>): Registrar {
   // One at a time: two registrations that together close a cycle must see each other.
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -39,10 +39,11 @@ export function createRegistrar(room: Room, forget: (name: string) => Promise<vo
     { replace = false }: RegisterOptions,
     by: By | undefined,
   ): Promise<Module> => {
-    checkCycle(name, registration, registrationsOf(room));
-    const before = room.collection.get(name);
-    if (replace && before !== undefined && changes(before, registration).length > 0) await room.hotReload.check([name]);
-    const written = await room.collection.change(
+    checkCycle(name, registration, registrationsOf(context));
+    const before = context.collection.get(name);
+    if (replace && before !== undefined && changes(before, registration).length > 0)
+      await context.hotReload.check([name]);
+    const written = await context.collection.change(
       name,
       causeOf("RegisterModule", by),
       (current) => {
@@ -59,44 +60,46 @@ export function createRegistrar(room: Room, forget: (name: string) => Promise<vo
       },
       by?.etag,
     );
-    if (before !== undefined) await followBreaker(room, name, before.record.registration, registration);
-    return written ?? getModule(room, name);
+    if (before !== undefined) await followBreaker(context, name, before.record.registration, registration);
+    return written ?? getModule(context, name);
   };
 
   return {
     async register(name, fields, options, by) {
       const registration = checkedRegistration(name, fields);
-      const code = await verified(room, registration);
-      const release = room.host.hold(code);
+      const code = await verified(context, registration);
+      const release = context.host.hold(code);
       const work = () => write(name, registration, code, options, by);
       // What takes the place of another registration must not cross an operation that reads it.
-      return inTurn(() => (options.replace ? room.operations.alone(name, "RegisterModule", work) : work())).finally(
+      return inTurn(() => (options.replace ? context.operations.alone(name, "RegisterModule", work) : work())).finally(
         release,
       );
     },
 
     async remove(name, by) {
-      getModule(room, name);
+      getModule(context, name);
       return inTurn(() =>
-        room.operations.alone(name, "DeleteModule", async () => {
-          const dependents = directDependents(name, dependenciesOf(room));
+        context.operations.alone(name, "DeleteModule", async () => {
+          const dependents = directDependents(name, dependenciesOf(context));
           if (dependents.length > 0) {
             throw HeliosError.of("MODULE_HAS_DEPENDENTS", { name, dependents: dependents.join(", ") });
           }
           const check = (module: Module): void => {
             if (!isDown(module.record.lifecycle)) throw conflict(module, "DeleteModule", "UNLOADED or FAILED");
           };
-          await checkEtag(room, name, by?.etag);
-          check(getModule(room, name));
+          await checkEtag(context, name, by?.etag);
+          check(getModule(context, name));
           // First of all: a module that is registered later under this name must not find it.
           await forget(name);
-          const removed = await room.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
-          await room.generations.forget(name);
-          await forgetBreaker(room, name);
+          const removed = await context.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
+          await context.generations.forget(name);
+          await forgetBreaker(context, name);
           await forget(name).catch((error: unknown) =>
-            room.log("modules", "warn", `what is kept of module ${name} was not deleted`, { error: messageOf(error) }),
+            context.log("modules", "warn", `what is kept of module ${name} was not deleted`, {
+              error: messageOf(error),
+            }),
           );
-          return removed ?? getModule(room, name);
+          return removed ?? getModule(context, name);
         }),
       );
     },
@@ -129,29 +132,34 @@ export function checkCycle(name: string, registration: Registration, others: Rea
   throw HeliosError.of("MODULE_DEPENDENCY_CYCLE", { name, cycle: cycle.join(" -> ") });
 }
 
-function registrationsOf({ collection }: Room): ReadonlyMap<string, Registration> {
+function registrationsOf({ collection }: OperationContext): ReadonlyMap<string, Registration> {
   return new Map(collection.list().map(({ name, record }) => [name, record.registration]));
 }
 
 /** A breaker keeps what an operator set, unless the registration itself says something new. */
-async function followBreaker(room: Room, name: string, before: Registration, after: Registration): Promise<void> {
+async function followBreaker(
+  context: OperationContext,
+  name: string,
+  before: Registration,
+  after: Registration,
+): Promise<void> {
   const changed = !sameConfig(withDefaults(before).breaker, after.breaker);
-  if (!changed || !hasBreaker(room, name)) return;
-  await room.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
+  if (!changed || !hasBreaker(context, name)) return;
+  await context.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
 }
 
 /** The module is gone by now: where the store refuses, its breaker is deleted later, unless a module has the name again. */
-async function forgetBreaker(room: Room, name: string): Promise<void> {
+async function forgetBreaker(context: OperationContext, name: string): Promise<void> {
   const forget = async (): Promise<void> => {
-    if (!hasBreaker(room, name) || room.collection.get(name) !== undefined) return;
-    await room.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
+    if (!hasBreaker(context, name) || context.collection.get(name) !== undefined) return;
+    await context.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
   };
   await forget().catch((error: unknown) => {
-    room.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
-    void persistently(room, `that module ${name} has no breaker`, forget).catch(() => {});
+    context.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
+    void persistently(context, `that module ${name} has no breaker`, forget).catch(() => {});
   });
 }
 
-function hasBreaker({ breakers }: Room, name: string): boolean {
+function hasBreaker({ breakers }: OperationContext, name: string): boolean {
   return breakers.list().some((breaker) => breaker.name === breakerOf(name));
 }

@@ -1,5 +1,5 @@
 import { faultIn, isReason, messageOf } from "../../errors/error.ts";
-import { advance, dependenciesOf, type Room } from "../operations/context.ts";
+import { advance, dependenciesOf, type OperationContext } from "../operations/context.ts";
 import { bringUp, checkDependencies } from "../operations/load.ts";
 import { loadOrder } from "../record/dependencies.ts";
 import { rememberEnds } from "../record/history.ts";
@@ -9,7 +9,7 @@ import type { Module, ModuleRecord } from "../record/record.ts";
 const CAUSE = { action: "Restore", reason: "the service was started" };
 
 /** Sets right what the last life of the service left: nothing runs any more. */
-export async function forgetRuns({ collection, clock }: Room): Promise<void> {
+export async function forgetRuns({ collection, clock }: OperationContext): Promise<void> {
   const decide = (current: Module | undefined): ModuleRecord | undefined => {
     const lifecycle = current && transition(current.record.lifecycle, { type: "boot" });
     if (current === undefined || lifecycle === undefined) return undefined;
@@ -22,48 +22,49 @@ export async function forgetRuns({ collection, clock }: Room): Promise<void> {
  * Starts every module that is to run, each after those that it depends on, as many at once as can be. A failure is
  * recorded with its module and holds up only what depends on it; one of the machine is left to `retry`. Resolves when each is up or known to have failed.
  */
-export async function bringDesiredUp(room: Room, retry: (name: string) => void): Promise<void> {
-  const dependencies = dependenciesOf(room);
-  const names = room.collection
+export async function bringDesiredUp(context: OperationContext, retry: (name: string) => void): Promise<void> {
+  const dependencies = dependenciesOf(context);
+  const names = context.collection
     .list()
     .filter(({ record }) => record.desired !== "UNLOADED")
     .map(({ name }) => name);
-  for (const name of names) if (isToServe(room, name)) room.upcoming.expect(name, 0);
+  for (const name of names) if (isToServe(context, name)) context.upcoming.expect(name, 0);
   const tried = new Map<string, Promise<void>>();
   for (const name of loadOrder(names, dependencies)) {
     if (!names.includes(name)) continue;
     const before = (dependencies.get(name) ?? []).map((dependency) => tried.get(dependency));
     tried.set(
       name,
-      Promise.all(before).then(() => restore(room, name, retry)),
+      Promise.all(before).then(() => restore(context, name, retry)),
     );
   }
   await Promise.all(tried.values());
 }
 
-const isToServe = ({ collection }: Room, name: string): boolean => collection.get(name)?.record.desired === "ACTIVE";
+const isToServe = ({ collection }: OperationContext, name: string): boolean =>
+  collection.get(name)?.record.desired === "ACTIVE";
 
-async function restore(room: Room, name: string, retry: (name: string) => void): Promise<void> {
+async function restore(context: OperationContext, name: string, retry: (name: string) => void): Promise<void> {
   try {
-    await room.operations.inTurn(name, "LoadModule", async () => {
-      const record = room.collection.get(name)?.record;
+    await context.operations.inTurn(name, "LoadModule", async () => {
+      const record = context.collection.get(name)?.record;
       const isIdle = record?.lifecycle.state === "UNLOADED" || record?.lifecycle.state === "FAILED";
       if (record === undefined || !isIdle || record.desired === "UNLOADED") return;
       try {
-        checkDependencies(room, name);
+        checkDependencies(context, name);
       } catch (error) {
-        room.upcoming.forget(name);
-        const failure = { step: "dependencies", message: messageOf(error), time: room.clock.now() };
-        room.log("modules", "warn", `module ${name} was not started`, { error: failure.message });
-        await advance(room, name, CAUSE, { type: "failed", failure });
+        context.upcoming.forget(name);
+        const failure = { step: "dependencies", message: messageOf(error), time: context.clock.now() };
+        context.log("modules", "warn", `module ${name} was not started`, { error: failure.message });
+        await advance(context, name, CAUSE, { type: "failed", failure });
         return;
       }
-      await bringUp(room, name, { activate: record.desired === "ACTIVE", cause: CAUSE, restarts: 0 });
+      await bringUp(context, name, { activate: record.desired === "ACTIVE", cause: CAUSE, restarts: 0 });
     });
   } catch (error) {
     if (isReason(error, "SERVER_DRAINING")) return;
     if (faultIn(error) !== undefined) retry(name);
     // What the module did wrong is recorded and logged by then.
-    room.log("modules", "debug", `module ${name} is not up`, { error: messageOf(error) });
+    context.log("modules", "debug", `module ${name} is not up`, { error: messageOf(error) });
   }
 }

@@ -1,7 +1,7 @@
 import { REASON_LIMIT } from "../../change.ts";
 import { cut } from "../../size.ts";
 import type { Health } from "../calls/health.ts";
-import type { Room } from "../operations/context.ts";
+import type { OperationContext } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import type { ModuleRecord } from "../record/record.ts";
 
@@ -10,7 +10,7 @@ import type { ModuleRecord } from "../record/record.ts";
  * this one runs: that it may later.
  */
 export async function noteHealth(
-  { collection, log }: Room,
+  { collection, log }: OperationContext,
   name: string,
   generation: number,
   { state, message, since }: Health,

@@ -3,7 +3,7 @@ import { faultIn, messageOf } from "../../errors/error.ts";
 import { cut } from "../../size.ts";
 import type { Generation } from "../calls/generation.ts";
 import { breakerOf } from "../calls/router.ts";
-import type { Room } from "../operations/context.ts";
+import type { OperationContext } from "../operations/context.ts";
 import { bringUp, SUPERVISOR } from "../operations/load.ts";
 import { rememberEnd } from "../record/history.ts";
 import { isRunning, transition } from "../record/lifecycle.ts";
@@ -28,8 +28,8 @@ export interface Supervisor {
   close(): void;
 }
 
-export function createSupervisor(room: Room): Supervisor {
-  const { clock, log, collection } = room;
+export function createSupervisor(context: OperationContext): Supervisor {
+  const { clock, log, collection } = context;
   const restarts = new Map<string, readonly number[]>();
   /** With the module that each is for. */
   const timers = new Map<{ cancel(): void }, string>();
@@ -67,7 +67,7 @@ export function createSupervisor(room: Room): Supervisor {
     }
     if (!recorded) return;
     log("modules", "error", `module ${name} crashed`, { generation: generation.number, ending: message });
-    room.generations.discard(name, generation);
+    context.generations.discard(name, generation);
     await planRestart(name);
   };
 
@@ -94,8 +94,8 @@ export function createSupervisor(room: Room): Supervisor {
   /** When it is started again; undefined: it is not. Its callers are told. */
   const nextRestart = (name: string): number | undefined => {
     const delayMs = restartDelay(restarts.get(name) ?? [], clock.monotonic());
-    if (delayMs === undefined) room.upcoming.forget(name);
-    else if (collection.get(name)?.record.desired === "ACTIVE") room.upcoming.expect(name, delayMs);
+    if (delayMs === undefined) context.upcoming.forget(name);
+    else if (collection.get(name)?.record.desired === "ACTIVE") context.upcoming.expect(name, delayMs);
     return delayMs;
   };
 
@@ -107,14 +107,14 @@ export function createSupervisor(room: Room): Supervisor {
     const reason = `module ${name} crashed after ${maxRestarts} restarts within ${windowMs / 1000} s`;
     log("modules", "error", `module ${name} is not restarted any more`, { reason });
     try {
-      await room.breakers.open(breakerOf(name), { actor: SUPERVISOR, reason });
+      await context.breakers.open(breakerOf(name), { actor: SUPERVISOR, reason });
     } catch (error) {
       log("modules", "error", `the breaker of module ${name} could not be opened`, { error: messageOf(error) });
     }
   };
 
   const restart = (name: string): Promise<void> =>
-    room.operations.asGuest(name, "restart", async (signal) => {
+    context.operations.asGuest(name, "restart", async (signal) => {
       const record = collection.get(name)?.record;
       // One that the service was to start with, and could not even store so, is UNLOADED.
       const isDown = record?.lifecycle.state === "FAILED" || record?.lifecycle.state === "UNLOADED";
@@ -124,7 +124,7 @@ export function createSupervisor(room: Room): Supervisor {
       restarts.set(name, [...earlier, now]);
       const options = { activate: record.desired === "ACTIVE", cause: { action: "Restart" } };
       try {
-        await bringUp(room, name, { ...options, restarts: record.restarts + 1, signal });
+        await bringUp(context, name, { ...options, restarts: record.restarts + 1, signal });
       } catch (error) {
         // It is recorded and logged; what remains is to try again.
         if (faultIn(error) === undefined && !signal.aborted) return await planRestart(name);
@@ -135,7 +135,7 @@ export function createSupervisor(room: Room): Supervisor {
     });
 
   const startLater = (name: string, delayMs: number): void => {
-    if (collection.get(name)?.record.desired === "ACTIVE") room.upcoming.expect(name, delayMs);
+    if (collection.get(name)?.record.desired === "ACTIVE") context.upcoming.expect(name, delayMs);
     later(name, delayMs, () => restart(name));
   };
 

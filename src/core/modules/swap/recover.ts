@@ -1,4 +1,4 @@
-import type { Room } from "../operations/context.ts";
+import type { OperationContext } from "../operations/context.ts";
 import { remember } from "../record/history.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
@@ -9,15 +9,16 @@ import { serve } from "./steps/commit.ts";
 const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
 
 /** Brings the swaps that the last life of the service left to their end, before anything is started. */
-export async function recoverSwaps(room: Room, journal: Journal): Promise<void> {
+export async function recoverSwaps(context: OperationContext, journal: Journal): Promise<void> {
   const unended = journal.unended();
   for (const swap of unended.filter(({ returns }) => returns === undefined)) {
     const reports: Record<string, SwapReport> = {};
     for (const name of swap.modules) {
-      await room.collection.change(name, CAUSE, (current) => {
+      await context.collection.change(name, CAUSE, (current) => {
         if (current === undefined) return undefined;
         const { record } = current;
-        const lastSwap = record.lastSwap?.swapId === swap.swapId ? record.lastSwap : reportOf(room, swap, name, record);
+        const lastSwap =
+          record.lastSwap?.swapId === swap.swapId ? record.lastSwap : reportOf(context, swap, name, record);
         reports[name] = lastSwap;
         // It had ended, which could not be stored.
         if (hasGoneOn(swap, name, record)) return undefined;
@@ -28,13 +29,13 @@ export async function recoverSwaps(room: Room, journal: Journal): Promise<void> 
     await journal.end(swap.modules, swap.swapId, reports);
   }
   for (const rollback of unended) {
-    if (rollback.returns !== undefined) await endReturn(room, journal, rollback, rollback.returns);
+    if (rollback.returns !== undefined) await endReturn(context, journal, rollback, rollback.returns);
   }
 }
 
 /** What came of a rollback that ended the trial of a swap is what came of that: by now it has ended. */
 async function endReturn(
-  room: Room,
+  context: OperationContext,
   journal: Journal,
   rollback: SwapRecord,
   returned: Pick<SwapRecord, "modules" | "swapId">,
@@ -43,9 +44,9 @@ async function endReturn(
   const trial = journal.find(returned.modules, returned.swapId)?.reports ?? {};
   const reports = modules.map((name) => {
     const ended = trial[name];
-    const record = room.collection.get(name)?.record;
+    const record = context.collection.get(name)?.record;
     if (ended?.swapped === false) return [name, asReturn(ended, swapId)];
-    return [name, record && reportOf(room, rollback, name, record)];
+    return [name, record && reportOf(context, rollback, name, record)];
   });
   await journal.end(modules, swapId, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));
 }
@@ -66,7 +67,7 @@ function settled({ phase, switches = {} }: SwapRecord, name: string, record: Mod
   return serve(told, served, activate);
 }
 
-function reportOf({ clock }: Room, swap: SwapRecord, name: string, record: ModuleRecord): SwapReport {
+function reportOf({ clock }: OperationContext, swap: SwapRecord, name: string, record: ModuleRecord): SwapReport {
   const { swapId, phase, step, switches = {} } = swap;
   const swapped = phase === "PERMANENT";
   const { from, to } = switches[name] ?? {};

@@ -1,7 +1,7 @@
 import { unlessAborted } from "../../async/deadline.ts";
 import { faultIn, HeliosError, isReason, messageOf, type Reason } from "../../errors/error.ts";
 import { STOP_TIMEOUT_MS } from "../calls/generations.ts";
-import type { Room } from "../operations/context.ts";
+import type { OperationContext } from "../operations/context.ts";
 import { persist, persistently } from "../operations/persist.ts";
 import { DRAIN_GRACE_MS, drained } from "../operations/unload.ts";
 import { remember, rememberEnd } from "../record/history.ts";
@@ -30,7 +30,7 @@ const MISTAKES: readonly Reason[] = [
  * nothing done, with what is wrong with a path, or with the machine that is to read it. Resolves to how it went, by module.
  */
 export async function replace(
-  room: Room,
+  context: OperationContext,
   journal: Journal,
   tools: SwapTools,
   swap: Swap,
@@ -44,67 +44,70 @@ export async function replace(
     },
   );
   swap.members = all.filter((member) => !found || !isUnchanged(member));
-  const swapped = found && (swap.members.length === 0 || (await change(room, journal, tools, swap)));
+  const swapped = found && (swap.members.length === 0 || (await change(context, journal, tools, swap)));
   const reports = new Map<string, SwapReport>();
   for (const member of all) {
     const unchanged = !swap.members.includes(member);
-    const report = reportOf(room, swap, member, swapped || unchanged, unchanged);
+    const report = reportOf(context, swap, member, swapped || unchanged, unchanged);
     reports.set(member.name, report);
-    if (!unchanged) await conclude(room, swap, member, report);
+    if (!unchanged) await conclude(context, swap, member, report);
   }
   return reports;
 }
 
 /** Whether the new versions serve. */
-async function change(room: Room, journal: Journal, tools: SwapTools, swap: Swap): Promise<boolean> {
+async function change(context: OperationContext, journal: Journal, tools: SwapTools, swap: Swap): Promise<boolean> {
   try {
-    await tryOut(room, tools, swap);
-    await handOver(room, swap);
-    if (swap.terms.bakeMs > 0) guard(room, swap);
-    const committed = commit(room, journal, swap);
+    await tryOut(context, tools, swap);
+    await handOver(context, swap);
+    if (swap.terms.bakeMs > 0) guard(context, swap);
+    const committed = commit(context, journal, swap);
     await forEach(swap.members, (member) => member.steps.take("commit", {}, () => committed));
   } catch (error) {
-    room.log("modules", "warn", "a swap was given up", { modules: swap.modules.join(", "), error: messageOf(error) });
-    abandon(room, swap);
+    context.log("modules", "warn", "a swap was given up", {
+      modules: swap.modules.join(", "),
+      error: messageOf(error),
+    });
+    abandon(context, swap);
     swap.fault = faultIn(error);
     return false;
   } finally {
     for (const { name, old } of swap.members) {
       if (old === undefined) continue;
       old.guard = undefined;
-      if (old.ending?.expected === false) room.crashed(name, old);
+      if (old.ending?.expected === false) context.crashed(name, old);
     }
   }
-  await storeSwitch(room, swap, "to");
+  await storeSwitch(context, swap, "to");
   const returned = new AbortController();
-  const oldOnesDrained = retireCalls(room, swap, returned.signal);
-  const trial = onTrial(room, journal, swap, oldOnesDrained).finally(() => returned.abort());
+  const oldOnesDrained = retireCalls(context, swap, returned.signal);
+  const trial = onTrial(context, journal, swap, oldOnesDrained).finally(() => returned.abort());
   const [isPermanent] = await Promise.all([trial, oldOnesDrained]);
   return isPermanent;
 }
 
 /** Has the candidates stand every test. It may take long: an old version that ends meanwhile is started again. */
-async function tryOut(room: Room, tools: SwapTools, swap: Swap): Promise<void> {
-  const guestsLeft = room.operations.letGuestsIn(swap.members.map(({ name }) => name));
+async function tryOut(context: OperationContext, tools: SwapTools, swap: Swap): Promise<void> {
+  const guestsLeft = context.operations.letGuestsIn(swap.members.map(({ name }) => name));
   try {
-    await start(room, swap);
-    await rehearse(room, tools, swap);
+    await start(context, swap);
+    await rehearse(context, tools, swap);
     if (swap.terms.shadow !== undefined) {
       await swap.enter("shadow");
-      await forEach(swap.members, (member) => shadow(room, swap, member));
+      await forEach(swap.members, (member) => shadow(context, swap, member));
     }
     if (swap.terms.canary !== undefined) {
       await swap.enter("canary");
-      await forEach(swap.members, (member) => canary(room, swap, member));
+      await forEach(swap.members, (member) => canary(context, swap, member));
     }
   } finally {
     await guestsLeft();
-    for (const member of swap.members) Object.assign(member, serving(room, member.name));
+    for (const member of swap.members) Object.assign(member, serving(context, member.name));
   }
 }
 
 /** Ends the candidates; the old versions go on as though nothing had been asked. */
-function abandon(room: Room, swap: Swap): void {
+function abandon(context: OperationContext, swap: Swap): void {
   swap.abandoned = true;
   unguard(swap);
   for (const { name, candidate, old, from } of swap.members) {
@@ -112,45 +115,50 @@ function abandon(room: Room, swap: Swap): void {
     if (candidate === undefined) continue;
     candidate.fence.shut("its swap was given up");
     // Callers of a canary get their answers.
-    void drained(room, candidate, from.registration.callTimeoutMs).then(() =>
-      room.generations.discard(name, candidate),
+    void drained(context, candidate, from.registration.callTimeoutMs).then(() =>
+      context.generations.discard(name, candidate),
     );
   }
-  release(room, swap.members);
+  release(context, swap.members);
 }
 
 /** Resolves when one side has ended: the old versions, or after a trial that failed the new ones. */
-async function onTrial(room: Room, journal: Journal, swap: Swap, oldOnesDrained: Promise<void>): Promise<boolean> {
+async function onTrial(
+  context: OperationContext,
+  journal: Journal,
+  swap: Swap,
+  oldOnesDrained: Promise<void>,
+): Promise<boolean> {
   if (swap.terms.bakeMs > 0) {
     try {
-      await bake(room, swap);
+      await bake(context, swap);
     } catch (error) {
       // The journal says what is to be after a restart.
-      if (room.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
-      swap.stayed = await goBack(room, journal, swap, messageOf(error));
+      if (context.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+      swap.stayed = await goBack(context, journal, swap, messageOf(error));
       if (swap.stayed === undefined) {
         unguard(swap);
-        await end(room, swap, "candidate");
+        await end(context, swap, "candidate");
         return false;
       }
     }
-    await persistently(room, "that a swap is permanent", () =>
+    await persistently(context, "that a swap is permanent", () =>
       journal.note(swap.modules, swap.id, { phase: "PERMANENT", step: "stop" }),
     );
     unguard(swap);
     for (const { name } of swap.members) {
       // One that ended in the last moment is seen as a crash by that.
-      await persist(room, name, { action: "EndBake" }, ({ bake: _, ...record }) => record);
+      await persist(context, name, { action: "EndBake" }, ({ bake: _, ...record }) => record);
     }
-    release(room, swap.members);
+    release(context, swap.members);
   }
   await oldOnesDrained;
-  await end(room, swap, "old");
+  await end(context, swap, "old");
   return true;
 }
 
 /** The calls that the old versions were given end in them. `returned` is aborted when they serve again, if they do. */
-async function retireCalls(room: Room, swap: Swap, returned: AbortSignal): Promise<void> {
+async function retireCalls(context: OperationContext, swap: Swap, returned: AbortSignal): Promise<void> {
   await forEach(swap.members, async ({ old, steps, from }) => {
     if (old === undefined) return steps.skip("drain", "the old version had ended");
     const calls = old.inFlight;
@@ -163,7 +171,7 @@ async function retireCalls(room: Room, swap: Swap, returned: AbortSignal): Promi
           : `${old.inFlight} calls were still under way`;
     const options = { deadlineMs: callTimeoutMs + DRAIN_GRACE_MS, keepsDeadline: true, detail };
     await steps.take("drain", options, async () => {
-      const isDrained = drained(room, old, callTimeoutMs);
+      const isDrained = drained(context, old, callTimeoutMs);
       // What serves again has calls at any time.
       return unlessAborted(returned, isDrained).then(
         (is) => (is ? "ended" : "late"),
@@ -174,17 +182,23 @@ async function retireCalls(room: Room, swap: Swap, returned: AbortSignal): Promi
 }
 
 /** Ends one side when its calls have ended. Nothing that goes wrong here changes what serves. */
-async function end(room: Room, swap: Swap, side: "old" | "candidate"): Promise<void> {
+async function end(context: OperationContext, swap: Swap, side: "old" | "candidate"): Promise<void> {
   await forEach(swap.members, async ({ name, steps, from, [side]: generation }) => {
     if (generation === undefined) return;
-    await drained(room, generation, from.registration.callTimeoutMs);
+    await drained(context, generation, from.registration.callTimeoutMs);
     await steps.take("stop", { deadlineMs: STOP_TIMEOUT_MS, keepsDeadline: true }, () =>
-      room.generations.stop(name, generation),
+      context.generations.stop(name, generation),
     );
   });
 }
 
-function reportOf(room: Room, swap: Swap, member: Member, swapped: boolean, unchanged: boolean): SwapReport {
+function reportOf(
+  context: OperationContext,
+  swap: Swap,
+  member: Member,
+  swapped: boolean,
+  unchanged: boolean,
+): SwapReport {
   const { steps, plan, candidate, from, shadow: mirrored, canary: shared } = member;
   const { stateLost = false } = member;
   const failing = steps.failed ?? swap.members.map((other) => other.steps.failed).find((step) => step !== undefined);
@@ -199,7 +213,7 @@ function reportOf(room: Room, swap: Swap, member: Member, swapped: boolean, unch
     steps: steps.list,
     ...(mirrored === undefined ? {} : { shadow: mirrored }),
     ...(shared === undefined ? {} : { canary: shared }),
-    time: room.clock.now(),
+    time: context.clock.now(),
   };
 }
 
@@ -209,11 +223,11 @@ function endedWithState({ old }: Member): boolean {
 }
 
 /** Records how it went. */
-async function conclude(room: Room, swap: Swap, member: Member, lastSwap: SwapReport): Promise<void> {
+async function conclude(context: OperationContext, swap: Swap, member: Member, lastSwap: SwapReport): Promise<void> {
   const { name, candidate, from } = member;
-  const time = room.clock.now();
+  const time = context.clock.now();
   try {
-    await room.collection.change(name, swap.terms.cause, (current) => {
+    await context.collection.change(name, swap.terms.cause, (current) => {
       if (current === undefined) return undefined;
       const record = { ...current.record, lastSwap };
       if (candidate === undefined) return record;
@@ -224,6 +238,8 @@ async function conclude(room: Room, swap: Swap, member: Member, lastSwap: SwapRe
       return { ...remember(record, served, told), starts: Math.max(record.starts, candidate.number) };
     });
   } catch (error) {
-    room.log("modules", "error", `the report of a swap of module ${name} was not stored`, { error: messageOf(error) });
+    context.log("modules", "error", `the report of a swap of module ${name} was not stored`, {
+      error: messageOf(error),
+    });
   }
 }

@@ -1,4 +1,4 @@
-import type { Room } from "../operations/context.ts";
+import type { OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
 import type { SwapReport } from "../record/report.ts";
 import { type Journal, keyOf } from "./state/journal.ts";
@@ -15,7 +15,7 @@ export interface Returns {
   endTrial(name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined>;
 }
 
-export function createReturns(room: Room, journal: Journal, swaps: Swaps): Returns {
+export function createReturns(context: OperationContext, journal: Journal, swaps: Swaps): Returns {
   const underWay = new Map<string, { readonly digest: string; readonly outcome: Promise<SwapOutcome | undefined> }>();
 
   const end = async (name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined> => {
@@ -28,7 +28,7 @@ export function createReturns(room: Room, journal: Journal, swaps: Swaps): Retur
     if (outcome === undefined || (outcome.swapped && outcome.stayed === undefined)) {
       if (swapId !== "") await journal.forget(modules, swapId).catch(() => {});
       // It was over in the very moment, and has yet to let go of the module.
-      await room.operations.idle(name);
+      await context.operations.idle(name);
       return undefined;
     }
     const ended = outcome.reports.get(name);
@@ -36,7 +36,7 @@ export function createReturns(room: Room, journal: Journal, swaps: Swaps): Retur
     const report = asReturn(ended, swapId, outcome.stayed);
     if (swapId !== "") {
       const store = (): Promise<void> => journal.end(modules, swapId, { [name]: report });
-      await persistently(room, "how a rollback ended", store).catch(() => {});
+      await persistently(context, "how a rollback ended", store).catch(() => {});
     }
     return { ...outcome, swapped: report.swapped, reports: new Map([[name, report]]) };
   };

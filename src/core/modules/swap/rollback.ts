@@ -1,6 +1,6 @@
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
-import { checkEtag, conflict, getModule, type Room } from "../operations/context.ts";
+import { checkEtag, conflict, getModule, type OperationContext } from "../operations/context.ts";
 import { checkDependencies } from "../operations/load.ts";
 import type { GenerationRecord, Module } from "../record/record.ts";
 import type { Returns } from "./returns.ts";
@@ -23,7 +23,7 @@ export interface RollbackOptions
  * one that served with other code or configuration is started, without a trial: there is nothing that could serve again.
  */
 export async function rollBack(
-  room: Room,
+  context: OperationContext,
   swaps: Swaps,
   returns: Returns,
   name: string,
@@ -33,17 +33,17 @@ export async function rollBack(
   const { generation = 0, swapId = "", expectedGeneration, testSuite = "", discardState = false } = options;
   const digest = digestOf("RollbackModule", [name, { ...options, swapId: "" }]);
   const asked = { modules: [name], swapId, digest };
-  getModule(room, name);
+  getModule(context, name);
   const known = await returns.recall(asked);
-  if (known !== undefined) return resultOf(room, known, name);
-  const { record } = getModule(room, name);
-  await checkEtag(room, name, by?.etag);
+  if (known !== undefined) return resultOf(context, known, name);
+  const { record } = getModule(context, name);
+  await checkEtag(context, name, by?.etag);
   if (record.bake !== undefined && (generation === 0 || generation === swaps.onTrial(name)?.standby)) {
     if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
       throw mismatch(name, expectedGeneration, record.generation);
     const why = by?.reason || "it was rolled back";
     const outcome = await returns.endTrial(name, why, asked);
-    if (outcome !== undefined) return resultOf(room, outcome, name);
+    if (outcome !== undefined) return resultOf(context, outcome, name);
   }
   const cause = causeOf("RollbackModule", by);
   const outcome = await swaps.run({
@@ -52,11 +52,11 @@ export async function rollBack(
     isAlone: false,
     terms: termsOf(options, cause),
     async check() {
-      await checkEtag(room, name, by?.etag);
+      await checkEtag(context, name, by?.etag);
       // To go back is what a freeze must not forbid; what has never served is no way back.
-      const module = getModule(room, name);
-      if (find(module, generation)?.served === false) await room.hotReload.check([name]);
-      if (module.record.lifecycle.state === "FAILED") checkDependencies(room, name);
+      const module = getModule(context, name);
+      if (find(module, generation)?.served === false) await context.hotReload.check([name]);
+      if (module.record.lifecycle.state === "FAILED") checkDependencies(context, name);
     },
     plan(module) {
       const { registration, lifecycle, desired } = module.record;
@@ -91,8 +91,8 @@ export async function rollBack(
     },
   });
   // What opened it serves no more.
-  if (outcome.swapped) await closeBreaker(room, name, `module ${name} was rolled back`);
-  return resultOf(room, outcome, name);
+  if (outcome.swapped) await closeBreaker(context, name, `module ${name} was rolled back`);
+  return resultOf(context, outcome, name);
 }
 
 function mismatch(name: string, expected: number, actual: number): HeliosError {

@@ -1,7 +1,14 @@
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { refuse, violation } from "../../errors/violation.ts";
-import { checkEtag, conflict, getModule, type Room, runningGeneration, verified } from "../operations/context.ts";
+import {
+  checkEtag,
+  conflict,
+  getModule,
+  type OperationContext,
+  runningGeneration,
+  verified,
+} from "../operations/context.ts";
 import type { Reload } from "../operations/load.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import type { Module } from "../record/record.ts";
@@ -35,7 +42,7 @@ export type SwapListener = (event: SwapEvent) => void;
 
 /** Replaces the version that serves; the new path, version and configuration are registered by that. */
 export async function swapModule(
-  room: Room,
+  context: OperationContext,
   swaps: Swaps,
   name: string,
   options: SwapOptions,
@@ -43,13 +50,13 @@ export async function swapModule(
   listener?: SwapListener,
 ): Promise<SwapResult> {
   checkModuleOptions(name, options);
-  const outcome = await run(room, swaps, "SwapModule", new Map([[name, options]]), options, by, listener);
-  return resultOf(room, outcome, name);
+  const outcome = await run(context, swaps, "SwapModule", new Map([[name, options]]), options, by, listener);
+  return resultOf(context, outcome, name);
 }
 
 /** Replaces several modules at once: each new version passes, and all serve from the same moment on, or none does. */
 export async function swapModules(
-  room: Room,
+  context: OperationContext,
   swaps: Swaps,
   modules: readonly (ModuleSwapOptions & { readonly name: string })[],
   options: SwapTermsOptions,
@@ -66,13 +73,13 @@ export async function swapModules(
   );
   for (const [index, one] of modules.entries()) checkModuleOptions(one.name, one, ["modules", index]);
   const byName = new Map(modules.map((one) => [one.name, one]));
-  const outcome = await run(room, swaps, "SwapModules", byName, options, by);
-  const results = names.map((name) => resultOf(room, outcome, name));
+  const outcome = await run(context, swaps, "SwapModules", byName, options, by);
+  const results = names.map((name) => resultOf(context, outcome, name));
   return { swapId: outcome.swapId, swapped: outcome.swapped, results };
 }
 
 function run(
-  room: Room,
+  context: OperationContext,
   swaps: Swaps,
   operation: string,
   modules: ReadonlyMap<string, ModuleSwapOptions>,
@@ -82,7 +89,7 @@ function run(
 ): Promise<SwapOutcome> {
   const cause = causeOf(operation, by);
   const terms = termsOf(options, cause);
-  for (const name of modules.keys()) getModule(room, name);
+  for (const name of modules.keys()) getModule(context, name);
   const { swapId = "", force = false } = options;
   return swaps.run({
     operation,
@@ -93,24 +100,24 @@ function run(
     terms,
     listener,
     async check() {
-      for (const name of modules.keys()) await checkEtag(room, name, by?.etag);
-      await room.hotReload.check([...modules.keys()]);
+      for (const name of modules.keys()) await checkEtag(context, name, by?.etag);
+      await context.hotReload.check([...modules.keys()]);
     },
     plan(module) {
       if (module.record.lifecycle.state !== "ACTIVE") throw conflict(module, operation, "ACTIVE");
-      const { pureMethods = [] } = runningGeneration(room, module)?.instance.shape ?? {};
+      const { pureMethods = [] } = runningGeneration(context, module)?.instance.shape ?? {};
       const pure = module.record.registration.pureMethods.length > 0 || pureMethods.length > 0;
       refuse(
         terms.shadow !== undefined && !pure
           ? violation(["shadow"], module.name, "a module with pure_methods: only those are mirrored")
           : undefined,
       );
-      return planOf(room, module, modules.get(module.name) ?? {}, force);
+      return planOf(context, module, modules.get(module.name) ?? {}, force);
     },
   });
 }
 
-function planOf(room: Room, module: Module, options: ModuleSwapOptions, force: boolean): Plan {
+function planOf(context: OperationContext, module: Module, options: ModuleSwapOptions, force: boolean): Plan {
   const { newVersionPath = "", version = "", sha256 = "", testSuite = "", testRun = "", config } = options;
   const { registration, lifecycle, configVersion, generation } = module.record;
   const { expectedGeneration = generation, discardState = false } = options;
@@ -125,7 +132,7 @@ function planOf(room: Room, module: Module, options: ModuleSwapOptions, force: b
   const present = isRunning(lifecycle) ? lifecycle.running.version : "";
   const changed = config !== undefined && JSON.stringify(config) !== JSON.stringify(registration.config);
   return {
-    code: () => verified(room, { ...registration, modulePath, sha256: pin, ...assets }),
+    code: () => verified(context, { ...registration, modulePath, sha256: pin, ...assets }),
     hasAssets: (assets.assets ?? registration.assets ?? []).length > 0,
     registration: (_, running) => ({
       ...registration,
@@ -147,14 +154,14 @@ function planOf(room: Room, module: Module, options: ModuleSwapOptions, force: b
   };
 }
 
-export function resultOf(room: Room, { reports }: SwapOutcome, name: string): SwapResult {
+export function resultOf(context: OperationContext, { reports }: SwapOutcome, name: string): SwapResult {
   const report = reports.get(name);
   if (report === undefined) throw new Error(`a swap has a report of module ${name}`);
-  return { ...report, module: getModule(room, name) };
+  return { ...report, module: getModule(context, name) };
 }
 
 /** A forced reload is a swap with the registration as it is; that it failed is an error, MODULE_LOAD_FAILED. */
-export function reloading(room: Room, swaps: Swaps): Reload {
+export function reloading(context: OperationContext, swaps: Swaps): Reload {
   return async (module, activate, by) => {
     const { name } = module;
     const outcome = await swaps.run({
@@ -165,14 +172,14 @@ export function reloading(room: Room, swaps: Swaps): Reload {
       isAlone: true,
       terms: termsOf({}, causeOf("LoadModule", by)),
       async check() {
-        await checkEtag(room, name, by?.etag);
-        await room.hotReload.check([name]);
+        await checkEtag(context, name, by?.etag);
+        await context.hotReload.check([name]);
       },
       plan({ record }) {
         const { registration, lifecycle, configVersion } = record;
         const running = isRunning(lifecycle) ? lifecycle.running.version : "";
         return {
-          code: () => verified(room, registration),
+          code: () => verified(context, registration),
           hasAssets: (registration.assets ?? []).length > 0,
           registration: () => registration,
           configVersion,
@@ -186,7 +193,7 @@ export function reloading(room: Room, swaps: Swaps): Reload {
         };
       },
     });
-    const { swapped, module: reloaded, failedStep = "", failure = "" } = resultOf(room, outcome, name);
+    const { swapped, module: reloaded, failedStep = "", failure = "" } = resultOf(context, outcome, name);
     if (swapped) return reloaded;
     if (outcome.fault !== undefined) throw outcome.fault;
     throw HeliosError.of("MODULE_LOAD_FAILED", { name, step: failedStep, error: failure });

@@ -1,6 +1,6 @@
 import { joined } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
-import { conflict, getModule, type Room } from "../operations/context.ts";
+import { conflict, getModule, type OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
 import type { Module } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
@@ -80,7 +80,7 @@ interface Running {
   readonly recorded: Promise<void>;
 }
 
-export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
+export function createSwaps(context: OperationContext, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
   const running = new Map<string, { readonly digest: string; readonly begun: Promise<Running> }>();
   const underWay = new Set<Running>();
   /** Those that are being taken out of the journal, by key: which attempt of it. */
@@ -94,21 +94,21 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
   };
 
   const memberOf = (name: string, request: SwapRequest, tell: (event: StepEvent) => void, pins: Pins): Member => {
-    const before = getModule(room, name);
+    const before = getModule(context, name);
     const { record } = before;
     const planned = request.plan(before);
     const plan = { ...planned, code: async () => pins.hold(await planned.code()) };
     // Of one that is FAILED nothing runs that would be reloaded.
     const isReloaded = record.lifecycle.state !== "FAILED";
     if (isReloaded && !record.registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
-    const now = serving(room, name) ?? servedLast(before);
+    const now = serving(context, name) ?? servedLast(before);
     if (now === undefined) throw conflict(before, request.operation, "LOADED or ACTIVE");
     return {
       name,
       plan,
       before,
       ...now,
-      steps: new Steps(room.clock, name, tell, (stack) => room.host.placeIn(stack)),
+      steps: new Steps(context.clock, name, tell, (stack) => context.host.placeIn(stack)),
     };
   };
 
@@ -119,12 +119,12 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       events.push(event);
       for (const listener of [...listeners]) listener(event);
     };
-    const pins = createPins(room.host);
+    const pins = createPins(context.host);
     const members = request.modules.map((name) => memberOf(name, request, tell, pins));
     // What a swap goes back to may have to be started anew.
     for (const { before } of members) pins.hold(before.record.code);
     const abort = new AbortController();
-    const cancelled = joined([abort.signal, room.closing]);
+    const cancelled = joined([abort.signal, context.closing]);
     const returning = Promise.withResolvers<string>();
     const swap: Swap = {
       id: swapId,
@@ -156,7 +156,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     const key = keyOf(modules, swapId);
     const attempt = Symbol(key);
     forgetting.set(key, attempt);
-    const stored = persistently(room, "that a swap came to nothing", async () => {
+    const stored = persistently(context, "that a swap came to nothing", async () => {
       // A retry has begun meanwhile: what is in the journal is its own.
       if (forgetting.get(key) === attempt) await journal.forget(modules, swapId);
     });
@@ -168,13 +168,13 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
     const { id: swapId, modules } = swap;
     try {
       await journal.begin({ swapId, digest, modules });
-      const reports = await replace(room, journal, tools, swap);
+      const reports = await replace(context, journal, tools, swap);
       if (swap.fault !== undefined) {
         void forget(modules, swapId);
         onRecorded();
         return { swapId, swapped: false, reports, fault: swap.fault };
       }
-      const ended = persistently(room, "how a swap ended", () =>
+      const ended = persistently(context, "how a swap ended", () =>
         journal.end(modules, swapId, Object.fromEntries(reports)),
       )
         .catch(() => {})
@@ -185,7 +185,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
       return { swapId, swapped, reports, stayed: swap.stayed };
     } catch (error) {
       // Where everything is being stopped, what is in the journal is for the next start.
-      if (!room.isClosing()) void forget(modules, swapId);
+      if (!context.isClosing()) void forget(modules, swapId);
       onRecorded();
       throw error;
     }
@@ -236,7 +236,7 @@ export function createSwaps(room: Room, journal: Journal, tools: SwapTools, newI
         return join(one, listener).finally(() => underWay.delete(one));
       };
       try {
-        return await (request.isAlone ? work() : room.operations.together(modules, operation, work));
+        return await (request.isAlone ? work() : context.operations.together(modules, operation, work));
       } catch (error) {
         begun.reject(error);
         throw error;

@@ -4,7 +4,7 @@ import { faultIn, HeliosError, isReason, messageOf } from "../../errors/error.ts
 import { cut } from "../../size.ts";
 import { oneLine } from "../../text/one-line.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
-import { failureOf, getModule, type Room } from "../operations/context.ts";
+import { failureOf, getModule, type OperationContext } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import { type Module, type ModuleRecord, versionOf } from "../record/record.ts";
 import { withPlace } from "../swap/state/steps.ts";
@@ -35,7 +35,7 @@ const FILE_ACTOR = "file";
 /** Keeps one module at what is in its files. */
 export class FileModule {
   readonly #name: string;
-  readonly #room: Room;
+  readonly #context: OperationContext;
   readonly #actions: FileActions;
   /** Asks for another `act`. */
   readonly #again: () => void;
@@ -54,9 +54,9 @@ export class FileModule {
   #told: string | undefined;
   #timer: Timer | undefined;
 
-  constructor(name: string, room: Room, actions: FileActions, again: () => void) {
+  constructor(name: string, context: OperationContext, actions: FileActions, again: () => void) {
     this.#name = name;
-    this.#room = room;
+    this.#context = context;
     this.#actions = actions;
     this.#again = again;
   }
@@ -85,7 +85,7 @@ export class FileModule {
     // Somebody has swapped to another file, or gone back to one.
     if (modulePath !== this.#path) this.#begin(modulePath);
     try {
-      this.found = await this.#room.host.resolve(modulePath, record.registration.assets);
+      this.found = await this.#context.host.resolve(modulePath, record.registration.assets);
     } catch (error) {
       this.#seen = undefined;
       this.#pending = undefined;
@@ -106,7 +106,7 @@ export class FileModule {
   }
 
   #record(): ModuleRecord | undefined {
-    const record = this.#room.collection.get(this.#name)?.record;
+    const record = this.#context.collection.get(this.#name)?.record;
     return record !== undefined && isFollowed(record) ? record : undefined;
   }
 
@@ -122,7 +122,7 @@ export class FileModule {
     }
     try {
       // Whatever else would load a module, a freeze keeps changes of files away.
-      await this.#room.hotReload.check([name]);
+      await this.#context.hotReload.check([name]);
       if (lifecycle.state === "ACTIVE") {
         const result = await this.#actions.swap(name, by);
         if (!result.swapped) return this.#fail(withoutName(result.failure ?? "", name));
@@ -131,15 +131,15 @@ export class FileModule {
       }
       this.#forgive();
       const what = isRunning(lifecycle) ? "swapped" : "started";
-      const version = versionOf(getModule(this.#room, name).record);
-      this.#room.log("modules", "info", `module ${name} was ${what}: ${by.reason}; version ${version} serves`);
+      const version = versionOf(getModule(this.#context, name).record);
+      this.#context.log("modules", "info", `module ${name} was ${what}: ${by.reason}; version ${version} serves`);
     } catch (error) {
       await this.#refused(error);
     }
   }
 
   async #refused(error: unknown): Promise<void> {
-    if (this.#room.isClosing() || isReason(error, "SERVER_DRAINING") || isReason(error, "MODULE_NOT_FOUND")) return;
+    if (this.#context.isClosing() || isReason(error, "SERVER_DRAINING") || isReason(error, "MODULE_NOT_FOUND")) return;
     const name = this.#name;
     if (isReason(error, "MODULE_BUSY") || faultIn(error) !== undefined) {
       // The same once more: after the operation at hand, or when the machine can again.
@@ -160,7 +160,7 @@ export class FileModule {
     this.#suspect = problem;
     this.#failed = true;
     if (!isStable)
-      this.#room.log("modules", "debug", `the files of module ${this.#name} cannot be read yet`, { problem });
+      this.#context.log("modules", "debug", `the files of module ${this.#name} cannot be read yet`, { problem });
     else if (this.#tell("error", this.#sentence(problem))) await this.#note(problem);
     // What is missing may come to be in a directory that is not there yet.
     this.#later(BROKEN_INTERVAL_MS);
@@ -175,7 +175,7 @@ export class FileModule {
   #tellLater(problem: string): void {
     this.#pending = problem;
     this.#timer?.cancel();
-    this.#timer = this.#room.clock.setTimer(STABLE_MS, () => {
+    this.#timer = this.#context.clock.setTimer(STABLE_MS, () => {
       this.#pending = undefined;
       this.#tell("error", this.#sentence(problem));
     });
@@ -202,13 +202,13 @@ export class FileModule {
       : isReason(error, "MODULE_LOAD_FAILED")
         ? thrown
         : undefined;
-    const place = stack === undefined ? undefined : this.#room.host.placeIn(stack);
+    const place = stack === undefined ? undefined : this.#context.host.placeIn(stack);
     return withPlace(text ?? messageOf(error), place);
   }
 
   /** As though a swap had come to that: `last_swap` tells it, too. */
   async #note(problem: string): Promise<void> {
-    const { clock, collection } = this.#room;
+    const { clock, collection } = this.#context;
     const time = clock.now();
     const cause = { action: "SwapModule", actor: FILE_ACTOR, reason: this.#reason() };
     const { message: failure } = failureOf(new Error(problem), time);
@@ -230,7 +230,7 @@ export class FileModule {
         return { ...current.record, lastSwap: { ...how, failedStep: "verify", failure } };
       })
       .catch((error: unknown) =>
-        this.#room.log("modules", "warn", "what is wrong with a file was not stored", { error: messageOf(error) }),
+        this.#context.log("modules", "warn", "what is wrong with a file was not stored", { error: messageOf(error) }),
       );
   }
 
@@ -238,7 +238,7 @@ export class FileModule {
   #tell(level: "warn" | "error", text: string): boolean {
     if (this.#told === text) return false;
     this.#told = text;
-    this.#room.log("modules", level, oneLine(cut(text, MAX_TOLD)), { module: this.#name });
+    this.#context.log("modules", level, oneLine(cut(text, MAX_TOLD)), { module: this.#name });
     return true;
   }
 
@@ -253,7 +253,7 @@ export class FileModule {
 
   #later(ms: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#room.clock.setTimer(ms, this.#again);
+    this.#timer = this.#context.clock.setTimer(ms, this.#again);
   }
 
   #reason(): string {

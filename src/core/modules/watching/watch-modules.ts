@@ -1,7 +1,7 @@
 import type { Timer } from "../../../kernel/clock.ts";
 import { messageOf } from "../../errors/error.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
-import { dependenciesOf, type Room } from "../operations/context.ts";
+import { dependenciesOf, type OperationContext } from "../operations/context.ts";
 import { loadOrder } from "../record/dependencies.ts";
 import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
 
@@ -35,8 +35,8 @@ export interface ModuleWatch {
  * Puts what is in the files of the modules that run in their place, whenever it is something else: as a swap does, each
  * module by itself, after those that it calls. What came of it is logged.
  */
-export function watchModules(room: Room, actions: FileActions): ModuleWatch {
-  const { host, log, collection, operations, clock } = room;
+export function watchModules(context: OperationContext, actions: FileActions): ModuleWatch {
+  const { host, log, collection, operations, clock } = context;
   const followed = new Map<string, Followed>();
   const working = new Set<Promise<void>>();
   let refreshed: Promise<void> = Promise.resolve();
@@ -79,7 +79,7 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
 
   const pump = (): void => {
     if (closed) return;
-    const dependencies = dependenciesOf(room);
+    const dependencies = dependenciesOf(context);
     const isUnsettled = (name: string): boolean => {
       const one = followed.get(name);
       return one !== undefined && (one.isDue || one.isAtWork) && !one.isWaiting;
@@ -149,7 +149,7 @@ export function watchModules(room: Room, actions: FileActions): ModuleWatch {
   };
 
   const begin = (name: string): Followed => {
-    const module = new FileModule(name, room, actions, () => dueNow(name));
+    const module = new FileModule(name, context, actions, () => dueNow(name));
     const state = { isDue: false, isAtWork: false, isKnown: false, isWaiting: false };
     const one: Followed = { module, artifacts: "", problem: undefined, retry: undefined, ...state };
     followed.set(name, one);

@@ -2,7 +2,7 @@ import type { HeliosError } from "../../../errors/error.ts";
 import type { Cause } from "../../../store/store.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { ResolvedModule } from "../../host/types/host.ts";
-import { getModule, type Room } from "../../operations/context.ts";
+import { getModule, type OperationContext } from "../../operations/context.ts";
 import { isRunning } from "../../record/lifecycle.ts";
 import type { Module, Registration, Served } from "../../record/record.ts";
 import type { CanaryReport, ShadowReport, StepName } from "../../record/report.ts";
@@ -111,11 +111,14 @@ export interface Swap {
 }
 
 /** What serves a module now; undefined: nothing does. */
-export function serving(room: Room, name: string): Pick<Member, "from" | "old"> | undefined {
-  const { registration, code, configVersion, lifecycle } = getModule(room, name).record;
+export function serving(context: OperationContext, name: string): Pick<Member, "from" | "old"> | undefined {
+  const { registration, code, configVersion, lifecycle } = getModule(context, name).record;
   if (!isRunning(lifecycle)) return undefined;
   const { running } = lifecycle;
-  return { from: { registration, code, configVersion, running }, old: room.generations.find(name, running.generation) };
+  return {
+    from: { registration, code, configVersion, running },
+    old: context.generations.find(name, running.generation),
+  };
 }
 
 /** What served a module last that is FAILED; undefined: it is not. */

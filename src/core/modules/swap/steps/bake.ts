@@ -2,7 +2,7 @@ import type { Breaker } from "../../../breakers/types.ts";
 import { isReason, messageOf } from "../../../errors/error.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { onEnd } from "../../host/types/ended.ts";
-import type { Room } from "../../operations/context.ts";
+import type { OperationContext } from "../../operations/context.ts";
 import { SUPERVISOR } from "../../operations/load.ts";
 import { judgeBake } from "../judging/bake-judge.ts";
 import { observe } from "../judging/observe.ts";
@@ -13,12 +13,12 @@ import { hold } from "./hand-over.ts";
  * Lets the new versions serve on trial while the old ones stand by. Resolves when the time is over; rejects with why they
  * are to go back: one ended, its breaker opened, too many of its calls failed, it is unhealthy, or somebody asked for it.
  */
-export async function bake(room: Room, swap: Swap): Promise<void> {
+export async function bake(context: OperationContext, swap: Swap): Promise<void> {
   const { members, terms } = swap;
   const over = new AbortController();
   swap.returning.then((why) => over.abort(new Error(why)));
-  const close = (): void => over.abort(room.closing.reason);
-  room.closing.addEventListener("abort", close, { once: true });
+  const close = (): void => over.abort(context.closing.reason);
+  context.closing.addEventListener("abort", close, { once: true });
   const readings = members.map(({ candidate }) => candidate?.gauge.read());
   const look = (member: Member, index: number): void => {
     const { candidate } = member;
@@ -30,12 +30,14 @@ export async function bake(room: Room, swap: Swap): Promise<void> {
     const { verdict } = candidate.health;
     if (verdict !== undefined) throw new Error(verdict);
   };
-  const baking = members.map((member, index) => bakeOne(room, member, terms.bakeMs, over, () => look(member, index)));
-  await Promise.all(baking).finally(() => room.closing.removeEventListener("abort", close));
+  const baking = members.map((member, index) =>
+    bakeOne(context, member, terms.bakeMs, over, () => look(member, index)),
+  );
+  await Promise.all(baking).finally(() => context.closing.removeEventListener("abort", close));
 }
 
 async function bakeOne(
-  room: Room,
+  context: OperationContext,
   member: Member,
   bakeMs: number,
   over: AbortController,
@@ -47,13 +49,13 @@ async function bakeOne(
   let stopListening = (): void => {};
   try {
     await steps.take("bake", options, async () => {
-      let opened = openedSince(room, member);
-      const { again, done } = observe(room.clock, bakeMs, over.signal, () => {
+      let opened = openedSince(context, member);
+      const { again, done } = observe(context.clock, bakeMs, over.signal, () => {
         look();
         if (opened) throw new Error(`its breaker ${breaker} opened`);
         return false;
       });
-      const stopped = room.breakers.onTransition(breaker, ({ state, override }) => {
+      const stopped = context.breakers.onTransition(breaker, ({ state, override }) => {
         opened ||= state === "OPEN" && override === undefined;
         again();
       });
@@ -82,22 +84,22 @@ async function bakeOne(
 }
 
 /** Whether a module's breaker is open by itself: what a human decided says nothing of a version. */
-function isOpen(room: Room, name: string): boolean {
-  const breaker = findBreaker(room, name);
+function isOpen(context: OperationContext, name: string): boolean {
+  const breaker = findBreaker(context, name);
   return breaker?.state === "OPEN" && breaker.override === undefined;
 }
 
 /** Whether it is open by itself, or since the supervisor starts the module no more. */
-export function isOpenedByFailure(room: Room, name: string): boolean {
-  return isOpen(room, name) || findBreaker(room, name)?.override?.actor === SUPERVISOR;
+export function isOpenedByFailure(context: OperationContext, name: string): boolean {
+  return isOpen(context, name) || findBreaker(context, name)?.override?.actor === SUPERVISOR;
 }
 
 /** Whether the breaker opened since the trial was about to begin: before, it spoke of the old version. */
-function openedSince(room: Room, { name, breakerEpoch = 0 }: Member): boolean {
-  return isOpen(room, name) && (findBreaker(room, name)?.epoch ?? 0) > breakerEpoch;
+function openedSince(context: OperationContext, { name, breakerEpoch = 0 }: Member): boolean {
+  return isOpen(context, name) && (findBreaker(context, name)?.epoch ?? 0) > breakerEpoch;
 }
 
-function findBreaker({ breakers }: Room, name: string): Breaker | undefined {
+function findBreaker({ breakers }: OperationContext, name: string): Breaker | undefined {
   try {
     return breakers.get(breakerOf(name));
   } catch (error) {
@@ -107,10 +109,10 @@ function findBreaker({ breakers }: Room, name: string): Breaker | undefined {
 }
 
 /** Before the trial begins. Keeps calls from a version that ends in it: they wait for the old one. */
-export function guard(room: Room, swap: Swap): void {
+export function guard(context: OperationContext, swap: Swap): void {
   for (const member of swap.members) {
-    member.breakerEpoch = findBreaker(room, member.name)?.epoch;
-    if (member.candidate !== undefined) member.candidate.guard = () => hold(room, swap.members, () => {});
+    member.breakerEpoch = findBreaker(context, member.name)?.epoch;
+    if (member.candidate !== undefined) member.candidate.guard = () => hold(context, swap.members, () => {});
   }
 }
 

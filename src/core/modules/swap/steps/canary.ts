@@ -1,7 +1,7 @@
 import { bucketing } from "../../../../kernel/flags/bucket.ts";
 import type { Generation } from "../../calls/generation.ts";
 import { onEnd } from "../../host/types/ended.ts";
-import type { Room } from "../../operations/context.ts";
+import type { OperationContext } from "../../operations/context.ts";
 import { CanaryJudge, type Finding } from "../judging/canary-judge.ts";
 import { observe } from "../judging/observe.ts";
 import { bucketsOf } from "../judging/share.ts";
@@ -11,12 +11,12 @@ import type { Member, Swap } from "../state/member.ts";
  * Lets the candidate answer a share of the callers, by their `routing_key` with the bucketing of flags, and compares how
  * it does with how the current version does with the other callers that have one. These are real calls.
  */
-export async function canary(room: Room, swap: Swap, member: Member): Promise<void> {
+export async function canary(context: OperationContext, swap: Swap, member: Member): Promise<void> {
   const { terms, cancelled: signal, id } = swap;
   const { candidate, old, steps, name } = member;
   if (terms.canary === undefined || candidate === undefined) return;
   const { share, durationMs } = terms.canary;
-  const lane = room.router.lane(name);
+  const lane = context.router.lane(name);
   const judge = new CanaryJudge(terms.canary, old?.gauge.sample());
   let verdict: Finding["verdict"] = "INCONCLUSIVE";
   const refuse = (because: string): never => {
@@ -45,7 +45,7 @@ export async function canary(room: Room, swap: Swap, member: Member): Promise<vo
       if (old?.instance.shape.hasState && candidate.instance.shape.hasState) {
         throw new Error("the module has state, which two versions cannot both answer from");
       }
-      const { again, done } = observe(room.clock, durationMs, signal, look);
+      const { again, done } = observe(context.clock, durationMs, signal, look);
       candidate.health.listener = again;
       for (const one of [candidate, old]) if (one !== undefined) stopListening.push(onEnd(one.instance, again));
       const buckets = bucketsOf(share);

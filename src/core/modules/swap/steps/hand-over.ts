@@ -2,7 +2,7 @@ import { unlessAborted, within } from "../../../async/deadline.ts";
 import { isReason } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { State } from "../../host/types/host.ts";
-import { dependenciesOf, type Room } from "../../operations/context.ts";
+import { dependenciesOf, type OperationContext } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 import type { Member, Swap } from "../state/member.ts";
 
@@ -20,25 +20,25 @@ export const PAUSE_LIMIT_MS = 5000;
  *
  * Calls that must end first never wait for those that are held: what they call is let through.
  */
-export async function handOver(room: Room, swap: Swap): Promise<void> {
+export async function handOver(context: OperationContext, swap: Swap): Promise<void> {
   const { members, terms, cancelled } = swap;
   const stateful = members.filter(hasStateToHandOver);
   for (const member of members) if (!stateful.includes(member)) skip(member);
   if (stateful.length === 0) return;
   await swap.enter("hand_over");
   const limitMs = Math.min(...members.map((member) => pauseLimit(member, terms.maxPauseMs)));
-  const end = room.clock.monotonic() + limitMs;
-  const left = (): number => Math.max(1, end - room.clock.monotonic());
+  const end = context.clock.monotonic() + limitMs;
+  const left = (): number => Math.max(1, end - context.clock.monotonic());
   const overflow = new AbortController();
   const signal = AbortSignal.any([cancelled, overflow.signal]);
-  hold(room, members, () => {
+  hold(context, members, () => {
     overflow.abort(new Error("as many calls as may wait did"));
     // At once: those that wait are answered by the old versions.
-    if (!swap.committed) release(room, members);
+    if (!swap.committed) release(context, members);
   });
   // Calls that wait need not fail with an old version that ends now: the new one will answer them.
   for (const { old } of members) if (old !== undefined) old.guard = () => {};
-  const exports = exportStates(room, members, stateful, { limitMs, left, signal });
+  const exports = exportStates(context, members, stateful, { limitMs, left, signal });
   await Promise.allSettled(
     stateful.map((member) =>
       member.steps.take("hand_over", { deadlineMs: limitMs, keepsDeadline: true, signal, detail: String }, async () =>
@@ -53,15 +53,15 @@ export async function handOver(room: Room, swap: Swap): Promise<void> {
 }
 
 /** From now on the calls of these modules wait, but for what those under way need. */
-export function hold(room: Room, members: readonly Member[], overflow: () => void): void {
+export function hold(context: OperationContext, members: readonly Member[], overflow: () => void): void {
   const draining = new Set(
     members.flatMap(({ old, candidate }) => [old, candidate].filter((one) => one !== undefined)),
   );
-  for (const { name } of members) room.router.lane(name).hold({ draining, overflow });
+  for (const { name } of members) context.router.lane(name).hold({ draining, overflow });
 }
 
-export function release(room: Room, members: readonly Member[]): void {
-  for (const { name } of members) room.router.lane(name).release();
+export function release(context: OperationContext, members: readonly Member[]): void {
+  for (const { name } of members) context.router.lane(name).release();
 }
 
 const STATE_LOST = "the old version had ended, and its state with it";
@@ -105,14 +105,14 @@ interface Pause {
  * nobody any more.
  */
 function exportStates(
-  room: Room,
+  context: OperationContext,
   members: readonly Member[],
   stateful: readonly Member[],
   pause: Pause,
 ): ReadonlyMap<Member, Promise<Exported>> {
-  const order = callersFirst(room, members);
+  const order = callersFirst(context, members);
   const exports = new Map<Member, Promise<Exported>>();
-  let before: Promise<unknown> = drain(room, members, pause);
+  let before: Promise<unknown> = drain(context, members, pause);
   for (const member of order.slice(0, order.findLastIndex((one) => stateful.includes(one)) + 1)) {
     const exported = before.then(() => exportState(member, stateful.includes(member), pause));
     // Told by the step that waits for it, if one does.
@@ -124,16 +124,20 @@ function exportStates(
 }
 
 /** Those that call others before those that they call. */
-export function callersFirst(room: Room, members: readonly Member[]): readonly Member[] {
+export function callersFirst(context: OperationContext, members: readonly Member[]): readonly Member[] {
   const names = loadOrder(
     members.map(({ name }) => name),
-    dependenciesOf(room),
+    dependenciesOf(context),
   );
   return [...members].sort((a, b) => names.indexOf(b.name) - names.indexOf(a.name));
 }
 
 /** Resolves when no call is under way in any of the old generations: one may have called another. */
-async function drain(room: Room, members: readonly Member[], { limitMs, left, signal }: Pause): Promise<void> {
+async function drain(
+  context: OperationContext,
+  members: readonly Member[],
+  { limitMs, left, signal }: Pause,
+): Promise<void> {
   const busy = (): Generation[] => members.flatMap(({ old }) => (old !== undefined && old.inFlight > 0 ? [old] : []));
   const late = (): Error => {
     const [first] = busy();
@@ -142,7 +146,7 @@ async function drain(room: Room, members: readonly Member[], { limitMs, left, si
   };
   for (let some = busy(); some.length > 0; some = busy()) {
     const idle = Promise.all(some.map((generation) => generation.idle()));
-    await unlessAborted(signal, within(room.clock, left(), idle, late));
+    await unlessAborted(signal, within(context.clock, left(), idle, late));
   }
 }
 

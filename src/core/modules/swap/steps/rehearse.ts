@@ -1,7 +1,7 @@
 import type { Generation } from "../../calls/generation.ts";
 import { swapTrial } from "../../calls/trial.ts";
 import { onEnd } from "../../host/types/ended.ts";
-import { dependenciesOf, type Room } from "../../operations/context.ts";
+import { dependenciesOf, type OperationContext } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 import { differences } from "../../record/registration.ts";
 import { forEach, type Member, type Swap } from "../state/member.ts";
@@ -9,7 +9,7 @@ import type { Gate } from "./gate.ts";
 import { subjectOf } from "./subject.ts";
 import type { WarmUp } from "./warm-up.ts";
 
-/** What a swap needs besides the room. */
+/** What a swap needs besides the context. */
 export interface SwapTools {
   readonly warmUp: WarmUp;
   /** Undefined: there is none. */
@@ -40,19 +40,24 @@ export function isUnchanged({ plan, code, from, before, old }: Member): boolean 
 }
 
 /** Starts the candidates, each after those that it calls. They call each other. */
-export async function start(room: Room, swap: Swap): Promise<void> {
+export async function start(context: OperationContext, swap: Swap): Promise<void> {
   await swap.enter("start");
   const peers = new Map<string, Generation>();
-  const order = loadOrder(swap.modules, dependenciesOf(room));
+  const order = loadOrder(swap.modules, dependenciesOf(context));
   for (const name of order) {
     const member = swap.members.find((one) => one.name === name);
     if (member === undefined) continue;
-    await startOne(room, swap, member, peers);
+    await startOne(context, swap, member, peers);
     if (member.candidate !== undefined && swap.members.length > 1) peers.set(name, member.candidate);
   }
 }
 
-async function startOne(room: Room, swap: Swap, member: Member, peers: Map<string, Generation>): Promise<void> {
+async function startOne(
+  context: OperationContext,
+  swap: Swap,
+  member: Member,
+  peers: Map<string, Generation>,
+): Promise<void> {
   const { name, plan, before, code, steps } = member;
   if (code === undefined) throw new Error("the code was found");
   const registration = plan.registration(code, "");
@@ -65,21 +70,21 @@ async function startOne(room: Room, swap: Swap, member: Member, peers: Map<strin
       const trial = swapTrial(registration);
       const standing = { peers, acts: false, trial };
       const request = { registration, module: code, version: plan.version, ...standing, signal: swap.cancelled };
-      const candidate = await room.generations.start(name, before.record.starts, request);
-      if (swap.abandoned) room.generations.discard(name, candidate);
+      const candidate = await context.generations.start(name, before.record.starts, request);
+      if (swap.abandoned) context.generations.discard(name, candidate);
       return candidate;
     },
   );
 }
 
 /** Everything that the candidates must stand while the old versions serve. */
-export async function rehearse(room: Room, tools: SwapTools, swap: Swap): Promise<void> {
+export async function rehearse(context: OperationContext, tools: SwapTools, swap: Swap): Promise<void> {
   await swap.enter("health");
   await forEach(swap.members, (member) => checkHealth(swap, member));
   await swap.enter("gate");
-  await forEach(swap.members, (member) => passGate(room, tools, swap, member));
+  await forEach(swap.members, (member) => passGate(context, tools, swap, member));
   await swap.enter("warm_up");
-  await forEach(swap.members, (member) => warmUp(room, tools, swap, member));
+  await forEach(swap.members, (member) => warmUp(context, tools, swap, member));
 }
 
 async function checkHealth(swap: Swap, { steps, candidate, from }: Member): Promise<void> {
@@ -89,7 +94,7 @@ async function checkHealth(swap: Swap, { steps, candidate, from }: Member): Prom
   await steps.take("health", options, () => living(candidate, () => candidate.health.check(startTimeoutMs)));
 }
 
-async function passGate(room: Room, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
+async function passGate(context: OperationContext, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
   const gate = tools.gate();
   const { plan, steps, candidate } = member;
   const { suite, testRun } = plan;
@@ -99,7 +104,7 @@ async function passGate(room: Room, tools: SwapTools, swap: Swap, member: Member
   const signal = AbortSignal.any([swap.cancelled, over.signal]);
   const told = (detail: string): string => (testRun === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: swap.cancelled, detail: (text: string) => text };
-  const subject = subjectOf(room, swap, member, candidate, signal);
+  const subject = subjectOf(context, swap, member, candidate, signal);
   // What its tests come to is of no use then.
   const stopListening = onEnd(candidate.instance, () => over.abort());
   await steps
@@ -115,7 +120,7 @@ async function passGate(room: Room, tools: SwapTools, swap: Swap, member: Member
     });
 }
 
-async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
+async function warmUp(context: OperationContext, tools: SwapTools, swap: Swap, member: Member): Promise<void> {
   const { name, plan, steps, code, candidate } = member;
   if (code === undefined || candidate === undefined) return;
   const registration = plan.registration(code, candidate.running.version);
@@ -124,7 +129,7 @@ async function warmUp(room: Room, tools: SwapTools, swap: Swap, member: Member):
   const deadlineMs = registration.callTimeoutMs * hooks;
   const detail = (): string => `${hooks} ${hooks === 1 ? "hook" : "hooks"}`;
   await steps.take("warm_up", { deadlineMs, keepsDeadline: true, signal: swap.cancelled, detail }, () =>
-    living(candidate, () => tools.warmUp.run(room, name, registration, candidate)),
+    living(candidate, () => tools.warmUp.run(context, name, registration, candidate)),
   );
 }
 

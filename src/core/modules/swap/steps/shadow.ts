@@ -3,7 +3,7 @@ import { seconds } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
-import type { Room } from "../../operations/context.ts";
+import type { OperationContext } from "../../operations/context.ts";
 import type { ShadowReport } from "../../record/report.ts";
 import { firstDifference } from "../judging/compare.ts";
 import { observe } from "../judging/observe.ts";
@@ -24,31 +24,31 @@ const MAX_TOLD = 200;
  * Shows the candidate a share of the calls of pure methods that the current version answers, and compares its answers.
  * They go nowhere else, and no caller waits for them.
  */
-export async function shadow(room: Room, swap: Swap, member: Member): Promise<void> {
+export async function shadow(context: OperationContext, swap: Swap, member: Member): Promise<void> {
   const { terms } = swap;
   const { candidate, steps, name } = member;
   if (terms.shadow === undefined || candidate === undefined) return;
   const { durationMs } = terms.shadow;
-  const watched = watchAnswers(room, candidate, member.from.registration.callTimeoutMs, terms.shadow);
+  const watched = watchAnswers(context, candidate, member.from.registration.callTimeoutMs, terms.shadow);
   const detail = (): string => `${watched.report.equal} answers equal, ${watched.report.different} different`;
   try {
     await steps.take(
       "shadow",
       { deadlineMs: durationMs, keepsDeadline: true, signal: swap.cancelled, detail },
       async () => {
-        const { again, done } = observe(room.clock, durationMs, swap.cancelled, (over) => {
+        const { again, done } = observe(context.clock, durationMs, swap.cancelled, (over) => {
           const { verdict } = candidate.health;
           if (verdict !== undefined) throw new Error(verdict);
           return judge(watched.report, terms.shadow, over);
         });
         watched.listener = again;
         candidate.health.listener = again;
-        room.router.mirror(name, watched.mirror);
+        context.router.mirror(name, watched.mirror);
         await done;
       },
     );
   } finally {
-    room.router.mirror(name, undefined);
+    context.router.mirror(name, undefined);
     candidate.health.listener = undefined;
     member.shadow = watched.report;
   }
@@ -78,7 +78,12 @@ interface Watched {
   mirror(method: string, input: Payload, output: Payload): void;
 }
 
-function watchAnswers({ clock, router }: Room, candidate: Generation, timeoutMs: number, terms: ShadowTerms): Watched {
+function watchAnswers(
+  { clock, router }: OperationContext,
+  candidate: Generation,
+  timeoutMs: number,
+  terms: ShadowTerms,
+): Watched {
   const counts = { mirrored: 0, equal: 0, different: 0, failed: 0, dropped: 0 };
   const differences: ShadowReport["differences"][number][] = [];
   const isMirrored = picking(terms.share);

@@ -1,7 +1,7 @@
 import type { Generation, Peers } from "../../calls/generation.ts";
 import { STOP_TIMEOUT_MS } from "../../calls/generations.ts";
 import type { Trial } from "../../calls/trial.ts";
-import { dependenciesOf, type Room } from "../../operations/context.ts";
+import { dependenciesOf, type OperationContext } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 import type { Member, Swap } from "../state/member.ts";
 import { candidateOf, type GateSubject } from "./gate.ts";
@@ -11,13 +11,13 @@ import { candidateOf, type GateSubject } from "./gate.ts";
  * signal ends those that are being started; `end` stops those that have started.
  */
 export function subjectOf(
-  room: Room,
+  context: OperationContext,
   { members }: Pick<Swap, "members">,
   { name }: Member,
   { running: { modulePath, version, sha256, artifact } }: Generation,
   signal: AbortSignal,
 ): GateSubject & { end(): void } {
-  const order = loadOrder([name], dependenciesOf(room));
+  const order = loadOrder([name], dependenciesOf(context));
   const tested = order.map((one) => members.find((member) => member.name === one)).filter((one) => one !== undefined);
   const peers: Peers = new Map();
   const started: Generation[] = [];
@@ -28,7 +28,7 @@ export function subjectOf(
     if (code === undefined) throw new Error("the code was found");
     const registration = plan.registration(code, "");
     const request = { registration, module: code, version: plan.version, peers, acts: false, trial, signal };
-    const generation = await room.generations.startApart(one, request);
+    const generation = await context.generations.startApart(one, request);
     started.push(generation);
     // It was there just as it was given up: what was to stop it may have come first.
     if (signal.aborted) end();

@@ -4,7 +4,7 @@ import { HeliosError } from "../../../errors/error.ts";
 import { trialCall } from "../../calls/chain.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
-import type { Room } from "../../operations/context.ts";
+import type { OperationContext } from "../../operations/context.ts";
 import type { Registration } from "../../record/record.ts";
 
 /** A new instance, before it takes traffic. */
@@ -26,7 +26,7 @@ export interface WarmUp {
   /** How many hooks there are, of the registration and of the library. */
   count(name: string, registration: Registration): number;
   /** Runs the registered hooks, then those of the library, one after the other. */
-  run(room: Room, name: string, registration: Registration, candidate: Generation): Promise<void>;
+  run(context: OperationContext, name: string, registration: Registration, candidate: Generation): Promise<void>;
 }
 
 export function createWarmUp(): WarmUp {
