@@ -52,6 +52,14 @@ export const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => inKernel(imported.target),
   },
   {
+    name: "a test of the kernel imports the kernel and its neighbours, vitest, fast-check and what reads testdata",
+    of: below("tests/kernel"),
+    allows: (imported) =>
+      inKernel(imported.target) ||
+      below("tests/kernel")(imported.target) ||
+      isPackage(imported, "vitest", "fast-check", "node:fs"),
+  },
+  {
     name: "src/server imports gen and src/server, and reaches src/core through core/index.ts",
     of: below("src/server"),
     allows: ({ target, specifier }) =>

@@ -3,11 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   createManualClock,
   LONGEST_PLATFORM_DELAY_MS,
-  LONGEST_SPAN_MS,
   setRepeatingTimer,
-  spanProblem,
   systemClock,
-} from "../../src/core/index.ts";
+} from "../../src/kernel/clock.ts";
+import { LONGEST_SPAN_MS } from "../../src/kernel/span.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -69,33 +68,4 @@ describe("the machine's clock", () => {
 
 it.each([systemClock, createManualClock()])("a clock refuses NaN, which would be a mistake of ours", (clock) => {
   expect(() => clock.setTimer(Number.NaN, () => {})).toThrow(RangeError);
-});
-
-describe("a span of time that somebody gives", () => {
-  it.each([0, 0.5, 1, 2 ** 31, LONGEST_SPAN_MS])("%d is one", (ms) => {
-    expect(spanProblem(ms)).toBeUndefined();
-  });
-
-  it.each([
-    -1,
-    -0.001,
-    Number.NaN,
-    LONGEST_SPAN_MS + 1,
-    1e300,
-    Infinity,
-    -Infinity,
-    "5",
-    null,
-    {},
-    5n,
-    true,
-    undefined,
-  ])("%o is none", (value) => {
-    expect(spanProblem(value)).toMatch(/^must be a number of ms, at least 0 and at most 315576000000000, not /);
-  });
-
-  it("may be infinite where that means never", () => {
-    expect(spanProblem(Infinity, { mayBeInfinite: true })).toBeUndefined();
-    expect(spanProblem(-Infinity, { mayBeInfinite: true })).toContain("(or Infinity: never), not -Infinity");
-  });
 });

@@ -1,84 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
-import {
-  CLOSED,
-  type Event,
-  effectiveState,
-  type Machine,
-  nextTick,
-  type Outcome,
-  type Permit,
-  step,
-} from "../../../src/kernel/breakers/breaker.ts";
+import { nextTick, type Permit } from "../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
-import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
-import { type OverrideKind, withHold } from "../../../src/kernel/breakers/policy/holds.ts";
-
-const CONFIG: BreakerConfig = {
-  ...DEFAULT_CONFIG,
-  failureThreshold: 3,
-  timeoutMs: 1000,
-  successThreshold: 2,
-  probeConcurrency: 1,
-  probeTimeoutMs: 500,
-};
-
-/** A machine that is driven by hand. */
-function driven(config: Partial<BreakerConfig> = {}) {
-  let settings = { ...CONFIG, ...config };
-  let machine: Machine = CLOSED;
-  let now = 0;
-  let calls = 0;
-  const happened: string[] = [];
-  const apply = (event: Event) => {
-    const result = step(machine, event, settings, { now, random: () => 0.5 });
-    machine = result.machine;
-    happened.push(...result.transitions.map(({ action }) => action));
-    return result;
-  };
-  const outcomes = (epoch: number, outcome: Outcome, times: number, leaseId?: string) =>
-    apply({ type: "outcome", epoch, leaseId, outcome, times, slow: false, clientId: "" });
-  const override = (kind: OverrideKind) =>
-    apply({ type: "hold", holds: withHold(machine.holds, { id: kind, kind, action: "SetBreakerOverride", time: 0 }) });
-  const acquire = (): Permit => {
-    const { permit } = apply({ type: "acquire", leaseId: `lease-${++calls}`, clientId: "" });
-    if (permit === undefined) throw new Error("no permit");
-    return permit;
-  };
-  const report = (permit: Permit, outcome: "SUCCESS" | "FAILURE" | "IGNORED") => {
-    if (!permit.allowed) throw new Error("not allowed");
-    return outcomes(permit.epoch, outcome, 1, permit.leaseId);
-  };
-  const fail = (times: number): void => {
-    for (let count = 0; count < times; count += 1) report(acquire(), "FAILURE");
-  };
-  return {
-    acquire,
-    report,
-    fail,
-    apply,
-    outcomes,
-    override,
-    happened,
-    configure: (changed: Partial<BreakerConfig>) => {
-      settings = { ...settings, ...changed };
-    },
-    advance: (ms: number) => {
-      now += ms;
-      return apply({ type: "tick" });
-    },
-    get state() {
-      return effectiveState(machine);
-    },
-    get machine() {
-      return machine;
-    },
-    get now() {
-      return now;
-    },
-  };
-}
+import { anyAct, anySettings, CONFIG, driven, take } from "./driven.ts";
 
 describe("a closed breaker", () => {
   it("stays closed at one failure less than the threshold, and opens at the threshold", () => {
@@ -339,37 +263,11 @@ describe("a human's override", () => {
 });
 
 describe("for every sequence of events", () => {
-  type Act =
-    | { do: "acquire" }
-    | { do: "report"; which: number; outcome: "SUCCESS" | "FAILURE" | "IGNORED" }
-    | { do: "advance"; ms: number }
-    | { do: "forceOpen" }
-    | { do: "reset" };
-
-  const act: fc.Arbitrary<Act> = fc.oneof(
-    { weight: 6, arbitrary: fc.constant({ do: "acquire" } as const) },
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        do: fc.constant("report" as const),
-        which: fc.nat(30),
-        outcome: fc.constantFrom("SUCCESS" as const, "FAILURE" as const, "IGNORED" as const),
-      }),
-    },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("advance" as const), ms: fc.integer({ min: 1, max: 1500 }) }) },
-    { weight: 1, arbitrary: fc.constantFrom({ do: "forceOpen" } as const, { do: "reset" } as const) },
-  );
-  const config = fc.record({
-    failureThreshold: fc.integer({ min: 1, max: 4 }),
-    successThreshold: fc.integer({ min: 1, max: 4 }),
-    probeConcurrency: fc.integer({ min: 1, max: 4 }),
-  });
-
   it("a run of equal outcomes is the same as each of them by itself", () => {
     const outcome = fc.constantFrom("SUCCESS" as const, "FAILURE" as const, "IGNORED" as const);
     const runs = fc.array(fc.record({ outcome, times: fc.integer({ min: 1, max: 6 }) }), { maxLength: 20 });
     fc.assert(
-      fc.property(config, runs, (settings, all) => {
+      fc.property(anySettings, runs, (settings, all) => {
         const [atOnce, oneByOne] = [driven(settings), driven(settings)];
         for (const { outcome, times } of all) {
           const late = atOnce.outcomes(1, outcome, times).late ?? 0;
@@ -385,21 +283,17 @@ describe("for every sequence of events", () => {
   });
 
   it("a dependency that is well again gets its calls back, however the configuration was changed", () => {
-    const change = fc.record({ do: fc.constant("configure" as const), to: config });
-    const acts = fc.array(fc.oneof({ weight: 4, arbitrary: act }, { weight: 1, arbitrary: change }), { maxLength: 80 });
+    const change = fc.record({ do: fc.constant("configure" as const), to: anySettings });
+    const acts = fc.array(fc.oneof({ weight: 4, arbitrary: anyAct }, { weight: 1, arbitrary: change }), {
+      maxLength: 80,
+    });
     fc.assert(
-      fc.property(config, acts, (settings, all) => {
+      fc.property(anySettings, acts, (settings, all) => {
         const breaker = driven(settings);
         const permits: Permit[] = [];
         for (const each of all) {
-          if (each.do === "acquire") permits.push(breaker.acquire());
-          else if (each.do === "advance") breaker.advance(each.ms);
-          else if (each.do === "configure") breaker.configure(each.to);
-          else if (each.do === "report") {
-            const permit = permits[each.which % Math.max(1, permits.length)];
-            if (permit?.allowed) breaker.report(permit, each.outcome);
-          } else if (each.do === "forceOpen") breaker.override("FORCED_OPEN");
-          else breaker.apply({ type: "reset" });
+          if (each.do === "configure") breaker.configure(each.to);
+          else take(breaker, permits, each);
         }
         if (breaker.machine.holds.length > 0) return;
         breaker.advance(CONFIG.probeTimeoutMs);
@@ -413,19 +307,12 @@ describe("for every sequence of events", () => {
 
   it("its invariants hold", () => {
     fc.assert(
-      fc.property(config, fc.array(act, { maxLength: 120 }), (settings, acts) => {
+      fc.property(anySettings, fc.array(anyAct, { maxLength: 120 }), (settings, acts) => {
         const breaker = driven(settings);
         const permits: Permit[] = [];
         for (const each of acts) {
           const before = breaker.machine;
-          let late = false;
-          if (each.do === "acquire") permits.push(breaker.acquire());
-          else if (each.do === "advance") breaker.advance(each.ms);
-          else if (each.do === "report") {
-            const permit = permits[each.which % Math.max(1, permits.length)];
-            if (permit?.allowed) late = breaker.report(permit, each.outcome).late === 1;
-          } else if (each.do === "forceOpen") breaker.override("FORCED_OPEN");
-          else breaker.apply({ type: "reset" });
+          const late = take(breaker, permits, each)?.late === 1;
           const { machine } = breaker;
           expect(machine.epoch).toBeGreaterThanOrEqual(before.epoch);
           if (late) expect(machine).toBe(before);
@@ -443,45 +330,6 @@ describe("for every sequence of events", () => {
         }
       }),
       { numRuns: 500 },
-    );
-  });
-
-  it("a machine that was stored and read goes on as it would have, half-open as open and due", () => {
-    fc.assert(
-      fc.property(
-        config,
-        fc.array(act, { maxLength: 60 }),
-        fc.integer({ min: -3_600_000, max: 3_600_000 }),
-        (settings, acts, stepped) => {
-          const breaker = driven(settings);
-          const permits: Permit[] = [];
-          for (const each of acts) {
-            if (each.do === "acquire") permits.push(breaker.acquire());
-            else if (each.do === "advance") breaker.advance(each.ms);
-            else if (each.do === "report") {
-              const permit = permits[each.which % Math.max(1, permits.length)];
-              if (permit?.allowed) breaker.report(permit, each.outcome);
-            } else if (each.do === "forceOpen") breaker.override("FORCED_OPEN");
-            else breaker.apply({ type: "reset" });
-          }
-          const { machine, now } = breaker;
-          const full = { ...CONFIG, ...settings };
-          const record = toRecord(machine, full, { action: "Trip", time: 0 }, { monotonic: now, wall: 1e12 });
-          const stored = readRecord("api", JSON.parse(JSON.stringify(record)));
-          const read = toMachine(stored, { monotonic: 5, wall: 1e12 + stepped });
-          expect([read.epoch, read.holds]).toEqual([machine.epoch, machine.holds]);
-          if (machine.automatic.state === "HALF_OPEN") {
-            const { reopenings } = machine.automatic;
-            expect(read.automatic).toEqual({ state: "OPEN", until: 5, reopenings });
-          } else expect(read.automatic.state).toBe(machine.automatic.state);
-          if (machine.automatic.state === "OPEN") {
-            const left = (nextTick(read) ?? 0) - 5;
-            const leftBefore = machine.automatic.until - now;
-            expect(left).toBe(Math.min(Math.max(0, leftBefore - stepped), full.timeoutMs));
-          }
-        },
-      ),
-      { numRuns: 300 },
     );
   });
 });

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { exceeds, reaches } from "../../../src/kernel/breakers/policy/rate.ts";
 import { addCall, type Evidence, NO_EVIDENCE, tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";
-import { rig } from "../../core/breakers/rig.ts";
 
 const window = fc.record({
   windowCalls: fc.integer({ min: 1, max: 30 }),
@@ -60,30 +59,6 @@ describe("a window that is configured anew", () => {
       { numRuns: 500 },
     );
   });
-
-  it("opens by what it had seen before", async () => {
-    const house = await rig();
-    await house.breakers.getOrCreate("api", { failureThreshold: 1000, failureRate: 0.9, minimumCalls: 10 });
-    const say = (outcome: "SUCCESS" | "FAILURE", count: number, seq: number): void => {
-      house.breakers.report("a", seq, [{ name: "api", epoch: 1, runs: [{ outcome, count }] }]);
-    };
-    say("SUCCESS", 10, 1);
-    say("FAILURE", 10, 2);
-    const before = house.breakers.get("api");
-    for (const fields of [
-      { windowCalls: 50 },
-      { windowMs: 60_000 },
-      { windowMs: 30_000 },
-      { windowMs: 0, windowCalls: 40 },
-    ]) {
-      const after = await house.breakers.update("api", fields);
-      expect(after.counts).toEqual(before.counts);
-      expect(after).toMatchObject({ state: "CLOSED", epoch: 1, transition: before.transition });
-    }
-    await house.breakers.update("api", { failureRate: 0.5 });
-    say("FAILURE", 1, 3);
-    expect(house.breakers.get("api").state).toBe("OPEN");
-  });
 });
 
 describe("a share of calls", () => {
@@ -116,17 +91,5 @@ describe("a share of calls", () => {
       ),
       { numRuns: 2000 },
     );
-  });
-
-  it.each([7, 14, 28, 55, 57, 58])("of %i in 100 opens a breaker at that rate", async (percent) => {
-    const { breakers } = await rig();
-    const failureRate = percent / 100;
-    await breakers.getOrCreate("api", { failureThreshold: 1000, failureRate, minimumCalls: 100 });
-    const runs = [
-      { outcome: "SUCCESS", count: 100 - percent } as const,
-      { outcome: "FAILURE", count: percent } as const,
-    ];
-    breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
-    expect(breakers.get("api").state).toBe("OPEN");
   });
 });

@@ -9,7 +9,6 @@ import {
   missingFlag,
   shareAt,
 } from "../../../src/kernel/flags/evaluate.ts";
-import { compilerOver } from "../../core/flags/world.ts";
 import {
   context,
   gradual,
@@ -19,7 +18,6 @@ import {
   rule,
   someTime,
   variants,
-  world,
 } from "./reference.ts";
 
 const NOW = 1_700_000_000_000;
@@ -58,20 +56,6 @@ describe("compileFlag", () => {
         expect(compileFlag(someRule, parts).evaluate(someContext, nowMs)).toEqual(
           referenceEvaluate(someRule, someContext, nowMs),
         );
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  it("answers as the plain rules do for flags that need each other", () => {
-    fc.assert(
-      fc.property(world, context, someTime, (flags, someContext, nowMs) => {
-        const { compiled } = compilerOver(flags);
-        for (const each of flags.values()) {
-          expect(compiled(each.name)?.evaluate(someContext, nowMs)).toEqual(
-            referenceEvaluate(each, someContext, nowMs, flags),
-          );
-        }
       }),
       { numRuns: 3000 },
     );
