@@ -9,7 +9,7 @@ const ALONE = [
   "tests/core/modules/swap/matrix/*.test.ts",
   "tests/core/modules/host/alone/*.test.ts",
   "tests/core/modules/realistic/*.test.ts",
-  "tests/server/source-file.test.ts",
+  "tests/server/config/source-file.test.ts",
   "tests/wire/stream-bodies.test.ts",
   "tests/wire/watch.test.ts",
   "tests/wire/watch-faults.test.ts",

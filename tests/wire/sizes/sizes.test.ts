@@ -32,7 +32,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   UnloadModule: `${ONE_MODULE}; 1 MiB of names`,
   SwapModule: ONE_MODULE,
   SwapModuleStream: ONE_MODULE,
-  SwapModules: "results are abridged above 3 MiB: tests/server/abridged.test.ts",
+  SwapModules: "results are abridged above 3 MiB: tests/server/map/abridged.test.ts",
   CancelSwap: ONE_MODULE,
   RollbackModule: ONE_MODULE,
   ListGenerations: "20 generations and those that live, with short texts; cut like every page",

@@ -1,0 +1,56 @@
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { expect, it } from "vitest";
+import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { type Clock, createManualClock } from "../../../src/core/index.ts";
+import { createPacing } from "../../../src/server/http/pacing.ts";
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+it("streams that wait for room share one timer, however many they are and however long", async () => {
+  const manual = createManualClock();
+  let timers = 0;
+  const clock: Clock = {
+    ...manual,
+    setTimer(delayMs, run) {
+      timers += 1;
+      return manual.setTimer(delayMs, () => {
+        timers -= 1;
+        run();
+      });
+    },
+  };
+  let hasRoom = false;
+  const pacing = createPacing(clock, () => () => hasRoom);
+  const frame = { frame: { case: "testStarted" as const, value: { name: "t" } } };
+  let asked = 0;
+  const transport = createRouterTransport(
+    (router) =>
+      router.service(TestService, {
+        runTests: async function* () {
+          asked += 1;
+          yield frame;
+        },
+      }),
+    { router: { interceptors: [pacing] } },
+  );
+  let told = 0;
+  const streams: Promise<void>[] = [];
+  const begin = async (): Promise<void> => {
+    for await (const _ of createClient(TestService, transport).runTests({ name: "m" })) told += 1;
+  };
+  for (let stream = 1; stream <= 20; stream += 1) {
+    streams.push(begin());
+    while (asked < stream) await turn();
+    await turn();
+  }
+  // Turns that let nobody go, by timers alone.
+  for (let check = 0; check < 20; check += 1) {
+    expect([timers, told]).toEqual([1, 0]);
+    manual.advance(20);
+    await turn();
+  }
+  hasRoom = true;
+  manual.advance(20);
+  await Promise.all(streams);
+  expect(told).toBe(streams.length);
+});

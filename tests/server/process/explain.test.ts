@@ -1,0 +1,25 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { expect, it } from "vitest";
+import { explain } from "../../../src/server/process/explain.ts";
+
+async function refusal(host: string, port = 0): Promise<unknown> {
+  const server = createServer();
+  const failed = once(server, "error");
+  server.listen({ host, port });
+  const [error] = await failed;
+  return error;
+}
+
+it("what cannot be listened on is told in a line, with its setting", async () => {
+  const first: Server = createServer();
+  await once(first.listen(0, "127.0.0.1"), "listening");
+  const { port } = first.address() as AddressInfo;
+  const told = [await refusal("127.0.0.1", port), await refusal("192.0.2.1"), await refusal("no-such-host.invalid")];
+  first.close();
+  expect(told.map(explain)).toEqual([
+    { message: `127.0.0.1:${port} is in use; stop what listens there, or set HELIOS_PORT (--port)` },
+    { message: "HELIOS_HOST (--host): 192.0.2.1 is no address of this machine" },
+    { message: expect.stringMatching(/^HELIOS_HOST \(--host\): the host no-such-host.invalid is not known here \(E/) },
+  ]);
+});

@@ -1,0 +1,268 @@
+import { connect as connectHttp2, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { Duplex, PassThrough } from "node:stream";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createManualClock } from "../../../src/core/index.ts";
+import { FrameGate, type UnfinishedHeaders } from "../../../src/server/transport/frame-gate.ts";
+import { createHeaderBlock, HeaderBlockError } from "../../../src/server/transport/header-block.ts";
+import {
+  CALLS_PER_TURN,
+  CONTROL_FRAMES_BURST,
+  CONTROL_FRAMES_PER_SECOND,
+  HEADERS_TIMEOUT_MS,
+  MAX_HTTP2_HEADERS_BYTES,
+  MAX_SHORT_FIELDS_BYTES,
+  MAX_UNFINISHED_HEADERS_BYTES,
+} from "../../../src/server/transport/limits.ts";
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function rig(unfinished: UnfinishedHeaders = { bytes: 0 }) {
+  const clock = createManualClock();
+  const socket = new PassThrough();
+  const refusals: number[] = [];
+  const gate = new FrameGate({
+    socket: socket as unknown as Socket,
+    clock,
+    unfinished,
+    refuse: (code) => refusals.push(code),
+  });
+  const out: Buffer[] = [];
+  gate.on("data", (bytes: Buffer) => out.push(bytes));
+  const send = async (...parts: Buffer[]): Promise<void> => {
+    for (const part of parts) socket.write(part);
+    await turn();
+  };
+  return { clock, gate, refusals, unfinished, send, received: () => Buffer.concat(out) };
+}
+
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** HPACK's numbers and strings, as the client writes them. */
+function number(value: number, mask: number, first: number): Buffer {
+  if (value < mask) return Buffer.from([first | value]);
+  const bytes = [first | mask];
+  let rest = value - mask;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}
+const text = (length: number): Buffer => Buffer.concat([number(length, 0x7f, 0), Buffer.alloc(length, "x")]);
+/** A field whose name is spelled out and that goes into no table. */
+const literal = (nameBytes: number, valueBytes: number): Buffer =>
+  Buffer.concat([Buffer.from([0]), text(nameBytes), text(valueBytes)]);
+const indexing = (nameBytes: number, valueBytes: number): Buffer =>
+  Buffer.concat([Buffer.from([0x40]), text(nameBytes), text(valueBytes)]);
+
+function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
+  let at = 0;
+  for (let turnOf = 0; at < bytes.length; turnOf += 1) {
+    const end = at + (sizes[turnOf % sizes.length] ?? 1);
+    yield bytes.subarray(at, end);
+    at = end;
+  }
+}
+
+/** What Node's own client writes for a few calls, with bodies, resets and large headers. */
+async function recorded(): Promise<Buffer> {
+  const written: Buffer[] = [];
+  const wire = new Duplex({
+    read() {},
+    write(chunk, _, done) {
+      written.push(chunk);
+      done();
+    },
+  });
+  const session = connectHttp2("http://localhost", { createConnection: () => wire });
+  session.on("error", () => {});
+  for (let call = 0; call < 5; call += 1) {
+    const headers = { ":method": "POST", ":path": "/a/b", "x-call": String(call), "x-large": "v".repeat(call * 8000) };
+    const stream = session.request(headers);
+    stream.on("error", () => {});
+    stream.end(Buffer.alloc(call * 3000));
+    await turn();
+    await turn();
+  }
+  session.destroy();
+  return Buffer.concat(written);
+}
+
+describe("the frames of an HTTP/2 connection", () => {
+  it("go through as they are within the limits, however they are cut", async () => {
+    const bytes = await recorded();
+    expect(bytes.length).toBeGreaterThan(30_000);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 8 }), async (sizes) => {
+        // Byte by byte takes long for nothing more.
+        fc.pre(Math.max(...sizes) > 50);
+        const { send, received, refusals } = rig();
+        await send(...cut(bytes, sizes));
+        for (let again = 0; again < 5; again += 1) await turn();
+        expect(received().equals(bytes)).toBe(true);
+        expect(refusals).toEqual([]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("never exceed what is held, and never throw, whatever comes", async () => {
+    const junk = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+      fc
+        .tuple(
+          fc.integer({ min: 0, max: 12 }),
+          fc.integer({ min: 0, max: 255 }),
+          fc.integer({ min: 0, max: 3 }),
+          fc.uint8Array({ maxLength: 200 }),
+        )
+        .map(([type, flags, stream, payload]) => frame(type, flags, stream, Buffer.from(payload))),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(junk, { maxLength: 30 }), async (parts) => {
+        const { send, gate, unfinished } = rig();
+        gate.on("error", () => {});
+        await send(PREFACE, ...parts);
+        expect(unfinished.bytes).toBeGreaterThanOrEqual(0);
+        expect(unfinished.bytes).toBeLessThan(20_000);
+        gate.destroy();
+        await turn();
+        expect(unfinished.bytes).toBe(0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it.each([
+    ["PING", () => frame(6, 0, 0, Buffer.alloc(8))],
+    ["SETTINGS", () => frame(4, 0, 0)],
+    ["PRIORITY", () => frame(2, 0, 1, Buffer.alloc(5))],
+    ["DATA that is empty", () => frame(0, 0, 1)],
+    ["frames of an unknown type", () => frame(200, 0, 0)],
+  ])("that do nothing for a call are taken up to an allowance: %s", async (_, make) => {
+    const { send, refusals, clock } = rig();
+    await send(PREFACE, Buffer.concat(Array.from({ length: CONTROL_FRAMES_BURST }, make)));
+    await turn();
+    expect(refusals).toEqual([]);
+    clock.advance(1000);
+    await send(Buffer.concat(Array.from({ length: CONTROL_FRAMES_PER_SECOND }, make)));
+    expect(refusals).toEqual([]);
+    await send(make());
+    expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  });
+
+  it("of headers that are cut into crumbs are no more", async () => {
+    const { send, refusals } = rig();
+    const crumbs = Array.from({ length: CONTROL_FRAMES_BURST + 1 }, () => frame(9, 0, 1));
+    await send(PREFACE, frame(1, 0, 1), Buffer.concat(crumbs));
+    expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  });
+
+  it.each([
+    ["headers without an end", [frame(1, 0, 1, literal(3, 3)), frame(9, 0, 1, literal(3, 3))]],
+    ["half a frame of headers", [frame(1, 4, 1, literal(3, 300)).subarray(0, 100)]],
+  ])("have to come in time: %s", async (_, parts) => {
+    const { send, refusals, clock, unfinished } = rig();
+    await send(PREFACE, frame(4, 0, 0));
+    clock.advance(HEADERS_TIMEOUT_MS);
+    await send(...parts);
+    expect(unfinished.bytes).toBeGreaterThan(0);
+    clock.advance(HEADERS_TIMEOUT_MS - 1);
+    expect(refusals).toEqual([]);
+    clock.advance(1);
+    expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+    expect(unfinished.bytes).toBe(0);
+  });
+
+  it("of headers that have not ended are held within a limit of all connections", async () => {
+    const unfinished = { bytes: MAX_UNFINISHED_HEADERS_BYTES - 100_000 };
+    const [one, other] = [rig(unfinished), rig(unfinished)];
+    await one.send(PREFACE, frame(1, 0, 1, literal(3, 9000)));
+    expect(one.refusals).toEqual([]);
+    await other.send(PREFACE, frame(1, 0, 1, literal(3, 16_000)));
+    for (let part = 0; part < 8; part += 1) await other.send(frame(9, 0, 1, literal(3, 16_000)));
+    expect([one.refusals, other.refusals]).toEqual([[], [constants.NGHTTP2_ENHANCE_YOUR_CALM]]);
+    one.gate.destroy();
+    await turn();
+    expect(unfinished.bytes).toBe(MAX_UNFINISHED_HEADERS_BYTES - 100_000);
+  });
+});
+
+describe("a header block", () => {
+  const field = fc.oneof(
+    fc.constantFrom(0x82, 0x86, 0x84).map((byte) => Buffer.from([byte])),
+    fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 400 })).map(([n, v]) => literal(n, v)),
+    fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 0, max: 400 })).map(([n, v]) => indexing(n, v)),
+  );
+
+  it("is the same bytes within the limits, and without what goes beyond them else", () => {
+    fc.assert(
+      fc.property(
+        fc.array(field, { maxLength: 20 }),
+        fc.constantFrom(0, 70_000, 1_000_000),
+        fc.integer({ min: 0, max: 20 }),
+        fc.array(fc.integer({ min: 1, max: 16_384 }), { minLength: 1, maxLength: 5 }),
+        (fields, large, where, sizes) => {
+          const all = large === 0 ? fields : fields.toSpliced(where, 0, literal(5, large));
+          const block = createHeaderBlock({ size: 4096 });
+          let held = 0;
+          for (const part of cut(Buffer.concat(all), large === 0 ? sizes : [16_384])) {
+            block.add(part);
+            held = Math.max(held, block.held);
+          }
+          expect(held).toBeLessThan(4 * MAX_HTTP2_HEADERS_BYTES);
+          const { block: kept, beyond } = block.end();
+          expect(kept.equals(Buffer.concat(fields))).toBe(true);
+          expect(beyond).toBe(large === 0 ? undefined : 65_535);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it("leaves out what comes when the limit is reached, but not what is short", () => {
+    const block = createHeaderBlock({ size: 0 });
+    for (let part = 0; part < 40; part += 1) block.add(indexing(5, 8000));
+    block.add(literal(12, 16));
+    const { block: kept, beyond } = block.end();
+    expect(beyond).toBe(MAX_HTTP2_HEADERS_BYTES);
+    expect(kept.length).toBeLessThan(MAX_HTTP2_HEADERS_BYTES + MAX_SHORT_FIELDS_BYTES);
+    expect(kept.subarray(-31).equals(literal(12, 16))).toBe(true);
+  });
+
+  it("that puts into the table of the connection what would be left out ends the connection", () => {
+    const table = { size: 4096 };
+    expect(() => createHeaderBlock(table).add(indexing(5, 70_000))).toThrow(HeaderBlockError);
+    const block = createHeaderBlock(table);
+    block.add(number(0, 0x1f, 0x20));
+    block.add(indexing(5, 70_000));
+    expect(block.end().beyond).toBe(65_535);
+  });
+
+  it("of many calls are handed on in order, so many in one turn of the event loop, however they were cut", async () => {
+    const calls = CALLS_PER_TURN * 5 + 50;
+    const all = Buffer.concat(Array.from({ length: calls }, (_, at) => frame(1, 4, 2 * at + 1, literal(3, 3))));
+    for (const size of [all.length, 1000, 17]) {
+      const { send, received } = rig();
+      await send(PREFACE);
+      const parts: Buffer[] = [];
+      for (let at = 0; at < all.length; at += size) parts.push(all.subarray(at, at + size));
+      let before = received().length;
+      void send(...parts);
+      while (received().length < PREFACE.length + all.length) {
+        await turn();
+        // Between two looks there may be the end of one turn and the beginning of the next.
+        expect(received().length - before).toBeLessThanOrEqual((2 * CALLS_PER_TURN * all.length) / calls);
+        before = received().length;
+      }
+      expect(received()).toEqual(Buffer.concat([PREFACE, all]));
+    }
+  });
+});
