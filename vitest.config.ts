@@ -26,7 +26,7 @@ const SLOW = [
   "tests/core/modules/host/host.test.ts",
   "tests/wire/swap-kill.test.ts",
   "tests/wire/acting-kill.test.ts",
-  "tests/core/testing/suites.test.ts",
+  "tests/core/testing/suites/suites.test.ts",
   "tests/wire/drain.test.ts",
   "tests/wire/at-most-once.test.ts",
   "tests/wire/kill.test.ts",

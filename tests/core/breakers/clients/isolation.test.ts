@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { BreakerConfigFields } from "../../../../src/core/breakers/config.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import { type Rig, rig } from "../rig.ts";
+
+const CLIENTS = Array.from({ length: 100 }, (_, index) => `client-${index}`);
+const RATE: BreakerConfigFields = { failureRate: 0.5, minimumCalls: 10, failureThreshold: 1_000_000 };
+const ROW: BreakerConfigFields = { failureThreshold: 5 };
+
+async function withBreaker(config: BreakerConfigFields): Promise<Rig> {
+  const house = await rig();
+  await house.breakers.getOrCreate("api", { timeoutMs: 1000, successThreshold: 1, minReporters: 3, ...config });
+  return house;
+}
+
+function reporter({ breakers }: Rig) {
+  const seqs = new Map<string, number>();
+  return (clientId: string, outcome: Outcome, count = 1, leaseId?: string) => {
+    const seq = (seqs.get(clientId) ?? 0) + 1;
+    seqs.set(clientId, seq);
+    const { epoch } = breakers.get("api");
+    return breakers.report(clientId, seq, [{ name: "api", epoch, leaseId, runs: [{ outcome, count }] }]);
+  };
+}
+
+const isolated = ({ breakers }: Rig) => breakers.get("api").isolatedClients.map(({ clientId }) => clientId);
+
+describe("one bad client of a hundred", () => {
+  it.each([
+    ["in a row", ROW],
+    ["by rate, of calls", RATE],
+    ["by rate, of time", { ...RATE, windowMs: 10_000 }],
+  ])("opens nothing for the others %s, however its reports fall between theirs", async (_, config) => {
+    const turns = fc.array(fc.tuple(fc.boolean(), fc.nat(99), fc.integer({ min: 1, max: 20 })), { maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(turns, async (all) => {
+        const house = await withBreaker(config);
+        const report = reporter(house);
+        for (const [isBad, which, count] of all) {
+          if (isBad) report("client-0", "FAILURE", count);
+          else report(CLIENTS[which] ?? "", which === 0 ? "FAILURE" : "SUCCESS", count);
+          house.clock.advance(10);
+          expect(house.breakers.get("api").state).toBe("CLOSED");
+          expect(isolated(house).every((clientId) => clientId === "client-0")).toBe(true);
+        }
+        for (const clientId of CLIENTS.slice(1)) {
+          expect(house.breakers.acquire("api", clientId).allowed).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("what clients saw", () => {
+  it("speaks for nothing any more where it was most of all that of one who is isolated now", async () => {
+    const house = await withBreaker(RATE);
+    const report = reporter(house);
+    report("bad", "FAILURE", 50);
+    expect(isolated(house)).toEqual(["bad"]);
+    for (const clientId of ["a", "b"]) {
+      report(clientId, "SUCCESS", 6);
+      report(clientId, "FAILURE", 1);
+    }
+    expect(house.breakers.get("api").state).toBe("CLOSED");
+  });
+
+  it.each([
+    ["of calls", { windowCalls: 20 }],
+    ["of time", { windowMs: 10_000 }],
+  ])("speaks for nothing once it has left the window %s", async (_, window) => {
+    const house = await withBreaker({ ...RATE, ...window, failureRate: 0.1 });
+    const report = reporter(house);
+    const early = (clientId: string): void => {
+      report(clientId, "SUCCESS", 15);
+      report(clientId, "FAILURE", 1);
+    };
+    for (const clientId of ["a", "b"]) early(clientId);
+    house.clock.advance(10_001);
+    report("c", "SUCCESS", 20);
+    // The rate is reached again, and only two have seen it.
+    report("d", "FAILURE", 1);
+    report("c", "FAILURE", 1);
+    expect(house.breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { window: { failures: 2 } } });
+    report("e", "FAILURE", 1);
+    expect(house.breakers.get("api").state).toBe("OPEN");
+  });
+});
+
+describe("a dependency that is really down", () => {
+  it.each([
+    ["in a row", ROW],
+    ["by rate", RATE],
+  ])("opens for all %s, also where each client reports a batch at a time", async (_, config) => {
+    for (const size of [1, 5, 50]) {
+      const house = await withBreaker(config);
+      const report = reporter(house);
+      for (let turn = 0; turn < 20; turn += 1) {
+        for (const clientId of CLIENTS.slice(0, 5)) report(clientId, "FAILURE", size);
+      }
+      expect(house.breakers.get("api"), `batches of ${size}`).toMatchObject({ state: "OPEN", isolatedClients: [] });
+      expect(house.breakers.acquire("api", "client-99")).toMatchObject({ allowed: false });
+    }
+  });
+});
+
+describe("an isolated client", () => {
+  async function alone() {
+    const house = await withBreaker(ROW);
+    const report = reporter(house);
+    const { isolated: told } = report("bad", "FAILURE", 5);
+    expect(told).toEqual([{ name: "api", state: "OPEN", retryAfterMs: 1000 }]);
+    return { ...house, house, report };
+  }
+
+  it("comes back by its own probes", async () => {
+    const { house, breakers, clock, report } = await alone();
+    clock.advance(999);
+    expect(breakers.acquire("api", "bad")).toEqual({
+      allowed: false,
+      epoch: 1,
+      state: "OPEN",
+      retryAfterMs: 1,
+      isolated: true,
+    });
+    clock.advance(1);
+    const permit = breakers.acquire("api", "bad");
+    if (!permit.allowed) throw new Error("no probe");
+    expect(breakers.acquire("api", "bad").allowed).toBe(false);
+    expect(breakers.acquire("api", "good").allowed).toBe(true);
+    report("bad", "SUCCESS", 1, permit.leaseId);
+    expect(isolated(house)).toEqual([]);
+    expect(breakers.acquire("api", "bad")).toEqual({ allowed: true, epoch: 1 });
+  });
+
+  it("that fails again is isolated again; what it reports without a probe is late", async () => {
+    const { house, breakers, clock, report } = await alone();
+    report("bad", "SUCCESS", 7);
+    expect(breakers.get("api").counts).toMatchObject({ successes: 0, lateSuccesses: 7 });
+    clock.advance(1000);
+    const permit = breakers.acquire("api", "bad");
+    if (!permit.allowed) throw new Error("no probe");
+    expect(report("bad", "FAILURE", 1, permit.leaseId).isolated).toMatchObject([{ state: "OPEN", retryAfterMs: 1000 }]);
+    expect(isolated(house)).toEqual(["bad"]);
+  });
+
+  it("is forgotten when it goes away, when the breaker is reset, and when clients need not be told apart", async () => {
+    const who = { watchId: "w", clientId: "bad", peer: "" };
+    const watcher = { options: { who } } as unknown as Parameters<Rig["breakers"]["presence"]["opened"]>[0];
+    const gone = await alone();
+    gone.breakers.presence.opened(watcher);
+    gone.breakers.presence.closed(watcher);
+    expect(isolated(gone.house)).toEqual([]);
+    const reset = await alone();
+    await reset.breakers.reset("api");
+    expect(isolated(reset.house)).toEqual([]);
+    const updated = await alone();
+    await updated.breakers.update("api", { minReporters: 1 });
+    expect(isolated(updated.house)).toEqual([]);
+  });
+
+  it("that is not heard of for an hour is forgotten", async () => {
+    const { house, clock } = await alone();
+    clock.advance(3_599_999);
+    expect(isolated(house)).toEqual(["bad"]);
+    clock.advance(2);
+    expect(isolated(house)).toEqual([]);
+  });
+
+  it("passes where a human decided so", async () => {
+    const { breakers } = await alone();
+    await breakers.override("api", { kind: "FORCED_CLOSED" });
+    expect(breakers.acquire("api", "bad").allowed).toBe(true);
+  });
+
+  it("makes room, as the one that was heard of longest ago, once too many are known", async () => {
+    const { house, report } = await alone();
+    for (let index = 0; index < 4095; index += 1) report(`client-${index}`, "SUCCESS");
+    expect(isolated(house)).toEqual(["bad"]);
+    report("one more", "SUCCESS");
+    expect(isolated(house)).toEqual([]);
+  });
+
+  it("and ten thousand others are no more than memory is kept for", async () => {
+    const house = await withBreaker(ROW);
+    const report = reporter(house);
+    for (let index = 0; index < 10_000; index += 1) {
+      report(`client-${index}`, "FAILURE", 4);
+      report(`client-${index}`, "SUCCESS", 1);
+    }
+    report("client-9999", "FAILURE", 5);
+    expect(isolated(house)).toEqual(["client-9999"]);
+    expect(house.breakers.get("api").state).toBe("CLOSED");
+  });
+});
+
+describe("calls of this process", () => {
+  it("stand for everybody: they open the breaker by themselves", async () => {
+    const { breakers } = await withBreaker(ROW);
+    for (let call = 0; call < 5; call += 1) breakers.record("api", breakers.acquire("api"), "FAILURE");
+    expect(breakers.get("api").state).toBe("OPEN");
+  });
+});

@@ -1,0 +1,158 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { BreakerConfigFields } from "../../../../src/core/breakers/config.ts";
+import { RECORDED_MS, Recording } from "../../../../src/core/breakers/simulation/recording.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import { type Rig, rig } from "../rig.ts";
+
+const CONFIG: BreakerConfigFields = { failureThreshold: 3, timeoutMs: 5000, successThreshold: 2 };
+
+async function withBreaker(config: BreakerConfigFields = CONFIG): Promise<Rig> {
+  const house = await rig();
+  await house.breakers.getOrCreate("api", config);
+  return house;
+}
+
+/** One call a second, which goes as the dependency is at that time; a rejected one does not go. */
+function live({ breakers, clock }: Rig, health: readonly Outcome[]): void {
+  for (const outcome of health) {
+    const permit = breakers.acquire("api");
+    if (permit.allowed) breakers.record("api", permit, outcome);
+    clock.advance(1000);
+  }
+}
+
+const BAD: readonly Outcome[] = Array.from({ length: 30 }, () => "FAILURE");
+const GOOD: readonly Outcome[] = Array.from({ length: 30 }, () => "SUCCESS");
+
+describe("a simulation", () => {
+  it("of the configuration that was in force does what was done", async () => {
+    const house = await withBreaker();
+    live(house, [...GOOD, ...BAD, ...GOOD]);
+    const { actual, simulated } = house.breakers.simulate("api");
+    const inShort = ({ transitions }: typeof actual) =>
+      transitions.filter(({ action }) => action !== "GetOrCreateBreaker").map(({ action, at }) => [action, at]);
+    // While it was open nobody knows how calls would have gone, so that the simulated probes wait for one that is known.
+    expect(inShort(simulated).slice(0, 2)).toEqual(inShort(actual).slice(0, 2));
+    expect(simulated.transitions.at(-1)).toEqual(actual.transitions.at(-1));
+    expect(simulated.transitions.at(-1)).toMatchObject({ action: "Close", state: "CLOSED" });
+    expect([simulated.calls, actual.calls]).toEqual([90, 90]);
+  });
+
+  it("of a patient one opens never, and says of how many calls nobody knows how they would have gone", async () => {
+    const house = await withBreaker();
+    live(house, [...GOOD, ...BAD, ...GOOD]);
+    const { actual, simulated } = house.breakers.simulate("api", { failureThreshold: 1000 });
+    expect(simulated).toMatchObject({ openings: 0, openMs: 0, rejected: 0, unknown: actual.rejected });
+    expect(actual.rejected).toBeGreaterThan(10);
+    expect(actual.openMs).toBeGreaterThan(20_000);
+  });
+
+  it("of an impatient one opens earlier, and rejects what really went through", async () => {
+    const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
+    live(house, [...GOOD, ...BAD, ...GOOD]);
+    const { actual, simulated } = house.breakers.simulate("api", { failureThreshold: 2, timeoutMs: 60_000 });
+    expect(actual).toMatchObject({ openings: 0, rejected: 0, openMs: 0 });
+    expect(simulated).toMatchObject({ openings: 1, openMs: 59_000, rejected: 58, unknown: 0 });
+  });
+
+  it("with min_reporters tells the clients apart", async () => {
+    const house = await withBreaker({ failureThreshold: 1000 });
+    for (let seq = 1; seq <= 20; seq += 1) {
+      const runs = [{ outcome: "FAILURE", count: 1 }] as const;
+      house.breakers.report("bad", seq, [{ name: "api", epoch: 1, runs }]);
+      house.clock.advance(1000);
+    }
+    const one = house.breakers.simulate("api", { failureThreshold: 5, timeoutMs: 60_000 });
+    expect(one.simulated).toMatchObject({ openings: 1, rejected: 15 });
+    const three = house.breakers.simulate("api", { failureThreshold: 5, timeoutMs: 60_000, minReporters: 3 });
+    expect(three.simulated).toMatchObject({ openings: 0, rejected: 15 });
+  });
+
+  it("rejects of calls that were reported together those after the one that opens it", async () => {
+    const house = await withBreaker({ failureThreshold: 1000 });
+    const runs = [{ outcome: "FAILURE", count: 10 }] as const;
+    house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
+    const { simulated } = house.breakers.simulate("api", { failureThreshold: 3 });
+    expect(simulated).toMatchObject({ openings: 1, calls: 10, rejected: 7 });
+  });
+
+  it("is of the span that was asked for", async () => {
+    const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
+    live(house, [...BAD, ...GOOD]);
+    const { from, to, actual, simulated } = house.breakers.simulate("api", { failureThreshold: 2 }, 30_000);
+    expect(to - from).toBe(30_000);
+    expect([actual.calls, simulated.calls, simulated.openings]).toEqual([30, 30, 0]);
+    for (const spanMs of [999, RECORDED_MS + 1, Number.NaN]) {
+      expect(() => house.breakers.simulate("api", {}, spanMs)).toThrow(
+        expect.objectContaining({ reason: "ARGUMENT_INVALID" }),
+      );
+    }
+  });
+
+  it("changes nothing, whatever is simulated", async () => {
+    const config = fc.record(
+      {
+        failureThreshold: fc.integer({ min: 1, max: 9 }),
+        timeoutMs: fc.integer({ min: 1, max: 9000 }),
+        failureRate: fc.constantFrom(null, 0.1, 1),
+        windowMs: fc.constantFrom(0, 3000),
+        minReporters: fc.integer({ min: 1, max: 3 }),
+        timeoutMultiplier: fc.constantFrom(1, 3),
+        jitter: fc.constantFrom(0, 1),
+      },
+      { requiredKeys: [] },
+    );
+    const health = fc.array(fc.constantFrom("SUCCESS", "FAILURE", "IGNORED"), { maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(config, health, async (tried, all) => {
+        const house = await withBreaker();
+        live(house, all as Outcome[]);
+        await house.breakers.stored();
+        const before = [house.breakers.get("api"), house.feed.revision, house.timers()];
+        const { actual, simulated } = house.breakers.simulate("api", tried);
+        expect([house.breakers.get("api"), house.feed.revision, house.timers()]).toEqual(before);
+        for (const course of [actual, simulated]) {
+          expect(course.rejected + course.unknown).toBeLessThanOrEqual(course.calls);
+          expect(Math.min(course.openMs, course.rejected, course.unknown)).toBeGreaterThanOrEqual(0);
+        }
+        expect(simulated.calls).toBe(actual.calls);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("a recording", () => {
+  it("holds every call of the last hour, in order, of calls that are alike in their second", () => {
+    const recording = new Recording(0);
+    for (let second = 0; second < 3700; second += 1) {
+      for (let call = 0; call < 10; call += 1) recording.add(second * 1000 + call, "SUCCESS", false, 0, 1);
+    }
+    const now = 3_699_999;
+    const runs = [...recording.runs(recording.since(now))];
+    expect(recording.since(now)).toBe(now - RECORDED_MS);
+    expect(runs).toHaveLength(3601);
+    expect(runs.every(({ count }) => count === 10)).toBe(true);
+    expect(runs.map(({ at }) => at)).toEqual(runs.map(({ at }) => at).sort((a, b) => a - b));
+  });
+
+  it("loses no call of a busy second, and is bounded whatever comes, from when on it then says", () => {
+    const recording = new Recording(0);
+    let calls = 0;
+    for (let second = 0; second < 3000; second += 1) {
+      for (let call = 0; call < 100; call += 1) {
+        recording.add(second * 1000 + call, call % 2 === 0 ? "SUCCESS" : "FAILURE", call % 3 === 0, call % 7, 1);
+        calls += 1;
+      }
+    }
+    const now = 2_999_999;
+    const since = recording.since(now);
+    const runs = [...recording.runs(since)];
+    expect(runs.length).toBeLessThanOrEqual(16_384);
+    expect(since).toBeGreaterThan(0);
+    const kept = runs.reduce((sum, { count }) => sum + count, 0);
+    expect(kept).toBe(((3_000_000 - since) / 1000) * 100);
+    expect(kept).toBeLessThan(calls);
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createEngine, type Engine, type Run } from "../../../../src/core/index.ts";
+import { ownRoot } from "../../modules/rig.ts";
+
+/** Knows all orders that reached it. */
+const GATEWAY = `export default class Gateway {
+  static pureMethods = ["quote"];
+  #orders = [];
+  place_order(order) { this.#orders.push(order); return { id: this.#orders.length }; }
+  quote() { return { bid: 7 }; }
+  orders() { return this.#orders; }
+}`;
+
+/** Sends each order on, and one of its own from a timer, from its start and when it is asked how it is. */
+const TRADER = `export default class Trader {
+  #ctx;
+  #refused = [];
+  async start(ctx) {
+    this.#ctx = ctx;
+    await this.#own("start");
+    const tick = async () => {
+      await this.#own("timer");
+      if (!ctx.signal.aborted) setTimeout(tick, 1);
+    };
+    setTimeout(tick, 1);
+  }
+  health() { return this.#own("health"); }
+  place_order(order) { return this.#ctx.call("gateway", "place_order", order); }
+  quote() { return this.#ctx.call("gateway", "quote"); }
+  async refused() {
+    while (!this.#refused.some(({ from }) => from === "timer")) await new Promise((resolve) => setTimeout(resolve, 1));
+    return this.#refused.filter(({ from }, index) => this.#refused.findIndex((one) => one.from === from) === index);
+  }
+  #own(from) {
+    return this.#ctx.call("gateway", "place_order", { from }).catch(({ code }) => { this.#refused.push({ from, code }); });
+  }
+}`;
+
+const NOT_STUBBED = "a test of module trader called place_order of gateway, which is neither stubbed nor allowed";
+
+async function desk(isolation: "PROCESS" | "THREAD", files: Record<string, string> = {}): Promise<Engine> {
+  const { path } = await ownRoot({ "gateway.js": GATEWAY, "trader.js": TRADER, ...files });
+  const engine = await createEngine({ modulesRoot: path });
+  onTestFinished(() => engine.close());
+  await engine.modules.register("gateway", { modulePath: "gateway", isolation });
+  await engine.modules.register("trader", { modulePath: "trader", isolation, dependencies: ["gateway"] });
+  await engine.modules.load("gateway");
+  return engine;
+}
+
+const ordersOf = async ({ modules }: Engine): Promise<unknown> =>
+  (await modules.invoke("gateway", "orders", { json: null })).output;
+
+const told = ({ record }: Run): (readonly [string, string, string])[] =>
+  record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
+
+describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that is tested", (isolation) => {
+  it("sends nothing to what serves: not by its tests, nor from a timer, its start or its health check", async () => {
+    const engine = await desk(isolation);
+    const { record } = await engine.testing.run("trader", "trading");
+    expect(record.passed).toBe(false);
+    expect(record.tests.find(({ name }) => name === "accepts_valid_order")?.message).toContain(NOT_STUBBED);
+    expect(await ordersOf(engine)).toEqual({ json: [] });
+  });
+
+  it("is told of each refusal, and may call what has no effects", async () => {
+    const engine = await desk(isolation);
+    await engine.testing.createSuite("desk", "", [
+      { name: "buys", method: "place_order", input: {}, required: false },
+      { name: "quotes", method: "quote" },
+      { name: "refused", method: "refused" },
+    ]);
+    const run = await engine.testing.run("trader", "desk");
+    expect(told(run)).toEqual([
+      ["buys", "FAILED", expect.stringContaining(NOT_STUBBED)],
+      ["quotes", "PASSED", ""],
+      ["refused", "PASSED", ""],
+    ]);
+    expect(run.record.tests[1]?.output).toEqual({ bid: 7 });
+    expect(run.record.tests[2]?.output).toEqual(
+      ["start", "timer"].map((from) => ({ from, code: "DEPENDENCY_NOT_STUBBED" })),
+    );
+    expect(await ordersOf(engine)).toEqual({ json: [] });
+  });
+
+  it("says nothing of what it calls: the breaker of that does not hear of it", async () => {
+    const broken = "static pureMethods = ['quote']; quote() { throw new Error('of the test'); }";
+    const engine = await desk(isolation, { "gateway.js": `export default class Broken { ${broken} }` });
+    await engine.testing.createSuite("quotes", "", [{ name: "quotes", method: "quote" }]);
+    for (let count = 0; count < 20; count += 1) await engine.testing.run("trader", "quotes");
+    expect(engine.breakers.get("module:gateway")).toMatchObject({ state: "CLOSED" });
+  });
+});

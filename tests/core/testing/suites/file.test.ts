@@ -1,0 +1,238 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { createEngine, type Engine, isReason, type Run, silentLog, systemClock } from "../../../../src/core/index.ts";
+import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
+import type { Instance } from "../../../../src/core/modules/host/types/host.ts";
+import { createFileSuites } from "../../../../src/core/testing/suites/file.ts";
+import { hanging, ownRoot } from "../../modules/rig.ts";
+
+const FIXTURES = join(import.meta.dirname, "../../../fixtures/modules");
+
+/** An engine over a root with the module counter and these files. */
+async function engineWith(files: Record<string, string>): Promise<Engine> {
+  const counter = await readFile(join(FIXTURES, "suites/counter.ts"), "utf8");
+  const { path } = await ownRoot({ "counter.ts": counter, ...files });
+  const engine = await createEngine({ modulesRoot: path });
+  onTestFinished(() => engine.close());
+  await engine.modules.register("counter", { modulePath: "counter" });
+  return engine;
+}
+
+const thrown = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => Promise.reject(new Error("it was not refused")),
+    (error: unknown) => error,
+  );
+
+const told = ({ record }: Run): (readonly [string, string, string])[] =>
+  record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
+
+describe("a suite that is a file", () => {
+  let engine: Engine;
+
+  beforeEach(async () => {
+    engine = await createEngine({ modulesRoot: FIXTURES });
+    await engine.modules.register("counter", { modulePath: "suites/counter" });
+  });
+
+  afterEach(() => engine.close());
+
+  it("runs its tests on the instance, each until it ends, throws or is cut off", async () => {
+    const run = await engine.testing.run("counter", "suites/counter_suite.ts");
+    expect(told(run)).toEqual([
+      ["counts", "PASSED", ""],
+      ["tells_errors", "PASSED", ""],
+      ["fails", "FAILED", "not as it should be"],
+      [
+        "answers_no_json",
+        "ERRORED",
+        "suite suites/counter_suite.ts: output.of is a function, which JSON does not have",
+      ],
+      ["is_cut_off", "TIMED_OUT", "it took longer than 0.1 s"],
+      ["goes_on_after_that", "PASSED", ""],
+    ]);
+    const { record } = run;
+    expect(record).toMatchObject({ suite: "suites/counter_suite.ts", passed: true, totalTests: 6, version: "1.0.0" });
+    expect(record.tests[0]?.output).toEqual({
+      counts: [1, 2],
+      methods: ["count", "crash", "hang", "refuse", "repeat"],
+    });
+    expect(record.tests[1]?.output).toEqual(["MODULE_METHOD_FAILED", "MODULE_METHOD_NOT_FOUND"]);
+  });
+
+  it("is named with a slash or an ending, and may be a module's own", async () => {
+    await engine.modules.register("own", { modulePath: "suites/counter", testSuite: "suites/counter_suite" });
+    expect((await engine.testing.run("own")).record).toMatchObject({ suite: "suites/counter_suite", passed: true });
+    const register = (testSuite: string) =>
+      engine.modules.register("other", { modulePath: "suites/counter", testSuite }, { replace: true });
+    expect((await register(`${"d/".repeat(500)}s`)).name).toBe("other");
+    expect(isReason(await thrown(register("d/".repeat(513))), "ARGUMENT_INVALID")).toBe(true);
+    expect(isReason(await thrown(register("s".repeat(129))), "ARGUMENT_INVALID")).toBe(true);
+    const created = engine.testing.createSuite("mine.ts", "", [{ name: "t", method: "count" }]);
+    expect(await thrown(created)).toMatchObject({ message: "suite.name: mine.ts would be taken for a file" });
+  });
+
+  it("is a gate of a swap", async () => {
+    await engine.modules.load("counter");
+    const { swapped, steps } = await engine.modules.swap("counter", { testSuite: "suites/counter_suite.ts" });
+    expect(swapped).toBe(true);
+    expect(steps.find(({ name }) => name === "gate")?.detail).toBe("suite suites/counter_suite.ts: 3 of 6 passed");
+  });
+
+  it("takes no configuration", async () => {
+    const error = await thrown(engine.testing.run("counter", "suites/counter_suite.ts", { config: { x: 1 } }));
+    expect(error).toMatchObject({
+      message: "config.x: is no setting of suite suites/counter_suite.ts; there are none",
+    });
+  });
+});
+
+describe("a suite's file that is wrong", () => {
+  const test = (fields: string): string =>
+    `export default [{ name: "a", run() {} }, { name: "b", run() {}, ${fields} }]`;
+
+  it.each([
+    ["exports nothing", "export const suite = [];", "it default-exports nothing, not a list of tests"],
+    ["exports no list", "export default {}", "it default-exports a value of type object, not a list of tests"],
+    ["exports no test", "export default []", "it has no tests"],
+    ["exports too many", "export default Array(1001).fill({})", /^test 1: name must be/],
+    ["throws", 'throw new TypeError("at import")', "it cannot be imported: TypeError: at import"],
+    ["ends", "process.exit(3)", "it cannot be imported: it ended while starting: exit code 3"],
+    [
+      "writes files",
+      'import { writeFileSync } from "node:fs"; writeFileSync("x", "")',
+      /^it cannot be imported: .*restricted/,
+    ],
+    ["has two tests of a name", test('name: "a"'), "two tests have the name a"],
+    [
+      "has a test without a name",
+      "export default [{ run() {} }]",
+      "test 1: name must be a text of 1 to 128 characters",
+    ],
+    ["has a test that is none", "export default [7]", "test 1: name must be a text of 1 to 128 characters"],
+    ["has a test that does nothing", test("run: 7"), "test 2: run must be a function"],
+    ["has a test with no time", test("timeoutMs: 0"), "test 2: timeoutMs must be from 1 to 600000"],
+    ["has a test of a strange kind", test("required: 1"), "test 2: required must be true or false"],
+    ["tells what cannot be sent", test("description: () => 1"), /description is a function, which JSON does not have/],
+  ])("because it %s is told, and leaves nothing behind", async (_, text, problem) => {
+    const engine = await engineWith({ "wrong.ts": text });
+    const error = await thrown(engine.testing.run("counter", "wrong.ts"));
+    expect(isReason(error, "SUITE_INVALID") && error.metadata).toMatchObject({ name: "wrong.ts", file: "wrong.ts" });
+    const said = isReason(error, "SUITE_INVALID") ? error.metadata.problem : "";
+    if (typeof problem === "string") expect(said).toBe(problem);
+    else expect(said).toMatch(problem);
+    const [run] = engine.testing.listRuns("counter");
+    expect(run?.record).toMatchObject({ state: "INTERRUPTED", passed: false, failure: (error as Error).message });
+  });
+
+  it("because it hangs is given up", async () => {
+    const { path } = await ownRoot({ "s.ts": 'console.log("hanging"); await new Promise(() => {});' });
+    const { hostClock, log, hangs } = hanging();
+    const host = createModuleHost({ root: path, clock: hostClock });
+    onTestFinished(() => host.close());
+    const opening = thrown(createFileSuites(host, log).open("s.ts"));
+    await hangs;
+    hostClock.advance(10_000);
+    expect(await opening).toMatchObject({
+      message: "test suite s.ts: it cannot be imported: it took longer than 10 s",
+    });
+  });
+
+  it("because its tests cannot be told is ended, and so is one that is closed", async () => {
+    const { path } = await ownRoot({ "wrong.ts": "export default {};", "right.ts": test("required: false") });
+    const host = createModuleHost({ root: path, clock: systemClock });
+    onTestFinished(() => host.close());
+    const started: Instance[] = [];
+    const start: typeof host.start = async (...how) => {
+      const instance = await host.start(...how);
+      started.push(instance);
+      return instance;
+    };
+    const files = createFileSuites({ resolve: host.resolve, start }, silentLog);
+    await thrown(files.open("wrong.ts"));
+    const right = await files.open("right.ts");
+    expect(right.tests.map(({ name, required }) => [name, required])).toEqual([
+      ["a", true],
+      ["b", false],
+    ]);
+    right.close();
+    const endings = await Promise.all(started.map(({ ended }) => ended));
+    expect(endings.map(({ description }) => description)).toEqual(["killed by SIGKILL", "killed by SIGKILL"]);
+  });
+
+  it("because it, or what it imports, is not there, or outside of the root, is refused before there is a run", async () => {
+    const engine = await engineWith({ "s.ts": 'import "./nothing.ts"; export default [];' });
+    expect(await thrown(engine.testing.run("counter", "s.ts"))).toMatchObject({
+      message: "test suite s.ts: s.ts:1 imports ./nothing.ts, which does not exist",
+    });
+    const missing = await thrown(engine.testing.run("counter", "tests/none.ts"));
+    expect(isReason(missing, "SUITE_NOT_FOUND")).toBe(true);
+    const outside = await thrown(engine.testing.run("counter", "../none.ts"));
+    expect(isReason(outside, "SUITE_INVALID") && outside.message).toContain("../none.ts");
+    expect(engine.testing.listRuns("counter")).toEqual([]);
+  });
+});
+
+describe("a suite's test", () => {
+  const three = (run: string): string => `export default [
+    { name: "before", run() {} },
+    { name: "bad", timeoutMs: 200, ${run} },
+    { name: "after", run: () => 1 },
+  ];`;
+
+  it("that ends the process is an error, and so are those after it", async () => {
+    const engine = await engineWith({ "s.ts": three("run() { process.exit(5); }") });
+    expect(told(await engine.testing.run("counter", "s.ts"))).toEqual([
+      ["before", "PASSED", ""],
+      ["bad", "ERRORED", "suite s.ts ended: exit code 5"],
+      ["after", "ERRORED", "suite s.ts ended: exit code 5"],
+    ]);
+  });
+
+  it("that loops is cut off, and ends the suite", async () => {
+    const engine = await engineWith({ "s.ts": three("run() { for (;;); }") });
+    expect(told(await engine.testing.run("counter", "s.ts"))).toEqual([
+      ["before", "PASSED", ""],
+      ["bad", "TIMED_OUT", "it took longer than 0.2 s"],
+      ["after", "ERRORED", "suite s.ts ended: event loop blocked for 5 s"],
+    ]);
+  });
+
+  it("in which the module crashes is an error, not a failure", async () => {
+    const crash = 'async run(module) { await module.call("crash"); }';
+    const engine = await engineWith({ "s.ts": three(crash) });
+    const [, bad, after] = told(await engine.testing.run("counter", "s.ts"));
+    expect(bad).toEqual(["bad", "ERRORED", "module counter ended while it was needed: exit code 3"]);
+    expect(after).toEqual(["after", "SKIPPED", "the instance ended before"]);
+  });
+
+  it("is told when the run is cancelled", async () => {
+    const run = `async run(module, { signal }) {
+      await module.call("count");
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    }`;
+    const engine = await engineWith({
+      "s.ts": `export default [{ name: "waits", ${run} }, { name: "after", run() {} }]`,
+    });
+    const running = engine.testing.run("counter", "s.ts", { progress: { testStarted: () => cancel() } });
+    const cancel = (): void => {
+      const [found] = engine.testing.listRuns("counter");
+      if (found !== undefined) void engine.testing.cancelRun(found.name);
+    };
+    const cancelled = await running;
+    expect(cancelled.record.state).toBe("CANCELLED");
+    expect(cancelled.record.tests.map(({ outcome }) => outcome)).toEqual(["SKIPPED", "SKIPPED"]);
+  });
+
+  it("can send and get bytes", async () => {
+    const module = "export default class { double(bytes) { return new Uint8Array([...bytes, ...bytes]); } }";
+    const suite = `export default [{ name: "doubles", async run(module) {
+      const bytes = await module.call("double", new Uint8Array([1, 2]));
+      return bytes instanceof Uint8Array ? [...bytes] : "no bytes";
+    } }]`;
+    const engine = await engineWith({ "bytes.js": module, "s.ts": suite });
+    await engine.modules.register("bytes", { modulePath: "bytes" });
+    expect((await engine.testing.run("bytes", "s.ts")).record.tests[0]?.output).toEqual([1, 2, 1, 2]);
+  });
+});
