@@ -20,6 +20,7 @@ import {
   type OperationContext,
   verified,
 } from "./context.ts";
+import { closeSupervised } from "./module-breaker.ts";
 
 export interface LoadOptions {
   /** Start the file anew even if the module runs: the new instance is started first, as in a swap. */
@@ -29,9 +30,6 @@ export interface LoadOptions {
   /** Whether to give it traffic. Default true; false leaves it LOADED. */
   readonly activate?: boolean | undefined;
 }
-
-/** The actor of what is done to the breaker of a module that crashes again and again. */
-export const SUPERVISOR = "helios:supervisor";
 
 /** Starts a module that does not run; whoever calls it has the module to itself. */
 export interface BringUp {
@@ -131,7 +129,7 @@ async function startChecked(
   signal: AbortSignal | undefined,
 ): Promise<Generation> {
   const { registration } = record;
-  const { breaker } = await context.breakers.getOrCreate(breakerOf(name), registration.breaker);
+  await context.breakers.getOrCreate(breakerOf(name), registration.breaker);
   const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
   const trial = swapTrial(registration);
   const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
@@ -139,10 +137,8 @@ async function startChecked(
   try {
     const healthy = generation.health.check(registration.startTimeoutMs);
     await (signal === undefined ? healthy : unlessAborted(signal, healthy));
-    // Opened when the restarts were used up; who opened it by hand closes it by hand.
-    if (breaker.override?.actor === SUPERVISOR) {
-      await context.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
-    }
+    // Who opened it by hand closes it by hand.
+    await closeSupervised(context, name);
     return generation;
   } catch (error) {
     context.generations.discard(name, generation);

@@ -1,14 +1,12 @@
-import { sameConfig } from "../../breakers/config.ts";
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
-import { breakerOf } from "../calls/router.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { callCycle, directDependents } from "../record/dependencies.ts";
 import { isDown } from "../record/lifecycle.ts";
 import type { Module, ModuleRecord, Registration, RegistrationFields } from "../record/record.ts";
 import { checkedRegistration, differences, withDefaults } from "../record/registration.ts";
 import { checkEtag, conflict, dependenciesOf, getModule, type OperationContext, verified } from "./context.ts";
-import { persistently } from "./persist.ts";
+import { deleteBreaker, followBreaker } from "./module-breaker.ts";
 
 export interface RegisterOptions {
   /** Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED. */
@@ -93,7 +91,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
           await forget(name);
           const removed = await context.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
           await context.generations.forget(name);
-          await forgetBreaker(context, name);
+          await deleteBreaker(context, name);
           await forget(name).catch((error: unknown) =>
             context.log("modules", "warn", `what is kept of module ${name} was not deleted`, {
               error: messageOf(error),
@@ -134,32 +132,4 @@ export function checkCycle(name: string, registration: Registration, others: Rea
 
 function registrationsOf({ collection }: OperationContext): ReadonlyMap<string, Registration> {
   return new Map(collection.list().map(({ name, record }) => [name, record.registration]));
-}
-
-/** A breaker keeps what an operator set, unless the registration itself says something new. */
-async function followBreaker(
-  context: OperationContext,
-  name: string,
-  before: Registration,
-  after: Registration,
-): Promise<void> {
-  const changed = !sameConfig(withDefaults(before).breaker, after.breaker);
-  if (!changed || !hasBreaker(context, name)) return;
-  await context.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
-}
-
-/** The module is gone by now: where the store refuses, its breaker is deleted later, unless a module has the name again. */
-async function forgetBreaker(context: OperationContext, name: string): Promise<void> {
-  const forget = async (): Promise<void> => {
-    if (!hasBreaker(context, name) || context.collection.get(name) !== undefined) return;
-    await context.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
-  };
-  await forget().catch((error: unknown) => {
-    context.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
-    void persistently(context, `that module ${name} has no breaker`, forget).catch(() => {});
-  });
-}
-
-function hasBreaker({ breakers }: OperationContext, name: string): boolean {
-  return breakers.list().some((breaker) => breaker.name === breakerOf(name));
 }

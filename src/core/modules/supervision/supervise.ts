@@ -2,9 +2,9 @@ import { REASON_LIMIT } from "../../change.ts";
 import { faultIn, messageOf } from "../../errors/error.ts";
 import { cut } from "../../size.ts";
 import type { Generation } from "../calls/generation.ts";
-import { breakerOf } from "../calls/router.ts";
 import type { OperationContext } from "../operations/context.ts";
-import { bringUp, SUPERVISOR } from "../operations/load.ts";
+import { bringUp } from "../operations/load.ts";
+import { openBreaker } from "../operations/module-breaker.ts";
 import { rememberEnd } from "../record/history.ts";
 import { isRunning, transition } from "../record/lifecycle.ts";
 import { RESTART_POLICY, recentRestarts, restartDelay } from "./restart.ts";
@@ -106,11 +106,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
     const { maxRestarts, windowMs } = RESTART_POLICY;
     const reason = `module ${name} crashed after ${maxRestarts} restarts within ${windowMs / 1000} s`;
     log("modules", "error", `module ${name} is not restarted any more`, { reason });
-    try {
-      await context.breakers.open(breakerOf(name), { actor: SUPERVISOR, reason });
-    } catch (error) {
-      log("modules", "error", `the breaker of module ${name} could not be opened`, { error: messageOf(error) });
-    }
+    await openBreaker(context, name, reason);
   };
 
   const restart = (name: string): Promise<void> =>

@@ -2,10 +2,10 @@ import { type By, causeOf } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { checkEtag, conflict, getModule, type OperationContext } from "../operations/context.ts";
 import { checkDependencies } from "../operations/load.ts";
+import { closeBreaker } from "../operations/module-breaker.ts";
 import type { GenerationRecord, Module } from "../record/record.ts";
 import type { Returns } from "./returns.ts";
 import { digestOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./state/swap-options.ts";
-import { closeBreaker } from "./steps/go-back.ts";
 import { resultOf, type SwapResult } from "./swap.ts";
 import type { Swaps } from "./swaps.ts";
 

@@ -1,9 +1,8 @@
-import type { Breaker } from "../../../breakers/types.ts";
-import { isReason, messageOf } from "../../../errors/error.ts";
+import { messageOf } from "../../../errors/error.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { onEnd } from "../../host/types/ended.ts";
 import type { OperationContext } from "../../operations/context.ts";
-import { SUPERVISOR } from "../../operations/load.ts";
+import { findBreaker, openedBy } from "../../operations/module-breaker.ts";
 import { judgeBake } from "../judging/bake-judge.ts";
 import { observe } from "../judging/observe.ts";
 import type { Member, Swap } from "../state/member.ts";
@@ -83,29 +82,9 @@ async function bakeOne(
   }
 }
 
-/** Whether a module's breaker is open by itself: what a human decided says nothing of a version. */
-function isOpen(context: OperationContext, name: string): boolean {
-  const breaker = findBreaker(context, name);
-  return breaker?.state === "OPEN" && breaker.override === undefined;
-}
-
-/** Whether it is open by itself, or since the supervisor starts the module no more. */
-export function isOpenedByFailure(context: OperationContext, name: string): boolean {
-  return isOpen(context, name) || findBreaker(context, name)?.override?.actor === SUPERVISOR;
-}
-
 /** Whether the breaker opened since the trial was about to begin: before, it spoke of the old version. */
 function openedSince(context: OperationContext, { name, breakerEpoch = 0 }: Member): boolean {
-  return isOpen(context, name) && (findBreaker(context, name)?.epoch ?? 0) > breakerEpoch;
-}
-
-function findBreaker({ breakers }: OperationContext, name: string): Breaker | undefined {
-  try {
-    return breakers.get(breakerOf(name));
-  } catch (error) {
-    if (isReason(error, "BREAKER_NOT_FOUND")) return undefined;
-    throw error;
-  }
+  return openedBy(context, name) === "FAILURES" && (findBreaker(context, name)?.epoch ?? 0) > breakerEpoch;
 }
 
 /** Before the trial begins. Keeps calls from a version that ends in it: they wait for the old one. */

@@ -1,13 +1,12 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
-import { breakerOf } from "../../calls/router.ts";
 import { swapTrial } from "../../calls/trial.ts";
 import type { State } from "../../host/types/host.ts";
 import { getModule, type OperationContext } from "../../operations/context.ts";
+import { closeBreaker } from "../../operations/module-breaker.ts";
 import { persistently } from "../../operations/persist.ts";
 import type { Journal } from "../state/journal.ts";
 import { forEach, type Member, type Swap } from "../state/member.ts";
-import { isOpenedByFailure } from "./bake.ts";
 import { storeSwitch } from "./commit.ts";
 import { callersFirst, hold, importState, PAUSE_LIMIT_MS, release, underWayIn } from "./hand-over.ts";
 
@@ -155,15 +154,5 @@ async function giveBack(context: OperationContext, member: Member, learnt: Learn
     else lose(context, member, learnt.lost);
   } catch (error) {
     lose(context, member, messageOf(error));
-  }
-}
-
-/** What opened it serves no more. */
-export async function closeBreaker(context: OperationContext, name: string, reason: string): Promise<void> {
-  if (!isOpenedByFailure(context, name)) return;
-  try {
-    await context.breakers.reset(breakerOf(name), { reason });
-  } catch (error) {
-    context.log("modules", "warn", `the breaker of module ${name} was not closed`, { error: messageOf(error) });
   }
 }

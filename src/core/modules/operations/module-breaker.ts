@@ -1,0 +1,80 @@
+import { sameConfig } from "../../breakers/config.ts";
+import type { Breaker } from "../../breakers/types.ts";
+import { isReason, messageOf } from "../../errors/error.ts";
+import { breakerOf } from "../calls/router.ts";
+import type { Registration } from "../record/record.ts";
+import { withDefaults } from "../record/registration.ts";
+import type { OperationContext } from "./context.ts";
+import { persistently } from "./persist.ts";
+
+/** The actor that opens the breaker of a module which crashes again and again. */
+export const SUPERVISOR = "helios:supervisor";
+
+/** The breaker of a module; undefined where it has none yet. */
+export function findBreaker({ breakers }: OperationContext, name: string): Breaker | undefined {
+  try {
+    return breakers.get(breakerOf(name));
+  } catch (error) {
+    if (isReason(error, "BREAKER_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Who opened the breaker of a module: failed calls, or the supervisor after too many restarts. Undefined where it is not
+ * open, or a human decided over it: what a human decided says nothing of a version.
+ */
+export function openedBy(context: OperationContext, name: string): "FAILURES" | "SUPERVISOR" | undefined {
+  const breaker = findBreaker(context, name);
+  if (breaker?.override?.actor === SUPERVISOR) return "SUPERVISOR";
+  return breaker?.state === "OPEN" && breaker.override === undefined ? "FAILURES" : undefined;
+}
+
+/** After too many restarts: no call reaches the module until it is started on purpose. */
+export async function openBreaker(context: OperationContext, name: string, reason: string): Promise<void> {
+  try {
+    await context.breakers.open(breakerOf(name), { actor: SUPERVISOR, reason });
+  } catch (error) {
+    context.log("modules", "error", `the breaker of module ${name} could not be opened`, { error: messageOf(error) });
+  }
+}
+
+/** Closes what the supervisor opened, because the module runs again. Rejects where the store refuses. */
+export async function closeSupervised(context: OperationContext, name: string): Promise<void> {
+  if (openedBy(context, name) !== "SUPERVISOR") return;
+  await context.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
+}
+
+/** Closes the breaker that a version opened which does not serve any more. A failure is logged. */
+export async function closeBreaker(context: OperationContext, name: string, reason: string): Promise<void> {
+  if (openedBy(context, name) === undefined) return;
+  try {
+    await context.breakers.reset(breakerOf(name), { reason });
+  } catch (error) {
+    context.log("modules", "warn", `the breaker of module ${name} was not closed`, { error: messageOf(error) });
+  }
+}
+
+/** A breaker keeps what an operator set, unless the registration itself says something new. */
+export async function followBreaker(
+  context: OperationContext,
+  name: string,
+  before: Registration,
+  after: Registration,
+): Promise<void> {
+  const changed = !sameConfig(withDefaults(before).breaker, after.breaker);
+  if (!changed || findBreaker(context, name) === undefined) return;
+  await context.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
+}
+
+/** After the module is deleted. Where the store refuses, it is tried again, unless a module has the name again. */
+export async function deleteBreaker(context: OperationContext, name: string): Promise<void> {
+  const attempt = async (): Promise<void> => {
+    if (findBreaker(context, name) === undefined || context.collection.get(name) !== undefined) return;
+    await context.breakers.delete(breakerOf(name), { reason: `module ${name} was deleted` });
+  };
+  await attempt().catch((error: unknown) => {
+    context.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
+    void persistently(context, `that module ${name} has no breaker`, attempt).catch(() => {});
+  });
+}
