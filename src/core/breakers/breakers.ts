@@ -119,7 +119,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
     async delete(name, by) {
       const known = inService(name);
       const breaker = known.now();
-      const resource = await collection.remove(name, causeOf("DeleteBreaker", by), undefined, by?.etag);
+      const resource = await collection.delete(name, causeOf("DeleteBreaker", by), undefined, by?.etag);
       if (resource === undefined || known.deletedAt === undefined) throw notFound(name);
       return { breaker: { ...breaker, resource }, revision: known.deletedAt };
     },

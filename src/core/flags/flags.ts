@@ -284,7 +284,7 @@ export function createFlags(deps: FlagsDeps): Flags {
       return { flags, revision: changed ? revision : feed.revision };
     },
 
-    delete: (name, by) => writer.remove(name, by),
+    delete: (name, by) => writer.delete(name, by),
 
     async revert(name, toRevision, by, { revive = false, rebucket } = {}) {
       past.check("to_revision", toRevision);

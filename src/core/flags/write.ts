@@ -93,7 +93,7 @@ export interface FlagWriter {
     consent: Consent,
   ): Promise<Flag>;
   /** Leaves a tombstone. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS. */
-  remove(name: string, by: By | undefined): Promise<{ readonly flag: Flag; readonly revision: number }>;
+  delete(name: string, by: By | undefined): Promise<{ readonly flag: Flag; readonly revision: number }>;
   /**
    * Changes several flags at one revision, all or none. `plan` is pure; it is asked when nobody else writes, and again when
    * another writer was faster. What it throws is thrown on, and so are BATCH_TOO_LARGE and ETAG_MISMATCH.
@@ -114,7 +114,7 @@ export interface FlagWriter {
   checkClosures(name: string, others: ReadonlyMap<string, FlagDefinition>): void;
   /**
    * Runs work that is about more than one flag, such as what needs what, while no other such work runs. `create`,
-   * `restore` and `remove` are such work by themselves.
+   * `restore` and `delete` are such work by themselves.
    */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -250,7 +250,7 @@ export function createFlagWriter(
         return write(name, "RevertFlag", by, decideOver, { ...consent, allowPast: true, wasStored: true });
       }),
 
-    remove: (name, by) =>
+    delete: (name, by) =>
       alone(async () => {
         let flag = get(name);
         const tombstone = await collection.change(

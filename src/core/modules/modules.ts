@@ -97,7 +97,7 @@ export interface Modules {
   /** Calls under way. */
   inFlight(name: string): number;
   /** Forgets a module that is UNLOADED or FAILED, and its breaker: else MODULE_STATE_CONFLICT. MODULE_HAS_DEPENDENTS. */
-  remove(name: string, by?: By): Promise<{ readonly module: Module; readonly revision: number }>;
+  delete(name: string, by?: By): Promise<{ readonly module: Module; readonly revision: number }>;
   /**
    * Starts a module and gives it traffic. MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, what is wrong with its file;
    * with `forceReload` MODULE_NOT_HOT_RELOADABLE and HOT_RELOAD_DISABLED: what ran before serves on then.
@@ -268,8 +268,8 @@ export function createModules(deps: ModulesDeps): Modules {
     get: (name) => getModule(context, name),
     list: () => collection.list(),
     inFlight: (name) => router.inFlight(name),
-    async remove(name, by) {
-      const module = await registrar.remove(name, by);
+    async delete(name, by) {
+      const module = await registrar.delete(name, by);
       return { module, revision: feed.revision };
     },
     load: loadNow,

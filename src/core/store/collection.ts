@@ -226,16 +226,16 @@ export class Collection<T> {
   }
 
   /** Deletes the resource if `check` does not throw; resolves to what it was, or undefined where there was none. */
-  remove(
+  delete(
     name: string,
     cause: Cause,
     check: (current: Resource<T>) => void = () => {},
     etag?: string,
   ): Promise<Resource<T> | undefined> {
-    return this.#inTurn(name, () => this.#remove(name, cause, check, etag));
+    return this.#inTurn(name, () => this.#delete(name, cause, check, etag));
   }
 
-  async #remove(
+  async #delete(
     name: string,
     cause: Cause,
     check: (current: Resource<T>) => void,

@@ -207,7 +207,7 @@ export function createTesting(deps: TestingDeps): Testing {
     listSuites: () => suites.list(),
     getSuite: (name) => suites.get(name),
     createSuite: (name, description, tests, by, standIns) => suites.create(name, description, tests, by, standIns),
-    deleteSuite: (name, by) => suites.remove(name, by),
+    deleteSuite: (name, by) => suites.delete(name, by),
     async run(module, named, options = {}, by) {
       const { target = "FRESH", modulePath, assets, config = {}, signal, progress } = options;
       const suite = named || modules.get(module).record.registration.testSuite;

@@ -46,7 +46,7 @@ export interface Suites {
     by?: By,
     standIns?: StandIns,
   ): Promise<Suite>;
-  remove(name: string, by?: By): Promise<Suite>;
+  delete(name: string, by?: By): Promise<Suite>;
   /**
    * The tests that run; `idPrefix` is different each time. SUITE_NOT_FOUND, of files too; ARGUMENT_INVALID where there is
    * no such setting, or none of that value.
@@ -96,11 +96,11 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       if (resource === undefined) throw notFound(name);
       return fromResource(resource);
     },
-    async remove(name, by) {
+    async delete(name, by) {
       if (builtIn.has(name)) throw HeliosError.of("SUITE_BUILT_IN", { name });
-      const removed = await created.remove(name, causeOf("DeleteSuite", by), undefined, by?.etag);
-      if (removed === undefined) throw notFound(name);
-      return fromResource(removed);
+      const deleted = await created.delete(name, causeOf("DeleteSuite", by), undefined, by?.etag);
+      if (deleted === undefined) throw notFound(name);
+      return fromResource(deleted);
     },
     tests(name, config, idPrefix) {
       const known = builtIn.get(name);

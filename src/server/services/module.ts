@@ -67,7 +67,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     },
 
     async deleteModule(request) {
-      const { module, revision } = await modules.remove(request.name, byOf(request));
+      const { module, revision } = await modules.delete(request.name, byOf(request));
       return { module: toMessage(module), revision: whole(revision) };
     },
 

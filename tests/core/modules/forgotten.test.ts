@@ -35,7 +35,7 @@ describe("a module that is deleted", () => {
     modules.onForget(async () => {
       throw new Error("disk full");
     });
-    await expect(modules.remove("echo")).rejects.toThrow("disk full");
+    await expect(modules.delete("echo")).rejects.toThrow("disk full");
     expect(modules.get("echo").record.lifecycle.state).toBe("UNLOADED");
     refuse("", 0);
   });
@@ -46,7 +46,7 @@ describe("a module that is deleted", () => {
     await load("echo_v1", { isolation: "THREAD" }, "echo");
     await modules.unload("echo");
     refuse("breaker/", 2);
-    await modules.remove("echo");
+    await modules.delete("echo");
     expect(breakers.list()).toHaveLength(1);
     await until(() => breakers.list().length === 0);
   });
@@ -57,7 +57,7 @@ describe("a module that is deleted", () => {
     const waits = async (instance: TestInstance) => (await instance.call("hold", null)) === "released";
     const running = testing.createTester("echo").addTest("waits", waits).runTests();
     while (testing.listRuns("echo").length === 0) await turn();
-    await modules.remove("echo");
+    await modules.delete("echo");
     expect(await running).toBe(false);
     expect(testing.allRuns()).toEqual([]);
   });

@@ -50,9 +50,9 @@ describe("a collection", () => {
     expect(counters.size).toBe(1);
     const changed = await counters.change("a", { action: "Test", actor: "me" }, add(1));
     expect(changed?.etag).not.toBe(made?.etag);
-    expect(await counters.remove("a", cause)).toEqual(changed);
+    expect(await counters.delete("a", cause)).toEqual(changed);
     expect(counters.get("a")).toBeUndefined();
-    expect(await counters.remove("a", cause)).toBeUndefined();
+    expect(await counters.delete("a", cause)).toBeUndefined();
     expect(deltas).toMatchObject([
       { name: "a", revision: 1, resource: { record: { n: 1 } } },
       { name: "a", revision: 2, before: { n: 1 }, resource: { record: { n: 2 } }, cause: { actor: "me" } },
@@ -70,7 +70,7 @@ describe("a collection", () => {
     for (const write of [
       () => counters.change("a", cause, add(1)),
       () => counters.change("a", cause, add(1)),
-      () => counters.remove("a", cause),
+      () => counters.delete("a", cause),
     ]) {
       let answered = false;
       const pending = write().then(() => {
@@ -91,7 +91,7 @@ describe("a collection", () => {
     expect(first.map(({ name }) => name)).toEqual(["B", "a", "b", "\u{1F600}", "\u{FF5E}"]);
     await counters.change("b", cause, add(1));
     expect(counters.list()[2]?.record).toEqual({ n: 2 });
-    await counters.remove("a", cause);
+    await counters.delete("a", cause);
     expect(counters.list().map(({ name }) => name)).toEqual(["B", "b", "\u{1F600}", "\u{FF5E}"]);
     expect(first).toHaveLength(5);
   });
@@ -106,7 +106,7 @@ describe("a collection", () => {
       throw new Error("not so");
     };
     expect(await rejection(counters.change("a", cause, refuse))).toEqual(new Error("not so"));
-    expect(await rejection(counters.remove("a", cause, refuse))).toEqual(new Error("not so"));
+    expect(await rejection(counters.delete("a", cause, refuse))).toEqual(new Error("not so"));
     expect((await store.list("")).revision).toBe(1);
   });
 
@@ -213,7 +213,7 @@ describe("an etag", () => {
     const present = await counters.change("a", cause, add(1), old?.etag);
     for (const attempt of [
       counters.change("a", cause, add(1), old?.etag),
-      counters.remove("a", cause, () => {}, old?.etag),
+      counters.delete("a", cause, () => {}, old?.etag),
     ]) {
       const error = await rejection(attempt);
       expect(isReason(error, "ETAG_MISMATCH") && error.metadata).toEqual({
@@ -225,7 +225,7 @@ describe("an etag", () => {
     expect(isReason(await rejection(counters.change("none", cause, add(1), "x")), "ETAG_MISMATCH")).toBe(true);
     expect(counters.get("a")).toEqual(present);
     expect(await counters.change("a", cause, add(1), "")).toMatchObject({ record: { n: 3 } });
-    expect(await counters.remove("a", cause, () => {}, counters.get("a")?.etag)).toMatchObject({ record: { n: 3 } });
+    expect(await counters.delete("a", cause, () => {}, counters.get("a")?.etag)).toMatchObject({ record: { n: 3 } });
   });
 
   it("lets one of two who saw the same resource through", async () => {
@@ -286,7 +286,7 @@ describe("concurrent changes of one resource", () => {
       fc.asyncProperty(
         fc.array(fc.record({ first: fc.boolean(), amount: fc.integer({ min: -9, max: 9 }) }), { maxLength: 30 }),
         async (steps) => {
-          await one.counters.remove("a", cause);
+          await one.counters.delete("a", cause);
           const adding = steps.map(({ first, amount }) => (first ? one : two).counters.change("a", cause, add(amount)));
           await Promise.all(adding);
           const expected = steps.length === 0 ? undefined : steps.reduce((sum, { amount }) => sum + amount, 0);
@@ -305,7 +305,7 @@ describe("concurrent changes of one resource", () => {
     await new Promise((resolve) => setImmediate(resolve));
     const seen: number[] = [];
     let changed: Promise<unknown> | undefined;
-    const removed = await two.counters.remove("a", cause, ({ record }) => {
+    const removed = await two.counters.delete("a", cause, ({ record }) => {
       seen.push(record.n);
       // Between the check and the delete the other engine is faster.
       changed ??= one.counters.change("a", cause, add(5));

@@ -66,7 +66,7 @@ export async function makeThings(options: { keptChanges?: number; store?: Store 
       await things.change(name, cause, () => ({ n }));
     },
     async remove(name) {
-      await things.remove(name, cause);
+      await things.delete(name, cause);
     },
     watch: (given = {}) => things.hub.watch({ ...defaults, ...given }),
     watchEvents: (given = {}) => events.watch({ ...defaults, ...given }),

@@ -128,7 +128,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
         );
       }
       if (file !== undefined) await remember(file);
-      await filling.remove("first-start", cause);
+      await filling.delete("first-start", cause);
       log("flags", "info", "flags installed", { count: flags.length, from });
     },
 

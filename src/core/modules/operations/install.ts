@@ -49,7 +49,7 @@ export function createInstall(feed: Feed, context: OperationContext, source: Mod
           : undefined,
       );
     }
-    await filling.remove("first-start", cause);
+    await filling.delete("first-start", cause);
     context.log("modules", "info", "modules registered", { count: file.modules.length, from: source.name });
   };
 }

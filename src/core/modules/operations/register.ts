@@ -17,7 +17,7 @@ export interface Registrar {
   /** The path is resolved at once, its digest compared. The same content again changes nothing. */
   register(name: string, fields: RegistrationFields, options: RegisterOptions, by: By | undefined): Promise<Module>;
   /** Resolves to the module as it was. */
-  remove(name: string, by: By | undefined): Promise<Module>;
+  delete(name: string, by: By | undefined): Promise<Module>;
 }
 
 /** `forget` takes away what else is kept of a module that is deleted; it may be called again. */
@@ -74,7 +74,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
       );
     },
 
-    async remove(name, by) {
+    async delete(name, by) {
       getModule(context, name);
       return inTurn(() =>
         context.operations.alone(name, "DeleteModule", async () => {
@@ -89,7 +89,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
           check(getModule(context, name));
           // First of all: a module that is registered later under this name must not find it.
           await forget(name);
-          const removed = await context.collection.remove(name, causeOf("DeleteModule", by), check, by?.etag);
+          const removed = await context.collection.delete(name, causeOf("DeleteModule", by), check, by?.etag);
           await context.generations.forget(name);
           await deleteBreaker(context, name);
           await forget(name).catch((error: unknown) =>

@@ -90,7 +90,7 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
       const written = await collection.change(id, record.cause, () => record);
       for (const { name } of list(record.module).slice(KEPT_RUNS)) {
         // The run at hand is none the worse for it, and the next one tries again.
-        await collection.remove(name, { action: "ForgetRun" }).catch((error: unknown) => {
+        await collection.delete(name, { action: "ForgetRun" }).catch((error: unknown) => {
           log("testing", "warn", "a test run was not forgotten", { id: name, error: messageOf(error) });
         });
       }

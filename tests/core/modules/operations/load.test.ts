@@ -134,7 +134,7 @@ describe("load", () => {
       metadata: { name: "echo_v1", operation: "LoadModule" },
     });
     expect(await errorOf(modules.swap("echo_v1"))).toMatchObject({ reason: "MODULE_BUSY" });
-    expect(await errorOf(modules.remove("echo_v1"))).toMatchObject({ reason: "MODULE_BUSY" });
+    expect(await errorOf(modules.delete("echo_v1"))).toMatchObject({ reason: "MODULE_BUSY" });
     expect((await first).record.lifecycle.state).toBe("ACTIVE");
   });
 

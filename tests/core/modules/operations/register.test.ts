@@ -263,7 +263,7 @@ describe("remove", () => {
     await load("echo_v1");
     await modules.unload("echo_v1");
     const before = modules.get("echo_v1");
-    expect(await modules.remove("echo_v1")).toEqual({ module: before, revision: feed.revision });
+    expect(await modules.delete("echo_v1")).toEqual({ module: before, revision: feed.revision });
     expect(() => modules.get("echo_v1")).toThrow("module echo_v1 is not registered");
     expect(breakers.list()).toEqual([]);
     await register("echo_v2", {}, "echo_v1");
@@ -274,16 +274,16 @@ describe("remove", () => {
     const { modules, load, register } = await rig();
     await load("echo_v1", {}, "b");
     await register("caller", { dependencies: ["b"] }, "a");
-    expect(await errorOf(modules.remove("b"))).toMatchObject({
+    expect(await errorOf(modules.delete("b"))).toMatchObject({
       reason: "MODULE_HAS_DEPENDENTS",
       metadata: { name: "b", dependents: "a" },
     });
-    expect(await errorOf(modules.remove("a", { etag: "x" }))).toMatchObject({ reason: "ETAG_MISMATCH" });
-    await modules.remove("a");
-    expect(await errorOf(modules.remove("b"))).toMatchObject({
+    expect(await errorOf(modules.delete("a", { etag: "x" }))).toMatchObject({ reason: "ETAG_MISMATCH" });
+    await modules.delete("a");
+    expect(await errorOf(modules.delete("b"))).toMatchObject({
       reason: "MODULE_STATE_CONFLICT",
       metadata: { state: "ACTIVE", operation: "DeleteModule", expected: "UNLOADED or FAILED" },
     });
-    expect(await errorOf(modules.remove("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
+    expect(await errorOf(modules.delete("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
   });
 });

@@ -168,7 +168,7 @@ describe("the first start", () => {
     const asked = { of: "echo", method: "echo", input: 7 };
     expect(await engine.call("caller", "ask", asked)).toEqual({ answer: 7 });
     await engine.modules.unload("caller");
-    await engine.modules.remove("caller");
+    await engine.modules.delete("caller");
     const second = await restarted(engine, { modulesFile });
     expect(second.modules.list().map(({ name }) => name)).toEqual(["echo", "spare"]);
   });

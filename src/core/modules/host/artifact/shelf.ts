@@ -16,7 +16,7 @@ export interface Shelf {
   write(digest: string, bytes: Uint8Array): Promise<void>;
   list(): Promise<readonly string[]>;
   /** With the directory of its assets, if it has one. */
-  remove(digest: string): Promise<void>;
+  delete(digest: string): Promise<void>;
   /** A directory in which assets are files by their digests; made where it is missing. */
   assets(): Promise<string>;
   /** Where the assets of an artifact are, each at its path. */
@@ -49,9 +49,9 @@ export function memoryShelf(): Shelf {
     head: async (digest) => artifacts.get(digest),
     write: async (digest, bytes) => void artifacts.set(digest, bytes),
     list: async () => [...artifacts.keys(), ...((await files?.shelf.list()) ?? [])],
-    async remove(digest) {
+    async delete(digest) {
       artifacts.delete(digest);
-      await files?.shelf.remove(digest);
+      await files?.shelf.delete(digest);
     },
     assets: async () => (await shelf()).assets(),
     treeOf: async (digest) => (await shelf()).treeOf(digest),
@@ -148,7 +148,7 @@ export function directoryShelf(directory: string): Shelf {
       return [...new Set([...(await readdir(directory)), ...trees])].filter((name) => DIGEST.test(name));
     },
 
-    async remove(digest) {
+    async delete(digest) {
       await rm(join(directory, TREES, digest), { recursive: true, force: true });
       await rm(join(directory, digest), { force: true });
     },

@@ -145,7 +145,7 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
           if (assets.has(digest) || isNeeded(digest) || stagings > 0) continue;
           assetsOf.delete(digest);
           checked.delete(digest);
-          await shelf.remove(digest);
+          await shelf.delete(digest);
         }
       }),
 

@@ -128,7 +128,7 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
     forgetModule: (name) => forgetWhere(({ modules }) => modules.includes(name)),
     sweep: (isThere) => forgetWhere(({ modules }) => !modules.every(isThere)),
     async forget(modules, swapId) {
-      await collection.remove(keyOf(modules, swapId), { action: "ForgetSwap" });
+      await collection.delete(keyOf(modules, swapId), { action: "ForgetSwap" });
     },
     note: (modules, swapId, more) =>
       write(keyOf(modules, swapId), "NoteSwap", (record) => record && { ...record, ...more }),

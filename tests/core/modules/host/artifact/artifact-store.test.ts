@@ -171,11 +171,11 @@ describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (pla
     clock.advance(TEN_MINUTES);
     const { promise: decided, resolve: decide } = Promise.withResolvers<void>();
     const { promise: goOn, resolve: letGoOn } = Promise.withResolvers<void>();
-    const { remove } = shelf;
-    shelf.remove = async (each) => {
+    const deleteNow = shelf.delete;
+    shelf.delete = async (each) => {
       decide();
       await goOn;
-      await remove(each);
+      await deleteNow(each);
     };
     const deleting = store.keep(new Set());
     await decided;
