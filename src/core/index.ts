@@ -3,6 +3,7 @@ export type { BreakerState, Outcome, Permit } from "../kernel/breakers/breaker.t
 export type { BreakerConfig } from "../kernel/breakers/config.ts";
 export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";
 export type { OverrideKind } from "../kernel/breakers/policy/holds.ts";
+export type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../kernel/call/options.ts";
 export {
   type Clock,
   createManualClock,
@@ -67,11 +68,9 @@ export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/re
 export type { Course, Simulation } from "./breakers/simulation/simulate.ts";
 export type {
   Breaker,
-  BreakerCallOptions,
   BreakerHandle,
   BreakerResource,
   Breakers,
-  Fallback,
   HandleOptions,
   HandlePermit,
   OverrideRequest,

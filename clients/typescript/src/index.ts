@@ -1,3 +1,4 @@
+export type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../../../src/kernel/call/options.ts";
 export {
   type BreakerOptions,
   type Breakers,
@@ -5,9 +6,9 @@ export {
   type ClientBreaker,
   createBreakers,
 } from "./breaker/breakers.ts";
-export { type BreakerCallOptions, type BreakerFallback, CircuitOpenError } from "./breaker/call.ts";
 export type { BreakerClock } from "./breaker/clock.ts";
 export type { BreakerConfigFields } from "./breaker/config.ts";
+export { CircuitOpenError } from "./breaker/open-error.ts";
 export type { BreakerPermit } from "./breaker/permit.ts";
 export type { BreakerStatus, OnDisconnect } from "./breaker/status.ts";
 export { createHeliosClient, type HeliosClient, type HeliosClientOptions } from "./client.ts";

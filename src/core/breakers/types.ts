@@ -2,6 +2,8 @@ import type { BreakerState, Outcome, Permit } from "../../kernel/breakers/breake
 import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import type { Tally } from "../../kernel/breakers/policy/call.ts";
 import type { OverrideKind } from "../../kernel/breakers/policy/holds.ts";
+import type { CallPermit } from "../../kernel/call/gate.ts";
+import type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../../kernel/call/options.ts";
 import type { By } from "../change.ts";
 import type { Delta, Resource } from "../store/collection.ts";
 import type { Hub, HubObserver } from "../watch/hub.ts";
@@ -149,46 +151,24 @@ export interface Breakers {
   close(): Promise<void>;
 }
 
-/** Answers in the place of a call that was rejected, or that failed with `cause`. */
-export type Fallback<T> = (cause: unknown) => T | Promise<T>;
-
 export interface HandleOptions {
   /** What the breaker is created with where it is not there. */
   readonly config?: BreakerConfigFields;
   /** For calls that give none of their own. */
-  readonly fallback?: Fallback<unknown>;
+  readonly fallback?: BreakerFallback<unknown>;
 }
 
-export interface BreakerCallOptions<T> {
-  readonly fallback?: Fallback<T>;
-  /**
-   * Whether a call that threw this failed; default: yes. What did not fail is thrown on. A call that took too long
-   * failed, whatever this says.
-   */
-  readonly isFailure?: (error: unknown) => boolean;
-  /** What a call counts as that threw what `isFailure` says is none; default: IGNORED. */
-  readonly notFailureAs?: "IGNORED" | "SUCCESS";
-  /** Aborting it rejects the call with its reason and counts as ignored; there is no fallback then. */
-  readonly signal?: AbortSignal;
-  /** A call that takes longer failed, once, whatever becomes of it. Above 0; Infinity and absent: none. */
-  readonly timeoutMs?: number;
-}
-
-/** A call that may go ahead: settle it, or release it, once; what comes later changes nothing. */
-export interface HandlePermit {
-  settle(outcome: Outcome): void;
-  /** For a call that never started: nothing is counted. */
-  release(): void;
-}
+/** A call that may go ahead. It is settled or released once; what comes later changes nothing. */
+export type HandlePermit = CallPermit;
 
 /** A breaker to call through. It is created where it is not there, at the first use or after somebody deleted it. */
 export interface BreakerHandle {
   /**
-   * Calls `fn` if the breaker lets it through. Rejected: the fallback's answer, else BREAKER_OPEN. Failed, in time or by
-   * throwing (at once, too): the fallback's answer, else the error itself. `fn` is told by its signal when nobody waits
-   * for it any more.
+   * Calls `fn` if the breaker lets it through. A call that is rejected, fails or takes too long gives the fallback's
+   * answer; without a fallback it rejects with BREAKER_OPEN, the error of `fn` or a TimeoutError. The signal of `fn` is
+   * aborted when nobody waits for the answer any more.
    */
-  call<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: BreakerCallOptions<T>): Promise<T>;
+  call<T>(fn: BreakerCall<T>, options?: BreakerCallOptions<T>): Promise<T>;
   /** A permit, or null where the breaker rejects. */
   tryAcquire(): Promise<HandlePermit | null>;
   manualOpen(by?: By): Promise<Breaker>;

@@ -1,13 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GetOrCreateBreakerRequest } from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import { call } from "../../../../src/kernel/call/call.ts";
+import type { BreakerCall, BreakerCallOptions } from "../../../../src/kernel/call/options.ts";
 import type { HeliosClient } from "../client.ts";
 import { checkSpan } from "../spans.ts";
-import { type BreakerCallOptions, callThrough } from "./call.ts";
 import { Circuit, type CircuitDeps } from "./circuit.ts";
 import { type BreakerClock, systemClock } from "./clock.ts";
 import { type BreakerConfigFields, completed, toRequest } from "./config.ts";
 import { Creations } from "./creations.ts";
 import { Feed } from "./feed.ts";
+import { gateOf } from "./gate.ts";
 import type { BreakerPermit } from "./permit.ts";
 import { Reporter } from "./reporter.ts";
 import type { BreakerStatus, OnDisconnect } from "./status.ts";
@@ -49,11 +51,11 @@ export interface ClientBreaker {
    */
   acquire(): Promise<BreakerPermit | null>;
   /**
-   * Calls `fn` if the breaker lets it through. Rejected: the fallback's answer, else CircuitOpenError. Failed, in time or
-   * by throwing (at once, too): the fallback's answer, else the error itself. `fn` is told by its signal when nobody waits
-   * for it any more.
+   * Calls `fn` if the breaker lets it through. A call that is rejected, fails or takes too long gives the fallback's
+   * answer; without a fallback it rejects with CircuitOpenError, the error of `fn` or a TimeoutError. The signal of `fn` is
+   * aborted when nobody waits for the answer any more.
    */
-  call<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: BreakerCallOptions<T>): Promise<T>;
+  call<T>(fn: BreakerCall<T>, options?: BreakerCallOptions<T>): Promise<T>;
   status(): BreakerStatus;
 }
 
@@ -161,6 +163,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       requests.set(name, toRequest(name, config));
       const circuit = new Circuit(name, { config: completed(config), onDisconnect, maxStalenessMs }, deps);
       circuits.set(name, circuit);
+      const gate = gateOf(circuit, clock);
       const handle: ClientBreaker = {
         name,
         async ready(timeoutMs = READY_MS) {
@@ -168,7 +171,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
         },
         tryAcquire: () => circuit.tryAcquire(),
         acquire: async () => circuit.acquire(),
-        call: (fn, callOptions) => callThrough(circuit, clock, fn, callOptions),
+        call: (fn, callOptions) => call(gate, fn, callOptions),
         status: () => circuit.status(),
       };
       handles.set(name, handle);

@@ -1,0 +1,36 @@
+import { type Admission, type Gate, Rejection } from "../../../../src/kernel/call/gate.ts";
+import type { Circuit } from "./circuit.ts";
+import type { BreakerClock } from "./clock.ts";
+import { CircuitOpenError } from "./open-error.ts";
+import type { BreakerPermit } from "./permit.ts";
+
+/** A circuit, as calls through it see it. */
+export function gateOf(circuit: Circuit, clock: BreakerClock): Gate {
+  const admit = (permit: BreakerPermit | null): Admission =>
+    permit ?? new Rejection(new CircuitOpenError(circuit.name, circuit.status()));
+  return {
+    clock,
+    acquire(signal) {
+      const asked = circuit.acquire();
+      return asked instanceof Promise ? unlessAborted(asked, signal).then(admit) : admit(asked);
+    },
+    invalid: (option, problem) => new TypeError(`${option}: ${problem}`),
+  };
+}
+
+/** Waits for the service as long as the caller does. A permit that comes later is given back. */
+function unlessAborted(
+  asked: Promise<BreakerPermit | null>,
+  signal: AbortSignal | undefined,
+): Promise<BreakerPermit | null> {
+  if (signal === undefined) return asked;
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    void asked.then((permit) => {
+      signal.removeEventListener("abort", leave);
+      if (signal.aborted) permit?.release();
+      else resolve(permit);
+    });
+  });
+}

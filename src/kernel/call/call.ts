@@ -1,0 +1,56 @@
+import type { Outcome } from "../breakers/breaker.ts";
+import { type SpanRange, spanProblem } from "../span.ts";
+import { type Gate, Rejection } from "./gate.ts";
+import type { BreakerCall, BreakerCallOptions, BreakerFallback } from "./options.ts";
+import { Overtime, run } from "./run.ts";
+
+const TIMEOUT_RANGE: SpanRange = { isAbove: true, mayBeInfinite: true };
+
+/**
+ * Calls `fn` if the gate lets it through, and reports how it went.
+ *
+ * A call that is rejected, fails or takes too long gives the fallback's answer, else rejects: with the gate's error, that
+ * of `fn`, or a TimeoutError. A call whose caller leaves rejects with the reason of the caller's signal.
+ */
+export async function call<T>(gate: Gate, fn: BreakerCall<T>, options: BreakerCallOptions<T> = {}): Promise<T> {
+  const { fallback = gate.fallback as BreakerFallback<T> | undefined, signal, timeoutMs } = options;
+  if (timeoutMs !== undefined) {
+    const problem = spanProblem(timeoutMs, TIMEOUT_RANGE);
+    if (problem !== undefined) throw gate.invalid("timeoutMs", problem);
+  }
+  signal?.throwIfAborted();
+  const asked = gate.acquire(signal);
+  const admission = asked instanceof Promise ? await asked : asked;
+  if (signal?.aborted) {
+    if (!(admission instanceof Rejection)) admission.release();
+    throw signal.reason;
+  }
+  if (admission instanceof Rejection) {
+    if (fallback === undefined) throw admission.error;
+    return fallback(admission.error);
+  }
+  let answer: T;
+  try {
+    answer = await run(fn, options, gate.clock);
+  } catch (thrown) {
+    const isLate = thrown instanceof Overtime;
+    const error = isLate ? thrown.error : thrown;
+    // Should `isFailure` itself throw, the call failed.
+    let outcome: Outcome = "FAILURE";
+    try {
+      if (!isLate) outcome = outcomeOf(error, options);
+    } finally {
+      admission.settle(outcome);
+    }
+    if (outcome !== "FAILURE" || fallback === undefined) throw error;
+    return fallback(error);
+  }
+  admission.settle("SUCCESS");
+  return answer;
+}
+
+/** What a call counts as that threw this error. */
+function outcomeOf<T>(error: unknown, { signal, isFailure, notFailureAs = "IGNORED" }: BreakerCallOptions<T>): Outcome {
+  if (signal?.aborted) return "IGNORED";
+  return isFailure?.(error) === false ? notFailureAs : "FAILURE";
+}
