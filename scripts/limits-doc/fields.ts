@@ -4,7 +4,7 @@ import { SERVICES } from "../../src/server/contract.ts";
 import { constraintsOf, itemRules } from "../openapi/constraints.ts";
 import type { Schema } from "../openapi/schemas.ts";
 
-/** The part of the page about fields: each field below a request that has a bound; fields that are alike share a row. */
+/** The part of the page about fields of requests that have a limit. Fields with equal name and limit share a row. */
 export function fieldLimits(): string {
   const alike = new Map<string, string[]>();
   for (const message of requestMessages()) {
@@ -25,18 +25,18 @@ function ofMessages(names: readonly string[]): string {
   return names.length > MOST_NAMED ? `${names.length} messages` : names.map((name) => `\`${name}\``).join(", ");
 }
 
-/** Messages that a row names; more are counted. */
+/** Messages that a row names. If there are more, it shows their number. */
 const MOST_NAMED = 4;
 
 const INTRODUCTION = `## Fields of requests
 
-A value outside these bounds is refused with \`ARGUMENT_INVALID\`, before anything is done. Texts are in characters.
+A value outside these limits is refused with \`ARGUMENT_INVALID\`, before anything is done. Lengths of strings are in characters.
 `;
 
-/** The requests and every message that they hold, by name. */
+/** All request messages, and every message that they contain, by name. */
 function requestMessages(): DescMessage[] {
   const found = new Set(SERVICES.flatMap((service) => service.methods.map(({ input }) => input)));
-  // A set also walks through what is added to it on the way.
+  // The loop also visits the messages that it adds to the set.
   for (const { fields } of found) {
     for (const { message } of fields) if (message?.typeName.startsWith("helios.")) found.add(message);
   }
