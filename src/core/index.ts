@@ -189,7 +189,7 @@ export {
 } from "./testing/suites/expectations.ts";
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suites/suite.ts";
 export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
-export { BUILT_IN_SUITES, type Suite } from "./testing/view.ts";
+export { BUILT_IN_SUITES, type Suite, type SuiteFields } from "./testing/view.ts";
 export { nearest } from "./text/nearest.ts";
 export { oneJsonLine, oneLine } from "./text/one-line.ts";
 export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./text/rfc3339.ts";

@@ -80,7 +80,7 @@ describe("a flag", () => {
     expect(error).toEqual(flag);
     expect(flags.get("large").record.whitelist).toHaveLength(count);
     expect(encodedSize(flags.get("large").record)).toBeLessThanOrEqual(MIB);
-    await flags.disable("large", { reason: "even a full one" }, { kill: true });
+    await flags.disable("large", { kill: true }, { reason: "even a full one" });
   });
 
   it("of a file is refused with its line, and of that file nothing is taken", async () => {
@@ -100,7 +100,7 @@ describe("a flag", () => {
     const record = { ...flags.get("large").record, whitelist: ["alice", ...entries(9000, 250)] };
     const { revision } = await store.put("flag/large", JSON.stringify(record), { cause: { action: "Earlier" } });
     expect(await refusal(() => flags.addToWhitelist("large", ["bob"]))).toEqual(flag);
-    await flags.disable("large", { reason: "it is wrong" });
+    await flags.disable("large", {}, { reason: "it is wrong" });
     expect(flags.get("large").record).toMatchObject({ enabled: false });
     await flags.update("large", { whitelist: ["alice"] });
     expect(await refusal(() => flags.revert("large", revision))).toEqual(flag);
@@ -145,7 +145,7 @@ describe("a suite", () => {
   it("of more than 1 MiB is refused", async () => {
     const test = { name: "t", method: "m", input: numbers(100_000) };
     const suite = tooLarge("test suite", "large", MIB);
-    expect(await refusal(() => engine.testing.createSuite("large", "", [test]))).toEqual(suite);
+    expect(await refusal(() => engine.testing.createSuite("large", { tests: [test] }))).toEqual(suite);
   });
 
   it("is not run with a config of more than 256 KiB", async () => {
@@ -191,7 +191,7 @@ describe("an actor and a reason", () => {
       () => engine.flags.create("a", {}, {}, by),
       () => engine.breakers.getOrCreate("a", {}, by),
       () => engine.modules.register("a", { modulePath: "echo_v1" }, {}, by),
-      () => engine.testing.createSuite("a", "", [{ name: "t", method: "m" }], by),
+      () => engine.testing.createSuite("a", { tests: [{ name: "t", method: "m" }] }, by),
     ];
     for (const way of ways) {
       const error = await refusal(way);

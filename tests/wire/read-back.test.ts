@@ -84,7 +84,7 @@ const FLAGS: Readonly<Record<string, FlagFields>> = {
 describe("a flag that was read and is sent back as it is", () => {
   beforeAll(async () => {
     for (const [name, fields] of Object.entries(FLAGS)) await engine.flags.create(name, fields, {}, {});
-    await engine.flags.disable("killed", { reason: "r" }, { kill: true });
+    await engine.flags.disable("killed", { kill: true }, { reason: "r" });
   });
 
   it.each(Object.keys(FLAGS))("(%s) stays as it is, over REST", async (name) => {

@@ -158,7 +158,7 @@ describe("REST", () => {
 
   it("says when it is worth another try", async () => {
     await engine.breakers.getOrCreate("retry", { failureThreshold: 1 });
-    await engine.breakers.open("retry", {});
+    await engine.breakers.open("retry");
     const { text } = await send(`${API}/circuit-breakers/retry/acquire`, { method: "POST" });
     expect(JSON.parse(text)).toMatchObject({ allowed: false, state: "open" });
   });

@@ -123,7 +123,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
       if (resource === undefined || known.deletedAt === undefined) throw notFound(name);
       return { breaker: { ...breaker, resource }, revision: known.deletedAt };
     },
-    open: (name, by, options) => override(name, { ...options, kind: "FORCED_OPEN" }, by, "OpenBreaker"),
+    open: (name, options, by) => override(name, { ...options, kind: "FORCED_OPEN" }, by, "OpenBreaker"),
     override: (name, request, by) => override(name, request, by, "SetBreakerOverride"),
     async releaseHold(name, holdId, by) {
       return inService(name).releaseHold(checkHoldId(holdId), by);

@@ -42,7 +42,7 @@ export function createHandle(
     },
     async manualOpen(by) {
       await breakers.getOrCreate(name, config);
-      return breakers.open(name, by);
+      return breakers.open(name, {}, by);
     },
     async manualReset(by) {
       await breakers.getOrCreate(name, config);

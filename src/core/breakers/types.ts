@@ -105,7 +105,7 @@ export interface Breakers {
   update(name: string, config: BreakerConfigFields, by?: By): Promise<Breaker>;
   delete(name: string, by?: By): Promise<{ readonly breaker: Breaker; readonly revision: number }>;
   /** Opens it by hand, as `override` does with FORCED_OPEN. */
-  open(name: string, by?: By, options?: Omit<OverrideRequest, "kind">): Promise<Breaker>;
+  open(name: string, options?: Omit<OverrideRequest, "kind">, by?: By): Promise<Breaker>;
   /**
    * Decides for calls, above the automatic state, until it is released, its time is over or the breaker is reset. Of
    * several holders the strongest decision holds: FORCED_OPEN, DISABLED, FORCED_CLOSED, METRICS_ONLY.

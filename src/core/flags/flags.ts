@@ -129,7 +129,7 @@ export interface Flags {
    * Sets the fields that are given. A paused schedule that is given again without its pause stays paused. FLAG_NOT_FOUND,
    * FLAG_REBUCKETS.
    */
-  update(name: string, fields: FlagFields, by?: By, options?: UpdateOptions): Promise<Flag>;
+  update(name: string, fields: FlagFields, options?: UpdateOptions, by?: By): Promise<Flag>;
   /**
    * Updates several flags at one revision, all or none: see `updateTogether`. BATCH_TOO_LARGE, and what `update` can be
    * refused with.
@@ -146,12 +146,12 @@ export interface Flags {
    */
   enable(name: string, options?: EnableOptions, by?: By): Promise<Flag>;
   /** Switches the flag off and keeps its strategy. FLAG_NOT_FOUND. */
-  disable(name: string, by?: By, options?: DisableOptions): Promise<Flag>;
+  disable(name: string, options?: DisableOptions, by?: By): Promise<Flag>;
   /**
    * Makes the flag what it was at that revision; a schedule that was under way then comes back paused, at the share that
    * was in force then. FLAG_REBUCKETS, FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED.
    */
-  revert(name: string, toRevision: number, by?: By, options?: RevertOptions): Promise<Flag>;
+  revert(name: string, toRevision: number, options?: RevertOptions, by?: By): Promise<Flag>;
   /** Switches the flag on for a share of traffic. */
   setPercentage(name: string, percentage: number, options?: AllowMissing, by?: By): Promise<Flag>;
   /** Switches the flag on for a share that moves with time. */
@@ -272,7 +272,7 @@ export function createFlags(deps: FlagsDeps): Flags {
     create: async (name, fields, { revive = false, ...consent } = {}, by) =>
       writer.create(name, withFields(name, undefined, fields), revive, by, consent),
 
-    async update(name, fields, by, { allowMissing, ...consent } = {}) {
+    async update(name, fields, { allowMissing, ...consent } = {}, by) {
       const decide = (flag: FlagDefinition | undefined): FlagDefinition =>
         withPauseOf(flag, withFields(name, flag, fields));
       const write = (): Promise<Flag> => writer.changeOrCreate(name, "UpdateFlag", by, allowMissing, decide, consent);
@@ -286,7 +286,7 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     delete: (name, by) => writer.delete(name, by),
 
-    async revert(name, toRevision, by, { revive = false, rebucket } = {}) {
+    async revert(name, toRevision, { revive = false, rebucket } = {}, by) {
       past.check("to_revision", toRevision);
       const was = await past.at(name, toRevision);
       if (was === "not yet" && view.collection.get(name) === undefined) throw flagNotFound(name);
@@ -312,7 +312,7 @@ export function createFlags(deps: FlagsDeps): Flags {
         { allowPast: options.resume },
       ),
 
-    disable: (name, by, { kill = false } = {}) =>
+    disable: (name, { kill = false } = {}, by) =>
       writer.change(name, "DisableFlag", by, (flag) =>
         kill ? killedOff(flag) : withFields(name, flag, { enabled: false }),
       ),

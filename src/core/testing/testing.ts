@@ -20,10 +20,9 @@ import { createRuns } from "./runs/runs.ts";
 import { createTester, type Tester, type TesterStandIns, withoutFunctions } from "./runs/tester.ts";
 import { createTurns } from "./runs/turns.ts";
 import { createTestTrial, type Layer, layerOf, type Says, standInIn } from "./stand-ins/trial.ts";
-import type { TestCaseFields } from "./suites/created.ts";
 import type { ExpectationCompiler } from "./suites/expectations.ts";
 import { createFileSuites } from "./suites/file.ts";
-import { checkConfig, createSuites, type Suite, type SuiteRecord } from "./view.ts";
+import { checkConfig, createSuites, type Suite, type SuiteFields, type SuiteRecord } from "./view.ts";
 
 export interface TestingDeps {
   /** Not started yet. */
@@ -68,13 +67,7 @@ export interface Testing {
   /** SUITE_NOT_FOUND. */
   getSuite(name: string): Suite;
   /** SUITE_ALREADY_EXISTS, SUITE_INVALID. */
-  createSuite(
-    name: string,
-    description: string,
-    tests: readonly TestCaseFields[],
-    by?: By,
-    standIns?: StandIns,
-  ): Promise<Suite>;
+  createSuite(name: string, fields: SuiteFields, by?: By): Promise<Suite>;
   /** SUITE_NOT_FOUND, SUITE_BUILT_IN. */
   deleteSuite(name: string, by?: By): Promise<Suite>;
   /**
@@ -206,7 +199,7 @@ export function createTesting(deps: TestingDeps): Testing {
     },
     listSuites: () => suites.list(),
     getSuite: (name) => suites.get(name),
-    createSuite: (name, description, tests, by, standIns) => suites.create(name, description, tests, by, standIns),
+    createSuite: (name, fields, by) => suites.create(name, fields, by),
     deleteSuite: (name, by) => suites.delete(name, by),
     async run(module, named, options = {}, by) {
       const { target = "FRESH", modulePath, assets, config = {}, signal, progress } = options;

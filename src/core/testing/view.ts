@@ -27,6 +27,14 @@ export interface SuiteRecord {
   readonly allowDependencies?: readonly string[];
 }
 
+/** The content of a suite that is created. */
+export interface SuiteFields extends StandIns {
+  /** Default empty. */
+  readonly description?: string | undefined;
+  /** At least one. */
+  readonly tests: readonly TestCaseFields[];
+}
+
 /** A suite: one that comes with Helios has no resource, one that was created no configuration. */
 export interface Suite {
   readonly name: string;
@@ -39,13 +47,7 @@ export interface Suite {
 export interface Suites {
   list(): readonly Suite[];
   get(name: string): Suite;
-  create(
-    name: string,
-    description: string,
-    tests: readonly TestCaseFields[],
-    by?: By,
-    standIns?: StandIns,
-  ): Promise<Suite>;
+  create(name: string, fields: SuiteFields, by?: By): Promise<Suite>;
   delete(name: string, by?: By): Promise<Suite>;
   /**
    * The tests that run; `idPrefix` is different each time. SUITE_NOT_FOUND, of files too; ARGUMENT_INVALID where there is
@@ -81,10 +83,10 @@ export function createSuites(created: Collection<SuiteRecord>, compile: Expectat
       if (resource === undefined) throw notFound(name);
       return fromResource(resource);
     },
-    async create(name, description, fields, by, standIns = {}) {
+    async create(name, { description = "", tests: cases, ...standIns }, by) {
       checkName("suite.name", name);
       if (isSuiteFile(name)) throw nameOfFile(name);
-      const tests = completeCases(name, fields, compile);
+      const tests = completeCases(name, cases, compile);
       refuse(standInsViolation(standIns, { stubs: ["suite", "stubs"], allow: ["suite", "allow_dependencies"] }));
       const record = { description, tests, ...saying(standIns) };
       refuseTooLarge("test suite", name, encodedSize(record), MAX_SUITE_BYTES);

@@ -74,7 +74,7 @@ export function createBreakerService({
 
     async openBreaker(request) {
       const { name, holdId, ttl } = request;
-      return { breaker: toBreaker(await breakers.open(name, byOf(request), { holdId, ttlMs: fromDuration(ttl) })) };
+      return { breaker: toBreaker(await breakers.open(name, { holdId, ttlMs: fromDuration(ttl) }, byOf(request))) };
     },
 
     async setBreakerOverride(request) {

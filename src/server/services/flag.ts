@@ -87,7 +87,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       const fields = fromUpdate(message, updateMask, () => presentOf(flags, name), now());
       refuseEmptyUpdate(flags, { name, fields, allowMissing, etag: by.etag });
       refuseUnsaid(message, updateMask, flags, now());
-      const flag = await flags.update(name, fields, by, { allowPast, rebucket, allowMissing });
+      const flag = await flags.update(name, fields, { allowPast, rebucket, allowMissing }, by);
       return { flag: toFlag(flag, now()) };
     },
 
@@ -117,12 +117,12 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
 
     async disableFlag(request) {
       const { name, kill } = request;
-      return { flag: toFlag(await flags.disable(name, byOf(request), { kill }), now()) };
+      return { flag: toFlag(await flags.disable(name, { kill }, byOf(request)), now()) };
     },
 
     async revertFlag(request) {
       const { name, toRevision, revive, rebucket } = request;
-      const flag = await flags.revert(name, fromWhole(toRevision, "to_revision"), byOf(request), { revive, rebucket });
+      const flag = await flags.revert(name, fromWhole(toRevision, "to_revision"), { revive, rebucket }, byOf(request));
       return { flag: toFlag(flag, now()), schedulePaused: isHeld(flag.record) };
     },
 

@@ -36,14 +36,8 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
       const { suite } = request;
       if (suite === undefined) throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem: "is missing" });
       const { name, description } = suite;
-      const created = await testing.createSuite(
-        name,
-        description,
-        fromCases(suite),
-        byOf(request),
-        fromStandIns(suite),
-      );
-      return { suite: toSuite(created) };
+      const fields = { description, tests: fromCases(suite), ...fromStandIns(suite) };
+      return { suite: toSuite(await testing.createSuite(name, fields, byOf(request))) };
     },
 
     async deleteSuite(request) {

@@ -85,7 +85,7 @@ describe("a call through a client's breaker", () => {
 
   it("is rejected without a time to come back while a human holds the breaker open", async () => {
     const { api, service, quiet } = await withBreaker();
-    await service.open("api", { actor: "ana" });
+    await service.open("api", {}, { actor: "ana" });
     await quiet();
     expect(await api.call(() => 1).catch((error: unknown) => error)).toMatchObject({
       name: "CircuitOpenError",

@@ -366,8 +366,8 @@ describe("what a human decides", () => {
 
   it("by two holders ends when both have released it", async () => {
     const home = await pair();
-    await home.service.open("api", {}, { holdId: "x" });
-    await home.service.open("api", {}, { holdId: "y" });
+    await home.service.open("api", { holdId: "x" });
+    await home.service.open("api", { holdId: "y" });
     for (const [holdId, state] of [
       ["x", "OPEN"],
       ["x", "OPEN"],

@@ -66,7 +66,7 @@ describe("a call", () => {
 describe("what a human decides", () => {
   it("keeps it open past every timeout until a reset, which counts from zero and says who (case 25)", async () => {
     const house = await withBreaker();
-    await house.breakers.open("api", { actor: "ana" });
+    await house.breakers.open("api", {}, { actor: "ana" });
     house.clock.advance(1e9);
     expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "OpenBreaker", actor: "ana" } });
     const reset = await house.breakers.reset("api", { actor: "bob" });
@@ -76,7 +76,7 @@ describe("what a human decides", () => {
 
   it("stands until both of two holders release; to release twice is nothing (case 26)", async () => {
     const house = await withBreaker();
-    for (const holdId of ["ana", "bob"]) await house.breakers.open("api", {}, { holdId });
+    for (const holdId of ["ana", "bob"]) await house.breakers.open("api", { holdId });
     for (let time = 0; time < 2; time += 1) await house.breakers.releaseHold("api", "ana");
     expect(now(house)).toMatchObject({ state: "OPEN", holds: [{ id: "bob" }] });
     await house.breakers.releaseHold("api", "bob");
@@ -138,7 +138,7 @@ describe("a breaker that is stored", () => {
     const due = await again.restart();
     say(due, take(due), "FAILURE");
     expect(now(due)).toMatchObject({ state: "OPEN", retryAfterMs: 16_000, reopenings: 2 });
-    await due.breakers.open("api", { actor: "ana" }, { holdId: "deploy", ttlMs: 60_000 });
+    await due.breakers.open("api", { holdId: "deploy", ttlMs: 60_000 }, { actor: "ana" });
     const held = await due.restart({ downMs: 20_000 });
     expect(now(held)).toMatchObject({ state: "OPEN", override: { id: "deploy", actor: "ana" } });
     held.clock.advance(40_000);

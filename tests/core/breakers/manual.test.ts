@@ -12,7 +12,7 @@ async function withBreaker(config = FAST): Promise<Rig> {
 describe("opening a breaker by hand", () => {
   it("rejects every call until it is reset, whatever time passes", async () => {
     const { breakers, clock } = await withBreaker();
-    const opened = await breakers.open("api", { actor: "ana", reason: "maintenance" });
+    const opened = await breakers.open("api", {}, { actor: "ana", reason: "maintenance" });
     const override = {
       id: "manual",
       kind: "FORCED_OPEN",
@@ -52,8 +52,8 @@ describe("opening a breaker by hand", () => {
 
   it("a second time changes nothing: the first to decide is the one that is shown", async () => {
     const { breakers } = await withBreaker();
-    const first = await breakers.open("api", { actor: "ana" });
-    const second = await breakers.open("api", { actor: "bob" });
+    const first = await breakers.open("api", {}, { actor: "ana" });
+    const second = await breakers.open("api", {}, { actor: "bob" });
     expect(second.resource).toEqual(first.resource);
     expect(second.override?.actor).toBe("ana");
   });
@@ -71,7 +71,7 @@ describe("opening a breaker by hand", () => {
     const { breakers } = await withBreaker();
     const { etag } = breakers.get("api").resource;
     await breakers.update("api", { failureThreshold: 3 });
-    for (const asked of [breakers.open("api", { etag }), breakers.reset("api", { etag })]) {
+    for (const asked of [breakers.open("api", {}, { etag }), breakers.reset("api", { etag })]) {
       await expect(asked).rejects.toMatchObject({ reason: "ETAG_MISMATCH" });
     }
     expect(breakers.get("api")).toMatchObject({ state: "CLOSED", epoch: 1 });
@@ -85,7 +85,7 @@ describe("resetting a breaker by hand", () => {
     const old = acquired(breakers.acquire("api"));
     fail(house, "api", 2);
     breakers.acquire("api");
-    await breakers.open("api", { actor: "ana" });
+    await breakers.open("api", {}, { actor: "ana" });
     const { epoch } = breakers.get("api");
     const reset = await breakers.reset("api", { actor: "bob", reason: "well again" });
     expect(reset).toMatchObject({
@@ -159,7 +159,8 @@ describe("what is stored while a human's decision is being stored", () => {
         }
         await breakers.stored();
         const release = house.holdWrites();
-        const decided = breakers[decision]("api", { actor: "ana" });
+        const by = { actor: "ana" };
+        const decided = decision === "open" ? breakers.open("api", {}, by) : breakers.reset("api", by);
         for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
         act();
         release();

@@ -137,7 +137,7 @@ describe("a batch of updates", () => {
       await flags.create("gone", {});
       await flags.delete("gone");
       await flags.create("dead", {});
-      await flags.disable("dead", {}, { kill: true });
+      await flags.disable("dead", { kill: true });
       await flags.setPercentage("share", 25, { allowMissing: true });
       const before = await state(made);
       const updates = [
@@ -223,7 +223,7 @@ describe("a reload", () => {
     const made = await house({ file: file(1) });
     const { flags, write } = made;
     write(file(2));
-    const killing = flags.disable("b", {}, { kill: true });
+    const killing = flags.disable("b", { kill: true });
     const result = await flags.reload();
     await killing;
     expect(flags.get("b").record).toMatchObject({ enabled: false, killed: true });

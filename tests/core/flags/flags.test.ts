@@ -89,10 +89,10 @@ describe("createFlags: create, get, list, update", () => {
     expect(() => flags.evaluate("nope")).toThrow(HeliosError);
     expect(() => flags.isEnabled("nope")).toThrow(HeliosError);
     for (const attempt of [
-      flags.update("nope", {}, by),
+      flags.update("nope", {}, {}, by),
       flags.delete("nope", by),
       flags.enable("nope", {}, by),
-      flags.disable("nope", by),
+      flags.disable("nope", {}, by),
       flags.setPercentage("nope", 5, {}, by),
       flags.setGradual("nope", { targetPercentage: 5, endTime: 2e12 }, by),
       flags.addToWhitelist("nope", ["x"], {}, by),
@@ -107,7 +107,7 @@ describe("createFlags: create, get, list, update", () => {
   it("refuses a change that was decided over another state", async () => {
     const { flags } = await house();
     const first = await flags.create("a", {});
-    const second = await flags.update("a", { description: "x" }, { etag: first.etag });
+    const second = await flags.update("a", { description: "x" }, {}, { etag: first.etag });
     await expect(flags.enable("a", {}, { etag: first.etag })).rejects.toEqual(
       reason("ETAG_MISMATCH", { name: "a", etag: second.etag, given: first.etag }),
     );

@@ -8,7 +8,7 @@ const KILLED = reason("FLAG_KILLED", { name: "a" });
 async function killed(file?: string): Promise<House> {
   const made = await house(file === undefined ? {} : { file });
   await made.flags.create("a", { enabled: true });
-  await made.flags.disable("a", { actor: "ana", reason: "orders twice" }, { kill: true });
+  await made.flags.disable("a", { kill: true }, { actor: "ana", reason: "orders twice" });
   return made;
 }
 
@@ -41,8 +41,8 @@ describe("a killed flag", () => {
       SetPercentage: () => flags.setPercentage("a", 50, {}, by),
       SetGradual: () => flags.setGradual("a", { targetPercentage: 50, endTime: clock.now() + HOUR }, by),
       AddToWhitelist: () => flags.addToWhitelist("a", ["BTCZAR"], {}, by),
-      UpdateFlag: () => flags.update("a", { enabled: true }, by),
-      RevertFlag: () => flags.revert("a", whenOn, by),
+      UpdateFlag: () => flags.update("a", { enabled: true }, {}, by),
+      RevertFlag: () => flags.revert("a", whenOn, {}, by),
     };
     for (const [attempted, attempt] of Object.entries(attempts)) {
       await expect(attempt()).rejects.toEqual(reason("FLAG_KILLED", { name: "a", attempted }));
@@ -63,7 +63,7 @@ describe("a killed flag", () => {
   it("is killed once: a second time changes nothing", async () => {
     const { flags, feed } = await killed();
     const before = feed.revision;
-    await flags.disable("a", {}, { kill: true });
+    await flags.disable("a", { kill: true });
     expect(feed.revision).toBe(before);
   });
 

@@ -22,7 +22,7 @@ const refusal = (work: Promise<unknown>): Promise<string> =>
 
 describe("a run", () => {
   it("is remembered from its start on, whether anybody listens to it or not", async () => {
-    await engine.testing.createSuite("hangs", "", [{ name: "hangs", method: "hang" }]);
+    await engine.testing.createSuite("hangs", { tests: [{ name: "hangs", method: "hang" }] });
     const abort = new AbortController();
     let during: readonly Run[] = [];
     const testStarted = (): void => {
@@ -35,7 +35,7 @@ describe("a run", () => {
   });
 
   it("whose listener throws is not left running", async () => {
-    await engine.testing.createSuite("counts", "", [{ name: "counts", method: "count" }]);
+    await engine.testing.createSuite("counts", { tests: [{ name: "counts", method: "count" }] });
     const testEnded = (): void => {
       throw new Error("of the listener");
     };
@@ -47,21 +47,23 @@ describe("a run", () => {
     expect(await refusal(engine.testing.run("counter"))).toBe(
       "suite: must name a suite, since module counter has no test_suite",
     );
-    await engine.testing.createSuite("counts", "", [{ name: "counts", method: "count" }]);
+    await engine.testing.createSuite("counts", { tests: [{ name: "counts", method: "count" }] });
     await engine.modules.register("own", { modulePath: "suites/counter", testSuite: "counts" });
     expect((await engine.testing.run("own")).record).toMatchObject({ suite: "counts", passed: true });
   });
 
   it("judges an expectation by what the method answered, threw, and took", async () => {
     const test = (name: string, method: string, expect: string) => ({ name, method, expect, required: false });
-    await engine.testing.createSuite("kinds", "", [
-      test("of the output", "count", "output == 1.0 && error == null && duration_ms >= 0.0"),
-      test("of the error", "refuse", 'output == null && error.name == "RangeError" && error.message == "not that"'),
-      test("not met", "count", "output == 7.0"),
-      test("of the output, where it throws", "refuse", 'output.status == "filled"'),
-      test("of what is not there", "count", "output.status == 1.0"),
-      test("neither true nor false", "count", "output"),
-    ]);
+    await engine.testing.createSuite("kinds", {
+      tests: [
+        test("of the output", "count", "output == 1.0 && error == null && duration_ms >= 0.0"),
+        test("of the error", "refuse", 'output == null && error.name == "RangeError" && error.message == "not that"'),
+        test("not met", "count", "output == 7.0"),
+        test("of the output, where it throws", "refuse", 'output.status == "filled"'),
+        test("of what is not there", "count", "output.status == 1.0"),
+        test("neither true nor false", "count", "output"),
+      ],
+    });
     const { tests } = (await engine.testing.run("counter", "kinds")).record;
     expect(tests.map(({ outcome }) => outcome)).toEqual(["PASSED", "PASSED", "FAILED", "FAILED", "ERRORED", "ERRORED"]);
     const [notMet, throws, notThere, neither] = tests.slice(2).map(({ message }) => message);
@@ -73,11 +75,9 @@ describe("a run", () => {
 
   it("keeps an output whole up to 4,096 bytes, and cuts it between two characters", async () => {
     const repeat = (name: string, text: string, times: number) => ({ name, method: "repeat", input: { text, times } });
-    await engine.testing.createSuite("long", "", [
-      repeat("fits", "x", 4094),
-      repeat("too_long", "x", 4095),
-      repeat("emoji", "😀", 1024),
-    ]);
+    await engine.testing.createSuite("long", {
+      tests: [repeat("fits", "x", 4094), repeat("too_long", "x", 4095), repeat("emoji", "😀", 1024)],
+    });
     const { tests } = (await engine.testing.run("counter", "long")).record;
     expect(tests.map(({ output }) => output)).toEqual([
       "x".repeat(4094),
@@ -152,10 +152,12 @@ describe("a run that is accepted", () => {
   });
 
   it("on the instance that serves ends when another takes its place, and says of which code it was", async () => {
-    await engine.testing.createSuite("hangs", "", [
-      { name: "hangs", method: "hang" },
-      { name: "next", method: "count" },
-    ]);
+    await engine.testing.createSuite("hangs", {
+      tests: [
+        { name: "hangs", method: "hang" },
+        { name: "next", method: "count" },
+      ],
+    });
     await engine.modules.register("traded", { modulePath: "suites/counter" });
     await engine.modules.load("traded");
     const before = engine.modules.activeInstance("traded");
@@ -201,7 +203,7 @@ describe("a suite's configuration", () => {
   });
 
   it("is of built-in suites alone", async () => {
-    await engine.testing.createSuite("counts", "", [{ name: "counts", method: "count" }]);
+    await engine.testing.createSuite("counts", { tests: [{ name: "counts", method: "count" }] });
     expect(await refusal(engine.testing.run("counter", "counts", { config: { x: 1 } }))).toBe(
       "config.x: is no setting of suite counts; there are none",
     );
@@ -224,7 +226,7 @@ describe("an earlier run as a gate", () => {
     engine.modules.swap("counter", { testRun, newVersionPath });
 
   beforeEach(async () => {
-    await engine.testing.createSuite("counts", "", passing);
+    await engine.testing.createSuite("counts", { tests: passing });
     await engine.modules.load("counter");
   });
 
@@ -250,7 +252,7 @@ describe("an earlier run as a gate", () => {
   });
 
   it("must have passed, be of that module, and be there", async () => {
-    await engine.testing.createSuite("fails", "", [{ name: "refuses", method: "refuse" }]);
+    await engine.testing.createSuite("fails", { tests: [{ name: "refuses", method: "refuse" }] });
     const candidate = engine.modules.activeInstance("counter");
     const failed = await engine.testing.run("counter", "fails");
     expect(engine.testing.gateByRun(failed.name, candidate)).toEqual({
@@ -285,7 +287,7 @@ describe("an earlier run as a gate", () => {
 
 describe("the gate of a swap", () => {
   it("is cancelled by its signal", async () => {
-    await engine.testing.createSuite("hangs", "", [{ name: "hangs", method: "hang" }]);
+    await engine.testing.createSuite("hangs", { tests: [{ name: "hangs", method: "hang" }] });
     const candidate = await engine.modules.startFresh("counter");
     const subject = { ...candidate, peers: [], start: async () => candidate };
     const abort = new AbortController();
@@ -297,8 +299,8 @@ describe("the gate of a swap", () => {
   });
 
   it("lets in what passes, keeps out what does not, and both runs are remembered", async () => {
-    await engine.testing.createSuite("one", "", [{ name: "is_one", method: "count", expect: "output == 1.0" }]);
-    await engine.testing.createSuite("two", "", [{ name: "is_two", method: "count", expect: "output == 2.0" }]);
+    await engine.testing.createSuite("one", { tests: [{ name: "is_one", method: "count", expect: "output == 1.0" }] });
+    await engine.testing.createSuite("two", { tests: [{ name: "is_two", method: "count", expect: "output == 2.0" }] });
     await engine.modules.load("counter");
     const refused = await engine.modules.swap("counter", {
       newVersionPath: "suites/counter",

@@ -71,11 +71,11 @@ export async function fill({ engine }: World): Promise<void> {
   }
   for (let at = 0; at < COUNTS.breakers; at += 1) {
     const name = `breaker-${String(at).padStart(4, "0")}`;
-    work.push(breakers.getOrCreate(name, {}).then(() => breakers.open(name, by)));
+    work.push(breakers.getOrCreate(name, {}).then(() => breakers.open(name, {}, by)));
   }
   for (let at = 0; at < COUNTS.suites; at += 1) {
     const test = { name: "t", method: "m", input: CONTROL.repeat(170_000) };
-    work.push(testing.createSuite(`suite-${at}`, "", [test], by));
+    work.push(testing.createSuite(`suite-${at}`, { tests: [test] }, by));
   }
   for (let at = 0; at < COUNTS.modules; at += 1) {
     const name = `module-${String(at).padStart(4, "0")}`;
@@ -130,7 +130,7 @@ export async function inherited(): Promise<World> {
   await engine.flags.create(LEGACY.flag, { strategy: "WHITELIST", whitelist: ["alice"], enabled: true });
   await engine.flags.create(LEGACY.small, { enabled: true });
   await engine.modules.register(LEGACY.module, { modulePath: "echo_v1" });
-  await engine.testing.createSuite(LEGACY.suite, "", [{ name: "t", method: "m" }]);
+  await engine.testing.createSuite(LEGACY.suite, { tests: [{ name: "t", method: "m" }] });
   await before.close();
   const store = await openSqliteStore({ directory: path, clock: systemClock, newId: () => crypto.randomUUID() });
   const cause = { action: "Earlier", reason: CONTROL.repeat(100 * KIB) };

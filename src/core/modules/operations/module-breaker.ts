@@ -33,7 +33,7 @@ export function openedBy(context: OperationContext, name: string): "FAILURES" | 
 /** After too many restarts: no call reaches the module until it is started on purpose. */
 export async function openBreaker(context: OperationContext, name: string, reason: string): Promise<void> {
   try {
-    await context.breakers.open(breakerOf(name), { actor: SUPERVISOR, reason });
+    await context.breakers.open(breakerOf(name), {}, { actor: SUPERVISOR, reason });
   } catch (error) {
     context.log("modules", "error", `the breaker of module ${name} could not be opened`, { error: messageOf(error) });
   }

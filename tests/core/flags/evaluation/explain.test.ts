@@ -53,7 +53,7 @@ describe("explain", () => {
       outcome: "not listed",
     });
     const { revision } = flags.get("a");
-    await flags.disable("a", {}, { kill: true });
+    await flags.disable("a", { kill: true });
     expect(await last(fast)).toMatchObject({ step: "KILL", outcome: "off for everyone; must not be cached" });
     expect(await last(fast, revision)).toMatchObject({ step: "STRATEGY" });
   });

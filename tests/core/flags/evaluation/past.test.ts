@@ -10,7 +10,7 @@ describe("an evaluation as of a revision", () => {
     const context = { sessionId: "abc123" };
     const then = flags.evaluate("a", context);
     await flags.setPercentage("a", 0);
-    const killed = await flags.disable("a", {}, { kill: true });
+    const killed = await flags.disable("a", { kill: true });
     await flags.create("later", { enabled: true });
     expect(await flags.evaluateAsOf("a", context, first.revision)).toEqual(then);
     expect(await flags.evaluateAsOf("a", context, killed.revision - 1)).toMatchObject({
@@ -220,7 +220,7 @@ describe("revert", () => {
     });
     await flags.setPercentage("a", 90);
     await flags.update("a", { condition: "", variants: [], description: "oops" });
-    const back = await flags.revert("a", then.revision, { actor: "ana", reason: "too fast" });
+    const back = await flags.revert("a", then.revision, {}, { actor: "ana", reason: "too fast" });
     expect(back.record).toEqual(then.record);
     expect(back.revision).toBeGreaterThan(then.revision + 2);
     const [change] = await flags.history("a", { limit: 1 });
@@ -263,7 +263,7 @@ describe("revert", () => {
     const { revision, record } = await flags.create("a", { enabled: true, description: "kept" });
     await flags.delete("a");
     await expect(flags.revert("a", revision)).rejects.toEqual(reason("FLAG_DELETED"));
-    expect((await flags.revert("a", revision, {}, { revive: true })).record).toEqual(record);
+    expect((await flags.revert("a", revision, { revive: true })).record).toEqual(record);
   });
 
   it("is refused with another etag, and where what it needs is not there any more", async () => {
@@ -271,7 +271,7 @@ describe("revert", () => {
     await flags.create("base", {});
     const { revision } = await flags.create("a", { prerequisites: ["base"] });
     await flags.update("a", { prerequisites: [] });
-    await expect(flags.revert("a", revision, { etag: "x" })).rejects.toEqual(reason("ETAG_MISMATCH"));
+    await expect(flags.revert("a", revision, {}, { etag: "x" })).rejects.toEqual(reason("ETAG_MISMATCH"));
     await flags.delete("base");
     await expect(flags.revert("a", revision)).rejects.toEqual(
       reason("FLAG_PREREQUISITE_MISSING", { prerequisite: "base" }),

@@ -65,7 +65,7 @@ describe("a flags file that is watched", () => {
     });
     const made = await house({ file: whole, followFile: "REPLACE" });
     await made.flags.delete("gone");
-    await made.flags.disable("killed", {}, { kill: true });
+    await made.flags.disable("killed", { kill: true });
     const { record } = await made.flags.pauseGradual("paused");
     for (const _ of [1, 2]) {
       made.write("{}");
@@ -161,7 +161,7 @@ describe("a flags file that is watched", () => {
 
   it("leaves a killed flag off", async () => {
     const made = await house({ file: file({ a: 5 }), followFile: "REPLACE" });
-    await made.flags.disable("a", {}, { kill: true });
+    await made.flags.disable("a", { kill: true });
     made.write(file({ a: 100, b: 1 }));
     await look(made);
     expect(shares(made)).toEqual({ a: 5, b: 1 });

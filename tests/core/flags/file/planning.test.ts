@@ -97,8 +97,7 @@ describe("the plan of a reload", () => {
     const inAll = pauses;
     pauses = 0;
     // The last pause is one of the plan.
-    meanwhile[inAll - 1] = () =>
-      flags.update("a", { description: "old", salt: "other" }, undefined, { rebucket: true });
+    meanwhile[inAll - 1] = () => flags.update("a", { description: "old", salt: "other" }, { rebucket: true });
     text = JSON.stringify({ a: { ...entry(), description: "old", salt: "other" }, ...many });
     const { differences } = await flags.reload();
     expect(pauses).toBeGreaterThanOrEqual(inAll);

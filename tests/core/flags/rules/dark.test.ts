@@ -25,7 +25,7 @@ type Step = (made: House) => Promise<unknown>;
 
 const WAYS_OFF: Readonly<Record<string, Step>> = {
   DisableFlag: ({ flags }) => flags.disable("a"),
-  "DisableFlag with kill": ({ flags }) => flags.disable("a", {}, { kill: true }),
+  "DisableFlag with kill": ({ flags }) => flags.disable("a", { kill: true }),
   "UpdateFlag of enabled": ({ flags }) => flags.update("a", { enabled: false }),
   "EnableFlag with enabled = false": ({ flags }) => flags.enable("a", { enabled: false }),
   "EnableFlag with another strategy": ({ flags }) => flags.enable("a", { strategy: "ALL_OFF" }),
@@ -181,7 +181,7 @@ describe("a schedule that is past when it is set", () => {
     "gradual.end_time": ({ flags, clock }, allowPast) =>
       flags.create("b", { strategy: "GRADUAL", gradual: past(clock) }, { allowPast }),
     "gradual.end_time ": ({ flags, clock }, allowPast) =>
-      flags.update("a", { strategy: "GRADUAL", gradual: past(clock) }, {}, { allowPast }),
+      flags.update("a", { strategy: "GRADUAL", gradual: past(clock) }, { allowPast }),
     end_time: ({ flags, clock }, allowPast) => flags.setGradual("a", { ...past(clock), allowPast }),
   };
   it.each(Object.entries(WAYS))("is refused at %s unless it is asked for", async (field, way) => {

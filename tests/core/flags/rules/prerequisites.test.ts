@@ -24,7 +24,7 @@ describe("a prerequisite", () => {
     await flags.create("b", { ...on, prerequisites: ["c"] });
     await flags.create("a", { ...on, prerequisites: ["b"] });
     expect(flags.isEnabled("a")).toBe(true);
-    await flags.disable("c", {}, { kill: true });
+    await flags.disable("c", { kill: true });
     expect(flags.isEnabled("a")).toBe(false);
     await flags.enable("c", {}, { reason: "fixed" });
     expect(flags.isEnabled("a")).toBe(true);

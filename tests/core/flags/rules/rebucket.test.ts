@@ -74,11 +74,11 @@ describe("what a change of the bucketing moves", () => {
       const refused = reason("FLAG_REBUCKETS", { name: "a", fields, moved_percentage: String(share) });
       await expect(flags.update("a", change)).rejects.toEqual(refused);
       expect(feed.revision).toBe(old.revision);
-      const { record } = await flags.update("a", change, {}, { rebucket: true });
+      const { record } = await flags.update("a", change, { rebucket: true });
       if (change.percentage === undefined) expect(Math.abs(measured(old.record, record) - share)).toBeLessThan(1.5);
       // The way back moves them, too.
       await expect(flags.revert("a", old.revision)).rejects.toEqual(reason("FLAG_REBUCKETS"));
-      expect((await flags.revert("a", old.revision, {}, { rebucket: true })).record).toEqual(old.record);
+      expect((await flags.revert("a", old.revision, { rebucket: true })).record).toEqual(old.record);
     },
   );
 

@@ -80,7 +80,7 @@ describe("a whitelist that comes before the share", () => {
     await flags.disable("base");
     expect(flags.evaluate("a", btc)).toMatchObject({ enabled: false, reason: "DEFAULT" });
     await flags.enable("base");
-    await flags.disable("a", {}, { kill: true });
+    await flags.disable("a", { kill: true });
     expect(flags.evaluate("a", btc)).toMatchObject({ enabled: false, killed: true });
   });
 

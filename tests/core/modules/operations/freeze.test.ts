@@ -25,9 +25,9 @@ describe("while hot_reload_modules is off", () => {
       const clock = createManualClock(Date.parse("2026-03-02T08:00:00Z"));
       const { modules, flags, load, call } = await rig({ clock });
       await load("echo_v1", { isolation }, "echo");
-      await flags.disable(FLAG, BY);
+      await flags.disable(FLAG, {}, BY);
       // Nothing that is changed later hides who it was.
-      await flags.update(FLAG, { description: "frozen" }, { actor: "bob" });
+      await flags.update(FLAG, { description: "frozen" }, {}, { actor: "bob" });
       const before = modules.get("echo");
       for (const refused of [
         () => modules.swap("echo", { newVersionPath: "echo_v2" }),
@@ -59,7 +59,7 @@ describe("while hot_reload_modules is off", () => {
     const { modules, flags, load, call, reaches } = await rig();
     await load("echo_v1", {}, "echo");
     await modules.swap("echo", { newVersionPath: "echo_v2" });
-    await flags.disable(FLAG, BY);
+    await flags.disable(FLAG, {}, BY);
     expect(await modules.rollBack("echo")).toMatchObject({ swapped: true, toVersion: "1.0.0" });
     await call("echo", "exit").catch(() => {});
     await reaches("echo", "FAILED");
@@ -90,7 +90,7 @@ describe("while hot_reload_modules is off", () => {
     await load("echo_v1", {}, "echo");
     const swap = modules.swap("echo", { newVersionPath: "echo_v2", bakeMs: 60_000 }, undefined, async (event) => {
       if (event.type !== "started" || event.name !== "bake") return;
-      await flags.disable(FLAG, BY);
+      await flags.disable(FLAG, {}, BY);
       await call("echo", "exit").catch(() => {});
     });
     expect(await swap).toMatchObject({ swapped: false, failedStep: "bake" });
@@ -100,7 +100,7 @@ describe("while hot_reload_modules is off", () => {
   it("a service that starts brings its modules up", async () => {
     const engine = await rig();
     await engine.load("echo_v1", {}, "echo");
-    await engine.flags.disable(FLAG, BY);
+    await engine.flags.disable(FLAG, {}, BY);
     await engine.close();
     const next = await rig({ store: engine.store });
     await next.modules.settled;
@@ -133,7 +133,7 @@ describe("hot_reload_modules", () => {
 
   it("that was off already was switched off by whoever did that, not by who lets single modules pass", async () => {
     const { modules, flags } = await two();
-    await flags.disable(FLAG, BY);
+    await flags.disable(FLAG, {}, BY);
     await flags.addToWhitelist(FLAG, ["a"], {}, { actor: "bob" });
     expect(await modules.swap("a")).toMatchObject({ swapped: true });
     expect(await errorOf(modules.swap("b"))).toMatchObject({ metadata: { module: "b", actor: "ana" } });
@@ -149,22 +149,22 @@ describe("hot_reload_modules", () => {
 
   it("by a share takes a module by its bucket where it buckets by system, and none where it has no key", async () => {
     const { modules, flags } = await two();
-    await flags.update(FLAG, { strategy: "PERCENTAGE", percentage: 50, bucketBy: "SYSTEM" }, BY, { rebucket: true });
+    await flags.update(FLAG, { strategy: "PERCENTAGE", percentage: 50, bucketBy: "SYSTEM" }, { rebucket: true }, BY);
     const on = (name: string): boolean => flags.isEnabled(FLAG, { system: name });
     for (const name of ["a", "b"]) {
       const swap = modules.swap(name, { force: true });
       if (on(name)) expect(await swap).toMatchObject({ swapped: true });
       else expect(await errorOf(swap)).toMatchObject({ metadata: { evaluation: "SPLIT", actor: "ana" } });
     }
-    await flags.update(FLAG, { bucketBy: "SESSION_ID" }, BY, { rebucket: true });
+    await flags.update(FLAG, { bucketBy: "SESSION_ID" }, { rebucket: true }, BY);
     expect(await errorOf(modules.swap("a"))).toMatchObject({ metadata: { evaluation: "TARGETING_KEY_MISSING" } });
   });
 
   it("that needs a flag which is off names who switched that one off", async () => {
     const { modules, flags } = await two();
     await flags.create("market_closed", { enabled: true });
-    await flags.update(FLAG, { prerequisites: ["market_closed"] }, { actor: "bob" });
-    await flags.disable("market_closed", BY);
+    await flags.update(FLAG, { prerequisites: ["market_closed"] }, {}, { actor: "bob" });
+    await flags.disable("market_closed", {}, BY);
     expect(await errorOf(modules.swap("a"))).toMatchObject({
       reason: "HOT_RELOAD_DISABLED",
       metadata: { module: "a", flag: "market_closed", actor: "ana" },
@@ -173,7 +173,7 @@ describe("hot_reload_modules", () => {
 
   it("that was deleted forbids nothing", async () => {
     const { modules, flags } = await two();
-    await flags.disable(FLAG, BY);
+    await flags.disable(FLAG, {}, BY);
     await flags.delete(FLAG);
     expect(await modules.swap("a")).toMatchObject({ swapped: true });
   });

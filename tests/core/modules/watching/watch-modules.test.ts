@@ -342,7 +342,7 @@ describe("a module", () => {
 
   it("that is frozen is left, and the next change after that is taken", async () => {
     const one = await watched({ "a.js": source("1") });
-    await one.flags.disable("hot_reload_modules", { actor: "ana" });
+    await one.flags.disable("hot_reload_modules", {}, { actor: "ana" });
     await one.write("a.js", source("2"));
     await one.told(
       "module a was not swapped: hot reload is off for a: flag hot_reload_modules was switched off by ana; the next change tries again",

@@ -104,7 +104,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in
       await modules.load("trader");
       const stubs = { gateway: { place_order: { id: 0 } } };
       const test = { name: "buys", method: "buy", input: { from: "test" } };
-      await testing.createSuite("buying", "", [test], {}, { stubs });
+      await testing.createSuite("buying", { tests: [test], stubs });
       const testSuite = kind === "a suite in a file" ? "suite.js" : "buying";
       const swapped = await modules.swap("trader", { newVersionPath: "trader2", testSuite });
       expect(swapped).toMatchObject({ swapped: true });

@@ -65,11 +65,13 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that is tested",
 
   it("is told of each refusal, and may call what has no effects", async () => {
     const engine = await desk(isolation);
-    await engine.testing.createSuite("desk", "", [
-      { name: "buys", method: "place_order", input: {}, required: false },
-      { name: "quotes", method: "quote" },
-      { name: "refused", method: "refused" },
-    ]);
+    await engine.testing.createSuite("desk", {
+      tests: [
+        { name: "buys", method: "place_order", input: {}, required: false },
+        { name: "quotes", method: "quote" },
+        { name: "refused", method: "refused" },
+      ],
+    });
     const run = await engine.testing.run("trader", "desk");
     expect(told(run)).toEqual([
       ["buys", "FAILED", expect.stringContaining(NOT_STUBBED)],
@@ -86,7 +88,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that is tested",
   it("says nothing of what it calls: the breaker of that does not hear of it", async () => {
     const broken = "static pureMethods = ['quote']; quote() { throw new Error('of the test'); }";
     const engine = await desk(isolation, { "gateway.js": `export default class Broken { ${broken} }` });
-    await engine.testing.createSuite("quotes", "", [{ name: "quotes", method: "quote" }]);
+    await engine.testing.createSuite("quotes", { tests: [{ name: "quotes", method: "quote" }] });
     for (let count = 0; count < 20; count += 1) await engine.testing.run("trader", "quotes");
     expect(engine.breakers.get("module:gateway")).toMatchObject({ state: "CLOSED" });
   });

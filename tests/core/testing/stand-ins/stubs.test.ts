@@ -164,7 +164,7 @@ describe("stubs of a suite that was created", () => {
   it("are values, kept with the suite", async () => {
     const { testing, test, orders } = await desk();
     const standIns = { stubs: { gateway: { place_order: { id: 5 } } }, allowDependencies: ["gateway"] };
-    const suite = await testing.createSuite("s", "", [OPENED, BUY], {}, standIns);
+    const suite = await testing.createSuite("s", { tests: [OPENED, BUY], ...standIns });
     expect(suite.resource?.record).toMatchObject(standIns);
     expect(outputs(await test("s"))).toEqual([{ id: 5 }, { id: 5 }]);
     expect(await orders()).toEqual([]);
@@ -173,7 +173,7 @@ describe("stubs of a suite that was created", () => {
   it("are refused where they are wrong", async () => {
     const { testing } = await desk();
     const create = (stubs: unknown) =>
-      testing.createSuite("s", "", [BUY], {}, { stubs: stubs as Record<string, string> });
+      testing.createSuite("s", { tests: [BUY], stubs: stubs as Record<string, string> });
     expect(await errorOf(create({ gateway: "" }))).toMatchObject({ metadata: { field: "suite.stubs.gateway" } });
     expect(await errorOf(create({ gateway: { place_order: Number.NaN } }))).toMatchObject({
       reason: "ARGUMENT_INVALID",
@@ -188,7 +188,7 @@ describe("stubs of a suite that was created", () => {
 describe("a run", () => {
   it("starts a module in the place of another, which calls none itself, and ends it", async () => {
     const { testing, test, orders } = await desk();
-    await testing.createSuite("s", "", [OPENED, BUY, { name: "quote", method: "quote" }]);
+    await testing.createSuite("s", { tests: [OPENED, BUY, { name: "quote", method: "quote" }] });
     const [opened, buy, quote] = outputs(await test("s", { stubs: { gateway: "fake" } }));
     expect([opened, buy]).toEqual([{ id: "of the fake" }, { id: "of the fake" }]);
     expect(quote).toContain("module gateway does not declare gateway; it declares none");
@@ -199,7 +199,7 @@ describe("a run", () => {
     const { testing, test } = await desk({
       "broken.js": "export default class { start() { throw new Error('no fake'); } }",
     });
-    await testing.createSuite("s", "", [BUY]);
+    await testing.createSuite("s", { tests: [BUY] });
     expect(await errorOf(test("s", { stubs: { gateway: "broken" } }))).toMatchObject({
       message: expect.stringContaining("no fake"),
     });
@@ -208,7 +208,7 @@ describe("a run", () => {
 
   it("may call what is allowed by name for real, but for what is stubbed of it", async () => {
     const { testing, test, orders } = await desk();
-    await testing.createSuite("s", "", [OPENED, BUY, { name: "quote", method: "quote" }]);
+    await testing.createSuite("s", { tests: [OPENED, BUY, { name: "quote", method: "quote" }] });
     const run = await test("s", { stubs: { gateway: { quote: { bid: 9 } } }, allowDependencies: ["gateway"] });
     expect(outputs(run)).toEqual([{ id: 1 }, { id: 2 }, { bid: 9 }]);
     expect(await orders()).toEqual([{ from: "start" }, { quantity: 2 }]);
@@ -216,7 +216,7 @@ describe("a run", () => {
 
   it("refuses the methods that a stub lacks, by name", async () => {
     const { testing, test } = await desk();
-    await testing.createSuite("s", "", [BUY, { name: "quote", method: "quote" }]);
+    await testing.createSuite("s", { tests: [BUY, { name: "quote", method: "quote" }] });
     expect(outputs(await test("s", { stubs: { gateway: { place_order: null } } }))).toEqual([
       "PASSED",
       NOT_STUBBED("quote"),
@@ -226,8 +226,8 @@ describe("a run", () => {
   it("goes by what its caller says of a dependency, then by what the suite does, then by the registration", async () => {
     const stub = (id: string) => ({ stubs: { gateway: { place_order: { id } } } });
     const { testing, test, orders } = await desk({}, { testStubs: stub("of the registration").stubs });
-    await testing.createSuite("plain", "", [BUY]);
-    await testing.createSuite("stubbed", "", [BUY], {}, stub("of the suite"));
+    await testing.createSuite("plain", { tests: [BUY] });
+    await testing.createSuite("stubbed", { tests: [BUY], ...stub("of the suite") });
     expect(outputs(await test("plain"))).toEqual([{ id: "of the registration" }]);
     expect(outputs(await test("stubbed"))).toEqual([{ id: "of the suite" }]);
     expect(outputs(await test("stubbed", stub("of the caller")))).toEqual([{ id: "of the caller" }]);
@@ -239,8 +239,8 @@ describe("a run", () => {
     const { modules, testing, test, orders } = await desk({
       "s.js": "export const stubs = { gateway: {} }; export default [{ name: 't', run() {} }];",
     });
-    await testing.createSuite("s", "", [BUY], {}, { stubs: { gateway: {} } });
-    await testing.createSuite("plain", "", [BUY]);
+    await testing.createSuite("s", { tests: [BUY], stubs: { gateway: {} } });
+    await testing.createSuite("plain", { tests: [BUY] });
     const misspelt = await errorOf(test("plain", { stubs: { gatway: {} } }));
     expect(misspelt).toMatchObject({ reason: "ARGUMENT_INVALID", message: expect.stringContaining("gatway") });
     expect(await errorOf(test("plain", { allowDependencies: ["gatway"] }))).toMatchObject({
@@ -279,7 +279,7 @@ describe("a registration", () => {
     await modules.load("prices");
     await modules.register("desk", { modulePath: "trader", dependencies: ["gateway", "prices"], ...fields });
     await modules.load("desk");
-    await testing.createSuite("gate", "", [{ ...BUY, expect: "" }]);
+    await testing.createSuite("gate", { tests: [{ ...BUY, expect: "" }] });
     expect(await modules.swap("desk", { newVersionPath: "trader2" })).toMatchObject({ swapped: true, toVersion: "2" });
     expect((await modules.invoke("desk", "price_at_start", { json: null })).output).toEqual({ json: 1 });
     expect(await orders()).toEqual([{ from: "start" }]);

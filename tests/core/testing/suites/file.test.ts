@@ -69,7 +69,7 @@ describe("a suite that is a file", () => {
     expect((await register(`${"d/".repeat(500)}s`)).name).toBe("other");
     expect(isReason(await thrown(register("d/".repeat(513))), "ARGUMENT_INVALID")).toBe(true);
     expect(isReason(await thrown(register("s".repeat(129))), "ARGUMENT_INVALID")).toBe(true);
-    const created = engine.testing.createSuite("mine.ts", "", [{ name: "t", method: "count" }]);
+    const created = engine.testing.createSuite("mine.ts", { tests: [{ name: "t", method: "count" }] });
     expect(await thrown(created)).toMatchObject({ message: "suite.name: mine.ts would be taken for a file" });
   });
 

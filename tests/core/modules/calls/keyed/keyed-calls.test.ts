@@ -164,7 +164,7 @@ describe("a call with a key", () => {
     const refusals: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
       [
         "BREAKER_OPEN",
-        () => breakers.open("module:orders", { actor: "test" }),
+        () => breakers.open("module:orders", {}, { actor: "test" }),
         () => breakers.reset("module:orders", { actor: "test" }),
       ],
       ["MODULE_NOT_LOADED", () => modules.unload("orders"), () => modules.load("orders")],
@@ -354,7 +354,7 @@ describe("a call with a key", () => {
     const spare = await ownLedger();
     const { place, load, breakers, ledger } = await ordersRig({ fallbackModule: "spare" });
     await load("orders", { ...ordersFields(spare.file), version: "spare" }, "spare");
-    await breakers.open("module:orders", { actor: "test" });
+    await breakers.open("module:orders", {}, { actor: "test" });
     expect(await place({ id: "a" })).toEqual({ placed: "a", by: "spare" });
     await breakers.reset("module:orders", { actor: "test" });
     expect(await place({ id: "a" })).toEqual({ placed: "a", by: "spare" });

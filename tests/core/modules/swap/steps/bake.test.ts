@@ -109,7 +109,7 @@ describe("a version on trial", () => {
     });
     expect(breakers.get("module:a").state).toBe("OPEN");
     await breakers.reset("module:a");
-    await breakers.open("module:a", { actor: "ann" });
+    await breakers.open("module:a", {}, { actor: "ann" });
     await breakers.releaseHold("module:a");
     expect(await call("a", "which")).toBe(2);
     clock.advance(60_000);
