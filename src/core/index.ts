@@ -59,6 +59,9 @@ export {
   type Variant,
 } from "../kernel/flags/evaluate.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
+export { pushed } from "./async/push.ts";
+export { Serial } from "./async/serial.ts";
+export { Waiters } from "./async/waiters.ts";
 export { type BreakersDeps, createBreakers } from "./breakers/breakers.ts";
 export type { IsolatedClient } from "./breakers/clients/isolation.ts";
 export type { OutcomeReport } from "./breakers/clients/reports.ts";

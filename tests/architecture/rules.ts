@@ -15,7 +15,7 @@ const isRelative = ({ specifier }: Import): boolean => specifier.startsWith(".")
 const below = (directory: string) => (path: string) => path.startsWith(`${directory}/`);
 
 const inCore = below("src/core");
-const ON_DISK = ["open", "backup", "make-directory"].map((name) => `src/core/store/sqlite/${name}.ts`);
+const ON_DISK = ["sqlite/open", "sqlite/backup", "make-directory"].map((name) => `src/core/store/${name}.ts`);
 const mayUseNode = (path: string): boolean => ON_DISK.includes(path) || below("src/core/modules/host")(path);
 
 /** What finds out which files a module's code imports. */
@@ -37,7 +37,7 @@ const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) &
 
 export const LAYER_RULES: readonly LayerRule[] = [
   {
-    name: "src/core imports nothing but src/core and src/kernel; Node's own modules only in open.ts, backup.ts and make-directory.ts of store/sqlite and in modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
+    name: "src/core imports nothing but src/core and src/kernel; Node's own modules only in store/sqlite/open.ts, store/sqlite/backup.ts, store/make-directory.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
     of: inCore,
     allows: (imported, path) =>
       inCore(imported.target) ||

@@ -1,5 +1,6 @@
 import type { Machine } from "../../kernel/breakers/breaker.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
+import { Serial } from "../async/serial.ts";
 import { HeliosError, messageOf } from "../errors/error.ts";
 import type { Log } from "../log.ts";
 import type { Collection } from "../store/collection.ts";
@@ -23,7 +24,7 @@ export class Writes {
   readonly #name: string;
   readonly #collection: Collection<BreakerRecord>;
   readonly #deps: WritesDeps;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Serial();
   #retry: Timer | undefined;
   #storing = false;
   #deletedAt: number | undefined;
@@ -47,7 +48,7 @@ export class Writes {
 
   /** Resolves when all that was to be written is, or could not be. */
   async done(): Promise<void> {
-    await this.#last;
+    await this.#turns.idle();
   }
 
   stop(): void {
@@ -79,9 +80,7 @@ export class Writes {
         },
         etag,
       );
-    const written = this.#last.then(write);
-    this.#last = written.catch(() => {});
-    await written;
+    await this.#turns.run(write);
   }
 
   /** Never rejects. What could not be stored is tried again, or made good by the next transition that can be. */
@@ -106,7 +105,7 @@ export class Writes {
         this.#storing = false;
       }
     };
-    this.#last = this.#last.then(write);
+    void this.#turns.run(write);
   }
 
   #notStored(machine: Machine, transition: TransitionRecord, error: unknown): void {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { Serial } from "../async/serial.ts";
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
 import { refuse } from "../errors/violation.ts";
@@ -125,13 +126,8 @@ export function createFlagWriter(
   compileCondition: ConditionCompiler | undefined,
 ): FlagWriter {
   const { collection, find, get } = view;
-  let last: Promise<unknown> = Promise.resolve();
-
-  const alone: FlagWriter["alone"] = (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => {});
-    return mine;
-  };
+  const turns = new Serial();
+  const alone: FlagWriter["alone"] = (work) => turns.run(work);
 
   const check = (
     name: string,

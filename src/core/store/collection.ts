@@ -1,3 +1,4 @@
+import { KeyedSerial } from "../async/serial.ts";
 import { HeliosError, messageOf } from "../errors/error.ts";
 import { knownSize, WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
@@ -78,10 +79,11 @@ export class Collection<T> {
   readonly #feed: Feed;
   readonly #check: (name: string, after: T, before: T | undefined) => void;
   readonly #byName = new Map<string, Resource<T>>();
-  /** By name: settled when the last writer so far has written. */
-  readonly #turns = new Map<string, Promise<void>>();
-  /** Settled when the last batch so far is written: it may be about any resource. */
-  #lastBatch: Promise<void> | undefined;
+  /**
+   * Writers of one resource in this process take turns: racing, all but one of them would lose, again and again. The
+   * compare-and-set is for writers elsewhere. A batch may be about any resource.
+   */
+  readonly #turns = new KeyedSerial();
   /** The answer of `list` until something changes: many watchers start with it. */
   #sorted: readonly Resource<T>[] | undefined;
   readonly #appliers: ((deltas: readonly Delta<T>[]) => void)[] = [];
@@ -149,7 +151,7 @@ export class Collection<T> {
    * @param etag if given and not empty, the present resource must have it, or `ANY_ETAG`, any: else ETAG_MISMATCH.
    */
   change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
-    return this.#inTurn(name, () => this.#change(name, cause, decide, etag));
+    return this.#turns.run(name, () => this.#change(name, cause, decide, etag));
   }
 
   async #change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
@@ -179,16 +181,7 @@ export class Collection<T> {
    * throws is thrown on, and so are ETAG_MISMATCH and BATCH_TOO_LARGE; nothing is written then.
    */
   batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
-    const before = Promise.all([this.#lastBatch, ...this.#turns.values()]);
-    const written = before.then(() => this.#batch(cause, decide));
-    const over = settled(written);
-    this.#lastBatch = over;
-    void over.then(() => {
-      if (this.#lastBatch === over) this.#lastBatch = undefined;
-    });
-    // Who comes now waits for the batch, and so for those that it waits for.
-    this.#turns.clear();
-    return written;
+    return this.#turns.runAlone(() => this.#batch(cause, decide));
   }
 
   /** Throws what `batch` would reject with for the same decisions at this moment; nothing is written. */
@@ -232,7 +225,7 @@ export class Collection<T> {
     check: (current: Resource<T>) => void = () => {},
     etag?: string,
   ): Promise<Resource<T> | undefined> {
-    return this.#inTurn(name, () => this.#delete(name, cause, check, etag));
+    return this.#turns.run(name, () => this.#delete(name, cause, check, etag));
   }
 
   async #delete(
@@ -266,21 +259,6 @@ export class Collection<T> {
   async oldest(name: string): Promise<Delta<T> | undefined> {
     const change = await this.#feed.store.oldest(this.prefix + name);
     return change && this.#delta(change);
-  }
-
-  /**
-   * Writers of one resource in this process take turns: racing, all but one of them would lose, again and again. The
-   * compare-and-set is for writers elsewhere.
-   */
-  #inTurn<R>(name: string, write: () => Promise<R>): Promise<R> {
-    const before = this.#turns.get(name) ?? this.#lastBatch;
-    const written = before === undefined ? write() : before.then(write);
-    const over = settled(written);
-    this.#turns.set(name, over);
-    void over.then(() => {
-      if (this.#turns.get(name) === over) this.#turns.delete(name);
-    });
-    return written;
   }
 
   /** After a lost race: waits until the winner's write is in the view. Anything else is the caller's. */
@@ -364,12 +342,4 @@ export function checkEtag(
   if (etag === undefined || etag === "" || etag === current?.etag) return;
   if (etag === ANY_ETAG && current !== undefined) return;
   throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
-}
-
-/** Resolves when the promise is settled, however. */
-function settled(promise: Promise<unknown>): Promise<void> {
-  return promise.then(
-    () => {},
-    () => {},
-  );
 }

@@ -89,7 +89,10 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
   };
 }
 
-/** Node's own recursive `mkdir` never comes back where nothing can be made in a directory that is there, as in /proc. */
+/**
+ * As the store's `makeDirectory`, but asynchronous: a disk of logs that hangs while the service runs must not stop it.
+ * Node's own recursive `mkdir` never comes back where nothing can be made in a directory that is there, as in /proc.
+ */
 async function makeDirectory(directory: string): Promise<void> {
   const make = (): Promise<void> =>
     mkdir(directory).catch(async (error: NodeJS.ErrnoException) => {
@@ -106,14 +109,4 @@ async function makeDirectory(directory: string): Promise<void> {
 
 function unlessMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
-}
-
-/** Runs pieces of work one after the other. */
-export function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const next = last.then(work);
-    last = next.catch(() => {});
-    return next;
-  };
 }

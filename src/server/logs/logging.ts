@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { type Level, multistream, pino, type StreamEntry } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { type Clock, type Log, type LogArea, type LogLevel, messageOf, systemClock } from "../../core/index.ts";
+import { type Clock, type Log, type LogArea, type LogLevel, messageOf, Serial, systemClock } from "../../core/index.ts";
 import type { LogThreshold } from "../config/config.ts";
-import { createLogFile, oneAtATime } from "./file.ts";
+import { createLogFile } from "./file.ts";
 import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./limits.ts";
 import { MAX_LOG_LINE_BYTES, toLine, toPrintable } from "./line.ts";
 import { createOutput } from "./output.ts";
@@ -58,7 +58,8 @@ export interface Logging {
 export function createLogging(options: LoggingOptions): Logging {
   const { level, directory, terminal, clock = systemClock } = options;
   const { maxBytes = DEFAULT_LOG_MAX_BYTES, keep = DEFAULT_LOG_KEEP } = options;
-  const alone = oneAtATime();
+  const turns = new Serial();
+  const alone = <T>(work: () => Promise<T>): Promise<T> => turns.run(work);
   const sinkOf = (destination: Destination): Sink =>
     new Sink({
       destination,

@@ -3,7 +3,7 @@ import {
   type Health,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/grpc/health/v1/health_pb.ts";
-import { HeliosError } from "../../core/index.ts";
+import { HeliosError, Waiters } from "../../core/index.ts";
 
 /** Whether calls are to be sent here. */
 export interface Serving {
@@ -76,12 +76,12 @@ async function* watch(
   status: () => ServingStatus,
   { signal }: Pick<HandlerContext, "signal">,
 ): AsyncGenerator<{ status: ServingStatus }, void, undefined> {
-  let wake = (): void => {};
-  const unsubscribe = serving.subscribe(() => wake());
+  const news = new Waiters();
+  const unsubscribe = serving.subscribe(() => news.wake());
   // A generator that waits for its reader may never run its `finally`; the call's signal always comes.
   const leave = (): void => {
     unsubscribe();
-    wake();
+    news.wake();
   };
   signal.addEventListener("abort", leave, { once: true });
   if (signal.aborted) leave();
@@ -91,9 +91,7 @@ async function* watch(
       const next = status();
       if (next === sent) {
         if (serving.ended !== undefined) throw serving.ended;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+        await news.wait();
         continue;
       }
       sent = next;

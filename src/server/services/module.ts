@@ -2,7 +2,16 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
-import type { Clock, GenerationView, InvokeOptions, Module, Modules, SwapEvent, SwapResult } from "../../core/index.ts";
+import {
+  type Clock,
+  type GenerationView,
+  type InvokeOptions,
+  type Module,
+  type Modules,
+  pushed,
+  type SwapEvent,
+  type SwapResult,
+} from "../../core/index.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";
@@ -20,7 +29,6 @@ import {
 } from "../map/swap.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { pageOf } from "./paging.ts";
-import { telling } from "./telling.ts";
 import { watchFrames } from "./watching.ts";
 
 export interface ModuleServiceDeps {
@@ -87,10 +95,10 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     },
 
     swapModuleStream: (request) =>
-      telling<MessageInitShape<typeof SwapModuleStreamResponseSchema>>(async (tell) => {
-        const listener = (event: SwapEvent): void => tell({ event: toSwapEvent(event) });
+      pushed<MessageInitShape<typeof SwapModuleStreamResponseSchema>>(async (push) => {
+        const listener = (event: SwapEvent): void => push({ event: toSwapEvent(event) });
         const result = await modules.swap(request.name, fromSwap(request), byOf(request), listener);
-        tell({ event: { case: "result", value: toSwapResult(result) } });
+        push({ event: { case: "result", value: toSwapResult(result) } });
       }),
 
     async swapModules(request) {

@@ -3,6 +3,7 @@ import { TestRunSchema, TestSuiteSchema } from "../../../gen/helios/v1/test_pb.t
 import type { RunTestsRequest, TestModuleRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
 import {
   HeliosError,
+  pushed,
   type Run,
   type RunOptions,
   type RunProgress,
@@ -90,35 +91,15 @@ type Told =
 
 /** Tells a run's progress as it happens, the report last. */
 async function* runTests(testing: Testing, request: RunTestsRequest, signal: AbortSignal) {
-  const told: Told[] = [];
-  let wake = (): void => {};
-  let over = false;
-  const tell = (what: Told): void => {
-    told.push(what);
-    wake();
-  };
-  const progress: RunProgress = {
-    runStarted: (started) => tell({ case: "started", run: started }),
-    testStarted: (test, number, totalTests) => tell({ case: "testStarted", name: test, number, totalTests }),
-    testEnded: (result) => tell({ case: "testEnded", result }),
-  };
-  const running = run(testing, request, { signal, progress }).finally(() => {
-    over = true;
-    wake();
+  const frames = pushed<Told>(async (push) => {
+    const progress: RunProgress = {
+      runStarted: (started) => push({ case: "started", run: started }),
+      testStarted: (test, number, totalTests) => push({ case: "testStarted", name: test, number, totalTests }),
+      testEnded: (result) => push({ case: "testEnded", result }),
+    };
+    push({ case: "run", run: await run(testing, request, { signal, progress }) });
   });
-  // Whoever reads the stream gets the error below; nobody may be left to.
-  running.catch(() => {});
-  while (!over || told.length > 0) {
-    const next = told.shift();
-    if (next !== undefined) yield { frame: toFrame(next) };
-    else {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        if (over || told.length > 0) resolve();
-      });
-    }
-  }
-  yield { frame: toFrame({ case: "run", run: await running }) };
+  for await (const frame of frames) yield { frame: toFrame(frame) };
 }
 
 function toFrame(told: Told) {

@@ -1,3 +1,4 @@
+import { Waiters } from "../../async/waiters.ts";
 import { HeliosError } from "../../errors/error.ts";
 
 /**
@@ -10,7 +11,7 @@ export class Fence {
   #state: "open" | "frozen" | "shut" = "open";
   /** Why it is shut. */
   #why = "";
-  #waiting: { resolve: () => void; reject: (error: HeliosError) => void }[] = [];
+  readonly #waiting = new Waiters();
 
   constructor(name: string, generation: number) {
     this.#name = name;
@@ -29,21 +30,21 @@ export class Fence {
 
   open(): void {
     this.#state = "open";
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#waiting.wake();
   }
 
   /** It serves no more, or never will: `why` is told to what it still calls. */
   shut(why: string): void {
     this.#state = "shut";
     this.#why = why;
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#fenced());
+    this.#waiting.fail(this.#fenced());
   }
 
   /** Undefined: go on. A promise: wait; it rejects, as it throws, with MODULE_FENCED. */
   #pass(): Promise<void> | undefined {
     if (this.#state === "open") return undefined;
     if (this.#state === "shut") throw this.#fenced();
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return this.#waiting.wait();
   }
 
   #fenced(): HeliosError {

@@ -1,3 +1,4 @@
+import { Waiters } from "../../async/waiters.ts";
 import type { Ending, Instance, ResolvedModule } from "../host/types/host.ts";
 import type { Running } from "../record/lifecycle.ts";
 import type { Fence } from "./fence.ts";
@@ -35,8 +36,8 @@ export class Generation {
   #inFlight = 0;
   #lingering = 0;
   #ending: Ending | undefined;
-  readonly #whenIdle: (() => void)[] = [];
-  readonly #whenFree: (() => void)[] = [];
+  readonly #whenIdle = new Waiters();
+  readonly #whenFree = new Waiters();
 
   constructor(
     name: string,
@@ -89,7 +90,7 @@ export class Generation {
 
   leave(): void {
     this.#inFlight -= 1;
-    if (this.#inFlight === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#inFlight === 0) this.#whenIdle.wake();
     this.#lookFree();
   }
 
@@ -104,8 +105,7 @@ export class Generation {
 
   /** Resolves when nobody waits for a call any more. */
   idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+    return this.#inFlight === 0 ? Promise.resolve() : this.#whenIdle.wait();
   }
 
   /**
@@ -113,7 +113,7 @@ export class Generation {
    * any call may, and none of the calls that it makes of its own accord by now.
    */
   async settled(): Promise<void> {
-    if (this.occupied > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve));
+    if (this.occupied > 0) await this.#whenFree.wait();
     await this.instance.callsAnswered();
   }
 
@@ -143,6 +143,6 @@ export class Generation {
   }
 
   #lookFree(): void {
-    if (this.#whenFree.length > 0 && this.occupied === 0) for (const resolve of this.#whenFree.splice(0)) resolve();
+    if (this.occupied === 0) this.#whenFree.wake();
   }
 }

@@ -1,3 +1,4 @@
+import { Serial } from "../../async/serial.ts";
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
@@ -23,12 +24,7 @@ export interface Registrar {
 /** `forget` takes away what else is kept of a module that is deleted; it may be called again. */
 export function createRegistrar(context: OperationContext, forget: (name: string) => Promise<void>): Registrar {
   // One at a time: two registrations that together close a cycle must see each other.
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = last.then(work, work);
-    last = result.catch(() => {});
-    return result;
-  };
+  const turns = new Serial();
 
   const write = async (
     name: string,
@@ -69,14 +65,14 @@ export function createRegistrar(context: OperationContext, forget: (name: string
       const release = context.host.hold(code);
       const work = () => write(name, registration, code, options, by);
       // What takes the place of another registration must not cross an operation that reads it.
-      return inTurn(() => (options.replace ? context.operations.alone(name, "RegisterModule", work) : work())).finally(
-        release,
-      );
+      return turns
+        .run(() => (options.replace ? context.operations.alone(name, "RegisterModule", work) : work()))
+        .finally(release);
     },
 
     async delete(name, by) {
       getModule(context, name);
-      return inTurn(() =>
+      return turns.run(() =>
         context.operations.alone(name, "DeleteModule", async () => {
           const dependents = directDependents(name, dependenciesOf(context));
           if (dependents.length > 0) {

@@ -1,4 +1,5 @@
 import type { Timer } from "../../../kernel/clock.ts";
+import { Serial } from "../../async/serial.ts";
 import { messageOf } from "../../errors/error.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { dependenciesOf, type OperationContext } from "../operations/context.ts";
@@ -39,7 +40,8 @@ export function watchModules(context: OperationContext, actions: FileActions): M
   const { host, log, collection, operations, clock } = context;
   const followed = new Map<string, Followed>();
   const working = new Set<Promise<void>>();
-  let refreshed: Promise<void> = Promise.resolve();
+  /** One after the other: the last says what is looked at. */
+  const turns = new Serial();
   let closed = false;
 
   const notFollowed = (name: string, error: unknown): void =>
@@ -160,13 +162,14 @@ export function watchModules(context: OperationContext, actions: FileActions): M
     retry?.cancel();
   };
 
-  /** One after the other: the last says what is looked at. */
-  const inTurn = (name: string): Promise<void> => {
-    refreshed = refreshed
-      .then(() => (closed ? undefined : refresh(name)))
-      .catch((error: unknown) => followLater(name, error));
-    return refreshed;
-  };
+  const inTurn = (name: string): Promise<void> =>
+    turns.run(async () => {
+      try {
+        if (!closed) await refresh(name);
+      } catch (error) {
+        followLater(name, error);
+      }
+    });
   const refreshLater = (name: string): void => {
     // What is at work looks when it is done.
     if (!closed && followed.get(name)?.isAtWork !== true) void inTurn(name);
@@ -179,7 +182,7 @@ export function watchModules(context: OperationContext, actions: FileActions): M
       closed = true;
       for (const one of followed.values()) end(one);
       await files.close();
-      await Promise.all([...working, refreshed]);
+      await Promise.all([...working, turns.idle()]);
     },
   };
 }

@@ -18,7 +18,7 @@ import {
 import { basename, dirname, join, sep } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HeliosError, messageOf } from "../../errors/error.ts";
-import { makeDirectory } from "./make-directory.ts";
+import { makeDirectory } from "../make-directory.ts";
 import { checkDatabase, lock, settle, sync } from "./open.ts";
 import { READ_IDENTITY, WRITE_INCARNATION } from "./schema.ts";
 

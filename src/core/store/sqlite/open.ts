@@ -16,10 +16,10 @@ import { pathToFileURL } from "node:url";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import { REPLAYED_MS } from "../answers.ts";
+import { makeDirectory } from "../make-directory.ts";
 import { checkRetention, type Retention, type RetentionOptions } from "../retention.ts";
 import type { Store } from "../store.ts";
 import { SqliteAnswers } from "./answers.ts";
-import { makeDirectory } from "./make-directory.ts";
 import {
   ADD_NOTES,
   APPLICATION_ID,

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
+import { Waiters } from "../../../async/waiters.ts";
 import { checkSpan } from "../../../errors/check-span.ts";
 import { HeliosError, isReason } from "../../../errors/error.ts";
 import { refuse, textViolation } from "../../../errors/violation.ts";
@@ -40,7 +41,7 @@ export interface KeyedCalls {
 
 export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): KeyedCalls {
   const running = new Map<string, KeyedRun>();
-  const whenIdle: (() => void)[] = [];
+  const whenIdle = new Waiters();
 
   const carryOut = async (
     run: KeyedRun,
@@ -101,7 +102,7 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
         return await carryOut(own, call, input, routingKey);
       } finally {
         running.delete(id);
-        if (running.size === 0) for (const resolve of whenIdle.splice(0)) resolve();
+        if (running.size === 0) whenIdle.wake();
       }
     });
     running.set(id, run);
@@ -136,8 +137,7 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
       }
     },
     idle() {
-      if (running.size === 0) return Promise.resolve();
-      return new Promise((resolve) => whenIdle.push(resolve));
+      return running.size === 0 ? Promise.resolve() : whenIdle.wait();
     },
   };
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeDirectory } from "../../../store/sqlite/make-directory.ts";
+import { makeDirectory } from "../../../store/make-directory.ts";
 import { MAX_HEAD_BYTES, startsAsArtifact } from "./artifact.ts";
 
 /** Where artifacts and their assets lie, by their digests. Rejects with what the disk says. */

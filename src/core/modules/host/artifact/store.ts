@@ -1,6 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../../kernel/clock.ts";
+import { Serial } from "../../../async/serial.ts";
 import { HeliosError, messageOf } from "../../../errors/error.ts";
 import type { Asset } from "../disk/asset.ts";
 import type { AssetFault } from "../disk/keep-assets.ts";
@@ -52,19 +53,16 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
   const checked = new Map<string, string>();
   let stagings = 0;
   const touch = (digest: string): void => void touched.set(digest, clock.monotonic());
-  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: nothing is deleted that is just found to be there. */
+  const turns = new Serial();
   const unavailable = (error: unknown): HeliosError => {
     const problem = `artifacts in ${shelf.place}: ${messageOf(error)}`;
     return HeliosError.of("STORE_UNAVAILABLE", { problem }, { cause: error });
   };
-  /** One after the other: nothing is deleted that is just found to be there. */
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    const done = last.then(work).catch((error: unknown) => {
+  const inTurn = (work: () => Promise<void>): Promise<void> =>
+    turns.run(work).catch((error: unknown) => {
       throw unavailable(error);
     });
-    last = done.catch(() => {});
-    return done;
-  };
   const errorOf = ({ problem, isOfStore }: AssetFault): HeliosError =>
     isOfStore ? unavailable(new Error(problem)) : HeliosError.of("MACHINE_FAULT", { problem });
   const assetsDirectory = (): Promise<string> =>
@@ -93,7 +91,7 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
       // From now on nothing is deleted, and what is being deleted is gone.
       stagings += 1;
       try {
-        await last;
+        await turns.idle();
         const directory = await assetsDirectory();
         const { assets, fault } = await assetKeeper.build({ type: "stage", directory, root, paths });
         if (fault !== undefined) throw errorOf(fault);

@@ -2,6 +2,7 @@ import { watch as watchDirectory } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { createQuiet } from "../../../async/quiet.ts";
+import { Serial } from "../../../async/serial.ts";
 import { messageOf } from "../../../errors/error.ts";
 
 /** Time without another change after which changes of files are taken together. @limit ms */
@@ -59,13 +60,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
   let isRefused = false;
   let isTold = false;
   let closed = false;
-  let last: Promise<unknown> = Promise.resolve();
-
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const done = last.then(work);
-    last = done.catch(() => {});
-    return done;
-  };
+  const turns = new Serial();
 
   /** The files of a module that are not what they were when they were last compared. */
   const compare = async (module: string): Promise<readonly string[]> => {
@@ -87,7 +82,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     if (changes.size > 0) changed(changes);
   };
   const quiet = createQuiet(clock, { quietMs: QUIET_MS, mostMs: MOST_MS }, (modules) => {
-    void inTurn(() => compareAll(modules));
+    void turns.run(() => compareAll(modules));
   });
 
   const look = async (): Promise<void> => {
@@ -144,14 +139,14 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
   const lookLater = (): void => {
     if (closed) return;
     timer = clock.setTimer(isRefused ? UNWATCHED_INTERVAL_MS : LOOK_INTERVAL_MS, () => {
-      void inTurn(look).finally(lookLater);
+      void turns.run(look).finally(lookLater);
     });
   };
   lookLater();
 
   return {
     follow: (module, files) =>
-      inTurn(async () => {
+      turns.run(async () => {
         if (closed) return false;
         const before = followed.get(module);
         if (files.length === 0) {
@@ -173,7 +168,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
       timer?.cancel();
       quiet.close();
       for (const directory of [...watched.keys()]) shut(directory);
-      await last;
+      await turns.idle();
     },
   };
 }

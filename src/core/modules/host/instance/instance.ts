@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
+import { Waiters } from "../../../async/waiters.ts";
 import { HeliosError } from "../../../errors/error.ts";
 import type {
   Aftermath,
@@ -61,7 +62,7 @@ export class LiveInstance implements Instance {
   readonly #pending = new Map<number, Pending>();
   readonly #spellings: ReadonlyMap<string, string>;
   readonly #leftBehind = new LeftBehind();
-  readonly #whenIdle: (() => void)[] = [];
+  readonly #whenIdle = new Waiters();
   readonly #asked: Asked;
   /** Calls among what waits for an answer. */
   #calls = 0;
@@ -109,8 +110,7 @@ export class LiveInstance implements Instance {
   }
 
   whenIdle(): Promise<void> {
-    if (this.busy === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+    return this.busy === 0 ? Promise.resolve() : this.#whenIdle.wait();
   }
 
   aftermath(origin: unknown): Promise<Aftermath> | undefined {
@@ -330,7 +330,7 @@ export class LiveInstance implements Instance {
   }
 
   #lookIdle(): void {
-    if (this.#whenIdle.length > 0 && this.busy === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.busy === 0) this.#whenIdle.wake();
   }
 
   #settle(id: number): Pending | undefined {

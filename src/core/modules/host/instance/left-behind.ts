@@ -2,7 +2,7 @@ import type { Aftermath } from "../types/host.ts";
 
 interface Left {
   readonly origin: unknown;
-  readonly waiting: ((aftermath: Aftermath) => void)[];
+  readonly over: PromiseWithResolvers<Aftermath>;
 }
 
 /** The calls of an instance whose callers have left, until the instance says that their methods have ended. */
@@ -17,7 +17,7 @@ export class LeftBehind {
   }
 
   add(id: number, origin: unknown): void {
-    const left: Left = { origin, waiting: [] };
+    const left: Left = { origin, over: Promise.withResolvers() };
     this.#byId.set(id, left);
     if (origin !== undefined) this.#byOrigin.set(origin, left);
   }
@@ -34,8 +34,7 @@ export class LeftBehind {
   /** Undefined: no call of this origin is among them, nor was dropped. */
   aftermath(origin: unknown): Promise<Aftermath> | undefined {
     if (this.#dropped.has(origin as object)) return Promise.resolve("DROPPED");
-    const left = this.#byOrigin.get(origin);
-    return left && new Promise((resolve) => left.waiting.push(resolve));
+    return this.#byOrigin.get(origin)?.over.promise;
   }
 
   /** Whether the call was among them. */
@@ -44,7 +43,7 @@ export class LeftBehind {
     if (left === undefined) return false;
     this.#byId.delete(id);
     if (this.#byOrigin.get(left.origin) === left) this.#byOrigin.delete(left.origin);
-    for (const resolve of left.waiting) resolve(aftermath);
+    left.over.resolve(aftermath);
     return true;
   }
 
