@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { BARE_TEST } from "../../../../../src/core/modules/calls/trial.ts";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import type { RegistrationFields } from "../../../../../src/core/modules/record/record.ts";
-import type { StepName } from "../../../../../src/core/modules/record/report.ts";
-import type { SwapOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
-import { errorOf } from "../../rig.ts";
+import { BARE_TEST } from "../../../src/core/modules/calls/trial.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
+import type { StepName } from "../../../src/core/modules/record/report.ts";
+import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
+import { errorOf } from "../../core/modules/rig.ts";
 import { cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 interface Place {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect } from "vitest";
-import { ownRoot } from "../../rig.ts";
+import { ownRoot } from "../../core/modules/rig.ts";
 import { type Cell, type CellOptions, cell } from "./cell.ts";
 import { feed, GATEWAY, type Order, ordersIn } from "./feed.ts";
 

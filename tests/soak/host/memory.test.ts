@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { call, failure, hostRig, ISOLATIONS } from "../../host-rig.ts";
+import { call, failure, hostRig, ISOLATIONS } from "../../core/modules/host-rig.ts";
 
 /** What takes memory faster than a thread can be looked at on a busy machine is not sure to end in time. */
 const WAYS = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { errorOf } from "../../rig.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../core/modules/rig.ts";
 import { bodyOf, cell, counter, goesOn, leavesNothing, MISBEHAVIOURS, REASONS } from "./cell.ts";
 
 /** Ends the instance when it is told to. */

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { createEngine } from "../../../../src/core/index.ts";
-import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
+import { createEngine } from "../../../src/core/index.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { type Call, callOf, type Journey, rootWith, travel, write } from "./journey.ts";
 
 const orderBook: Journey = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { startTraffic } from "../../traffic.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { startTraffic } from "../../core/modules/traffic.ts";
 import { cell, counter, goesOn, leavesNothing } from "./cell.ts";
 
 /** One call is under way and four wait: there is no room for more. */

@@ -6,15 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createHeliosClient, type HeliosClient } from "../../clients/typescript/src/index.ts";
-import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
-import { type Clock, createEngine, type Engine, systemClock } from "../../src/core/index.ts";
-import { type Server, startServer } from "../../src/server/server.ts";
-import { type Follower, follow, KINDS, present } from "./follower.ts";
-import { type Network, startProxy } from "./proxy.ts";
+import { createHeliosClient, type HeliosClient } from "../../../clients/typescript/src/index.ts";
+import { type OwnServer, startOwnServer } from "../../../scripts/demo/server.ts";
+import { type Clock, createEngine, type Engine, systemClock } from "../../../src/core/index.ts";
+import { type Server, startServer } from "../../../src/server/server.ts";
+import { type Follower, follow, KINDS, present } from "../../wire/follower.ts";
+import { type Network, startProxy } from "../../wire/proxy.ts";
 
-const MODULES = join(import.meta.dirname, "../fixtures/modules");
-const WATCHER = join(import.meta.dirname, "../fixtures/watcher/main.ts");
+const MODULES = join(import.meta.dirname, "../../fixtures/modules");
+const WATCHER = join(import.meta.dirname, "../../fixtures/watcher/main.ts");
 const QUEUE_LIMIT = 1024;
 
 let directory: string;

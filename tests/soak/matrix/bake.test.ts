@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { STOP_TIMEOUT_MS } from "../../../../../src/core/modules/calls/generations.ts";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { errorOf, turn } from "../../rig.ts";
+import { STOP_TIMEOUT_MS } from "../../../src/core/modules/calls/generations.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { errorOf, turn } from "../../core/modules/rig.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./cell.ts";
 
 /** How a call ends that was given to an instance which then went wrong. */

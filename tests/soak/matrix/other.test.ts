@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { until } from "../../host-rig.ts";
-import { refusing } from "../../refusing.ts";
-import { errorOf, rig } from "../../rig.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { until } from "../../core/modules/host-rig.ts";
+import { refusing } from "../../core/modules/refusing.ts";
+import { errorOf, rig } from "../../core/modules/rig.ts";
 import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 const isolation = "THREAD" satisfies Isolation;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { startTraffic } from "../../traffic.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { startTraffic } from "../../core/modules/traffic.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolation) => {

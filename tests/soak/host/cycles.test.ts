@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
-import { childrenOf } from "../../processes.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../core/modules/host-rig.ts";
+import { childrenOf } from "../../core/modules/processes.ts";
 
 const GRANTS = [NO_GRANTS, { ...NO_GRANTS, childProcess: true }];
 

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { createHeliosClient, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
-import { ModuleState } from "../../gen/helios/v1/module_pb.ts";
-import { TestCaseSchema } from "../../gen/helios/v1/test_pb.ts";
-import { startOwnServer } from "../../scripts/demo/server.ts";
+import { createHeliosClient, type HeliosClient, invoke } from "../../../clients/typescript/src/index.ts";
+import { ModuleState } from "../../../gen/helios/v1/module_pb.ts";
+import { TestCaseSchema } from "../../../gen/helios/v1/test_pb.ts";
+import { startOwnServer } from "../../../scripts/demo/server.ts";
 
-const ROOT = fileURLToPath(new URL("../fixtures/modules/matrix", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../fixtures/modules/matrix", import.meta.url));
 const name = "slow";
 
 const STEPS = ["start", "health", "gate", "warm_up", "shadow", "hand_over", "commit", "drain", "bake", "stop"] as const;

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { call, failure, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
+import { call, failure, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../core/modules/host-rig.ts";
 
 const BLOCKED = { blockTimeoutMs: 500 };
 

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { createHeliosClient, type HeliosClient } from "../../clients/typescript/src/index.ts";
-import { startOwnServer } from "../../scripts/demo/server.ts";
-import { times } from "../effort.ts";
+import { createHeliosClient, type HeliosClient } from "../../../clients/typescript/src/index.ts";
+import { startOwnServer } from "../../../scripts/demo/server.ts";
+import { times } from "../../effort.ts";
 
 const KILLS = times(10, 40);
 const WRITERS = 4;

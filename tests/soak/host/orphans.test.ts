@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { call, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
-import { allGone, childrenOf, marked, newMarker } from "../../processes.ts";
+import { call, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../core/modules/host-rig.ts";
+import { allGone, childrenOf, marked, newMarker } from "../../core/modules/processes.ts";
 
 const GRANTED = { grants: { ...NO_GRANTS, childProcess: true }, env: { PATH: process.env.PATH ?? "" } };
 

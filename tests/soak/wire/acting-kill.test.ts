@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { createHeliosClient, type HeliosClient } from "../../clients/typescript/src/index.ts";
-import { Isolation, ModuleState } from "../../gen/helios/v1/module_pb.ts";
-import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
-import { feed, GATEWAY, ordersIn } from "../core/modules/swap/matrix/feed.ts";
+import { createHeliosClient, type HeliosClient } from "../../../clients/typescript/src/index.ts";
+import { Isolation, ModuleState } from "../../../gen/helios/v1/module_pb.ts";
+import { type OwnServer, startOwnServer } from "../../../scripts/demo/server.ts";
+import { feed, GATEWAY, ordersIn } from "../matrix/feed.ts";
 
 const HANG = "await new Promise(() => {});";
 

@@ -2,7 +2,7 @@ import { createHash, randomFillSync } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { answering, hostOf, launch, run, tree } from "../../artifact-rig.ts";
+import { answering, hostOf, launch, run, tree } from "../../core/modules/artifact-rig.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import type { StepName } from "../../../../../src/core/modules/record/report.ts";
-import { refusing } from "../../refusing.ts";
-import { errorOf } from "../../rig.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import type { StepName } from "../../../src/core/modules/record/report.ts";
+import { refusing } from "../../core/modules/refusing.ts";
+import { errorOf } from "../../core/modules/rig.ts";
 import { type ActingCell, actingCell, actsOn } from "./acting.ts";
 import { bodyOf, type Misbehaviour } from "./cell.ts";
 import { feed } from "./feed.ts";

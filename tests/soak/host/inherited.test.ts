@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { inheritedDescriptors } from "../../../../../src/core/modules/host/bounds/inherited.ts";
-import { answering, hostOf, launch, run, tree } from "../../artifact-rig.ts";
-import { ISOLATIONS } from "../../host-rig.ts";
+import { inheritedDescriptors } from "../../../src/core/modules/host/bounds/inherited.ts";
+import { answering, hostOf, launch, run, tree } from "../../core/modules/artifact-rig.ts";
+import { ISOLATIONS } from "../../core/modules/host-rig.ts";
 
-const FIXTURE = join(import.meta.dirname, "../../../../fixtures/artifacts/inheriting.ts");
+const FIXTURE = join(import.meta.dirname, "../../fixtures/artifacts/inheriting.ts");
 const WRITES = answering(
   `["writeSync", "fstatSync"].map((name) => { try { fs[name](input, "x"); return "reached" } catch ({ code }) { return code } })
     .concat([process.argv.length, spawns ? spawnSync("/bin/sh", ["-c", "echo x >&" + input]).status !== 0 : true])`,

@@ -1,17 +1,17 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { expect } from "vitest";
-import { HeliosError } from "../../../../../src/core/errors/error.ts";
-import { heapCeilingMb } from "../../../../../src/core/modules/host/bounds/memory.ts";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import type { RegistrationFields } from "../../../../../src/core/modules/record/record.ts";
-import type { StepEvent } from "../../../../../src/core/modules/swap/state/steps.ts";
-import type { SwapOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
-import type { SwapResult } from "../../../../../src/core/modules/swap/swap.ts";
-import { type Clock, systemClock, type Timer } from "../../../../../src/kernel/clock.ts";
-import { until } from "../../host-rig.ts";
-import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "../../rig.ts";
-import { startTraffic, type Traffic } from "../../traffic.ts";
+import { HeliosError } from "../../../src/core/errors/error.ts";
+import { heapCeilingMb } from "../../../src/core/modules/host/bounds/memory.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
+import type { StepEvent } from "../../../src/core/modules/swap/state/steps.ts";
+import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
+import type { SwapResult } from "../../../src/core/modules/swap/swap.ts";
+import { type Clock, systemClock, type Timer } from "../../../src/kernel/clock.ts";
+import { until } from "../../core/modules/host-rig.ts";
+import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "../../core/modules/rig.ts";
+import { startTraffic, type Traffic } from "../../core/modules/traffic.ts";
 
 /** By it the workers of modules are told from those of the host. */
 const HEAP_MB = 77;

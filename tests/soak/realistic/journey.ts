@@ -3,15 +3,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { expect, onTestFinished } from "vitest";
-import { createEngine, type Engine } from "../../../../src/core/index.ts";
-import { heapCeilingMb } from "../../../../src/core/modules/host/bounds/memory.ts";
-import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
-import { until } from "../host-rig.ts";
-import { childrenOf, marked } from "../processes.ts";
-import { startTraffic } from "../traffic.ts";
+import { createEngine, type Engine } from "../../../src/core/index.ts";
+import { heapCeilingMb } from "../../../src/core/modules/host/bounds/memory.ts";
+import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
+import { until } from "../../core/modules/host-rig.ts";
+import { childrenOf, marked } from "../../core/modules/processes.ts";
+import { startTraffic } from "../../core/modules/traffic.ts";
 
-const FIXTURES = join(import.meta.dirname, "../../../fixtures/modules/realistic");
+const FIXTURES = join(import.meta.dirname, "../../fixtures/modules/realistic");
 const CALLERS = 64;
 /** Between the calls of one of the callers, which would use up all processors otherwise. */
 const PAUSE_MS = 5;
@@ -55,7 +55,7 @@ export async function rootWith(...packages: readonly string[]): Promise<string> 
   onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 5 }));
   await cp(FIXTURES, root, { recursive: true });
   for (const name of packages) {
-    const from = join(import.meta.dirname, "../../../../node_modules", name);
+    const from = join(import.meta.dirname, "../../../node_modules", name);
     await cp(from, join(root, "node_modules", name), { recursive: true });
   }
   return root;
