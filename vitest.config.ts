@@ -1,35 +1,27 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { readProjects } from "./tests/projects.ts";
 
-const EVERYTHING = ["tests/**/*.test.ts"];
+const { process: processes, soak } = readProjects();
+const EVERYTHING = ["tests/**/*.test.ts", "clients/typescript/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
-/** What looks at the memory, the threads, the children or the open files of its whole process. */
-const ALONE = [
-  "tests/core/modules/swap/matrix/*.test.ts",
-  "tests/core/modules/host/alone/*.test.ts",
-  "tests/core/modules/realistic/*.test.ts",
-  "tests/server/config/source-file.test.ts",
-  "tests/wire/stream-bodies.test.ts",
-  "tests/wire/watch.test.ts",
-  "tests/wire/watch-faults.test.ts",
-];
 /** Those that take 10 s and more: begun last, one of them would run when all others are done. */
 const SLOW = [
-  "tests/core/modules/swap/matrix/candidate.test.ts",
-  "tests/core/modules/realistic/realistic.test.ts",
-  "tests/core/modules/swap/matrix/acting.test.ts",
-  "tests/core/modules/host/alone/memory.test.ts",
-  "tests/wire/watch-faults.test.ts",
-  "tests/core/modules/swap/matrix/old.test.ts",
+  "tests/soak/matrix/candidate.test.ts",
+  "tests/soak/realistic/realistic.test.ts",
+  "tests/soak/matrix/acting.test.ts",
+  "tests/soak/host/memory.test.ts",
+  "tests/soak/wire/watch-faults.test.ts",
+  "tests/soak/matrix/old.test.ts",
   "tests/wire/readme.test.ts",
   "tests/core/modules/host/host.test.ts",
-  "tests/wire/swap-kill.test.ts",
-  "tests/wire/acting-kill.test.ts",
+  "tests/soak/wire/swap-kill.test.ts",
+  "tests/soak/wire/acting-kill.test.ts",
   "tests/core/testing/suites/suites.test.ts",
   "tests/wire/drain.test.ts",
   "tests/wire/at-most-once.test.ts",
-  "tests/wire/kill.test.ts",
+  "tests/soak/wire/kill.test.ts",
   "tests/wire/readme-code.test.ts",
   "tests/wire/module-ends.test.ts",
   "tests/wire/shutdown.test.ts",
@@ -54,13 +46,15 @@ export default defineConfig({
     // The servers that tests start find here what the first of them has compiled.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
     sequence: { sequencer: SlowFirst },
+    // tests/projects.ts says what is in each. To start a process and to load all code anew for each file takes longer than
+    // most files do; those of `soak` look at the memory, the threads and the children of their whole process.
     projects: [
-      { extends: true, test: { name: "alone", include: ALONE, exclude: ELSEWHERE } },
-      // To start a process and to load all code anew for each file takes longer than most files do.
       {
         extends: true,
-        test: { name: "together", isolate: false, include: EVERYTHING, exclude: [...ELSEWHERE, ...ALONE] },
+        test: { name: "unit", isolate: false, include: EVERYTHING, exclude: [...ELSEWHERE, ...processes, ...soak] },
       },
+      { extends: true, test: { name: "process", isolate: false, include: processes } },
+      { extends: true, test: { name: "soak", include: soak } },
     ],
   },
 });
