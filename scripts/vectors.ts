@@ -1,6 +1,6 @@
 // The language-neutral test vectors of testdata: what every client's evaluation must answer.
 
-import { createFlagCompiler } from "../src/core/flags/evaluation/compile.ts";
+import { createFlagCompiler } from "../src/core/flags/compile.ts";
 import { parseFlagsFile } from "../src/core/flags/file/parse.ts";
 import type { Flag } from "../src/core/flags/record.ts";
 import { silentLog } from "../src/core/log.ts";

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../kernel/clock.ts";
 import { createBreakers } from "./breakers/breakers.ts";
 import type { Breakers } from "./breakers/types.ts";
 import { HeliosError } from "./errors/error.ts";
-import type { ConditionCompiler } from "./flags/evaluation/condition.ts";
+import type { ConditionCompiler } from "./flags/condition.ts";
 import { flagHistory } from "./flags/evaluation/past.ts";
 import { createFlags, type Flags } from "./flags/flags.ts";
 import { type Log, silentLog } from "./log.ts";

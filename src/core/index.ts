@@ -85,7 +85,9 @@ export { checkSpan } from "./errors/check-span.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors/error.ts";
 export { refuse, type Violation } from "./errors/violation.ts";
 export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
-export { type ConditionCompiler, ConditionError } from "./flags/evaluation/condition.ts";
+export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/changes/operations.ts";
+export { isHeld } from "./flags/changes/schedule.ts";
+export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
 export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
 export type { AsOf } from "./flags/evaluation/scene.ts";
 export type { FileEntry } from "./flags/file/print.ts";
@@ -100,9 +102,7 @@ export {
   type RevertOptions,
   type UpdateOptions,
 } from "./flags/flags.ts";
-export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/operations.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
-export { isHeld } from "./flags/rules/schedule.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
 export { type JsonPath, pathText } from "./json/source.ts";
 export { firstViolation, type Look, numberViolation } from "./json/tree.ts";

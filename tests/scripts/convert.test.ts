@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { convert } from "../../scripts/convert/convert.ts";
-import { createFlagCompiler } from "../../src/core/flags/evaluation/compile.ts";
+import { createFlagCompiler } from "../../src/core/flags/compile.ts";
 import { parseFlagsFile } from "../../src/core/flags/file/parse.ts";
 import type { EvaluationContext, Flag } from "../../src/core/index.ts";
 import { silentLog } from "../../src/core/index.ts";

@@ -1,9 +1,9 @@
 import type { By } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
 import { checkEtag } from "../store/collection.ts";
+import { growsBy } from "./changes/prerequisites.ts";
+import { withPauseOf } from "./changes/schedule.ts";
 import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./record.ts";
-import { growsBy } from "./rules/prerequisites.ts";
-import { withPauseOf } from "./rules/schedule.ts";
 import type { FlagView } from "./view.ts";
 import type { Consent, FlagWriter } from "./write.ts";
 

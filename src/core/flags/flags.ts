@@ -8,15 +8,6 @@ import type { Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Hub } from "../watch/hub.ts";
 import { type BatchUpdated, type FlagUpdate, updateTogether } from "./batch.ts";
-import type { ConditionCompiler } from "./evaluation/condition.ts";
-import { type Explanation, explain } from "./evaluation/explain.ts";
-import { createFlagPast } from "./evaluation/past.ts";
-import { type AsOf, pastScene, type Scene, sceneAt } from "./evaluation/scene.ts";
-import { inSlices, pauseForOthers } from "./evaluation/slices.ts";
-import type { Follower } from "./file/follow.ts";
-import { type FileEntry, flagsFileShape } from "./file/print.ts";
-import type { ReloadOptions, ReloadResult } from "./file/reload.ts";
-import { createFlagSource } from "./file/source.ts";
 import {
   type EnableOptions,
   enabled,
@@ -28,7 +19,17 @@ import {
   withGradual,
   withoutEntries,
   withPercentage,
-} from "./operations.ts";
+} from "./changes/operations.ts";
+import { comeBack, withPauseOf } from "./changes/schedule.ts";
+import type { ConditionCompiler } from "./condition.ts";
+import { type Explanation, explain } from "./evaluation/explain.ts";
+import { createFlagPast } from "./evaluation/past.ts";
+import { type AsOf, pastScene, type Scene, sceneAt } from "./evaluation/scene.ts";
+import { inSlices, pauseForOthers } from "./evaluation/slices.ts";
+import type { Follower } from "./file/follow.ts";
+import { type FileEntry, flagsFileShape } from "./file/print.ts";
+import type { ReloadOptions, ReloadResult } from "./file/reload.ts";
+import { createFlagSource } from "./file/source.ts";
 import {
   type Flag,
   type FlagDefinition,
@@ -39,7 +40,6 @@ import {
   withFields,
 } from "./record.ts";
 import { checkContext } from "./rules/context.ts";
-import { comeBack, withPauseOf } from "./rules/schedule.ts";
 import { additionViolation, removalViolation } from "./rules/whitelist.ts";
 import { percentageViolation, timeViolation } from "./validate.ts";
 import { createFlagView } from "./view.ts";

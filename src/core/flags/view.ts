@@ -3,8 +3,8 @@ import type { Log } from "../log.ts";
 import { Collection, type Delta, isOversize } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { Hub } from "../watch/hub.ts";
-import { createFlagCompiler } from "./evaluation/compile.ts";
-import type { ConditionCompiler } from "./evaluation/condition.ts";
+import { createFlagCompiler } from "./compile.ts";
+import type { ConditionCompiler } from "./condition.ts";
 import {
   asFlag,
   type Flag,

@@ -4,7 +4,10 @@ import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
 import { refuse } from "../errors/violation.ts";
 import type { Decided, Decision, Resource } from "../store/collection.ts";
-import { type ConditionCompiler, conditionProblem, refuseCondition } from "./evaluation/condition.ts";
+import { checkPrerequisites, closureProblem, growsBy } from "./changes/prerequisites.ts";
+import { rebucketing, refuseRebucketing } from "./changes/rebucket.ts";
+import { pauseViolation, refusePast, settled } from "./changes/schedule.ts";
+import { type ConditionCompiler, conditionProblem, refuseCondition } from "./condition.ts";
 import {
   asFlag,
   type Flag,
@@ -15,9 +18,6 @@ import {
   sameDefinition,
   type Tombstone,
 } from "./record.ts";
-import { checkPrerequisites, closureProblem, growsBy } from "./rules/prerequisites.ts";
-import { rebucketing, refuseRebucketing } from "./rules/rebucket.ts";
-import { pauseViolation, refusePast, settled } from "./rules/schedule.ts";
 import { definitionViolation, nameViolation } from "./validate.ts";
 import type { FlagView } from "./view.ts";
 

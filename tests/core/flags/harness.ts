@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type ConditionCompiler, ConditionError } from "../../../src/core/flags/evaluation/condition.ts";
+import { type ConditionCompiler, ConditionError } from "../../../src/core/flags/condition.ts";
 import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";

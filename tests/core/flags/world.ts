@@ -1,4 +1,4 @@
-import { createFlagCompiler, type FlagCompiler } from "../../../src/core/flags/evaluation/compile.ts";
+import { createFlagCompiler, type FlagCompiler } from "../../../src/core/flags/compile.ts";
 import type { Flag } from "../../../src/core/flags/record.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { referenceCondition, type World } from "../../kernel/flags/reference.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createFlagCompiler } from "../../../src/core/flags/evaluation/compile.ts";
+import { createFlagCompiler } from "../../../src/core/flags/compile.ts";
 import { explain } from "../../../src/core/flags/evaluation/explain.ts";
 import { checkContext } from "../../../src/core/flags/rules/context.ts";
 import { type Condition, type EvaluationContext, interpreterOf } from "../../../src/core/index.ts";

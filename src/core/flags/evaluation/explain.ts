@@ -13,8 +13,8 @@ import {
 } from "../../../kernel/flags/evaluate.ts";
 import { listableFields, listedBy } from "../../../kernel/flags/listing.ts";
 import { messageOf } from "../../errors/error.ts";
+import { closureOf } from "../changes/prerequisites.ts";
 import type { Flag } from "../record.ts";
-import { closureOf } from "../rules/prerequisites.ts";
 import type { Scene } from "./scene.ts";
 
 /** What an evaluation looks at, in this order. */

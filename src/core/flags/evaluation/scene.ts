@@ -1,9 +1,9 @@
 import type { CompiledFlag, Condition } from "../../../kernel/flags/evaluate.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { silentLog } from "../../log.ts";
+import { createFlagCompiler } from "../compile.ts";
+import type { ConditionCompiler } from "../condition.ts";
 import type { Flag } from "../record.ts";
-import { createFlagCompiler } from "./compile.ts";
-import type { ConditionCompiler } from "./condition.ts";
 import type { FlagPast } from "./past.ts";
 
 /** The flags at one revision and time: what an evaluation is made over. */

@@ -2,7 +2,7 @@ import { show, type Violation } from "../../errors/violation.ts";
 import type { JsonPath } from "../../json/source.ts";
 import { nearest } from "../../text/nearest.ts";
 import { parseTime } from "../../text/rfc3339.ts";
-import { type ConditionCompiler, conditionProblem } from "../evaluation/condition.ts";
+import { type ConditionCompiler, conditionProblem } from "../condition.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../record.ts";
 import { flagSizeViolation } from "../rules/size.ts";
 import { ON_STALES } from "../rules/staleness.ts";

@@ -5,12 +5,12 @@ import { show, type Violation } from "../../errors/violation.ts";
 import { TOLD_MISTAKES } from "../../json/file.ts";
 import { pathText } from "../../json/source.ts";
 import { nearest } from "../../text/nearest.ts";
-import type { ConditionCompiler } from "../evaluation/condition.ts";
+import { closureProblem, findingNeed, growsBy } from "../changes/prerequisites.ts";
+import { rebucketing, refuseRebucketing } from "../changes/rebucket.ts";
+import { pauseViolation, settled, withPauseOf } from "../changes/schedule.ts";
+import type { ConditionCompiler } from "../condition.ts";
 import { type Slicing, stepsInSlices } from "../evaluation/slices.ts";
 import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "../record.ts";
-import { closureProblem, findingNeed, growsBy } from "../rules/prerequisites.ts";
-import { rebucketing, refuseRebucketing } from "../rules/rebucket.ts";
-import { pauseViolation, settled, withPauseOf } from "../rules/schedule.ts";
 import { type FlagsFile, fileInvalid, parsingFlagsFile } from "./parse.ts";
 
 export interface ReloadOptions {

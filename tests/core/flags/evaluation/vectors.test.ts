@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createFlagCompiler } from "../../../../src/core/flags/evaluation/compile.ts";
+import { createFlagCompiler } from "../../../../src/core/flags/compile.ts";
 import { parseFlagsFile } from "../../../../src/core/flags/file/parse.ts";
 import { silentLog } from "../../../../src/core/log.ts";
 import { CONDITION_MAX_BYTES, CONDITION_MAX_STEPS } from "../../../../src/kernel/flags/condition/program.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../../src/core/errors/error.ts";
-import { ConditionError } from "../../../../src/core/flags/evaluation/condition.ts";
+import { ConditionError } from "../../../../src/core/flags/condition.ts";
 import { DEFAULT_FLAGS } from "../../../../src/core/flags/file/defaults.ts";
 import { parseFlagsFile } from "../../../../src/core/flags/file/parse.ts";
 import { printFlagsFile } from "../../../../src/core/flags/file/print.ts";

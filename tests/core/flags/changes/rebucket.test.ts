@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { rebucketing } from "../../../../src/core/flags/changes/rebucket.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../../src/core/flags/record.ts";
-import { rebucketing } from "../../../../src/core/flags/rules/rebucket.ts";
 import { compileFlag } from "../../../../src/kernel/flags/evaluate.ts";
 import { percentage } from "../../../kernel/flags/reference.ts";
 import { house, reason } from "../harness.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { atOnce } from "../../../../src/core/async/steps.ts";
 import type { HeliosError } from "../../../../src/core/errors/error.ts";
-import { cycleOf, findingNeed } from "../../../../src/core/flags/rules/prerequisites.ts";
+import { cycleOf, findingNeed } from "../../../../src/core/flags/changes/prerequisites.ts";
 import { house, reason } from "../harness.ts";
 
 const on = { enabled: true } as const;

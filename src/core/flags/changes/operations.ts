@@ -1,9 +1,9 @@
-import { type Strategy, shareAt } from "../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../errors/error.ts";
-import { refuse } from "../errors/violation.ts";
-import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "./record.ts";
-import { refusePast } from "./rules/schedule.ts";
-import { percentageViolation } from "./validate.ts";
+import { type Strategy, shareAt } from "../../../kernel/flags/evaluate.ts";
+import { HeliosError } from "../../errors/error.ts";
+import { refuse } from "../../errors/violation.ts";
+import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "../record.ts";
+import { percentageViolation } from "../validate.ts";
+import { refusePast } from "./schedule.ts";
 
 // What the operations make of a flag (undefined: there is none yet). Pure; the result is validated by who writes it.
 

@@ -1,16 +1,16 @@
-import { ConditionFailed } from "../../../kernel/flags/condition/flag.ts";
+import { ConditionFailed } from "../../kernel/flags/condition/flag.ts";
 import {
   type CompiledFlag,
   type Condition,
   compileFlag,
   type FlagRule,
   MAX_CLOSURE,
-} from "../../../kernel/flags/evaluate.ts";
-import { messageOf } from "../../errors/error.ts";
-import type { Log } from "../../log.ts";
-import type { Flag } from "../record.ts";
-import { closureOf } from "../rules/prerequisites.ts";
+} from "../../kernel/flags/evaluate.ts";
+import { messageOf } from "../errors/error.ts";
+import type { Log } from "../log.ts";
+import { closureOf } from "./changes/prerequisites.ts";
 import type { ConditionCompiler } from "./condition.ts";
+import type { Flag } from "./record.ts";
 
 /** Flags made ready for evaluation, each once until it, or one that it needs, is forgotten. */
 export interface FlagCompiler {

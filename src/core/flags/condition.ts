@@ -1,5 +1,5 @@
-import type { Condition } from "../../../kernel/flags/evaluate.ts";
-import { HeliosError } from "../../errors/error.ts";
+import type { Condition } from "../../kernel/flags/evaluate.ts";
+import { HeliosError } from "../errors/error.ts";
 
 /** Makes a condition of its text. Throws a `ConditionError` that says what is wrong, where, and what was expected. */
 export type ConditionCompiler = (source: string) => Condition;
