@@ -14,7 +14,7 @@ import { type Survivor, startSurvivor, survives } from "./survivor.ts";
 import { waitForAll } from "./waits.ts";
 
 const VERSIONS = ["20.20.2", "22.23.3", "24.21.0"];
-const CLIENT = new URL("../../clients/typescript/dist/clients/typescript/src/index.js", import.meta.url).href;
+const CLIENT = new URL("../../clients/typescript/dist/index.js", import.meta.url).href;
 /** Proofs at once, beside that of the servers. */
 const LANES = 2;
 /** Until something counts as stuck: the machine may be busy. */
