@@ -1,7 +1,7 @@
+import type { Signal } from "../async/signal.ts";
 import type { Outcome } from "../breakers/breaker.ts";
 import type { Clock } from "../clock.ts";
 import type { BreakerFallback } from "./options.ts";
-import type { Signal } from "./signal.ts";
 
 /** A call that may go ahead. One of the two is called, once. */
 export interface CallPermit {

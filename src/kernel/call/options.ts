@@ -1,4 +1,4 @@
-import type { Signal } from "./signal.ts";
+import type { Signal } from "../async/signal.ts";
 
 /** What is called through a breaker. Its signal is aborted when nobody waits for the answer any more. */
 export type BreakerCall<T> = (signal: Signal) => T | Promise<T>;

@@ -1,6 +1,8 @@
+import { race, signalLimit, timeLimit } from "../async/race.ts";
+import { createController } from "../async/signal.ts";
 import type { Clock } from "../clock.ts";
 import type { BreakerCall, BreakerCallOptions } from "./options.ts";
-import { createController, idleSignalFor, timeoutError } from "./signal.ts";
+import { idleSignalFor, timeoutError } from "./signal.ts";
 
 /** A call took longer than it may. */
 export class Overtime {
@@ -22,28 +24,18 @@ export function run<T>(fn: BreakerCall<T>, limits: Limits, clock: Clock): T | Pr
   return isFree ? fn(idleSignalFor(fn)) : runWithin(fn, limits, clock);
 }
 
-function runWithin<T>(fn: BreakerCall<T>, { signal, timeoutMs }: Limits, clock: Clock): Promise<T> {
+function runWithin<T>(
+  fn: BreakerCall<T>,
+  { signal, timeoutMs = Number.POSITIVE_INFINITY }: Limits,
+  clock: Clock,
+): Promise<T> {
   const inner = createController();
-  return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      stopWaiting();
-      reject(signal?.reason);
-      inner.abort(signal?.reason);
-    };
-    const expire = (): void => {
-      stopWaiting();
-      const error = timeoutError(`the call took longer than ${timeoutMs} ms`);
-      reject(new Overtime(error));
-      inner.abort(error);
-    };
-    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, expire, true);
-    signal?.addEventListener("abort", leave, { once: true });
-    const stopWaiting = (): void => {
-      timer?.cancel();
-      signal?.removeEventListener("abort", leave);
-    };
-    // What `fn` throws at once is a rejection, too.
-    const running = new Promise<T>((settle) => settle(fn(inner.signal)));
-    running.finally(stopWaiting).then(resolve, reject);
-  });
+  const late = (): Overtime => new Overtime(timeoutError(`the call took longer than ${timeoutMs} ms`));
+  const running = Promise.withResolvers<T>();
+  const answer = race(running.promise, [signalLimit(signal), timeLimit(clock, timeoutMs, late, true)], (error) =>
+    inner.abort(error instanceof Overtime ? error.error : error),
+  );
+  // Now that its time runs. What `fn` throws at once is a rejection, too.
+  running.resolve(new Promise<T>((settle) => settle(fn(inner.signal))));
+  return answer;
 }

@@ -1,0 +1,149 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { pause } from "../../../src/kernel/async/pause.ts";
+import { type Limit, race, signalLimit, timeLimit } from "../../../src/kernel/async/race.ts";
+import { watchedClock, watchedSignal } from "./watched.ts";
+
+const LATE = new Error("late");
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A clock and a signal, and what still hangs on them. */
+function world() {
+  const { clock, timers } = watchedClock();
+  const { controller, signal, listeners } = watchedSignal();
+  return { clock, controller, signal, left: () => timers() + listeners() };
+}
+
+const unhandled: unknown[] = [];
+const note = (error: unknown): void => void unhandled.push(error);
+beforeEach(() => {
+  unhandled.length = 0;
+  process.on("unhandledRejection", note);
+});
+afterEach(async () => {
+  await turn();
+  process.off("unhandledRejection", note);
+  expect(unhandled).toEqual([]);
+});
+
+describe("a race of work with limits", () => {
+  it("settles as the work does, and leaves neither timer nor listener", async () => {
+    const { clock, signal, left } = world();
+    const limits = [timeLimit(clock, 100, () => LATE), signalLimit(signal)];
+    await expect(race(Promise.resolve(1), limits)).resolves.toBe(1);
+    await expect(race(Promise.reject(new Error("failed")), limits)).rejects.toThrow("failed");
+    expect(left()).toBe(0);
+  });
+
+  it("ends at its deadline, not before, and drops an answer that comes late", async () => {
+    const { clock, signal, left } = world();
+    const work = Promise.withResolvers<number>();
+    const ended: unknown[] = [];
+    const raced = race(work.promise, [timeLimit(clock, 100, () => LATE), signalLimit(signal)], (error) =>
+      ended.push(error),
+    );
+    clock.advance(99);
+    expect(ended).toEqual([]);
+    clock.advance(1);
+    expect([ended, left()]).toEqual([[LATE], 0]);
+    work.resolve(1);
+    await expect(raced).rejects.toBe(LATE);
+    expect(ended).toHaveLength(1);
+  });
+
+  it("ends when its signal is aborted, in that very turn, and drops an error that comes late", async () => {
+    const { clock, controller, signal, left } = world();
+    const work = Promise.withResolvers<number>();
+    const ended: unknown[] = [];
+    const raced = race(work.promise, [timeLimit(clock, 100, () => LATE), signalLimit(signal)], (error) =>
+      ended.push(error),
+    );
+    controller.abort("left");
+    expect(ended).toEqual(["left"]);
+    clock.advance(1000);
+    work.reject(new Error("nobody hears this"));
+    await expect(raced).rejects.toBe("left");
+    expect([ended, left()]).toEqual([["left"], 0]);
+  });
+
+  it("ends at once where its signal is aborted already, and begins no timer", async () => {
+    const { clock, controller, signal, left } = world();
+    controller.abort("left");
+    const raced = race(Promise.resolve(1), [signalLimit(signal), timeLimit(clock, 100, () => LATE)]);
+    expect(left()).toBe(0);
+    await expect(raced).rejects.toBe("left");
+  });
+
+  it("has no deadline where that is infinite, and no signal where there is none", async () => {
+    const { clock, left } = world();
+    const work = Promise.withResolvers<number>();
+    const raced = race(work.promise, [timeLimit(clock, Number.POSITIVE_INFINITY, () => LATE), signalLimit(undefined)]);
+    expect(left()).toBe(0);
+    work.resolve(1);
+    await expect(raced).resolves.toBe(1);
+  });
+
+  it("stops every limit once, whichever of them ends it, now or later", async () => {
+    const plans = fc.record({
+      limits: fc.array(fc.constantFrom("now", "later", "never"), { maxLength: 5 }),
+      work: fc.constantFrom("fulfilled", "rejected", "pending"),
+    });
+    await fc.assert(
+      fc.asyncProperty(plans, async (plan) => {
+        const begun: number[] = [];
+        const stopped: number[] = [];
+        const later: (() => void)[] = [];
+        const limits = plan.limits.map(
+          (when, index): Limit =>
+            (end) => {
+              begun.push(index);
+              if (when === "now") end(index);
+              if (when === "later") later.push(() => end(index));
+              return () => stopped.push(index);
+            },
+        );
+        const work = Promise.withResolvers<string>();
+        if (plan.work === "fulfilled") work.resolve("work");
+        if (plan.work === "rejected") work.reject("work");
+        let ended = 0;
+        const raced = race(work.promise, limits, () => {
+          ended += 1;
+        });
+        const first = plan.limits.indexOf("now");
+        const settled = raced.catch((error: unknown) => error);
+        if (first < 0 && plan.work === "pending") {
+          for (const end of later) end();
+          if (later.length === 0) work.resolve("work");
+        }
+        const winner = await settled;
+        for (const end of later) end();
+        const firstLater = plan.limits.indexOf("later");
+        const expected = first >= 0 ? first : plan.work !== "pending" || firstLater < 0 ? "work" : firstLater;
+        expect(winner).toBe(expected);
+        expect(ended).toBe(expected === "work" ? 0 : 1);
+        expect(stopped.toSorted()).toEqual(begun);
+        expect(begun).toHaveLength(first < 0 ? plan.limits.length : first + 1);
+      }),
+    );
+  });
+});
+
+describe("a pause", () => {
+  it("is over when its time is, and leaves no listener", async () => {
+    const { clock, signal, left } = world();
+    const pausing = pause(clock, 100, signal);
+    clock.advance(100);
+    await pausing;
+    expect(left()).toBe(0);
+  });
+
+  it("is over with the signal, and leaves no timer", async () => {
+    const { clock, controller, signal, left } = world();
+    const pausing = pause(clock, 100, signal);
+    controller.abort("left");
+    await expect(pausing).rejects.toBe("left");
+    expect(left()).toBe(0);
+    await expect(pause(clock, 100, signal)).rejects.toBe("left");
+    expect(left()).toBe(0);
+  });
+});
