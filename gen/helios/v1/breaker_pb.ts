@@ -20,130 +20,132 @@ export const file_helios_v1_breaker: GenFile = /*@__PURE__*/
   fileDesc("ChdoZWxpb3MvdjEvYnJlYWtlci5wcm90bxIJaGVsaW9zLnYxIoEJCg1CcmVha2VyQ29uZmlnEisKEWZhaWx1cmVfdGhyZXNob2xkGAEgASgNQgu6SAgqBhjAhD0oAUgAiAEBEj4KB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIECICjBTIEEMCEPRIrChFzdWNjZXNzX3RocmVzaG9sZBgDIAEoDUILukgIKgYYwIQ9KAFIAYgBARIqChFwcm9iZV9jb25jdXJyZW5jeRgEIAEoDUIKukgHKgUY6AcoAUgCiAEBEkQKDXByb2JlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIECICjBTIEEMCEPRIyCgxmYWlsdXJlX3JhdGUYBiABKAFCF7pIFBISGQAAAAAAAPA/IQAAAAAAAAAASAOIAQESNAoOc2xvd19jYWxsX3JhdGUYByABKAFCF7pIFBISGQAAAAAAAPA/IQAAAAAAAAAASASIAQESSQoSc2xvd19jYWxsX2R1cmF0aW9uGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiAowUyBBDAhD0SJQoMd2luZG93X2NhbGxzGAkgASgNQgq6SAcqBRiQTigBSAWIAQESQgoPd2luZG93X2R1cmF0aW9uGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABInCg1taW5pbXVtX2NhbGxzGAsgASgNQgu6SAgqBhjAhD0oAUgGiAEBEjgKEnRpbWVvdXRfbXVsdGlwbGllchgMIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAA8D9IB4gBARJCCgttYXhfdGltZW91dBgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgQIgKMFMgQQwIQ9EiwKBmppdHRlchgOIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABICIgBARI4ChJwcm9iZV9mYWlsdXJlX3JhdGUYDyABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAmIAQESJQoNbWluX3JlcG9ydGVycxgQIAEoDUIJukgGKgQYZCgBSAqIAQESOgoHd2FybV91cBgRIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgBCFAoSX2ZhaWx1cmVfdGhyZXNob2xkQhQKEl9zdWNjZXNzX3RocmVzaG9sZEIUChJfcHJvYmVfY29uY3VycmVuY3lCDwoNX2ZhaWx1cmVfcmF0ZUIRCg9fc2xvd19jYWxsX3JhdGVCDwoNX3dpbmRvd19jYWxsc0IQCg5fbWluaW11bV9jYWxsc0IVChNfdGltZW91dF9tdWx0aXBsaWVyQgkKB19qaXR0ZXJCFQoTX3Byb2JlX2ZhaWx1cmVfcmF0ZUIQCg5fbWluX3JlcG9ydGVycyLPAQoLQnJlYWtlckhvbGQSDwoHaG9sZF9pZBgBIAEoCRIsCghvdmVycmlkZRgCIAEoDjIaLmhlbGlvcy52MS5CcmVha2VyT3ZlcnJpZGUSHwoFY2F1c2UYAyABKAsyEC5oZWxpb3MudjEuQ2F1c2USLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ7Cg5Jc29sYXRlZENsaWVudBIRCgljbGllbnRfaWQYASABKAkSJgoFc3RhdGUYAiABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEi4KC3JldHJ5X2FmdGVyGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIj4KDUJyZWFrZXJXaW5kb3cSDQoFY2FsbHMYASABKAMSEAoIZmFpbHVyZXMYAiABKAMSDAoEc2xvdxgDIAEoAyL7AQoNQnJlYWtlckNvdW50cxIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgBIAEoDRIdChVjb25zZWN1dGl2ZV9zdWNjZXNzZXMYAiABKA0SEQoJc3VjY2Vzc2VzGAMgASgDEhAKCGZhaWx1cmVzGAQgASgDEg8KB2lnbm9yZWQYBSABKAMSEAoIcmVqZWN0ZWQYBiABKAMSFgoObGF0ZV9zdWNjZXNzZXMYByABKAMSFQoNbGF0ZV9mYWlsdXJlcxgIIAEoAxIMCgRzbG93GAkgASgDEigKBndpbmRvdxgKIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyV2luZG93Ir8FCgdCcmVha2VyEgwKBG5hbWUYASABKAkSKAoGY29uZmlnGAIgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSJgoFc3RhdGUYAyABKA4yFy5oZWxpb3MudjEuQnJlYWtlclN0YXRlEjAKD2F1dG9tYXRpY19zdGF0ZRgEIAEoDjIXLmhlbGlvcy52MS5CcmVha2VyU3RhdGUSLAoIb3ZlcnJpZGUYBSABKA4yGi5oZWxpb3MudjEuQnJlYWtlck92ZXJyaWRlEigKDm92ZXJyaWRlX2NhdXNlGAYgASgLMhAuaGVsaW9zLnYxLkNhdXNlEg0KBWVwb2NoGAcgASgDEigKBmNvdW50cxgIIAEoCzIYLmhlbGlvcy52MS5CcmVha2VyQ291bnRzEi4KC3JldHJ5X2FmdGVyGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjMKD3RyYW5zaXRpb25fdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoQdHJhbnNpdGlvbl9jYXVzZRgLIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIOCgZwcm9iZXMYDCABKA0SJQoFaG9sZHMYDSADKAsyFi5oZWxpb3MudjEuQnJlYWtlckhvbGQSMwoQaXNvbGF0ZWRfY2xpZW50cxgOIAMoCzIZLmhlbGlvcy52MS5Jc29sYXRlZENsaWVudBISCgpyZW9wZW5pbmdzGA8gASgNEhAKCHJldmlzaW9uGBQgASgDEgwKBGV0YWcYFSABKAkSLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCp8CgxCcmVha2VyU3RhdGUSHQoZQlJFQUtFUl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEJSRUFLRVJfU1RBVEVfQ0xPU0VEEAESFgoSQlJFQUtFUl9TVEFURV9PUEVOEAISGwoXQlJFQUtFUl9TVEFURV9IQUxGX09QRU4QAyq7AQoPQnJlYWtlck92ZXJyaWRlEiAKHEJSRUFLRVJfT1ZFUlJJREVfVU5TUEVDSUZJRUQQABIgChxCUkVBS0VSX09WRVJSSURFX0ZPUkNFRF9PUEVOEAESIgoeQlJFQUtFUl9PVkVSUklERV9GT1JDRURfQ0xPU0VEEAISHQoZQlJFQUtFUl9PVkVSUklERV9ESVNBQkxFRBADEiEKHUJSRUFLRVJfT1ZFUlJJREVfTUVUUklDU19PTkxZEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_watch]);
 
 /**
- * When a breaker trips and how it recovers. Absent fields mean the defaults. It trips by failures in a row or by a rate,
- * whichever is reached first. Rates are looked at with each call, whether it failed or not.
+ * When a breaker trips and how it recovers. Absent fields have their defaults. The breaker trips on consecutive
+ * failures or on a rate, whichever is reached first. Rates are checked after each call, whether it failed or not.
  *
  * @generated from message helios.v1.BreakerConfig
  */
 export type BreakerConfig = Message<"helios.v1.BreakerConfig"> & {
   /**
-   * Failures in a row that open the breaker; a success starts the count anew. Default 5.
+   * Consecutive failures that open the breaker. A success resets the count. Default 5.
    *
    * @generated from field: optional uint32 failure_threshold = 1;
    */
   failureThreshold?: number | undefined;
 
   /**
-   * How long it stays open before it lets probes through. Default 60 s.
+   * How long the breaker stays open before it lets probes through. Default 60 s.
    *
    * @generated from field: google.protobuf.Duration timeout = 2;
    */
   timeout?: Duration | undefined;
 
   /**
-   * Probes that must succeed to close it. Default 2.
+   * Successful probes that close the breaker. Default 2.
    *
    * @generated from field: optional uint32 success_threshold = 3;
    */
   successThreshold?: number | undefined;
 
   /**
-   * Probes that may be under way at once, over all clients. Default 1.
+   * Probes in progress at once, over all clients. Default 1.
    *
    * @generated from field: optional uint32 probe_concurrency = 4;
    */
   probeConcurrency?: number | undefined;
 
   /**
-   * How long a probe may take; then its slot is free again and it counts as a failure. Default 30 s.
+   * How long a probe may take. Then it counts as a failure, and its slot is free again. Default 30 s.
    *
    * @generated from field: google.protobuf.Duration probe_timeout = 5;
    */
   probeTimeout?: Duration | undefined;
 
   /**
-   * Share of failed calls in the window that opens the breaker: above 0, at most 1. Absent: no share does. Recommended for
-   * breakers that many clients share, where "in a row" means in the order of arrival.
+   * Share of failed calls in the window that opens the breaker: above 0, at most 1. Absent: failures open it only by
+   * `failure_threshold`. Recommended for breakers that many clients share, because "consecutive" then means in the
+   * order of arrival.
    *
    * @generated from field: optional double failure_rate = 6;
    */
   failureRate?: number | undefined;
 
   /**
-   * Share of slow calls in the window that opens the breaker: above 0, at most 1. Absent: no share does.
+   * Share of slow calls in the window that opens the breaker: above 0, at most 1. Absent: slow calls do not open it.
    *
    * @generated from field: optional double slow_call_rate = 7;
    */
   slowCallRate?: number | undefined;
 
   /**
-   * A call that takes longer is slow. Default 60 s.
+   * Calls that take longer than this are slow. Default 60 s.
    *
    * @generated from field: google.protobuf.Duration slow_call_duration = 8;
    */
   slowCallDuration?: Duration | undefined;
 
   /**
-   * The rates are of so many calls, the last ones. Default 100.
+   * The window: rates are computed over this many of the latest calls. Default 100.
    *
    * @generated from field: optional uint32 window_calls = 9;
    */
   windowCalls?: number | undefined;
 
   /**
-   * The rates are of the calls of so long, instead of `window_calls`: what is older does not count, nor when there are no
-   * new calls. Default 0: of `window_calls`.
+   * If set, the window is the calls of this duration instead of `window_calls`. Older calls do not count, even if there
+   * are no new ones. Default 0: `window_calls` decides.
    *
    * @generated from field: google.protobuf.Duration window_duration = 10;
    */
   windowDuration?: Duration | undefined;
 
   /**
-   * With fewer calls in the window no rate opens the breaker. Default 10.
+   * With fewer calls than this in the window, no rate opens the breaker. Default 10.
    *
    * @generated from field: optional uint32 minimum_calls = 11;
    */
   minimumCalls?: number | undefined;
 
   /**
-   * Each opening after a probe that failed lasts so many times as long as the one before. Default 1.
+   * After a failed probe, the breaker stays open this many times as long as the time before. Default 1.
    *
    * @generated from field: optional double timeout_multiplier = 12;
    */
   timeoutMultiplier?: number | undefined;
 
   /**
-   * The longest that it becomes so; `timeout`, if that is longer. Default 10 min.
+   * Upper limit of that duration; `timeout`, if that is longer. Default 10 min.
    *
    * @generated from field: google.protobuf.Duration max_timeout = 13;
    */
   maxTimeout?: Duration | undefined;
 
   /**
-   * Those openings are longer or shorter by up to this share, by chance, so that breakers that opened together do not
-   * probe together. From 0 to 1. Default 0.
+   * These durations are randomly lengthened or shortened by up to this share, so that breakers which opened together do
+   * not probe together. From 0 to 1. Default 0.
    *
    * @generated from field: optional double jitter = 14;
    */
   jitter?: number | undefined;
 
   /**
-   * Share of `success_threshold` that may fail as probes before the breaker opens again. Default 0: none may.
+   * Share of `success_threshold` that may fail as probes before the breaker opens again. Default 0: the first failed
+   * probe opens it.
    *
    * @generated from field: optional double probe_failure_rate = 15;
    */
   probeFailureRate?: number | undefined;
 
   /**
-   * The breaker trips only when so many clients saw what speaks for it. A client that sees it alone is isolated: its calls
-   * are rejected, those of the others pass. Default 1.
+   * The breaker trips only if this many clients saw the fault. A client that sees it alone is isolated: its calls are
+   * rejected, while those of other clients pass. Default 1.
    *
    * @generated from field: optional uint32 min_reporters = 16;
    */
   minReporters?: number | undefined;
 
   /**
-   * For so long after its creation the breaker does not trip. Default 0.
+   * For this long after its creation, the breaker does not trip. Default 0.
    *
    * @generated from field: google.protobuf.Duration warm_up = 17;
    */
@@ -158,20 +160,21 @@ export const BreakerConfigSchema: GenMessage<BreakerConfig> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker, 0);
 
 /**
- * A human's decision about a breaker. It stands until its holder releases it, its time is over or the breaker is reset.
+ * A person's decision about a breaker. It ends when its holder releases it, when its `ttl` is over, or when the breaker
+ * is reset.
  *
  * @generated from message helios.v1.BreakerHold
  */
 export type BreakerHold = Message<"helios.v1.BreakerHold"> & {
   /**
-   * The holder's own name for it.
+   * The id that its holder chose.
    *
    * @generated from field: string hold_id = 1;
    */
   holdId: string;
 
   /**
-   * What was decided.
+   * The decision.
    *
    * @generated from field: helios.v1.BreakerOverride override = 2;
    */
@@ -185,14 +188,14 @@ export type BreakerHold = Message<"helios.v1.BreakerHold"> & {
   cause?: Cause | undefined;
 
   /**
-   * When.
+   * When the hold was set.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it ends by itself; absent: when it is released.
+   * When the hold ends by itself. Absent: only when it is released.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
@@ -207,27 +210,27 @@ export const BreakerHoldSchema: GenMessage<BreakerHold> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker, 1);
 
 /**
- * A client that is kept away from what the other clients find well.
+ * A client whose calls are rejected although the dependency works for other clients.
  *
  * @generated from message helios.v1.IsolatedClient
  */
 export type IsolatedClient = Message<"helios.v1.IsolatedClient"> & {
   /**
-   * Which.
+   * The client's id.
    *
    * @generated from field: string client_id = 1;
    */
   clientId: string;
 
   /**
-   * OPEN: its calls are rejected; HALF_OPEN: it probes.
+   * OPEN: its calls are rejected. HALF_OPEN: it may probe.
    *
    * @generated from field: helios.v1.BreakerState state = 2;
    */
   state: BreakerState;
 
   /**
-   * How long its calls will be rejected yet; absent while it probes.
+   * How much longer its calls are rejected. Absent while it may probe.
    *
    * @generated from field: google.protobuf.Duration retry_after = 3;
    */
@@ -242,27 +245,27 @@ export const IsolatedClientSchema: GenMessage<IsolatedClient> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker, 2);
 
 /**
- * What the window holds that the rates are of.
+ * The calls in the window over which rates are computed.
  *
  * @generated from message helios.v1.BreakerWindow
  */
 export type BreakerWindow = Message<"helios.v1.BreakerWindow"> & {
   /**
-   * Calls, without ignored ones.
+   * Calls in the window, without ignored ones.
    *
    * @generated from field: int64 calls = 1;
    */
   calls: bigint;
 
   /**
-   * Those of them that failed.
+   * Failed calls among them.
    *
    * @generated from field: int64 failures = 2;
    */
   failures: bigint;
 
   /**
-   * Those of them that were slow.
+   * Slow calls among them.
    *
    * @generated from field: int64 slow = 3;
    */
@@ -277,7 +280,7 @@ export const BreakerWindowSchema: GenMessage<BreakerWindow> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker, 3);
 
 /**
- * What a breaker counted since it was created or reset. Counts do not survive a restart of the service.
+ * What a breaker has counted since it was created or reset. Counts do not survive a restart of the service.
  *
  * @generated from message helios.v1.BreakerCounts
  */
@@ -290,7 +293,7 @@ export type BreakerCounts = Message<"helios.v1.BreakerCounts"> & {
   consecutiveFailures: number;
 
   /**
-   * Probes that succeeded since it became half-open.
+   * Successful probes since the breaker became half-open.
    *
    * @generated from field: uint32 consecutive_successes = 2;
    */
@@ -311,28 +314,28 @@ export type BreakerCounts = Message<"helios.v1.BreakerCounts"> & {
   failures: bigint;
 
   /**
-   * Calls whose outcome says nothing, such as cancelled ones.
+   * Calls whose outcome says nothing about the dependency, such as cancelled ones.
    *
    * @generated from field: int64 ignored = 5;
    */
   ignored: bigint;
 
   /**
-   * Calls that were rejected; they enter none of the others.
+   * Calls that were rejected. They are in no other count.
    *
    * @generated from field: int64 rejected = 6;
    */
   rejected: bigint;
 
   /**
-   * Successes that were reported after the state under which the call was let through had ended.
+   * Successes that were reported after the state in which their calls were let through had ended.
    *
    * @generated from field: int64 late_successes = 7;
    */
   lateSuccesses: bigint;
 
   /**
-   * Failures that were reported so.
+   * Failures that were reported after that state had ended.
    *
    * @generated from field: int64 late_failures = 8;
    */
@@ -346,7 +349,7 @@ export type BreakerCounts = Message<"helios.v1.BreakerCounts"> & {
   slow: bigint;
 
   /**
-   * What the rates are of, now; absent where none is configured, and while the breaker is not closed.
+   * The current window. Absent if no rate is configured, or while the breaker is not closed.
    *
    * @generated from field: helios.v1.BreakerWindow window = 10;
    */
@@ -361,69 +364,69 @@ export const BreakerCountsSchema: GenMessage<BreakerCounts> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker, 4);
 
 /**
- * A circuit breaker, shared by all who ask for its name.
+ * A circuit breaker, shared by all clients that use its name.
  *
  * @generated from message helios.v1.Breaker
  */
 export type Breaker = Message<"helios.v1.Breaker"> & {
   /**
-   * Unique; letters, digits and `_ . : -`, at most 128. A module's own is `module:<name>`.
+   * Unique. Letters, digits and `_ . : -`, at most 128 characters. The breaker of a module is `module:<name>`.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * When it trips and how it recovers, with every field set.
+   * The configuration, with every field set.
    *
    * @generated from field: helios.v1.BreakerConfig config = 2;
    */
   config?: BreakerConfig | undefined;
 
   /**
-   * What holds for calls now: the override, if there is one, else the automatic state.
+   * The state that applies to calls now: the override if there is one, otherwise the automatic state.
    *
    * @generated from field: helios.v1.BreakerState state = 3;
    */
   state: BreakerState;
 
   /**
-   * What the automatic state machine says, whatever the override.
+   * The automatic state, regardless of the override.
    *
    * @generated from field: helios.v1.BreakerState automatic_state = 4;
    */
   automaticState: BreakerState;
 
   /**
-   * The human decision that holds: of `holds` the strongest. FORCED_OPEN is, then DISABLED, FORCED_CLOSED, METRICS_ONLY.
+   * The strongest of `holds`, which decides. The order is FORCED_OPEN, DISABLED, FORCED_CLOSED, METRICS_ONLY.
    *
    * @generated from field: helios.v1.BreakerOverride override = 5;
    */
   override: BreakerOverride;
 
   /**
-   * Who made it, and why; absent without one.
+   * Who set the override, and why. Absent without an override.
    *
    * @generated from field: helios.v1.Cause override_cause = 6;
    */
   overrideCause?: Cause | undefined;
 
   /**
-   * Raised by every transition. An outcome of another epoch is counted as late and changes nothing.
+   * Raised by every transition. An outcome from another epoch is counted as late and changes nothing.
    *
    * @generated from field: int64 epoch = 7;
    */
   epoch: bigint;
 
   /**
-   * What was counted.
+   * The counts.
    *
    * @generated from field: helios.v1.BreakerCounts counts = 8;
    */
   counts?: BreakerCounts | undefined;
 
   /**
-   * How long calls will be rejected yet; absent unless open, or where only a human can end it.
+   * How much longer calls are rejected. Absent unless the breaker is open, or if only a person can end the rejection.
    *
    * @generated from field: google.protobuf.Duration retry_after = 9;
    */
@@ -437,50 +440,50 @@ export type Breaker = Message<"helios.v1.Breaker"> & {
   transitionTime?: Timestamp | undefined;
 
   /**
-   * What changed it last.
+   * What changed the state last.
    *
    * @generated from field: helios.v1.Cause transition_cause = 11;
    */
   transitionCause?: Cause | undefined;
 
   /**
-   * Probes under way.
+   * Probes in progress.
    *
    * @generated from field: uint32 probes = 12;
    */
   probes: number;
 
   /**
-   * All human decisions that stand, oldest first.
+   * All holds, oldest first.
    *
    * @generated from field: repeated helios.v1.BreakerHold holds = 13;
    */
   holds: BreakerHold[];
 
   /**
-   * Clients that are kept away from what the others find well; by id, the first ones where they would have more than 1 MiB.
-   * That it changes is not told to watchers.
+   * Clients that are isolated, by id. If they would exceed 1 MiB, only the first ones. A change of this list alone is
+   * not sent to watchers.
    *
    * @generated from field: repeated helios.v1.IsolatedClient isolated_clients = 14;
    */
   isolatedClients: IsolatedClient[];
 
   /**
-   * How often it opened again since it was closed last.
+   * How often the breaker opened again since it was last closed.
    *
    * @generated from field: uint32 reopenings = 15;
    */
   reopenings: number;
 
   /**
-   * The store's revision of the last change; counts do not raise it.
+   * The store's revision of the last change. Counts do not change it.
    *
    * @generated from field: int64 revision = 20;
    */
   revision: bigint;
 
   /**
-   * Opaque; equal exactly while neither the configuration nor the state has changed.
+   * Opaque. Equal as long as neither the configuration nor the state has changed.
    *
    * @generated from field: string etag = 21;
    */
@@ -515,28 +518,28 @@ export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
  */
 export const BreakerState = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: BREAKER_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Normal operation: calls pass.
+   * Normal operation. Calls pass.
    *
    * @generated from enum value: BREAKER_STATE_CLOSED = 1;
    */
   CLOSED: 1,
 
   /**
-   * Failure detected: calls are rejected.
+   * A failure was detected. Calls are rejected.
    *
    * @generated from enum value: BREAKER_STATE_OPEN = 2;
    */
   OPEN: 2,
 
   /**
-   * Testing whether the dependency has recovered: a few calls pass as probes.
+   * The breaker tests whether the dependency has recovered: a few calls pass as probes.
    *
    * @generated from enum value: BREAKER_STATE_HALF_OPEN = 3;
    */
@@ -557,13 +560,13 @@ export const BreakerStateSchema: GenEnum<BreakerState> = /*@__PURE__*/
   enumDesc(file_helios_v1_breaker, 0);
 
 /**
- * A human's decision that stands above the automatic state.
+ * A person's decision that overrides the automatic state.
  *
  * @generated from enum helios.v1.BreakerOverride
  */
 export const BreakerOverride = {
   /**
-   * None: the automatic state holds.
+   * No override. The automatic state decides.
    *
    * @generated from enum value: BREAKER_OVERRIDE_UNSPECIFIED = 0;
    */
@@ -577,21 +580,21 @@ export const BreakerOverride = {
   FORCED_OPEN: 1,
 
   /**
-   * Calls pass, whatever the automatic state. They are counted, and the automatic state runs on beneath.
+   * Calls pass, whatever the automatic state. They are counted, and the automatic state continues underneath.
    *
    * @generated from enum value: BREAKER_OVERRIDE_FORCED_CLOSED = 2;
    */
   FORCED_CLOSED: 2,
 
   /**
-   * Calls pass and are not counted.
+   * Calls pass, and are not counted.
    *
    * @generated from enum value: BREAKER_OVERRIDE_DISABLED = 3;
    */
   DISABLED: 3,
 
   /**
-   * Calls pass and are counted; that it would have opened is told as the transition `WouldTrip`.
+   * Calls pass, and are counted. When the breaker would have opened, the transition `WouldTrip` is published.
    *
    * @generated from enum value: BREAKER_OVERRIDE_METRICS_ONLY = 4;
    */
@@ -599,7 +602,7 @@ export const BreakerOverride = {
 } as const;
 
 /**
- * A human's decision that stands above the automatic state.
+ * A person's decision that overrides the automatic state.
  *
  * @generated from enum helios.v1.BreakerOverride
  */

@@ -2,7 +2,7 @@
 // @generated from file helios/v1/breaker_service.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// Circuit breakers that all services share: when a dependency fails for one, all stop hammering it.
+// Circuit breakers that all services share. When a dependency fails for one service, all services stop calling it.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -36,29 +36,29 @@ export type GetOrCreateBreakerRequest = Message<"helios.v1.GetOrCreateBreakerReq
   name: string;
 
   /**
-   * The configuration to create it with; absent: the defaults.
+   * The configuration for a new breaker. Absent: the defaults.
    *
    * @generated from field: helios.v1.BreakerConfig config = 2;
    */
   config?: BreakerConfig | undefined;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -93,7 +93,7 @@ export type GetOrCreateBreakerResponse = Message<"helios.v1.GetOrCreateBreakerRe
   created: boolean;
 
   /**
-   * Whether it existed with another configuration than the one given, which was then left alone.
+   * Whether the breaker already existed with another configuration than the given one. That configuration was kept.
    *
    * @generated from field: bool config_conflict = 3;
    */
@@ -156,15 +156,15 @@ export const GetBreakerResponseSchema: GenMessage<GetBreakerResponse> = /*@__PUR
  */
 export type ListBreakersRequest = Message<"helios.v1.ListBreakersRequest"> & {
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -192,7 +192,7 @@ export type ListBreakersResponse = Message<"helios.v1.ListBreakersResponse"> & {
   breakers: Breaker[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -227,9 +227,10 @@ export type UpdateBreakerRequest = Message<"helios.v1.UpdateBreakerRequest"> & {
   config?: BreakerConfig | undefined;
 
   /**
-   * Which fields of the configuration to change; one that is named and absent gets its default. Empty: those present; if
-   * there are none, the update is refused, and so is a whole configuration that lacks a rate which the breaker has, since
-   * that would stay as it is. Over REST an update without it changes the fields that were sent; null clears.
+   * Which fields of the configuration to change. A field that is named here but absent gets its default. Empty: the
+   * fields that are present. An update without any field is refused. Without a mask, a complete configuration is
+   * refused if it lacks a rate that the breaker has, because that rate would stay unchanged. Over REST, an update
+   * without a mask changes the fields that were sent; null clears a field.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -243,22 +244,22 @@ export type UpdateBreakerRequest = Message<"helios.v1.UpdateBreakerRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -314,22 +315,22 @@ export type DeleteBreakerRequest = Message<"helios.v1.DeleteBreakerRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -385,7 +386,7 @@ export type AcquirePermitRequest = Message<"helios.v1.AcquirePermitRequest"> & {
   name: string;
 
   /**
-   * Who asks. Once no stream of WatchBreakers is open under it any more, its leases are freed and count as failures.
+   * Who asks. When no stream of WatchBreakers is open under this id any more, its leases end and count as failures.
    *
    * @generated from field: string client_id = 2;
    */
@@ -413,21 +414,21 @@ export type AcquirePermitResponse = Message<"helios.v1.AcquirePermitResponse"> &
   allowed: boolean;
 
   /**
-   * To be sent back with the outcome.
+   * Send it back with the outcome.
    *
    * @generated from field: int64 epoch = 2;
    */
   epoch: bigint;
 
   /**
-   * Set where the permit is a probe: to be sent back with its outcome, within the breaker's `probe_timeout`.
+   * Set if the permit is a probe. Send it back with the outcome, within the breaker's `probe_timeout`.
    *
    * @generated from field: string lease_id = 3;
    */
   leaseId: string;
 
   /**
-   * How long to wait before asking again; absent where the call is allowed, or where only a human can end the rejection.
+   * How long to wait before asking again. Absent if the call is allowed, or if only a person can end the rejection.
    *
    * @generated from field: google.protobuf.Duration retry_after = 4;
    */
@@ -441,14 +442,14 @@ export type AcquirePermitResponse = Message<"helios.v1.AcquirePermitResponse"> &
   state: BreakerState;
 
   /**
-   * The human's decision that decided, if one did.
+   * The override that decided, if any.
    *
    * @generated from field: helios.v1.BreakerOverride override = 6;
    */
   override: BreakerOverride;
 
   /**
-   * Whether this client alone is rejected; see BreakerConfig.min_reporters.
+   * Whether only this client is rejected; see BreakerConfig.min_reporters.
    *
    * @generated from field: bool isolated = 7;
    */
@@ -469,14 +470,14 @@ export const AcquirePermitResponseSchema: GenMessage<AcquirePermitResponse> = /*
  */
 export type OutcomeRun = Message<"helios.v1.OutcomeRun"> & {
   /**
-   * How the calls went.
+   * The outcome.
    *
    * @generated from field: helios.v1.Outcome outcome = 1;
    */
   outcome: Outcome;
 
   /**
-   * How many; 0 means 1.
+   * How many calls. 0 means 1.
    *
    * @generated from field: uint32 count = 2;
    */
@@ -518,7 +519,7 @@ export type OutcomeReport = Message<"helios.v1.OutcomeReport"> & {
   epoch: bigint;
 
   /**
-   * The lease, where the call was a probe; the report is then of one outcome.
+   * The lease if the call was a probe. The report then has one outcome.
    *
    * @generated from field: string lease_id = 3;
    */
@@ -546,7 +547,7 @@ export const OutcomeReportSchema: GenMessage<OutcomeReport> = /*@__PURE__*/
  */
 export type ReportOutcomesRequest = Message<"helios.v1.ReportOutcomesRequest"> & {
   /**
-   * Who reports. `min_reporters` counts these names: several processes of one name are one reporter, and are isolated
+   * Who reports. `min_reporters` counts these names: several processes with one name are one reporter, and are isolated
    * together.
    *
    * @generated from field: string client_id = 1;
@@ -554,23 +555,23 @@ export type ReportOutcomesRequest = Message<"helios.v1.ReportOutcomesRequest"> &
   clientId: string;
 
   /**
-   * Counts the reports of this `client_id` and `reporter_id` from 1; a retry repeats it.
+   * Number of the report within this `client_id` and `reporter_id`, starting at 1. A retry repeats it.
    *
    * @generated from field: int64 seq = 2;
    */
   seq: bigint;
 
   /**
-   * The outcomes, breaker by breaker.
+   * The outcomes, grouped by breaker.
    *
    * @generated from field: repeated helios.v1.OutcomeReport reports = 3;
    */
   reports: OutcomeReport[];
 
   /**
-   * Whose count `seq` is: one life of one reporter, such as a random UUID that a process makes when it starts. With it
-   * nothing is lost where a name is used again after a restart, or by several processes at once. Empty: `seq` counts all
-   * reports of the `client_id`, which only one process may then have, once.
+   * Identifies one run of one reporter, for example by a random UUID that a process makes at its start. `seq` then
+   * counts within it, so that no report is lost if a name is used again after a restart, or by several processes at
+   * once. Empty: `seq` counts all reports of the `client_id`, which only one process may then ever use.
    *
    * @generated from field: string reporter_id = 4;
    */
@@ -598,14 +599,14 @@ export type ReportOutcomesResponse = Message<"helios.v1.ReportOutcomesResponse">
   duplicate: boolean;
 
   /**
-   * Breakers that do not exist; the outcomes of all others were counted.
+   * Breakers that do not exist. The outcomes of all other breakers were counted.
    *
    * @generated from field: repeated string unknown_names = 2;
    */
   unknownNames: string[];
 
   /**
-   * Those of the breakers in the request that reject this client alone.
+   * The breakers in the request that reject only this client.
    *
    * @generated from field: repeated helios.v1.ClientIsolation isolated = 3;
    */
@@ -620,7 +621,7 @@ export const ReportOutcomesResponseSchema: GenMessage<ReportOutcomesResponse> = 
   messageDesc(file_helios_v1_breaker_service, 15);
 
 /**
- * That a breaker rejects the client that asked, and not the others.
+ * A breaker rejects the client that asked, but not other clients.
  *
  * @generated from message helios.v1.ClientIsolation
  */
@@ -633,14 +634,14 @@ export type ClientIsolation = Message<"helios.v1.ClientIsolation"> & {
   name: string;
 
   /**
-   * OPEN: the client's calls are rejected; HALF_OPEN: it may ask for probes.
+   * OPEN: the client's calls are rejected. HALF_OPEN: it may ask for probes.
    *
    * @generated from field: helios.v1.BreakerState state = 2;
    */
   state: BreakerState;
 
   /**
-   * How long its calls will be rejected yet; absent while it may probe.
+   * How much longer its calls are rejected. Absent while it may probe.
    *
    * @generated from field: google.protobuf.Duration retry_after = 3;
    */
@@ -668,15 +669,15 @@ export type OpenBreakerRequest = Message<"helios.v1.OpenBreakerRequest"> & {
   name: string;
 
   /**
-   * The holder's own name for the decision: two holders, both must release. The same name again replaces what it decided.
-   * Empty: `manual`.
+   * The id that the holder chooses. If two holders set holds with different ids, both must release theirs. A hold with
+   * an existing id replaces it. Empty: `manual`.
    *
    * @generated from field: string hold_id = 2;
    */
   holdId: string;
 
   /**
-   * How long the decision stands at most; absent: until it is released.
+   * Maximum duration of the hold. Absent: until it is released.
    *
    * @generated from field: google.protobuf.Duration ttl = 3;
    */
@@ -690,22 +691,22 @@ export type OpenBreakerRequest = Message<"helios.v1.OpenBreakerRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -754,22 +755,22 @@ export type SetBreakerOverrideRequest = Message<"helios.v1.SetBreakerOverrideReq
   name: string;
 
   /**
-   * What to decide.
+   * The decision.
    *
    * @generated from field: helios.v1.BreakerOverride override = 2;
    */
   override: BreakerOverride;
 
   /**
-   * The holder's own name for the decision: two holders, both must release. The same name again replaces what it decided.
-   * Empty: `manual`.
+   * The id that the holder chooses. If two holders set holds with different ids, both must release theirs. A hold with
+   * an existing id replaces it. Empty: `manual`.
    *
    * @generated from field: string hold_id = 3;
    */
   holdId: string;
 
   /**
-   * How long the decision stands at most; absent: until it is released.
+   * Maximum duration of the hold. Absent: until it is released.
    *
    * @generated from field: google.protobuf.Duration ttl = 4;
    */
@@ -783,22 +784,22 @@ export type SetBreakerOverrideRequest = Message<"helios.v1.SetBreakerOverrideReq
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -847,7 +848,7 @@ export type ReleaseBreakerHoldRequest = Message<"helios.v1.ReleaseBreakerHoldReq
   name: string;
 
   /**
-   * Whose decision; empty: `manual`.
+   * The id of the hold. Empty: `manual`.
    *
    * @generated from field: string hold_id = 2;
    */
@@ -861,22 +862,22 @@ export type ReleaseBreakerHoldRequest = Message<"helios.v1.ReleaseBreakerHoldReq
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -897,7 +898,7 @@ export const ReleaseBreakerHoldRequestSchema: GenMessage<ReleaseBreakerHoldReque
  */
 export type ReleaseBreakerHoldResponse = Message<"helios.v1.ReleaseBreakerHoldResponse"> & {
   /**
-   * The breaker; what other holders decided stands.
+   * The breaker. Holds with other ids stay.
    *
    * @generated from field: helios.v1.Breaker breaker = 1;
    */
@@ -925,14 +926,14 @@ export type SimulateBreakerRequest = Message<"helios.v1.SimulateBreakerRequest">
   name: string;
 
   /**
-   * The configuration to try; what is absent is as the breaker has it.
+   * The configuration to try. Absent fields have the breaker's own values.
    *
    * @generated from field: helios.v1.BreakerConfig config = 2;
    */
   config?: BreakerConfig | undefined;
 
   /**
-   * How far back, at most; from 1 s to 1 h. Absent: 1 h.
+   * How far back to go at most, from 1 s to 1 h. Absent: 1 h.
    *
    * @generated from field: google.protobuf.Duration span = 3;
    */
@@ -953,15 +954,15 @@ export const SimulateBreakerRequestSchema: GenMessage<SimulateBreakerRequest> = 
  */
 export type SimulateBreakerResponse = Message<"helios.v1.SimulateBreakerResponse"> & {
   /**
-   * From when on calls were looked at. Recordings are in memory: they begin with the service, and of a breaker with very
-   * mixed traffic they reach back less than an hour.
+   * Start of the simulated period. Recordings are in memory: they begin when the service starts, and for a breaker with
+   * very mixed traffic they cover less than an hour.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 1;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Until when: now, or sooner where there were more calls than a simulation looks at.
+   * End of the simulated period: now, or earlier if there were more calls than a simulation can process.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 2;
    */
@@ -975,14 +976,14 @@ export type SimulateBreakerResponse = Message<"helios.v1.SimulateBreakerResponse
   config?: BreakerConfig | undefined;
 
   /**
-   * What was done.
+   * What the breaker really did.
    *
    * @generated from field: helios.v1.BreakerCourse actual = 4;
    */
   actual?: BreakerCourse | undefined;
 
   /**
-   * What would have been done by a breaker that was closed at first and that no human held.
+   * What it would have done if it had been closed at first and without any holds.
    *
    * @generated from field: helios.v1.BreakerCourse simulated = 5;
    */
@@ -1003,7 +1004,7 @@ export const SimulateBreakerResponseSchema: GenMessage<SimulateBreakerResponse> 
  */
 export type BreakerCourse = Message<"helios.v1.BreakerCourse"> & {
   /**
-   * Its changes of state, in order; of many the first 1,000.
+   * Its changes of state, in order. At most the first 1,000.
    *
    * @generated from field: repeated helios.v1.SimulatedTransition transitions = 1;
    */
@@ -1024,21 +1025,22 @@ export type BreakerCourse = Message<"helios.v1.BreakerCourse"> & {
   openDuration?: Duration | undefined;
 
   /**
-   * Calls that wanted to go ahead.
+   * Calls that asked for a permit.
    *
    * @generated from field: int64 calls = 4;
    */
   calls: bigint;
 
   /**
-   * Those of them that it rejected.
+   * Calls among them that were rejected.
    *
    * @generated from field: int64 rejected = 5;
    */
   rejected: bigint;
 
   /**
-   * Those that it would have let through and that were rejected in truth, so that nobody knows how they would have gone.
+   * Calls that this configuration would have let through, but that were really rejected, so that their outcome is
+   * unknown.
    *
    * @generated from field: int64 unknown = 6;
    */
@@ -1059,7 +1061,7 @@ export const BreakerCourseSchema: GenMessage<BreakerCourse> = /*@__PURE__*/
  */
 export type SimulatedTransition = Message<"helios.v1.SimulatedTransition"> & {
   /**
-   * When.
+   * When the hold was set.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
@@ -1108,22 +1110,22 @@ export type ResetBreakerRequest = Message<"helios.v1.ResetBreakerRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1165,51 +1167,51 @@ export const ResetBreakerResponseSchema: GenMessage<ResetBreakerResponse> = /*@_
  */
 export type ResetAllBreakersRequest = Message<"helios.v1.ResetAllBreakersRequest"> & {
   /**
-   * Only breakers whose name starts so; empty: all.
+   * Only breakers whose name starts with this. Empty: all breakers.
    *
    * @generated from field: string name_prefix = 1;
    */
   namePrefix: string;
 
   /**
-   * Only tell which would be reset.
+   * Only report which breakers would be reset.
    *
    * @generated from field: bool dry_run = 2;
    */
   dryRun: boolean;
 
   /**
-   * Of a dry run: how many at most; more than 1,000 means 1,000. 0, without a token: all of them, as long as they fit into
-   * one message of 4 MiB; if they do not, the first page of them.
+   * For a dry run: maximum number of breakers; more than 1,000 means 1,000. 0 without a token: all of them if they fit
+   * into one message of 4 MiB, otherwise the first page.
    *
    * @generated from field: int32 page_size = 20;
    */
   pageSize: number;
 
   /**
-   * Of a dry run: `next_page_token` of the page before, with the same request otherwise; empty: the first page.
+   * For a dry run: `next_page_token` of the previous page; all other fields must be the same. Empty: the first page.
    *
    * @generated from field: string page_token = 21;
    */
   pageToken: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1230,22 +1232,22 @@ export const ResetAllBreakersRequestSchema: GenMessage<ResetAllBreakersRequest> 
  */
 export type ResetAllBreakersResponse = Message<"helios.v1.ResetAllBreakersResponse"> & {
   /**
-   * The breakers that were reset or, in a dry run, would be; by name. Where they do not fit into one message, the first
-   * ones: `breakers_total` says how many there are.
+   * The breakers that were reset or, in a dry run, would be, by name. If they do not fit into one message, only the
+   * first ones; `breakers_total` is their number.
    *
    * @generated from field: repeated helios.v1.Breaker breakers = 1;
    */
   breakers: Breaker[];
 
   /**
-   * Of a dry run: for the next page; empty: this is the last. Pages are cut at 1 MiB.
+   * For a dry run: for the next page. Empty on the last page. Pages are cut at 1 MiB.
    *
    * @generated from field: string next_page_token = 20;
    */
   nextPageToken: string;
 
   /**
-   * How many were reset or, in a dry run, would be, in all.
+   * Number of all breakers that were reset or, in a dry run, would be.
    *
    * @generated from field: uint32 breakers_total = 21;
    */
@@ -1266,36 +1268,36 @@ export const ResetAllBreakersResponseSchema: GenMessage<ResetAllBreakersResponse
  */
 export type WatchBreakersRequest = Message<"helios.v1.WatchBreakersRequest"> & {
   /**
-   * Only these; empty: all.
+   * Only these names. Empty: all.
    *
    * @generated from field: repeated string names = 1;
    */
   names: string[];
 
   /**
-   * The token of the last frame received; empty: a snapshot first.
+   * The token of the last received frame. Empty: start with a snapshot.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * How long the stream may be silent. Default 15 s; from 1 s to 5 min, other values are moved to the nearer bound; a
-   * negative one is refused.
+   * Maximum silence of the stream. Default 15 s. Values outside of 1 s to 5 min are changed to the nearer limit; a
+   * negative value is refused.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What to do when the changes since `resume_token` are not kept any more.
+   * What to do if the changes since `resume_token` are no longer kept.
    *
    * @generated from field: helios.v1.OnCompacted on_compacted = 4;
    */
   onCompacted: OnCompacted;
 
   /**
-   * Who watches: a name of its own for each process. Makes it known to GetStatus, AckRevision and WaitForRevision.
+   * Who watches: one name for each process. It makes the client known to GetStatus, AckRevision and WaitForRevision.
    *
    * @generated from field: string client_id = 10;
    */
@@ -1316,34 +1318,34 @@ export const WatchBreakersRequestSchema: GenMessage<WatchBreakersRequest> = /*@_
  */
 export type WatchBreakersResponse = Message<"helios.v1.WatchBreakersResponse"> & {
   /**
-   * The revision at which the watcher stands once it has applied this frame.
+   * The revision that the watcher has reached once it has applied this frame.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * Where to resume after this frame. Empty within a snapshot, until its last chunk: keep the token from before.
+   * Resumes the stream after this frame. Empty in a snapshot until its last chunk: keep the previous token until then.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * The heartbeat interval in force; in the first frame.
+   * The heartbeat interval in force. Only in the first frame.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What the frame tells.
+   * The content of the frame.
    *
    * @generated from oneof helios.v1.WatchBreakersResponse.frame
    */
   frame: {
     /**
-     * Breakers as they are.
+     * The current breakers.
      *
      * @generated from field: helios.v1.BreakerSnapshot snapshot = 4;
      */
@@ -1359,7 +1361,7 @@ export type WatchBreakersResponse = Message<"helios.v1.WatchBreakersResponse"> &
     case: "changes";
   } | {
     /**
-     * Nothing new.
+     * No change.
      *
      * @generated from field: helios.v1.Heartbeat heartbeat = 6;
      */
@@ -1368,7 +1370,7 @@ export type WatchBreakersResponse = Message<"helios.v1.WatchBreakersResponse"> &
   } | { case: undefined; value?: undefined };
 
   /**
-   * Names this stream, for AckRevision; in the first frame.
+   * Identifies this stream for AckRevision. Only in the first frame.
    *
    * @generated from field: string watch_id = 10;
    */
@@ -1383,7 +1385,7 @@ export const WatchBreakersResponseSchema: GenMessage<WatchBreakersResponse> = /*
   messageDesc(file_helios_v1_breaker_service, 32);
 
 /**
- * A chunk of a snapshot; all chunks are of one revision.
+ * A chunk of a snapshot. All chunks have one revision.
  *
  * @generated from message helios.v1.BreakerSnapshot
  */
@@ -1438,13 +1440,13 @@ export const BreakerChangesSchema: GenMessage<BreakerChanges> = /*@__PURE__*/
  */
 export type BreakerChange = Message<"helios.v1.BreakerChange"> & {
   /**
-   * What became of the breaker.
+   * What happened to the breaker.
    *
    * @generated from oneof helios.v1.BreakerChange.change
    */
   change: {
     /**
-     * The breaker as the change left it; its counts are those of now.
+     * The breaker after the change, with its current counts.
      *
      * @generated from field: helios.v1.Breaker put = 1;
      */
@@ -1452,7 +1454,7 @@ export type BreakerChange = Message<"helios.v1.BreakerChange"> & {
     case: "put";
   } | {
     /**
-     * It was deleted.
+     * The resource was deleted.
      *
      * @generated from field: helios.v1.Deleted deleted = 2;
      */
@@ -1461,7 +1463,7 @@ export type BreakerChange = Message<"helios.v1.BreakerChange"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * By whom, how and why.
+   * Who made the change, by which operation, and why.
    *
    * @generated from field: helios.v1.Cause cause = 3;
    */
@@ -1476,7 +1478,7 @@ export const BreakerChangeSchema: GenMessage<BreakerChange> = /*@__PURE__*/
   messageDesc(file_helios_v1_breaker_service, 35);
 
 /**
- * How a call went.
+ * The outcome of a call.
  *
  * @generated from enum helios.v1.Outcome
  */
@@ -1496,14 +1498,15 @@ export const Outcome = {
   SUCCESS: 1,
 
   /**
-   * It failed or took too long.
+   * The call failed or took too long.
    *
    * @generated from enum value: OUTCOME_FAILURE = 2;
    */
   FAILURE: 2,
 
   /**
-   * It says nothing of the dependency: cancelled by the caller, wrong input, never sent. Frees a probe's slot.
+   * The call says nothing about the dependency: its caller cancelled it, its input was wrong, or it was never sent.
+   * Frees a probe's slot.
    *
    * @generated from enum value: OUTCOME_IGNORED = 3;
    */
@@ -1511,7 +1514,7 @@ export const Outcome = {
 } as const;
 
 /**
- * How a call went.
+ * The outcome of a call.
  *
  * @generated from enum helios.v1.Outcome
  */
@@ -1530,7 +1533,8 @@ export const OutcomeSchema: GenEnum<Outcome> = /*@__PURE__*/
  */
 export const BreakerService: GenService<{
   /**
-   * Returns the breaker of that name, created with `config` if there is none. One breaker however many ask at once.
+   * Returns the breaker of that name. Creates it with `config` if it does not exist. Concurrent requests get the same
+   * breaker.
    *
    * @generated from rpc helios.v1.BreakerService.GetOrCreateBreaker
    */
@@ -1560,7 +1564,7 @@ export const BreakerService: GenService<{
     output: typeof ListBreakersResponseSchema;
   },
   /**
-   * Changes the configuration; state and counts stay. BREAKER_NOT_FOUND, ETAG_MISMATCH.
+   * Changes the configuration. The state and the counts stay. BREAKER_NOT_FOUND, ETAG_MISMATCH.
    *
    * @generated from rpc helios.v1.BreakerService.UpdateBreaker
    */
@@ -1580,9 +1584,9 @@ export const BreakerService: GenService<{
     output: typeof DeleteBreakerResponseSchema;
   },
   /**
-   * Asks whether a call may go ahead. Not an error when it may not. In the half-open state the permit is a lease on one
-   * of the few probes; it ends with `probe_timeout`, and when the client that watched the breakers under its `client_id`
-   * does so no more. BREAKER_NOT_FOUND.
+   * Asks whether a call may go ahead. A rejection is an answer, not an error. In the half-open state, the permit is a
+   * lease on one of the few probes. The lease ends with `probe_timeout`, or when the client stops watching breakers
+   * under its `client_id`. BREAKER_NOT_FOUND.
    *
    * @generated from rpc helios.v1.BreakerService.AcquirePermit
    */
@@ -1592,7 +1596,7 @@ export const BreakerService: GenService<{
     output: typeof AcquirePermitResponseSchema;
   },
   /**
-   * Tells how calls went. A repetition of the same `client_id`, `reporter_id` and `seq` changes nothing.
+   * Reports the outcomes of calls. A repetition of the same `client_id`, `reporter_id` and `seq` changes nothing.
    *
    * @generated from rpc helios.v1.BreakerService.ReportOutcomes
    */
@@ -1602,8 +1606,8 @@ export const BreakerService: GenService<{
     output: typeof ReportOutcomesResponseSchema;
   },
   /**
-   * Opens a breaker by hand, as SetBreakerOverride with FORCED_OPEN: it stays open until that is released or the breaker is
-   * reset. BREAKER_NOT_FOUND, ETAG_MISMATCH.
+   * Opens a breaker manually, like SetBreakerOverride with FORCED_OPEN. It stays open until the hold is released or the
+   * breaker is reset. BREAKER_NOT_FOUND, ETAG_MISMATCH.
    *
    * @generated from rpc helios.v1.BreakerService.OpenBreaker
    */
@@ -1613,8 +1617,8 @@ export const BreakerService: GenService<{
     output: typeof OpenBreakerResponseSchema;
   },
   /**
-   * Decides for all calls, above the automatic state, which runs on beneath. No timer undoes it but its own `ttl`.
-   * BREAKER_NOT_FOUND, ETAG_MISMATCH.
+   * Decides for all calls with precedence over the automatic state, which continues underneath. The decision ends by
+   * itself only through its own `ttl`. BREAKER_NOT_FOUND, ETAG_MISMATCH.
    *
    * @generated from rpc helios.v1.BreakerService.SetBreakerOverride
    */
@@ -1624,7 +1628,7 @@ export const BreakerService: GenService<{
     output: typeof SetBreakerOverrideResponseSchema;
   },
   /**
-   * Takes one holder's decision back. Not an error where there is none of that id. BREAKER_NOT_FOUND, ETAG_MISMATCH.
+   * Releases one hold. If there is no hold of that id, nothing happens. BREAKER_NOT_FOUND, ETAG_MISMATCH.
    *
    * @generated from rpc helios.v1.BreakerService.ReleaseBreakerHold
    */
@@ -1634,8 +1638,8 @@ export const BreakerService: GenService<{
     output: typeof ReleaseBreakerHoldResponseSchema;
   },
   /**
-   * Tells what a breaker of that configuration would have done with the outcomes recorded in the last hour, beside what
-   * was done. Changes nothing. BREAKER_NOT_FOUND.
+   * Shows what a breaker with that configuration would have done with the outcomes recorded in the last hour, compared
+   * with what was really done. Changes nothing. BREAKER_NOT_FOUND.
    *
    * @generated from rpc helios.v1.BreakerService.SimulateBreaker
    */
@@ -1645,7 +1649,7 @@ export const BreakerService: GenService<{
     output: typeof SimulateBreakerResponseSchema;
   },
   /**
-   * Closes a breaker by hand: counts 0, holds released, epoch raised. BREAKER_NOT_FOUND.
+   * Closes a breaker manually: sets all counts to 0, releases all holds and raises the epoch. BREAKER_NOT_FOUND.
    *
    * @generated from rpc helios.v1.BreakerService.ResetBreaker
    */
@@ -1665,7 +1669,7 @@ export const BreakerService: GenService<{
     output: typeof ResetAllBreakersResponseSchema;
   },
   /**
-   * Streams the breakers as they are and then every change of configuration or state; see watch.proto.
+   * Streams the breakers in their current state, and then every change of configuration or state; see watch.proto.
    *
    * @generated from rpc helios.v1.BreakerService.WatchBreakers
    */

@@ -2,8 +2,8 @@
 // @generated from file helios/v1/condition.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// What a flag's condition is to those that evaluate it: a small program, which gives the same answer in every language.
-// docs/flags.md says how it is evaluated, and testdata/conditions.json has programs with their answers.
+// A flag's condition in the form that clients evaluate: a small program that gives the same answer in every language.
+// docs/flags.md explains the evaluation, and testdata/conditions.json contains programs with their answers.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -18,21 +18,22 @@ export const file_helios_v1_condition: GenFile = /*@__PURE__*/
   fileDesc("ChloZWxpb3MvdjEvY29uZGl0aW9uLnByb3RvEgloZWxpb3MudjEiygEKEENvbmRpdGlvblByb2dyYW0SDwoHdmVyc2lvbhgBIAEoDRInCgVub2RlcxgCIAMoCzIYLmhlbGlvcy52MS5Db25kaXRpb25Ob2RlEi0KCHBhdHRlcm5zGAMgAygLMhsuaGVsaW9zLnYxLkNvbmRpdGlvblBhdHRlcm4SJwoFem9uZXMYBCADKAsyGC5oZWxpb3MudjEuQ29uZGl0aW9uWm9uZRIRCgltYXhfc3RlcHMYBSABKA0SEQoJbWF4X2J5dGVzGAYgASgNIqYDCg1Db25kaXRpb25Ob2RlEiIKAm9wGAEgASgOMhYuaGVsaW9zLnYxLkNvbmRpdGlvbk9wEgwKBGFyZ3MYAiADKA0SDQoFaW5kZXgYAyABKA0SDAoEbmFtZRgEIAEoCRIwCgpudWxsX3ZhbHVlGAUgASgOMhouZ29vZ2xlLnByb3RvYnVmLk51bGxWYWx1ZUgAEhQKCmJvb2xfdmFsdWUYBiABKAhIABITCglpbnRfdmFsdWUYByABKBJIABIUCgp1aW50X3ZhbHVlGAggASgESAASFgoMZG91YmxlX3ZhbHVlGAkgASgBSAASFgoMc3RyaW5nX3ZhbHVlGAogASgJSAASFQoLYnl0ZXNfdmFsdWUYCyABKAxIABI1Cg90aW1lc3RhbXBfdmFsdWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASMwoOZHVyYXRpb25fdmFsdWUYDSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIUCgp0eXBlX3ZhbHVlGA4gASgJSABCCgoIY29uc3RhbnQiqQEKEENvbmRpdGlvblBhdHRlcm4SDAoEdGV4dBgBIAEoCRI1CgxpbnN0cnVjdGlvbnMYAiADKAsyHy5oZWxpb3MudjEuQ29uZGl0aW9uSW5zdHJ1Y3Rpb24SLwoHY2xhc3NlcxgDIAMoCzIeLmhlbGlvcy52MS5Db25kaXRpb25DaGFyYWN0ZXJzEg0KBXN0YXJ0GAQgASgNEhAKCGFuY2hvcmVkGAUgASgIImIKFENvbmRpdGlvbkluc3RydWN0aW9uEi0KAm9wGAEgASgOMiEuaGVsaW9zLnYxLkNvbmRpdGlvbkluc3RydWN0aW9uT3ASDAoEbmV4dBgCIAEoDRINCgVvdGhlchgDIAEoDSIlChNDb25kaXRpb25DaGFyYWN0ZXJzEg4KBmJvdW5kcxgBIAMoDSI+Cg1Db25kaXRpb25ab25lEgwKBG5hbWUYASABKAkSDgoGc3RhcnRzGAIgAygSEg8KB29mZnNldHMYAyADKBEq9gsKC0NvbmRpdGlvbk9wEhwKGENPTkRJVElPTl9PUF9VTlNQRUNJRklFRBAAEhkKFUNPTkRJVElPTl9PUF9DT05TVEFOVBABEhUKEUNPTkRJVElPTl9PUF9MSVNUEAISFAoQQ09ORElUSU9OX09QX01BUBADEhkKFUNPTkRJVElPTl9PUF9WQVJJQUJMRRAEEh0KGUNPTkRJVElPTl9PUF9IQVNfVkFSSUFCTEUQBRIWChJDT05ESVRJT05fT1BfTE9DQUwQBhIXChNDT05ESVRJT05fT1BfU0VMRUNUEAcSFAoQQ09ORElUSU9OX09QX0hBUxAIEhYKEkNPTkRJVElPTl9PUF9JTkRFWBAJEhQKEENPTkRJVElPTl9PUF9OT1QQChIXChNDT05ESVRJT05fT1BfTkVHQVRFEAsSFAoQQ09ORElUSU9OX09QX0FORBAMEhMKD0NPTkRJVElPTl9PUF9PUhANEhwKGENPTkRJVElPTl9PUF9DT05ESVRJT05BTBAOEhQKEENPTkRJVElPTl9PUF9BREQQDxIZChVDT05ESVRJT05fT1BfU1VCVFJBQ1QQEBIZChVDT05ESVRJT05fT1BfTVVMVElQTFkQERIXChNDT05ESVRJT05fT1BfRElWSURFEBISFwoTQ09ORElUSU9OX09QX01PRFVMTxATEhYKEkNPTkRJVElPTl9PUF9FUVVBTBAUEhoKFkNPTkRJVElPTl9PUF9OT1RfRVFVQUwQFRIVChFDT05ESVRJT05fT1BfTEVTUxAWEh4KGkNPTkRJVElPTl9PUF9MRVNTX09SX0VRVUFMEBcSGAoUQ09ORElUSU9OX09QX0dSRUFURVIQGBIhCh1DT05ESVRJT05fT1BfR1JFQVRFUl9PUl9FUVVBTBAZEhMKD0NPTkRJVElPTl9PUF9JThAaEhQKEENPTkRJVElPTl9PUF9BTEwQGxIXChNDT05ESVRJT05fT1BfRVhJU1RTEBwSGwoXQ09ORElUSU9OX09QX0VYSVNUU19PTkUQHRIXChNDT05ESVRJT05fT1BfRklMVEVSEB4SGgoWQ09ORElUSU9OX09QX1RSQU5TRk9STRAfEhUKEUNPTkRJVElPTl9PUF9TSVpFECASGQoVQ09ORElUSU9OX09QX0NPTlRBSU5TECESHAoYQ09ORElUSU9OX09QX1NUQVJUU19XSVRIECISGgoWQ09ORElUSU9OX09QX0VORFNfV0lUSBAjEhgKFENPTkRJVElPTl9PUF9NQVRDSEVTECQSFwoTQ09ORElUSU9OX09QX1RPX0lOVBAlEhgKFENPTkRJVElPTl9PUF9UT19VSU5UECYSGgoWQ09ORElUSU9OX09QX1RPX0RPVUJMRRAnEhgKFENPTkRJVElPTl9PUF9UT19CT09MECgSGgoWQ09ORElUSU9OX09QX1RPX1NUUklORxApEhkKFUNPTkRJVElPTl9PUF9UT19CWVRFUxAqEh0KGUNPTkRJVElPTl9PUF9UT19USU1FU1RBTVAQKxIcChhDT05ESVRJT05fT1BfVE9fRFVSQVRJT04QLBIYChRDT05ESVRJT05fT1BfVFlQRV9PRhAtEh4KGkNPTkRJVElPTl9PUF9HRVRfRlVMTF9ZRUFSEC4SGgoWQ09ORElUSU9OX09QX0dFVF9NT05USBAvEhkKFUNPTkRJVElPTl9PUF9HRVRfREFURRAwEiEKHUNPTkRJVElPTl9PUF9HRVRfREFZX09GX01PTlRIEDESIAocQ09ORElUSU9OX09QX0dFVF9EQVlfT0ZfV0VFSxAyEiAKHENPTkRJVElPTl9PUF9HRVRfREFZX09GX1lFQVIQMxIaChZDT05ESVRJT05fT1BfR0VUX0hPVVJTEDQSHAoYQ09ORElUSU9OX09QX0dFVF9NSU5VVEVTEDUSHAoYQ09ORElUSU9OX09QX0dFVF9TRUNPTkRTEDYSIQodQ09ORElUSU9OX09QX0dFVF9NSUxMSVNFQ09ORFMQNyqtAwoWQ29uZGl0aW9uSW5zdHJ1Y3Rpb25PcBIoCiRDT05ESVRJT05fSU5TVFJVQ1RJT05fT1BfVU5TUEVDSUZJRUQQABIiCh5DT05ESVRJT05fSU5TVFJVQ1RJT05fT1BfTUFUQ0gQARImCiJDT05ESVRJT05fSU5TVFJVQ1RJT05fT1BfQ0hBUkFDVEVSEAISIgoeQ09ORElUSU9OX0lOU1RSVUNUSU9OX09QX1NQTElUEAMSJwojQ09ORElUSU9OX0lOU1RSVUNUSU9OX09QX0JFR0lOX1RFWFQQBBIlCiFDT05ESVRJT05fSU5TVFJVQ1RJT05fT1BfRU5EX1RFWFQQBRInCiNDT05ESVRJT05fSU5TVFJVQ1RJT05fT1BfQkVHSU5fTElORRAGEiUKIUNPTkRJVElPTl9JTlNUUlVDVElPTl9PUF9FTkRfTElORRAHEioKJkNPTkRJVElPTl9JTlNUUlVDVElPTl9PUF9XT1JEX0JPVU5EQVJZEAgSLQopQ09ORElUSU9OX0lOU1RSVUNUSU9OX09QX05PX1dPUkRfQk9VTkRBUlkQCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * A condition, compiled by the server. Only the server makes programs; a client evaluates them. A client that does not
- * know the version, an operation or an instruction takes the condition for one that cannot be evaluated.
+ * A condition that the server has compiled. Only the server creates programs; a client evaluates them. If a client does
+ * not know the version, an operation or an instruction, it treats the condition as one that cannot be evaluated.
  *
  * @generated from message helios.v1.ConditionProgram
  */
 export type ConditionProgram = Message<"helios.v1.ConditionProgram"> & {
   /**
-   * The version of what the nodes mean, 1.
+   * Version of the meaning of the nodes: 1.
    *
    * @generated from field: uint32 version = 1;
    */
   version: number;
 
   /**
-   * What a node is made of comes before it. The last is the condition. At most 128 stand within one another.
+   * The nodes. The arguments of a node come before it. The last node is the condition. Nodes are nested at most 128
+   * deep.
    *
    * @generated from field: repeated helios.v1.ConditionNode nodes = 2;
    */
@@ -53,16 +54,16 @@ export type ConditionProgram = Message<"helios.v1.ConditionProgram"> & {
   zones: ConditionZone[];
 
   /**
-   * How many steps one evaluation of a flag may take; one that takes more fails. 10,000. The conditions of the flag and of
-   * the flags that it needs count together: docs/flags.md says in which order.
+   * Maximum number of steps that one evaluation of a flag may take: 10,000. An evaluation that takes more fails. The
+   * conditions of the flag and of its prerequisites count together, in the order that docs/flags.md gives.
    *
    * @generated from field: uint32 max_steps = 5;
    */
   maxSteps: number;
 
   /**
-   * How many bytes of texts, bytes, lists and maps one evaluation of a flag may make, counted in the same way; one that makes
-   * more fails. 1,048,576.
+   * Maximum size of the strings, bytes, lists and maps that one evaluation of a flag may create, counted together in
+   * the same way: 1,048,576 bytes. An evaluation that creates more fails.
    *
    * @generated from field: uint32 max_bytes = 6;
    */
@@ -77,42 +78,42 @@ export const ConditionProgramSchema: GenMessage<ConditionProgram> = /*@__PURE__*
   messageDesc(file_helios_v1_condition, 0);
 
 /**
- * One node of a program. To evaluate it costs a step, and the steps of what it is made of.
+ * One node of a program. Evaluating it costs one step, in addition to the steps of its arguments.
  *
  * @generated from message helios.v1.ConditionNode
  */
 export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
   /**
-   * What it does.
+   * The operation.
    *
    * @generated from field: helios.v1.ConditionOp op = 1;
    */
   op: ConditionOp;
 
   /**
-   * The nodes that it is made of, as indices; each is below its own.
+   * The arguments, as indices of nodes. Each index is lower than the node's own.
    *
    * @generated from field: repeated uint32 args = 2;
    */
   args: number[];
 
   /**
-   * Of LOCAL, ALL, EXISTS, EXISTS_ONE, FILTER and TRANSFORM: the slot of the element. Of MATCHES: the index of the pattern.
-   * Of GET_…: 0 is UTC, n the zone at the index n - 1.
+   * For LOCAL, ALL, EXISTS, EXISTS_ONE, FILTER and TRANSFORM: the slot of the element. For MATCHES: the index of the
+   * pattern. For GET_…: 0 is UTC, and n is the zone at index n - 1.
    *
    * @generated from field: uint32 index = 3;
    */
   index: number;
 
   /**
-   * Of VARIABLE and HAS_VARIABLE: the variable's; of SELECT and HAS: the member's.
+   * For VARIABLE and HAS_VARIABLE: the name of the variable. For SELECT and HAS: the name of the member.
    *
    * @generated from field: string name = 4;
    */
   name: string;
 
   /**
-   * Of CONSTANT: the value.
+   * For CONSTANT: the value.
    *
    * @generated from oneof helios.v1.ConditionNode.constant
    */
@@ -126,7 +127,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "nullValue";
   } | {
     /**
-     * A bool.
+     * A boolean.
      *
      * @generated from field: bool bool_value = 6;
      */
@@ -134,7 +135,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "boolValue";
   } | {
     /**
-     * A whole number of 64 bits with a sign.
+     * A signed 64-bit integer.
      *
      * @generated from field: sint64 int_value = 7;
      */
@@ -142,7 +143,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "intValue";
   } | {
     /**
-     * A whole number of 64 bits without a sign.
+     * An unsigned 64-bit integer.
      *
      * @generated from field: uint64 uint_value = 8;
      */
@@ -150,7 +151,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "uintValue";
   } | {
     /**
-     * A finite number.
+     * A finite floating-point number.
      *
      * @generated from field: double double_value = 9;
      */
@@ -158,7 +159,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "doubleValue";
   } | {
     /**
-     * A text.
+     * A string.
      *
      * @generated from field: string string_value = 10;
      */
@@ -182,7 +183,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "timestampValue";
   } | {
     /**
-     * A span of time.
+     * A duration.
      *
      * @generated from field: google.protobuf.Duration duration_value = 13;
      */
@@ -190,7 +191,7 @@ export type ConditionNode = Message<"helios.v1.ConditionNode"> & {
     case: "durationValue";
   } | {
     /**
-     * A type, by the name that TYPE_OF gives it.
+     * A type, by the name that TYPE_OF returns.
      *
      * @generated from field: string type_value = 14;
      */
@@ -207,14 +208,15 @@ export const ConditionNodeSchema: GenMessage<ConditionNode> = /*@__PURE__*/
   messageDesc(file_helios_v1_condition, 1);
 
 /**
- * A regular expression in the syntax of RE2, compiled. It is in all its states at once at each place of a text, of which
- * there is one more than characters (code points): so it takes no longer than instructions × characters.
+ * A compiled regular expression in RE2 syntax, executed as an automaton. At each position of the string it is in all of
+ * its possible states at once. A string has one position more than it has characters (code points). So it takes at most
+ * instructions × positions.
  *
  * @generated from message helios.v1.ConditionPattern
  */
 export type ConditionPattern = Message<"helios.v1.ConditionPattern"> & {
   /**
-   * As it was written.
+   * The expression as written.
    *
    * @generated from field: string text = 1;
    */
@@ -228,21 +230,21 @@ export type ConditionPattern = Message<"helios.v1.ConditionPattern"> & {
   instructions: ConditionInstruction[];
 
   /**
-   * The characters that CHARACTER takes.
+   * The character classes of CHARACTER.
    *
    * @generated from field: repeated helios.v1.ConditionCharacters classes = 3;
    */
   classes: ConditionCharacters[];
 
   /**
-   * The instruction with which it begins, at each place of the text anew.
+   * The first instruction. It starts anew at each position of the string.
    *
    * @generated from field: uint32 start = 4;
    */
   start: number;
 
   /**
-   * It begins at the first place of the text alone.
+   * Whether it starts only at the first position of the string.
    *
    * @generated from field: bool anchored = 5;
    */
@@ -263,21 +265,21 @@ export const ConditionPatternSchema: GenMessage<ConditionPattern> = /*@__PURE__*
  */
 export type ConditionInstruction = Message<"helios.v1.ConditionInstruction"> & {
   /**
-   * What it does.
+   * The operation.
    *
    * @generated from field: helios.v1.ConditionInstructionOp op = 1;
    */
   op: ConditionInstructionOp;
 
   /**
-   * The instruction that comes next.
+   * The next instruction.
    *
    * @generated from field: uint32 next = 2;
    */
   next: number;
 
   /**
-   * Of SPLIT: the other one that comes next; of CHARACTER: the index of its class.
+   * For SPLIT: the other next instruction. For CHARACTER: the index of its class.
    *
    * @generated from field: uint32 other = 3;
    */
@@ -292,13 +294,13 @@ export const ConditionInstructionSchema: GenMessage<ConditionInstruction> = /*@_
   messageDesc(file_helios_v1_condition, 3);
 
 /**
- * A class of characters.
+ * A character class.
  *
  * @generated from message helios.v1.ConditionCharacters
  */
 export type ConditionCharacters = Message<"helios.v1.ConditionCharacters"> & {
   /**
-   * The first and the last code point of each range, ascending.
+   * The first and the last code point of each range, in ascending order.
    *
    * @generated from field: repeated uint32 bounds = 1;
    */
@@ -313,27 +315,27 @@ export const ConditionCharactersSchema: GenMessage<ConditionCharacters> = /*@__P
   messageDesc(file_helios_v1_condition, 4);
 
 /**
- * A time zone, written out, so that all decide alike whatever they know of time zones.
+ * A time zone, spelled out so that all clients decide alike, whatever they know about time zones.
  *
  * @generated from message helios.v1.ConditionZone
  */
 export type ConditionZone = Message<"helios.v1.ConditionZone"> & {
   /**
-   * Such as `Europe/Zurich` or `+02:00`.
+   * A name such as `Europe/Zurich` or `+02:00`.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * When its offset changes, in seconds since 1970; ascending, up to the year 2100.
+   * When the offset changes, in seconds since 1970, in ascending order, up to the year 2100.
    *
    * @generated from field: repeated sint64 starts = 2;
    */
   starts: bigint[];
 
   /**
-   * How many seconds its local time is ahead of UTC: first before `starts`, then from each of them on.
+   * How many seconds local time is ahead of UTC: first before `starts`, then from each of them on.
    *
    * @generated from field: repeated sint32 offsets = 3;
    */
@@ -348,9 +350,10 @@ export const ConditionZoneSchema: GenMessage<ConditionZone> = /*@__PURE__*/
   messageDesc(file_helios_v1_condition, 5);
 
 /**
- * What a node does. Arguments are evaluated in their order, and the first that fails is what the node comes to, unless its
- * comment says otherwise. An operation that does not take such values fails. Values are null, bool, int, uint, double (every
- * number of JSON), string, bytes, list, map (every object of JSON), timestamp, duration and type.
+ * The operation of a node. Arguments are evaluated in order. The first argument that fails makes the node fail, unless
+ * the comment of the operation says otherwise. An operation also fails for values of types that it does not accept.
+ * Values are null, bool, int, uint, double (every number of JSON), string, bytes, list, map (every object of JSON),
+ * timestamp, duration and type.
  *
  * @generated from enum helios.v1.ConditionOp
  */
@@ -370,22 +373,22 @@ export const ConditionOp = {
   CONSTANT: 1,
 
   /**
-   * A list of its arguments. Where these are constants it is made once: one step, and no memory.
+   * A list of its arguments. If they are all constants, the list is created only once: one step, and no memory.
    *
    * @generated from enum value: CONDITION_OP_LIST = 2;
    */
   LIST: 2,
 
   /**
-   * A map of its arguments, each key (int, uint, bool or string) followed by its value; one that comes twice fails. Where
-   * these are constants it is made once: one step, and no memory.
+   * A map of its arguments: each key (int, uint, bool or string) is followed by its value. A duplicate key fails. If
+   * all arguments are constants, the map is created only once: one step, and no memory.
    *
    * @generated from enum value: CONDITION_OP_MAP = 3;
    */
   MAP: 3,
 
   /**
-   * The variable of that name: `session_id`, `user_id`, `symbol`, `system` (strings, empty where they are absent) or
+   * The variable of that name: `session_id`, `user_id`, `symbol`, `system` (strings, empty if they are absent) or
    * `attributes` (a map).
    *
    * @generated from enum value: CONDITION_OP_VARIABLE = 4;
@@ -393,43 +396,43 @@ export const ConditionOp = {
   VARIABLE: 4,
 
   /**
-   * Whether that variable is neither an empty string nor a map without members.
+   * Whether that variable is set: not an empty string, and not a map without members.
    *
    * @generated from enum value: CONDITION_OP_HAS_VARIABLE = 5;
    */
   HAS_VARIABLE: 5,
 
   /**
-   * The element at which the macro is that has the slot `index`.
+   * The current element of the macro with the slot `index`.
    *
    * @generated from enum value: CONDITION_OP_LOCAL = 6;
    */
   LOCAL: 6,
 
   /**
-   * The member `name` of a map; where there is none it fails.
+   * The member `name` of a map. Fails if there is no such member.
    *
    * @generated from enum value: CONDITION_OP_SELECT = 7;
    */
   SELECT: 7,
 
   /**
-   * Whether a map has the member `name`; one that is null is there.
+   * Whether a map has the member `name`. A member that is null counts.
    *
    * @generated from enum value: CONDITION_OP_HAS = 8;
    */
   HAS: 8,
 
   /**
-   * The element of a list at an index from 0 (int, uint or whole double), or the member of a map with a key; where there is
-   * none it fails.
+   * The element of a list at an index from 0 (int, uint or whole double), or the member of a map with that key. Fails
+   * if there is no such element.
    *
    * @generated from enum value: CONDITION_OP_INDEX = 9;
    */
   INDEX: 9,
 
   /**
-   * The other bool.
+   * The opposite of a bool.
    *
    * @generated from enum value: CONDITION_OP_NOT = 10;
    */
@@ -443,31 +446,32 @@ export const ConditionOp = {
   NEGATE: 11,
 
   /**
-   * False if an argument is false, though others before it have failed; else the first failure, which what is no bool is
-   * too; else true. Evaluates no more once it is false.
+   * False if an argument is false, even if earlier arguments failed. Otherwise the first failure; an argument that is
+   * not a bool counts as a failure. Otherwise true. Evaluation stops at the first false argument.
    *
    * @generated from enum value: CONDITION_OP_AND = 12;
    */
   AND: 12,
 
   /**
-   * True if an argument is true, though others before it have failed; else the first failure, which what is no bool is
-   * too; else false. Evaluates no more once it is true.
+   * True if an argument is true, even if earlier arguments failed. Otherwise the first failure; an argument that is not
+   * a bool counts as a failure. Otherwise false. Evaluation stops at the first true argument.
    *
    * @generated from enum value: CONDITION_OP_OR = 13;
    */
   OR: 13,
 
   /**
-   * The second argument if the first is true, the third if it is false; the other one is not evaluated.
+   * The second argument if the first is true, the third if it is false. Only that one is evaluated.
    *
    * @generated from enum value: CONDITION_OP_CONDITIONAL = 14;
    */
   CONDITIONAL: 14,
 
   /**
-   * The sum of two ints, uints, doubles or durations, of a timestamp and a duration; two strings, bytes or lists joined.
-   * Fails, as all arithmetic does, where an int or uint has more than 64 bits or a double is not finite.
+   * The sum of two ints, uints, doubles or durations, or of a timestamp and a duration; the concatenation of two
+   * strings, bytes or lists. Like all arithmetic, it fails if an int or uint exceeds 64 bits or if a double is not
+   * finite.
    *
    * @generated from enum value: CONDITION_OP_ADD = 15;
    */
@@ -488,58 +492,58 @@ export const ConditionOp = {
   MULTIPLY: 17,
 
   /**
-   * The quotient of two ints or uints, towards 0, or of two doubles. By zero it fails.
+   * The quotient of two ints or uints, truncated towards 0, or of two doubles. Division by zero fails.
    *
    * @generated from enum value: CONDITION_OP_DIVIDE = 18;
    */
   DIVIDE: 18,
 
   /**
-   * What is left of a division of two ints or uints; it has the sign of the first.
+   * The remainder of a division of two ints or uints. It has the sign of the first argument.
    *
    * @generated from enum value: CONDITION_OP_MODULO = 19;
    */
   MODULO: 19,
 
   /**
-   * Whether two values are equal: numbers by what they are worth, exactly, whatever their types; values of other types
-   * only to those of their own; lists and maps by their members.
+   * Whether two values are equal. Numbers are compared exactly by value, whatever their types. Values of other types
+   * are equal only to values of the same type. Lists and maps are compared by their members.
    *
    * @generated from enum value: CONDITION_OP_EQUAL = 20;
    */
   EQUAL: 20,
 
   /**
-   * Whether they are not.
+   * The opposite of EQUAL.
    *
    * @generated from enum value: CONDITION_OP_NOT_EQUAL = 21;
    */
   NOT_EQUAL: 21,
 
   /**
-   * Whether the first is below the second: numbers by what they are worth, exactly, strings by code points, bytes,
-   * timestamps, durations, and false below true.
+   * Whether the first value is less than the second: numbers exactly by value, strings by code points, bytes,
+   * timestamps, durations; false is less than true.
    *
    * @generated from enum value: CONDITION_OP_LESS = 22;
    */
   LESS: 22,
 
   /**
-   * Whether it is not above it.
+   * Whether the first value is less than or equal to the second.
    *
    * @generated from enum value: CONDITION_OP_LESS_OR_EQUAL = 23;
    */
   LESS_OR_EQUAL: 23,
 
   /**
-   * Whether it is above it.
+   * Whether the first value is greater than the second.
    *
    * @generated from enum value: CONDITION_OP_GREATER = 24;
    */
   GREATER: 24,
 
   /**
-   * Whether it is not below it.
+   * Whether the first value is greater than or equal to the second.
    *
    * @generated from enum value: CONDITION_OP_GREATER_OR_EQUAL = 25;
    */
@@ -553,15 +557,16 @@ export const ConditionOp = {
   IN: 26,
 
   /**
-   * Over the first argument, a list or the keys of a map: as AND over the second for each element. The keys of an object
-   * of JSON are in the order of their code points, those of a MAP as they are written.
+   * The first argument is a list or the keys of a map. Returns AND over the second argument for each element. The keys
+   * of a JSON object are visited in the order of their code points, and those of a MAP in the order in which they are
+   * written.
    *
    * @generated from enum value: CONDITION_OP_ALL = 27;
    */
   ALL: 27,
 
   /**
-   * As OR over the second argument for each element.
+   * Returns OR over the second argument for each element.
    *
    * @generated from enum value: CONDITION_OP_EXISTS = 28;
    */
@@ -582,21 +587,22 @@ export const ConditionOp = {
   FILTER: 30,
 
   /**
-   * A list of what the last argument is for each element; where there are three, for those for which the second is true.
+   * A list of the last argument's value for each element. With three arguments, only for elements for which the second
+   * argument is true.
    *
    * @generated from enum value: CONDITION_OP_TRANSFORM = 31;
    */
   TRANSFORM: 31,
 
   /**
-   * The code points of a string, the bytes of bytes, the elements of a list, the members of a map.
+   * The number of code points of a string, of bytes, of elements of a list, or of members of a map.
    *
    * @generated from enum value: CONDITION_OP_SIZE = 32;
    */
   SIZE: 32,
 
   /**
-   * Whether the first string has the second in it.
+   * Whether the first string contains the second.
    *
    * @generated from enum value: CONDITION_OP_CONTAINS = 33;
    */
@@ -624,56 +630,57 @@ export const ConditionOp = {
   MATCHES: 36,
 
   /**
-   * An int: of a uint, a double (towards 0), a string (`-?[0-9]+`), a timestamp (seconds since 1970), a duration (seconds).
+   * Converts to int: a uint, a double (truncated towards 0), a string (`-?[0-9]+`), a timestamp (seconds since 1970) or
+   * a duration (seconds).
    *
    * @generated from enum value: CONDITION_OP_TO_INT = 37;
    */
   TO_INT: 37,
 
   /**
-   * A uint: of an int, a double (towards 0), a string (`[0-9]+`).
+   * Converts to uint: an int, a double (truncated towards 0) or a string (`[0-9]+`).
    *
    * @generated from enum value: CONDITION_OP_TO_UINT = 38;
    */
   TO_UINT: 38,
 
   /**
-   * A double: of an int, a uint, a string (`-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`).
+   * Converts to double: an int, a uint or a string (`-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`).
    *
    * @generated from enum value: CONDITION_OP_TO_DOUBLE = 39;
    */
   TO_DOUBLE: 39,
 
   /**
-   * A bool: of a string, one of true, True, TRUE, t, 1 or false, False, FALSE, f, 0.
+   * Converts to bool: one of the strings true, True, TRUE, t, 1 or false, False, FALSE, f, 0.
    *
    * @generated from enum value: CONDITION_OP_TO_BOOL = 40;
    */
   TO_BOOL: 40,
 
   /**
-   * A string: of every type but list, map, null and type.
+   * Converts to string: any type except list, map, null and type.
    *
    * @generated from enum value: CONDITION_OP_TO_STRING = 41;
    */
   TO_STRING: 41,
 
   /**
-   * Bytes: of a string in UTF-8.
+   * Converts a string to bytes, in UTF-8.
    *
    * @generated from enum value: CONDITION_OP_TO_BYTES = 42;
    */
   TO_BYTES: 42,
 
   /**
-   * A timestamp: of an int (seconds since 1970), a string (RFC 3339, in capitals, with a zone).
+   * Converts to timestamp: an int (seconds since 1970) or a string (RFC 3339, upper-case, with a zone).
    *
    * @generated from enum value: CONDITION_OP_TO_TIMESTAMP = 43;
    */
   TO_TIMESTAMP: 43,
 
   /**
-   * A duration: of an int (seconds), a string such as `1h30m` or `-1.5s`.
+   * Converts to duration: an int (seconds) or a string such as `1h30m` or `-1.5s`.
    *
    * @generated from enum value: CONDITION_OP_TO_DURATION = 44;
    */
@@ -695,63 +702,63 @@ export const ConditionOp = {
   GET_FULL_YEAR: 46,
 
   /**
-   * Its month, from 0.
+   * The month, from 0.
    *
    * @generated from enum value: CONDITION_OP_GET_MONTH = 47;
    */
   GET_MONTH: 47,
 
   /**
-   * Its day of the month, from 1.
+   * The day of the month, from 1.
    *
    * @generated from enum value: CONDITION_OP_GET_DATE = 48;
    */
   GET_DATE: 48,
 
   /**
-   * Its day of the month, from 0.
+   * The day of the month, from 0.
    *
    * @generated from enum value: CONDITION_OP_GET_DAY_OF_MONTH = 49;
    */
   GET_DAY_OF_MONTH: 49,
 
   /**
-   * Its day of the week; Sunday is 0.
+   * The day of the week; Sunday is 0.
    *
    * @generated from enum value: CONDITION_OP_GET_DAY_OF_WEEK = 50;
    */
   GET_DAY_OF_WEEK: 50,
 
   /**
-   * Its day of the year, from 0.
+   * The day of the year, from 0.
    *
    * @generated from enum value: CONDITION_OP_GET_DAY_OF_YEAR = 51;
    */
   GET_DAY_OF_YEAR: 51,
 
   /**
-   * Its hour; of a duration: all of it in hours, towards 0.
+   * The hour. For a duration: the whole duration in hours, truncated towards 0.
    *
    * @generated from enum value: CONDITION_OP_GET_HOURS = 52;
    */
   GET_HOURS: 52,
 
   /**
-   * Its minute; of a duration: all of it in minutes, towards 0.
+   * The minute. For a duration: the whole duration in minutes, truncated towards 0.
    *
    * @generated from enum value: CONDITION_OP_GET_MINUTES = 53;
    */
   GET_MINUTES: 53,
 
   /**
-   * Its second; of a duration: all of it in seconds, towards 0.
+   * The second. For a duration: the whole duration in seconds, truncated towards 0.
    *
    * @generated from enum value: CONDITION_OP_GET_SECONDS = 54;
    */
   GET_SECONDS: 54,
 
   /**
-   * Its milliseconds beyond the second; of a duration the same, towards 0.
+   * The milliseconds within the second. For a duration likewise, truncated towards 0.
    *
    * @generated from enum value: CONDITION_OP_GET_MILLISECONDS = 55;
    */
@@ -759,9 +766,10 @@ export const ConditionOp = {
 } as const;
 
 /**
- * What a node does. Arguments are evaluated in their order, and the first that fails is what the node comes to, unless its
- * comment says otherwise. An operation that does not take such values fails. Values are null, bool, int, uint, double (every
- * number of JSON), string, bytes, list, map (every object of JSON), timestamp, duration and type.
+ * The operation of a node. Arguments are evaluated in order. The first argument that fails makes the node fail, unless
+ * the comment of the operation says otherwise. An operation also fails for values of types that it does not accept.
+ * Values are null, bool, int, uint, double (every number of JSON), string, bytes, list, map (every object of JSON),
+ * timestamp, duration and type.
  *
  * @generated from enum helios.v1.ConditionOp
  */
@@ -774,7 +782,7 @@ export const ConditionOpSchema: GenEnum<ConditionOp> = /*@__PURE__*/
   enumDesc(file_helios_v1_condition, 0);
 
 /**
- * What an instruction of a pattern does.
+ * The operation of an instruction.
  *
  * @generated from enum helios.v1.ConditionInstructionOp
  */
@@ -794,56 +802,57 @@ export const ConditionInstructionOp = {
   MATCH: 1,
 
   /**
-   * Goes on to `next` at the next place if the character here is of its class.
+   * Continues with `next` at the next position if the character here belongs to its class.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_CHARACTER = 2;
    */
   CHARACTER: 2,
 
   /**
-   * Goes on to both `next` and `other`.
+   * Continues with both `next` and `other`.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_SPLIT = 3;
    */
   SPLIT: 3,
 
   /**
-   * Goes on at the beginning of the text.
+   * Continues only at the beginning of the string.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_BEGIN_TEXT = 4;
    */
   BEGIN_TEXT: 4,
 
   /**
-   * Goes on at the end of the text.
+   * Continues only at the end of the string.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_END_TEXT = 5;
    */
   END_TEXT: 5,
 
   /**
-   * Goes on at the beginning of the text, and after each line feed.
+   * Continues only at the beginning of the string, or after a line feed.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_BEGIN_LINE = 6;
    */
   BEGIN_LINE: 6,
 
   /**
-   * Goes on at the end of the text, and before each line feed.
+   * Continues only at the end of the string, or before a line feed.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_END_LINE = 7;
    */
   END_LINE: 7,
 
   /**
-   * Goes on where of the characters before and after the place exactly one is a letter, a digit (of ASCII) or `_`.
+   * Continues only at a word boundary: exactly one of the characters before and after the position is a letter, a digit
+   * (of ASCII) or `_`.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_WORD_BOUNDARY = 8;
    */
   WORD_BOUNDARY: 8,
 
   /**
-   * Goes on where both are, or none.
+   * Continues only where there is no word boundary.
    *
    * @generated from enum value: CONDITION_INSTRUCTION_OP_NO_WORD_BOUNDARY = 9;
    */
@@ -851,7 +860,7 @@ export const ConditionInstructionOp = {
 } as const;
 
 /**
- * What an instruction of a pattern does.
+ * The operation of an instruction.
  *
  * @generated from enum helios.v1.ConditionInstructionOp
  */

@@ -2,7 +2,7 @@
 // @generated from file helios/v1/flag.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// The resource of FlagService, and what an evaluation takes and gives.
+// The resource of FlagService, and the input and output of an evaluation.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -20,28 +20,29 @@ export const file_helios_v1_flag: GenFile = /*@__PURE__*/
   fileDesc("ChRoZWxpb3MvdjEvZmxhZy5wcm90bxIJaGVsaW9zLnYxIoQBCgdWYXJpYW50EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhkKBndlaWdodBgCIAEoDUIJukgGKgQYoI0GEiUKBXZhbHVlGAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIqgECgdHcmFkdWFsEjUKEmluaXRpYWxfcGVyY2VudGFnZRgBIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAABI0ChF0YXJnZXRfcGVyY2VudGFnZRgCIAEoAUIZukgWEhRAARkAAAAAAABZQCkAAAAAAAAAABIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcGF1c2VkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDqiArpIngIasgEKDWdyYWR1YWwudGltZXMSN3N0YXJ0X3RpbWUgYW5kIGVuZF90aW1lIGNvbWUgdG9nZXRoZXIsIHN0YXJ0X3RpbWUgZmlyc3QaaGhhcyh0aGlzLnN0YXJ0X3RpbWUpID09IGhhcyh0aGlzLmVuZF90aW1lKSAmJiAoIWhhcyh0aGlzLnN0YXJ0X3RpbWUpIHx8IHRoaXMuc3RhcnRfdGltZSA8IHRoaXMuZW5kX3RpbWUpGmcKDmdyYWR1YWwucGF1c2VkEidwYXVzZWRfYXQgbmVlZHMgc3RhcnRfdGltZSBhbmQgZW5kX3RpbWUaLCFoYXModGhpcy5wYXVzZWRfYXQpIHx8IGhhcyh0aGlzLnN0YXJ0X3RpbWUpIo4ICgRGbGFnEjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEg8KB2VuYWJsZWQYAiABKAgSLwoIc3RyYXRlZ3kYAyABKA4yEy5oZWxpb3MudjEuU3RyYXRlZ3lCCLpIBYIBAhABEi0KCnBlcmNlbnRhZ2UYBCABKAFCGbpIFhIUQAEZAAAAAAAAWUApAAAAAAAAAAASJwoJd2hpdGVsaXN0GAUgAygJQhS6SBGSAQ4QkE4YASIHcgUQARiAAhIjCgdncmFkdWFsGAYgASgLMhIuaGVsaW9zLnYxLkdyYWR1YWwSHQoLZGVzY3JpcHRpb24YByABKAlCCLpIBXIDGIAIEjAKCWJ1Y2tldF9ieRgIIAEoDjITLmhlbGlvcy52MS5CdWNrZXRCeUIIukgFggECEAESFgoEc2FsdBgJIAEoCUIIukgFcgMYgAESGQoRYnVja2V0aW5nX3ZlcnNpb24YCiABKA0SHwoSY3VycmVudF9wZXJjZW50YWdlGAsgASgBSACIAQESLgoIdmFyaWFudHMYDCADKAsyEi5oZWxpb3MudjEuVmFyaWFudEIIukgFkgECEGQSGwoJY29uZGl0aW9uGA0gASgJQgi6SAVyAxiAEBIqCg1wcmVyZXF1aXNpdGVzGA4gAygJQhO6SBCSAQ0QIBgBIgdyBRABGIABEi4KCG9uX3N0YWxlGA8gASgOMhIuaGVsaW9zLnYxLk9uU3RhbGVCCLpIBYIBAhABEkMKDW1heF9zdGFsZW5lc3MYECABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDnhA8yAggBEg4KBmtpbGxlZBgRIAEoCBIXCg93aGl0ZWxpc3RfZmlyc3QYEiABKAgSNgoRY29uZGl0aW9uX3Byb2dyYW0YGCABKAsyGy5oZWxpb3MudjEuQ29uZGl0aW9uUHJvZ3JhbRIQCghyZXZpc2lvbhgUIAEoAxIWCgRldGFnGBUgASgJQgi6SAVyAxiAARIvCgtjcmVhdGVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKBW93bmVyGBkgASgJQgi6SAVyAxiAAhIhCgR0YWdzGBogAygJQhO6SBCSAQ0QMhgBIgdyBRABGIABEikKCG1ldGFkYXRhGBsgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCghhYnJpZGdlZBgeIAEoCEIVChNfY3VycmVudF9wZXJjZW50YWdlIq0BChFFdmFsdWF0aW9uQ29udGV4dBIcCgpzZXNzaW9uX2lkGAEgASgJQgi6SAVyAxiACBIZCgd1c2VyX2lkGAIgASgJQgi6SAVyAxiACBIYCgZzeW1ib2wYAyABKAlCCLpIBXIDGIAIEhgKBnN5c3RlbRgEIAEoCUIIukgFcgMYgAgSKwoKYXR0cmlidXRlcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiogIKCkV2YWx1YXRpb24SDAoEbmFtZRgBIAEoCRIPCgdlbmFibGVkGAIgASgIEg8KB3ZhcmlhbnQYAyABKAkSJQoFdmFsdWUYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSIQoGcmVhc29uGAUgASgOMhEuaGVsaW9zLnYxLlJlYXNvbhIoCgplcnJvcl9jb2RlGAYgASgOMhQuaGVsaW9zLnYxLkVycm9yQ29kZRITCgZidWNrZXQYByABKA1IAIgBARIQCghyZXZpc2lvbhgIIAEoAxIbCg52YXJpYW50X2J1Y2tldBgJIAEoDUgBiAEBEg4KBmtpbGxlZBgKIAEoCEIJCgdfYnVja2V0QhEKD192YXJpYW50X2J1Y2tldCqWAQoIU3RyYXRlZ3kSGAoUU1RSQVRFR1lfVU5TUEVDSUZJRUQQABITCg9TVFJBVEVHWV9BTExfT04QARIUChBTVFJBVEVHWV9BTExfT0ZGEAISFwoTU1RSQVRFR1lfUEVSQ0VOVEFHRRADEhYKElNUUkFURUdZX1dISVRFTElTVBAEEhQKEFNUUkFURUdZX0dSQURVQUwQBSqCAQoIQnVja2V0QnkSGQoVQlVDS0VUX0JZX1VOU1BFQ0lGSUVEEAASGAoUQlVDS0VUX0JZX1NFU1NJT05fSUQQARIVChFCVUNLRVRfQllfVVNFUl9JRBACEhQKEEJVQ0tFVF9CWV9TWU1CT0wQAxIUChBCVUNLRVRfQllfU1lTVEVNEAQqSAoHT25TdGFsZRIYChRPTl9TVEFMRV9VTlNQRUNJRklFRBAAEhEKDU9OX1NUQUxFX0tFRVAQARIQCgxPTl9TVEFMRV9PRkYQAiqcAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhMKD1JFQVNPTl9ESVNBQkxFRBABEhEKDVJFQVNPTl9TVEFUSUMQAhIQCgxSRUFTT05fU1BMSVQQAxIaChZSRUFTT05fVEFSR0VUSU5HX01BVENIEAQSEgoOUkVBU09OX0RFRkFVTFQQBRIQCgxSRUFTT05fRVJST1IQBirZAQoJRXJyb3JDb2RlEhoKFkVSUk9SX0NPREVfVU5TUEVDSUZJRUQQABIkCiBFUlJPUl9DT0RFX1RBUkdFVElOR19LRVlfTUlTU0lORxABEh0KGUVSUk9SX0NPREVfRkxBR19OT1RfRk9VTkQQAhIfChtFUlJPUl9DT0RFX0NPTkRJVElPTl9GQUlMRUQQAxIjCh9FUlJPUl9DT0RFX1BSRVJFUVVJU0lURV9NSVNTSU5HEAQSJQohRVJST1JfQ09ERV9UT09fTUFOWV9QUkVSRVFVSVNJVEVTEAViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_condition]);
 
 /**
- * One of the forms that a flag has for those for whom it is on.
+ * One of several forms of a feature, for those for whom the flag is on.
  *
  * @generated from message helios.v1.Variant
  */
 export type Variant = Message<"helios.v1.Variant"> & {
   /**
-   * Unique in its flag; letters, digits and `_ . : -`, at most 128, a letter or digit first; not `off`.
+   * Unique in its flag. Letters, digits and `_ . : -`, at most 128 characters, beginning with a letter or digit. Not
+   * `off`.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Its share is `weight` of the sum of all weights, which is above 0.
+   * Its share is `weight` divided by the sum of all weights. The sum must be above 0.
    *
    * @generated from field: uint32 weight = 2;
    */
   weight: number;
 
   /**
-   * What the feature gets: a string, a number or any JSON, at most 16,384 characters; of one kind in all variants of a
-   * flag. Absent: true.
+   * The value for the feature: a string, a number or any JSON, at most 16,384 characters. All variants of a flag have
+   * values of one type. Absent: true.
    *
    * @generated from field: google.protobuf.Value value = 3;
    */
@@ -56,7 +57,7 @@ export const VariantSchema: GenMessage<Variant> = /*@__PURE__*/
   messageDesc(file_helios_v1_flag, 0);
 
 /**
- * The schedule of STRATEGY_GRADUAL. Without times the share stays at `initial_percentage`.
+ * The schedule of STRATEGY_GRADUAL. Without times, the share stays at `initial_percentage`.
  *
  * @generated from message helios.v1.Gradual
  */
@@ -76,23 +77,23 @@ export type Gradual = Message<"helios.v1.Gradual"> & {
   targetPercentage: number;
 
   /**
-   * When the share begins to move.
+   * When the share starts to change.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 3;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * When it has arrived; after `start_time`.
+   * When the share reaches `target_percentage`. After `start_time`.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 4;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * When it was paused: the share stays where it was then, until ResumeGradual moves the times. Only where there are
-   * times. A schedule is paused by whatever switches its flag off, or to another strategy; UpdateFlag and ReloadFlags with
-   * the same shares and times leave it paused.
+   * When the schedule was paused: the share stays where it was then, until ResumeGradual moves the times. Only with
+   * times. Switching the flag off or to another strategy pauses the schedule, by whichever operation. UpdateFlag and
+   * ReloadFlags with the same shares and times leave it paused.
    *
    * @generated from field: google.protobuf.Timestamp paused_at = 5;
    */
@@ -113,15 +114,15 @@ export const GradualSchema: GenMessage<Gradual> = /*@__PURE__*/
  */
 export type Flag = Message<"helios.v1.Flag"> & {
   /**
-   * Unique; letters, digits and `_ . : -`, at most 128, a letter or digit first. The default of the salt: a flag
-   * cannot be renamed.
+   * Unique. Letters, digits and `_ . : -`, at most 128 characters, beginning with a letter or digit. It is the default
+   * of the salt, so a flag cannot be renamed.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The master switch: a flag that is not enabled is off for everyone.
+   * The master switch. A flag that is not enabled is off for everyone.
    *
    * @generated from field: bool enabled = 2;
    */
@@ -142,9 +143,9 @@ export type Flag = Message<"helios.v1.Flag"> & {
   percentage: number;
 
   /**
-   * The entries of STRATEGY_WHITELIST, and of `whitelist_first`: user ids, symbols, systems or session ids; exact and
-   * case-sensitive. One that names a field, `user_id:alice`, `symbol:…`, `system:…` or `session_id:…`, is for that field
-   * alone. New ones have no blanks at their ends and no control characters.
+   * The entries of STRATEGY_WHITELIST and of `whitelist_first`: user ids, symbols, systems or session ids, compared
+   * exactly and case-sensitively. An entry that names a field, such as `user_id:alice`, `symbol:…`, `system:…` or
+   * `session_id:…`, applies to that field alone. New entries have no blanks at either end and no control characters.
    *
    * @generated from field: repeated string whitelist = 5;
    */
@@ -158,157 +159,158 @@ export type Flag = Message<"helios.v1.Flag"> & {
   gradual?: Gradual | undefined;
 
   /**
-   * For people; at most 1,024 characters.
+   * For people. At most 1,024 characters.
    *
    * @generated from field: string description = 7;
    */
   description: string;
 
   /**
-   * Which field of the context chooses the bucket.
+   * Which field of the context determines the bucket.
    *
    * @generated from field: helios.v1.BucketBy bucket_by = 8;
    */
   bucketBy: BucketBy;
 
   /**
-   * Mixed into the bucketing hash; empty in a request: the flag's name. Flags with equal salts choose the same keys.
+   * Mixed into the bucketing hash. Empty in a request: the flag's name. Flags with equal salts select the same keys.
    *
    * @generated from field: string salt = 9;
    */
   salt: string;
 
   /**
-   * The bucketing algorithm, 1; output only.
+   * The bucketing algorithm, 1. Output only.
    *
    * @generated from field: uint32 bucketing_version = 10;
    */
   bucketingVersion: number;
 
   /**
-   * The share in force when this message was made, for STRATEGY_PERCENTAGE and STRATEGY_GRADUAL; output only.
+   * The share in force when this message was created, for STRATEGY_PERCENTAGE and STRATEGY_GRADUAL. Output only.
    *
    * @generated from field: optional double current_percentage = 11;
    */
   currentPercentage?: number | undefined;
 
   /**
-   * The forms of the feature, for those for whom the flag is on: at most 100. Each key has one, chosen by a hash of its
-   * own, which it keeps while the share of the flag rises or falls. Empty: the flag is `on` or `off`.
+   * The forms of the feature, at most 100. A separate hash chooses one for each key; the key keeps it while the flag's
+   * share rises or falls. Empty: the flag is only `on` or `off`.
    *
    * @generated from field: repeated helios.v1.Variant variants = 12;
    */
   variants: Variant[];
 
   /**
-   * A CEL expression over `context` that must be true for the flag to be on: at most 2,048 characters, over `session_id`,
-   * `user_id`, `symbol`, `system` (texts) and `attributes` (JSON; its numbers are doubles). Empty: none. One evaluation takes
-   * at most 10,000 steps and 1 MiB, for the conditions of the flag and of all flags that it needs together; one that would
-   * take more is CONDITION_FAILED.
+   * A CEL expression that must be true for the flag to be on, at most 2,048 characters. It can use `context` with
+   * `session_id`, `user_id`, `symbol`, `system` (strings) and `attributes` (JSON; numbers are doubles). Empty: no
+   * condition. One evaluation takes at most 10,000 steps and 1 MiB, for the conditions of the flag and of all its
+   * prerequisites together. If it exceeds that, the answer is CONDITION_FAILED.
    *
    * @generated from field: string condition = 13;
    */
   condition: string;
 
   /**
-   * Names of other flags that must be on for the same context, at most 32; none may need this one, on whatever way. A flag
-   * needs at most 256 flags, directly or not (FLAG_PREREQUISITES_TOO_MANY).
+   * Names of other flags that must be on for the same context, at most 32. None of them may need this flag, directly or
+   * indirectly. A flag needs at most 256 flags, directly or indirectly (FLAG_PREREQUISITES_TOO_MANY).
    *
    * @generated from field: repeated string prerequisites = 14;
    */
   prerequisites: string[];
 
   /**
-   * What a client does once its copy of the flag is older than `max_staleness`.
+   * What a client does when its copy of the flag is older than `max_staleness`.
    *
    * @generated from field: helios.v1.OnStale on_stale = 15;
    */
   onStale: OnStale;
 
   /**
-   * From 1 s to 365 days, in whole milliseconds. Absent: no copy is too old, which ON_STALE_OFF does not take.
+   * From 1 s to 365 days, in whole milliseconds. Absent: no copy is too old; not allowed with ON_STALE_OFF.
    *
    * @generated from field: google.protobuf.Duration max_staleness = 16;
    */
   maxStaleness?: Duration | undefined;
 
   /**
-   * The flag was switched off by DisableFlag with `kill`, and only EnableFlag with a reason brings it back. Clients must
-   * not go on with an older copy. Output only.
+   * The flag was switched off by DisableFlag with `kill`. Only EnableFlag with a reason enables it again. Clients must
+   * not continue with an older copy. Output only.
    *
    * @generated from field: bool killed = 17;
    */
   killed: boolean;
 
   /**
-   * With STRATEGY_PERCENTAGE and STRATEGY_GRADUAL: who is on `whitelist` has the flag whatever the bucket, the others by
-   * the share. Without effect on other strategies.
+   * With STRATEGY_PERCENTAGE and STRATEGY_GRADUAL: the flag is on for entries of `whitelist` whatever their bucket, and
+   * for all others by the share. No effect with other strategies.
    *
    * @generated from field: bool whitelist_first = 18;
    */
   whitelistFirst: boolean;
 
   /**
-   * The condition as a client evaluates it, at most 64 KiB; output only, and not in histories, differences and exports.
-   * Absent: there is no condition, or it is one that was stored earlier and cannot be evaluated any more: a flag with a
-   * `condition` and without a program answers CONDITION_FAILED.
+   * The condition as clients evaluate it, at most 64 KiB. Output only; not in histories, differences and exports.
+   * Absent: the flag has no condition, or a condition that was stored by an earlier version and can no longer be
+   * evaluated. A flag with a `condition` and without a program answers CONDITION_FAILED.
    *
    * @generated from field: helios.v1.ConditionProgram condition_program = 24;
    */
   conditionProgram?: ConditionProgram | undefined;
 
   /**
-   * The store's revision of the last change; output only.
+   * The store's revision of the last change. Output only.
    *
    * @generated from field: int64 revision = 20;
    */
   revision: bigint;
 
   /**
-   * Opaque; equal exactly while the flag is unchanged. In UpdateFlag it counts as the request's `etag` does; else output only.
+   * Opaque. Equal as long as the flag is unchanged. In UpdateFlag it has the same effect as the request's `etag`;
+   * otherwise output only.
    *
    * @generated from field: string etag = 21;
    */
   etag: string;
 
   /**
-   * When the flag was created; output only.
+   * When the flag was created. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 22;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed; output only.
+   * When it was last changed. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 23;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Who answers for the flag; at most 256 characters, without blanks at the ends.
+   * Who is responsible for the flag. At most 256 characters, without blanks at either end.
    *
    * @generated from field: string owner = 25;
    */
   owner: string;
 
   /**
-   * To find it by: at most 50 different ones of 1 to 128 characters, without blanks at the ends.
+   * Tags for searching: at most 50 different ones of 1 to 128 characters, without blanks at either end.
    *
    * @generated from field: repeated string tags = 26;
    */
   tags: string[];
 
   /**
-   * What else people and their tools keep with it; at most 16,384 characters as JSON. Nothing in Helios reads it.
+   * Further data for people and their tools, at most 16,384 characters as JSON. Helios does not read it.
    *
    * @generated from field: google.protobuf.Struct metadata = 27;
    */
   metadata?: JsonObject | undefined;
 
   /**
-   * The flag has more than 1.75 MiB, as flags of earlier versions may: `whitelist` and the values of `variants` are left out
-   * here. EvaluateFlag knows them. A flag that is written now has at most 1 MiB. Output only.
+   * The flag exceeds 1.75 MiB, as flags of earlier versions may. `whitelist` and the values of `variants` are omitted
+   * here; EvaluateFlag knows them. Newly written flags have at most 1 MiB. Output only.
    *
    * @generated from field: bool abridged = 30;
    */
@@ -323,7 +325,7 @@ export const FlagSchema: GenMessage<Flag> = /*@__PURE__*/
   messageDesc(file_helios_v1_flag, 2);
 
 /**
- * For whom, or what, a flag is evaluated.
+ * What is known about the caller of an evaluation.
  *
  * @generated from message helios.v1.EvaluationContext
  */
@@ -350,14 +352,14 @@ export type EvaluationContext = Message<"helios.v1.EvaluationContext"> & {
   symbol: string;
 
   /**
-   * The system that asks.
+   * The system that asks, such as a module's name.
    *
    * @generated from field: string system = 4;
    */
   system: string;
 
   /**
-   * Anything else that is known.
+   * Further attributes.
    *
    * @generated from field: google.protobuf.Struct attributes = 5;
    */
@@ -392,35 +394,35 @@ export type Evaluation = Message<"helios.v1.Evaluation"> & {
   enabled: boolean;
 
   /**
-   * `off`; where the feature is on the name of its variant or, where the flag has none, `on`.
+   * `off`, the name of the variant, or `on` for a flag without variants that is on.
    *
    * @generated from field: string variant = 3;
    */
   variant: string;
 
   /**
-   * The variant's value; false of `off`, true of `on`.
+   * The variant's value. False for `off`, true for `on`.
    *
    * @generated from field: google.protobuf.Value value = 4;
    */
   value?: Value | undefined;
 
   /**
-   * Why.
+   * The reason of the result.
    *
    * @generated from field: helios.v1.Reason reason = 5;
    */
   reason: Reason;
 
   /**
-   * What went wrong, if something did.
+   * Why the flag could not be evaluated, if so.
    *
    * @generated from field: helios.v1.ErrorCode error_code = 6;
    */
   errorCode: ErrorCode;
 
   /**
-   * The key's bucket, 0 to 99,999, where one decided.
+   * The key's bucket, 0 to 99,999, if a bucket decided.
    *
    * @generated from field: optional uint32 bucket = 7;
    */
@@ -434,14 +436,14 @@ export type Evaluation = Message<"helios.v1.Evaluation"> & {
   revision: bigint;
 
   /**
-   * The key's variant bucket, 0 to 99,999, where one decided.
+   * The key's variant bucket, 0 to 99,999, if a bucket decided.
    *
    * @generated from field: optional uint32 variant_bucket = 9;
    */
   variantBucket?: number | undefined;
 
   /**
-   * The flag was killed: the answer must not be kept.
+   * The flag was killed. Clients must not cache the answer.
    *
    * @generated from field: bool killed = 10;
    */
@@ -456,13 +458,13 @@ export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
   messageDesc(file_helios_v1_flag, 4);
 
 /**
- * For whom an enabled flag is on.
+ * Decides for whom an enabled flag is on.
  *
  * @generated from enum helios.v1.Strategy
  */
 export const Strategy = {
   /**
-   * In a request: nothing said; see the field.
+   * Not set; each field says what that means.
    *
    * @generated from enum value: STRATEGY_UNSPECIFIED = 0;
    */
@@ -483,21 +485,21 @@ export const Strategy = {
   ALL_OFF: 2,
 
   /**
-   * For a share of traffic, chosen by a hash of the context's bucketing key: a key gets the same answer everywhere.
+   * For a share of the traffic, chosen by a hash of the context's bucketing key. A key gets the same answer everywhere.
    *
    * @generated from enum value: STRATEGY_PERCENTAGE = 3;
    */
   PERCENTAGE: 3,
 
   /**
-   * For the user ids, symbols, systems and session ids that are listed.
+   * For the listed user ids, symbols, systems and session ids.
    *
    * @generated from enum value: STRATEGY_WHITELIST = 4;
    */
   WHITELIST: 4,
 
   /**
-   * For a share of traffic that moves linearly with time.
+   * For a share of the traffic that changes linearly over time.
    *
    * @generated from enum value: STRATEGY_GRADUAL = 5;
    */
@@ -505,7 +507,7 @@ export const Strategy = {
 } as const;
 
 /**
- * For whom an enabled flag is on.
+ * Decides for whom an enabled flag is on.
  *
  * @generated from enum helios.v1.Strategy
  */
@@ -518,7 +520,7 @@ export const StrategySchema: GenEnum<Strategy> = /*@__PURE__*/
   enumDesc(file_helios_v1_flag, 0);
 
 /**
- * The field of the context whose value chooses the bucket.
+ * The field of the context whose value determines the bucket.
  *
  * @generated from enum helios.v1.BucketBy
  */
@@ -531,7 +533,7 @@ export const BucketBy = {
   UNSPECIFIED: 0,
 
   /**
-   * The session id; where that is empty, the user id.
+   * The session id, or the user id if the session id is empty.
    *
    * @generated from enum value: BUCKET_BY_SESSION_ID = 1;
    */
@@ -560,7 +562,7 @@ export const BucketBy = {
 } as const;
 
 /**
- * The field of the context whose value chooses the bucket.
+ * The field of the context whose value determines the bucket.
  *
  * @generated from enum helios.v1.BucketBy
  */
@@ -573,7 +575,7 @@ export const BucketBySchema: GenEnum<BucketBy> = /*@__PURE__*/
   enumDesc(file_helios_v1_flag, 1);
 
 /**
- * What a client does with a flag once its copy is older than `max_staleness`.
+ * What a client does with a flag when its copy is older than `max_staleness`.
  *
  * @generated from enum helios.v1.OnStale
  */
@@ -586,14 +588,14 @@ export const OnStale = {
   UNSPECIFIED: 0,
 
   /**
-   * It goes on with the copy.
+   * It continues with the copy.
    *
    * @generated from enum value: ON_STALE_KEEP = 1;
    */
   KEEP: 1,
 
   /**
-   * It takes the flag for off.
+   * It treats the flag as off.
    *
    * @generated from enum value: ON_STALE_OFF = 2;
    */
@@ -601,7 +603,7 @@ export const OnStale = {
 } as const;
 
 /**
- * What a client does with a flag once its copy is older than `max_staleness`.
+ * What a client does with a flag when its copy is older than `max_staleness`.
  *
  * @generated from enum helios.v1.OnStale
  */
@@ -614,13 +616,13 @@ export const OnStaleSchema: GenEnum<OnStale> = /*@__PURE__*/
   enumDesc(file_helios_v1_flag, 2);
 
 /**
- * Why an evaluation came out as it did; the names are OpenFeature's.
+ * The reason of an evaluation's result, with the names of OpenFeature.
  *
  * @generated from enum helios.v1.Reason
  */
 export const Reason = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: REASON_UNSPECIFIED = 0;
    */
@@ -641,15 +643,15 @@ export const Reason = {
   STATIC: 2,
 
   /**
-   * The key's bucket decided whether it is on, or which variant.
+   * The key's bucket decided whether the flag is on, or which variant it has.
    *
    * @generated from enum value: REASON_SPLIT = 3;
    */
   SPLIT: 3,
 
   /**
-   * The context is on the whitelist (also one that comes before a share), or meets the condition and prerequisites of a
-   * flag that is for all who do.
+   * The context is on the whitelist (also with `whitelist_first`), or it meets the condition and prerequisites of a
+   * flag that is otherwise on for everyone.
    *
    * @generated from enum value: REASON_TARGETING_MATCH = 4;
    */
@@ -671,7 +673,7 @@ export const Reason = {
 } as const;
 
 /**
- * Why an evaluation came out as it did; the names are OpenFeature's.
+ * The reason of an evaluation's result, with the names of OpenFeature.
  *
  * @generated from enum helios.v1.Reason
  */
@@ -684,13 +686,13 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
   enumDesc(file_helios_v1_flag, 3);
 
 /**
- * What kept a flag from being evaluated; the first two names are OpenFeature's.
+ * Why a flag could not be evaluated. The first two names are OpenFeature's.
  *
  * @generated from enum helios.v1.ErrorCode
  */
 export const ErrorCode = {
   /**
-   * Nothing.
+   * No error.
    *
    * @generated from enum value: ERROR_CODE_UNSPECIFIED = 0;
    */
@@ -704,29 +706,29 @@ export const ErrorCode = {
   TARGETING_KEY_MISSING: 1,
 
   /**
-   * There is no such flag; only in EvaluateFlags, EvaluateFlag answers NOT_FOUND.
+   * The flag does not exist. Only in EvaluateFlags; EvaluateFlag answers NOT_FOUND.
    *
    * @generated from enum value: ERROR_CODE_FLAG_NOT_FOUND = 2;
    */
   FLAG_NOT_FOUND: 2,
 
   /**
-   * The condition cannot be evaluated over this context, such as for an attribute that it lacks; or it and those of the
-   * flags that it needs take more steps or bytes together than one evaluation may.
+   * The condition cannot be evaluated over this context, for example because of a missing attribute. Or the conditions
+   * of the flag and its prerequisites exceed the budget of an evaluation.
    *
    * @generated from enum value: ERROR_CODE_CONDITION_FAILED = 3;
    */
   CONDITION_FAILED: 3,
 
   /**
-   * A flag that this one needs, or that one of those needs, does not exist.
+   * A prerequisite of this flag, or of one of its prerequisites, does not exist.
    *
    * @generated from enum value: ERROR_CODE_PREREQUISITE_MISSING = 4;
    */
   PREREQUISITE_MISSING: 4,
 
   /**
-   * It needs more than 256 flags, directly or not: it was stored when that was not refused yet.
+   * The flag needs more than 256 flags, directly or indirectly. It was stored by a version without this limit.
    *
    * @generated from enum value: ERROR_CODE_TOO_MANY_PREREQUISITES = 5;
    */
@@ -734,7 +736,7 @@ export const ErrorCode = {
 } as const;
 
 /**
- * What kept a flag from being evaluated; the first two names are OpenFeature's.
+ * Why a flag could not be evaluated. The first two names are OpenFeature's.
  *
  * @generated from enum helios.v1.ErrorCode
  */

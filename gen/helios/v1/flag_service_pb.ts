@@ -2,7 +2,7 @@
 // @generated from file helios/v1/flag_service.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// Feature flags: who gets which feature, decided at run time.
+// Feature flags decide at run time who gets which feature.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -30,43 +30,43 @@ export const file_helios_v1_flag_service: GenFile = /*@__PURE__*/
  */
 export type CreateFlagRequest = Message<"helios.v1.CreateFlagRequest"> & {
   /**
-   * The flag; output-only fields are ignored.
+   * The flag. Output-only fields are ignored.
    *
    * @generated from field: helios.v1.Flag flag = 1;
    */
   flag?: Flag | undefined;
 
   /**
-   * Create the flag even if one of this name was deleted.
+   * Create the flag even if a flag of this name was deleted.
    *
    * @generated from field: bool revive = 2;
    */
   revive: boolean;
 
   /**
-   * Take a schedule whose end_time is past: its share is the target at once. Else it is refused.
+   * Accept a schedule whose end_time has passed; its share is the target at once. Otherwise it is refused.
    *
    * @generated from field: bool allow_past = 3;
    */
   allowPast: boolean;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -150,15 +150,15 @@ export const GetFlagResponseSchema: GenMessage<GetFlagResponse> = /*@__PURE__*/
  */
 export type ListFlagsRequest = Message<"helios.v1.ListFlagsRequest"> & {
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -186,7 +186,7 @@ export type ListFlagsResponse = Message<"helios.v1.ListFlagsResponse"> & {
   flags: Flag[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -215,34 +215,35 @@ export type UpdateFlagRequest = Message<"helios.v1.UpdateFlagRequest"> & {
 
   /**
    * Which of enabled, strategy, percentage, whitelist, whitelist_first, gradual, description, owner, tags, metadata,
-   * bucket_by, salt, variants, condition, prerequisites, on_stale and max_staleness to change. Empty: those that are set to
-   * something else than their default; if there are none, the update is refused, and so is a flag that was read (it has a
-   * revision or times), has a field cleared, and comes back without a mask, since that field would stay as it is. What is
-   * output only may be named where it is as it is stored, so that a flag that was read can be sent back whole. Over REST an
-   * update without it, those of a batch too, changes the fields that were sent; null clears.
+   * bucket_by, salt, variants, condition, prerequisites, on_stale and max_staleness to change. Empty: the fields whose
+   * value differs from their default. An update without any field is refused. Without a mask, a flag that was read
+   * before (it has a revision or times) and then had a field cleared is refused too, because that field would stay
+   * unchanged. Output-only fields may be named if they have their stored values, so that a flag that was read can be
+   * sent back whole. Over REST, an update without a mask, also in a batch, changes the fields that were sent; null
+   * clears a field.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * Take a new schedule whose end_time is past: its share is the target at once. Else it is refused.
+   * Accept a new schedule whose end_time has passed; its share is the target at once. Otherwise it is refused.
    *
    * @generated from field: bool allow_past = 3;
    */
   allowPast: boolean;
 
   /**
-   * Let keys of an enabled flag get another answer by another salt or bucket_by, or by other variants, weights or order of
-   * variants. Else it is refused with FLAG_REBUCKETS, whose `moved_percentage` says how many. A change that moves nobody
-   * needs no consent.
+   * Allow a new salt, a new bucket_by, or new variants, weights or order of variants to change the answers for keys of
+   * an enabled flag. Otherwise such a change is refused with FLAG_REBUCKETS, whose `moved_percentage` says how many
+   * keys would move. A change that moves no key needs no consent.
    *
    * @generated from field: bool rebucket = 4;
    */
   rebucket: boolean;
 
   /**
-   * Create the flag, with the defaults of what is not set, where it does not exist; else FLAG_NOT_FOUND.
+   * Create the flag if it does not exist, with defaults for fields that are not set. Otherwise FLAG_NOT_FOUND.
    *
    * @generated from field: bool allow_missing = 9;
    */
@@ -256,22 +257,22 @@ export type UpdateFlagRequest = Message<"helios.v1.UpdateFlagRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -313,29 +314,30 @@ export const UpdateFlagResponseSchema: GenMessage<UpdateFlagResponse> = /*@__PUR
  */
 export type BatchUpdateFlagsRequest = Message<"helios.v1.BatchUpdateFlagsRequest"> & {
   /**
-   * What to change, each flag once. `request_id`, `actor` and `reason` of each stay empty: they are given once, below.
+   * The updates, each of another flag. Leave `request_id`, `actor` and `reason` of each empty; they are given once
+   * below.
    *
    * @generated from field: repeated helios.v1.UpdateFlagRequest requests = 1;
    */
   requests: UpdateFlagRequest[];
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with each change.
+   * Who asks. Recorded with each change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with each change.
+   * Why. Recorded with each change.
    *
    * @generated from field: string reason = 13;
    */
@@ -356,22 +358,21 @@ export const BatchUpdateFlagsRequestSchema: GenMessage<BatchUpdateFlagsRequest> 
  */
 export type BatchUpdateFlagsResponse = Message<"helios.v1.BatchUpdateFlagsResponse"> & {
   /**
-   * The flags afterwards, in the order of the requests, those that were left as they were too; as many as fit into one
-   * message.
+   * The flags afterwards, in the order of the requests, including unchanged ones. As many as fit into one message.
    *
    * @generated from field: repeated helios.v1.Flag flags = 1;
    */
   flags: Flag[];
 
   /**
-   * The store's revision at which all of them changed, or at which it stands where none did.
+   * The store's revision of the change, or its current revision if no flag changed.
    *
    * @generated from field: int64 revision = 2;
    */
   revision: bigint;
 
   /**
-   * How many flags there are, those that do not fit into `flags` too.
+   * The number of flags in the batch, including those that do not fit into `flags`.
    *
    * @generated from field: uint32 flags_total = 3;
    */
@@ -406,22 +407,22 @@ export type DeleteFlagRequest = Message<"helios.v1.DeleteFlagRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -484,22 +485,22 @@ export type EnableFlagRequest = Message<"helios.v1.EnableFlagRequest"> & {
   strategy: Strategy;
 
   /**
-   * False switches the flag off instead, as DisableFlag does, with the strategy set; absent is true.
+   * False switches the flag off instead, like DisableFlag, and sets the strategy. Absent means true.
    *
    * @generated from field: optional bool enabled = 3;
    */
   enabled?: boolean | undefined;
 
   /**
-   * Let a paused schedule of the flag move on from the share at which it stands, as ResumeGradual does. Else it stays
-   * paused: switching a flag on moves no share. FLAG_NOT_SCHEDULED where the flag has no schedule.
+   * Resume a paused schedule of the flag from its current share, like ResumeGradual. Otherwise the schedule stays
+   * paused, because switching a flag on changes no share. FLAG_NOT_SCHEDULED if the flag has no schedule.
    *
    * @generated from field: bool resume_gradual = 4;
    */
   resumeGradual: boolean;
 
   /**
-   * Create the flag where it does not exist; else FLAG_NOT_FOUND: a typing error must not create a flag.
+   * Create the flag if it does not exist. Otherwise FLAG_NOT_FOUND, so that a typing error does not create a flag.
    *
    * @generated from field: bool allow_missing = 9;
    */
@@ -513,22 +514,22 @@ export type EnableFlagRequest = Message<"helios.v1.EnableFlagRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -549,14 +550,14 @@ export const EnableFlagRequestSchema: GenMessage<EnableFlagRequest> = /*@__PURE_
  */
 export type EnableFlagResponse = Message<"helios.v1.EnableFlagResponse"> & {
   /**
-   * The flag at its new revision; `current_percentage` is the share that is in force.
+   * The flag at its new revision. `current_percentage` is the share in force.
    *
    * @generated from field: helios.v1.Flag flag = 1;
    */
   flag?: Flag | undefined;
 
   /**
-   * Whether the share is held by a pause, and stays as it is until ResumeGradual.
+   * Whether the schedule is paused, so that the share stays the same until ResumeGradual.
    *
    * @generated from field: bool schedule_paused = 2;
    */
@@ -584,7 +585,7 @@ export type DisableFlagRequest = Message<"helios.v1.DisableFlagRequest"> & {
   name: string;
 
   /**
-   * Nothing but EnableFlag with a reason brings the flag back then, and no client may go on with an older copy.
+   * Only EnableFlag with a reason enables the flag again, and no client may continue with an older copy.
    *
    * @generated from field: bool kill = 2;
    */
@@ -598,22 +599,22 @@ export type DisableFlagRequest = Message<"helios.v1.DisableFlagRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -662,14 +663,14 @@ export type SetPercentageRequest = Message<"helios.v1.SetPercentageRequest"> & {
   name: string;
 
   /**
-   * The share of traffic, from 0 to 100, with at most three decimals.
+   * The share of the traffic, from 0 to 100, with at most three decimals.
    *
    * @generated from field: optional double percentage = 2;
    */
   percentage?: number | undefined;
 
   /**
-   * Create the flag where it does not exist; else FLAG_NOT_FOUND: a typing error must not create a flag.
+   * Create the flag if it does not exist. Otherwise FLAG_NOT_FOUND, so that a typing error does not create a flag.
    *
    * @generated from field: bool allow_missing = 9;
    */
@@ -683,22 +684,22 @@ export type SetPercentageRequest = Message<"helios.v1.SetPercentageRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -747,8 +748,8 @@ export type SetGradualRequest = Message<"helios.v1.SetGradualRequest"> & {
   name: string;
 
   /**
-   * The share at the start, from 0 to 100 with at most three decimals. Absent: the share in force now where the flag is
-   * enabled with STRATEGY_PERCENTAGE or STRATEGY_GRADUAL, else 0.
+   * The share at the start, from 0 to 100 with at most three decimals. Absent: the share in force now if the flag is
+   * enabled with STRATEGY_PERCENTAGE or STRATEGY_GRADUAL, otherwise 0.
    *
    * @generated from field: optional double initial_percentage = 2;
    */
@@ -762,28 +763,28 @@ export type SetGradualRequest = Message<"helios.v1.SetGradualRequest"> & {
   targetPercentage?: number | undefined;
 
   /**
-   * When the share begins to move; absent: now.
+   * When the share starts to change. Absent: now.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * When it has arrived; after `start_time`.
+   * When the share reaches `target_percentage`. After `start_time`.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Take an `end_time` that is past: the share is the target at once. Else it is refused.
+   * Accept an `end_time` that has passed; the share is the target at once. Otherwise it is refused.
    *
    * @generated from field: bool allow_past = 6;
    */
   allowPast: boolean;
 
   /**
-   * Create the flag where it does not exist; else FLAG_NOT_FOUND: a typing error must not create a flag.
+   * Create the flag if it does not exist. Otherwise FLAG_NOT_FOUND, so that a typing error does not create a flag.
    *
    * @generated from field: bool allow_missing = 9;
    */
@@ -797,22 +798,22 @@ export type SetGradualRequest = Message<"helios.v1.SetGradualRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -868,22 +869,22 @@ export type PauseGradualRequest = Message<"helios.v1.PauseGradualRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -939,22 +940,22 @@ export type ResumeGradualRequest = Message<"helios.v1.ResumeGradualRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1003,23 +1004,23 @@ export type AddToWhitelistRequest = Message<"helios.v1.AddToWhitelistRequest"> &
   name: string;
 
   /**
-   * What to add: user ids, symbols, systems or session ids, or such as `user_id:alice` of one field; without blanks at
-   * their ends, and without control characters.
+   * The entries to add: user ids, symbols, systems or session ids, or an entry of one field such as `user_id:alice`. No
+   * blanks at either end, no control characters.
    *
    * @generated from field: repeated string entries = 2;
    */
   entries: string[];
 
   /**
-   * Whether to switch the flag to STRATEGY_WHITELIST. Absent: only where the flag is not enabled, so that a flag which
-   * is on for more than its whitelist does not shrink to it.
+   * Whether to switch the flag to STRATEGY_WHITELIST. Absent: only if the flag is not enabled, so that a flag which is
+   * on for more than its whitelist does not shrink to it.
    *
    * @generated from field: optional bool set_strategy = 3;
    */
   setStrategy?: boolean | undefined;
 
   /**
-   * Create the flag where it does not exist; else FLAG_NOT_FOUND: a typing error must not create a flag.
+   * Create the flag if it does not exist. Otherwise FLAG_NOT_FOUND, so that a typing error does not create a flag.
    *
    * @generated from field: bool allow_missing = 9;
    */
@@ -1033,22 +1034,22 @@ export type AddToWhitelistRequest = Message<"helios.v1.AddToWhitelistRequest"> &
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1083,7 +1084,8 @@ export type AddToWhitelistResponse = Message<"helios.v1.AddToWhitelistResponse">
   strategyChanged: boolean;
 
   /**
-   * Whether all that are listed are on before the share of STRATEGY_PERCENTAGE or STRATEGY_GRADUAL.
+   * Whether the flag is on for everyone on the list before the share of STRATEGY_PERCENTAGE or STRATEGY_GRADUAL is
+   * checked.
    *
    * @generated from field: bool whitelist_first = 3;
    */
@@ -1111,7 +1113,7 @@ export type RemoveFromWhitelistRequest = Message<"helios.v1.RemoveFromWhitelistR
   name: string;
 
   /**
-   * What to take off.
+   * The entries to remove.
    *
    * @generated from field: repeated string entries = 2;
    */
@@ -1125,22 +1127,22 @@ export type RemoveFromWhitelistRequest = Message<"helios.v1.RemoveFromWhitelistR
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1189,24 +1191,26 @@ export type EvaluateFlagRequest = Message<"helios.v1.EvaluateFlagRequest"> & {
   name: string;
 
   /**
-   * For whom; absent: nothing is known.
+   * For whom to evaluate. Absent: nothing is known about the caller.
    *
    * @generated from field: helios.v1.EvaluationContext context = 2;
    */
   context?: EvaluationContext | undefined;
 
   /**
-   * Over the flags as they were at this revision of the store, and at the time at which it was made, or at `at_time`; 0: as
-   * they are now, or were at `at_time`. FLAG_REVISION_UNAVAILABLE where that is not known any more, or is yet to come.
+   * Evaluates the flags as they were at this revision of the store, at the time when that revision was made, or at
+   * `at_time`. 0: as they are now, or as they were at `at_time`. FLAG_REVISION_UNAVAILABLE if that revision is no
+   * longer known or lies in the future.
    *
    * @generated from field: int64 as_of_revision = 3;
    */
   asOfRevision: bigint;
 
   /**
-   * At this time, which decides the share of a schedule. Without `as_of_revision` over the flags as they were then or,
-   * where it is yet to come, as they are now: what they will answer if nobody changes them. FLAG_REVISION_UNAVAILABLE where
-   * that is not known any more. Absent: now, or the time of `as_of_revision`.
+   * Evaluates at this time, which decides the share of a schedule. Without `as_of_revision`, the flags are as they were
+   * at this time. For a time in the future they are as they are now: the answer says what they will answer if nobody
+   * changes them. FLAG_REVISION_UNAVAILABLE if that state is no longer known. Absent: now, or the time of
+   * `as_of_revision`.
    *
    * @generated from field: google.protobuf.Timestamp at_time = 4;
    */
@@ -1248,46 +1252,48 @@ export const EvaluateFlagResponseSchema: GenMessage<EvaluateFlagResponse> = /*@_
  */
 export type EvaluateFlagsRequest = Message<"helios.v1.EvaluateFlagsRequest"> & {
   /**
-   * Which flags; empty: all.
+   * Names of the flags. Empty: all flags.
    *
    * @generated from field: repeated string names = 1;
    */
   names: string[];
 
   /**
-   * For whom; absent: nothing is known.
+   * For whom to evaluate. Absent: nothing is known about the caller.
    *
    * @generated from field: helios.v1.EvaluationContext context = 2;
    */
   context?: EvaluationContext | undefined;
 
   /**
-   * Over the flags as they were at this revision of the store, and at the time at which it was made, or at `at_time`; 0: as
-   * they are now, or were at `at_time`. FLAG_REVISION_UNAVAILABLE where that is not known any more, or is yet to come.
+   * Evaluates the flags as they were at this revision of the store, at the time when that revision was made, or at
+   * `at_time`. 0: as they are now, or as they were at `at_time`. FLAG_REVISION_UNAVAILABLE if that revision is no
+   * longer known or lies in the future.
    *
    * @generated from field: int64 as_of_revision = 3;
    */
   asOfRevision: bigint;
 
   /**
-   * At this time, which decides the share of a schedule. Without `as_of_revision` over the flags as they were then or,
-   * where it is yet to come, as they are now: what they will answer if nobody changes them. FLAG_REVISION_UNAVAILABLE where
-   * that is not known any more. Absent: now, or the time of `as_of_revision`.
+   * Evaluates at this time, which decides the share of a schedule. Without `as_of_revision`, the flags are as they were
+   * at this time. For a time in the future they are as they are now: the answer says what they will answer if nobody
+   * changes them. FLAG_REVISION_UNAVAILABLE if that state is no longer known. Absent: now, or the time of
+   * `as_of_revision`.
    *
    * @generated from field: google.protobuf.Timestamp at_time = 4;
    */
   atTime?: Timestamp | undefined;
 
   /**
-   * How many answers at most; more than 1,000 means 1,000. 0, without a token: all of them, as long as they fit into one
-   * message of 4 MiB; if they do not, the first page of them.
+   * Maximum number of answers; more than 1,000 means 1,000. 0 without a token: all of them if they fit into one message
+   * of 4 MiB, otherwise the first page.
    *
    * @generated from field: int32 page_size = 10;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before, with the same request otherwise; empty: the first page.
+   * `next_page_token` of the previous page; all other fields must be the same. Empty: the first page.
    *
    * @generated from field: string page_token = 11;
    */
@@ -1308,23 +1314,23 @@ export const EvaluateFlagsRequestSchema: GenMessage<EvaluateFlagsRequest> = /*@_
  */
 export type EvaluateFlagsResponse = Message<"helios.v1.EvaluateFlagsResponse"> & {
   /**
-   * One answer for each name, in the order of the request; by name where all were asked for.
+   * One answer for each name, in the order of the request, or by name if all flags were requested.
    *
    * @generated from field: repeated helios.v1.Evaluation evaluations = 1;
    */
   evaluations: Evaluation[];
 
   /**
-   * The store's revision at which all of this page were evaluated; each page is evaluated when it is asked for. With
-   * `as_of_revision` all pages are of that revision; with a past `at_time` alone it is the newest at which one of those
-   * flags had changed by then.
+   * The store's revision at which this page was evaluated. Each page is evaluated when it is requested. With
+   * `as_of_revision`, all pages have that revision. With only a past `at_time`, it is the newest revision, up to that
+   * time, at which one of the flags had changed.
    *
    * @generated from field: int64 revision = 2;
    */
   revision: bigint;
 
   /**
-   * For the next page; empty: this is the last. Pages are cut at 1 MiB.
+   * For the next page. Empty on the last page. Pages are cut at 1 MiB.
    *
    * @generated from field: string next_page_token = 10;
    */
@@ -1352,24 +1358,26 @@ export type ExplainFlagRequest = Message<"helios.v1.ExplainFlagRequest"> & {
   name: string;
 
   /**
-   * For whom; absent: nothing is known.
+   * For whom to evaluate. Absent: nothing is known about the caller.
    *
    * @generated from field: helios.v1.EvaluationContext context = 2;
    */
   context?: EvaluationContext | undefined;
 
   /**
-   * Over the flags as they were at this revision of the store, and at the time at which it was made, or at `at_time`; 0: as
-   * they are now, or were at `at_time`. FLAG_REVISION_UNAVAILABLE where that is not known any more, or is yet to come.
+   * Evaluates the flags as they were at this revision of the store, at the time when that revision was made, or at
+   * `at_time`. 0: as they are now, or as they were at `at_time`. FLAG_REVISION_UNAVAILABLE if that revision is no
+   * longer known or lies in the future.
    *
    * @generated from field: int64 as_of_revision = 3;
    */
   asOfRevision: bigint;
 
   /**
-   * At this time, which decides the share of a schedule. Without `as_of_revision` over the flags as they were then or,
-   * where it is yet to come, as they are now: what they will answer if nobody changes them. FLAG_REVISION_UNAVAILABLE where
-   * that is not known any more. Absent: now, or the time of `as_of_revision`.
+   * Evaluates at this time, which decides the share of a schedule. Without `as_of_revision`, the flags are as they were
+   * at this time. For a time in the future they are as they are now: the answer says what they will answer if nobody
+   * changes them. FLAG_REVISION_UNAVAILABLE if that state is no longer known. Absent: now, or the time of
+   * `as_of_revision`.
    *
    * @generated from field: google.protobuf.Timestamp at_time = 4;
    */
@@ -1384,34 +1392,34 @@ export const ExplainFlagRequestSchema: GenMessage<ExplainFlagRequest> = /*@__PUR
   messageDesc(file_helios_v1_flag_service, 32);
 
 /**
- * One thing that an evaluation looked at. The texts are for people, and may change.
+ * One step of an evaluation. The texts are for people and may change.
  *
  * @generated from message helios.v1.Explanation
  */
 export type Explanation = Message<"helios.v1.Explanation"> & {
   /**
-   * Which.
+   * The client's id.
    *
    * @generated from field: helios.v1.ExplainedStep step = 1;
    */
   step: ExplainedStep;
 
   /**
-   * What was looked at, such as the hash's input, the hash, its bucket and the threshold.
+   * The input of the step, such as the hash's input, the hash, its bucket and the threshold.
    *
    * @generated from field: string looked_at = 2;
    */
   lookedAt: string;
 
   /**
-   * What came of it.
+   * The result of the step.
    *
    * @generated from field: string outcome = 3;
    */
   outcome: string;
 
   /**
-   * Whether the flag is off because of it: nothing else was looked at then.
+   * Whether the flag is off because of this step. Then no further step was taken.
    *
    * @generated from field: bool stopped = 4;
    */
@@ -1439,22 +1447,22 @@ export type ExplainFlagResponse = Message<"helios.v1.ExplainFlagResponse"> & {
   evaluation?: Evaluation | undefined;
 
   /**
-   * What was looked at, in order.
+   * The steps, in order.
    *
    * @generated from field: repeated helios.v1.Explanation explanations = 2;
    */
   explanations: Explanation[];
 
   /**
-   * The store's revision at which the flag was evaluated; with a past `at_time` alone, the newest at which it, or one that
-   * it needs, had changed by then.
+   * The store's revision at which the flag was evaluated. With only a past `at_time`, the newest revision, up to that
+   * time, at which the flag or one of its prerequisites had changed.
    *
    * @generated from field: int64 revision = 3;
    */
   revision: bigint;
 
   /**
-   * The time for which it was.
+   * The time of the evaluation.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
@@ -1482,21 +1490,22 @@ export type RevertFlagRequest = Message<"helios.v1.RevertFlagRequest"> & {
   name: string;
 
   /**
-   * The revision of the store whose state of the flag to take; ListFlagHistory names those at which it changed.
+   * The store's revision from which to restore the flag. ListFlagHistory lists the revisions at which it changed.
    *
    * @generated from field: int64 to_revision = 2;
    */
   toRevision: bigint;
 
   /**
-   * Bring the flag back if it was deleted since; else FLAG_DELETED.
+   * Restore the flag even if it was deleted since. Otherwise FLAG_DELETED.
    *
    * @generated from field: bool revive = 3;
    */
   revive: boolean;
 
   /**
-   * Let keys of an enabled flag get another answer by another salt, bucket_by or other variants; else FLAG_REBUCKETS.
+   * Allow a new salt, bucket_by or variants to change the answers for keys of an enabled flag. Otherwise
+   * FLAG_REBUCKETS.
    *
    * @generated from field: bool rebucket = 4;
    */
@@ -1510,22 +1519,22 @@ export type RevertFlagRequest = Message<"helios.v1.RevertFlagRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1546,14 +1555,14 @@ export const RevertFlagRequestSchema: GenMessage<RevertFlagRequest> = /*@__PURE_
  */
 export type RevertFlagResponse = Message<"helios.v1.RevertFlagResponse"> & {
   /**
-   * The flag at its new revision; `current_percentage` is the share that is in force.
+   * The flag at its new revision. `current_percentage` is the share in force.
    *
    * @generated from field: helios.v1.Flag flag = 1;
    */
   flag?: Flag | undefined;
 
   /**
-   * Whether the share is held by a pause, and stays as it is until ResumeGradual.
+   * Whether the schedule is paused, so that the share stays the same until ResumeGradual.
    *
    * @generated from field: bool schedule_paused = 2;
    */
@@ -1574,59 +1583,59 @@ export const RevertFlagResponseSchema: GenMessage<RevertFlagResponse> = /*@__PUR
  */
 export type ReloadFlagsRequest = Message<"helios.v1.ReloadFlagsRequest"> & {
   /**
-   * What becomes of flags that the file does not name.
+   * What happens to flags that the file does not name.
    *
    * @generated from field: helios.v1.ReloadMode mode = 1;
    */
   mode: ReloadMode;
 
   /**
-   * Only tell what would change. Refused as the reload would be if it were made now: BATCH_TOO_LARGE, too.
+   * Only report what would change. It is refused in the same cases as a reload, such as with BATCH_TOO_LARGE.
    *
    * @generated from field: bool dry_run = 2;
    */
   dryRun: boolean;
 
   /**
-   * Let keys of enabled flags get another answer by another salt, bucket_by or other variants; else FLAG_REBUCKETS.
+   * Allow a new salt, bucket_by or variants to change the answers for keys of enabled flags. Otherwise FLAG_REBUCKETS.
    *
    * @generated from field: bool rebucket = 3;
    */
   rebucket: boolean;
 
   /**
-   * Of a dry run: how many differences at most; more than 1,000 means 1,000. 0, without a token: all of them, as long as
-   * they fit into one message of 4 MiB; if they do not, the first page of them.
+   * For a dry run: maximum number of differences; more than 1,000 means 1,000. 0 without a token: all of them if they
+   * fit into one message of 4 MiB, otherwise the first page.
    *
    * @generated from field: int32 page_size = 20;
    */
   pageSize: number;
 
   /**
-   * Of a dry run: `next_page_token` of the page before, with the same request otherwise; empty: the first page. Each page
-   * compares anew.
+   * For a dry run: `next_page_token` of the previous page; all other fields must be the same. Empty: the first page.
+   * Each page compares again.
    *
    * @generated from field: string page_token = 21;
    */
   pageToken: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1641,7 +1650,7 @@ export const ReloadFlagsRequestSchema: GenMessage<ReloadFlagsRequest> = /*@__PUR
   messageDesc(file_helios_v1_flag_service, 37);
 
 /**
- * A flag before and after.
+ * A flag before and after a reload.
  *
  * @generated from message helios.v1.FlagDifference
  */
@@ -1654,14 +1663,14 @@ export type FlagDifference = Message<"helios.v1.FlagDifference"> & {
   name: string;
 
   /**
-   * Absent where the flag is new.
+   * Absent if the flag is new.
    *
    * @generated from field: helios.v1.Flag before = 2;
    */
   before?: Flag | undefined;
 
   /**
-   * Absent where the flag is deleted.
+   * Absent if the flag is deleted.
    *
    * @generated from field: helios.v1.Flag after = 3;
    */
@@ -1682,8 +1691,8 @@ export const FlagDifferenceSchema: GenMessage<FlagDifference> = /*@__PURE__*/
  */
 export type ReloadFlagsResponse = Message<"helios.v1.ReloadFlagsResponse"> & {
   /**
-   * What changed or, in a dry run, would change; by name. Where that does not fit into one message, the first ones:
-   * `differences_total` says how many there are.
+   * What changed or, in a dry run, would change, by name. If that does not fit into one message, only the first ones;
+   * `differences_total` is their number.
    *
    * @generated from field: repeated helios.v1.FlagDifference differences = 1;
    */
@@ -1697,44 +1706,44 @@ export type ReloadFlagsResponse = Message<"helios.v1.ReloadFlagsResponse"> & {
   revision: bigint;
 
   /**
-   * Flags that the file names and that were deleted otherwise than by the file: they stay deleted, until CreateFlag
-   * revives them. The first ones where they are many.
+   * Flags that the file names, but that were deleted by somebody else than the file. They stay deleted until CreateFlag
+   * revives them. Only the first ones if there are many.
    *
    * @generated from field: repeated string passed_over = 3;
    */
   passedOver: string[];
 
   /**
-   * Killed flags of which the file says otherwise: they stay as they are, until EnableFlag brings them back. The first
-   * ones where they are many.
+   * Killed flags that the file would switch on. They stay killed until EnableFlag enables them. Only the first ones if
+   * there are many.
    *
    * @generated from field: repeated string still_killed = 4;
    */
   stillKilled: string[];
 
   /**
-   * How many differences there are in all.
+   * Number of all differences.
    *
    * @generated from field: uint32 differences_total = 20;
    */
   differencesTotal: number;
 
   /**
-   * How many flags were passed over in all.
+   * Number of all flags in `passed_over`.
    *
    * @generated from field: uint32 passed_over_total = 21;
    */
   passedOverTotal: number;
 
   /**
-   * How many flags are still killed in all.
+   * Number of all flags in `still_killed`.
    *
    * @generated from field: uint32 still_killed_total = 22;
    */
   stillKilledTotal: number;
 
   /**
-   * Of a dry run: for the next page; empty: this is the last. Pages are cut at 1 MiB.
+   * For a dry run: for the next page. Empty on the last page. Pages are cut at 1 MiB.
    *
    * @generated from field: string next_page_token = 23;
    */
@@ -1755,15 +1764,15 @@ export const ReloadFlagsResponseSchema: GenMessage<ReloadFlagsResponse> = /*@__P
  */
 export type ExportFlagsRequest = Message<"helios.v1.ExportFlagsRequest"> & {
   /**
-   * How many flags at most; more than 1,000 means 1,000. 0, without a token: all of them, as long as they fit into one
-   * message of 4 MiB; if they do not, the first page of them.
+   * Maximum number of flags; more than 1,000 means 1,000. 0 without a token: all of them if they fit into one message
+   * of 4 MiB, otherwise the first page.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -1784,14 +1793,14 @@ export const ExportFlagsRequestSchema: GenMessage<ExportFlagsRequest> = /*@__PUR
  */
 export type ExportFlagsResponse = Message<"helios.v1.ExportFlagsResponse"> & {
   /**
-   * The flags by name, in the shape of the flags file.
+   * The flags by name, in the format of the flags file.
    *
    * @generated from field: google.protobuf.Struct flags = 1;
    */
   flags?: JsonObject | undefined;
 
   /**
-   * The store's revision at which the flags of this page were read. Where it is the same for all pages, together they are
+   * The store's revision at which the flags of this page were read. If it is the same for all pages, together they show
    * the flags as they were at one moment.
    *
    * @generated from field: int64 revision = 2;
@@ -1799,15 +1808,15 @@ export type ExportFlagsResponse = Message<"helios.v1.ExportFlagsResponse"> & {
   revision: bigint;
 
   /**
-   * For the next page, which has the flags after these; empty: this is the last. Pages are cut at 1 MiB.
+   * For the next page, which continues after these flags. Empty on the last page. Pages are cut at 1 MiB.
    *
    * @generated from field: string next_page_token = 3;
    */
   nextPageToken: string;
 
   /**
-   * Flags with more than 1.75 MiB, as flags of earlier versions may have: they are in no page. A reload with MERGE leaves
-   * them as they are; one with REPLACE would delete them.
+   * Flags that exceed 1.75 MiB, as flags of earlier versions may. They are in no page. A reload with MERGE keeps them;
+   * a reload with REPLACE would delete them.
    *
    * @generated from field: repeated string left_out = 4;
    */
@@ -1835,15 +1844,15 @@ export type ListFlagHistoryRequest = Message<"helios.v1.ListFlagHistoryRequest">
   name: string;
 
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -1864,35 +1873,35 @@ export const ListFlagHistoryRequestSchema: GenMessage<ListFlagHistoryRequest> = 
  */
 export type FlagHistoryEntry = Message<"helios.v1.FlagHistoryEntry"> & {
   /**
-   * The revision that it made.
+   * The revision of the change.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * When.
+   * When the hold was set.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp | undefined;
 
   /**
-   * By whom, how and why.
+   * Who made the change, by which operation, and why.
    *
    * @generated from field: helios.v1.Cause cause = 3;
    */
   cause?: Cause | undefined;
 
   /**
-   * The flag before; absent where it was created.
+   * The flag before. Absent if it was created.
    *
    * @generated from field: helios.v1.Flag before = 4;
    */
   before?: Flag | undefined;
 
   /**
-   * The flag after; absent where it was deleted.
+   * The flag after. Absent if it was deleted.
    *
    * @generated from field: helios.v1.Flag after = 5;
    */
@@ -1913,14 +1922,15 @@ export const FlagHistoryEntrySchema: GenMessage<FlagHistoryEntry> = /*@__PURE__*
  */
 export type ListFlagHistoryResponse = Message<"helios.v1.ListFlagHistoryResponse"> & {
   /**
-   * The changes of this page, newest first. They are kept for 400 days, unless HELIOS_FLAG_HISTORY_MAX_AGE says otherwise.
+   * The changes of this page, newest first. They are kept for 400 days, unless HELIOS_FLAG_HISTORY_MAX_AGE says
+   * otherwise.
    *
    * @generated from field: repeated helios.v1.FlagHistoryEntry entries = 1;
    */
   entries: FlagHistoryEntry[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1941,36 +1951,36 @@ export const ListFlagHistoryResponseSchema: GenMessage<ListFlagHistoryResponse> 
  */
 export type WatchFlagsRequest = Message<"helios.v1.WatchFlagsRequest"> & {
   /**
-   * Only these; empty: all.
+   * Only these names. Empty: all.
    *
    * @generated from field: repeated string names = 1;
    */
   names: string[];
 
   /**
-   * The token of the last frame received; empty: a snapshot first.
+   * The token of the last received frame. Empty: start with a snapshot.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * How long the stream may be silent. Default 15 s; from 1 s to 5 min, other values are moved to the nearer bound; a
-   * negative one is refused.
+   * Maximum silence of the stream. Default 15 s. Values outside of 1 s to 5 min are changed to the nearer limit; a
+   * negative value is refused.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What to do when the changes since `resume_token` are not kept any more.
+   * What to do if the changes since `resume_token` are no longer kept.
    *
    * @generated from field: helios.v1.OnCompacted on_compacted = 4;
    */
   onCompacted: OnCompacted;
 
   /**
-   * Who watches: a name of its own for each process. Makes it known to GetStatus, AckRevision and WaitForRevision.
+   * Who watches: one name for each process. It makes the client known to GetStatus, AckRevision and WaitForRevision.
    *
    * @generated from field: string client_id = 10;
    */
@@ -1991,34 +2001,34 @@ export const WatchFlagsRequestSchema: GenMessage<WatchFlagsRequest> = /*@__PURE_
  */
 export type WatchFlagsResponse = Message<"helios.v1.WatchFlagsResponse"> & {
   /**
-   * The revision at which the watcher stands once it has applied this frame.
+   * The revision that the watcher has reached once it has applied this frame.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * Where to resume after this frame. Empty within a snapshot, until its last chunk: keep the token from before.
+   * Resumes the stream after this frame. Empty in a snapshot until its last chunk: keep the previous token until then.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * The heartbeat interval in force; in the first frame.
+   * The heartbeat interval in force. Only in the first frame.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What the frame tells.
+   * The content of the frame.
    *
    * @generated from oneof helios.v1.WatchFlagsResponse.frame
    */
   frame: {
     /**
-     * Flags as they are.
+     * The current flags.
      *
      * @generated from field: helios.v1.FlagSnapshot snapshot = 4;
      */
@@ -2034,7 +2044,7 @@ export type WatchFlagsResponse = Message<"helios.v1.WatchFlagsResponse"> & {
     case: "changes";
   } | {
     /**
-     * Nothing new.
+     * No change.
      *
      * @generated from field: helios.v1.Heartbeat heartbeat = 6;
      */
@@ -2043,7 +2053,7 @@ export type WatchFlagsResponse = Message<"helios.v1.WatchFlagsResponse"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Names this stream, for AckRevision; in the first frame.
+   * Identifies this stream for AckRevision. Only in the first frame.
    *
    * @generated from field: string watch_id = 10;
    */
@@ -2058,7 +2068,7 @@ export const WatchFlagsResponseSchema: GenMessage<WatchFlagsResponse> = /*@__PUR
   messageDesc(file_helios_v1_flag_service, 46);
 
 /**
- * A chunk of a snapshot; all chunks are of one revision.
+ * A chunk of a snapshot. All chunks have one revision.
  *
  * @generated from message helios.v1.FlagSnapshot
  */
@@ -2113,7 +2123,7 @@ export const FlagChangesSchema: GenMessage<FlagChanges> = /*@__PURE__*/
  */
 export type FlagChange = Message<"helios.v1.FlagChange"> & {
   /**
-   * What became of the flag.
+   * What happened to the flag.
    *
    * @generated from oneof helios.v1.FlagChange.change
    */
@@ -2127,7 +2137,7 @@ export type FlagChange = Message<"helios.v1.FlagChange"> & {
     case: "put";
   } | {
     /**
-     * It was deleted.
+     * The resource was deleted.
      *
      * @generated from field: helios.v1.Deleted deleted = 2;
      */
@@ -2136,7 +2146,7 @@ export type FlagChange = Message<"helios.v1.FlagChange"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * By whom, how and why.
+   * Who made the change, by which operation, and why.
    *
    * @generated from field: helios.v1.Cause cause = 3;
    */
@@ -2151,13 +2161,13 @@ export const FlagChangeSchema: GenMessage<FlagChange> = /*@__PURE__*/
   messageDesc(file_helios_v1_flag_service, 49);
 
 /**
- * What an evaluation looks at, in this order.
+ * The steps of an evaluation, in order.
  *
  * @generated from enum helios.v1.ExplainedStep
  */
 export const ExplainedStep = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: EXPLAINED_STEP_UNSPECIFIED = 0;
    */
@@ -2178,28 +2188,28 @@ export const ExplainedStep = {
   ENABLED: 2,
 
   /**
-   * One of the flags that it needs.
+   * One of its prerequisites.
    *
    * @generated from enum value: EXPLAINED_STEP_PREREQUISITES = 3;
    */
   PREREQUISITES: 3,
 
   /**
-   * What must hold of the context.
+   * Its condition.
    *
    * @generated from enum value: EXPLAINED_STEP_CONDITION = 4;
    */
   CONDITION: 4,
 
   /**
-   * For whom it is on.
+   * Its strategy.
    *
    * @generated from enum value: EXPLAINED_STEP_STRATEGY = 5;
    */
   STRATEGY: 5,
 
   /**
-   * Which form of it they have.
+   * The choice of the variant.
    *
    * @generated from enum value: EXPLAINED_STEP_VARIANT = 6;
    */
@@ -2207,7 +2217,7 @@ export const ExplainedStep = {
 } as const;
 
 /**
- * What an evaluation looks at, in this order.
+ * The steps of an evaluation, in order.
  *
  * @generated from enum helios.v1.ExplainedStep
  */
@@ -2220,7 +2230,7 @@ export const ExplainedStepSchema: GenEnum<ExplainedStep> = /*@__PURE__*/
   enumDesc(file_helios_v1_flag_service, 0);
 
 /**
- * What becomes of flags that the file does not name.
+ * What happens to flags that the file does not name.
  *
  * @generated from enum helios.v1.ReloadMode
  */
@@ -2248,7 +2258,7 @@ export const ReloadMode = {
 } as const;
 
 /**
- * What becomes of flags that the file does not name.
+ * What happens to flags that the file does not name.
  *
  * @generated from enum helios.v1.ReloadMode
  */
@@ -2267,7 +2277,7 @@ export const ReloadModeSchema: GenEnum<ReloadMode> = /*@__PURE__*/
  */
 export const FlagService: GenService<{
   /**
-   * Creates a flag. FLAG_ALREADY_EXISTS; FLAG_DELETED for a name that was deleted, unless `revive` is set.
+   * Creates a flag. FLAG_ALREADY_EXISTS; FLAG_DELETED if a flag of this name was deleted, unless `revive` is set.
    *
    * @generated from rpc helios.v1.FlagService.CreateFlag
    */
@@ -2307,9 +2317,9 @@ export const FlagService: GenService<{
     output: typeof UpdateFlagResponseSchema;
   },
   /**
-   * Changes several flags at one revision, all or none: no reader, watcher or crash sees a part of it. Each as UpdateFlag
-   * does, with its etag and its consents; what the flags need of each other is judged by how they are afterwards. An error
-   * says in its field or its `index` which request it is about. BATCH_TOO_LARGE.
+   * Changes several flags at one revision, all or none. No reader, watcher or crash sees a part of it. Each request has
+   * the effect of UpdateFlag, with its own etag and consents. Prerequisites are checked against the state after all
+   * changes. An error names the request in its field or in `index`. BATCH_TOO_LARGE.
    *
    * @generated from rpc helios.v1.FlagService.BatchUpdateFlags
    */
@@ -2319,8 +2329,8 @@ export const FlagService: GenService<{
     output: typeof BatchUpdateFlagsResponseSchema;
   },
   /**
-   * Deletes a flag. Its name is kept back, so that code which still asks for it does not wake up by accident.
-   * FLAG_HAS_DEPENDENTS while it is a prerequisite of others.
+   * Deletes a flag. The name is reserved, so that code which still uses it does not wake up by accident.
+   * FLAG_HAS_DEPENDENTS while other flags need it.
    *
    * @generated from rpc helios.v1.FlagService.DeleteFlag
    */
@@ -2330,8 +2340,8 @@ export const FlagService: GenService<{
     output: typeof DeleteFlagResponseSchema;
   },
   /**
-   * Switches a flag on, with its own strategy or a new one. A killed flag needs a `reason`, else FLAG_KILLED. A schedule
-   * comes back paused, at the share that it had when the flag was switched off, unless `resume_gradual` is set.
+   * Switches a flag on, with its own strategy or a new one. A killed flag needs a `reason`, otherwise FLAG_KILLED. A
+   * schedule stays paused at the share that it had when the flag was switched off, unless `resume_gradual` is set.
    *
    * @generated from rpc helios.v1.FlagService.EnableFlag
    */
@@ -2341,8 +2351,8 @@ export const FlagService: GenService<{
     output: typeof EnableFlagResponseSchema;
   },
   /**
-   * Switches a flag off for everyone; its strategy is kept for when it is enabled again, and its schedule is paused. With
-   * `kill` nothing but EnableFlag with a `reason` enables it: everything else that would is refused with FLAG_KILLED.
+   * Switches a flag off for everyone. It keeps its strategy, and its schedule is paused. With `kill`, only EnableFlag
+   * with a `reason` enables it again; all other changes that would enable it are refused with FLAG_KILLED.
    *
    * @generated from rpc helios.v1.FlagService.DisableFlag
    */
@@ -2352,7 +2362,7 @@ export const FlagService: GenService<{
     output: typeof DisableFlagResponseSchema;
   },
   /**
-   * Switches a flag on for a share of traffic: sets STRATEGY_PERCENTAGE and enables the flag.
+   * Switches a flag on for a share of the traffic: sets STRATEGY_PERCENTAGE and enables the flag.
    *
    * @generated from rpc helios.v1.FlagService.SetPercentage
    */
@@ -2362,7 +2372,7 @@ export const FlagService: GenService<{
     output: typeof SetPercentageResponseSchema;
   },
   /**
-   * Switches a flag on for a share that moves with time: sets STRATEGY_GRADUAL and enables the flag.
+   * Switches a flag on for a share that changes over time: sets STRATEGY_GRADUAL and enables the flag.
    *
    * @generated from rpc helios.v1.FlagService.SetGradual
    */
@@ -2372,8 +2382,8 @@ export const FlagService: GenService<{
     output: typeof SetGradualResponseSchema;
   },
   /**
-   * Holds the share of STRATEGY_GRADUAL where it is now: the same keys stay on. A paused one stays as it is.
-   * FLAG_NOT_SCHEDULED.
+   * Keeps the share of STRATEGY_GRADUAL where it is now. The same keys stay on. A schedule that is already paused is
+   * unchanged. FLAG_NOT_SCHEDULED.
    *
    * @generated from rpc helios.v1.FlagService.PauseGradual
    */
@@ -2383,8 +2393,8 @@ export const FlagService: GenService<{
     output: typeof PauseGradualResponseSchema;
   },
   /**
-   * Lets a paused share move on from where it is, with what was left of its time. FLAG_NOT_SCHEDULED, also while the flag
-   * is not enabled.
+   * Resumes a paused schedule from its share, with the remaining time. FLAG_NOT_SCHEDULED, also while the flag is not
+   * enabled.
    *
    * @generated from rpc helios.v1.FlagService.ResumeGradual
    */
@@ -2394,8 +2404,8 @@ export const FlagService: GenService<{
     output: typeof ResumeGradualResponseSchema;
   },
   /**
-   * Adds entries to a flag's whitelist, so that they are on: where the flag was not enabled it is switched on for its
-   * whitelist; with STRATEGY_PERCENTAGE or STRATEGY_GRADUAL `whitelist_first` is set.
+   * Adds entries to a flag's whitelist, so that the flag is on for them. If the flag is not enabled, it is switched on
+   * for its whitelist. With STRATEGY_PERCENTAGE or STRATEGY_GRADUAL, `whitelist_first` is set.
    *
    * @generated from rpc helios.v1.FlagService.AddToWhitelist
    */
@@ -2405,7 +2415,7 @@ export const FlagService: GenService<{
     output: typeof AddToWhitelistResponseSchema;
   },
   /**
-   * Takes entries off a flag's whitelist; entries that are not on it are passed over.
+   * Removes entries from a flag's whitelist. Entries that are not on it are ignored.
    *
    * @generated from rpc helios.v1.FlagService.RemoveFromWhitelist
    */
@@ -2425,7 +2435,7 @@ export const FlagService: GenService<{
     output: typeof EvaluateFlagResponseSchema;
   },
   /**
-   * Answers for many flags, or all, for one context at one revision. An unknown name is an answer with an error code.
+   * Evaluates many flags, or all, for one context at one revision. For an unknown name, the answer has an error code.
    *
    * @generated from rpc helios.v1.FlagService.EvaluateFlags
    */
@@ -2435,7 +2445,7 @@ export const FlagService: GenService<{
     output: typeof EvaluateFlagsResponseSchema;
   },
   /**
-   * Evaluates a flag and says step by step why it answers so, for people. FLAG_NOT_FOUND.
+   * Evaluates a flag and explains step by step, for people, why it answers so. FLAG_NOT_FOUND.
    *
    * @generated from rpc helios.v1.FlagService.ExplainFlag
    */
@@ -2445,9 +2455,9 @@ export const FlagService: GenService<{
     output: typeof ExplainFlagResponseSchema;
   },
   /**
-   * Makes a flag what it was at an earlier revision; a change like any other. A schedule that was under way then comes
-   * back paused, at the share that was in force then. FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE; FLAG_KILLED
-   * where it would switch a killed flag on.
+   * Restores a flag as it was at an earlier revision. This is a change like any other. A schedule that was active then
+   * comes back paused, at the share of that time. FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE; FLAG_KILLED if it
+   * would switch a killed flag on.
    *
    * @generated from rpc helios.v1.FlagService.RevertFlag
    */
@@ -2457,8 +2467,8 @@ export const FlagService: GenService<{
     output: typeof RevertFlagResponseSchema;
   },
   /**
-   * Reads the flags file again. FLAGS_FILE_INVALID says line, key and what was expected, FLAG_REBUCKETS how many keys would
-   * move; nothing is changed then.
+   * Reads the flags file again. FLAGS_FILE_INVALID has the line, the key and what was expected; FLAG_REBUCKETS says how
+   * many keys would move. Then nothing is changed.
    *
    * @generated from rpc helios.v1.FlagService.ReloadFlags
    */
@@ -2468,7 +2478,7 @@ export const FlagService: GenService<{
     output: typeof ReloadFlagsResponseSchema;
   },
   /**
-   * Returns all flags in the shape of the flags file.
+   * Returns all flags in the format of the flags file.
    *
    * @generated from rpc helios.v1.FlagService.ExportFlags
    */
@@ -2478,7 +2488,8 @@ export const FlagService: GenService<{
     output: typeof ExportFlagsResponseSchema;
   },
   /**
-   * Lists a flag's changes, newest first: when, by whom, why, before and after. FLAG_NOT_FOUND if it never was.
+   * Lists a flag's changes, newest first: when, by whom, why, before and after. FLAG_NOT_FOUND if there was never such
+   * a flag.
    *
    * @generated from rpc helios.v1.FlagService.ListFlagHistory
    */
@@ -2488,7 +2499,7 @@ export const FlagService: GenService<{
     output: typeof ListFlagHistoryResponseSchema;
   },
   /**
-   * Streams the flags as they are and then every change; see watch.proto.
+   * Streams the current flags and then every change; see watch.proto.
    *
    * @generated from rpc helios.v1.FlagService.WatchFlags
    */

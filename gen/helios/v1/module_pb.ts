@@ -20,15 +20,16 @@ export const file_helios_v1_module: GenFile = /*@__PURE__*/
   fileDesc("ChZoZWxpb3MvdjEvbW9kdWxlLnByb3RvEgloZWxpb3MudjEidwoGR3JhbnRzEiMKB2ZzX3JlYWQYASADKAlCErpID5IBDBBkIghyBhiAIDoBLxIkCghmc193cml0ZRgCIAMoCUISukgPkgEMEGQiCHIGGIAgOgEvEgsKA25ldBgDIAEoCBIVCg1jaGlsZF9wcm9jZXNzGAQgASgIIk8KClJlbG9hZEhvb2sSGgoGbWV0aG9kGAEgASgJQgq6SAdyBRABGIABEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlImcKDU1vZHVsZUZhaWx1cmUSDAoEc3RlcBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg0KBXN0YWNrGAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqUCCgpHZW5lcmF0aW9uEg4KBm51bWJlchgBIAEoDRIpCgVzdGF0ZRgCIAEoDjIaLmhlbGlvcy52MS5HZW5lcmF0aW9uU3RhdGUSDwoHdmVyc2lvbhgDIAEoCRITCgttb2R1bGVfcGF0aBgEIAEoCRIOCgZzaGEyNTYYBSABKAkSEAoIYXJ0aWZhY3QYBiABKAkSFgoOY29uZmlnX3ZlcnNpb24YByABKA0SLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2VuZBgKIAEoCRIRCglpbl9mbGlnaHQYCyABKA0ioQEKDE1vZHVsZUhlYWx0aBIlCgVzdGF0ZRgBIAEoDjIWLmhlbGlvcy52MS5IZWFsdGhTdGF0ZRIPCgdtZXNzYWdlGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJeCgtNb2R1bGVVc2FnZRIXCg9oZWFwX3VzZWRfYnl0ZXMYASABKAQSFgoOZXh0ZXJuYWxfYnl0ZXMYAiABKAQSHgoWZXZlbnRfbG9vcF91dGlsaXphdGlvbhgDIAEoASLcAgoNU2hhZG93T3B0aW9ucxIwCgpwZXJjZW50YWdlGAEgASgBQhe6SBQSEhkAAAAAAABZQCEAAAAAAAAAAEgAiAEBEj4KCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwiQHDIEEMCEPRIjCgltaW5fY2FsbHMYAyABKA1CC7pICCoGGMCEPSgBSAGIAQESMwoScmVsYXRpdmVfdG9sZXJhbmNlGAQgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAABIsChJhYnNvbHV0ZV90b2xlcmFuY2UYBSABKAFCELpIDRILQAEpAAAAAAAAAAASNAoTbWF4X2RpZmZlcmVuY2VfcmF0ZRgGIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABCDQoLX3BlcmNlbnRhZ2VCDAoKX21pbl9jYWxscyLtAgoNQ2FuYXJ5T3B0aW9ucxIwCgpwZXJjZW50YWdlGAEgASgBQhe6SBQSEhkAAAAAAABZQCEAAAAAAAAAAEgAiAEBEj4KCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiAwiQHDIEEMCEPRIjCgltaW5fY2FsbHMYAyABKA1CC7pICCoGGMCEPSgBSAGIAQESPQoXbWF4X2Vycm9yX3JhdGVfaW5jcmVhc2UYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAKIAQESNwoRbWF4X2xhdGVuY3lfcmF0aW8YBSABKAFCF7pIFBISGQAAAAAAQI9AKQAAAAAAAPA/SAOIAQFCDQoLX3BlcmNlbnRhZ2VCDAoKX21pbl9jYWxsc0IaChhfbWF4X2Vycm9yX3JhdGVfaW5jcmVhc2VCFAoSX21heF9sYXRlbmN5X3JhdGlvIlQKEFNoYWRvd0RpZmZlcmVuY2USDgoGbWV0aG9kGAEgASgJEgwKBHBhdGgYAiABKAkSDwoHY3VycmVudBgDIAEoCRIRCgljYW5kaWRhdGUYBCABKAkilQEKDFNoYWRvd1JlcG9ydBIQCghtaXJyb3JlZBgBIAEoDRINCgVlcXVhbBgCIAEoDRIRCglkaWZmZXJlbnQYAyABKA0SDgoGZmFpbGVkGAQgASgNEg8KB2Ryb3BwZWQYBSABKA0SMAoLZGlmZmVyZW5jZXMYBiADKAsyGy5oZWxpb3MudjEuU2hhZG93RGlmZmVyZW5jZSJVCgpDYWxsU2FtcGxlEg0KBWNhbGxzGAEgASgNEhAKCGZhaWx1cmVzGAIgASgNEiYKA3A5ORgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKLAQoMQ2FuYXJ5UmVwb3J0EigKCWNhbmRpZGF0ZRgBIAEoCzIVLmhlbGlvcy52MS5DYWxsU2FtcGxlEiYKB2N1cnJlbnQYAiABKAsyFS5oZWxpb3MudjEuQ2FsbFNhbXBsZRIpCgd2ZXJkaWN0GAMgASgOMhguaGVsaW9zLnYxLkNhbmFyeVZlcmRpY3QikwEKCFN3YXBTdGVwEgwKBG5hbWUYASABKAkSKwoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHb3V0Y29tZRgDIAEoCRIOCgZkZXRhaWwYBCABKAkSKwoIZGVhZGxpbmUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ixQIKClN3YXBSZXBvcnQSDwoHc3dhcHBlZBgBIAEoCBIUCgxmcm9tX3ZlcnNpb24YAiABKAkSEgoKdG9fdmVyc2lvbhgDIAEoCRITCgtmYWlsZWRfc3RlcBgEIAEoCRIPCgdmYWlsdXJlGAUgASgJEiIKBXN0ZXBzGAYgAygLMhMuaGVsaW9zLnYxLlN3YXBTdGVwEigKBHRpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3N3YXBfaWQYCCABKAkSEQoJdW5jaGFuZ2VkGAkgASgIEicKBnNoYWRvdxgKIAEoCzIXLmhlbGlvcy52MS5TaGFkb3dSZXBvcnQSJwoGY2FuYXJ5GAsgASgLMhcuaGVsaW9zLnYxLkNhbmFyeVJlcG9ydBISCgpzdGF0ZV9sb3N0GAwgASgIIt8KCgZNb2R1bGUSDAoEbmFtZRgBIAEoCRITCgttb2R1bGVfcGF0aBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEhQKDGRlcGVuZGVuY2llcxgEIAMoCRIWCg5ob3RfcmVsb2FkYWJsZRgFIAEoCBInCglpc29sYXRpb24YBiABKA4yFC5oZWxpb3MudjEuSXNvbGF0aW9uEicKBmNvbmZpZxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJZW52X25hbWVzGAggAygJEiEKBmdyYW50cxgJIAEoCzIRLmhlbGlvcy52MS5HcmFudHMSMAoNc3RhcnRfdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxjYWxsX3RpbWVvdXQYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF4X2hlYXBfbWIYDCABKA0SEwoLY29uY3VycmVuY3kYDSABKA0SEgoKdGVzdF9zdWl0ZRgOIAEoCRIrCgxyZWxvYWRfaG9va3MYDyADKAsyFS5oZWxpb3MudjEuUmVsb2FkSG9vaxIpCgdicmVha2VyGBAgASgLMhguaGVsaW9zLnYxLkJyZWFrZXJDb25maWcSFwoPZmFsbGJhY2tfbW9kdWxlGBEgASgJEg4KBnNoYTI1NhgSIAEoCRIUCgxwdXJlX21ldGhvZHMYEyADKAkSMAoNYmxvY2tfdGltZW91dBgUIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyCg9oZWFsdGhfaW50ZXJ2YWwYGyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGYXNzZXRzGBwgAygJEiUKBXN0YXRlGB4gASgOMhYuaGVsaW9zLnYxLk1vZHVsZVN0YXRlEikKB2ZhaWx1cmUYHyABKAsyGC5oZWxpb3MudjEuTW9kdWxlRmFpbHVyZRISCgpnZW5lcmF0aW9uGCAgASgNEhYKDnJ1bm5pbmdfc2hhMjU2GCEgASgJEg8KB21ldGhvZHMYIiADKAkSEAoIcmVzdGFydHMYIyABKA0SKAoJbGFzdF9zd2FwGCQgASgLMhUuaGVsaW9zLnYxLlN3YXBSZXBvcnQSLQoJbG9hZF90aW1lGCUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglpbl9mbGlnaHQYJiABKA0SEAoIYXJ0aWZhY3QYJyABKAkSFgoOY29uZmlnX3ZlcnNpb24YKCABKA0SDwoHc3dhcF9pZBgpIAEoCRIuCgpiYWtlX3VudGlsGCogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtzdGFuZGJ5X2VuZBgwIAEoCRIlCgV1c2FnZRgrIAEoCzIWLmhlbGlvcy52MS5Nb2R1bGVVc2FnZRInCgZoZWFsdGgYLyABKAsyFy5oZWxpb3MudjEuTW9kdWxlSGVhbHRoEisKCnRlc3Rfc3R1YnMYNyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eh8KF3Rlc3RfYWxsb3dfZGVwZW5kZW5jaWVzGDggAygJEhAKCGFicmlkZ2VkGDwgASgIEhAKCHJldmlzaW9uGDIgASgDEgwKBGV0YWcYMyABKAkSLwoLY3JlYXRlX3RpbWUYNCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGDUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCrHAQoLTW9kdWxlU3RhdGUSHAoYTU9EVUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVTU9EVUxFX1NUQVRFX1VOTE9BREVEEAESGAoUTU9EVUxFX1NUQVRFX0xPQURJTkcQAhIXChNNT0RVTEVfU1RBVEVfTE9BREVEEAMSFwoTTU9EVUxFX1NUQVRFX0FDVElWRRAEEhcKE01PRFVMRV9TVEFURV9GQUlMRUQQBRIaChZNT0RVTEVfU1RBVEVfVU5MT0FESU5HEAYqUwoJSXNvbGF0aW9uEhkKFUlTT0xBVElPTl9VTlNQRUNJRklFRBAAEhUKEUlTT0xBVElPTl9QUk9DRVNTEAESFAoQSVNPTEFUSU9OX1RIUkVBRBACKogCCg9HZW5lcmF0aW9uU3RhdGUSIAocR0VORVJBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGUdFTkVSQVRJT05fU1RBVEVfU1RBUlRJTkcQARIeChpHRU5FUkFUSU9OX1NUQVRFX0NBTkRJREFURRACEhwKGEdFTkVSQVRJT05fU1RBVEVfQ1VSUkVOVBADEhwKGEdFTkVSQVRJT05fU1RBVEVfU1RBTkRCWRAEEh0KGUdFTkVSQVRJT05fU1RBVEVfRFJBSU5JTkcQBRIcChhHRU5FUkFUSU9OX1NUQVRFX1JFVElSRUQQBhIbChdHRU5FUkFUSU9OX1NUQVRFX0ZBSUxFRBAHKnsKC0hlYWx0aFN0YXRlEhwKGEhFQUxUSF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEhFQUxUSF9TVEFURV9VTktOT1dOEAESGAoUSEVBTFRIX1NUQVRFX0hFQUxUSFkQAhIaChZIRUFMVEhfU1RBVEVfVU5IRUFMVEhZEAMqhwEKDUNhbmFyeVZlcmRpY3QSHgoaQ0FOQVJZX1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIZChVDQU5BUllfVkVSRElDVF9QQVNTRUQQARIaChZDQU5BUllfVkVSRElDVF9SRUZVU0VEEAISHwobQ0FOQVJZX1ZFUkRJQ1RfSU5DT05DTFVTSVZFEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_breaker]);
 
 /**
- * What a module may do beyond running its code, the file and all that it imports below the modules root; by default
- * nothing, not even reading data files beside its code. A guard against mistakes, not a wall against malice.
+ * What a module may do in addition to running its code (its file and everything that it imports below the modules
+ * root). By default nothing, not even reading data files beside its code. A guard against mistakes, not against
+ * malicious code.
  *
  * @generated from message helios.v1.Grants
  */
 export type Grants = Message<"helios.v1.Grants"> & {
   /**
-   * Absolute paths that it may read, and import code from. What it imports from there is not part of its artifact: it is
-   * read when it runs.
+   * Absolute paths that it may read and import code from. Code from there is not part of its artifact: it is read when
+   * it runs.
    *
    * @generated from field: repeated string fs_read = 1;
    */
@@ -49,7 +50,7 @@ export type Grants = Message<"helios.v1.Grants"> & {
   net: boolean;
 
   /**
-   * Whether it may start processes.
+   * Whether it may start other programs.
    *
    * @generated from field: bool child_process = 4;
    */
@@ -64,7 +65,7 @@ export const GrantsSchema: GenMessage<Grants> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 0);
 
 /**
- * A call that warms a new instance up before it takes traffic.
+ * A call that warms up a new instance before it takes traffic.
  *
  * @generated from message helios.v1.ReloadHook
  */
@@ -77,7 +78,7 @@ export type ReloadHook = Message<"helios.v1.ReloadHook"> & {
   method: string;
 
   /**
-   * What to call it with; absent: null.
+   * The input. Absent: null.
    *
    * @generated from field: google.protobuf.Value input = 2;
    */
@@ -92,13 +93,13 @@ export const ReloadHookSchema: GenMessage<ReloadHook> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 1);
 
 /**
- * What went wrong with a module.
+ * A fault of a module.
  *
  * @generated from message helios.v1.ModuleFailure
  */
 export type ModuleFailure = Message<"helios.v1.ModuleFailure"> & {
   /**
-   * Where: `import`, `construct`, `start`, `health`, `running` and the like.
+   * Where it happened: `import`, `construct`, `start`, `health`, `running` and the like.
    *
    * @generated from field: string step = 1;
    */
@@ -119,7 +120,7 @@ export type ModuleFailure = Message<"helios.v1.ModuleFailure"> & {
   stack: string;
 
   /**
-   * When.
+   * When the hold was set.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
@@ -140,14 +141,14 @@ export const ModuleFailureSchema: GenMessage<ModuleFailure> = /*@__PURE__*/
  */
 export type Generation = Message<"helios.v1.Generation"> & {
   /**
-   * Counts the starts of the module's code.
+   * Number of this start of the module's code.
    *
    * @generated from field: uint32 number = 1;
    */
   number: number;
 
   /**
-   * What it does.
+   * The operation.
    *
    * @generated from field: helios.v1.GenerationState state = 2;
    */
@@ -168,21 +169,21 @@ export type Generation = Message<"helios.v1.Generation"> & {
   modulePath: string;
 
   /**
-   * The digest of its file, in hex.
+   * The SHA-256 of its file, in hex.
    *
    * @generated from field: string sha256 = 5;
    */
   sha256: string;
 
   /**
-   * The digest of all code that runs in it, imports included, in hex.
+   * The SHA-256 of all code that runs in it, including imports, in hex.
    *
    * @generated from field: string artifact = 6;
    */
   artifact: string;
 
   /**
-   * Counts the changes of the configuration; 0 while it is not known.
+   * Number of the configuration, raised by each change. 0 while it is unknown.
    *
    * @generated from field: uint32 config_version = 7;
    */
@@ -196,7 +197,7 @@ export type Generation = Message<"helios.v1.Generation"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ended; absent while it lives.
+   * When it ended. Absent while it lives.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 9;
    */
@@ -210,7 +211,7 @@ export type Generation = Message<"helios.v1.Generation"> & {
   end: string;
 
   /**
-   * Calls under way in it.
+   * Calls in progress.
    *
    * @generated from field: uint32 in_flight = 11;
    */
@@ -225,35 +226,35 @@ export const GenerationSchema: GenMessage<Generation> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 3);
 
 /**
- * What the `health` method of the instance that runs said last. That it is unhealthy stops no calls, and opens no
- * breaker; a version on trial goes back by it, and one in a shadow or a canary is given up.
+ * The last result of the instance's `health` method. An unhealthy module keeps its calls, and its breaker stays closed.
+ * But during a bake, an unhealthy new version is replaced by the old one; in a shadow or canary it is given up.
  *
  * @generated from message helios.v1.ModuleHealth
  */
 export type ModuleHealth = Message<"helios.v1.ModuleHealth"> & {
   /**
-   * How it is.
+   * The health.
    *
    * @generated from field: helios.v1.HealthState state = 1;
    */
   state: HealthState;
 
   /**
-   * Why it is unhealthy, in the module's own words; else empty.
+   * Why it is unhealthy, as the module reported it. Otherwise empty.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * Since when it is so; absent while that is unknown.
+   * Since when it has this health. Absent while that is unknown.
    *
    * @generated from field: google.protobuf.Timestamp since = 3;
    */
   since?: Timestamp | undefined;
 
   /**
-   * When it last answered, or was last found not to; absent while it was never asked.
+   * When it last answered, or last failed to answer. Absent if it was never asked.
    *
    * @generated from field: google.protobuf.Timestamp check_time = 4;
    */
@@ -268,27 +269,27 @@ export const ModuleHealthSchema: GenMessage<ModuleHealth> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 4);
 
 /**
- * What an instance used when it was last looked at.
+ * The resources that an instance used when they were last measured.
  *
  * @generated from message helios.v1.ModuleUsage
  */
 export type ModuleUsage = Message<"helios.v1.ModuleUsage"> & {
   /**
-   * Of its heap.
+   * Heap size in bytes.
    *
    * @generated from field: uint64 heap_used_bytes = 1;
    */
   heapUsedBytes: bigint;
 
   /**
-   * Buffers and the like, outside of its heap.
+   * Memory outside of the heap, such as buffers, in bytes.
    *
    * @generated from field: uint64 external_bytes = 2;
    */
   externalBytes: bigint;
 
   /**
-   * The share of time in which its event loop was at work, from 0 to 1.
+   * The share of time during which its event loop was busy, from 0 to 1.
    *
    * @generated from field: double event_loop_utilization = 3;
    */
@@ -303,42 +304,42 @@ export const ModuleUsageSchema: GenMessage<ModuleUsage> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 5);
 
 /**
- * Mirrors calls of the module's `pure_methods` to the new version before it serves, and compares the answers, which go
- * nowhere else. No caller waits for it. Too many differences, or too few calls, fail the swap.
+ * Mirrors calls of the module's `pure_methods` to the new version before it serves. The new version's answers are
+ * compared and then discarded. No caller waits for them. The swap fails on too many differences, or on too few calls.
  *
  * @generated from message helios.v1.ShadowOptions
  */
 export type ShadowOptions = Message<"helios.v1.ShadowOptions"> & {
   /**
-   * Of the calls, per cent. Default 100.
+   * Percentage of the calls to mirror. Default 100.
    *
    * @generated from field: optional double percentage = 1;
    */
   percentage?: number | undefined;
 
   /**
-   * How long it may take to compare enough. Default 30 s.
+   * How long the shadow may take to compare enough answers. Default 30 s.
    *
    * @generated from field: google.protobuf.Duration duration = 2;
    */
   duration?: Duration | undefined;
 
   /**
-   * Answers to compare. Default 100.
+   * Number of answers to compare. Default 100.
    *
    * @generated from field: optional uint32 min_calls = 3;
    */
   minCalls?: number | undefined;
 
   /**
-   * Numbers that differ by at most this share of the larger one are equal. Default 0.
+   * Numbers count as equal if they differ by at most this share of the larger one. Default 0.
    *
    * @generated from field: double relative_tolerance = 4;
    */
   relativeTolerance: number;
 
   /**
-   * Numbers that differ by at most this are equal. Default 0.
+   * Numbers count as equal if they differ by at most this amount. Default 0.
    *
    * @generated from field: double absolute_tolerance = 5;
    */
@@ -360,45 +361,46 @@ export const ShadowOptionsSchema: GenMessage<ShadowOptions> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 6);
 
 /**
- * Lets the new version answer a share of the callers before it serves all, and compares how both do. Callers are told
- * apart by the `routing_key` of their calls; those without one stay with the current version, and play no part. The
- * comparison is made after each call by a sequential test that refuses a new version which is no worse in at most 1 % of
- * canaries. It passes as soon as it has answered `min_calls` calls and nothing speaks against it, and is watched on where
- * something does. Not for modules that hand state over.
+ * Lets the new version answer a share of the callers before it serves all of them, and compares both versions. Callers
+ * are identified by the `routing_key` of their calls. Calls without one stay with the current version and are not
+ * compared. A sequential test compares after each call. It refuses a new version that is no worse in at most 1 % of
+ * canaries. The canary passes as soon as the new version has answered `min_calls` calls without evidence against it;
+ * with such evidence it continues. Not possible for modules that hand state over.
  *
  * @generated from message helios.v1.CanaryOptions
  */
 export type CanaryOptions = Message<"helios.v1.CanaryOptions"> & {
   /**
-   * Of the keys, per cent. Default 5.
+   * Percentage of the keys that the new version answers. Default 5.
    *
    * @generated from field: optional double percentage = 1;
    */
   percentage?: number | undefined;
 
   /**
-   * How long it may take to answer enough calls. Default 60 s.
+   * How long the canary may take to get enough calls. Default 60 s.
    *
    * @generated from field: google.protobuf.Duration duration = 2;
    */
   duration?: Duration | undefined;
 
   /**
-   * Calls that the new version must have answered: with fewer the canary is inconclusive. Default 100.
+   * Minimum number of calls that the new version must have answered. With fewer, the canary is inconclusive. Default
+   * 100.
    *
    * @generated from field: optional uint32 min_calls = 3;
    */
   minCalls?: number | undefined;
 
   /**
-   * By how much its share of failed calls may be above the current version's, from 0 to 1. Default 0.01.
+   * By how much its share of failed calls may exceed that of the current version, from 0 to 1. Default 0.01.
    *
    * @generated from field: optional double max_error_rate_increase = 4;
    */
   maxErrorRateIncrease?: number | undefined;
 
   /**
-   * How many times as long as the current version's its 99th percentile may be. Default 1.5.
+   * Maximum ratio of its 99th percentile to that of the current version. Default 1.5.
    *
    * @generated from field: optional double max_latency_ratio = 5;
    */
@@ -413,7 +415,7 @@ export const CanaryOptionsSchema: GenMessage<CanaryOptions> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 7);
 
 /**
- * Where the answers of two versions differ.
+ * A difference between the answers of two versions.
  *
  * @generated from message helios.v1.ShadowDifference
  */
@@ -426,21 +428,21 @@ export type ShadowDifference = Message<"helios.v1.ShadowDifference"> & {
   method: string;
 
   /**
-   * Where in the answer, such as `output.price`; empty where the new version failed.
+   * The place in the answer, such as `output.price`. Empty if the new version failed.
    *
    * @generated from field: string path = 2;
    */
   path: string;
 
   /**
-   * What the current version answered there.
+   * The value of the current version.
    *
    * @generated from field: string current = 3;
    */
   current: string;
 
   /**
-   * What the new version answered there, or its error.
+   * The value of the new version, or its error.
    *
    * @generated from field: string candidate = 4;
    */
@@ -455,41 +457,41 @@ export const ShadowDifferenceSchema: GenMessage<ShadowDifference> = /*@__PURE__*
   messageDesc(file_helios_v1_module, 8);
 
 /**
- * What came of mirrored calls.
+ * The result of a shadow.
  *
  * @generated from message helios.v1.ShadowReport
  */
 export type ShadowReport = Message<"helios.v1.ShadowReport"> & {
   /**
-   * Calls that were shown to the new version.
+   * Calls that were mirrored to the new version.
    *
    * @generated from field: uint32 mirrored = 1;
    */
   mirrored: number;
 
   /**
-   * Answers that were equal.
+   * Equal answers.
    *
    * @generated from field: uint32 equal = 2;
    */
   equal: number;
 
   /**
-   * Answers that were not.
+   * Different answers.
    *
    * @generated from field: uint32 different = 3;
    */
   different: number;
 
   /**
-   * Calls that the new version failed.
+   * Calls that failed in the new version.
    *
    * @generated from field: uint32 failed = 4;
    */
   failed: number;
 
   /**
-   * Calls that were not mirrored since too many were under way.
+   * Calls that were not mirrored because too many were in progress.
    *
    * @generated from field: uint32 dropped = 5;
    */
@@ -511,27 +513,27 @@ export const ShadowReportSchema: GenMessage<ShadowReport> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 9);
 
 /**
- * How the calls of one version went.
+ * Statistics of the calls of one version.
  *
  * @generated from message helios.v1.CallSample
  */
 export type CallSample = Message<"helios.v1.CallSample"> & {
   /**
-   * All that were answered.
+   * All calls that were answered.
    *
    * @generated from field: uint32 calls = 1;
    */
   calls: number;
 
   /**
-   * Those whose failure the module has to answer for.
+   * Calls that failed through the module's fault.
    *
    * @generated from field: uint32 failures = 2;
    */
   failures: number;
 
   /**
-   * The 99th percentile of their durations, at most 9 % too long.
+   * The 99th percentile of their durations, overestimated by at most 9 %.
    *
    * @generated from field: google.protobuf.Duration p99 = 3;
    */
@@ -546,7 +548,7 @@ export const CallSampleSchema: GenMessage<CallSample> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 10);
 
 /**
- * How a new version did with its share of the callers.
+ * The result of a canary.
  *
  * @generated from message helios.v1.CanaryReport
  */
@@ -559,14 +561,15 @@ export type CanaryReport = Message<"helios.v1.CanaryReport"> & {
   candidate?: CallSample | undefined;
 
   /**
-   * The one that served meanwhile: of its calls those with a `routing_key`, which could have gone to the new version.
+   * The version that served meanwhile. Only its calls with a `routing_key` count, which the new version could have
+   * received.
    *
    * @generated from field: helios.v1.CallSample current = 2;
    */
   current?: CallSample | undefined;
 
   /**
-   * What came of it.
+   * The result of the step.
    *
    * @generated from field: helios.v1.CanaryVerdict verdict = 3;
    */
@@ -608,14 +611,14 @@ export type SwapStep = Message<"helios.v1.SwapStep"> & {
   outcome: string;
 
   /**
-   * More about it; why it was skipped or failed.
+   * More about the step; why it was skipped or failed.
    *
    * @generated from field: string detail = 4;
    */
   detail: string;
 
   /**
-   * How long it could have taken; absent where nothing ends it.
+   * Its time limit. Absent if it has none.
    *
    * @generated from field: google.protobuf.Duration deadline = 5;
    */
@@ -630,7 +633,7 @@ export const SwapStepSchema: GenMessage<SwapStep> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 12);
 
 /**
- * How a swap went.
+ * The report of a swap.
  *
  * @generated from message helios.v1.SwapReport
  */
@@ -657,14 +660,14 @@ export type SwapReport = Message<"helios.v1.SwapReport"> & {
   toVersion: string;
 
   /**
-   * The step that failed; empty where none did.
+   * The step that failed. Empty if none failed.
    *
    * @generated from field: string failed_step = 4;
    */
   failedStep: string;
 
   /**
-   * Why it failed.
+   * Why that step failed.
    *
    * @generated from field: string failure = 5;
    */
@@ -685,36 +688,36 @@ export type SwapReport = Message<"helios.v1.SwapReport"> & {
   time?: Timestamp | undefined;
 
   /**
-   * The caller's id of the swap, or one that was made for it.
+   * The caller's id of the swap, or a generated one.
    *
    * @generated from field: string swap_id = 8;
    */
   swapId: string;
 
   /**
-   * Nothing was done: the same code with the same configuration served already.
+   * Nothing was done, because the same code with the same configuration served already.
    *
    * @generated from field: bool unchanged = 9;
    */
   unchanged: boolean;
 
   /**
-   * What came of mirrored calls; absent where there were none to be.
+   * The result of the shadow. Absent without a shadow.
    *
    * @generated from field: helios.v1.ShadowReport shadow = 10;
    */
   shadow?: ShadowReport | undefined;
 
   /**
-   * How the new version did beside the old one; absent where it was not to.
+   * The result of the canary. Absent without a canary.
    *
    * @generated from field: helios.v1.CanaryReport canary = 11;
    */
   canary?: CanaryReport | undefined;
 
   /**
-   * Whether the version that serves now does without what the one before it knew, though nobody had asked for that with
-   * `discard_state`: that one ended before its state was handed over, or the version that serves takes none.
+   * Whether the version that serves now lacks the state of its predecessor, although nobody asked for that with
+   * `discard_state`: the predecessor ended before it handed its state over, or the version that serves accepts none.
    *
    * @generated from field: bool state_lost = 12;
    */
@@ -735,21 +738,21 @@ export const SwapReportSchema: GenMessage<SwapReport> = /*@__PURE__*/
  */
 export type Module = Message<"helios.v1.Module"> & {
   /**
-   * Unique; letters, digits and `_ . -`, at most 120.
+   * Unique. Letters, digits and `_ . -`, at most 120 characters.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * As registered, or as given by the last swap.
+   * The path of its file, as registered or as set by the last swap.
    *
    * @generated from field: string module_path = 2;
    */
   modulePath: string;
 
   /**
-   * As registered, or as given by the last swap.
+   * The path of its file, as registered or as set by the last swap.
    *
    * @generated from field: string version = 3;
    */
@@ -770,14 +773,14 @@ export type Module = Message<"helios.v1.Module"> & {
   hotReloadable: boolean;
 
   /**
-   * How it is kept apart.
+   * How it is separated from the service.
    *
    * @generated from field: helios.v1.Isolation isolation = 6;
    */
   isolation: Isolation;
 
   /**
-   * What it finds in `ctx.config`.
+   * Its configuration, which it reads from `ctx.config`.
    *
    * @generated from field: google.protobuf.Struct config = 7;
    */
@@ -791,7 +794,7 @@ export type Module = Message<"helios.v1.Module"> & {
   envNames: string[];
 
   /**
-   * What it may do.
+   * What it may do in addition to running its code.
    *
    * @generated from field: helios.v1.Grants grants = 9;
    */
@@ -812,28 +815,28 @@ export type Module = Message<"helios.v1.Module"> & {
   callTimeout?: Duration | undefined;
 
   /**
-   * The size of its heap in MiB at which it is ended.
+   * Heap size in MiB at which it is ended.
    *
    * @generated from field: uint32 max_heap_mb = 12;
    */
   maxHeapMb: number;
 
   /**
-   * Calls that it handles at once; four times as many wait.
+   * Calls that run at once. Four times as many wait.
    *
    * @generated from field: uint32 concurrency = 13;
    */
   concurrency: number;
 
   /**
-   * The suite that a new version must pass in a swap; empty: none.
+   * The suite that a new version must pass in a swap. Empty: no suite.
    *
    * @generated from field: string test_suite = 14;
    */
   testSuite: string;
 
   /**
-   * Calls that warm a new instance up.
+   * Calls that warm up a new instance.
    *
    * @generated from field: repeated helios.v1.ReloadHook reload_hooks = 15;
    */
@@ -847,70 +850,70 @@ export type Module = Message<"helios.v1.Module"> & {
   breaker?: BreakerConfig | undefined;
 
   /**
-   * The module that answers while the breaker is open; empty: none.
+   * The module that answers while the breaker is open. Empty: no fallback.
    *
    * @generated from field: string fallback_module = 17;
    */
   fallbackModule: string;
 
   /**
-   * The SHA-256 that its file must have, or its artifact (all code that runs), in hex; empty: any.
+   * The required SHA-256 of its file, or of its artifact (all code that runs), in hex. Empty: any.
    *
    * @generated from field: string sha256 = 18;
    */
   sha256: string;
 
   /**
-   * Methods without any effect, which may be called more than once.
+   * Methods without effects, which may be called more than once.
    *
    * @generated from field: repeated string pure_methods = 19;
    */
   pureMethods: string[];
 
   /**
-   * How long its event loop may be blocked before it is ended; 0: for ever.
+   * How long its event loop may be blocked before it is ended. 0: without limit.
    *
    * @generated from field: google.protobuf.Duration block_timeout = 20;
    */
   blockTimeout?: Duration | undefined;
 
   /**
-   * How long after an answer it is asked for its health again; 0: it is not.
+   * Time between an answer of `health` and the next call of it. 0: never called.
    *
    * @generated from field: google.protobuf.Duration health_interval = 27;
    */
   healthInterval?: Duration | undefined;
 
   /**
-   * Files that it loads as data, and directories with such: paths below the modules root.
+   * Files that it loads as data, and directories with such files: paths below the modules root.
    *
    * @generated from field: repeated string assets = 28;
    */
   assets: string[];
 
   /**
-   * Where it stands.
+   * Its state.
    *
    * @generated from field: helios.v1.ModuleState state = 30;
    */
   state: ModuleState;
 
   /**
-   * What went wrong last, while it is FAILED or being restarted.
+   * The last fault, while it is FAILED or being restarted.
    *
    * @generated from field: helios.v1.ModuleFailure failure = 31;
    */
   failure?: ModuleFailure | undefined;
 
   /**
-   * Counts the starts of the module's code; that of the instance that serves, or served last.
+   * Number of starts of the module's code. This is the generation that serves, or served last.
    *
    * @generated from field: uint32 generation = 32;
    */
   generation: number;
 
   /**
-   * The digest of the file that runs, in hex.
+   * The SHA-256 of the file that runs, in hex.
    *
    * @generated from field: string running_sha256 = 33;
    */
@@ -931,79 +934,79 @@ export type Module = Message<"helios.v1.Module"> & {
   restarts: number;
 
   /**
-   * How the last swap or forced reload went; absent where there was none.
+   * The report of the last swap or forced reload. Absent if there was none.
    *
    * @generated from field: helios.v1.SwapReport last_swap = 36;
    */
   lastSwap?: SwapReport | undefined;
 
   /**
-   * When the instance that serves started to.
+   * When the instance that serves began to serve.
    *
    * @generated from field: google.protobuf.Timestamp load_time = 37;
    */
   loadTime?: Timestamp | undefined;
 
   /**
-   * Calls under way now.
+   * Calls in progress now.
    *
    * @generated from field: uint32 in_flight = 38;
    */
   inFlight: number;
 
   /**
-   * The digest of all code that runs, imports included, in hex.
+   * The SHA-256 of all code that runs, including imports, in hex.
    *
    * @generated from field: string artifact = 39;
    */
   artifact: string;
 
   /**
-   * Counts the changes of the configuration.
+   * Number of the configuration, raised by each change.
    *
    * @generated from field: uint32 config_version = 40;
    */
   configVersion: number;
 
   /**
-   * The id of the swap that is under way; empty: none.
+   * The id of the swap in progress. Empty: no swap.
    *
    * @generated from field: string swap_id = 41;
    */
   swapId: string;
 
   /**
-   * While the version that serves is on trial: until when, at most.
+   * During a bake: when it ends at the latest.
    *
    * @generated from field: google.protobuf.Timestamp bake_until = 42;
    */
   bakeUntil?: Timestamp | undefined;
 
   /**
-   * While the version that serves is on trial: why the one that stands by has ended, so that a rollback starts it anew;
-   * empty while it lives.
+   * During a bake: why the old version on standby has ended, so that a rollback must start it again. Empty while it
+   * lives.
    *
    * @generated from field: string standby_end = 48;
    */
   standbyEnd: string;
 
   /**
-   * What the instance that serves used when it was last looked at.
+   * The resources that the instance that serves used when they were last measured.
    *
    * @generated from field: helios.v1.ModuleUsage usage = 43;
    */
   usage?: ModuleUsage | undefined;
 
   /**
-   * What the instance that runs says of its health; absent while none runs. Watches tell when it becomes unhealthy, and
-   * when it is well again.
+   * The health of the running instance. Absent while none runs. Watches publish when it becomes unhealthy, and when it
+   * is healthy again.
    *
    * @generated from field: helios.v1.ModuleHealth health = 47;
    */
   health?: ModuleHealth | undefined;
 
   /**
-   * What stands in for its dependencies in tests that say nothing of them.
+   * Stand-ins for its dependencies, for tests that define none for them.
    *
    * @generated from field: google.protobuf.Struct test_stubs = 55;
    */
@@ -1017,23 +1020,23 @@ export type Module = Message<"helios.v1.Module"> & {
   testAllowDependencies: string[];
 
   /**
-   * It would have more than 1.75 MiB, as modules of earlier versions may, or too much beside others in one answer:
-   * `config`, `reload_hooks`, `grants`, `env_names`, `pure_methods`, `test_stubs`, `methods` and `last_swap` are left out
-   * here.
+   * The module would exceed 1.75 MiB, as modules of earlier versions may, or the answer with other modules would be too
+   * large. `config`, `reload_hooks`, `grants`, `env_names`, `pure_methods`, `test_stubs`, `methods` and `last_swap` are
+   * omitted here.
    *
    * @generated from field: bool abridged = 60;
    */
   abridged: boolean;
 
   /**
-   * The store's revision of the last change; calls do not raise it.
+   * The store's revision of the last change. Calls do not change it.
    *
    * @generated from field: int64 revision = 50;
    */
   revision: bigint;
 
   /**
-   * Opaque; equal exactly while the module is unchanged.
+   * Opaque. Equal as long as the module is unchanged.
    *
    * @generated from field: string etag = 51;
    */
@@ -1062,55 +1065,55 @@ export const ModuleSchema: GenMessage<Module> = /*@__PURE__*/
   messageDesc(file_helios_v1_module, 14);
 
 /**
- * Where a module stands.
+ * The state of a module.
  *
  * @generated from enum helios.v1.ModuleState
  */
 export const ModuleState = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: MODULE_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Registered; nothing runs.
+   * Registered. Nothing runs.
    *
    * @generated from enum value: MODULE_STATE_UNLOADED = 1;
    */
   UNLOADED: 1,
 
   /**
-   * Being started.
+   * It is being started.
    *
    * @generated from enum value: MODULE_STATE_LOADING = 2;
    */
   LOADING: 2,
 
   /**
-   * Started; takes no traffic.
+   * Started. It takes no traffic.
    *
    * @generated from enum value: MODULE_STATE_LOADED = 3;
    */
   LOADED: 3,
 
   /**
-   * Started; takes traffic.
+   * Started. It takes traffic.
    *
    * @generated from enum value: MODULE_STATE_ACTIVE = 4;
    */
   ACTIVE: 4,
 
   /**
-   * It could not be started or it crashed; see `failure`. After a crash it is restarted by itself.
+   * It could not be started, or it crashed; see `failure`. After a crash it is restarted automatically.
    *
    * @generated from enum value: MODULE_STATE_FAILED = 5;
    */
   FAILED: 5,
 
   /**
-   * Being stopped.
+   * It is being stopped.
    *
    * @generated from enum value: MODULE_STATE_UNLOADING = 6;
    */
@@ -1118,7 +1121,7 @@ export const ModuleState = {
 } as const;
 
 /**
- * Where a module stands.
+ * The state of a module.
  *
  * @generated from enum helios.v1.ModuleState
  */
@@ -1131,7 +1134,7 @@ export const ModuleStateSchema: GenEnum<ModuleState> = /*@__PURE__*/
   enumDesc(file_helios_v1_module, 0);
 
 /**
- * How a module is kept apart from the service.
+ * How a module is separated from the service.
  *
  * @generated from enum helios.v1.Isolation
  */
@@ -1144,15 +1147,15 @@ export const Isolation = {
   UNSPECIFIED: 0,
 
   /**
-   * A process of its own: whatever it does, the service and the other modules go on.
+   * A process of its own. Whatever it does, the service and the other modules continue.
    *
    * @generated from enum value: ISOLATION_PROCESS = 1;
    */
   PROCESS: 1,
 
   /**
-   * A thread of the service: starts and answers faster, for code that is trusted. Running out of memory can end the
-   * service.
+   * A thread of the service's process. It starts and answers faster, and is meant for trusted code. If it runs out of
+   * memory, the service may end.
    *
    * @generated from enum value: ISOLATION_THREAD = 2;
    */
@@ -1160,7 +1163,7 @@ export const Isolation = {
 } as const;
 
 /**
- * How a module is kept apart from the service.
+ * How a module is separated from the service.
  *
  * @generated from enum helios.v1.Isolation
  */
@@ -1173,62 +1176,62 @@ export const IsolationSchema: GenEnum<Isolation> = /*@__PURE__*/
   enumDesc(file_helios_v1_module, 1);
 
 /**
- * What a generation of a module does.
+ * The state of a generation of a module.
  *
  * @generated from enum helios.v1.GenerationState
  */
 export const GenerationState = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: GENERATION_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Being started.
+   * It is being started.
    *
    * @generated from enum value: GENERATION_STATE_STARTING = 1;
    */
   STARTING: 1,
 
   /**
-   * Being tested; takes no calls but those of a canary.
+   * It is a candidate, which is tested. It takes no calls, except those of a canary.
    *
    * @generated from enum value: GENERATION_STATE_CANDIDATE = 2;
    */
   CANDIDATE: 2,
 
   /**
-   * The one that serves.
+   * It serves.
    *
    * @generated from enum value: GENERATION_STATE_CURRENT = 3;
    */
   CURRENT: 3,
 
   /**
-   * Serves again if the one that is on trial goes back. One that has ended meanwhile is FAILED.
+   * It is on standby during a bake, and serves again if the new version fails. If it has ended meanwhile, it is FAILED.
    *
    * @generated from enum value: GENERATION_STATE_STANDBY = 4;
    */
   STANDBY: 4,
 
   /**
-   * Ends the calls that it has.
+   * It finishes the calls that it has begun.
    *
    * @generated from enum value: GENERATION_STATE_DRAINING = 5;
    */
   DRAINING: 5,
 
   /**
-   * Served once.
+   * It served once, and has ended.
    *
    * @generated from enum value: GENERATION_STATE_RETIRED = 6;
    */
   RETIRED: 6,
 
   /**
-   * Never served, or ended by itself.
+   * It never served, or ended by itself.
    *
    * @generated from enum value: GENERATION_STATE_FAILED = 7;
    */
@@ -1236,7 +1239,7 @@ export const GenerationState = {
 } as const;
 
 /**
- * What a generation of a module does.
+ * The state of a generation of a module.
  *
  * @generated from enum helios.v1.GenerationState
  */
@@ -1249,34 +1252,34 @@ export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
   enumDesc(file_helios_v1_module, 2);
 
 /**
- * What a module says of its health.
+ * A module's health.
  *
  * @generated from enum helios.v1.HealthState
  */
 export const HealthState = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: HEALTH_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * It has no `health` method, or was not asked yet.
+   * It has no `health` method, or the method was not called yet.
    *
    * @generated from enum value: HEALTH_STATE_UNKNOWN = 1;
    */
   UNKNOWN: 1,
 
   /**
-   * It did not throw when it was asked last.
+   * The last call of `health` did not throw.
    *
    * @generated from enum value: HEALTH_STATE_HEALTHY = 2;
    */
   HEALTHY: 2,
 
   /**
-   * It threw when it was asked last, or did not answer in time.
+   * The last call of `health` threw an error, or did not answer in time.
    *
    * @generated from enum value: HEALTH_STATE_UNHEALTHY = 3;
    */
@@ -1284,7 +1287,7 @@ export const HealthState = {
 } as const;
 
 /**
- * What a module says of its health.
+ * A module's health.
  *
  * @generated from enum helios.v1.HealthState
  */
@@ -1297,34 +1300,35 @@ export const HealthStateSchema: GenEnum<HealthState> = /*@__PURE__*/
   enumDesc(file_helios_v1_module, 3);
 
 /**
- * What a canary came to.
+ * The verdict of a canary.
  *
  * @generated from enum helios.v1.CanaryVerdict
  */
 export const CanaryVerdict = {
   /**
-   * Of a canary before there were verdicts.
+   * A canary by a version of Helios without verdicts.
    *
    * @generated from enum value: CANARY_VERDICT_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * The new version answered enough calls, and nothing says that it is worse than its limits allow.
+   * The new version answered enough calls, and there is no evidence that it is worse than its limits allow.
    *
    * @generated from enum value: CANARY_VERDICT_PASSED = 1;
    */
   PASSED: 1,
 
   /**
-   * It is worse than its limits allow, at a chance of at most 1 % that this is not so; or it ended, or is unhealthy.
+   * The new version is worse than its limits allow (with a probability of error of at most 1 %), has ended, or is
+   * unhealthy.
    *
    * @generated from enum value: CANARY_VERDICT_REFUSED = 2;
    */
   REFUSED: 2,
 
   /**
-   * Too few calls were seen to tell whether it is worse; or the canary was given up. The swap failed.
+   * There were too few calls to decide, or the canary was given up. The swap failed.
    *
    * @generated from enum value: CANARY_VERDICT_INCONCLUSIVE = 3;
    */
@@ -1332,7 +1336,7 @@ export const CanaryVerdict = {
 } as const;
 
 /**
- * What a canary came to.
+ * The verdict of a canary.
  *
  * @generated from enum helios.v1.CanaryVerdict
  */

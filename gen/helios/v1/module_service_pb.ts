@@ -31,7 +31,7 @@ export const file_helios_v1_module_service: GenFile = /*@__PURE__*/
  */
 export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
@@ -39,14 +39,14 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
 
   /**
    * The module's file: relative to the modules root, with or without extension, or dotted
-   * (`src.ml.inference.neural_predictor_v2` is `src/ml/inference/neural_predictor_v2.ts`).
+   * (`src.ml.inference.neural_predictor_v2` means `src/ml/inference/neural_predictor_v2.ts`).
    *
    * @generated from field: string module_path = 2;
    */
   modulePath: string;
 
   /**
-   * For people and for answers, such as `2.0.0`. Empty: the class's `static version`, else `0.0.0`.
+   * Shown to people and in answers, such as `2.0.0`. Empty: the class's `static version`, otherwise `0.0.0`.
    *
    * @generated from field: string version = 3;
    */
@@ -67,35 +67,35 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   hotReloadable?: boolean | undefined;
 
   /**
-   * How it is kept apart.
+   * How it is separated from the service.
    *
    * @generated from field: helios.v1.Isolation isolation = 6;
    */
   isolation: Isolation;
 
   /**
-   * What it finds in `ctx.config`.
+   * Its configuration, which it reads from `ctx.config`.
    *
    * @generated from field: google.protobuf.Struct config = 7;
    */
   config?: JsonObject | undefined;
 
   /**
-   * Its environment: exactly this. Values are secrets to the service: not shown, not logged.
+   * Its complete environment. Values are treated as secrets: they are not shown and not logged.
    *
    * @generated from field: map<string, string> env = 8;
    */
   env: { [key: string]: string };
 
   /**
-   * The SHA-256 that the file must have, or its artifact (all code that runs), in hex; empty: any.
+   * The required SHA-256 of the file, or of the artifact (all code that runs), in hex. Empty: any.
    *
    * @generated from field: string sha256 = 9;
    */
   sha256: string;
 
   /**
-   * What it may do.
+   * What it may do in addition to running its code.
    *
    * @generated from field: helios.v1.Grants grants = 10;
    */
@@ -109,37 +109,37 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   startTimeout?: Duration | undefined;
 
   /**
-   * How long a call may take. Default 30 s. A call that takes longer is a failure of the module. A caller's own earlier
-   * deadline holds too, and says nothing of the module.
+   * How long a call may take. Default 30 s. A call that takes longer counts as a failure of the module. A caller's
+   * earlier deadline applies too, but does not count against the module.
    *
    * @generated from field: google.protobuf.Duration call_timeout = 12;
    */
   callTimeout?: Duration | undefined;
 
   /**
-   * The size of its heap in MiB at which it is ended. Default 256.
+   * Heap size in MiB at which the module is ended. Default 256.
    *
    * @generated from field: optional uint32 max_heap_mb = 13;
    */
   maxHeapMb?: number | undefined;
 
   /**
-   * Calls that it handles at once; four times as many wait. A call whose caller has left counts until its method has
-   * ended, and for call_timeout at most. Default 64.
+   * Calls that run at once. Four times as many wait. A call whose caller has left counts until its method has ended,
+   * and for call_timeout at most. Default 64.
    *
    * @generated from field: optional uint32 concurrency = 14;
    */
   concurrency?: number | undefined;
 
   /**
-   * The suite that a new version must pass in a swap: its name, or a file below the modules root; empty: none.
+   * The suite that a new version must pass in a swap: its name, or a file below the modules root. Empty: no suite.
    *
    * @generated from field: string test_suite = 15;
    */
   testSuite: string;
 
   /**
-   * Calls that warm a new instance up before it takes traffic.
+   * Calls that warm up a new instance before it takes traffic.
    *
    * @generated from field: repeated helios.v1.ReloadHook reload_hooks = 16;
    */
@@ -153,62 +153,63 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   breaker?: BreakerConfig | undefined;
 
   /**
-   * The module that answers while the breaker is open; empty: none.
+   * The module that answers while the breaker is open. Empty: no fallback.
    *
    * @generated from field: string fallback_module = 18;
    */
   fallbackModule: string;
 
   /**
-   * Methods without any effect, in either spelling: their calls may be mirrored to a new version, and are made once more
-   * when the version that they were given to ends under them.
+   * Methods without effects, in either spelling. Their calls may be mirrored to a new version, and are repeated if the
+   * version ends during the call.
    *
    * @generated from field: repeated string pure_methods = 24;
    */
   pureMethods: string[];
 
   /**
-   * How long its event loop may be blocked before it is ended and started again; 0: for ever. Default 5 s.
+   * How long its event loop may be blocked before it is ended and started again. 0: without limit. Default 5 s.
    *
    * @generated from field: google.protobuf.Duration block_timeout = 25;
    */
   blockTimeout?: Duration | undefined;
 
   /**
-   * How long after an answer its `health` method is asked again while it lives, from 100 ms on; 0: it is not. Default
-   * 10 s. It has as long to answer, but at least 1 s and at most 5 s.
+   * Time between an answer of its `health` method and the next call of it, at least 100 ms. 0: never called. Default 10
+   * s. The method has the same time to answer, but at least 1 s and at most 5 s.
    *
    * @generated from field: google.protobuf.Duration health_interval = 31;
    */
   healthInterval?: Duration | undefined;
 
   /**
-   * Files that the module loads as data (weights, tables, `.wasm`), and directories with such: paths below the modules root. They
-   * belong to its artifact: a swap notices that they have changed, a rollback brings the old ones back, and the module finds
-   * them beside its code (`new URL("./weights.bin", import.meta.url)`) or by `ctx.assets.path`. At most 512 MiB in all.
+   * Files that the module loads as data (weights, tables, `.wasm`), and directories with such files: paths below the
+   * modules root. They belong to its artifact: a swap notices that they have changed, a rollback brings the old ones
+   * back, and the module finds them beside its code (`new URL("./weights.bin", import.meta.url)`) or with
+   * `ctx.assets.path`. At most 512 MiB in all.
    *
    * @generated from field: repeated string assets = 28;
    */
   assets: string[];
 
   /**
-   * What stands in for its dependencies where neither a test's suite nor its caller says anything of them: as `stubs` of
-   * TestSuite.
+   * Stand-ins for its dependencies in tests, if neither the caller nor the suite mentions the dependency. In the format
+   * of `stubs` of TestSuite.
    *
    * @generated from field: google.protobuf.Struct test_stubs = 33;
    */
   testStubs?: JsonObject | undefined;
 
   /**
-   * Dependencies that it may call for real while it does not serve: as the new version of a swap, before the switch, and in
-   * tests. Others it may call then by their methods without effects alone.
+   * Dependencies that it may call for real while it does not serve: as a candidate in a swap, and in tests. On other
+   * dependencies it may then call only methods without effects.
    *
    * @generated from field: repeated string test_allow_dependencies = 34;
    */
   testAllowDependencies: string[];
 
   /**
-   * Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED.
+   * Whether to replace a registration with different content. Allowed while the module is UNLOADED or FAILED.
    *
    * @generated from field: bool replace = 19;
    */
@@ -222,22 +223,22 @@ export type RegisterModuleRequest = Message<"helios.v1.RegisterModuleRequest"> &
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 21;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 22;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 23;
    */
@@ -279,7 +280,7 @@ export const RegisterModuleResponseSchema: GenMessage<RegisterModuleResponse> = 
  */
 export type GetModuleRequest = Message<"helios.v1.GetModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
@@ -321,15 +322,15 @@ export const GetModuleResponseSchema: GenMessage<GetModuleResponse> = /*@__PURE_
  */
 export type ListModulesRequest = Message<"helios.v1.ListModulesRequest"> & {
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -357,7 +358,7 @@ export type ListModulesResponse = Message<"helios.v1.ListModulesResponse"> & {
   modules: Module[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -378,7 +379,7 @@ export const ListModulesResponseSchema: GenMessage<ListModulesResponse> = /*@__P
  */
 export type DeleteModuleRequest = Message<"helios.v1.DeleteModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
@@ -392,22 +393,22 @@ export type DeleteModuleRequest = Message<"helios.v1.DeleteModuleRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -456,28 +457,28 @@ export const DeleteModuleResponseSchema: GenMessage<DeleteModuleResponse> = /*@_
  */
 export type LoadModuleRequest = Message<"helios.v1.LoadModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Start the file anew even if the module is ACTIVE: the new instance is started first, as in a swap.
+   * Start the file anew even if the module is ACTIVE. The new instance is started first, as in a swap.
    *
    * @generated from field: bool force_reload = 2;
    */
   forceReload: boolean;
 
   /**
-   * Load dependencies that are not ACTIVE first, in order.
+   * First load dependencies that are not ACTIVE, in order.
    *
    * @generated from field: bool load_dependencies = 3;
    */
   loadDependencies: boolean;
 
   /**
-   * Whether to give it traffic; absent is true. False leaves it LOADED.
+   * Whether to give it traffic. Absent means true. False leaves it LOADED.
    *
    * @generated from field: optional bool activate = 4;
    */
@@ -491,22 +492,22 @@ export type LoadModuleRequest = Message<"helios.v1.LoadModuleRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -548,14 +549,14 @@ export const LoadModuleResponseSchema: GenMessage<LoadModuleResponse> = /*@__PUR
  */
 export type UnloadModuleRequest = Message<"helios.v1.UnloadModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Unload the modules that depend on it first, in order.
+   * First unload the modules that depend on it, in order.
    *
    * @generated from field: bool cascade = 2;
    */
@@ -569,22 +570,22 @@ export type UnloadModuleRequest = Message<"helios.v1.UnloadModuleRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -612,7 +613,7 @@ export type UnloadModuleResponse = Message<"helios.v1.UnloadModuleResponse"> & {
   module?: Module | undefined;
 
   /**
-   * All that were unloaded, in order; the first ones where they would have more than 1 MiB.
+   * All modules that were unloaded, in order. If they would exceed 1 MiB, only the first ones.
    *
    * @generated from field: repeated string unloaded = 2;
    */
@@ -633,80 +634,82 @@ export const UnloadModuleResponseSchema: GenMessage<UnloadModuleResponse> = /*@_
  */
 export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The new version's file, as in RegisterModule. Empty: the same file, read again.
+   * The new version's file, as in RegisterModule. Empty: the same path, read again.
    *
    * @generated from field: string new_version_path = 2;
    */
   newVersionPath: string;
 
   /**
-   * The new version. Empty: the class's `static version`, else the version that serves now.
+   * The new version. Empty: the class's `static version`, otherwise the version that serves now.
    *
    * @generated from field: string version = 3;
    */
   version: string;
 
   /**
-   * The SHA-256 that the new file must have, or its artifact (all code that runs), in hex; empty: any.
+   * The required SHA-256 of the new file, or of its artifact (all code that runs), in hex. Empty: any.
    *
    * @generated from field: string sha256 = 4;
    */
   sha256: string;
 
   /**
-   * A suite that the new version must pass: its name, or a file below the modules root; empty: the module's `test_suite`,
-   * if it has one.
+   * A suite that the new version must pass: its name, or a file below the modules root. Empty: the module's
+   * `test_suite`, if it has one.
    *
    * @generated from field: string test_suite = 5;
    */
   testSuite: string;
 
   /**
-   * Makes a retry safe: a repetition joins the swap that is under way, or gets the outcome of the one that was done; the
-   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED. Empty: the `request_id`, if there is one.
+   * Makes a retry safe: a repetition joins the swap in progress, or gets the outcome of a completed one. The last 20
+   * are remembered. The same id with different content is refused with SWAP_ID_REUSED. Empty: the `request_id`, if
+   * there is one.
    *
    * @generated from field: string swap_id = 6;
    */
   swapId: string;
 
   /**
-   * Whether to swap although the same code with the same configuration serves already. Naming tests does the same.
+   * Whether to swap even if the same code with the same configuration serves already. Naming tests has the same effect.
    *
    * @generated from field: bool force = 8;
    */
   force: boolean;
 
   /**
-   * How long the new version serves on trial, while the old one stands by: it goes back by itself if the new one ends, its
-   * breaker opens or too many of its calls fail. The answer comes when that is over. Default 0: no trial.
+   * Duration of the bake: how long the old version stays on standby. It serves again automatically if the new version
+   * ends, its breaker opens or too many of its calls fail. The answer comes after the bake. Default 0: no bake.
    *
    * @generated from field: google.protobuf.Duration bake_duration = 9;
    */
   bakeDuration?: Duration | undefined;
 
   /**
-   * The share of failed calls above which a version on trial goes back, from 0 to 1. Default 0.5.
+   * The share of failed calls above which the old version serves again during the bake, from 0 to 1. Default 0.5.
    *
    * @generated from field: optional double bake_max_error_rate = 19;
    */
   bakeMaxErrorRate?: number | undefined;
 
   /**
-   * Calls before that share says anything. Default 20.
+   * Minimum number of calls before that share is checked. Default 20.
    *
    * @generated from field: optional uint32 bake_min_calls = 20;
    */
   bakeMinCalls?: number | undefined;
 
   /**
-   * How long calls may be held while state is handed over: at most half of `call_timeout`, which is the default up to 5 s.
+   * How long calls may wait while state is handed over. At most half of `call_timeout`, which is also the default, but
+   * not more than 5 s.
    *
    * @generated from field: google.protobuf.Duration max_pause = 16;
    */
@@ -720,28 +723,28 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
   gateTimeout?: Duration | undefined;
 
   /**
-   * The generation that must serve now: else MODULE_GENERATION_MISMATCH.
+   * The generation that must serve now. Otherwise MODULE_GENERATION_MISMATCH.
    *
    * @generated from field: optional uint32 expected_generation = 7;
    */
   expectedGeneration?: number | undefined;
 
   /**
-   * Another configuration for `ctx.config`; absent: the present one.
+   * A new configuration for `ctx.config`. Absent: the present one.
    *
    * @generated from field: google.protobuf.Struct config = 15;
    */
   config?: JsonObject | undefined;
 
   /**
-   * The id of an earlier run of tests that stands for the suite, if it passed and tested this very code.
+   * The id of an earlier test run that replaces the suite, if it passed and tested exactly this code.
    *
    * @generated from field: string test_run = 14;
    */
   testRun: string;
 
   /**
-   * Whether the new version starts without what the old one knows.
+   * Whether the new version starts without the state of the old one.
    *
    * @generated from field: bool discard_state = 22;
    */
@@ -776,22 +779,22 @@ export type SwapModuleRequest = Message<"helios.v1.SwapModuleRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -812,7 +815,7 @@ export const SwapModuleRequestSchema: GenMessage<SwapModuleRequest> = /*@__PURE_
  */
 export type SwapModuleResponse = Message<"helios.v1.SwapModuleResponse"> & {
   /**
-   * Whether the version that was asked for serves. If not, the old one does, as if nothing had been asked.
+   * Whether the requested version serves. If not, the old version serves as if no swap had been requested.
    *
    * @generated from field: bool swapped = 1;
    */
@@ -826,21 +829,21 @@ export type SwapModuleResponse = Message<"helios.v1.SwapModuleResponse"> & {
   module?: Module | undefined;
 
   /**
-   * The step that failed; empty where none did.
+   * The step that failed. Empty if none failed.
    *
    * @generated from field: string failed_step = 3;
    */
   failedStep: string;
 
   /**
-   * Why it failed.
+   * Why that step failed.
    *
    * @generated from field: string failure = 4;
    */
   failure: string;
 
   /**
-   * All steps, in order, with what they took.
+   * All steps, in order, with their durations.
    *
    * @generated from field: repeated helios.v1.SwapStep steps = 5;
    */
@@ -854,29 +857,29 @@ export type SwapModuleResponse = Message<"helios.v1.SwapModuleResponse"> & {
   swapId: string;
 
   /**
-   * Nothing was done: the same code with the same configuration served already.
+   * Nothing was done, because the same code with the same configuration served already.
    *
    * @generated from field: bool unchanged = 7;
    */
   unchanged: boolean;
 
   /**
-   * What came of mirrored calls; absent where there were none to be.
+   * The result of the shadow. Absent without a shadow.
    *
    * @generated from field: helios.v1.ShadowReport shadow = 8;
    */
   shadow?: ShadowReport | undefined;
 
   /**
-   * How the new version did beside the old one; absent where it was not to.
+   * The result of the canary. Absent without a canary.
    *
    * @generated from field: helios.v1.CanaryReport canary = 9;
    */
   canary?: CanaryReport | undefined;
 
   /**
-   * Whether the version that serves now does without what the one before it knew, though nobody had asked for that with
-   * `discard_state`: that one ended before its state was handed over, or the version that serves takes none.
+   * Whether the version that serves now lacks the state of its predecessor, although nobody asked for that with
+   * `discard_state`: the predecessor ended before it handed its state over, or the version that serves accepts none.
    *
    * @generated from field: bool state_lost = 10;
    */
@@ -897,7 +900,7 @@ export const SwapModuleResponseSchema: GenMessage<SwapModuleResponse> = /*@__PUR
  */
 export type SwapModuleStreamResponse = Message<"helios.v1.SwapModuleStreamResponse"> & {
   /**
-   * What happened.
+   * The content of the event.
    *
    * @generated from oneof helios.v1.SwapModuleStreamResponse.event
    */
@@ -911,7 +914,7 @@ export type SwapModuleStreamResponse = Message<"helios.v1.SwapModuleStreamRespon
     case: "begun";
   } | {
     /**
-     * A step starts.
+     * A step has started.
      *
      * @generated from field: helios.v1.SwapStepStarted step_started = 2;
      */
@@ -944,13 +947,13 @@ export const SwapModuleStreamResponseSchema: GenMessage<SwapModuleStreamResponse
   messageDesc(file_helios_v1_module_service, 14);
 
 /**
- * A swap has begun.
+ * The swap has begun.
  *
  * @generated from message helios.v1.SwapBegun
  */
 export type SwapBegun = Message<"helios.v1.SwapBegun"> & {
   /**
-   * Its id.
+   * The id of the swap.
    *
    * @generated from field: string swap_id = 1;
    */
@@ -965,20 +968,20 @@ export const SwapBegunSchema: GenMessage<SwapBegun> = /*@__PURE__*/
   messageDesc(file_helios_v1_module_service, 15);
 
 /**
- * A step of a swap starts.
+ * A step has started.
  *
  * @generated from message helios.v1.SwapStepStarted
  */
 export type SwapStepStarted = Message<"helios.v1.SwapStepStarted"> & {
   /**
-   * Which.
+   * The client's id.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * How long it may take; absent where nothing ends it.
+   * Its time limit. Absent if it has none.
    *
    * @generated from field: google.protobuf.Duration deadline = 2;
    */
@@ -993,69 +996,69 @@ export const SwapStepStartedSchema: GenMessage<SwapStepStarted> = /*@__PURE__*/
   messageDesc(file_helios_v1_module_service, 16);
 
 /**
- * What one of several modules is to become.
+ * The new version of one of several modules.
  *
  * @generated from message helios.v1.ModuleSwap
  */
 export type ModuleSwap = Message<"helios.v1.ModuleSwap"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The new version's file, as in RegisterModule. Empty: the same file, read again.
+   * The new version's file, as in RegisterModule. Empty: the same path, read again.
    *
    * @generated from field: string new_version_path = 2;
    */
   newVersionPath: string;
 
   /**
-   * The new version. Empty: the class's `static version`, else the version that serves now.
+   * The new version. Empty: the class's `static version`, otherwise the version that serves now.
    *
    * @generated from field: string version = 3;
    */
   version: string;
 
   /**
-   * The digest that the new file, or all of its code, must have, in hex; empty: any.
+   * The required SHA-256 of the new file, or of its artifact, in hex. Empty: any.
    *
    * @generated from field: string sha256 = 4;
    */
   sha256: string;
 
   /**
-   * A suite that the new version must pass; empty: the module's `test_suite`, if it has one.
+   * A suite that the new version must pass. Empty: the module's `test_suite`, if it has one.
    *
    * @generated from field: string test_suite = 5;
    */
   testSuite: string;
 
   /**
-   * The generation that must serve now: else MODULE_GENERATION_MISMATCH.
+   * The generation that must serve now. Otherwise MODULE_GENERATION_MISMATCH.
    *
    * @generated from field: optional uint32 expected_generation = 6;
    */
   expectedGeneration?: number | undefined;
 
   /**
-   * Another configuration for `ctx.config`; absent: the present one.
+   * A new configuration for `ctx.config`. Absent: the present one.
    *
    * @generated from field: google.protobuf.Struct config = 7;
    */
   config?: JsonObject | undefined;
 
   /**
-   * The id of an earlier run of tests that stands for the suite, if it passed and tested this very code.
+   * The id of an earlier test run that replaces the suite, if it passed and tested exactly this code.
    *
    * @generated from field: string test_run = 8;
    */
   testRun: string;
 
   /**
-   * Whether the new version starts without what the old one knows.
+   * Whether the new version starts without the state of the old one.
    *
    * @generated from field: bool discard_state = 9;
    */
@@ -1083,51 +1086,53 @@ export const ModuleSwapSchema: GenMessage<ModuleSwap> = /*@__PURE__*/
  */
 export type SwapModulesRequest = Message<"helios.v1.SwapModulesRequest"> & {
   /**
-   * The modules; each once.
+   * The modules. Each may occur once.
    *
    * @generated from field: repeated helios.v1.ModuleSwap modules = 1;
    */
   modules: ModuleSwap[];
 
   /**
-   * Makes a retry safe: a repetition joins the swap that is under way, or gets the outcome of the one that was done; the
-   * last 20 are remembered. The same id with other content is SWAP_ID_REUSED. Empty: the `request_id`, if there is one.
+   * Makes a retry safe: a repetition joins the swap in progress, or gets the outcome of a completed one. The last 20
+   * are remembered. The same id with different content is refused with SWAP_ID_REUSED. Empty: the `request_id`, if
+   * there is one.
    *
    * @generated from field: string swap_id = 2;
    */
   swapId: string;
 
   /**
-   * Whether to swap although the same code with the same configuration serves already. Naming tests does the same.
+   * Whether to swap even if the same code with the same configuration serves already. Naming tests has the same effect.
    *
    * @generated from field: bool force = 3;
    */
   force: boolean;
 
   /**
-   * How long the new version serves on trial, while the old one stands by: it goes back by itself if the new one ends, its
-   * breaker opens or too many of its calls fail. The answer comes when that is over. Default 0: no trial.
+   * Duration of the bake: how long the old version stays on standby. It serves again automatically if the new version
+   * ends, its breaker opens or too many of its calls fail. The answer comes after the bake. Default 0: no bake.
    *
    * @generated from field: google.protobuf.Duration bake_duration = 4;
    */
   bakeDuration?: Duration | undefined;
 
   /**
-   * The share of failed calls above which a version on trial goes back, from 0 to 1. Default 0.5.
+   * The share of failed calls above which the old version serves again during the bake, from 0 to 1. Default 0.5.
    *
    * @generated from field: optional double bake_max_error_rate = 5;
    */
   bakeMaxErrorRate?: number | undefined;
 
   /**
-   * Calls before that share says anything. Default 20.
+   * Minimum number of calls before that share is checked. Default 20.
    *
    * @generated from field: optional uint32 bake_min_calls = 6;
    */
   bakeMinCalls?: number | undefined;
 
   /**
-   * How long calls may be held while state is handed over: at most half of `call_timeout`, which is the default up to 5 s.
+   * How long calls may wait while state is handed over. At most half of `call_timeout`, which is also the default, but
+   * not more than 5 s.
    *
    * @generated from field: google.protobuf.Duration max_pause = 7;
    */
@@ -1141,22 +1146,22 @@ export type SwapModulesRequest = Message<"helios.v1.SwapModulesRequest"> & {
   gateTimeout?: Duration | undefined;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1177,7 +1182,7 @@ export const SwapModulesRequestSchema: GenMessage<SwapModulesRequest> = /*@__PUR
  */
 export type SwapModulesResponse = Message<"helios.v1.SwapModulesResponse"> & {
   /**
-   * Whether the new versions serve. If not, the old ones do, all of them.
+   * Whether the new versions serve. If not, all old versions do.
    *
    * @generated from field: bool swapped = 1;
    */
@@ -1191,7 +1196,7 @@ export type SwapModulesResponse = Message<"helios.v1.SwapModulesResponse"> & {
   swapId: string;
 
   /**
-   * How it went for each, in the order of the request.
+   * The results, in the order of the request.
    *
    * @generated from field: repeated helios.v1.ModuleSwapResult results = 3;
    */
@@ -1206,42 +1211,42 @@ export const SwapModulesResponseSchema: GenMessage<SwapModulesResponse> = /*@__P
   messageDesc(file_helios_v1_module_service, 19);
 
 /**
- * How a swap went for one of several modules.
+ * The result of a swap for one of several modules.
  *
  * @generated from message helios.v1.ModuleSwapResult
  */
 export type ModuleSwapResult = Message<"helios.v1.ModuleSwapResult"> & {
   /**
-   * The module; abridged where all of them together would be too large, and then `failure` and the details of `steps` are
-   * short, too.
+   * The module. It is abridged if all of them together would be too large; then `failure` and the details of `steps`
+   * are shortened too.
    *
    * @generated from field: helios.v1.Module module = 1;
    */
   module?: Module | undefined;
 
   /**
-   * Whether the version that was asked for serves.
+   * Whether the requested version serves.
    *
    * @generated from field: bool swapped = 2;
    */
   swapped: boolean;
 
   /**
-   * Nothing was done: the same code with the same configuration served already.
+   * Nothing was done, because the same code with the same configuration served already.
    *
    * @generated from field: bool unchanged = 3;
    */
   unchanged: boolean;
 
   /**
-   * The step that failed, of this module or of another one; empty where none did.
+   * The step that failed, for this module or another one. Empty if none failed.
    *
    * @generated from field: string failed_step = 4;
    */
   failedStep: string;
 
   /**
-   * Why it failed.
+   * Why that step failed.
    *
    * @generated from field: string failure = 5;
    */
@@ -1255,8 +1260,8 @@ export type ModuleSwapResult = Message<"helios.v1.ModuleSwapResult"> & {
   steps: SwapStep[];
 
   /**
-   * Whether the version that serves now does without what the one before it knew, though nobody had asked for that with
-   * `discard_state`: that one ended before its state was handed over, or the version that serves takes none.
+   * Whether the version that serves now lacks the state of its predecessor, although nobody asked for that with
+   * `discard_state`: the predecessor ended before it handed its state over, or the version that serves accepts none.
    *
    * @generated from field: bool state_lost = 7;
    */
@@ -1277,36 +1282,36 @@ export const ModuleSwapResultSchema: GenMessage<ModuleSwapResult> = /*@__PURE__*
  */
 export type CancelSwapRequest = Message<"helios.v1.CancelSwapRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The swap's id; empty: whichever is under way.
+   * The swap's id. Empty: the swap in progress.
    *
    * @generated from field: string swap_id = 2;
    */
   swapId: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1327,14 +1332,14 @@ export const CancelSwapRequestSchema: GenMessage<CancelSwapRequest> = /*@__PURE_
  */
 export type CancelSwapResponse = Message<"helios.v1.CancelSwapResponse"> & {
   /**
-   * The module, which serves on as before.
+   * The module, which serves as before.
    *
    * @generated from field: helios.v1.Module module = 1;
    */
   module?: Module | undefined;
 
   /**
-   * How the swap ended.
+   * The outcome of the swap.
    *
    * @generated from field: helios.v1.SwapReport report = 2;
    */
@@ -1355,23 +1360,23 @@ export const CancelSwapResponseSchema: GenMessage<CancelSwapResponse> = /*@__PUR
  */
 export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The generation to go back to. 0: the one that served last before the present one with other code or configuration.
-   * While the present one serves on trial, and this is the one that stands by or 0: that one serves again, or is started
-   * anew if it has ended, which the step `start` tells.
+   * The generation to return to. 0: the one that served last before the present one with other code or configuration.
+   * During a bake, if it is 0 or the generation on standby, the version on standby serves again. If that version has
+   * ended, it is started anew, which the step `start` shows.
    *
    * @generated from field: uint32 generation = 2;
    */
   generation: number;
 
   /**
-   * A suite that it must pass; empty: none, for it has served.
+   * A suite that it must pass. Empty: no suite, because it has served before.
    *
    * @generated from field: string test_suite = 3;
    */
@@ -1385,7 +1390,7 @@ export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> &
   swapId: string;
 
   /**
-   * The generation that must serve now: else MODULE_GENERATION_MISMATCH.
+   * The generation that must serve now. Otherwise MODULE_GENERATION_MISMATCH.
    *
    * @generated from field: optional uint32 expected_generation = 5;
    */
@@ -1420,22 +1425,22 @@ export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> &
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -1470,21 +1475,21 @@ export type RollbackModuleResponse = Message<"helios.v1.RollbackModuleResponse">
   module?: Module | undefined;
 
   /**
-   * The step that failed; empty where none did.
+   * The step that failed. Empty if none failed.
    *
    * @generated from field: string failed_step = 3;
    */
   failedStep: string;
 
   /**
-   * Why it failed.
+   * Why that step failed.
    *
    * @generated from field: string failure = 4;
    */
   failure: string;
 
   /**
-   * All steps, in order, with what they took.
+   * All steps, in order, with their durations.
    *
    * @generated from field: repeated helios.v1.SwapStep steps = 5;
    */
@@ -1498,8 +1503,8 @@ export type RollbackModuleResponse = Message<"helios.v1.RollbackModuleResponse">
   swapId: string;
 
   /**
-   * Whether the version that serves now does without what the one before it knew, though nobody had asked for that with
-   * `discard_state`: that one ended before its state was handed over, or the version that serves takes none.
+   * Whether the version that serves now lacks the state of its predecessor, although nobody asked for that with
+   * `discard_state`: the predecessor ended before it handed its state over, or the version that serves accepts none.
    *
    * @generated from field: bool state_lost = 7;
    */
@@ -1520,22 +1525,22 @@ export const RollbackModuleResponseSchema: GenMessage<RollbackModuleResponse> = 
  */
 export type ListGenerationsRequest = Message<"helios.v1.ListGenerationsRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -1556,14 +1561,14 @@ export const ListGenerationsRequestSchema: GenMessage<ListGenerationsRequest> = 
  */
 export type ListGenerationsResponse = Message<"helios.v1.ListGenerationsResponse"> & {
   /**
-   * The generations of this page, newest first: those that live, and the last 20.
+   * The generations of this page, newest first: those that still live, and the last 20.
    *
    * @generated from field: repeated helios.v1.Generation generations = 1;
    */
   generations: Generation[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1578,13 +1583,13 @@ export const ListGenerationsResponseSchema: GenMessage<ListGenerationsResponse> 
   messageDesc(file_helios_v1_module_service, 26);
 
 /**
- * Request of InvokeModule. A deadline of the call ends it in the module too.
+ * Request of InvokeModule. A deadline of the call also ends it in the module.
  *
  * @generated from message helios.v1.InvokeModuleRequest
  */
 export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
   /**
-   * The module's name; letters, digits and `_ . -`, at most 120, a letter or digit first.
+   * The module's name. Letters, digits and `_ . -`, at most 120 characters, beginning with a letter or digit.
    *
    * @generated from field: string name = 1;
    */
@@ -1598,7 +1603,7 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
   method: string;
 
   /**
-   * What to call it with; absent: null.
+   * The input. Absent: null.
    *
    * @generated from oneof helios.v1.InvokeModuleRequest.input
    */
@@ -1612,7 +1617,7 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
     case: "json";
   } | {
     /**
-     * Bytes, passed through untouched.
+     * Bytes, which are passed unchanged.
      *
      * @generated from field: bytes binary = 4;
      */
@@ -1621,21 +1626,22 @@ export type InvokeModuleRequest = Message<"helios.v1.InvokeModuleRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Makes a retry safe: what was given to the module under a key is never run again. The call goes on when its caller has
-   * left, up to the module's `call_timeout`; while it runs, and for 10 minutes after it ended, a repetition gets its
-   * outcome: the answer, or the method's own failure, whatever the deadline of either. Where nobody knows whether it had
-   * its effect, because the module ended, did not answer within `call_timeout`, or the service was killed, a repetition is
-   * IDEMPOTENCY_OUTCOME_UNKNOWN. What was refused before the module was given it has not run, and a retry runs it. An
-   * answer of more than 8 MiB, or one that had to make room for others, is ANSWER_NOT_KEPT. The same key with another
-   * method or input is REQUEST_ID_REUSED. It is of one module: other modules may be called with the same. Empty: none.
+   * Makes a retry safe: a call that the module has received under a key never runs again. The call continues when its
+   * caller leaves, up to the module's `call_timeout`. While it runs, and for 10 minutes after it has ended, a
+   * repetition gets its outcome: the answer, or the method's own failure, whatever the deadlines of the callers. If
+   * nobody knows whether the call had its effect (the module ended, did not answer within `call_timeout`, or the
+   * service was killed), a repetition is refused with IDEMPOTENCY_OUTCOME_UNKNOWN. A call that was refused before the
+   * module received it has not run, and a retry runs it. An answer of more than 8 MiB, or one that was dropped to save
+   * space, is ANSWER_NOT_KEPT. The same key with another method or input is refused with REQUEST_ID_REUSED. A key
+   * belongs to one module: the same key can be used for other modules. Empty: no key.
    *
    * @generated from field: string idempotency_key = 5;
    */
   idempotencyKey: string;
 
   /**
-   * Whom the call is for: while a new version answers some of the callers, calls with the same key get the same version.
-   * Empty: the version that serves.
+   * The caller whom the call is for. During a canary, calls with the same key are answered by the same version. Empty:
+   * the version that serves answers.
    *
    * @generated from field: string routing_key = 6;
    */
@@ -1670,7 +1676,7 @@ export type InvokeModuleResponse = Message<"helios.v1.InvokeModuleResponse"> & {
     case: "json";
   } | {
     /**
-     * Bytes, passed through untouched.
+     * Bytes, which are passed unchanged.
      *
      * @generated from field: bytes binary = 2;
      */
@@ -1686,7 +1692,7 @@ export type InvokeModuleResponse = Message<"helios.v1.InvokeModuleResponse"> & {
   version: string;
 
   /**
-   * How long it took, waiting included.
+   * How long the call took, including waiting.
    *
    * @generated from field: google.protobuf.Duration duration = 4;
    */
@@ -1700,7 +1706,7 @@ export type InvokeModuleResponse = Message<"helios.v1.InvokeModuleResponse"> & {
   generation: number;
 
   /**
-   * The module that answered: the one that was called, or its fallback.
+   * The module that answered: the called one or its fallback.
    *
    * @generated from field: string answered_by = 6;
    */
@@ -1721,36 +1727,36 @@ export const InvokeModuleResponseSchema: GenMessage<InvokeModuleResponse> = /*@_
  */
 export type WatchModulesRequest = Message<"helios.v1.WatchModulesRequest"> & {
   /**
-   * Only these; empty: all.
+   * Only these names. Empty: all.
    *
    * @generated from field: repeated string names = 1;
    */
   names: string[];
 
   /**
-   * The token of the last frame received; empty: a snapshot first.
+   * The token of the last received frame. Empty: start with a snapshot.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * How long the stream may be silent. Default 15 s; from 1 s to 5 min, other values are moved to the nearer bound; a
-   * negative one is refused.
+   * Maximum silence of the stream. Default 15 s. Values outside of 1 s to 5 min are changed to the nearer limit; a
+   * negative value is refused.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What to do when the changes since `resume_token` are not kept any more.
+   * What to do if the changes since `resume_token` are no longer kept.
    *
    * @generated from field: helios.v1.OnCompacted on_compacted = 4;
    */
   onCompacted: OnCompacted;
 
   /**
-   * Who watches: a name of its own for each process. Makes it known to GetStatus, AckRevision and WaitForRevision.
+   * Who watches: one name for each process. It makes the client known to GetStatus, AckRevision and WaitForRevision.
    *
    * @generated from field: string client_id = 10;
    */
@@ -1771,34 +1777,34 @@ export const WatchModulesRequestSchema: GenMessage<WatchModulesRequest> = /*@__P
  */
 export type WatchModulesResponse = Message<"helios.v1.WatchModulesResponse"> & {
   /**
-   * The revision at which the watcher stands once it has applied this frame.
+   * The revision that the watcher has reached once it has applied this frame.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * Where to resume after this frame. Empty within a snapshot, until its last chunk: keep the token from before.
+   * Resumes the stream after this frame. Empty in a snapshot until its last chunk: keep the previous token until then.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * The heartbeat interval in force; in the first frame.
+   * The heartbeat interval in force. Only in the first frame.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What the frame tells.
+   * The content of the frame.
    *
    * @generated from oneof helios.v1.WatchModulesResponse.frame
    */
   frame: {
     /**
-     * Modules as they are.
+     * The current modules.
      *
      * @generated from field: helios.v1.ModuleSnapshot snapshot = 4;
      */
@@ -1814,7 +1820,7 @@ export type WatchModulesResponse = Message<"helios.v1.WatchModulesResponse"> & {
     case: "changes";
   } | {
     /**
-     * Nothing new.
+     * No change.
      *
      * @generated from field: helios.v1.Heartbeat heartbeat = 6;
      */
@@ -1823,7 +1829,7 @@ export type WatchModulesResponse = Message<"helios.v1.WatchModulesResponse"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Names this stream, for AckRevision; in the first frame.
+   * Identifies this stream for AckRevision. Only in the first frame.
    *
    * @generated from field: string watch_id = 10;
    */
@@ -1838,7 +1844,7 @@ export const WatchModulesResponseSchema: GenMessage<WatchModulesResponse> = /*@_
   messageDesc(file_helios_v1_module_service, 30);
 
 /**
- * A chunk of a snapshot; all chunks are of one revision.
+ * A chunk of a snapshot. All chunks have one revision.
  *
  * @generated from message helios.v1.ModuleSnapshot
  */
@@ -1893,13 +1899,13 @@ export const ModuleChangesSchema: GenMessage<ModuleChanges> = /*@__PURE__*/
  */
 export type ModuleChange = Message<"helios.v1.ModuleChange"> & {
   /**
-   * What became of the module.
+   * What happened to the module.
    *
    * @generated from oneof helios.v1.ModuleChange.change
    */
   change: {
     /**
-     * The module as the change left it.
+     * The module after the change.
      *
      * @generated from field: helios.v1.Module put = 1;
      */
@@ -1907,7 +1913,7 @@ export type ModuleChange = Message<"helios.v1.ModuleChange"> & {
     case: "put";
   } | {
     /**
-     * It was deleted.
+     * The resource was deleted.
      *
      * @generated from field: helios.v1.Deleted deleted = 2;
      */
@@ -1916,7 +1922,7 @@ export type ModuleChange = Message<"helios.v1.ModuleChange"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * By whom, how and why.
+   * Who made the change, by which operation, and why.
    *
    * @generated from field: helios.v1.Cause cause = 3;
    */
@@ -1937,8 +1943,8 @@ export const ModuleChangeSchema: GenMessage<ModuleChange> = /*@__PURE__*/
  */
 export const ModuleService: GenService<{
   /**
-   * Registers a module; nothing is started. The same content again changes nothing; other content is
-   * MODULE_ALREADY_EXISTS unless `replace` is set and the module is UNLOADED or FAILED. MODULE_PATH_OUTSIDE_ROOT,
+   * Registers a module without starting it. Repeating the same content changes nothing. Different content is refused
+   * with MODULE_ALREADY_EXISTS, unless `replace` is set and the module is UNLOADED or FAILED. MODULE_PATH_OUTSIDE_ROOT,
    * MODULE_FILE_NOT_FOUND, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE; with `replace` HOT_RELOAD_DISABLED.
    *
    * @generated from rpc helios.v1.ModuleService.RegisterModule
@@ -1969,9 +1975,9 @@ export const ModuleService: GenService<{
     output: typeof ListModulesResponseSchema;
   },
   /**
-   * Forgets a module that is UNLOADED or FAILED and that no other depends on, with its breaker, its swaps and its test runs;
-   * those under way are cancelled. A module that is registered under its name later starts afresh. MODULE_STATE_CONFLICT,
-   * MODULE_HAS_DEPENDENTS.
+   * Deletes a module that is UNLOADED or FAILED and on which no other module depends, with its breaker, its swaps and
+   * its test runs. Runs in progress are cancelled. A module that is registered later under the same name starts without
+   * any history. MODULE_STATE_CONFLICT, MODULE_HAS_DEPENDENTS.
    *
    * @generated from rpc helios.v1.ModuleService.DeleteModule
    */
@@ -1981,7 +1987,7 @@ export const ModuleService: GenService<{
     output: typeof DeleteModuleResponseSchema;
   },
   /**
-   * Starts a module and gives it traffic. Of one that is ACTIVE it changes nothing, unless `force_reload` is set.
+   * Starts a module and gives it traffic. An ACTIVE module is unchanged, unless `force_reload` is set.
    * MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, MODULE_BUSY; with `force_reload` HOT_RELOAD_DISABLED.
    *
    * @generated from rpc helios.v1.ModuleService.LoadModule
@@ -1992,7 +1998,7 @@ export const ModuleService: GenService<{
     output: typeof LoadModuleResponseSchema;
   },
   /**
-   * Stops a module after the calls that are under way. MODULE_HAS_DEPENDENTS, unless `cascade` is set. MODULE_BUSY.
+   * Stops a module when its calls in progress have ended. MODULE_HAS_DEPENDENTS, unless `cascade` is set. MODULE_BUSY.
    *
    * @generated from rpc helios.v1.ModuleService.UnloadModule
    */
@@ -2002,10 +2008,11 @@ export const ModuleService: GenService<{
     output: typeof UnloadModuleResponseSchema;
   },
   /**
-   * Replaces a running module by another version: starts and tests the new one first, hands state over, switches, lets
-   * the old one finish. Until the switch any failure leaves the old version serving and is told in the response, not as
-   * an error. No call fails. The swap goes on when the caller goes away: CancelSwap gives it up. MODULE_NOT_HOT_RELOADABLE,
-   * HOT_RELOAD_DISABLED, MODULE_STATE_CONFLICT, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED, MODULE_BUSY.
+   * Replaces a running module by another version: starts and tests the new version first, hands state over, switches,
+   * and lets the old version finish. If anything fails before the switch, the old version serves on, and the response
+   * says so; it is not an error. No call fails. The swap continues if the caller disconnects; CancelSwap gives it up.
+   * MODULE_NOT_HOT_RELOADABLE, HOT_RELOAD_DISABLED, MODULE_STATE_CONFLICT, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED,
+   * MODULE_BUSY.
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    *
    * @generated from rpc helios.v1.ModuleService.SwapModule
@@ -2016,8 +2023,9 @@ export const ModuleService: GenService<{
     output: typeof SwapModuleResponseSchema;
   },
   /**
-   * The same, telling of each step as it starts and ends; the outcome is the last event. A caller that goes away, or comes
-   * late with the same `swap_id`, is told everything from the beginning.
+   * Like SwapModule, with an event when each step starts and ends. The outcome is the last event. A caller that
+   * disconnects does not stop the swap. A caller that joins with the same `swap_id` receives all events from the
+   * beginning.
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    * buf:lint:ignore RPC_REQUEST_STANDARD_NAME
    *
@@ -2029,8 +2037,9 @@ export const ModuleService: GenService<{
     output: typeof SwapModuleStreamResponseSchema;
   },
   /**
-   * Replaces several modules at once: every new version passes its tests, and all serve from the same moment on, or none
-   * does. They call each other while they are tested, and what is under way in the old ones ends among the old ones.
+   * Replaces several modules at once. Every new version passes its tests, and either all serve from the same moment on,
+   * or none does. The new versions call each other while they are tested. Calls in progress in the old versions end
+   * among the old versions.
    *
    * @generated from rpc helios.v1.ModuleService.SwapModules
    */
@@ -2040,7 +2049,7 @@ export const ModuleService: GenService<{
     output: typeof SwapModulesResponseSchema;
   },
   /**
-   * Gives up the swap of a module before it has switched; what serves goes on. SWAP_NOT_FOUND, SWAP_COMMITTED.
+   * Gives up the swap of a module before the switch. The version that serves continues. SWAP_NOT_FOUND, SWAP_COMMITTED.
    *
    * @generated from rpc helios.v1.ModuleService.CancelSwap
    */
@@ -2050,9 +2059,9 @@ export const ModuleService: GenService<{
     output: typeof CancelSwapResponseSchema;
   },
   /**
-   * Goes back to an earlier generation: starts its very code with its configuration, as in a swap. While the present one
-   * is on trial, the one before stands by and serves again at once. A module that is FAILED goes back, too: without a trial,
-   * as nothing could serve again. GENERATION_NOT_FOUND, and as SwapModule.
+   * Returns to an earlier generation: starts exactly its code with its configuration, as in a swap. During a bake, the
+   * previous version is on standby and serves again at once. A FAILED module can be rolled back too; then there is no
+   * bake, because no version could serve again. GENERATION_NOT_FOUND, and the errors of SwapModule.
    *
    * @generated from rpc helios.v1.ModuleService.RollbackModule
    */
@@ -2062,7 +2071,7 @@ export const ModuleService: GenService<{
     output: typeof RollbackModuleResponseSchema;
   },
   /**
-   * Lists the starts of a module's code, newest first: those that live, and the last ones that did.
+   * Lists the starts of a module's code, newest first: those that still live, and the latest ones that have ended.
    *
    * @generated from rpc helios.v1.ModuleService.ListGenerations
    */
@@ -2073,10 +2082,10 @@ export const ModuleService: GenService<{
   },
   /**
    * Calls a method of a module. MODULE_NOT_LOADED, MODULE_STARTING, MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED,
-   * MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN. While the module is being started, for the
-   * first time (MODULE_STARTING) or after a crash (MODULE_CRASHED), calls are UNAVAILABLE, with `retry_after`. With an
-   * `idempotency_key` also IDEMPOTENCY_OUTCOME_UNKNOWN, REQUEST_ID_REUSED, ANSWER_NOT_KEPT, IDEMPOTENCY_KEYS_EXHAUSTED and
-   * STORE_UNAVAILABLE.
+   * MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED, BREAKER_OPEN. While the module starts for the first
+   * time (MODULE_STARTING) or after a crash (MODULE_CRASHED), calls are UNAVAILABLE with `retry_after`. With an
+   * `idempotency_key` also IDEMPOTENCY_OUTCOME_UNKNOWN, REQUEST_ID_REUSED, ANSWER_NOT_KEPT, IDEMPOTENCY_KEYS_EXHAUSTED
+   * and STORE_UNAVAILABLE.
    *
    * @generated from rpc helios.v1.ModuleService.InvokeModule
    */
@@ -2086,7 +2095,7 @@ export const ModuleService: GenService<{
     output: typeof InvokeModuleResponseSchema;
   },
   /**
-   * Streams the modules as they are and then every change; see watch.proto.
+   * Streams the current modules and then every change; see watch.proto.
    *
    * @generated from rpc helios.v1.ModuleService.WatchModules
    */

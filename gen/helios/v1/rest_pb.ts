@@ -2,7 +2,7 @@
 // @generated from file helios/v1/rest.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// What the REST API adds to google.api.http.
+// Options that the REST API adds to google.api.http.
 
 import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -17,13 +17,13 @@ export const file_helios_v1_rest: GenFile = /*@__PURE__*/
   fileDesc("ChRoZWxpb3MvdjEvcmVzdC5wcm90bxIJaGVsaW9zLnYxIiYKC1Jlc3RPcHRpb25zEhcKD3RydWVfYnlfZGVmYXVsdBgBIAMoCTpMCgRyZXN0Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYnYoDIAEoCzIWLmhlbGlvcy52MS5SZXN0T3B0aW9uc1IEcmVzdGIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
- * How REST differs from the RPC that it calls.
+ * Differences between REST and the RPC that it calls.
  *
  * @generated from message helios.v1.RestOptions
  */
 export type RestOptions = Message<"helios.v1.RestOptions"> & {
   /**
-   * Fields of the request that are true over REST where the caller does not say otherwise.
+   * Fields of the request that default to true over REST.
    *
    * @generated from field: repeated string true_by_default = 1;
    */
@@ -38,7 +38,7 @@ export const RestOptionsSchema: GenMessage<RestOptions> = /*@__PURE__*/
   messageDesc(file_helios_v1_rest, 0);
 
 /**
- * How REST differs.
+ * Differences between REST and the RPC.
  *
  * @generated from extension: helios.v1.RestOptions rest = 50461;
  */

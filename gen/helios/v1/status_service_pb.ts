@@ -2,7 +2,7 @@
 // @generated from file helios/v1/status_service.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// The whole at a glance, and everything that happens, line by line.
+// The overall status, and the stream of all events.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -57,20 +57,20 @@ export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE_
   messageDesc(file_helios_v1_status_service, 1);
 
 /**
- * One thing that is not as it should be.
+ * Something unhealthy.
  *
  * @generated from message helios.v1.Unhealthy
  */
 export type Unhealthy = Message<"helios.v1.Unhealthy"> & {
   /**
-   * Where.
+   * The domain.
    *
    * @generated from field: helios.v1.Domain domain = 1;
    */
   domain: Domain;
 
   /**
-   * Its name.
+   * The name of the resource.
    *
    * @generated from field: string name = 2;
    */
@@ -84,28 +84,28 @@ export type Unhealthy = Message<"helios.v1.Unhealthy"> & {
   state: string;
 
   /**
-   * Why.
+   * The reason of the result.
    *
    * @generated from field: string why = 4;
    */
   why: string;
 
   /**
-   * Since when.
+   * When it became so.
    *
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Of a breaker: what opened it first, since it was last closed.
+   * For a breaker: what opened it first since it was last closed.
    *
    * @generated from field: helios.v1.Cause cause = 6;
    */
   cause?: Cause | undefined;
 
   /**
-   * Of a breaker that opened by itself, of the first 100: what was changed shortly before, newest first.
+   * For a breaker that opened by itself (only the first 100 breakers): what was changed shortly before, newest first.
    *
    * @generated from field: repeated helios.v1.RecentChange recent_changes = 7;
    */
@@ -120,8 +120,8 @@ export const UnhealthySchema: GenMessage<Unhealthy> = /*@__PURE__*/
   messageDesc(file_helios_v1_status_service, 2);
 
 /**
- * A change of a flag or a module that came shortly before something else: at most 60 s and 1,000 revisions; of those, the
- * newest 10 are told. It need not be the cause.
+ * A change of a flag or module shortly before something else: at most 60 s and 1,000 revisions before it. Only the
+ * newest 10 are included. It is not necessarily the cause.
  *
  * @generated from message helios.v1.RecentChange
  */
@@ -134,28 +134,28 @@ export type RecentChange = Message<"helios.v1.RecentChange"> & {
   domain: Domain;
 
   /**
-   * What was changed.
+   * The name of the changed resource.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The revision that it made.
+   * The revision of the change.
    *
    * @generated from field: int64 revision = 3;
    */
   revision: bigint;
 
   /**
-   * When.
+   * When the hold was set.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
   time?: Timestamp | undefined;
 
   /**
-   * By whom, how and why.
+   * Who made the change, by which operation, and why.
    *
    * @generated from field: helios.v1.Cause cause = 5;
    */
@@ -170,27 +170,27 @@ export const RecentChangeSchema: GenMessage<RecentChange> = /*@__PURE__*/
   messageDesc(file_helios_v1_status_service, 3);
 
 /**
- * A watch stream that is open.
+ * An open watch stream.
  *
  * @generated from message helios.v1.OpenWatch
  */
 export type OpenWatch = Message<"helios.v1.OpenWatch"> & {
   /**
-   * As the client gave it; empty where it gave none.
+   * The client's id. Empty if it gave none.
    *
    * @generated from field: string client_id = 1;
    */
   clientId: string;
 
   /**
-   * Names the stream, as its first frame did.
+   * The stream's id, as in its first frame.
    *
    * @generated from field: string watch_id = 2;
    */
   watchId: string;
 
   /**
-   * Address and port of who is at the other end of the connection; a proxy's, where there is one.
+   * Address and port of the other end of the connection; that of the proxy, if there is one.
    *
    * @generated from field: string peer = 3;
    */
@@ -204,51 +204,51 @@ export type OpenWatch = Message<"helios.v1.OpenWatch"> & {
   rpc: string;
 
   /**
-   * How many names it selected; 0: all.
+   * Number of names that it watches. 0: all.
    *
    * @generated from field: uint32 names = 5;
    */
   names: number;
 
   /**
-   * Since when.
+   * When it became so.
    *
    * @generated from field: google.protobuf.Timestamp since = 6;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Up to where it has been told everything, by the last frame that was handed to its connection.
+   * The revision up to which it was sent everything, in the last frame that was passed to its connection.
    *
    * @generated from field: int64 told_revision = 7;
    */
   toldRevision: bigint;
 
   /**
-   * Up to where the client said that it has applied everything; absent where it never did.
+   * The revision that the client has acknowledged. Absent if it never did.
    *
    * @generated from field: optional int64 acknowledged_revision = 8;
    */
   acknowledgedRevision?: bigint | undefined;
 
   /**
-   * How many revisions of the store the client is behind: by what it acknowledged or, where it never did, by what it was
-   * told. 0 where nothing of what it watches is outstanding.
+   * How many revisions the client is behind, measured by what it acknowledged or, if it never did, by what it was sent.
+   * 0 if no change that it watches is outstanding.
    *
    * @generated from field: int64 lag_revisions = 9;
    */
   lagRevisions: bigint;
 
   /**
-   * How long ago the first of those was made; of what was made before the newest 4,096 revisions or before the service
-   * started, at least so long ago.
+   * How long ago the oldest outstanding change was made. For changes before the newest 4,096 revisions, or before the
+   * start of the service, a lower bound.
    *
    * @generated from field: google.protobuf.Duration lag = 10;
    */
   lag?: Duration | undefined;
 
   /**
-   * Changes held for it until it reads them.
+   * Changes queued for it until it reads them.
    *
    * @generated from field: uint32 waiting = 11;
    */
@@ -263,28 +263,28 @@ export const OpenWatchSchema: GenMessage<OpenWatch> = /*@__PURE__*/
   messageDesc(file_helios_v1_status_service, 4);
 
 /**
- * How many of each kind there are.
+ * Counts of one kind of resource.
  *
  * @generated from message helios.v1.DomainStatus
  */
 export type DomainStatus = Message<"helios.v1.DomainStatus"> & {
   /**
-   * All.
+   * The number of all.
    *
    * @generated from field: uint32 total = 1;
    */
   total: number;
 
   /**
-   * By state: of modules and breakers their states, of flags `ENABLED` and `DISABLED`, of test runs `PASSED`, `FAILED`
-   * and where they stand otherwise; without the enum's prefix. States that nothing is in are left out.
+   * By state: the states of modules and breakers; `ENABLED` and `DISABLED` for flags; `PASSED`, `FAILED` or the current
+   * state for test runs. Without the enum's prefix. States without any resource are omitted.
    *
    * @generated from field: map<string, uint32> by_state = 2;
    */
   byState: { [key: string]: number };
 
   /**
-   * Watch streams that are open.
+   * Open watch streams.
    *
    * @generated from field: uint32 watchers = 3;
    */
@@ -319,7 +319,7 @@ export type Status = Message<"helios.v1.Status"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * How long it has run.
+   * How long the service has been running.
    *
    * @generated from field: google.protobuf.Duration uptime = 3;
    */
@@ -333,28 +333,28 @@ export type Status = Message<"helios.v1.Status"> & {
   revision: bigint;
 
   /**
-   * Whether every flag can be evaluated and every module that should run does, or is known to have failed.
+   * Whether every flag can be evaluated, and every module that should run does so or is known to have failed.
    *
    * @generated from field: bool ready = 5;
    */
   ready: boolean;
 
   /**
-   * Whether nothing is unhealthy.
+   * Whether `unhealthy` is empty.
    *
    * @generated from field: bool healthy = 6;
    */
   healthy: boolean;
 
   /**
-   * What is unhealthy; the first ones where they would have more than 1 MiB.
+   * What is unhealthy. If it would exceed 1 MiB, only the first ones.
    *
    * @generated from field: repeated helios.v1.Unhealthy unhealthy = 7;
    */
   unhealthy: Unhealthy[];
 
   /**
-   * All that is unhealthy.
+   * Number of all unhealthy resources.
    *
    * @generated from field: uint32 unhealthy_total = 20;
    */
@@ -389,21 +389,21 @@ export type Status = Message<"helios.v1.Status"> & {
   tests?: DomainStatus | undefined;
 
   /**
-   * Watch streams that are open, those furthest behind first; at most 1,000, and at most 1 MiB.
+   * Open watch streams, those furthest behind first. At most 1,000, and at most 1 MiB.
    *
    * @generated from field: repeated helios.v1.OpenWatch watches = 12;
    */
   watches: OpenWatch[];
 
   /**
-   * All of them.
+   * Number of all open watch streams.
    *
    * @generated from field: uint32 watches_total = 13;
    */
   watchesTotal: number;
 
   /**
-   * The identity of the store: revisions are comparable only within one.
+   * The identity of the store. Revisions can be compared only within one incarnation.
    *
    * @generated from field: string incarnation = 14;
    */
@@ -431,15 +431,15 @@ export type AckRevisionRequest = Message<"helios.v1.AckRevisionRequest"> & {
   clientId: string;
 
   /**
-   * The revision of the last frame that was applied as a whole. Of what a stream was not told yet, nothing can be
-   * acknowledged; a lower revision than before changes nothing.
+   * The revision of the last frame that was completely applied. A revision that was not yet sent on a stream cannot be
+   * acknowledged for it. A lower revision than before changes nothing.
    *
    * @generated from field: int64 revision = 2;
    */
   revision: bigint;
 
   /**
-   * The stream, by the watch_id of its first frame; empty: every stream of this client.
+   * The stream, by the watch_id of its first frame. Empty: every stream of this client.
    *
    * @generated from field: string watch_id = 3;
    */
@@ -460,7 +460,7 @@ export const AckRevisionRequestSchema: GenMessage<AckRevisionRequest> = /*@__PUR
  */
 export type AckRevisionResponse = Message<"helios.v1.AckRevisionResponse"> & {
   /**
-   * The streams that it was taken for. 0: no such stream is open.
+   * Number of streams for which the acknowledgement counts. 0: no such stream is open.
    *
    * @generated from field: uint32 watches = 1;
    */
@@ -481,36 +481,36 @@ export const AckRevisionResponseSchema: GenMessage<AckRevisionResponse> = /*@__P
  */
 export type WaitForRevisionRequest = Message<"helios.v1.WaitForRevisionRequest"> & {
   /**
-   * The revision, such as that of the flag in the answer of the change.
+   * The revision, such as that of the flag in the answer to the change.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * At least so many clients; 0: every client, as with `all`.
+   * The minimum number of clients. 0: every client, as with `all`.
    *
    * @generated from field: uint32 min_clients = 2;
    */
   minClients: number;
 
   /**
-   * Every client that has a watch open with a client_id: those that open one meanwhile too, and those that were there
-   * and lose their connection, for they have not seen it.
+   * Every client that has an open watch with a client_id. This includes clients that connect during the wait, and
+   * clients that disconnect during the wait, because they have not seen the revision.
    *
    * @generated from field: bool all = 3;
    */
   all: boolean;
 
   /**
-   * Default 10 s, at most 5 min; 0 answers at once.
+   * Default 10 s, at most 5 min. 0 answers at once.
    *
    * @generated from field: google.protobuf.Duration timeout = 4;
    */
   timeout?: Duration | undefined;
 
   /**
-   * The store that the revision is of, as GetStatus tells it; empty: the present one.
+   * The store that the revision belongs to, as GetStatus returns it. Empty: the present store.
    *
    * @generated from field: string incarnation = 5;
    */
@@ -531,35 +531,35 @@ export const WaitForRevisionRequestSchema: GenMessage<WaitForRevisionRequest> = 
  */
 export type WaitForRevisionResponse = Message<"helios.v1.WaitForRevisionResponse"> & {
   /**
-   * Whether as many as were wanted have acknowledged it.
+   * Whether enough clients have acknowledged the revision.
    *
    * @generated from field: bool reached = 1;
    */
   reached: boolean;
 
   /**
-   * How many have.
+   * Number of clients that have acknowledged.
    *
    * @generated from field: uint32 acknowledged_clients = 2;
    */
   acknowledgedClients: number;
 
   /**
-   * Those that have not, by id; at most 1,000.
+   * Clients that have not acknowledged, by id. At most 1,000.
    *
    * @generated from field: repeated helios.v1.PendingClient pending = 3;
    */
   pending: PendingClient[];
 
   /**
-   * All of those.
+   * Number of all of them.
    *
    * @generated from field: uint32 pending_total = 4;
    */
   pendingTotal: number;
 
   /**
-   * Watch streams without a client_id: nothing is known of what they have applied.
+   * Watch streams without a client_id. It is unknown what they have applied.
    *
    * @generated from field: uint32 unnamed_watches = 5;
    */
@@ -580,28 +580,29 @@ export const WaitForRevisionResponseSchema: GenMessage<WaitForRevisionResponse> 
  */
 export type PendingClient = Message<"helios.v1.PendingClient"> & {
   /**
-   * Its id.
+   * The id of the swap.
    *
    * @generated from field: string client_id = 1;
    */
   clientId: string;
 
   /**
-   * Watch streams that it has open. 0: it lost its connection while it was waited for.
+   * Its open watch streams. 0: it disconnected during the wait.
    *
    * @generated from field: uint32 watches = 2;
    */
   watches: number;
 
   /**
-   * Up to where it has acknowledged all that it watches: of several streams, or processes of the same id, the lowest.
+   * The revision that it has acknowledged for everything it watches. With several streams, or processes with the same
+   * id, the lowest.
    *
    * @generated from field: int64 acknowledged_revision = 3;
    */
   acknowledgedRevision: bigint;
 
   /**
-   * Up to where it was told, likewise.
+   * The revision up to which it was sent everything; likewise the lowest.
    *
    * @generated from field: int64 told_revision = 4;
    */
@@ -622,29 +623,29 @@ export const PendingClientSchema: GenMessage<PendingClient> = /*@__PURE__*/
  */
 export type WatchEventsRequest = Message<"helios.v1.WatchEventsRequest"> & {
   /**
-   * Only events of these; empty: all.
+   * Only events of these domains. Empty: all.
    *
    * @generated from field: repeated helios.v1.Domain domains = 1;
    */
   domains: Domain[];
 
   /**
-   * The token of the last frame received; empty: from now on.
+   * The token of the last received frame. Empty: from now on.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * How long the stream may be silent. Default 15 s; from 1 s to 5 min, other values are moved to the nearer bound; a
-   * negative one is refused.
+   * Maximum silence of the stream. Default 15 s. Values outside of 1 s to 5 min are changed to the nearer limit; a
+   * negative value is refused.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * Who watches: a name of its own for each process. Makes it known to GetStatus, AckRevision and WaitForRevision.
+   * Who watches: one name for each process. It makes the client known to GetStatus, AckRevision and WaitForRevision.
    *
    * @generated from field: string client_id = 10;
    */
@@ -665,34 +666,34 @@ export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PUR
  */
 export type WatchEventsResponse = Message<"helios.v1.WatchEventsResponse"> & {
   /**
-   * The revision at which the watcher stands once it has applied this frame.
+   * The revision that the watcher has reached once it has applied this frame.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * Where to resume after this frame. Empty within a snapshot, until its last chunk: keep the token from before.
+   * Resumes the stream after this frame. Empty in a snapshot until its last chunk: keep the previous token until then.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * The heartbeat interval in force; in the first frame.
+   * The heartbeat interval in force. Only in the first frame.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
   heartbeatInterval?: Duration | undefined;
 
   /**
-   * What the frame tells.
+   * The content of the frame.
    *
    * @generated from oneof helios.v1.WatchEventsResponse.frame
    */
   frame: {
     /**
-     * What happened, in order.
+     * Events, in order.
      *
      * @generated from field: helios.v1.Events events = 4;
      */
@@ -700,7 +701,7 @@ export type WatchEventsResponse = Message<"helios.v1.WatchEventsResponse"> & {
     case: "events";
   } | {
     /**
-     * Nothing new.
+     * No change.
      *
      * @generated from field: helios.v1.Heartbeat heartbeat = 5;
      */
@@ -709,7 +710,7 @@ export type WatchEventsResponse = Message<"helios.v1.WatchEventsResponse"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Names this stream, for AckRevision; in the first frame.
+   * Identifies this stream for AckRevision. Only in the first frame.
    *
    * @generated from field: string watch_id = 10;
    */
@@ -745,41 +746,41 @@ export const EventsSchema: GenMessage<Events> = /*@__PURE__*/
   messageDesc(file_helios_v1_status_service, 14);
 
 /**
- * Something that happened.
+ * One event.
  *
  * @generated from message helios.v1.Event
  */
 export type Event = Message<"helios.v1.Event"> & {
   /**
-   * The revision that it made; of DOMAIN_CLIENTS the store's at that moment.
+   * The revision of the change. For DOMAIN_CLIENTS, the store's revision at that moment.
    *
    * @generated from field: int64 revision = 1;
    */
   revision: bigint;
 
   /**
-   * When.
+   * When the hold was set.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp | undefined;
 
   /**
-   * Where.
+   * The domain.
    *
    * @generated from field: helios.v1.Domain domain = 3;
    */
   domain: Domain;
 
   /**
-   * To what.
+   * The name of the resource.
    *
    * @generated from field: string name = 4;
    */
   name: string;
 
   /**
-   * By whom, how and why.
+   * Who made the change, by which operation, and why.
    *
    * @generated from field: helios.v1.Cause cause = 5;
    */
@@ -793,7 +794,7 @@ export type Event = Message<"helios.v1.Event"> & {
   text: string;
 
   /**
-   * Of a breaker that opened by itself: what was changed shortly before, newest first.
+   * For a breaker that opened by itself: what was changed shortly before, newest first.
    *
    * @generated from field: repeated helios.v1.RecentChange recent_changes = 7;
    */
@@ -814,7 +815,7 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
  */
 export const Domain = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: DOMAIN_UNSPECIFIED = 0;
    */
@@ -849,14 +850,14 @@ export const Domain = {
   TESTS: 4,
 
   /**
-   * Clients with an id that watch.
+   * Watching clients with an id.
    *
    * @generated from enum value: DOMAIN_CLIENTS = 5;
    */
   CLIENTS: 5,
 
   /**
-   * The store, in Status.unhealthy alone: its writes are REFUSED, or its data was SET_BACK to an older copy.
+   * The store, only in Status.unhealthy: its writes are REFUSED, or its data was SET_BACK to an older copy.
    *
    * @generated from enum value: DOMAIN_STORE = 6;
    */
@@ -877,7 +878,7 @@ export const DomainSchema: GenEnum<Domain> = /*@__PURE__*/
   enumDesc(file_helios_v1_status_service, 0);
 
 /**
- * Tells how everything is.
+ * Reports the overall status, events, and which clients have seen a change.
  *
  * @generated from service helios.v1.StatusService
  */
@@ -893,10 +894,10 @@ export const StatusService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * Streams every change of every domain from now on, or from a token on, each as a line that an operator can read. It
-   * leaves nothing out: a watcher that is too slow for its buffer is ended in RESOURCE_EXHAUSTED WATCHER_TOO_SLOW.
-   * That clients come and go (DOMAIN_CLIENTS) is in no journal: only who watches at that moment is told, and such an
-   * event has the revision of the moment.
+   * Streams every change of every domain, from now on or from a token on, each as a line for operators. It omits
+   * nothing: a watcher that is too slow for its buffer is ended with RESOURCE_EXHAUSTED WATCHER_TOO_SLOW. Connecting
+   * and disconnecting clients (DOMAIN_CLIENTS) are not in the journal: only streams that are open at that moment
+   * receive these events, with the revision of that moment.
    *
    * @generated from rpc helios.v1.StatusService.WatchEvents
    */
@@ -906,8 +907,9 @@ export const StatusService: GenService<{
     output: typeof WatchEventsResponseSchema;
   },
   /**
-   * Tells that a client has applied everything up to a revision of what it watches. Cheap; nothing is stored. A client
-   * that never acknowledges is waited for in vain. REVISION_UNKNOWN where the revision is not reached yet.
+   * Acknowledges that a client has applied everything that it watches up to a revision. Cheap: nothing is stored. A
+   * client that never acknowledges keeps WaitForRevision waiting. REVISION_UNKNOWN if the store has not reached the
+   * revision yet.
    *
    * @generated from rpc helios.v1.StatusService.AckRevision
    */
@@ -917,10 +919,10 @@ export const StatusService: GenService<{
     output: typeof AckRevisionResponseSchema;
   },
   /**
-   * Waits until clients have acknowledged a revision: "has every trading service seen the kill?" That they have not
-   * within the timeout is an answer that names them, not an error. Watchers are told at once how far the store is, so
-   * that those whom the change does not concern answer as soon as the others. REVISION_UNKNOWN where the revision is
-   * not reached yet, or is of another store; TOO_MANY_WAITS.
+   * Waits until clients have acknowledged a revision: "has every trading service seen the kill?" If they do not within
+   * the timeout, the answer names them; this is not an error. All watchers are sent the store's revision at once, so
+   * that clients which the change does not concern can acknowledge too. REVISION_UNKNOWN if the store has not reached
+   * the revision yet, or if it belongs to another store; TOO_MANY_WAITS.
    *
    * @generated from rpc helios.v1.StatusService.WaitForRevision
    */

@@ -20,7 +20,7 @@ export const file_helios_v1_test: GenFile = /*@__PURE__*/
   fileDesc("ChRoZWxpb3MvdjEvdGVzdC5wcm90bxIJaGVsaW9zLnYxIoECCghUZXN0Q2FzZRIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxiACBIVCghyZXF1aXJlZBgDIAEoCEgAiAEBEj0KB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCNgEMgQQwIQ9EhgKBm1ldGhvZBgFIAEoCUIIukgFcgMYgAESJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoGZXhwZWN0GAcgASgJQgi6SAVyAxiAIEILCglfcmVxdWlyZWQi6wMKCVRlc3RTdWl0ZRI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAgSLwoFdGVzdHMYAyADKAsyEy5oZWxpb3MudjEuVGVzdENhc2VCC7pICJIBBQgBEOgHEhAKCGJ1aWx0X2luGAQgASgIEi8KDmRlZmF1bHRfY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVzdHVicxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAcgAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSEAoIYWJyaWRnZWQYGCABKAgSEAoIcmV2aXNpb24YFCABKAMSFgoEZXRhZxgVIAEoCUIIukgFcgMYgAESLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK7AQoKVGVzdFJlc3VsdBIMCgRuYW1lGAEgASgJEicKB291dGNvbWUYAiABKA4yFi5oZWxpb3MudjEuVGVzdE91dGNvbWUSEAoIcmVxdWlyZWQYAyABKAgSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWVzc2FnZRgFIAEoCRImCgZvdXRwdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiYQoKVGVzdENvdW50cxIOCgZwYXNzZWQYASABKA0SDgoGZmFpbGVkGAIgASgNEhEKCXRpbWVkX291dBgDIAEoDRIPCgdlcnJvcmVkGAQgASgNEg8KB3NraXBwZWQYBSABKA0iuQUKB1Rlc3RSdW4SCgoCaWQYASABKAkSDgoGbW9kdWxlGAIgASgJEg0KBXN1aXRlGAMgASgJEiUKBnRhcmdldBgEIAEoDjIVLmhlbGlvcy52MS5UZXN0VGFyZ2V0EiYKBXN0YXRlGAUgASgOMhcuaGVsaW9zLnYxLlRlc3RSdW5TdGF0ZRIOCgZwYXNzZWQYBiABKAgSEwoLdG90YWxfdGVzdHMYByABKA0SJgoHcmVzdWx0cxgIIAEoCzIVLmhlbGlvcy52MS5UZXN0Q291bnRzEisKCGR1cmF0aW9uGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3ZlcnNpb24YCiABKAkSDgoGc2hhMjU2GAsgASgJEiQKBXRlc3RzGAwgAygLMhUuaGVsaW9zLnYxLlRlc3RSZXN1bHQSLgoKc3RhcnRfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KBWNhdXNlGA8gASgLMhAuaGVsaW9zLnYxLkNhdXNlEhMKC21vZHVsZV9wYXRoGBAgASgJEhAKCGFydGlmYWN0GBEgASgJEg8KB2ZhaWx1cmUYEiABKAkSJwoGY29uZmlnGBMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIRCglzaG9ydGVuZWQYGCABKAgSEAoIcmV2aXNpb24YFCABKAMSDAoEZXRhZxgVIAEoCRIvCgtjcmVhdGVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKq0BCgtUZXN0T3V0Y29tZRIcChhURVNUX09VVENPTUVfVU5TUEVDSUZJRUQQABIXChNURVNUX09VVENPTUVfUEFTU0VEEAESFwoTVEVTVF9PVVRDT01FX0ZBSUxFRBACEhoKFlRFU1RfT1VUQ09NRV9USU1FRF9PVVQQAxIYChRURVNUX09VVENPTUVfRVJST1JFRBAEEhgKFFRFU1RfT1VUQ09NRV9TS0lQUEVEEAUqWAoKVGVzdFRhcmdldBIbChdURVNUX1RBUkdFVF9VTlNQRUNJRklFRBAAEhUKEVRFU1RfVEFSR0VUX0ZSRVNIEAESFgoSVEVTVF9UQVJHRVRfQUNUSVZFEAIqpgEKDFRlc3RSdW5TdGF0ZRIeChpURVNUX1JVTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRFU1RfUlVOX1NUQVRFX1JVTk5JTkcQARIcChhURVNUX1JVTl9TVEFURV9DT01QTEVURUQQAhIcChhURVNUX1JVTl9TVEFURV9DQU5DRUxMRUQQAxIeChpURVNUX1JVTl9TVEFURV9JTlRFUlJVUFRFRBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_watch]);
 
 /**
- * One test: a call of a method, and what is expected of it.
+ * One test: a call of a method and the expected result.
  *
  * @generated from message helios.v1.TestCase
  */
@@ -33,14 +33,14 @@ export type TestCase = Message<"helios.v1.TestCase"> & {
   name: string;
 
   /**
-   * What it proves; for people.
+   * What the test proves. For people.
    *
    * @generated from field: string description = 2;
    */
   description: string;
 
   /**
-   * Whether a run can pass without it; absent is true.
+   * Whether the run fails if this test does not pass. Absent means true.
    *
    * @generated from field: optional bool required = 3;
    */
@@ -54,24 +54,24 @@ export type TestCase = Message<"helios.v1.TestCase"> & {
   timeout?: Duration | undefined;
 
   /**
-   * The method to call; empty in tests of the built-in suites, which make several calls.
+   * The method to call. Empty in tests of the ready suites, which make several calls.
    *
    * @generated from field: string method = 5;
    */
   method: string;
 
   /**
-   * What to call it with; absent: null.
+   * The input. Absent: null.
    *
    * @generated from field: google.protobuf.Value input = 6;
    */
   input?: Value | undefined;
 
   /**
-   * A CEL expression over `output`, `error` (null where the call succeeded, else with the `name`, `message`, `code` and
-   * `fields` of what the method threw) and `duration_ms` that must be true, in at most
-   * 10,000 steps and 1 MiB (more: the test is ERRORED), such as
-   * `output.status == "filled"`. Empty: the call must succeed.
+   * A CEL expression that must be true. It can use `output`, `error` and `duration_ms`. `error` is null if the call
+   * succeeded; otherwise it has the `name`, `message`, `code` and `fields` of the thrown error. The expression may take
+   * at most 10,000 steps and 1 MiB; otherwise the test is ERRORED. Example: `output.status == "filled"`. Empty: the
+   * call must succeed.
    *
    * @generated from field: string expect = 7;
    */
@@ -92,58 +92,58 @@ export const TestCaseSchema: GenMessage<TestCase> = /*@__PURE__*/
  */
 export type TestSuite = Message<"helios.v1.TestSuite"> & {
   /**
-   * Unique; letters, digits and `_ . : -`, at most 128.
+   * Unique. Letters, digits and `_ . : -`, at most 128 characters.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * What kind of module it is for; for people.
+   * Which kind of module it is for. For people.
    *
    * @generated from field: string description = 2;
    */
   description: string;
 
   /**
-   * Its tests, in the order in which they run.
+   * Its tests, in the order of execution.
    *
    * @generated from field: repeated helios.v1.TestCase tests = 3;
    */
   tests: TestCase[];
 
   /**
-   * Whether it comes with the service; output only.
+   * Whether the suite is a ready one, part of the service. Output only.
    *
    * @generated from field: bool built_in = 4;
    */
   builtIn: boolean;
 
   /**
-   * What can be configured for a run and the defaults; of built-in suites only; output only.
+   * The settings that a run can change, with their defaults. Only for ready suites. Output only.
    *
    * @generated from field: google.protobuf.Struct default_config = 5;
    */
   defaultConfig?: JsonObject | undefined;
 
   /**
-   * What stands in for the modules that a tested one depends on, by the dependency's name: an object of answers by method, in
-   * either spelling, or the path of a module below the modules root, of which an instance is started for the run. What is
-   * neither stubbed nor allowed nor without effects cannot be called: DEPENDENCY_NOT_STUBBED. Not for built-in suites.
+   * Stand-ins for the dependencies of the tested module, by the dependency's name: an object of answers by method, in
+   * either spelling; or the path of a module below the modules root, which is started for the run. A method that is
+   * neither stubbed, allowed nor without effects cannot be called: DEPENDENCY_NOT_STUBBED. Not for ready suites.
    *
    * @generated from field: google.protobuf.Struct stubs = 6;
    */
   stubs?: JsonObject | undefined;
 
   /**
-   * Dependencies that tests may call for real, but for what is stubbed of them.
+   * Dependencies that tests may call for real, except for stubbed methods.
    *
    * @generated from field: repeated string allow_dependencies = 7;
    */
   allowDependencies: string[];
 
   /**
-   * The suite has more than 1.75 MiB, as suites of earlier versions may: the inputs of its tests, and its stubs, are left out
+   * The suite exceeds 1.75 MiB, as suites of earlier versions may. The inputs of its tests, and its stubs, are omitted
    * here. Output only.
    *
    * @generated from field: bool abridged = 24;
@@ -151,28 +151,28 @@ export type TestSuite = Message<"helios.v1.TestSuite"> & {
   abridged: boolean;
 
   /**
-   * The store's revision of the last change, 0 for a built-in suite; output only.
+   * The store's revision of the last change; 0 for a ready suite. Output only.
    *
    * @generated from field: int64 revision = 20;
    */
   revision: bigint;
 
   /**
-   * Opaque; equal exactly while the suite is unchanged; output only.
+   * Opaque. Equal as long as the suite is unchanged. Output only.
    *
    * @generated from field: string etag = 21;
    */
   etag: string;
 
   /**
-   * When it was created; output only.
+   * When it was created. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 22;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed; output only.
+   * When it was last changed. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 23;
    */
@@ -187,7 +187,7 @@ export const TestSuiteSchema: GenMessage<TestSuite> = /*@__PURE__*/
   messageDesc(file_helios_v1_test, 1);
 
 /**
- * How one test of a run went.
+ * The result of one test of a run.
  *
  * @generated from message helios.v1.TestResult
  */
@@ -200,14 +200,14 @@ export type TestResult = Message<"helios.v1.TestResult"> & {
   name: string;
 
   /**
-   * How it ended.
+   * The outcome.
    *
    * @generated from field: helios.v1.TestOutcome outcome = 2;
    */
   outcome: TestOutcome;
 
   /**
-   * Whether the run could pass without it.
+   * Whether the run could not pass without this test.
    *
    * @generated from field: bool required = 3;
    */
@@ -221,14 +221,14 @@ export type TestResult = Message<"helios.v1.TestResult"> & {
   duration?: Duration | undefined;
 
   /**
-   * Why, unless it passed.
+   * Why the test did not pass. Empty if it passed.
    *
    * @generated from field: string message = 5;
    */
   message: string;
 
   /**
-   * What the module answered, cut to 4,096 bytes of JSON; absent where it did not answer.
+   * The module's answer, cut to 4,096 bytes of JSON. Absent if there was no answer.
    *
    * @generated from field: google.protobuf.Value output = 6;
    */
@@ -243,7 +243,7 @@ export const TestResultSchema: GenMessage<TestResult> = /*@__PURE__*/
   messageDesc(file_helios_v1_test, 2);
 
 /**
- * How many tests ended how.
+ * Number of tests with each outcome.
  *
  * @generated from message helios.v1.TestCounts
  */
@@ -292,7 +292,7 @@ export const TestCountsSchema: GenMessage<TestCounts> = /*@__PURE__*/
   messageDesc(file_helios_v1_test, 3);
 
 /**
- * One run of a suite on a module: the report.
+ * One run of a suite on a module, with its report.
  *
  * @generated from message helios.v1.TestRun
  */
@@ -326,56 +326,56 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   target: TestTarget;
 
   /**
-   * Where it stands.
+   * Its state.
    *
    * @generated from field: helios.v1.TestRunState state = 5;
    */
   state: TestRunState;
 
   /**
-   * Whether it completed and every required test passed.
+   * Whether the run completed and every required test passed.
    *
    * @generated from field: bool passed = 6;
    */
   passed: boolean;
 
   /**
-   * How many tests the suite has; 0 while those of a file are not known.
+   * Number of tests of the suite. 0 while those of a suite file are not known.
    *
    * @generated from field: uint32 total_tests = 7;
    */
   totalTests: number;
 
   /**
-   * How many ended how.
+   * Number of tests with each outcome.
    *
    * @generated from field: helios.v1.TestCounts results = 8;
    */
   results?: TestCounts | undefined;
 
   /**
-   * How long it took, the wait for its turn left out.
+   * How long the run took, without waiting for its turn.
    *
    * @generated from field: google.protobuf.Duration duration = 9;
    */
   duration?: Duration | undefined;
 
   /**
-   * The version of the code that was tested; empty until an instance has started.
+   * The version of the tested code. Empty until an instance has started.
    *
    * @generated from field: string version = 10;
    */
   version: string;
 
   /**
-   * The digest of the file that was tested, in hex.
+   * The SHA-256 of the tested file, in hex.
    *
    * @generated from field: string sha256 = 11;
    */
   sha256: string;
 
   /**
-   * How each test went, in order.
+   * The results of the tests, in order.
    *
    * @generated from field: repeated helios.v1.TestResult tests = 12;
    */
@@ -389,14 +389,14 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ended; absent while it runs.
+   * When it ended. Absent while it runs.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 14;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Who asked for it, and why.
+   * Who asked for the run, and why.
    *
    * @generated from field: helios.v1.Cause cause = 15;
    */
@@ -410,28 +410,28 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   modulePath: string;
 
   /**
-   * The digest of all code that was tested, in hex: what a swap compares with its candidate's.
+   * The SHA-256 of all tested code, in hex. A swap compares it with its candidate's.
    *
    * @generated from field: string artifact = 17;
    */
   artifact: string;
 
   /**
-   * Why there is no report; empty where there is, or will be.
+   * Why there is no report. Empty if there is one, or will be.
    *
    * @generated from field: string failure = 18;
    */
   failure: string;
 
   /**
-   * What was given of the suite's settings.
+   * The settings of the suite that the request gave.
    *
    * @generated from field: google.protobuf.Struct config = 19;
    */
   config?: JsonObject | undefined;
 
   /**
-   * The report would have had more than 1 MiB: outputs of tests are left out and messages are shorter than they were.
+   * The report would exceed 1 MiB: outputs of tests are omitted and messages are shortened.
    *
    * @generated from field: bool shortened = 24;
    */
@@ -445,7 +445,7 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   revision: bigint;
 
   /**
-   * Opaque; equal exactly while the run is unchanged.
+   * Opaque. Equal as long as the run is unchanged.
    *
    * @generated from field: string etag = 21;
    */
@@ -474,41 +474,41 @@ export const TestRunSchema: GenMessage<TestRun> = /*@__PURE__*/
   messageDesc(file_helios_v1_test, 4);
 
 /**
- * How a test ended.
+ * The outcome of a test.
  *
  * @generated from enum helios.v1.TestOutcome
  */
 export const TestOutcome = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: TEST_OUTCOME_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * What was expected happened.
+   * The expected result occurred.
    *
    * @generated from enum value: TEST_OUTCOME_PASSED = 1;
    */
   PASSED: 1,
 
   /**
-   * Something else happened.
+   * Another result occurred.
    *
    * @generated from enum value: TEST_OUTCOME_FAILED = 2;
    */
   FAILED: 2,
 
   /**
-   * It took longer than its timeout.
+   * The test took longer than its timeout.
    *
    * @generated from enum value: TEST_OUTCOME_TIMED_OUT = 3;
    */
   TIMED_OUT: 3,
 
   /**
-   * It could not be judged: the module crashed or was replaced, the suite crashed, the expectation does not fit the
+   * The test gave no result: the module crashed or was replaced, the suite crashed, or the expectation does not fit the
    * output.
    *
    * @generated from enum value: TEST_OUTCOME_ERRORED = 4;
@@ -516,7 +516,7 @@ export const TestOutcome = {
   ERRORED: 4,
 
   /**
-   * It was not run: its method is optional and missing, or the run stopped before.
+   * The test was not run: its method is optional and missing, or the run stopped before.
    *
    * @generated from enum value: TEST_OUTCOME_SKIPPED = 5;
    */
@@ -524,7 +524,7 @@ export const TestOutcome = {
 } as const;
 
 /**
- * How a test ended.
+ * The outcome of a test.
  *
  * @generated from enum helios.v1.TestOutcome
  */
@@ -550,7 +550,7 @@ export const TestTarget = {
   UNSPECIFIED: 0,
 
   /**
-   * A new instance of its own, which is thrown away afterwards.
+   * A new, separate instance, which is discarded afterwards.
    *
    * @generated from enum value: TEST_TARGET_FRESH = 1;
    */
@@ -578,20 +578,20 @@ export const TestTargetSchema: GenEnum<TestTarget> = /*@__PURE__*/
   enumDesc(file_helios_v1_test, 1);
 
 /**
- * Where a run stands.
+ * The state of a run.
  *
  * @generated from enum helios.v1.TestRunState
  */
 export const TestRunState = {
   /**
-   * Never in an answer.
+   * Never returned.
    *
    * @generated from enum value: TEST_RUN_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * It was accepted: it waits for its turn, or is under way.
+   * Accepted: it waits for its turn, or is in progress.
    *
    * @generated from enum value: TEST_RUN_STATE_RUNNING = 1;
    */
@@ -605,14 +605,14 @@ export const TestRunState = {
   COMPLETED: 2,
 
   /**
-   * It was cancelled, or its caller went away.
+   * It was cancelled, or its caller disconnected.
    *
    * @generated from enum value: TEST_RUN_STATE_CANCELLED = 3;
    */
   CANCELLED: 3,
 
   /**
-   * There is no report: the service stopped before, or the suite's file is wrong; `failure` says why.
+   * There is no report, because the service stopped before or the suite's file is invalid. `failure` says which.
    *
    * @generated from enum value: TEST_RUN_STATE_INTERRUPTED = 4;
    */
@@ -620,7 +620,7 @@ export const TestRunState = {
 } as const;
 
 /**
- * Where a run stands.
+ * The state of a run.
  *
  * @generated from enum helios.v1.TestRunState
  */

@@ -26,15 +26,15 @@ export const file_helios_v1_test_service: GenFile = /*@__PURE__*/
  */
 export type ListSuitesRequest = Message<"helios.v1.ListSuitesRequest"> & {
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -62,7 +62,7 @@ export type ListSuitesResponse = Message<"helios.v1.ListSuitesResponse"> & {
   suites: TestSuite[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -125,29 +125,29 @@ export const GetSuiteResponseSchema: GenMessage<GetSuiteResponse> = /*@__PURE__*
  */
 export type CreateSuiteRequest = Message<"helios.v1.CreateSuiteRequest"> & {
   /**
-   * The suite; output-only fields are ignored.
+   * The suite. Output-only fields are ignored.
    *
    * @generated from field: helios.v1.TestSuite suite = 1;
    */
   suite?: TestSuite | undefined;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -203,22 +203,22 @@ export type DeleteSuiteRequest = Message<"helios.v1.DeleteSuiteRequest"> & {
   etag: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -267,15 +267,15 @@ export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
   name: string;
 
   /**
-   * The suite: `trading`, `ml`, `data`, one that was created, or a file below the modules root (with a `/` in it, or
-   * `.ts`, `.mts`, `.cts`, `.js`, `.mjs`, `.cjs` at its end). Empty: `module_type`, else the module's `test_suite`.
+   * The suite: `trading`, `ml`, `data`, a created one, or a file below the modules root (its name contains a `/`, or
+   * ends in `.ts`, `.mts`, `.cts`, `.js`, `.mjs` or `.cjs`). Empty: `module_type`, otherwise the module's `test_suite`.
    *
    * @generated from field: string suite = 2;
    */
   suite: string;
 
   /**
-   * What kind of module it is: another way to name its suite.
+   * The kind of module: another way to name its suite.
    *
    * @generated from field: string module_type = 3;
    */
@@ -289,51 +289,51 @@ export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
   target: TestTarget;
 
   /**
-   * Changes to the suite's configuration; see `default_config` of the suite. Only built-in suites have any.
+   * Changes to the suite's settings; see `default_config` of the suite. Only ready suites have settings.
    *
    * @generated from field: google.protobuf.Struct config = 5;
    */
   config?: JsonObject | undefined;
 
   /**
-   * Code to test instead of the registered file, before it is deployed: a file below the modules root, started as the
-   * module is registered otherwise. Not with TEST_TARGET_ACTIVE.
+   * Code to test before it is deployed, instead of the registered file: a file below the modules root. Everything else
+   * is as registered. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: string module_path = 6;
    */
   modulePath: string;
 
   /**
-   * The assets of that code, as in RegisterModule. Empty: those that are registered. Not with TEST_TARGET_ACTIVE.
+   * The assets of that code, as in RegisterModule. Empty: the registered ones. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: repeated string assets = 18;
    */
   assets: string[];
 
   /**
-   * What stands in for the module's dependencies, as in TestSuite; of each dependency it goes before what the suite says of it,
-   * and that before `test_stubs` and `test_allow_dependencies` of the module. Not with TEST_TARGET_ACTIVE.
+   * Stand-ins for the module's dependencies, as in TestSuite. For each dependency, they take precedence over those of
+   * the suite, and those over `test_stubs` and `test_allow_dependencies` of the module. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: google.protobuf.Struct stubs = 7;
    */
   stubs?: JsonObject | undefined;
 
   /**
-   * Dependencies that tests may call for real, but for what is stubbed of them. Not with TEST_TARGET_ACTIVE.
+   * Dependencies that tests may call for real, except for stubbed methods. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: repeated string allow_dependencies = 8;
    */
   allowDependencies: string[];
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -354,13 +354,13 @@ export const RunTestsRequestSchema: GenMessage<RunTestsRequest> = /*@__PURE__*/
  */
 export type RunTestsResponse = Message<"helios.v1.RunTestsResponse"> & {
   /**
-   * What the frame tells.
+   * The content of the frame.
    *
    * @generated from oneof helios.v1.RunTestsResponse.frame
    */
   frame: {
     /**
-     * The run was accepted; in the first frame.
+     * The run was accepted. The first frame.
      *
      * @generated from field: helios.v1.TestRun started = 1;
      */
@@ -368,7 +368,7 @@ export type RunTestsResponse = Message<"helios.v1.RunTestsResponse"> & {
     case: "started";
   } | {
     /**
-     * A test has begun.
+     * A test has started.
      *
      * @generated from field: helios.v1.TestStarted test_started = 2;
      */
@@ -384,7 +384,7 @@ export type RunTestsResponse = Message<"helios.v1.RunTestsResponse"> & {
     case: "testEnded";
   } | {
     /**
-     * The run has ended: the report; in the last frame.
+     * The run has ended. The last frame, with the report.
      *
      * @generated from field: helios.v1.TestRun run = 4;
      */
@@ -401,7 +401,7 @@ export const RunTestsResponseSchema: GenMessage<RunTestsResponse> = /*@__PURE__*
   messageDesc(file_helios_v1_test_service, 9);
 
 /**
- * That a test has begun.
+ * A test has started.
  *
  * @generated from message helios.v1.TestStarted
  */
@@ -414,14 +414,14 @@ export type TestStarted = Message<"helios.v1.TestStarted"> & {
   name: string;
 
   /**
-   * Its place in the suite, from 1.
+   * Its number in the suite, from 1.
    *
    * @generated from field: uint32 number = 2;
    */
   number: number;
 
   /**
-   * How many tests the suite has.
+   * Number of tests of the suite.
    *
    * @generated from field: uint32 total_tests = 3;
    */
@@ -449,15 +449,15 @@ export type TestModuleRequest = Message<"helios.v1.TestModuleRequest"> & {
   name: string;
 
   /**
-   * The suite: `trading`, `ml`, `data`, one that was created, or a file below the modules root (with a `/` in it, or
-   * `.ts`, `.mts`, `.cts`, `.js`, `.mjs`, `.cjs` at its end). Empty: `module_type`, else the module's `test_suite`.
+   * The suite: `trading`, `ml`, `data`, a created one, or a file below the modules root (its name contains a `/`, or
+   * ends in `.ts`, `.mts`, `.cts`, `.js`, `.mjs` or `.cjs`). Empty: `module_type`, otherwise the module's `test_suite`.
    *
    * @generated from field: string suite = 2;
    */
   suite: string;
 
   /**
-   * What kind of module it is: another way to name its suite.
+   * The kind of module: another way to name its suite.
    *
    * @generated from field: string module_type = 3;
    */
@@ -471,51 +471,51 @@ export type TestModuleRequest = Message<"helios.v1.TestModuleRequest"> & {
   target: TestTarget;
 
   /**
-   * Changes to the suite's configuration; see `default_config` of the suite. Only built-in suites have any.
+   * Changes to the suite's settings; see `default_config` of the suite. Only ready suites have settings.
    *
    * @generated from field: google.protobuf.Struct config = 5;
    */
   config?: JsonObject | undefined;
 
   /**
-   * Code to test instead of the registered file, before it is deployed: a file below the modules root, started as the
-   * module is registered otherwise. Not with TEST_TARGET_ACTIVE.
+   * Code to test before it is deployed, instead of the registered file: a file below the modules root. Everything else
+   * is as registered. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: string module_path = 6;
    */
   modulePath: string;
 
   /**
-   * The assets of that code, as in RegisterModule. Empty: those that are registered. Not with TEST_TARGET_ACTIVE.
+   * The assets of that code, as in RegisterModule. Empty: the registered ones. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: repeated string assets = 18;
    */
   assets: string[];
 
   /**
-   * What stands in for the module's dependencies, as in TestSuite; of each dependency it goes before what the suite says of it,
-   * and that before `test_stubs` and `test_allow_dependencies` of the module. Not with TEST_TARGET_ACTIVE.
+   * Stand-ins for the module's dependencies, as in TestSuite. For each dependency, they take precedence over those of
+   * the suite, and those over `test_stubs` and `test_allow_dependencies` of the module. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: google.protobuf.Struct stubs = 7;
    */
   stubs?: JsonObject | undefined;
 
   /**
-   * Dependencies that tests may call for real, but for what is stubbed of them. Not with TEST_TARGET_ACTIVE.
+   * Dependencies that tests may call for real, except for stubbed methods. Not with TEST_TARGET_ACTIVE.
    *
    * @generated from field: repeated string allow_dependencies = 8;
    */
   allowDependencies: string[];
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -606,15 +606,15 @@ export type ListTestRunsRequest = Message<"helios.v1.ListTestRunsRequest"> & {
   name: string;
 
   /**
-   * How many at most; 0 means 100, more than 1,000 means 1,000. A page is cut at 1 MiB, too: it may hold fewer, and others
-   * follow while there is a `next_page_token`.
+   * Maximum number of items. 0 means 100, more than 1,000 means 1,000. A page is also cut at 1 MiB, so it may contain
+   * fewer items. More follow as long as there is a `next_page_token`.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -642,7 +642,7 @@ export type ListTestRunsResponse = Message<"helios.v1.ListTestRunsResponse"> & {
   runs: TestRun[];
 
   /**
-   * For the next page; empty on the last.
+   * For the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -670,22 +670,22 @@ export type CancelTestRunRequest = Message<"helios.v1.CancelTestRunRequest"> & {
   id: string;
 
   /**
-   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with other
-   * content is REQUEST_ID_REUSED.
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
    *
    * @generated from field: string request_id = 11;
    */
   requestId: string;
 
   /**
-   * Who asks; recorded with the change.
+   * Who asks. Recorded with the change.
    *
    * @generated from field: string actor = 12;
    */
   actor: string;
 
   /**
-   * Why; recorded with the change.
+   * Why. Recorded with the change.
    *
    * @generated from field: string reason = 13;
    */
@@ -721,14 +721,14 @@ export const CancelTestRunResponseSchema: GenMessage<CancelTestRunResponse> = /*
   messageDesc(file_helios_v1_test_service, 18);
 
 /**
- * Keeps suites, runs them on modules and remembers how they went.
+ * Keeps suites, runs them on modules, and remembers the results.
  *
  * @generated from service helios.v1.TestService
  */
 export const TestService: GenService<{
   /**
-   * Lists the suites by name, a page at a time: the built-in `data`, `ml` and `trading`, and those that were created;
-   * not those that are files.
+   * Lists the suites by name, a page at a time: the ready suites `data`, `ml` and `trading`, and the created ones.
+   * Suite files are not included.
    *
    * @generated from rpc helios.v1.TestService.ListSuites
    */
@@ -758,7 +758,7 @@ export const TestService: GenService<{
     output: typeof CreateSuiteResponseSchema;
   },
   /**
-   * Deletes a suite that was created. SUITE_NOT_FOUND, SUITE_BUILT_IN.
+   * Deletes a created suite. SUITE_NOT_FOUND, SUITE_BUILT_IN.
    *
    * @generated from rpc helios.v1.TestService.DeleteSuite
    */
@@ -768,11 +768,11 @@ export const TestService: GenService<{
     output: typeof DeleteSuiteResponseSchema;
   },
   /**
-   * Runs a suite on a module and streams its progress: first the run, as it is accepted, then a frame as each test starts
-   * and ends, the report last. A run that fails is a report, not an error; so is that of a module that does not start. A
-   * caller who goes away cancels the run. Four runs are made at once; 64 more wait in order, and then
-   * TEST_RUNS_OVERLOADED. MODULE_NOT_FOUND, SUITE_NOT_FOUND; SUITE_INVALID tells what is wrong with a suite's file; what is
-   * wrong with the path of the module; of the instance that serves, MODULE_NOT_LOADED.
+   * Runs a suite on a module and streams the progress: first the accepted run, then a frame when each test starts and
+   * ends, and finally the report. A failed run is a report, not an error, even if the module does not start. If the
+   * caller disconnects, the run is cancelled. At most four runs are in progress; 64 more wait in order, and further
+   * ones are refused with TEST_RUNS_OVERLOADED. MODULE_NOT_FOUND, SUITE_NOT_FOUND; SUITE_INVALID describes the problem
+   * of a suite's file; the errors of an invalid module path; for the instance that serves, MODULE_NOT_LOADED.
    *
    * @generated from rpc helios.v1.TestService.RunTests
    */
@@ -782,7 +782,7 @@ export const TestService: GenService<{
     output: typeof RunTestsResponseSchema;
   },
   /**
-   * As RunTests, but answers once with the report, when the run has ended.
+   * Like RunTests, but returns only the report, when the run has ended.
    *
    * @generated from rpc helios.v1.TestService.TestModule
    */
@@ -802,7 +802,7 @@ export const TestService: GenService<{
     output: typeof GetTestRunResponseSchema;
   },
   /**
-   * Lists a module's runs, newest first; the last 100 are kept.
+   * Lists a module's runs, newest first. The last 100 are kept.
    *
    * @generated from rpc helios.v1.TestService.ListTestRuns
    */
@@ -812,7 +812,8 @@ export const TestService: GenService<{
     output: typeof ListTestRunsResponseSchema;
   },
   /**
-   * Stops a run, in whatever it is; tests that have not ended are skipped. A run that has ended is returned as it is. RUN_NOT_FOUND.
+   * Stops a run, whether it waits or is in progress. Tests that have not ended are skipped. A run that has ended is
+   * returned unchanged. RUN_NOT_FOUND.
    *
    * @generated from rpc helios.v1.TestService.CancelTestRun
    */

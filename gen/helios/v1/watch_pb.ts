@@ -2,17 +2,21 @@
 // @generated from file helios/v1/watch.proto (package helios.v1, syntax proto3)
 /* eslint-disable */
 
-// The parts that the watch streams of all domains share.
+// The messages that the watch streams of all domains share.
 //
-// A watch sends frames. Each frame carries the revision at which the watcher stands once it has applied it, and a token
-// to resume from there. The first frame comes at once. Changes are ordered, without a gap between tokens, and none
-// comes twice in one stream. A slow watcher never holds up a writer: past a bound its queue keeps only the latest
-// change of each name, and past that it is caught up from the journal or a new snapshot. A frame holds at most 500
-// items, and fewer where they are large. Resources that were changed together have one revision: their changes come in
-// one frame or, where they do not fit into one, in several, of which only the last moves revision and token on. A
-// stream never ends without an error: at shutdown it ends in UNAVAILABLE
-// SERVER_DRAINING. A token holds for the store that gave it, and for a watch of the same kind and names: with any other
-// one starts over, as if the changes since were not kept.
+// A watch sends frames. Each frame has the revision that the watcher has reached once it has applied the frame, and a
+// token to resume from there. The first frame comes at once. Changes are in order and complete, and no change is
+// repeated in one stream. A slow watcher never delays a writer. When its queue overflows, the queue keeps only the
+// latest change of each name; when that is still too much, the watcher catches up from the journal or with a new
+// snapshot.
+//
+// A frame contains at most 500 items, and fewer if they are large. Resources that were changed together have one
+// revision. Their changes come in one frame or, if they do not fit into one, in several; only the last of these
+// advances revision and token.
+//
+// A stream always ends with an error. At shutdown it ends with UNAVAILABLE SERVER_DRAINING. A token is valid for the
+// store that issued it, and for a watch of the same kind and names. With any other, the stream starts as if the changes
+// since the token were no longer kept.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -27,7 +31,7 @@ export const file_helios_v1_watch: GenFile = /*@__PURE__*/
   fileDesc("ChVoZWxpb3MvdjEvd2F0Y2gucHJvdG8SCWhlbGlvcy52MSJTCglIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWhlYWRfcmV2aXNpb24YAiABKAMiNgoFQ2F1c2USDgoGYWN0aW9uGAEgASgJEg0KBWFjdG9yGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJaCgdEZWxldGVkEgwKBG5hbWUYASABKAkSEAoIcmV2aXNpb24YAiABKAMSLwoLZGVsZXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKl4KC09uQ29tcGFjdGVkEhwKGE9OX0NPTVBBQ1RFRF9VTlNQRUNJRklFRBAAEhkKFU9OX0NPTVBBQ1RFRF9TTkFQU0hPVBABEhYKEk9OX0NPTVBBQ1RFRF9FUlJPUhACYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
- * Says that the stream is alive and, by the frame's revision, up to where the watcher knows everything.
+ * Shows that the stream is alive and, by the frame's revision, up to which revision the watcher knows everything.
  *
  * @generated from message helios.v1.Heartbeat
  */
@@ -40,7 +44,8 @@ export type Heartbeat = Message<"helios.v1.Heartbeat"> & {
   serverTime?: Timestamp | undefined;
 
   /**
-   * The newest revision of the store. Above the frame's: the watcher is behind, and the rest is being read for it.
+   * The newest revision of the store. If it is above the frame's revision, the watcher is behind, and the server is
+   * reading the missing changes for it.
    *
    * @generated from field: int64 head_revision = 2;
    */
@@ -61,21 +66,21 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
  */
 export type Cause = Message<"helios.v1.Cause"> & {
   /**
-   * The RPC that changed it, such as `SetPercentage`; or what the service did by itself, such as `Trip`.
+   * The RPC that changed the resource, such as `SetPercentage`, or the automatic action, such as `Trip`.
    *
    * @generated from field: string action = 1;
    */
   action: string;
 
   /**
-   * Who asked for it, as told in the request; empty where nobody said.
+   * The actor that the request named. Empty if it named none.
    *
    * @generated from field: string actor = 2;
    */
   actor: string;
 
   /**
-   * Why, as told in the request; empty where nobody said.
+   * The reason that the request gave. Empty if it gave none.
    *
    * @generated from field: string reason = 3;
    */
@@ -90,7 +95,7 @@ export const CauseSchema: GenMessage<Cause> = /*@__PURE__*/
   messageDesc(file_helios_v1_watch, 1);
 
 /**
- * That a resource was deleted.
+ * The deletion of a resource.
  *
  * @generated from message helios.v1.Deleted
  */
@@ -125,7 +130,7 @@ export const DeletedSchema: GenMessage<Deleted> = /*@__PURE__*/
   messageDesc(file_helios_v1_watch, 2);
 
 /**
- * What a watch does when the changes since its resume token are not kept any more.
+ * What a watch does if the changes since its resume token are no longer kept.
  *
  * @generated from enum helios.v1.OnCompacted
  */
@@ -138,14 +143,14 @@ export const OnCompacted = {
   UNSPECIFIED: 0,
 
   /**
-   * Start over with a snapshot. A client replaces what it has by it.
+   * Start with a snapshot. A client replaces its state with it.
    *
    * @generated from enum value: ON_COMPACTED_SNAPSHOT = 1;
    */
   SNAPSHOT: 1,
 
   /**
-   * End in OUT_OF_RANGE REVISION_COMPACTED.
+   * End with OUT_OF_RANGE REVISION_COMPACTED.
    *
    * @generated from enum value: ON_COMPACTED_ERROR = 2;
    */
@@ -153,7 +158,7 @@ export const OnCompacted = {
 } as const;
 
 /**
- * What a watch does when the changes since its resume token are not kept any more.
+ * What a watch does if the changes since its resume token are no longer kept.
  *
  * @generated from enum helios.v1.OnCompacted
  */
