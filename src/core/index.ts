@@ -85,24 +85,25 @@ export { checkSpan } from "./errors/check-span.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors/error.ts";
 export { refuse, type Violation } from "./errors/violation.ts";
 export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
-export type { EnableOptions, GradualOptions, WhitelistOptions } from "./flags/changes/operations.ts";
+export type {
+  CreateOptions,
+  DisableOptions,
+  EnableOptions,
+  GradualOptions,
+  RevertOptions,
+  UpdateOptions,
+  WhitelistOptions,
+} from "./flags/changes/options.ts";
 export { isHeld } from "./flags/changes/schedule.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
+export type { Evaluations, FlagEvaluator } from "./flags/evaluation/evaluator.ts";
 export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
 export type { AsOf } from "./flags/evaluation/scene.ts";
 export type { FileEntry } from "./flags/file/print.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/file/reload.ts";
-export {
-  type CreateOptions,
-  createFlags,
-  type DisableOptions,
-  type Evaluations,
-  type Flags,
-  type FlagsDeps,
-  type RevertOptions,
-  type UpdateOptions,
-} from "./flags/flags.ts";
+export { createFlags, type FlagsDeps } from "./flags/flags.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
+export type { Flags } from "./flags/types.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
 export { type JsonPath, pathText } from "./json/source.ts";
 export { firstViolation, type Look, numberViolation } from "./json/tree.ts";

@@ -1,37 +1,47 @@
 import type { By } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
-import { checkEtag } from "../store/collection.ts";
+import { checkEtag, type Decision } from "../store/collection.ts";
+import type { PlannedFlags } from "./changes/decide.ts";
+import type { UpdateOptions } from "./changes/options.ts";
 import { growsBy } from "./changes/prerequisites.ts";
 import { withPauseOf } from "./changes/schedule.ts";
-import { asFlag, type Flag, type FlagDefinition, type FlagFields, isTombstone, withFields } from "./record.ts";
+import {
+  asFlag,
+  type Flag,
+  type FlagDefinition,
+  type FlagFields,
+  type FlagRecord,
+  isTombstone,
+  withFields,
+} from "./record.ts";
 import type { FlagView } from "./view.ts";
-import type { Consent, FlagWriter } from "./write.ts";
+import type { FlagWriter } from "./write.ts";
 
-/** One flag's part of a batch. */
-export interface FlagUpdate extends Consent {
+/** The update of one flag in a batch. */
+export interface FlagUpdate extends UpdateOptions {
   readonly name: string;
   /** As in `Flags.update`. */
   readonly fields: FlagFields;
-  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
-  readonly allowMissing?: boolean | undefined;
-  /** If given and not empty, the flag must have it: else ETAG_MISMATCH for the whole batch. */
+  /** If given and not empty, the flag must have it; otherwise the whole batch is refused with ETAG_MISMATCH. */
   readonly etag?: string | undefined;
 }
 
-/** What became of a batch. */
 export interface BatchUpdated {
-  /** In the order of the updates, those that it left as they were too. */
+  /** In the order of the updates, with the flags that did not change. */
   readonly flags: readonly Flag[];
-  /** The store's revision at which all of them changed, or stands where none did. */
+  /** The revision at which all flags changed; the store's revision if none changed. */
   readonly revision: number;
 }
 
 /** Flags that one `BatchUpdateFlags` changes; more are refused with `ARGUMENT_INVALID`. @limit flags */
 export const BATCH_UPDATES_LIMIT = 1000;
 
+const ACTION = "BatchUpdateFlags";
+
 /**
- * Updates several flags at one revision, all or none. What they need of each other is judged by how they are afterwards.
- * Errors have the update's `index` in their metadata; in ARGUMENT_INVALID it is in the field: `requests[2].flag.salt`.
+ * Updates several flags at one revision, all or none. Prerequisites are checked against the flags as they are afterwards.
+ * An error carries the `index` of its update in its metadata, or in the field of an ARGUMENT_INVALID:
+ * `requests[2].flag.salt`.
  */
 export async function updateTogether(
   view: FlagView,
@@ -40,18 +50,19 @@ export async function updateTogether(
   by: By | undefined,
 ): Promise<BatchUpdated & { readonly changed: boolean }> {
   checkBatch(updates);
-  const { revision, resources } = await writer.together("BatchUpdateFlags", by, () => {
+  const plan = (): readonly Decision<FlagRecord>[] => {
     const after = intended(view, updates);
-    const records = updates.map((update, index) => ({
+    const decisions = updates.map((update, index) => ({
       name: update.name,
-      record: placed(index, `requests[${index}].flag`, () => decidedRecord(view, writer, update, after)),
+      record: placed(index, `requests[${index}].flag`, () => decideUpdate(view, writer, update, after)),
     }));
     const grows = updates.findIndex(({ name }) =>
       growsBy(view.find(name)?.record.prerequisites, after.get(name)?.prerequisites),
     );
     if (grows >= 0) placed(grows, "", () => writer.checkClosures((updates[grows] as FlagUpdate).name, after));
-    return records;
-  });
+    return decisions;
+  };
+  const { revision, resources } = await writer.together({ action: ACTION, plan }, by);
   const flags = resources.map(asFlag).filter((flag) => flag !== undefined);
   const newest = flags.reduce((most, flag) => Math.max(most, flag.revision), 0);
   return { flags, revision: revision ?? newest, changed: revision !== undefined };
@@ -76,8 +87,8 @@ function checkBatch(updates: readonly FlagUpdate[]): void {
   }
 }
 
-/** The flags as they are meant to be afterwards, whatever is wrong with them. */
-function intended(view: FlagView, updates: readonly FlagUpdate[]): ReadonlyMap<string, FlagDefinition> {
+/** The flags as they will be if all updates are valid. */
+function intended(view: FlagView, updates: readonly FlagUpdate[]): PlannedFlags {
   const after = new Map<string, FlagDefinition>();
   for (const { name, fields, allowMissing } of updates) {
     const current = view.collection.get(name);
@@ -89,23 +100,26 @@ function intended(view: FlagView, updates: readonly FlagUpdate[]): ReadonlyMap<s
   return after;
 }
 
-function decidedRecord(
+function decideUpdate(
   view: FlagView,
   writer: FlagWriter,
-  { name, fields, allowMissing = false, etag, ...consent }: FlagUpdate,
-  others: ReadonlyMap<string, FlagDefinition>,
+  { name, fields, etag, ...options }: FlagUpdate,
+  others: PlannedFlags,
 ): FlagDefinition | undefined {
   const current = view.collection.get(name);
   const isDeleted = current !== undefined && isTombstone(current.record);
-  if (isDeleted && allowMissing) throw HeliosError.of("FLAG_DELETED", { name });
+  if (isDeleted && options.allowMissing) throw HeliosError.of("FLAG_DELETED", { name });
   const decide = (flag: FlagDefinition | undefined): FlagDefinition =>
     withPauseOf(flag, withFields(name, flag, fields));
-  const record = writer.updated({ name, action: "BatchUpdateFlags", decide, allowMissing, consent }, others);
+  const record = writer.decideUpdate({ name, action: ACTION, decide, ...options }, others);
   checkEtag(name, current, etag);
   return record;
 }
 
-/** Runs what is about one of several requests; its errors say which: in the field below `path`, or by `index`. */
+/**
+ * Runs `run` for one of several requests. Its errors name the request: `path` precedes the field of an ARGUMENT_INVALID,
+ * other errors carry the `index`.
+ */
 export function placed<T>(index: number, path: string, run: () => T): T {
   try {
     return run();

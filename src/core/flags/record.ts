@@ -172,6 +172,16 @@ export function flagNotFound(name: string): HeliosError {
   return HeliosError.of("FLAG_NOT_FOUND", { name });
 }
 
+/** The tombstone of a flag that somebody deletes. */
+export function tombstoneOf({ killed }: FlagDefinition): Tombstone {
+  return { deleted: true, ...(killed ? { killed } : {}) };
+}
+
+/** The tombstone of a flag that the flags file deletes. The file deletes no flag that is killed. */
+export function fileTombstoneOf({ gradual }: FlagDefinition): Tombstone {
+  return { deleted: true, byFile: true, ...(gradual?.pausedAt === undefined ? {} : { gradual }) };
+}
+
 function given(fields: FlagFields): FlagFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -1,7 +1,7 @@
 import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
 import { isReason } from "../errors/error.ts";
 import type { Cause } from "../store/store.ts";
-import type { Flags } from "./flags.ts";
+import type { Flags } from "./types.ts";
 
 /** The change since which a flag is off for a context. */
 export interface SwitchedOff {

@@ -1,5 +1,5 @@
 import type { Breakers } from "../breakers/types.ts";
-import type { Flags } from "../flags/flags.ts";
+import type { Flags } from "../flags/types.ts";
 import type { Modules } from "../modules/modules.ts";
 import type { Feed } from "../store/feed.ts";
 import type { SetBack } from "../store/set-back.ts";

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { type ConditionCompiler, ConditionError } from "../../../src/core/flags/condition.ts";
-import { createFlags, type Flags } from "../../../src/core/flags/flags.ts";
+import { createFlags } from "../../../src/core/flags/flags.ts";
+import type { Flags } from "../../../src/core/flags/types.ts";
 import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";

@@ -3,25 +3,13 @@ import { HeliosError } from "../../errors/error.ts";
 import { refuse } from "../../errors/violation.ts";
 import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "../record.ts";
 import { percentageViolation } from "../validate.ts";
+import type { EnableOptions, GradualOptions, WhitelistOptions } from "./options.ts";
 import { refusePast } from "./schedule.ts";
 
-// What the operations make of a flag (undefined: there is none yet). Pure; the result is validated by who writes it.
+// Each function computes the flag after one operation; `flag` is undefined if it does not exist yet. They are pure. The
+// writer validates what they return.
 
-export interface EnableOptions {
-  /** Absent: the flag keeps its own, except that ALL_OFF becomes ALL_ON; a new flag gets ALL_ON. */
-  readonly strategy?: Strategy | undefined;
-  /** False: set the strategy if one is given, and switch the flag off. Default true. */
-  readonly enabled?: boolean | undefined;
-  /**
-   * Let a paused schedule move on from where it is. Default false: it stays paused. FLAG_NOT_SCHEDULED for a flag without
-   * a schedule.
-   */
-  readonly resume?: boolean | undefined;
-  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
-  readonly allowMissing?: boolean | undefined;
-}
-
-/** `liftsKill`: a killed flag comes back, too. */
+/** `liftsKill`: a killed flag may be enabled, too. */
 export function enabled(
   name: string,
   flag: FlagDefinition | undefined,
@@ -40,20 +28,7 @@ export function withPercentage(name: string, flag: FlagDefinition | undefined, p
   return withFields(name, flag, { enabled: true, strategy: "PERCENTAGE", percentage });
 }
 
-export interface GradualOptions {
-  /** Absent: the share in force now, where the flag is enabled with PERCENTAGE or GRADUAL; else 0. */
-  readonly initialPercentage?: number | undefined;
-  readonly targetPercentage: number;
-  /** Wall time in ms; absent: now. */
-  readonly startTime?: number | undefined;
-  /** Wall time in ms, after `startTime`. */
-  readonly endTime: number;
-  /** Take a schedule that has arrived already. Default false: ARGUMENT_INVALID. */
-  readonly allowPast?: boolean | undefined;
-  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
-  readonly allowMissing?: boolean | undefined;
-}
-
+/** ARGUMENT_INVALID if the options contradict each other, or the schedule is in the past. */
 export function withGradual(
   name: string,
   flag: FlagDefinition | undefined,
@@ -76,8 +51,8 @@ export function withGradual(
 }
 
 /**
- * The schedule stopped: the share stays where it is now. One that is paused, as it is in a flag that is not enabled,
- * stays as it is. FLAG_NOT_SCHEDULED.
+ * Pauses the schedule at its present share. A schedule that is already paused stays as it is; the schedule of a flag that
+ * is not enabled always is. FLAG_NOT_SCHEDULED.
  */
 export function paused(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
   const { gradual, endTime } = scheduleOf(name, flag, "pause");
@@ -87,15 +62,16 @@ export function paused(name: string, flag: FlagDefinition, nowMs: number): FlagD
 }
 
 /**
- * The schedule going on from where it was paused, with what was left of its time. A pause that ends before the start
- * moves nothing. One that is not paused stays as it is. FLAG_NOT_SCHEDULED, also for a flag that is not enabled.
+ * Resumes the schedule: start and end move by the length of the pause, so that the rest of its time is left. A pause that
+ * ends before the start moves nothing. A schedule that runs stays as it is. FLAG_NOT_SCHEDULED, also for a flag that is not
+ * enabled.
  */
 export function resumed(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
   const { gradual, startTime, endTime } = scheduleOf(name, flag, "resume");
   if (!flag.enabled) throw notScheduled(name, "resume", "it is not enabled; EnableFlag with resume_gradual does both");
   const { pausedAt, ...schedule } = gradual;
   if (pausedAt === undefined) return flag;
-  // One that is held behind its end has arrived: it ends now, however far behind.
+  // A schedule that was paused after its end is at its target: it ends now, however late the pause was.
   const lost = pausedAt < startTime ? Math.max(0, nowMs - startTime) : nowMs - Math.min(pausedAt, endTime);
   return withFields(name, flag, { gradual: { ...schedule, startTime: startTime + lost, endTime: endTime + lost } });
 }
@@ -113,16 +89,9 @@ function notScheduled(name: string, operation: string, problem: string): HeliosE
   return HeliosError.of("FLAG_NOT_SCHEDULED", { name, operation, problem });
 }
 
-export interface WhitelistOptions {
-  /** Whether to switch the flag to its whitelist. Absent: exactly where it is not enabled, or new. */
-  readonly setStrategy?: boolean | undefined;
-  /** Create the flag where it does not exist. Default false: FLAG_NOT_FOUND. */
-  readonly allowMissing?: boolean | undefined;
-}
-
 /**
- * Who is added is on from now on wherever the flag is for some: it switches to its whitelist, or lets who is listed in
- * before its share.
+ * Adds entries to the whitelist so that they are on from now on: either the strategy becomes WHITELIST, or the whitelist
+ * comes before the share (`whitelistFirst`).
  */
 export function withEntries(
   name: string,

@@ -10,9 +10,9 @@ import { MAX_BATCH_BYTES, MAX_BATCH_WRITES } from "../../store/store.ts";
 import { settled } from "../changes/schedule.ts";
 import type { ConditionCompiler } from "../condition.ts";
 import { stepsInSlices } from "../evaluation/slices.ts";
-import type { FlagRecord } from "../record.ts";
+import { type FlagRecord, fileTombstoneOf } from "../record.ts";
 import type { FlagView } from "../view.ts";
-import { type FlagWriter, fileTombstoneOf } from "../write.ts";
+import type { FlagWriter } from "../write.ts";
 import { DEFAULT_FLAGS } from "./defaults.ts";
 import { digestingOf } from "./digest.ts";
 import { type Follower, followFile } from "./follow.ts";
@@ -84,13 +84,14 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       };
       if (dryRun) {
         replan();
-        writer.rehearse("ReloadFlags", by, decisionsOf(plan));
+        writer.rehearse({ action: "ReloadFlags", plan: () => decisionsOf(plan) }, by);
         return plan;
       }
-      await writer.together("ReloadFlags", by, () => {
+      const write = (): readonly Decision<FlagRecord>[] => {
         replan();
         return decisionsOf(plan);
-      });
+      };
+      await writer.together({ action: "ReloadFlags", plan: write }, by);
       await remember(file);
       return plan;
     });
@@ -120,12 +121,12 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       // One batch is all or nothing by itself.
       if (parts.length > 1) await filling.change("first-start", cause, () => ({}));
       for (const part of parts) {
-        await writer.together("InstallFlags", by, () =>
+        const plan = (): readonly Decision<FlagRecord>[] =>
           part.map(({ name, definition }) => ({
             name,
             record: view.collection.get(name) === undefined ? settled(definition, now) : undefined,
-          })),
-        );
+          }));
+        await writer.together({ action: "InstallFlags", plan }, by);
       }
       if (file !== undefined) await remember(file);
       await filling.delete("first-start", cause);

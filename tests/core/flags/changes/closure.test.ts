@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { closureOf, closureProblem, MAX_CLOSURE_LOOKS } from "../../../../src/core/flags/changes/prerequisites.ts";
-import type { Flags } from "../../../../src/core/flags/flags.ts";
+import type { Flags } from "../../../../src/core/flags/types.ts";
 import { MAX_CLOSURE } from "../../../../src/kernel/flags/evaluate.ts";
 import { type House, house, reason } from "../harness.ts";
 

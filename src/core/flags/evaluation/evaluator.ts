@@ -1,0 +1,146 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import { type Evaluation, type EvaluationContext, missingFlag } from "../../../kernel/flags/evaluate.ts";
+import { HeliosError } from "../../errors/error.ts";
+import { refuse } from "../../errors/violation.ts";
+import type { Feed } from "../../store/feed.ts";
+import type { ConditionCompiler } from "../condition.ts";
+import { flagNotFound } from "../record.ts";
+import { checkContext } from "../rules/context.ts";
+import { timeViolation } from "../validate.ts";
+import type { FlagView } from "../view.ts";
+import { type Explanation, explain } from "./explain.ts";
+import type { FlagPast } from "./past.ts";
+import { type AsOf, pastScene, type Scene, sceneAt } from "./scene.ts";
+import { inSlices } from "./slices.ts";
+
+/** Answers for one context, at one time and revision. */
+export interface Evaluations {
+  readonly evaluations: readonly Evaluation[];
+  readonly revision: number;
+}
+
+/**
+ * The evaluation of flags; it changes nothing. All of it fails with ARGUMENT_INVALID for a context that is wrong.
+ *
+ * `asOf` evaluates the flags of the past. A number, or `revision`, takes the flags of that revision, at the time when it was
+ * made or at `time`. `time` alone takes the flags of that time, or the present ones if it is in the future.
+ * FLAG_REVISION_UNAVAILABLE if that state is no longer kept, or the revision is in the future.
+ */
+export interface FlagEvaluator {
+  /** FLAG_NOT_FOUND. No I/O. */
+  evaluate(name: string, context?: EvaluationContext): Evaluation;
+  /** FLAG_NOT_FOUND. No I/O. */
+  isEnabled(name: string, context?: EvaluationContext): boolean;
+  /** FLAG_NOT_FOUND if there was no such flag then. */
+  evaluateAsOf(name: string, context: EvaluationContext, asOf: number | AsOf): Promise<Evaluation>;
+  /**
+   * One answer for each name, or for all flags by name, at one time and revision. An unknown name is answered too. It runs
+   * in one piece: if there may be many flags with conditions, use `evaluateManyInSlices`, which lets other work run between.
+   */
+  evaluateMany(names: readonly string[] | "all", context?: EvaluationContext): Evaluations;
+  /** As `evaluateMany`, over the flags at the time of the call. Rejects with the signal's reason once that is aborted. */
+  evaluateManyInSlices(
+    names: readonly string[] | "all",
+    context?: EvaluationContext,
+    signal?: AbortSignal,
+  ): Promise<Evaluations>;
+  evaluateManyAsOf(
+    names: readonly string[] | "all",
+    context: EvaluationContext,
+    asOf: number | AsOf,
+    signal?: AbortSignal,
+  ): Promise<Evaluations>;
+  /** Says step by step why the flag answers as it does, or did. FLAG_NOT_FOUND. */
+  explain(name: string, context?: EvaluationContext, asOf?: number | AsOf): Promise<Explanation>;
+}
+
+export interface FlagEvaluatorDeps {
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly view: FlagView;
+  readonly past: FlagPast;
+  readonly compileCondition: ConditionCompiler | undefined;
+  /** Lets other work run. */
+  readonly pause: () => Promise<void>;
+}
+
+export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
+  const { feed, clock, view, past, compileCondition, pause } = deps;
+  const { list, find, compiled, own, condition } = view;
+
+  const evaluate: FlagEvaluator["evaluate"] = (name, context = {}) => {
+    checkContext(context);
+    const flag = compiled(name);
+    if (flag === undefined) throw flagNotFound(name);
+    return flag.evaluate(context, clock.now());
+  };
+
+  /** `names`: all flags that will be evaluated. */
+  const sceneOf = (names: readonly string[], asOf: number | AsOf | undefined): Scene | Promise<Scene> => {
+    const { revision, time } = typeof asOf === "number" ? { revision: asOf } : { ...asOf };
+    const now = clock.now();
+    if (time !== undefined) refuse(timeViolation(["at_time"], time));
+    if (revision !== undefined) {
+      past.check("as_of_revision", revision);
+      return pastScene(past, names, revision, time, compileCondition);
+    }
+    if (time !== undefined && time < now) return sceneAt(past, names, time, compileCondition);
+    return { revision: feed.revision, nowMs: time ?? now, find, compiled, own, condition };
+  };
+
+  const explained: FlagEvaluator["explain"] = async (name, context = {}, asOf) => {
+    checkContext(context);
+    const scene = await sceneOf([name], asOf);
+    const [flag, ready] = [scene.find(name), scene.compiled(name)];
+    if (flag !== undefined && ready !== undefined) return explain(scene, flag, ready, context);
+    throw asOf === undefined
+      ? flagNotFound(name)
+      : HeliosError.of("FLAG_NOT_FOUND", { name, as_of_revision: scene.revision });
+  };
+
+  const namesOf = (names: readonly string[] | "all"): readonly string[] =>
+    names === "all" ? list().map(({ name }) => name) : names;
+
+  return {
+    evaluate,
+    isEnabled: (name, context) => evaluate(name, context).enabled,
+    evaluateAsOf: async (name, context, asOf) => (await explained(name, context, asOf)).evaluation,
+    explain: explained,
+
+    evaluateMany(names, context = {}) {
+      checkContext(context);
+      const now = clock.now();
+      const evaluations = namesOf(names).map((name) => compiled(name)?.evaluate(context, now) ?? missingFlag(name));
+      return { evaluations, revision: feed.revision };
+    },
+
+    async evaluateManyInSlices(names, context = {}, signal) {
+      checkContext(context);
+      const slicing = { clock, pause, signal };
+      // Compiling takes the longest, and needs no common revision.
+      await inSlices(namesOf(names), compiled, slicing);
+      const [revision, now] = [feed.revision, clock.now()];
+      const taken = namesOf(names).map((name) => compiled(name) ?? name);
+      const evaluations = await inSlices(
+        taken,
+        (flag) => (typeof flag === "string" ? missingFlag(flag) : flag.evaluate(context, now)),
+        slicing,
+      );
+      return { evaluations, revision };
+    },
+
+    async evaluateManyAsOf(names, context, asOf, signal) {
+      checkContext(context);
+      // Flags that were deleted since still have a tombstone.
+      const asked = names === "all" ? view.collection.list().map(({ name }) => name) : names;
+      const scene = await sceneOf(asked, asOf);
+      const there = names === "all" ? asked.filter((name) => scene.find(name) !== undefined) : asked;
+      const evaluations = await inSlices(
+        there,
+        (name) => scene.compiled(name)?.evaluate(context, scene.nowMs) ?? missingFlag(name),
+        { clock, pause, signal },
+      );
+      return { evaluations, revision: scene.revision };
+    },
+  };
+}
