@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { Serial } from "../async/serial.ts";
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
 import type { Decided, Decision } from "../store/collection.ts";
@@ -83,13 +84,8 @@ export function createFlagWriter(
 ): FlagWriter {
   const { collection, find, get, list } = view;
   const decider = createFlagDecider({ clock, compileCondition, find, list });
-  let last: Promise<unknown> = Promise.resolve();
-
-  const alone: FlagWriter["alone"] = (work) => {
-    const mine = last.then(work);
-    last = mine.catch(() => {});
-    return mine;
-  };
+  const turns = new Serial();
+  const alone: FlagWriter["alone"] = (work) => turns.run(work);
 
   const write = async (change: FlagChange, by: By | undefined): Promise<Flag> => {
     const { name, action } = change;
