@@ -146,7 +146,9 @@ export type {
   SwapStep,
 } from "./modules/record/report.ts";
 export type { StandIns, Stub } from "./modules/record/stand-ins.ts";
+export type { SwapResult } from "./modules/swap/report.ts";
 export type { RollbackOptions } from "./modules/swap/rollback.ts";
+export type { SwapEvent, SwapListener } from "./modules/swap/state/events.ts";
 export type {
   CanaryOptions,
   ModuleSwapOptions,
@@ -156,8 +158,7 @@ export type {
 } from "./modules/swap/state/swap-options.ts";
 export type { Candidate, Gate } from "./modules/swap/steps/gate.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
-export type { GroupSwapResult, SwapListener, SwapResult } from "./modules/swap/swap.ts";
-export type { SwapEvent } from "./modules/swap/swaps.ts";
+export type { GroupSwapResult } from "./modules/swap/swap.ts";
 export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
 export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";

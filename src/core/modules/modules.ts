@@ -33,22 +33,16 @@ import { follow } from "./supervision/follow.ts";
 import { noteHealth } from "./supervision/note-health.ts";
 import { createSupervisor, type Supervisor } from "./supervision/supervise.ts";
 import { recoverSwaps } from "./swap/recover.ts";
+import { resultOf, type SwapResult } from "./swap/report.ts";
 import { createReturns } from "./swap/returns.ts";
 import { type RollbackOptions, rollBack } from "./swap/rollback.ts";
+import type { SwapListener } from "./swap/state/events.ts";
 import { createJournal } from "./swap/state/journal.ts";
 import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap/state/swap-options.ts";
 import { flip } from "./swap/steps/commit.ts";
 import { type Candidate, candidateOf, type Gate } from "./swap/steps/gate.ts";
 import { createWarmUp, type ReloadHookFunction } from "./swap/steps/warm-up.ts";
-import {
-  type GroupSwapResult,
-  reloading,
-  resultOf,
-  type SwapListener,
-  type SwapResult,
-  swapModule,
-  swapModules,
-} from "./swap/swap.ts";
+import { type GroupSwapResult, reloading, swapModule, swapModules } from "./swap/swap.ts";
 import { createSwaps } from "./swap/swaps.ts";
 import type { FileActions } from "./watching/file-module.ts";
 import { type ModuleWatch, watchModules } from "./watching/watch-modules.ts";

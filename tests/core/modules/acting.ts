@@ -2,8 +2,8 @@ import type { Log } from "../../../src/core/log.ts";
 import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
+import type { SwapResult } from "../../../src/core/modules/swap/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
-import type { SwapResult } from "../../../src/core/modules/swap/swap.ts";
 import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "./rig.ts";
 
 /** Takes orders, and answers those that are to wait when it is told to. */

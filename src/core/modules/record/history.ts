@@ -7,19 +7,19 @@ import type { GenerationRecord, ModuleRecord, Served } from "./record.ts";
  */
 const KEPT_GENERATIONS = 20;
 
-type Told = Pick<GenerationRecord, "served" | "startTime"> & Partial<Pick<GenerationRecord, "end" | "endTime">>;
+type Life = Pick<GenerationRecord, "served" | "startTime"> & Partial<Pick<GenerationRecord, "end" | "endTime">>;
 
-/** The record with what is known of a generation; what was known before and is not told anew stays. */
+/** The record with what is known of a generation; what was known before and is not said anew stays. */
 export function remember(
   record: ModuleRecord,
   { registration, code, configVersion, running }: Served,
-  told: Told,
+  life: Life,
 ): ModuleRecord {
   const known = record.generations.find(({ number }) => number === running.generation);
   const { config } = registration;
   const { generation: number, version } = running;
-  const fresh: GenerationRecord = { number, version, code, configVersion, config, ...told };
-  const merged = known === undefined ? fresh : { ...known, ...told, startTime: known.startTime };
+  const fresh: GenerationRecord = { number, version, code, configVersion, config, ...life };
+  const merged = known === undefined ? fresh : { ...known, ...life, startTime: known.startTime };
   const others = record.generations.filter((one) => one.number !== number);
   const generations = [merged, ...others].sort((a, b) => b.number - a.number);
   return { ...record, generations: kept(generations, number, record.generation) };
@@ -43,6 +43,23 @@ export function rememberEnds(record: ModuleRecord, end: string, endTime: number)
 function kept(generations: readonly GenerationRecord[], ...always: readonly number[]): readonly GenerationRecord[] {
   const newest = generations.slice(0, KEPT_GENERATIONS);
   return [...newest, ...generations.slice(KEPT_GENERATIONS).filter(({ number }) => always.includes(number))];
+}
+
+/**
+ * The generation to go back to; `wanted` 0: the last one that served with other code or configuration than what runs, or
+ * did not start. Undefined where none is remembered.
+ */
+export function earlierGeneration(record: ModuleRecord, wanted: number): GenerationRecord | undefined {
+  const { generations, configVersion, generation, lifecycle } = record;
+  const failed = lifecycle.state === "FAILED";
+  const artifact = failed ? (lifecycle.last ?? lifecycle.failure).artifact : record.code.artifact;
+  const differs = ({ code, configVersion: version }: GenerationRecord): boolean =>
+    code.artifact !== artifact || code.modulePath !== record.code.modulePath || version !== configVersion;
+  return generations.find((one) =>
+    wanted === 0
+      ? one.served && (one.number < generation || failed) && differs(one)
+      : one.number === wanted && (wanted !== generation || failed),
+  );
 }
 
 /** All code that something may still be started from. */

@@ -1,8 +1,9 @@
 import type { OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
 import type { SwapReport } from "../record/report.ts";
+import type { SwapOutcome } from "./report.ts";
 import { type Journal, keyOf } from "./state/journal.ts";
-import { type AskedFor, checkSame, type SwapOutcome, type Swaps } from "./swaps.ts";
+import { type AskedFor, checkSame, type Swaps } from "./swaps.ts";
 
 /** Rollbacks that end the trial of a swap. One that has an id is found again by it, as a swap is. */
 export interface Returns {
@@ -25,14 +26,13 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
     // Before it goes back: a repetition must never go back once more.
     if (swapId !== "") await journal.begin({ ...asked, returns: { modules: trial.modules, swapId: trial.swapId } });
     const outcome = await swaps.goBack(name, why);
-    if (outcome === undefined || (outcome.swapped && outcome.stayed === undefined)) {
+    const ended = outcome?.reports.get(name);
+    if (outcome === undefined || ended === undefined || (outcome.swapped && outcome.stayed === undefined)) {
       if (swapId !== "") await journal.forget(modules, swapId).catch(() => {});
       // It was over in the very moment, and has yet to let go of the module.
       await context.operations.idle(name);
       return undefined;
     }
-    const ended = outcome.reports.get(name);
-    if (ended === undefined) throw new Error(`a swap has a report of module ${name}`);
     const report = asReturn(ended, swapId, outcome.stayed);
     if (swapId !== "") {
       const store = (): Promise<void> => journal.end(modules, swapId, { [name]: report });

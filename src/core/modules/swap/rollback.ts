@@ -1,12 +1,10 @@
 import { type By, causeOf } from "../../change.ts";
-import { HeliosError } from "../../errors/error.ts";
-import { checkEtag, conflict, getModule, type OperationContext } from "../operations/context.ts";
-import { checkDependencies } from "../operations/load.ts";
+import { checkEtag, getModule, type OperationContext } from "../operations/context.ts";
 import { closeBreaker } from "../operations/module-breaker.ts";
-import type { GenerationRecord, Module } from "../record/record.ts";
+import { checkGeneration } from "./plan.ts";
+import { resultOf, type SwapResult } from "./report.ts";
 import type { Returns } from "./returns.ts";
 import { digestOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./state/swap-options.ts";
-import { resultOf, type SwapResult } from "./swap.ts";
 import type { Swaps } from "./swaps.ts";
 
 export interface RollbackOptions
@@ -30,92 +28,29 @@ export async function rollBack(
   options: RollbackOptions,
   by: By | undefined,
 ): Promise<SwapResult> {
-  const { generation = 0, swapId = "", expectedGeneration, testSuite = "", discardState = false } = options;
+  const { generation = 0, swapId = "", expectedGeneration } = options;
   const digest = digestOf("RollbackModule", [name, { ...options, swapId: "" }]);
   const asked = { modules: [name], swapId, digest };
   getModule(context, name);
   const known = await returns.recall(asked);
   if (known !== undefined) return resultOf(context, known, name);
-  const { record } = getModule(context, name);
+  const module = getModule(context, name);
   await checkEtag(context, name, by?.etag);
-  if (record.bake !== undefined && (generation === 0 || generation === swaps.onTrial(name)?.standby)) {
-    if (expectedGeneration !== undefined && expectedGeneration !== record.generation)
-      throw mismatch(name, expectedGeneration, record.generation);
-    const why = by?.reason || "it was rolled back";
-    const outcome = await returns.endTrial(name, why, asked);
+  if (module.record.bake !== undefined && (generation === 0 || generation === swaps.onTrial(name)?.standby)) {
+    checkGeneration(module, expectedGeneration);
+    const outcome = await returns.endTrial(name, by?.reason || "it was rolled back", asked);
     if (outcome !== undefined) return resultOf(context, outcome, name);
   }
-  const cause = causeOf("RollbackModule", by);
   const outcome = await swaps.run({
-    operation: "RollbackModule",
-    ...asked,
+    cause: causeOf("RollbackModule", by),
+    swapId,
+    digest,
+    targets: [{ type: "GENERATION", name, generation, options }],
+    terms: termsOf(options),
+    etag: by?.etag,
     isAlone: false,
-    terms: termsOf(options, cause),
-    async check() {
-      await checkEtag(context, name, by?.etag);
-      // To go back is what a freeze must not forbid; what has never served is no way back.
-      const module = getModule(context, name);
-      if (find(module, generation)?.served === false) await context.hotReload.check([name]);
-      if (module.record.lifecycle.state === "FAILED") checkDependencies(context, name);
-    },
-    plan(module) {
-      const { registration, lifecycle, desired } = module.record;
-      if (lifecycle.state !== "ACTIVE" && lifecycle.state !== "FAILED") {
-        throw conflict(module, "RollbackModule", "ACTIVE or FAILED");
-      }
-      const actual = module.record.generation;
-      if (expectedGeneration !== undefined && expectedGeneration !== actual)
-        throw mismatch(name, expectedGeneration, actual);
-      const { code, config, configVersion, version } = earlier(module, generation);
-      return {
-        code: async () => code,
-        registration: () => ({
-          ...registration,
-          modulePath: code.modulePath,
-          version,
-          assets: code.assets ?? [],
-          config,
-          // What was pinned is another version's.
-          sha256: [code.sha256, code.artifact].includes(registration.sha256) ? registration.sha256 : "",
-        }),
-        configVersion,
-        label: version,
-        version: () => version,
-        suite: testSuite,
-        testRun: "",
-        // One that was to take no traffic takes none when it is back.
-        activate: lifecycle.state === "ACTIVE" || desired !== "LOADED",
-        force: true,
-        discardState,
-      };
-    },
   });
   // What opened it serves no more.
   if (outcome.swapped) await closeBreaker(context, name, `module ${name} was rolled back`);
   return resultOf(context, outcome, name);
-}
-
-function mismatch(name: string, expected: number, actual: number): HeliosError {
-  return HeliosError.of("MODULE_GENERATION_MISMATCH", { name, expected, actual });
-}
-
-function earlier(module: Module, wanted: number): GenerationRecord {
-  const found = find(module, wanted);
-  if (found !== undefined) return found;
-  const generation = wanted === 0 ? "before the present one" : wanted;
-  throw HeliosError.of("GENERATION_NOT_FOUND", { name: module.name, generation });
-}
-
-/** What is gone back to: what served last with other code or configuration than what runs, or did not start. */
-function find({ record }: Module, wanted: number): GenerationRecord | undefined {
-  const { generations, configVersion, generation, lifecycle } = record;
-  const failed = lifecycle.state === "FAILED";
-  const artifact = failed ? (lifecycle.last ?? lifecycle.failure).artifact : record.code.artifact;
-  const differs = ({ code, configVersion: version }: GenerationRecord): boolean =>
-    code.artifact !== artifact || code.modulePath !== record.code.modulePath || version !== configVersion;
-  return generations.find((one) =>
-    wanted === 0
-      ? one.served && (one.number < generation || failed) && differs(one)
-      : one.number === wanted && (wanted !== generation || failed),
-  );
 }

@@ -7,8 +7,8 @@ import type { ResolvedModule } from "../host/types/host.ts";
 import { failureOf, getModule, type OperationContext } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import { type Module, type ModuleRecord, versionOf } from "../record/record.ts";
+import type { SwapResult } from "../swap/report.ts";
 import { withPlace } from "../swap/state/steps.ts";
-import type { SwapResult } from "../swap/swap.ts";
 
 /** What can be done with a module whose files have changed. */
 export interface FileActions {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SwapEvent } from "../../../../src/core/modules/swap/swaps.ts";
+import type { SwapEvent } from "../../../../src/core/modules/swap/state/events.ts";
 import { until } from "../host-rig.ts";
 import { refusing } from "../refusing.ts";
 import { errorOf, ownRoot, rig, turn } from "../rig.ts";

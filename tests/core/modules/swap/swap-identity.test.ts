@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SwapEvent } from "../../../../src/core/modules/swap/swaps.ts";
+import type { SwapEvent } from "../../../../src/core/modules/swap/state/events.ts";
 import { errorOf, ownRoot, rig } from "../rig.ts";
 
 const source = (version: string, more = ""): string =>

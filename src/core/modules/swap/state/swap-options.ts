@@ -1,7 +1,6 @@
 import { refuse, type Violation, violation } from "../../../errors/violation.ts";
 import { canonicalJson } from "../../../json/canonical.ts";
 import type { JsonPath } from "../../../json/source.ts";
-import type { Cause } from "../../../store/store.ts";
 import { checkConfigSize } from "../../record/size.ts";
 import {
   assetsViolation,
@@ -11,7 +10,6 @@ import {
   versionViolation,
 } from "../../record/validate.ts";
 import { pathViolation } from "../../record/validate-parts.ts";
-import type { Terms } from "./member.ts";
 
 /** What one module is to become. */
 export interface ModuleSwapOptions {
@@ -86,6 +84,21 @@ export interface CanaryOptions {
 
 export type SwapOptions = ModuleSwapOptions & SwapTermsOptions;
 
+/** Options with every default in place. */
+type Complete<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
+
+export type ShadowTerms = Complete<ShadowOptions>;
+export type CanaryTerms = Complete<CanaryOptions>;
+
+/** How a swap is to go, for all of its modules, with every default in place. */
+export interface Terms extends Complete<Omit<SwapTermsOptions, "swapId" | "maxPauseMs" | "shadow" | "canary">> {
+  /** Undefined: half of the shortest `call_timeout`, and at most 5 s. */
+  readonly maxPauseMs: number | undefined;
+  /** Undefined: there is no such step. */
+  readonly shadow: ShadowTerms | undefined;
+  readonly canary: CanaryTerms | undefined;
+}
+
 /**
  * Longest `bake_duration`, `gate_timeout`, and `duration` of a shadow or a canary; a longer one is refused with
  * `ARGUMENT_INVALID`. @limit ms
@@ -130,15 +143,9 @@ export function checkModuleOptions(name: string, options: ModuleSwapOptions, at:
 }
 
 /** The terms with every default in place. ARGUMENT_INVALID. */
-export function termsOf(options: SwapTermsOptions, cause: Cause): Terms {
-  const {
-    swapId = "",
-    bakeMs = 0,
-    bakeMaxErrorRate = 0.5,
-    bakeMinCalls = 20,
-    gateTimeoutMs = DEFAULT_GATE_TIMEOUT_MS,
-  } = options;
-  const { maxPauseMs, shadow, canary } = options;
+export function termsOf(options: SwapTermsOptions): Terms {
+  const { swapId = "", force = false, bakeMs = 0, bakeMaxErrorRate = 0.5, bakeMinCalls = 20 } = options;
+  const { gateTimeoutMs = DEFAULT_GATE_TIMEOUT_MS, maxPauseMs, shadow, canary } = options;
   refuse(
     suiteViolation(["swap_id"], swapId) ??
       within(["bake_duration"], bakeMs, 0, MAX_PHASE_MS) ??
@@ -147,32 +154,26 @@ export function termsOf(options: SwapTermsOptions, cause: Cause): Terms {
       within(["max_pause"], maxPauseMs ?? 1, 1, MAX_PAUSE_MS) ??
       within(["gate_timeout"], gateTimeoutMs, 1, MAX_PHASE_MS),
   );
-  return {
-    cause,
-    bakeMs,
-    bake: { maxErrorRate: bakeMaxErrorRate, minCalls: bakeMinCalls },
-    maxPauseMs,
-    gateTimeoutMs,
-    shadow: shadow && shadowTerms(shadow),
-    canary: canary && canaryTerms(canary),
-  };
+  const bake = { bakeMs, bakeMaxErrorRate, bakeMinCalls };
+  const comparisons = { shadow: shadow && shadowTerms(shadow), canary: canary && canaryTerms(canary) };
+  return { force, ...bake, maxPauseMs, gateTimeoutMs, ...comparisons };
 }
 
-function shadowTerms(options: ShadowOptions): NonNullable<Terms["shadow"]> {
+function shadowTerms(options: ShadowOptions): ShadowTerms {
   const { percentage = 100, durationMs = DEFAULT_SHADOW_MS, minCalls = 100, maxDifferenceRate = 0 } = options;
-  const { relativeTolerance: relative = 0, absoluteTolerance: absolute = 0 } = options;
+  const { relativeTolerance = 0, absoluteTolerance = 0 } = options;
   refuse(
     share(["shadow", "percentage"], percentage) ??
       within(["shadow", "duration"], durationMs, 1, MAX_PHASE_MS) ??
       within(["shadow", "min_calls"], minCalls, 1, MAX_COMPARED_CALLS) ??
-      within(["shadow", "relative_tolerance"], relative, 0, 1) ??
-      within(["shadow", "absolute_tolerance"], absolute, 0, Number.MAX_VALUE) ??
+      within(["shadow", "relative_tolerance"], relativeTolerance, 0, 1) ??
+      within(["shadow", "absolute_tolerance"], absoluteTolerance, 0, Number.MAX_VALUE) ??
       within(["shadow", "max_difference_rate"], maxDifferenceRate, 0, 1),
   );
-  return { share: percentage / 100, durationMs, minCalls, tolerance: { relative, absolute }, maxDifferenceRate };
+  return { percentage, durationMs, minCalls, relativeTolerance, absoluteTolerance, maxDifferenceRate };
 }
 
-function canaryTerms(options: CanaryOptions): NonNullable<Terms["canary"]> {
+function canaryTerms(options: CanaryOptions): CanaryTerms {
   const { percentage = 5, durationMs = DEFAULT_CANARY_MS, minCalls = 100 } = options;
   const { maxErrorRateIncrease = 0.01, maxLatencyRatio = 1.5 } = options;
   refuse(
@@ -182,7 +183,7 @@ function canaryTerms(options: CanaryOptions): NonNullable<Terms["canary"]> {
       within(["canary", "max_error_rate_increase"], maxErrorRateIncrease, 0, 1) ??
       within(["canary", "max_latency_ratio"], maxLatencyRatio, 1, MAX_LATENCY_RATIO),
   );
-  return { share: percentage / 100, durationMs, minCalls, maxErrorRateIncrease, maxLatencyRatio };
+  return { percentage, durationMs, minCalls, maxErrorRateIncrease, maxLatencyRatio };
 }
 
 function share(path: JsonPath, value: number): Violation | undefined {

@@ -1,54 +1,98 @@
-import { messageOf } from "../../../errors/error.ts";
+import { HeliosError, messageOf } from "../../../errors/error.ts";
 import { breakerOf } from "../../calls/router.ts";
 import { onEnd } from "../../host/types/ended.ts";
-import type { OperationContext } from "../../operations/context.ts";
 import { findBreaker, openedBy } from "../../operations/module-breaker.ts";
+import { persist, persistently } from "../../operations/persist.ts";
 import { judgeBake } from "../judging/bake-judge.ts";
 import { observe } from "../judging/observe.ts";
-import type { Member, Swap } from "../state/member.ts";
-import { hold } from "./hand-over.ts";
+import type { SwapContext } from "../state/context.ts";
+import { unguard } from "../state/guards.ts";
+import { release } from "../state/pause.ts";
+import type { Committed, CommittedMember, Kept, Returned, Tried } from "../state/state.ts";
+import { drainOld } from "./end.ts";
+import { goBack } from "./go-back.ts";
 
 /**
- * Lets the new versions serve on trial while the old ones stand by. Resolves when the time is over; rejects with why they
- * are to go back: one ended, its breaker opened, too many of its calls failed, it is unhealthy, or somebody asked for it.
+ * Has the new versions serve on trial, where there is one, while the old ones end their calls and stand by. Rejects where
+ * everything is being stopped: the journal says then what serves after a restart.
  */
-export async function bake(context: OperationContext, swap: Swap): Promise<void> {
-  const { members, terms } = swap;
-  const over = new AbortController();
-  swap.returning.then((why) => over.abort(new Error(why)));
-  const close = (): void => over.abort(context.closing.reason);
-  context.closing.addEventListener("abort", close, { once: true });
-  const readings = members.map(({ candidate }) => candidate?.gauge.read());
-  const look = (member: Member, index: number): void => {
-    const { candidate } = member;
-    const reading = readings[index];
-    if (candidate === undefined || reading === undefined) return;
-    if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
-    const problem = judgeBake(candidate.gauge.since(reading), terms.bake);
-    if (problem !== undefined) throw new Error(problem);
-    const { verdict } = candidate.health;
-    if (verdict !== undefined) throw new Error(verdict);
-  };
-  const baking = members.map((member, index) =>
-    bakeOne(context, member, terms.bakeMs, over, () => look(member, index)),
+export async function serveOnTrial(context: SwapContext, { members }: Committed): Promise<Kept | Returned> {
+  const draining = drainOld(context, members);
+  if (context.plan.terms.bakeMs === 0) return { state: "KEPT", members, draining };
+  try {
+    const tried = await tryServing(context, members);
+    if (tried.state === "KEPT") await makePermanent(context, tried.members);
+    else unguard(tried.members);
+    return { ...tried, draining };
+  } catch (error) {
+    draining.stop();
+    throw error;
+  }
+}
+
+async function tryServing(context: SwapContext, members: readonly CommittedMember[]): Promise<Tried> {
+  try {
+    await bake(context, members);
+    return { state: "KEPT", members };
+  } catch (error) {
+    if (context.isClosing()) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+    return goBack(context, members, messageOf(error));
+  }
+}
+
+async function makePermanent(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
+  const { journal, plan } = context;
+  await persistently(context, "that a swap is permanent", () =>
+    journal.note(plan.modules, plan.swapId, { phase: "PERMANENT", step: "stop" }),
   );
-  await Promise.all(baking).finally(() => context.closing.removeEventListener("abort", close));
+  unguard(members);
+  for (const { name } of members) {
+    // One that ended in the last moment is seen as a crash by that.
+    await persist(context, name, { action: "EndBake" }, ({ bake: _, ...record }) => record);
+  }
+  release(context, members);
+}
+
+/**
+ * Resolves when the time of the trial is over. Rejects with why the old versions are to serve again: a new one ended, its
+ * breaker opened, too many of its calls failed, it is unhealthy, or somebody asked for it.
+ */
+async function bake(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
+  const { closing, returning, plan } = context;
+  const { bakeMaxErrorRate: maxErrorRate, bakeMinCalls: minCalls } = plan.terms;
+  const over = new AbortController();
+  void returning.then((why) => over.abort(new Error(why)));
+  const close = (): void => over.abort(closing.reason);
+  closing.addEventListener("abort", close, { once: true });
+  const baking = members.map((member) => {
+    const { candidate } = member;
+    const reading = candidate.gauge.read();
+    return bakeOne(context, member, over, () => {
+      if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
+      const problem = judgeBake(candidate.gauge.since(reading), { maxErrorRate, minCalls });
+      if (problem !== undefined) throw new Error(problem);
+      const { verdict } = candidate.health;
+      if (verdict !== undefined) throw new Error(verdict);
+    });
+  });
+  await Promise.all(baking).finally(() => closing.removeEventListener("abort", close));
 }
 
 async function bakeOne(
-  context: OperationContext,
-  member: Member,
-  bakeMs: number,
+  context: SwapContext,
+  { name, steps, candidate, breakerEpoch }: CommittedMember,
   over: AbortController,
   look: () => void,
 ): Promise<void> {
-  const { name, steps, candidate } = member;
+  const { bakeMs } = context.plan.terms;
   const breaker = breakerOf(name);
   const options = { deadlineMs: bakeMs, keepsDeadline: true, signal: over.signal };
   let stopListening = (): void => {};
   try {
     await steps.take("bake", options, async () => {
-      let opened = openedSince(context, member);
+      // Before the trial it spoke of the old version.
+      const epoch = findBreaker(context, name)?.epoch ?? 0;
+      let opened = openedBy(context, name) === "FAILURES" && epoch > breakerEpoch;
       const { again, done } = observe(context.clock, bakeMs, over.signal, () => {
         look();
         if (opened) throw new Error(`its breaker ${breaker} opened`);
@@ -58,43 +102,22 @@ async function bakeOne(
         opened ||= state === "OPEN" && override === undefined;
         again();
       });
-      if (candidate !== undefined) {
-        candidate.gauge.listener = (failed) => failed && again();
-        candidate.health.listener = again;
-      }
-      const offEnd = candidate && onEnd(candidate.instance, again);
+      candidate.gauge.listener = (failed) => failed && again();
+      candidate.health.listener = again;
+      const offEnd = onEnd(candidate.instance, again);
       stopListening = () => {
         stopped();
-        offEnd?.();
+        offEnd();
       };
       await done;
     });
   } catch (error) {
     // The others need not wait for their time.
-    over.abort(new Error(`module ${member.name} went back: ${messageOf(error)}`));
+    over.abort(new Error(`module ${name} went back: ${messageOf(error)}`));
     throw error;
   } finally {
     stopListening();
-    if (candidate !== undefined) {
-      candidate.gauge.listener = undefined;
-      candidate.health.listener = undefined;
-    }
+    candidate.gauge.listener = undefined;
+    candidate.health.listener = undefined;
   }
-}
-
-/** Whether the breaker opened since the trial was about to begin: before, it spoke of the old version. */
-function openedSince(context: OperationContext, { name, breakerEpoch = 0 }: Member): boolean {
-  return openedBy(context, name) === "FAILURES" && (findBreaker(context, name)?.epoch ?? 0) > breakerEpoch;
-}
-
-/** Before the trial begins. Keeps calls from a version that ends in it: they wait for the old one. */
-export function guard(context: OperationContext, swap: Swap): void {
-  for (const member of swap.members) {
-    member.breakerEpoch = findBreaker(context, member.name)?.epoch;
-    if (member.candidate !== undefined) member.candidate.guard = () => hold(context, swap.members, () => {});
-  }
-}
-
-export function unguard(swap: Swap): void {
-  for (const { candidate } of swap.members) if (candidate !== undefined) candidate.guard = undefined;
 }

@@ -1,23 +1,25 @@
 import { bucketing } from "../../../../kernel/flags/bucket.ts";
 import type { Generation } from "../../calls/generation.ts";
 import { onEnd } from "../../host/types/ended.ts";
-import type { OperationContext } from "../../operations/context.ts";
 import { CanaryJudge, type Finding } from "../judging/canary-judge.ts";
 import { observe } from "../judging/observe.ts";
 import { bucketsOf } from "../judging/share.ts";
-import type { Member, Swap } from "../state/member.ts";
+import type { SwapContext } from "../state/context.ts";
+import type { StartedMember } from "../state/state.ts";
+import type { CanaryTerms } from "../state/swap-options.ts";
 
 /**
  * Lets the candidate answer a share of the callers, by their `routing_key` with the bucketing of flags, and compares how
  * it does with how the current version does with the other callers that have one. These are real calls.
  */
-export async function canary(context: OperationContext, swap: Swap, member: Member): Promise<void> {
-  const { terms, cancelled: signal, id } = swap;
-  const { candidate, old, steps, name } = member;
-  if (terms.canary === undefined || candidate === undefined) return;
-  const { share, durationMs } = terms.canary;
-  const lane = context.router.lane(name);
-  const judge = new CanaryJudge(terms.canary, old?.gauge.sample());
+export async function canary(
+  { plan, router, clock, cancelled: signal }: SwapContext,
+  terms: CanaryTerms,
+  { name, candidate, old, steps }: StartedMember,
+): Promise<void> {
+  const { percentage, durationMs } = terms;
+  const lane = router.lane(name);
+  const judge = new CanaryJudge(terms, old?.gauge.sample());
   let verdict: Finding["verdict"] = "INCONCLUSIVE";
   const refuse = (because: string): never => {
     verdict = "REFUSED";
@@ -38,17 +40,17 @@ export async function canary(context: OperationContext, swap: Swap, member: Memb
     const { current } = judge.report;
     return `${judge.calls} calls, beside ${current.calls} of the current version`;
   };
-  const bucketOf = bucketing(id);
+  const bucketOf = bucketing(plan.swapId);
   const stopListening: (() => void)[] = [];
   try {
     await steps.take("canary", { deadlineMs: durationMs, keepsDeadline: true, signal, detail }, async () => {
       if (old?.instance.shape.hasState && candidate.instance.shape.hasState) {
         throw new Error("the module has state, which two versions cannot both answer from");
       }
-      const { again, done } = observe(context.clock, durationMs, signal, look);
+      const { again, done } = observe(clock, durationMs, signal, look);
       candidate.health.listener = again;
       for (const one of [candidate, old]) if (one !== undefined) stopListening.push(onEnd(one.instance, again));
-      const buckets = bucketsOf(share);
+      const buckets = bucketsOf(percentage / 100);
       const saw = (generation: Generation, failed: boolean, tookMs: number): void => {
         judge.add(generation === candidate, failed, tookMs);
         again();
@@ -60,6 +62,6 @@ export async function canary(context: OperationContext, swap: Swap, member: Memb
     lane.divert(undefined);
     for (const stop of stopListening) stop();
     candidate.health.listener = undefined;
-    member.canary = { ...judge.report, verdict };
+    steps.found({ canary: { ...judge.report, verdict } });
   }
 }

@@ -1,45 +1,72 @@
 import type { Generation } from "../../calls/generation.ts";
 import type { OperationContext } from "../../operations/context.ts";
+import { findBreaker } from "../../operations/module-breaker.ts";
 import { persist } from "../../operations/persist.ts";
 import { remember } from "../../record/history.ts";
 import { transition } from "../../record/lifecycle.ts";
 import type { ModuleRecord, Served } from "../../record/record.ts";
-import type { Journal, SwapRecord, Switch } from "../state/journal.ts";
-import { type Swap, servedBy } from "../state/member.ts";
+import { forEach, type SwapContext } from "../state/context.ts";
+import { guard, unguardOld } from "../state/guards.ts";
+import type { SwapRecord } from "../state/journal.ts";
+import {
+  type Committed,
+  type CommittedMember,
+  type GivenUp,
+  type HandedOver,
+  type HandedOverMember,
+  servedBy,
+} from "../state/state.ts";
 
 /**
  * The point of no return: once the journal has it, the new versions serve, all of them from the same tick on (`flip`).
- * The records of the modules follow with `storeSwitch`.
+ * The records of the modules follow.
  */
-export async function commit(context: OperationContext, journal: Journal, swap: Swap): Promise<void> {
-  const switches: Record<string, Switch> = {};
-  for (const member of swap.members) {
-    const { name, candidate, from, plan } = member;
-    if (candidate?.ending !== undefined) throw new Error(`the new version ended: ${candidate.ending.description}`);
-    const to = servedBy(member);
-    const running = { ...to.running, loadTime: context.clock.now() };
-    switches[name] = { from, to: { ...to, running }, activate: plan.activate };
-  }
-  swap.cancelled.throwIfAborted();
-  swap.committed = true;
-  const phase = swap.terms.bakeMs > 0 ? "TRIAL" : "PERMANENT";
+export async function commit(context: SwapContext, { members }: HandedOver): Promise<Committed | GivenUp> {
+  const committing = members.map((member) => committingOf(context, member));
+  if (context.plan.terms.bakeMs > 0) guard(context, committing);
+  const stored = store(context, committing);
   try {
-    await journal.note(swap.modules, swap.id, { phase, step: "commit", switches });
+    await forEach(members, ({ steps }) => steps.take("commit", {}, () => stored));
   } catch (error) {
-    swap.committed = false;
-    throw error;
+    return { state: "GIVEN_UP", members, error };
   }
+  unguardOld(context, members);
+  await storeServing(context, committing, "to");
+  return { state: "COMMITTED", members: committing };
+}
+
+function committingOf(context: SwapContext, member: HandedOverMember): CommittedMember {
+  const { name, from, plan } = member;
+  const to = servedBy(member);
+  const running = { ...to.running, loadTime: context.clock.now() };
+  const switched = { from, to: { ...to, running }, activate: plan.activate };
+  return { ...member, switched, breakerEpoch: findBreaker(context, name)?.epoch ?? 0 };
+}
+
+/** Nothing is awaited before the journal is asked: whoever cancels the swap comes before that, or too late. */
+async function store({ plan, journal, cancelled }: SwapContext, members: readonly CommittedMember[]): Promise<void> {
+  for (const { candidate } of members) {
+    if (candidate.ending !== undefined) throw new Error(`the new version ended: ${candidate.ending.description}`);
+  }
+  cancelled.throwIfAborted();
+  const phase = plan.terms.bakeMs > 0 ? "TRIAL" : "PERMANENT";
+  const switches = Object.fromEntries(members.map(({ name, switched }) => [name, switched]));
+  await journal.note(plan.modules, plan.swapId, { phase, step: "commit", switches });
 }
 
 /** Brings the records of the modules to what the journal says serves. It does not give up: that is decided. */
-export async function storeSwitch(context: OperationContext, swap: Swap, side: "from" | "to"): Promise<void> {
-  const { cause, bakeMs } = swap.terms;
+export async function storeServing(
+  context: SwapContext,
+  members: readonly CommittedMember[],
+  side: "from" | "to",
+): Promise<void> {
+  const { swapId, cause, terms } = context.plan;
   await Promise.all(
-    swap.members.map((member) => {
+    members.map((member) => {
       const served = side === "to" ? servedBy(member) : member.from;
       const standbyEnd = member.old?.ending && { standbyEnd: member.old.ending.description };
-      const trial = { swapId: swap.id, until: context.clock.now() + bakeMs, ...standbyEnd };
-      const bake = side === "to" && bakeMs > 0 ? trial : undefined;
+      const trial = { swapId, until: context.clock.now() + terms.bakeMs, ...standbyEnd };
+      const bake = side === "to" && terms.bakeMs > 0 ? trial : undefined;
       return persist(context, member.name, cause, (record) => {
         const remembered = remember(record, served, { served: true, startTime: context.clock.now() });
         return { ...serve(remembered, served, member.plan.activate), ...(bake && { bake }) };

@@ -1,14 +1,17 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
+import type { Generation } from "../../calls/generation.ts";
 import { swapTrial } from "../../calls/trial.ts";
 import type { State } from "../../host/types/host.ts";
-import { getModule, type OperationContext } from "../../operations/context.ts";
+import { getModule } from "../../operations/context.ts";
 import { closeBreaker } from "../../operations/module-breaker.ts";
 import { persistently } from "../../operations/persist.ts";
-import type { Journal } from "../state/journal.ts";
-import { forEach, type Member, type Swap } from "../state/member.ts";
-import { storeSwitch } from "./commit.ts";
-import { callersFirst, hold, importState, PAUSE_LIMIT_MS, release, underWayIn } from "./hand-over.ts";
+import { forEach, type SwapContext } from "../state/context.ts";
+import { guard } from "../state/guards.ts";
+import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
+import type { CommittedMember, Tried } from "../state/state.ts";
+import { storeServing } from "./commit.ts";
+import { importState, underWayIn } from "./hand-over.ts";
 
 /**
  * How long a version that goes back is waited for to end what is under way; then it is asked for its state all the same.
@@ -16,72 +19,73 @@ import { callersFirst, hold, importState, PAUSE_LIMIT_MS, release, underWayIn } 
  */
 const RETURN_PATIENCE_MS = 1000;
 
+/** An old version stands by, or did. */
+type StoodBy = CommittedMember & { readonly old: Generation };
+
 /**
- * Lets the old versions serve again, with what the new ones have learnt where they can still tell it. One that stood by
- * and has ended is started anew before anything moves. Where that fails the new versions serve on, if all of them live:
- * it resolves to why, and nothing has changed then.
+ * Lets the old versions serve again, with what the new ones have learnt where they can still hand it over. One that stood
+ * by and has ended is started anew before anything moves. Where that fails and all new versions live, these serve on.
  */
-export async function goBack(
-  context: OperationContext,
-  journal: Journal,
-  swap: Swap,
-  why: string,
-): Promise<string | undefined> {
-  const { members } = swap;
-  context.log("modules", "warn", "a swap goes back", { modules: swap.modules.join(", "), swap_id: swap.id, why });
-  const failure = await revive(context, swap);
-  const allLive = members.every(({ candidate }) => candidate?.ending === undefined);
+export async function goBack(context: SwapContext, committed: readonly CommittedMember[], why: string): Promise<Tried> {
+  const { journal, plan } = context;
+  const modules = plan.modules.join(", ");
+  context.log("modules", "warn", "a swap goes back", { modules, swap_id: plan.swapId, why });
+  const { members: revived, failure } = await revive(context, committed);
+  const allLive = committed.every(({ candidate }) => candidate.ending === undefined);
   if (failure !== undefined && allLive) {
-    context.log("modules", "error", "a swap could not go back", { modules: swap.modules.join(", "), error: failure });
-    return failure;
+    context.log("modules", "error", "a swap could not go back", { modules, error: failure });
+    return { state: "KEPT", members: revived, stayed: failure };
   }
-  const stateful = members.filter(haveState);
-  if (stateful.length > 0) {
-    // However many wait: what the new versions answered after they gave their state would be lost.
-    hold(context, members, () => {});
-    await handBack(context, stateful);
-  }
-  const { switches = {} } = journal.find(swap.modules, swap.id) ?? {};
+  const members = await handBack(context, revived);
   // What was started anew has another number.
-  const back = members.map(({ name, from }) => [name, { ...switches[name], from }]);
+  const switches = Object.fromEntries(members.map(({ name, switched, from }) => [name, { ...switched, from }]));
   await persistently(context, "that a swap went back", () =>
-    journal.note(swap.modules, swap.id, { phase: "RETURNED", step: "bake", switches: Object.fromEntries(back) }),
+    journal.note(plan.modules, plan.swapId, { phase: "RETURNED", step: "bake", switches }),
   );
-  await storeSwitch(context, swap, "from");
+  await storeServing(context, members, "from");
   for (const { name } of members) await closeBreaker(context, name, `the swap of module ${name} went back: ${why}`);
-  return undefined;
+  return { state: "RETURNED", members };
 }
 
-/** Starts those anew that stood by and have ended. Resolves to why that failed. */
-async function revive(context: OperationContext, swap: Swap): Promise<string | undefined> {
-  const ended = swap.members.filter(({ old }) => old?.ending !== undefined);
-  if (ended.length === 0) return undefined;
+/** Starts those anew that stood by and have ended. `failure`: why one of them did not start. */
+async function revive(
+  context: SwapContext,
+  members: readonly CommittedMember[],
+): Promise<{ readonly members: readonly CommittedMember[]; readonly failure?: string }> {
+  const ended = members.filter(hasEnded);
+  if (ended.length === 0) return { members };
+  const revived = new Map<string, CommittedMember>();
+  const present = (): readonly CommittedMember[] => members.map((member) => revived.get(member.name) ?? member);
   // Calls of a new version that has ended wait for the old one, but not for as long as a start may take.
-  const timer = context.clock.setTimer(PAUSE_LIMIT_MS, () => release(context, swap.members));
+  const timer = context.clock.setTimer(PAUSE_LIMIT_MS, () => release(context, members));
   try {
-    await unlessAborted(
-      context.closing,
-      forEach(ended, (member) => reviveOne(context, member)),
-    );
-    return undefined;
+    const starting = forEach(ended, async (member) => {
+      revived.set(member.name, await reviveOne(context, member));
+    });
+    await unlessAborted(context.closing, starting);
+    return { members: present() };
   } catch (error) {
     context.closing.throwIfAborted();
-    const [{ name, old } = {}] = ended;
-    return `version ${old?.running.version} of module ${name}, which stood by, had ended (${old?.ending?.description}), and did not start anew: ${messageOf(error)}`;
+    return { members: present(), failure: messageOf(error) };
   } finally {
     timer.cancel();
+    guard(context, present());
   }
 }
 
-async function reviveOne(context: OperationContext, member: Member): Promise<void> {
+function hasEnded(member: CommittedMember): member is StoodBy {
+  return member.old?.ending !== undefined;
+}
+
+async function reviveOne(context: SwapContext, member: StoodBy): Promise<CommittedMember> {
   const { name, old, from, steps } = member;
   const { registration, code, running } = from;
   const { startTimeoutMs } = registration;
-  const why = old?.ending?.description;
-  const detail = (number: number): string =>
+  const why = old.ending?.description;
+  const detail = ({ number }: Generation): string =>
     `generation ${number}, version ${running.version}: the one that stood by had ended: ${why}`;
   const options = { deadlineMs: startTimeoutMs * 2, keepsDeadline: true, detail };
-  await steps.take("start", options, async () => {
+  const startAnew = async (): Promise<Generation> => {
     const trial = swapTrial(registration);
     const request = { registration, module: code, version: () => running.version, acts: false, trial };
     const { starts } = getModule(context, name).record;
@@ -92,67 +96,91 @@ async function reviveOne(context: OperationContext, member: Member): Promise<voi
       context.generations.discard(name, fresh);
       throw error;
     }
-    if (old !== undefined) context.generations.discard(name, old);
+    return fresh;
+  };
+  try {
+    const fresh = await steps.take("start", options, startAnew);
+    context.generations.discard(name, old);
     const loadTime = context.clock.now();
     const stateLost = fresh.instance.shape.hasState;
-    Object.assign(member, { old: fresh, from: { ...from, running: { ...fresh.running, loadTime } }, stateLost });
-    return fresh.number;
-  });
+    return { ...member, old: fresh, from: { ...from, running: { ...fresh.running, loadTime } }, stateLost };
+  } catch (error) {
+    const version = `version ${running.version} of module ${name}, which stood by,`;
+    const problem = `${version} had ended (${why}), and did not start anew: ${messageOf(error)}`;
+    throw new Error(problem, { cause: error });
+  }
 }
 
-function haveState({ old, candidate }: Member): boolean {
-  return old?.instance.shape.hasState === true && candidate?.instance.shape.hasState === true;
+function hasStateToHandBack(member: CommittedMember): member is StoodBy {
+  return member.old?.instance.shape.hasState === true && member.candidate.instance.shape.hasState;
 }
 
-/** What new versions knew; undefined: it is lost, which has been told. */
-type Learnt = { readonly state: State; readonly lost: string } | undefined;
+/** What a new version knew, and why some of it is missing; empty: nothing is. */
+interface Learnt {
+  readonly state: State;
+  readonly missing: string;
+}
 
 /**
- * What the new versions have learnt, and all that they were told, goes to the old ones, which else have what they had. As
+ * What the new versions have learnt, and all that they were given, goes to the old ones, which else have what they had. As
  * in a hand-over all of them have the same time, and those that call others give their state first.
  */
-async function handBack(context: OperationContext, members: readonly Member[]): Promise<void> {
-  const limitMs = Math.min(PAUSE_LIMIT_MS, ...members.map(({ from }) => from.registration.callTimeoutMs / 2));
-  const end = context.clock.monotonic() + limitMs;
-  const left = (): number => Math.max(1, end - context.clock.monotonic());
-  const imports: Promise<void>[] = [];
-  for (const member of callersFirst(context, members)) {
-    const learnt = await takeBack(context, member, left);
-    imports.push(giveBack(context, member, learnt, left));
+async function handBack(
+  context: SwapContext,
+  members: readonly CommittedMember[],
+): Promise<readonly CommittedMember[]> {
+  const stateful = members.filter(hasStateToHandBack);
+  if (stateful.length === 0) return members;
+  // However many wait: what the new versions answered after they gave their state would be lost.
+  hold(context, members, () => {});
+  const limitMs = Math.min(PAUSE_LIMIT_MS, ...stateful.map(({ from }) => from.registration.callTimeoutMs / 2));
+  const pause = beginPause(context, limitMs);
+  const isLost = new Map<string, Promise<boolean>>();
+  for (const member of calledFirst(context, stateful).toReversed()) {
+    const learnt = await takeBack(context, member, pause);
+    isLost.set(member.name, learnt === undefined ? Promise.resolve(true) : giveBack(context, member, learnt, pause));
   }
-  await Promise.all(imports);
+  return Promise.all(
+    members.map(async (member) => ({ ...member, stateLost: (await isLost.get(member.name)) ?? member.stateLost })),
+  );
 }
 
-/** The old version goes on from what it handed over. */
-function lose(context: OperationContext, member: Member, error: string): void {
-  member.stateLost = true;
-  context.log("modules", "warn", `module ${member.name} could not hand its state back`, { error });
-}
-
-async function takeBack(context: OperationContext, member: Member, left: () => number): Promise<Learnt> {
-  const { candidate } = member;
-  if (candidate === undefined) return undefined;
+/** Undefined where the state is lost, which is logged then. */
+async function takeBack(
+  context: SwapContext,
+  { name, candidate }: StoodBy,
+  { left }: Pause,
+): Promise<Learnt | undefined> {
   try {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
     const patienceMs = Math.min(RETURN_PATIENCE_MS, left() / 2);
     // It goes back in any case: what does not end by then is better lost than everything.
     await within(context.clock, patienceMs, candidate.idle(), () => new Error("calls are under way")).catch(() => {});
     const state = await candidate.instance.exportState(left(), Math.min(patienceMs, left() / 2));
-    return { state, lost: candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate) };
+    return { state, missing: candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate) };
   } catch (error) {
-    lose(context, member, messageOf(error));
+    logLoss(context, name, messageOf(error));
     return undefined;
   }
 }
 
-async function giveBack(context: OperationContext, member: Member, learnt: Learnt, left: () => number): Promise<void> {
-  const { old, candidate } = member;
-  if (old === undefined || candidate === undefined || learnt === undefined) return;
+/** Resolves to whether state is lost: the old version goes on from what it handed over, or without what was under way. */
+async function giveBack(
+  context: SwapContext,
+  { name, old, candidate }: StoodBy,
+  { state, missing }: Learnt,
+  { left }: Pause,
+): Promise<boolean> {
   try {
-    await importState(candidate, old, learnt.state, left());
-    if (learnt.lost === "") member.stateLost = false;
-    else lose(context, member, learnt.lost);
+    await importState(candidate, old, state, left());
+    if (missing === "") return false;
+    logLoss(context, name, missing);
   } catch (error) {
-    lose(context, member, messageOf(error));
+    logLoss(context, name, messageOf(error));
   }
+  return true;
+}
+
+function logLoss({ log }: SwapContext, name: string, error: string): void {
+  log("modules", "warn", `module ${name} could not hand its state back`, { error });
 }

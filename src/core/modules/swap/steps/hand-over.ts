@@ -2,15 +2,14 @@ import { unlessAborted, within } from "../../../async/deadline.ts";
 import { isReason } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { State } from "../../host/types/host.ts";
-import { dependenciesOf, type OperationContext } from "../../operations/context.ts";
-import { loadOrder } from "../../record/dependencies.ts";
-import type { Member, Swap } from "../state/member.ts";
+import { enter, forEach, type SwapContext } from "../state/context.ts";
+import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
+import type { GivenUp, HandedOver, HandedOverMember, StartedMember, Tested } from "../state/state.ts";
 
-/**
- * Time for which calls are held while a swap hands state over, unless `max_pause` says otherwise, and at most half of
- * `call_timeout`. The swap fails beyond it, and the old version serves on. Held calls keep their deadlines. @limit ms
- */
-export const PAUSE_LIMIT_MS = 5000;
+const STATE_LOST = "the old version had ended, and its state with it";
+
+/** Both of its versions have state. */
+type Stateful = StartedMember & { readonly old: Generation };
 
 /**
  * Hands what the old versions know to the new ones, where both sides have state. All calls of the swap's modules are held
@@ -20,84 +19,86 @@ export const PAUSE_LIMIT_MS = 5000;
  *
  * Calls that must end first never wait for those that are held: what they call is let through.
  */
-export async function handOver(context: OperationContext, swap: Swap): Promise<void> {
-  const { members, terms, cancelled } = swap;
-  const stateful = members.filter(hasStateToHandOver);
-  for (const member of members) if (!stateful.includes(member)) skip(member);
-  if (stateful.length === 0) return;
-  await swap.enter("hand_over");
-  const limitMs = Math.min(...members.map((member) => pauseLimit(member, terms.maxPauseMs)));
-  const end = context.clock.monotonic() + limitMs;
-  const left = (): number => Math.max(1, end - context.clock.monotonic());
+export async function handOver(context: SwapContext, { members }: Tested): Promise<HandedOver | GivenUp> {
+  const handedOver = new Map<string, HandedOverMember>();
+  for (const member of members) {
+    if (!isStateful(member)) handedOver.set(member.name, { ...member, stateLost: skip(member) });
+  }
+  try {
+    const stateful = members.filter(isStateful);
+    if (stateful.length > 0) {
+      await enter(context, "hand_over", members);
+      await transfer(context, members, stateful, (member, stateLost) =>
+        handedOver.set(member.name, { ...member, stateLost }),
+      );
+    }
+  } catch (error) {
+    return { state: "GIVEN_UP", members: members.map((member) => handedOver.get(member.name) ?? member), error };
+  }
+  return { state: "HANDED_OVER", members: members.flatMap(({ name }) => handedOver.get(name) ?? []) };
+}
+
+function isStateful(member: StartedMember): member is Stateful {
+  const { old, candidate, plan } = member;
+  if (plan.discardState || old === undefined || old.ending !== undefined) return false;
+  return old.instance.shape.hasState && candidate.instance.shape.hasState;
+}
+
+/** Whether state is lost by that. */
+function skip({ old, plan, steps, candidate }: StartedMember): boolean {
+  const [why, isLost] =
+    old !== undefined && !old.instance.shape.hasState
+      ? ["the old version has no state to hand over", false]
+      : old === undefined && !candidate.instance.shape.hasState
+        ? ["the new version takes no state over", false]
+        : plan.discardState
+          ? ["its state is let go, as asked for", false]
+          : [old === undefined || old.ending !== undefined ? STATE_LOST : "the new version takes no state over", true];
+  steps.skip("hand_over", why);
+  return isLost;
+}
+
+/** Calls `done` with each of the stateful members that has been handed over, and with whether its state is lost. */
+async function transfer(
+  context: SwapContext,
+  members: readonly StartedMember[],
+  stateful: readonly Stateful[],
+  done: (member: Stateful, stateLost: boolean) => void,
+): Promise<void> {
+  const { cancelled, plan } = context;
+  const pause = beginPause(context, Math.min(...members.map((member) => pauseLimit(member, plan.terms.maxPauseMs))));
   const overflow = new AbortController();
   const signal = AbortSignal.any([cancelled, overflow.signal]);
+  let isOver = false;
   hold(context, members, () => {
     overflow.abort(new Error("as many calls as may wait did"));
     // At once: those that wait are answered by the old versions.
-    if (!swap.committed) release(context, members);
+    if (!isOver) release(context, members);
   });
   // Calls that wait need not fail with an old version that ends now: the new one will answer them.
   for (const { old } of members) if (old !== undefined) old.guard = () => {};
-  const exports = exportStates(context, members, stateful, { limitMs, left, signal });
-  await Promise.allSettled(
-    stateful.map((member) =>
-      member.steps.take("hand_over", { deadlineMs: limitMs, keepsDeadline: true, signal, detail: String }, async () =>
-        takeOver(member, await exports.get(member), left),
-      ),
-    ),
-  ).then((outcomes) => {
-    const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    signal.throwIfAborted();
+  const exports = exportStates(context, members, stateful, { ...pause, signal });
+  const detail = (isLost: boolean): string => (isLost ? STATE_LOST : "");
+  const options = { deadlineMs: pause.limitMs, keepsDeadline: true, signal, detail };
+  await forEach(stateful, async (member) => {
+    const isLost = await member.steps.take("hand_over", options, async () =>
+      takeOver(member, await exports.get(member.name), pause),
+    );
+    done(member, isLost);
   });
-}
-
-/** From now on the calls of these modules wait, but for what those under way need. */
-export function hold(context: OperationContext, members: readonly Member[], overflow: () => void): void {
-  const draining = new Set(
-    members.flatMap(({ old, candidate }) => [old, candidate].filter((one) => one !== undefined)),
-  );
-  for (const { name } of members) context.router.lane(name).hold({ draining, overflow });
-}
-
-export function release(context: OperationContext, members: readonly Member[]): void {
-  for (const { name } of members) context.router.lane(name).release();
-}
-
-const STATE_LOST = "the old version had ended, and its state with it";
-
-function hasStateToHandOver({ old, candidate, plan }: Member): boolean {
-  if (plan.discardState || old === undefined || old.ending !== undefined) return false;
-  return old.instance.shape.hasState && candidate?.instance.shape.hasState === true;
-}
-
-function skip(member: Member): void {
-  const { old, plan, steps, candidate } = member;
-  const lose = (why: string): void => {
-    member.stateLost = true;
-    steps.skip("hand_over", why);
-  };
-  if (old !== undefined && !old.instance.shape.hasState) {
-    steps.skip("hand_over", "the old version has no state to hand over");
-  } else if (old === undefined && candidate?.instance.shape.hasState === false) {
-    steps.skip("hand_over", "the new version takes no state over");
-  } else if (plan.discardState) steps.skip("hand_over", "its state is let go, as asked for");
-  else lose(old === undefined || old.ending !== undefined ? STATE_LOST : "the new version takes no state over");
+  signal.throwIfAborted();
+  isOver = true;
 }
 
 /** A call that was held must have time left to be answered. */
-function pauseLimit({ from }: Member, asked = PAUSE_LIMIT_MS): number {
+function pauseLimit({ from }: StartedMember, asked = PAUSE_LIMIT_MS): number {
   return Math.min(asked, PAUSE_LIMIT_MS * 12, from.registration.callTimeoutMs / 2);
 }
 
-/** What an old version knew; undefined: it had ended. */
+/** What an old version knew; undefined where it had ended. */
 type Exported = { readonly state: State } | undefined;
 
-interface Pause {
-  readonly limitMs: number;
-  left(): number;
-  readonly signal: AbortSignal;
-}
+type AbortablePause = Pause & { readonly signal: AbortSignal };
 
 /**
  * Takes the state of each of the stateful ones when nothing is under way in it any more. One by one, and those that call
@@ -105,38 +106,31 @@ interface Pause {
  * nobody any more.
  */
 function exportStates(
-  context: OperationContext,
-  members: readonly Member[],
-  stateful: readonly Member[],
-  pause: Pause,
-): ReadonlyMap<Member, Promise<Exported>> {
-  const order = callersFirst(context, members);
-  const exports = new Map<Member, Promise<Exported>>();
+  context: SwapContext,
+  members: readonly StartedMember[],
+  stateful: readonly Stateful[],
+  pause: AbortablePause,
+): ReadonlyMap<string, Promise<Exported>> {
+  const isAsked = new Set(stateful.map(({ name }) => name));
+  const callersFirst = calledFirst(context, members).toReversed();
+  const last = callersFirst.findLastIndex(({ name }) => isAsked.has(name));
+  const exports = new Map<string, Promise<Exported>>();
   let before: Promise<unknown> = drain(context, members, pause);
-  for (const member of order.slice(0, order.findLastIndex((one) => stateful.includes(one)) + 1)) {
-    const exported = before.then(() => exportState(member, stateful.includes(member), pause));
-    // Told by the step that waits for it, if one does.
+  for (const { name, old } of callersFirst.slice(0, last + 1)) {
+    const exported = before.then(() => exportState(old, isAsked.has(name), pause));
+    // The step that waits for it reports it, if one does.
     exported.catch(() => {});
-    exports.set(member, exported);
+    exports.set(name, exported);
     before = exported;
   }
   return exports;
 }
 
-/** Those that call others before those that they call. */
-export function callersFirst(context: OperationContext, members: readonly Member[]): readonly Member[] {
-  const names = loadOrder(
-    members.map(({ name }) => name),
-    dependenciesOf(context),
-  );
-  return [...members].sort((a, b) => names.indexOf(b.name) - names.indexOf(a.name));
-}
-
 /** Resolves when no call is under way in any of the old generations: one may have called another. */
 async function drain(
-  context: OperationContext,
-  members: readonly Member[],
-  { limitMs, left, signal }: Pause,
+  { clock }: SwapContext,
+  members: readonly StartedMember[],
+  { limitMs, left, signal }: AbortablePause,
 ): Promise<void> {
   const busy = (): Generation[] => members.flatMap(({ old }) => (old !== undefined && old.inFlight > 0 ? [old] : []));
   const late = (): Error => {
@@ -146,11 +140,15 @@ async function drain(
   };
   for (let some = busy(); some.length > 0; some = busy()) {
     const idle = Promise.all(some.map((generation) => generation.idle()));
-    await unlessAborted(signal, within(context.clock, left(), idle, late));
+    await unlessAborted(signal, within(clock, left(), idle, late));
   }
 }
 
-async function exportState({ old }: Member, isStateful: boolean, { left, limitMs, signal }: Pause): Promise<Exported> {
+async function exportState(
+  old: Generation | undefined,
+  isStateful: boolean,
+  { left, limitMs, signal }: AbortablePause,
+): Promise<Exported> {
   if (old === undefined || old.ending !== undefined) return undefined;
   signal.throwIfAborted();
   const { instance, fence, running } = old;
@@ -184,15 +182,11 @@ export function underWayIn({ instance }: Generation): string {
   );
 }
 
-/** Resolves to what is to be told of it. */
-async function takeOver(member: Member, exported: Exported, left: () => number): Promise<string> {
-  const { old, candidate } = member;
-  if (old === undefined || candidate === undefined) throw new Error("both sides are there");
+/** Resolves to whether the state is lost. */
+async function takeOver({ old, candidate }: Stateful, exported: Exported, { left }: Pause): Promise<boolean> {
   if (exported !== undefined) await importState(old, candidate, exported.state, left());
   await candidate.instance.checkHealth(left());
-  if (exported !== undefined) return "";
-  member.stateLost = true;
-  return STATE_LOST;
+  return exported === undefined;
 }
 
 export function importState(from: Generation, to: Generation, state: State, timeoutMs: number): Promise<void> {

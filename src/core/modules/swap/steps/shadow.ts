@@ -3,12 +3,13 @@ import { seconds } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
-import type { OperationContext } from "../../operations/context.ts";
 import type { ShadowReport } from "../../record/report.ts";
 import { firstDifference } from "../judging/compare.ts";
 import { observe } from "../judging/observe.ts";
 import { picking } from "../judging/share.ts";
-import type { Member, ShadowTerms, Swap } from "../state/member.ts";
+import type { SwapContext } from "../state/context.ts";
+import type { StartedMember } from "../state/state.ts";
+import type { ShadowTerms } from "../state/swap-options.ts";
 
 /**
  * Mirrored calls of a shadow that are under way at once. Further ones are not mirrored, and counted as dropped.
@@ -18,46 +19,41 @@ const MAX_UNDER_WAY = 16;
 /** Differences that a shadow's report shows; the others are counted. @limit differences */
 const MAX_DIFFERENCES = 10;
 /** Length of each value in a difference that a shadow's report shows; the rest is cut. @limit characters */
-const MAX_TOLD = 200;
+const MAX_SHOWN = 200;
 
 /**
  * Shows the candidate a share of the calls of pure methods that the current version answers, and compares its answers.
  * They go nowhere else, and no caller waits for them.
  */
-export async function shadow(context: OperationContext, swap: Swap, member: Member): Promise<void> {
-  const { terms } = swap;
-  const { candidate, steps, name } = member;
-  if (terms.shadow === undefined || candidate === undefined) return;
-  const { durationMs } = terms.shadow;
-  const watched = watchAnswers(context, candidate, member.from.registration.callTimeoutMs, terms.shadow);
+export async function shadow(
+  { clock, router, cancelled: signal }: SwapContext,
+  terms: ShadowTerms,
+  { name, candidate, steps, from }: StartedMember,
+): Promise<void> {
+  const { durationMs } = terms;
+  const watched = watchAnswers({ clock, router }, candidate, from.registration.callTimeoutMs, terms);
   const detail = (): string => `${watched.report.equal} answers equal, ${watched.report.different} different`;
   try {
-    await steps.take(
-      "shadow",
-      { deadlineMs: durationMs, keepsDeadline: true, signal: swap.cancelled, detail },
-      async () => {
-        const { again, done } = observe(context.clock, durationMs, swap.cancelled, (over) => {
-          const { verdict } = candidate.health;
-          if (verdict !== undefined) throw new Error(verdict);
-          return judge(watched.report, terms.shadow, over);
-        });
-        watched.listener = again;
-        candidate.health.listener = again;
-        context.router.mirror(name, watched.mirror);
-        await done;
-      },
-    );
+    await steps.take("shadow", { deadlineMs: durationMs, keepsDeadline: true, signal, detail }, async () => {
+      const { again, done } = observe(clock, durationMs, signal, (over) => {
+        const { verdict } = candidate.health;
+        if (verdict !== undefined) throw new Error(verdict);
+        return judge(watched.report, terms, over);
+      });
+      watched.listener = again;
+      candidate.health.listener = again;
+      router.mirror(name, watched.mirror);
+      await done;
+    });
   } finally {
-    context.router.mirror(name, undefined);
+    router.mirror(name, undefined);
     candidate.health.listener = undefined;
-    member.shadow = watched.report;
+    steps.found({ shadow: watched.report });
   }
 }
 
 /** Whether enough was seen. Throws why the candidate fails. */
-function judge(report: ShadowReport, terms: ShadowTerms | undefined, over: boolean): boolean {
-  if (terms === undefined) return true;
-  const { minCalls, maxDifferenceRate, durationMs } = terms;
+function judge(report: ShadowReport, { minCalls, maxDifferenceRate, durationMs }: ShadowTerms, over: boolean): boolean {
   const { equal, different, failed } = report;
   const [bad, compared] = [different + failed, equal + different + failed];
   if (exceeds(bad, Math.max(minCalls, compared), maxDifferenceRate)) {
@@ -79,14 +75,15 @@ interface Watched {
 }
 
 function watchAnswers(
-  { clock, router }: OperationContext,
+  { clock, router }: Pick<SwapContext, "clock" | "router">,
   candidate: Generation,
   timeoutMs: number,
   terms: ShadowTerms,
 ): Watched {
   const counts = { mirrored: 0, equal: 0, different: 0, failed: 0, dropped: 0 };
   const differences: ShadowReport["differences"][number][] = [];
-  const isMirrored = picking(terms.share);
+  const isMirrored = picking(terms.percentage / 100);
+  const tolerance = { relative: terms.relativeTolerance, absolute: terms.absoluteTolerance };
   let underWay = 0;
   const differ = (
     kind: "different" | "failed",
@@ -97,12 +94,12 @@ function watchAnswers(
   ): void => {
     counts[kind] += 1;
     if (differences.length >= MAX_DIFFERENCES) return;
-    differences.push({ method, path: told(path), current: told(current), candidate: told(other) });
+    differences.push({ method, path: short(path), current: short(current), candidate: short(other) });
   };
   const compare = async (method: string, input: Payload, output: Payload): Promise<void> => {
     try {
       const answer = await router.invokeIn(candidate, method, input, { timeoutMs, trial: candidate.trial });
-      const found = firstDifference(contentOf(output), contentOf(answer), terms.tolerance);
+      const found = firstDifference(contentOf(output), contentOf(answer), tolerance);
       if (found === undefined) counts.equal += 1;
       else differ("different", method, found.path, found.current, found.candidate);
     } catch (error) {
@@ -138,7 +135,7 @@ function contentOf(payload: Payload): unknown {
   return "binary" in payload ? payload.binary : payload.json;
 }
 
-function told(value: unknown): string {
+function short(value: unknown): string {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
-  return text.length > MAX_TOLD ? `${text.slice(0, MAX_TOLD)}…` : text;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

@@ -1,0 +1,112 @@
+import { type HeliosError, messageOf } from "../../errors/error.ts";
+import { getModule, type OperationContext } from "../operations/context.ts";
+import { remember, rememberEnd } from "../record/history.ts";
+import { type Module, moduleNotFound } from "../record/record.ts";
+import type { SwapReport } from "../record/report.ts";
+import type { SwapContext } from "./state/context.ts";
+import { versionOf } from "./state/plan.ts";
+import { type Ended, type PlannedMember, servedBy, type UncommittedMember } from "./state/state.ts";
+
+/** What came of a swap. */
+export interface SwapOutcome {
+  readonly swapId: string;
+  readonly swapped: boolean;
+  /** By module. */
+  readonly reports: ReadonlyMap<string, SwapReport>;
+  /** The fault of the store or the machine that it was given up for, if it was: the same swap can be asked for again. */
+  readonly fault?: HeliosError | undefined;
+  /** Why a version that was to go back serves on. */
+  readonly stayed?: string | undefined;
+}
+
+/** How the swap of one module went; where it did not swap, what ran goes on. */
+export interface SwapResult extends SwapReport {
+  readonly module: Module;
+}
+
+/** MODULE_NOT_FOUND where the module is deleted by now. */
+export function resultOf(context: OperationContext, { reports }: SwapOutcome, name: string): SwapResult {
+  const module = getModule(context, name);
+  const report = reports.get(name);
+  if (report === undefined) throw moduleNotFound(name);
+  return { ...report, module };
+}
+
+/** What came of a swap whose reports are known. */
+export function outcomeOf(swapId: string, reports: ReadonlyMap<string, SwapReport>): SwapOutcome {
+  return { swapId, swapped: [...reports.values()].every(({ swapped }) => swapped), reports };
+}
+
+/** Makes the report of each module, and stores it with those that the swap would have changed. */
+export async function conclude(
+  context: SwapContext,
+  planned: readonly PlannedMember[],
+  ended: Ended,
+): Promise<ReadonlyMap<string, SwapReport>> {
+  const changed = new Map<string, UncommittedMember>(ended.members.map((member) => [member.name, member]));
+  const reports = new Map<string, SwapReport>();
+  for (const one of planned) {
+    const member = changed.get(one.name);
+    const report =
+      member === undefined
+        ? reportOf(context, one, "UNCHANGED", ended)
+        : reportOf(context, member, ended.outcome, ended);
+    reports.set(one.name, report);
+    if (member !== undefined) await store(context, member, report, ended);
+  }
+  return reports;
+}
+
+function reportOf(
+  { plan: swap, clock }: SwapContext,
+  member: UncommittedMember,
+  outcome: Ended["outcome"],
+  { members }: Ended,
+): SwapReport {
+  const { steps, plan, from } = member;
+  const swapped = outcome === "KEPT" || outcome === "UNCHANGED";
+  const failed = steps.failed ?? members.map((other) => other.steps.failed).find((step) => step !== undefined);
+  return {
+    swapId: swap.swapId,
+    swapped,
+    unchanged: outcome === "UNCHANGED",
+    stateLost: ("stateLost" in member && member.stateLost) || (outcome === "GIVEN_UP" && endedWithState(member)),
+    fromVersion: from.running.version,
+    toVersion: "candidate" in member ? member.candidate.running.version : versionOf(plan),
+    ...(swapped || failed === undefined ? {} : { failedStep: failed.name, failure: failed.detail }),
+    steps: steps.list,
+    ...steps.findings,
+    time: clock.now(),
+  };
+}
+
+/** Whether what served ended while it was to be replaced, and its state with it. */
+function endedWithState({ old }: PlannedMember): boolean {
+  return old?.ending?.expected === false && old.instance.shape.hasState;
+}
+
+async function store(
+  context: SwapContext,
+  member: UncommittedMember,
+  lastSwap: SwapReport,
+  { outcome }: Ended,
+): Promise<void> {
+  const { name, from } = member;
+  const time = context.clock.now();
+  try {
+    await context.collection.change(name, context.plan.cause, (current) => {
+      if (current === undefined) return undefined;
+      const record = { ...current.record, lastSwap };
+      if (!("candidate" in member)) return record;
+      if (lastSwap.swapped) return rememberEnd(record, from.running.generation, "replaced", time);
+      const { running, number } = member.candidate;
+      const end = `${lastSwap.failedStep}: ${lastSwap.failure}`;
+      const life = { served: outcome === "RETURNED", startTime: running.loadTime, endTime: time, end };
+      return { ...remember(record, servedBy(member), life), starts: Math.max(record.starts, number) };
+    });
+  } catch (error) {
+    context.log("modules", "error", `the report of a swap of module ${name} was not stored`, {
+      error: messageOf(error),
+    });
+  }
+}

@@ -1,0 +1,167 @@
+import { joined } from "../../async/deadline.ts";
+import type { OperationContext } from "../operations/context.ts";
+import { persistently } from "../operations/persist.ts";
+import { planSwap, type SwapRequest } from "./plan.ts";
+import { conclude, outcomeOf, type SwapOutcome } from "./report.ts";
+import type { SwapContext } from "./state/context.ts";
+import { createEvents, type SwapEvents, type SwapListener } from "./state/events.ts";
+import type { Journal } from "./state/journal.ts";
+import { createPins } from "./state/pins.ts";
+import type { SwapPlan } from "./state/plan.ts";
+import { type Ended, isDecided, type Planned, type PlannedMember, type SwapState } from "./state/state.ts";
+import { Steps } from "./state/steps.ts";
+import { serveOnTrial } from "./steps/bake.ts";
+import { commit } from "./steps/commit.ts";
+import { giveUp, stopCandidates, stopOld } from "./steps/end.ts";
+import { handOver } from "./steps/hand-over.ts";
+import { rehearse, type SwapTools } from "./steps/rehearse.ts";
+import { start, verify } from "./steps/start.ts";
+
+/** A swap under way, as others see it. */
+export interface UnderWay {
+  readonly plan: SwapPlan;
+  /** Whether the new versions serve, or will in a moment: the swap cannot be cancelled any more. */
+  readonly isDecided: boolean;
+  /** Those that change, as far as they have come. */
+  readonly members: readonly PlannedMember[];
+  /** Resolves to what comes of it. `listener` is called with all events, those of the past first. */
+  join(listener?: SwapListener): Promise<SwapOutcome>;
+  cancel(why: string): void;
+  /** Has versions that serve on trial go back. */
+  goBack(why: string): void;
+  /** Resolves when the outcome is in the journal, or nothing of the swap is. */
+  readonly recorded: Promise<void>;
+}
+
+export interface RunDeps {
+  readonly context: OperationContext;
+  readonly journal: Journal;
+  readonly tools: SwapTools;
+  /** Takes a swap out of the journal that left nothing behind. */
+  forget(plan: SwapPlan): void;
+}
+
+/** Begins a swap; whoever calls it has the modules to itself. Throws what speaks against the swap, with nothing done. */
+export function beginSwap(deps: RunDeps, request: SwapRequest, swapId: string): UnderWay {
+  const { context, journal } = deps;
+  const plan = planSwap(context, request, swapId);
+  const events = createEvents();
+  const pins = createPins(context.host);
+  // What a swap goes back to may have to be started anew.
+  for (const { before } of plan.changes) pins.hold(before.record.code);
+  const cancelled = joined([context.closing]);
+  const { promise: returning, resolve: goBack } = Promise.withResolvers<string>();
+  const recorded = Promise.withResolvers<void>();
+  const swap: SwapContext = { ...context, plan, journal, pins, cancelled: cancelled.signal, returning };
+  const planned: Planned = { state: "PLANNED", members: membersOf(swap, events) };
+  let state: SwapState = planned;
+  const run = async (): Promise<SwapOutcome> => {
+    try {
+      await journal.begin({ swapId, digest: request.digest, modules: plan.modules });
+      const ended = await walk(swap, deps.tools, planned, (next) => {
+        state = next;
+      });
+      return await settle(deps, swap, planned, ended, recorded.resolve);
+    } catch (error) {
+      // Where everything is being stopped, what is in the journal is for the next start.
+      if (!context.isClosing()) deps.forget(plan);
+      recorded.resolve();
+      throw error;
+    }
+  };
+  events.publish({ type: "begun", swapId });
+  const outcome = run().finally(() => {
+    pins.release();
+    cancelled.release();
+  });
+  return {
+    plan,
+    get isDecided() {
+      return isDecided(state);
+    },
+    get members() {
+      return state.members;
+    },
+    join(listener) {
+      return listener === undefined ? outcome : outcome.finally(events.listen(listener));
+    },
+    cancel: (why) => cancelled.abort(new Error(why)),
+    goBack,
+    recorded: recorded.promise,
+  };
+}
+
+function membersOf({ plan, clock, host }: SwapContext, { publish }: SwapEvents): readonly PlannedMember[] {
+  return plan.changes.map((change) => {
+    const { name, serving } = change;
+    return { name, plan: change, steps: new Steps(clock, name, publish, (stack) => host.placeIn(stack)), ...serving };
+  });
+}
+
+/** Takes a swap from one state to the next until it has ended. Each state is published before its step begins. */
+async function walk(
+  context: SwapContext,
+  tools: SwapTools,
+  planned: Planned,
+  publish: (state: SwapState) => void,
+): Promise<Ended> {
+  let state: SwapState = planned;
+  while (state.state !== "ENDED") {
+    state = await takeStep(context, tools, state);
+    publish(state);
+  }
+  return state;
+}
+
+function takeStep(
+  context: SwapContext,
+  tools: SwapTools,
+  state: Exclude<SwapState, Ended>,
+): Promise<SwapState> | SwapState {
+  switch (state.state) {
+    case "PLANNED":
+      return verify(context, state);
+    case "VERIFIED":
+      return start(context, state);
+    case "STARTED":
+      return rehearse(context, tools, state);
+    case "TESTED":
+      return handOver(context, state);
+    case "HANDED_OVER":
+      return commit(context, state);
+    case "GIVEN_UP":
+      return giveUp(context, state);
+    case "COMMITTED":
+      return serveOnTrial(context, state);
+    case "KEPT":
+      return stopOld(context, state);
+    case "RETURNED":
+      return stopCandidates(context, state);
+  }
+}
+
+/** Stores what came of a swap. `onRecorded` is called when the journal has it, or has nothing of the swap. */
+async function settle(
+  { forget, journal }: RunDeps,
+  context: SwapContext,
+  { members }: Planned,
+  ended: Ended,
+  onRecorded: () => void,
+): Promise<SwapOutcome> {
+  const { swapId, modules } = context.plan;
+  const reports = await conclude(context, members, ended);
+  if (ended.outcome === "GIVEN_UP" && ended.fault !== undefined) {
+    forget(context.plan);
+    onRecorded();
+    return { swapId, swapped: false, reports, fault: ended.fault };
+  }
+  const stored = persistently(context, "how a swap ended", () =>
+    journal.end(modules, swapId, Object.fromEntries(reports)),
+  )
+    .catch(() => {})
+    .finally(onRecorded);
+  // The next start would go back to what it says serves.
+  if (isDecided(ended)) await stored;
+  const stayed = ended.outcome === "KEPT" ? ended.stayed : undefined;
+  return { ...outcomeOf(swapId, reports), stayed };
+}

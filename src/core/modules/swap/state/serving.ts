@@ -1,0 +1,37 @@
+import type { Generation } from "../../calls/generation.ts";
+import { getModule, type OperationContext } from "../../operations/context.ts";
+import { isRunning } from "../../record/lifecycle.ts";
+import type { Module, Served } from "../../record/record.ts";
+
+/** What serves a module, and its instance: undefined where that has ended by itself. */
+export interface Serving {
+  readonly from: Served;
+  readonly old: Generation | undefined;
+}
+
+/** What serves a module now; undefined where the module does not run. */
+export function serving(context: OperationContext, name: string): Serving | undefined {
+  const { registration, code, configVersion, lifecycle } = getModule(context, name).record;
+  if (!isRunning(lifecycle)) return undefined;
+  const { running } = lifecycle;
+  const old = context.generations.find(name, running.generation);
+  return { from: { registration, code, configVersion, running }, old };
+}
+
+/** What served a FAILED module last; undefined where it has not failed. */
+export function servedLast({ record }: Module): Serving | undefined {
+  const { registration, code, configVersion, lifecycle, generation } = record;
+  if (lifecycle.state !== "FAILED") return undefined;
+  const { modulePath, sha256, artifact } = code;
+  const { version } = registration;
+  const unstarted = { generation, modulePath, version, sha256, artifact, methods: [], loadTime: 0 };
+  return { from: { registration, code, configVersion, running: lifecycle.last ?? unstarted }, old: undefined };
+}
+
+/** The members beside what serves by now: an old version that ended meanwhile may have been started again. */
+export function withPresent<M extends Serving & { readonly name: string }>(
+  context: OperationContext,
+  members: readonly M[],
+): readonly M[] {
+  return members.map((member) => ({ ...member, ...serving(context, member.name) }));
+}

@@ -1,0 +1,161 @@
+import type { HeliosError } from "../../../errors/error.ts";
+import type { Generation } from "../../calls/generation.ts";
+import type { ResolvedModule } from "../../host/types/host.ts";
+import type { Served } from "../../record/record.ts";
+import type { Switch } from "./journal.ts";
+import { type ModulePlan, registrationOf } from "./plan.ts";
+import type { Serving } from "./serving.ts";
+import type { Steps } from "./steps.ts";
+
+/**
+ * A swap under way. Each step takes one of these states and returns the next; a state holds what exists by then and
+ * nothing else. GIVEN_UP can follow every state before COMMITTED, ENDED ends them all.
+ */
+export type SwapState =
+  | Planned
+  | Verified
+  | Started
+  | Tested
+  | HandedOver
+  | GivenUp
+  | Committed
+  | Kept
+  | Returned
+  | Ended;
+
+/** Nothing is done yet. */
+export interface Planned {
+  readonly state: "PLANNED";
+  readonly members: readonly PlannedMember[];
+}
+
+/** The new code is read. From here on the members are the modules that change. */
+export interface Verified {
+  readonly state: "VERIFIED";
+  readonly members: readonly VerifiedMember[];
+}
+
+/** The candidates have started. An old version that ends while they are tested is started again. */
+export interface Started {
+  readonly state: "STARTED";
+  readonly members: readonly StartedMember[];
+  /** Lets no restart begin any more; resolves when those under way have given way. */
+  readonly endRestarts: () => Promise<void>;
+}
+
+/** The candidates have passed every test. `old` is the version that serves after the tests: it may have been restarted. */
+export interface Tested {
+  readonly state: "TESTED";
+  readonly members: readonly StartedMember[];
+}
+
+/** The candidates have the state of the old versions, and calls wait. The commit is being written: nothing cancels it. */
+export interface HandedOver {
+  readonly state: "HANDED_OVER";
+  readonly members: readonly HandedOverMember[];
+}
+
+/** A step before the commit failed: the candidates that have started are to end, and the old versions serve on. */
+export interface GivenUp {
+  readonly state: "GIVEN_UP";
+  /** Each as far as it came. */
+  readonly members: readonly UncommittedMember[];
+  readonly error: unknown;
+}
+
+/** The journal and the records say that the new versions serve, and they do. */
+export interface Committed {
+  readonly state: "COMMITTED";
+  readonly members: readonly CommittedMember[];
+}
+
+/** The new versions serve for good. The old ones are to stop once they are drained. */
+export interface Kept {
+  readonly state: "KEPT";
+  readonly members: readonly CommittedMember[];
+  readonly draining: Draining;
+  /** Why versions that were to go back serve on. Absent: they were not to. */
+  readonly stayed?: string;
+}
+
+/** The old versions serve again after a trial. The new ones are to stop. */
+export interface Returned {
+  readonly state: "RETURNED";
+  readonly members: readonly CommittedMember[];
+  readonly draining: Draining;
+}
+
+/** How a trial ends. */
+export type Tried = Omit<Kept, "draining"> | Omit<Returned, "draining">;
+
+/** What came of the swap. */
+export type Ended = { readonly state: "ENDED" } & (
+  | { readonly outcome: "UNCHANGED"; readonly members: readonly never[] }
+  /** `fault`: of the store or the machine, where that is why; the same swap can be asked for again then. */
+  | { readonly outcome: "GIVEN_UP"; readonly members: GivenUp["members"]; readonly fault: HeliosError | undefined }
+  | ({ readonly outcome: "KEPT" } & Pick<Kept, "members" | "stayed">)
+  | ({ readonly outcome: "RETURNED" } & Pick<Returned, "members">)
+);
+
+/** One module of a swap. */
+export interface PlannedMember extends Serving {
+  readonly name: string;
+  readonly plan: ModulePlan;
+  readonly steps: Steps;
+}
+
+export interface VerifiedMember extends PlannedMember {
+  readonly code: ResolvedModule;
+}
+
+export interface StartedMember extends VerifiedMember {
+  readonly candidate: Generation;
+}
+
+export interface HandedOverMember extends StartedMember {
+  /** Whether what was known is lost to the version that is to serve, though nobody had asked for that. */
+  readonly stateLost: boolean;
+}
+
+/** Its `old` is the version that stands by. */
+export interface CommittedMember extends HandedOverMember {
+  /** As the journal has it. */
+  readonly switched: Switch;
+  /** Of its breaker, before the new version served; 0 where it had no breaker. */
+  readonly breakerEpoch: number;
+}
+
+export type UncommittedMember = PlannedMember | VerifiedMember | StartedMember | HandedOverMember;
+
+/** Calls that the old versions were given, and that end in them. */
+export interface Draining {
+  /** Never rejects. */
+  readonly ended: Promise<void>;
+  /** The old versions serve again: they have calls at any time. */
+  stop(): void;
+}
+
+/** Whether the new versions serve, or will as soon as the journal has it: the swap cannot be cancelled any more. */
+export function isDecided(state: SwapState): boolean {
+  switch (state.state) {
+    case "HANDED_OVER":
+    case "COMMITTED":
+    case "KEPT":
+    case "RETURNED":
+      return true;
+    case "ENDED":
+      return state.outcome === "KEPT" || state.outcome === "RETURNED";
+    default:
+      return false;
+  }
+}
+
+/** Those whose candidate has started. */
+export function startedOf(members: readonly UncommittedMember[]): readonly StartedMember[] {
+  return members.filter((member) => "candidate" in member);
+}
+
+/** What a candidate is when it serves. */
+export function servedBy({ plan, code, candidate: { running } }: StartedMember): Served {
+  return { registration: registrationOf(plan, running.version), code, configVersion: plan.configVersion, running };
+}
