@@ -10,9 +10,9 @@ export const BREAKER_ERRORS = table({
   },
   BREAKER_STATE_INVALID: {
     code: "INTERNAL",
-    message: "what is stored of breaker {name} is none: {problem}",
+    message: "the stored state of breaker {name} is invalid: {problem}",
     retryable: false,
-    help: "The store was written by another version of Helios, or damaged. Start with the version that wrote it, or restore a backup.",
+    help: "The store was written by another version of Helios, or is damaged. Start the version that wrote it, or restore a backup.",
   },
   BREAKER_OPEN: {
     code: "UNAVAILABLE",

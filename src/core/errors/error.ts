@@ -23,62 +23,62 @@ export const ERRORS = table({
     message: "{name} has etag {etag}, not {given}",
     extra: ["index"],
     retryable: false,
-    help: "Read the resource again and decide anew.",
+    help: "Read the resource again, and decide again.",
   },
   REQUEST_ID_REUSED: {
     code: "INVALID_ARGUMENT",
     message: "the id {request_id} was used for another request",
     retryable: false,
-    help: "Make a new request_id, or idempotency_key, for each request; repeat one only with the same content.",
+    help: "Use a new request_id or idempotency_key for each request. Repeat one only with the same content.",
   },
   ANSWER_NOT_KEPT: {
     code: "FAILED_PRECONDITION",
-    message: "request {request_id} was carried out, but its answer is not kept any more",
+    message: "request {request_id} was carried out, but its answer is no longer kept",
     retryable: false,
-    help: "Nothing was done again. Read the present state, or use a new id to do it once more.",
+    help: "Nothing was done again. Read the present state, or use a new id to repeat the request.",
   },
   ARGUMENT_INVALID: {
     code: "INVALID_ARGUMENT",
     message: "{field}: {problem}",
     retryable: false,
-    help: "Correct the field named; field violations are listed as buf.validate.Violations where a rule was broken.",
+    help: "Correct the field. If a rule of the contract was violated, buf.validate.Violations lists all violations.",
   },
   RESOURCE_TOO_LARGE: {
     code: "INVALID_ARGUMENT",
     message: "{what} {name} would have {size} bytes; at most {limit} are allowed",
     retryable: false,
-    help: "Nothing was changed. Make it smaller: the size is that of its longer encoding, JSON or protobuf.",
+    help: "Nothing was changed. Make it smaller. The size is that of its larger encoding, JSON or protobuf.",
   },
   PAGE_TOKEN_INVALID: {
     code: "INVALID_ARGUMENT",
-    message: "page_token {page_token} was not given by this list",
+    message: "page_token {page_token} was not issued by this list",
     retryable: false,
-    help: "Send next_page_token of the page before, with the same request otherwise.",
+    help: "Send the next_page_token of the previous page, with the same request otherwise.",
   },
   CALL_DEADLINE_EXCEEDED: {
     code: "DEADLINE_EXCEEDED",
     message: "the deadline of the call has passed: {problem}",
     retryable: true,
-    help: "What was asked for may have been done: retry with the same request_id, or look.",
+    help: "The request may have been carried out. Retry with the same request_id, or check the state.",
   },
   CALL_CANCELLED: {
     code: "CANCELLED",
     message: "the call was cancelled: {problem}",
     retryable: true,
-    help: "What was asked for may have been done: retry with the same request_id, or look.",
+    help: "The request may have been carried out. Retry with the same request_id, or check the state.",
   },
   SERVICE_NOT_FOUND: {
     code: "NOT_FOUND",
     message: "service {service} is not served here",
     retryable: false,
-    help: "Ask grpc.health.v1.Health/List for the names; the empty name stands for the whole server.",
+    help: "Call grpc.health.v1.Health/List for the names. The empty name is the whole server.",
   },
   SERVER_DRAINING: {
     code: "UNAVAILABLE",
     message: "the server is shutting down",
     extra: ["retry_after"],
     retryable: true,
-    help: "Retry, with the last resume_token for a watch; another server or this one restarted will answer.",
+    help: "Retry. For a watch, use the last resume_token. Another server will answer, or this one when it has restarted.",
   },
   INTERNAL: {
     code: "INTERNAL",
@@ -96,19 +96,19 @@ type ExtraKeys<R extends Reason> = (typeof ERRORS)[R] extends { extra: readonly 
   ? Key
   : never;
 
-/** What goes into an error's message and metadata. */
+/** The values of an error's message and metadata. */
 export type Metadata<R extends Reason> = Readonly<
   Record<Exclude<MessageKeys<R>, ExtraKeys<R>>, string | number> & Partial<Record<ExtraKeys<R>, string | number>>
 >;
 
-/** An error that a caller is meant to see: one row of the table, with its values. */
+/** An error for callers: one row of the table, with its values. */
 export class HeliosError extends Error {
   override readonly name = "HeliosError";
   readonly reason: Reason;
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly metadata: Readonly<Record<string, string>>;
-  /** When a retry makes sense, in ms from now; absent where nothing is known of it. */
+  /** When a retry makes sense, in ms from now; undefined if that is unknown. */
   readonly retryAfterMs: number | undefined;
 
   private constructor(
@@ -128,7 +128,7 @@ export class HeliosError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 
-  /** Makes the error of that reason; the compiler asks for every value its message needs. */
+  /** Creates the error of that reason. The compiler checks that every value of its message is given. */
   static of<R extends Reason>(
     reason: R,
     metadata: Metadata<R>,
@@ -140,15 +140,15 @@ export class HeliosError extends Error {
   }
 }
 
-/** Whether `error` is the domain error of that reason. */
+/** Whether `error` is a HeliosError of that reason. */
 export function isReason(error: unknown, reason: Reason): error is HeliosError {
   return error instanceof HeliosError && error.reason === reason;
 }
 
-/** Errors within one another that are looked at. @limit errors */
+/** Nested causes of an error that are searched for a fault of the store or the machine. @limit errors */
 const MOST_CAUSES = 10;
 
-/** The fault of the store or the machine that an error came of, if it did: the same can go well later. */
+/** The fault of the store or the machine that caused an error, if one did. After such a fault, a retry can succeed. */
 export function faultIn(error: unknown): HeliosError | undefined {
   let one = error;
   for (let depth = 0; depth < MOST_CAUSES && one instanceof Error; depth += 1, one = one.cause) {
@@ -157,7 +157,7 @@ export function faultIn(error: unknown): HeliosError | undefined {
   return undefined;
 }
 
-/** The message of whatever was thrown: modules and libraries throw anything. */
+/** The message of a thrown value, which need not be an Error: modules and libraries throw anything. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
   return typeof thrown === "string" ? thrown : String(thrown);

@@ -1,37 +1,37 @@
 import { table } from "./row.ts";
 
-/** Reasons of requests that are refused by their form, their way or what they take, whatever they ask for. */
+/** Errors of requests that are refused for their format, their transport or their size, whichever method they call. */
 export const REQUEST_ERRORS = table({
   REQUESTS_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
-    message: "the requests under way hold more than {limit} bytes {scope}",
+    message: "the requests in progress hold more than {limit} bytes {scope}",
     retryable: true,
-    help: "Send fewer large requests at once, or send the rest of those that have begun; then try again.",
+    help: "Send fewer large requests at once, or finish sending those that have begun. Then retry.",
   },
   TOO_MANY_CALLS: {
     code: "RESOURCE_EXHAUSTED",
     message:
-      "at most {limit} calls are under way in all, and the {own} of this connection are as many as the others leave",
+      "at most {limit} calls may be in progress in all, and this connection has {own}, as many as the others leave free",
     retryable: true,
-    help: "End streams that nobody reads and make fewer calls at once; then try again.",
+    help: "End streams that nobody reads, and make fewer calls at once. Then retry.",
   },
   REQUEST_TOO_SLOW: {
     code: "DEADLINE_EXCEEDED",
     message: "the request was not complete within {timeout}",
     retryable: true,
-    help: "Send the whole request at once. Over HTTP/1.1 and HTTP/2 its body ends when the caller ends it.",
+    help: "Send the whole request at once. The body of a request ends when the caller ends it.",
   },
   MESSAGE_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
     message: "a message is too large: {problem}",
     retryable: false,
-    help: "Requests and answers have at most 4 MiB each: send less, or ask for smaller pages.",
+    help: "A request or answer has at most 4 MiB. Send less, or ask for smaller pages.",
   },
   REQUEST_MALFORMED: {
     code: "INVALID_ARGUMENT",
     message: "the request cannot be read: {problem}",
     retryable: false,
-    help: "Send a message of the method's request type, in the format that the content type says.",
+    help: "Send a message of the method's request type, in the format of the content type.",
   },
   REQUEST_UNSUPPORTED: {
     code: "UNIMPLEMENTED",
@@ -49,7 +49,7 @@ export const REQUEST_ERRORS = table({
     code: "UNIMPLEMENTED",
     message: "{path} takes {allowed}, not {method}",
     retryable: false,
-    help: "Use one of the methods named.",
+    help: "Use one of these methods.",
   },
   HTTP_HEADER_INVALID: {
     code: "INVALID_ARGUMENT",
@@ -67,24 +67,24 @@ export const REQUEST_ERRORS = table({
     code: "INVALID_ARGUMENT",
     message: "the request's {header} {value} is not supported",
     retryable: false,
-    help: "Send JSON that is not compressed to the REST API; over RPC the content types are those of gRPC, gRPC-Web and Connect.",
+    help: "Send uncompressed JSON to the REST API. Over RPC, use the content types of gRPC, gRPC-Web or Connect.",
   },
   HTTP_BODY_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
     message: "the body has more than {limit} bytes",
     retryable: false,
-    help: "Send less at a time.",
+    help: "Send less data at a time.",
   },
   HOST_NOT_ALLOWED: {
     code: "PERMISSION_DENIED",
     message: "a browser may not reach this service as {host}; HELIOS_ALLOWED_HOSTS names the hosts that are allowed",
     retryable: false,
-    help: "Name the host in HELIOS_ALLOWED_HOSTS (--allowed-hosts) if it is meant to lead here. Loopback names and HELIOS_HOST always are allowed.",
+    help: "If the host is meant to lead here, name it in HELIOS_ALLOWED_HOSTS (--allowed-hosts). Loopback names and HELIOS_HOST are always allowed.",
   },
   HTTP_ORIGIN_REFUSED: {
     code: "PERMISSION_DENIED",
     message: "a page of {origin} may not use this service",
     retryable: false,
-    help: "List the origin in HELIOS_ALLOWED_ORIGINS if its pages are to use this service.",
+    help: "If its pages should use this service, list the origin in HELIOS_ALLOWED_ORIGINS.",
   },
 });

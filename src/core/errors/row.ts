@@ -14,10 +14,10 @@ export type ErrorCode =
   | "UNIMPLEMENTED"
   | "INTERNAL";
 
-/** A case of one kind of error that has a code of its own. */
+/** A case of an error that has another code. */
 export interface ErrorCase {
   readonly code: ErrorCode;
-  /** When, for people. */
+  /** Describes the case, for people. */
   readonly when: string;
   readonly so: (metadata: Readonly<Record<string, string>>) => boolean;
 }
@@ -25,11 +25,11 @@ export interface ErrorCase {
 /** One kind of error. */
 export interface ErrorRow {
   readonly code: ErrorCode;
-  /** The first of these that is `so` has its code instead. */
+  /** The first case whose `so` is true determines the code instead. */
   readonly unless?: readonly ErrorCase[];
   /** English; each `{key}` is a metadata key of that name. */
   readonly message: string;
-  /** Metadata keys that may be there besides those in the message. */
+  /** Optional metadata keys, in addition to those in the message. */
   readonly extra?: readonly string[];
   /** Whether the same request, sent again unchanged a little later, can succeed. */
   readonly retryable: boolean;
@@ -37,5 +37,5 @@ export interface ErrorRow {
   readonly help: string;
 }
 
-/** Rows as they are written, so that the compiler knows the keys of each message. */
+/** Returns the rows with their literal types, so that the compiler knows the keys of each message. */
 export const table = <const T extends Record<string, ErrorRow>>(rows: T): T => rows;

@@ -24,13 +24,13 @@ export const STORE_ERRORS = table({
     code: "FAILED_PRECONDITION",
     message: "data directory {directory} cannot be used: {problem}",
     retryable: false,
-    help: "Check that it is a directory that this process may write to, on a disk that has room.",
+    help: "Check that it is a directory, that this process may write to it, and that its disk has free space.",
   },
   MACHINE_FAULT: {
     code: "UNAVAILABLE",
-    message: "the machine keeps the service from its work: {problem}",
+    message: "the machine could not provide what the service needs: {problem}",
     retryable: true,
-    help: "Nothing was changed. Look for open files, memory, disk and rights of the service's process: the module is not at fault.",
+    help: "Nothing was changed. The module is not at fault. Check the open files, memory, disk and permissions of the service's process.",
   },
   STORE_UNAVAILABLE: {
     code: "UNAVAILABLE",
@@ -40,7 +40,7 @@ export const STORE_ERRORS = table({
   },
   BATCH_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
-    message: "one change of {size} is too large; at most {limit} are made at once",
+    message: "a change of {size} is too large; the limit for one change is {limit}",
     retryable: false,
     help: "Nothing was changed. Make the change in several smaller ones.",
   },

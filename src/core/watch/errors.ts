@@ -4,16 +4,16 @@ import { table } from "../errors/row.ts";
 export const WATCH_ERRORS = table({
   RESUME_TOKEN_INVALID: {
     code: "INVALID_ARGUMENT",
-    message: "resume_token {resume_token} was not given by this service",
+    message: "resume_token {resume_token} was not issued by this service",
     retryable: false,
-    help: "Send the token of the last frame received, or none for a snapshot.",
+    help: "Send the token of the last received frame, or no token to start with a snapshot.",
   },
   REVISION_COMPACTED: {
     code: "OUT_OF_RANGE",
     message: "changes since {resume_token} are not kept any more",
     extra: ["oldest_revision"],
     retryable: false,
-    help: "Watch without a token, which starts with a snapshot.",
+    help: "Watch without a token. The stream then starts with a snapshot.",
   },
   WATCHER_TOO_SLOW: {
     code: "RESOURCE_EXHAUSTED",
@@ -23,14 +23,14 @@ export const WATCH_ERRORS = table({
   },
   REVISION_UNKNOWN: {
     code: "OUT_OF_RANGE",
-    message: "revision {revision} is not reached; the store {incarnation} is at {head_revision}",
+    message: "the store has not reached revision {revision}; store {incarnation} is at {head_revision}",
     retryable: false,
-    help: "Take the revision from the answer of the change, and from the same store.",
+    help: "Use the revision in the answer to the change, from the same store.",
   },
   TOO_MANY_WAITS: {
     code: "RESOURCE_EXHAUSTED",
-    message: "{limit} calls wait for a revision already",
+    message: "{limit} calls are already waiting for a revision",
     retryable: true,
-    help: "Retry when some of them are over.",
+    help: "Retry when some of them have ended.",
   },
 });
