@@ -1,3 +1,4 @@
+import { retry } from "../../kernel/async/retry.ts";
 import { KeyedSerial } from "../async/serial.ts";
 import { HeliosError, messageOf } from "../errors/error.ts";
 import { knownSize, WHOLE_BYTES } from "../size.ts";
@@ -151,27 +152,19 @@ export class Collection<T> {
    * @param etag if given and not empty, the present resource must have it, or `ANY_ETAG`, any: else ETAG_MISMATCH.
    */
   change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
-    return this.#turns.run(name, () => this.#change(name, cause, decide, etag));
+    return this.#turns.run(name, () => retry(() => this.#change(name, cause, decide, etag), this.#lostRace));
   }
 
   async #change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
-    for (;;) {
-      const current = this.#byName.get(name);
-      checkEtag(name, current, etag);
-      const record = decide(current);
-      if (record === undefined) return current;
-      this.#check(name, record, current?.record);
-      try {
-        const entry = await this.#feed.store.put(this.prefix + name, JSON.stringify(record), {
-          cause,
-          ifRevision: current?.revision ?? 0,
-        });
-        await this.#feed.reached(entry.revision);
-        return this.#written(entry);
-      } catch (error) {
-        await this.#retryAfter(error);
-      }
-    }
+    const current = this.#byName.get(name);
+    checkEtag(name, current, etag);
+    const record = decide(current);
+    if (record === undefined) return current;
+    this.#check(name, record, current?.record);
+    const options = { cause, ifRevision: current?.revision ?? 0 };
+    const entry = await stored(this.#feed.store.put(this.prefix + name, JSON.stringify(record), options));
+    await this.#feed.reached(entry.revision);
+    return this.#written(entry);
   }
 
   /**
@@ -181,7 +174,7 @@ export class Collection<T> {
    * throws is thrown on, and so are ETAG_MISMATCH and BATCH_TOO_LARGE; nothing is written then.
    */
   batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
-    return this.#turns.runAlone(() => this.#batch(cause, decide));
+    return this.#turns.runAlone(() => retry(() => this.#batch(cause, decide), this.#lostRace));
   }
 
   /** Throws what `batch` would reject with for the same decisions at this moment; nothing is written. */
@@ -200,22 +193,16 @@ export class Collection<T> {
   }
 
   async #batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
-    for (;;) {
-      const decisions = decide();
-      const writes = this.#writesOf(decisions);
-      try {
-        const { revision, entries } = await this.#feed.store.batch(writes, cause);
-        if (revision !== undefined) await this.#feed.reached(revision);
-        const after = new Map(writes.map(({ key }, index) => [key, entries[index]]));
-        const resources = decisions.map(({ name, record }) => {
-          const entry = after.get(this.prefix + name);
-          return record === undefined ? this.#byName.get(name) : entry && this.#written(entry);
-        });
-        return { revision, resources };
-      } catch (error) {
-        await this.#retryAfter(error);
-      }
-    }
+    const decisions = decide();
+    const writes = this.#writesOf(decisions);
+    const { revision, entries } = await stored(this.#feed.store.batch(writes, cause));
+    if (revision !== undefined) await this.#feed.reached(revision);
+    const after = new Map(writes.map(({ key }, index) => [key, entries[index]]));
+    const resources = decisions.map(({ name, record }) => {
+      const entry = after.get(this.prefix + name);
+      return record === undefined ? this.#byName.get(name) : entry && this.#written(entry);
+    });
+    return { revision, resources };
   }
 
   /** Deletes the resource if `check` does not throw; resolves to what it was, or undefined where there was none. */
@@ -225,7 +212,7 @@ export class Collection<T> {
     check: (current: Resource<T>) => void = () => {},
     etag?: string,
   ): Promise<Resource<T> | undefined> {
-    return this.#turns.run(name, () => this.#delete(name, cause, check, etag));
+    return this.#turns.run(name, () => retry(() => this.#delete(name, cause, check, etag), this.#lostRace));
   }
 
   async #delete(
@@ -234,19 +221,14 @@ export class Collection<T> {
     check: (current: Resource<T>) => void,
     etag?: string,
   ): Promise<Resource<T> | undefined> {
-    for (;;) {
-      const current = this.#byName.get(name);
-      if (current === undefined) return undefined;
-      checkEtag(name, current, etag);
-      check(current);
-      try {
-        const revision = await this.#feed.store.delete(this.prefix + name, { cause, ifRevision: current.revision });
-        if (revision !== undefined) await this.#feed.reached(revision);
-        return current;
-      } catch (error) {
-        await this.#retryAfter(error);
-      }
-    }
+    const current = this.#byName.get(name);
+    if (current === undefined) return undefined;
+    checkEtag(name, current, etag);
+    check(current);
+    const options = { cause, ifRevision: current.revision };
+    const revision = await stored(this.#feed.store.delete(this.prefix + name, options));
+    if (revision !== undefined) await this.#feed.reached(revision);
+    return current;
   }
 
   /** The newest kept changes of one resource, newest first, below `beforeRevision` if given. */
@@ -261,17 +243,13 @@ export class Collection<T> {
     return change && this.#delta(change);
   }
 
-  /** After a lost race: waits until the winner's write is in the view. Anything else is the caller's. */
-  async #retryAfter(error: unknown): Promise<void> {
-    if (error instanceof RevisionConflict) {
-      await this.#feed.reached(error.actualRevision);
-      if (!this.#feed.closed) return;
-      // The view stands still: to decide anew over it would lose the same race for ever.
-      throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
-    }
-    if (error instanceof HeliosError) throw error;
-    throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
-  }
+  /** After a lost race: waits until the winner's write is in the view. Any other error is the caller's. */
+  readonly #lostRace = async (error: unknown): Promise<void> => {
+    if (!(error instanceof RevisionConflict)) throw error;
+    await this.#feed.reached(error.actualRevision);
+    // The view stands still: to decide anew over it would lose the same race for ever.
+    if (this.#feed.closed) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
+  };
 
   #apply(changes: readonly Change[]): void {
     // What was there before is what is here: to parse it again would cost as much as the change.
@@ -342,4 +320,14 @@ export function checkEtag(
   if (etag === undefined || etag === "" || etag === current?.etag) return;
   if (etag === ANY_ETAG && current !== undefined) return;
   throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
+}
+
+/** What the store was asked to write. It fails with a lost race, or with STORE_UNAVAILABLE or another error of the domain. */
+async function stored<R>(writing: Promise<R>): Promise<R> {
+  try {
+    return await writing;
+  } catch (error) {
+    if (error instanceof RevisionConflict || error instanceof HeliosError) throw error;
+    throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
+  }
 }

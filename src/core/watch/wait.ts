@@ -1,3 +1,4 @@
+import { onAbort } from "../../kernel/async/signal.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
 import type { ClientPosition } from "./positions.ts";
 
@@ -51,15 +52,14 @@ export class Wait {
     this.#initial = new Set(clients.map(({ clientId }) => clientId));
     const { timeoutMs, signal } = options;
     let timer: Timer | undefined;
-    const abort = (): void => this.#fail(signal?.reason);
     this.over = new Promise<Outcome>((resolve, reject) => {
       this.#settle = resolve;
       this.#fail = reject;
     }).finally(() => {
       timer?.cancel();
-      signal?.removeEventListener("abort", abort);
+      stopListening();
     });
-    signal?.addEventListener("abort", abort, { once: true });
+    const stopListening = onAbort(signal, () => this.#fail(signal?.reason));
     for (const client of clients) this.#place(client);
     this.#look();
     if (timeoutMs > 0) timer = clock.setTimer(timeoutMs, () => this.#settle(this.#outcome()));

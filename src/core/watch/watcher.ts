@@ -1,3 +1,4 @@
+import { Waiters } from "../async/waiters.ts";
 import { HeliosError } from "../errors/error.ts";
 import { fitting } from "../size.ts";
 import { RevisionCompacted } from "../store/store.ts";
@@ -66,7 +67,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   #wanted = 0;
   /** Why there is nothing to tell beyond a revision. */
   #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
-  #wake: (() => void) | undefined;
+  readonly #news = new Waiters();
   /** Whether it goes on from a token, and not from a snapshot of this process. */
   #resumed = false;
   /** Of the queue. */
@@ -112,7 +113,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Asks for a frame of at least that revision without waiting for the next heartbeat. */
   tellUpTo(revision: number): void {
     this.#wanted = Math.max(this.#wanted, Math.min(revision, this.#hub.feed.revision));
-    this.#wake?.();
+    this.#news.wake();
   }
 
   /**
@@ -151,7 +152,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#cut = undefined;
     this.#queuedChars = 0;
     this.#phase = this.#startOver();
-    this.#wake?.();
+    this.#news.wake();
   }
 
   /** Called by the hub with what is in no journal: told only if nothing older is still to be read. */
@@ -169,12 +170,12 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     phase.queue.push(item);
     this.#queuedChars += this.#charsOf(item);
     if (phase.queue.length > QUEUE_LIMIT || this.#queuedChars > QUEUE_CHARS) this.#overflow(phase);
-    this.#wake?.();
+    this.#news.wake();
   }
 
   #endWith(error: HeliosError): void {
     if (error === CLOSED || this.#ending === undefined) this.#ending = { error, revision: this.#hub.feed.revision };
-    this.#wake?.();
+    this.#news.wake();
   }
 
   async #next(): Promise<Frame<I, S> | undefined> {
@@ -338,22 +339,15 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   /** Until there is something to look at, or a heartbeat is due. */
-  #waitForNews(): Promise<void> {
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        this.#wake = undefined;
-        timer.cancel();
-        resolve();
-      };
-      const { clock } = this.options;
-      const expire = (): void => {
-        // A timer may come a little early.
-        this.#due = clock.monotonic();
-        settle();
-      };
-      const timer = clock.setTimer(this.#due - clock.monotonic(), expire);
-      this.#wake = settle;
+  async #waitForNews(): Promise<void> {
+    const { clock } = this.options;
+    const timer = clock.setTimer(this.#due - clock.monotonic(), () => {
+      // It may come a little early.
+      this.#due = clock.monotonic();
+      this.#news.wake();
     });
+    await this.#news.wait();
+    timer.cancel();
   }
 
   #heartbeat(): Frame<I, S> {

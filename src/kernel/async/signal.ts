@@ -14,7 +14,7 @@ export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer
 
 export interface Controller {
   readonly signal: Signal;
-  abort(reason: unknown): void;
+  abort(reason?: unknown): void;
 }
 
 declare const AbortController: new () => Controller;
@@ -40,7 +40,7 @@ export function onAbort(signal: Signal | undefined, run: () => void): () => void
 /** A signal that follows others until it is released, and can be aborted by itself. */
 export interface Joined {
   readonly signal: Signal;
-  abort(reason: unknown): void;
+  abort(reason?: unknown): void;
   /** From now on the others do nothing to it, and keep nothing of it. */
   release(): void;
 }
@@ -55,7 +55,7 @@ export function joined(signals: readonly (Signal | undefined)[]): Joined {
   const release = (): void => {
     for (const stop of stops.splice(0)) stop();
   };
-  const abort = (reason: unknown): void => {
+  const abort = (reason?: unknown): void => {
     release();
     controller.abort(reason);
   };

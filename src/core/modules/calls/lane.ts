@@ -1,3 +1,5 @@
+import { race, timeLimit } from "../../../kernel/async/race.ts";
+import { onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { type CallChain, goesThrough } from "./chain.ts";
@@ -172,13 +174,13 @@ export class Lane {
    */
   linger(generation: Generation, ended: Promise<unknown>, mostMs: number, overdue: () => void): void {
     const free = generation.linger();
-    const { promise: late, resolve } = Promise.withResolvers<true>();
-    const timer = this.#clock.setTimer(mostMs, () => resolve(true));
-    void Promise.race([ended, late]).then((is) => {
-      timer.cancel();
-      if (is === true) overdue();
+    const over = (): void => {
       free();
       this.#admit();
+    };
+    race(ended, [timeLimit(this.#clock, mostMs, () => undefined)]).then(over, () => {
+      overdue();
+      over();
     });
   }
 
@@ -193,11 +195,12 @@ export class Lane {
   #wait({ timeoutMs, late, signal, key, chain }: EnterOptions): Promise<Generation> {
     // An aborted one tells nobody any more.
     signal?.throwIfAborted();
+    // Not a race: who is admitted has a place from that moment on, and nothing may end its wait after it.
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(waiter);
         timer.cancel();
-        signal?.removeEventListener("abort", cancel);
+        stopListening();
       };
       const waiter: Waiter = {
         key,
@@ -211,9 +214,8 @@ export class Lane {
           reject(error);
         },
       };
-      const cancel = (): void => waiter.refuse(signal?.reason);
       const timer = this.#clock.setTimer(timeoutMs, () => waiter.refuse(late()));
-      signal?.addEventListener("abort", cancel, { once: true });
+      const stopListening = onAbort(signal, () => waiter.refuse(signal?.reason));
       this.#waiting.add(waiter);
     });
   }

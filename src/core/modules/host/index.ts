@@ -1,3 +1,4 @@
+import { onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { filesOf, placeIn } from "./artifact/files-of.ts";
@@ -52,8 +53,7 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
       void ended.then(() => living.delete(channel));
       giveUp = () => channel.kill();
     });
-    signal?.addEventListener("abort", giveUp, { once: true });
-    return started.finally(() => signal?.removeEventListener("abort", giveUp));
+    return started.finally(onAbort(signal, giveUp));
   };
 
   return {

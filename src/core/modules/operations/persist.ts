@@ -1,3 +1,5 @@
+import { pause } from "../../../kernel/async/pause.ts";
+import { retry } from "../../../kernel/async/retry.ts";
 import { messageOf } from "../../errors/error.ts";
 import type { Cause } from "../../store/store.ts";
 import type { ModuleRecord } from "../record/record.ts";
@@ -20,13 +22,9 @@ export function persist(
 
 /** Stores what is decided: again and again where the store refuses, until it has, or everything is being stopped. */
 export async function persistently(context: OperationContext, what: string, store: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      return await store();
-    } catch (error) {
-      if (context.isClosing()) throw error;
-      context.log("modules", "error", `${what} could not be stored`, { error: messageOf(error) });
-      await new Promise<void>((resolve) => context.clock.setTimer(STORE_RETRY_MS, resolve));
-    }
-  }
+  await retry(store, async (error) => {
+    if (context.isClosing()) throw error;
+    context.log("modules", "error", `${what} could not be stored`, { error: messageOf(error) });
+    await pause(context.clock, STORE_RETRY_MS);
+  });
 }

@@ -1,3 +1,5 @@
+import { type Limit, race } from "../../../kernel/async/race.ts";
+import { onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { joined } from "../../async/deadline.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
@@ -220,6 +222,8 @@ async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave: Leave
   }
 }
 
+const CANCELLED = Symbol("cancelled");
+
 /** Waits for what comes to life. Undefined where the run is cancelled before: then `end` is called when it has come. */
 function inTime<T>(
   birth: Promise<T>,
@@ -227,16 +231,10 @@ function inTime<T>(
   late: Promise<unknown>[],
   end: (born: T) => unknown,
 ): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
-      late.push(birth.then(end).catch(() => {}));
-      resolve(undefined);
-    };
-    if (signal.aborted) return giveUp();
-    signal.addEventListener("abort", giveUp, { once: true });
-    birth
-      .then((born) => (signal.aborted ? undefined : resolve(born)), reject)
-      .finally(() => signal.removeEventListener("abort", giveUp));
+  const cancelled: Limit = (giveUp) => onAbort(signal, () => giveUp(CANCELLED));
+  return race<T | undefined>(birth, [cancelled], () => late.push(birth.then(end).catch(() => {}))).catch((error) => {
+    if (error !== CANCELLED) throw error;
+    return undefined;
   });
 }
 

@@ -1,3 +1,5 @@
+import { race, timeLimit } from "../../../kernel/async/race.ts";
+import { type Joined, joined, onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { isReason, messageOf } from "../../errors/error.ts";
 import { trialCall } from "../../modules/calls/chain.ts";
@@ -102,10 +104,25 @@ async function runTest(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<TestResult> {
+  // Aborted when it has ended: left at work it would get in the way of the next.
+  const over = joined([signal]);
+  try {
+    return await runUntil(over, tested, trial, test, clock, signal);
+  } finally {
+    over.abort();
+  }
+}
+
+async function runUntil(
+  over: Joined,
+  tested: Pick<Candidate, "instance" | "generation">,
+  trial: TestTrial | undefined,
+  test: Test,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TestResult> {
   const { name, required, method } = test;
-  const over = new AbortController();
-  const until = AbortSignal.any([signal, over.signal]);
-  const under = testInstance(tested, trial, test.timeoutMs, clock, until);
+  const under = testInstance(tested, trial, test.timeoutMs, clock, over.signal);
   if (method !== undefined && !under.hasMethod(method)) {
     const message = `the module has no method ${method}`;
     // What a module may lack, no run waits for.
@@ -121,7 +138,11 @@ async function runTest(
     message: message.slice(0, MAX_MESSAGE),
   });
   try {
-    const output = await limited(test.run(under, until), test.timeoutMs, clock, signal, over);
+    const output = await race(
+      test.run(under, over.signal),
+      [timeLimit(clock, test.timeoutMs, () => TIMED_OUT), (end) => onAbort(signal, () => end(CANCELLED))],
+      () => over.abort(),
+    );
     return { ...ended("PASSED"), ...keptOutput(output) };
   } catch (error) {
     if (error === TIMED_OUT || isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
@@ -140,30 +161,6 @@ function skipped({ name, required }: Test, message: string): TestResult {
 
 const TIMED_OUT = Symbol("timed out");
 const CANCELLED = Symbol("cancelled");
-
-/** Waits for a test, and aborts `over` when it has ended: left at work it would get in the way of the next. */
-function limited<T>(
-  work: Promise<T>,
-  timeoutMs: number,
-  clock: Clock,
-  signal: AbortSignal,
-  over: AbortController,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const end = (why: symbol): void => {
-      reject(why);
-      over.abort();
-    };
-    const timer = clock.setTimer(timeoutMs, () => end(TIMED_OUT));
-    const abort = (): void => end(CANCELLED);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => {
-      timer.cancel();
-      signal.removeEventListener("abort", abort);
-      over.abort();
-    });
-  });
-}
 
 function testInstance(
   { instance, generation }: Pick<Candidate, "instance" | "generation">,

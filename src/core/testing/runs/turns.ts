@@ -1,3 +1,4 @@
+import { onAbort } from "../../../kernel/async/signal.ts";
 import { HeliosError } from "../../errors/error.ts";
 
 /**
@@ -58,13 +59,13 @@ export function createTurns(atOnce = RUNS_AT_ONCE, mostWaiting = MOST_WAITING): 
         const one: Waiting = {
           urgent,
           enter() {
-            signal.removeEventListener("abort", giveUp);
+            stopListening();
             resolve(place());
           },
         };
         const behind = urgent ? waiting.findIndex((other) => !other.urgent) : -1;
         waiting.splice(behind === -1 ? waiting.length : behind, 0, one);
-        signal.addEventListener("abort", giveUp, { once: true });
+        const stopListening = onAbort(signal, giveUp);
       });
     },
   };

@@ -1,4 +1,6 @@
+import { type Limit, race, signalLimit, timeLimit } from "../../../../kernel/async/race.ts";
 import type { Clock } from "../../../../kernel/clock.ts";
+import { settled } from "../../../async/serial.ts";
 import { HeliosError } from "../../../errors/error.ts";
 import type { Answer } from "../router.ts";
 
@@ -61,20 +63,22 @@ export class KeyedRun {
 
   /** Resolves when it is over, whatever came of it. Rejects where the caller's patience ends first. */
   over(patience: Patience): Promise<void> {
-    const over = this.#answer.then(
-      () => {},
-      () => {},
-    );
-    return this.#within(over, patience, () => {});
+    return race(settled(this.#answer), this.#limits(patience));
   }
 
   /** What came of it, unless the caller's patience ends first. */
   wait(patience: Patience): Promise<Answer> {
     this.#waiting += 1;
-    return this.#within(this.#answer, patience, (hasGivenUp) => {
-      this.#waiting -= 1;
-      if (hasGivenUp) this.#cancelIfLeft();
-    });
+    let isWaiting = true;
+    const leave = (): void => {
+      if (isWaiting) this.#waiting -= 1;
+      isWaiting = false;
+    };
+    const gaveUp = (): void => {
+      leave();
+      this.#cancelIfLeft();
+    };
+    return race(this.#answer, this.#limits(patience), gaveUp).finally(leave);
   }
 
   #cancelIfLeft(): void {
@@ -82,30 +86,7 @@ export class KeyedRun {
     this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "nobody waits for it any more" }));
   }
 
-  /** `done` is called once, when the caller waits no more. */
-  #within<T>(work: Promise<T>, { timeoutMs, signal, late }: Patience, done: (hasGivenUp: boolean) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let isOver = false;
-      const end = (hasGivenUp: boolean): void => {
-        if (isOver) return;
-        isOver = true;
-        timer?.cancel();
-        signal?.removeEventListener("abort", leave);
-        done(hasGivenUp);
-      };
-      const giveUp = (error: unknown): void => {
-        reject(error);
-        end(true);
-      };
-      const leave = (): void => giveUp(signal?.reason);
-      const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : this.#wake(timeoutMs, () => giveUp(late()));
-      if (signal?.aborted) return leave();
-      signal?.addEventListener("abort", leave, { once: true });
-      work.then(resolve, reject).finally(() => end(false));
-    });
-  }
-
-  #wake(ms: number, run: () => void) {
-    return this.#clock.setTimer(Math.max(0, ms), run);
+  #limits({ timeoutMs, signal, late }: Patience): readonly Limit[] {
+    return [signalLimit(signal), timeLimit(this.#clock, timeoutMs, late)];
   }
 }

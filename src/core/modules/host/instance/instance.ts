@@ -1,3 +1,4 @@
+import { onAbort } from "../../../../kernel/async/signal.ts";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
 import { Waiters } from "../../../async/waiters.ts";
@@ -45,8 +46,8 @@ interface Pending {
   readonly timeoutMs: number;
   /** Monotonic ms. */
   readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-  readonly abort: (() => void) | undefined;
+  /** Takes the listener off the caller's signal. */
+  readonly stopListening: (() => void) | undefined;
   readonly answer: AnswerKind;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -279,10 +280,9 @@ export class LiveInstance implements Instance {
       this.#lastId += 1;
       const id = this.#lastId;
       const deadline = this.#clock.monotonic() + timeoutMs;
-      const abort = signal && (() => this.#giveUp(id, signal.reason, "the caller went away"));
+      const stopListening = signal && onAbort(signal, () => this.#giveUp(id, signal.reason, "the caller went away"));
       if (answer === "output") this.#calls += 1;
-      this.#pending.set(id, { method, origin, timeoutMs, deadline, signal, abort, answer, resolve, reject });
-      if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
+      this.#pending.set(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
       if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
       try {
         if (this.#channel.send(message(id, machineTime() + timeoutMs))) onDelivered?.();
@@ -338,7 +338,7 @@ export class LiveInstance implements Instance {
     if (pending === undefined) return undefined;
     this.#pending.delete(id);
     if (pending.answer === "output") this.#calls -= 1;
-    if (pending.abort !== undefined) pending.signal?.removeEventListener("abort", pending.abort);
+    pending.stopListening?.();
     return pending;
   }
 
