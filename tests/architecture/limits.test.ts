@@ -66,7 +66,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "how work is divided or computed, with the same outcome": [
     "src/core/modules/host/values/wide.ts KEPT_KEYS",
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
-    "clients/typescript/src/watch.ts MOST_DOUBLINGS",
+    "src/kernel/async/retry.ts MOST_DOUBLINGS",
     "src/kernel/clock.ts LONGEST_PLATFORM_DELAY_MS",
     "src/core/flags/file/digest.ts STEP_CHARS",
     "src/core/modules/host/bounds/memory.ts LOST_LOOK_MS",

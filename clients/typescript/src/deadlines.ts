@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { type Clock, systemClock, type Timer } from "../../../src/kernel/clock.ts";
+import { joined } from "../../../src/kernel/async/signal.ts";
+import { type Clock, systemClock } from "../../../src/kernel/clock.ts";
 import { checkOptionalSpan } from "./spans.ts";
 
 /**
@@ -66,18 +67,15 @@ interface KeptDeadline {
   cancel(): void;
 }
 
-function keepDeadline(clock: Clock, ms: number | undefined, outer: AbortSignal | undefined): KeptDeadline {
-  const inner = new AbortController();
-  const leave = (): void => inner.abort(outer?.reason);
-  const late = (): void => inner.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-  const timer: Timer = clock.setTimer(ms ?? Number.POSITIVE_INFINITY, late, true);
-  outer?.addEventListener("abort", leave, { once: true });
-  if (outer?.aborted) leave();
+function keepDeadline(clock: Clock, ms = Number.POSITIVE_INFINITY, outer: AbortSignal | undefined): KeptDeadline {
+  const { signal, abort, release } = joined([outer]);
+  const late = (): void => abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const timer = clock.setTimer(ms, late, true);
   return {
-    signal: inner.signal,
+    signal,
     cancel() {
       timer.cancel();
-      outer?.removeEventListener("abort", leave);
+      release();
     },
   };
 }

@@ -1,4 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { pause } from "../../../src/kernel/async/pause.ts";
+import { backoffMs } from "../../../src/kernel/async/retry.ts";
+import { joined, onAbort } from "../../../src/kernel/async/signal.ts";
 import { setRepeatingTimer, systemClock, type Timer } from "../../../src/kernel/clock.ts";
 import { errorInfo } from "./errors.ts";
 import { checkSpan } from "./spans.ts";
@@ -50,8 +53,6 @@ export interface ResumeOptions {
  * attempts start small again then. @limit ms
  */
 export const STEADY_MS = 10_000;
-/** Enough for every longest wait; without a bound 0 ms would be doubled to no number. */
-const MOST_DOUBLINGS = 40;
 /**
  * Longest wait before the first attempt to open a broken watch again (`minBackoffMs`); it doubles with each failure.
  * @limit ms
@@ -126,12 +127,11 @@ export function leavable<T, O extends { readonly signal?: AbortSignal }>(
   const left = new AbortController();
   const leave = (): void => left.abort(signal?.reason);
   async function* frames(): AsyncGenerator<T, void, undefined> {
-    signal?.addEventListener("abort", leave, { once: true });
-    if (signal?.aborted) leave();
+    const stopListening = onAbort(signal, leave);
     try {
       yield* watch({ ...options, signal: left.signal });
     } finally {
-      signal?.removeEventListener("abort", leave);
+      stopListening();
     }
   }
   const watching = frames();
@@ -149,8 +149,8 @@ export async function* resumed<F extends WatchFrame>(
   options: ResumeOptions & { readonly signal: AbortSignal },
   applied: (frame: F, watchId: string) => void = () => {},
 ): AsyncGenerator<F, void, undefined> {
-  const { minBackoffMs = MIN_BACKOFF_MS, maxBackoffMs = MAX_BACKOFF_MS, random = Math.random, delay = wait } = options;
-  const { now = () => systemClock.monotonic() } = options;
+  const { minBackoffMs = MIN_BACKOFF_MS, maxBackoffMs = MAX_BACKOFF_MS, random = Math.random } = options;
+  const { delay = pauseAwaited, now = () => systemClock.monotonic() } = options;
   const { missedHeartbeats = MISSED_HEARTBEATS_LIMIT, firstFrameTimeoutMs = FIRST_FRAME_TIMEOUT_MS } = options;
   checkSpan("minBackoffMs", minBackoffMs);
   checkSpan("maxBackoffMs", maxBackoffMs);
@@ -162,9 +162,7 @@ export async function* resumed<F extends WatchFrame>(
   let isUp = false;
   let exhausted = 0;
   while (!outer.aborted) {
-    const stream = new AbortController();
-    const stop = (): void => stream.abort(outer.reason);
-    outer.addEventListener("abort", stop, { once: true });
+    const stream = joined([outer]);
     const silent = (): void => stream.abort(new ConnectError("the stream fell silent", Code.Unavailable));
     const watchdog = new Watchdog(missedHeartbeats, silent);
     let watchId = "";
@@ -198,13 +196,12 @@ export async function* resumed<F extends WatchFrame>(
       // A stream that ends soon after it has begun is no sign that the next one will do better.
       if (begunAt !== undefined && now() - begunAt >= STEADY_MS) failures = 0;
       failures += 1;
-      const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS)) * random();
-      const retryInMs = (errorInfo(error)?.retryAfterMs ?? 0) + backoffMs;
+      const waitMs = backoffMs(failures, { minMs: minBackoffMs, maxMs: maxBackoffMs }, random);
+      const retryInMs = (errorInfo(error)?.retryAfterMs ?? 0) + waitMs;
       options.onConnection?.({ state: "disconnected", error, retryInMs });
       await delay(retryInMs, outer).catch(() => {});
     } finally {
       watchdog.stop();
-      outer.removeEventListener("abort", stop);
       stream.abort();
     }
   }
@@ -243,19 +240,7 @@ class Watchdog {
   }
 }
 
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      timer.cancel();
-      reject(signal.reason);
-    };
-    const over = (): void => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    };
-    const timer = systemClock.setTimer(ms, over, true);
-    signal.addEventListener("abort", abort, { once: true });
-    // Whoever was told of the failure may have aborted it.
-    if (signal.aborted) abort();
-  });
+/** The process lives until then. */
+function pauseAwaited(ms: number, signal: AbortSignal): Promise<void> {
+  return pause(systemClock, ms, signal, true);
 }

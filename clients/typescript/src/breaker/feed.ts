@@ -1,4 +1,5 @@
 import type { Breaker } from "../../../../gen/helios/v1/breaker_pb.ts";
+import { pause } from "../../../../src/kernel/async/pause.ts";
 import type { HeliosClient } from "../client.ts";
 import type { WatchConnection } from "../watch.ts";
 import { type WatchEvent, watchBreakers } from "../watches.ts";
@@ -204,17 +205,8 @@ export class Feed {
     for (const circuit of this.#circuitsOf(stream)) circuit.heard();
   }
 
-  /** Not through `waits`: those are woken by what this brings. */
-  #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = this.#deps.clock.setTimer(ms, end);
-      signal.addEventListener("abort", end, { once: true });
-      if (signal.aborted) end();
-    });
+  /** Not through `waits`: those are woken by what this brings. Resolves when the signal is aborted, too. */
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await pause(this.#deps.clock, ms, signal).catch(() => {});
   }
 }

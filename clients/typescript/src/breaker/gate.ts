@@ -1,3 +1,4 @@
+import { race, signalLimit } from "../../../../src/kernel/async/race.ts";
 import { type Admission, type Gate, Rejection } from "../../../../src/kernel/call/gate.ts";
 import type { Circuit } from "./circuit.ts";
 import type { BreakerClock } from "./clock.ts";
@@ -24,13 +25,5 @@ function unlessAborted(
   signal: AbortSignal | undefined,
 ): Promise<BreakerPermit | null> {
   if (signal === undefined) return asked;
-  return new Promise((resolve, reject) => {
-    const leave = (): void => reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    void asked.then((permit) => {
-      signal.removeEventListener("abort", leave);
-      if (signal.aborted) permit?.release();
-      else resolve(permit);
-    });
-  });
+  return race(asked, [signalLimit(signal)], () => void asked.then((permit) => permit?.release()));
 }

@@ -1,4 +1,5 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { backoffMs } from "../../../../src/kernel/async/retry.ts";
 import { errorInfo } from "../errors.ts";
 import type { BreakerClock } from "./clock.ts";
 
@@ -46,8 +47,8 @@ export class Waits {
 
   /** Sleeps before what failed so often in a row is tried again; longer each time, and as long as the service asked. */
   backOff(failures: number, error: unknown): Promise<void> {
-    const longest = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** (failures - 1));
-    return this.sleep((errorInfo(error)?.retryAfterMs ?? 0) + longest * this.#random());
+    const waitMs = backoffMs(failures, { minMs: MIN_BACKOFF_MS, maxMs: MAX_BACKOFF_MS }, this.#random);
+    return this.sleep((errorInfo(error)?.retryAfterMs ?? 0) + waitMs);
   }
 
   /** Calls the service; rejects when that takes too long or all is stopped. */
