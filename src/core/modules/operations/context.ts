@@ -28,22 +28,25 @@ export interface OperationContext {
   readonly generations: Generations;
   readonly hotReload: HotReload;
   readonly upcoming: Upcoming;
-  /** To be told of an instance that ended while it was looked after by somebody else. Told of it again, it does nothing. */
+  /**
+   * Handles the crash of an instance whose end was kept from the supervisor. A second call for the same instance does
+   * nothing.
+   */
   readonly crashed: (name: string, generation: Generation) => void;
-  /** Aborted when everything is being stopped. */
+  /** Aborted when the service stops. */
   readonly closing: AbortSignal;
-  /** Whether it is: what fails then is nobody's failure. */
+  /** Whether the service stops. A failure is not recorded then: nobody is to blame. */
   isClosing(): boolean;
 }
 
-/** MODULE_NOT_FOUND. */
+/** The module of that name. MODULE_NOT_FOUND. */
 export function getModule({ collection }: OperationContext, name: string): Module {
   const module = collection.get(name);
   if (module === undefined) throw moduleNotFound(name);
   return module;
 }
 
-/** ETAG_MISMATCH unless the module has this etag; without one it may be as it is. */
+/** Rejects with ETAG_MISMATCH unless the module has this etag; undefined and empty match every module. */
 export async function checkEtag(
   { collection }: OperationContext,
   name: string,
@@ -52,20 +55,20 @@ export async function checkEtag(
   await collection.change(name, { action: "Check" }, () => undefined, etag);
 }
 
-/** Who needs whom, as registered. */
+/** The registered dependencies of each module. */
 export function dependenciesOf({ collection }: OperationContext): Dependencies {
   return new Map(collection.list().map(({ name, record }) => [name, record.registration.dependencies]));
 }
 
-/** The generation that runs here; undefined where none does. */
+/** The generation of a module that runs; undefined where the module does not run. */
 export function runningGeneration({ generations }: OperationContext, { name, record }: Module): Generation | undefined {
   const { lifecycle } = record;
   return isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
 }
 
 /**
- * Writes what becomes of a module by an event, with what else changes then. MODULE_STATE_CONFLICT where the event has no
- * place in the state that the module is in by now.
+ * Stores the state that a module goes to by an event, with what `also` changes. MODULE_STATE_CONFLICT where the event
+ * is not possible in the module's present state.
  */
 export async function advance(
   context: OperationContext,
@@ -96,13 +99,13 @@ export function conflict({ name, record }: Module, operation: string, expected: 
 
 /**
  * Reads the code and the assets, and compares the digest of the file or of the artifact, where one is given.
- * MODULE_DIGEST_MISMATCH, and what `resolve` says. A registration of an earlier version has no assets.
+ * MODULE_DIGEST_MISMATCH, and the errors of `ModuleHost.resolve`.
  */
 export async function verified({ host }: OperationContext, of: VerifiedCode): Promise<ResolvedModule> {
   return checkDigest(await host.resolve(of.modulePath, of.assets), of.sha256);
 }
 
-/** What of a registration tells the code. */
+/** The part of a registration that determines the code. Earlier versions of the service stored no assets. */
 export type VerifiedCode = Pick<Registration, "modulePath" | "sha256"> & Partial<Pick<Registration, "assets">>;
 
 function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
@@ -111,7 +114,7 @@ function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
   throw HeliosError.of("MODULE_DIGEST_MISMATCH", metadata);
 }
 
-/** The error that a start which failed at that step ends in. */
+/** The error of a start that failed in this step. */
 export function loadFailed(name: string, step: string, error: unknown): HeliosError {
   if (isReason(error, "MODULE_LOAD_FAILED")) return error;
   const metadata = error instanceof HeliosError ? error.metadata : {};
@@ -126,7 +129,7 @@ export function loadFailed(name: string, step: string, error: unknown): HeliosEr
 /** Length of a failed module's message, and of its stack, as they are stored; the rest is cut. @limit characters */
 const MAX_FAILURE = 4096;
 
-/** What is recorded of an error that ended a start. */
+/** The failure to record for an error that ended a start. */
 export function failureOf(error: unknown, time: number): Failure {
   if (!isReason(error, "MODULE_LOAD_FAILED"))
     return { step: "verify", message: cut(messageOf(error), MAX_FAILURE), time };

@@ -3,9 +3,9 @@ import { HeliosError } from "../../errors/error.ts";
 interface Running {
   readonly operation: string;
   readonly ended: Promise<void>;
-  /** Those that it lets in, each with what gives it up; undefined: it lets nobody in. */
+  /** Operations that it runs beside itself, each with what aborts it; undefined where it lets nobody in. */
   guests: Map<Promise<unknown>, AbortController> | undefined;
-  /** Aborted when somebody asks for the module; absent: who asks is refused. */
+  /** Aborted when another operation asks for the module. Absent: that one is refused. */
   readonly givesWay?: AbortController;
 }
 
@@ -14,19 +14,19 @@ export class Operations {
   #closed = false;
   readonly #running = new Map<string, Running>();
 
-  /** What is being done to the module now. */
+  /** The operation that runs on the module. */
   running(name: string): string | undefined {
     return this.#running.get(name)?.operation;
   }
 
-  /** Resolves when nothing is being done to the module. */
+  /** Resolves when no operation runs on the module. */
   async idle(name: string): Promise<void> {
     for (let one = this.#running.get(name); one !== undefined; one = this.#running.get(name)) await one.ended;
   }
 
   /**
-   * Runs `work` alone on the module, once what gives way has ended. MODULE_BUSY names another operation that runs;
-   * SERVER_DRAINING after `close`.
+   * Runs `work` alone on the module, after an operation that gives way has ended. MODULE_BUSY names an operation that
+   * does not give way. SERVER_DRAINING after `close`.
    */
   async alone<T>(name: string, operation: string, work: () => Promise<T>, givesWay?: AbortController): Promise<T> {
     for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) {
@@ -45,21 +45,23 @@ export class Operations {
     }
   }
 
-  /** The same for several modules, all of them or none. */
+  /** Runs `work` alone on several modules: it gets all of them, or is refused. */
   together<T>(names: readonly string[], operation: string, work: () => Promise<T>): Promise<T> {
     const [first, ...rest] = names;
     if (first === undefined) return work();
     return this.alone(first, operation, () => this.together(rest, operation, work));
   }
 
-  /** The same, but waits for its turn. */
+  /** Runs `work` alone on the module, after all operations that asked before. */
   async inTurn<T>(name: string, operation: string, work: () => Promise<T>, givesWay?: AbortController): Promise<T> {
-    // Whoever is woken first takes the module at once, in the same step; the others find it taken, and wait again.
+    // The first to wake takes the module in the same tick. The others find it taken, and wait again.
     for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) await other.ended;
     return this.alone(name, operation, work, givesWay);
   }
 
-  /** The same, but beside an operation that lets it in; it gives way to any other: the signal is aborted then. */
+  /**
+   * Runs `work` beside an operation that lets guests in, else in turn. Aborts the signal when another operation asks.
+   */
   asGuest<T>(name: string, operation: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const givesWay = new AbortController();
     const guests = this.#running.get(name)?.guests;
@@ -70,8 +72,8 @@ export class Operations {
   }
 
   /**
-   * Lets guests in: for an operation that does nothing to the modules themselves for now. What is returned lets nobody in
-   * any more, has those that are in give way, and resolves when all have left.
+   * Lets guests in, while the running operation does not touch the modules themselves. The returned function ends that:
+   * it lets nobody in any more, aborts the guests, and resolves when all have left.
    */
   letGuestsIn(names: readonly string[]): () => Promise<void> {
     const hosts = names.flatMap((name) => this.#running.get(name) ?? []);
@@ -84,7 +86,7 @@ export class Operations {
     };
   }
 
-  /** Begins no more; resolves when nothing is being done to any module. */
+  /** Refuses further operations; resolves when the running ones have ended. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));

@@ -3,19 +3,19 @@ import { HeliosError, isReason } from "../../errors/error.ts";
 import { type FlagPasts, whoSwitchedOff } from "../../flags/switched-off.ts";
 import { printTime } from "../../text/rfc3339.ts";
 
-/** The flag that must be on, for the context `system` = the module's name, for a module to be replaced. */
+/** A module can be replaced only while this flag is on for the context `system` = the module's name. */
 const HOT_RELOAD_FLAG = "hot_reload_modules";
 
-/** Whether modules may be replaced while they serve: what the flag `hot_reload_modules` says. */
+/** The flag `hot_reload_modules` decides whether modules can be replaced while they serve. */
 export interface HotReload {
   /**
-   * HOT_RELOAD_DISABLED, with those of the modules that may not be, and who switched the flag off. One that is not there
-   * forbids nothing.
+   * HOT_RELOAD_DISABLED names the modules that must not be replaced, and who switched the flag off. Without the flag,
+   * every module can be replaced.
    */
   check(names: readonly string[]): Promise<void>;
 }
 
-/** Who a change of a flag is of where nobody was named. */
+/** Who made a change of a flag, where its cause has no actor. */
 const UNNAMED: Readonly<Record<string, string>> = { ReloadFlags: "the flags file", InstallFlags: "the flags file" };
 
 export function createHotReload(flags: FlagPasts): HotReload {
@@ -23,7 +23,6 @@ export function createHotReload(flags: FlagPasts): HotReload {
     try {
       return flags.evaluate(HOT_RELOAD_FLAG, contextOf(name));
     } catch (error) {
-      // A flag that was deleted forbids nothing.
       if (isReason(error, "FLAG_NOT_FOUND")) return undefined;
       throw error;
     }

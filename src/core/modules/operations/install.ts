@@ -2,25 +2,25 @@ import { isReason, messageOf, type Reason } from "../../errors/error.ts";
 import { Collection } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
-import { fileInvalid, type ModulesFile, parseModulesFile } from "../record/modules-file.ts";
+import { type FileModule, fileInvalid, type ModulesFile, parseModulesFile } from "../record/modules-file.ts";
 import type { Registration } from "../record/record.ts";
 import { type OperationContext, verified } from "./context.ts";
 import { checkCycle, newRecord } from "./register.ts";
 
 /** What is registered and loaded at the first start. */
 export interface ModulesSource {
-  /** In messages. */
+  /** For messages. */
   readonly name: string;
-  /** Its text; undefined where there is no such file. */
+  /** The text of the file; undefined where there is no such file. */
   read(): Promise<string | undefined>;
 }
 
 /** Fills an empty store from the modules file. MODULES_FILE_INVALID; nothing is registered then. */
 export type Install = () => Promise<void>;
 
-/** Before the feed is started. */
+/** Must be called before the feed is started. */
 export function createInstall(feed: Feed, context: OperationContext, source: ModulesSource): Install {
-  // There while a first start is filling the store, so that the next one completes what a crash cut short.
+  // Exists while a first start fills the store: the next start completes what a crash cut short.
   const filling = new Collection<Record<string, never>>(feed, "module-setup/");
 
   return async () => {
@@ -37,16 +37,12 @@ export function createInstall(feed: Feed, context: OperationContext, source: Mod
     });
     if (text === undefined) return;
     const file = parseModulesFile(text, source.name);
-    const code = await resolveAll(context, file);
+    const modules = await resolveAll(context, file);
     const cause = { action: "InstallModules", reason: `first start, from ${source.name}` };
     await filling.change("first-start", cause, () => ({}));
-    for (const { name, registration, load } of file.modules) {
-      const found = code.get(name);
-      if (found === undefined) throw new Error(`the code of module ${name} was found`);
+    for (const { name, registration, load, code } of modules) {
       await context.collection.change(name, cause, (current) =>
-        current === undefined
-          ? { ...newRecord(registration, found), desired: load ? "ACTIVE" : "UNLOADED" }
-          : undefined,
+        current === undefined ? { ...newRecord(registration, code), desired: load ? "ACTIVE" : "UNLOADED" } : undefined,
       );
     }
     await filling.delete("first-start", cause);
@@ -54,16 +50,17 @@ export function createInstall(feed: Feed, context: OperationContext, source: Mod
   };
 }
 
-/** The code of each module. Refuses what the registration of one after the other would refuse. */
+/** The modules of a file, with their code. Refuses what `RegisterModule` would refuse of one after the other. */
 async function resolveAll(
   context: OperationContext,
   { modules, invalid }: ModulesFile,
-): Promise<ReadonlyMap<string, ResolvedModule>> {
+): Promise<readonly (FileModule & { readonly code: ResolvedModule })[]> {
   const registrations = new Map<string, Registration>();
-  const code = new Map<string, ResolvedModule>();
-  for (const { name, registration } of modules) {
+  const found: (FileModule & { readonly code: ResolvedModule })[] = [];
+  for (const module of modules) {
+    const { name, registration } = module;
     try {
-      code.set(name, await verified(context, registration));
+      found.push({ ...module, code: await verified(context, registration) });
       checkCycle(name, registration, registrations);
     } catch (error) {
       const [, key, expected] = MISTAKES.find(([reason]) => isReason(error, reason)) ?? [];
@@ -72,10 +69,10 @@ async function resolveAll(
     }
     registrations.set(name, registration);
   }
-  return code;
+  return found;
 }
 
-/** Which key of a module is wrong, by the error that says so. */
+/** The key of a module that is wrong, and what it should be, by the reason of the error. */
 const MISTAKES: readonly (readonly [Reason, string, string])[] = [
   ["MODULE_PATH_OUTSIDE_ROOT", "module_path", "a path below the modules root"],
   ["MODULE_FILE_NOT_FOUND", "module_path", "the path of a file"],

@@ -4,12 +4,13 @@ import type { GenerationRecord } from "../record/record.ts";
 import { getModule, type OperationContext } from "./context.ts";
 
 /**
- * STARTING; CANDIDATE: being tested, takes no traffic but that of a canary; CURRENT; STANDBY: serves again if the one on
- * trial goes back; DRAINING: ends the calls that it has; RETIRED: served once; FAILED: never did, or ended by itself.
+ * STARTING: its code is being started. CANDIDATE: it is tested, and takes no traffic except that of a canary. CURRENT:
+ * it serves. STANDBY: it serves again if its successor fails its trial. DRAINING: it completes the calls that it has.
+ * RETIRED: it served once. FAILED: it never served, or ended by itself.
  */
 export type GenerationState = "STARTING" | "CANDIDATE" | "CURRENT" | "STANDBY" | "DRAINING" | "RETIRED" | "FAILED";
 
-/** A start of a module's code. */
+/** One start of a module's code. */
 export interface GenerationView {
   readonly number: number;
   readonly state: GenerationState;
@@ -24,7 +25,7 @@ export interface GenerationView {
   readonly inFlight: number;
 }
 
-/** All generations of a module that live or are remembered, newest first. MODULE_NOT_FOUND. */
+/** All generations of a module that live or are recorded, newest first. MODULE_NOT_FOUND. */
 export function listGenerations(context: OperationContext, name: string): readonly GenerationView[] {
   const { record } = getModule(context, name);
   const views = new Map<number, GenerationView>();

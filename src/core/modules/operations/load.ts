@@ -23,36 +23,37 @@ import {
 import { closeSupervised } from "./module-breaker.ts";
 
 export interface LoadOptions {
-  /** Start the file anew even if the module runs: the new instance is started first, as in a swap. */
+  /** Whether to start the file anew where the module runs. The new instance is started first, as in a swap. */
   readonly forceReload?: boolean | undefined;
-  /** Load dependencies that are not ACTIVE first, in order. */
+  /** Whether to load dependencies first that are not ACTIVE, in order. */
   readonly loadDependencies?: boolean | undefined;
-  /** Whether to give it traffic. Default true; false leaves it LOADED. */
+  /** Whether it takes traffic: default true. Else it is left LOADED. */
   readonly activate?: boolean | undefined;
 }
 
-/** Starts a module that does not run; whoever calls it has the module to itself. */
+/** How a module is started that does not run. */
 export interface BringUp {
   readonly activate: boolean;
   readonly cause: Cause;
   readonly etag?: string | undefined;
-  /** Restarts to record; 0 where it is none. */
+  /** Restarts to record; 0 where this start is not a restart. */
   readonly restarts: number;
-  /** Finds the code to start; absent: that of the record. */
+  /** Finds the code to start. Absent: the recorded code. */
   readonly code?: (module: Module) => Promise<ResolvedModule>;
-  /** Aborting it gives the start up: the module is FAILED as before. */
+  /** Aborting it gives the start up: the module is FAILED with the failure that it had before. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * UNLOADED or FAILED -> LOADING -> LOADED or ACTIVE; on failure FAILED. What is desired changes with the success alone:
- * a load that fails leaves what a restart of the service restores as it was.
+ * UNLOADED or FAILED -> LOADING -> LOADED or ACTIVE, on failure FAILED. Whoever calls it has the module to itself. The
+ * desired state changes with the success only: after a load that fails, a restart of the service restores what it would
+ * have restored before.
  */
 export async function bringUp(context: OperationContext, name: string, options: BringUp): Promise<Module> {
   const { activate, cause, etag, restarts, code = async ({ record }) => record.code, signal } = options;
   const start = context.clock.monotonic();
   if (activate) context.upcoming.expect(name, 0);
-  // Of a restart that fails, whoever makes it knows whether there is another.
+  // The supervisor decides whether another restart follows one that fails.
   const giveUp = (): void => {
     if (restarts === 0) context.upcoming.forget(name);
   };
@@ -114,13 +115,13 @@ export async function bringUp(context: OperationContext, name: string, options: 
   } catch (error) {
     giveUp();
     context.generations.discard(name, generation);
-    // Else it would be LOADING for ever.
+    // The module would stay LOADING for ever.
     if (!context.isClosing()) await storeFailure(failureOf(error, context.clock.now()));
     throw error;
   }
 }
 
-/** `acts`: whether it is to serve; one that is only LOADED does not act before it is activated. */
+/** `acts`: whether it is to serve. A LOADED module does not act before it is activated. */
 async function startChecked(
   context: OperationContext,
   { name, record }: Module,
@@ -137,7 +138,7 @@ async function startChecked(
   try {
     const healthy = generation.health.check(registration.startTimeoutMs);
     await (signal === undefined ? healthy : unlessAborted(signal, healthy));
-    // Who opened it by hand closes it by hand.
+    // Only the supervisor's decision is taken back: a human closes what a human has opened.
     await closeSupervised(context, name);
     return generation;
   } catch (error) {
@@ -146,12 +147,12 @@ async function startChecked(
   }
 }
 
-/** Reads the file: whoever asks for a load has a look at what is there. A restart starts what ran before. */
+/** Reads the file again: a load on request starts what is in it, where a restart starts what ran before. */
 function asItIsNow(context: OperationContext): NonNullable<BringUp["code"]> {
   return ({ record: { registration } }) => verified(context, registration);
 }
 
-/** Replaces what runs by a new start of the same file. */
+/** Replaces a running module by a new start of its registered file. */
 export type Reload = (module: Module, activate: boolean, by: By | undefined) => Promise<Module>;
 
 export async function loadModule(
@@ -180,7 +181,7 @@ export async function loadModule(
   });
 }
 
-/** MODULE_DEPENDENCY_NOT_LOADED names those that are not ACTIVE, or are being unloaded. */
+/** Throws MODULE_DEPENDENCY_NOT_LOADED with the dependencies that are not ACTIVE or are being unloaded. */
 export function checkDependencies(context: OperationContext, name: string): void {
   const missing = getModule(context, name).record.registration.dependencies.filter(
     (dependency) =>
@@ -195,7 +196,7 @@ async function loadThem(context: OperationContext, name: string, by: By | undefi
   const cause = causeOf("LoadModule", by);
   for (const dependency of loadOrder([name], dependenciesOf(context))) {
     if (dependency === name || context.collection.get(dependency) === undefined) continue;
-    // Whoever loads it already does what is wanted here.
+    // Another load of the dependency may run already; afterwards there is nothing left to do.
     await context.operations.inTurn(dependency, "LoadModule", async () => {
       const { lifecycle } = getModule(context, dependency).record;
       if (lifecycle.state === "ACTIVE") return;

@@ -7,10 +7,10 @@ import { withDefaults } from "../record/registration.ts";
 import type { OperationContext } from "./context.ts";
 import { persistently } from "./persist.ts";
 
-/** The actor that opens the breaker of a module which crashes again and again. */
+/** The actor that opens a breaker when its module has used up its restarts. */
 export const SUPERVISOR = "helios:supervisor";
 
-/** The breaker of a module; undefined where it has none yet. */
+/** The breaker of a module; undefined before the first load has created it. */
 export function findBreaker({ breakers }: OperationContext, name: string): Breaker | undefined {
   try {
     return breakers.get(breakerOf(name));
@@ -21,8 +21,8 @@ export function findBreaker({ breakers }: OperationContext, name: string): Break
 }
 
 /**
- * Who opened the breaker of a module: failed calls, or the supervisor after too many restarts. Undefined where it is not
- * open, or a human decided over it: what a human decided says nothing of a version.
+ * What opened the breaker of a module: failed calls, or the supervisor after too many restarts. Undefined where the
+ * breaker is not open, and where a human decides over it: that says nothing about the version that serves.
  */
 export function openedBy(context: OperationContext, name: string): "FAILURES" | "SUPERVISOR" | undefined {
   const breaker = findBreaker(context, name);
@@ -30,7 +30,7 @@ export function openedBy(context: OperationContext, name: string): "FAILURES" | 
   return breaker?.state === "OPEN" && breaker.override === undefined ? "FAILURES" : undefined;
 }
 
-/** After too many restarts: no call reaches the module until it is started on purpose. */
+/** Opens the breaker of a module that has used up its restarts. A failure is logged. */
 export async function openBreaker(context: OperationContext, name: string, reason: string): Promise<void> {
   try {
     await context.breakers.open(breakerOf(name), {}, { actor: SUPERVISOR, reason });
@@ -39,13 +39,13 @@ export async function openBreaker(context: OperationContext, name: string, reaso
   }
 }
 
-/** Closes what the supervisor opened, because the module runs again. Rejects where the store refuses. */
+/** Closes a breaker that the supervisor opened, because the module runs again. Rejects where the store refuses. */
 export async function closeSupervised(context: OperationContext, name: string): Promise<void> {
   if (openedBy(context, name) !== "SUPERVISOR") return;
   await context.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
 }
 
-/** Closes the breaker that a version opened which does not serve any more. A failure is logged. */
+/** Closes a breaker that was opened by a version which does not serve any more. A failure is logged. */
 export async function closeBreaker(context: OperationContext, name: string, reason: string): Promise<void> {
   if (openedBy(context, name) === undefined) return;
   try {
@@ -55,7 +55,9 @@ export async function closeBreaker(context: OperationContext, name: string, reas
   }
 }
 
-/** A breaker keeps what an operator set, unless the registration itself says something new. */
+/**
+ * Configures the breaker anew where a new registration changes its configuration. Else it keeps what an operator set.
+ */
 export async function followBreaker(
   context: OperationContext,
   name: string,
@@ -67,7 +69,7 @@ export async function followBreaker(
   await context.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
 }
 
-/** After the module is deleted. Where the store refuses, it is tried again, unless a module has the name again. */
+/** Deletes the breaker of a deleted module. Tries again where the store refuses, unless a module has the name again. */
 export async function deleteBreaker(context: OperationContext, name: string): Promise<void> {
   const attempt = async (): Promise<void> => {
     if (findBreaker(context, name) === undefined || context.collection.get(name) !== undefined) return;

@@ -8,7 +8,7 @@ import type { OperationContext } from "./context.ts";
 /** Time until the outcome of a swap that could not be stored is stored again; the swap waits for it. @limit ms */
 const STORE_RETRY_MS = 500;
 
-/** Changes the record of a module by what is decided. */
+/** Changes the record of a module, as `persistently` does. */
 export function persist(
   context: OperationContext,
   name: string,
@@ -20,7 +20,9 @@ export function persist(
   });
 }
 
-/** Stores what is decided: again and again where the store refuses, until it has, or everything is being stopped. */
+/**
+ * Stores what is decided already. Tries again where the store refuses, until the service stops. `what` is for the log.
+ */
 export async function persistently(context: OperationContext, what: string, store: () => Promise<void>): Promise<void> {
   await retry(store, async (error) => {
     if (context.isClosing()) throw error;

@@ -10,20 +10,20 @@ import { checkEtag, conflict, dependenciesOf, getModule, type OperationContext, 
 import { deleteBreaker, followBreaker } from "./module-breaker.ts";
 
 export interface RegisterOptions {
-  /** Whether to take the place of a registration with other content; allowed while the module is UNLOADED or FAILED. */
+  /** Whether to replace a registration that has other content. Allowed while the module is UNLOADED or FAILED. */
   readonly replace?: boolean | undefined;
 }
 
 export interface Registrar {
-  /** The path is resolved at once, its digest compared. The same content again changes nothing. */
+  /** Resolves the path and compares the digest. Registering the same content again changes nothing. */
   register(name: string, fields: RegistrationFields, options: RegisterOptions, by: By | undefined): Promise<Module>;
   /** Resolves to the module as it was. */
   delete(name: string, by: By | undefined): Promise<Module>;
 }
 
-/** `forget` takes away what else is kept of a module that is deleted; it may be called again. */
+/** `forget` deletes what else is kept for a module; it is called again after the module is deleted. */
 export function createRegistrar(context: OperationContext, forget: (name: string) => Promise<void>): Registrar {
-  // One at a time: two registrations that together close a cycle must see each other.
+  // One at a time: of two registrations that together make a cycle, the second must see the first.
   const turns = new Serial();
 
   const write = async (
@@ -64,7 +64,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
       const code = await verified(context, registration);
       const release = context.host.hold(code);
       const work = () => write(name, registration, code, options, by);
-      // What takes the place of another registration must not cross an operation that reads it.
+      // An operation on the module reads its registration: it must not be replaced meanwhile.
       return turns
         .run(() => (options.replace ? context.operations.alone(name, "RegisterModule", work) : work()))
         .finally(release);
@@ -83,7 +83,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
           };
           await checkEtag(context, name, by?.etag);
           check(getModule(context, name));
-          // First of all: a module that is registered later under this name must not find it.
+          // Before the module is deleted: one that is registered later under this name must not find it.
           await forget(name);
           const removed = await context.collection.delete(name, causeOf("DeleteModule", by), check, by?.etag);
           await context.generations.forget(name);
@@ -100,7 +100,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
   };
 }
 
-/** What would change; an earlier version knew fewer settings: what it did not know has its default. */
+/** The fields that would change. A setting that is missing in a stored registration has its default. */
 function changes({ record }: Module, registration: Registration): readonly string[] {
   return differences(withDefaults(record.registration), registration);
 }
@@ -119,7 +119,7 @@ export function newRecord(registration: Registration, code: ResolvedModule): Mod
   };
 }
 
-/** MODULE_DEPENDENCY_CYCLE. */
+/** Throws MODULE_DEPENDENCY_CYCLE where calls could go in a circle through the module. */
 export function checkCycle(name: string, registration: Registration, others: ReadonlyMap<string, Registration>): void {
   const cycle = callCycle(name, new Map([...others, [name, registration]]));
   if (cycle === undefined) return;

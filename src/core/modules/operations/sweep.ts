@@ -12,7 +12,7 @@ import type { ModuleRecord } from "../record/record.ts";
  */
 const SWEEP_DELAY_MS = 15 * 60_000;
 
-/** Deletes code that no module needs any more; what is returned ends that. */
+/** Deletes code that no module needs any more, from time to time. The returned function ends that. */
 export function sweepArtifacts(
   collection: Collection<ModuleRecord>,
   host: ModuleHost,

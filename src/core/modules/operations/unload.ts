@@ -9,7 +9,7 @@ import type { Module } from "../record/record.ts";
 import { advance, checkEtag, dependenciesOf, getModule, type OperationContext, runningGeneration } from "./context.ts";
 
 export interface UnloadOptions {
-  /** Unload the modules that depend on it first, in order. */
+  /** Whether to unload the modules first that depend on it, in order. */
   readonly cascade?: boolean | undefined;
 }
 
@@ -44,13 +44,15 @@ export async function unloadModule(
   });
 }
 
-/** Started, or about to be. */
+/** Whether a module is started or about to be. */
 function isLoaded(context: OperationContext, name: string): boolean {
   const { state } = getModule(context, name).record.lifecycle;
   return (state !== "UNLOADED" && state !== "FAILED") || context.operations.running(name) === "LoadModule";
 }
 
-/** -> UNLOADING, the calls under way end, -> UNLOADED. Whoever calls it has the module to itself. */
+/**
+ * Goes to UNLOADING, waits for the calls under way, and goes to UNLOADED. Whoever calls it has the module to itself.
+ */
 async function takeDown(context: OperationContext, name: string, cause: Cause, etag?: string): Promise<Module> {
   const before = getModule(context, name);
   if (before.record.lifecycle.state === "UNLOADED") return forgetDesire(context, name, cause, etag);
@@ -58,7 +60,7 @@ async function takeDown(context: OperationContext, name: string, cause: Cause, e
   const module = await advance(context, name, cause, { type: "unload" }, () => ({ desired: "UNLOADED" }), etag);
   if (module.record.lifecycle.state !== "UNLOADING") return module;
   if (generation !== undefined) {
-    // What it is asked to end may take a call of others: it still may make some.
+    // Its `onRetire` may need calls of other modules to end what it began.
     generation.instance.retire();
     await drained(context, generation, before.record.registration.callTimeoutMs);
     await context.generations.stop(name, generation);
@@ -68,7 +70,10 @@ async function takeDown(context: OperationContext, name: string, cause: Cause, e
   );
 }
 
-/** Resolves to whether all that is under way in it has ended. Calls have deadlines; methods may go on after those. */
+/**
+ * Resolves to whether everything under way in it has ended in time. Calls have deadlines; methods may run on after
+ * these.
+ */
 export async function drained(
   context: OperationContext,
   generation: Generation,
@@ -81,7 +86,7 @@ export async function drained(
   );
 }
 
-/** It does not run now; nor is it to run after a restart. */
+/** Has a module that does not run stay so after a restart of the service. */
 async function forgetDesire(
   context: OperationContext,
   name: string,

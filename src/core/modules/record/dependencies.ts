@@ -1,7 +1,7 @@
-/** Which names each name needs; names that nothing is known of may be needed too. */
+/** The names that each name needs. A needed name may have no entry of its own. */
 export type Dependencies = ReadonlyMap<string, readonly string[]>;
 
-/** The path of a cycle through `name`, from it and back to it (`a`, `b`, `a`); undefined: there is none. */
+/** The path of a cycle through `name`, from it and back to it (`a`, `b`, `a`); undefined where there is no cycle. */
 export function cycleThrough(name: string, dependencies: Dependencies): readonly string[] | undefined {
   const seen = new Set<string>();
   // Depth first without recursion: a chain may be longer than the call stack.
@@ -23,17 +23,17 @@ export function cycleThrough(name: string, dependencies: Dependencies): readonly
 /** Where a module's calls may go. */
 export interface Calls {
   readonly dependencies: readonly string[];
-  /** Who answers in its place while its breaker is open; empty: nobody. */
+  /** The module that answers in its place while its breaker is open; empty: calls are refused. */
   readonly fallbackModule: string;
 }
 
 /**
- * The path of a cycle through `name` that a call could take, by dependencies and by the fallbacks of what is called;
- * undefined: there is none. As long as there is none anywhere, no call ever waits for itself. Two modules may be each
+ * The path of a cycle through `name` that a call could take, by dependencies and by the fallbacks of the called
+ * modules; undefined where there is no cycle. Without any cycle, no call ever waits for itself. Two modules may be each
  * other's fallback: a call that has fallen back does not fall back again.
  */
 export function callCycle(name: string, modules: ReadonlyMap<string, Calls>): readonly string[] | undefined {
-  // `a` is a call that runs in a, `a?` one that was sent to a: from there it goes to a, or to its fallback.
+  // `a` is a call that runs in a. `a?` is a call that was sent to a: it goes on to a, or to the fallback of a.
   const edges = new Map<string, readonly string[]>();
   for (const [from, { dependencies, fallbackModule }] of modules) {
     edges.set(
@@ -48,7 +48,7 @@ export function callCycle(name: string, modules: ReadonlyMap<string, Calls>): re
     .filter((step, index, path) => index === 0 || step !== path[index - 1]);
 }
 
-/** `names` and all that they need, each after everything that it needs, as far as the graph has no cycle. */
+/** `names` and everything that they need, each after everything that it needs, as far as the graph has no cycle. */
 export function loadOrder(names: readonly string[], dependencies: Dependencies): readonly string[] {
   const order: string[] = [];
   const entered = new Set<string>();
@@ -73,13 +73,13 @@ export function loadOrder(names: readonly string[], dependencies: Dependencies):
   return order;
 }
 
-/** All that need `name`, at whatever remove, each after everything that needs it: the order to unload them in. */
+/** Everything that needs `name`, directly or not, each after everything that needs it: the order of unloading. */
 export function dependentsOrder(name: string, dependencies: Dependencies): readonly string[] {
   const needed = reversed(dependencies);
   return loadOrder([name], needed).filter((one) => one !== name);
 }
 
-/** The names that need `name` themselves, sorted. */
+/** The names that need `name` directly, sorted. */
 export function directDependents(name: string, dependencies: Dependencies): readonly string[] {
   return [...(reversed(dependencies).get(name) ?? [])].sort();
 }

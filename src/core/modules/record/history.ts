@@ -9,7 +9,7 @@ const KEPT_GENERATIONS = 20;
 
 type Life = Pick<GenerationRecord, "served" | "startTime"> & Partial<Pick<GenerationRecord, "end" | "endTime">>;
 
-/** The record with what is known of a generation; what was known before and is not said anew stays. */
+/** The record with a generation added or changed. What `life` leaves out stays as it is recorded. */
 export function remember(
   record: ModuleRecord,
   { registration, code, configVersion, running }: Served,
@@ -39,15 +39,15 @@ export function rememberEnds(record: ModuleRecord, end: string, endTime: number)
   return running.reduce((ended, { number }) => rememberEnd(ended, number, end, endTime), record);
 }
 
-/** The newest, and those that serve or served last. */
+/** The newest generations, and those of `always`. */
 function kept(generations: readonly GenerationRecord[], ...always: readonly number[]): readonly GenerationRecord[] {
   const newest = generations.slice(0, KEPT_GENERATIONS);
   return [...newest, ...generations.slice(KEPT_GENERATIONS).filter(({ number }) => always.includes(number))];
 }
 
 /**
- * The generation to go back to; `wanted` 0: the last one that served with other code or configuration than what runs, or
- * did not start. Undefined where none is remembered.
+ * The generation to go back to; `wanted` 0: the last one that served with other code or configuration than what runs,
+ * or did not start. Undefined where none is remembered.
  */
 export function earlierGeneration(record: ModuleRecord, wanted: number): GenerationRecord | undefined {
   const { generations, configVersion, generation, lifecycle } = record;
@@ -62,7 +62,7 @@ export function earlierGeneration(record: ModuleRecord, wanted: number): Generat
   );
 }
 
-/** All code that something may still be started from. */
+/** The code of a module that may still be started. */
 export function codeOf({ code, generations }: ModuleRecord): readonly ResolvedModule[] {
   return [code, ...generations.map((generation) => generation.code)];
 }

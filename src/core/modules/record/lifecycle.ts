@@ -1,22 +1,22 @@
-/** Where a module stands. */
+/** The name of a module's state. */
 export type ModuleState = Lifecycle["state"];
 
 /** What went wrong with a module. */
 export interface Failure {
-  /** Where: `verify`, `import`, `construct`, `start`, `health`, `dependencies`, `running`. */
+  /** One of `verify`, `import`, `construct`, `start`, `health`, `dependencies`, `running`. */
   readonly step: string;
   readonly message: string;
   /** The first lines of the module's own stack; absent where it has none. */
   readonly stack?: string;
   /** Wall time in ms. */
   readonly time: number;
-  /** Of the code that was started, in hex; absent where none was, or where it had started. */
+  /** The artifact that did not start, in hex; absent where no code was started, and after a crash. */
   readonly artifact?: string;
 }
 
-/** What runs. */
+/** A generation that runs. */
 export interface Running {
-  /** Which start of the module's code it is. */
+  /** Its number: it counts the starts of the module's code. */
   readonly generation: number;
   readonly modulePath: string;
   readonly version: string;
@@ -24,16 +24,16 @@ export interface Running {
   readonly sha256: string;
   /** Of all code that runs, in hex. */
   readonly artifact: string;
-  /** Names that can be invoked, sorted. */
+  /** The methods that can be invoked, sorted. */
   readonly methods: readonly string[];
   /** Wall time in ms at which it started to serve; of a LOADED one, at which it was started. */
   readonly loadTime: number;
 }
 
-/** The state of a module; each state carries only what is true in it. */
+/** The state of a module. Each state has only the data that is true in it. */
 export type Lifecycle =
   | { readonly state: "UNLOADED" }
-  /** `failure`: of the crash after which it is being started again. */
+  /** `failure`: the crash after which it is started again. */
   | { readonly state: "LOADING"; readonly failure?: Failure }
   /** Started; takes no traffic. */
   | { readonly state: "LOADED"; readonly running: Running }
@@ -61,8 +61,8 @@ export type LifecycleEvent =
   | { readonly type: "boot" };
 
 /**
- * What becomes of a module by an event; undefined: the event has no place in that state, and nothing changes. LOADING
- * and UNLOADING can be left by `load` and `unload` too, for an operation whose end could not be stored.
+ * The state of a module after an event; undefined where the event is not possible in that state. LOADING and UNLOADING
+ * can be left by `load` and `unload` too, for an operation whose end could not be stored.
  */
 export function transition(from: Lifecycle, event: LifecycleEvent): Lifecycle | undefined {
   switch (event.type) {
@@ -92,7 +92,7 @@ export function transition(from: Lifecycle, event: LifecycleEvent): Lifecycle | 
   }
 }
 
-/** Whether the module is started: it may have traffic, and nothing is being done to it. */
+/** Whether the module is started, and neither being loaded nor being unloaded. */
 export function isRunning(lifecycle: Lifecycle): lifecycle is Extract<Lifecycle, { state: "LOADED" | "ACTIVE" }> {
   return lifecycle.state === "LOADED" || lifecycle.state === "ACTIVE";
 }

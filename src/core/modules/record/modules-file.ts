@@ -10,28 +10,28 @@ import { registrationSizeViolation } from "./size.ts";
 import { registrationViolations } from "./validate.ts";
 import { nameViolation } from "./validate-parts.ts";
 
-/** A module as a file tells it. */
+/** A module as a file describes it. */
 export interface FileModule {
   readonly name: string;
   readonly registration: Registration;
-  /** Whether it is to run. */
+  /** Whether it is to be loaded. */
   readonly load: boolean;
 }
 
-/** A modules file, with the means to say where in it something is wrong. */
+/** A modules file, and the errors for places in it. */
 export interface ModulesFile {
   readonly modules: readonly FileModule[];
-  /** The error for what is wrong at a place in it. */
+  /** The error for a mistake at that place. */
   invalid(path: JsonPath, problem: string, expected: string, cause?: unknown): HeliosError;
 }
 
-/** Told of everything that is wrong. */
+/** Called with every mistake. */
 type Report = (found: Violation) => void;
 
-/** Reads a value of the file as one of the engine's; throws `Mistake`, or reports what is wrong within it. */
+/** Converts a value of the file to one of the engine's. Throws `Mistake`, or reports what is wrong within the value. */
 type Read = (value: unknown, path: JsonPath, report: Report) => unknown;
 
-/** Unknown keys of an object for which it is looked for what was meant. */
+/** Unknown keys of an object for which the nearest known key is looked for. */
 const GUESSED_KEYS = 50;
 
 const asIs: Read = (value) => value;
@@ -76,7 +76,7 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
 
 /**
  * Reads a modules file: a JSON object of modules by name, each with the fields of RegisterModule (durations as `"10s"`,
- * `isolation` in lower case) and `load`: whether to load it (false). Everything is checked but whether its files are there.
+ * `isolation` in lower case) and `load`: whether to load it (false). Does not check whether the modules' files exist.
  *
  * @param file the name to give in errors.
  * @throws MODULES_FILE_INVALID with the line and key of every mistake.
@@ -96,7 +96,7 @@ export function parseModulesFile(text: string, file: string): ModulesFile {
   return { modules, invalid };
 }
 
-/** What `read` makes of it; undefined: it is wrong, which is reported. */
+/** The converted value; undefined where it is wrong, which is reported. */
 function reported<T>(report: Report, read: () => T): T | undefined {
   try {
     return read();
@@ -110,7 +110,7 @@ function reported<T>(report: Report, read: () => T): T | undefined {
 /** The error for a modules file. `line` 0: the file as a whole. */
 export const fileInvalid = invalidAs("MODULES_FILE_INVALID");
 
-/** Undefined: it is wrong, which is reported. What cannot be read has its default in the search for what else is wrong. */
+/** The module; undefined where it is wrong, which is reported. A wrong value has its default in the further checks. */
 function readModule(name: string, entry: unknown, report: Report): FileModule | undefined {
   const wrong: Violation[] = [];
   const found: Report = (one) => wrong.push(one);
@@ -122,10 +122,10 @@ function readModule(name: string, entry: unknown, report: Report): FileModule | 
     if (typeof load !== "boolean") found(violation([name, "load"], load, "true or false"));
     const isTold = wrong.some(({ path }) => path[1] === "module_path");
     const hasPath = "modulePath" in rest;
-    // What is nearly the key is told as that.
+    // A misspelled key is reported as such.
     const isMissing = !hasPath && !isTold && !wrong.some(({ expected }) => expected === '"module_path"');
     if (isMissing) found(violation([name, "module_path"], undefined, 'the key "module_path"'));
-    // The types are looked at by the validation, which tells them in the file's own words.
+    // The validation checks the types, and names the fields as the file does.
     const registration = withDefaults({ modulePath: "none", ...rest } as unknown as RegistrationFields);
     const rules = registrationViolations(named === undefined ? name : "none", registration);
     for (const one of rules) found({ ...one, path: [name, ...one.path] });
@@ -163,7 +163,7 @@ function fields(
   return read;
 }
 
-/** As protobuf writes durations in JSON: `10s`, `0.25s`. */
+/** A duration as protobuf writes it in JSON: `10s`, `0.25s`. */
 function duration(value: unknown, path: JsonPath): number {
   const match = typeof value === "string" ? /^(\d{1,12}(?:\.\d{1,9})?)s$/.exec(value) : null;
   if (!match?.[1]) throw new Mistake(violation(path, value, 'seconds, such as "10s" or "0.25s"'));

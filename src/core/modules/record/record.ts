@@ -7,7 +7,7 @@ import type { Lifecycle, Running } from "./lifecycle.ts";
 import type { SwapReport } from "./report.ts";
 import type { Stub } from "./stand-ins.ts";
 
-/** A call that warms a new instance up before it takes traffic. */
+/** A call that prepares a new instance before it takes traffic. */
 export interface ReloadHook {
   readonly method: string;
   /** A JSON value. */
@@ -20,7 +20,7 @@ export interface Registration {
   readonly modulePath: string;
   /** Empty: the class's `static version`, else `0.0.0`. Changed by a swap. */
   readonly version: string;
-  /** Paths, below the modules root, of the files and directories that it loads as data, sorted. Changed by a swap. */
+  /** Paths of the files and directories that it reads as data, below the modules root, sorted. Changed by a swap. */
   readonly assets: readonly string[];
   /** Names of the modules that it calls, sorted. */
   readonly dependencies: readonly string[];
@@ -33,29 +33,29 @@ export interface Registration {
   readonly grants: Grants;
   readonly startTimeoutMs: number;
   readonly callTimeoutMs: number;
-  /** How long its event loop may be blocked before it is ended; 0: for ever. */
+  /** How long its event loop may be blocked before it is ended; 0: without limit. */
   readonly blockTimeoutMs: number;
-  /** Between two questions for its health while it lives; 0: it is not asked. Absent in what earlier versions stored. */
+  /** The time between two health checks; 0: no checks. Earlier versions of the service did not store it. */
   readonly healthIntervalMs?: number;
   readonly maxHeapMb: number;
   /** Calls that it handles at once. */
   readonly concurrency: number;
-  /** The suite that a new version must pass in a swap; empty: none. */
+  /** The suite that a new version must pass in a swap; empty: no suite is run. */
   readonly testSuite: string;
   readonly reloadHooks: readonly ReloadHook[];
-  /** Methods without any effect, as the class spells them or in snake_case: they may be called more than once. */
+  /** Methods without effects, as the class spells them or in snake_case. They may be called more than once. */
   readonly pureMethods: readonly string[];
-  /** What stands in for its dependencies where tests say nothing of them; absent: nothing. */
+  /** What stands in for its dependencies in tests that do not say otherwise. Absent: nothing. */
   readonly testStubs?: Readonly<Record<string, Stub>>;
-  /** Dependencies that it may call for real while it does not serve: as a swap's new version, and in tests; absent: none. */
+  /** Dependencies that it may call for real while it does not serve: in tests, and as the new version of a swap. */
   readonly testAllowDependencies?: readonly string[];
-  /** Of its breaker, `module:<name>`. */
+  /** The configuration of its breaker, `module:<name>`. */
   readonly breaker: BreakerConfig;
-  /** The module that answers while the breaker is open; empty: none. */
+  /** The module that answers while the breaker is open; empty: calls are refused. */
   readonly fallbackModule: string;
 }
 
-/** What a registration is given as; what is absent has its default. */
+/** A registration as it is given. An absent field has its default. */
 export type RegistrationFields = { readonly modulePath: string } & {
   readonly [Key in Exclude<keyof Registration, "grants" | "breaker">]?: Registration[Key] | undefined;
 } & {
@@ -63,30 +63,30 @@ export type RegistrationFields = { readonly modulePath: string } & {
   readonly breaker?: BreakerConfigFields | undefined;
 };
 
-/** What the module is to be, as the last successful load or unload said: what a restart restores. */
+/** The state that a restart of the service restores: that of the last successful load or unload. */
 export type Desired = "UNLOADED" | "LOADED" | "ACTIVE";
 
-/** What a generation is made of. */
+/** A version that serves, or did: what it was registered as, its code, and what runs of it. */
 export interface Served {
   readonly registration: Registration;
   readonly code: ResolvedModule;
-  /** Which configuration: it counts the changes of it. */
+  /** Counts the changes of the configuration. */
   readonly configVersion: number;
   readonly running: Running;
 }
 
-/** A generation that has started, as it is remembered. */
+/** A generation that has started, as it is recorded. */
 export interface GenerationRecord {
   readonly number: number;
   readonly version: string;
   readonly code: ResolvedModule;
   readonly configVersion: number;
   readonly config: Readonly<Record<string, unknown>>;
-  /** Whether it ever was the one that serves. */
+  /** Whether it ever served. */
   readonly served: boolean;
   /** Wall time in ms. */
   readonly startTime: number;
-  /** Absent while it lives, or where the service ended before it could say so. */
+  /** Absent while it lives, and where the service ended before it could be stored. */
   readonly endTime?: number;
   /** Why it ended; for people. */
   readonly end?: string;
@@ -101,32 +101,34 @@ export interface Bake {
   readonly standbyEnd?: string;
 }
 
-/** All that is stored of a module: what changes together is one value. */
+/** All that is stored of a module, in one value: it changes together. */
 export interface ModuleRecord {
   readonly registration: Registration;
-  /** The code that a restart starts: of the last registration, load or swap, whatever became of the file since. */
+  /**
+   * The code that a restart starts: of the last registration, load or swap. Later changes of the file do not matter.
+   */
   readonly code: ResolvedModule;
   readonly configVersion: number;
   readonly desired: Desired;
   readonly lifecycle: Lifecycle;
-  /** Of the instance that runs, or ran last; 0 before the first. */
+  /** The generation that runs, or ran last; 0 before the first. */
   readonly generation: number;
-  /** The highest number that a generation was given: it counts the starts of the module's code. */
+  /** The highest number of a generation: it counts the starts of the module's code. */
   readonly starts: number;
-  /** The last ones, newest first. */
+  /** The last generations, newest first. */
   readonly generations: readonly GenerationRecord[];
-  /** While the swap that made the present generation can still go back by itself. */
+  /** Present while the swap that made the present generation can still go back by itself. */
   readonly bake?: Bake;
   /** Restarts after crashes since it was loaded. */
   readonly restarts: number;
-  /** Of that generation, while it is unhealthy; what it says of another one is out of date. */
+  /** Present while that generation is unhealthy. An entry of another generation is out of date. */
   readonly unhealthy?: { readonly generation: number; readonly message: string; readonly since: number };
   readonly lastSwap?: SwapReport;
 }
 
 export type Module = Resource<ModuleRecord>;
 
-/** The version to show: of what runs or ran last, else as registered. */
+/** The version to show: as registered, else that of what runs or ran last. */
 export function versionOf({ registration, lifecycle }: ModuleRecord): string {
   if (registration.version !== "") return registration.version;
   if ("running" in lifecycle) return lifecycle.running.version;

@@ -30,8 +30,8 @@ const DEFAULT_HEALTH_INTERVAL_MS = 10_000;
  */
 const DEFAULT_MAX_HEAP_MB = 256;
 /**
- * Calls of a module that are under way at once, unless `concurrency` says otherwise; further ones wait. One whose caller
- * has left counts until its method has ended, and for `call_timeout` at most. @limit calls
+ * Calls of a module that are under way at once, unless `concurrency` says otherwise; further ones wait. One whose
+ * caller has left counts until its method has ended, and for `call_timeout` at most. @limit calls
  */
 const DEFAULT_MAX_CONCURRENCY = 64;
 
@@ -69,14 +69,14 @@ export function withDefaults(fields: RegistrationFields): Registration {
     ...others,
     grants: { ...DEFAULTS.grants, ...withoutUndefined(grants) },
     breaker: { ...DEFAULTS.breaker, ...withoutUndefined(breaker) },
-    // The order says nothing; what is no list is left for the check to name.
+    // The order does not matter. A value that is not a list is left to the validation.
     assets: Array.isArray(assets) ? [...new Set(assets)].sort() : assets,
     dependencies: sorted(dependencies),
     pureMethods: sorted(pureMethods),
     reloadHooks: Array.isArray(reloadHooks)
       ? reloadHooks.map((hook) => ({ ...hook, input: hook?.input ?? null }))
       : reloadHooks,
-    // Those that say nothing are as good as absent.
+    // Empty ones are left out.
     ...(testStubs === undefined || (isPlainObject(testStubs) && Object.keys(testStubs).length === 0)
       ? {}
       : { testStubs }),
@@ -90,7 +90,7 @@ function sorted<T extends readonly string[] | undefined>(list: T): T {
   return Array.isArray(list) ? ([...list].sort() as readonly string[] as T) : list;
 }
 
-/** The same, checked. ARGUMENT_INVALID names the field and the value; RESOURCE_TOO_LARGE. */
+/** The checked registration with every default in place. ARGUMENT_INVALID names field and value. RESOURCE_TOO_LARGE. */
 export function checkedRegistration(name: string, fields: RegistrationFields): Registration {
   const registration = withDefaults(fields);
   refuse(registrationViolation(name, registration));
@@ -98,7 +98,7 @@ export function checkedRegistration(name: string, fields: RegistrationFields): R
   return registration;
 }
 
-/** 0: it is not asked. */
+/** The time between two health checks in ms; 0: no checks. */
 export function healthIntervalOf({ healthIntervalMs = DEFAULT_HEALTH_INTERVAL_MS }: Registration): number {
   return healthIntervalMs;
 }
@@ -110,7 +110,10 @@ const CONTRACT_NAMES: Readonly<Partial<Record<keyof Registration, string>>> = {
   healthIntervalMs: "health_interval",
 };
 
-/** The fields in which two registrations differ, in the contract's names, sorted. Not the values: some are secrets. */
+/**
+ * The fields in which two registrations differ, by their names in the contract, sorted. Without values: some are
+ * secrets.
+ */
 export function differences(one: Registration, other: Registration): readonly string[] {
   const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])] as (keyof Registration)[];
   return keys

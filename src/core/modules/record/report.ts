@@ -17,24 +17,24 @@ export type StepName =
 export interface SwapStep {
   readonly name: StepName;
   readonly durationMs: number;
-  /** How long it could have taken; absent where nothing ends it. */
+  /** The deadline of the step; absent where it has no deadline. */
   readonly deadlineMs?: number;
   readonly outcome: "done" | "skipped" | "failed";
-  /** More about it; why it was skipped or failed. Empty where there is nothing to say. */
+  /** Details, or why it was skipped or failed; may be empty. */
   readonly detail: string;
 }
 
 /** Where the answers of two versions differ. */
 export interface ShadowDifference {
   readonly method: string;
-  /** Where in the answer: `output.price`; empty where the candidate failed. */
+  /** The place in the answer: `output.price`; empty where the candidate failed. */
   readonly path: string;
   /** Short texts. */
   readonly current: string;
   readonly candidate: string;
 }
 
-/** What came of the calls that were mirrored to a candidate. */
+/** The result of the calls that were mirrored to a candidate. */
 export interface ShadowReport {
   readonly mirrored: number;
   readonly equal: number;
@@ -50,23 +50,23 @@ export interface ShadowReport {
 /** How the calls of one version went. */
 export interface Sample {
   readonly calls: number;
-  /** Those that the module has to answer for. */
+  /** Calls that failed through the fault of the module. */
   readonly failures: number;
   readonly p99Ms: number;
 }
 
 /**
- * What a canary came to. REFUSED: the candidate is worse than its limits allow, beyond reasonable doubt, has ended or is
- * unhealthy. INCONCLUSIVE: too little was seen to say so, or that it is not; or the canary was given up.
+ * The result of a canary. REFUSED: the candidate is worse than its limits allow, beyond reasonable doubt, has ended or
+ * is unhealthy. INCONCLUSIVE: there were too few calls to decide, or the canary was given up.
  */
 export type CanaryVerdict = "PASSED" | "REFUSED" | "INCONCLUSIVE";
 
 /** How a candidate did with its share of the callers, beside the version that serves. */
 export interface CanaryReport {
   readonly candidate: Sample;
-  /** Of its calls that could have gone to the candidate: those with a `routing_key`. */
+  /** Only calls that could have gone to the candidate: those with a `routing_key`. */
   readonly current: Sample;
-  /** Absent in what earlier versions stored. */
+  /** Earlier versions of the service did not store it. */
   readonly verdict?: CanaryVerdict;
 }
 
@@ -78,13 +78,13 @@ export interface SwapReport {
   /** Nothing was done: the same code with the same configuration serves already. */
   readonly unchanged: boolean;
   /**
-   * Whether the version that serves now does without what the one before it knew, though nobody had asked for that with
-   * `discardState`: it ended before it handed its state over, or the new one takes none.
+   * Whether the version that serves now lacks the state of the one before, although nobody asked for that with
+   * `discardState`: that one ended before it handed its state over, or the new one takes no state.
    */
   readonly stateLost: boolean;
   readonly fromVersion: string;
   readonly toVersion: string;
-  /** Absent where none failed. */
+  /** Absent where no step failed. */
   readonly failedStep?: StepName;
   readonly failure?: string;
   readonly steps: readonly SwapStep[];

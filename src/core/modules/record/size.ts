@@ -13,18 +13,18 @@ export const MAX_CONFIG_BYTES = 256 * 1024;
  */
 const MAX_REGISTRATION_BYTES = 1024 * 1024;
 
-/** RESOURCE_TOO_LARGE for a configuration above `MAX_CONFIG_BYTES`; `what` it is of, and the name of that. */
+/** Throws RESOURCE_TOO_LARGE for a configuration above `MAX_CONFIG_BYTES`. `what` and `name` say whose it is. */
 export function checkConfigSize(what: string, name: string, config: unknown): void {
   refuseTooLarge(`the config of ${what}`, name, encodedSize(config), MAX_CONFIG_BYTES);
 }
 
-/** RESOURCE_TOO_LARGE for a registration whose configuration, or which as a whole, is too large. */
+/** Throws RESOURCE_TOO_LARGE for a registration that is too large, or whose configuration is. */
 export function checkRegistrationSize(name: string, registration: Registration): void {
   checkConfigSize("module", name, registration.config);
   refuseTooLarge("module", name, shownSize(registration), MAX_REGISTRATION_BYTES);
 }
 
-/** The same for a registration in a file. */
+/** The same rule for a registration in a file. */
 export function registrationSizeViolation(registration: Registration): Violation | undefined {
   const config = encodedSize(registration.config);
   if (config > MAX_CONFIG_BYTES) return tooLarge(["config"], config, MAX_CONFIG_BYTES);

@@ -4,23 +4,23 @@ import { isPlainObject, jsonViolation } from "../../json/value.ts";
 import { LIST_LIMIT, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
 
 /**
- * What stands in for a module that another depends on: its methods' answers, JSON values by the methods' names in either
- * spelling; or the path of a module, of which an instance is started for the run.
+ * What stands in for a dependency: JSON answers by the names of its methods, in either spelling; or the path of a
+ * module, of which an instance is started for the run.
  */
 export type Stub = string | Readonly<Record<string, unknown>>;
 
-/** What tests of a module reach instead of the modules that it depends on. */
+/** What tests of a module reach instead of its dependencies. */
 export interface StandIns {
   /** By the dependency's name. */
   readonly stubs?: Readonly<Record<string, Stub>> | undefined;
-  /** Dependencies that may be called for real, but for what is stubbed of them. */
+  /** Dependencies that may be called for real, except for their stubbed methods. */
   readonly allowDependencies?: readonly string[] | undefined;
 }
 
 /** Modules that stand in for others, each with an instance of its own for the run; more are refused. @limit modules */
 const MAX_STAND_IN_MODULES = 16;
 
-/** The first rule that stand-ins break; `fields` are the names of the two parts there. */
+/** The first rule that stand-ins break. `fields`: what the two parts are called there. */
 export function standInsViolation(
   { stubs, allowDependencies }: StandIns,
   fields: { readonly stubs: JsonPath; readonly allow: JsonPath },
@@ -68,7 +68,7 @@ function allowViolation(path: JsonPath, names: unknown): Violation | undefined {
   return undefined;
 }
 
-/** The first dependency that these speak of, but that a module does not have. */
+/** The first dependency that stand-ins name although the module does not have it. */
 export function strangerViolation(
   { stubs = {}, allowDependencies = [] }: StandIns,
   dependencies: readonly string[],

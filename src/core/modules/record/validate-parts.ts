@@ -24,7 +24,7 @@ export function nameViolation(path: JsonPath, name: unknown): Violation | undefi
   return violation(path, name, `1 to ${NAME_LIMIT} letters, digits and _ . -, a letter or digit first`);
 }
 
-/** The first rule that a module path breaks; whether there is such a file is not asked here. */
+/** The first rule that a module path breaks. Does not check whether the file exists. */
 export function pathViolation(path: JsonPath, value: unknown): Violation | undefined {
   return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, PATH_LIMIT);
 }

@@ -47,7 +47,7 @@ const MAX_HEAP_MB = 65_536;
 const MAX_CONCURRENCY = 10_000;
 /** Length of the value of a variable in `env`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_ENV_CHARS = 32_768;
-/** Read by Node or the loader: loads other code, finds it elsewhere, opens a channel, or writes where nothing was granted. */
+/** Variables for Node or the loader, which would load other code, open a channel, or write where nothing is granted. */
 const CHANGES_CODE = new RegExp(
   `^(${[
     "NODE_(OPTIONS|PATH|REPL_EXTERNAL_MODULE|PRESERVE_SYMLINKS(_MAIN)?|COMPILE_CACHE(_PORTABLE)?|V8_COVERAGE)",
@@ -58,7 +58,7 @@ const CHANGES_CODE = new RegExp(
 );
 const ISOLATIONS = ["PROCESS", "THREAD"] as const;
 
-/** The first rule that the paths of a module's assets break; whether there are such files is not asked here. */
+/** The first rule that the paths of a module's assets break. Does not check whether the files exist. */
 export function assetsViolation(path: JsonPath, assets: unknown): Violation | undefined {
   return list(path, assets, pathViolation);
 }
@@ -72,7 +72,7 @@ export function digestViolation(path: JsonPath, value: unknown): Violation | und
   return violation(path, value, "64 hex digits in lower case, or nothing");
 }
 
-/** Of a suite's name, or its file's path; whether there is such a suite is not asked here. */
+/** The first rule that a suite's name, or its file's path, breaks. Does not check whether the suite exists. */
 export function suiteViolation(path: JsonPath, value: unknown): Violation | undefined {
   const limit = typeof value === "string" && isSuiteFile(value) ? PATH_LIMIT : SUITE_NAME_LIMIT;
   return text(path, value, limit);
@@ -83,7 +83,10 @@ export function registrationViolation(name: string, registration: Registration):
   return registrationViolations(name, registration)[0];
 }
 
-/** The rules that it breaks, of each field the first. It looks at the types too: the values may come from anywhere. */
+/**
+ * The rules that a registration breaks, the first one of each field. Types are checked too: the values may come from a
+ * file.
+ */
 export function registrationViolations(name: string, registration: Registration): readonly Violation[] {
   const { dependencies, hotReloadable, isolation, config, grants, reloadHooks, fallbackModule } = registration;
   const found = [
@@ -160,7 +163,7 @@ function dependenciesViolation(name: string, dependencies: readonly string[]): V
   });
 }
 
-/** Of a module that another one names: itself it cannot name. */
+/** The first rule that the name of another module breaks. */
 function otherName(path: JsonPath, name: string, other: unknown): Violation | undefined {
   if (other === name) return { path, problem: "the module itself", expected: "another module" };
   return nameViolation(path, other);
@@ -179,7 +182,7 @@ function envViolation(env: unknown): Violation | undefined {
       const problem = `${key} would change which code runs, or what it may do`;
       return { path, problem, expected: "variables that the module itself reads" };
     }
-    // The value may be a secret: it stays out of the message.
+    // The value may be a secret: no message shows it.
     if (typeof value !== "string" || value.length > MAX_ENV_CHARS || value.includes("\0")) {
       return { path, problem: "not allowed", expected: `a text of at most ${MAX_ENV_CHARS} characters` };
     }
@@ -201,7 +204,7 @@ function pathsViolation(path: JsonPath, paths: unknown): Violation | undefined {
   );
 }
 
-/** The first member that no JSON has; it must be an object. */
+/** The first rule that a JSON object breaks. */
 export function jsonObjectViolation(path: JsonPath, value: unknown): Violation | undefined {
   return isPlainObject(value) ? jsonViolation(path, value) : violation(path, value, "an object");
 }

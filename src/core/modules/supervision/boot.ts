@@ -8,7 +8,7 @@ import type { Module, ModuleRecord } from "../record/record.ts";
 
 const CAUSE = { action: "Restore", reason: "the service was started" };
 
-/** Sets right what the last life of the service left: nothing runs any more. */
+/** Corrects the records that the last run of the service left: nothing runs any more. */
 export async function forgetRuns({ collection, clock }: OperationContext): Promise<void> {
   const decide = (current: Module | undefined): ModuleRecord | undefined => {
     const lifecycle = current && transition(current.record.lifecycle, { type: "boot" });
@@ -19,8 +19,9 @@ export async function forgetRuns({ collection, clock }: OperationContext): Promi
 }
 
 /**
- * Starts every module that is to run, each after those that it depends on, as many at once as can be. A failure is
- * recorded with its module and holds up only what depends on it; one of the machine is left to `retry`. Resolves when each is up or known to have failed.
+ * Starts every module that is to run, each after its dependencies, and otherwise all at once. A failure is recorded
+ * with its module and holds up only what depends on it. After a fault of the machine, `retry` starts the module later.
+ * Resolves when each module is up or known to have failed.
  */
 export async function bringDesiredUp(context: OperationContext, retry: (name: string) => void): Promise<void> {
   const dependencies = dependenciesOf(context);
@@ -64,7 +65,7 @@ async function restore(context: OperationContext, name: string, retry: (name: st
   } catch (error) {
     if (isReason(error, "SERVER_DRAINING")) return;
     if (faultIn(error) !== undefined) retry(name);
-    // What the module did wrong is recorded and logged by then.
+    // The failure itself is recorded and logged as a warning by then.
     context.log("modules", "debug", `module ${name} is not up`, { error: messageOf(error) });
   }
 }

@@ -6,8 +6,8 @@ import { isRunning } from "../record/lifecycle.ts";
 import type { ModuleRecord } from "../record/record.ts";
 
 /**
- * Stores that the generation which runs has become unhealthy, or is well again. Rejects where the record does not say that
- * this one runs: that it may later.
+ * Stores that the running generation has become unhealthy, or is well again. Rejects where the record does not say yet
+ * that this generation runs: the caller tries again.
  */
 export async function noteHealth(
   { collection, log }: OperationContext,

@@ -1,9 +1,9 @@
 /** When a module that crashed is started again. */
 export interface RestartPolicy {
-  /** The wait before the first restart; each further one within the window waits `factor` times as long. */
+  /** The wait before the first restart. Each further restart within the window waits `factor` times as long. */
   readonly baseDelayMs: number;
   readonly factor: number;
-  /** Restarts within the window; one more is not made. */
+  /** How many restarts are made within the window. */
   readonly maxRestarts: number;
   readonly windowMs: number;
 }
@@ -29,7 +29,7 @@ export const RESTART_POLICY: RestartPolicy = Object.freeze({
 });
 
 /**
- * How long to wait before the next restart; undefined: the budget is spent (Erlang's restart intensity).
+ * How long to wait before the next restart; undefined where the budget is used up (Erlang's restart intensity).
  *
  * @param restarts monotonic times of the restarts so far
  */
@@ -42,7 +42,7 @@ export function restartDelay(
   return recent < policy.maxRestarts ? policy.baseDelayMs * policy.factor ** recent : undefined;
 }
 
-/** Those that still count. */
+/** The restarts within the window. */
 export function recentRestarts(
   restarts: readonly number[],
   now: number,

@@ -15,15 +15,15 @@ const STORE_RETRY_MS = 1000;
 /** Time until a module is started again that the machine did not let be started. @limit ms */
 const FAULT_RETRY_MS = 2000;
 
-/** Starts modules again that crashed. */
+/** Starts crashed modules again. */
 export interface Supervisor {
-  /** A generation ended that nobody stopped. Told again of the same one, it does nothing. */
+  /** Handles a generation that ended by itself. A second call for the same generation does nothing. */
   crashed(name: string, generation: Generation): void;
-  /** Forgets earlier restarts, and those that are planned: the module was deleted. */
+  /** Forgets past and planned restarts: the module was deleted. */
   forget(name: string): void;
-  /** Starts a module again a while later, which the machine did not let be started. */
+  /** Starts a module again later that could not start because of the machine. */
   retry(name: string): void;
-  /** Forgets earlier restarts: the module was loaded on purpose. */
+  /** Forgets past restarts: the module was loaded on request. */
   forgive(name: string): void;
   close(): void;
 }
@@ -31,7 +31,7 @@ export interface Supervisor {
 export function createSupervisor(context: OperationContext): Supervisor {
   const { clock, log, collection } = context;
   const restarts = new Map<string, readonly number[]>();
-  /** With the module that each is for. */
+  /** With the module of each. */
   const timers = new Map<{ cancel(): void }, string>();
   let closed = false;
 
@@ -71,7 +71,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
     await planRestart(name);
   };
 
-  /** One that does not serve any more: nobody calls it, and nothing is started in its place. */
+  /** Records the end of a generation that did not serve any more: nothing is started in its place. */
   const recordEnd = async (name: string, generation: Generation): Promise<void> => {
     const message = cut(generation.ending?.description ?? "ended", REASON_LIMIT);
     const time = generation.endTime ?? clock.now();
@@ -91,7 +91,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
     }
   };
 
-  /** When it is started again; undefined: it is not. Its callers are told. */
+  /** When the module is started again; undefined where it is not. Calls are refused with that time meanwhile. */
   const nextRestart = (name: string): number | undefined => {
     const delayMs = restartDelay(restarts.get(name) ?? [], clock.monotonic());
     if (delayMs === undefined) context.upcoming.forget(name);
@@ -112,7 +112,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
   const restart = (name: string): Promise<void> =>
     context.operations.asGuest(name, "restart", async (signal) => {
       const record = collection.get(name)?.record;
-      // One that the service was to start with, and could not even store so, is UNLOADED.
+      // A module whose first start could not be stored is UNLOADED.
       const isDown = record?.lifecycle.state === "FAILED" || record?.lifecycle.state === "UNLOADED";
       if (closed || record === undefined || !isDown || record.desired === "UNLOADED") return;
       const now = clock.monotonic();
@@ -122,9 +122,9 @@ export function createSupervisor(context: OperationContext): Supervisor {
       try {
         await bringUp(context, name, { ...options, restarts: record.restarts + 1, signal });
       } catch (error) {
-        // It is recorded and logged; what remains is to try again.
+        // The failure is recorded and logged by now.
         if (faultIn(error) === undefined && !signal.aborted) return await planRestart(name);
-        // The module is not at fault: that the machine is, or that it gave way, counts for nothing.
+        // A fault of the machine, or a restart that gave way, does not count against the module.
         restarts.set(name, earlier);
         startLater(name, signal.aborted ? 0 : FAULT_RETRY_MS);
       }
@@ -144,7 +144,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
         void recordEnd(name, generation);
       } else if (generation.guard === undefined) {
         const lifecycle = collection.get(name)?.record.lifecycle;
-        // Whoever asks before the crash is stored is told the same.
+        // At once: a call before the crash is stored is refused with the time of the restart, too.
         if (lifecycle && isRunning(lifecycle) && lifecycle.running.generation === generation.number) nextRestart(name);
         void recordCrash(name, generation);
       } else if (generation.ending !== undefined) generation.guard(generation.ending);

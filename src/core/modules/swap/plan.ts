@@ -32,9 +32,9 @@ export interface SwapRequest {
   /** Each of another module. */
   readonly targets: readonly Target[];
   readonly terms: Terms;
-  /** That the modules must have. Absent: any. */
+  /** The etag that each module must have. Undefined: any. */
   readonly etag: string | undefined;
-  /** Whether the caller has the modules to itself already. */
+  /** Whether the caller runs alone on the modules already. */
   readonly isAlone: boolean;
 }
 
@@ -43,10 +43,10 @@ export function modulesOf({ targets }: Pick<SwapRequest, "targets">): readonly s
   return targets.map(({ name }) => name).sort();
 }
 
-/** Rejects with what speaks against a swap: ETAG_MISMATCH, HOT_RELOAD_DISABLED, MODULE_DEPENDENCY_NOT_LOADED. */
+/** Rejects where the swap must not begin: ETAG_MISMATCH, HOT_RELOAD_DISABLED, MODULE_DEPENDENCY_NOT_LOADED. */
 export async function checkSwap(context: OperationContext, { targets, etag }: SwapRequest): Promise<void> {
   for (const { name } of targets) await checkEtag(context, name, etag);
-  // To go back is what a freeze must not forbid; what has never served is no way back.
+  // A freeze must not forbid to go back; a generation that has never served is a new version.
   const isNew = (target: Target): boolean =>
     target.type !== "GENERATION" ||
     earlierGeneration(getModule(context, target.name).record, target.generation)?.served === false;
@@ -65,7 +65,7 @@ export function planSwap(context: OperationContext, request: SwapRequest, swapId
   const { cause, targets, terms } = request;
   const sorted = targets.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const changes = sorted.map((target) => planModule(context, request, target));
-  // With nothing that could serve again there is no trial.
+  // There is no trial where no old version could serve again.
   const canReturn = changes.every((change) => change.serving.old !== undefined);
   const modules = modulesOf(request);
   return { swapId, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
@@ -84,7 +84,7 @@ function planModule(context: OperationContext, request: SwapRequest, target: Tar
   const before = getModule(context, name);
   const change = changeOf(context, request, before, target);
   const { lifecycle, registration } = before.record;
-  // Of one that is FAILED nothing runs that would be reloaded.
+  // A FAILED module has nothing running that would be reloaded.
   const isReloaded = lifecycle.state !== "FAILED";
   if (isReloaded && !registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
   const present = serving(context, name) ?? servedLast(before);
@@ -120,7 +120,7 @@ function toFiles(
   checkGeneration(before, options.expectedGeneration);
   const modulePath = newVersionPath || registration.modulePath;
   const pin = sha256 || (modulePath === registration.modulePath ? registration.sha256 : "");
-  // In the order of a registration.
+  // Sorted, as in a registration.
   const assets = options.assets?.length ? { assets: [...new Set(options.assets)].sort() } : {};
   const files = { ...registration, modulePath, sha256: pin, ...assets };
   const changed = config !== undefined && JSON.stringify(config) !== JSON.stringify(registration.config);
@@ -132,7 +132,7 @@ function toFiles(
     suite: testSuite || registration.testSuite,
     testRun,
     activate: true,
-    // Who names tests wants them run.
+    // A request that names tests wants them run.
     force: terms.force || testSuite !== "" || testRun !== "",
     discardState: options.discardState ?? false,
   };
@@ -178,7 +178,7 @@ function toGeneration(
   }
   const { code, config, configVersion, version } = earlier;
   const { modulePath, assets = [], sha256, artifact } = code;
-  // What was pinned is another version's.
+  // A pinned digest of another version does not fit.
   const pin = [sha256, artifact].includes(registration.sha256) ? registration.sha256 : "";
   return {
     source: { type: "KEPT", code },
@@ -187,7 +187,7 @@ function toGeneration(
     version: { asked: version, otherwise: version, isRegistered: false },
     suite: testSuite,
     testRun: "",
-    // One that was to take no traffic takes none when it is back.
+    // A module that took no traffic takes no traffic afterwards.
     activate: lifecycle.state === "ACTIVE" || desired !== "LOADED",
     force: true,
     discardState,

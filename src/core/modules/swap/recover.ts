@@ -8,7 +8,7 @@ import { serve } from "./steps/commit.ts";
 
 const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
 
-/** Brings the swaps that the last life of the service left to their end, before anything is started. */
+/** Ends the swaps that the last run of the service left, before any module is started. */
 export async function recoverSwaps(context: OperationContext, journal: Journal): Promise<void> {
   const unended = journal.unended();
   for (const swap of unended.filter(({ returns }) => returns === undefined)) {
@@ -20,7 +20,7 @@ export async function recoverSwaps(context: OperationContext, journal: Journal):
         const lastSwap =
           record.lastSwap?.swapId === swap.swapId ? record.lastSwap : reportOf(context, swap, name, record);
         reports[name] = lastSwap;
-        // It had ended, which could not be stored.
+        // It had ended, but its end could not be stored.
         if (hasGoneOn(swap, name, record)) return undefined;
         const starts = Math.max(record.starts, swap.candidates[name] ?? 0);
         return { ...settled(swap, name, record), starts, lastSwap };
@@ -33,7 +33,7 @@ export async function recoverSwaps(context: OperationContext, journal: Journal):
   }
 }
 
-/** What came of a rollback that ended the trial of a swap is what came of that: by now it has ended. */
+/** Ends a rollback that was to end the trial of a swap. Its outcome is that of the swap, which has ended by now. */
 async function endReturn(
   context: OperationContext,
   journal: Journal,
@@ -51,20 +51,20 @@ async function endReturn(
   await journal.end(modules, swapId, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));
 }
 
-/** Whether something serves by now that came after the swap. */
+/** Whether a generation serves that is newer than the swap. */
 function hasGoneOn({ switches = {}, candidates }: SwapRecord, name: string, { generation }: ModuleRecord): boolean {
-  // One that has switched holds the module until its end is stored.
+  // A swap that has switched keeps the module until its end is stored.
   return switches[name] === undefined && generation > (candidates[name] ?? Number.POSITIVE_INFINITY);
 }
 
-/** The record with the side that serves. */
+/** The record with the version that the journal says serves. */
 function settled({ phase, switches = {} }: SwapRecord, name: string, record: ModuleRecord): ModuleRecord {
   const change = switches[name];
   if (change === undefined) return record;
   const { from, to, activate } = change;
   const served = phase === "PERMANENT" ? to : from;
-  const told = remember(record, to, { served: true, startTime: to.running.loadTime });
-  return serve(told, served, activate);
+  const remembered = remember(record, to, { served: true, startTime: to.running.loadTime });
+  return serve(remembered, served, activate);
 }
 
 function reportOf({ clock }: OperationContext, swap: SwapRecord, name: string, record: ModuleRecord): SwapReport {
@@ -77,7 +77,7 @@ function reportOf({ clock }: OperationContext, swap: SwapRecord, name: string, r
     swapId,
     swapped,
     unchanged: false,
-    // What runs after a start of the service never has what another knew.
+    // A restart of the service keeps no state of modules.
     stateLost: false,
     fromVersion: from?.running.version ?? running,
     toVersion: to?.running.version ?? "",

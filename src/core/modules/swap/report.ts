@@ -13,13 +13,13 @@ export interface SwapOutcome {
   readonly swapped: boolean;
   /** By module. */
   readonly reports: ReadonlyMap<string, SwapReport>;
-  /** The fault of the store or the machine that it was given up for, if it was: the same swap can be asked for again. */
+  /** The fault of the store or the machine that ended it, if one did: the same swap can be requested again. */
   readonly fault?: HeliosError | undefined;
-  /** Why a version that was to go back serves on. */
+  /** Why a new version serves on although its trial failed. */
   readonly stayed?: string | undefined;
 }
 
-/** How the swap of one module went; where it did not swap, what ran goes on. */
+/** How the swap of one module went. Where it is not `swapped`, the old version serves on. */
 export interface SwapResult extends SwapReport {
   readonly module: Module;
 }
@@ -32,7 +32,7 @@ export function resultOf(context: OperationContext, { reports }: SwapOutcome, na
   return { ...report, module };
 }
 
-/** What came of a swap whose reports are known. */
+/** The outcome of a swap with these reports. */
 export function outcomeOf(swapId: string, reports: ReadonlyMap<string, SwapReport>): SwapOutcome {
   return { swapId, swapped: [...reports.values()].every(({ swapped }) => swapped), reports };
 }
@@ -80,7 +80,7 @@ function reportOf(
   };
 }
 
-/** Whether what served ended while it was to be replaced, and its state with it. */
+/** Whether the old version ended by itself, and its state with it. */
 function endedWithState({ old }: PlannedMember): boolean {
   return old?.ending?.expected === false && old.instance.shape.hasState;
 }

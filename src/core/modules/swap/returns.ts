@@ -5,13 +5,13 @@ import type { SwapOutcome } from "./report.ts";
 import { type Journal, keyOf } from "./state/journal.ts";
 import { type AskedFor, checkSame, type Swaps } from "./swaps.ts";
 
-/** Rollbacks that end the trial of a swap. One that has an id is found again by it, as a swap is. */
+/** Rollbacks that end the trial of a swap. One with an id is found again by it, as a swap is. */
 export interface Returns {
-  /** What comes of a rollback, or of a swap, of that id, or came of it; undefined: there was none. SWAP_ID_REUSED. */
+  /** The outcome of the rollback or the swap with that id; undefined where that id was not used. SWAP_ID_REUSED. */
   recall(asked: AskedFor): Promise<SwapOutcome | undefined>;
   /**
-   * Lets the swap of a module whose new version serves on trial go back. Undefined: there is none, or its trial was over in
-   * the very moment.
+   * Ends the trial of a module's new version: the old one serves again. Undefined where no trial is under way, or the
+   * trial was over in that moment.
    */
   endTrial(name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined>;
 }
@@ -23,13 +23,13 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
     const { modules, swapId } = asked;
     const trial = swaps.onTrial(name);
     if (trial === undefined) return undefined;
-    // Before it goes back: a repetition must never go back once more.
+    // Stored before anything goes back: a repetition must not go back a second time.
     if (swapId !== "") await journal.begin({ ...asked, returns: { modules: trial.modules, swapId: trial.swapId } });
     const outcome = await swaps.goBack(name, why);
     const ended = outcome?.reports.get(name);
     if (outcome === undefined || ended === undefined || (outcome.swapped && outcome.stayed === undefined)) {
       if (swapId !== "") await journal.forget(modules, swapId).catch(() => {});
-      // It was over in the very moment, and has yet to let go of the module.
+      // The trial was over in that moment, but its swap may still hold the module.
       await context.operations.idle(name);
       return undefined;
     }
@@ -60,7 +60,9 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
   };
 }
 
-/** The report of a swap whose trial a rollback ended, as the rollback's. `stayed`: why the new version serves on. */
+/**
+ * The report of a swap whose trial a rollback ended, as that of the rollback. `stayed`: why the new version serves on.
+ */
 export function asReturn(ended: SwapReport, swapId: string, stayed?: string): SwapReport {
   const { failedStep: _, failure: __, fromVersion, toVersion, ...report } = ended;
   return {

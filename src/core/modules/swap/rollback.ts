@@ -10,15 +10,22 @@ import type { Swaps } from "./swaps.ts";
 export interface RollbackOptions
   extends Pick<ModuleSwapOptions, "expectedGeneration" | "discardState" | "testSuite">,
     Pick<SwapTermsOptions, "swapId" | "bakeMs" | "maxPauseMs"> {
-  /** The generation to go back to. Absent or 0: the one that served last before the present one, with other code or configuration. */
+  /**
+   * The generation to go back to. Absent or 0: the one that served last before the present one, with other code or
+   * configuration.
+   */
   readonly generation?: number | undefined;
 }
 
 /**
- * Goes back to an earlier generation: starts its very code with its configuration, as a swap does, without a suite unless
- * one is named. While the present one serves on trial the one before stands by, and serves again at once; if it has ended
- * meanwhile it is started anew first, and where that fails the present one serves on. Of a module that is FAILED the last
- * one that served with other code or configuration is started, without a trial: there is nothing that could serve again.
+ * Goes back to an earlier generation: starts its code with its configuration, as a swap does. Runs a suite only where
+ * one is named.
+ *
+ * While the present generation serves on trial, the one before stands by, and serves again at once. If that one has
+ * ended meanwhile, it is started anew first; where that fails, the present one serves on.
+ *
+ * A FAILED module goes back to the last generation that served with other code or configuration. It has no trial: there
+ * is no version that could serve again.
  */
 export async function rollBack(
   context: OperationContext,
@@ -50,7 +57,7 @@ export async function rollBack(
     etag: by?.etag,
     isAlone: false,
   });
-  // What opened it serves no more.
+  // The version that opened it does not serve any more.
   if (outcome.swapped) await closeBreaker(context, name, `module ${name} was rolled back`);
   return resultOf(context, outcome, name);
 }

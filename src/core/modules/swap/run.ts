@@ -41,13 +41,15 @@ export interface RunDeps {
   forget(plan: SwapPlan): void;
 }
 
-/** Begins a swap; whoever calls it has the modules to itself. Throws what speaks against the swap, with nothing done. */
+/**
+ * Begins a swap; whoever calls it has the modules to itself. Throws what speaks against the swap, with nothing done.
+ */
 export function beginSwap(deps: RunDeps, request: SwapRequest, swapId: string): UnderWay {
   const { context, journal } = deps;
   const plan = planSwap(context, request, swapId);
   const events = createEvents();
   const pins = createPins(context.host);
-  // What a swap goes back to may have to be started anew.
+  // An old version may have to be started anew.
   for (const { before } of plan.changes) pins.hold(before.record.code);
   const cancelled = joined([context.closing]);
   const { promise: returning, resolve: goBack } = Promise.withResolvers<string>();
@@ -63,7 +65,7 @@ export function beginSwap(deps: RunDeps, request: SwapRequest, swapId: string): 
       });
       return await settle(deps, swap, planned, ended, recorded.resolve);
     } catch (error) {
-      // Where everything is being stopped, what is in the journal is for the next start.
+      // When the service stops, the next start needs the journal.
       if (!context.isClosing()) deps.forget(plan);
       recorded.resolve();
       throw error;
@@ -160,7 +162,7 @@ async function settle(
   )
     .catch(() => {})
     .finally(onRecorded);
-  // The next start would go back to what it says serves.
+  // Without it, the next start would do what the unended record says.
   if (isDecided(ended)) await stored;
   const stayed = ended.outcome === "KEPT" ? ended.stayed : undefined;
   return { ...outcomeOf(swapId, reports), stayed };

@@ -9,7 +9,7 @@ import { type Journal, keyOf } from "./state/journal.ts";
 import type { SwapPlan } from "./state/plan.ts";
 import type { SwapTools } from "./steps/rehearse.ts";
 
-/** What a repetition is known by. */
+/** What identifies a request: a repetition has the same. */
 export interface AskedFor {
   /** Sorted. */
   readonly modules: readonly string[];
@@ -26,19 +26,19 @@ export interface OnTrial extends Pick<AskedFor, "modules" | "swapId"> {
 /** The swaps under way, and what came of the last ones. */
 export interface Swaps {
   /**
-   * Does a swap; with the id of one that is under way or was done, joins that or resolves to what came of it. MODULE_BUSY,
-   * SWAP_ID_REUSED, what `checkSwap` and `planSwap` refuse, and what is wrong with a path. `listener` is called with each
-   * event, those of the past first where the swap was under way already.
+   * Does a swap. With the id of a swap that is under way it joins that; with the id of an earlier one it resolves to
+   * its outcome. MODULE_BUSY, SWAP_ID_REUSED, the errors of `checkSwap` and `planSwap`, and what is wrong with a path.
+   * `listener` is called with each event, the past ones first.
    */
   run(request: SwapRequest, listener?: SwapListener): Promise<SwapOutcome>;
   /**
-   * Gives up the swap of a module that is under way, and resolves to what came of it. SWAP_NOT_FOUND where no swap of that
-   * id is under way (empty: of any id); SWAP_COMMITTED where it has gone too far.
+   * Cancels the swap of a module that is under way, and resolves to its outcome. SWAP_NOT_FOUND where no swap of that
+   * id is under way (empty: of any id); SWAP_COMMITTED from the commit on.
    */
   cancel(name: string, swapId: string, why: string): Promise<SwapOutcome>;
-  /** What comes of a swap of that id, or came of it; undefined where there was no such swap. SWAP_ID_REUSED. */
+  /** The outcome of the swap with that id; undefined where that id was not used. SWAP_ID_REUSED. */
   recall(asked: AskedFor, listener?: SwapListener): Promise<SwapOutcome> | undefined;
-  /** Lets a swap whose new version serves on trial go back; undefined where no trial is under way. */
+  /** Ends the trial of a module's new version: the old one serves again. Undefined where no trial is under way. */
   goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
   /** The swap whose new version of a module serves on trial. */
   onTrial(name: string): OnTrial | undefined;
@@ -49,16 +49,16 @@ export interface Swaps {
 export function createSwaps(context: OperationContext, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
   const running = new Map<string, { readonly digest: string; readonly begun: Promise<UnderWay> }>();
   const underWay = new Set<UnderWay>();
-  /** Those that are being taken out of the journal, by key: which attempt of it. */
+  /** Which attempt is being taken out of the journal, by key. */
   const forgetting = new Map<string, symbol>();
 
-  /** Takes a swap out of the journal that left nothing behind: its id is free, at once for a retry of it. */
+  /** Takes a swap out of the journal that left nothing behind. A retry can use its id at once. */
   const forget = async ({ modules, swapId }: SwapPlan): Promise<void> => {
     const key = keyOf(modules, swapId);
     const attempt = Symbol(key);
     forgetting.set(key, attempt);
     const stored = persistently(context, "that a swap came to nothing", async () => {
-      // A retry has begun meanwhile: what is in the journal is its own.
+      // Else a retry has begun meanwhile, and the record is its own.
       if (forgetting.get(key) === attempt) await journal.forget(modules, swapId);
     });
     await stored.catch(() => {});
@@ -93,12 +93,12 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
       const earlier = recall({ modules, swapId: id, digest }, listener);
       if (earlier !== undefined) return earlier;
       const begun = Promise.withResolvers<UnderWay>();
-      // Who joins gets the same error; there may be nobody.
+      // The error reaches those who joined, if there are any.
       begun.promise.catch(() => {});
       const entry = { digest, begun: begun.promise };
       running.set(key, entry);
       forgetting.delete(key);
-      // A retry that comes while the outcome is still being stored gets it too.
+      // Until the outcome is stored, a retry finds it here.
       let recorded: Promise<void> | undefined;
       const free = (): void => {
         if (running.get(key) === entry) running.delete(key);

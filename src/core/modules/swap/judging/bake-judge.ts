@@ -2,13 +2,13 @@ import { exceeds } from "../../../../kernel/breakers/policy/rate.ts";
 import type { Sample } from "../../record/report.ts";
 
 export interface BakeLimits {
-  /** Calls before the rate says anything. */
+  /** With fewer calls the rate is not judged. */
   readonly minCalls: number;
-  /** The rate of failures above which it goes back; 0 to 1. */
+  /** The rate of failures above which the old version serves again; 0 to 1. */
   readonly maxErrorRate: number;
 }
 
-/** Why a version that serves on trial is to go back; undefined: it is not. */
+/** Why a version on trial has failed; undefined while it has not. */
 export function judgeBake(sample: Sample, { minCalls, maxErrorRate }: BakeLimits): string | undefined {
   const { calls, failures } = sample;
   if (calls < minCalls || !exceeds(failures, calls, maxErrorRate)) return undefined;

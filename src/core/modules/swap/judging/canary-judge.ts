@@ -7,13 +7,13 @@ import { Excess } from "./excess.ts";
 export interface CanaryLimits {
   /** Calls that the candidate must have answered before it can pass. */
   readonly minCalls: number;
-  /** By how much its rate of failures may be above the current one's; 0 to 1. */
+  /** By how much its rate of failures may be above the current version's; 0 to 1. */
   readonly maxErrorRateIncrease: number;
-  /** How many times as long as the current one's its p99 may be. */
+  /** How many times as long as the current version's its p99 may be. */
   readonly maxLatencyRatio: number;
 }
 
-/** What is to become of a canary; `because`, for people. */
+/** The decision about a canary; `because` is for people. */
 export type Finding =
   | { readonly verdict: "PASSED" }
   | { readonly verdict: "REFUSED" | "INCONCLUSIVE"; readonly because: string };
@@ -23,9 +23,9 @@ export type Finding =
  * often it is looked at. @limit share
  */
 export const FALSE_REFUSALS = 0.01;
-/** Evidence at the end of a canary's time beyond which it is not known whether the candidate is worse. */
+/** Evidence at the end of a canary above which its candidate does not pass, but is not refused either. */
 const GREAT_DOUBT = 20;
-/** The same, in standard deviations of its rate above what is allowed: equal versions end there next to never. */
+/** The same limit in standard deviations of its rate above the allowed one: equal versions hardly ever reach it. */
 const GREAT_DEVIATIONS = 3;
 /**
  * Calls with a `routing_key` that the current version must have answered during a canary, where calls of the candidate
@@ -37,16 +37,18 @@ const MIN_CURRENT_CALLS = 20;
  * @limit calls
  */
 const HOPELESS_FAILURES = 20;
-/** Calls that a 99th percentile takes: with fewer of the current version latencies are not compared. @limit calls */
+/** Calls of the current version that a 99th percentile needs: with fewer, latencies are not compared. @limit calls */
 const MIN_P99_CALLS = 100;
-/** Differences of latency below this say nothing: a pause of the machine is longer. @limit ms */
+/** Differences of latency that are ignored: a pause of the machine is longer. @limit ms */
 const LATENCY_NOISE_MS = 5;
-/** Share of its calls by which a candidate may be slower more often than the current version: what a p99 leaves out. */
+/**
+ * The share of its calls by which a candidate may be slow more often than the current version: what a p99 leaves out.
+ */
 const SLOW_MARGIN = 0.01;
 
 /**
- * Compares two versions that answer calls at the same time, after each call. Failures and slowness are an e-process each
- * (see `Excess`); their mean is one, too.
+ * Compares two versions that answer calls at the same time, after each call. Failures and slowness are an e-process
+ * each (see `Excess`), and so is their mean.
  */
 export class CanaryJudge {
   readonly #limits: CanaryLimits;
@@ -54,12 +56,12 @@ export class CanaryJudge {
   readonly #current = new Gauge();
   readonly #failing: Excess;
   readonly #slow = new Excess(SLOW_MARGIN);
-  /** A call that takes longer is slow. Undefined: that is not known yet. */
+  /** A call that takes longer is slow. Undefined while too few calls are known. */
   #slowMs: number | undefined;
-  /** Calls of the current version from which the bound of slowness is found anew. */
+  /** The number of calls of the current version at which `#slowMs` is computed anew. */
   #nextBound = MIN_P99_CALLS;
 
-  /** `past`: calls of the current version before the canary, whichever they were. */
+  /** `past`: all calls of the current version before the canary. */
   constructor(limits: CanaryLimits, past: Pick<Sample, "calls" | "p99Ms"> = { calls: 0, p99Ms: 0 }) {
     this.#limits = limits;
     this.#failing = new Excess(limits.maxErrorRateIncrease);
@@ -69,7 +71,7 @@ export class CanaryJudge {
   /** One more call that could have gone to either version. */
   add(isCandidate: boolean, failed: boolean, durationMs: number): void {
     this.#failing.add(isCandidate, failed);
-    // A block is judged by one bound, which was known before it.
+    // All calls of a block are judged by one bound, from before the block.
     if (this.#slow.isBetween) this.#findBound();
     if (this.#slowMs !== undefined) this.#slow.add(isCandidate, durationMs > this.#slowMs);
     (isCandidate ? this.#candidate : this.#current).record(failed, durationMs);
@@ -84,7 +86,7 @@ export class CanaryJudge {
     return this.#candidate.calls;
   }
 
-  /** Undefined: more calls are to tell. */
+  /** Undefined while more calls are needed. */
   get finding(): Finding | undefined {
     const { minCalls } = this.#limits;
     const [failing, slow] = [this.#failing.evidence, this.#slow.evidence];
@@ -102,7 +104,7 @@ export class CanaryJudge {
     return undefined;
   }
 
-  /** When its time is over. */
+  /** The decision when the time of the canary is over. */
   atEnd(durationMs: number): Finding {
     const now = this.finding;
     if (now !== undefined) return now;
@@ -118,7 +120,7 @@ export class CanaryJudge {
     return inconclusive(`${this.#compared(isFailing)}: too few calls within ${time} to be sure`);
   }
 
-  /** What never failed needs no rate to be compared with. */
+  /** A candidate that never failed needs no other rate for comparison. */
   get #isComparable(): boolean {
     return this.#candidate.failures === 0 || this.#current.calls >= MIN_CURRENT_CALLS;
   }
@@ -135,7 +137,7 @@ export class CanaryJudge {
       const calls = `${candidate.calls} calls failed, ${percentFailed(current)} of the current version's ${current.calls}`;
       return `${percentFailed(candidate)} of its ${calls}`;
     }
-    return `its p99 is ${tell(candidate.p99Ms)}, the current version's ${tell(current.p99Ms)}`;
+    return `its p99 is ${formatMs(candidate.p99Ms)}, the current version's ${formatMs(current.p99Ms)}`;
   }
 
   #findBound(): void {
@@ -154,4 +156,4 @@ function isInGreatDoubt({ evidence, deviations }: Excess): boolean {
   return evidence >= GREAT_DOUBT || deviations > GREAT_DEVIATIONS;
 }
 
-const tell = (ms: number): string => `${ms.toFixed(1)} ms`;
+const formatMs = (ms: number): string => `${ms.toFixed(1)} ms`;

@@ -1,18 +1,21 @@
-/** How far numbers may be apart to be taken for equal: either tolerance is enough. */
+/** How far apart equal numbers may be. One of the two tolerances is enough. */
 export interface Tolerance {
-  /** Of the larger one's size; 0 to 1. */
+  /** As a share of the larger number; 0 to 1. */
   readonly relative: number;
   readonly absolute: number;
 }
 
 export interface Difference {
-  /** Where: `output.fills[2].price`. */
+  /** The place: `output.fills[2].price`. */
   readonly path: string;
   readonly current: unknown;
   readonly candidate: unknown;
 }
 
-/** The first place in which two JSON values, or two byte strings, differ; undefined: none. Members have no order. */
+/**
+ * The first place in which two JSON values or byte strings differ; undefined where they are equal. The order of members
+ * does not matter.
+ */
 export function firstDifference(
   current: unknown,
   candidate: unknown,

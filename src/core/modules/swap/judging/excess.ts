@@ -4,43 +4,44 @@ interface Counts {
   hits: number;
 }
 
-/** The current version's rate before any call, and what weight that has, in calls. */
+/** The assumed rate of the current version before any call, and the weight of that assumption in calls. */
 const PRIOR_RATE = 0.5;
 const PRIOR_CALLS = 1;
-/** What weight it has, in calls, that the candidate's rate is the current version's. */
+/** The weight, in calls, of the assumption that the candidate's rate is the current version's. */
 const PRIOR_CANDIDATE_CALLS = 8;
-/** Standard deviations by which a rate may be too high by chance, and no more is asked. */
+/** Standard deviations by which a rate may be too high by chance without more calls being needed. */
 const DOUBTFUL_DEVIATIONS = 1;
-/** Halvings of the interval in which the nearest null is looked for: what is left is below the precision of a number. */
+/** Halvings of the interval in which the nearest null is searched: the rest is below the precision of a number. */
 const HALVINGS = 50;
 
 /**
  * Evidence that calls of a candidate are hit (fail, or are slow) more often than those of the current version, by more
- * than a margin. It is an e-process: while the candidate is no worse than that, it ever comes to `1 / alpha` with a
- * probability of at most `alpha`, however often one looks, whichever share of the calls the candidate has, and at small
- * counts too.
+ * than a margin. It is an e-process: while the candidate is no worse than that, the probability that the evidence ever
+ * reaches `1 / alpha` is at most `alpha`. That holds however often one looks, whatever share of the calls the candidate
+ * has, and at small counts too.
  *
- * After Turner, Ly, Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional stopping"
- * (Journal of Statistical Planning and Inference 230, 2024; arXiv:2106.02693), with the null of Turner, Grünwald, "Exact
- * anytime-valid confidence intervals for contingency tables and beyond" (Statistics & Probability Letters 198, 2023;
- * arXiv:2203.09785). Calls are taken in blocks of some of the current version's and some of the candidate's. Before a
- * block is seen, the rates are estimated from those before it: (a, b), and (x, y) is the pair nearest to that, in
- * Kullback-Leibler divergence, with y <= x + margin. The evidence is multiplied by how much better (a, b) foretells the
- * block than (x, y) does.
+ * After Turner, Ly, Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional
+ * stopping" (Journal of Statistical Planning and Inference 230, 2024; arXiv:2106.02693), with the null of Turner,
+ * Grünwald, "Exact anytime-valid confidence intervals for contingency tables and beyond" (Statistics & Probability
+ * Letters 198, 2023; arXiv:2203.09785). Calls are taken in blocks of some of the current version's and some of the
+ * candidate's. Before a block is seen, the rates are estimated from those before it: (a, b), and (x, y) is the pair
+ * nearest to that, in Kullback-Leibler divergence, with y <= x + margin. The evidence is multiplied by how much better
+ * (a, b) foretells the block than (x, y) does.
  *
- * Why that holds: the expected factor of n calls of the current version and m of the candidate, at true rates (p, q), is
- * A(p)^n B(q)^m with A and B linear, so its logarithm is concave in (p, q). At (x, y) it is 0, and its gradient there is
- * what the choice of the nearest pair makes point out of the null, which is convex: within the null it is at most 0. By
- * Jensen's inequality the same is true where the rates change within a block and their means are in the null.
+ * Why that holds: the expected factor of n calls of the current version and m of the candidate, at true rates (p, q),
+ * is A(p)^n B(q)^m with A and B linear, so its logarithm is concave in (p, q). At (x, y) it is 0, and its gradient
+ * there is what the choice of the nearest pair makes point out of the null, which is convex: within the null it is at
+ * most 0. By Jensen's inequality the same is true where the rates change within a block and their means are in the
+ * null.
  *
- * A block ends with the first call by which it has one of each. So the calls that are compared ended at about the
- * same time: a time in which all calls fail speaks against neither.
+ * A block ends with the first call by which it has one of each. So the calls that are compared ended at about the same
+ * time: a time in which all calls fail speaks against neither.
  */
 export class Excess {
   readonly #margin: number;
   #current: Counts = { calls: 0, hits: 0 };
   #candidate: Counts = { calls: 0, hits: 0 };
-  /** Of the block that is not complete yet. */
+  /** The calls of the block that is not complete yet. */
   #ofCurrent: Counts = { calls: 0, hits: 0 };
   #ofCandidate: Counts = { calls: 0, hits: 0 };
   #log = 0;
@@ -50,22 +51,22 @@ export class Excess {
     this.#margin = margin;
   }
 
-  /** From 1 on: up, where the calls so far speak against the candidate. */
+  /** 1 before any call. Above 1 the calls so far speak against the candidate. */
   get evidence(): number {
     return Math.exp(this.#log);
   }
 
   /**
-   * Whether more calls had better be seen before the candidate is taken to be as good: there is evidence against it, or
-   * its rate so far is above what is allowed by more than the chance of so few calls explains.
+   * Whether more calls are needed before the candidate can pass: there is evidence against it, or its rate so far is
+   * further above the allowed one than chance explains.
    */
   get isDoubtful(): boolean {
     return this.#log > 0 || this.deviations > DOUBTFUL_DEVIATIONS;
   }
 
   /**
-   * By how many standard deviations the candidate's rate so far is above what is allowed; 0 where it is not. The block
-   * that has not ended counts, too: by its calls alone nobody is refused, but who fails in it is not to pass meanwhile.
+   * By how many standard deviations the candidate's rate so far is above the allowed one; 0 where it is not above. The
+   * incomplete block counts, too: a candidate that fails in it must not pass meanwhile.
    */
   get deviations(): number {
     const { calls: n, hits: h } = sum(this.#current, this.#ofCurrent);
@@ -83,8 +84,8 @@ export class Excess {
   }
 
   /**
-   * One more call, in the order in which they end: those of a slow version come later than they were made, and fall into
-   * blocks with later ones of the other.
+   * Adds a call. Calls come in the order in which they end: those of a slow version fall into blocks with later calls
+   * of the other version.
    */
   add(isCandidate: boolean, isHit: boolean): void {
     const counts = isCandidate ? this.#ofCandidate : this.#ofCurrent;
@@ -96,9 +97,9 @@ export class Excess {
   #endBlock(): void {
     const [current, candidate] = [this.#ofCurrent, this.#ofCandidate];
     const a = estimate(this.#current, PRIOR_RATE, PRIOR_CALLS);
-    // Until it is seen to be worse it is taken to be the same: nothing is staked on less.
+    // It is assumed to be as good until it is seen to be worse, so that little evidence changes little.
     const b = estimate(this.#candidate, a, PRIOR_CANDIDATE_CALLS);
-    // Within the null it foretells as well as itself.
+    // An estimate within the null is its own nearest pair: the factor is 1.
     if (b > a + this.#margin) {
       const x = nearestNull(a, b, current.calls, candidate.calls, this.#margin);
       this.#log += gain(current, a, x) + gain(candidate, b, x + this.#margin);
@@ -110,12 +111,12 @@ export class Excess {
   }
 }
 
-/** Strictly between 0 and 1, as `prior` is. */
+/** The estimated rate, strictly between 0 and 1 as `prior` is. */
 function estimate({ calls, hits }: Counts, prior: number, weight: number): number {
   return (hits + weight * prior) / (calls + weight);
 }
 
-/** How much likelier the calls are at the rate `to` than at `from`; its logarithm. */
+/** The logarithm of how much likelier the calls are at the rate `to` than at `from`. */
 function gain({ calls, hits }: Counts, to: number, from: number): number {
   return hits * Math.log(to / from) + (calls - hits) * Math.log((1 - to) / (1 - from));
 }
@@ -129,7 +130,7 @@ function sum(one: Counts, other: Counts): Counts {
  * above a + margin. Exported for its tests.
  */
 export function nearestNull(a: number, b: number, ofCurrent: number, ofCandidate: number, margin: number): number {
-  // The divergence falls from a on, and rises before b - margin: in between is its least.
+  // The divergence falls after a and rises before b - margin: its minimum is in between.
   let [low, high] = [a, b - margin];
   for (let halving = 0; halving < HALVINGS; halving += 1) {
     const x = (low + high) / 2;
@@ -139,7 +140,7 @@ export function nearestNull(a: number, b: number, ofCurrent: number, ofCandidate
   return (low + high) / 2;
 }
 
-/** Of the divergence of the rate `to` from the rate `from`, by `to`. */
+/** The derivative, by `to`, of the divergence of the rate `to` from the rate `from`. */
 function slope(from: number, to: number, calls: number): number {
   return (calls * (to - from)) / (to * (1 - to));
 }

@@ -1,8 +1,8 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 
 /**
- * Waits until `look` says that it has seen enough, or the time is over. `look` is called at first, whenever `again` is,
- * and at the end with `over`; what it throws is the rejection, as is the signal's reason.
+ * Waits until `look` returns true, or the time is over. `look` is called at once, at each call of `again`, and at the
+ * end with `over`. `done` rejects with what `look` throws, and with the signal's reason.
  */
 export function observe(
   clock: Clock,

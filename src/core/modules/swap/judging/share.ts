@@ -1,20 +1,20 @@
 import { BUCKETS } from "../../../../kernel/flags/bucket.ts";
 
 /**
- * Says of one call after the other whether it is among that share (0 to 1) of them: of each n calls the whole part of
- * n × share, so that at 0.1 the tenth is.
+ * Returns a function that says of each call in turn whether it belongs to a share (0 to 1) of the calls. Of n calls the
+ * whole part of n × share does: at 0.1 the tenth.
  */
 export function picking(share: number): () => boolean {
   let seen = 0;
   let picked = 0;
   return () => {
     seen += 1;
-    // A quotient, as rates are compared: 0.1 added up ten times is less than 1.
+    // A quotient, since 0.1 added up ten times is less than 1.
     if ((picked + 1) / seen > share) return false;
     picked += 1;
     return true;
   };
 }
 
-/** How many of the buckets are that share (0 to 1): thousandths of a per cent, as of flags, and one at least. */
+/** How many buckets a share (0 to 1) is, at least one. A bucket is a thousandth of a per cent, as for flags. */
 export const bucketsOf = (share: number): number => Math.max(1, Math.round(share * BUCKETS));

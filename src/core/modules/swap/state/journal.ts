@@ -5,7 +5,7 @@ import type { Feed } from "../../../store/feed.ts";
 import type { Served } from "../../record/record.ts";
 import type { StepName, SwapReport } from "../../record/report.ts";
 
-/** What a swap changes of one module. */
+/** What a swap changes in one module. */
 export interface Switch {
   readonly from: Served;
   readonly to: Served;
@@ -14,26 +14,26 @@ export interface Switch {
 }
 
 /**
- * A swap as it is stored: it says which side serves, for all of its modules at once, whenever the service ends.
- * PREPARING and RETURNED: the old versions. TRIAL: the new ones, but the old ones again after a restart. PERMANENT: the
- * new ones.
+ * A swap as it is stored. Its phase says which versions serve, for all of its modules at once, whenever the service
+ * ends. PREPARING and RETURNED: the old versions. TRIAL: the new ones, but the old ones again after a restart.
+ * PERMANENT: the new ones.
  */
 export interface SwapRecord {
-  /** The caller's, or one that was made. */
+  /** The caller's id, or a generated one. */
   readonly swapId: string;
-  /** Of what was asked for: the same id with another is another swap. */
+  /** Of the request: the same id with another digest is refused. */
   readonly digest: string;
   readonly modules: readonly string[];
   readonly phase: "PREPARING" | "TRIAL" | "RETURNED" | "PERMANENT" | "ENDED";
-  /** That which is being taken, or was last. */
+  /** The present step, or the last one. */
   readonly step: StepName;
-  /** Generations that were started for it, by module. */
+  /** The generations that were started for the swap, by module. */
   readonly candidates: Readonly<Record<string, number>>;
-  /** Of a rollback that ends the trial of a swap: that swap. */
+  /** Only of a rollback that ends the trial of a swap: that swap. */
   readonly returns?: Pick<SwapRecord, "modules" | "swapId">;
-  /** By module; from the commit to the end. */
+  /** By module; present from the commit to the end. */
   readonly switches?: Readonly<Record<string, Switch>>;
-  /** By module; once it has ended. */
+  /** By module; present after the end. */
   readonly reports?: Readonly<Record<string, SwapReport>>;
 }
 
@@ -51,28 +51,28 @@ const KEPT_GROUP_SWAPS = 1000;
 /** Records of swaps that are deleted in one write. */
 const FORGOTTEN_AT_ONCE = 1000;
 
-/** What is going on, and what came of it: across restarts. */
+/** The swaps under way and the outcomes of the last ones. They survive restarts. */
 export interface Journal {
   find(modules: readonly string[], swapId: string): SwapRecord | undefined;
-  /** Those that the service did not bring to their end. */
+  /** The swaps that have not ended. */
   unended(): readonly SwapRecord[];
   begin(swap: Pick<SwapRecord, "swapId" | "digest" | "modules" | "returns">): Promise<void>;
-  /** Takes a swap back that was never one. */
+  /** Deletes the record of a swap. */
   forget(modules: readonly string[], swapId: string): Promise<void>;
-  /** Forgets all that has to do with that module. */
+  /** Deletes the records of all swaps of a module. */
   forgetModule(name: string): Promise<void>;
-  /** Forgets what has to do with a module that is not there. */
+  /** Deletes the records of swaps of modules that do not exist. */
   sweep(isThere: (name: string) => boolean): Promise<void>;
   note(modules: readonly string[], swapId: string, more: Partial<SwapRecord>): Promise<void>;
   end(modules: readonly string[], swapId: string, reports: SwapRecord["reports"]): Promise<void>;
 }
 
-/** What a swap is known by: no name of a module has a `+` or a `/`. */
+/** The key of a swap's record. No name of a module contains a `+` or a `/`. */
 export function keyOf(modules: readonly string[], swapId: string): string {
   return `${modules.join("+")}/${swapId}`;
 }
 
-/** `flip` is called, in the same tick for all modules, when what serves has changed and is durable. */
+/** `flip` is called when a change of phase is durable, in one tick for all modules of the swap. */
 export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => void): Journal {
   const collection = new Collection<SwapRecord>(feed, "swap/");
 

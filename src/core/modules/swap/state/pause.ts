@@ -11,7 +11,7 @@ export const PAUSE_LIMIT_MS = 5000;
 /** A time in which calls are held. */
 export interface Pause {
   readonly limitMs: number;
-  /** What is left of it, in ms, and 1 at least. */
+  /** The time that is left, in ms; at least 1. */
   left(): number;
 }
 
@@ -20,14 +20,14 @@ export function beginPause({ clock }: OperationContext, limitMs: number): Pause 
   return { limitMs, left: () => Math.max(1, end - clock.monotonic()) };
 }
 
-/** The versions of one module of which calls are held. */
+/** The two versions of a module whose calls are held. */
 export interface Sides {
   readonly name: string;
   readonly old: Generation | undefined;
   readonly candidate: Generation;
 }
 
-/** From now on the calls of these modules wait, but for what those under way need. */
+/** Has new calls of these modules wait, except those that the calls under way need. */
 export function hold({ router }: OperationContext, members: readonly Sides[], overflow: () => void): void {
   const draining = new Set(
     members.flatMap(({ old, candidate }) => (old === undefined ? [candidate] : [old, candidate])),
@@ -35,12 +35,12 @@ export function hold({ router }: OperationContext, members: readonly Sides[], ov
   for (const { name } of members) router.lane(name).hold({ draining, overflow });
 }
 
-/** Calls that were held go to what serves. */
+/** Sends held calls to what serves. */
 export function release({ router }: OperationContext, members: readonly { readonly name: string }[]): void {
   for (const { name } of members) router.lane(name).release();
 }
 
-/** Those of `members` that `names` are or need, each after those that it calls. */
+/** The members among `names` and their dependencies, each after those that it calls. */
 export function calledFirst<M extends { readonly name: string }>(
   context: OperationContext,
   members: readonly M[],

@@ -39,17 +39,21 @@ export interface Verified {
 export interface Started {
   readonly state: "STARTED";
   readonly members: readonly StartedMember[];
-  /** Lets no restart begin any more; resolves when those under way have given way. */
+  /** Ends that: no restart begins any more. Resolves when the ones under way have given way. */
   readonly endRestarts: () => Promise<void>;
 }
 
-/** The candidates have passed every test. `old` is the version that serves after the tests: it may have been restarted. */
+/**
+ * The candidates have passed every test. `old` is the version that serves after the tests: it may have been restarted.
+ */
 export interface Tested {
   readonly state: "TESTED";
   readonly members: readonly StartedMember[];
 }
 
-/** The candidates have the state of the old versions, and calls wait. The commit is being written: nothing cancels it. */
+/**
+ * The candidates have the state of the old versions, and calls wait. The commit is being written: nothing cancels it.
+ */
 export interface HandedOver {
   readonly state: "HANDED_OVER";
   readonly members: readonly HandedOverMember[];
@@ -58,7 +62,7 @@ export interface HandedOver {
 /** A step before the commit failed: the candidates that have started are to end, and the old versions serve on. */
 export interface GivenUp {
   readonly state: "GIVEN_UP";
-  /** Each as far as it came. */
+  /** Each in the state that it had come to. */
   readonly members: readonly UncommittedMember[];
   readonly error: unknown;
 }
@@ -74,7 +78,7 @@ export interface Kept {
   readonly state: "KEPT";
   readonly members: readonly CommittedMember[];
   readonly draining: Draining;
-  /** Why versions that were to go back serve on. Absent: they were not to. */
+  /** Why the new versions serve on although their trial failed. Absent: it did not fail. */
   readonly stayed?: string;
 }
 
@@ -113,25 +117,25 @@ export interface StartedMember extends VerifiedMember {
 }
 
 export interface HandedOverMember extends StartedMember {
-  /** Whether what was known is lost to the version that is to serve, though nobody had asked for that. */
+  /** Whether the version that is to serve lacks the state of the other, although nobody asked for that. */
   readonly stateLost: boolean;
 }
 
-/** Its `old` is the version that stands by. */
+/** `old` stands by now. */
 export interface CommittedMember extends HandedOverMember {
   /** As the journal has it. */
   readonly switched: Switch;
-  /** Of its breaker, before the new version served; 0 where it had no breaker. */
+  /** The epoch of its breaker before the new version served; 0 where it had no breaker. */
   readonly breakerEpoch: number;
 }
 
 export type UncommittedMember = PlannedMember | VerifiedMember | StartedMember | HandedOverMember;
 
-/** Calls that the old versions were given, and that end in them. */
+/** The calls that the old versions have begun, and complete. */
 export interface Draining {
   /** Never rejects. */
   readonly ended: Promise<void>;
-  /** The old versions serve again: they have calls at any time. */
+  /** Ends the wait: the old versions serve again, and get new calls. */
   stop(): void;
 }
 
@@ -150,7 +154,7 @@ export function isDecided(state: SwapState): boolean {
   }
 }
 
-/** Those whose candidate has started. */
+/** The members whose candidate has started. */
 export function startedOf(members: readonly UncommittedMember[]): readonly StartedMember[] {
   return members.filter((member) => "candidate" in member);
 }

@@ -11,13 +11,16 @@ import {
 } from "../../record/validate.ts";
 import { pathViolation } from "../../record/validate-parts.ts";
 
-/** What one module is to become. */
+/** What one module is to become by a swap. */
 export interface ModuleSwapOptions {
   /** Absent or empty: the same file, read again. */
   readonly newVersionPath?: string | undefined;
   /** Absent or empty: the class's `static version`, else the version that serves now. */
   readonly version?: string | undefined;
-  /** The digest that the new file, or all of its code, must have, in hex. Absent or empty: any; of the same file, the registered one. */
+  /**
+   * The digest that the new file, or all of its code, must have, in hex. Absent or empty: any; of the same file, the
+   * registered one.
+   */
   readonly sha256?: string | undefined;
   /** Paths of the new version's assets. Absent or empty: the present ones, read again. */
   readonly assets?: readonly string[] | undefined;
@@ -33,17 +36,17 @@ export interface ModuleSwapOptions {
   readonly discardState?: boolean | undefined;
 }
 
-/** How it is to go. */
+/** How a swap is to go, for all of its modules. */
 export interface SwapTermsOptions {
   /** Makes a retry safe: the same id gets the same outcome. */
   readonly swapId?: string | undefined;
   /** Whether to swap although nothing would change. Default false. */
   readonly force?: boolean | undefined;
-  /** How long the new version serves on trial, ms; default 0: not at all. */
+  /** How long the new version serves on trial, ms; default 0: there is no trial. */
   readonly bakeMs?: number | undefined;
   /** The share of failed calls at which a version on trial goes back, 0 to 1; default 0.5. */
   readonly bakeMaxErrorRate?: number | undefined;
-  /** Calls before that share says anything; default 20. */
+  /** With fewer calls that share is not judged; default 20. */
   readonly bakeMinCalls?: number | undefined;
   /** How long calls may be held, ms. Default and most: half of `call_timeout`; default at most 5 s. */
   readonly maxPauseMs?: number | undefined;
@@ -55,11 +58,11 @@ export interface SwapTermsOptions {
 
 /** Mirrors calls of the registered pure methods to the new version before it serves, and compares the answers. */
 export interface ShadowOptions {
-  /** Of the calls, per cent; default 100. */
+  /** The share of the calls that are mirrored, per cent; default 100. */
   readonly percentage?: number | undefined;
   /** How long it may take to compare enough, ms; default 30 s. */
   readonly durationMs?: number | undefined;
-  /** Answers to compare; default 100. */
+  /** How many answers are compared; default 100. */
   readonly minCalls?: number | undefined;
   /** Numbers that differ by no more are equal: by this share of the larger (0 to 1), or by this amount. Default 0. */
   readonly relativeTolerance?: number | undefined;
@@ -70,7 +73,7 @@ export interface ShadowOptions {
 
 /** Lets the new version answer a share of the callers before it serves all. */
 export interface CanaryOptions {
-  /** Of the routing keys, per cent; default 5. */
+  /** The share of the routing keys, per cent; default 5. */
   readonly percentage?: number | undefined;
   /** How long it may take to answer enough calls, ms; default 60 s. */
   readonly durationMs?: number | undefined;
@@ -126,7 +129,7 @@ const DEFAULT_SHADOW_MS = 30_000;
  */
 const DEFAULT_CANARY_MS = 60_000;
 
-/** ARGUMENT_INVALID names the first field that breaks a rule; RESOURCE_TOO_LARGE. */
+/** Throws ARGUMENT_INVALID with the first field that breaks a rule, or RESOURCE_TOO_LARGE. */
 export function checkModuleOptions(name: string, options: ModuleSwapOptions, at: JsonPath = []): void {
   const { newVersionPath = "", version = "", sha256 = "", testSuite = "", testRun = "", config } = options;
   const { assets = [] } = options;
@@ -197,7 +200,7 @@ function within(path: JsonPath, value: number, least: number, most: number): Vio
   return isWithin ? undefined : violation(path, value, `a number from ${least} to ${most}`);
 }
 
-/** What a swap asks for, as one text: equal exactly for equal requests. */
+/** A request as one text, the same for equal requests only. */
 export function digestOf(operation: string, parts: readonly unknown[]): string {
   return `${operation} ${canonicalJson(parts)}`;
 }

@@ -13,8 +13,8 @@ import { drainOld } from "./end.ts";
 import { goBack } from "./go-back.ts";
 
 /**
- * Has the new versions serve on trial, where there is one, while the old ones end their calls and stand by. Rejects where
- * everything is being stopped: the journal says then what serves after a restart.
+ * Has the new versions serve on trial, if the plan has one, while the old ones end their calls and stand by. Rejects
+ * when the service stops: the journal then says what serves after a restart.
  */
 export async function serveOnTrial(context: SwapContext, { members }: Committed): Promise<Kept | Returned> {
   const draining = drainOld(context, members);
@@ -47,15 +47,15 @@ async function makePermanent(context: SwapContext, members: readonly CommittedMe
   );
   unguard(members);
   for (const { name } of members) {
-    // One that ended in the last moment is seen as a crash by that.
+    // Also treats a new version that ended in the last moment as a crash: the supervisor follows this change.
     await persist(context, name, { action: "EndBake" }, ({ bake: _, ...record }) => record);
   }
   release(context, members);
 }
 
 /**
- * Resolves when the time of the trial is over. Rejects with why the old versions are to serve again: a new one ended, its
- * breaker opened, too many of its calls failed, it is unhealthy, or somebody asked for it.
+ * Resolves when the time of the trial is over. Rejects with the reason why the old versions are to serve again: a new
+ * one ended, its breaker opened, too many of its calls failed, it is unhealthy, or a rollback was requested.
  */
 async function bake(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   const { closing, returning, plan } = context;
@@ -90,7 +90,7 @@ async function bakeOne(
   let stopListening = (): void => {};
   try {
     await steps.take("bake", options, async () => {
-      // Before the trial it spoke of the old version.
+      // A breaker that opened before the trial was opened by the old version.
       const epoch = findBreaker(context, name)?.epoch ?? 0;
       let opened = openedBy(context, name) === "FAILURES" && epoch > breakerEpoch;
       const { again, done } = observe(context.clock, bakeMs, over.signal, () => {
@@ -112,7 +112,7 @@ async function bakeOne(
       await done;
     });
   } catch (error) {
-    // The others need not wait for their time.
+    // The trials of the other modules end, too.
     over.abort(new Error(`module ${name} went back: ${messageOf(error)}`));
     throw error;
   } finally {

@@ -18,8 +18,8 @@ import {
 } from "../state/state.ts";
 
 /**
- * The point of no return: once the journal has it, the new versions serve, all of them from the same tick on (`flip`).
- * The records of the modules follow.
+ * The point of no return. When the journal entry is durable, all new versions serve from the same tick on (`flip`). The
+ * records of the modules follow.
  */
 export async function commit(context: SwapContext, { members }: HandedOver): Promise<Committed | GivenUp> {
   const committing = members.map((member) => committingOf(context, member));
@@ -43,7 +43,7 @@ function committingOf(context: SwapContext, member: HandedOverMember): Committed
   return { ...member, switched, breakerEpoch: findBreaker(context, name)?.epoch ?? 0 };
 }
 
-/** Nothing is awaited before the journal is asked: whoever cancels the swap comes before that, or too late. */
+/** Asks the journal in the same tick: a cancellation comes before that, or too late. */
 async function store({ plan, journal, cancelled }: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   for (const { candidate } of members) {
     if (candidate.ending !== undefined) throw new Error(`the new version ended: ${candidate.ending.description}`);
@@ -54,7 +54,9 @@ async function store({ plan, journal, cancelled }: SwapContext, members: readonl
   await journal.note(plan.modules, plan.swapId, { phase, step: "commit", switches });
 }
 
-/** Brings the records of the modules to what the journal says serves. It does not give up: that is decided. */
+/**
+ * Brings the records of the modules in line with the journal. It is decided: where the store refuses, this tries again.
+ */
 export async function storeServing(
   context: SwapContext,
   members: readonly CommittedMember[],
@@ -75,7 +77,7 @@ export async function storeServing(
   );
 }
 
-/** The record of a module that this serves from now on. Without `bake`. */
+/** The record of a module that this version serves from now on, without `bake`. */
 export function serve(
   record: ModuleRecord,
   { registration, code, configVersion, running }: Served,
@@ -95,7 +97,7 @@ export function serve(
   };
 }
 
-/** Sends the calls where the journal says, in one tick for all modules of a swap. */
+/** Routes calls as the journal says, in one tick for all modules of a swap. */
 export function flip(
   context: Pick<OperationContext, "router" | "generations">,
   { phase, switches = {} }: SwapRecord,
@@ -109,7 +111,7 @@ export function flip(
     const last = context.generations.find(name, other.running.generation);
     if (last !== undefined) {
       last.retire(phase === "TRIAL" ? "STANDBY" : "DRAINING");
-      // What it still has to answer stays among those that it was made for.
+      // Calls that it still has to answer go to the old versions of its peers.
       last.peers = leaving;
       if (many) leaving.set(name, last);
     }

@@ -16,7 +16,7 @@ import {
   startedOf,
 } from "../state/state.ts";
 
-/** Ends the candidates; the old versions go on as though nothing had been asked. */
+/** Ends the candidates. The old versions go on as though no swap had been requested. */
 export function giveUp(context: SwapContext, { members, error }: GivenUp): Ended {
   const modules = context.plan.modules.join(", ");
   context.log("modules", "warn", "a swap was given up", { modules, error: messageOf(error) });
@@ -25,7 +25,7 @@ export function giveUp(context: SwapContext, { members, error }: GivenUp): Ended
   for (const { old } of members) old?.resume();
   for (const { name, candidate, from } of started) {
     candidate.fence.shut("its swap was given up");
-    // Callers of a canary get their answers.
+    // Callers that a canary sent to it get their answers.
     void drained(context, candidate, from.registration.callTimeoutMs).then(() =>
       context.generations.discard(name, candidate),
     );
@@ -35,7 +35,7 @@ export function giveUp(context: SwapContext, { members, error }: GivenUp): Ended
   return { state: "ENDED", outcome: "GIVEN_UP", members, fault: faultIn(error) };
 }
 
-/** Lets the calls that the old versions were given end in them. */
+/** Waits for the calls that the old versions have begun. */
 export function drainOld(context: SwapContext, members: readonly CommittedMember[]): Draining {
   const back = new AbortController();
   const ended = forEach(members, async ({ old, steps, from }) => {
@@ -71,7 +71,7 @@ export async function stopCandidates(context: SwapContext, { members, draining }
   return { state: "ENDED", outcome: "RETURNED", members };
 }
 
-/** Nothing that goes wrong here changes what serves. */
+/** Stops one side of each member. A failure here does not change what serves. */
 async function stop(
   context: SwapContext,
   members: readonly CommittedMember[],

@@ -14,17 +14,18 @@ import { storeServing } from "./commit.ts";
 import { importState, underWayIn } from "./hand-over.ts";
 
 /**
- * How long a version that goes back is waited for to end what is under way; then it is asked for its state all the same.
- * @limit ms
+ * How long a version on trial may take to end what is under way when it is to hand its state back. Then its state is
+ * taken all the same. @limit ms
  */
 const RETURN_PATIENCE_MS = 1000;
 
-/** An old version stands by, or did. */
+/** A member whose old version stands by, or did before it ended. */
 type StoodBy = CommittedMember & { readonly old: Generation };
 
 /**
- * Lets the old versions serve again, with what the new ones have learnt where they can still hand it over. One that stood
- * by and has ended is started anew before anything moves. Where that fails and all new versions live, these serve on.
+ * Lets the old versions serve again, with the state of the new ones where these can still hand it over. An old version
+ * that has ended is started anew before anything else. Where that fails and all new versions live, the new ones serve
+ * on.
  */
 export async function goBack(context: SwapContext, committed: readonly CommittedMember[], why: string): Promise<Tried> {
   const { journal, plan } = context;
@@ -37,7 +38,7 @@ export async function goBack(context: SwapContext, committed: readonly Committed
     return { state: "KEPT", members: revived, stayed: failure };
   }
   const members = await handBack(context, revived);
-  // What was started anew has another number.
+  // An old version that was started anew has another number.
   const switches = Object.fromEntries(members.map(({ name, switched, from }) => [name, { ...switched, from }]));
   await persistently(context, "that a swap went back", () =>
     journal.note(plan.modules, plan.swapId, { phase: "RETURNED", step: "bake", switches }),
@@ -47,7 +48,7 @@ export async function goBack(context: SwapContext, committed: readonly Committed
   return { state: "RETURNED", members };
 }
 
-/** Starts those anew that stood by and have ended. `failure`: why one of them did not start. */
+/** Starts the old versions anew that have ended. `failure`: why one of them did not start. */
 async function revive(
   context: SwapContext,
   members: readonly CommittedMember[],
@@ -56,7 +57,7 @@ async function revive(
   if (ended.length === 0) return { members };
   const revived = new Map<string, CommittedMember>();
   const present = (): readonly CommittedMember[] => members.map((member) => revived.get(member.name) ?? member);
-  // Calls of a new version that has ended wait for the old one, but not for as long as a start may take.
+  // Calls wait where a new version has ended, but not for as long as a start may take.
   const timer = context.clock.setTimer(PAUSE_LIMIT_MS, () => release(context, members));
   try {
     const starting = forEach(ended, async (member) => {
@@ -115,15 +116,15 @@ function hasStateToHandBack(member: CommittedMember): member is StoodBy {
   return member.old?.instance.shape.hasState === true && member.candidate.instance.shape.hasState;
 }
 
-/** What a new version knew, and why some of it is missing; empty: nothing is. */
+/** The state of a new version. `missing`: why some of it is missing; empty where it is complete. */
 interface Learnt {
   readonly state: State;
   readonly missing: string;
 }
 
 /**
- * What the new versions have learnt, and all that they were given, goes to the old ones, which else have what they had. As
- * in a hand-over all of them have the same time, and those that call others give their state first.
+ * Hands the state of the new versions to the old ones, which otherwise go on from what they had. As in a hand-over, all
+ * have the same time, and callers come before those that they call.
  */
 async function handBack(
   context: SwapContext,
@@ -131,7 +132,7 @@ async function handBack(
 ): Promise<readonly CommittedMember[]> {
   const stateful = members.filter(hasStateToHandBack);
   if (stateful.length === 0) return members;
-  // However many wait: what the new versions answered after they gave their state would be lost.
+  // However many calls wait: what the new versions answer after their export would be lost.
   hold(context, members, () => {});
   const limitMs = Math.min(PAUSE_LIMIT_MS, ...stateful.map(({ from }) => from.registration.callTimeoutMs / 2));
   const pause = beginPause(context, limitMs);
@@ -145,7 +146,7 @@ async function handBack(
   );
 }
 
-/** Undefined where the state is lost, which is logged then. */
+/** The state of the new version; undefined where it is lost, which is logged. */
 async function takeBack(
   context: SwapContext,
   { name, candidate }: StoodBy,
@@ -154,7 +155,7 @@ async function takeBack(
   try {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
     const patienceMs = Math.min(RETURN_PATIENCE_MS, left() / 2);
-    // It goes back in any case: what does not end by then is better lost than everything.
+    // The old version will serve in any case: better to lose what is under way than the whole state.
     await within(context.clock, patienceMs, candidate.idle(), () => new Error("calls are under way")).catch(() => {});
     const state = await candidate.instance.exportState(left(), Math.min(patienceMs, left() / 2));
     return { state, missing: candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate) };
@@ -164,7 +165,9 @@ async function takeBack(
   }
 }
 
-/** Resolves to whether state is lost: the old version goes on from what it handed over, or without what was under way. */
+/**
+ * Resolves to whether state is lost: the old version goes on from what it handed over, or without what was under way.
+ */
 async function giveBack(
   context: SwapContext,
   { name, old, candidate }: StoodBy,

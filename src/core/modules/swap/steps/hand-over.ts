@@ -8,16 +8,16 @@ import type { GivenUp, HandedOver, HandedOverMember, StartedMember, Tested } fro
 
 const STATE_LOST = "the old version had ended, and its state with it";
 
-/** Both of its versions have state. */
+/** A member whose two versions have state. */
 type Stateful = StartedMember & { readonly old: Generation };
 
 /**
- * Hands what the old versions know to the new ones, where both sides have state. All calls of the swap's modules are held
- * meanwhile; what is under way ends first: calls, methods whose callers have left, and calls that the old versions made
- * of their own accord. All stay held: the switch to the new generations lets calls go on, or a release to the old ones,
- * which have lost nothing.
+ * Hands the state of the old versions to the new ones, where both versions have state. All calls of the swap's modules
+ * are held meanwhile. What is under way ends first: calls, methods whose callers have left, and calls that the old
+ * versions made of their own accord. Calls stay held until the commit routes them to the new versions, or until they
+ * are released to the old ones, which have lost nothing.
  *
- * Calls that must end first never wait for those that are held: what they call is let through.
+ * Calls that must end first never wait for held ones: what they call is let through.
  */
 export async function handOver(context: SwapContext, { members }: Tested): Promise<HandedOver | GivenUp> {
   const handedOver = new Map<string, HandedOverMember>();
@@ -44,7 +44,7 @@ function isStateful(member: StartedMember): member is Stateful {
   return old.instance.shape.hasState && candidate.instance.shape.hasState;
 }
 
-/** Whether state is lost by that. */
+/** Skips the step, and returns whether state is lost by that. */
 function skip({ old, plan, steps, candidate }: StartedMember): boolean {
   const [why, isLost] =
     old !== undefined && !old.instance.shape.hasState
@@ -58,7 +58,9 @@ function skip({ old, plan, steps, candidate }: StartedMember): boolean {
   return isLost;
 }
 
-/** Calls `done` with each of the stateful members that has been handed over, and with whether its state is lost. */
+/**
+ * Hands over the stateful members. Calls `done` with each one when that is done, and with whether its state is lost.
+ */
 async function transfer(
   context: SwapContext,
   members: readonly StartedMember[],
@@ -72,10 +74,10 @@ async function transfer(
   let isOver = false;
   hold(context, members, () => {
     overflow.abort(new Error("as many calls as may wait did"));
-    // At once: those that wait are answered by the old versions.
+    // At once: the old versions answer the calls that wait.
     if (!isOver) release(context, members);
   });
-  // Calls that wait need not fail with an old version that ends now: the new one will answer them.
+  // Calls that wait must not fail with an old version that ends now: the new one can answer them.
   for (const { old } of members) if (old !== undefined) old.guard = () => {};
   const exports = exportStates(context, members, stateful, { ...pause, signal });
   const detail = (isLost: boolean): string => (isLost ? STATE_LOST : "");
@@ -90,19 +92,19 @@ async function transfer(
   isOver = true;
 }
 
-/** A call that was held must have time left to be answered. */
+/** At most half of the call timeout: a call that was held needs time to be answered. */
 function pauseLimit({ from }: StartedMember, asked = PAUSE_LIMIT_MS): number {
   return Math.min(asked, PAUSE_LIMIT_MS * 12, from.registration.callTimeoutMs / 2);
 }
 
-/** What an old version knew; undefined where it had ended. */
+/** The state of an old version; undefined where the version had ended. */
 type Exported = { readonly state: State } | undefined;
 
 type AbortablePause = Pause & { readonly signal: AbortSignal };
 
 /**
- * Takes the state of each of the stateful ones when nothing is under way in it any more. One by one, and those that call
- * others first: what these still do in the others is in the state of the others, and once their state is taken they call
+ * Exports the state of each stateful member when nothing is under way in it any more. One by one, callers before those
+ * that they call: what a caller still changes in others is then part of their state, and after its own export it calls
  * nobody any more.
  */
 function exportStates(
@@ -118,7 +120,7 @@ function exportStates(
   let before: Promise<unknown> = drain(context, members, pause);
   for (const { name, old } of callersFirst.slice(0, last + 1)) {
     const exported = before.then(() => exportState(old, isAsked.has(name), pause));
-    // The step that waits for it reports it, if one does.
+    // The step that awaits it reports a failure, if any step does.
     exported.catch(() => {});
     exports.set(name, exported);
     before = exported;
@@ -157,7 +159,7 @@ async function exportState(
       ? instance.exportState(left()).then((state) => ({ state }))
       : instance.becomeQuiet(left()).then(() => undefined);
     const exported = await unlessAborted(signal, taken);
-    // What it would do of its own accord waits until it is known who serves.
+    // What it does of its own accord waits until it is decided which version serves.
     fence.freeze();
     return exported;
   } catch (error) {
@@ -168,7 +170,7 @@ async function exportState(
   }
 }
 
-/** What keeps a version from handing its state over; for people. */
+/** What a version still does that keeps it from handing its state over; for people. Empty: nothing. */
 export function underWayIn({ instance }: Generation): string {
   const { leftBehind, ownCalls: own } = instance;
   const methods =

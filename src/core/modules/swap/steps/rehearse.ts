@@ -11,14 +11,14 @@ import { shadow } from "./shadow.ts";
 import { subjectOf } from "./subject.ts";
 import type { WarmUp } from "./warm-up.ts";
 
-/** What tests a candidate beside what it is itself. */
+/** The tests of a candidate that others provide. */
 export interface SwapTools {
   readonly warmUp: WarmUp;
   /** Undefined where no suites can be run. */
   gate(): Gate | undefined;
 }
 
-/** Everything that the candidates must pass while the old versions serve, in order. */
+/** Runs the tests that the candidates must pass while the old versions serve, in order. */
 export async function rehearse(
   context: SwapContext,
   tools: SwapTools,
@@ -70,7 +70,7 @@ async function passGate(
   const format = (detail: string): string => (run === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: cancelled, detail: (text: string) => text };
   const subject = subjectOf(context, members, member, signal);
-  // What its tests come to is of no use then.
+  // The result of its tests does not matter then.
   const stopListening = onEnd(candidate.instance, () => over.abort());
   await steps
     .take("gate", options, async () => {
@@ -97,7 +97,7 @@ async function warmUp(context: SwapContext, tools: SwapTools, member: StartedMem
   );
 }
 
-/** A candidate that has ended, or has become unhealthy, fails every step, whatever the step does with it. */
+/** Does a step's work, and fails it where the candidate has ended or become unhealthy meanwhile. */
 async function living<T>(candidate: Generation, work: () => Promise<T>): Promise<T> {
   const result = await work();
   if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);

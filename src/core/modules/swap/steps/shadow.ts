@@ -22,8 +22,8 @@ const MAX_DIFFERENCES = 10;
 const MAX_SHOWN = 200;
 
 /**
- * Shows the candidate a share of the calls of pure methods that the current version answers, and compares its answers.
- * They go nowhere else, and no caller waits for them.
+ * Sends the candidate a copy of some calls of pure methods that the current version answers, and compares the answers.
+ * The candidate's answers reach no caller, and no caller waits for them.
  */
 export async function shadow(
   { clock, router, cancelled: signal }: SwapContext,
@@ -52,7 +52,7 @@ export async function shadow(
   }
 }
 
-/** Whether enough was seen. Throws why the candidate fails. */
+/** Whether enough answers are compared. Throws why the candidate fails. */
 function judge(report: ShadowReport, { minCalls, maxDifferenceRate, durationMs }: ShadowTerms, over: boolean): boolean {
   const { equal, different, failed } = report;
   const [bad, compared] = [different + failed, equal + different + failed];
@@ -119,7 +119,7 @@ function watchAnswers(
       }
       counts.mirrored += 1;
       underWay += 1;
-      // After the caller has its answer.
+      // Only after the caller has its answer.
       clock.setTimer(0, () => {
         void compare(method, input, output).then(() => {
           underWay -= 1;

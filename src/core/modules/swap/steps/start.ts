@@ -24,7 +24,7 @@ import type {
 const VERIFY_LIMIT_MS = 15_000;
 /** Time that a swap may take to read the new code where it has assets; the swap fails beyond it. @limit ms */
 const VERIFY_ASSETS_LIMIT_MS = 75_000;
-/** The caller's mistakes: errors, and not a swap that failed. */
+/** Mistakes of the caller. They reject the swap, where other failures end it with a report. */
 const MISTAKES: readonly Reason[] = [
   "MODULE_PATH_OUTSIDE_ROOT",
   "MODULE_FILE_NOT_FOUND",
@@ -33,8 +33,8 @@ const MISTAKES: readonly Reason[] = [
 ];
 
 /**
- * Reads the code of every candidate, and leaves out the modules that would stay as they are. Rejects with what is wrong
- * with a path, or with the machine that is to read it.
+ * Reads the code of every candidate, and leaves out the modules that would not change. Rejects where a path is wrong,
+ * and after a fault of the machine.
  */
 export async function verify(context: SwapContext, { members }: Planned): Promise<Verified | Ended> {
   try {
@@ -55,7 +55,7 @@ function readCode(context: SwapContext, { steps, plan: { source } }: PlannedMemb
   );
 }
 
-/** Whether files are read with the code that may be large. */
+/** Whether the code has assets, which may be large. */
 function hasAssets(source: Source): boolean {
   return source.type === "FILES" && (source.files.assets ?? []).length > 0;
 }
@@ -72,7 +72,7 @@ function isUnchanged({ plan, code, from, old }: VerifiedMember): boolean {
 
 /** Starts the candidates, each after those that it calls. They call each other. */
 export async function start(context: SwapContext, { members }: Verified): Promise<Started | GivenUp> {
-  // It may take long: an old version that ends meanwhile is started again.
+  // Starts and tests may take long: an old version that ends meanwhile is started again.
   const endRestarts = context.operations.letGuestsIn(members.map(({ name }) => name));
   await enter(context, "start", members);
   const peers: Peers = new Map();
@@ -106,7 +106,7 @@ function startOne(context: SwapContext, member: VerifiedMember, peers: Peers): P
   );
 }
 
-/** What a candidate is started with; so is an instance that stands for it in tests. */
+/** How a candidate is started, and how the instance is that its tests run on. */
 export function startRequest(
   { plan, code }: VerifiedMember,
   others: { readonly peers: Peers; readonly trial: Trial; readonly signal: AbortSignal },

@@ -8,8 +8,8 @@ import { candidateOf, type GateSubject } from "./gate.ts";
 import { startRequest } from "./start.ts";
 
 /**
- * What the gate of a swap's member tests: the code of its candidate, in instances that no caller will reach. Aborting the
- * signal ends those that are being started; `end` stops those that have started.
+ * What the gate of a member tests: the code of its candidate, in instances that no caller reaches. Aborting the signal
+ * ends those that are starting; `end` stops those that have started.
  */
 export function subjectOf(
   context: OperationContext,
@@ -31,7 +31,7 @@ export function subjectOf(
       startRequest(member, { peers, trial, signal }),
     );
     started.push(generation);
-    // It was there just as it was given up: what was to stop it may have come first.
+    // It may have started just as the tests ended: `end` may have run before it was in the list.
     if (signal.aborted) end();
     signal.throwIfAborted();
     return generation;

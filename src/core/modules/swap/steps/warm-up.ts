@@ -16,16 +16,16 @@ export interface InstanceHandle {
   invoke(method: string, input?: unknown): Promise<unknown>;
 }
 
-/** Called with each instance that is to take the place of another; what it throws keeps the old one serving. */
+/** Called with each instance that is to replace another. If it throws, the old one serves on. */
 export type ReloadHookFunction = (instance: InstanceHandle) => Promise<void> | void;
 
-/** What is done with a new instance before it takes traffic. */
+/** The reload hooks, which prepare a new instance before it takes traffic. */
 export interface WarmUp {
-  /** Adds a hook; what is returned takes it off again. */
+  /** Adds a hook of the library. The returned function removes it. */
   add(name: string, hook: ReloadHookFunction): () => void;
-  /** How many hooks there are, of the registration and of the library. */
+  /** The number of hooks, of the registration and of the library. */
   count(name: string, registration: Registration): number;
-  /** Runs the registered hooks, then those of the library, one after the other. */
+  /** Runs the hooks of the registration, then those of the library, one after the other. */
   run(context: OperationContext, name: string, registration: Registration, candidate: Generation): Promise<void>;
 }
 
