@@ -1,8 +1,10 @@
-// What a breaker adds to a call that goes well, beside opossum and cockatiel; all in one run, in this process.
+// Measures what a breaker adds to a successful call, and compares it with opossum and cockatiel, all in one run and one
+// process.
 //
-//   node bench/breakers.ts [--rounds 25] [--slice-ms 100] [--quick] [--json]
+// node bench/breakers.ts [--rounds 25] [--slice-ms 100] [--quick] [--json]
 //
-// call: through the breaker, an async function that returns at once · decide: permit and outcome alone, without a call.
+// call: an async function that returns at once, through the breaker · decide: only the permit and its outcome, without
+// a call.
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { ConsecutiveBreaker, circuitBreaker, handleAll, SamplingBreaker } from "cockatiel";
@@ -25,7 +27,7 @@ const sliceMs = Number(values["slice-ms"] ?? (values.quick ? 30 : 100));
 interface Side {
   readonly name: string;
   readonly kind: "call" | "decide";
-  /** So many calls, one after the other. */
+  /** Makes this many calls, one after the other. */
   run(times: number): unknown;
 }
 
@@ -59,7 +61,7 @@ const RATE = { failureRate: 0.5, windowMs: 10_000, minimumCalls: 20 };
 await engine.breakers.getOrCreate("row");
 await engine.breakers.getOrCreate("rate", RATE);
 const [row, rate] = [own.breaker("row"), own.breaker("rate", RATE)];
-for (const breaker of [row, rate]) if (!(await breaker.ready())) throw new Error("the service was not heard of");
+for (const breaker of [row, rate]) if (!(await breaker.ready())) throw new Error("the breaker did not connect to the service");
 
 const opossum = new Opossum(action, { timeout: false, errorThresholdPercentage: 50, rollingCountTimeout: 10_000 });
 const inRow = circuitBreaker(handleAll, { halfOpenAfter: 60_000, breaker: new ConsecutiveBreaker(5) });
@@ -87,7 +89,7 @@ const sides: readonly Side[] = [
   decisions("Helios client, rate over 10 s", () => rate.tryAcquire()?.settle("SUCCESS", 1)),
 ];
 
-/** Nanoseconds for one call. */
+/** Nanoseconds per call. */
 async function measure(side: Side): Promise<number> {
   const start = performance.now();
   let done = 0;
@@ -105,7 +107,7 @@ const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)
 const figures = sides.map(() => [] as number[]);
 for (const side of sides) await measure(side);
 for (let round = 0; round < rounds; round += 1) {
-  // In another order each round.
+  // The order differs in each round.
   for (let turn = 0; turn < sides.length; turn += 1) {
     const index = (turn + round) % sides.length;
     const side = sides[index];
@@ -123,7 +125,7 @@ const bare = figures[0] ?? [];
 const peers = sides.flatMap(({ name }, index) => (name.startsWith("cockatiel") ? [figures[index] ?? []] : []));
 const results = sides.map(({ name, kind }, index) => {
   const own = figures[index] ?? [];
-  // What the breaker adds, beside what the faster of cockatiel's adds in the same round.
+  // The time that the breaker adds, relative to the faster one of cockatiel's breakers in the same round.
   const added = own.map((ns, at) => {
     const least = Math.min(...peers.map((peer) => peer[at] ?? Number.NaN));
     return (kind === "call" ? ns - (bare[at] ?? 0) : ns) / (least - (bare[at] ?? 0));
@@ -138,5 +140,5 @@ else {
     String(ns),
     side === "no breaker" ? "" : String(addedByCockatiel),
   ]);
-  process.stdout.write(`${table([["", "", "ns", "added, x what cockatiel adds"], ...lines])}\n`);
+  process.stdout.write(`${table([["", "", "ns", "added time, x cockatiel"], ...lines])}\n`);
 }

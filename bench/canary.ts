@@ -1,6 +1,7 @@
-// Simulates canaries and prints how often equal versions are refused, by the rule of the service and by the one before
-// it, and after how many calls worse ones are. CANARIES (default 10000) says how many of each kind, SEED (default 1)
-// which; the same seed gives the same figures. It exits with 1 where more than 1 % of equal versions are refused.
+// Simulates canaries. It prints how often equal versions are refused, by the service's rule and by the former one, and
+// after how many calls worse versions are refused. CANARIES (default 10000) sets the number of each kind. SEED (default
+// 1) seeds the random numbers; the same seed gives the same figures. The exit code is 1 if more than 1 % of equal
+// versions are refused.
 import { type CanaryLimits, FALSE_REFUSALS } from "../src/core/modules/swap/judging/canary-judge.ts";
 import { oldRule, type Rule, sequentialRule, type Verdict } from "./canary/rules.ts";
 import { seeded } from "./canary/seeded.ts";
@@ -8,7 +9,7 @@ import { type Outcome, P99_MS, simulate, type Versions } from "./canary/simulate
 
 const canaries = Number(process.env.CANARIES ?? 10_000);
 const seed = Number(process.env.SEED ?? 1);
-/** As many as the power of a rule needs to be told. */
+/** Enough canaries to measure how soon a rule refuses worse versions. */
 const canariesOfPower = Math.ceil(canaries / 10);
 
 const LIMITS = { minCalls: 100, maxErrorRateIncrease: 0.01, maxLatencyRatio: 1.5 };
@@ -75,7 +76,7 @@ process.exitCode = worst > FALSE_REFUSALS ? 1 : 0;
 
 function compareEqual(what: string, limits: CanaryLimits): void {
   process.stdout.write(`equal versions, ${canaries} canaries each, min_calls ${limits.minCalls}${what}\n`);
-  print(["calls that fail", "share", "refused", "inconclusive", "watched on", "before"]);
+  print(["calls that fail", "share", "refused", "inconclusive", "continued", "before"]);
   for (const share of SHARES) {
     for (const rate of RATES) {
       const versions = { ...EQUAL, share, current: rate, candidate: rate };

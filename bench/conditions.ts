@@ -1,10 +1,11 @@
-// What a condition costs: a simple one beside @bufbuild/cel, and each kind of work at the limit of steps and memory.
+// Measures the cost of conditions: a simple one, compared with @bufbuild/cel, and each kind of work at the limit of
+// steps and memory.
 //
-//   node bench/conditions.ts [--rounds 15] [--processes 3] [--only TEXT] [--quick] [--json]
+// node bench/conditions.ts [--rounds 15] [--processes 3] [--only TEXT] [--quick] [--json]
 //
-// simple: ns of one evaluation, in rounds that take turns · worst: ms of one evaluation. Cold: the first of a process, of as
-// many processes as are asked for the fastest and the one in the middle, in the time that the evaluation has its thread;
-// warm: the fastest of the rounds. Exit code 1 where a cold one is above 5 ms.
+// simple: ns per evaluation, in rounds that alternate · worst: ms per evaluation. Cold is the first evaluation of a
+// process: the fastest and the median over the given number of processes, in CPU time of the thread. Warm is the
+// fastest round. The exit code is 1 if a cold evaluation takes more than 5 ms.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
@@ -49,7 +50,7 @@ const asked: EvaluationContext = {
 };
 const BATCH = 20_000;
 
-/** ns of one evaluation, the fastest round. */
+/** ns per evaluation, in the fastest round. */
 function measured(sides: readonly (() => unknown)[]): number[] {
   const best = sides.map(() => Number.POSITIVE_INFINITY);
   for (let round = 0; round < rounds; round += 1) {
@@ -81,7 +82,7 @@ const simple = SIMPLE.filter((source) => source.includes(values.only)).map((sour
 
 const COLD = fileURLToPath(new URL("conditions/cold.ts", import.meta.url));
 
-/** The first evaluation of a new process. */
+/** Measures the first evaluation of a new process. */
 async function cold(kind: number, program: string): Promise<{ readonly ms: number; readonly outcome: string }> {
   const child = spawn(process.execPath, [COLD, `${kind}`], { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.end(program);

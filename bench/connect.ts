@@ -1,9 +1,10 @@
-// How long it takes until so many breakers of one client have heard of the service, and what that costs server and client:
-// made at once, and one after the other, where the service has none of them and where it has all. A server of its own.
+// Measures how long many breakers of one client take to connect, and the CPU time of server and client. The breakers
+// are created at once, and one after the other; the service has none of them, or all of them. It starts a server of its
+// own.
 //
-//   npm run bench:connect [-- --count 3000] [--beside /path/to/another/helios] [--rounds 3]
+// npm run bench:connect [-- --count 3000] [--beside /path/to/another/helios] [--rounds 3]
 //
-// --beside: the same in another working copy, in turns. A busy machine changes times, and CPU seconds much less.
+// --beside: alternates with another working copy. A busy machine changes the elapsed times, but hardly the CPU seconds.
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -23,10 +24,10 @@ const { values } = parseArgs({
 const count = Number(values.count);
 const HERE = resolve(import.meta.dirname, "..");
 
-/** User and system time of a process so far, in s; Linux alone tells it. */
+/** User and system time of a process so far, in s. Only on Linux. */
 async function cpuOf(pid: number | undefined): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // Behind the name of the program, which may hold anything.
+  // The fields after the program's name, which may contain any character.
   const [user = Number.NaN, system = Number.NaN] = text
     .slice(text.lastIndexOf(")") + 2)
     .split(" ")

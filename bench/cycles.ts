@@ -1,5 +1,6 @@
-// Loads and unloads a module again and again, then swaps one again and again, and prints what is held meanwhile: all of
-// it must come to a plateau. CYCLES (default 200) says how often, ISOLATION (default PROCESS) where the module runs.
+// Loads and unloads a module repeatedly, then swaps one repeatedly, and prints the resources held meanwhile. All of
+// them must reach a plateau. CYCLES (default 200) sets the number of cycles, ISOLATION (default PROCESS) where the
+// module runs.
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,7 +52,7 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** What the module answers tells that it is the one that was just started, or knows what the one before knew. */
+/** The module's answer shows whether it has just started, or has its predecessor's state. */
 async function increment(expected: number): Promise<void> {
   const { output } = await engine.modules.invoke("counter", "increment", { json: null });
   const actual = "json" in output ? output.json : undefined;
@@ -73,7 +74,7 @@ async function measure(what: string, of: Engine, once: (cycle: number) => Promis
 }
 
 async function held({ store }: Engine): Promise<readonly unknown[]> {
-  // What has just ended is let go of in the turns that follow.
+  // The resources of an instance that has just ended are released in the next turns of the event loop.
   for (let turn = 0; turn < 3; turn += 1) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     gc();

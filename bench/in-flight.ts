@@ -1,9 +1,9 @@
-// What the server's process takes of memory, seen from outside, while so many gRPC requests of 4 MiB each have begun and do not
-// end; beside other checkouts of it. The client is a process of its own.
+// Measures the memory of the server's process, from outside, while many gRPC requests of 4 MiB have begun and do not
+// end. It can compare several checkouts. The client is a separate process.
 //
-//   node bench/in-flight.ts [--streams 300] [--hold-ms 5000] [--rounds 1] [DIRECTORY…]
+// node bench/in-flight.ts [--streams 300] [--hold-ms 5000] [--rounds 1] [DIRECTORY…]
 //
-// Each directory is a checkout with its node_modules; without one, this one is measured alone.
+// Each directory is a checkout with its node_modules. Without a directory, only this checkout is measured.
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -33,7 +33,7 @@ interface Counts {
   reset: number;
 }
 
-/** Says which requests were refused, and how far it is. */
+/** Reports which requests were refused, and the progress. */
 async function attack(url: string): Promise<void> {
   const session = connect(url, { maxSessionMemory: 4000 });
   session.on("error", () => {});
@@ -69,7 +69,7 @@ interface Figures {
   readonly after: number;
   readonly refused: number;
   readonly reset: number;
-  /** Longest time that another connection waited for a call meanwhile, in ms; and how many of its calls failed. */
+  /** Longest time in ms that another connection waited for a call meanwhile, and the number of its failed calls. */
   readonly longest: number;
   readonly failed: number;
 }
@@ -97,7 +97,7 @@ async function measure(directory: string): Promise<Figures> {
       counts = told;
     });
     let [longest, failed] = [0, 0];
-    // Until all requests have begun, and nothing more goes on for a while.
+    // Waits until all requests have begun and nothing has changed for a while.
     let seen = "";
     for (let quiet = performance.now(); performance.now() - quiet < Number(values["hold-ms"]); await pause(100)) {
       const now = JSON.stringify([counts, await memory(server, "VmHWM")]);
@@ -119,7 +119,7 @@ async function measure(directory: string): Promise<Figures> {
   }
 }
 
-/** Of a process, in MiB; Linux alone tells it. */
+/** Memory of a process, in MiB. Only on Linux. */
 async function memory({ pid }: ChildProcess, line: string): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Math.round(Number(new RegExp(`${line}:\\s+(\\d+)`).exec(status)?.[1]) / 1024);

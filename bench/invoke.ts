@@ -1,8 +1,9 @@
-// Round trips of InvokeModule's inner way beside bare messages to a forked process or a worker.
+// Measures round trips of the inner path of InvokeModule, compared with bare messages to a forked process or a worker.
 //
-//   node bench/invoke.ts [--rounds 25] [--slice-ms 200] [--quick] [--only PROCESS] [--json]
+// node bench/invoke.ts [--rounds 25] [--slice-ms 200] [--quick] [--only PROCESS] [--json]
 //
-// bare: the least that anybody would write · host: an instance alone · engine: router, breaker and lane before it.
+// bare: the simplest possible program · host: an instance alone · engine: router, breaker and lane, and then the
+// instance.
 import { parseArgs } from "node:util";
 import type { Isolation, Payload } from "../src/core/index.ts";
 import { compare, type Measured } from "./invoke/measure.ts";

@@ -1,11 +1,11 @@
-// Does for minutes what a trading system does at its worst: 50 flag edits, 10 calls of modules and 8 watches begun a second, a
-// swap each 2 s of modules that send orders of their own accord, and clients that vanish in the middle of calls and watches;
-// and says what went wrong, and whether memory, descriptors, threads and the data directory stay as they are.
+// Puts a server under load for minutes. Each second begins 50 flag edits, 10 module calls and 8 watches. Every 2 s it
+// swaps modules that send orders of their own accord. Some clients disappear in the middle of calls and watches. It
+// reports what went wrong, and whether memory, descriptors, threads and the data directory are stable.
 //
-//   node bench/soak.ts [--minutes 10 | --seconds N] [--json]
+// node bench/soak.ts [--minutes 10 | --seconds N] [--json]
 //
-// Exit code 1 where an order was placed twice, lost, or placed by a version that did not serve, where anything failed, or
-// where something grows. What is kept by design has short times here: 1,000 changes, and a minute of the history of flags.
+// The exit code is 1 if an order was placed twice, lost, or placed by a version that did not serve, if an operation
+// failed, or if a resource grew. Retention is short here: 1,000 changes, and one minute of flag history.
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,9 +31,11 @@ const { values } = parseArgs({
 });
 const durationS = values.seconds === undefined ? Number(values.minutes) * 60 : Number(values.seconds);
 if (!(durationS > 0)) throw new RangeError("--minutes and --seconds are numbers above 0");
-/** Heaps, pools and compiled code come to their size; so does what is kept for a minute. */
+/**
+ * The warm-up, in which heaps, pools and compiled code reach their size, and so does data that is kept for a minute.
+ */
 const warmUpS = Math.min(180, durationS * 0.4);
-/** What the outcome of a call with a key takes in the database; it is kept for ten minutes. */
+/** Size in the database of the outcome of a call with a key. Outcomes are kept for ten minutes. */
 const KEPT_MB_PER_ORDER = 1 / 1024;
 
 const FEEDS = { feed_process: Isolation.PROCESS, feed_thread: Isolation.THREAD } as const;
@@ -62,7 +64,7 @@ try {
 }
 process.exit(isRight ? 0 : 1);
 
-/** The modules root: the feed in several files that differ, so that each swap is one of code. */
+/** Prepares the modules root. The feed exists in several files that differ, so that each swap changes code. */
 async function prepare(): Promise<void> {
   await mkdir(modulesRoot, { recursive: true });
   await writeFile(ledger, "");
@@ -98,7 +100,7 @@ async function soak(): Promise<boolean> {
   let latestMs = 0;
   const start = performance.now();
   const places = { pid: server.process.pid ?? 0, heapReport, dataDir };
-  process.stdout.write(`${durationS} s, of which ${Math.round(warmUpS)} s are for warming up\n`);
+  process.stdout.write(`${durationS} s, of which ${Math.round(warmUpS)} s are the warm-up\n`);
   for (let second = 1; second <= durationS; second += 1) {
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, start + second * 1000 - performance.now())));
     latestMs = Math.max(latestMs, performance.now() - start - second * 1000);

@@ -1,8 +1,8 @@
-// What the store costs: `npm run bench:store -- answers | start | writes`.
+// Measures the store: `npm run bench:store -- answers | start | writes`.
 //
-// answers: 9,000 requests with an id and answers of 40 KB: memory and disk while they are remembered, and after.
-// start:   how long an engine takes to start over a journal of so many changes of 10 KB (default 100,000: 1 GB).
-// writes:  latency of single writes one after the other, and writes a second of 64 lanes.
+// answers: 9,000 requests with an id and answers of 40 KB; memory and disk while they are remembered, and afterwards.
+// start: how long an engine takes to start over a journal of many changes of 10 KB (default 100,000: 1 GB). writes:
+// latency of single writes one after the other, and writes per second of 64 concurrent writers.
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ async function answers(directory: string): Promise<void> {
 }
 
 async function start(directory: string, changes: number): Promise<void> {
-  // All of it is kept, so that the start has all of it before it.
+  // Everything is kept, so that the start has to read all of it.
   const limits = { keptBytes: 4096 * MIB, keptChanges: 1_000_000, historyBytes: 4096 * MIB };
   const store = await openSqliteStore({ directory, clock: systemClock, newId, ...limits });
   const value = JSON.stringify({ state: "x".repeat(10_000) });

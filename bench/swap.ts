@@ -1,8 +1,8 @@
-// Swaps modules again and again while callers call them over gRPC, and says what the callers noticed.
+// Swaps modules repeatedly while callers call them over gRPC, and reports what the callers noticed.
 //
-//   node bench/swap.ts [--swaps 200] [--interval-ms 1000] [--callers 64] [--steady-ms 20000] [--json] [--only PROCESS]
+// node bench/swap.ts [--swaps 200] [--interval-ms 1000] [--callers 64] [--steady-ms 20000] [--json] [--only PROCESS]
 //
-// Exit code 1 when a call failed, was lost or was answered twice, or when state is not what it should be.
+// The exit code is 1 if a call failed, was lost or was answered twice, or if the state is wrong.
 import { parseArgs } from "node:util";
 import { createHeliosClient } from "../clients/typescript/src/index.ts";
 import { Isolation } from "../gen/helios/v1/module_pb.ts";
@@ -94,7 +94,7 @@ async function run(file: string, isolation: "PROCESS" | "THREAD"): Promise<Resul
     const failures = stretches.flatMap(({ failed }) => failed);
     const unique = new Set(load.counts).size;
     const isCounter = load.counts.length > 0;
-    // The warm-up's calls are counted by the module, too.
+    // The module also counts the calls of the warm-up.
     const highest = load.counts.reduce((most, one) => Math.max(most, one), 0);
     const steady = percentiles([...before.latenciesMs, ...after.latenciesMs]);
     const swapping = percentiles(during.latenciesMs);

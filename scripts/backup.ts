@@ -1,4 +1,4 @@
-// Backs a data directory up, also while Helios runs: `npm run backup -- <new directory> [--data-dir <directory>]`.
+// Backs up a data directory, also while Helios runs: `npm run backup -- <new directory> [--data-dir <directory>]`.
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { backUp } from "../src/core/store/sqlite/backup.ts";
@@ -8,7 +8,7 @@ const USAGE = "Usage: npm run backup -- <new directory> [--data-dir <directory>]
 try {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { "data-dir": { type: "string" } } });
   const [target, ...rest] = positionals;
-  if (!target || rest.length > 0) throw new TypeError("it takes one directory to back up into");
+  if (!target || rest.length > 0) throw new TypeError("name one directory for the backup");
   const directory = resolve(values["data-dir"] ?? process.env.HELIOS_DATA_DIR ?? "data");
   const { revision, files } = backUp(directory, resolve(target), new Date());
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -1,4 +1,4 @@
-// Compares the contract with the last one that was given out: the last tag, else the main branch.
+// Compares the contract with the last published one: the last tag, otherwise the main branch.
 import { execFileSync, spawnSync } from "node:child_process";
 
 const git = (...args: string[]): string => execFileSync("git", args, { encoding: "utf8" }).trim();

@@ -1,4 +1,4 @@
-// Checks a database as a whole: `npm run check:data -- <data directory>`.
+// Checks a whole database: `npm run check:data -- <data directory>`.
 import { join } from "node:path";
 import { checkDatabase } from "../src/core/store/sqlite/open.ts";
 

@@ -1,6 +1,7 @@
 // npm run convert -- FILE [--from flagd|unleash|simple] [--environment NAME] [--out FILE]
-// Makes a flags file of one of another system, and says on stderr what it could not carry over. Exits 0 where all was,
-// 3 where something was not, 2 where it was asked wrongly, 1 where the file cannot be read.
+//
+// Converts a file of another system to a flags file, and reports on stderr what it could not carry over. The exit code
+// is 0 if everything was carried over, 3 if not, 2 for wrong arguments, and 1 if the file cannot be read.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { readBytes, utf8 } from "../src/server/config/source-file.ts";

@@ -1,5 +1,6 @@
-// The deployment workflow, end to end, against a real server of its own: register, load and test, flag at 10 %, watch
-// the breaker, 25, 50 and 100 %, hot swap, status. Exits 0 only if every step did what it should.
+// Runs the deployment workflow against a server of its own: register, load and test, switch the flag on at 10 %, watch
+// the breaker, raise to 25, 50 and 100 %, hot-swap, status. The exit code is 0 only if every step had the expected
+// result.
 
 import { createHeliosClient } from "../clients/typescript/src/index.ts";
 import { breakerStep } from "./demo/breaker.ts";

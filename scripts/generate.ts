@@ -1,6 +1,6 @@
-// Generates gen/ from proto/ and, of what runs in processes of modules, from src/; docs/errors.md from the error table, docs/limits.md from the constants and the contract,
-// docs/suites.md from the ready suites and testdata/ from the evaluation of flags. With --check it generates beside them and
-// fails where what is committed differs.
+// Generates gen/ from proto/ and from the sources that run in module processes, docs/errors.md from the error tables,
+// docs/limits.md from the constants and the contract, docs/suites.md from the ready suites, and testdata/ with the
+// kernel. With --check it generates into a temporary directory, and fails if the committed files differ.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -40,7 +40,7 @@ async function generate(into: string): Promise<void> {
     mkdirSync(join(into, dirname(file)), { recursive: true });
     writeFileSync(join(into, file), text);
   }
-  // It reads gen/, which must be there by then.
+  // This module imports gen/, which must exist by then.
   const { openapiDocument } = await import("./openapi/document.ts");
   const image = execFileSync("buf", ["build", "--as-file-descriptor-set", "-o", "-#format=binpb"], {
     cwd: into,
@@ -50,7 +50,7 @@ async function generate(into: string): Promise<void> {
   writeFileSync(join(into, OPENAPI), `${JSON.stringify(openapiDocument(readComments(image), version), null, 2)}\n`);
 }
 
-/** Every generated file that is there below `root`, by its path. */
+/** All generated files below `root`, by path. */
 function generated(root: string): Map<string, string> {
   const files = readdirSync(join(root, "gen"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -60,7 +60,7 @@ function generated(root: string): Map<string, string> {
 }
 
 async function differences(): Promise<string[]> {
-  // Inside the checkout, so that the generator is found by the name it has there.
+  // Inside the checkout, so that the generator finds its packages by name.
   const scratch = mkdtempSync(join(ROOT, "node_modules", ".generate-"));
   try {
     for (const input of ["proto", "buf.yaml", "buf.gen.yaml"]) {
@@ -79,7 +79,7 @@ async function differences(): Promise<string[]> {
 
 if (process.argv.includes("--check")) {
   const stale = await differences();
-  for (const file of stale) process.stderr.write(`${file} is not what its source generates; run npm run generate\n`);
+  for (const file of stale) process.stderr.write(`${file} is out of date; run npm run generate\n`);
   process.exitCode = stale.length === 0 ? 0 : 1;
 } else {
   await generate(ROOT);

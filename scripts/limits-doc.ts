@@ -7,7 +7,10 @@ import { settingLimits } from "./limits-doc/settings.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** The parts of the page, each with the folders whose constants it shows; a file belongs to the first that fits. */
+/**
+ * The sections of the page, each with the folders whose constants it shows. A file belongs to the first section that
+ * fits.
+ */
 const AREAS: readonly (readonly [string, readonly string[]])[] = [
   [
     "The port and its protocols",
@@ -23,7 +26,7 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ["The TypeScript client", ["clients/typescript/src/"]],
 ];
 
-/** The reference page of limits: the constants that are marked `@limit`, and the rules of the contract's fields. */
+/** The reference page of limits: the constants with `@limit`, and the rules of the contract's fields. */
 export function limitsPage(): string {
   const limits = ["src", "clients/typescript/src"].flatMap((folder) =>
     sourcesBelow(folder).flatMap((path) => limitsOf(path, readFileSync(join(ROOT, path), "utf8"))),

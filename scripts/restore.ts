@@ -1,4 +1,4 @@
-// Restores a backup while Helios does not run: `npm run restore -- <backup> [--data-dir <directory>] [--replace]`.
+// Restores a backup. Helios must not be running: `npm run restore -- <backup> [--data-dir <directory>] [--replace]`.
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { restore } from "../src/core/store/sqlite/backup.ts";
@@ -9,7 +9,7 @@ try {
   const options = { "data-dir": { type: "string" }, replace: { type: "boolean", default: false } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
   const [backup, ...rest] = positionals;
-  if (!backup || rest.length > 0) throw new TypeError("it takes one backup to restore");
+  if (!backup || rest.length > 0) throw new TypeError("name one backup to restore");
   const directory = resolve(values["data-dir"] ?? process.env.HELIOS_DATA_DIR ?? "data");
   const newId = (): string => crypto.randomUUID();
   const { revision, time, incarnation } = restore(resolve(backup), directory, values.replace, newId);

@@ -4,16 +4,16 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SOURCE = fileURLToPath(new URL("../src", import.meta.url));
-/** What runs in a process or thread of its own, of which there is one for each module, or nearly. */
+/** Entry points that run in processes or threads of their own, about one for each module. */
 const ENTRIES = ["core/modules/host/inside/main.ts", "core/modules/host/reaper/main.ts"];
-/** Where it is put, by the path that it has below src. */
+/** The output directory. Files have the same path there as below src. */
 export const STRIPPED = "gen/stripped";
 
 const IMPORTS = /(?<=^(?:import|export)\b[^"]*from )"(\.[^"]+)\.ts"/gm;
 
 /**
- * The code of these processes as JavaScript, line by line as in its source: Node's own compiler, which every process and
- * thread that runs TypeScript loads, takes two thirds of the time and of the memory that an empty module needs.
+ * The code of these processes as JavaScript, with the same lines as the source. Node's own compiler, which every
+ * process and thread that runs TypeScript loads, takes two thirds of the time and memory of an empty module.
  */
 export function strippedCode(): Readonly<Record<string, string>> {
   const files: Record<string, string> = {};

@@ -1,7 +1,7 @@
 import type { EvaluationCase } from "./vector-cases.ts";
 
 const l = "context.attributes.l";
-/** Over the list below each takes more than half of the steps, or of the bytes, that one evaluation may take. */
+/** Over the list below, each takes more than half of the steps or bytes of one evaluation. */
 const STEPS = `${l}.all(x, ${l}.all(y, x + y < 9.0))`;
 const BYTES = `${l}.all(x, (${l} + ${l} + ${l} + ${l} + ${l} + ${l} + ${l} + ${l} + ${l} + ${l}).size() > 0)`;
 const TOO_MANY_STEPS = `${l}.all(x, ${l}.all(y, x + y < 9.0) && ${l}.all(y, x + y < 9.0))`;
@@ -17,7 +17,7 @@ const chain = (length: number): EvaluationCase["flags"] =>
     ]),
   );
 
-/** Conditions of a flag and of those that it needs, which share the budget of one evaluation. */
+/** Conditions of a flag and its prerequisites, which share the budget of one evaluation. */
 export const BUDGET_CASES: readonly EvaluationCase[] = [
   {
     title: "a condition that takes much alone",

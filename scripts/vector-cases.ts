@@ -3,7 +3,7 @@ import { BUDGET_CASES } from "./vector-budgets.ts";
 /** A case of `testdata/evaluation.json`, without its answer. */
 export interface EvaluationCase {
   readonly title: string;
-  /** In the shape of the flags file. */
+  /** In the format of the flags file. */
   readonly flags: Readonly<Record<string, object>>;
   readonly name: string;
   readonly context?: {
@@ -17,7 +17,7 @@ export interface EvaluationCase {
 }
 
 const flag = (fields: object = {}): object => ({ enabled: true, strategy: "all_on", ...fields });
-/** One flag, `f`, and how it is asked. */
+/** A case with one flag, `f`. */
 const one = (title: string, fields: object, context: EvaluationCase["context"] = {}, now?: string): EvaluationCase => ({
   title,
   flags: { f: flag(fields) },

@@ -1,4 +1,4 @@
-// The language-neutral test vectors of testdata: what every client's evaluation must answer.
+// Language-neutral test vectors of testdata: the answers that every client's evaluation must give.
 
 import { createFlagCompiler } from "../src/core/flags/compile.ts";
 import { parseFlagsFile } from "../src/core/flags/file/parse.ts";
@@ -45,7 +45,9 @@ const KEYS = [
   "\u{10000}\u{10ffff}",
   "x".repeat(1024),
 ];
-/** Texts that are no Unicode, as UTF-16 code units: a client that can hold them must hash them as this says. */
+/**
+ * Strings that are not valid Unicode, as UTF-16 code units. A client that can represent them must hash them like this.
+ */
 const LONE_SURROGATES = [[0xd800], [0xdc00], [0x61, 0xd83d, 0x62], [0xde80, 0xd83d], [0xd83d, 0xd83d, 0xde80]];
 
 /** `testdata/bucketing.json`. */
@@ -142,12 +144,12 @@ export function conditionsFile(): string {
 }
 
 function print(vectors: object, indent = " "): string {
-  // Every character beyond ASCII is escaped: no editor, shell or checkout can then change what is hashed.
+  // Every character beyond ASCII is escaped, so that no editor, shell or checkout can change the hash's input.
   const text = indent === "" ? lines(vectors) : JSON.stringify(vectors, undefined, indent);
   return `${text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`;
 }
 
-/** A line for each member of a list of the object: programs are long. */
+/** One line for each member of a list of the object, because programs are long. */
 function lines(vectors: object): string {
   const members = Object.entries(vectors).map(([name, list]) => {
     const items = (list as unknown[]).map((item) => `\n  ${JSON.stringify(item)}`);

@@ -2,20 +2,20 @@ import { Gauge } from "../../src/core/modules/calls/gauge.ts";
 import { CanaryJudge, type CanaryLimits } from "../../src/core/modules/swap/judging/canary-judge.ts";
 import { exceeds } from "../../src/kernel/breakers/policy/rate.ts";
 
-/** What decides about a canary, looked at after each call. */
+/** The rule that decides a canary. It is evaluated after each call. */
 export interface Rule {
   add(isCandidate: boolean, failed: boolean, durationMs: number): void;
-  /** Calls of the candidate. */
+  /** Calls of the candidate so far. */
   readonly calls: number;
-  /** Undefined: more calls are to tell. */
+  /** Undefined: more calls are needed. */
   readonly verdict: Verdict | undefined;
-  /** When its time is over. */
+  /** The verdict when the canary's time is over. */
   readonly last: Verdict;
 }
 
 export type Verdict = "PASSED" | "REFUSED" | "INCONCLUSIVE";
 
-/** The one of the service; `p99Ms`: of the current version, before the canary. */
+/** The service's rule. `p99Ms` is the 99th percentile of the current version before the canary. */
 export function sequentialRule(limits: CanaryLimits, p99Ms: number): Rule {
   const judge = new CanaryJudge(limits, { calls: 1000, p99Ms });
   return {
@@ -32,7 +32,7 @@ export function sequentialRule(limits: CanaryLimits, p99Ms: number): Rule {
   };
 }
 
-/** The one before it: compares the rates so far, as if they were the true ones, after each failure and at the end. */
+/** The former rule: compares the observed rates as if they were exact, after each failure and at the end. */
 export function oldRule({ minCalls, maxErrorRateIncrease, maxLatencyRatio }: CanaryLimits): Rule {
   const [candidate, current] = [new Gauge(), new Gauge()];
   const judge = (): Verdict | undefined => {

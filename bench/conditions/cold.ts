@@ -1,5 +1,5 @@
-// The first evaluation of a process: `node bench/conditions/cold.ts KIND`, with its program in the standard input. Loads no
-// more than the interpreter, so that a process takes little.
+// Measures the first evaluation of a process: `node bench/conditions/cold.ts KIND`, with the program on standard input.
+// It loads only the interpreter, so that the process starts quickly.
 import { readFileSync } from "node:fs";
 import { checkContext } from "../../src/core/flags/rules/context.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
@@ -10,12 +10,12 @@ import { WORST } from "./worst.ts";
 const kind = WORST[Number(process.argv[2])];
 if (kind === undefined) throw new Error(`there is no kind ${process.argv[2]}`);
 const evaluate = interpreterOf(programFrom(readFileSync(0, "utf8")), CONTEXT_VARIABLES);
-// As it comes off the wire: texts that are in one piece.
+// Parsed from JSON as in a request, so that strings are flat in memory.
 const context = JSON.parse(JSON.stringify(kind.context())) as ReturnType<typeof kind.context>;
-// As every call does before it evaluates.
+// Every call makes this check before it evaluates.
 checkContext(context);
 
-/** ms of the processor that this thread has used. The system counts them up to when the thread has last waited. */
+/** CPU time of this thread in ms. The system updates it only when the thread waits. */
 function used(): number {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.1);
   const { user, system } = process.threadCpuUsage();

@@ -1,6 +1,6 @@
 import type { EvaluationContext } from "../../src/kernel/flags/evaluate.ts";
 
-/** A condition that is as slow as its kind can be, and the context that makes it so. */
+/** The most expensive condition of its kind, with the context that makes it so. */
 export interface Worst {
   readonly name: string;
   readonly condition: string;
@@ -11,17 +11,17 @@ export const numbers = (length: number): number[] => Array.from({ length }, (_, 
 export const texts = (length: number, text: (index: number) => string): string[] =>
   Array.from({ length }, (_, at) => text(at));
 export const long = (units: number, text = "a"): string => text.repeat(units / text.length);
-/** So many members, in an order that is none. */
+/** An object with this many members, in shuffled order. */
 export const members = (count: number, key: (at: number) => string, value: (at: number) => unknown = (at) => at) =>
   Object.fromEntries(numbers(count).map((_, at) => [key((at * 7919) % count), value(at)]));
-/** So many lists within one another. */
+/** This many nested lists. */
 export const nested = (depth: number, of: unknown): unknown => (depth === 0 ? of : [nested(depth - 1, of)]);
 
 export function worst(name: string, condition: string, attributes: () => Record<string, unknown>): Worst {
   return { name, condition, context: () => ({ attributes: attributes() }) };
 }
 
-/** Over a list `l`, each of whose elements is `x`. */
+/** Evaluates `body` over a list `l`, whose elements are `x`. */
 export function each(name: string, body: string, attributes: () => Record<string, unknown>): Worst {
   return worst(name, `context.attributes.l.all(x, ${body})`, attributes);
 }

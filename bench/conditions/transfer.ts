@@ -1,7 +1,7 @@
 import type { Program } from "../../src/kernel/flags/condition/program.ts";
 import { Duration, Timestamp, TypeValue, Uint } from "../../src/kernel/flags/condition/values.ts";
 
-/** A program as text, from one process to another of this repository. */
+/** Serializes a program for another process of this repository. */
 export function programText(program: Program): string {
   return JSON.stringify(program, (_, value: unknown) => {
     if (typeof value === "bigint") return { int: `${value}` };

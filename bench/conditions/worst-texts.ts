@@ -2,7 +2,7 @@ import { each, long, numbers, texts, type Worst, worst } from "./inputs.ts";
 
 const A = "context.attributes";
 const two = (t: string, n: string) => (): Record<string, unknown> => ({ t, n });
-/** Beside each other, so that no two are the same object. */
+/** Concatenated, so that no two strings are the same object. */
 const ascii = (units: number, end = ""): string => `${long(units)}${end}`;
 
 const conversions: readonly Worst[] = [

@@ -107,5 +107,5 @@ const collections: readonly Worst[] = [
   })),
 ];
 
-/** Every operation, with what makes it as dear as it can be for its steps. */
+/** Every operation, with the input that makes it most expensive for its steps. */
 export const WORST: readonly Worst[] = [...nodes, ...times, ...collections, ...WORST_TEXTS];

@@ -2,14 +2,14 @@ import type { Payload } from "../../src/core/index.ts";
 import { percentiles, round } from "../swap/figures.ts";
 import type { Side } from "./sides.ts";
 
-/** What callers of one side saw. */
+/** Figures of the callers of one side. */
 export interface Figures {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
 }
 
-/** Beside bare messages, each how many times as much; of a rate, how many times as little. */
+/** Ratios to bare messages. For the rate it is the inverse ratio, so that above 1 always means slower. */
 export interface Ratios {
   readonly perSecond: number;
   readonly p50: number;
@@ -23,16 +23,17 @@ export interface Measured {
 
 export interface Plan {
   readonly payload: Payload;
-  /** Callers, each of which calls again as soon as it has its answer. */
+  /** Number of callers. Each calls again as soon as it has its answer. */
   readonly inFlight: number;
   readonly rounds: number;
-  /** Of each side in each round. */
+  /** Duration of each side's turn in a round. */
   readonly sliceMs: number;
 }
 
 /**
- * Has the sides take turns, in a different order in each round. Figures are medians of the rounds, and ratios medians of
- * what each round gave beside the first side: what disturbs the machine for longer than a round disturbs all sides.
+ * Lets the sides alternate, in a different order in each round. Figures are medians of the rounds. Ratios are medians
+ * of each round's ratio to the first side, because a disturbance of the machine that lasts longer than a round affects
+ * all sides.
  */
 export async function compare(sides: readonly Side[], plan: Plan): Promise<Measured[]> {
   const seen: Figures[][] = sides.map(() => []);

@@ -14,7 +14,7 @@ export interface Side {
 const ROOT = fileURLToPath(new URL("../modules", import.meta.url));
 const ECHO = fileURLToPath(new URL("./echo.mjs", import.meta.url));
 
-/** Bare messages to a forked process or a worker, answered by id. */
+/** Bare messages to a forked process or a worker. Answers are matched by id. */
 export function bareSide(isolation: Isolation): Side {
   const waiting = new Map<number, (value: unknown) => void>();
   const answer = (message: unknown): void => {
@@ -35,14 +35,14 @@ export function bareSide(isolation: Isolation): Side {
     const close = async (): Promise<void> => void (await worker.terminate());
     return { name: "bare", call: calling((message) => worker.postMessage(message)), close };
   }
-  // In a session of its own like those of Helios, since the kernel shares out time by sessions.
+  // Detached, in its own session like Helios' processes, because the kernel distributes CPU time by session.
   const child = fork(ECHO, { serialization: "advanced", detached: true });
   child.on("message", answer);
   const send = (message: unknown): void => void child.send(message as object);
   return { name: "bare", call: calling(send), close: async () => void child.kill("SIGKILL") };
 }
 
-/** A module's method, called through router, lane, breaker and host. */
+/** Calls a module's method through router, lane, breaker and host. */
 export async function engineSide(isolation: Isolation): Promise<Side> {
   const engine = await createEngine({ modulesRoot: ROOT });
   await engine.modules.register("echo", { modulePath: "echo", isolation, concurrency: 64 });
@@ -54,7 +54,7 @@ export async function engineSide(isolation: Isolation): Promise<Side> {
   };
 }
 
-/** A module's method, called in an instance that is started by itself. */
+/** Calls a module's method in an instance without an engine. */
 export async function hostSide(isolation: Isolation): Promise<Side> {
   const host = createModuleHost({ root: ROOT, clock: systemClock });
   const instance = await host.start(

@@ -1,4 +1,6 @@
-/** Counts its calls, and hands the count over: a call that is lost or answered twice leaves a gap or a double. */
+/**
+ * Counts its calls, and hands the count over. A lost call leaves a gap, and a call that is answered twice a duplicate.
+ */
 export default class Counter {
   static readonly version: string = "1";
   #count = 0;

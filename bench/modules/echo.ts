@@ -1,4 +1,4 @@
-/** Answers with what it is given. */
+/** Returns its input. */
 export default class Echo {
   echo(input: unknown): unknown {
     return input;

@@ -1,4 +1,4 @@
-/** Answers with what it is given: without state, so that a swap needs no pause. */
+/** Returns its input. It has no state, so a swap needs no pause. */
 export default class Echo {
   static readonly version: string = "1";
 

@@ -6,7 +6,7 @@ interface Order {
   readonly by: string;
 }
 
-/** Takes orders: each is a line of a ledger that outlives it. */
+/** Accepts orders. Each is written as one line of a ledger that outlives the module. */
 export default class Exchange implements HeliosModule {
   static readonly pureMethods = ["quote"];
   readonly #ledger: string;
@@ -22,7 +22,7 @@ export default class Exchange implements HeliosModule {
     return this.#count;
   }
 
-  /** Takes the order after so many ms, whoever waits by then. */
+  /** Places the order after this many ms, even if nobody waits any more. */
   async placeSlowly({ ms, ...order }: Order & { readonly ms: number }): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, ms));
     return this.place(order);

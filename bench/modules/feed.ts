@@ -6,8 +6,8 @@ interface State {
 }
 
 /**
- * Sends one order after the other of its own accord, as docs/swaps.md says. With `config.eager` it tries also when it
- * must not: before it serves, and when it has retired.
+ * Sends one order after the other of its own accord, as docs/swaps.md explains. With `config.eager` it also tries when
+ * it must not: before it serves, and after it has been retired.
  */
 export default class Feed implements HeliosModule {
   static readonly stateSchema = 1;
@@ -39,12 +39,12 @@ export default class Feed implements HeliosModule {
     if (this.#ctx.config.sick) throw new Error("it is sick");
   }
 
-  /** The number of the next order, and its own failures by their code. */
+  /** The number of the next order, and the module's own failures by code. */
   async status(): Promise<State> {
     return { next: this.#next, failures: this.#failures };
   }
 
-  /** Sends no more; what it knows when the last order is through. */
+  /** Stops sending. Returns the state after the last order. */
   async halt(): Promise<State> {
     clearInterval(this.#timer);
     await this.#sending;

@@ -1,12 +1,12 @@
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 
-/** Counts what goes wrong, by what was done and why. */
+/** Counts failures by operation and cause. */
 export interface Errors {
-  /** `expected`: reasons, or codes, that are part of the game. */
+  /** `expected` lists reasons or codes that are part of the test. */
   count(what: string, error: unknown, expected?: readonly string[]): void;
   readonly unexpected: ReadonlyMap<string, number>;
   readonly expected: ReadonlyMap<string, number>;
-  /** The sum of the unexpected ones. */
+  /** Number of unexpected failures. */
   readonly total: number;
 }
 

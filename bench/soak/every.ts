@@ -1,17 +1,17 @@
-/** Pieces of work of one kind that may be under way: more than that is a service that does not keep up. */
+/** Maximum number of pieces of work of one kind in progress. More means that the service does not keep up. */
 const MOST_UNDER_WAY = 200;
 
-/** Does something so often a second, at its times and not after the one before, until `stop`. */
+/** Repeats work at a fixed rate, without waiting for the previous piece, until `stop`. */
 export interface Repeated {
-  /** Nothing more begins; resolves when all that has begun is over. */
+  /** Starts no more work. Resolves when all work in progress has ended. */
   stop(): Promise<void>;
-  /** How often it was begun. */
+  /** Number of pieces of work that were started. */
   readonly begun: number;
 }
 
 /**
- * `work` gets how often it was begun before; what it throws is its own to handle. `behind` is told of each that is not
- * begun, since too many are under way.
+ * `work` gets the number of pieces that were started before, and must handle its own errors. `behind` is called for
+ * each piece that is skipped because too many are in progress.
  */
 export function every(ms: number, work: (count: number) => Promise<void>, behind: () => void): Repeated {
   const running = new Set<Promise<void>>();
@@ -19,7 +19,7 @@ export function every(ms: number, work: (count: number) => Promise<void>, behind
   let begun = 0;
   const timer = setInterval(
     () => {
-      // A timer that comes late makes up for it: the load stays what it is said to be.
+      // A late timer starts all overdue pieces, so that the load stays as configured.
       while (performance.now() - start >= begun * ms) {
         begun += 1;
         if (running.size >= MOST_UNDER_WAY) {

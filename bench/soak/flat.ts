@@ -1,6 +1,6 @@
 import type { Measure, Sample } from "./sample.ts";
 
-/** How much each may grow from the end of the warm-up to the end of the run and still be called flat. */
+/** Maximum growth of each measure, from the end of the warm-up to the end of the run, that still counts as flat. */
 const TOLERANCES: Readonly<Record<Measure, { readonly share: number; readonly least: number }>> = {
   "server RSS MB": { share: 0.1, least: 16 },
   "server heap MB": { share: 0.1, least: 4 },
@@ -11,26 +11,29 @@ const TOLERANCES: Readonly<Record<Measure, { readonly share: number; readonly le
   processes: { share: 0, least: 2 },
   "data directory MB": { share: 0.05, least: 2 },
 };
-/** Of a stretch so long the least counts: what a heap holds is known when its garbage has just been collected. */
+/**
+ * The minimum of each window of this length counts, because the size of a heap is only known right after a garbage
+ * collection.
+ */
 const WINDOW_S = 10;
 
-/** How one measure went after the warm-up. */
+/** The trend of one measure after the warm-up. */
 export interface Trend {
   readonly measure: Measure;
   readonly first: number;
   readonly last: number;
   readonly most: number;
-  /** A minute. */
+  /** Growth per minute. */
   readonly slope: number;
-  /** By the slope, over the whole stretch. */
+  /** Growth over the whole time, computed from the slope. */
   readonly growth: number;
   readonly allowed: number;
   readonly isFlat: boolean;
 }
 
 /**
- * The slopes after the warm-up, each the median of the slopes between all pairs of windows (Theil and Sen): single spikes
- * do not move it. `known`: growth that the design bounds but not within such a run.
+ * The slopes after the warm-up. Each is the median of the slopes between all pairs of windows (Theil–Sen estimator), so
+ * that single spikes have no effect. `known` is growth that the design limits, but not within such a short run.
  */
 export function trendsOf(
   samples: readonly Sample[],

@@ -1,5 +1,5 @@
-// Loaded into the server before anything else. Every ten seconds its garbage is collected, and what is left of its heap is
-// written to the file HEAP_REPORT: so one knows what it holds, and not when it last cleaned up.
+// Loaded into the server before anything else. Every ten seconds it collects garbage and writes the size of the heap to
+// the file HEAP_REPORT. So the size does not depend on when the last collection was.
 import { writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** What is held at one moment. */
+/** Resources held at one moment. */
 export interface Sample {
   /** Seconds since the traffic began. */
   readonly time: number;
@@ -24,11 +24,11 @@ export interface Places {
   readonly pid: number;
   readonly heapReport: string;
   readonly dataDir: string;
-  /** Of the modules, as the service tells it, in bytes. */
+  /** Heap size of the modules in bytes, as the service reports it. */
   readonly modulesHeap: number;
 }
 
-/** Looks at the server, at all that it has started, and at its directory. */
+/** Measures the server, its child processes, and its data directory. */
 export function takeSample(time: number, { pid, heapReport, dataDir, modulesHeap }: Places): Sample {
   const children = childrenOf(pid);
   return {
@@ -52,7 +52,7 @@ function statusOf(pid: number): { readonly rssBytes: number; readonly threads: n
   return { rssBytes: number("VmRSS") * 1024, threads: number("Threads") };
 }
 
-/** What runs now because this process has started it. */
+/** Child processes of this process. */
 function childrenOf(pid: number): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -64,7 +64,7 @@ function childrenOf(pid: number): readonly number[] {
 }
 
 function heapOf(file: string): number {
-  // It is not there yet, or is being written.
+  // The file may not exist yet, or is being written.
   return Number(readOr(file, "") || Number.NaN);
 }
 
@@ -76,7 +76,7 @@ function bytesBelow(directory: string): number {
   }, 0);
 }
 
-/** What has ended meanwhile has no file. */
+/** A process that has ended meanwhile has no file. */
 function readOr(file: string, otherwise: string): string {
   try {
     return readFileSync(file, "utf8");

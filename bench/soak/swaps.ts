@@ -3,15 +3,15 @@ import type { Errors } from "./errors.ts";
 import { every, type Repeated } from "./every.ts";
 
 export const SWAP_EVERY_MS = 2000;
-/** Each so manieth new version is sick, and must not serve. */
+/** One of this many new versions is faulty, and must not serve. */
 const SICK_EVERY = 10;
-/** Between two orders of a feed. */
+/** Time between two orders of a feed. */
 const ORDER_EVERY_MS = 50;
 
-/** Of a feed's version: it tries to send orders before it serves and when it has retired, too. */
+/** Configuration of a feed's version. It also tries to send orders before it serves and after it has been retired. */
 export const configOf = (more: object = {}) => ({ everyMs: ORDER_EVERY_MS, eager: true, ...more });
 
-/** Swaps one feed after the other for the next of the files, for ever. */
+/** Swaps one feed after the other to the next file, without end. */
 export function startSwaps(
   client: HeliosClient,
   feeds: readonly string[],

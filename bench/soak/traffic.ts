@@ -16,11 +16,11 @@ const VANISH_EVERY_MS = 500;
 const WATCH_MS = 3000;
 const FLAGS = 20;
 
-/** What clients do all the time. */
+/** The clients' activities. */
 export interface Traffic {
-  /** How often each has been begun. */
+  /** Number of activities started, by kind. */
   counts(): Readonly<Record<"edits" | "calls" | "watches" | "vanished", number>>;
-  /** The orders of clients that were answered: each must be placed once. */
+  /** The orders of clients that got an answer. Each must be placed exactly once. */
   readonly answered: ReadonlySet<string>;
   stop(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export function startTraffic(baseUrl: string, feeds: readonly string[], errors: 
   const client = createHeliosClient({ baseUrl });
   const answered = new Set<string>();
 
-  /** Places an order under its key until that is answered: only its own deadlines may come in between. */
+  /** Repeats an order under its key until it gets an answer. Only its own deadlines may fail it. */
   const insist = async (id: string, ms: number, deadlines: readonly number[]): Promise<void> => {
     const input = { id, ms, by: "client" };
     for (const timeoutMs of [...deadlines, undefined]) {
@@ -63,7 +63,7 @@ export function startTraffic(baseUrl: string, feeds: readonly string[], errors: 
     await client.flags.setPercentage(request).catch((error: unknown) => errors.count("edit", error));
   };
 
-  /** Begins a watch, reads it for a while, and ends it, or cuts its connection. */
+  /** Begins a watch, reads it for a while, and ends it or cuts its connection. */
   const watch = async (count: number): Promise<void> => {
     const isCut = count % 4 === 3;
     const own = isCut ? createHeliosClient({ baseUrl }) : client;
@@ -93,7 +93,7 @@ export function startTraffic(baseUrl: string, feeds: readonly string[], errors: 
     }
   };
 
-  /** Is gone in the middle of a watch and of an order, which somebody else asks for afterwards. */
+  /** Disappears in the middle of a watch and an order. Another client then repeats the order. */
   const vanish = async (count: number): Promise<void> => {
     const id = `vanished-${count}`;
     const ms = 100;

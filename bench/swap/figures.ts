@@ -1,4 +1,4 @@
-/** Percentiles of some durations, in ms. */
+/** Percentiles of durations, in ms. */
 export interface Percentiles {
   readonly p50: number;
   readonly p99: number;
@@ -19,7 +19,7 @@ export function tell({ p50, p99, max }: Percentiles): string {
   return `${p50} / ${p99} / ${max}`;
 }
 
-/** Lines of a table whose columns are as wide as what is in them. */
+/** Formats a table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows

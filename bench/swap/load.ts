@@ -1,18 +1,18 @@
 import { type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 
-/** What callers saw of one stretch of time. */
+/** What callers saw during one period. */
 export interface Stretch {
   readonly latenciesMs: readonly number[];
   readonly failed: readonly string[];
-  /** Answers that were another call's. */
+  /** Answers that belong to another call. */
   readonly mixedUp: number;
 }
 
-/** Callers that call a module for ever, each again as soon as it has its answer. */
+/** Callers that call a module without end, each again as soon as it has its answer. */
 export interface Load {
-  /** Forgets what was seen so far; the stretch that ends by that. */
+  /** Ends the current period and returns it. */
   cut(): Stretch;
-  /** Every count that the module answered with. */
+  /** Every count in the module's answers. */
   readonly counts: readonly number[];
   /** Calls that were answered. */
   readonly answered: number;

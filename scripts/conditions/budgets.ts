@@ -7,7 +7,7 @@ const text = (...sizes: readonly number[]): VectorContext[] =>
 const l = "context.attributes.l";
 const t = "context.attributes.t";
 
-/** At the edges of steps and memory, and what costs how much. */
+/** Cases at the limits of steps and memory, and cases that show the costs. */
 export const BUDGET_CASES: readonly ConditionCase[] = [
   { condition: `${l}.all(x, x > 0.0)`, contexts: list(0, 1, 2, 2499, 2500, 5000) },
   { condition: `${l}.exists(x, x > 1.0)`, contexts: list(2499, 2500) },

@@ -5,12 +5,12 @@ export interface VectorContext {
   readonly symbol?: string;
   readonly system?: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
-  /** Attributes that are a text, or a list of one value, so many times over: they would be long to write. */
+  /** Attributes that repeat a text, or a list of one value, many times. They would be long to write out. */
   readonly repeated_texts?: Readonly<Record<string, readonly [text: string, times: number]>>;
   readonly repeated_values?: Readonly<Record<string, readonly [value: unknown, times: number]>>;
 }
 
-/** A condition, and contexts over which it is evaluated. */
+/** A condition, and the contexts over which it is evaluated. */
 export interface ConditionCase {
   readonly condition: string;
   readonly contexts: readonly VectorContext[];
@@ -25,7 +25,7 @@ const a = "context.attributes.a";
 const b = "context.attributes.b";
 const over = (condition: string, values: readonly unknown[]): ConditionCase =>
   of(condition, ...values.map((value) => ({ a: value })));
-/** What an expression gives as a text is what is expected of it. */
+/** Cases that compare the text of an expression's result with the expected text. */
 const gives = (expression: string, ...pairs: readonly (readonly [given: unknown, wanted: string])[]): ConditionCase =>
   of(`string(${expression}) == context.attributes.w`, ...pairs.map(([given, w]) => ({ a: given, w })));
 const pairs = (values: readonly unknown[]): Record<string, unknown>[] =>
@@ -464,7 +464,7 @@ function partOf(part: string, date: Date, text: string): string {
     Month: date.getUTCMonth(),
     Date: date.getUTCDate(),
     DayOfMonth: date.getUTCDate() - 1,
-    // The first of January 2000 was a Saturday.
+    // January 1st, 2000 was a Saturday.
     DayOfWeek: (((days + 6) % 7) + 7) % 7,
     DayOfYear: (floorDay(date) - floorDay(first)) / 86_400_000,
     Hours: date.getUTCHours(),

@@ -2,7 +2,7 @@ import { type ConditionCase, of } from "./cases.ts";
 
 const a = "context.attributes.a";
 
-/** What cannot be evaluated where `a` is the text "n/a", each for a reason of its own. */
+/** Expressions that cannot be evaluated if `a` is the text "n/a", each for a different reason. */
 const FAILING: readonly string[] = [
   "context.attributes.absent",
   `int(${a})`,
@@ -30,10 +30,10 @@ const FAILING: readonly string[] = [
   "bytes(context.attributes.half)",
 ];
 
-/** One of them, by `k`. */
+/** One of them, selected by `k`. */
 const X = `(${FAILING.slice(1).reduceRight((rest, each, at) => `context.attributes.k == ${at + 1} ? dyn(${each}) : ${rest}`, `dyn(${FAILING[0]})`)})`;
 
-/** What would be true of most values, or of the negation of most. */
+/** Expressions that would be true for most values, or for the negation of most. */
 const AROUND: readonly ((x: string) => string)[] = [
   (x) => `${x} != null`,
   (x) => `!(${x} == null)`,
@@ -71,7 +71,7 @@ const AROUND: readonly ((x: string) => string)[] = [
   (x) => `timestamp(${x}).getHours("Europe/Zurich") >= 0 || true == false`,
 ];
 
-/** Nothing that fails turns a flag on, whatever is made of it; but for what && and || absorb. */
+/** An expression that fails never turns a flag on, whatever surrounds it, except if && or || absorbs the failure. */
 export const FAILURE_CASES: readonly ConditionCase[] = AROUND.map((around) =>
   of(around(X), ...FAILING.map((_, k) => ({ k, a: "n/a", zero: 0, one: 1, half: "\ud83d" }))),
 );

@@ -18,7 +18,7 @@ const TEXTS = [
   "ſs",
 ];
 
-/** Patterns in the syntax of RE2, each over all texts. */
+/** Patterns in RE2 syntax, each applied to all texts. */
 const PATTERNS = [
   "",
   "a",
@@ -100,10 +100,10 @@ export const PATTERN_CASES: readonly ConditionCase[] = [
   of('context.attributes.l.all(x, x.matches("^a+$") && !x.matches("b"))', { l: ["a", "aa"] }, { l: ["ab"] }),
 ];
 
-/** One class of Unicode more than a condition may name. */
+/** One Unicode class more than a condition may use. */
 const CLASSES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf".split(" ").map((name) => `\\\\p{${name}}`);
 
-/** What is refused when it is set. */
+/** Conditions that are refused when they are set. */
 export const REFUSED: readonly string[] = [
   "",
   " ",

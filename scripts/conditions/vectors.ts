@@ -1,4 +1,4 @@
-// `testdata/conditions.json`: conditions, their programs, and what these answer.
+// `testdata/conditions.json`: conditions, their programs, and the answers of these.
 import { toJson } from "@bufbuild/protobuf";
 import { ConditionProgramSchema } from "../../gen/helios/v1/condition_pb.ts";
 import { ConditionError } from "../../src/core/index.ts";
@@ -37,7 +37,7 @@ function evaluated({ condition, contexts }: ConditionCase): object {
   };
 }
 
-/** What an evaluation came to, as the vectors say it. */
+/** The outcome of an evaluation, in the format of the vectors. */
 export function told({ value, failed, steps, bytes }: ProgramOutcome): object {
   const what = failed?.kind ?? (typeof value === "boolean" ? null : "VALUE");
   const outcome = what !== null ? "failed" : value === true ? "on" : "off";
@@ -45,7 +45,7 @@ export function told({ value, failed, steps, bytes }: ProgramOutcome): object {
   return { outcome, failed: what, steps: isOver ? null : steps, bytes: isOver ? null : bytes };
 }
 
-/** The context that a vector describes. */
+/** Converts the context of a vector. */
 export function asContext(context: VectorContext): EvaluationContext {
   const { session_id, user_id, symbol, system, attributes, repeated_texts = {}, repeated_values = {} } = context;
   const texts = Object.entries(repeated_texts).map(([name, [text, times]]) => [name, text.repeat(times)]);

@@ -13,15 +13,18 @@ export type System = "flagd" | "unleash" | "simple";
 
 export interface Conversion {
   readonly system: System;
-  /** A flags file of Helios, which loads. */
+  /** The flags file, which Helios can load. */
   readonly text: string;
-  /** What is lost or differs, a line each. */
+  /** What was lost or differs, one line each. */
   readonly report: readonly string[];
-  /** Whether something of some flag could not be carried over. */
+  /** Whether a part of a flag could not be carried over. */
   readonly isLossy: boolean;
 }
 
-/** Makes a flags file of one of another system; throws JsonSourceError where the text is no JSON, GivenTwice, AskedWrongly. */
+/**
+ * Converts a file of another system to a flags file. Throws JsonSourceError if the text is not JSON, GivenTwice,
+ * AskedWrongly.
+ */
 export function convert(source: string, from?: System, environment?: string): Conversion {
   const read = readJsonSource(source);
   refuseTwice(read);
@@ -35,7 +38,7 @@ export function convert(source: string, from?: System, environment?: string): Co
   for (const { name, entry, lost } of eachOnce(converted)) {
     report.push(...lost.map((each) => `${name}: ${each}`));
     if (entry === undefined) continue;
-    // JSON has no infinite numbers: they would be written as null.
+    // JSON has no infinite numbers; they would be written as null.
     const tooLarge = numberViolation(entry, [name]);
     if (tooLarge !== undefined) {
       report.push(`${name}: ${pathText(tooLarge.path)}: ${tooLarge.problem}: it is left out`);
@@ -59,7 +62,7 @@ export function convert(source: string, from?: System, environment?: string): Co
   return { system, text: printFlagsFile([...flags.values()]), report, isLossy };
 }
 
-/** Nobody knows which of two members holds, unless they are flags of a list. */
+/** It is unknown which of two duplicate members counts, except for flags in a list. */
 function refuseTwice({ mistakes, namesTwice }: JsonSource): void {
   if (namesTwice === 0) return;
   const twice = mistakes.filter(({ problem }) => problem.startsWith("comes twice"));
@@ -71,10 +74,10 @@ function linesOf(mistakes: readonly JsonSourceError[], count: number): string[] 
   return count > lines.length ? [...lines, `and ${count - lines.length} more such mistakes`] : lines;
 }
 
-/** Members of objects come twice: which ones, a line each. */
+/** Objects have duplicate members. The message lists them, one line each. */
 export class GivenTwice extends Error {}
 
-/** Nobody knows which of several flags of one name holds: none of them switches anything on. */
+/** It is unknown which of several flags with one name counts, so all of them are switched off. */
 function eachOnce(converted: readonly Converted[]): readonly Converted[] {
   const names = new Map<string, number>();
   for (const { name } of converted) names.set(name, (names.get(name) ?? 0) + 1);
@@ -98,7 +101,9 @@ function systemOf(value: unknown): System {
 
 const UNSAID = Symbol("a name and nothing else");
 
-/** `true` and `false` by name, within a wrapper or not, or a list of names or of objects with `name` and `enabled`. */
+/**
+ * `true` and `false` by name, with or without a wrapper, or a list of names or of objects with `name` and `enabled`.
+ */
 function simple(value: unknown): readonly Converted[] {
   const inner = isObject(value) ? (value.flags ?? value.feature_flags ?? value.features ?? value) : value;
   const entries: [string, unknown][] = Array.isArray(inner)

@@ -1,11 +1,14 @@
-/** A flag in the flags file's shape, and what of it could not be carried over. */
+/** A flag in the format of the flags file, and what could not be carried over. */
 export interface Converted {
   readonly name: string;
-  /** Absent: the flag is left out. */
+  /** Absent: the flag is omitted. */
   readonly entry?: Readonly<Record<string, unknown>>;
-  /** What is lost or differs, for people; a flag that has lost part of whom it is for is switched off. */
+  /**
+   * What was lost or differs, for people. If the target group of a flag could not be carried over completely, the flag
+   * is switched off.
+   */
   readonly lost: readonly string[];
-  /** Who has it is chosen by a hash, which is another one here. */
+  /** A hash chooses who has the flag, and the hash differs here. */
   readonly rebuckets?: boolean | undefined;
 }
 
@@ -16,13 +19,13 @@ export const isObject = (value: unknown): value is Json =>
 
 export const text = (value: string): string => JSON.stringify(value);
 
-/** A rule that has no counterpart. */
+/** A rule that has no equivalent. */
 export class NotCarried extends Error {}
 
-/** The file has not what was asked for. */
+/** The file does not contain what was requested. */
 export class AskedWrongly extends Error {}
 
-/** An attribute by its name in CEL; NotCarried where it has none. */
+/** The CEL name of an attribute. NotCarried if it has none. */
 export function attribute(name: string): string {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return `context.attributes.${name}`;
   throw new NotCarried(`the field ${text(name)}, whose name is not letters, digits and _`);

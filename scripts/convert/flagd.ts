@@ -58,7 +58,7 @@ function kept({ metadata }: Json): Json {
 interface Outcome {
   readonly shares: readonly (readonly [variant: string, weight: number])[];
   readonly condition?: string;
-  /** Who does not meet the condition has this variant. */
+  /** The variant for those who do not meet the condition. */
   readonly otherwise?: unknown;
   readonly rebuckets?: boolean | undefined;
 }
@@ -100,7 +100,7 @@ function operationOf(rule: unknown): readonly [string, readonly unknown[]] {
   return [entry[0], Array.isArray(entry[1]) ? entry[1] : [entry[1]]];
 }
 
-/** In CEL; a field that is absent makes it false, never fail, as in flagd. */
+/** As CEL. A missing field makes it false, but never fails, as in flagd. */
 function condition(rule: unknown): string {
   const [operator, args] = operationOf(rule);
   const [left, right] = args;
@@ -119,7 +119,10 @@ function condition(rule: unknown): string {
   throw new NotCarried(`the operation ${text(operator)}`);
 }
 
-/** Texts that are no numbers, and booleans compared strictly: others are equal loosely there, and not here. */
+/**
+ * Whether a value is a text that is not a number, or a boolean that is compared strictly. flagd compares other values
+ * loosely, and Helios does not.
+ */
 function isPlain(value: unknown, operator: string): boolean {
   if (typeof value === "string") return operator.length === 3 || (value.trim() !== "" && Number.isNaN(Number(value)));
   return typeof value === "boolean" && (operator === "===" || operator === "!==");

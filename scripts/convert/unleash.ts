@@ -1,6 +1,9 @@
 import { AskedWrongly, attribute, type Converted, isObject, type Json, NotCarried, text } from "./converted.ts";
 
-/** The flags of an Unleash export, or of its client API, in one environment; AskedWrongly where it has none of that name. */
+/**
+ * The flags of an Unleash export, or of its client API, in one environment. AskedWrongly if that environment does not
+ * exist.
+ */
 export function fromUnleash(file: Json, environment: string | undefined): readonly Converted[] {
   const list = (key: string): readonly Json[] => (Array.isArray(file[key]) ? file[key].filter(isObject) : []);
   if (environment !== undefined) {
@@ -46,7 +49,7 @@ export function fromUnleash(file: Json, environment: string | undefined): readon
   });
 }
 
-/** The client API has them in the feature, an export beside the features. */
+/** The client API has the dependencies in the feature, an export beside the features. */
 function dependsOnOthers({ name, dependencies }: Json, all: readonly Json[]): boolean {
   if (Array.isArray(dependencies) && dependencies.length > 0) return true;
   return all.some(({ feature, child }) => feature === name || child === name);
@@ -55,7 +58,7 @@ function dependsOnOthers({ name, dependencies }: Json, all: readonly Json[]): bo
 interface Strategy {
   readonly entry: Json;
   readonly rebuckets: boolean;
-  /** It would stick to the user first. */
+  /** In Unleash, the user would come first. */
   readonly isBySessionOnly?: boolean;
 }
 
@@ -74,7 +77,7 @@ function bucketByOf(stickiness: string, of = ""): string {
 const BY_SESSION_ONLY =
   "the default stickiness is the user, else the session, else chance: it is the session here, and who has none is left out";
 
-/** Strategies are for who meets one of them. */
+/** Combines strategies: a caller needs to meet only one of them. */
 function strategic(strategies: readonly Json[]): Strategy {
   if (strategies.length === 0) return { entry: { strategy: "all_on" }, rebuckets: false };
   const all = strategies.map(one);
@@ -126,7 +129,7 @@ function one(strategy: Json): Strategy {
   throw new NotCarried(`the strategy ${text(name)}`);
 }
 
-/** In CEL; a field that is absent makes it false, never fail. */
+/** As CEL. A missing field makes it false, but never fails. */
 function constraint({ contextName, operator, values = [], inverted, caseInsensitive }: Json): string {
   const known: Json = { userId: "context.user_id", sessionId: "context.session_id" };
   const own = Object.hasOwn(known, String(contextName)) ? String(known[String(contextName)]) : undefined;
@@ -138,7 +141,7 @@ function constraint({ contextName, operator, values = [], inverted, caseInsensit
   return `${isNot ? "!" : ""}(${given} && ${field} in ${JSON.stringify(values.map(String))})`;
 }
 
-/** `bucketBy`: of the flag's share, where it has one. */
+/** `bucketBy` is that of the flag's share, if it has one. */
 function variants(
   owner: Json,
   strategies: readonly Json[],
@@ -153,11 +156,11 @@ function variants(
     throw new NotCarried("overrides of variants");
   }
   const forms = list.map(({ name, weight, payload }) => ({ name, weight, value: payloadOf(payload) }));
-  // Where all have the same, nothing sticks.
+  // With only one variant, stickiness has no effect.
   if (forms.filter(({ weight }) => weight !== 0).length < 2) return { entry: { variants: forms } };
   const stickiness = String(list[0]?.stickiness ?? "default");
   const by = bucketByOf(stickiness, " of variants");
-  // Who is in a share by users has a user.
+  // A share by users contains only callers with a user.
   const isByUser = stickiness === "default" && bucketBy === "user_id";
   if (bucketBy !== undefined && bucketBy !== by && !isByUser)
     throw new NotCarried("variants that stick to another thing than the share");

@@ -6,7 +6,7 @@ const GATEWAY = "exchange_gateway";
 const BREAKER = `module:${GATEWAY}`;
 const THRESHOLD = 5;
 
-/** Makes a module fail, and shows its breaker trip, reject, probe and close again, as a watcher sees it. */
+/** Makes a module fail. Shows that its breaker trips, rejects, probes and closes again, as a watcher sees it. */
 export async function breakerStep(client: HeliosClient, show: Show): Promise<void> {
   await client.modules.registerModule({
     name: GATEWAY,
@@ -35,8 +35,8 @@ export async function breakerStep(client: HeliosClient, show: Show): Promise<voi
   const answers: string[] = [];
   for (let call = 0; call < THRESHOLD + 3; call += 1) answers.push(await ticker(client));
   show.say(`  ${answers.length} calls with the fault: ${answers.join(", ")}`);
-  show.check(answers.filter((answer) => answer === "MODULE_METHOD_FAILED").length === THRESHOLD, "the fault showed");
-  show.check(answers.at(-1) === "BREAKER_OPEN", "then calls were rejected without reaching the module");
+  show.check(answers.filter((answer) => answer === "MODULE_METHOD_FAILED").length === THRESHOLD, "the calls failed with the fault");
+  show.check(answers.at(-1) === "BREAKER_OPEN", "after that, calls were rejected without reaching the module");
 
   while (!(await Promise.race([closedAgain.then(() => true), ticker(client).then(pause)]))) {}
   watching.abort();

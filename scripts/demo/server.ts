@@ -8,20 +8,20 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
 
-/** A Helios of one's own: a process with a data directory that is thrown away. */
+/** A separate Helios process with a temporary data directory. */
 export interface OwnServer {
   readonly baseUrl: string;
   readonly process: ChildProcess;
-  /** Asks it to end, waits until it has, and removes its directory; resolves to its exit code. */
+  /** Stops it, waits until it has ended, and removes its directory. Resolves to its exit code. */
   stop(): Promise<number | null>;
 }
 
-/** Starts Helios on a free port, with further flags if any, and waits until it is ready. */
+/** Starts Helios on a free port, with optional flags, and waits until it is ready. */
 export async function startOwnServer(flags: readonly string[] = []): Promise<OwnServer> {
   for (;;) {
     const port = await freePort();
     const server = await startAt(port, flags).catch(async (error: unknown) => {
-      // Whoever else looked for a port meanwhile may have taken this one.
+      // Another process may have taken the port meanwhile.
       if (await isFree(port)) throw error;
     });
     if (server !== undefined) return server;

@@ -1,15 +1,15 @@
 import { performance } from "node:perf_hooks";
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 
-/** Prints what happens, and remembers whether all of it was as it should be. */
+/** Prints the progress, and remembers whether all checks succeeded. */
 export interface Show {
   say(text: string): void;
-  /** Prints a mark and the fact; a false one makes the demo fail. */
+  /** Prints whether the fact holds. The demo fails if it does not. */
   check(holds: boolean, fact: string): void;
-  /** Runs a step under its title, with its time. */
+  /** Prints the title of a step, runs the step, and prints its duration. */
   step<T>(title: string, run: () => Promise<T>): Promise<T>;
   fail(error: unknown): void;
-  /** Prints the result; the exit code. */
+  /** Prints the result and returns the exit code. */
   summary(): number;
 }
 
@@ -40,7 +40,7 @@ export function createShow(): Show {
       );
     },
     summary() {
-      say(failures === 0 ? "\nEvery step did what it should." : `\n${failures} thing(s) did not do what they should.`);
+      say(failures === 0 ? "\nEvery check succeeded." : `\n${failures} of the checks failed.`);
       return failures === 0 ? 0 : 1;
     },
   };

@@ -54,7 +54,7 @@ export async function swapStep(client: HeliosClient, show: Show, traffic: Traffi
   await stateStep(client, show);
 }
 
-/** A module with state: what the old version knew, the new one knows. */
+/** Shows that the new version has the state of the old one. */
 async function stateStep(client: HeliosClient, show: Show): Promise<void> {
   const name = "paper_trading_v2";
   await client.modules.registerModule({

@@ -2,7 +2,7 @@ import { errorInfo, type HeliosClient, invoke } from "../../clients/typescript/s
 
 const PAUSE_MS = 10;
 
-/** Calls that go on in the background. */
+/** Calls in the background. */
 export interface Traffic {
   readonly calls: number;
   /** Resolves when this many more calls have been answered. */
@@ -10,7 +10,7 @@ export interface Traffic {
   stop(): Promise<{ calls: number; failed: readonly string[]; versions: string }>;
 }
 
-/** Calls `predict` of the module for ever, from `callers` callers at once. */
+/** Calls `predict` of the module without end, from `callers` callers at once. */
 export function startTraffic(client: HeliosClient, name: string, callers: number): Traffic {
   const failed: string[] = [];
   const byVersion = new Map<string, number>();
@@ -26,7 +26,7 @@ export function startTraffic(client: HeliosClient, name: string, callers: number
         failed.push(`${errorInfo(error)?.reason ?? ""} ${String(error)}`);
       }
       calls += 1;
-      // A few hundred calls a second: the rest of the demo is to be seen, too.
+      // Limits the load to a few hundred calls per second, so that the rest of the demo stays visible.
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   };

@@ -1,11 +1,11 @@
-/** A limit as the page of limits shows it. */
+/** A row of the page of limits. */
 export interface Limit {
   readonly path: string;
   readonly name: string;
   /** In the largest unit that shows it exactly: `4 MiB`, `10 s`, `1,000 entries`. */
   readonly value: string;
   readonly meaning: string;
-  /** The setting that changes it; empty: there is no such setting. */
+  /** The setting that changes it. Empty: no setting does. */
   readonly setting: string;
 }
 
@@ -13,7 +13,7 @@ export interface Limit {
 export interface Constant {
   readonly name: string;
   readonly expression: string;
-  /** The text of the doc comment right above it; empty: there is none. */
+  /** The text of the doc comment right above it. Empty: it has none. */
   readonly comment: string;
 }
 
@@ -22,10 +22,10 @@ const CONSTANT =
 const NUMBER = /^\d[\d_]*(\.\d+)?n?$/;
 const TAG = /@limit ([^,.]+?)(?:, (\w+))?$/;
 const COMPUTED = /^(-?\d|[A-Z][A-Z0-9_]*\b(?!\()|Number\.)/;
-/** What a unit is written as where the number says all. */
+/** The unit of a plain number. */
 const NO_UNIT = "-";
 
-/** The constants at the top level of a source file that are numbers, are computed of such, or have the tag of a limit. */
+/** The constants at the top level of a source file that are numbers, are computed from numbers, or have `@limit`. */
 export function constantsOf(text: string): Constant[] {
   return [...text.matchAll(CONSTANT)]
     .map(([, comment = "", name = "", expression = ""]) => ({
@@ -40,8 +40,8 @@ export function constantsOf(text: string): Constant[] {
  * The constants of a source file whose doc comment ends in `@limit <unit>`, or `@limit <unit>, <SETTING>`. The rest of
  * the comment is the meaning. The value is a product of numbers and of other constants of the file.
  *
- * @throws Error that names the file and the constant: its comment says nothing, or has the tag elsewhere than at its end;
- * its value cannot be read. Or the tag stands where no constant follows.
+ * @throws Error with the file and the constant if the comment has no other text, if the tag is not at its end, if the
+ * value cannot be read, or if no constant follows.
  */
 export function limitsOf(path: string, text: string): Limit[] {
   const tagged = constantsOf(text).filter(({ comment }) => comment.includes("@limit"));
@@ -54,7 +54,7 @@ export function limitsOf(path: string, text: string): Limit[] {
     const tag = TAG.exec(comment);
     const meaning = comment.slice(0, tag?.index).trim();
     if (tag === null || meaning === "") {
-      throw new Error(`${path}: ${name}: expected a comment that says what is bounded and ends in "@limit <unit>"`);
+      throw new Error(`${path}: ${name}: expected a comment that describes the limit and ends in "@limit <unit>"`);
     }
     const [, unit = "", setting = ""] = tag;
     try {

@@ -2,10 +2,10 @@ import type { AnyDesc, DescFile, DescMessage } from "@bufbuild/protobuf";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
-/** What the contract's files say about something. */
+/** Returns the comment of a part of the contract. */
 export type CommentOf = (desc: AnyDesc) => string;
 
-/** Reads the comments of a `buf build` image, which the generated code does not have. */
+/** Reads the comments from a `buf build` image, because the generated code does not have them. */
 export function readComments(image: Uint8Array): CommentOf {
   const comments = new Map<string, string>();
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
@@ -13,7 +13,7 @@ export function readComments(image: Uint8Array): CommentOf {
   return (desc) => comments.get(keyOf(desc)) ?? "";
 }
 
-/** By kind too: an enum's value has the name that a message beside it could have. */
+/** The key includes the kind, because an enum value and a message may have the same name. */
 const keyOf = (desc: AnyDesc): string => `${desc.kind} ${desc.toString()}`;
 
 function addFile(file: DescFile, comments: Map<string, string>): void {

@@ -1,7 +1,7 @@
 import type { FieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Schema } from "./schemas.ts";
 
-/** The rules of buf.validate that JSON Schema has words for. */
+/** The rules of buf.validate that JSON Schema can express. */
 export function constraintsOf(rules: FieldRules | undefined): Schema {
   if (rules === undefined) return {};
   const { type } = rules;
@@ -43,7 +43,7 @@ export function constraintsOf(rules: FieldRules | undefined): Schema {
   }
 }
 
-/** Of the items of a list. */
+/** The rules for the items of a list. */
 export function itemRules(rules: FieldRules | undefined): FieldRules | undefined {
   return rules?.type.case === "repeated" ? rules.type.value.items : undefined;
 }

@@ -6,7 +6,7 @@ import { createRoutes, type Route } from "../../src/server/rest/routes.ts";
 import type { CommentOf } from "./comments.ts";
 import { createSchemas, isRequired, type Schema, type Schemas } from "./schemas.ts";
 
-/** The REST API as an OpenAPI 3.1 document: all of it comes from the contract. */
+/** The REST API as an OpenAPI 3.1 document, generated from the contract. */
 export function openapiDocument(commentOf: CommentOf, version: string): Schema {
   const schemas = createSchemas(commentOf);
   const paths: Record<string, Record<string, Schema>> = {};
@@ -25,7 +25,7 @@ export function openapiDocument(commentOf: CommentOf, version: string): Schema {
       description:
         "Runtime control plane of a trading system. The same services are served as gRPC, gRPC-Web and Connect on the same port.",
     },
-    // Beside the document, wherever a proxy has it.
+    // Relative to the document, so that it works behind a proxy.
     servers: [{ url: "." }],
     tags: SERVICES.map((service) => ({ name: tagOf(service.name), description: commentOf(service) })),
     paths,
@@ -33,7 +33,7 @@ export function openapiDocument(commentOf: CommentOf, version: string): Schema {
   };
 }
 
-/** Ways that differ in the verb alone are one path, whatever their fields are called. */
+/** Routes that differ only in the HTTP method share one path, even if their fields have different names. */
 function pathOf({ segments }: Route): string {
   const parts = segments.map((segment) => (segment.kind === "literal" ? segment.text : `{${lastName(segment.field)}}`));
   return `/${parts.join("/")}`;
@@ -41,7 +41,7 @@ function pathOf({ segments }: Route): string {
 
 const lastName = (field: string): string => field.split(".").at(-1) ?? field;
 
-/** `way`: which of the ways to its RPC it is. */
+/** `way` numbers the routes of one RPC. */
 function operationOf(route: Route, way: number, schemas: Schemas, commentOf: CommentOf): Schema {
   const { rpc } = route;
   const comment = commentOf(rpc);
@@ -66,7 +66,7 @@ function operationOf(route: Route, way: number, schemas: Schemas, commentOf: Com
   };
 }
 
-/** The reasons that an RPC's comment names. */
+/** The reasons in an RPC's comment. */
 function reasonsOf(comment: string): readonly string[] {
   return Object.keys(ERRORS).filter((reason) => new RegExp(`\\b${reason}\\b`).test(comment));
 }
@@ -93,7 +93,7 @@ function bodyOf({ rpc, body, segments }: Route, schemas: Schemas): Schema | unde
   return { required: left.length > 0, content: { "application/json": { schema } } };
 }
 
-/** What stands in the path need not be said again. */
+/** A field in the path is not required in the body. */
 function withoutRequired(desc: DescMessage, inPath: readonly string[], schemas: Schemas): Schema {
   schemas.message(desc, "input");
   const name = desc.name.endsWith("Request") ? desc.name : `${desc.name}Input`;

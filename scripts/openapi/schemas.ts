@@ -18,16 +18,19 @@ import { constraintsOf, itemRules } from "./constraints.ts";
 
 export type Schema = Record<string, unknown>;
 
-/** Requests say what must be there; answers say what always is, and have nothing else. */
+/**
+ * A schema of a request says which fields are required. A schema of an answer says which fields are always present, and
+ * allows no others.
+ */
 export type Side = "input" | "output";
 
-/** The schemas of the messages and enums that were asked for, and of all that these refer to. */
+/** The schemas of the requested messages and enums, and of everything that these refer to. */
 export interface Schemas {
   /** A reference to a message's schema. */
   message(desc: DescMessage, side: Side): Schema;
-  /** Of a field as it stands in JSON. */
+  /** The schema of a field's JSON. */
   field(field: DescField, side: Side): Schema;
-  /** By name. */
+  /** The schemas by name. */
   readonly components: Readonly<Record<string, Schema>>;
 }
 
@@ -39,7 +42,7 @@ export function createSchemas(commentOf: CommentOf): Schemas {
     if (wellKnown !== undefined) return wellKnown;
     const name = side === "input" ? inputName(desc) : desc.name;
     if (components[name] === undefined) {
-      // Before its fields are looked at, which may lead back to it.
+      // Entered before its fields are processed, because they may refer to it.
       components[name] = {};
       Object.assign(components[name], objectOf(desc, side));
     }
@@ -91,7 +94,7 @@ export function createSchemas(commentOf: CommentOf): Schemas {
     const comments = desc.values
       .filter(({ number }) => number !== 0)
       .map((value) => `\`${shortName(desc, value.name)}\`: ${commentOf(value)}`);
-    // Nothing said is a value too, where it is asked for.
+    // In a request, "unspecified" is a valid value too.
     const values = side === "input" ? [...shortNames(desc), "unspecified"] : shortNames(desc);
     return { type: "string", enum: values, ...describe([commentOf(desc), ...comments].join("\n\n")) };
   };
@@ -111,7 +114,7 @@ export function isRequired(one: DescField): boolean {
   const rules = getOption(one, fieldRules);
   if (rules.required) return true;
   const { minLength, minItems } = constraintsOf(rules) as { minLength?: number; minItems?: number };
-  // What is empty where it is not given, and must not be.
+  // Fields that are empty by default, but must not be.
   return (
     one.presence === IMPLICIT &&
     !isFieldSet(rules, FieldRulesSchema.field.ignore) &&
@@ -122,7 +125,7 @@ export function isRequired(one: DescField): boolean {
 /** google.protobuf.FeatureSet.FieldPresence.IMPLICIT */
 const IMPLICIT = 2;
 
-/** Of an enum, the value that says nothing is left out. */
+/** The unspecified value of an enum is omitted. */
 function isAlwaysThere(one: DescField): boolean {
   if (one.fieldKind === "list" || one.fieldKind === "map") return true;
   return one.fieldKind === "scalar" && one.presence === IMPLICIT;

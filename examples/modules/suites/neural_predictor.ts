@@ -11,7 +11,7 @@ const predict = (module: SuiteTarget, prices: readonly number[]): Promise<Predic
 
 const rising = Array.from({ length: 30 }, (_, index) => 100 + index);
 
-/** What this predictor must be able to do, besides what the suite `ml` asks of every model. */
+/** Tests of this predictor, in addition to the tests of the suite `ml` for every model. */
 const suite: SuiteTest[] = [
   {
     name: "follows_a_trend",

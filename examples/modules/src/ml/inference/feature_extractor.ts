@@ -1,11 +1,11 @@
 import type { HeliosModule } from "helios/module";
 
-/** What a predictor looks at, in this order. */
+/** The features of a predictor, in this order. */
 export const FEATURES = ["last_return", "mean_return", "volatility", "momentum", "range_position"] as const;
 
 const MIN_PRICES = 5;
 const MAX_PRICES = 10_000;
-/** Records of the past that are remembered, so that a replay brings none twice. */
+/** Ids of processed records that are remembered, so that a replay processes none twice. */
 const REMEMBERED = 100_000;
 
 interface FeatureRecord {
@@ -13,7 +13,7 @@ interface FeatureRecord {
   readonly prices: readonly number[];
 }
 
-/** Turns price series into numbers that a predictor understands. */
+/** Computes features for a predictor from price series. */
 export default class FeatureExtractor implements HeliosModule {
   static readonly version = "1.0.0";
   static readonly pureMethods = ["extract"];
@@ -25,8 +25,9 @@ export default class FeatureExtractor implements HeliosModule {
   }
 
   /**
-   * The features of a batch of records `{ id, prices }`: results in the order of the records; what is malformed is told
-   * in `rejected` and holds up nothing; a record whose id was processed before is told in `duplicates` and not again.
+   * The features of a batch of records `{ id, prices }`, in the order of the records. Malformed records are listed in
+   * `rejected` and do not affect the others. Records whose id was processed before are listed in `duplicates` and not
+   * processed again.
    */
   process(input: { records: readonly FeatureRecord[] }) {
     if (!Array.isArray(input?.records)) throw wrong("records must be a list");

@@ -1,11 +1,11 @@
 /** A fully connected layer. */
 export interface Layer {
-  /** One row for each output. */
+  /** One row of weights for each output. */
   readonly weights: readonly (readonly number[])[];
   readonly biases: readonly number[];
 }
 
-/** Runs inputs through the layers: tanh between them, softmax at the end. */
+/** Computes the network's output: tanh in each layer, softmax at the end. */
 export function forward(layers: readonly Layer[], inputs: readonly number[]): number[] {
   const last = layers.length - 1;
   const outputs = layers.reduce<readonly number[]>((values, { weights, biases }, index) => {

@@ -4,10 +4,10 @@ import { forward, type Layer } from "./network.ts";
 const OUTCOMES = ["down", "neutral", "up"] as const;
 const FEATURES = 5;
 const MAX_BATCH = 1000;
-/** Of a batch: more would crowd others out of the feature extractor. */
+/** Predictions of a batch that run at once. More would slow the feature extractor down for other callers. */
 const AT_ONCE = 16;
 
-/** Features, or prices that the feature extractor makes features of. */
+/** Features, or prices from which the feature extractor computes them. */
 export interface PredictorInput {
   readonly features?: readonly number[];
   readonly prices?: readonly number[];
@@ -15,16 +15,16 @@ export interface PredictorInput {
 
 export interface Prediction {
   readonly prediction: (typeof OUTCOMES)[number];
-  /** 0 to 1. */
+  /** From 0 to 1. */
   readonly confidence: number;
   readonly probabilities: Readonly<Record<string, number>>;
 }
 
-/** Returns are of the order of a thousandth: this brings features to the order of one. */
+/** Returns are about a thousandth; this factor scales features to about one. */
 const SCALE = [300, 800, 300, 40, 2];
 const CENTRE = [0, 0, 0.001, 0, 0.5];
 
-/** Says where a price goes next, by a small network with fixed weights: one layer, momentum above all. */
+/** Predicts the direction of a price with a small network with fixed weights: one layer, dominated by momentum. */
 export default class NeuralPredictor implements HeliosModule {
   static readonly version: string = "1.0.0";
   #ctx: ModuleContext | undefined;
@@ -43,12 +43,12 @@ export default class NeuralPredictor implements HeliosModule {
     this.#ctx = ctx;
   }
 
-  /** The prediction for one input. The same input always gets the same one. */
+  /** The prediction for one input. Equal inputs get equal predictions. */
   async predict(input: PredictorInput): Promise<Prediction> {
     return this._infer(await this.#featuresOf(input));
   }
 
-  /** The predictions for many inputs, in their order, each as `predict` gives it. */
+  /** The predictions for many inputs, in order. Each equals the result of `predict`. */
   async predictBatch(input: { inputs: readonly PredictorInput[] }): Promise<{ predictions: Prediction[] }> {
     if (!Array.isArray(input?.inputs) || input.inputs.length > MAX_BATCH) {
       throw wrong(`inputs must be a list of at most ${MAX_BATCH}`);
@@ -64,7 +64,7 @@ export default class NeuralPredictor implements HeliosModule {
   protected _infer(features: readonly number[]): Prediction {
     const scaled = features.map((value, index) => {
       const distance = (value - (CENTRE[index] ?? 0)) * (SCALE[index] ?? 1);
-      // Beyond that nothing was ever seen: more is no more.
+      // Larger features do not occur in practice, so they are limited.
       return Math.max(-10, Math.min(10, distance));
     });
     const probabilities = forward(this._layers, scaled);
@@ -86,7 +86,7 @@ export default class NeuralPredictor implements HeliosModule {
       const answer = await this.#ctx?.call("feature_extractor", "extract", { prices: input.prices });
       return checked((answer as { features: number[] }).features);
     } catch (error) {
-      // All that the extractor itself refuses is prices, and those came from our caller.
+      // The extractor refuses only invalid prices, and the prices came from our caller.
       const { code, message } = error as { code?: string; message: string };
       throw code === "MODULE_METHOD_FAILED" ? wrong(message) : error;
     }

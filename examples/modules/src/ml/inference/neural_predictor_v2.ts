@@ -1,7 +1,7 @@
 import type { Layer } from "./network.ts";
 import NeuralPredictor from "./neural_predictor.ts";
 
-/** The new architecture: a hidden layer, which lets volatility temper what momentum says. */
+/** The new architecture: a hidden layer, in which volatility dampens momentum. */
 export default class NeuralPredictorV2 extends NeuralPredictor {
   static override readonly version: string = "2.0.0";
   protected override readonly _layers: readonly Layer[] = [

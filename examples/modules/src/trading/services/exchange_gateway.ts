@@ -2,12 +2,12 @@ import type { HeliosModule, ModuleContext } from "helios/module";
 import { wrong } from "./paper/book.ts";
 import { priceOf } from "./paper/price.ts";
 
-/** The exchange's side of the price: what a trader pays above and gets below the middle. */
+/** The spread on one side: a buyer pays this much above the middle price, a seller gets this much below it. */
 const HALF_SPREAD = 0.0005;
 
 /**
- * Stands for the connection to an exchange. It quotes the simulator's prices, and it can be told to fail, so that one
- * can see what the rest of the system does when the exchange is down.
+ * Stands in for the connection to an exchange. It quotes the simulator's prices. It can be made to fail, to show how
+ * the rest of the system behaves when the exchange is down.
  */
 export default class ExchangeGateway implements HeliosModule {
   static readonly version = "1.0.0";
@@ -28,7 +28,7 @@ export default class ExchangeGateway implements HeliosModule {
     return { symbol: input.symbol, bid: price * (1 - HALF_SPREAD), ask: price * (1 + HALF_SPREAD) };
   }
 
-  /** Lets the next `calls` calls of `getTicker` fail. */
+  /** Makes the next `calls` calls of `getTicker` fail. */
   injectFault(input: { calls: number }): { failing_calls: number } {
     if (!Number.isInteger(input?.calls) || input.calls < 0) throw wrong("calls must be a whole number, at least 0");
     this.#failuresLeft = input.calls;

@@ -14,18 +14,21 @@ const MARKETS: ReadonlyMap<string, Market> = new Map([
 ]);
 
 const TICK_MS = 1000;
-/** Prices that are kept; so many ticks have gone by when the simulation begins. */
+/** Number of prices that are kept. This many ticks are simulated at the start. */
 const MAX_HISTORY = 1000;
 const MAX_TICKS = 10_000;
 const MAX_LEVELS = 50;
-/** Of the price: how far the best bid and ask are from it, and a level of the depth from the next. */
+/**
+ * Shares of the price: the distance of the best bid and ask from it, and the distance between two levels of the order
+ * book.
+ */
 const HALF_SPREAD = 0.0005;
 const LEVEL_STEP = 0.0002;
 
 interface Price {
   readonly symbol: string;
   readonly price: number;
-  /** Counts the ticks since the simulation began. */
+  /** Number of ticks since the simulation began. */
   readonly tick: number;
 }
 
@@ -37,13 +40,13 @@ interface Level {
 interface Path {
   readonly random: () => number;
   readonly prices: number[];
-  /** Which tick the first of the prices is of. */
+  /** The tick of the first price. */
   first: number;
 }
 
 /**
- * Prices of a few markets, moving at random but the same for the same seed (`config.seed`): geometric Brownian motion,
- * one tick a second, and as many more as are asked for.
+ * Random prices of a few markets, reproducible with the same seed (`config.seed`). They follow a geometric Brownian
+ * motion with one tick per second, and with additional ticks on request.
  */
 export default class MarketSimulator implements HeliosModule {
   static readonly version = "1.0.0";
@@ -59,18 +62,18 @@ export default class MarketSimulator implements HeliosModule {
     this.#seed = typeof ctx.config.seed === "number" ? ctx.config.seed : 1;
   }
 
-  /** The symbols that have a price. */
+  /** The symbols with a price. */
   listSymbols(): { symbols: string[] } {
     return { symbols: [...MARKETS.keys()] };
   }
 
-  /** The price now. */
+  /** The current price. */
   getPrice(input: { symbol: string }): Price {
     const tick = this.#tick();
     return { symbol: input?.symbol, price: cents(this.#priceAt(input?.symbol, tick)), tick };
   }
 
-  /** The last `count` prices, oldest first, the price now the last; at most 1,000. */
+  /** The last `count` prices, oldest first, including the current one. At most 1,000. */
   getHistory(input: { symbol: string; count?: number }): { symbol: string; prices: number[] } {
     const count = wholeNumber("count", input?.count ?? 30, MAX_HISTORY);
     const first = this.#tick() - count + 1;
@@ -78,14 +81,14 @@ export default class MarketSimulator implements HeliosModule {
     return { symbol: input.symbol, prices };
   }
 
-  /** The best bid and ask now. */
+  /** The current best bid and ask. */
   getQuote(input: { symbol: string }): { symbol: string; bid: number; ask: number; tick: number } {
     const tick = this.#tick();
     const price = this.#priceAt(input?.symbol, tick);
     return { symbol: input.symbol, bid: cents(price * (1 - HALF_SPREAD)), ask: cents(price * (1 + HALF_SPREAD)), tick };
   }
 
-  /** Bids and asks, best first: the further from the price, the more is offered. `levels` is at most 50. */
+  /** Bids and asks, best first. The quantity grows with the distance from the price. `levels` is at most 50. */
   getDepth(input: { symbol: string; levels?: number }): { symbol: string; bids: Level[]; asks: Level[] } {
     const levels = wholeNumber("levels", input?.levels ?? 5, MAX_LEVELS);
     const price = this.#priceAt(input?.symbol, this.#tick());
@@ -97,7 +100,7 @@ export default class MarketSimulator implements HeliosModule {
     return { symbol: input.symbol, bids: side(-1), asks: side(1) };
   }
 
-  /** Moves all prices on by `count` ticks (1 if absent, at most 10,000), beside those that time brings. */
+  /** Advances all prices by `count` ticks (1 if absent, at most 10,000), in addition to the ticks of passing time. */
   nextTick(input?: { count?: number } | null): { tick: number } {
     this.#skipped += wholeNumber("count", input?.count ?? 1, MAX_TICKS);
     return { tick: this.#tick() };
@@ -145,7 +148,7 @@ function wrong(message: string): Error {
   return Object.assign(new Error(message), { callerFault: true });
 }
 
-/** A small seeded generator of numbers from 0 to 1 (Tommy Ettinger's Mulberry32). */
+/** A small seeded random number generator for numbers from 0 to 1 (Tommy Ettinger's Mulberry32). */
 function mulberry32(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -156,7 +159,7 @@ function mulberry32(seed: number): () => number {
   };
 }
 
-/** A normally distributed number (Box and Muller). */
+/** A normally distributed random number (Box–Muller transform). */
 function gaussian(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -3,9 +3,9 @@ import { type Book, crosses, emptyBook, fill, type Order, type OrderRequest, rea
 import { priceOf } from "./paper/price.ts";
 
 /**
- * Trades on paper, on margin: market orders fill at once at the simulator's price; limit orders rest, and fill when they
- * or their positions are looked at and the price has crossed. An order is known by its client's id: sent twice, it is
- * one order.
+ * Paper trading on margin. Market orders fill at once at the simulator's price. Limit orders wait, and fill when
+ * somebody reads them or their positions after the price has crossed their limit. An order is identified by its
+ * client's id: sending it twice is one order.
  */
 export default class PaperTradingV2 implements HeliosModule {
   static readonly version: string = "2.0.0";
@@ -16,14 +16,14 @@ export default class PaperTradingV2 implements HeliosModule {
     this.#ctx = ctx;
   }
 
-  /** Places an order; the answer's status is `filled` or `open`. */
+  /** Places an order. The status of the answer is `filled` or `open`. */
   async placeOrder(input: OrderRequest): Promise<Order> {
     const request = readOrder(input);
     const { client_order_id, symbol } = request;
     const known = this.book.orders.get(client_order_id);
     if (known !== undefined) return known;
     const price = await priceOf(this.#ctx, symbol);
-    // Another call with the same id may have been faster while the price was asked for.
+    // Another call with the same id may have placed the order while this one awaited the price.
     const meanwhile = this.book.orders.get(client_order_id);
     if (meanwhile !== undefined) return meanwhile;
     this.book.last_id += 1;
@@ -32,7 +32,7 @@ export default class PaperTradingV2 implements HeliosModule {
     return this.#tryToFill(order, price);
   }
 
-  /** Takes an open order out of the market. */
+  /** Cancels an open order. */
   cancelOrder(input: { client_order_id: string }): Order {
     const order = this.#find(input);
     if (order.status === "filled") throw wrong(`order ${order.client_order_id} is filled already`);
@@ -47,20 +47,20 @@ export default class PaperTradingV2 implements HeliosModule {
     return this.#find(input);
   }
 
-  /** In the order in which they were placed. */
+  /** All orders, in the order in which they were placed. */
   async listOrders(): Promise<{ orders: Order[] }> {
     await this.#refresh();
     return { orders: [...this.book.orders.values()] };
   }
 
-  /** What is held, by symbol, and the cash that is left. */
+  /** The positions by symbol, and the remaining cash. */
   async getPositions(): Promise<{ positions: Record<string, number>; cash: number }> {
     await this.#refresh();
     const held = [...this.book.positions].map(([symbol, { quantity }]) => [symbol, quantity] as const);
     return { positions: Object.fromEntries(held), cash: this.book.cash };
   }
 
-  /** Fills the open orders that the price has crossed; the answer lists them. */
+  /** Fills the open orders whose limit the price has crossed, and returns them. */
   async matchOrders(): Promise<{ filled: Order[] }> {
     const filled: Order[] = [];
     for (const symbol of new Set(this.#open().map((order) => order.symbol))) {
@@ -78,16 +78,16 @@ export default class PaperTradingV2 implements HeliosModule {
   }
 
   importState(state: Book): void {
-    if (!(state?.orders instanceof Map && state.positions instanceof Map)) throw new Error("the state is no book");
+    if (!(state?.orders instanceof Map && state.positions instanceof Map)) throw new Error("the state has no orders");
     this.book = { ...emptyBook(), ...state };
   }
 
-  /** What a fill costs beside its price. */
+  /** The fee for a fill. */
   protected _feeOf(_value: number): number {
     return 0;
   }
 
-  /** Without prices, what is asked for is told as it was when there were some. */
+  /** If the simulator gives no price, the caller still gets the last known state. */
   async #refresh(): Promise<void> {
     try {
       await this.matchOrders();

@@ -1,12 +1,12 @@
-/** What a client asks for. */
+/** An order as a client sends it. */
 export interface OrderRequest {
-  /** The client's own: the same id is the same order. */
+  /** The client's own id. The same id is the same order. */
   readonly client_order_id: string;
   readonly symbol: string;
   readonly side: "buy" | "sell";
   readonly type: "market" | "limit";
   readonly quantity: number;
-  /** Of a limit order: the worst price that is acceptable. */
+  /** For a limit order: the worst acceptable price. */
   readonly limit_price?: number | null;
 }
 
@@ -17,29 +17,29 @@ export interface Order extends OrderRequest {
 }
 
 export interface Position {
-  /** Negative where more was sold than bought. */
+  /** Negative if more was sold than bought. */
   readonly quantity: number;
-  /** What a unit cost on average. */
+  /** The average price of a unit. */
   readonly average_price: number;
 }
 
-/** Everything that a paper trading service knows: plain data, so that the next version can take it over. */
+/** The whole state of a paper trading service. It is plain data, so that the next version can take it over. */
 export interface Book {
   last_id: number;
-  /** By the client's order id. */
+  /** Orders by the client's order id. */
   readonly orders: Map<string, Order>;
-  /** By symbol; what is closed is not there. */
+  /** Positions by symbol. Closed positions are removed. */
   readonly positions: Map<string, Position>;
-  /** Below zero where more was bought than was there: on paper, margin is free. */
+  /** Below zero if purchases exceeded the cash: margin is free in paper trading. */
   cash: number;
   fees: number;
-  /** What closing positions has won or lost, fees taken off. */
+  /** Profit or loss from closed positions, after fees. */
   realised_pnl: number;
 }
 
 export const STARTING_CASH = 1_000_000;
 
-/** Quantities are kept to eight places, as exchanges do. */
+/** Quantities are rounded to eight decimals, as exchanges do. */
 const PLACES = 1e8;
 const MAX_QUANTITY = 1e9;
 const MAX_PRICE = 1e12;
@@ -49,7 +49,7 @@ export function emptyBook(): Book {
   return { last_id: 0, orders: new Map(), positions: new Map(), cash: STARTING_CASH, fees: 0, realised_pnl: 0 };
 }
 
-/** An order as it was sent, checked. */
+/** A validated order. */
 export function readOrder(input: OrderRequest): OrderRequest {
   if (typeof input !== "object" || input === null) throw wrong("an order must be an object");
   const { client_order_id, symbol, side, type = "market", quantity, limit_price = null } = input;
@@ -72,18 +72,18 @@ export function readOrder(input: OrderRequest): OrderRequest {
 const isBetween = (value: unknown, least: number, most: number): boolean =>
   typeof value === "number" && value >= least && value <= most;
 
-/** Whether an order can be filled at that price. */
+/** Whether an order can be filled at this price. */
 export function crosses({ side, limit_price }: OrderRequest, price: number): boolean {
   const limit = limit_price ?? price;
   return side === "buy" ? price <= limit : price >= limit;
 }
 
-/** Fills an order: the order, its position, the cash and the profit change together. */
+/** Fills an order. The order, its position, the cash and the profit change together. */
 export function fill(book: Book, order: Order, price: number, fee: number): Order {
   const { symbol, quantity } = order;
   const signed = order.side === "buy" ? quantity : -quantity;
   const held = book.positions.get(symbol) ?? { quantity: 0, average_price: 0 };
-  // What goes against the position held realises its profit; what is left over begins or adds to a position.
+  // The part that reduces the position realizes its profit. The rest opens or enlarges a position.
   const closed = Math.sign(held.quantity) === -Math.sign(signed) ? Math.min(Math.abs(held.quantity), quantity) : 0;
   const [kept, opened] = [Math.abs(held.quantity) - closed, quantity - closed];
   const position = rounded(held.quantity + signed);
@@ -101,10 +101,10 @@ export function fill(book: Book, order: Order, price: number, fee: number): Orde
   return filled;
 }
 
-/** Keeps sums of decimal quantities free of binary dust. */
+/** Removes the binary rounding error from sums of decimal quantities. */
 const rounded = (value: number): number => Math.round(value * PLACES) / PLACES;
 
-/** An error that says that the caller was wrong, not the service. */
+/** An error that blames the caller, not the service. */
 export function wrong(message: string): Error {
   return Object.assign(new Error(message), { callerFault: true });
 }
