@@ -11,9 +11,10 @@ import { Creations } from "./creations.ts";
 import { Feed } from "./feed.ts";
 import { gateOf } from "./gate.ts";
 import type { BreakerPermit } from "./permit.ts";
+import { Permits, type PermitsDeps } from "./permits.ts";
 import { Reporter } from "./reporter.ts";
+import { toNotice, toServiceBreaker } from "./service-breaker.ts";
 import type { BreakerStatus, OnDisconnect } from "./status.ts";
-import { toIsolated, toTold } from "./told.ts";
 import { Waits } from "./waits.ts";
 
 export interface BreakersOptions {
@@ -110,7 +111,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
     look: async (name) => (await waits.call((call) => rpc.getBreaker({ name }, call))).breaker,
     judge(circuit, breaker) {
       const isolated = breaker.isolatedClients.find((one) => one.clientId === clientId);
-      circuit.judged(toTold(breaker, clock), isolated && toIsolated(isolated));
+      circuit.judged(toServiceBreaker(breaker, clock), isolated && toNotice(isolated));
     },
   });
 
@@ -121,11 +122,11 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       return (await waits.call((call) => rpc.getOrCreateBreaker(request, call))).breaker;
     },
     created(circuit, breaker) {
-      circuit.tell(toTold(breaker, clock), "answer");
+      circuit.update(toServiceBreaker(breaker, clock), "answer");
       feed.joined(circuit);
     },
   });
-  const deps: CircuitDeps = {
+  const deps: CircuitDeps & PermitsDeps = {
     clock,
     random,
     async ask(name) {
@@ -163,14 +164,15 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       requests.set(name, toRequest(name, config));
       const circuit = new Circuit(name, { config: completed(config), onDisconnect, maxStalenessMs }, deps);
       circuits.set(name, circuit);
-      const gate = gateOf(circuit, clock);
+      const permits = new Permits(circuit, deps);
+      const gate = gateOf(circuit, permits, clock);
       const handle: ClientBreaker = {
         name,
         async ready(timeoutMs = READY_MS) {
           return ready(circuit, clock, checkSpan("timeoutMs", timeoutMs, { mayBeInfinite: true }));
         },
-        tryAcquire: () => circuit.tryAcquire(),
-        acquire: async () => circuit.acquire(),
+        tryAcquire: () => permits.tryAcquire(),
+        acquire: async () => permits.acquire(),
         call: (fn, callOptions) => call(gate, fn, callOptions),
         status: () => circuit.status(),
       };

@@ -5,7 +5,7 @@ import type { WatchConnection } from "../watch.ts";
 import { type WatchEvent, watchBreakers } from "../watches.ts";
 import type { Circuit } from "./circuit.ts";
 import type { BreakerClock } from "./clock.ts";
-import { toTold } from "./told.ts";
+import { toServiceBreaker } from "./service-breaker.ts";
 import type { Waits } from "./waits.ts";
 
 /** Breakers that a client watches by name; with more it watches all of the service's. @limit breakers */
@@ -169,7 +169,7 @@ export class Feed {
     const isBack = stream.isBegun && !stream.isUp;
     stream.isUp = true;
     this.#deps.waits.wake();
-    if (isBack) for (const circuit of this.#circuitsOf(stream)) circuit.wasCut();
+    if (isBack) for (const circuit of this.#circuitsOf(stream)) circuit.resumed();
   }
 
   /** Where no other stream is up, nothing is heard of the service any more. */
@@ -189,11 +189,11 @@ export class Feed {
       for (const circuit of this.#circuitsOf(stream)) {
         const item = items.get(circuit.name);
         if (item === undefined) circuit.missing(event.revision);
-        else circuit.tell(toTold(item, clock), "snapshot");
+        else circuit.update(toServiceBreaker(item, clock), "snapshot");
       }
     } else if (event.kind === "put") {
       const circuit = circuits.get(event.item.name);
-      circuit?.tell(toTold(event.item, clock), "change");
+      circuit?.update(toServiceBreaker(event.item, clock), "change");
       circuit?.heard();
     } else if (event.kind === "deleted") {
       circuits.get(event.deleted.name)?.missing(event.deleted.revision);

@@ -4,15 +4,16 @@ import type { Circuit } from "./circuit.ts";
 import type { BreakerClock } from "./clock.ts";
 import { CircuitOpenError } from "./open-error.ts";
 import type { BreakerPermit } from "./permit.ts";
+import type { Permits } from "./permits.ts";
 
 /** A circuit, as calls through it see it. */
-export function gateOf(circuit: Circuit, clock: BreakerClock): Gate {
+export function gateOf(circuit: Circuit, permits: Permits, clock: BreakerClock): Gate {
   const admit = (permit: BreakerPermit | null): Admission =>
     permit ?? new Rejection(new CircuitOpenError(circuit.name, circuit.status()));
   return {
     clock,
     acquire(signal) {
-      const asked = circuit.acquire();
+      const asked = permits.acquire();
       return asked instanceof Promise ? unlessAborted(asked, signal).then(admit) : admit(asked);
     },
     invalid: (option, problem) => new TypeError(`${option}: ${problem}`),

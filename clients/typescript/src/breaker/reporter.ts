@@ -10,7 +10,7 @@ import {
 import type { Circuit } from "./circuit.ts";
 import type { BreakerClock } from "./clock.ts";
 import type { Report } from "./pending.ts";
-import { toIsolated } from "./told.ts";
+import { toNotice } from "./service-breaker.ts";
 import type { Waits } from "./waits.ts";
 
 /** Time that outcomes wait for more before they are reported. @limit ms */
@@ -147,7 +147,7 @@ export class Reporter {
       if (unknown.has(circuit.name)) circuit.pending.lost();
       else circuit.pending.arrived();
       const one = isolated.get(circuit.name);
-      circuit.isolate(one && toIsolated(one));
+      circuit.isolate(one && toNotice(one));
     }
     for (const name of unknown) this.#deps.circuits.get(name)?.missing();
   }

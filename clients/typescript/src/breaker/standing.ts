@@ -1,46 +1,73 @@
-import { type BreakerState, type Machine, nextTick } from "../../../../src/kernel/breakers/breaker.ts";
-import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
+import { type BreakerState, nextTick } from "../../../../src/kernel/breakers/breaker.ts";
+import { type Connection, isConnected } from "./connection.ts";
+import type { Isolation } from "./isolation.ts";
+import { type CircuitMachine, isClosed } from "./machine.ts";
+import { NO_EPOCH } from "./pending.ts";
 import type { OnDisconnect } from "./status.ts";
 
-/** All that says whether calls pass. */
+/** All that decides whether calls pass. */
 export interface Standing {
-  /** What a human decided. */
-  readonly override: OverrideKind | undefined;
-  readonly isConnected: boolean;
   readonly onDisconnect: OnDisconnect;
-  /** The service's, or the client's own while it is alone. */
-  readonly machine: Machine;
-  /** When the service may let this client through again, which it rejects alone. */
-  readonly isolatedUntil: number | undefined;
+  readonly connection: Connection;
+  readonly machine: CircuitMachine;
+  readonly isolation: Isolation;
+}
+
+/** What follows for calls, until the standing changes. */
+export interface Rule {
+  /** Whether every call passes. */
+  readonly passesAll: boolean;
+  /** Whether outcomes move the circuit's own machine. */
+  readonly learns: boolean;
+  /** The epoch that outcomes are reported with. */
+  readonly epoch: number;
 }
 
 export interface View {
   readonly state: BreakerState;
-  /** Absent where calls pass, and where nobody knows. */
+  /** Undefined where calls pass, and where nobody knows. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** Whether every call passes, until something changes. */
-export function passesAll({ override, isConnected, onDisconnect, machine, isolatedUntil }: Standing): boolean {
-  if (override !== undefined) return override !== "FORCED_OPEN";
-  if (!isConnected && onDisconnect === "ALLOW") return true;
-  if (!isConnected && onDisconnect === "REJECT") return false;
-  return machine.automatic.state === "CLOSED" && isolatedUntil === undefined;
+export function ruleOf(standing: Standing): Rule {
+  const { onDisconnect, connection, machine } = standing;
+  const { service } = machine;
+  const isHeard = isConnected(connection);
+  const mayLearn = isHeard ? isOpenToAll(standing) : onDisconnect === "LOCAL";
+  return {
+    passesAll: passesAll(standing),
+    learns: service?.override === undefined && mayLearn,
+    epoch: isHeard && service !== undefined ? service.epoch : NO_EPOCH,
+  };
 }
 
-/** What holds for calls now; `probeWaitMs`: how long the service is not asked for a probe. */
+function passesAll(standing: Standing): boolean {
+  const { onDisconnect, connection, machine } = standing;
+  const override = machine.service?.override;
+  if (override !== undefined) return override !== "FORCED_OPEN";
+  if (!isConnected(connection) && onDisconnect === "ALLOW") return true;
+  if (!isConnected(connection) && onDisconnect === "REJECT") return false;
+  return isOpenToAll(standing);
+}
+
+const isOpenToAll = ({ machine, isolation }: Standing): boolean =>
+  isClosed(machine.machine) && isolation.state === "TOGETHER";
+
+/** What holds for calls now. `probeWaitMs`: how long the service is not asked for a probe. */
 export function viewOf(standing: Standing, probeWaitMs: number, now: number): View {
-  const { override, isConnected, onDisconnect, machine, isolatedUntil } = standing;
+  const { onDisconnect, connection, isolation } = standing;
+  const { machine, service } = standing.machine;
   const { automatic } = machine;
   const passing = passesAll(standing);
-  if (passing || override !== undefined) return { state: passing ? "CLOSED" : "OPEN", retryAfterMs: undefined };
-  if (!isConnected && onDisconnect !== "LOCAL") {
+  if (passing || service?.override !== undefined)
+    return { state: passing ? "CLOSED" : "OPEN", retryAfterMs: undefined };
+  if (!isConnected(connection) && onDisconnect !== "LOCAL") {
     const held = onDisconnect === "HOLD_LAST" && automatic.state === "HALF_OPEN";
     return { state: held ? "HALF_OPEN" : "OPEN", retryAfterMs: undefined };
   }
-  if (!isConnected) return { state: automatic.state, retryAfterMs: (nextTick(machine) ?? now) - now };
-  const until = isolatedUntil ?? (automatic.state === "OPEN" ? automatic.until : undefined);
-  const left = Math.max(0, (until ?? now) - now);
-  const isOpen = left > 0 || (isolatedUntil === undefined && automatic.state === "OPEN");
-  return isOpen ? { state: "OPEN", retryAfterMs: left } : { state: "HALF_OPEN", retryAfterMs: probeWaitMs };
+  if (!isConnected(connection)) return { state: automatic.state, retryAfterMs: (nextTick(machine) ?? now) - now };
+  if (isolation.state === "TOGETHER" && automatic.state === "OPEN")
+    return { state: "OPEN", retryAfterMs: Math.max(0, automatic.until - now) };
+  const left = isolation.state === "ISOLATED" ? Math.max(0, isolation.until - now) : 0;
+  return left > 0 ? { state: "OPEN", retryAfterMs: left } : { state: "HALF_OPEN", retryAfterMs: probeWaitMs };
 }

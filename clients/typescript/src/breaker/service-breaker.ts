@@ -7,7 +7,7 @@ import type { BreakerClock } from "./clock.ts";
 import { fromMessage, toMs } from "./config.ts";
 
 /** What the service said of a breaker. */
-export interface Told {
+export interface ServiceBreaker {
   readonly epoch: number;
   readonly revision: bigint;
   /** Tells a breaker from another of its name that was deleted. */
@@ -19,18 +19,18 @@ export interface Told {
 }
 
 /** How long the service rejects this client alone; 0: it may ask for probes. */
-export interface Isolated {
+export interface IsolationNotice {
   readonly retryAfterMs: number;
 }
 
-export const toIsolated = ({ retryAfter }: { readonly retryAfter?: Duration | undefined }): Isolated => ({
+export const toNotice = ({ retryAfter }: { readonly retryAfter?: Duration | undefined }): IsolationNotice => ({
   retryAfterMs: toMs(retryAfter) ?? 0,
 });
 
 /** Where something was said: in a watch's snapshot or change, or in the answer to a call. */
 export type Source = "snapshot" | "change" | "answer";
 
-export function toTold(breaker: Breaker, clock: BreakerClock): Told {
+export function toServiceBreaker(breaker: Breaker, clock: BreakerClock): ServiceBreaker {
   const config = fromMessage(breaker.config);
   const epoch = Number(breaker.epoch);
   const createdAt = breaker.createTime === undefined ? 0 : timestampMs(breaker.createTime);
@@ -55,7 +55,7 @@ export function toTold(breaker: Breaker, clock: BreakerClock): Told {
  * Whether it is the newer of two. A snapshot begins a stream, so it is newer than all that was said before, even where
  * the service has lost some of that.
  */
-export function supersedes(told: Told, known: Told, source: Source): boolean {
+export function supersedes(told: ServiceBreaker, known: ServiceBreaker, source: Source): boolean {
   if (source === "snapshot") return true;
   const isSame = told.createdAt === known.createdAt;
   if (source === "answer") return !isSame || (told.epoch >= known.epoch && told.revision >= known.revision);

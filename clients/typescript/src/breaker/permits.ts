@@ -1,0 +1,129 @@
+import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import { leavesAsIs, type Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { Circuit } from "./circuit.ts";
+import { NO_EPOCH } from "./pending.ts";
+import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
+import { toNotice } from "./service-breaker.ts";
+
+export interface PermitsDeps {
+  /** Asks the service for a permit; rejects where no answer comes in time. */
+  readonly ask: (name: string) => Promise<AcquirePermitResponse>;
+  /** Outcomes wait to be reported: at once, or together with others. */
+  readonly report: (urgent: boolean) => void;
+  /** Asks what the service says, once it knows all that the client saw. */
+  readonly judge: (circuit: Circuit) => void;
+}
+
+/** Of permits in which the client's own machine has no say. */
+const NO_ERA = -1;
+
+/** Gives the permits for the calls of one circuit, and takes the outcomes of these calls. */
+export class Permits implements Granter {
+  readonly #circuit: Circuit;
+  readonly #deps: PermitsDeps;
+  #leases = 0;
+
+  constructor(circuit: Circuit, deps: PermitsDeps) {
+    this.#circuit = circuit;
+    this.#deps = deps;
+  }
+
+  get isTimed(): boolean {
+    return this.#circuit.config.slowCallRate !== null;
+  }
+
+  now(): number {
+    return this.#circuit.now();
+  }
+
+  tryAcquire(): BreakerPermit | null {
+    const circuit = this.#circuit;
+    if (circuit.rule.passesAll) return new Permit(this, circuit.era, circuit.rule.epoch);
+    if (!circuit.isAlone) return null;
+    this.#leases += 1;
+    const leaseId = `own-${this.#leases}`;
+    const { permit } = circuit.apply({ type: "acquire", leaseId, clientId: "" });
+    return permit?.allowed ? new Permit(this, circuit.era, NO_EPOCH, undefined, permit.leaseId) : null;
+  }
+
+  /** As `tryAcquire`; where only probes pass it asks the service for one. What it promises never rejects. */
+  acquire(): BreakerPermit | null | Promise<BreakerPermit | null> {
+    const circuit = this.#circuit;
+    // A human lets every call pass, but beneath that the breaker needs probes to close.
+    const needsProbes =
+      circuit.rule.passesAll && circuit.machine.automatic.state === "HALF_OPEN" && circuit.isConnected;
+    if (!needsProbes) {
+      const permit = this.tryAcquire();
+      if (permit !== null || !circuit.isConnected || circuit.override !== undefined) return permit;
+      const { state, retryAfterMs = 0 } = circuit.view();
+      if (state === "OPEN" && retryAfterMs > 0) return null;
+    }
+    const mayAsk = circuit.probes.mayAsk(circuit.config.probeConcurrency, this.now());
+    return mayAsk ? this.#ask() : this.tryAcquire();
+  }
+
+  settled({ era, epoch, leaseId, ownLeaseId }: Grant, outcome: Outcome, durationMs: number): void {
+    const circuit = this.#circuit;
+    const slow = durationMs > circuit.config.slowCallDurationMs;
+    let urgent = leaseId !== undefined;
+    const counts = era === circuit.era && circuit.rule.learns;
+    if (counts && this.#isTransition(outcome, slow, ownLeaseId) && circuit.isConnected) {
+      urgent = true;
+      this.#deps.judge(circuit);
+    }
+    if (circuit.isStopped || circuit.override === "DISABLED") return;
+    // What the client saw while it was alone says nothing of the time when the service learns of it.
+    if (circuit.isConnected) circuit.pending.add(epoch, leaseId, outcome, slow);
+    else circuit.pending.add(NO_EPOCH, undefined, outcome, slow);
+    this.#deps.report(urgent);
+  }
+
+  released({ era, epoch, leaseId, ownLeaseId }: Grant): void {
+    const circuit = this.#circuit;
+    if (leaseId !== undefined) {
+      if (!circuit.isConnected) return;
+      // By this the service takes a probe back.
+      circuit.pending.add(epoch, leaseId, "IGNORED", false);
+      this.#deps.report(true);
+    } else if (ownLeaseId !== undefined && era === circuit.era) {
+      circuit.apply({ type: "release", epoch: circuit.machine.epoch, leaseId: ownLeaseId });
+    }
+  }
+
+  /** Counts an outcome in the circuit's own machine. Whether that was a transition. */
+  #isTransition(outcome: Outcome, slow: boolean, leaseId: string | undefined): boolean {
+    const circuit = this.#circuit;
+    const { epoch } = circuit.machine;
+    if (leavesAsIs(circuit.machine, epoch, outcome, circuit.config)) return false;
+    return (
+      circuit.apply({ type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 }).transitions.length > 0
+    );
+  }
+
+  async #ask(): Promise<BreakerPermit | null> {
+    const circuit = this.#circuit;
+    const { probes, notices } = circuit;
+    probes.asked();
+    let answer: AcquirePermitResponse;
+    try {
+      answer = await this.#deps.ask(circuit.name);
+    } catch {
+      probes.refused(this.now());
+      return this.tryAcquire();
+    } finally {
+      probes.answered();
+    }
+    const { allowed, leaseId } = answer;
+    // Answers may overtake each other: where the answer to a report came meanwhile, its word on the isolation stands.
+    const isNews = notices === circuit.notices;
+    if (!allowed) {
+      probes.refused(this.now());
+      if (answer.isolated && isNews) circuit.isolate(toNotice(answer));
+      // The state may have changed meanwhile.
+      return this.tryAcquire();
+    }
+    if (leaseId !== "") probes.leased(leaseId, this.now() + circuit.config.probeTimeoutMs);
+    else if (isNews) circuit.isolate(undefined);
+    return new Permit(this, NO_ERA, Number(answer.epoch), leaseId === "" ? undefined : leaseId);
+  }
+}
