@@ -24,8 +24,15 @@ export function signalLimit(signal: Signal | undefined): Limit {
  *
  * @param ended called in the very turn in which a limit ends the wait, with its error.
  */
-export function race<T>(
-  work: Promise<T>,
+export function race<T>(work: Promise<T>, limits: readonly Limit[], ended?: (error: unknown) => void): Promise<T> {
+  return startWithin(() => work, limits, ended);
+}
+
+/**
+ * As `race`, of work that starts, in any case, when the limits hold already. What `start` throws at once is a rejection, too.
+ */
+export function startWithin<T>(
+  start: () => T | Promise<T>,
   limits: readonly Limit[],
   ended: (error: unknown) => void = () => {},
 ): Promise<T> {
@@ -42,6 +49,16 @@ export function race<T>(
       reject(error);
       ended(error);
     };
+    const succeed = (value: T): void => {
+      if (isOver) return;
+      finish();
+      resolve(value);
+    };
+    const fail = (error: unknown): void => {
+      if (isOver) return;
+      finish();
+      reject(error);
+    };
     for (const limit of limits) {
       const stop = limit(end);
       stops.push(stop);
@@ -50,17 +67,10 @@ export function race<T>(
       stop();
       break;
     }
-    work.then(
-      (value) => {
-        if (isOver) return;
-        finish();
-        resolve(value);
-      },
-      (error: unknown) => {
-        if (isOver) return;
-        finish();
-        reject(error);
-      },
-    );
+    try {
+      Promise.resolve(start()).then(succeed, fail);
+    } catch (error) {
+      fail(error);
+    }
   });
 }

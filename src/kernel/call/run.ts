@@ -1,4 +1,4 @@
-import { race, signalLimit, timeLimit } from "../async/race.ts";
+import { signalLimit, startWithin, timeLimit } from "../async/race.ts";
 import { createController } from "../async/signal.ts";
 import type { Clock } from "../clock.ts";
 import type { BreakerCall, BreakerCallOptions } from "./options.ts";
@@ -30,12 +30,13 @@ function runWithin<T>(
   clock: Clock,
 ): Promise<T> {
   const inner = createController();
-  const late = (): Overtime => new Overtime(timeoutError(`the call took longer than ${timeoutMs} ms`));
-  const running = Promise.withResolvers<T>();
-  const answer = race(running.promise, [signalLimit(signal), timeLimit(clock, timeoutMs, late, true)], (error) =>
-    inner.abort(error instanceof Overtime ? error.error : error),
+  const limits = [signalLimit(signal), timeLimit(clock, timeoutMs, () => overtime(timeoutMs), true)];
+  return startWithin(
+    () => fn(inner.signal),
+    limits,
+    (error) => inner.abort(error instanceof Overtime ? error.error : error),
   );
-  // Now that its time runs. What `fn` throws at once is a rejection, too.
-  running.resolve(new Promise<T>((settle) => settle(fn(inner.signal))));
-  return answer;
 }
+
+const overtime = (timeoutMs: number): Overtime =>
+  new Overtime(timeoutError(`the call took longer than ${timeoutMs} ms`));
