@@ -1,4 +1,7 @@
 // The engine's public list: what the server, and whoever uses Helios as a library, may rely on.
+
+export { type Limit, race, signalLimit, timeLimit } from "../kernel/async/race.ts";
+export { joined, onAbort } from "../kernel/async/signal.ts";
 export type { BreakerState, Outcome, Permit } from "../kernel/breakers/breaker.ts";
 export type { BreakerConfig } from "../kernel/breakers/config.ts";
 export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";

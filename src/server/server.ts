@@ -6,7 +6,7 @@ import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
-import { type Clock, checkSpan, type Engine, HeliosError, systemClock } from "../core/index.ts";
+import { type Clock, checkSpan, type Engine, HeliosError, race, signalLimit, systemClock } from "../core/index.ts";
 import { SERVICES } from "./contract.ts";
 import { fromHeliosError } from "./errors.ts";
 import { createHandler } from "./http/handler.ts";
@@ -146,16 +146,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     serving.end(error);
     engine.endWatches(error);
     const closed = port.close();
-    const { promise: over, resolve: end } = Promise.withResolvers<void>();
     let cut = clock.setTimer(options.graceMs ?? DEFAULT_GRACE_MS, () => {
-      end();
       shutdown.abort(fromHeliosError(error));
       // What calls are told now has to leave before their connections do.
       cut = clock.setTimer(FAREWELL_MS, () => port.destroy());
     });
     await closed;
     // A call with a key goes on without its caller, who is to find its outcome when the service is back.
-    await Promise.race([engine.modules.keyedCallsIdle(), over]);
+    await race(engine.modules.keyedCallsIdle(), [signalLimit(shutdown.signal)]).catch(() => {});
     cut.cancel();
     refusals.close();
   };

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { type Clock, type SourceFile, systemClock } from "../../core/index.ts";
+import { type Clock, race, Serial, type SourceFile, systemClock, timeLimit } from "../../core/index.ts";
 import type { Logging } from "../logs/logging.ts";
 
 /**
@@ -20,33 +20,24 @@ const LF = 0x0a;
 /** A file that is read whenever it is asked for; that it is missing is logged once. */
 export function sourceFile(name: string, log: Logging["server"], clock: Clock = systemClock): SourceFile {
   let missing = false;
-  /** Ends with the readings that were asked for so far. Each holds a thread of few: where one hangs, no other may begin. */
-  let last: Promise<unknown> = Promise.resolve();
-  /** The one that was given up and goes on. */
+  /** Each reading holds a thread of few: where one hangs, no other may begin. */
+  const turns = new Serial();
+  /** Ends with the reading that was given up and goes on. */
   let hung: Promise<unknown> | undefined;
 
   const bytesInTurn = async (): Promise<Buffer> => {
     if (hung !== undefined) throw tooSlow();
-    const { promise: late, reject } = Promise.withResolvers<never>();
     let isGivenUp = false;
-    const timer = clock.setTimer(
-      SOURCE_TIMEOUT_MS,
-      () => {
-        isGivenUp = true;
-        hung ??= last.then(() => {
-          hung = undefined;
-        });
-        reject(tooSlow());
-      },
-      true,
-    );
-    const reading = last.then(() => (isGivenUp ? late : readBytes(name)));
-    last = reading.catch(() => {});
-    try {
-      return await Promise.race([reading, late]);
-    } finally {
-      timer.cancel();
-    }
+    const reading = turns.run(async () => {
+      if (isGivenUp) throw tooSlow();
+      return await readBytes(name);
+    });
+    return race(reading, [timeLimit(clock, SOURCE_TIMEOUT_MS, tooSlow, true)], () => {
+      isGivenUp = true;
+      hung ??= turns.idle().then(() => {
+        hung = undefined;
+      });
+    });
   };
 
   return {

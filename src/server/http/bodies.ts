@@ -1,4 +1,4 @@
-import { type Clock, HeliosError, type Timer } from "../../core/index.ts";
+import { type Clock, HeliosError, type Limit, race, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
 import { connectionOf } from "../transport/peer.ts";
@@ -77,7 +77,7 @@ export function createBodies(clock: Clock): Bodies {
         if (ends) late.start();
         try {
           for (;;) {
-            const { done, value } = await late.race(chunks.next());
+            const { done, value } = await race(chunks.next(), [late.limit]);
             if (done === true) return;
             const chunk = value as Uint8Array;
             hold(held + chunk.length);
@@ -110,14 +110,13 @@ interface Deadline {
   /** The time runs from now on, unless it does already. */
   start(): void;
   cancel(): void;
-  /** Settles as `next` does, or rejects with REQUEST_TOO_SLOW when the time is over. One at a time. */
-  race<T>(next: Promise<T>): Promise<T>;
+  /** Ends a wait with REQUEST_TOO_SLOW when the time is over. One at a time. */
+  readonly limit: Limit;
 }
 
 function createDeadline(clock: Clock): Deadline {
   let timer: Timer | undefined;
   let error: Error | undefined;
-  // Not a promise that all reads race with: it would keep something of each of them.
   let fail: ((error: Error) => void) | undefined;
   const expire = (): void => {
     error = fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: `${REQUEST_BODY_TIMEOUT_MS / 1000} s` }));
@@ -131,11 +130,12 @@ function createDeadline(clock: Clock): Deadline {
       timer?.cancel();
       timer = undefined;
     },
-    race: (next) =>
-      new Promise((resolve, reject) => {
-        fail = reject;
-        next.then(resolve, reject);
-        if (error !== undefined) reject(error);
-      }),
+    limit(end) {
+      if (error !== undefined) end(error);
+      fail = end;
+      return () => {
+        fail = undefined;
+      };
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { type Clock, LONGEST_PLATFORM_DELAY_MS } from "../../core/index.ts";
+import { type Clock, joined, LONGEST_PLATFORM_DELAY_MS, onAbort } from "../../core/index.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -14,18 +14,13 @@ export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): Un
     if (!(ms > LONGEST_PLATFORM_DELAY_MS)) return handler(request);
     const header = new Headers(request.header);
     header.delete(name);
-    const over = new AbortController();
+    const over = joined([request.signal]);
     const late = (): void => over.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
     const timer = clock.setTimer(ms, late);
-    const leave = (): void => {
-      timer.cancel();
-      over.abort(request.signal.reason);
-    };
-    request.signal.addEventListener("abort", leave, { once: true });
-    if (request.signal.aborted) leave();
+    onAbort(over.signal, () => timer.cancel());
     const done = (): void => {
       timer.cancel();
-      request.signal.removeEventListener("abort", leave);
+      over.release();
     };
     try {
       return withEnd(await handler({ ...request, header, signal: over.signal } as UniversalServerRequest), done);

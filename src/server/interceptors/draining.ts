@@ -1,5 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { Health } from "../../../gen/grpc/health/v1/health_pb.ts";
+import { type Limit, onAbort, race } from "../../core/index.ts";
 import type { Serving } from "../services/health.ts";
 
 /**
@@ -8,38 +9,33 @@ import type { Serving } from "../services/health.ts";
  * answered by its reason, whatever they wait for.
  */
 export function createDrainGate(serving: Serving, over: AbortSignal): Interceptor {
-  const unlessOver = unlessAborted(over);
+  const limit = sharedLimit(over);
   return (next) => async (request) => {
     if (serving.ended !== undefined && request.service.typeName !== Health.typeName) throw serving.ended;
-    const response = await unlessOver(next(request));
-    return response.stream ? { ...response, message: untilOver(unlessOver, response.message) } : response;
+    const response = await race(next(request), [limit]);
+    return response.stream ? { ...response, message: untilOver(limit, response.message) } : response;
   };
 }
-
-/** Settles as a promise does, or rejects with the signal's reason if that is aborted first. */
-type UnlessOver = <T>(answer: Promise<T>) => Promise<T>;
 
 /** One listener for all calls: to add one to a signal takes as long as it has listeners, and every open stream is one. */
-function unlessAborted(over: AbortSignal): UnlessOver {
+function sharedLimit(over: AbortSignal): Limit {
   const waiting = new Set<() => void>();
-  const endAll = (): void => {
+  onAbort(over, () => {
     for (const end of waiting) end();
+  });
+  return (end) => {
+    const endNow = (): void => end(over.reason);
+    if (over.aborted) endNow();
+    waiting.add(endNow);
+    return () => waiting.delete(endNow);
   };
-  over.addEventListener("abort", endAll, { once: true });
-  return (answer) =>
-    new Promise((resolve, reject) => {
-      const end = (): void => reject(over.reason);
-      if (over.aborted) end();
-      waiting.add(end);
-      answer.then(resolve, reject).finally(() => waiting.delete(end));
-    });
 }
 
-async function* untilOver<T>(unlessOver: UnlessOver, messages: AsyncIterable<T>): AsyncGenerator<T> {
+async function* untilOver<T>(limit: Limit, messages: AsyncIterable<T>): AsyncGenerator<T> {
   const reader = messages[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value } = await unlessOver(reader.next());
+      const { done, value } = await race(reader.next(), [limit]);
       if (done) return;
       yield value;
     }

@@ -1,4 +1,4 @@
-import type { Clock, LogLevel } from "../../core/index.ts";
+import { type Clock, type LogLevel, race, timeLimit } from "../../core/index.ts";
 
 /**
  * Time within which a second SIGINT or SIGTERM counts as the first one again: npm passes on what the terminal has sent
@@ -38,6 +38,8 @@ export interface Shutdown {
   signal(name: string): void;
 }
 
+const LATE = Symbol("late");
+
 /**
  * Ends the service in order and in bounded time, once. A signal before everything is up is obeyed as soon as it is, and
  * where that does not come, after `CLOSE_TIMEOUT_MS`.
@@ -54,11 +56,12 @@ export function createShutdown({ clock, log, flush, exit, kill }: ShutdownParts)
   const close = async (): Promise<void> => {
     if (running === undefined) return;
     await running.drain();
-    const { promise: late, resolve: expire } = Promise.withResolvers<"late">();
-    const timer = clock.setTimer(CLOSE_TIMEOUT_MS, () => expire("late"), true);
-    const ended = await Promise.race([running.close(), late]);
-    timer.cancel();
-    if (ended === "late") log("warn", "ending, although not all that runs has stopped", { afterMs: CLOSE_TIMEOUT_MS });
+    try {
+      await race(running.close(), [timeLimit(clock, CLOSE_TIMEOUT_MS, () => LATE, true)]);
+    } catch (error) {
+      if (error !== LATE) throw error;
+      log("warn", "ending, although not all that runs has stopped", { afterMs: CLOSE_TIMEOUT_MS });
+    }
   };
   const stop = async (): Promise<void> => {
     try {

@@ -3,7 +3,7 @@ import {
   type Health,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/grpc/health/v1/health_pb.ts";
-import { HeliosError, Waiters } from "../../core/index.ts";
+import { HeliosError, onAbort, Waiters } from "../../core/index.ts";
 
 /** Whether calls are to be sent here. */
 export interface Serving {
@@ -83,8 +83,7 @@ async function* watch(
     unsubscribe();
     news.wake();
   };
-  signal.addEventListener("abort", leave, { once: true });
-  if (signal.aborted) leave();
+  const stopListening = onAbort(signal, leave);
   let sent: ServingStatus | undefined;
   try {
     while (!signal.aborted) {
@@ -99,7 +98,7 @@ async function* watch(
     }
     throw signal.reason;
   } finally {
-    signal.removeEventListener("abort", leave);
+    stopListening();
     unsubscribe();
   }
 }

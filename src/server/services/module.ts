@@ -8,6 +8,7 @@ import {
   type InvokeOptions,
   type Module,
   type Modules,
+  onAbort,
   pushed,
   type SwapEvent,
   type SwapResult,
@@ -152,11 +153,9 @@ const DEADLINE_SLACK_MS = 50;
 /** How long the caller waits. That it goes away at its deadline is told as just that. */
 function waitingOf(context: HandlerContext): InvokeOptions {
   const cancelled = new AbortController();
-  const cancel = (): void => {
+  onAbort(context.signal, () => {
     const leftMs = context.timeoutMs();
     if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) cancelled.abort(context.signal.reason);
-  };
-  if (context.signal.aborted) cancel();
-  else context.signal.addEventListener("abort", cancel, { once: true });
+  });
   return { signal: cancelled.signal, timeoutMs: context.timeoutMs() };
 }

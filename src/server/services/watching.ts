@@ -1,7 +1,7 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
-import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
+import { type Clock, type Frame, onAbort, type WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";
 import type { FrameHead, Frames } from "../map/watch.ts";
@@ -50,8 +50,7 @@ export async function* watchFrames<I, S, Out>(
   };
   const watcher = source.watch(options, frames.sizeOf);
   // A generator that waits for its reader may never run its `finally`; the call's signal always comes.
-  const close = (): void => watcher.close();
-  signal.addEventListener("abort", close, { once: true });
+  const stopListening = onAbort(signal, () => watcher.close());
   try {
     let first = true;
     for (;;) {
@@ -64,7 +63,7 @@ export async function* watchFrames<I, S, Out>(
       yield await frames.map(frame, { ...head, ...firstHead });
     }
   } finally {
-    signal.removeEventListener("abort", close);
+    stopListening();
     watcher.close();
   }
 }

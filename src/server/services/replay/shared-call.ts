@@ -1,4 +1,5 @@
 import type { HandlerContext } from "@connectrpc/connect";
+import { race, signalLimit } from "../../../core/index.ts";
 
 /** One piece of work that several callers wait for. It goes on to its end, whoever leaves. */
 export class SharedCall<T> {
@@ -15,11 +16,6 @@ export class SharedCall<T> {
 
   /** The answer, or the reason of `signal` if that comes first. */
   wait(signal: AbortSignal): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => reject(signal.reason);
-      if (signal.aborted) leave();
-      else signal.addEventListener("abort", leave, { once: true });
-      this.#answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-    });
+    return race(this.#answer, [signalLimit(signal)]);
   }
 }
