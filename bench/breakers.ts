@@ -61,7 +61,8 @@ const RATE = { failureRate: 0.5, windowMs: 10_000, minimumCalls: 20 };
 await engine.breakers.getOrCreate("row");
 await engine.breakers.getOrCreate("rate", RATE);
 const [row, rate] = [own.breaker("row"), own.breaker("rate", RATE)];
-for (const breaker of [row, rate]) if (!(await breaker.ready())) throw new Error("the breaker did not connect to the service");
+for (const breaker of [row, rate])
+  if (!(await breaker.ready())) throw new Error("the breaker did not connect to the service");
 
 const opossum = new Opossum(action, { timeout: false, errorThresholdPercentage: 50, rollingCountTimeout: 10_000 });
 const inRow = circuitBreaker(handleAll, { halfOpenAfter: 60_000, breaker: new ConsecutiveBreaker(5) });

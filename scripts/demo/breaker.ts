@@ -35,7 +35,10 @@ export async function breakerStep(client: HeliosClient, show: Show): Promise<voi
   const answers: string[] = [];
   for (let call = 0; call < THRESHOLD + 3; call += 1) answers.push(await ticker(client));
   show.say(`  ${answers.length} calls with the fault: ${answers.join(", ")}`);
-  show.check(answers.filter((answer) => answer === "MODULE_METHOD_FAILED").length === THRESHOLD, "the calls failed with the fault");
+  show.check(
+    answers.filter((answer) => answer === "MODULE_METHOD_FAILED").length === THRESHOLD,
+    "the calls failed with the fault",
+  );
   show.check(answers.at(-1) === "BREAKER_OPEN", "after that, calls were rejected without reaching the module");
 
   while (!(await Promise.race([closedAgain.then(() => true), ticker(client).then(pause)]))) {}
