@@ -7,7 +7,7 @@ import { silentLog } from "../src/core/log.ts";
 import { bucketing, prefixedMurmur3, VARIANT_SEED } from "../src/kernel/flags/bucket.ts";
 import { CONTEXT_VARIABLES } from "../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../src/kernel/flags/condition/interpret.ts";
-import type { Evaluation, EvaluationContext } from "../src/kernel/flags/evaluate.ts";
+import type { Evaluation, EvaluationContext } from "../src/kernel/flags/evaluation.ts";
 import { compileCondition, programOf } from "../src/server/cel/condition.ts";
 import { conditionVectors } from "./conditions/vectors.ts";
 import { EVALUATION_CASES, type EvaluationCase } from "./vector-cases.ts";

@@ -1,4 +1,4 @@
-import type { EvaluationContext } from "../../src/kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../src/kernel/flags/evaluation.ts";
 
 /** The most expensive condition of its kind, with the context that makes it so. */
 export interface Worst {

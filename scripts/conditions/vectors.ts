@@ -4,7 +4,7 @@ import { ConditionProgramSchema } from "../../gen/helios/v1/condition_pb.ts";
 import { ConditionError } from "../../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf, type ProgramOutcome } from "../../src/kernel/flags/condition/interpret.ts";
-import type { EvaluationContext } from "../../src/kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../src/kernel/flags/evaluation.ts";
 import { programOf } from "../../src/server/cel/condition.ts";
 import { toProgram } from "../../src/server/map/condition.ts";
 import { BUDGET_CASES } from "./budgets.ts";

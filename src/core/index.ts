@@ -36,6 +36,7 @@ export {
   type Program,
   type ProgramNode,
 } from "../kernel/flags/condition/program.ts";
+export type { Condition } from "../kernel/flags/condition/shared.ts";
 export {
   Duration,
   MAX_INT,
@@ -47,20 +48,14 @@ export {
   type Value,
 } from "../kernel/flags/condition/values.ts";
 export type { Zone } from "../kernel/flags/condition/zone.ts";
-export {
-  type BucketBy,
-  type Condition,
-  type Evaluation,
-  type EvaluationContext,
-  type EvaluationErrorCode,
-  type EvaluationReason,
-  type Gradual,
-  type Json,
-  type OnStale,
-  type Strategy,
-  shareAt,
-  type Variant,
-} from "../kernel/flags/evaluate.ts";
+export type {
+  Evaluation,
+  EvaluationContext,
+  EvaluationErrorCode,
+  EvaluationReason,
+} from "../kernel/flags/evaluation.ts";
+export type { BucketBy, Gradual, Json, OnStale, Strategy, Variant } from "../kernel/flags/rule.ts";
+export { shareAt } from "../kernel/flags/share.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
 export { pushed } from "./async/push.ts";
 export { Serial } from "./async/serial.ts";

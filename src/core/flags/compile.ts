@@ -1,11 +1,7 @@
 import { ConditionFailed } from "../../kernel/flags/condition/flag.ts";
-import {
-  type CompiledFlag,
-  type Condition,
-  compileFlag,
-  type FlagRule,
-  MAX_CLOSURE,
-} from "../../kernel/flags/evaluate.ts";
+import type { Condition } from "../../kernel/flags/condition/shared.ts";
+import { type CompiledFlag, compileFlag, MAX_CLOSURE } from "../../kernel/flags/evaluate.ts";
+import type { FlagRule } from "../../kernel/flags/rule.ts";
 import { messageOf } from "../errors/error.ts";
 import type { Log } from "../log.ts";
 import { closureOf } from "./changes/prerequisites.ts";

@@ -1,4 +1,4 @@
-import type { Condition } from "../../kernel/flags/evaluate.ts";
+import type { Condition } from "../../kernel/flags/condition/shared.ts";
 import { HeliosError } from "../errors/error.ts";
 
 /** Makes a condition of its text. Throws a `ConditionError` that says what is wrong, where, and what was expected. */

@@ -1,4 +1,4 @@
-import type { BucketBy, FlagRule, Gradual, Json, OnStale, Strategy, Variant } from "../../kernel/flags/evaluate.ts";
+import type { BucketBy, FlagRule, Gradual, Json, OnStale, Strategy, Variant } from "../../kernel/flags/rule.ts";
 import { HeliosError } from "../errors/error.ts";
 import { sameJson } from "../json/tree.ts";
 import type { Delta, Resource } from "../store/collection.ts";

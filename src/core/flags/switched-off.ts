@@ -1,4 +1,4 @@
-import type { EvaluationContext } from "../../kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../kernel/flags/evaluation.ts";
 import { isReason } from "../errors/error.ts";
 import type { Cause } from "../store/store.ts";
 import type { Flags } from "./types.ts";

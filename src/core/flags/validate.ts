@@ -1,4 +1,4 @@
-import type { BucketBy, Strategy } from "../../kernel/flags/evaluate.ts";
+import type { BucketBy, Strategy } from "../../kernel/flags/rule.ts";
 import { show, textViolation, type Violation, violation } from "../errors/violation.ts";
 import type { JsonPath } from "../json/source.ts";
 import { isName, NAME_LIMIT } from "../text/names.ts";

@@ -1,4 +1,5 @@
-import type { CompiledFlag, Condition } from "../../kernel/flags/evaluate.ts";
+import type { Condition } from "../../kernel/flags/condition/shared.ts";
+import type { CompiledFlag } from "../../kernel/flags/evaluate.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta, isOversize } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";

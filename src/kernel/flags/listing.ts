@@ -1,4 +1,4 @@
-// What a whitelist's entries are, and whom they list.
+// The entries of whitelists, and whom they list.
 
 /** The fields of a context that a whitelist looks at. */
 interface Listable {
@@ -15,7 +15,7 @@ const FIELDS: Readonly<Record<string, keyof Listable>> = {
   session_id: "sessionId",
 };
 
-/** The field that an entry such as `user_id:alice` names, and what it must be; undefined: it names no field. */
+/** The field that an entry such as `user_id:alice` names, and its value. Undefined for an entry that names no field. */
 export function qualified(entry: string): { readonly field: keyof Listable; readonly value: string } | undefined {
   const at = entry.indexOf(":");
   const prefix = entry.slice(0, Math.max(0, at));
@@ -46,7 +46,7 @@ export function listing(entries: readonly string[]): (context: Listable) => bool
     has(own.userId, userId) || has(own.symbol, symbol) || has(own.system, system) || has(own.sessionId, sessionId);
 }
 
-/** The entry by which a context is listed, and the field that it matched, in the contract's name; undefined: none. */
+/** The entry that lists a context, and the field that it matched, by the contract's name. Undefined: it is not listed. */
 export function listedBy(
   entries: readonly string[],
   context: Listable,
@@ -63,7 +63,7 @@ export function listedBy(
   return undefined;
 }
 
-/** The fields of a context that a whitelist looks at and that are given, in the contract's names. */
+/** The fields of a context that a whitelist looks at and that have a value, by the contract's names. */
 export function listableFields(context: Listable): readonly (readonly [field: string, value: string])[] {
   return Object.entries(FIELDS).flatMap(([field, key]) => {
     const value = context[key];

@@ -5,7 +5,7 @@ import { interpreterOf, type ProgramOutcome } from "../../../src/kernel/flags/co
 import type { INSTRUCTION_OPS } from "../../../src/kernel/flags/condition/pattern.ts";
 import type { Op, Program, ProgramNode } from "../../../src/kernel/flags/condition/program.ts";
 import { Duration, Timestamp, TypeValue, Uint, type Value } from "../../../src/kernel/flags/condition/values.ts";
-import type { EvaluationContext } from "../../../src/kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../../src/kernel/flags/evaluation.ts";
 
 // What a client in any language does that has the testdata and no protobuf runtime.
 

@@ -1,14 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type Condition,
-  compileFlag,
-  type Evaluation,
-  type FlagRule,
-  type Gradual,
-  missingFlag,
-  shareAt,
-} from "../../../src/kernel/flags/evaluate.ts";
+import type { Condition } from "../../../src/kernel/flags/condition/shared.ts";
+import { compileFlag } from "../../../src/kernel/flags/evaluate.ts";
+import { type Evaluation, missingFlag } from "../../../src/kernel/flags/evaluation.ts";
+import type { FlagRule, Gradual } from "../../../src/kernel/flags/rule.ts";
+import { shareAt } from "../../../src/kernel/flags/share.ts";
 import {
   context,
   gradual,

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import type { Evaluation, EvaluationContext, FlagRule, Variant } from "../../../src/kernel/flags/evaluate.ts";
+import type { Evaluation, EvaluationContext } from "../../../src/kernel/flags/evaluation.ts";
+import type { FlagRule, Variant } from "../../../src/kernel/flags/rule.ts";
 
 const MASK = 0xffff_ffffn;
 

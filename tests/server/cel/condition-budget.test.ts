@@ -6,7 +6,7 @@ import { checkContext } from "../../../src/core/flags/rules/context.ts";
 import { type Condition, type EvaluationContext, interpreterOf } from "../../../src/core/index.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { CONTEXT_VARIABLES } from "../../../src/kernel/flags/condition/flag.ts";
-import { freshBudget } from "../../../src/kernel/flags/evaluate.ts";
+import { freshBudget } from "../../../src/kernel/flags/condition/shared.ts";
 import { compileCondition, programOf } from "../../../src/server/cel/condition.ts";
 import { flagIn } from "../../core/flags/world.ts";
 import { referenceEvaluate, type World } from "../../kernel/flags/reference.ts";

@@ -1,4 +1,5 @@
-import { type Strategy, shareAt } from "../../../kernel/flags/evaluate.ts";
+import type { Strategy } from "../../../kernel/flags/rule.ts";
+import { shareAt } from "../../../kernel/flags/share.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { refuse } from "../../errors/violation.ts";
 import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "../record.ts";

@@ -1,4 +1,4 @@
-import type { Strategy } from "../../../kernel/flags/evaluate.ts";
+import type { Strategy } from "../../../kernel/flags/rule.ts";
 
 export interface AllowMissing {
   /** Create the flag if it does not exist. Default false: FLAG_NOT_FOUND. */

@@ -1,5 +1,7 @@
 import { BUCKETS } from "../../../kernel/flags/bucket.ts";
-import { shareAt, type Variant, variantLimits } from "../../../kernel/flags/evaluate.ts";
+import type { Variant } from "../../../kernel/flags/rule.ts";
+import { shareAt } from "../../../kernel/flags/share.ts";
+import { variantLimits } from "../../../kernel/flags/variants.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { FlagDefinition } from "../record.ts";
 

@@ -1,4 +1,4 @@
-import type { Gradual } from "../../../kernel/flags/evaluate.ts";
+import type { Gradual } from "../../../kernel/flags/rule.ts";
 import { refuse, type Violation } from "../../errors/violation.ts";
 import type { JsonPath } from "../../json/source.ts";
 import { printTime } from "../../text/rfc3339.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import { type Evaluation, type EvaluationContext, missingFlag } from "../../../kernel/flags/evaluate.ts";
+import { type Evaluation, type EvaluationContext, missingFlag } from "../../../kernel/flags/evaluation.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { refuse } from "../../errors/violation.ts";
 import type { Feed } from "../../store/feed.ts";

@@ -1,4 +1,5 @@
-import type { CompiledFlag, Condition } from "../../../kernel/flags/evaluate.ts";
+import type { Condition } from "../../../kernel/flags/condition/shared.ts";
+import type { CompiledFlag } from "../../../kernel/flags/evaluate.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { silentLog } from "../../log.ts";
 import { createFlagCompiler } from "../compile.ts";

@@ -1,4 +1,4 @@
-import type { Gradual, Json } from "../../../kernel/flags/evaluate.ts";
+import type { Gradual, Json } from "../../../kernel/flags/rule.ts";
 import { printTime } from "../../text/rfc3339.ts";
 import type { FlagMetadata } from "../record.ts";
 import type { FileFlag } from "./read-flag.ts";

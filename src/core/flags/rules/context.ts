@@ -1,5 +1,5 @@
 import { keepCount, VALUE_MAX_DEPTH } from "../../../kernel/flags/condition/values.ts";
-import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../../kernel/flags/evaluation.ts";
 import { refuse, type Violation, violation } from "../../errors/violation.ts";
 import { numberProblem } from "../../json/numbers.ts";
 import { numberViolation } from "../../json/tree.ts";

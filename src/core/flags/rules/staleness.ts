@@ -1,4 +1,4 @@
-import type { OnStale } from "../../../kernel/flags/evaluate.ts";
+import type { OnStale } from "../../../kernel/flags/rule.ts";
 import { type Violation, violation } from "../../errors/violation.ts";
 
 export const ON_STALES = ["KEEP", "OFF"] as const satisfies readonly OnStale[];

@@ -1,4 +1,4 @@
-import type { Variant } from "../../../kernel/flags/evaluate.ts";
+import type { Variant } from "../../../kernel/flags/rule.ts";
 import { show, type Violation, violation } from "../../errors/violation.ts";
 import type { JsonPath } from "../../json/source.ts";
 import { isPlainObject, jsonViolation } from "../../json/value.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../../kernel/flags/evaluation.ts";
 import { joined } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";

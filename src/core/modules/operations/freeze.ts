@@ -1,4 +1,4 @@
-import type { EvaluationContext } from "../../../kernel/flags/evaluate.ts";
+import type { EvaluationContext } from "../../../kernel/flags/evaluation.ts";
 import { HeliosError, isReason } from "../../errors/error.ts";
 import { type FlagPasts, whoSwitchedOff } from "../../flags/switched-off.ts";
 import { printTime } from "../../text/rfc3339.ts";

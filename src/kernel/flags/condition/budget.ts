@@ -1,4 +1,4 @@
-import type { SharedBudget } from "../evaluate.ts";
+import type { SharedBudget } from "./shared.ts";
 
 /** Which limit an evaluation exceeded; `VALUE`: none, it came upon a value that it cannot go on with. */
 export type FailureKind = "VALUE" | "STEPS" | "MEMORY";

@@ -1,8 +1,9 @@
-import type { EvaluationContext, SharedBudget } from "../evaluate.ts";
+import type { EvaluationContext } from "../evaluation.ts";
 import type { FailureKind } from "./budget.ts";
 import type { Variables } from "./evaluator.ts";
 import { interpreterOf } from "./interpret.ts";
 import type { Program } from "./program.ts";
+import type { SharedBudget } from "./shared.ts";
 
 /** How a condition reads the context: a text that is absent is empty, and so are attributes. */
 export const CONTEXT_VARIABLES: Variables<EvaluationContext> = {

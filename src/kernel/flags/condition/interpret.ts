@@ -1,9 +1,9 @@
-import type { SharedBudget } from "../evaluate.ts";
 import { Failure, type FailureKind, OverBudget, Run } from "./budget.ts";
 import { type Build, buildNode } from "./build.ts";
 import type { Evaluate, Variables } from "./evaluator.ts";
 import { matcherOf } from "./pattern.ts";
 import { PROGRAM_MAX_DEPTH, PROGRAM_VERSION, type Program, ProgramError } from "./program.ts";
+import type { SharedBudget } from "./shared.ts";
 import type { Value } from "./values.ts";
 
 /** Why an expression could not be evaluated. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { shareAt } from "../../../../src/kernel/flags/evaluate.ts";
+import { shareAt } from "../../../../src/kernel/flags/share.ts";
 import { type House, house, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;

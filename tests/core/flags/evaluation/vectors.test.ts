@@ -5,7 +5,9 @@ import { createFlagCompiler } from "../../../../src/core/flags/compile.ts";
 import { parseFlagsFile } from "../../../../src/core/flags/file/parse.ts";
 import { silentLog } from "../../../../src/core/log.ts";
 import { CONDITION_MAX_BYTES, CONDITION_MAX_STEPS } from "../../../../src/kernel/flags/condition/program.ts";
-import { type Condition, type Evaluation, type FlagRule, freshBudget } from "../../../../src/kernel/flags/evaluate.ts";
+import { type Condition, freshBudget } from "../../../../src/kernel/flags/condition/shared.ts";
+import type { Evaluation } from "../../../../src/kernel/flags/evaluation.ts";
+import type { FlagRule } from "../../../../src/kernel/flags/rule.ts";
 import { referenceEvaluate } from "../../../kernel/flags/reference.ts";
 import { flagIn } from "../world.ts";
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { FileFlag } from "../../../../src/core/flags/file/read-flag.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../../src/core/flags/record.ts";
 import { numberViolation } from "../../../../src/core/json/tree.ts";
-import type { Json, Variant } from "../../../../src/kernel/flags/evaluate.ts";
+import type { Json, Variant } from "../../../../src/kernel/flags/rule.ts";
 import { gradual, percentage } from "../../../kernel/flags/reference.ts";
 
 const NAME = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12}$/);

@@ -1,0 +1,84 @@
+import { BUCKETS, bucketing, VARIANT_SEED } from "./bucket.ts";
+import { answer, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
+import { keyOf } from "./key.ts";
+import type { FlagRule, Json, Variant } from "./rule.ts";
+
+/**
+ * For each variant the first bucket after its own: `ceil(cumulative weight × 100000 / sum of weights)`. A context gets the
+ * first variant whose limit is above its variant bucket.
+ */
+export function variantLimits(variants: readonly Variant[]): readonly number[] {
+  const total = variants.reduce((sum, { weight }) => sum + weight, 0);
+  let cumulative = 0;
+  return variants.map(({ weight }) => {
+    cumulative += weight;
+    return Math.ceil((cumulative * BUCKETS) / total);
+  });
+}
+
+/** Answers where the flag is on. `bucket` is the one that decided so, if one did. */
+export type EvaluateOn = (context: EvaluationContext, nowMs: number, bucket?: number) => Evaluation;
+
+/** Makes the answers of a flag where it is on, for each reason. */
+export function answerOn(rule: FlagRule): (reason: EvaluationReason) => EvaluateOn {
+  const { name, revision, bucketBy, salt, variants = [] } = rule;
+  const weighty = variants.filter(({ weight }) => weight > 0);
+  const only = weighty.length > 1 ? undefined : (weighty[0] ?? { name: "on", value: true });
+  if (only !== undefined) {
+    const { name: variant } = only;
+    const value = frozen(only.value);
+    return (reason) => {
+      const everyone = Object.freeze({ ...answer(rule, true, reason), variant, value });
+      return (_context, _nowMs, bucket) =>
+        bucket === undefined
+          ? everyone
+          : {
+              name,
+              enabled: true,
+              variant,
+              value,
+              reason,
+              errorCode: undefined,
+              bucket,
+              variantBucket: undefined,
+              killed: false,
+              revision,
+            };
+    };
+  }
+  const limits = variantLimits(weighty);
+  const forms = weighty.map((variant) => ({ variant: variant.name, value: frozen(variant.value) }));
+  const readKey = keyOf(bucketBy);
+  const bucketOf = bucketing(salt, VARIANT_SEED);
+  const unknown = answer(rule, false, "ERROR", "TARGETING_KEY_MISSING");
+  return (given) => {
+    const reason = given === "STATIC" ? "SPLIT" : given;
+    return (context, _nowMs, bucket) => {
+      const key = readKey(context);
+      if (key === undefined || key === "") return unknown;
+      const variantBucket = bucketOf(key);
+      let at = 0;
+      while (variantBucket >= (limits[at] ?? BUCKETS)) at++;
+      const { variant, value } = forms[at] as (typeof forms)[number];
+      return {
+        name,
+        enabled: true,
+        variant,
+        value,
+        reason,
+        errorCode: undefined,
+        bucket,
+        variantBucket,
+        killed: false,
+        revision,
+      };
+    };
+  };
+}
+
+/** Freezes the value in depth, because it is given to many callers. */
+function frozen(value: Json): Json {
+  if (typeof value !== "object" || value === null) return value;
+  for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
+}
