@@ -18,13 +18,13 @@ const ROOMS = [
 /** Files of a room of the modules. */
 const MOST_FILES = 12;
 
-describe("imports, of types too", () => {
-  it("go in no circle between files", () => {
+describe("imports, including imports of types", () => {
+  it("form no circle between files", () => {
     expect(circlesIn(fileGraph(readSources(ROOT, "src")))).toEqual([]);
     expect(circlesIn(fileGraph(readSources(ROOT, "clients/typescript/src")))).toEqual([]);
   });
 
-  it("go in no circle between the rooms of the modules", () => {
+  it("form no circle between the rooms of the modules", () => {
     expect(circlesIn(roomGraph(readSources(ROOT, MODULES), MODULES))).toEqual([]);
   });
 });
@@ -50,7 +50,7 @@ describe("a room of the modules", () => {
   });
 });
 
-describe("circles", () => {
+describe("the search for circles", () => {
   const graph = (edges: Readonly<Record<string, string>>) =>
     new Map(Object.entries(edges).map(([from, to]) => [from, [...to]]));
 
@@ -69,11 +69,11 @@ describe("circles", () => {
     ],
     ["one of a node alone", { a: "a" }, [["a"]]],
     ["one through a node that was seen before", { a: "b", b: "cd", c: "", d: "cb" }, [["b", "d"]]],
-  ])("are found: %s", (_, edges, circles) => {
+  ])("finds %s", (_, edges, circles) => {
     expect(circlesIn(graph(edges as Record<string, string>)).toSorted()).toEqual(circles);
   });
 
-  it("are found between rooms, whose faces at the top are rooms of their own", () => {
+  it("finds circles between rooms, where each top-level file is a room of its own", () => {
     const file = (path: string, ...targets: string[]) => ({
       path,
       imports: targets.map((target) => ({ specifier: target, target, typeOnly: false })),

@@ -13,11 +13,11 @@ const sources = ["src", "clients/typescript", "gen", "examples", "tests/kernel"]
 );
 
 describe("the layers", () => {
-  it("import only what they may", () => {
+  it("import only what the rules allow", () => {
     expect(sources.flatMap(violations)).toEqual([]);
   });
 
-  it("are all there: the reader finds files in each of them, and imports", () => {
+  it("each have files with imports, so that the check has something to read", () => {
     for (const directory of [
       "src/core/store",
       "src/core/flags",
@@ -34,7 +34,7 @@ describe("the layers", () => {
   });
 });
 
-describe("files", () => {
+describe("source files", () => {
   it(`below src and clients have at most ${MOST_LINES} lines`, () => {
     const long = ["src", "clients"]
       .flatMap((directory) => filesBelow(ROOT, directory))
@@ -46,13 +46,13 @@ describe("files", () => {
   });
 });
 
-describe("messages", () => {
+describe("messages of answers", () => {
   const MAKES = /(?<![.\w])(create|BigInt|timestampFromMs)\(/g;
   const MAY = ["message.ts: create", "message.ts: BigInt", "common.ts: timestampFromMs"];
   /** Of what comes in, and of constants: no count is among them. */
   const COMES_IN = ["canonical.ts: create", "condition.ts: BigInt", "values.ts: BigInt"];
 
-  it("for answers are made by map/message.ts, which keeps every number in the range of its field", () => {
+  it("are made by map/message.ts alone, which keeps every number in the range of its field", () => {
     const found = sources
       .filter(({ path }) => /^src\/server\/(map|services)\//.test(path))
       .flatMap(({ path }) =>
@@ -69,7 +69,7 @@ describe("the core", () => {
     /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random|randomUUID|console\.\w+)\b|\bnew Date\(\)/g;
   const MAY = ["src/kernel/clock.ts", "src/core/engine.ts"];
 
-  it("is told time, ids and randomness: only the clock, the engine's defaults and the hosts ask for them", () => {
+  it("gets time, ids and randomness as arguments: only the clock, the engine's defaults and the hosts read them", () => {
     const found = sources
       .filter(
         ({ path }) => path.startsWith("src/core/") && !path.startsWith("src/core/modules/host/") && !MAY.includes(path),
@@ -87,7 +87,7 @@ describe("timers", () => {
   /** The first may not read the second: it runs where a module does. */
   const OWN = ["src/core/modules/host/inside/link.ts", "src/kernel/clock.ts"];
 
-  it("are made by the clock alone: those of the platform turn what is longer than 24.8 days into 1 ms", () => {
+  it("are created by the clock alone, because the platform's timers turn a delay of more than 24.8 days into 1 ms", () => {
     const found = sources
       .filter(({ path }) => /^(src|clients)\//.test(path) && !OWN.includes(path))
       .flatMap(({ path }) =>
@@ -98,7 +98,7 @@ describe("timers", () => {
 });
 
 describe("the reader of imports", () => {
-  it("finds every way of importing, and nothing in comments and texts", () => {
+  it("finds every form of import, and ignores comments and strings", () => {
     const text = `
       import "a1";
       import a from 'a2';import { b,
@@ -123,7 +123,7 @@ describe("the reader of imports", () => {
     expect(found[3]?.target).toBe("src/core/a4.ts");
   });
 
-  it("finds at least every line of the sources that plainly ends in an import", () => {
+  it("finds at least every source line that plainly ends in an import", () => {
     for (const { path, imports } of sources) {
       const plain = [...readFileSync(join(ROOT, path), "utf8").matchAll(/^(?:import|export|\}).* from "([^"]+)";$/gm)];
       const known = imports.map(({ specifier }) => specifier);
@@ -132,7 +132,7 @@ describe("the reader of imports", () => {
   });
 });
 
-describe("a violation is caught", () => {
+describe("the layer rules", () => {
   const check = (path: string, ...lines: string[]): string[] =>
     violations({ path, imports: importsOf(path, lines.join("\n")) });
 
@@ -172,7 +172,7 @@ describe("a violation is caught", () => {
     ["clients/typescript/src/flags.test.ts", 'import { x } from "vitest";'],
     ["gen/helios/v1/flag_pb.ts", 'import { x } from "../../../src/core/index.ts";'],
     ["examples/modules/src/x.ts", 'import { x } from "../../../src/core/index.ts";'],
-  ])("%s: %s", (path, text) => {
+  ])("refuse %s: %s", (path, text) => {
     expect(check(path, text)).toHaveLength(1);
     expect(check(path, text)[0]).toContain(path);
   });
@@ -199,11 +199,11 @@ describe("a violation is caught", () => {
     ],
     ["clients/typescript/src/flags.ts", 'import { x } from "../../../src/kernel/flags/evaluate.ts";'],
     ["clients/typescript/src/connection/session.ts", 'import type { x } from "node:http2";'],
-  ] satisfies [string, string][])("what is allowed is not: %s: %s", (path, text) => {
+  ] satisfies [string, string][])("allow %s: %s", (path, text) => {
     expect(check(path, text)).toEqual([]);
   });
 
-  it("is told with the file, the import and the rule", () => {
+  it("name the file, the import and the rule in the message", () => {
     const [message]: (string | undefined)[] = check(
       "src/server/main.ts",
       'import { x } from "../core/store/store.ts";',

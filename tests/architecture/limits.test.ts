@@ -94,8 +94,8 @@ function fieldNames(methods: readonly DescMethod[]): string[] {
 
 const isUnmarked = ({ name, comment }: Constant): boolean => LIMIT_NAME.test(name) && !comment.includes("@limit");
 
-describe("constants that are named as limits are", () => {
-  it("say what they bound and have a @limit, or are listed here as internal; the list has no others", () => {
+describe("constants with the name of a limit", () => {
+  it("say what they bound and have a @limit tag, or are listed here as internal", () => {
     const unmarked = sources.flatMap(({ path, text }) =>
       constantsOf(text)
         .filter(isUnmarked)
@@ -104,7 +104,7 @@ describe("constants that are named as limits are", () => {
     expect(unmarked.sort()).toEqual(Object.values(INTERNAL).flat().sort());
   });
 
-  it("are found: many in the service, and in the client", () => {
+  it("are found both in the service and in the client", () => {
     const below = (folder: string): number => limits.filter(({ path }) => path.startsWith(folder)).length;
     expect(below("src/core/")).toBeGreaterThan(100);
     expect(below("src/server/")).toBeGreaterThan(50);
@@ -115,13 +115,13 @@ describe("constants that are named as limits are", () => {
 describe("the page of limits", () => {
   const page = limitsPage();
 
-  it("has a row for each of them", () => {
+  it("has a row for each tagged constant", () => {
     const row = ({ name, path, value }: (typeof limits)[number]): RegExp =>
       new RegExp(`^\\| .+ \\| ${RegExp.escape(value)} \\| .* \\| \`${name}\` in \`${RegExp.escape(path)}\` \\|$`, "m");
     expect(limits.filter((limit) => !row(limit).test(page)).map(({ name, path }) => `${path} ${name}`)).toEqual([]);
   });
 
-  it("names reasons, settings and constants that there are, and no others", () => {
+  it("names only reasons, settings and constants that exist", () => {
     const known = new Set([
       // Of answers, not of refused calls.
       "CONDITION_FAILED",
@@ -138,7 +138,7 @@ describe("the page of limits", () => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it("names RPCs and fields that the contract has, and no others", () => {
+  it("names only RPCs and fields that exist in the contract", () => {
     const methods = SERVICES.flatMap((service) => service.methods);
     const known = new Set(["ErrorInfo", "request_id", ...methods.map(({ name }) => name), ...fieldNames(methods)]);
     const named = limits.flatMap(
@@ -148,7 +148,7 @@ describe("the page of limits", () => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it("has the settings with their ranges", () => {
+  it("lists the settings with their ranges", () => {
     for (const name of [
       "HELIOS_JOURNAL_MAX_CHANGES",
       "HELIOS_JOURNAL_MAX_AGE",
@@ -164,7 +164,7 @@ describe("the reader of limits", () => {
   const shownOf = (expression: string, unit: string, rest = ""): string | undefined =>
     limitsOf("a.ts", `/** Size of a thing. @limit ${unit} */\nconst THING = ${expression};\n${rest}`)[0]?.value;
 
-  it("reads comments of several lines, with the setting", () => {
+  it("reads comments of several lines, including the name of the setting", () => {
     const text = [
       "/**",
       " * Size of a thing, with all",
@@ -200,13 +200,13 @@ describe("the reader of limits", () => {
     expect(shownOf(expression, unit)).toBe(shown);
   });
 
-  it("reads other constants of the file, and members of their tables", () => {
+  it("evaluates expressions that use other constants of the file and members of its tables", () => {
     expect(shownOf("3 * MIB", "bytes", "const MIB = 1024 ** 2;")).toBe("3 MiB");
     expect(shownOf("2 * UNITS.h", "ms", "const UNITS = { m: 60_000, h: 3_600_000 } as const;")).toBe("2 h");
   });
 
   it.each(["OTHER * 2", "MIB - 1", "3 * OTHER.h", "Math.max(1, 2)", "-1"])(
-    "refuses %s, whose value it cannot read",
+    "refuses %s, because it cannot compute the value",
     (expression) => {
       expect(() => shownOf(expression, "bytes", "const MIB = 1024 ** 2;")).toThrow(/^a\.ts: THING: .*neither/);
     },
@@ -222,11 +222,11 @@ describe("the reader of limits", () => {
     "/** Size. @limit bytes @limit ms */\nconst THING = 1;\n",
     "function f() {\n  /** Size. @limit bytes */\n  const THING = 1;\n}\n",
     "// Size. @limit bytes\nconst THING = 1;\n",
-  ])("refuses a tag that would be overlooked: %j", (text) => {
+  ])("refuses a tag in a place where it would be overlooked: %j", (text) => {
     expect(() => limitsOf("a.ts", text)).toThrow("a.ts: a @limit is not in the doc comment right above");
   });
 
-  it("leaves alone what has no tag, or is no number", () => {
+  it("ignores constants without a tag and values that are not numbers", () => {
     const text = '/** A name. */\nconst NAME = "a";\n/** A thing. */\nconst THING = 3;\nconst OTHER = 4;\n';
     expect(limitsOf("a.ts", text)).toEqual([]);
     expect(constantsOf(text).map(({ name }) => name)).toEqual(["THING", "OTHER"]);

@@ -11,14 +11,14 @@ const TEXT = readFileSync(join(import.meta.dirname, "../../package-lock.json"), 
 const PACKAGES = (JSON.parse(TEXT) as { packages: Readonly<Record<string, Locked>> }).packages;
 
 describe("the lockfile", () => {
-  it("names no registry", () => {
+  it("names no registry host", () => {
     const hosts = Object.values(PACKAGES).filter(({ resolved }) => resolved?.startsWith("http"));
     expect(hosts).toEqual([]);
   });
 
   // `npm ci` refuses a lockfile that lacks a package of another platform, which npm leaves out where the registry at hand
   // does not have it.
-  it("holds the packages of every platform", () => {
+  it("contains the packages of every platform", () => {
     const missing = Object.entries(PACKAGES).flatMap(([path, { optionalDependencies = {} }]) =>
       Object.keys(optionalDependencies).filter(
         (name) => !(`node_modules/${name}` in PACKAGES) && !(`${path}/node_modules/${name}` in PACKAGES),

@@ -52,7 +52,7 @@ describe.each(PAGES)("%s", (page) => {
   });
 });
 
-it("docs/architecture.md names every file from the root, so that a move is noticed", () => {
+it("docs/architecture.md names every file by its path from the root, so that a move is noticed", () => {
   const named = [...textOf("docs/architecture.md").matchAll(/[\w/.-]+\.(?:ts|proto)\b/g)].map(([path]) => path);
   const [rooms = ""] = textOf("docs/architecture.md").split("### The rooms of the modules\n")[1]?.split("\n## ") ?? [];
   const short = named.filter((path) => !isThere(path) && !isThere(posix.join("docs", path)) && !rooms.includes(path));

@@ -5,7 +5,7 @@ import { STRIPPED, strippedCode } from "../../scripts/stripped.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-it("what runs in processes of modules is its source of today: npm run generate", () => {
+it("the generated code for module processes matches its source (if not: npm run generate)", () => {
   const committed = readdirSync(join(ROOT, STRIPPED), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1));

@@ -6,7 +6,7 @@ beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 describe("an acknowledger", () => {
-  it("tells the newest revision of a burst, once", async () => {
+  it("acknowledges only the newest revision of a burst, once", async () => {
     const sent: bigint[] = [];
     const acknowledger = new Acknowledger(async (revision) => sent.push(revision));
     for (let revision = 1n; revision <= 50n; revision += 1n) acknowledger.applied(revision, "a");
@@ -18,7 +18,7 @@ describe("an acknowledger", () => {
     expect(sent).toEqual([50n]);
   });
 
-  it("has one call under way at most, and tells then what came meanwhile", async () => {
+  it("has at most one call under way, and acknowledges later revisions after it", async () => {
     const sent: bigint[] = [];
     let answer = (): void => {};
     const acknowledger = new Acknowledger((revision) => {
@@ -38,7 +38,7 @@ describe("an acknowledger", () => {
     expect(sent).toEqual([1n, 3n]);
   });
 
-  it("tells a new stream's revision even if it is the same", async () => {
+  it("acknowledges again on a new stream, even if the revision is the same", async () => {
     const sent: string[] = [];
     const acknowledger = new Acknowledger(async (revision, watchId) => sent.push(`${watchId}:${revision}`));
     for (const watchId of ["a", "b"]) {
@@ -48,7 +48,7 @@ describe("an acknowledger", () => {
     expect(sent).toEqual(["a:7", "b:7"]);
   });
 
-  it("makes good what failed by the next one, but does not ask a service that knows nothing of it again", async () => {
+  it("makes up for a failed call with the next one, but stops if the service does not know the RPC", async () => {
     const codes = [Code.Unavailable, undefined, Code.Unimplemented];
     const sent: bigint[] = [];
     const acknowledger = new Acknowledger(async (revision) => {
@@ -63,7 +63,7 @@ describe("an acknowledger", () => {
     expect(sent).toEqual([1n, 1n, 2n]);
   });
 
-  it("tells nothing once it was stopped", async () => {
+  it("acknowledges nothing after it was stopped", async () => {
     const sent: bigint[] = [];
     const acknowledger = new Acknowledger(async (revision) => sent.push(revision));
     acknowledger.applied(1n, "a");

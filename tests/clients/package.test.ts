@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 describe("the package @helios/client", () => {
-  it("has the files at which its package.json points, and publishes the directory that they are in", () => {
+  it("contains the files that its package.json names, and publishes their directory", () => {
     const { exports, files } = JSON.parse(readFileSync(installed("package.json"), "utf8"));
     expect(exports).toEqual({ ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } });
     expect(files).toEqual(["dist"]);
@@ -62,7 +62,7 @@ describe("the package @helios/client", () => {
       expect([path, existsSync(installed(path))]).toEqual([path, true]);
   });
 
-  it("gives plain JavaScript everything that its sources export", async () => {
+  it("exports to plain JavaScript everything that its sources export", async () => {
     const print = `console.log(JSON.stringify(Object.keys(await import("@helios/client")).sort()));`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "-e", print], { cwd: project });
     expect(JSON.parse(stdout)).toEqual(Object.keys(client).sort());
@@ -76,7 +76,7 @@ describe("the package @helios/client", () => {
 });
 
 describe("the build of the package", () => {
-  it("fails where it cannot write, but not as a part of an installation", async () => {
+  it("fails if it cannot write, but does not fail an installation", async () => {
     const file = join(project, "package.json");
     const build = (...more: string[]): Promise<unknown> =>
       run(process.execPath, [join(PACKAGE, "build.js"), "--out", join(file, "dist"), ...more]);

@@ -57,7 +57,7 @@ describe("a watch that resumes", () => {
     expect(tokens).toEqual(["", "token-1"]);
   });
 
-  it("keeps the token from before while a snapshot is not complete", async () => {
+  it("keeps the earlier token while a snapshot is incomplete", async () => {
     const { open, tokens } = scripted({ frames: [frame(5, ""), frame(5, "")] }, { frames: [frame(6)] });
     await take(3, resumeWatch(open, { ...atOnce, resumeToken: "old" }));
     expect(tokens).toEqual(["old", "old"]);
@@ -66,7 +66,7 @@ describe("a watch that resumes", () => {
   it.each([
     ["at once where the service says so", "MESSAGE_TOO_LARGE", 1],
     ["when it has come three times where nobody says why: a proxy may limit rates", undefined, 3],
-  ])("throws that a frame is too large to be read, %s", async (_, reason, times) => {
+  ])("throws if a frame is too large to be read, %s", async (_, reason, times) => {
     const error = new ConnectError("message size 5 is larger than configured readMaxBytes 4", Code.ResourceExhausted);
     if (reason !== undefined) error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: "helios" } });
     const tooLarge = { frames: [frame(5, "")], error };
@@ -75,7 +75,7 @@ describe("a watch that resumes", () => {
     expect(tokens).toHaveLength(times);
   });
 
-  it("goes on where the service says that a later try may succeed", async () => {
+  it("retries if the service says that a later try may succeed", async () => {
     const error = new ConnectError("too slow", Code.ResourceExhausted);
     error.details.push({ desc: ErrorInfoSchema, value: { reason: "WATCHER_TOO_SLOW", domain: "helios" } });
     const slow = { frames: [], error };
@@ -84,7 +84,7 @@ describe("a watch that resumes", () => {
     expect(tokens).toHaveLength(5);
   });
 
-  it("throws an error that would come again", async () => {
+  it("throws an error that would occur again", async () => {
     const { open } = scripted({ frames: [], error: new ConnectError("no", Code.InvalidArgument) });
     await expect(take(1, resumeWatch(open, atOnce))).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
@@ -93,7 +93,7 @@ describe("a watch that resumes", () => {
     ["ends at once", 0, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]],
     ["ends just before it counts as steady", STEADY_MS - 1, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]],
     ["has lived for a while", STEADY_MS, [100, 100, 100, 100, 100, 100, 100, 100, 100]],
-  ])("waits longer each time where a stream brings frames and %s", async (_, livesMs, expected) => {
+  ])("waits for the expected times if a stream sends frames and %s", async (_, livesMs, expected) => {
     let time = 0;
     const waits: number[] = [];
     const onConnection = (connection: WatchConnection): void => {
@@ -108,7 +108,7 @@ describe("a watch that resumes", () => {
     expect(waits).toEqual(expected);
   });
 
-  it("waits longer after each failure in a row, and briefly again after a stream that has lived", async () => {
+  it("waits longer after each failure in a row, and briefly again after a stream that was healthy for a while", async () => {
     let time = 0;
     const now = (): number => {
       time += STEADY_MS;
@@ -139,7 +139,7 @@ describe("a watch that resumes", () => {
     expect(seen).toEqual([1n]);
   });
 
-  it("gives up a stream that falls silent and opens it again", async () => {
+  it("gives up a stream that falls silent, and opens it again", async () => {
     vi.useFakeTimers();
     try {
       const heartbeatInterval = { seconds: 1n, nanos: 0 };
@@ -161,7 +161,7 @@ describe("a watch that resumes", () => {
     }
   });
 
-  it("does not take a reader that is busy for a stream that is silent", async () => {
+  it("does not mistake a busy reader for a silent stream", async () => {
     vi.useFakeTimers();
     try {
       const heartbeatInterval = { seconds: 1n, nanos: 0 };
@@ -185,8 +185,8 @@ describe("a watch that resumes", () => {
   });
 });
 
-describe("a watch that waits", () => {
-  it("as long as the service asks, and then some", async () => {
+describe("the waits of a watch", () => {
+  it("are at least as long as the service asks for", async () => {
     const draining = new ConnectError("draining", Code.Unavailable);
     const retryDelay = { seconds: 1n, nanos: 0 };
     draining.details.push({ desc: ErrorInfoSchema, value: { reason: "SERVER_DRAINING", domain: "helios" } });
@@ -200,7 +200,7 @@ describe("a watch that waits", () => {
     expect(waits).toEqual([1050]);
   });
 
-  it("for a first frame that does not come gives the stream up", async () => {
+  it("for the first frame have a timeout, after which the stream is opened again", async () => {
     vi.useFakeTimers();
     try {
       const tokens: string[] = [];
@@ -219,7 +219,7 @@ describe("a watch that waits", () => {
     }
   });
 
-  it("for its reader tells what was applied when the next is asked for, and by which stream it came", async () => {
+  it("for the reader report the applied revision and its stream when the next frame is requested", async () => {
     const applied: string[] = [];
     const gone = new ConnectError("gone", Code.Unavailable);
     const { open } = scripted(

@@ -114,8 +114,8 @@ async function agree(world: World): Promise<void> {
   }
 }
 
-describe("while it is connected and quiet", () => {
-  it("a client's answer is the service's, whatever happened before", { timeout: 120_000 }, async () => {
+describe("a client that is connected and idle", () => {
+  it("gives the same answer as the service, whatever happened before", { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(configs, fc.array(doing, { minLength: 5, maxLength: 40 }), async (config, steps) => {
         const home = await house();

@@ -46,13 +46,13 @@ async function halfOpen(): Promise<Home> {
 }
 
 describe("a call through a client's breaker", () => {
-  it("goes ahead, and the service counts it within 100 ms", async () => {
+  it("runs, and the service counts it within 100 ms", async () => {
     const { api, counts } = await withBreaker();
     expect(await api.call(() => 1)).toBe(1);
     expect(await counts()).toMatchObject({ successes: 1, failures: 0 });
   });
 
-  it("that fails rejects with its own error; one less than the threshold leaves it closed, a success starts anew", async () => {
+  it("rejects with its own error; the breaker opens only at the threshold, and a success resets the count", async () => {
     const { api, counts } = await withBreaker();
     await expect(api.call(failing)).rejects.toBe(boom);
     await api.call(() => 1);
@@ -63,7 +63,7 @@ describe("a call through a client's breaker", () => {
     expect(api.status().state).toBe("OPEN");
   });
 
-  it("that throws at once fails", async () => {
+  it("counts as a failure if it throws at once", async () => {
     const { api, counts } = await withBreaker();
     const thrown = api.call(() => {
       throw boom;
@@ -72,7 +72,7 @@ describe("a call through a client's breaker", () => {
     expect(await counts()).toMatchObject({ failures: 1 });
   });
 
-  it("is rejected without running while the breaker is open, and told when to come back", async () => {
+  it("is rejected without running while the breaker is open, and the error says when to retry", async () => {
     const home = await opened();
     home.clock.advance(250);
     const fn = vi.fn(() => 1);
@@ -83,7 +83,7 @@ describe("a call through a client's breaker", () => {
     expect(await home.counts()).toMatchObject({ failures: 2, successes: 0 });
   });
 
-  it("is rejected without a time to come back while a human holds the breaker open", async () => {
+  it("is rejected without a retry time while an operator holds the breaker open", async () => {
     const { api, service, quiet } = await withBreaker();
     await service.open("api", {}, { actor: "ana" });
     await quiet();
@@ -94,7 +94,7 @@ describe("a call through a client's breaker", () => {
     });
   });
 
-  it("gets its fallback with the cause: the rejection, or its own error", async () => {
+  it("gets its fallback, which receives the rejection or the call's own error as the cause", async () => {
     const home = await withBreaker();
     const fallback = vi.fn(() => -1);
     expect(await home.api.call(failing, { fallback })).toBe(-1);
@@ -104,7 +104,7 @@ describe("a call through a client's breaker", () => {
     expect(fallback).toHaveBeenLastCalledWith(expect.any(CircuitOpenError));
   });
 
-  it("whose fallback fails rejects with the fallback's error, and counts once", async () => {
+  it("rejects with the fallback's error if the fallback fails, and is counted once", async () => {
     const { api, counts } = await withBreaker();
     const worse = new Error("worse");
     const call = api.call(failing, {
@@ -119,19 +119,16 @@ describe("a call through a client's breaker", () => {
   it.each([
     [undefined, { ignored: 1, failures: 0, successes: 0 }],
     ["SUCCESS", { ignored: 0, failures: 0, successes: 1 }],
-  ] as const)(
-    "that throws what is no failure counts as said (%s), and the error is thrown on",
-    async (as, expected) => {
-      const { api, counts } = await withBreaker();
-      const fallback = vi.fn(() => -1);
-      const options = { isFailure: () => false, fallback, ...(as === undefined ? {} : { notFailureAs: as }) };
-      await expect(api.call(failing, options)).rejects.toBe(boom);
-      expect(fallback).not.toHaveBeenCalled();
-      expect(await counts()).toMatchObject(expected);
-    },
-  );
+  ] as const)("rethrows an error that is not a failure, and counts it as %s", async (as, expected) => {
+    const { api, counts } = await withBreaker();
+    const fallback = vi.fn(() => -1);
+    const options = { isFailure: () => false, fallback, ...(as === undefined ? {} : { notFailureAs: as }) };
+    await expect(api.call(failing, options)).rejects.toBe(boom);
+    expect(fallback).not.toHaveBeenCalled();
+    expect(await counts()).toMatchObject(expected);
+  });
 
-  it("failed where isFailure itself throws", async () => {
+  it("counts as a failure if isFailure itself throws", async () => {
     const { api, counts } = await withBreaker();
     const wrong = new Error("wrong");
     const isFailure = (): boolean => {
@@ -141,14 +138,14 @@ describe("a call through a client's breaker", () => {
     expect(await counts()).toMatchObject({ failures: 1, ignored: 0 });
   });
 
-  it.each([0, -1, Number.NaN])("refuses %s for a timeout", async (timeoutMs) => {
+  it.each([0, -1, Number.NaN])("refuses %s as a timeout", async (timeoutMs) => {
     const { api } = await withBreaker();
     await expect(api.call(() => 1, { timeoutMs })).rejects.toThrow("timeoutMs");
   });
 });
 
 describe("a call that takes too long", () => {
-  it("fails once, even where it succeeds later, gets its fallback once and is told by its signal", async () => {
+  it("fails once even if it succeeds later, gets its fallback once, and has its signal aborted", async () => {
     const { api, clock, counts } = await withBreaker();
     const work = Promise.withResolvers<number>();
     const fallback = vi.fn(() => -1);
@@ -169,7 +166,7 @@ describe("a call that takes too long", () => {
     expect(fallback).toHaveBeenCalledTimes(1);
   });
 
-  it("leaves no timer behind when it ends in time", async () => {
+  it("leaves no timer behind if it ends in time", async () => {
     const { api, timers } = await withBreaker();
     const before = timers();
     const call = api.call(() => 1, { timeoutMs: 1000 });
@@ -183,7 +180,7 @@ describe("a call that takes too long", () => {
 });
 
 describe("a call that its caller cancels", () => {
-  it("is ignored and rejects with the caller's reason, without a fallback", async () => {
+  it("counts as ignored, and rejects with the caller's reason without a fallback", async () => {
     const { api, counts } = await withBreaker();
     const caller = new AbortController();
     const fallback = vi.fn(() => -1);
@@ -194,7 +191,7 @@ describe("a call that its caller cancels", () => {
     expect(await counts()).toMatchObject({ ignored: 1, failures: 0, successes: 0 });
   });
 
-  it("before it began is not asked for", async () => {
+  it("asks for no permit if the caller cancelled before it began", async () => {
     const { api, counts } = await withBreaker();
     const fn = vi.fn(() => 1);
     await expect(api.call(fn, { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
@@ -202,7 +199,7 @@ describe("a call that its caller cancels", () => {
     expect(await counts()).toMatchObject({ ignored: 0, failures: 0, successes: 0 });
   });
 
-  it("as a probe frees its slot, and the breaker stays half-open", async () => {
+  it("frees the slot of a probe, and the breaker stays half-open", async () => {
     const home = await halfOpen();
     const caller = new AbortController();
     const call = ignore(home.api.call(never, { signal: caller.signal }));
@@ -215,7 +212,7 @@ describe("a call that its caller cancels", () => {
     expect(await home.api.call(() => 1)).toBe(1);
   });
 
-  it("while the service is asked for a probe gives the probe back when it comes", async () => {
+  it("gives the probe back if the caller cancelled while the client was asking for it", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one");
     const api = breakers.breaker("api", FAST);
@@ -238,7 +235,7 @@ describe("a call that its caller cancels", () => {
 });
 
 describe("a permit", () => {
-  it("works once: what comes later changes nothing", async () => {
+  it("can be settled once: later calls change nothing", async () => {
     const { api, counts } = await withBreaker();
     const permit = api.tryAcquire();
     permit?.settle("SUCCESS");
@@ -250,12 +247,12 @@ describe("a permit", () => {
     expect(await counts()).toMatchObject({ successes: 1, failures: 0, ignored: 0 });
   });
 
-  it("refuses what is no outcome", async () => {
+  it("refuses an unknown outcome", async () => {
     const { api } = await withBreaker();
     expect(() => api.tryAcquire()?.settle("MAYBE" as "SUCCESS")).toThrow(TypeError);
   });
 
-  it("of a probe that is released frees its slot", async () => {
+  it("frees the slot of its probe when it is released", async () => {
     const { api, service, quiet } = await halfOpen();
     const permit = await api.acquire();
     expect(service.get("api").probes).toBe(1);
@@ -264,7 +261,7 @@ describe("a permit", () => {
     expect(service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
   });
 
-  it("of a probe is not to be had without asking", async () => {
+  it("for a probe is given only after a request to the service", async () => {
     const { api } = await halfOpen();
     expect(api.tryAcquire()).toBeNull();
   });

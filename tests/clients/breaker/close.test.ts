@@ -5,8 +5,8 @@ import { house } from "./rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 
-describe("breakers that are closed", () => {
-  it("have told the service what it did not know, and leave no timer and no stream", async () => {
+describe("breakers that were closed", () => {
+  it("report all outcomes first, and leave no timer and no stream behind", async () => {
     const home = await house();
     const before = home.timers();
     const { breakers, link } = home.connect("one");
@@ -21,7 +21,7 @@ describe("breakers that are closed", () => {
     await breakers.close();
   });
 
-  it("do not wait for a service that is away", async () => {
+  it("do not wait for a service that is unreachable", async () => {
     const home = await house();
     const before = home.timers();
     const { breakers, link } = home.connect("one");
@@ -37,7 +37,7 @@ describe("breakers that are closed", () => {
     expect(home.timers()).toBe(before);
   });
 
-  it("wait 2 s for a service that does not answer, and no longer", async () => {
+  it("wait at most 2 s for a service that does not answer", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one");
     const api = breakers.breaker("api", FAST);
@@ -70,7 +70,7 @@ describe("breakers that are closed", () => {
     expect(() => breakers.breaker("new")).toThrow("closed");
   });
 
-  it("while they open a stream open none", async () => {
+  it("open no stream even if a stream was about to open", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one");
     breakers.breaker("api", FAST);
@@ -80,7 +80,7 @@ describe("breakers that are closed", () => {
   });
 });
 
-describe("a name or a configuration that is wrong", () => {
+describe("an invalid name or configuration", () => {
   it.each([
     ["", {}],
     ["no spaces", {}],
@@ -100,7 +100,7 @@ describe("a name or a configuration that is wrong", () => {
 });
 
 describe("a process", () => {
-  it("whose service is away ends by itself: nothing here keeps it alive", async () => {
+  it("ends by itself while the service is unreachable: the client keeps no process alive", async () => {
     const index = new URL("../../../clients/typescript/src/index.ts", import.meta.url).href;
     const program = `
       import { createBreakers, createHeliosClient } from ${JSON.stringify(index)};

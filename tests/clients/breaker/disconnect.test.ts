@@ -42,8 +42,8 @@ const force =
     await quiet();
   };
 
-describe("a client counts as disconnected", () => {
-  it("when it has heard nothing for maxStalenessMs, not when the connection breaks", async () => {
+describe("the connection status of a client", () => {
+  it("becomes disconnected after maxStalenessMs without a message, not when the connection breaks", async () => {
     const home = await withBreaker({ maxStalenessMs: 5000 });
     home.link.down();
     await home.pass(4950);
@@ -52,7 +52,7 @@ describe("a client counts as disconnected", () => {
     expect(home.api.status()).toMatchObject({ connected: false, source: "LOCAL", staleMs: 5000 });
   });
 
-  it("never while the service is quiet: its heartbeats count, and are asked for often enough", async () => {
+  it("stays connected while the service is quiet, because the client requests frequent enough heartbeats", async () => {
     const home = await withBreaker({ maxStalenessMs: 3000 });
     for (let second = 0; second < 20; second += 1) {
       await home.pass(1000);
@@ -61,7 +61,7 @@ describe("a client counts as disconnected", () => {
     }
   });
 
-  it("until it has heard of the breaker, and from then on no more", async () => {
+  it("is disconnected until the client has received the state of the breaker", async () => {
     const home = await house();
     const { breakers } = home.connect("one", (link) => link.down());
     const api = breakers.breaker("api", FAST);
@@ -70,19 +70,19 @@ describe("a client counts as disconnected", () => {
     expect(api.status()).toMatchObject({ connected: false, staleMs: undefined });
   });
 
-  it.each([0, 999, Number.NaN])("refuses %s ms", async (maxStalenessMs) => {
+  it.each([0, 999, Number.NaN])("refuses a maxStalenessMs of %s", async (maxStalenessMs) => {
     const { breakers } = (await house()).connect("one");
     expect(() => breakers.breaker("api", {}, { maxStalenessMs })).toThrow("maxStalenessMs");
   });
 
-  it("refuses a policy that there is none", async () => {
+  it("refuses an unknown onDisconnect policy", async () => {
     const { breakers } = (await house()).connect("one");
     expect(() => breakers.breaker("api", {}, { onDisconnect: "HOPE" as "ALLOW" })).toThrow("onDisconnect");
   });
 });
 
-describe("an open breaker whose connection is known to be gone", () => {
-  it("goes on alone at once: its timeout runs on, and it gives its own probes", async () => {
+describe("an open breaker whose client has lost its connection", () => {
+  it("continues alone at once: its timeout runs, and it gives out its own probes", async () => {
     const home = await withBreaker();
     await openIt(home);
     await home.pass(200);
@@ -96,7 +96,7 @@ describe("an open breaker whose connection is known to be gone", () => {
     expect(home.api.status()).toMatchObject({ state: "CLOSED", source: "LOCAL" });
   });
 
-  it("does so where it trips after that, too, and where it was half-open", async () => {
+  it("continues alone also if it trips after the loss, or was half-open before it", async () => {
     for (const isHalfOpen of [false, true]) {
       const home = await withBreaker();
       if (isHalfOpen) await openIt(home);
@@ -117,7 +117,7 @@ describe("an open breaker whose connection is known to be gone", () => {
     }
   });
 
-  it("believes the service again as soon as it is back", async () => {
+  it("takes the state of the service again as soon as the service is back", async () => {
     const home = await withBreaker();
     await openIt(home);
     home.link.down();
@@ -130,7 +130,7 @@ describe("an open breaker whose connection is known to be gone", () => {
   });
 
   it.each(["HOLD_LAST", "ALLOW", "REJECT"] as const)(
-    "stays with the service's word until that is stale by %s",
+    "keeps the last state of the service until that is stale, under the policy %s",
     async (onDisconnect) => {
       const home = await withBreaker({ onDisconnect });
       await openIt(home);
@@ -142,7 +142,7 @@ describe("an open breaker whose connection is known to be gone", () => {
 });
 
 describe("many breakers of one client", () => {
-  it("ask for few at once, and for none that the watch tells of", async () => {
+  it("are created a few at a time, and not at all if the watch already shows them", async () => {
     const home = await house();
     const names = Array.from({ length: 200 }, (_, index) => `b${index}`);
     for (const name of names) await home.service.getOrCreate(name);
@@ -158,7 +158,7 @@ describe("many breakers of one client", () => {
     expect(link.calls.get("GetOrCreateBreaker")).toBe(MOST_CREATIONS);
   });
 
-  it("are all created where there are none, few at once", async () => {
+  it("are all created, a few at a time, if the service has none of them", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one");
     const names = Array.from({ length: 100 }, (_, index) => `b${index}`);
@@ -169,7 +169,7 @@ describe("many breakers of one client", () => {
     expect(link.calls.get("GetOrCreateBreaker")).toBeLessThanOrEqual(names.length + MOST_CREATIONS);
   });
 
-  it("come by few streams where they are made one by one, then by one of all that stays", async () => {
+  it("share few streams while they are added one by one, and one stream afterwards", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one");
     const all: ClientBreaker[] = [];
@@ -192,7 +192,7 @@ describe("many breakers of one client", () => {
 });
 
 describe("LOCAL", () => {
-  it("trips, waits, probes and closes by itself", async () => {
+  it("trips, waits, probes and closes without the service", async () => {
     const home = await away({});
     fail(home.api, 2);
     expect(home.api.status().state).toBe("CLOSED");
@@ -211,7 +211,7 @@ describe("LOCAL", () => {
     expect(home.link.calls.get("AcquirePermit")).toBeUndefined();
   });
 
-  it("opens again by a probe that fails, and by one that never reports", async () => {
+  it("opens again after a probe that fails, and after one that never reports", async () => {
     const home = await away({});
     fail(home.api, 3);
     await home.pass(1000);
@@ -225,7 +225,7 @@ describe("LOCAL", () => {
     expect(home.api.status().state).toBe("OPEN");
   });
 
-  it("gives the slot of a probe that is released or ignored to the next", async () => {
+  it("gives the slot of a released or ignored probe to the next call", async () => {
     const home = await away({});
     fail(home.api, 3);
     await home.pass(1000);
@@ -235,7 +235,7 @@ describe("LOCAL", () => {
     expect(home.api.tryAcquire()).not.toBeNull();
   });
 
-  it("goes on from where the service was: what was open becomes half-open in time", async () => {
+  it("continues from the last state of the service: an open breaker becomes half-open in time", async () => {
     const home = await withBreaker();
     await home.service.update("api", { timeoutMs: 60_000 });
     await openIt(home);
@@ -247,7 +247,7 @@ describe("LOCAL", () => {
     expect(home.api.tryAcquire()).not.toBeNull();
   });
 
-  it("calls through it with fallbacks, as ever", async () => {
+  it("runs calls with their fallbacks as usual", async () => {
     const home = await away({});
     fail(home.api, 3);
     expect(await home.api.call(() => 1, { fallback: () => -1 })).toBe(-1);
@@ -256,7 +256,7 @@ describe("LOCAL", () => {
     expect(home.api.status().state).toBe("CLOSED");
   });
 
-  it("is the default, and holds before the service was ever reached, with the defaults for what is not configured", async () => {
+  it("is the default, applies before the first connection, and uses the default configuration where none is given", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one", (one) => one.down());
     const api = breakers.breaker("api", { timeoutMs: 2000 });
@@ -272,7 +272,7 @@ describe("LOCAL", () => {
     expect(home.service.get("api").counts).toMatchObject({ failures: 0, lateFailures: 5 });
   });
 
-  it("hands over to the service when that is back, and what was seen meanwhile has no vote", async () => {
+  it("hands over to the service when it is back, and outcomes from the time between have no vote", async () => {
     const home = await away({});
     fail(home.api, 3);
     expect(home.api.status()).toMatchObject({ state: "OPEN", unreported: 3 });
@@ -282,7 +282,7 @@ describe("LOCAL", () => {
     expect(home.service.get("api")).toMatchObject({ epoch: 1, counts: { failures: 0, lateFailures: 3 } });
   });
 
-  it("takes the service's word when that is back and open, whatever it had come to by itself", async () => {
+  it("takes the open state of the service when it is back, whatever the client had decided alone", async () => {
     const home = await withBreaker();
     await home.service.update("api", { timeoutMs: 600_000 });
     await home.quiet();
@@ -296,7 +296,7 @@ describe("LOCAL", () => {
     expect(home.api.status().retryAfterMs).toBe(home.service.get("api").retryAfterMs);
   });
 
-  it("takes the vote from what could not be reported before the service was gone", async () => {
+  it("gives no vote to outcomes that could not be reported before the service was gone", async () => {
     const home = await withBreaker();
     home.link.down();
     home.api.tryAcquire()?.settle("SUCCESS");
@@ -310,7 +310,7 @@ describe("LOCAL", () => {
     expect(counts).toMatchObject({ successes: 1, failures: 0, lateFailures: 2, consecutiveFailures: 0 });
   });
 
-  it("lets the outcome of a call that began before have no vote either", async () => {
+  it("gives no vote to a call that began before the service was gone and ended after", async () => {
     const home = await withBreaker();
     const permits = Array.from({ length: 3 }, () => home.api.tryAcquire());
     home.link.down();
@@ -326,14 +326,14 @@ describe("LOCAL", () => {
 describe("HOLD_LAST", () => {
   const options = { onDisconnect: "HOLD_LAST" } as const;
 
-  it("passes what passed, however much fails", async () => {
+  it("lets calls pass however many fail, if the breaker was closed", async () => {
     const home = await away(options);
     fail(home.api, 100);
     expect(home.api.status()).toMatchObject({ state: "CLOSED", retryAfterMs: undefined });
     expect(home.api.tryAcquire()).not.toBeNull();
   });
 
-  it("rejects what was rejected, however long", async () => {
+  it("rejects calls for any length of time, if the breaker was open", async () => {
     const home = await withBreaker(options);
     await home.service.update("api", { timeoutMs: 60_000 });
     await openIt(home);
@@ -344,7 +344,7 @@ describe("HOLD_LAST", () => {
     expect(await home.api.acquire()).toBeNull();
   });
 
-  it("rejects while only probes passed: nobody gives them", async () => {
+  it("rejects calls if the breaker was half-open, because no one gives out probes", async () => {
     const home = await withBreaker(options);
     await openIt(home);
     await home.pass(1000);
@@ -354,7 +354,7 @@ describe("HOLD_LAST", () => {
     expect(await home.api.acquire()).toBeNull();
   });
 
-  it("gives up a trip of its own that the service has not confirmed", async () => {
+  it("drops a trip of the client itself that the service has not confirmed", async () => {
     const home = await withBreaker(options);
     home.link.down();
     fail(home.api, 3);
@@ -363,7 +363,7 @@ describe("HOLD_LAST", () => {
     expect(home.api.status()).toMatchObject({ state: "CLOSED", connected: false });
   });
 
-  it("passes before the service was ever reached", async () => {
+  it("lets calls pass before the first connection", async () => {
     const { breakers } = (await house()).connect("one", (link) => link.down());
     const api = breakers.breaker("api", FAST, options);
     fail(api, 100);
@@ -380,7 +380,7 @@ describe.each([
   it.each([
     ["closed", async () => {}],
     ["open", openIt],
-  ] as const)("decides for all calls, whatever the service had said (%s)", async (_, before) => {
+  ] as const)("decides for all calls, whatever the last state of the service was (%s)", async (_, before) => {
     const home = await away({ onDisconnect }, before);
     fail(home.api, 100);
     expect(home.api.status()).toMatchObject({ state, source: "LOCAL", retryAfterMs: undefined });
@@ -390,7 +390,7 @@ describe.each([
     expect(ran).toHaveBeenCalledTimes(passes ? 1 : 0);
   });
 
-  it("decides before the service was ever reached, and no more once it is", async () => {
+  it("decides before the first connection, and not any more after it", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one", (one) => one.down());
     const api = breakers.breaker("api", FAST, { onDisconnect });
@@ -401,15 +401,15 @@ describe.each([
     expect(api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
-  it("stands back behind what a human decided last", async () => {
+  it("yields to the last override of an operator", async () => {
     const home = await away({ onDisconnect }, force(passes ? "FORCED_OPEN" : "DISABLED"));
     expect(home.api.tryAcquire() !== null).toBe(!passes);
     expect(home.api.status().override).toBe(passes ? "FORCED_OPEN" : "DISABLED");
   });
 });
 
-describe("a service that comes and goes", () => {
-  it("leaves no call hanging: a probe that cannot be asked for is no permit", async () => {
+describe("a service that stops answering", () => {
+  it("leaves no call hanging: a request for a probe that gets no answer ends without a permit", async () => {
     const home = await withBreaker();
     await openIt(home);
     await home.pass(1000);

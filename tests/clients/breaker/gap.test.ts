@@ -38,7 +38,7 @@ function changed({ rpc }: House, revision: bigint, epoch: bigint, state: Breaker
 }
 
 describe("a client whose stream has a gap", () => {
-  it("knows after it what changed meanwhile", async () => {
+  it("learns after the gap what changed meanwhile", async () => {
     const home = await withBreaker();
     home.link.down();
     await open(home);
@@ -49,7 +49,7 @@ describe("a client whose stream has a gap", () => {
     expect(home.api.status().retryAfterMs).toBe(home.service.get("api").retryAfterMs);
   });
 
-  it("takes the snapshot's word where the service can tell no changes, as of one that began anew", async () => {
+  it("takes the snapshot of a service that has no journal of the changes, such as a new one", async () => {
     const home = await withBreaker();
     for (let change = 1; change < 9; change += 1) await home.service.update("api", { failureThreshold: 10 + change });
     await open(home);
@@ -70,7 +70,7 @@ describe("a client whose stream has a gap", () => {
     expect(home.api.status()).toMatchObject({ state: "OPEN", source: "SERVICE" });
   });
 
-  it("creates its breakers in a service that knows none of them", async () => {
+  it("creates its breakers again in a service that knows none of them", async () => {
     const home = await withBreaker();
     home.link.down();
     await home.replace();
@@ -81,8 +81,8 @@ describe("a client whose stream has a gap", () => {
   });
 });
 
-describe("what a client knows", () => {
-  it("never goes back to a revision before, nor to an epoch before", async () => {
+describe("the state that a client holds", () => {
+  it("never goes back to an earlier revision or an earlier epoch", async () => {
     const home = await withBreaker();
     const { revision } = home.service.get("api").resource;
     await open(home);
@@ -100,7 +100,7 @@ describe("what a client knows", () => {
     expect(home.api.status().state).toBe("CLOSED");
   });
 
-  it("is not undone by the answer to a call that is older", async () => {
+  it("is not undone by a late answer with an older revision", async () => {
     const home = await withBreaker();
     let release = (): void => {};
     const other = home.connect("two", (link) => {
@@ -115,7 +115,7 @@ describe("what a client knows", () => {
     expect(late.status()).toMatchObject({ state: "OPEN", source: "SERVICE" });
   });
 
-  it("comes by one stream, of all names that were asked for, opened once for all that came together", async () => {
+  it("comes from one stream for all names, which is opened once for names that are added together", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one");
     const names = Array.from({ length: 20 }, (_, index) => `b${index}`);
@@ -134,7 +134,7 @@ describe("what a client knows", () => {
     expect(all.filter((breaker) => breaker.status().state === "OPEN").map(({ name }) => name)).toEqual(["b7", "late"]);
   });
 
-  it("comes by the last stream alone where names are added while the service is away", async () => {
+  it("comes only from the latest stream if names are added while the service is unreachable", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one", (one) => one.down());
     for (let index = 0; index < 10; index += 1) {

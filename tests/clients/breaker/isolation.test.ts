@@ -27,8 +27,8 @@ async function isolated(config = SHARED): Promise<Isolated> {
   return { ...home, one, bad, good };
 }
 
-describe("a client that fails alone where it takes two to trip", () => {
-  it("is rejected in its own process, and the others pass", async () => {
+describe("a client that fails alone, where a trip takes two reporters", () => {
+  it("is rejected in its own process, and the other clients pass", async () => {
     const home = await isolated();
     expect(home.bad.status()).toMatchObject({ state: "OPEN", source: "SERVICE", retryAfterMs: 1000 });
     expect(home.bad.tryAcquire()).toBeNull();
@@ -39,7 +39,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(home.good.tryAcquire()).not.toBeNull();
   });
 
-  it("asks for probes after the timeout, and is back after as many as it takes", async () => {
+  it("asks for probes after the timeout, and passes again after enough successes", async () => {
     const home = await isolated();
     await home.pass(1000);
     expect(home.bad.status().state).toBe("HALF_OPEN");
@@ -53,7 +53,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(home.service.get("api").isolatedClients).toEqual([]);
   });
 
-  it("is rejected again where a probe fails", async () => {
+  it("is rejected again if a probe fails", async () => {
     const home = await isolated();
     await home.pass(1000);
     (await home.bad.acquire())?.settle("FAILURE");
@@ -61,7 +61,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(home.bad.status()).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
   });
 
-  it("is told so where it asks without knowing", async () => {
+  it("learns that it is isolated when it asks for a permit", async () => {
     const home = await isolated();
     const again = home.connect("bad");
     const late = again.breakers.breaker("api", SHARED);
@@ -83,7 +83,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(late.status().state).toBe("CLOSED");
   });
 
-  it("is back for good where it was refused another probe, and hears that later", async () => {
+  it("keeps passing if a late answer refuses a probe from before its isolation ended", async () => {
     const home = await isolated({ ...SHARED, successThreshold: 1, probeConcurrency: 2 });
     await home.pass(1000);
     const probe = await home.bad.acquire();
@@ -99,14 +99,14 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
-  it("is one of all again once the breaker is reset", async () => {
+  it("passes again once the breaker is reset", async () => {
     const home = await isolated();
     await home.service.reset("api");
     await home.quiet();
     expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
-  it("is one of all again where the service has forgotten it with its connection", async () => {
+  it("passes again after its connection was lost and the service has forgotten its isolation", async () => {
     const home = await isolated({ ...SHARED, timeoutMs: 60_000 });
     home.one.link.down();
     await home.quiet();
@@ -117,7 +117,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
-  it("stays so where a human decides something above, and takes it back", async () => {
+  it("is isolated again when an operator releases an override", async () => {
     const home = await isolated({ ...SHARED, timeoutMs: 60_000 });
     await home.service.override("api", { kind: "DISABLED" });
     await home.quiet();
@@ -127,7 +127,7 @@ describe("a client that fails alone where it takes two to trip", () => {
     expect(home.bad.status()).toMatchObject({ state: "OPEN", retryAfterMs: 60_000 });
   });
 
-  it("goes on rejecting for its time where the service goes away meanwhile", async () => {
+  it("goes on rejecting until its timeout if the service goes away meanwhile", async () => {
     const home = await house();
     const { breakers, link } = home.connect("bad");
     const bad = breakers.breaker("api", { ...SHARED, timeoutMs: 60_000 });

@@ -6,8 +6,8 @@ async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)))]);
 }
 
-describe("a breaker is ready", () => {
-  it("as soon as the service was heard of, and at once from then on", async () => {
+describe("the wait for a breaker to be ready", () => {
+  it("ends with true when the service has sent its state, and at once from then on", async () => {
     const home = await house();
     const { breakers, link } = home.connect("one", (one) => one.down());
     const api = breakers.breaker("api");
@@ -22,7 +22,7 @@ describe("a breaker is ready", () => {
     await breakers.close();
   });
 
-  it("or not, after the time that was given, and leaves nothing behind", async () => {
+  it("ends with false after the given time, and leaves nothing behind", async () => {
     const home = await house();
     const { breakers } = home.connect("one", (one) => one.down());
     const api = breakers.breaker("api");
@@ -35,7 +35,7 @@ describe("a breaker is ready", () => {
     await breakers.close();
   });
 
-  it("never once it is closed: whoever waits is told", async () => {
+  it("ends with false when the breakers are closed", async () => {
     const home = await house();
     const { breakers } = home.connect("one", (one) => one.down());
     const ready = breakers.breaker("api").ready(60_000);

@@ -21,8 +21,8 @@ const record = (breaker: ClientBreaker, ...outcomes: readonly ("SUCCESS" | "FAIL
   for (const outcome of outcomes) breaker.tryAcquire()?.settle(outcome);
 };
 
-describe("what a client reports", () => {
-  it("is all counted where its name has had 54 lives, and where two have it at once", async () => {
+describe("the outcomes that a client reports", () => {
+  it("are all counted, even if the same client name was used 54 times before, or is used twice at once", async () => {
     const home = await withBreaker();
     for (let life = 0; life < 54; life += 1) {
       const { breakers } = home.connect("replica");
@@ -46,7 +46,7 @@ describe("what a client reports", () => {
     expect(home.service.get("api").counts.successes).toBe(54 * 3 + 10);
   });
 
-  it("comes in requests that the contract allows, however many reports wait", () => {
+  it("are sent in requests of the size that the contract allows, however many wait", () => {
     const pending = new Pending();
     // Each outcome of a probe is a report of its own.
     for (let lease = 0; lease < 2500; lease += 1) pending.add(3, `lease-${lease}`, "SUCCESS", false);
@@ -60,7 +60,7 @@ describe("what a client reports", () => {
     expect([pending.unreported, pending.dropped]).toEqual([0, 0]);
   });
 
-  it("is sent every 100 ms, as runs of equal outcomes in their order, under its id, and counted from 1", async () => {
+  it("are sent every 100 ms, in order, as runs of equal outcomes, with the client's id and sequence numbers from 1", async () => {
     const home = await withBreaker();
     record(home.api, "SUCCESS", "SUCCESS", "FAILURE", "IGNORED", "SUCCESS");
     await home.pass(50);
@@ -81,7 +81,7 @@ describe("what a client reports", () => {
     expect(home.api.status()).toMatchObject({ unreported: 0, dropped: 0 });
   });
 
-  it("of many breakers goes together", async () => {
+  it("of many breakers are sent together", async () => {
     const home = await withBreaker();
     const others = ["b", "c"].map((name) => home.breakers.breaker(name));
     await home.quiet();
@@ -90,14 +90,14 @@ describe("what a client reports", () => {
     expect(home.link.reports.map(({ reports }) => reports.map(({ name }) => name))).toEqual([["api", "b", "c"]]);
   });
 
-  it("is sent at once where it could trip the breaker", async () => {
+  it("are sent at once if they could trip the breaker", async () => {
     const home = await withBreaker();
     record(home.api, "FAILURE", "FAILURE", "FAILURE");
     await home.quiet();
     expect(home.service.get("api").state).toBe("OPEN");
   });
 
-  it("is sent under an id of its own where the client has none", async () => {
+  it("are sent under a generated id if the client has none", async () => {
     const home = await house();
     const peers = [home.connect(), home.connect()];
     for (const { breakers } of peers) record(breakers.breaker("api"), "SUCCESS");
@@ -107,7 +107,7 @@ describe("what a client reports", () => {
     expect(new Set(ids).size).toBe(2);
   });
 
-  it("says of each call whether it was slow, by the breaker's own measure", async () => {
+  it("say of each call whether it was slow, by the threshold of the breaker", async () => {
     const home = await withBreaker({ ...FAST, slowCallDurationMs: 200, slowCallRate: 1, minimumCalls: 100 });
     home.api.tryAcquire()?.settle("SUCCESS", 200);
     home.api.tryAcquire()?.settle("SUCCESS", 201);
@@ -122,7 +122,7 @@ describe("what a client reports", () => {
     expect(home.service.get("api").counts).toMatchObject({ successes: 3, failures: 1, slow: 3 });
   });
 
-  it("trips locally by a rate, too", async () => {
+  it("also trip the breaker locally by a rate", async () => {
     const home = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4 });
     record(home.api, "SUCCESS", "FAILURE", "SUCCESS");
     expect(home.api.status().state).toBe("CLOSED");
@@ -134,7 +134,7 @@ describe("what a client reports", () => {
 });
 
 describe("a report", () => {
-  it("that is lost on its way is sent again as it was", async () => {
+  it("is sent again unchanged if it was lost", async () => {
     const home = await withBreaker();
     const release = home.link.holdCalls("ReportOutcomes");
     record(home.api, "FAILURE");
@@ -152,7 +152,7 @@ describe("a report", () => {
     expect(home.api.status()).toMatchObject({ unreported: 0, dropped: 0 });
   });
 
-  it("whose answer is lost is sent again and counted once", async () => {
+  it("is counted once if its answer was lost and it is sent again", async () => {
     const home = await withBreaker();
     home.link.loseAnswers("ReportOutcomes", 2);
     record(home.api, "FAILURE", "FAILURE");
@@ -165,7 +165,7 @@ describe("a report", () => {
     expect(home.service.get("api").counts).toMatchObject({ failures: 2, successes: 1 });
   });
 
-  it("of a process that has the id of one before it is counted, whatever numbers that one had used", async () => {
+  it("of a process with the id of an earlier process is counted, whatever numbers that one used", async () => {
     const home = await withBreaker();
     for (let batch = 0; batch < 20; batch += 1) {
       record(home.api, "SUCCESS");
@@ -183,7 +183,7 @@ describe("a report", () => {
     expect(next.link.reports.map(({ seq }) => seq)).toEqual([1n, 2n, 3n]);
   });
 
-  it("of a breaker that is just being created waits for it", async () => {
+  it("waits until its breaker has been created", async () => {
     const home = await withBreaker();
     const release = home.link.holdCalls("GetOrCreateBreaker");
     const other = home.breakers.breaker("other");
@@ -197,7 +197,7 @@ describe("a report", () => {
     expect(other.status()).toMatchObject({ unreported: 0, dropped: 0, connected: true });
   });
 
-  it("of a breaker that is gone has it created again", async () => {
+  it("of a breaker that was deleted causes the client to create it again", async () => {
     const home = await withBreaker();
     // The client does not hear of it otherwise.
     home.link.holdCalls("WatchBreakers");
@@ -212,7 +212,7 @@ describe("a report", () => {
 });
 
 describe("while the service is away", () => {
-  it("memory is bounded: equal outcomes are put together", async () => {
+  it("equal outcomes are merged, so that memory is bounded", async () => {
     const home = await withBreaker({ failureThreshold: 1_000_000 });
     home.link.down();
     await home.pass(31_000);
@@ -224,7 +224,7 @@ describe("while the service is away", () => {
     expect(home.link.reports.at(-1)?.reports[0]?.runs).toHaveLength(2);
   });
 
-  it("the oldest are dropped where they could still have a vote and are too many, and one sees how many", async () => {
+  it("the oldest outcomes are dropped when too many wait, and the status says how many", async () => {
     const home = await withBreaker({ failureThreshold: 1_000_000 });
     home.link.down();
     for (let call = 0; call < 10_000; call += 1) record(home.api, call % 2 === 0 ? "SUCCESS" : "FAILURE");
@@ -238,7 +238,7 @@ describe("while the service is away", () => {
     expect(counts.successes + counts.failures).toBe(unreported);
   });
 
-  it("it is asked ever more rarely", async () => {
+  it("the client retries less and less often", async () => {
     const home = await withBreaker();
     home.link.down();
     record(home.api, "SUCCESS");

@@ -38,8 +38,8 @@ async function halfOpen(config = FAST): Promise<Two> {
   return home;
 }
 
-describe("a breaker that several clients ask for", () => {
-  it("is one, with the configuration of the first", async () => {
+describe("a breaker that several clients use", () => {
+  it("exists once, with the configuration of the first client", async () => {
     const home = await house();
     const [one, two] = [home.connect("one"), home.connect("two")];
     const first = one.breakers.breaker("api", FAST);
@@ -52,7 +52,7 @@ describe("a breaker that several clients ask for", () => {
     expect(one.breakers.breaker("api")).toBe(first);
   });
 
-  it("trips in the client that sees it, without waiting for the service, and then in all", async () => {
+  it("trips at once in the client that sees the failures, and then in all others", async () => {
     const home = await pair();
     fail(home.a, 2);
     expect(home.a.status().state).toBe("CLOSED");
@@ -69,7 +69,7 @@ describe("a breaker that several clients ask for", () => {
     expect(home.two.link.calls.get("AcquirePermit")).toBeUndefined();
   });
 
-  it("trips by what they saw together", async () => {
+  it("trips by the outcomes of all clients together", async () => {
     const home = await pair();
     fail(home.a, 2);
     fail(home.b, 1);
@@ -78,7 +78,7 @@ describe("a breaker that several clients ask for", () => {
     expect([home.a, home.b].map((breaker) => breaker.status().state)).toEqual(["OPEN", "OPEN"]);
   });
 
-  it("passes again where the service, which knows more, does not trip", async () => {
+  it("passes again in a client that tripped it alone, if the service does not trip", async () => {
     const home = await pair();
     fail(home.a, 2);
     await home.pass(100);
@@ -94,7 +94,7 @@ describe("a breaker that several clients ask for", () => {
     expect(home.a.status().state).toBe("CLOSED");
   });
 
-  it("stays open in a client whose stream begins anew before its failures have arrived", async () => {
+  it("stays open in a client whose stream restarts before its failures have arrived", async () => {
     const home = await pair();
     const release = home.one.link.holdCalls("ReportOutcomes");
     fail(home.a, 3);
@@ -108,14 +108,14 @@ describe("a breaker that several clients ask for", () => {
     expect(home.a.status()).toMatchObject({ state: "OPEN", source: "SERVICE" });
   });
 
-  it("is kept apart from those of other names", async () => {
+  it("is independent of breakers with other names", async () => {
     const home = await tripped();
     expect(home.one.breakers.breaker("other").tryAcquire()).not.toBeNull();
     await home.pass(100);
     expect(home.one.breakers.breaker("other").status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });
 
-  it("opens once however many failures arrive together, and they do not extend the timeout", async () => {
+  it("opens once however many failures arrive together, and its timeout is not extended", async () => {
     const home = await pair();
     const permits = Array.from({ length: 20 }, () => [home.a.tryAcquire(), home.b.tryAcquire()]).flat();
     for (const permit of permits.slice(0, 20)) permit?.settle("FAILURE");
@@ -127,7 +127,7 @@ describe("a breaker that several clients ask for", () => {
   });
 
   it.each(["SUCCESS", "FAILURE"] as const)(
-    "is not moved by a late %s: it is counted apart, open, half-open and closed",
+    "counts a late %s separately, and keeps its state, be it open, half-open or closed",
     async (outcome) => {
       const home = await pair();
       const [first, second, third] = [home.b.tryAcquire(), home.b.tryAcquire(), home.b.tryAcquire()];
@@ -152,7 +152,7 @@ describe("a breaker that several clients ask for", () => {
     },
   );
 
-  it("is not held open or let go by a clock that is stepped", async () => {
+  it("opens and closes on time although the wall clock is stepped", async () => {
     const home = await tripped();
     home.clock.stepWall(3_600_000);
     await home.pass(950);
@@ -162,7 +162,7 @@ describe("a breaker that several clients ask for", () => {
     expect(home.b.status().state).toBe("HALF_OPEN");
   });
 
-  it("that somebody deletes is there again, closed", async () => {
+  it("is created again, closed, after somebody deleted it", async () => {
     const home = await tripped();
     await home.service.delete("api");
     await home.quiet();
@@ -193,7 +193,7 @@ describe("a breaker that several clients ask for", () => {
   });
 });
 
-describe("the one probe", () => {
+describe("the only probe", () => {
   it("goes to one of two clients that race for it", async () => {
     const home = await halfOpen();
     const permits = await Promise.all([home.a.acquire(), home.b.acquire()]);
@@ -227,7 +227,7 @@ describe("the one probe", () => {
     for (const breaker of [home.a, home.b]) expect(breaker.tryAcquire()).not.toBeNull();
   });
 
-  it("that fails opens the breaker for all, for the whole timeout", async () => {
+  it("opens the breaker for all for the whole timeout if it fails", async () => {
     const home = await halfOpen();
     (await home.a.acquire())?.settle("FAILURE");
     await home.quiet();
@@ -235,7 +235,7 @@ describe("the one probe", () => {
       expect(breaker.status()).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
   });
 
-  it("that succeeds leaves it half-open until as many have as it takes", async () => {
+  it("leaves the breaker half-open until enough probes have succeeded", async () => {
     const home = await halfOpen({ ...FAST, successThreshold: 2 });
     (await home.a.acquire())?.settle("SUCCESS");
     await home.quiet();
@@ -245,7 +245,7 @@ describe("the one probe", () => {
     expect(home.b.status().state).toBe("CLOSED");
   });
 
-  it("that is ignored frees its slot, and the breaker stays half-open", async () => {
+  it("frees its slot if it is ignored, and the breaker stays half-open", async () => {
     const home = await halfOpen();
     (await home.a.acquire())?.settle("IGNORED");
     await home.quiet();
@@ -253,7 +253,7 @@ describe("the one probe", () => {
     expect(await home.a.acquire()).not.toBeNull();
   });
 
-  it("that never reports frees its slot as a failure, and its late report changes nothing", async () => {
+  it("frees its slot as a failure if it never reports, and its late report changes nothing", async () => {
     const home = await halfOpen();
     const hung = await home.a.acquire();
     await home.pass(500);
@@ -265,7 +265,7 @@ describe("the one probe", () => {
     expect(await home.a.acquire()).not.toBeNull();
   });
 
-  it("of a client that is gone frees its slot as a failure", async () => {
+  it("frees its slot as a failure if its client is gone", async () => {
     const home = await halfOpen();
     expect(await home.a.acquire()).not.toBeNull();
     await home.one.breakers.close();
@@ -274,7 +274,7 @@ describe("the one probe", () => {
     expect(home.b.status().state).toBe("OPEN");
   });
 
-  it("is kept while its client opens another stream for a name that is added", async () => {
+  it("remains valid while its client opens another stream for an added name", async () => {
     const home = await halfOpen();
     const probe = await home.a.acquire();
     home.one.breakers.breaker("other");
@@ -287,7 +287,7 @@ describe("the one probe", () => {
     expect(home.a.status().state).toBe("CLOSED");
   });
 
-  it("is not asked for more than once in 100 ms where there is none", async () => {
+  it("is requested at most once in 100 ms while no slot is free", async () => {
     const home = await halfOpen();
     await home.b.acquire();
     for (let call = 0; call < 100; call += 1) await home.a.acquire();
@@ -298,7 +298,7 @@ describe("the one probe", () => {
   });
 });
 
-describe("what a human decides", () => {
+describe("an override by an operator", () => {
   const decided = async (kind: "FORCED_OPEN" | "FORCED_CLOSED" | "DISABLED" | "METRICS_ONLY"): Promise<Two> => {
     const home = await pair();
     await home.service.override("api", { kind });
@@ -306,7 +306,7 @@ describe("what a human decides", () => {
     return home;
   };
 
-  it("FORCED_OPEN rejects everywhere, and no timer ends it", async () => {
+  it("rejects everywhere with FORCED_OPEN, and no timer ends it", async () => {
     const home = await decided("FORCED_OPEN");
     await home.pass(5000);
     for (const breaker of [home.a, home.b]) {
@@ -319,7 +319,7 @@ describe("what a human decides", () => {
     expect(home.a.status()).toMatchObject({ state: "CLOSED", override: undefined });
   });
 
-  it("FORCED_CLOSED passes all; they are counted, and beneath it the breaker trips and closes by their probes", async () => {
+  it("passes all calls with FORCED_CLOSED, which are counted, so that the automatic state goes on", async () => {
     const home = await decided("FORCED_CLOSED");
     fail(home.a, 3);
     await home.pass(100);
@@ -333,7 +333,7 @@ describe("what a human decides", () => {
     expect(home.service.get("api")).toMatchObject({ state: "CLOSED", automaticState: "CLOSED" });
   });
 
-  it("DISABLED passes all and reports nothing", async () => {
+  it("passes all calls with DISABLED, and reports nothing", async () => {
     const home = await decided("DISABLED");
     fail(home.a, 10);
     await home.pass(200);
@@ -342,7 +342,7 @@ describe("what a human decides", () => {
     expect(home.service.get("api")).toMatchObject({ automaticState: "CLOSED", counts: { failures: 0 } });
   });
 
-  it("METRICS_ONLY passes all, and the service says when it would have opened", async () => {
+  it("passes all calls with METRICS_ONLY, and the service says when the breaker would have opened", async () => {
     const home = await decided("METRICS_ONLY");
     fail(home.a, 3);
     await home.pass(100);
@@ -351,7 +351,7 @@ describe("what a human decides", () => {
     expect(home.service.get("api").transition.action).toBe("WouldTrip");
   });
 
-  it("a reset closes it for all, and their counts begin anew", async () => {
+  it("is followed by closed breakers with new counts at all clients after a reset", async () => {
     const home = await pair();
     fail(home.a, 2);
     await home.pass(100);

@@ -7,8 +7,8 @@ const WARNED_OF = 11;
 
 afterEach(() => vi.restoreAllMocks());
 
-describe("many calls of the service at once", () => {
-  it("all end when it is stopped, and no target has so many listeners that Node.js warns", async () => {
+describe("many concurrent calls to the service", () => {
+  it("all end when the client is stopped, and add no number of listeners that Node.js warns of", async () => {
     const listeners = new Map<EventTarget, number>();
     const { addEventListener } = EventTarget.prototype;
     vi.spyOn(EventTarget.prototype, "addEventListener").mockImplementation(function (this: EventTarget, ...args) {

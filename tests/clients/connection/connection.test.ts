@@ -89,7 +89,7 @@ const failed = async (promise: Promise<unknown>): Promise<ConnectError> =>
 
 describe("a connection", () => {
   it.each([0, 2, 11])(
-    "goes on over the next session where an idle one is told to go away, with code %i",
+    "opens another session when the server sends GOAWAY to an idle one, with code %i",
     async (code) => {
       const { url, sessions } = await answering();
       const connection = connectionTo(url);
@@ -113,7 +113,7 @@ describe("a connection", () => {
     expect(connection.sessions).toBe(1);
   });
 
-  it("gives up what accepts and never speaks, so that calls fail instead of waiting", async () => {
+  it("gives up a server that accepts and never speaks, so that calls fail instead of waiting", async () => {
     const url = await listen(createServer((socket) => socket.on("error", () => {}).resume()));
     const connection = connectionTo(url, { pingTimeoutMs: 50 });
     const error = await failed(call(connection));
@@ -121,7 +121,7 @@ describe("a connection", () => {
     await ended(connection);
   });
 
-  it("gives up a server that stops answering, and its calls; the next call takes another session", async () => {
+  it("gives up a server that stops answering, with its calls; the next call opens another session", async () => {
     const network = await networkTo((await answering()).url);
     const connection = connectionTo(network.baseUrl, { pingIntervalMs: 100, pingTimeoutMs: 300 });
     expect(await call(connection)).toBe("x");
@@ -131,7 +131,7 @@ describe("a connection", () => {
     expect(await call(connection)).toBe("x");
   });
 
-  it("asks a session that was idle for long whether it is there, and takes another one where it is not", async () => {
+  it("pings a session that was idle for long, and opens another one if there is no answer", async () => {
     const { url, sessions } = await answering();
     const network = await networkTo(url);
     const connection = connectionTo(network.baseUrl, { pingIntervalMs: 100, pingTimeoutMs: 300 });
@@ -143,7 +143,7 @@ describe("a connection", () => {
     expect(sessions).toHaveLength(2);
   });
 
-  it("fails with UNAVAILABLE where nobody listens, and connects once somebody does", async () => {
+  it("fails with UNAVAILABLE while nothing listens, and connects once a server does", async () => {
     const { url } = await answering();
     const [server] = servers;
     await new Promise((resolve) => server?.close(resolve));
@@ -153,7 +153,7 @@ describe("a connection", () => {
     await expect.poll(() => call(connection).catch(() => "")).toBe("x");
   });
 
-  it("ends calls that are about to connect where it is closed, and takes later ones", async () => {
+  it("ends calls that are about to connect when it is closed, and accepts later ones", async () => {
     const { url } = await answering();
     const connection = connectionTo(url);
     const early = failed(call(connection));
@@ -181,7 +181,7 @@ describe("a client", () => {
     "HTTP/9.9 200 OK\r\n\r\n",
     "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
     "HTTP/1.1 200 O",
-  ])("tells of a server that does not speak HTTP/1.1 as UNAVAILABLE: %j", async (answer) => {
+  ])("reports a server that does not speak HTTP/1.1 as UNAVAILABLE: %j", async (answer) => {
     const baseUrl = await listen(createServer((socket) => socket.once("data", () => socket.end(answer, "latin1"))));
     const client = createHeliosClient({ baseUrl, protocol: "connect", httpVersion: "1.1" });
     const calls = [client.flags.listFlags({}), client.flags.watchFlags({})[Symbol.asyncIterator]().next()];
@@ -189,7 +189,7 @@ describe("a client", () => {
     client.close();
   });
 
-  it("tells that the connection was lost as UNAVAILABLE, of calls and of streams", async () => {
+  it("reports a lost connection as UNAVAILABLE, for calls and for streams", async () => {
     const server = createHttp2Server();
     server.on("session", (session) => session.on("error", () => {}));
     server.on("stream", (stream: ServerHttp2Stream) => {
