@@ -61,12 +61,12 @@ describe("the example", () => {
     expect(record.passed).toBe(true);
   });
 
-  it.each(["neural_predictor", "neural_predictor_v2"])("%s passes the suite of its own", async (name) => {
+  it.each(["neural_predictor", "neural_predictor_v2"])("%s passes the suite that was written for it", async (name) => {
     const { record } = await engine.testing.run(name, "suites/neural_predictor.ts");
     expect(record.tests.map(({ outcome, message }) => [outcome, message])).toEqual(Array(3).fill(["PASSED", ""]));
   });
 
-  it("paper trading keeps cash and positions as its fills say", async () => {
+  it("paper trading keeps cash and positions in line with its fills", async () => {
     const before = await call("paper_trading_v2", "get_positions");
     const order = { client_order_id: "a-1", symbol: "ETHZAR", side: "buy", type: "market", quantity: 2 };
     const bought = await call("paper_trading_v2", "place_order", order);
@@ -82,7 +82,7 @@ describe("the example", () => {
     expect(Number(before.cash) - Number(after.cash)).toBeCloseTo(spent, 6);
   });
 
-  it("paper trading lets a limit order rest until the price is reached, and cancels it", async () => {
+  it("paper trading keeps a limit order open until the price is reached, and cancels it on request", async () => {
     const order = { client_order_id: "l-1", symbol: "BTCZAR", side: "buy", type: "limit", quantity: 1, limit_price: 1 };
     expect(await call("paper_trading_v2", "place_order", order)).toMatchObject({ status: "open", filled_price: null });
     expect(await call("paper_trading_v2", "match_orders")).toEqual({ filled: [] });
@@ -91,7 +91,7 @@ describe("the example", () => {
     expect(await call("paper_trading_v2", "place_order", generous)).toMatchObject({ status: "filled" });
   });
 
-  it("paper trading fills a limit order that rests when the price gets there, and after a swap, too", async () => {
+  it("paper trading fills an open limit order when the price is reached, also after a swap", async () => {
     const until = { client_order_id: "r-1", symbol: "SOLZAR", side: "buy", type: "limit", quantity: 1, limit_price: 0 };
     await engine.modules.register("resting", {
       modulePath: "src.trading.services.paper_trading_v2",
@@ -121,7 +121,7 @@ describe("the example", () => {
     ["a side that is none", { side: "hold" }],
     ["a limit order without a limit", { type: "limit" }],
     ["no client_order_id", { client_order_id: null }],
-  ])("paper trading refuses %s as its caller's mistake, and loses nothing", async (_, mistake) => {
+  ])("paper trading refuses %s as the caller's mistake, and loses nothing", async (_, mistake) => {
     const before = await call("paper_trading_v2", "get_positions");
     const order = { client_order_id: "m-1", symbol: "BTCZAR", side: "buy", type: "market", quantity: 1, ...mistake };
     for (let count = 0; count < 12; count += 1) {
@@ -132,7 +132,7 @@ describe("the example", () => {
   });
 
   it.each(["constructor", "__proto__", "toString"])(
-    "paper trading takes %s as an order's id",
+    "paper trading accepts %s as an order id",
     async (client_order_id) => {
       const order = { client_order_id, symbol: "XRPZAR", side: "buy", type: "market", quantity: 1 };
       const unknown = call("paper_trading_v2", "get_order", { client_order_id });
@@ -147,7 +147,7 @@ describe("the example", () => {
     },
   );
 
-  it("paper trading tells what it knows while there are no prices", async () => {
+  it("paper trading still answers for its orders while there are no prices", async () => {
     await engine.modules.register("lonely", {
       modulePath: "src.trading.services.paper_trading_v2",
       dependencies: ["market_simulator"],
@@ -166,7 +166,7 @@ describe("the example", () => {
     }
   });
 
-  it("paper trading 3 takes over the book of 2, and adds fees and profit", async () => {
+  it("paper trading 3 takes over the book of version 2, and adds fees and profit", async () => {
     const order = { client_order_id: "s-1", symbol: "XRPZAR", side: "buy", type: "market", quantity: 100 };
     const placed = await call("paper_trading_v2", "place_order", order);
     const { swapped } = await engine.modules.swap("paper_trading_v2", {
@@ -208,7 +208,7 @@ describe("the example", () => {
     expect(one.probabilities).not.toEqual(two.probabilities);
   });
 
-  it("predictors take a whole batch of prices, and leave room for others", async () => {
+  it("predictors take a whole batch of prices, and let other calls run between", async () => {
     const inputs = Array.from({ length: 1000 }, (_, index) => ({ prices: [1, 2, 3, 4, 5 + index] }));
     const { predictions } = await call("neural_predictor", "predict_batch", { inputs });
     expect(predictions).toHaveLength(1000);
@@ -216,13 +216,13 @@ describe("the example", () => {
     await expect(more).rejects.toThrow("inputs must be a list of at most 1000");
   });
 
-  it("predictors say of wrong prices that they are the caller's", async () => {
+  it("predictors report wrong prices as the caller's mistake", async () => {
     for (const input of [{ prices: [1, 2, 3] }, { prices: [1, 2, 3, null, 5] }, { features: [1, 2] }, null]) {
       expect(await isMistake(call("neural_predictor", "predict", input))).toBe(true);
     }
   });
 
-  it("the simulator's history ends with the price of now, its quotes and its depth are around that", async () => {
+  it("the simulator's history ends with the current price, and its quotes and depth are around that price", async () => {
     await call("market_simulator", "next_tick", { count: 5000 });
     const symbol = "ETHZAR";
     const [before, history, quote, depth, after] = [
@@ -251,11 +251,11 @@ describe("the example", () => {
     ["get_quote", { symbol: 7 }],
     ["get_depth", { symbol: "BTCZAR", levels: 0 }],
     ["next_tick", { count: -1 }],
-  ])("the simulator says of %s(%j) that it is the caller's mistake", async (method, input) => {
+  ])("the simulator reports %s(%j) as the caller's mistake", async (method, input) => {
     expect(await isMistake(call("market_simulator", method, input))).toBe(true);
   });
 
-  it("the gateway quotes around the price, fails as often as it is told to, and says what is the caller's", async () => {
+  it("the gateway quotes around the price, fails at the configured rate, and reports the caller's mistakes as such", async () => {
     const { bid, ask } = await call("exchange_gateway", "get_ticker", { symbol: "BTCZAR" });
     expect(Number(bid)).toBeLessThan(Number(ask));
     await call("exchange_gateway", "inject_fault", { calls: 1 });
@@ -265,7 +265,7 @@ describe("the example", () => {
     expect(await isMistake(call("exchange_gateway", "inject_fault"))).toBe(true);
   });
 
-  it("the simulator gives the same prices for the same seed, and tells which symbols it knows", async () => {
+  it("the simulator gives the same prices for the same seed, and lists the symbols that it knows", async () => {
     const history = async (): Promise<number[]> => {
       const { instance } = await engine.modules.startFresh("market_simulator");
       const input = { json: { symbol: "BTCZAR", count: 100 } };

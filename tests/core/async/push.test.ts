@@ -4,7 +4,7 @@ import { pushed } from "../../../src/core/async/push.ts";
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("a pushed stream", () => {
-  it("has what was pushed before and after somebody reads, in order, and ends with its work", async () => {
+  it("delivers everything pushed before and after reading begins, in order, and ends with its work", async () => {
     const more = Promise.withResolvers<void>();
     const stream = pushed<number>(async (push) => {
       push(1);
@@ -21,7 +21,7 @@ describe("a pushed stream", () => {
     expect(await stream.next()).toEqual({ value: undefined, done: true });
   });
 
-  it("gives all that was pushed before it fails with the error of its work", async () => {
+  it("delivers everything that was pushed before it fails with the error of its work", async () => {
     const stream = pushed<number>(async (push) => {
       push(1);
       throw new Error("broken");
@@ -32,11 +32,11 @@ describe("a pushed stream", () => {
     expect(await stream.next()).toEqual({ value: undefined, done: true });
   });
 
-  it("ends at once where its work pushes nothing", async () => {
+  it("ends at once if its work pushes nothing", async () => {
     expect(await pushed(async () => {}).next()).toEqual({ value: undefined, done: true });
   });
 
-  it("lets its work go on to its end, though nobody reads any more, and rejects nothing that nobody handles", async () => {
+  it("lets its work finish after the reader has left, and causes no unhandled rejection", async () => {
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);
     process.on("unhandledRejection", note);

@@ -14,7 +14,7 @@ function quiet() {
 }
 
 describe("a burst", () => {
-  it("is taken together 200 ms after its last part", () => {
+  it("is delivered as one, 200 ms after its last event", () => {
     const { clock, runs, touch } = quiet();
     touch("a");
     clock.advance(150);
@@ -28,7 +28,7 @@ describe("a burst", () => {
     expect(runs).toHaveLength(1);
   });
 
-  it("that does not end is taken after 2 s, and again", () => {
+  it("is delivered after 2 s if it does not end, and again after that", () => {
     const { clock, runs, touch } = quiet();
     for (let at = 0; at < 5000; at += 100) {
       touch("a");
@@ -37,7 +37,7 @@ describe("a burst", () => {
     expect(runs.map(([at]) => at)).toEqual([2000, 4000]);
   });
 
-  it("is dropped when nobody is interested any more", () => {
+  it("is dropped if its subscriber has stopped", () => {
     const { clock, runs, touch, close } = quiet();
     touch("a");
     close();
@@ -45,7 +45,7 @@ describe("a burst", () => {
     expect(runs).toEqual([]);
   });
 
-  it("of whatever form loses nothing, takes nothing sooner than 200 ms after it, or later than 2 s", () => {
+  it("of any form loses no event, and is delivered between 200 ms and 2 s after each event", () => {
     const waits = fc.array(fc.tuple(fc.integer({ min: 0, max: 400 }), fc.constantFrom("a", "b", "c")), {
       maxLength: 60,
     });

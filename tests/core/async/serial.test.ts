@@ -27,7 +27,7 @@ function pieces() {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("a serial queue", () => {
-  it("begins a piece when whoever asked for it has gone on, where none is under way", async () => {
+  it("starts a piece of work right after the caller's own step, if nothing is under way", async () => {
     const { notes, piece } = pieces();
     void new Serial().run(piece("a"));
     expect(notes).toEqual([]);
@@ -35,7 +35,7 @@ describe("a serial queue", () => {
     expect(notes).toEqual(["a begins"]);
   });
 
-  it("begins a piece when the one before is over, whether that was fulfilled or rejected", async () => {
+  it("starts a piece of work when the one before has ended, fulfilled or rejected", async () => {
     const { notes, piece, end, fail } = pieces();
     const serial = new Serial();
     const first = serial.run(piece("a"));
@@ -54,7 +54,7 @@ describe("a serial queue", () => {
     await expect(third).resolves.toBe("c");
   });
 
-  it("rejects where a piece throws before it has a promise, and goes on", async () => {
+  it("rejects if a piece of work throws before it returns a promise, and continues", async () => {
     const serial = new Serial();
     const thrown = serial.run(() => {
       throw new Error("at once");
@@ -63,7 +63,7 @@ describe("a serial queue", () => {
     await expect(serial.run(async () => "next")).resolves.toBe("next");
   });
 
-  it("is idle when all that was asked for is over, and at once where nothing was", async () => {
+  it("is idle when all work has ended, and at once if there was no work", async () => {
     const { notes, piece, end, fail } = pieces();
     const serial = new Serial();
     await serial.idle();
@@ -79,7 +79,7 @@ describe("a serial queue", () => {
     expect(notes).toEqual(["a begins", "a ends", "b begins", "b ends", "idle"]);
   });
 
-  it("runs nothing twice, nothing together and everything in order, whatever fails and however long each takes", async () => {
+  it("runs each piece of work once, alone and in order, whatever fails and however long each takes", async () => {
     const plans = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.boolean()), { maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(plans, async (plan) => {
@@ -106,13 +106,13 @@ describe("a serial queue", () => {
 });
 
 describe("a serial queue by key", () => {
-  it("begins a piece at once where it has nothing to wait for", () => {
+  it("starts a piece of work at once if it has nothing to wait for", () => {
     const { notes, piece } = pieces();
     void new KeyedSerial().run("x", piece("x1"));
     expect(notes).toEqual(["x1 begins"]);
   });
 
-  it("runs pieces of one key one after the other, beside those of others", async () => {
+  it("runs the work of one key in order, and that of other keys beside it", async () => {
     const { notes, piece, end } = pieces();
     const serial = new KeyedSerial();
     void serial.run("x", piece("x1"));
@@ -125,7 +125,7 @@ describe("a serial queue by key", () => {
     expect(notes.at(-1)).toBe("x2 begins");
   });
 
-  it("lets a piece about all keys wait for all, and all later ones wait for it", async () => {
+  it("makes work on all keys wait for all earlier work, and all later work wait for it", async () => {
     const { notes, piece, end } = pieces();
     const serial = new KeyedSerial();
     void serial.run("x", piece("x1"));
@@ -151,7 +151,7 @@ describe("a serial queue by key", () => {
     expect(notes.at(-1)).toBe("all again begins");
   });
 
-  it("goes on after a piece about all keys that fails", async () => {
+  it("continues after work on all keys that fails", async () => {
     const serial = new KeyedSerial();
     const failed = serial.runAlone(() => Promise.reject(new Error("no")));
     const later = serial.run("x", async () => "done");

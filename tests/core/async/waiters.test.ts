@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Waiters } from "../../../src/core/async/waiters.ts";
 
-describe("those who wait for an event", () => {
-  it("go on together, in the order in which they came", async () => {
+describe("the callers that wait for an event", () => {
+  it("continue together, in the order of their arrival", async () => {
     const waiters = new Waiters();
     const gone: string[] = [];
     const waits = ["a", "b"].map((name) => waiters.wait().then(() => gone.push(name)));
@@ -12,14 +12,14 @@ describe("those who wait for an event", () => {
     expect(gone).toEqual(["a", "b"]);
   });
 
-  it("fail together with its error", async () => {
+  it("fail together with the error of the event", async () => {
     const waiters = new Waiters();
     const waits = Promise.allSettled([waiters.wait(), waiters.wait()]);
     waiters.fail(new Error("shut"));
     expect((await waits).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   });
 
-  it("wait for the next one where they come after it", async () => {
+  it("wait for the next event if they arrive after one", async () => {
     const waiters = new Waiters();
     waiters.wake();
     let isAwake = false;
@@ -33,7 +33,7 @@ describe("those who wait for an event", () => {
     expect(isAwake).toBe(true);
   });
 
-  it("wait for the next one where they come while it wakes the others", async () => {
+  it("wait for the next event if they arrive while the others are being woken", async () => {
     const waiters = new Waiters();
     const again = waiters.wait().then(() => waiters.wait());
     waiters.wake();

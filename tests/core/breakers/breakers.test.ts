@@ -10,7 +10,7 @@ async function withBreaker(config = FAST): Promise<Rig> {
 }
 
 describe("getOrCreate", () => {
-  it("makes one breaker, with the mission's defaults, however many ask at once", async () => {
+  it("creates one breaker with the default configuration, however many callers ask at once", async () => {
     const { breakers, feed } = await rig();
     const answers = await Promise.all(Array.from({ length: 50 }, () => breakers.getOrCreate("api")));
     expect(answers.filter(({ created }) => created)).toHaveLength(1);
@@ -40,7 +40,7 @@ describe("getOrCreate", () => {
     });
   });
 
-  it("answers with the one that is there, as it is, where another configuration is asked for", async () => {
+  it("returns an existing breaker unchanged if another configuration is requested", async () => {
     const house = await withBreaker();
     fail(house, "api", 2);
     const { breaker, created, configConflict } = await house.breakers.getOrCreate("api", { failureThreshold: 9 });
@@ -48,7 +48,7 @@ describe("getOrCreate", () => {
     expect(breaker).toMatchObject({ state: "OPEN", config: FAST });
   });
 
-  it("sees no conflict in the same configuration, or in none", async () => {
+  it("reports no conflict for the same configuration, or for no configuration", async () => {
     const { breakers } = await withBreaker();
     for (const config of [FAST, undefined]) {
       expect((await breakers.getOrCreate("api", config)).configConflict).toBe(false);
@@ -72,18 +72,21 @@ describe("getOrCreate", () => {
   ] as const;
   const VALUES = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e12, "5"];
 
-  it.each(FIELDS)("refuses %s where it is no number in range, and names field and value", async (key, field) => {
-    const { breakers, feed } = await rig();
-    const refused = key.endsWith("Ms") ? VALUES : [...VALUES, 1.5];
-    for (const value of refused) {
-      const asked = breakers.getOrCreate("api", { [key]: value });
-      await expect(asked, String(value)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
-      await expect(asked).rejects.toThrow(String(value));
-    }
-    expect(feed.revision).toBe(0);
-  });
+  it.each(FIELDS)(
+    "refuses a %s that is not a number in range, and names the field and the value",
+    async (key, field) => {
+      const { breakers, feed } = await rig();
+      const refused = key.endsWith("Ms") ? VALUES : [...VALUES, 1.5];
+      for (const value of refused) {
+        const asked = breakers.getOrCreate("api", { [key]: value });
+        await expect(asked, String(value)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
+        await expect(asked).rejects.toThrow(String(value));
+      }
+      expect(feed.revision).toBe(0);
+    },
+  );
 
-  it("makes the breaker again where somebody deletes it before it could be given", async () => {
+  it("creates the breaker again if somebody deletes it before it could be returned", async () => {
     const { breakers, store, feed } = await rig();
     let deleted = false;
     await store.watch(0, ([change]) => {
@@ -97,7 +100,7 @@ describe("getOrCreate", () => {
 });
 
 describe("breakers", () => {
-  it("of different names have nothing to do with each other", async () => {
+  it("are independent of those with other names", async () => {
     const house = await withBreaker();
     await house.breakers.getOrCreate("other", FAST);
     fail(house, "api", 2);
@@ -111,7 +114,7 @@ describe("breakers", () => {
     expect(breakers.list().map(({ name }) => name)).toEqual(["C", "a", "b"]);
   });
 
-  it("that do not exist are BREAKER_NOT_FOUND, but for reports", async () => {
+  it("answer with BREAKER_NOT_FOUND if they do not exist, except for reports", async () => {
     const { breakers } = await rig();
     const notFound = expect.objectContaining({ reason: "BREAKER_NOT_FOUND", metadata: { name: "api" } });
     expect(() => breakers.get("api")).toThrow(notFound);
@@ -129,7 +132,7 @@ describe("breakers", () => {
     expect(breakers.report("client", 1, [])).toEqual({ duplicate: false, unknownNames: [], isolated: [] });
   });
 
-  it("count rejected calls apart", async () => {
+  it("count rejected calls separately", async () => {
     const house = await withBreaker();
     succeed(house, "api");
     fail(house, "api", 2);
@@ -137,7 +140,7 @@ describe("breakers", () => {
     expect(house.breakers.get("api").counts).toMatchObject({ successes: 1, failures: 2, rejected: 3 });
   });
 
-  it("count what is late apart, and leave everything as it is", async () => {
+  it("count late outcomes separately, and keep their state", async () => {
     const house = await withBreaker();
     const { breakers, clock } = house;
     const [success, failure] = [acquired(breakers.acquire("api")), acquired(breakers.acquire("api"))];
@@ -180,14 +183,14 @@ describe("breakers", () => {
     expect(breakers.acquire("api").allowed).toBe(true);
   });
 
-  it("refuse an outcome that is none", async () => {
+  it("refuse an unknown outcome", async () => {
     const { breakers } = await withBreaker();
     const permit = breakers.acquire("api");
     expect(() => breakers.record("api", permit, "failure" as "FAILURE")).toThrow("failure");
     expect(breakers.get("api").counts.failures).toBe(0);
   });
 
-  it("take no notice of a wall clock that is stepped by an hour", async () => {
+  it("are unaffected by a step of the wall clock by an hour", async () => {
     const house = await withBreaker();
     fail(house, "api", 2);
     house.clock.advance(400);
@@ -199,7 +202,7 @@ describe("breakers", () => {
     expect(house.breakers.get("api").state).toBe("HALF_OPEN");
   });
 
-  it("say who changed the configuration, and keep state and counts", async () => {
+  it("record who changed the configuration, and keep state and counts", async () => {
     const house = await withBreaker();
     const { breakers, clock, store } = house;
     fail(house, "api", 2);
@@ -226,7 +229,7 @@ describe("breakers", () => {
 });
 
 describe("a deleted breaker", () => {
-  it("is gone with its timer, and its name makes a new one", async () => {
+  it("is gone with its timer, and its name can be used for a new one", async () => {
     const house = await withBreaker();
     const { breakers, clock, feed, timers } = house;
     fail(house, "api", 2);
@@ -244,7 +247,7 @@ describe("a deleted breaker", () => {
     expect(again.breaker).toMatchObject({ state: "CLOSED", counts: { failures: 0, rejected: 0 } });
   });
 
-  it("is not brought back by a transition that is still to be stored", async () => {
+  it("is not restored by a transition that has yet to be stored", async () => {
     const house = await withBreaker();
     const { breakers, holdWrites, stored } = house;
     const release = holdWrites();
@@ -256,7 +259,7 @@ describe("a deleted breaker", () => {
     expect(await stored("api")).toBeUndefined();
   });
 
-  it("leaves its successor of the same name alone", async () => {
+  it("does not affect a later breaker of the same name", async () => {
     const house = await withBreaker();
     const { breakers, holdWrites, stored } = house;
     const release = holdWrites();
@@ -271,7 +274,7 @@ describe("a deleted breaker", () => {
   });
 
   it.each([0, 1, 5])(
-    "gives no vote in the next one's life to what is reported late of its own (%i transitions)",
+    "leaves late outcomes that have no vote in the next breaker of its name (%i transitions)",
     async (resets) => {
       for (const restarts of [false, true]) {
         const first = await withBreaker();
@@ -291,8 +294,8 @@ describe("a deleted breaker", () => {
   );
 });
 
-describe("the end", () => {
-  it("cancels every timer, and refuses calls and changes with a code of its own", async () => {
+describe("closing", () => {
+  it("cancels every timer, and makes calls and changes fail with a reason of its own", async () => {
     const house = await withBreaker();
     const { breakers, clock, feed, timers } = house;
     fail(house, "api", 2);
@@ -315,7 +318,7 @@ describe("the end", () => {
     expect(feed.revision).toBe(revision);
   });
 
-  it("comes after what has happened is stored", async () => {
+  it("ends after the past transitions are stored", async () => {
     const house = await withBreaker();
     const release = house.holdWrites();
     fail(house, "api", 2);

@@ -28,7 +28,7 @@ describe("a call", () => {
     expect(now(house).counts.failures).toBe(2);
   });
 
-  it("that takes too long failed once, with one fallback, even if it succeeds later (cases 16, 17)", async () => {
+  it("counts as one failure if it takes too long, and gets one fallback, even if it succeeds later (cases 16, 17)", async () => {
     const house = await withBreaker();
     const late = Promise.withResolvers<number>();
     let fallbacks = 0;
@@ -42,7 +42,7 @@ describe("a call", () => {
     expect(now(house).counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
   });
 
-  it("that its caller cancels is neutral, and its permit is free (case 18)", async () => {
+  it("has no effect on the counts if its caller cancels it, and frees its permit (case 18)", async () => {
     const house = await halfOpen();
     const cancel = new AbortController();
     const call = house.breakers.handle("api").call(() => new Promise(() => {}), { signal: cancel.signal });
@@ -53,7 +53,7 @@ describe("a call", () => {
     expect(now(house)).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 1 } });
   });
 
-  it("that throws at once failed (case 19)", async () => {
+  it("counts as a failure if it throws at once (case 19)", async () => {
     const house = await withBreaker();
     const call = house.breakers.handle("api").call(() => {
       throw new Error("at once");
@@ -63,8 +63,8 @@ describe("a call", () => {
   });
 });
 
-describe("what a human decides", () => {
-  it("keeps it open past every timeout until a reset, which counts from zero and says who (case 25)", async () => {
+describe("an override by an operator", () => {
+  it("keeps a breaker open past every timeout until a reset, which sets counts to zero and says who did it (case 25)", async () => {
     const house = await withBreaker();
     await house.breakers.open("api", {}, { actor: "ana" });
     house.clock.advance(1e9);
@@ -74,7 +74,7 @@ describe("what a human decides", () => {
     expect(reset.counts).toMatchObject({ rejected: 0, failures: 0 });
   });
 
-  it("stands until both of two holders release; to release twice is nothing (case 26)", async () => {
+  it("holds until both of two holders have released it; a second release changes nothing (case 26)", async () => {
     const house = await withBreaker();
     for (const holdId of ["ana", "bob"]) await house.breakers.open("api", { holdId });
     for (let time = 0; time < 2; time += 1) await house.breakers.releaseHold("api", "ana");
@@ -93,7 +93,7 @@ describe("what a human decides", () => {
     expect(now(house).state).toBe("HALF_OPEN");
   });
 
-  it("lets all calls pass uncounted while disabled, and goes on afterwards (case 28)", async () => {
+  it("lets all calls pass uncounted while the breaker is DISABLED, which continues afterwards (case 28)", async () => {
     const house = await open();
     await house.breakers.override("api", { kind: "DISABLED" });
     fail(house, "api", 20);
@@ -103,7 +103,7 @@ describe("what a human decides", () => {
     expect(house.breakers.acquire("api").allowed).toBe(false);
   });
 
-  it("tells once with metrics only that it would have opened, while calls pass (case 29)", async () => {
+  it("records once with METRICS_ONLY that the breaker would have opened, while calls pass (case 29)", async () => {
     const house = await withBreaker();
     await house.breakers.override("api", { kind: "METRICS_ONLY" });
     fail(house, "api", 10);
@@ -112,7 +112,7 @@ describe("what a human decides", () => {
     expect((await house.actions("api")).filter((action) => action === "WouldTrip")).toHaveLength(1);
   });
 
-  it("resets those whose name begins so, or only tells which (case 34)", async () => {
+  it("is released by a reset of all breakers with a name prefix; a dry run only lists them (case 34)", async () => {
     const house = await open();
     await house.breakers.getOrCreate("db", FAST);
     fail(house, "db", 3);
@@ -123,8 +123,8 @@ describe("what a human decides", () => {
   });
 });
 
-describe("a breaker that is stored", () => {
-  it("goes on: closed; open with what is left and its back-off; half-open as open and due; held (case 30)", async () => {
+describe("a stored breaker", () => {
+  it("continues after a restart: closed, open with its remaining time and backoff, half-open as due, or held (case 30)", async () => {
     const closed = await (await withBreaker()).restart({ downMs: 10 });
     expect(now(closed).state).toBe("CLOSED");
     const opened = await (await open()).restart({ downMs: 400 });
@@ -154,7 +154,7 @@ describe("a breaker that is stored", () => {
     ["open without until when", (record: object) => change({ ...record, state: "OPEN", openUntil: undefined })],
     ["a hold that is none", (record: object) => change({ ...record, holds: [{ id: 7 }] })],
     ["a configuration that is none", (record: object) => change({ ...record, config: { failureThreshold: 0 } })],
-  ])("and is %s is refused at the start, with its name and what is wrong (case 31)", async (_, spoil) => {
+  ])("is refused at the start if it is %s, with its name and the fault (case 31)", async (_, spoil) => {
     const house = await withBreaker();
     const record = await house.stored("api");
     house.feed.close();
@@ -163,7 +163,7 @@ describe("a breaker that is stored", () => {
     expect(error).toMatchObject({ reason: "BREAKER_STATE_INVALID", metadata: { name: "api" } });
   });
 
-  it("by a version that knew one override alone, is held by that", async () => {
+  it("from a version with a single override is held by that override", async () => {
     const house = await withBreaker();
     const record = await house.stored("api");
     const override = { kind: "FORCED_OPEN", actor: "ana", time: 5 };
@@ -176,7 +176,7 @@ describe("a breaker that is stored", () => {
   });
 });
 
-describe("a breaker that is asked for", () => {
+describe("the creation of a breaker", () => {
   it.each([
     { failureThreshold: 0 },
     { failureThreshold: -1 },
@@ -194,13 +194,13 @@ describe("a breaker that is asked for", () => {
     { warmUpMs: 1e12 },
     { failureThreshold: "5" as unknown as number },
     { timeoutMs: null as unknown as number },
-  ])("with %j is refused with the field, and is not there (case 32)", async (config) => {
+  ])("is refused with %j, which names the field, and creates nothing (case 32)", async (config) => {
     const house = await rig();
     await expect(house.breakers.getOrCreate("api", config)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID" });
     expect(house.breakers.list()).toEqual([]);
   });
 
-  it("by two at once is one; another configuration is told as a conflict, and resets nothing (case 35)", async () => {
+  it("by two callers gives one breaker; another configuration is reported as a conflict, and changes nothing (case 35)", async () => {
     const house = await rig();
     const both = await Promise.all([house.breakers.getOrCreate("api", FAST), house.breakers.getOrCreate("api", FAST)]);
     expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
@@ -210,7 +210,7 @@ describe("a breaker that is asked for", () => {
     expect(now(house).config.failureThreshold).toBe(3);
   });
 
-  it("after the end has no timers, and answers with an error of its own (case 33)", async () => {
+  it("after closing starts no timers, and fails with a reason of its own (case 33)", async () => {
     const house = await open();
     await house.breakers.close();
     expect(house.timers()).toBe(0);
@@ -219,14 +219,14 @@ describe("a breaker that is asked for", () => {
 });
 
 describe("reports", () => {
-  it("of the same client and number count once (case 40)", async () => {
+  it("of the same client and number are counted once (case 40)", async () => {
     const house = await withBreaker();
     const runs = [{ outcome: "FAILURE", count: 2 }] as const;
     for (let time = 0; time < 3; time += 1) house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
     expect(now(house).counts.failures).toBe(2);
   });
 
-  it("of one client that alone sees failures isolate it, and open nothing for the others (case 42)", async () => {
+  it("of one client that alone sees failures isolate it, and do not open the breaker for the others (case 42)", async () => {
     const house = await withBreaker({ minReporters: 2 });
     expect(report(house, "bad", "FAILURE", 10).isolated).toMatchObject([{ name: "api", state: "OPEN" }]);
     expect(now(house)).toMatchObject({ state: "CLOSED", isolatedClients: [{ clientId: "bad" }] });

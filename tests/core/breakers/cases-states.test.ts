@@ -19,7 +19,7 @@ describe("a closed breaker", () => {
     expect(new Set(Object.values(counts))).toEqual(new Set([0]));
   });
 
-  it("opens at the threshold of failures in a row, which a success begins anew (case 2)", async () => {
+  it("opens at the threshold of failures in a row, and a success resets the count (case 2)", async () => {
     const house = await withBreaker();
     fail(house, "api", 2);
     succeed(house, "api");
@@ -29,13 +29,13 @@ describe("a closed breaker", () => {
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("takes an ignored outcome for neither (case 10)", async () => {
+  it("counts an ignored outcome neither as success nor as failure (case 10)", async () => {
     const house = await withBreaker({ failureRate: 0.5, minimumCalls: 2, failureThreshold: 100 });
     say(house, take(house), "IGNORED");
     expect(now(house).counts).toMatchObject({ ignored: 1, window: { calls: 0, failures: 0 } });
   });
 
-  it("opens by a rate only with the least number of calls, which protects it not while half-open (case 20)", async () => {
+  it("opens by a rate only after the minimum number of calls, which does not apply while half-open (case 20)", async () => {
     const house = await withBreaker({ failureRate: 0.5, minimumCalls: 10, failureThreshold: 100 });
     fail(house, "api", 9);
     expect(now(house).state).toBe("CLOSED");
@@ -60,7 +60,7 @@ describe("a closed breaker", () => {
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("counts no failure that is older than its window, also after a time without calls (case 22)", async () => {
+  it("ignores failures that are older than its window, also after a time without calls (case 22)", async () => {
     const house = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, windowMs: 10_000 });
     fail(house, "api", 3);
     house.clock.advance(10_001);
@@ -71,7 +71,7 @@ describe("a closed breaker", () => {
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("lets the oldest call leave a full window of calls (case 23)", async () => {
+  it("drops the oldest call from a full window of calls (case 23)", async () => {
     const house = await withBreaker({ failureThreshold: 100, failureRate: 1, windowCalls: 4 });
     succeed(house, "api");
     fail(house, "api", 3);
@@ -80,7 +80,7 @@ describe("a closed breaker", () => {
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("opens by slow calls, whether they fail or not", async () => {
+  it("opens because of slow calls, whether they fail or not", async () => {
     const config = { failureThreshold: 100, slowCallRate: 0.6, slowCallDurationMs: 100, minimumCalls: 4 };
     const house = await withBreaker(config);
     for (const ms of [100, 101, 101]) say(house, take(house), "SUCCESS", ms);
@@ -100,7 +100,7 @@ describe("a closed breaker", () => {
     [1, 3, 1 / 3],
     [1, 49, 1 / 49],
   ])(
-    "opens at the call with which %i of %i failed at a rate of %d, in whatever order they came",
+    "opens at the call at which %i of %i have failed, for a rate of %d, in any order",
     async (failures, calls, failureRate) => {
       for (const failsFirst of [true, false]) {
         const house = await withBreaker({ failureThreshold: 1000, failureRate, minimumCalls: calls });
@@ -118,7 +118,7 @@ describe("a closed breaker", () => {
     },
   );
 
-  it("opens at a success that finds older ones gone from the window", async () => {
+  it("opens at a success that arrives after older successes have left the window", async () => {
     const house = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, windowMs: 10_000 });
     succeed(house, "api", 4);
     house.clock.advance(5000);
@@ -129,14 +129,14 @@ describe("a closed breaker", () => {
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("does not open at a success of the service itself by what too few clients saw", async () => {
+  it("stays closed at a success of a call in the service if too few clients have seen the failures", async () => {
     const house = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, minReporters: 2 });
     house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs: [{ outcome: "FAILURE", count: 3 }] }]);
     succeed(house, "api");
     expect(now(house).state).toBe("CLOSED");
   });
 
-  it("keeps what is of another name apart (case 45)", async () => {
+  it("is independent of breakers with other names (case 45)", async () => {
     const house = await open();
     await house.breakers.getOrCreate("other", FAST);
     expect(house.breakers.get("other")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
@@ -145,7 +145,7 @@ describe("a closed breaker", () => {
 });
 
 describe("an open breaker", () => {
-  it("rejects without a call, and counts that apart (case 3)", async () => {
+  it("rejects without a call, and counts the rejection separately (case 3)", async () => {
     const house = await open();
     let called = 0;
     const call = house.breakers.handle("api").call(() => ++called);
@@ -162,7 +162,7 @@ describe("an open breaker", () => {
     expect(take(house).leaseId).toBeDefined();
   });
 
-  it("opened once, by many failures that arrive together, and its timeout is not made longer by them (case 15)", async () => {
+  it("opens once at many failures that arrive together, and keeps its timeout (case 15)", async () => {
     const house = await withBreaker();
     const permits = Array.from({ length: 8 }, () => take(house));
     for (const permit of permits.slice(0, 3)) say(house, permit, "FAILURE");
@@ -173,7 +173,7 @@ describe("an open breaker", () => {
     expect((await house.actions("api")).filter((action) => action === "Trip")).toHaveLength(1);
   });
 
-  it("takes late successes and late failures of an earlier epoch for nothing, whatever its state (cases 13, 14, 41)", async () => {
+  it("ignores late outcomes of an earlier epoch, whatever its state (cases 13, 14, 41)", async () => {
     const house = await withBreaker();
     const old = take(house);
     fail(house, "api", 3);
@@ -192,7 +192,7 @@ describe("an open breaker", () => {
     }
   });
 
-  it("stays open longer after each probe that fails, up to a limit, and begins anew once it was closed (case 24)", async () => {
+  it("stays open longer after each failed probe, up to a limit, and resets this backoff once it closes (case 24)", async () => {
     const house = await open({ timeoutMultiplier: 3, maxTimeoutMs: 5000 });
     const lasted: unknown[] = [];
     for (let turn = 0; turn < 4; turn += 1) {
@@ -212,7 +212,7 @@ describe("an open breaker", () => {
     expect(now(house)).toMatchObject({ state: "OPEN", retryAfterMs: 1000, reopenings: 0 });
   });
 
-  it("stays open longer or shorter by chance, within the share that was set", async () => {
+  it("varies the time it stays open by a random share within the configured jitter", async () => {
     for (const [chance, ms] of [
       [0, 1600],
       [0.5, 2000],
@@ -228,7 +228,7 @@ describe("an open breaker", () => {
     }
   });
 
-  it("is not moved by a wall clock that is stepped by an hour (case 36)", async () => {
+  it("is unaffected by a step of the wall clock by an hour (case 36)", async () => {
     const house = await open();
     for (const stepMs of [3_600_000, -7_200_000]) house.clock.stepWall(stepMs);
     expect(now(house)).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
@@ -238,7 +238,7 @@ describe("an open breaker", () => {
 });
 
 describe("a half-open breaker", () => {
-  it("rejects all others while a slow probe is under way, and opens again for all of its timeout when it fails (cases 5, 6)", async () => {
+  it("rejects all others during a slow probe, and opens again for its whole timeout if the probe fails (cases 5, 6)", async () => {
     const house = await halfOpen();
     const probe = take(house);
     for (let call = 0; call < 5; call += 1) expect(house.breakers.acquire("api").allowed).toBe(false);
@@ -247,7 +247,7 @@ describe("a half-open breaker", () => {
     expect(now(house)).toMatchObject({ state: "OPEN", retryAfterMs: 1000, transition: { action: "Reopen" } });
   });
 
-  it("closes with the last success that is needed, and counts begin anew (case 7)", async () => {
+  it("closes at the last success that is needed, and resets its counts (case 7)", async () => {
     const house = await halfOpen();
     say(house, take(house), "SUCCESS");
     expect(now(house)).toMatchObject({ state: "HALF_OPEN", counts: { consecutiveSuccesses: 1 } });
@@ -255,7 +255,7 @@ describe("a half-open breaker", () => {
     expect(now(house)).toMatchObject({ state: "CLOSED", counts: { consecutiveSuccesses: 0, consecutiveFailures: 0 } });
   });
 
-  it("with as many permits out as are needed refuses one more; when the last lands, it closes (case 8)", async () => {
+  it("gives out only as many permits as it needs successes, and closes when the last one succeeds (case 8)", async () => {
     const house = await halfOpen({ successThreshold: 3, probeConcurrency: 3 });
     const permits = [take(house), take(house), take(house)];
     expect(house.breakers.acquire("api").allowed).toBe(false);
@@ -266,7 +266,7 @@ describe("a half-open breaker", () => {
     expect(now(house).state).toBe("CLOSED");
   });
 
-  it("opens again at any failed probe, or past the share of them that may fail (case 9)", async () => {
+  it("opens again at a failed probe, or when too large a share of probes has failed (case 9)", async () => {
     const strict = await halfOpen({ successThreshold: 4, probeConcurrency: 4 });
     say(strict, take(strict), "FAILURE");
     expect(now(strict).state).toBe("OPEN");
@@ -277,14 +277,14 @@ describe("a half-open breaker", () => {
     expect(now(tolerant).state).toBe("OPEN");
   });
 
-  it("keeps its state at an ignored probe, whose slot is free (case 11)", async () => {
+  it("keeps its state at an ignored probe, and frees the slot (case 11)", async () => {
     const house = await halfOpen();
     say(house, take(house), "IGNORED");
     expect(now(house)).toMatchObject({ state: "HALF_OPEN", probes: 0 });
     expect(take(house).leaseId).toBeDefined();
   });
 
-  it("closes by an error that was to count as success (case 12)", async () => {
+  it("closes at an error that is configured to count as a success (case 12)", async () => {
     const house = await halfOpen({ successThreshold: 1 });
     const handle = house.breakers.handle("api");
     const wrong = new Error("wrong input");
@@ -297,13 +297,13 @@ describe("a half-open breaker", () => {
     expect(now(house).state).toBe("CLOSED");
   });
 
-  it("opens again by a slow probe, where slow calls count", async () => {
+  it("opens again at a slow probe if slow calls count", async () => {
     const house = await halfOpen({ slowCallRate: 1, slowCallDurationMs: 100 });
     say(house, take(house), "SUCCESS", 101);
     expect(now(house).state).toBe("OPEN");
   });
 
-  it("gives the slot of a probe that never reports to the next, and takes its late report for nothing (case 37)", async () => {
+  it("gives the slot of a probe that never reports to the next call, and ignores its late report (case 37)", async () => {
     const house = await halfOpen();
     const lost = take(house);
     house.clock.advance(500);
@@ -314,7 +314,7 @@ describe("a half-open breaker", () => {
     expect(take(house).leaseId).not.toBe(lost.leaseId);
   });
 
-  it("frees the probes of a client that is gone, as failures, and those of no other (case 38)", async () => {
+  it("frees the probes of a client that is gone as failures, and keeps those of other clients (case 38)", async () => {
     const house = await halfOpen({ probeConcurrency: 2 });
     const watch = (clientId: string) => house.breakers.presence.opened(watcherOf(clientId));
     watch("gone");
@@ -327,7 +327,7 @@ describe("a half-open breaker", () => {
     expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "ClientLost" }, counts: { failures: 4 } });
   });
 
-  it("gives its one permit to one of two clients, and to one of two calls of a client (case 39)", async () => {
+  it("gives its only permit to one of two clients, and to one of two calls of a client (case 39)", async () => {
     for (const clients of [
       ["a", "b"],
       ["a", "a"],
@@ -338,7 +338,7 @@ describe("a half-open breaker", () => {
     }
   });
 
-  it("takes a permit back whose call never started (case 46)", async () => {
+  it("takes back a permit whose call never started (case 46)", async () => {
     const house = await halfOpen();
     const permit = take(house);
     house.breakers.release("api", permit);

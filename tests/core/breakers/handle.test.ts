@@ -35,14 +35,14 @@ async function halfOpenIt(house: { readonly handle: BreakerHandle; readonly cloc
 }
 
 describe("a call through a breaker", () => {
-  it("creates the breaker where it is not there, once, with the handle's configuration", async () => {
+  it("creates the breaker once if it does not exist, with the configuration of the handle", async () => {
     const { handle, breakers, feed } = await withHandle();
     expect(await Promise.all([handle.call(() => 1), handle.call(async () => 2)])).toEqual([1, 2]);
     expect(breakers.get("api")).toMatchObject({ config: FAST, counts: { successes: 2 } });
     expect(feed.revision).toBe(1);
   });
 
-  it("works again after the store was down at the first, and after somebody deleted the breaker", async () => {
+  it("works again after the store has failed at the first call, and after somebody deleted the breaker", async () => {
     const { handle, breakers, failWrites } = await withHandle();
     failWrites(true);
     await expect(handle.call(() => 1)).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
@@ -53,13 +53,13 @@ describe("a call through a breaker", () => {
     expect(breakers.get("api").config).toEqual({ ...DEFAULT_CONFIG, ...FAST });
   });
 
-  it("that fails rejects with its own error, and counts as a failure", async () => {
+  it("rejects with its own error if it fails, and counts as a failure", async () => {
     const { handle, breakers } = await withHandle();
     await expect(handle.call(failing)).rejects.toBe(boom);
     expect(breakers.get("api").counts.failures).toBe(1);
   });
 
-  it("that throws at once counts as a failure", async () => {
+  it("counts as a failure if it throws at once", async () => {
     const { handle, breakers } = await withHandle();
     const thrown = handle.call(() => {
       throw boom;
@@ -68,7 +68,7 @@ describe("a call through a breaker", () => {
     expect(breakers.get("api").counts.failures).toBe(1);
   });
 
-  it("is rejected without running while the breaker is open, and told when to come back", async () => {
+  it("is rejected without running while the breaker is open, and the error says when to retry", async () => {
     const house = await withHandle();
     await openIt(house);
     house.clock.advance(250.4);
@@ -82,7 +82,7 @@ describe("a call through a breaker", () => {
     expect(house.breakers.get("api").counts).toMatchObject({ failures: 2, rejected: 1 });
   });
 
-  it("is rejected without a time to come back while a human holds the breaker open", async () => {
+  it("is rejected without a retry time while an operator holds the breaker open", async () => {
     const { handle } = await withHandle();
     expect(await handle.manualOpen({ actor: "ana", reason: "maintenance" })).toMatchObject({
       state: "OPEN",
@@ -97,7 +97,7 @@ describe("a call through a breaker", () => {
     expect(await handle.call(() => 1)).toBe(1);
   });
 
-  it("rejects all others while a slow probe runs", async () => {
+  it("is rejected while a slow probe of another caller runs", async () => {
     const house = await withHandle();
     await halfOpenIt(house);
     const probe = Promise.withResolvers<number>();
@@ -109,7 +109,7 @@ describe("a call through a breaker", () => {
     expect(await house.handle.call(() => 1)).toBe(1);
   });
 
-  it("goes to one of two callers that race for a probe", async () => {
+  it("is the probe for one of two callers that race for it", async () => {
     const house = await withHandle();
     await halfOpenIt(house);
     const ran: string[] = [];
@@ -150,7 +150,7 @@ describe("a call through a breaker", () => {
     expect(timers()).toBe(0);
   });
 
-  it.each([0, -1, Number.NaN])("refuses %s for a timeout", async (timeoutMs) => {
+  it.each([0, -1, Number.NaN])("refuses %s as a timeout", async (timeoutMs) => {
     const { handle } = await withHandle();
     await expect(handle.call(() => 1, { timeoutMs })).rejects.toMatchObject({
       reason: "ARGUMENT_INVALID",
@@ -160,7 +160,7 @@ describe("a call through a breaker", () => {
 });
 
 describe("a call that takes too long", () => {
-  it("fails once, even where it succeeds later, and is told by its signal", async () => {
+  it("fails once even if it succeeds later, and has its signal aborted", async () => {
     const { handle, breakers, clock } = await withHandle();
     const work = Promise.withResolvers<number>();
     let signal: AbortSignal | undefined;
@@ -181,7 +181,7 @@ describe("a call that takes too long", () => {
     expect(breakers.get("api").counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
   });
 
-  it("failed, whatever is said of errors", async () => {
+  it("counts as a failure, whatever isFailure says of errors", async () => {
     const { handle, breakers, clock } = await withHandle();
     const call = ignore(handle.call(never, { timeoutMs: 100, isFailure: () => false }));
     await turns();
@@ -206,7 +206,7 @@ describe("a call that takes too long", () => {
 });
 
 describe("a call that its caller cancels", () => {
-  it("is ignored and rejects with the caller's reason, without a fallback", async () => {
+  it("counts as ignored, and rejects with the caller's reason without a fallback", async () => {
     const { handle, breakers } = await withHandle();
     const caller = new AbortController();
     const fallback = vi.fn(() => -1);
@@ -218,7 +218,7 @@ describe("a call that its caller cancels", () => {
     expect(breakers.get("api").counts).toMatchObject({ ignored: 1, failures: 0, successes: 0 });
   });
 
-  it("gives the slot of a probe to the next, and the breaker stays half-open", async () => {
+  it("frees the slot of its probe for the next call, and the breaker stays half-open", async () => {
     const house = await withHandle();
     await halfOpenIt(house);
     const caller = new AbortController();
@@ -230,7 +230,7 @@ describe("a call that its caller cancels", () => {
     expect(await house.handle.call(() => 1)).toBe(1);
   });
 
-  it("before it began does not run", async () => {
+  it("does not run if the caller cancelled before it began", async () => {
     const { handle, breakers } = await withHandle();
     const fn = vi.fn(() => 1);
     await expect(handle.call(fn, { signal: AbortSignal.abort("early") })).rejects.toBe("early");
@@ -244,19 +244,19 @@ describe("a call that its caller cancels", () => {
 });
 
 describe("a fallback", () => {
-  it("answers for a call that was rejected and for one that failed, and is told why", async () => {
+  it("answers for a rejected call and for a failed one, and receives the cause", async () => {
     const house = await withHandle({ fallback: (cause) => (cause === boom ? "failed" : "rejected") });
     expect(await house.handle.call<unknown>(failing)).toBe("failed");
     expect(await house.handle.call<unknown>(failing)).toBe("failed");
     expect(await house.handle.call<unknown>(failing)).toBe("rejected");
   });
 
-  it("of the call stands above that of the handle", async () => {
+  it("given with the call takes precedence over the handle's", async () => {
     const { handle } = await withHandle({ fallback: () => 1 });
     expect(await handle.call(failing, { fallback: () => 2 })).toBe(2);
   });
 
-  it("that fails rejects the call with its own error, and is not counted", async () => {
+  it("rejects the call with its own error if it fails, and is not counted", async () => {
     const { handle, breakers } = await withHandle();
     const own = new Error("fallback");
     const fallback = (): never => {
@@ -266,7 +266,7 @@ describe("a fallback", () => {
     expect(breakers.get("api").counts).toMatchObject({ failures: 1, successes: 0 });
   });
 
-  it("runs when its call no longer holds a slot", async () => {
+  it("runs after its call has freed its slot", async () => {
     const house = await withHandle();
     await halfOpenIt(house);
     const seen = await house.handle.call<unknown>(failing, { fallback: () => house.breakers.get("api") });
@@ -274,8 +274,8 @@ describe("a fallback", () => {
   });
 });
 
-describe("an error that is no failure", () => {
-  it("is thrown on, and counts as ignored", async () => {
+describe("an error that is not a failure", () => {
+  it("is rethrown, and counts as ignored", async () => {
     const { handle, breakers } = await withHandle();
     const fallback = vi.fn(() => -1);
     const isFailure = (error: unknown): boolean => error !== boom;
@@ -284,7 +284,7 @@ describe("an error that is no failure", () => {
     expect(breakers.get("api").counts).toMatchObject({ ignored: 1, failures: 0 });
   });
 
-  it("is a failure where nobody could tell", async () => {
+  it("counts as a failure if isFailure itself throws", async () => {
     const house = await withHandle();
     await halfOpenIt(house);
     const own = new Error("judge");
@@ -297,13 +297,13 @@ describe("an error that is no failure", () => {
 });
 
 describe("tryAcquire", () => {
-  it("gives null, and no error, where the breaker rejects", async () => {
+  it("returns null instead of throwing if the breaker rejects", async () => {
     const house = await withHandle();
     await openIt(house);
     expect(await house.handle.tryAcquire()).toBeNull();
   });
 
-  it("gives a permit that is settled or released once", async () => {
+  it("returns a permit that can be settled or released once", async () => {
     const { handle, breakers } = await withHandle();
     const settled = await handle.tryAcquire();
     settled?.settle("FAILURE");
@@ -315,7 +315,7 @@ describe("tryAcquire", () => {
     expect(breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { failures: 1, ignored: 0 } });
   });
 
-  it("gives the slot of a released probe to the next", async () => {
+  it("frees the slot of a released probe for the next call", async () => {
     const house = await withHandle();
     await halfOpenIt(house);
     const probe = await house.handle.tryAcquire();

@@ -10,7 +10,7 @@ async function withBreaker(config = FAST): Promise<Rig> {
 }
 
 describe("opening a breaker by hand", () => {
-  it("rejects every call until it is reset, whatever time passes", async () => {
+  it("rejects every call until a reset, however much time passes", async () => {
     const { breakers, clock } = await withBreaker();
     const opened = await breakers.open("api", {}, { actor: "ana", reason: "maintenance" });
     const override = {
@@ -28,7 +28,7 @@ describe("opening a breaker by hand", () => {
     expect(breakers.acquire("api")).toEqual({ allowed: false, epoch: 2, state: "OPEN", override: "FORCED_OPEN" });
   });
 
-  it("of an open one leaves its automatic state to run on beneath", async () => {
+  it("leaves the automatic state of an open breaker running beneath it", async () => {
     const house = await withBreaker();
     fail(house, "api", 2);
     await house.breakers.open("api");
@@ -50,7 +50,7 @@ describe("opening a breaker by hand", () => {
     expect(breakers.get("api")).toMatchObject({ state: "OPEN", counts: { lateSuccesses: 1, failures: 2 } });
   });
 
-  it("a second time changes nothing: the first to decide is the one that is shown", async () => {
+  it("changes nothing the second time: the first actor remains the one that is shown", async () => {
     const { breakers } = await withBreaker();
     const first = await breakers.open("api", {}, { actor: "ana" });
     const second = await breakers.open("api", {}, { actor: "bob" });
@@ -58,7 +58,7 @@ describe("opening a breaker by hand", () => {
     expect(second.override?.actor).toBe("ana");
   });
 
-  it("fails where it cannot be stored, and changes nothing then", async () => {
+  it("fails without a change if it cannot be stored", async () => {
     const house = await withBreaker();
     house.failWrites(true);
     await expect(house.breakers.open("api")).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
@@ -108,7 +108,7 @@ describe("resetting a breaker by hand", () => {
     expect(house.timers()).toBe(0);
   });
 
-  it("is not lost to a probe that fails while it is being stored", async () => {
+  it("wins over a probe that fails while the reset is being stored", async () => {
     const house = await withBreaker();
     const { breakers, clock } = house;
     fail(house, "api", 2);
@@ -128,7 +128,7 @@ describe("resetting a breaker by hand", () => {
     expect(await house.stored("api")).toMatchObject({ state: "CLOSED", epoch });
   });
 
-  it("does not undo a trip that comes after it", async () => {
+  it("does not undo a later trip", async () => {
     const house = await withBreaker();
     fail(house, "api", 2);
     const { breakers } = house;
@@ -140,8 +140,8 @@ describe("resetting a breaker by hand", () => {
   });
 });
 
-describe("what is stored while a human's decision is being stored", () => {
-  it("is in the end what holds, whatever happens at the same time", async () => {
+describe("the record that is stored after an override", () => {
+  it("equals the state in memory in the end, whatever happens during the write", async () => {
     for (const decision of ["open", "reset"] as const) {
       for (const meanwhile of ["trip", "reopen", "close", "time"] as const) {
         const house = await withBreaker();
@@ -183,7 +183,7 @@ describe("what is stored while a human's decision is being stored", () => {
   });
 });
 
-describe("resetting all", () => {
+describe("resetting all breakers", () => {
   async function three(): Promise<Rig> {
     const house = await rig();
     for (const name of ["api:a", "api:b", "db"]) {
@@ -194,7 +194,7 @@ describe("resetting all", () => {
   }
   const states = ({ breakers }: Rig): readonly string[] => breakers.list().map(({ state }) => state);
 
-  it("resets those whose name starts so", async () => {
+  it("resets those whose name has the prefix", async () => {
     const house = await three();
     const reset = await house.breakers.resetAll({ namePrefix: "api:" }, { actor: "ana", reason: "well again" });
     expect(reset.map(({ name, state }) => [name, state])).toEqual([
@@ -206,13 +206,13 @@ describe("resetting all", () => {
     expect(change?.cause).toEqual({ action: "ResetAllBreakers", actor: "ana", reason: "well again" });
   });
 
-  it("resets every breaker where there is no prefix", async () => {
+  it("resets every breaker if there is no prefix", async () => {
     const house = await three();
     expect(await house.breakers.resetAll()).toHaveLength(3);
     expect(states(house)).toEqual(["CLOSED", "CLOSED", "CLOSED"]);
   });
 
-  it("only tells which, in a dry run", async () => {
+  it("only lists the breakers in a dry run", async () => {
     const house = await three();
     await house.breakers.stored();
     const { revision } = house.feed;
@@ -221,7 +221,7 @@ describe("resetting all", () => {
     expect(house.feed.revision).toBe(revision);
   });
 
-  it("passes over one that is deleted meanwhile", async () => {
+  it("skips a breaker that is deleted meanwhile", async () => {
     const house = await three();
     const release = house.holdWrites();
     const reset = house.breakers.resetAll();

@@ -59,8 +59,8 @@ function passTime({ clock }: Rig, ms: number): void {
   vi.advanceTimersByTime(ms);
 }
 
-describe("with cockatiel as the oracle", () => {
-  it("the same calls, one after the other, are let through, and end in the same states", async () => {
+describe("compared with cockatiel", () => {
+  it("Helios lets the same sequential calls through, and ends in the same states", async () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.constantFrom<Call>("SUCCESS", "FAILURE", "FAILURE", "IGNORED") },
       { weight: 2, arbitrary: fc.integer({ min: 1, max: 150 }) },
@@ -98,7 +98,7 @@ describe("with cockatiel as the oracle", () => {
   });
 });
 
-describe("where others are known to be wrong", () => {
+describe("where other libraries are known to be wrong", () => {
   const config = { failureThreshold: 1, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
   const never = (): Promise<number> => new Promise(() => {});
 
@@ -109,7 +109,7 @@ describe("where others are known to be wrong", () => {
     return house;
   }
 
-  it("a wall clock stepped back does not hold it open (cockatiel's it does)", async () => {
+  it("a breaker does not stay open because the wall clock was set back (cockatiel's does)", async () => {
     const oracle = theirs(config);
     await verdict(oracle.execute(act("FAILURE")));
     const house = await open();
@@ -120,7 +120,7 @@ describe("where others are known to be wrong", () => {
     expect(await verdict(house.breakers.handle("api").call(act("SUCCESS")))).toBe(1);
   });
 
-  it("a success of a call from before the trip does not close it (opossum's it does)", async () => {
+  it("a success from before the trip does not close a breaker (opossum's closes)", async () => {
     const Opossum: Opossum = createRequire(import.meta.url)("opossum");
     const oracle = new Opossum((work) => work, { resetTimeout: 1000, errorThresholdPercentage: 1, timeout: false });
     const house = await rig();
@@ -138,7 +138,7 @@ describe("where others are known to be wrong", () => {
     expect(house.breakers.get("api").counts).toMatchObject({ successes: 0, lateSuccesses: 1 });
   });
 
-  it("a probe that hangs does not hang its other callers (cockatiel's does), nor for long the breaker", async () => {
+  it("a probe that hangs delays neither other callers (cockatiel's does) nor the breaker for long", async () => {
     const oracle = theirs(config);
     await verdict(oracle.execute(act("FAILURE")));
     const house = await open();

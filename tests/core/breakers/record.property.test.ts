@@ -5,8 +5,8 @@ import { nextTick, type Permit } from "../../../src/kernel/breakers/breaker.ts";
 import { acts, anyConfig, RUNS, world } from "../../kernel/breakers/acts.ts";
 import { anyAct, anySettings, CONFIG, driven, take } from "../../kernel/breakers/driven.ts";
 
-describe("a machine that was stored and read", () => {
-  it("goes on as it would have, half-open as open and due, wherever the wall clock was stepped to", () => {
+describe("a breaker that was stored and read again", () => {
+  it("behaves as before, wherever the wall clock was set, where half-open is read as open and due", () => {
     fc.assert(
       fc.property(
         anySettings,
@@ -37,7 +37,7 @@ describe("a machine that was stored and read", () => {
     );
   });
 
-  it("goes on as the one that was stored; half-open, as open and due", () => {
+  it("behaves as the one that was stored, where half-open is read as open and due", () => {
     fc.assert(
       fc.property(anyConfig, acts, acts, (config, all, after) => {
         const one = world(config);

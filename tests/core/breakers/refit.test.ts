@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { rig } from "./rig.ts";
 
-describe("a breaker whose window is configured anew", () => {
-  it("opens by what it had seen before", async () => {
+describe("a breaker whose window is reconfigured", () => {
+  it("opens by the outcomes from before the change", async () => {
     const house = await rig();
     await house.breakers.getOrCreate("api", { failureThreshold: 1000, failureRate: 0.9, minimumCalls: 10 });
     const say = (outcome: "SUCCESS" | "FAILURE", count: number, seq: number): void => {
@@ -27,8 +27,8 @@ describe("a breaker whose window is configured anew", () => {
   });
 });
 
-describe("a share of calls", () => {
-  it.each([7, 14, 28, 55, 57, 58])("of %i in 100 opens a breaker at that rate", async (percent) => {
+describe("a failure share", () => {
+  it.each([7, 14, 28, 55, 57, 58])("of %i in 100 opens a breaker with that rate", async (percent) => {
     const { breakers } = await rig();
     const failureRate = percent / 100;
     await breakers.getOrCreate("api", { failureThreshold: 1000, failureRate, minimumCalls: 100 });

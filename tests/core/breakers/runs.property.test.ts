@@ -30,7 +30,7 @@ const run = fc.record({
 } as const);
 
 describe("a run of equal outcomes", () => {
-  it("decides as each of them would alone, by all policies, whoever reports", async () => {
+  it("has the same result as its outcomes one by one, under all policies and from all reporters", async () => {
     await fc.assert(
       fc.asyncProperty(config, fc.array(run, { maxLength: 25 }), async (fields, runs) => {
         const houses = [await rig(), await rig()] as const;

@@ -3,7 +3,7 @@ import type { Moved } from "../../../src/core/breakers/types.ts";
 import { rig } from "./rig.ts";
 
 describe("a listener of a breaker's transitions", () => {
-  it("is told in the step of each, with what holds for calls then, until it is taken off", async () => {
+  it("is called in the same step as each transition, with the state that holds for calls, until it is removed", async () => {
     const { breakers, clock } = await rig();
     const told: Moved[] = [];
     // The breaker need not be there yet.

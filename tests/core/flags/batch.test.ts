@@ -18,7 +18,7 @@ async function three(): Promise<House> {
 }
 
 describe("a batch of updates", () => {
-  it("is one revision for the store, the flags, their history and a watcher", async () => {
+  it("is one revision in the store, in the flags, in their history and for a watcher", async () => {
     const made = await three();
     const { flags, clock, feed } = made;
     const before = feed.revision;
@@ -59,14 +59,14 @@ describe("a batch of updates", () => {
     watcher.close();
   });
 
-  it("that changes nothing writes nothing", async () => {
+  it("writes nothing if it changes nothing", async () => {
     const { flags, feed } = await three();
     const before = feed.revision;
     const { revision } = await flags.updateTogether([{ name: "a", fields: { enabled: true } }]);
     expect([revision, feed.revision]).toEqual([before, before]);
   });
 
-  it("judges what flags need of each other by how they are afterwards", async () => {
+  it("checks prerequisites against the state after the batch", async () => {
     const { flags } = await three();
     await flags.update("a", { prerequisites: ["b"] });
     // One after the other the first of them would be a cycle.
@@ -130,7 +130,7 @@ describe("a batch of updates", () => {
     ["a salt of a share", "FLAG_REBUCKETS", { name: "share", index: "1" }, { name: "share", fields: { salt: "s" } }],
     ["a name twice", "ARGUMENT_INVALID", { field: "requests[1].flag.name" }, { name: "a", fields: {} }],
   ] as [string, string, Record<string, string>, FlagUpdate][])(
-    "is refused as a whole for %s, and says which",
+    "is refused as a whole for %s, and the error names the request",
     async (_, refusal, metadata, wrong) => {
       const made = await three();
       const { flags } = made;
@@ -159,7 +159,7 @@ describe("a batch of updates", () => {
     expect((await flags.updateTogether(many.slice(1))).flags).toHaveLength(1000);
   });
 
-  it("leaves all or nothing where the store fails, and where others write at the same time", async () => {
+  it("writes all or nothing if the store fails, and if others write at the same time", async () => {
     const numbers = fc.array(fc.record({ at: fc.nat(2), fails: fc.boolean() }), { minLength: 1, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(numbers, async (steps) => {
@@ -195,7 +195,7 @@ describe("a reload", () => {
       Object.fromEntries(names.map((name) => [name, { enabled: true, strategy: "percentage", percentage }])),
     );
 
-  it("is one revision, deletions too, and one frame for a watcher", async () => {
+  it("is one revision, including deletions, and one frame for a watcher", async () => {
     const made = await house({ file: file(1, ["a", "b", "gone"]) });
     const { flags, clock, write } = made;
     const watcher = flags.hub.watch({ clock, ...WATCH });
@@ -210,7 +210,7 @@ describe("a reload", () => {
     watcher.close();
   });
 
-  it("changes nothing where the store fails", async () => {
+  it("changes nothing if the store fails", async () => {
     const made = await house({ file: file(1) });
     const before = await state(made);
     made.store.batch = () => Promise.reject(new Error("the disk is full"));
@@ -219,7 +219,7 @@ describe("a reload", () => {
     expect(await state(made)).toEqual(before);
   });
 
-  it("is decided over what another writer has made meanwhile", async () => {
+  it("takes into account what another writer has changed meanwhile", async () => {
     const made = await house({ file: file(1) });
     const { flags, write } = made;
     write(file(2));
@@ -230,7 +230,7 @@ describe("a reload", () => {
     expect(result).toMatchObject({ stillKilled: ["b"], differences: [{ name: "a" }, { name: "c" }] });
   });
 
-  it("that is more than the store takes at once is refused before anything is written", async () => {
+  it("is refused before anything is written if it has more flags than the store takes at once", async () => {
     const made = await house({ file: file(1) });
     const before = await state(made);
     made.write(
@@ -246,7 +246,7 @@ describe("a reload", () => {
   });
 });
 
-describe("the first start", () => {
+describe("the first start with a flags file", () => {
   const many = (count: number): string =>
     JSON.stringify(
       Object.fromEntries(Array.from({ length: count }, (_, at) => [`f${String(at).padStart(5, "0")}`, true])),
@@ -258,7 +258,7 @@ describe("the first start", () => {
     expect(new Set(flags.list().map(({ revision }) => revision)).size).toBe(1);
   });
 
-  it("leaves the store empty where it cannot be filled, and fills it the next time", async () => {
+  it("leaves the store empty if it cannot be filled, and fills it the next time", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "i" });
     const batch = store.batch.bind(store);
@@ -269,7 +269,7 @@ describe("the first start", () => {
     expect((await house({ store, clock, file: many(3) })).flags.list()).toHaveLength(3);
   });
 
-  it("of more flags than the store takes at once is completed by the next one where it was cut short", async () => {
+  it("completes a large file that an earlier start had written in part", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "i" });
     const batch = store.batch.bind(store);

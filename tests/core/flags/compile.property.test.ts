@@ -4,7 +4,7 @@ import { context, referenceEvaluate, someTime, world } from "../../kernel/flags/
 import { compilerOver } from "./world.ts";
 
 describe("compiled flags", () => {
-  it("answer as the plain rules do where they need each other", () => {
+  it("answer as the plain rules do when they need each other", () => {
     fc.assert(
       fc.property(world, context, someTime, (flags, someContext, nowMs) => {
         const { compiled } = compilerOver(flags);

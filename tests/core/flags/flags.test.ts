@@ -24,13 +24,13 @@ describe("createFlags: create, get, list, update", () => {
     expect(flags.get("a")).toEqual(flag);
   });
 
-  it("does not create what is there", async () => {
+  it("refuses to create a flag that exists", async () => {
     const { flags } = await house();
     await flags.create("a", {});
     await expect(flags.create("a", {}, { revive: true })).rejects.toEqual(reason("FLAG_ALREADY_EXISTS", { name: "a" }));
   });
 
-  it("lets one of two racing creations win", async () => {
+  it("lets one of two racing creations succeed", async () => {
     const { flags } = await house();
     const results = await Promise.allSettled([
       flags.create("a", { description: "one" }),
@@ -45,7 +45,7 @@ describe("createFlags: create, get, list, update", () => {
     expect(flags.list().map(({ name }) => name)).toEqual(["B", "a", "b", "c"]);
   });
 
-  it("updates the fields given and no other", async () => {
+  it("updates the given fields and no other", async () => {
     const { flags } = await house();
     const gradual = { initialPercentage: 1, targetPercentage: 2 };
     const { record } = await flags.create("a", { enabled: true, percentage: 5, whitelist: ["x"], gradual, salt: "s" });
@@ -81,7 +81,7 @@ describe("createFlags: create, get, list, update", () => {
     expect([...flags.get("a").record.whitelist].sort()).toEqual([...entries].sort());
   });
 
-  it("does not know what is not there", async () => {
+  it("refuses an unknown flag", async () => {
     const { flags } = await house();
     const unknown = reason("FLAG_NOT_FOUND", { name: "nope" });
     const by = { etag: "some" };
@@ -104,7 +104,7 @@ describe("createFlags: create, get, list, update", () => {
     expect(flags.list()).toEqual([]);
   });
 
-  it("refuses a change that was decided over another state", async () => {
+  it("refuses a change with a stale etag", async () => {
     const { flags } = await house();
     const first = await flags.create("a", {});
     const second = await flags.update("a", { description: "x" }, {}, { etag: first.etag });
@@ -159,7 +159,7 @@ describe("createFlags: create, get, list, update", () => {
 });
 
 describe("createFlags: delete", () => {
-  it("tells the flag as it was, and the revision of the deletion", async () => {
+  it("returns the flag as it was, and the revision of the deletion", async () => {
     const { flags, feed } = await house();
     const flag = await flags.create("a", { enabled: true });
     expect(await flags.delete("a")).toEqual({ flag, revision: feed.revision });
@@ -170,7 +170,7 @@ describe("createFlags: delete", () => {
     await expect(flags.update("a", {})).rejects.toEqual(reason("FLAG_NOT_FOUND"));
   });
 
-  it("keeps the name back until it is revived, also over a restart", async () => {
+  it("reserves the name until the flag is revived, also over a restart", async () => {
     const first = await house();
     await first.flags.create("a", { enabled: true, percentage: 5 });
     await first.flags.delete("a");
@@ -184,7 +184,7 @@ describe("createFlags: delete", () => {
 });
 
 describe("createFlags: switching", () => {
-  it("enables with the flag's own strategy, or the one given", async () => {
+  it("enables a flag with its own strategy, or with the given one", async () => {
     const { flags } = await house();
     await flags.create("a", { strategy: "PERCENTAGE", percentage: 25 });
     expect((await flags.enable("a")).record).toMatchObject({ enabled: true, strategy: "PERCENTAGE", percentage: 25 });
@@ -194,14 +194,14 @@ describe("createFlags: switching", () => {
     });
   });
 
-  it("makes ALL_ON of ALL_OFF, unless ALL_OFF is asked for", async () => {
+  it("changes ALL_OFF to ALL_ON when it enables, unless the request asks for ALL_OFF", async () => {
     const { flags } = await house();
     await flags.create("a", { strategy: "ALL_OFF" });
     expect((await flags.enable("a")).record).toMatchObject({ enabled: true, strategy: "ALL_ON" });
     expect((await flags.enable("a", { strategy: "ALL_OFF" })).record.strategy).toBe("ALL_OFF");
   });
 
-  it("switches off with enabled = false, and sets the strategy if one is given", async () => {
+  it("switches a flag off with enabled = false, and sets the strategy if one is given", async () => {
     const { flags } = await house();
     await flags.create("a", { enabled: true, strategy: "ALL_OFF" });
     expect((await flags.enable("a", { enabled: false })).record).toMatchObject({ enabled: false, strategy: "ALL_OFF" });
@@ -220,7 +220,7 @@ describe("createFlags: switching", () => {
     expect(flags.get("a").record.enabled).toBe(false);
   });
 
-  it("disables and keeps the strategy", async () => {
+  it("disables a flag, and keeps the strategy", async () => {
     const { flags } = await house();
     await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 100 });
     expect((await flags.disable("a")).record).toMatchObject({
@@ -231,7 +231,7 @@ describe("createFlags: switching", () => {
     expect(flags.evaluate("a")).toMatchObject({ enabled: false, reason: "DISABLED" });
   });
 
-  it("creates with allow_missing, switched on", async () => {
+  it("creates a missing flag with allow_missing, switched on", async () => {
     const { flags } = await house();
     expect((await flags.enable("a", { allowMissing: true })).record).toMatchObject({
       enabled: true,
@@ -248,7 +248,7 @@ describe("createFlags: switching", () => {
     );
   });
 
-  it("sets a percentage and switches on", async () => {
+  it("sets a percentage and switches the flag on", async () => {
     const { flags } = await house();
     await flags.create("a", { whitelist: ["x"], strategy: "WHITELIST" });
     expect((await flags.setPercentage("a", 12.345)).record).toMatchObject({
@@ -277,7 +277,7 @@ describe("createFlags: switching", () => {
     expect(second.record.gradual?.initialPercentage).toBe(40);
   });
 
-  it("runs a schedule from 0 where nothing was in force", async () => {
+  it("runs a schedule from 0 if no share was in force", async () => {
     const { flags, clock } = await house();
     await flags.create("a", { strategy: "PERCENTAGE", percentage: 50 });
     const endTime = clock.now() + 1000;
@@ -306,7 +306,7 @@ describe("createFlags: switching", () => {
 });
 
 describe("createFlags: whitelist", () => {
-  it("switches a flag that is not enabled to its whitelist", async () => {
+  it("switches a disabled flag to its whitelist", async () => {
     const { flags } = await house();
     await flags.create("a", { strategy: "PERCENTAGE", percentage: 50 });
     const { flag, strategyChanged } = await flags.addToWhitelist("a", ["BTCZAR"]);
@@ -315,7 +315,7 @@ describe("createFlags: whitelist", () => {
     expect(flags.isEnabled("a", { symbol: "BTCZAR" })).toBe(true);
   });
 
-  it("does not shrink an enabled flag of another strategy unless told to", async () => {
+  it("keeps the strategy of an enabled flag unless set_strategy is true", async () => {
     const { flags } = await house();
     await flags.create("a", { enabled: true });
     const kept = await flags.addToWhitelist("a", ["BTCZAR"]);
@@ -334,14 +334,14 @@ describe("createFlags: whitelist", () => {
     expect(strategyChanged).toBe(false);
   });
 
-  it("creates with allow_missing", async () => {
+  it("creates a missing flag with allow_missing", async () => {
     const { flags } = await house();
     const { flag, strategyChanged } = await flags.addToWhitelist("a", ["x", "y", "x"], { allowMissing: true });
     expect(flag.record).toMatchObject({ enabled: true, strategy: "WHITELIST", whitelist: ["x", "y"] });
     expect(strategyChanged).toBe(true);
   });
 
-  it("adds what is not there and takes off what is", async () => {
+  it("adds entries that are missing, and removes entries that exist", async () => {
     const { flags } = await house();
     await flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["x"] });
     expect((await flags.addToWhitelist("a", ["y", "x"])).flag.record.whitelist).toEqual(["x", "y"]);
@@ -349,7 +349,7 @@ describe("createFlags: whitelist", () => {
     expect(record).toMatchObject({ enabled: true, strategy: "WHITELIST", whitelist: ["y"] });
   });
 
-  it("refuses entries that cannot be on a whitelist, and more than it holds", async () => {
+  it("refuses invalid entries, and more entries than a whitelist holds", async () => {
     const { flags } = await house();
     await flags.create("a", {});
     const invalid = (field: string): unknown => reason("ARGUMENT_INVALID", { field });
@@ -371,7 +371,7 @@ describe("createFlags: evaluation", () => {
     expect(flags.isEnabled("a")).toBe(true);
   });
 
-  it("moves with the clock under GRADUAL", async () => {
+  it("follows the clock under GRADUAL", async () => {
     const { flags, clock } = await house();
     const start = clock.now();
     await flags.setGradual("a", { targetPercentage: 100, endTime: start + 100_000, allowMissing: true });
@@ -382,7 +382,7 @@ describe("createFlags: evaluation", () => {
     expect(flags.isEnabled("a", { sessionId: "s" })).toBe(true);
   });
 
-  it("answers many at one revision, in the order asked, and unknown ones with an error code", async () => {
+  it("answers for many flags at one revision, in the requested order, with an error code for unknown ones", async () => {
     const { flags, feed } = await house();
     await flags.create("b", { enabled: true });
     await flags.create("a", {});
@@ -397,7 +397,7 @@ describe("createFlags: evaluation", () => {
     expect(flags.evaluateMany([]).evaluations).toEqual([]);
   });
 
-  it("keeps everybody's answer over a restart", async () => {
+  it("keeps every answer over a restart", async () => {
     const first = await house();
     await first.flags.setPercentage("a", 50, { allowMissing: true });
     const contexts = Array.from({ length: 500 }, (_, index) => ({ sessionId: `session-${index}` }));
@@ -406,7 +406,7 @@ describe("createFlags: evaluation", () => {
     expect(contexts.map((context) => second.flags.evaluate("a", context))).toEqual(before);
   });
 
-  it("names the field of a context that is no text", async () => {
+  it("names the field of a context that is not text", async () => {
     const { flags } = await house();
     await flags.create("a", {});
     const context = { sessionId: 5 as unknown as string };
@@ -418,7 +418,7 @@ describe("createFlags: evaluation", () => {
 });
 
 describe("createFlags: history", () => {
-  it("tells who did what and why, newest first, with before and after", async () => {
+  it("lists who did what and why, newest first, with before and after", async () => {
     const { flags, clock } = await house();
     const created = await flags.create("a", {}, {}, { actor: "ana", reason: "new" });
     clock.advance(1000);
@@ -456,7 +456,7 @@ describe("createFlags: history", () => {
     expect(await flags.history("a", { limit: 1, beforeRevision: enabled.revision })).toEqual(history.slice(3));
   });
 
-  it("is still told of a deleted flag", async () => {
+  it("remains available for a deleted flag", async () => {
     const { flags } = await house();
     await flags.create("a", {});
     await flags.delete("a");
@@ -480,10 +480,10 @@ describe("createFlags: history", () => {
   });
 });
 
-describe("createFlags: hub", () => {
+describe("createFlags: watchers", () => {
   const options = { names: [], resumeToken: "", onCompacted: "snapshot", heartbeatMs: 1000 } as const;
 
-  it("tells a snapshot without deleted flags, then changes; a deletion as a deletion", async () => {
+  it("receive a snapshot without deleted flags, then changes and deletions", async () => {
     const { flags, clock } = await house();
     await flags.create("gone", {});
     await flags.delete("gone");
@@ -507,7 +507,7 @@ describe("createFlags: hub", () => {
     watcher.close();
   });
 
-  it("tells the same to a watcher that comes back", async () => {
+  it("receive the same when they resume", async () => {
     const { flags, clock } = await house();
     await flags.create("a", {});
     const first = flags.hub.watch({ clock, ...options });
@@ -521,7 +521,7 @@ describe("createFlags: hub", () => {
     second.close();
   });
 
-  it("has applied a change before it is told", async () => {
+  it("receive a change after it was applied", async () => {
     const { flags, clock } = await house();
     await flags.create("a", {});
     const watcher = flags.hub.watch({ clock, ...options });

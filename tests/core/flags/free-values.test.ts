@@ -11,8 +11,8 @@ const UNFIT: readonly (readonly [string, unknown])[] = [
 ];
 const of = (value: unknown): FlagFields => ({ variants: [{ name: "a", weight: 1, value: value as never }] });
 
-describe("a value that is not the same everywhere", () => {
-  it.each(UNFIT)("(%s) is refused wherever the library is given one", async (_, value) => {
+describe("a value that JSON implementations read differently", () => {
+  it.each(UNFIT)("(%s) is refused in every argument of the library", async (_, value) => {
     const { flags } = await house();
     const places: readonly (readonly [string, FlagFields])[] = [
       ["variants[0].value", of(value)],
@@ -35,12 +35,12 @@ describe("a value that is not the same everywhere", () => {
     ["whitelist[0]", { whitelist: [`user_id:${HALF}`] }],
     ["condition", { condition: `'${HALF}' == ''` }],
     ['metadata["a\\ud83d"]', { metadata: { [HALF]: 1 } }],
-  ])("as half a character in %s is refused, too", async (field, fields) => {
+  ])("is refused also as half a surrogate pair in %s", async (field, fields) => {
     const { flags } = await house();
     await expect(flags.create("f", fields, {}, {})).rejects.toMatchObject({ metadata: { field } });
   });
 
-  it("and in who asks and why", async () => {
+  it("is refused also in actor and reason", async () => {
     const { flags } = await house();
     for (const field of ["actor", "reason"]) {
       await expect(flags.create("f", {}, {}, { [field]: HALF })).rejects.toMatchObject({ metadata: { field } });
@@ -48,7 +48,7 @@ describe("a value that is not the same everywhere", () => {
   });
 });
 
-describe("such a value that is stored already", () => {
+describe("such a value in a stored flag", () => {
   const values = [2 ** 60, 1];
   const old = {
     enabled: false,
@@ -70,7 +70,7 @@ describe("such a value that is stored already", () => {
     return first.restart();
   };
 
-  it("stays while something else changes, beside it too", async () => {
+  it("stays while something else changes, also next to it", async () => {
     const { flags } = await stored();
     expect(flags.get("f").record).toEqual(old);
     const variants = [...old.variants, { name: "new", weight: 0, value: 3 }];
@@ -85,7 +85,7 @@ describe("such a value that is stored already", () => {
     }
   });
 
-  it("comes back by a revert, and can be taken off", async () => {
+  it("is restored by a revert, and can be removed", async () => {
     const { flags } = await stored();
     const { revision } = flags.get("f");
     const clean = { description: "", owner: "", tags: [], salt: "s", metadata: null, variants: [] };

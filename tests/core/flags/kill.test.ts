@@ -13,7 +13,7 @@ async function killed(file?: string): Promise<House> {
 }
 
 describe("a killed flag", () => {
-  it("is off, and says that its answer must not be kept", async () => {
+  it("is off, and its answer says that it must not be cached", async () => {
     const { flags } = await killed();
     expect(flags.get("a").record).toMatchObject({ enabled: false, killed: true, strategy: "ALL_ON" });
     expect(flags.evaluate("a")).toMatchObject({ enabled: false, reason: "DISABLED", killed: true });
@@ -21,7 +21,7 @@ describe("a killed flag", () => {
     expect(change?.cause).toEqual({ action: "DisableFlag", actor: "ana", reason: "orders twice" });
   });
 
-  it("is brought back by enabling it with a reason, and by nothing without one", async () => {
+  it("is restored only by enabling it with a reason", async () => {
     const { flags } = await killed();
     await expect(flags.enable("a")).rejects.toEqual(KILLED);
     for (const reason of ["  ", "\u200b", "\u2060\ufeff\u00ad"])
@@ -32,7 +32,7 @@ describe("a killed flag", () => {
     expect(flags.evaluate("a")).toMatchObject({ enabled: true, killed: false });
   });
 
-  it("is not brought back by any other change", async () => {
+  it("is not restored by any other change", async () => {
     const { flags, clock, feed } = await killed();
     const before = feed.revision;
     const whenOn = before - 1;
@@ -51,7 +51,7 @@ describe("a killed flag", () => {
     expect(flags.isEnabled("a")).toBe(false);
   });
 
-  it("can be changed in what does not switch it on, and stays killed", async () => {
+  it("can be changed without being switched on, and stays killed", async () => {
     const { flags } = await killed();
     await flags.update("a", { percentage: 5, strategy: "PERCENTAGE", description: "off since Monday" });
     await flags.addToWhitelist("a", ["BTCZAR"], { setStrategy: false });
@@ -60,14 +60,14 @@ describe("a killed flag", () => {
     expect(flags.get("a").record).toMatchObject({ enabled: false, killed: true, percentage: 5, strategy: "ALL_ON" });
   });
 
-  it("is killed once: a second time changes nothing", async () => {
+  it("is killed once: a second kill changes nothing", async () => {
     const { flags, feed } = await killed();
     const before = feed.revision;
     await flags.disable("a", { kill: true });
     expect(feed.revision).toBe(before);
   });
 
-  it("stays as it is when a file says otherwise, in both modes, and the others follow the file", async () => {
+  it("stays as it is if a file differs, in both modes, and the other flags follow the file", async () => {
     const { flags, write, logged } = await killed();
     write(JSON.stringify({ a: { enabled: true, strategy: "all_on" }, b: { enabled: true, strategy: "all_on" } }));
     const merged = await flags.reload();
@@ -84,7 +84,7 @@ describe("a killed flag", () => {
     expect(flags.list().map(({ name }) => name)).toEqual(["a"]);
   });
 
-  it("follows a file that says that it is killed", async () => {
+  it("follows a file that also says that it is killed", async () => {
     const { flags, write } = await killed();
     const { flags: shape } = flags.export();
     expect(shape.a).toMatchObject({ enabled: false, killed: true });
@@ -93,7 +93,7 @@ describe("a killed flag", () => {
     expect(flags.get("a").record).toMatchObject({ description: "new", killed: true });
   });
 
-  it("may be killed by a file, and is off for good then", async () => {
+  it("may be killed by a file, and stays off", async () => {
     const { flags, write } = await house();
     await flags.create("a", { enabled: true });
     write(JSON.stringify({ a: { enabled: false, strategy: "all_on", killed: true } }));
@@ -101,14 +101,14 @@ describe("a killed flag", () => {
     await expect(flags.enable("a")).rejects.toEqual(KILLED);
   });
 
-  it("is still killed when its name is taken again after it was deleted", async () => {
+  it("is still killed when its name is used again after it was deleted", async () => {
     const { flags } = await killed();
     await flags.delete("a");
     await expect(flags.create("a", { enabled: true }, { revive: true })).rejects.toEqual(KILLED);
     expect((await flags.create("a", {}, { revive: true })).record).toMatchObject({ enabled: false, killed: true });
   });
 
-  it("is killed again by going back to when it was, and goes back to when it was off as one that is killed", async () => {
+  it("is killed again by a revert to a killed revision, and stays killed after a revert to one that was off", async () => {
     const { flags, feed } = await killed();
     const whenKilled = feed.revision;
     await flags.enable("a", {}, { reason: "fixed" });

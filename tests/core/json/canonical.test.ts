@@ -10,7 +10,7 @@ function turned(value: unknown): unknown {
   return Object.fromEntries(members.reverse());
 }
 
-it("canonical JSON is the same whatever the order of members, and says what JSON says", () => {
+it("canonical JSON is independent of the order of members, and has the same value as JSON.stringify's text", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const text = canonicalJson(value);

@@ -18,7 +18,7 @@ function failure(text: string): JsonSourceError {
 }
 
 describe("readJsonSource", () => {
-  it("reads what JSON.parse reads, to the same value", () => {
+  it("reads what JSON.parse reads, with the same value", () => {
     fc.assert(
       fc.property(held, fc.constantFrom(undefined, 0, 2, "\t"), (value, indent) => {
         const text = JSON.stringify(value, undefined, indent);
@@ -27,7 +27,7 @@ describe("readJsonSource", () => {
     );
   });
 
-  it("refuses whatever JSON.parse refuses", () => {
+  it("refuses everything that JSON.parse refuses", () => {
     const pieces = fc.constantFrom(
       ..."{}[]:,\"\\ \n\t0123-+.eEtruefalsnul/'\u0000\u007fx".split(""),
       "true",
@@ -51,7 +51,7 @@ describe("readJsonSource", () => {
     );
   });
 
-  it("knows the line of every member and element, whatever ends a line", () => {
+  it("knows the line of every member and element, for every kind of line ending", () => {
     for (const end of ["\n", "\r\n", "\r"]) {
       const text = [
         "{",
@@ -73,7 +73,7 @@ describe("readJsonSource", () => {
     }
   });
 
-  it("knows the line of every part of what is written with one on each line", () => {
+  it("knows the line of every part of a text that has one part per line", () => {
     const check = (value: unknown, indent: number): void => {
       const { lineOf } = readJsonSource(JSON.stringify(value, undefined, indent));
       let line = 1;
@@ -92,21 +92,21 @@ describe("readJsonSource", () => {
     check({ undefined: { undefined: [1, { undefined: 1 }] } }, 1);
   });
 
-  it("answers the nearest enclosing line for a path that leads to nothing", () => {
+  it("answers with the nearest enclosing line for a path that does not exist", () => {
     expect(readJsonSource('{\n"a": {\n"b": 1}}').lineOf(["a", "missing", 3])).toBe(2);
   });
 
-  it("takes a member named __proto__ as a member", () => {
+  it("reads a member named __proto__ as an ordinary member", () => {
     const { value } = readJsonSource('{"__proto__": {"polluted": true}}');
     expect(Object.keys(value as object)).toEqual(["__proto__"]);
     expect((value as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
-  it("passes over a byte order mark", () => {
+  it("skips a byte order mark", () => {
     expect(readJsonSource("\uFEFF[1]").value).toEqual([1]);
   });
 
-  it("names line, column and the part being read", () => {
+  it("names line, column and the part that it was reading", () => {
     const error = failure('{\n  "a": {\n    "b": [1, }\n  }\n}');
     expect(error).toMatchObject({ line: 3, column: 14, path: ["a", "b", 1], expected: "a JSON value" });
     expect(error.problem).toBe('unexpected "}" at column 14');
@@ -130,7 +130,7 @@ describe("readJsonSource", () => {
     expect(failure(text)).toMatchObject({ line, problem });
   });
 
-  it("refuses a name that comes twice and says where the first one is", () => {
+  it("refuses a duplicate name, and says where the first one is", () => {
     const error = failure('{\n"a": {"x": 1},\n"b": 2,\n"a": 3\n}');
     expect(error).toMatchObject({ line: 4, column: 1, path: ["a"], problem: "comes twice, first in line 2" });
     const inner = { line: 5, column: 2, path: ["b", 1, "x"], problem: "comes twice, first in line 3" };
@@ -138,7 +138,7 @@ describe("readJsonSource", () => {
     expect(failure('[{\n"x": 1, "x": 1}]')).toMatchObject({ line: 2, column: 9, path: [0, "x"] });
   });
 
-  it("refuses names that are equal once their escapes are read", () => {
+  it("refuses names that are equal after their escapes are decoded", () => {
     expect(failure('{"a": 1, "\\u0061": 2}').path).toEqual(["a"]);
   });
 
@@ -148,11 +148,11 @@ describe("readJsonSource", () => {
   });
 });
 
-describe("mistakes of a text that is JSON", () => {
+describe("mistakes in a text that is valid JSON", () => {
   const told = (text: string) =>
     readJsonSource(text).mistakes.map(({ line, column, path, problem }) => [line, column, pathText(path), problem]);
 
-  it("keeps what would be read as something else, with its place, and reads on", () => {
+  it("are collected with their places where a value would change by reading, and reading continues", () => {
     const text = `{ "a": 1,
       "b": { "x": [1e999, { "y": 1,
         "y": 2,
@@ -176,14 +176,14 @@ describe("mistakes of a text that is JSON", () => {
     expect([lineOf(["a"]), lineOf(["b", "x", 1, "y"])]).toEqual([7, 4]);
   });
 
-  it("does so in a document that is no object", () => {
+  it("are collected also in a document that is not an object", () => {
     expect(told('[{ "a": 1,\n"a": 2 }, 1e999]')).toEqual([
       [2, 1, "[0].a", "comes twice, first in line 1"],
       [2, 11, "[1]", '"1e999" is too large'],
     ]);
   });
 
-  it("keeps the first thousand of them and counts the others", () => {
+  it("are kept up to a thousand, and only counted beyond that", () => {
     const twice = `{${'"x": 1, '.repeat(699)}"x": 1}`;
     const { mistakes, mistakeCount, namesTwice } = readJsonSource(
       `{"a": ${twice}, "b": [${twice}, 1e999], "c": ${twice}}`,
@@ -195,13 +195,13 @@ describe("mistakes of a text that is JSON", () => {
     ]);
   });
 
-  it("throws what is no JSON, whatever else there is", () => {
+  it("do not matter if the text is not JSON: that is thrown", () => {
     expect(() => readJsonSource('{"a": 1e999, "a": 1,}')).toThrow("a name in quotes");
   });
 });
 
 describe("pathText", () => {
-  it("writes paths as people do", () => {
+  it("writes paths in the usual notation", () => {
     expect(pathText([])).toBe("(top level)");
     expect(pathText(["modules", 2, "config", "a b"])).toBe('modules[2].config["a b"]');
     expect(pathText(["a.b", "percentage"])).toBe('["a.b"].percentage');

@@ -26,8 +26,8 @@ function wrap(inner: unknown, path: readonly (string | number)[], beside: unknow
   }, inner);
 }
 
-describe("a number in free JSON", () => {
-  it("is found by its place, wherever it is, if doubles do not hold it exactly", () => {
+describe("a number in free-form JSON", () => {
+  it("is found with its place, at any depth, if a double cannot hold it exactly", () => {
     fc.assert(
       fc.property(fc.constantFrom(...UNFIT), steps, tree, (number, path, beside) => {
         const found = numberViolation(wrap(number, path, beside), ["json"]);
@@ -36,7 +36,7 @@ describe("a number in free JSON", () => {
     );
   });
 
-  it("passes if they do", () => {
+  it("is accepted if a double holds it exactly", () => {
     fc.assert(
       fc.property(tree, (value) => {
         expect(numberViolation(value, [])).toBeUndefined();
@@ -44,7 +44,7 @@ describe("a number in free JSON", () => {
     );
   });
 
-  it("is found however deep it is", () => {
+  it("is found however deeply it is nested", () => {
     let value: unknown = Number.NaN;
     for (let depth = 0; depth < 200_000; depth += 1) value = [value];
     expect(numberViolation(value, [])?.path).toHaveLength(200_000);

@@ -21,14 +21,14 @@ async function engine(): Promise<Engine> {
 }
 
 describe("a module that is deleted", () => {
-  it("leaves nothing in the store and nothing in memory, and starts afresh when it is registered again", async () => {
+  it("leaves nothing in the store or in memory, and starts afresh when it is registered again", async () => {
     const script = fileURLToPath(new URL("../../fixtures/kept/deleted-modules.ts", import.meta.url));
     const { stdout } = await run(process.execPath, [script, ROOT, "2"]);
     const again = { generation: 1, starts: 1, swapped: true, version: "2.0.0" };
     expect(JSON.parse(stdout)).toEqual({ left: [], again, runs: 0 });
   }, 120_000);
 
-  it("keeps its record and what is kept with it where the store refuses to forget that", async () => {
+  it("keeps its record and everything stored with it if the store refuses the deletion", async () => {
     const { store, refuse } = refusing();
     const { modules, register } = await rig({ store });
     await register("echo_v1", {}, "echo");
@@ -40,7 +40,7 @@ describe("a module that is deleted", () => {
     refuse("", 0);
   });
 
-  it("has no breaker, as soon as the store lets it be deleted", async () => {
+  it("loses its breaker as soon as the store has accepted the deletion", async () => {
     const { store, refuse } = refusing();
     const { modules, breakers, load } = await rig({ store });
     await load("echo_v1", { isolation: "THREAD" }, "echo");
@@ -63,8 +63,8 @@ describe("a module that is deleted", () => {
   });
 });
 
-describe("what a former version has left of modules that were deleted", () => {
-  it("is gone after the next start", async () => {
+describe("leftovers of deleted modules from an earlier version of Helios", () => {
+  it("are gone after the next start", async () => {
     const one = await rig();
     await one.register("echo_v1", {}, "echo");
     await one.close();
@@ -90,7 +90,7 @@ describe("what a former version has left of modules that were deleted", () => {
 });
 
 describe("a swap", () => {
-  it("that is over, however it went, leaves no listener with what serves on, nor with the service", async () => {
+  it("that is over, whatever its outcome, leaves no listener on the serving instance or on the service", async () => {
     const script = fileURLToPath(new URL("../../fixtures/kept/swaps.ts", import.meta.url));
     const { stdout } = await run(process.execPath, [script, ROOT, "3"]);
     const { few, many } = JSON.parse(stdout);

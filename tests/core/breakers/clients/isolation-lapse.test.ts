@@ -15,8 +15,8 @@ const at = (now: number): Moment => ({ now, random: () => 0.5 });
 const outcome = (kind: Outcome) =>
   ({ type: "outcome", epoch: 1, outcome: kind, slow: false, clientId, times: 1 }) as const;
 
-describe("a client that is isolated and whose probe never reports", () => {
-  it("is rejected from when the probe's time was over, however late and often anybody looks", () => {
+describe("an isolated client whose probe never reports", () => {
+  it("is rejected again from the end of the probe's lease, however late anybody reads the breaker", () => {
     const isolation = new Isolation();
     isolation.observe(outcome("FAILURE"), undefined, config, at(0));
     expect(isolation.acquire(clientId, "lease", config, at(1000))).toMatchObject({ allowed: true, leaseId: "lease" });
@@ -27,7 +27,7 @@ describe("a client that is isolated and whose probe never reports", () => {
     expect(look(2500)).toMatchObject({ state: "HALF_OPEN", retryAfterMs: undefined });
   });
 
-  it("gets the next probe once its time and the timeout are over, though nobody looked meanwhile", () => {
+  it("gets the next probe after the lease and the timeout, though nobody read the breaker meanwhile", () => {
     const isolation = new Isolation();
     isolation.observe(outcome("FAILURE"), undefined, config, at(0));
     isolation.acquire(clientId, "lease", config, at(1000));

@@ -26,35 +26,38 @@ function reporter({ breakers }: Rig) {
 
 const isolated = ({ breakers }: Rig) => breakers.get("api").isolatedClients.map(({ clientId }) => clientId);
 
-describe("one bad client of a hundred", () => {
+describe("one failing client of a hundred", () => {
   it.each([
     ["in a row", ROW],
     ["by rate, of calls", RATE],
     ["by rate, of time", { ...RATE, windowMs: 10_000 }],
-  ])("opens nothing for the others %s, however its reports fall between theirs", async (_, config) => {
-    const turns = fc.array(fc.tuple(fc.boolean(), fc.nat(99), fc.integer({ min: 1, max: 20 })), { maxLength: 60 });
-    await fc.assert(
-      fc.asyncProperty(turns, async (all) => {
-        const house = await withBreaker(config);
-        const report = reporter(house);
-        for (const [isBad, which, count] of all) {
-          if (isBad) report("client-0", "FAILURE", count);
-          else report(CLIENTS[which] ?? "", which === 0 ? "FAILURE" : "SUCCESS", count);
-          house.clock.advance(10);
-          expect(house.breakers.get("api").state).toBe("CLOSED");
-          expect(isolated(house).every((clientId) => clientId === "client-0")).toBe(true);
-        }
-        for (const clientId of CLIENTS.slice(1)) {
-          expect(house.breakers.acquire("api", clientId).allowed).toBe(true);
-        }
-      }),
-      { numRuns: 60 },
-    );
-  });
+  ])(
+    "does not open the breaker for the others %s, however its reports are interleaved with theirs",
+    async (_, config) => {
+      const turns = fc.array(fc.tuple(fc.boolean(), fc.nat(99), fc.integer({ min: 1, max: 20 })), { maxLength: 60 });
+      await fc.assert(
+        fc.asyncProperty(turns, async (all) => {
+          const house = await withBreaker(config);
+          const report = reporter(house);
+          for (const [isBad, which, count] of all) {
+            if (isBad) report("client-0", "FAILURE", count);
+            else report(CLIENTS[which] ?? "", which === 0 ? "FAILURE" : "SUCCESS", count);
+            house.clock.advance(10);
+            expect(house.breakers.get("api").state).toBe("CLOSED");
+            expect(isolated(house).every((clientId) => clientId === "client-0")).toBe(true);
+          }
+          for (const clientId of CLIENTS.slice(1)) {
+            expect(house.breakers.acquire("api", clientId).allowed).toBe(true);
+          }
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
 });
 
-describe("what clients saw", () => {
-  it("speaks for nothing any more where it was most of all that of one who is isolated now", async () => {
+describe("the failures that clients reported", () => {
+  it("do not open the breaker if most of them came from a client that is now isolated", async () => {
     const house = await withBreaker(RATE);
     const report = reporter(house);
     report("bad", "FAILURE", 50);
@@ -69,7 +72,7 @@ describe("what clients saw", () => {
   it.each([
     ["of calls", { windowCalls: 20 }],
     ["of time", { windowMs: 10_000 }],
-  ])("speaks for nothing once it has left the window %s", async (_, window) => {
+  ])("do not open the breaker once they have left the window %s", async (_, window) => {
     const house = await withBreaker({ ...RATE, ...window, failureRate: 0.1 });
     const report = reporter(house);
     const early = (clientId: string): void => {
@@ -88,11 +91,11 @@ describe("what clients saw", () => {
   });
 });
 
-describe("a dependency that is really down", () => {
+describe("a dependency that is down for all clients", () => {
   it.each([
     ["in a row", ROW],
     ["by rate", RATE],
-  ])("opens for all %s, also where each client reports a batch at a time", async (_, config) => {
+  ])("opens the breaker for all %s, also if each client reports a batch at a time", async (_, config) => {
     for (const size of [1, 5, 50]) {
       const house = await withBreaker(config);
       const report = reporter(house);
@@ -114,7 +117,7 @@ describe("an isolated client", () => {
     return { ...house, house, report };
   }
 
-  it("comes back by its own probes", async () => {
+  it("passes again after its own probes succeed", async () => {
     const { house, breakers, clock, report } = await alone();
     clock.advance(999);
     expect(breakers.acquire("api", "bad")).toEqual({
@@ -134,7 +137,7 @@ describe("an isolated client", () => {
     expect(breakers.acquire("api", "bad")).toEqual({ allowed: true, epoch: 1 });
   });
 
-  it("that fails again is isolated again; what it reports without a probe is late", async () => {
+  it("is isolated again if it fails again, and its reports without a probe count as late", async () => {
     const { house, breakers, clock, report } = await alone();
     report("bad", "SUCCESS", 7);
     expect(breakers.get("api").counts).toMatchObject({ successes: 0, lateSuccesses: 7 });
@@ -145,7 +148,7 @@ describe("an isolated client", () => {
     expect(isolated(house)).toEqual(["bad"]);
   });
 
-  it("is forgotten when it goes away, when the breaker is reset, and when clients need not be told apart", async () => {
+  it("is forgotten when it disconnects, when the breaker is reset, and when min_reporters is 1", async () => {
     const who = { watchId: "w", clientId: "bad", peer: "" };
     const watcher = { options: { who } } as unknown as Parameters<Rig["breakers"]["presence"]["opened"]>[0];
     const gone = await alone();
@@ -160,7 +163,7 @@ describe("an isolated client", () => {
     expect(isolated(updated.house)).toEqual([]);
   });
 
-  it("that is not heard of for an hour is forgotten", async () => {
+  it("is forgotten after an hour without a report", async () => {
     const { house, clock } = await alone();
     clock.advance(3_599_999);
     expect(isolated(house)).toEqual(["bad"]);
@@ -168,13 +171,13 @@ describe("an isolated client", () => {
     expect(isolated(house)).toEqual([]);
   });
 
-  it("passes where a human decided so", async () => {
+  it("passes if an operator forces the breaker closed", async () => {
     const { breakers } = await alone();
     await breakers.override("api", { kind: "FORCED_CLOSED" });
     expect(breakers.acquire("api", "bad").allowed).toBe(true);
   });
 
-  it("makes room, as the one that was heard of longest ago, once too many are known", async () => {
+  it("is dropped, longest silent first, when too many clients are known", async () => {
     const { house, report } = await alone();
     for (let index = 0; index < 4095; index += 1) report(`client-${index}`, "SUCCESS");
     expect(isolated(house)).toEqual(["bad"]);
@@ -182,7 +185,7 @@ describe("an isolated client", () => {
     expect(isolated(house)).toEqual([]);
   });
 
-  it("and ten thousand others are no more than memory is kept for", async () => {
+  it("costs bounded memory, together with ten thousand other clients", async () => {
     const house = await withBreaker(ROW);
     const report = reporter(house);
     for (let index = 0; index < 10_000; index += 1) {
@@ -195,8 +198,8 @@ describe("an isolated client", () => {
   });
 });
 
-describe("calls of this process", () => {
-  it("stand for everybody: they open the breaker by themselves", async () => {
+describe("calls in the process of the service", () => {
+  it("open the breaker without other reporters", async () => {
     const { breakers } = await withBreaker(ROW);
     for (let call = 0; call < 5; call += 1) breakers.record("api", breakers.acquire("api"), "FAILURE");
     expect(breakers.get("api").state).toBe("OPEN");

@@ -14,7 +14,7 @@ async function withBreaker(): Promise<Rig> {
 const runs = (...all: readonly (readonly [Outcome, number])[]) => all.map(([outcome, count]) => ({ outcome, count }));
 
 describe("a report", () => {
-  it("counts its outcomes in their order", async () => {
+  it("has its outcomes counted in their order", async () => {
     const { breakers } = await withBreaker();
     breakers.report("client", 1, [{ name: "api", epoch: 1, runs: runs(["FAILURE", 2], ["SUCCESS", 1]) }]);
     expect(breakers.get("api")).toMatchObject({
@@ -25,7 +25,7 @@ describe("a report", () => {
     expect(breakers.get("api")).toMatchObject({ state: "OPEN", counts: { failures: 5, successes: 2 } });
   });
 
-  it("that arrives twice is counted once", async () => {
+  it("is counted once if it arrives twice", async () => {
     const { breakers } = await withBreaker();
     const failures = [{ name: "api", epoch: 1, runs: runs(["FAILURE", 2]) }];
     expect(breakers.report("client", 1, failures).duplicate).toBe(false);
@@ -35,7 +35,7 @@ describe("a report", () => {
     expect(breakers.get("api").state).toBe("OPEN");
   });
 
-  it("has a number of its own for each life of its client, and of the client where it names none", async () => {
+  it("is identified by its number within the lifetime of its client, or within the client if it names no lifetime", async () => {
     const { breakers } = await withBreaker();
     const success = [{ name: "api", epoch: 1, runs: runs(["SUCCESS", 1]) }];
     for (let life = 0; life < 54; life += 1)
@@ -49,7 +49,7 @@ describe("a report", () => {
     expect(breakers.get("api").counts.successes).toBe(54 * 3 + 2);
   });
 
-  it("of breakers that do not exist names them, and loses nothing of the rest", async () => {
+  it("names breakers that do not exist, and is counted for all others", async () => {
     const { breakers } = await withBreaker();
     const failure = { epoch: 1, runs: runs(["FAILURE", 1]) };
     const { unknownNames } = breakers.report("client", 1, [
@@ -62,7 +62,7 @@ describe("a report", () => {
     expect(breakers.get("api").counts.failures).toBe(1);
   });
 
-  it("of another epoch is late", async () => {
+  it("of another epoch counts as late", async () => {
     const house = await withBreaker();
     const { breakers } = house;
     fail(house, "api", 3);
@@ -86,7 +86,7 @@ describe("a report", () => {
     expect(breakers.get("api").state).toBe("CLOSED");
   });
 
-  it("of a million million outcomes is counted as quickly as one of few", async () => {
+  it("of a million million outcomes is counted as quickly as a small one", async () => {
     const { breakers } = await withBreaker();
     const many = Array.from({ length: 1000 }, () => ["SUCCESS", 1e9] as const);
     breakers.report("client", 1, [{ name: "api", epoch: 1, runs: runs(...many, ["FAILURE", 1e9]) }]);
@@ -110,7 +110,7 @@ describe("a report", () => {
     ["reports[1].runs[0].count", "client", 1, { runs: runs(["FAILURE", Number.POSITIVE_INFINITY]) }],
     ["reports[1].runs[0].count", "client", 1, { runs: runs(["FAILURE", -1]) }],
     ["reports[1].runs", "client", 1, { leaseId: "lease", runs: runs(["FAILURE", 2]) }],
-  ])("with a wrong %s is refused as a whole", async (field, clientId, seq, wrong) => {
+  ])("is refused as a whole for a wrong %s", async (field, clientId, seq, wrong) => {
     const { breakers } = await withBreaker();
     const right = { name: "api", epoch: 1, runs: runs(["FAILURE", 1]) };
     expect(() => breakers.report(clientId, seq, [right, { ...right, ...wrong }])).toThrow(
@@ -122,7 +122,7 @@ describe("a report", () => {
 });
 
 describe("a permit for a probe", () => {
-  it("goes to one of two clients that ask at once", async () => {
+  it("is given to one of two clients that ask at once", async () => {
     const house = await withBreaker();
     fail(house, "api", 3);
     house.clock.advance(1000);
@@ -131,7 +131,7 @@ describe("a permit for a probe", () => {
     expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 1 });
   });
 
-  it("has an id of its own every time", async () => {
+  it("has a new id every time", async () => {
     const house = await withBreaker();
     fail(house, "api", 3);
     house.clock.advance(1000);
@@ -148,14 +148,14 @@ describe("a permit for a probe", () => {
 });
 
 describe("the log of reports", () => {
-  it("knows each report, in whatever order they come", () => {
+  it("recognises each report, in whatever order they arrive", () => {
     const log = new ReportLog();
     const order = [3, 1, 2, 7, 5, 4, 6];
     for (const seq of order) expect(log.isNew("client", seq)).toBe(true);
     for (const seq of order) expect(log.isNew("client", seq)).toBe(false);
   });
 
-  it("takes reports of a client that counts from anywhere, and in any gaps", () => {
+  it("accepts numbers that begin anywhere and have any gaps", () => {
     const log = new ReportLog();
     for (let seq = 1_000_000; seq < 1_002_000; seq += 2) {
       expect(log.isNew("client", seq)).toBe(true);
@@ -163,7 +163,7 @@ describe("the log of reports", () => {
     }
   });
 
-  it("tells numbers beyond 2^53 apart, such as a time in nanoseconds, up to the largest of 64 bits", () => {
+  it("distinguishes numbers beyond 2^53, such as a time in nanoseconds, up to the largest of 64 bits", () => {
     const log = new ReportLog();
     const largest = 2n ** 63n - 1n;
     for (let seq = largest - 600n; seq <= largest; seq += 1n) {
@@ -177,7 +177,7 @@ describe("the log of reports", () => {
     expect(log.isNew("another", 7n)).toBe(false);
   });
 
-  it("lets reports overtake each other by hundreds, and takes older ones for known", () => {
+  it("accepts reports that are hundreds of numbers out of order, and treats older ones as duplicates", () => {
     const log = new ReportLog();
     for (let seq = 2; seq <= 250; seq += 1) expect(log.isNew("client", seq)).toBe(true);
     expect(log.isNew("client", 1)).toBe(true);

@@ -26,7 +26,7 @@ const BAD: readonly Outcome[] = Array.from({ length: 30 }, () => "FAILURE");
 const GOOD: readonly Outcome[] = Array.from({ length: 30 }, () => "SUCCESS");
 
 describe("a simulation", () => {
-  it("of the configuration that was in force does what was done", async () => {
+  it("of the configuration in force repeats the real transitions", async () => {
     const house = await withBreaker();
     live(house, [...GOOD, ...BAD, ...GOOD]);
     const { actual, simulated } = house.breakers.simulate("api");
@@ -39,7 +39,7 @@ describe("a simulation", () => {
     expect([simulated.calls, actual.calls]).toEqual([90, 90]);
   });
 
-  it("of a patient one opens never, and says of how many calls nobody knows how they would have gone", async () => {
+  it("of a tolerant configuration never opens, and says for how many calls the outcome is unknown", async () => {
     const house = await withBreaker();
     live(house, [...GOOD, ...BAD, ...GOOD]);
     const { actual, simulated } = house.breakers.simulate("api", { failureThreshold: 1000 });
@@ -48,7 +48,7 @@ describe("a simulation", () => {
     expect(actual.openMs).toBeGreaterThan(20_000);
   });
 
-  it("of an impatient one opens earlier, and rejects what really went through", async () => {
+  it("of a strict configuration opens earlier, and rejects calls that really went through", async () => {
     const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
     live(house, [...GOOD, ...BAD, ...GOOD]);
     const { actual, simulated } = house.breakers.simulate("api", { failureThreshold: 2, timeoutMs: 60_000 });
@@ -56,7 +56,7 @@ describe("a simulation", () => {
     expect(simulated).toMatchObject({ openings: 1, openMs: 59_000, rejected: 58, unknown: 0 });
   });
 
-  it("with min_reporters tells the clients apart", async () => {
+  it("with min_reporters distinguishes the clients", async () => {
     const house = await withBreaker({ failureThreshold: 1000 });
     for (let seq = 1; seq <= 20; seq += 1) {
       const runs = [{ outcome: "FAILURE", count: 1 }] as const;
@@ -69,7 +69,7 @@ describe("a simulation", () => {
     expect(three.simulated).toMatchObject({ openings: 0, rejected: 15 });
   });
 
-  it("rejects of calls that were reported together those after the one that opens it", async () => {
+  it("splits a batch of calls at the call that opens the breaker, and rejects the rest", async () => {
     const house = await withBreaker({ failureThreshold: 1000 });
     const runs = [{ outcome: "FAILURE", count: 10 }] as const;
     house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
@@ -77,7 +77,7 @@ describe("a simulation", () => {
     expect(simulated).toMatchObject({ openings: 1, calls: 10, rejected: 7 });
   });
 
-  it("is of the span that was asked for", async () => {
+  it("covers the requested span", async () => {
     const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
     live(house, [...BAD, ...GOOD]);
     const { from, to, actual, simulated } = house.breakers.simulate("api", { failureThreshold: 2 }, 30_000);
@@ -90,7 +90,7 @@ describe("a simulation", () => {
     }
   });
 
-  it("changes nothing, whatever is simulated", async () => {
+  it("changes nothing, whatever it simulates", async () => {
     const config = fc.record(
       {
         failureThreshold: fc.integer({ min: 1, max: 9 }),
@@ -123,8 +123,8 @@ describe("a simulation", () => {
   });
 });
 
-describe("a recording", () => {
-  it("holds every call of the last hour, in order, of calls that are alike in their second", () => {
+describe("a recording of calls", () => {
+  it("holds every call of the last hour in order, with equal calls of one second merged", () => {
     const recording = new Recording(0);
     for (let second = 0; second < 3700; second += 1) {
       for (let call = 0; call < 10; call += 1) recording.add(second * 1000 + call, "SUCCESS", false, 0, 1);
@@ -137,7 +137,7 @@ describe("a recording", () => {
     expect(runs.map(({ at }) => at)).toEqual(runs.map(({ at }) => at).sort((a, b) => a - b));
   });
 
-  it("loses no call of a busy second, and is bounded whatever comes, from when on it then says", () => {
+  it("loses no call of a busy second, has a bounded size, and says when it begins", () => {
     const recording = new Recording(0);
     let calls = 0;
     for (let second = 0; second < 3000; second += 1) {

@@ -16,8 +16,8 @@ async function chained(length: number): Promise<House> {
   return house({ file: JSON.stringify({ ...file, base: entry([]) }) });
 }
 
-describe("how many flags a flag needs", () => {
-  it("may be as many as the limit says", async () => {
+describe("the number of flags that a flag needs", () => {
+  it("may be as large as the limit", async () => {
     const { flags } = await chained(MAX_CLOSURE);
     expect(flags.isEnabled("top")).toBe(true);
   });
@@ -37,7 +37,7 @@ describe("how many flags a flag needs", () => {
       return flags.reload();
     },
   };
-  it.each(Object.entries(ways))("is not more than that by %s, and nothing is changed", async (_, way) => {
+  it.each(Object.entries(ways))("cannot exceed the limit by %s, which then changes nothing", async (_, way) => {
     const of = await chained(MAX_CLOSURE);
     const before = of.feed.revision;
     const problem = expect.stringMatching(/^flag \w+ would need more than 256 flags, directly or not$/);
@@ -49,7 +49,7 @@ describe("how many flags a flag needs", () => {
     expect(of.flags.isEnabled("top")).toBe(true);
   });
 
-  it("is not more by a revert", async () => {
+  it("cannot exceed the limit by a revert", async () => {
     const { flags, feed } = await chained(MAX_CLOSURE - 1);
     await flags.update(`p${MAX_CLOSURE - 2}`, { prerequisites: ["base"] });
     const { revision } = feed;
@@ -59,12 +59,12 @@ describe("how many flags a flag needs", () => {
     await expect(flags.revert(`p${MAX_CLOSURE - 2}`, revision)).rejects.toEqual(refused);
   });
 
-  it("says in a batch which request it was", async () => {
+  it("is refused in a batch with the request that exceeds it", async () => {
     const of = await chained(MAX_CLOSURE);
     await expect(ways.batch?.(of)).rejects.toEqual(reason("FLAG_PREREQUISITES_TOO_MANY", { index: "1" }));
   });
 
-  it("that was stored when there was no limit is loaded: the flag is off, says why, and can be mended", async () => {
+  it("may exceed the limit in a stored flag from before the limit: it is off, says why, and can be repaired", async () => {
     const { flags, store, restart } = await chained(MAX_CLOSURE);
     const last = `p${MAX_CLOSURE - 1}`;
     const { record } = flags.get(last);
@@ -93,7 +93,7 @@ describe("how many flags a flag needs", () => {
     expect(again.flags.isEnabled("top")).toBe(true);
   });
 
-  it("is found out with few looks, however dense the graph is", () => {
+  it("is computed with few reads, however dense the graph is", () => {
     const layers = Array.from({ length: 8 }, (_, layer) => names(`l${layer}-`, 31));
     const graph = new Map<string, readonly string[]>([["base", []]]);
     for (const [layer, all] of layers.entries()) for (const name of all) graph.set(name, layers[layer + 1] ?? ["base"]);
@@ -110,7 +110,7 @@ describe("how many flags a flag needs", () => {
     expect(looks).toBeLessThan(MAX_CLOSURE_LOOKS + 20_000);
   });
 
-  it("is more than the limit exactly where a flag that begins to need others, or needs one that does, would need more", () => {
+  it("is refused exactly if a flag that gains prerequisites, or one that needs it, would exceed the limit", () => {
     const all = names("f", 12).flatMap((name) => [name, ...names(`${name}-`, 60)]);
     const roots = all.filter((name) => !name.includes("-"));
     const edges = fc.tuple(...roots.map((_, at) => fc.subarray(roots.slice(at + 1))));

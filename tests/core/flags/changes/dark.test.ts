@@ -56,9 +56,9 @@ const WAYS_ON: Readonly<Record<string, Step>> = {
   },
 };
 
-describe("a schedule of a flag that is off", () => {
+describe("the schedule of a flag that is off", () => {
   const pairs = Object.keys(WAYS_OFF).flatMap((off) => Object.keys(WAYS_ON).map((on) => [off, on] as const));
-  it.each(pairs)("does not move between %s and %s", async (off, on) => {
+  it.each(pairs)("stands still between %s and %s", async (off, on) => {
     const made = await scheduled();
     made.clock.advance(2 * HOUR);
     await WAYS_OFF[off]?.(made);
@@ -72,7 +72,7 @@ describe("a schedule of a flag that is off", () => {
     expect(share(made)).toBe(30);
   });
 
-  it("moves no share, whatever is done to the flag and however long it takes", async () => {
+  it("changes no share, whatever is done to the flag and however long it is off", async () => {
     const ways = [...Object.values(WAYS_OFF), ...Object.values(WAYS_ON)];
     const revert: Step = async ({ flags, feed }) => flags.revert("a", feed.revision);
     const restart: Step = async () => {};
@@ -101,7 +101,7 @@ describe("a schedule of a flag that is off", () => {
     );
   });
 
-  it("that was stored by a version which let it run stands still since its last change", async () => {
+  it("stands still since the flag's last change if an earlier version had let it run", async () => {
     const made = await scheduled();
     made.clock.advance(3 * HOUR);
     const record = { ...made.flags.get("a").record, enabled: false };
@@ -111,7 +111,7 @@ describe("a schedule of a flag that is off", () => {
     expect(share(made)).toBe(30);
   });
 
-  it("cannot be resumed, and moves on where the flag is enabled with resume", async () => {
+  it("cannot be resumed, and continues when the flag is enabled with resume", async () => {
     const made = await scheduled();
     made.clock.advance(2 * HOUR);
     await made.flags.disable("a");
@@ -124,8 +124,8 @@ describe("a schedule of a flag that is off", () => {
   });
 });
 
-describe("a revert to the middle of a ramp", () => {
-  it("comes back at the share that was in force then, paused", async () => {
+describe("a revert to the middle of a schedule", () => {
+  it("restores the share that was in force then, paused", async () => {
     const made = await scheduled();
     made.clock.advance(2 * HOUR);
     const { revision } = await made.flags.update("a", { description: "in the middle" });
@@ -141,7 +141,7 @@ describe("a revert to the middle of a ramp", () => {
     expect(share(made)).toBeCloseTo(100, 2);
   });
 
-  it("takes the share at that revision of the store, where it is not one of the flag's own", async () => {
+  it("restores the share at that revision of the store, if it is not a revision of the flag itself", async () => {
     const made = await scheduled();
     made.clock.advance(4 * HOUR);
     const { revision } = await made.flags.create("other", {});
@@ -151,7 +151,7 @@ describe("a revert to the middle of a ramp", () => {
     expect(share(made)).toBe(40);
   });
 
-  it("lets the schedule go on that is in force, and one that has not begun", async () => {
+  it("leaves a schedule running if it is the one in force, or has not begun", async () => {
     const made = await scheduled();
     const { revision } = made.flags.get("a");
     made.clock.advance(3 * HOUR);
@@ -170,7 +170,7 @@ describe("a revert to the middle of a ramp", () => {
   });
 });
 
-describe("a schedule that is past when it is set", () => {
+describe("a schedule that has already ended when it is set", () => {
   const past = (clock: House["clock"]) => ({
     initialPercentage: 0,
     targetPercentage: 60,
@@ -184,7 +184,7 @@ describe("a schedule that is past when it is set", () => {
       flags.update("a", { strategy: "GRADUAL", gradual: past(clock) }, { allowPast }),
     end_time: ({ flags, clock }, allowPast) => flags.setGradual("a", { ...past(clock), allowPast }),
   };
-  it.each(Object.entries(WAYS))("is refused at %s unless it is asked for", async (field, way) => {
+  it.each(Object.entries(WAYS))("is refused at %s unless the request allows it", async (field, way) => {
     const made = await house();
     await made.flags.create("a", { enabled: true });
     const before = made.feed.revision;
@@ -196,7 +196,7 @@ describe("a schedule that is past when it is set", () => {
     expect(made.feed.revision).toBe(before + 1);
   });
 
-  it("may be in a file, stays where it arrived, and does not keep the flag from being changed", async () => {
+  it("is accepted in a file, keeps its final share, and does not block changes of the flag", async () => {
     const gradual = { initial_percentage: 0, target_percentage: 60 };
     const times = { start_time: "2020-01-01T00:00:00Z", end_time: "2020-02-01T00:00:00Z" };
     const file = JSON.stringify({ a: { enabled: true, strategy: "gradual", gradual: { ...gradual, ...times } } });

@@ -18,7 +18,7 @@ describe("a prerequisite", () => {
     expect(flags.isEnabled("a", { userId: "ana" })).toBe(false);
   });
 
-  it("counts at once on whatever way a flag needs it", async () => {
+  it("takes effect at once, wherever a flag needs it", async () => {
     const { flags } = await house();
     await flags.create("c", on);
     await flags.create("b", { ...on, prerequisites: ["c"] });
@@ -33,7 +33,7 @@ describe("a prerequisite", () => {
     expect(flags.isEnabled("a")).toBe(true);
   });
 
-  it("that does not exist is refused, with the name that was likely meant", async () => {
+  it("is refused if it does not exist, with a suggestion of the name", async () => {
     const { flags } = await house();
     await flags.create("new_engine", on);
     const refused = reason("FLAG_PREREQUISITE_MISSING", {
@@ -44,7 +44,7 @@ describe("a prerequisite", () => {
     await expect(flags.create("a", { prerequisites: ["new_enigne"] })).rejects.toEqual(refused);
   });
 
-  it("that closes a cycle is refused with its path, at every change", async () => {
+  it("is refused with the path if it closes a cycle, by every kind of change", async () => {
     const { flags, feed } = await house();
     await flags.create("c", {});
     await flags.create("b", { prerequisites: ["c"] });
@@ -70,7 +70,7 @@ describe("a prerequisite", () => {
     expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   });
 
-  it("is not deleted while another flag needs it, also when both are asked for at once", async () => {
+  it("cannot be deleted while another flag needs it, even if both requests arrive at once", async () => {
     const { flags } = await house();
     await flags.create("base", on);
     await flags.create("a", { prerequisites: ["base"] });
@@ -83,7 +83,7 @@ describe("a prerequisite", () => {
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
   });
 
-  it("that is gone all the same makes the flag off, with an error code", async () => {
+  it("turns the flag off with an error code if it is missing nevertheless", async () => {
     const { flags, store } = await house();
     await flags.create("base", on);
     await flags.create("middle", { ...on, prerequisites: ["base"] });
@@ -101,7 +101,7 @@ describe("a prerequisite", () => {
     expect((await flags.update("middle", { description: "waits for base" })).record.prerequisites).toEqual(["base"]);
   });
 
-  it("of a cycle that two processes closed ends the evaluation all the same", async () => {
+  it("in a cycle that two processes have closed does not make the evaluation endless", async () => {
     const { flags, store } = await house();
     await flags.create("b", on);
     await flags.create("a", { ...on, prerequisites: ["b"] });
@@ -113,7 +113,7 @@ describe("a prerequisite", () => {
     expect(flags.evaluate("a")).toMatchObject({ enabled: false });
   });
 
-  it("in a file must be there after the reload, and close no cycle; nothing is changed else", async () => {
+  it("in a file must exist after the reload and close no cycle, or nothing is changed", async () => {
     const { flags, feed, write } = await house();
     await flags.create("old_engine", on);
     const before = feed.revision;
@@ -135,7 +135,7 @@ describe("a prerequisite", () => {
     expect(flags.isEnabled("a")).toBe(true);
   });
 
-  it("in a file are told wrong all at once, together with what else is wrong", async () => {
+  it("in a file is reported together with all other mistakes of the file", async () => {
     const { flags, write } = await house();
     const needs = (...prerequisites: string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
     const wrong = { enabled: 1, strategy: "all_on", prerequisites: ["nowhere", "a"] };
@@ -165,7 +165,7 @@ describe("a prerequisite", () => {
     expect(mistakes).toBe("6");
   });
 
-  it("in a file comes before what needs it, so that no watcher sees one without", async () => {
+  it("in a file is written before the flag that needs it, so that no watcher sees the flag without it", async () => {
     const { flags, store, write } = await house();
     const states: boolean[] = [];
     await store.watch(0, ([change]) => {
@@ -185,8 +185,8 @@ describe("a prerequisite", () => {
   });
 });
 
-describe("what is found out of flags that need each other", () => {
-  it("is an order in which each comes after what it needs, and every way back, as a search for one finds it", () => {
+describe("the analysis of a graph of prerequisites", () => {
+  it("orders each flag after its prerequisites, and finds every cycle that a plain search finds", () => {
     const names = ["a", "b", "c", "d", "e"];
     const graph = fc.tuple(...names.map(() => fc.subarray([...names, "gone"])));
     fc.assert(
@@ -215,7 +215,7 @@ describe("what is found out of flags that need each other", () => {
     ["two that need each other, many times", (at: number) => [at ^ 1]],
     ["a chain that is a cycle", (at: number, count: number) => [(at + 1) % count]],
     ["a chain of which each needs the first", (at: number, count: number) => [0, Math.min(at + 1, count - 1)]],
-  ])("takes a look at each flag and each of its prerequisites, with %s", (_, edgesOf) => {
+  ])("visits each flag and each of its prerequisites once, with %s", (_, edgesOf) => {
     const count = 5000;
     const graph = new Map(
       Array.from({ length: count }, (__, at) => [`f${at}`, edgesOf(at, count).map((to) => `f${to}`)]),

@@ -23,7 +23,7 @@ function measured(before: FlagDefinition, after: FlagDefinition, size = 20_000):
   return (moved / size) * 100;
 }
 
-describe("what a change of the bucketing moves", () => {
+describe("the share of sessions that a change of bucketing moves", () => {
   it.each([
     ["a new salt at 25 %", QUARTER, { salt: "pepper" }, 37.5, "salt"],
     ["a new salt at 50 %", { ...QUARTER, percentage: 50 }, { salt: "pepper" }, 50, "salt"],
@@ -67,7 +67,7 @@ describe("what a change of the bucketing moves", () => {
     ],
     ["salt and share at once", QUARTER, { salt: "pepper", percentage: 50 }, 50, "salt"],
   ] as [string, FlagFields, FlagFields, number, string][])(
-    "is told of %s",
+    "is reported for %s",
     async (_, before, change, share, fields) => {
       const { flags, feed } = await house();
       const old = await flags.create("a", { enabled: true, ...before });
@@ -105,13 +105,13 @@ describe("what a change of the bucketing moves", () => {
       { percentage: 60, condition: "is BTCZAR", variants: variants({ x: 1 }) },
     ],
     ["a whitelist without variants", { strategy: "WHITELIST", whitelist: ["x"] }, { salt: "pepper" }],
-  ] as [string, FlagFields, FlagFields][])("is nobody for %s", async (_, before, change) => {
+  ] as [string, FlagFields, FlagFields][])("is zero for %s", async (_, before, change) => {
     const { flags } = await house();
     await flags.create("a", { enabled: true, ...before });
     await flags.update("a", change);
   });
 
-  it("is what is measured over a sample", () => {
+  it("matches a measurement over a sample", () => {
     const weights = fc
       .array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 })
       .filter((some) => some.some(Boolean));
@@ -139,7 +139,7 @@ describe("what a change of the bucketing moves", () => {
   });
 });
 
-describe("a file that would move sessions", () => {
+describe("a file that would rebucket sessions", () => {
   const file = (salts: Readonly<Record<string, string>>): string =>
     JSON.stringify(
       Object.fromEntries(
@@ -151,7 +151,7 @@ describe("a file that would move sessions", () => {
     );
 
   it.each(["MERGE", "REPLACE"] as const)(
-    "is refused by %s, also in a dry run, with every flag; and taken with rebucket",
+    "is refused with every such flag by %s, also in a dry run, and accepted with rebucket",
     async (mode) => {
       const { flags, feed, write } = await house({ file: file({ a: "s", b: "s" }) });
       write(file({ a: "t", b: "t", c: "t" }));
@@ -165,7 +165,7 @@ describe("a file that would move sessions", () => {
     },
   );
 
-  it("is logged once where it is followed, and taken when it is asked for", async () => {
+  it("is logged once if the file is followed, and accepted on explicit request", async () => {
     const { flags, clock, write, logged } = await house({ file: file({ a: "s" }), followFile: "MERGE" });
     const seconds = async (count: number): Promise<void> => {
       for (let at = 0; at < count; at++) {

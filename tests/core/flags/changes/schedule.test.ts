@@ -26,7 +26,7 @@ const shareOf = ({ flags, clock }: House): number | undefined => {
 };
 
 describe("a schedule", () => {
-  it("that starts in the future is at its initial share until then", async () => {
+  it("that starts in the future has its initial share until then", async () => {
     const made = await scheduled(2 * HOUR);
     made.clock.advance(2 * HOUR);
     expect(onNow(made)).toEqual([]);
@@ -34,7 +34,7 @@ describe("a schedule", () => {
     expect(shareOf(made)).toBe(50);
   });
 
-  it("keeps the same sessions while it is paused, and goes on with what was left of its time", async () => {
+  it("keeps the same sessions while it is paused, and continues with its remaining time", async () => {
     const made = await scheduled();
     made.clock.advance(3 * HOUR);
     const before = onNow(made);
@@ -53,7 +53,7 @@ describe("a schedule", () => {
     expect(actions).toEqual(["ResumeGradual", "PauseGradual", "SetGradual"]);
   });
 
-  it("switches nobody off that was on, however often it is paused and resumed", async () => {
+  it("switches off no session that was on, however often it is paused and resumed", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(3 * HOUR), fc.boolean()), { maxLength: 12 }), async (steps) => {
         const made = await scheduled(HOUR);
@@ -72,7 +72,7 @@ describe("a schedule", () => {
     );
   });
 
-  it("is not moved by a pause that ends before it starts", async () => {
+  it("is not delayed by a pause that ends before it starts", async () => {
     const made = await scheduled(5 * HOUR);
     const { gradual } = made.flags.get("a").record;
     await made.flags.pauseGradual("a");
@@ -80,7 +80,7 @@ describe("a schedule", () => {
     expect((await made.flags.resumeGradual("a")).record.gradual).toEqual(gradual);
   });
 
-  it("starts when it is resumed, where it was paused before it started and its start has passed", async () => {
+  it("starts when it is resumed, if it was paused before its start and the start has passed", async () => {
     const made = await scheduled(HOUR);
     await made.flags.pauseGradual("a");
     made.clock.advance(20 * HOUR);
@@ -100,7 +100,7 @@ describe("a schedule", () => {
     expect(onNow(made)).toEqual(before);
   });
 
-  it("is not paused at a time that is yet to come, whoever says so", async () => {
+  it("cannot be paused at a time in the future, by any kind of request", async () => {
     const made = await scheduled();
     const { startTime = 0, endTime = 0 } = made.flags.get("a").record.gradual ?? {};
     const gradual = { initialPercentage: 0, targetPercentage: 100, startTime, endTime };
@@ -139,7 +139,7 @@ describe("a schedule", () => {
     expect((await made.flags.update("a", { description: "still paused" })).record.description).toBe("still paused");
   });
 
-  it("that is held behind its end has arrived when it is resumed, also where that is ahead by the clock", async () => {
+  it("has ended when it is resumed if it was paused after its end, even if the end is ahead on the clock", async () => {
     for (const setBackMs of [0, 8 * HOUR]) {
       const made = await house();
       const now = made.clock.now();
@@ -154,7 +154,7 @@ describe("a schedule", () => {
     }
   });
 
-  it("is paused and resumed once: a second time changes nothing", async () => {
+  it("is paused and resumed once: a second request changes nothing", async () => {
     const made = await scheduled();
     const before = made.flags.get("a");
     expect(await made.flags.resumeGradual("a")).toEqual(before);
@@ -164,7 +164,7 @@ describe("a schedule", () => {
     expect(await made.flags.pauseGradual("a")).toEqual(first);
   });
 
-  it("that has arrived, has no times or is not in force cannot be paused, and the error says which", async () => {
+  it("cannot be paused if it has ended, has no times or is not in force, and the error says which", async () => {
     const made = await scheduled();
     made.clock.advance(10 * HOUR);
     const problem = (text: string): unknown => reason("FLAG_NOT_SCHEDULED", { name: "a", problem: text });
@@ -178,7 +178,7 @@ describe("a schedule", () => {
     await expect(made.flags.resumeGradual("a")).rejects.toEqual(problem("it has no times"));
   });
 
-  it("becomes a percentage and a schedule again, and the same sessions stay on", async () => {
+  it("can become a percentage and a schedule again, and the same sessions stay on", async () => {
     const made = await scheduled();
     made.clock.advance(4 * HOUR);
     const before = onNow(made);
@@ -192,7 +192,7 @@ describe("a schedule", () => {
     expect(onNow(made)).toEqual(expect.arrayContaining([...before]));
   });
 
-  it("comes back from its file as it was, paused or not", async () => {
+  it("is restored from an exported file, paused or not", async () => {
     const made = await scheduled();
     made.clock.advance(HOUR);
     await made.flags.pauseGradual("a");

@@ -6,7 +6,7 @@ import { house } from "../harness.ts";
 import { compilerOver, flagIn } from "../world.ts";
 
 describe("explain", () => {
-  it("says why a session has the variant that it has, step by step", async () => {
+  it("says step by step why a session has its variant", async () => {
     const { flags, clock } = await house();
     await flags.create("base", { enabled: true });
     await flags.create("neural_network_v2", {
@@ -35,7 +35,7 @@ describe("explain", () => {
     ]);
   });
 
-  it("stops where the flag is off, and says at what", async () => {
+  it("stops at the step that turns the flag off, and names it", async () => {
     const { flags } = await house();
     await flags.create("a", { enabled: true, condition: "is fast", strategy: "WHITELIST", whitelist: ["BTCZAR"] });
     const last = async (asked: object, asOf?: number): Promise<unknown> =>
@@ -58,7 +58,7 @@ describe("explain", () => {
     expect(await last(fast, revision)).toMatchObject({ step: "STRATEGY" });
   });
 
-  it("tells the times of a schedule", async () => {
+  it("shows the times of a schedule", async () => {
     const { flags, clock } = await house();
     const gradual = { initialPercentage: 0, targetPercentage: 100, startTime: clock.now() + 1000 };
     await flags.setGradual("a", { ...gradual, endTime: clock.now() + 3000, allowMissing: true });
@@ -77,7 +77,7 @@ describe("explain", () => {
     expect(await strategy()).toBe("GRADUAL at 100 % (arrived at 2023-11-14T22:13:25.000Z)");
   });
 
-  it("stops at a step exactly where the flag is off, and gives the answer that evaluating gives", () => {
+  it("stops at the step that turns the flag off, and gives the same answer as the evaluation", () => {
     fc.assert(
       fc.property(world, context, someTime, (flags, someContext, nowMs) => {
         const compiler = compilerOver(flags);

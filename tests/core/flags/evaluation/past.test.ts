@@ -3,7 +3,7 @@ import { house, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;
 
-describe("an evaluation as of a revision", () => {
+describe("an evaluation at a past revision", () => {
   it("answers as the flag did then", async () => {
     const { flags } = await house();
     const first = await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 40 });
@@ -21,7 +21,7 @@ describe("an evaluation as of a revision", () => {
     expect(await flags.evaluateAsOf("a", context, killed.revision + 1)).toMatchObject({ killed: true });
   });
 
-  it("takes the time at which that revision was made, for a schedule", async () => {
+  it("uses the time of that revision for a schedule", async () => {
     const { flags, clock } = await house();
     await flags.setGradual(
       "a",
@@ -38,7 +38,7 @@ describe("an evaluation as of a revision", () => {
     expect(sessions.filter((_, index) => then[index]?.enabled)).toEqual(on);
   });
 
-  it("takes prerequisites and conditions as they were then", async () => {
+  it("uses the prerequisites and conditions of that revision", async () => {
     const { flags } = await house();
     await flags.create("base", { enabled: true });
     const then = await flags.create("a", { enabled: true, prerequisites: ["base"], condition: "is BTCZAR" });
@@ -51,7 +51,7 @@ describe("an evaluation as of a revision", () => {
     expect((await flags.evaluateAsOf("base", eth, now - 1)).enabled).toBe(true);
   });
 
-  it("knows the flags of that revision: those deleted since, and none created since", async () => {
+  it("includes flags that were deleted since, and excludes those that were created since", async () => {
     const { flags } = await house();
     await flags.create("gone", { enabled: true });
     const then = (await flags.create("stays", { enabled: true })).revision;
@@ -70,7 +70,7 @@ describe("an evaluation as of a revision", () => {
     await expect(flags.evaluateAsOf("gone", {}, then + 1)).rejects.toEqual(reason("FLAG_NOT_FOUND"));
   });
 
-  it("is refused for a revision that is yet to come, or none", async () => {
+  it("is refused for a revision that does not exist yet, or is invalid", async () => {
     const { flags, feed } = await house();
     await flags.create("a", {});
     const head = feed.revision;
@@ -84,7 +84,7 @@ describe("an evaluation as of a revision", () => {
     }
   });
 
-  it("is refused where history was compacted away, and answered where the flag's own change is kept", async () => {
+  it("is refused if history was compacted away, and answered if the flag's own change is kept", async () => {
     const { flags, store, feed } = await house();
     const first = await flags.create("a", { enabled: true });
     await flags.create("b", {});
@@ -105,7 +105,7 @@ describe("an evaluation as of a revision", () => {
 describe("an evaluation at a time", () => {
   const sessions = Array.from({ length: 200 }, (_, index) => ({ sessionId: `s-${index}` }));
 
-  it("answers as the flag did then, in the middle of a ramp too", async () => {
+  it("answers as the flag did then, also in the middle of a schedule", async () => {
     const { flags, clock } = await house();
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
@@ -134,7 +134,7 @@ describe("an evaluation at a time", () => {
     }
   });
 
-  it("takes the definition of a revision at another time, where both are given", async () => {
+  it("uses the definition of a revision at another time if both are given", async () => {
     const { flags, clock } = await house();
     const start = clock.now();
     const endTime = start + 10 * HOUR;
@@ -153,7 +153,7 @@ describe("an evaluation at a time", () => {
     expect((await flags.explain("a", sessions[0], { revision, time: endTime })).nowMs).toBe(endTime);
   });
 
-  it("that is yet to come is what the flags of today will say", async () => {
+  it("in the future answers with the flags of today at that time", async () => {
     const { flags, clock } = await house();
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
@@ -163,7 +163,7 @@ describe("an evaluation at a time", () => {
     expect(told).toEqual(sessions.map((context) => flags.evaluate("a", context)));
   });
 
-  it("knows the flags of that time: those deleted since, and none created since", async () => {
+  it("includes flags that were deleted since, and excludes those that were created since", async () => {
     const { flags, clock } = await house();
     const before = clock.now() - 1;
     await flags.create("base", { enabled: true });
@@ -189,7 +189,7 @@ describe("an evaluation at a time", () => {
     }
   });
 
-  it("is refused where what the flag was then is not kept", async () => {
+  it("is refused if the definition at that time is not kept", async () => {
     const { flags, store, feed, clock } = await house();
     await flags.create("a", { enabled: true });
     const time = clock.now();
@@ -209,7 +209,7 @@ describe("an evaluation at a time", () => {
 });
 
 describe("revert", () => {
-  it("makes a flag what it was, as a change with who and why", async () => {
+  it("restores the earlier definition as a change with actor and reason", async () => {
     const { flags } = await house();
     const then = await flags.create("a", {
       enabled: true,
@@ -230,7 +230,7 @@ describe("revert", () => {
     });
   });
 
-  it("takes the state in force at a revision at which something else changed", async () => {
+  it("restores the state in force at a revision at which another resource changed", async () => {
     const { flags } = await house();
     await flags.create("a", { description: "first" });
     const { revision } = await flags.create("other", {});
@@ -238,14 +238,14 @@ describe("revert", () => {
     expect((await flags.revert("a", revision)).record.description).toBe("first");
   });
 
-  it("to what it is changes nothing", async () => {
+  it("changes nothing if the flag is the same already", async () => {
     const { flags, feed } = await house();
     const { revision } = await flags.create("a", {});
     await flags.revert("a", revision);
     expect(feed.revision).toBe(revision);
   });
 
-  it("to before it was there, or to when it was deleted, is refused and says which", async () => {
+  it("is refused for a revision before the flag was created, or at which it was deleted, and says which", async () => {
     const { flags } = await house();
     const before = (await flags.create("other", {})).revision;
     await flags.create("a", {});
@@ -258,7 +258,7 @@ describe("revert", () => {
     await expect(flags.revert("never", before)).rejects.toEqual(reason("FLAG_NOT_FOUND", { name: "never" }));
   });
 
-  it("brings a deleted flag back only where that is asked for", async () => {
+  it("restores a deleted flag only on explicit request", async () => {
     const { flags } = await house();
     const { revision, record } = await flags.create("a", { enabled: true, description: "kept" });
     await flags.delete("a");
@@ -266,7 +266,7 @@ describe("revert", () => {
     expect((await flags.revert("a", revision, { revive: true })).record).toEqual(record);
   });
 
-  it("is refused with another etag, and where what it needs is not there any more", async () => {
+  it("is refused with a stale etag, and if a prerequisite does not exist any more", async () => {
     const { flags } = await house();
     await flags.create("base", {});
     const { revision } = await flags.create("a", { prerequisites: ["base"] });
@@ -280,7 +280,7 @@ describe("revert", () => {
 });
 
 describe("a condition", () => {
-  it("that is wrong is refused with place and expectation, and changes nothing", async () => {
+  it("is refused with place and expectation if it is wrong, and nothing changes", async () => {
     const { flags, feed, write } = await house();
     await flags.create("a", { enabled: true });
     const before = feed.revision;
@@ -303,7 +303,7 @@ describe("a condition", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("decides for each context, and makes the flag off with an error code where it cannot be evaluated", async () => {
+  it("decides for each context, and turns the flag off with an error code if it cannot be evaluated", async () => {
     const { flags, store } = await house();
     await flags.create("a", { enabled: true, condition: "is BTCZAR" });
     expect(flags.evaluate("a", { symbol: "BTCZAR" })).toMatchObject({ enabled: true, reason: "TARGETING_MATCH" });

@@ -18,7 +18,7 @@ function slicing() {
 }
 
 describe("work in slices", () => {
-  it("answers for each thing in order, and pauses when a slice has taken its time", async () => {
+  it("answers for each item in order, and pauses when a slice has taken its time", async () => {
     const { clock, slicing: options, pauses } = slicing();
     const work = (item: number): number => {
       clock.advance(SLICE_MS / 2);
@@ -28,7 +28,7 @@ describe("work in slices", () => {
     expect(pauses()).toBe(2);
   });
 
-  it("pauses after so many things though time stands still", async () => {
+  it("pauses after a number of items even if time stands still", async () => {
     const { slicing: options, pauses } = slicing();
     await inSlices(Array(SLICE_ITEMS * 2 + 1).fill(0), () => 0, options);
     expect(pauses()).toBe(2);
@@ -43,7 +43,7 @@ describe("work in slices", () => {
     expect(pauses()).toBe(3);
   });
 
-  it("ends when it is not wanted any more", async () => {
+  it("ends when it is cancelled", async () => {
     const { abort, slicing: options } = slicing();
     let done = 0;
     const work = (): void => {
@@ -100,14 +100,14 @@ describe("many flags", () => {
     ]);
   });
 
-  it("are not evaluated any more when nobody waits", async () => {
+  it("are evaluated no further after the caller has left", async () => {
     const { flags, meanwhile } = await slow(12);
     const abort = new AbortController();
     meanwhile.push(async () => abort.abort(new Error("gone")));
     await expect(flags.evaluateManyInSlices("all", {}, abort.signal)).rejects.toThrow("gone");
   });
 
-  it("that are asked for by name are answered in their order, those that are unknown too", async () => {
+  it("are answered in the requested order, including unknown names", async () => {
     const { flags } = await slow(2);
     const { evaluations } = await flags.evaluateManyInSlices(["f01", "no", "f00"]);
     expect(evaluations.map(({ name, errorCode }) => [name, errorCode])).toEqual([

@@ -4,7 +4,7 @@ import { atOnce } from "../../../../src/core/async/steps.ts";
 import { digestingOf } from "../../../../src/core/flags/file/digest.ts";
 import { prefixedMurmur3 } from "../../../../src/kernel/flags/bucket.ts";
 
-it("the digest of a flags file is that of its text as a whole, wherever the steps cut it", () => {
+it("the digest of a flags file is that of its whole text, however the text is divided", () => {
   const around = fc.string({ unit: fc.constantFrom("a", "é", "\u2028", "😀", "\ud83d", "\ude00"), maxLength: 6 });
   fc.assert(
     fc.property(fc.array(around, { maxLength: 3 }), fc.integer({ min: 65_530, max: 65_540 }), (parts, length) => {

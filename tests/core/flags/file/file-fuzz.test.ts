@@ -125,12 +125,12 @@ describe(`a flags file of any content (HELIOS_FUZZ_SEED=${SEED})`, () => {
     ["a valid file, torn", torn],
     ["a valid file, of which a member is another", bent],
     ["a valid file", valid],
-  ])("that is %s is taken whole, or refused with place and reason", async (_, texts) => {
+  ])("that is %s is loaded as a whole, or refused with place and reason", async (_, texts) => {
     const options = { seed: SEED, numRuns: RUNS };
     await fc.assert(fc.asyncProperty(texts, mode, reload), options);
   });
 
-  it("that is valid is taken", async () => {
+  it("that is valid is loaded", async () => {
     const taken = async (text: string): Promise<void> => {
       const { flags, write } = await started();
       write(text);
@@ -140,7 +140,7 @@ describe(`a flags file of any content (HELIOS_FUZZ_SEED=${SEED})`, () => {
     await fc.assert(fc.asyncProperty(valid, taken), { seed: SEED, numRuns: 300 });
   });
 
-  it("that nests, or chains, as deep as it can ends like any other", async () => {
+  it("with the deepest nesting or the longest chain of flags is handled like any other", async () => {
     await reload('{"a":'.repeat(5000), "MERGE");
     await reload(`{"a": {"enabled": true, "strategy": "all_on", "variants": ${"[".repeat(5000)}`, "MERGE");
     const chain = (closes: boolean): string =>

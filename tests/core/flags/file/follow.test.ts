@@ -33,8 +33,8 @@ const SCHEDULE = {
   end_time: "2023-11-16T00:00:00Z",
 };
 
-describe("a flags file that is watched", () => {
-  it("is reloaded when it has changed, and once", async () => {
+describe("a flags file that is followed", () => {
+  it("is reloaded once after a change", async () => {
     const made = await house({ file: file({ a: 5, b: 6 }), followFile: "MERGE" });
     await look(made);
     const before = made.feed.revision;
@@ -49,14 +49,14 @@ describe("a flags file that is watched", () => {
     expect(made.feed.revision).toBe(after);
   });
 
-  it("deletes what it does not name, where that is asked for", async () => {
+  it("deletes the flags that it does not name, if that is configured", async () => {
     const made = await house({ file: file({ a: 5, b: 6 }), followFile: "REPLACE" });
     made.write(file({ a: 7 }));
     await look(made);
     expect(shares(made)).toEqual({ a: 7 });
   });
 
-  it("brings back what it has deleted, and nothing that somebody else has", async () => {
+  it("restores the flags that it has deleted, and none that somebody else has", async () => {
     const whole = JSON.stringify({
       a: { enabled: true, strategy: "percentage", percentage: 5 },
       killed: { enabled: true, strategy: "all_on" },
@@ -85,7 +85,7 @@ describe("a flags file that is watched", () => {
     expect(await made.flags.reload()).toMatchObject({ differences: [], passedOver: ["a", "gone"] });
   });
 
-  it("is not reloaded while it is still being written", async () => {
+  it("is not reloaded while it is being written", async () => {
     const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
     for (const share of [6, 7, 8, 9]) {
       made.write(file({ a: share }));
@@ -96,7 +96,7 @@ describe("a flags file that is watched", () => {
     expect(shares(made)).toEqual({ a: 9 });
   });
 
-  it("that is broken changes nothing and is told once, with line, key and what was expected", async () => {
+  it("changes nothing if it is broken, which is logged once with line, key and expectation", async () => {
     const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
     made.write(file({ a: 101, b: 6 }));
     await look(made, 10);
@@ -119,7 +119,7 @@ describe("a flags file that is watched", () => {
     expect(shares(made)).toEqual({ a: 10, b: 6 });
   });
 
-  it("that is gone, or cannot be read, leaves the flags as they are and is told once", async () => {
+  it("leaves the flags unchanged if it is missing or unreadable, which is logged once", async () => {
     const made = await house({ file: file({ a: 5 }), followFile: "REPLACE" });
     made.write(undefined);
     await look(made, 4);
@@ -132,7 +132,7 @@ describe("a flags file that is watched", () => {
     expect(shares(made)).toEqual({ a: 6 });
   });
 
-  it("does not take back what an operator has changed since, unless it changes itself", async () => {
+  it("does not undo an operator's later change unless the file itself changes", async () => {
     const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
     await made.flags.setPercentage("a", 50);
     await look(made, 3);
@@ -142,7 +142,7 @@ describe("a flags file that is watched", () => {
     expect(shares(again)).toEqual({ a: 50 });
   });
 
-  it("is reloaded at the next start where it changed meanwhile", async () => {
+  it("is reloaded at the next start if it changed meanwhile", async () => {
     const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
     made.write(file({ a: 8 }));
     const again = await made.restart();
@@ -152,7 +152,7 @@ describe("a flags file that is watched", () => {
     expect(errors(made)).toEqual([]);
   });
 
-  it("is left alone where nobody asked for it to be watched", async () => {
+  it("is not read if the setting is off", async () => {
     const made = await house({ file: file({ a: 5 }) });
     made.write(file({ a: 8 }));
     await look(made, 3);

@@ -31,7 +31,7 @@ const ON = ['"enabled": true', '"strategy": "all_on"'];
 const byName = (flags: readonly FileFlag[]): FileFlag[] => [...flags].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 describe("parseFlagsFile", () => {
-  it("reads the mission's shape", () => {
+  it("reads the shape of the specification", () => {
     const text = `{
       "neural_network_v2": {
         "enabled": false,
@@ -59,7 +59,7 @@ describe("parseFlagsFile", () => {
     ]);
   });
 
-  it("reads back what was printed, and prints the same again", () => {
+  it("reads its own output, and prints the same again", () => {
     fc.assert(
       fc.property(fileFlags, (flags) => {
         const text = printFlagsFile(flags);
@@ -292,13 +292,13 @@ describe("parseFlagsFile", () => {
       "unknown key",
       '"paused_at"',
     ],
-  ])("says line, key, problem and what was expected of %s", (text, line, key, problem, expected) => {
+  ])("reports line, key, problem and expectation for %s", (text, line, key, problem, expected) => {
     expect(mistake(text)).toEqual({ file: "config/feature_flags.json", line, key, problem, expected });
   });
 });
 
 describe("a flags file with several mistakes", () => {
-  it("tells all of them with line and key, in the order of the lines", () => {
+  it("reports all of them with line and key, in the order of the lines", () => {
     const text = `{
 "a": { "enabled": "yes", "strategy": "all_on", "percentage": 101 },
 "b c": true,
@@ -350,7 +350,7 @@ describe("a flags file with several mistakes", () => {
     expect(mistakes).toBe("18");
   });
 
-  it("tells what the text itself has wrong beside it: names that come twice, numbers, halves of characters", () => {
+  it("also reports the mistakes of its text: duplicate names, numbers, and half surrogate pairs", () => {
     const text = `{ "a": { "enabled": true, "strategy": "all_on", "strategy": "all_off" },
       "b": { "enabled": 1, "strategy": "all_on", "metadata": { "id": 9007199254740993, "id": 2, "id": 3 } },
       "c": { "enabled": true, "strategy": "all_on", "description": "\\ud800", "percentage": 1e999 },
@@ -375,7 +375,7 @@ describe("a flags file with several mistakes", () => {
     expect(mistakes).toBe("8");
   });
 
-  it("is counted where there are more than an error tells", () => {
+  it("counts the mistakes that are too many for the error", () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`flag-${index}`, { enabled: 1 }]));
     const { more = "", mistakes } = mistake(JSON.stringify(many));
     expect(mistakes).toBe("10000");
@@ -383,10 +383,10 @@ describe("a flags file with several mistakes", () => {
   });
 });
 
-describe("what people write into a flags file", () => {
+describe("a flags file as people write it", () => {
   const read = (text: string): readonly FileFlag[] => parseFlagsFile(text, "f", compileCondition).flags;
 
-  it("may be true or false for a whole flag", () => {
+  it("may have true or false for a whole flag", () => {
     const flags = read('{"a": true, "b": false}').map(({ name, definition: { enabled, strategy } }) => [
       name,
       enabled,
@@ -398,7 +398,7 @@ describe("what people write into a flags file", () => {
     ]);
   });
 
-  it("may be comments: keys that begin with _ or $, wherever the file has keys of its own", () => {
+  it("may have comments: keys that begin with _ or $, wherever the file has keys of its own", () => {
     const [flag, ...none] = read(`{
       "$schema": "x", "_comment": ["any", {"thing": 1}], "_": null,
       "a": { "enabled": true, "strategy": "gradual", "_why": 1, "$id": 2,
@@ -422,7 +422,7 @@ describe("what people write into a flags file", () => {
     ["2025-01-16 10:00:00", "2025-01-16T10:00:00Z"],
     ["2025-01-16T10:00:00.123456", "2025-01-16T10:00:00.123Z"],
     ["2025-01-16T12:00:00+02:00", "2025-01-16T10:00:00Z"],
-  ])("may be the time %s, which without a zone is UTC", (written, meant) => {
+  ])("may have the time %s, which is UTC if it has no zone", (written, meant) => {
     const [flag] = read(oneFlag(...ON, `"updated_at": "${written}"`));
     expect(flag?.updatedAt).toBe(Date.parse(meant));
   });
@@ -434,7 +434,7 @@ describe("what people write into a flags file", () => {
     "2025-01-01T10:00:00ZZ",
     "2025-01-01",
     "T",
-  ])("may not be the time %s, which there is not", (written) => {
+  ])("may not have the time %s, which does not exist", (written) => {
     expect(mistake(oneFlag(...ON, `"updated_at": "${written}"`))).toMatchObject({ line: "5", key: "a.updated_at" });
   });
 
@@ -451,25 +451,25 @@ describe("what people write into a flags file", () => {
     ["our_flags", `{"our_flags": {"a": ${FLAG}, "b": ${FLAG}}}`, "at the top level"],
     ["features", '{"features": [{"name": "x_1", "strategies": []}]}', '{"x_1": {"enabled": true'],
     ["(top level)", `[{"name": "x_1", "enabled": true}]`, '{"x_1": {"enabled": true'],
-  ])("gets a hint where %s is a wrapper or a list: %s", (key, text, hint) => {
+  ])("is refused with a hint if %s is a wrapper or a list: %s", (key, text, hint) => {
     const told = mistake(text);
     expect(told).toMatchObject({ key, line: "1" });
     expect(told.expected).toContain(hint);
   });
 
-  it("may be a flag that has the name of a wrapper", () => {
+  it("may have a flag with the name of a wrapper", () => {
     expect(read(`{"flags": ${FLAG}, "features": false}`).map(({ name }) => name)).toEqual(["flags", "features"]);
   });
 });
 
 describe("the flags file of the repository", () => {
-  it("says the same as the built-in defaults", () => {
+  it("equals the built-in defaults", () => {
     const text = readFileSync(new URL("../../../../config/feature_flags.json", import.meta.url), "utf8");
     const { flags } = parseFlagsFile(text, "config/feature_flags.json");
     expect(flags.map(({ name, definition }) => ({ name, definition }))).toEqual(DEFAULT_FLAGS);
   });
 
-  it("has the mission's eight flags", () => {
+  it("has the eight flags of the specification", () => {
     expect(DEFAULT_FLAGS.map(({ name, definition: { enabled, strategy } }) => [name, enabled, strategy])).toEqual([
       ["neural_network_v2", false, "PERCENTAGE"],
       ["llm_enhanced_decisions", true, "ALL_ON"],

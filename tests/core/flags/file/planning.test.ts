@@ -37,7 +37,7 @@ function mistakesOf(shape: object): readonly string[] {
 }
 
 describe("the plan of a reload", () => {
-  it("asks once of each flag of the file what stayed of it, and keeps apart by whom it was deleted", () => {
+  it("reads the history of each flag of the file once, and distinguishes who deleted it", () => {
     const asked: string[] = [];
     const left = new Map<string, Tombstone>([
       ["a", { deleted: true }],
@@ -52,7 +52,7 @@ describe("the plan of a reload", () => {
     expect(differences.map(({ name }) => name)).toEqual(["b", "c"]);
   });
 
-  it("says of the first missing prerequisites which flags were meant, and of fewer where there are many flags", () => {
+  it("suggests names for the first missing prerequisites, and for fewer of them if there are many flags", () => {
     const gone = (count: number): object =>
       Object.fromEntries(Array.from({ length: count }, (_, at) => [`w${at}`, entry("engnie")]));
     const mistakes = mistakesOf({ engine: entry(), ...gone(15) });
@@ -76,7 +76,7 @@ describe("the plan of a reload", () => {
     ]);
   });
 
-  it("is made in slices, and anew where a flag has changed meanwhile", async () => {
+  it("is made in slices, and made again if a flag has changed meanwhile", async () => {
     const clock = createManualClock();
     const feed = new Feed(createMemoryStore({ clock, incarnation: "incarnation" }));
     let text = JSON.stringify({ a: entry() });

@@ -17,7 +17,7 @@ const entry = (percentage: number): object => ({ enabled: true, strategy: "perce
 const file = (flags: Record<string, object>): string => JSON.stringify(flags, undefined, 2);
 
 describe("the first start", () => {
-  it("installs the defaults where there is no file", async () => {
+  it("installs the defaults if there is no file", async () => {
     const { flags } = await house({ file: undefined });
     const installed = flags.list().map(({ name, record }) => ({ name, definition: record }));
     expect(installed).toEqual([...DEFAULT_FLAGS].sort((a, b) => (a.name < b.name ? -1 : 1)));
@@ -26,12 +26,12 @@ describe("the first start", () => {
     expect(change?.cause).toEqual({ action: "InstallFlags", reason: "first start, from the built-in defaults" });
   });
 
-  it("installs the file and nothing else where there is one", async () => {
+  it("installs the file and nothing else if there is one", async () => {
     const { flags } = await house({ file: file({ a: entry(5) }) });
     expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([["a", 5]]);
   });
 
-  it("fails on a broken file and leaves the store empty", async () => {
+  it("fails on a broken file, and leaves the store empty", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "i" });
     await expect(house({ store, clock, file: '{\n"a": {}}' })).rejects.toEqual(
@@ -40,7 +40,7 @@ describe("the first start", () => {
     expect(await store.list("")).toEqual({ entries: [], revision: 0 });
   });
 
-  it("leaves a store alone in which a flag is, or was", async () => {
+  it("leaves a store unchanged that has, or had, a flag", async () => {
     const first = await house({ file: file({ a: entry(5) }) });
     await first.flags.delete("a");
     first.write(file({ b: entry(6) }));
@@ -52,7 +52,7 @@ describe("the first start", () => {
 });
 
 describe("reload", () => {
-  it("refuses a file whose text alone is wrong, and changes nothing", async () => {
+  it("refuses a file with a mistake in its text only, and changes nothing", async () => {
     const { flags, write } = await house({ file: file({ a: entry(5) }) });
     write('{ "a": true,\n"b": true, "a": false }');
     await expect(flags.reload({}, { actor: "ana" })).rejects.toEqual(
@@ -64,7 +64,7 @@ describe("reload", () => {
     expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([["a", 5]]);
   });
 
-  it("merges: sets what the file names and leaves the rest", async () => {
+  it("in mode MERGE sets the flags that the file names, and keeps the rest", async () => {
     const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6), c: entry(7) }) });
     const b = flags.get("b");
     write(file({ d: entry(8), b: entry(6), a: entry(9) }));
@@ -89,7 +89,7 @@ describe("reload", () => {
     expect(change?.cause).toEqual({ action: "ReloadFlags", actor: "ana" });
   });
 
-  it("replaces: deletes what the file does not name", async () => {
+  it("in mode REPLACE deletes the flags that the file does not name", async () => {
     const { flags, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
     write(file({ b: entry(6) }));
     const { differences } = await flags.reload({ mode: "REPLACE" });
@@ -98,7 +98,7 @@ describe("reload", () => {
     await expect(flags.create("a", {})).rejects.toEqual(reason("FLAG_DELETED"));
   });
 
-  it("only tells in a dry run what it would do", async () => {
+  it("only returns the difference in a dry run", async () => {
     const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
     write(file({ a: entry(7) }));
     const before = feed.revision;
@@ -109,7 +109,7 @@ describe("reload", () => {
     expect(real.revision).toBeGreaterThan(before);
   });
 
-  it("does nothing the second time", async () => {
+  it("changes nothing the second time", async () => {
     const { flags, feed, write } = await house({ file: file({ a: entry(5) }) });
     write(file({ a: entry(7) }));
     await flags.reload();
@@ -123,7 +123,7 @@ describe("reload", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("does not wake a deleted flag, and says so", async () => {
+  it("does not restore a deleted flag, and says so", async () => {
     const { flags, logged, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
     await flags.delete("a");
     write(file({ a: entry(5), b: entry(7) }));
@@ -137,7 +137,7 @@ describe("reload", () => {
     ]);
   });
 
-  it("changes nothing where the file is broken, cannot be read, or is not there", async () => {
+  it("changes nothing if the file is broken, unreadable or missing", async () => {
     const { flags, feed, write } = await house({ file: file({ a: entry(5) }) });
     const before = feed.revision;
     write(file({ a: entry(9), b: entry(101) }));
@@ -152,7 +152,7 @@ describe("reload", () => {
     expect(flags.get("a").record.percentage).toBe(5);
   });
 
-  it("refuses a mode that it does not know", async () => {
+  it("refuses an unknown mode", async () => {
     const { flags } = await house();
     const mode = "replace" as unknown as "REPLACE";
     await expect(flags.reload({ mode })).rejects.toEqual(reason("ARGUMENT_INVALID", { field: "mode" }));
@@ -160,7 +160,7 @@ describe("reload", () => {
 });
 
 describe("export", () => {
-  it("is a flags file that makes the same flags", async () => {
+  it("creates a flags file that recreates the same flags", async () => {
     const { flags, feed, write } = await house({ file: undefined });
     await flags.setGradual("websocket_v2", { targetPercentage: 100, endTime: 1_800_000_000_000 });
     await flags.addToWhitelist("advanced_risk_engine", ["BTCZAR"]);
@@ -180,7 +180,7 @@ describe("export", () => {
   });
 });
 
-describe("a dry run is refused as the reload is", () => {
+describe("a dry run is refused for the same reasons as the reload", () => {
   const listing = (entries: number): object => ({
     ...entry(5),
     whitelist: Array.from({ length: entries }, (_, at) => String(at).padEnd(250, "x")),

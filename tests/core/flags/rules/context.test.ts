@@ -4,7 +4,7 @@ import { reason } from "../harness.ts";
 
 const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
 
-describe("a context", () => {
+describe("an evaluation context", () => {
   it.each([
     ["NaN", { a: Number.NaN }, "context.attributes.a"],
     ["infinity in a list", { a: [1, { b: [2, Number.POSITIVE_INFINITY] }] }, "context.attributes.a[1].b[1]"],
@@ -14,22 +14,22 @@ describe("a context", () => {
     ["attributes that are a list", [1], "context.attributes"],
     ["attributes that are a text", "a", "context.attributes"],
     ["attributes that are null", null, "context.attributes"],
-  ])("with %s is refused, with the place", (_what, attributes, field) => {
+  ])("with %s is refused with the place", (_what, attributes, field) => {
     const attempt = (): void => checkContext({ attributes: attributes as Record<string, unknown> });
     expect(attempt).toThrow(reason("ARGUMENT_INVALID", { field }));
   });
 
-  it("that holds itself is refused", () => {
+  it("that contains itself is refused", () => {
     const attributes: Record<string, unknown> = { a: 1 };
     attributes.self = attributes;
     expect(() => checkContext({ attributes })).toThrow(reason("ARGUMENT_INVALID", { field: "context.attributes" }));
   });
 
-  it.each(["sessionId", "userId", "symbol", "system"])("whose %s is no text is refused", (field) => {
+  it.each(["sessionId", "userId", "symbol", "system"])("whose %s is not text is refused", (field) => {
     expect(() => checkContext({ [field]: 7 })).toThrow(reason("ARGUMENT_INVALID"));
   });
 
-  it("of JSON is taken, with bytes, whole numbers of 64 bits and what is undefined", () => {
+  it("may contain JSON, bytes, 64-bit integers and undefined values", () => {
     const attributes = { a: [1, null, { b: "x" }], c: undefined, d: 7n, e: new Uint8Array([1]), f: deep(90) };
     checkContext({ sessionId: "s", attributes });
     checkContext({});

@@ -10,8 +10,8 @@ const sessions = Array.from({ length: 300 }, (_, index) => `session-${index}`);
 const onNow = ({ flags }: House): readonly string[] =>
   sessions.filter((sessionId) => flags.isEnabled("a", { sessionId }));
 
-describe("a whitelist that comes before the share", () => {
-  it("is made by adding to a flag with a share, is told, and moves nobody else", async () => {
+describe("a whitelist that precedes the share", () => {
+  it("is created by adding to a flag with a share, is returned, and affects no other session", async () => {
     const made = await house();
     await made.flags.setPercentage("a", 25, { allowMissing: true });
     const before = onNow(made);
@@ -27,7 +27,7 @@ describe("a whitelist that comes before the share", () => {
     expect(made.flags.evaluate("a", { sessionId: other })).toMatchObject({ enabled: true });
   });
 
-  it("stays while the share moves, is paused, or is set anew, and ends with its last entry", async () => {
+  it("stays while the share changes, is paused or is replaced, and ends with its last entry", async () => {
     const made = await house();
     const { flags, clock } = made;
     const endTime = clock.now() + 10 * HOUR;
@@ -43,7 +43,7 @@ describe("a whitelist that comes before the share", () => {
     expect(flags.get("a").record.whitelistFirst).toBe(true);
   });
 
-  it("is left alone by entries of other strategies, which keep their meaning when a share is set", async () => {
+  it("is not created by entries of other strategies, which keep their meaning when a share is set", async () => {
     const made = await house();
     await made.flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["session-1"] });
     await made.flags.addToWhitelist("a", ["session-2"]);
@@ -56,7 +56,7 @@ describe("a whitelist that comes before the share", () => {
     expect(onNow(made)).toEqual([]);
   });
 
-  it("is off with the flag, by a kill, and without what the flag needs", async () => {
+  it("has no effect while the flag is off, is killed, or lacks a prerequisite", async () => {
     const made = await house();
     const { flags } = made;
     await flags.create("base", { enabled: true });
@@ -95,7 +95,7 @@ describe("a whitelist that comes before the share", () => {
     );
   });
 
-  it("comes back from its file", async () => {
+  it("is restored from an exported file", async () => {
     const { flags, write } = await house();
     await flags.setPercentage("a", 5, { allowMissing: true });
     await flags.addToWhitelist("a", ["user_id:ana"]);
@@ -105,7 +105,7 @@ describe("a whitelist that comes before the share", () => {
   });
 });
 
-describe("an entry", () => {
+describe("a whitelist entry", () => {
   const WRONG = [
     "",
     " ",
@@ -122,7 +122,7 @@ describe("an entry", () => {
   const OF_A_FIELD = ["user_id:", "symbol: BTCZAR", "session_id:s ", "user_id :ana "];
   const wrong = [...WRONG, ...OF_A_FIELD].map((entry) => [JSON.stringify(entry), entry] as const);
 
-  it.each(wrong)("%s is refused wherever it would come in, with its place", async (_, entry) => {
+  it.each(wrong)("%s is refused in every request that could add it, with its place", async (_, entry) => {
     const { flags, feed, write } = await house();
     await flags.create("a", { enabled: true, whitelist: ["ok"] });
     const before = feed.revision;
@@ -136,7 +136,7 @@ describe("an entry", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("that was stored before there was this rule stays, goes with the flag, and can be taken off", async () => {
+  it("that was stored before this rule stays, moves with the flag, and can be removed", async () => {
     const { flags, store } = await house();
     await flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["ok"] });
     const record = { ...flags.get("a").record, whitelist: ["ok", " ana "] } satisfies FlagFields;
@@ -147,7 +147,7 @@ describe("an entry", () => {
     expect((await flags.removeFromWhitelist("a", [" ana "])).record.whitelist).toEqual(["ok", "eve"]);
   });
 
-  it("that is told is the one by which the context is listed, and only then", () => {
+  it("is reported exactly if the context is listed by it", () => {
     const entries = fc.uniqueArray(
       fc.constantFrom("alice", "user_id:alice", "symbol:BTCZAR", "BTCZAR", "desk:7", "s-1"),
     );

@@ -3,7 +3,7 @@ import { Fence } from "../../../../src/core/modules/calls/fence.ts";
 import { errorOf } from "../rig.ts";
 
 describe("a fence", () => {
-  it("tells who comes, and who waits already, why it was shut", async () => {
+  it("rejects later and earlier callers with the reason for which it was shut", async () => {
     const fence = new Fence("trader", 3);
     await fence.pass();
     fence.freeze();
@@ -17,7 +17,7 @@ describe("a fence", () => {
     expect(await errorOf(fence.pass())).toMatchObject(told);
   });
 
-  it("lets those that wait go on once it is open", async () => {
+  it("lets waiting callers continue once it is open", async () => {
     const fence = new Fence("trader", 3);
     fence.freeze();
     const waits = fence.pass();

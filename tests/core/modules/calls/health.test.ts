@@ -33,7 +33,7 @@ function answering(shape = SHAPE) {
   };
 }
 
-describe("a module that is watched", () => {
+describe("the health check of a module", () => {
   let clock: ManualClock;
   let told: string[];
   let store: () => Promise<void>;
@@ -63,7 +63,7 @@ describe("a module that is watched", () => {
     return { ...module, watch, next };
   }
 
-  it("is asked again so long after each answer", async () => {
+  it("is repeated at the interval after each answer", async () => {
     const { asked, well, next, watch } = await watched(10_000);
     clock.advance(9999);
     expect(asked).toHaveLength(1);
@@ -74,7 +74,7 @@ describe("a module that is watched", () => {
     expect(told).toEqual([]);
   });
 
-  it("is unhealthy in its own words, since when it first said so, until it says nothing of the kind", async () => {
+  it("reports UNHEALTHY with the module's message, since the first such answer, until an answer says otherwise", async () => {
     const { ill, well, next, watch } = await watched();
     const start = clock.now();
     await next(() => ill("no feed"));
@@ -90,7 +90,7 @@ describe("a module that is watched", () => {
     expect(told).toEqual(["UNHEALTHY no feed", "HEALTHY"]);
   });
 
-  it("is never asked twice at once: one that does not answer is unhealthy until it does", async () => {
+  it("never runs twice at once: a module that does not answer is UNHEALTHY until it does", async () => {
     const { asked, well, next, watch } = await watched(10_000);
     await next(() => {}, 10_000);
     clock.advance(4999);
@@ -116,7 +116,7 @@ describe("a module that is watched", () => {
     expect(asked).toHaveLength(3);
   });
 
-  it("is not suspected for an answer that the service took late, as it stood still", async () => {
+  it("ignores an answer that is late because the service itself stood still", async () => {
     const { well, next, watch } = await watched(10_000);
     await next(() => {}, 10_000);
     clock.advance(60_000);
@@ -126,7 +126,7 @@ describe("a module that is watched", () => {
     expect(told).toEqual([]);
   });
 
-  it("has at least a second to answer, however often it is asked", async () => {
+  it("has a timeout of at least a second, however short the interval is", async () => {
     const { watch } = await watched(100);
     clock.advance(100 + 999);
     await turn();
@@ -136,7 +136,7 @@ describe("a module that is watched", () => {
     expect(watch.health.message).toBe("health() did not answer within 1 s");
   });
 
-  it("tells of what goes to and fro once a second at most, and then what holds", async () => {
+  it("reports changes at most once a second, and then the present state", async () => {
     const { ill, well, next } = await watched(100);
     for (let turns = 0; turns < 5; turns += 1) {
       await next(() => ill("no"));
@@ -147,7 +147,7 @@ describe("a module that is watched", () => {
     expect(told).toEqual(["UNHEALTHY no", "HEALTHY"]);
   });
 
-  it("is told of again where that could not be stored", async () => {
+  it("reports a change again if it could not be stored", async () => {
     const { ill, next } = await watched();
     store = async () => {
       throw new Error("disk full");
@@ -159,7 +159,7 @@ describe("a module that is watched", () => {
     expect(told).toEqual(["UNHEALTHY no", "UNHEALTHY no"]);
   });
 
-  it("is told of anew where it serves again, whatever was told before", async () => {
+  it("reports again when the module serves again, whatever was reported before", async () => {
     const { ill, well, next, watch } = await watched();
     await next(() => ill("no"));
     watch.tellAnew();
@@ -170,7 +170,7 @@ describe("a module that is watched", () => {
     expect(told).toEqual(["UNHEALTHY no", "UNHEALTHY still no", "HEALTHY"]);
   });
 
-  it("is not asked any more once it has ended, nor where the interval is 0, nor where it has no such method", async () => {
+  it("stops when the module has ended, and never runs for an interval of 0 or without a health method", async () => {
     const { asked, end, watch } = await watched();
     end();
     await turn();
@@ -224,8 +224,8 @@ const statusOf = ({ feed, breakers, modules }: Rig) =>
     setBack: () => undefined,
   } as never)();
 
-describe.each(["PROCESS", "THREAD"] as const)("what a module in a %s says of its health", (isolation) => {
-  it("is told by the status and by watches, while it serves on and its breaker stays closed", async () => {
+describe.each(["PROCESS", "THREAD"] as const)("the health reported by a module in a %s", (isolation) => {
+  it("is shown in its status and in watches, while it serves on and its breaker stays closed", async () => {
     const clock = createManualClock();
     const engine = await modules(clock);
     const { load, call, asked, breakers } = engine;
@@ -263,7 +263,7 @@ describe.each(["PROCESS", "THREAD"] as const)("what a module in a %s says of its
     expect(await statesOf(engine, "a")).toEqual(["UNLOADED", "LOADING", "ACTIVE"]);
   });
 
-  it("ends a trial, by two answers in a row", async () => {
+  it("ends a trial after two unhealthy answers in a row", async () => {
     const clock = createManualClock();
     const { load, call, asked, modules: all } = await modules(clock);
     await load("v1", { isolation }, "a");
@@ -289,8 +289,8 @@ describe.each(["PROCESS", "THREAD"] as const)("what a module in a %s says of its
   });
 });
 
-describe("what is stored of a module's health", () => {
-  it("is that of what serves, where it became unhealthy between its first check and the switch", async () => {
+describe("the stored health of a module", () => {
+  it("is that of the serving version, also if that became unhealthy between its first check and the switch", async () => {
     const clock = createManualClock();
     const ill = `export default class A {
       static version = "2";
@@ -321,7 +321,7 @@ describe("what is stored of a module's health", () => {
     expect(engine.modules.get("a").record.unhealthy).toEqual({ generation: 2, message: "no feed", since });
   });
 
-  it("is that of the version which serves again, where another was unhealthy meanwhile", async () => {
+  it("is that of the version that serves again, although another was unhealthy meanwhile", async () => {
     const clock = createManualClock();
     const { load, call, asked, modules: all } = await modules(clock);
     await load("v1", {}, "a");

@@ -14,14 +14,14 @@ async function impatient({ modules }: Rig, name: string, times: number, input: u
 }
 
 describe.each(["PROCESS", "THREAD"] as const)(
-  "a caller of a module in a %s that waits less than call_timeout",
+  "a caller of a module in a %s that waits for less than call_timeout",
   (isolation) => {
     const fields: Partial<RegistrationFields> = {
       isolation,
       breaker: { failureThreshold: 2, failureRate: 0.1, minimumCalls: 2 },
     };
 
-    it("takes it from nobody, however often it gives up", async () => {
+    it("does not open the breaker for others, however often it gives up", async () => {
       const engine = await rig();
       await engine.load("echo_v1", fields);
       await impatient(engine, "echo_v1", 5);
@@ -32,7 +32,7 @@ describe.each(["PROCESS", "THREAD"] as const)(
       expect(await engine.call("echo_v1", "echo", 1)).toBe(1);
     });
 
-    it("says nothing against a version on trial", async () => {
+    it("does not count against a version on trial", async () => {
       const clock = createManualClock();
       const engine = await rig({ clock });
       await engine.load("echo_v1", fields, "echo");
@@ -47,7 +47,7 @@ describe.each(["PROCESS", "THREAD"] as const)(
       expect(await swapped).toMatchObject({ swapped: true });
     });
 
-    it("is no failure of the module in between, whose own call was ended by it", async () => {
+    it("does not count as a failure of a module in between, whose own call ended with it", async () => {
       const { path } = await ownRoot({
         "base.js": `export default class Base { hold() { return new Promise(() => {}); } }`,
         // Both deadlines pass in the same moment: this one is told of it first, and throws.
@@ -70,7 +70,7 @@ describe.each(["PROCESS", "THREAD"] as const)(
 );
 
 describe("a probe of an open breaker whose caller gives up early", () => {
-  it("frees its slot, and counts neither way", async () => {
+  it("frees its slot, and counts neither as a success nor as a failure", async () => {
     const clock = createManualClock();
     const engine = await rig({ clock });
     const { breakers, load, call } = engine;
@@ -87,7 +87,7 @@ describe("a probe of an open breaker whose caller gives up early", () => {
 });
 
 describe("a call that waits its turn", () => {
-  it("is a failure of the module where it waited as long as a call may take, and not where its caller left before", async () => {
+  it("counts as a failure of the module if it waited for call_timeout, and not if its caller left earlier", async () => {
     const clock = createManualClock();
     const { modules, breakers, load, call } = await rig({ clock });
     await load("echo_v1", { concurrency: 1, callTimeoutMs: 1000 });
@@ -105,7 +105,7 @@ describe("a call that waits its turn", () => {
 });
 
 describe.each(["PROCESS", "THREAD"] as const)("a method in a %s whose callers all leave early", (isolation) => {
-  it("is a failure of the module where it runs for as long as a call may take, and not where it ends before", async () => {
+  it("counts as a failure of the module if it runs for call_timeout, and not if it ends earlier", async () => {
     const clock = createManualClock();
     const engine = await rig({ clock });
     const { breakers, modules, load, call } = engine;

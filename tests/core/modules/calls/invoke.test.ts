@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf, rig, turn } from "../rig.ts";
 
-describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (isolation) => {
-  it("tells what the module answered, which version it was and how long it took", async () => {
+describe.each(["PROCESS", "THREAD"] as const)("a call to a module in a %s", (isolation) => {
+  it("returns the module's answer, the version that gave it, and the duration", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation });
     const answer = await modules.invoke("echo_v1", "echo", { json: "hello" });
@@ -16,7 +16,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     });
   });
 
-  it("carries bytes untouched", async () => {
+  it("carries bytes unchanged", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation });
     const binary = Uint8Array.from({ length: 256 }, (_, index) => index);
@@ -24,7 +24,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     expect("binary" in output && Uint8Array.from(output.binary)).toEqual(binary);
   });
 
-  it("is ended by its caller's deadline, in the module too, and says nothing of the module", async () => {
+  it("ends at its caller's deadline, in the module too, and does not count for the module", async () => {
     const hostClock = createManualClock();
     const { modules, breakers, load, call } = await rig({ hostClock });
     await load("echo_v1", { isolation });
@@ -37,7 +37,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 0, ignored: 1, successes: 2 });
   });
 
-  it("has the module's call_timeout where that is sooner, and counts as a failure then", async () => {
+  it("ends at the module's call_timeout if that is earlier, and then counts as a failure", async () => {
     const { modules, breakers, load } = await rig();
     await load("echo_v1", { isolation, callTimeoutMs: 50 });
     const error = await errorOf(modules.invoke("echo_v1", "hold", { json: null }, { timeoutMs: 60_000 }));
@@ -45,7 +45,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 1, ignored: 0 });
   });
 
-  it("that its caller cancels ends with the caller's reason, in the module too, and says nothing of the module", async () => {
+  it("ends with the caller's reason when the caller cancels, in the module too, and does not count for the module", async () => {
     const { modules, breakers, load, call } = await rig();
     await load("echo_v1", { isolation });
     const caller = new AbortController();
@@ -62,7 +62,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     await expect(modules.invoke("echo_v1", "echo", { json: 1 }, { signal })).rejects.toBe(reason);
   });
 
-  it("that fails tells the module's own error, and counts as a failure", async () => {
+  it("fails with the module's own error, and counts as a failure", async () => {
     const { breakers, load, call } = await rig();
     await load("echo_v1", { isolation });
     const error = await errorOf(call("echo_v1", "fail", { message: "no such order" }));
@@ -74,7 +74,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 1 });
   });
 
-  it("that was the caller's fault, or of no method that there is, says nothing of the module", async () => {
+  it("does not count for the module if the caller made a mistake or named an unknown method", async () => {
     const { breakers, load, call } = await rig();
     await load("echo_v1", { isolation, breaker: { failureThreshold: 1 } });
     await errorOf(call("echo_v1", "fail", { message: "bad order", callerFault: true }));
@@ -86,12 +86,12 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s", (iso
 });
 
 describe("a call", () => {
-  it("of an unknown module is MODULE_NOT_FOUND", async () => {
+  it("to an unknown module fails with MODULE_NOT_FOUND", async () => {
     const { call } = await rig();
     expect(await errorOf(call("a", "echo"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
   });
 
-  it("of which the deadline has passed already does not reach the module", async () => {
+  it("with an expired deadline does not reach the module", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1");
     for (const timeoutMs of [0, -5]) {
@@ -103,7 +103,7 @@ describe("a call", () => {
     expect(await call("counter_v1", "increment")).toBe(1);
   });
 
-  it("waits its turn where as many as may be are under way; one too many is MODULE_OVERLOADED", async () => {
+  it("waits in the queue while the limit of concurrent calls is reached; one too many is MODULE_OVERLOADED", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { concurrency: 2 });
     const { instance } = modules.activeInstance("echo_v1");
@@ -125,7 +125,7 @@ describe("a call", () => {
     expect(modules.inFlight("echo_v1")).toBe(0);
   });
 
-  it("that waits is ended by its deadline or its caller, and lets those behind it pass", async () => {
+  it("leaves the queue at its deadline or when its caller cancels, and lets later calls pass", async () => {
     const clock = createManualClock();
     const { modules, breakers, load, call } = await rig({ clock });
     await load("echo_v1", { concurrency: 1 });
@@ -146,7 +146,7 @@ describe("a call", () => {
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ successes: 2, failures: 0, ignored: 2 });
   });
 
-  it("that its caller cancels before it waits, while the module's breaker is made anew, ends at once", async () => {
+  it("ends at once when its caller cancels while the module's breaker is being created again", async () => {
     const { modules, breakers, load, call } = await rig({ clock: createManualClock() });
     await load("echo_v1", { concurrency: 1 });
     const { instance } = modules.activeInstance("echo_v1");
@@ -161,7 +161,7 @@ describe("a call", () => {
     await held;
   });
 
-  it("that waits is refused when the module is unloaded", async () => {
+  it("is refused if the module is unloaded while the call waits", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { concurrency: 1 });
     const { instance } = modules.activeInstance("echo_v1");
@@ -177,7 +177,7 @@ describe("a call", () => {
 });
 
 describe("the breaker of a module", () => {
-  it("has the registered configuration, opens by failures, and rejects with the time to wait", async () => {
+  it("has the registered configuration, opens at failures, and rejects with a retry time", async () => {
     const clock = createManualClock();
     const { modules, breakers, load, call } = await rig({ clock });
     await load("echo_v1", { breaker: { failureThreshold: 2, timeoutMs: 1500 } });
@@ -194,7 +194,7 @@ describe("the breaker of a module", () => {
     expect(modules.inFlight("echo_v1")).toBe(0);
   });
 
-  it("lets the fallback module answer while it is open, if that is ACTIVE", async () => {
+  it("lets the fallback module answer while it is open, if that module is ACTIVE", async () => {
     const { modules, breakers, load, register } = await rig();
     await register("echo_v2", {}, "spare");
     await load("echo_v1", { fallbackModule: "spare" }, "main");
@@ -215,7 +215,7 @@ describe("the breaker of a module", () => {
     });
   });
 
-  it("is there again after somebody deleted it", async () => {
+  it("is created again after somebody deleted it", async () => {
     const { breakers, load, call } = await rig();
     await load("echo_v1", { breaker: { failureThreshold: 7 } });
     await breakers.delete("module:echo_v1");
@@ -223,7 +223,7 @@ describe("the breaker of a module", () => {
     expect(breakers.get("module:echo_v1").config.failureThreshold).toBe(7);
   });
 
-  it("keeps what an operator configured, until the registration itself says something new", async () => {
+  it("keeps an operator's configuration until the registration itself changes", async () => {
     const { modules, breakers, load } = await rig();
     await load("echo_v1", { breaker: { failureThreshold: 7 } });
     await breakers.update("module:echo_v1", { failureThreshold: 9 });
@@ -237,8 +237,8 @@ describe("the breaker of a module", () => {
   });
 });
 
-describe("what a module asks for", () => {
-  it("are its dependencies, by name, and whichever version serves at that moment answers", async () => {
+describe("what a module may call", () => {
+  it("includes its dependencies by name, where the version that serves at that moment answers", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", {}, "echo");
     await load("caller", { dependencies: ["echo"] });
@@ -248,7 +248,7 @@ describe("what a module asks for", () => {
     expect(await call("caller", "ask", ask)).toMatchObject({ answer: { name: "echo", version: "2.0.0" } });
   });
 
-  it("is refused where it did not declare the dependency", async () => {
+  it("excludes modules that it did not declare as dependencies", async () => {
     const { load, call } = await rig();
     await load("echo_v1", {}, "echo");
     await load("echo_v1", {}, "other");
@@ -259,7 +259,7 @@ describe("what a module asks for", () => {
     });
   });
 
-  it("tells it the reason where its dependency does not answer", async () => {
+  it("fails with the reason if its dependency does not answer", async () => {
     const { breakers, load, call } = await rig();
     await load("echo_v1", {}, "echo");
     await load("caller", { dependencies: ["echo"] });
@@ -269,7 +269,7 @@ describe("what a module asks for", () => {
     expect(await call("caller", "ask", fail)).toMatchObject({ code: "BREAKER_OPEN" });
   });
 
-  it("are flags, with a context", async () => {
+  it("includes flags, evaluated for a context", async () => {
     const { load, call } = await rig();
     await load("echo_v1");
     expect(await call("echo_v1", "is_enabled", { flag: "hot_reload_modules", session_id: "s1" })).toBe(true);

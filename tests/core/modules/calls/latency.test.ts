@@ -11,7 +11,7 @@ const counted = (values: readonly number[]) => {
 };
 
 describe("a histogram of latencies", () => {
-  it("tells every quantile at most 9 % too high and never too low", () => {
+  it("estimates every quantile at most 9 % too high and never too low", () => {
     fc.assert(
       fc.property(durations, fc.double({ min: 0, max: 1, noNaN: true }), (values, share) => {
         const sorted = [...values].sort((a, b) => a - b);
@@ -23,7 +23,7 @@ describe("a histogram of latencies", () => {
     );
   });
 
-  it("subtracts what was counted before", () => {
+  it("subtracts an earlier state of itself", () => {
     fc.assert(
       fc.property(durations, durations, (before, after) => {
         const all = counted([...before, ...after]);
@@ -32,7 +32,7 @@ describe("a histogram of latencies", () => {
     );
   });
 
-  it("has no quantile while it is empty, and takes what is too short and too long", () => {
+  it("has no quantile while it is empty, and accepts values that are too short or too long", () => {
     expect(quantile(noLatencies(), 0.99)).toBe(0);
     expect(quantile(counted([0]), 0.5)).toBe(0.001);
     expect(quantile(counted([1e12]), 0.5)).toBeGreaterThan(3_600_000);

@@ -46,8 +46,8 @@ async function timers(state = "") {
   return { ...engine, refused: refused.promise, seen, sees };
 }
 
-describe("what a module does of its own accord", () => {
-  it("is refused once it was replaced, though it lives on to end its calls", async () => {
+describe("a call that a module makes of its own accord", () => {
+  it("is refused once the module was replaced, though it lives on to finish its calls", async () => {
     const { modules, sees, seen, refused } = await timers();
     await sees(1);
     const caller = new AbortController();
@@ -62,7 +62,7 @@ describe("what a module does of its own accord", () => {
     expect(await swapped).toMatchObject({ swapped: true });
   });
 
-  it("waits while state is handed over, and goes on when the swap fails", async () => {
+  it("waits during the hand-over of state, and continues if the swap fails", async () => {
     const { modules, sees, seen } = await timers("exportState() {} importState() { throw new Error('no'); }");
     await sees(1);
     expect(await modules.swap("timer", { newVersionPath: "t2" })).toMatchObject({
@@ -73,8 +73,8 @@ describe("what a module does of its own accord", () => {
   });
 });
 
-describe("what a module calls to answer a call", () => {
-  it("is let through after it was replaced", async () => {
+describe("a call that a module makes to answer another call", () => {
+  it("is let through after the module was replaced", async () => {
     const { modules, call, seen } = await timers();
     const slow = call("timer", "slow", { ms: 100 });
     expect(await modules.swap("timer", { newVersionPath: "t2" })).toMatchObject({ swapped: true });
@@ -82,7 +82,7 @@ describe("what a module calls to answer a call", () => {
     expect(await seen()).toContain("call");
   });
 
-  it("has no more time than the call that it answers", async () => {
+  it("has no more time than the call that it helps to answer", async () => {
     const { path } = await ownRoot({
       "outer.js": `export default class Outer {
         #ctx;

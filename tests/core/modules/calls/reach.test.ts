@@ -65,12 +65,12 @@ async function desk(isolation: "PROCESS" | "THREAD", state = "", fields: Partial
 }
 
 describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) => {
-  it("that is loaded to serve acts from its start on", async () => {
+  it("may call others from its start on, if it is loaded to serve", async () => {
     const { until } = await desk(isolation);
     await until((orders) => ["start 1", "health 1", "timer 1"].every((from) => orders.includes(from)));
   });
 
-  it("that is to take another's place reaches nothing by what it does before the switch, and acts from then on", async () => {
+  it("reaches no one before the switch, if it is to replace another, and calls others from then on", async () => {
     const hooks = [{ method: "warm", input: null }];
     const { modules, call, refused, orders, until } = await desk(isolation, STATE, { reloadHooks: hooks });
     modules.addReloadHook("trader", async (instance) => void (await instance.invoke("warm")));
@@ -90,7 +90,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
     }
   });
 
-  it("that fails its tests has reached nothing", async () => {
+  it("has reached no one, if it fails its tests", async () => {
     const { modules, orders, refused } = await desk(isolation);
     modules.useGate(async (_request, subject) => {
       const { instance } = await subject.start(() => BARE_TEST);
@@ -106,7 +106,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
     expect((await orders()).filter((from) => from.endsWith("2"))).toEqual([]);
   });
 
-  it("that answers some of the callers acts for them, and not of its own accord", async () => {
+  it("calls others only for the callers that it answers, while it is a canary", async () => {
     const { modules, orders, refused } = await desk(isolation);
     const swapped = modules.swap("trader", {
       newVersionPath: "trader2",
@@ -122,7 +122,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
     expect((await orders()).filter((from) => from.endsWith("2") && from !== "caller 2")).toEqual([]);
   });
 
-  it("that takes no traffic acts when it is activated", async () => {
+  it("may call others once it is activated, if it was loaded without traffic", async () => {
     const { modules, register, orders, refused, until } = await desk(isolation);
     const fields = { dependencies: ["gateway"], isolation };
     await register("trader2", fields, "idle");

@@ -6,7 +6,7 @@ import { hostRig } from "../host-rig.ts";
 import { errorOf, rig } from "../rig.ts";
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("a method of a module in a %s", (isolation) => {
-  it("is called in both spellings, whichever its class has", async () => {
+  it("is called in both spellings, whichever its class uses", async () => {
     const { load, call } = await rig();
     await load("spelled", { isolation });
     for (const method of ["predict_batch", "predictBatch"]) expect(await call("spelled", method)).toBe("predict_batch");
@@ -46,7 +46,7 @@ describe("a pure method", () => {
     ["predict_batch", "predictBatch"],
     ["predictBatch", "predict_batch"],
     ["place_order", "placeOrder"],
-  ])("that is registered as %s is mirrored when it is called as %s", async (registered, called) => {
+  ])("registered as %s is mirrored when it is called as %s", async (registered, called) => {
     const { modules, load, call } = await rig();
     await load("spelled", { pureMethods: [registered] });
     const begun = Promise.withResolvers<void>();

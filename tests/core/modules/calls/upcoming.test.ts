@@ -3,7 +3,7 @@ import { createUpcoming } from "../../../../src/core/modules/calls/upcoming.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 
 describe("the time until a module serves", () => {
-  it("is unknown of a module that nothing starts", () => {
+  it("is unknown for a module that is not being started", () => {
     const upcoming = createUpcoming(createManualClock());
     expect(upcoming.retryAfterMs("m")).toBeUndefined();
     upcoming.expect("m", 0);
@@ -11,7 +11,7 @@ describe("the time until a module serves", () => {
     expect(upcoming.retryAfterMs("m")).toBeUndefined();
   });
 
-  it("is what is left until the start begins, and what the last start took", () => {
+  it("is the wait until the start begins, plus the duration of the last start", () => {
     const clock = createManualClock();
     const upcoming = createUpcoming(clock);
     upcoming.expect("m", 200);
@@ -23,7 +23,7 @@ describe("the time until a module serves", () => {
     expect(upcoming.retryAfterMs("m")).toBe(1050);
   });
 
-  it("is as long again as a start is late, and within bounds", () => {
+  it("is extended when a start is late, within bounds", () => {
     const clock = createManualClock();
     const upcoming = createUpcoming(clock);
     upcoming.expect("m", 0);

@@ -101,7 +101,7 @@ async function errorsOf(
 }
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) => {
-  it("answers what JSON has no form of its own for by the documented rules, at any depth", async () => {
+  it("returns values without a JSON form by the documented rules, at any depth", async () => {
     const instance = await hostRig().start(isolation, "answering");
     for (const [name, expected] of Object.entries(CONVERTED)) {
       const answer = (await call(instance, "answer", name)) as { of: unknown };
@@ -113,7 +113,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     expect(await call(instance, "plainly", "buffer")).toEqual(new Uint8Array([1, 255]));
   });
 
-  it("answers nothing that JSON cannot carry as a success: its place is told, and the module goes on", async () => {
+  it("never returns a value that JSON cannot carry as a success: the error names its place, and the module lives on", async () => {
     const instance = await hostRig().start(isolation, "answering");
     const told = await errorsOf(instance, "answer", Object.keys(REFUSED));
     expect(told).toEqual(
@@ -123,7 +123,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     expect(await call(instance, "answer", "emptyObject")).toEqual({ of: {} });
   });
 
-  it("calls others with the same rules: what it gives is refused before it is sent, at its place", async () => {
+  it("calls others by the same rules: an invalid input is refused at its place before it is sent", async () => {
     const instance = await hostRig().start(isolation, "answering");
     expect(await call(instance, "ask", "map")).toEqual({ of: CONVERTED.map });
     const names = Object.keys(REFUSED);
@@ -132,7 +132,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     );
   });
 
-  it("is told what is wrong with a call or a question that is none, and does not wait for ever", async () => {
+  it("gets an error for an invalid call or an invalid flag request, and does not wait for ever", async () => {
     const instance = await hostRig().start(isolation, "answering");
     expect(await call(instance, "ask_wrongly")).toEqual([
       "dependency is a value of type undefined, not a text",
@@ -146,7 +146,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     expect(await call(instance, "is_enabled", { symbol: "BTC" })).toBe(false);
   });
 
-  it("hands over whatever a structured clone takes", async () => {
+  it("hands over everything that a structured clone can copy", async () => {
     const instance = await hostRig().start(isolation, "answering");
     await call(instance, "next_state", "rich");
     expect(deserialize((await instance.exportState(10_000)).bytes)).toMatchObject({
@@ -175,7 +175,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     ["weakMap", "state is a WeakMap that shows nothing of what it holds"],
     ["getterThrows", "state.price cannot be read: no price yet"],
     ["method", "state.call is a function, which cannot be handed over"],
-  ])("does not hand over less than it has: %s is refused at its place", async (name, problem) => {
+  ])("does not hand over a partial state: %s is refused at its place", async (name, problem) => {
     const instance = await hostRig().start(isolation, "answering");
     await call(instance, "next_state", name);
     expect((await failure(instance.exportState(10_000))).metadata.error).toContain(problem);

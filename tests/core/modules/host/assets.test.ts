@@ -43,7 +43,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
     return run(await launch(host, await host.resolve(path, assets), isolation));
   };
 
-  it("lie where its code says that it is", async () => {
+  it("lie where its code expects them", async () => {
     const files = {
       "ml/model.ts": answering(
         `[
@@ -78,7 +78,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
     ]);
   });
 
-  it("have paths that the context tells", async () => {
+  it("have paths that the context provides", async () => {
     const files = {
       "m.mjs": `import { readFileSync } from "node:fs";
         export default class {
@@ -102,7 +102,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
     ]);
   });
 
-  it("are as they were when it was resolved, whatever becomes of the files", async () => {
+  it("stay as they were when the module was resolved, whatever happens to the files", async () => {
     const root = tree({ "m.mjs": READS, "weights.bin": "old" });
     const host = hostOf(root, { artifactsDir: tree() });
     const old = await host.resolve("m", ["weights.bin"]);
@@ -115,7 +115,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
     expect(next.artifact).not.toBe(old.artifact);
   });
 
-  it("can be read by it alone, and be changed by nobody", async () => {
+  it("can be read by that module alone, and be changed by no one", async () => {
     const root = tree({
       "m.mjs": answering(
         `[() => readFileSync(input, "utf8"), () => writeFileSync(new URL("./weights.bin", import.meta.url), "x")].map((work) => {
@@ -137,7 +137,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
     }
   });
 
-  it("leave the places that errors tell as their author wrote them", async () => {
+  it("do not change the places in errors, which are as the author wrote them", async () => {
     const thrower = "\nexport const fail = () => { throw new Error('why') };\n";
     const root = tree({
       "m.mjs": answering("fail()", 'import { fail } from "./lib/thrower.mjs";'),
@@ -153,7 +153,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
   });
 });
 
-describe("WebAssembly that is imported", () => {
+describe("an imported WebAssembly file", () => {
   it.each<Isolation>(["PROCESS", "THREAD"])("is code of the artifact, in a %s", async (isolation) => {
     const root = tree({
       "m.mjs": answering(
@@ -168,7 +168,7 @@ describe("WebAssembly that is imported", () => {
     expect(await run(await launch(host, module, isolation))).toEqual([3, true]);
   });
 
-  it("makes another artifact where it is another", async () => {
+  it("changes the artifact when it changes", async () => {
     const root = tree({ "m.mjs": answering("1", 'import "./add.wasm";'), "add.wasm": ADD });
     const host = hostOf(root);
     const { artifact } = await host.resolve("m");
@@ -177,8 +177,8 @@ describe("WebAssembly that is imported", () => {
   });
 });
 
-describe("what an artifact's digest says of assets", () => {
-  it("is the same for the same files, however they are named, and another for another byte, name or set", async () => {
+describe("the digest of an artifact with assets", () => {
+  it("is the same for the same files, however they are named, and changes with a byte, a name or the set", async () => {
     const root = tree({ "m.mjs": answering("1"), "d/a": "1", "d/b": "2" });
     const host = hostOf(root, { artifactsDir: tree() });
     const of = async (...assets: string[]): Promise<string> => (await host.resolve("m", assets)).artifact;
@@ -204,12 +204,12 @@ describe("an asset is refused", () => {
   };
   const root = (files: Files = {}): string => tree({ "m.mjs": answering("1"), ...files });
 
-  it.each(["nothing", "nothing/here", "m.mjs/here"])("that does not exist: %s", async (path) => {
+  it.each(["nothing", "nothing/here", "m.mjs/here"])("if it does not exist: %s", async (path) => {
     expect(await problemOf(root(), path)).toBe(`${path} does not exist`);
   });
 
   it.each(["../a", "a/../../b", "/etc/passwd", "a\\b", "a\0b", ".", "", "a/.."])(
-    "that is not below the root: %j",
+    "if it is not below the root: %j",
     async (path) => {
       expect(await problemOf(root({ a: "" }), path)).toBe(
         `${JSON.stringify(path)} is not a path below the modules root`,
@@ -217,7 +217,7 @@ describe("an asset is refused", () => {
     },
   );
 
-  it("that leads out of the root by a link, itself or in its directory", async () => {
+  it("if a link leads it out of the root, also inside its directory", async () => {
     const outside = tree({ "d/secret": "s" });
     const inside = root({ "d/a": "a" });
     symlinkSync(join(outside, "d/secret"), join(inside, "file"));
@@ -229,14 +229,14 @@ describe("an asset is refused", () => {
     expect(await problemOf(inside, "d")).toBe("d/linked leads out of the modules root");
   });
 
-  it("that is a pipe or a device, itself or in its directory, at once", async () => {
+  it("if it is a pipe or a device, also inside its directory, at once", async () => {
     const inside = root({ "d/a": "a" });
     execFileSync("mkfifo", [join(inside, "d/pipe")]);
     expect(await problemOf(inside, "d/pipe")).toBe("d/pipe is neither a file nor a directory");
     expect(await problemOf(inside, "d")).toBe("d/pipe is neither a file nor a directory");
   });
 
-  it("that cannot be read", async () => {
+  it("if it cannot be read", async () => {
     if (process.getuid?.() === 0) return;
     const inside = root({ a: "a" });
     chmodSync(join(inside, "a"), 0);
@@ -246,13 +246,13 @@ describe("an asset is refused", () => {
     });
   });
 
-  it("that makes them too large, before it is read", async () => {
+  it("if it makes the assets too large, before it is read", async () => {
     const inside = root({ a: "a", b: "b" });
     truncateSync(join(inside, "b"), 512 * 1024 * 1024);
     expect(await problemOf(inside, "a", "b")).toBe("b makes them more than 536870912 bytes in all");
   });
 
-  it("with a directory of too many files, or of directories that lead in a circle", async () => {
+  it("if its directory has too many files, or links that form a circle", async () => {
     const inside = root();
     mkdirSync(join(inside, "many"));
     for (let index = 0; index < 2000; index += 1) writeFileSync(join(inside, `many/${index}`), "");
@@ -263,8 +263,8 @@ describe("an asset is refused", () => {
   });
 });
 
-describe("what is no fault of the files", () => {
-  it("is told of the machine, as for a file of code, or of the store where that is in the way", async () => {
+describe("an error that the files did not cause", () => {
+  it("is reported as one of the machine, as for a code file, or of the store if that failed", async () => {
     const error = (code: string, path?: string): NodeJS.ErrnoException =>
       Object.assign(new Error(code), { code }, path === undefined ? {} : { path });
     const faultOf = (code: string, path?: string) => assetFault(error(code, path), "told", "/store")?.isOfStore;
@@ -279,7 +279,7 @@ describe("what is no fault of the files", () => {
     for (const code of ["ENOENT", "ENOTDIR", "ELOOP"]) expect(faultOf(code, "/root/a")).toBe(undefined);
   });
 
-  it("is an error that can be tried again, and the module goes on as it did", async () => {
+  it("can be retried, and the module goes on as before", async () => {
     const artifactsDir = tree();
     const host = hostOf(tree({ "m.mjs": READS, "weights.bin": "weights" }), { artifactsDir });
     // Where its copy belongs is something else.
@@ -292,7 +292,7 @@ describe("what is no fault of the files", () => {
 });
 
 describe("links below the root", () => {
-  it("to files are read under their own names, to directories as what they lead to", async () => {
+  it("to files are read under their own names, and links to directories as the files in the target", async () => {
     const root = tree({
       "v2/m.mjs": answering(
         '["weights.bin", "data/a"].map((path) => readFileSync(new URL(path, import.meta.url), "utf8"))',
@@ -326,7 +326,7 @@ describe("assets on disk", () => {
     return text;
   };
 
-  it("are kept once for all artifacts", async () => {
+  it("are stored once for all artifacts", async () => {
     const { root, artifactsDir, host, module, kept } = await rig();
     write(root, { "m.mjs": `${READS}// changed` });
     const next = await host.resolve("m", ["weights.bin"]);
@@ -336,7 +336,7 @@ describe("assets on disk", () => {
     expect([inTree(module.artifact), inTree(next.artifact)]).toEqual([statSync(kept).ino, statSync(kept).ino]);
   });
 
-  it("are laid out anew where only the copies are there, as after a restore", async () => {
+  it("are copied again if only the copies exist, as after a restore", async () => {
     const { artifactsDir, host, module } = await rig();
     expect(await answer(host, module)).toBe("weights");
     rmSync(join(artifactsDir, "trees"), { recursive: true });
@@ -347,7 +347,7 @@ describe("assets on disk", () => {
     ["changed", (file) => overwrite(file, "Weights"), "is damaged"],
     ["cut off", (file) => overwrite(file, "weig"), "is damaged"],
     ["missing", (file) => rmSync(file), "is not in"],
-  ])("that are %s are not given to a module, and made anew by the next resolve", async (_, damage, problem) => {
+  ])("that are %s are not given to a module, and are made again by the next resolve", async (_, damage, problem) => {
     const { artifactsDir, host, module, kept } = await rig();
     expect(await answer(host, module)).toBe("weights");
     damage(kept);
@@ -361,7 +361,7 @@ describe("assets on disk", () => {
     expect(await answer(host, module)).toBe("weights");
   });
 
-  it("that are damaged where a module reads them are put right", async () => {
+  it("that are damaged where a module reads them are repaired", async () => {
     const { artifactsDir, host, module, kept } = await rig();
     const place = join(artifactsDir, "trees", module.artifact, "weights.bin");
     expect(await answer(host, module)).toBe("weights");
@@ -372,7 +372,7 @@ describe("assets on disk", () => {
     expect(readFileSync(kept, "utf8")).toBe("weights");
   });
 
-  it("go with the last artifact that has them", async () => {
+  it("are deleted with the last artifact that has them", async () => {
     const { root, artifactsDir, clock, host, module, kept } = await rig();
     write(root, { "m.mjs": `${READS}// changed` });
     const next = await host.resolve("m", ["weights.bin"]);
@@ -393,7 +393,7 @@ describe("assets on disk", () => {
     expect(readdirSync(join(artifactsDir, "trees"))).toEqual([]);
   });
 
-  it("of an instance that lives are not swept", async () => {
+  it("of a running instance are not deleted", async () => {
     const { artifactsDir, clock, host, module, kept } = await rig();
     const instance = await launch(host, module, "PROCESS");
     clock.advance(TEN_MINUTES * 10);
@@ -407,7 +407,7 @@ describe("assets on disk", () => {
     expect(existsSync(join(artifactsDir, module.artifact))).toBe(false);
   });
 
-  it("that look like an artifact are none", async () => {
+  it("are not artifacts, although they look like one", async () => {
     const { root, host, clock } = await rig({ "fake.bin": '{"version":1,"assets":7}\n', "half.bin": '{"version":1' });
     const module = await host.resolve("m", ["fake.bin", "half.bin", "weights.bin"]);
     clock.advance(TEN_MINUTES);
@@ -417,7 +417,7 @@ describe("assets on disk", () => {
   });
 });
 
-it("a copy of an asset that was cut off is removed by the next that is made", async () => {
+it("a partial copy of an asset is removed when the next copy is made", async () => {
   const artifactsDir = tree();
   const host = hostOf(tree({ "m.mjs": READS, "weights.bin": "weights" }), { artifactsDir });
   await host.resolve("m");
@@ -427,7 +427,7 @@ it("a copy of an asset that was cut off is removed by the next that is made", as
   for (const file of cutOff) expect(existsSync(file)).toBe(false);
 });
 
-it("an asset that begins as an artifact does is read no further than the longest beginning of one", async () => {
+it("an asset that begins like an artifact is read only as far as the longest header of an artifact", async () => {
   const artifactsDir = tree();
   const digest = "a".repeat(64);
   const shelf = directoryShelf(artifactsDir);
@@ -444,7 +444,7 @@ it("an asset that begins as an artifact does is read no further than the longest
   expect(await shelf.head(digest)).toBe(undefined);
 });
 
-it("assets of a process that was killed are removed by the next that has some, those of one that lives are not", async () => {
+it("assets of a killed process are removed by the next process with assets, those of a running one are not", async () => {
   const before = new Set(readdirSync(tmpdir()));
   const killed = spawnSync(process.execPath, [KEEPER], { encoding: "utf8" });
   expect(killed.signal).toBe("SIGKILL");
@@ -458,7 +458,7 @@ it("assets of a process that was killed are removed by the next that has some, t
   expect(await run(instance)).toBe("weights");
 });
 
-it("assets of a host without a directory are in one for temporary files until it is closed", async () => {
+it("assets of a host without a directory are temporary files until the host is closed", async () => {
   const ofHosts = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("helios-assets-"));
   const host = hostOf(
     tree({

@@ -82,7 +82,7 @@ const failure = (work: Promise<unknown>): Promise<HeliosError> =>
   );
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolation) => {
-  it("offers its public methods, its version and what it implements", async () => {
+  it("offers its public methods, its version and its implemented interfaces", async () => {
     const { shape } = await start(isolation, "echo");
     expect(shape).toEqual({
       methods: ["askFlag", "callOther", "echo", "print", "surroundings", "takeYourTime"],
@@ -93,7 +93,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect((await start(isolation, "stateful")).shape).toMatchObject({ hasState: true });
   });
 
-  it("answers JSON by JSON and bytes by the same bytes", async () => {
+  it("answers JSON with JSON and bytes with the same bytes", async () => {
     const instance = await start(isolation, "echo");
     const value = { text: "ä\u{1f600}", list: [1, 2.5, null, true], nested: { a: {} } };
     expect(await json(instance, "echo", value)).toEqual(value);
@@ -103,7 +103,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect([...(output as { binary: Uint8Array }).binary]).toEqual([...binary]);
   });
 
-  it("is called in snake_case too, and never by a private name, an accessor or a lifecycle method", async () => {
+  it("can be called in snake_case too, and never by a private name, an accessor or a lifecycle method", async () => {
     const instance = await start(isolation, "echo");
     expect(await json(instance, "ask_flag", { name: "on" })).toBe(true);
     for (const method of ["_private", "accessor", "start", "constructor", "toString", "__proto__", "Echo"]) {
@@ -117,13 +117,13 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect(answers).toEqual(Array.from({ length: 500 }, (_, index) => index));
   });
 
-  it("sees its config and exactly the environment of its registration", async () => {
+  it("sees its configuration and exactly the environment of its registration", async () => {
     const instance = await start(isolation, "echo", { config: { limit: 5 }, env: { KEY: "value" } });
     expect(await json(instance, "surroundings")).toMatchObject({ env: { KEY: "value" }, config: { limit: 5 } });
     expect(Object.keys(((await json(instance, "surroundings")) as { env: object }).env)).toEqual(["KEY"]);
   });
 
-  it("sees its version: the registered one, else the class's own, else the default", async () => {
+  it("sees its version: the registered one, else that of the class, else the default", async () => {
     const versionOf = async (path: string, version: string): Promise<unknown> => {
       const instance = await start(isolation, path, { version, defaultVersion: "0.1.0" });
       return ((await json(instance, "surroundings")) as { version: string }).version;
@@ -133,7 +133,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect(await versionOf("unversioned", "")).toBe("0.1.0");
   });
 
-  it("asks for flags and calls others, and sees the reason of a refusal as the error's code", async () => {
+  it("evaluates flags and calls others, and sees the reason of a refusal as the error's code", async () => {
     const instance = await start(isolation, "echo");
     expect(await json(instance, "askFlag", { name: "off" })).toBe(false);
     expect(await json(instance, "askFlag", { name: "off", context: { session_id: "s1" } })).toBe(true);
@@ -144,7 +144,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     });
   });
 
-  it("has each call that it makes told with the call that it answers by it", async () => {
+  it("has each of its calls attributed to the call that it is answering", async () => {
     const origins: unknown[] = [];
     const told: InstanceServices = {
       ...services,
@@ -164,7 +164,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ]);
   });
 
-  it("tells what it uses: a heap that grows with what is kept, and how busy it is", async () => {
+  it("reports its usage: a heap that grows with the kept data, and the share of time that it is busy", async () => {
     const instance = await start(isolation, "echo");
     const { heapUsedBytes, externalBytes, eventLoopUtilization } = await instance.usage({ collect: true }, 5000);
     expect(heapUsedBytes).toBeGreaterThan(1_000_000);
@@ -173,7 +173,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect(eventLoopUtilization).toBeLessThanOrEqual(1);
   });
 
-  it("logs through the service, what it prints too", async () => {
+  it("logs through the service, including its printed output", async () => {
     const instance = await start(isolation, "echo");
     const printed = new Promise<void>((resolve) => {
       entry = () => logged.filter(({ message }) => message.startsWith("to the")).length === 2 && resolve();
@@ -185,12 +185,12 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect(logged).toContainEqual({ level: "warn", message: "to the error output", fields: { stream: "stderr" } });
   });
 
-  it("may be a factory's object and import what is below the root", async () => {
+  it("may be an object from a factory, and may import files below the root", async () => {
     const instance = await start(isolation, "factory");
     expect(await json(instance, "hello", "you")).toBe("under_test greets you");
   });
 
-  it("hands its state over", async () => {
+  it("exports its state", async () => {
     const [old, next] = await Promise.all([start(isolation, "stateful"), start(isolation, "stateful")]);
     await json(old, "add", 41);
     await next.importState(await old.exportState(1000), { fromVersion: "1", schema: undefined }, 1000);
@@ -206,14 +206,14 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["bigint", "output is a bigint, which JSON does not have; String() makes a text of it", "TypeError"],
     ["circular", "output.self contains itself", "TypeError"],
     ["return_function", "output.call is a function, which JSON does not have", "TypeError"],
-  ])("that goes wrong in %s tells its error and goes on", async (method, error, error_name) => {
+  ])("reports its error if it goes wrong in %s, and goes on", async (method, error, error_name) => {
     const instance = await start(isolation, "misbehaving");
     const thrown = await failure(json(instance, method));
     expect(thrown).toMatchObject({ reason: "MODULE_METHOD_FAILED", metadata: { error, error_name } });
     expect(await json(instance, "nothing")).toBeNull();
   });
 
-  it("tells the first lines of its stack, where the caller was wrong, and no more than fits of a long message", async () => {
+  it("reports the first lines of its stack where the caller was wrong, and only the part of a long message that fits", async () => {
     const instance = await start(isolation, "misbehaving");
     const thrown = await failure(json(instance, "fail"));
     expect(thrown.metadata.stack).toContain("misbehaving.ts");
@@ -222,18 +222,18 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect((await failure(json(instance, "throw_long"))).message.length).toBeLessThan(5000);
   });
 
-  it("answers dates as text and leaves out what is undefined, as JSON does", async () => {
+  it("answers dates as text and omits undefined values, as JSON does", async () => {
     const instance = await start(isolation, "misbehaving");
     expect(await json(instance, "date")).toEqual({ at: "1970-01-01T00:00:00.000Z" });
   });
 
-  it("that does not answer in time is given up, and answers others", async () => {
+  it("gives up a call that does not end in time, and answers others", async () => {
     const instance = await start(isolation, "misbehaving");
     expect((await failure(json(instance, "hang", null, 20))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
     expect(await json(instance, "nothing")).toBeNull();
   });
 
-  it("sees that its caller went away", async () => {
+  it("sees that its caller has left", async () => {
     const instance = await start(isolation, "echo");
     const caller = new AbortController();
     const call = instance.invoke("takeYourTime", { json: null }, { timeoutMs: 10_000, signal: caller.signal });
@@ -247,7 +247,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     await expect(late).rejects.toThrow("gone");
   });
 
-  it("in an endless loop is given up at the deadline, and ended by force", async () => {
+  it("is given up at the deadline in an endless loop, and is killed", async () => {
     const instance = await start(isolation, "misbehaving");
     expect((await failure(json(instance, "loop", null, 50))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
     await instance.stop(50);
@@ -258,7 +258,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["exit", 3, "exit code 3"],
     ["later", null, "uncaught: thrown later"],
     ["reject_later", null, "uncaught: rejected later"],
-  ])("that ends by %s fails the calls under way at once and says how", async (method, input, description) => {
+  ])("fails the calls under way at once with the cause if it ends by %s", async (method, input, description) => {
     const instance = await start(isolation, "misbehaving");
     const hanging = failure(json(instance, "hang"));
     void json(instance, method, input).catch(() => {});
@@ -267,13 +267,13 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     expect((await failure(json(instance, "nothing"))).reason).toBe("MODULE_CRASHED");
   });
 
-  it("that sends what is not of the protocol harms nobody", async () => {
+  it("harms no one by messages outside the protocol", async () => {
     const instance = await start(isolation, "misbehaving");
     await json(instance, "forge");
     expect(await json(instance, "nothing")).toBeNull();
   });
 
-  it("is unwell when its health throws, and its state cannot be what cannot be sent", async () => {
+  it("is unhealthy if its health method throws, and its state is refused if it cannot be sent", async () => {
     const instance = await start(isolation, "misbehaving");
     expect((await failure(instance.checkHealth(1000))).metadata.error).toBe("not well");
     expect((await failure(instance.exportState(1000))).reason).toBe("MODULE_METHOD_FAILED");
@@ -317,7 +317,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ...(isolation === "PROCESS"
       ? [["eats_memory_at_import", "import", "out of memory"] as [string, string, string]]
       : []),
-  ])("of %s fails at %s and says why", async (file, step, error) => {
+  ])("of %s fails at %s with the reason", async (file, step, error) => {
     const thrown = await failure(start(isolation, `broken/${file}`));
     expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step } });
     expect(thrown.metadata.error).toContain(error);
@@ -335,11 +335,11 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     });
   });
 
-  it.each(["wrong_shape", "no_default", "factory_of_nothing"])("of %s is no module", async (file) => {
+  it.each(["wrong_shape", "no_default", "factory_of_nothing"])("of %s is not a module", async (file) => {
     expect((await failure(start(isolation, `broken/${file}`))).reason).toBe("MODULE_INVALID");
   });
 
-  it("whose stop hangs is ended by force", async () => {
+  it("is killed if its stop hangs", async () => {
     const instance = await start(isolation, "broken/hangs_at_stop");
     await instance.stop(50);
     expect(await instance.ended).toMatchObject({ expected: true });
@@ -354,7 +354,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 });
 
 describe("an instance in a process", () => {
-  it.each(["leak", "leak_buffers"])("that eats its memory by %s ends alone, and says so", async (method) => {
+  it.each(["leak", "leak_buffers"])("ends alone with the cause if it exhausts its memory by %s", async (method) => {
     const instance = await start("PROCESS", "misbehaving", { maxHeapMb: 32 });
     void json(instance, method).catch(() => {});
     expect(await instance.ended).toEqual({ expected: false, description: "out of memory" });
@@ -363,13 +363,13 @@ describe("an instance in a process", () => {
   it.each([
     ["what is no message", [0, 0, 0, 4, 1, 2, 3, 4]],
     ["a length beyond all bounds", [255, 255, 255, 255]],
-  ])("that writes %s to the service's pipe ends alone", async (_, bytes) => {
+  ])("ends alone if it writes %s to the service's pipe", async (_, bytes) => {
     const instance = await start("PROCESS", "misbehaving");
     const thrown = await failure(json(instance, "write_to_pipe", bytes));
     expect(thrown).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: "killed by SIGKILL" } });
   });
 
-  it("takes the processes that it was granted to start with it", async () => {
+  it("ends together with the processes that it was allowed to start", async () => {
     const instance = await start("PROCESS", "misbehaving", { grants: { ...NO_GRANTS, childProcess: true } });
     const pid = (await json(instance, "run")) as number;
     process.kill(pid, 0);
@@ -395,13 +395,13 @@ describe("a module path", () => {
   });
 
   it.each(["../modules/echo", "/etc/passwd", "lib/../../modules.ts", "..", "a\0b", "lib\\helper"])(
-    "%j is refused for leading outside",
+    "%j is refused because it leads outside",
     async (path) => {
       expect((await failure(host.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
     },
   );
 
-  it("that is a link is followed, and refused where it leads outside", async () => {
+  it("may be a link, and is refused if the link leads outside", async () => {
     const root = mkdtempSync(join(tmpdir(), "helios-root-"));
     symlinkSync(join(ROOT, "echo.ts"), join(root, "outside.ts"));
     symlinkSync(ROOT, join(root, "directory"));
@@ -411,7 +411,7 @@ describe("a module path", () => {
     }
   });
 
-  it("that names no file tells what was tried, and a directory is no module", async () => {
+  it("without a file is refused with the paths that were tried, and a directory is not a module", async () => {
     const thrown = await failure(host.resolve("src.no.such"));
     expect(thrown.reason).toBe("MODULE_FILE_NOT_FOUND");
     expect(thrown.metadata.tried).toContain("src/no/such.ts");

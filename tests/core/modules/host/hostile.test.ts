@@ -73,7 +73,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     return { rig, hostile, other: () => call(honest, "echo", 1) };
   }
 
-  it.each(MESSAGES)("that sends %s holds nobody up, and it is told", async (_, method, input, ends) => {
+  it.each(MESSAGES)("delays no one by sending %s, and the log says so", async (_, method, input, ends) => {
     const { rig, hostile, other } = await sides();
     const longest = watchTurns();
     const sent = call(hostile, method, input).catch(String);
@@ -91,7 +91,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
 
-  it("that hands over text in the place of its state holds nobody up, and it is told", async () => {
+  it("delays no one by handing over text in place of its state, and the log says so", async () => {
     const { rig, hostile, other } = await sides({ maxHeapMb: 512 });
     const longest = watchTurns();
     await call(hostile, "send_text_for_state", 32 * 1024 * 1024);
@@ -111,7 +111,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     ["a text for its bytes", "x"],
     ["bytes without end", { length: 2e8 }],
     ["a number for its bytes", 5e8],
-  ])("that calls another with %s holds nobody up, and the other lives", async (_, binary) => {
+  ])("delays no one by calling another with %s, and the other lives on", async (_, binary) => {
     const longest = watchTurns();
     const rig = hostRig({ call: (_dependency, method, input) => callee.invoke(method, input, { timeoutMs: 60_000 }) });
     const [hostile, callee] = await Promise.all([rig.start(isolation, "hostile"), rig.start(isolation, "echo")]);
@@ -130,7 +130,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     ["answers that nobody asked for", { kind: 2, content: "1" }],
     ["messages of no sense", { kind: 7, content: "{}" }],
     ["signs of life", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
-  ])("that floods the service with %s is ended, and others are answered meanwhile", async (_, flood) => {
+  ])("is ended if it floods the service with %s, and others are answered meanwhile", async (_, flood) => {
     const { hostile, other } = await sides();
     const longest = watchTurns();
     const flooding = failure(call(hostile, "flood", flood));
@@ -145,7 +145,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
 
-  it("that asks without end and does not read is read no further or ended, and others are answered meanwhile", async () => {
+  it("is read no further, or ended, if it calls without end and never reads, and others are answered meanwhile", async () => {
     const { hostile, other } = await sides();
     const longest = watchTurns();
     const asking = failure(call(hostile, "ask_without_end"));
@@ -168,7 +168,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
 });
 
 describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
-  it("that logs far more than it may is not ended for it, and what is dropped is counted", async () => {
+  it("is not ended for logging far too much, and the dropped entries are counted", async () => {
     const rig = hostRig();
     const instance = await rig.start(isolation, "hostile");
     await call(instance, "log_much", 100_000);
@@ -178,7 +178,7 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
     expect(kept).toBeLessThan(50_000);
   });
 
-  it("that calls by a long name is not told all of it, and by a longer one its call fails in the module", async () => {
+  it("gets a shortened copy of a long method name in its error, and its call fails in the module if the name is too long", async () => {
     const refuse = async (dependency: string): Promise<never> => {
       throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem: `there is no ${dependency}` });
     };
@@ -189,7 +189,7 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
     expect(await call(instance, "call_by_name", 65_536)).toEqual({ message: "a name is too long" });
   });
 
-  it("that is blocked is sent no more than may wait: a call beyond it is MODULE_OVERLOADED, and never runs", async () => {
+  it("gets only as many calls as may wait while it is blocked: one more is MODULE_OVERLOADED, and never runs", async () => {
     const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-backlog-")));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const grants = { ...NO_GRANTS, fsRead: [directory] };

@@ -46,7 +46,7 @@ const ERROR = {
 };
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("a log entry of a module in a %s", (isolation) => {
-  it("tells errors whole, and each field by itself, whatever the others are", async () => {
+  it("contains errors in full, and each field independently of the others", async () => {
     const [rich, byItself, messages, none, text, huge] = await logOf(isolation);
     expect(rich).toEqual({
       message: "rich",
@@ -80,7 +80,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a log entry of a module in a %s
 });
 
 describe("log fields", () => {
-  it("that are huge are cut, and those after them are told as far as there is room", () => {
+  it("that are huge are cut, and later ones are logged as far as they fit", () => {
     let deep: unknown = 1;
     for (let level = 0; level < 1000; level += 1) deep = { deep };
     const many = Array.from({ length: 100_000 }, (_, index) => index);
@@ -93,7 +93,7 @@ describe("log fields", () => {
     expect(JSON.stringify(toLogFields({ wide })).length).toBeLessThan(25_000);
   });
 
-  it("never throw, whatever they are", () => {
+  it("never throw, whatever their values are", () => {
     const trap = new Proxy(
       {},
       {

@@ -154,13 +154,13 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     expect(await run(await launch(host, await host.resolve(path), isolation))).toBe("it");
   });
 
-  it.each(UNFIT)("is refused, with what it is, where it is %s", async (_, path, text, problem) => {
+  it.each(UNFIT)("is refused with a description if it is %s", async (_, path, text, problem) => {
     const host = hostOf(tree({ [path]: text }));
     const error = await refusal(launch(host, await host.resolve(path), isolation));
     expect(error).toMatchObject({ reason: "MODULE_INVALID", metadata: { module_path: path, problem } });
   });
 
-  it("tells the version and the schema of a constructor function, as of a class", async () => {
+  it("has the version and the schema of a constructor function, as of a class", async () => {
     const host = hostOf(
       tree({
         "m.cjs":
@@ -171,7 +171,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     expect(shape).toMatchObject({ version: "1.2.3", stateSchema: 4, methods: ["run"] });
   });
 
-  it("in CommonJS takes with it all that it requires by texts", async () => {
+  it("in CommonJS includes everything that it requires by literal names", async () => {
     const files = {
       "m.cjs": `
         const { name } = require("./lib");

@@ -175,7 +175,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     }
   });
 
-  it("may send signals to itself in a process, and with child_process to what it has started", async () => {
+  it("may send signals to itself in a process, and with child_process to the processes that it has started", async () => {
     const other = spawn("sleep", ["60"]);
     try {
       const expected = isolation === "PROCESS" ? "works" : "ERR_ACCESS_DENIED";
@@ -193,7 +193,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     ["by its name in a text", "(await import('node:' + 'sqlite')).DatabaseSync"],
     ["by require", "process.getBuiltinModule('module').createRequire(DIR + '/')('node:sqlite').DatabaseSync"],
     ["by getBuiltinModule", "process.getBuiltinModule('node:sqlite').DatabaseSync"],
-  ])("has no SQLite without a grant of files: %s", async (_, code) => {
+  ])("cannot use SQLite without a grant of files: %s", async (_, code) => {
     expect(await outcome(`new (${code})(":memory:")`.replaceAll("sqlite", "sql" + "ite"), [])).not.toBe("works");
     expect(await outcome(`new (${code})(":memory:")`, ["fs_read"])).toBe("works");
     expect(await outcome(`new (${code})("/tmp/helios-no-such-directory/a.db")`, ["fs_read"])).toBe("ERR_ACCESS_DENIED");
@@ -219,7 +219,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     '((d) => (d.setAuthorizer(() => 0), d.exec("ATTACH \'" + OTHER + "\' AS a")))(new sqlite.DatabaseSync(":memory:"))',
     '((d) => (d.setAuthorizer(null), d.exec("ATTACH \'" + OTHER + "\' AS a")))(new sqlite.DatabaseSync(":memory:"))',
     'sqlite.backup(new sqlite.DatabaseSync(":memory:"), OTHER + ".x")',
-  ])("opens no database but those that are granted: %s", async (code) => {
+  ])("can open only granted databases: %s", async (code) => {
     const other = join(tree({ "other.db": "" }), "other.db");
     new DatabaseSync(other).exec("CREATE TABLE a (b)");
     const asked = `((OTHER) => ${code})(${JSON.stringify(other)})`;
@@ -235,7 +235,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
     'new sqlite.DatabaseSync("file://" + DATABASE).exec("CREATE TABLE a (b)")',
     'new sqlite.DatabaseSync(DATABASE).exec("PRAGMA journal_mode = WAL; CREATE TABLE a (b); VACUUM INTO \'" + FILE + ".x\'")',
     '((d) => (d.setAuthorizer(() => 0), d.exec("ATTACH \'" + DATABASE + "\' AS a")))(new sqlite.DatabaseSync(":memory:"))',
-  ])("uses the databases that are granted as any: %s", async (code) => {
+  ])("can use a granted database like any other: %s", async (code) => {
     expect(await outcome(code, ["fs_read", "fs_write"])).toBe("works");
   });
 

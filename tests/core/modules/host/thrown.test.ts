@@ -42,8 +42,8 @@ async function start(isolation: Isolation): Promise<Instance> {
 
 afterEach(() => host.close());
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", (isolation) => {
-  it("reaches its caller with its code, its cause and the members of its own that are JSON", async () => {
+describe.each<Isolation>(["PROCESS", "THREAD"])("an error thrown by a module in a %s", (isolation) => {
+  it("reaches its caller with its code, its cause and its own members that are JSON", async () => {
     const { reason, code, metadata } = await failure(call(await start(isolation), "fail", "margin"));
     expect([reason, code]).toEqual(["MODULE_METHOD_FAILED", "INTERNAL"]);
     expect(metadata).toMatchObject({
@@ -70,7 +70,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", 
     ["callerRange", "INVALID_ARGUMENT"],
     ["callerCode", "INVALID_ARGUMENT"],
     ["callerTruthy", "INTERNAL"],
-  ])("as %s has the code %s, by whose fault it is", async (name, code) => {
+  ])("as %s has the code %s, which says whose fault it is", async (name, code) => {
     const error = await failure(call(await start(isolation), "fail", name));
     expect(error).toMatchObject({ reason: "MODULE_METHOD_FAILED", code });
     expect(error.metadata.caller_fault).toBe(code === "INTERNAL" ? undefined : "true");
@@ -79,7 +79,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", 
     expect(HeliosError.of("MODULE_METHOD_FAILED", kept).code).toBe(code);
   });
 
-  it("may be anything at all: what can be told of it is told", async () => {
+  it("may be any value, and is described as far as possible", async () => {
     const instance = await start(isolation);
     const told = async (name: string): Promise<Record<string, unknown>> => {
       const { metadata } = await failure(call(instance, "fail", name));
@@ -116,7 +116,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", 
     });
   });
 
-  it("is bounded, however large it is", async () => {
+  it("has a bounded size, however large it is", async () => {
     const { metadata } = await failure(call(await start(isolation), "fail", "huge"));
     expect(metadata.error).toHaveLength(4096);
     expect(JSON.parse(metadata.error_fields ?? "")).toEqual({ small: 1 });
@@ -125,7 +125,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("what a module in a %s throws", 
     expect(JSON.stringify(metadata).length).toBeLessThan(12_000);
   });
 
-  it("is the cause of the error that another module gets of its call, whose code is the reason", async () => {
+  it("becomes the cause of the error in a module that called it, with the reason as code", async () => {
     const instance = await start(isolation);
     expect(await call(instance, "tell_failure", "margin")).toEqual({
       kind: "HeliosError",

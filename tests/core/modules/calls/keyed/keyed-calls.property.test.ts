@@ -29,8 +29,8 @@ async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise(setImmediate);
 }
 
-describe.each(["PROCESS", "THREAD"] as const)("orders sent with keys to a module in a %s", (isolation) => {
-  it("are placed once at most, whatever patience and crashes there are, and once where that is told", async () => {
+describe.each(["PROCESS", "THREAD"] as const)("orders that are sent with keys to a module in a %s", (isolation) => {
+  it("are placed at most once despite timeouts and crashes, and exactly once if the caller got a success", async () => {
     const { file, read } = await ownLedger();
     const breaker = { failureThreshold: 1_000_000 };
     const { modules, state, load } = await rig({ clock: systemClock, root: ORDERS_ROOT });

@@ -7,8 +7,8 @@ import { errorOf, ownRoot, rig, turn } from "../../rig.ts";
 const WINDOW_MS = 600_000;
 const storeError = new Error("the disk is full");
 
-describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in a %s", (isolation) => {
-  it("goes on when its caller's time is over, and its repetitions wait for it, or get its answer", async () => {
+describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in a %s", (isolation) => {
+  it("continues after its caller's deadline, and repetitions wait for it or get its answer", async () => {
     const { clock, place, holds, waitsFor, call, ledger, modules } = await ordersRig({ isolation });
     const order = { id: "a", ending: "hold" };
     const first = errorOf(place(order, { timeoutMs: 200 }));
@@ -27,7 +27,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("goes on when its caller goes away, with no sign of that for the module", async () => {
+  it("continues when its caller leaves, and the module does not notice", async () => {
     const { place, holds, call, ledger, breakers } = await ordersRig({ isolation });
     const caller = new AbortController();
     const order = { id: "a", ending: "hold" };
@@ -42,7 +42,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(breakers.get("module:orders").counts).toMatchObject({ failures: 0, ignored: 0 });
   });
 
-  it("gives a failure of the method itself again, with all that it told, and does not run it again", async () => {
+  it("repeats the error of the method with all its details, and does not run the method again", async () => {
     const { place, ledger } = await ordersRig({ isolation });
     const order = { id: "a", ending: "throw" };
     const [first, joined] = await Promise.all([errorOf(place(order)), errorOf(place(order))]);
@@ -56,7 +56,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("under which the module ended is told as unknown for ten minutes, and not run again", async () => {
+  it("has an unknown outcome for ten minutes if the module ended during it, and is not run again", async () => {
     const { clock, place, ledger, reaches } = await ordersRig({ isolation });
     const order = { id: "a", ending: "exit" };
     expect(await errorOf(place(order))).toMatchObject({ reason: "MODULE_CRASHED" });
@@ -80,7 +80,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a", "a"]);
   });
 
-  it("that outlasts the module's call_timeout is told as unknown, whatever its method comes to", async () => {
+  it("has an unknown outcome if it exceeds the module's call_timeout, whatever the method returns later", async () => {
     const hostClock = createManualClock();
     const { place, holds, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 5000 }, { hostClock });
     const order = { id: "a", ending: "hold" };
@@ -96,7 +96,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("is given up with its last caller while it waits for its turn, and runs when it is asked for again", async () => {
+  it("is dropped from the queue with its last caller, and runs when it is sent again", async () => {
     const { modules, place, waitsFor, ledger } = await ordersRig({ isolation, concurrency: 1 });
     const first = place({ id: "a", ending: "hold" });
     while ((await ledger()).length === 0) await turn();
@@ -116,7 +116,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a", "b"]);
   });
 
-  it("that its blocked module drops unbegun runs when it is asked for again", async () => {
+  it("runs when it is sent again after its blocked module had dropped it unstarted", async () => {
     const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 });
     const blocked = errorOf(call("orders", "block", 1000));
     expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
@@ -134,7 +134,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("that its module drops unbegun before the service's own timer has run has its key free at once", async () => {
+  it("frees its key at once if the module drops it unstarted before the service's own timer has run", async () => {
     // By the service's clock no time passes; the module has its own.
     const hostClock = createManualClock();
     const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 }, { hostClock });
@@ -145,7 +145,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("gives bytes back as they were", async () => {
+  it("returns bytes unchanged", async () => {
     const { modules, ledger } = await ordersRig({ isolation });
     const binary = Uint8Array.from({ length: 256 }, (_, index) => index);
     const options = { idempotencyKey: "k" };
@@ -159,7 +159,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
 });
 
 describe("a call with a key", () => {
-  it("that is refused before the module is given it leaves its key free, and nothing in the store", async () => {
+  it("leaves its key unused, and nothing in the store, if it is refused before the module gets it", async () => {
     const { place, ledger, breakers, modules, store, call } = await ordersRig({});
     const refusals: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
       [
@@ -186,7 +186,7 @@ describe("a call with a key", () => {
     expect(await call("orders", "held")).toEqual([]);
   });
 
-  it("is the same in either spelling of its method and order of its input, and another with another input", async () => {
+  it("is the same in either spelling of its method and any order of its input, and differs with another input", async () => {
     const { modules, ledger } = await ordersRig({});
     const later = (method: string, json: unknown) =>
       modules.invoke("orders", method, { json }, { idempotencyKey: "k" }).then(({ output }) => output);
@@ -202,7 +202,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("is another with a method whose name differs in spelling alone", async () => {
+  it("differs from a call to another method whose name differs only in spelling", async () => {
     const { path: root } = await ownRoot({
       "twins.mjs": `export default class {
         placeOrder() { return "one"; }
@@ -222,7 +222,7 @@ describe("a call with a key", () => {
       expect(await twin(method, "m")).toEqual({ json: "cancelled" });
   });
 
-  it("is refused with what is wrong with its key or its input, and runs nothing", async () => {
+  it("is refused with the fault of its key or its input, and runs nothing", async () => {
     const { place, modules, ledger } = await ordersRig({});
     for (const key of ["k".repeat(129), "\ud800"]) {
       const error = await errorOf(place({ id: "a" }, { key }));
@@ -238,7 +238,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual([]);
   });
 
-  it("is refused, and not run, where the store does not take that it is about to run", async () => {
+  it("is refused and not run if the store cannot record that it is about to run", async () => {
     const { place, store, ledger } = await ordersRig({});
     const { put } = store.answers;
     Object.assign(store.answers, { put: () => Promise.reject(storeError) });
@@ -249,7 +249,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("that was given up while the store stands still keeps no later caller beyond its patience", async () => {
+  it("does not delay later callers beyond their deadlines if it was given up while the store stood still", async () => {
     const { clock, place, waitsFor, store, ledger } = await ordersRig({});
     const { put } = store.answers;
     const asked = Promise.withResolvers<void>();
@@ -278,7 +278,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("of a method that is pure in the version which ended under it, and not in the next, leaves its key free where that refuses it", async () => {
+  it("leaves its key unused if its method was pure in the version that ended, and the next version refuses it", async () => {
     const first = `export default class {
       static pureMethods = ["quote"];
       quote() { return new Promise(() => {}); }
@@ -302,7 +302,7 @@ describe("a call with a key", () => {
     expect((await quote()).output).toEqual({ json: 3 });
   });
 
-  it("whose answer cannot be stored is answered, and its repetition is told that the outcome is unknown", async () => {
+  it("is answered if its answer cannot be stored, and a repetition learns that the outcome is unknown", async () => {
     const { place, store, ledger } = await ordersRig({});
     const { put } = store.answers;
     let puts = 0;
@@ -316,7 +316,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("whose answer had to make room for others is ANSWER_NOT_KEPT, and not run again", async () => {
+  it("fails with ANSWER_NOT_KEPT, and is not run again, if its answer was dropped for newer ones", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "one", answerBytes: 300 });
     const { place, ledger } = await ordersRig({}, { store, clock });
@@ -327,7 +327,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a", "b", "c"]);
   });
 
-  it("of a pure method stores nothing before it runs, and is run again where its module ended under it", async () => {
+  it("to a pure method stores nothing before it runs, and is repeated if its module ended during it", async () => {
     const { modules, store, ledger, reaches, clock } = await ordersRig({ pureMethods: ["quote"] });
     const quote = (id: string, ending: string) =>
       modules.invoke("orders", "quote", { json: { id, ending } }, { idempotencyKey: id });
@@ -350,7 +350,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a", "b", "b"]);
   });
 
-  it("that the fallback answered gets that answer again, although the module takes calls by then", async () => {
+  it("that the fallback answered gets that answer again, although the module serves again", async () => {
     const spare = await ownLedger();
     const { place, load, breakers, ledger } = await ordersRig({ fallbackModule: "spare" });
     await load("orders", { ...ordersFields(spare.file), version: "spare" }, "spare");
@@ -361,7 +361,7 @@ describe("a call with a key", () => {
     expect([await ledger(), await spare.read()]).toEqual([[], ["a"]]);
   });
 
-  it("that was under way when the service ended is unknown to the next one", async () => {
+  it("that was under way when the service ended has an unknown outcome after the restart", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "one" });
     const first = await ordersRig({}, { store, clock });

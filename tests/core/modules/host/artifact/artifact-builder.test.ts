@@ -16,7 +16,7 @@ function rig() {
   return { clock, build };
 }
 
-it("one thread does one build after the other", async () => {
+it("one thread does one build after another", async () => {
   const { build } = rig();
   expect(await Promise.all([build("a"), build("b"), build("problem"), build("c")])).toEqual([
     "1",
@@ -26,7 +26,7 @@ it("one thread does one build after the other", async () => {
   ]);
 });
 
-it("a thread that has looked at packages does no other build", async () => {
+it("a thread that has read packages does no other build", async () => {
   const { build } = rig();
   expect(await Promise.all([build("a"), build("once"), build("b"), build("c")])).toEqual(["1", "2", "1", "2"]);
 });
@@ -34,7 +34,7 @@ it("a thread that has looked at packages does no other build", async () => {
 it.each([
   ["exit", "exit code 3"],
   ["throw", "broken"],
-])("a thread that ends by %s fails the build that it was at, and no other", async (entry, why) => {
+])("a thread that ends by %s fails its current build and no other", async (entry, why) => {
   const { build } = rig();
   expect(await Promise.all([build("a"), build(entry), build("b")])).toEqual([
     "1",
@@ -43,7 +43,7 @@ it.each([
   ]);
 });
 
-it("a build that does not end is given up after 10 s, and the next one gets its own 10 s", async () => {
+it("a build that does not end is given up after 10 s, and the next one has its own 10 s", async () => {
   const { clock, build } = rig();
   const before = build("a");
   const hanging = [build("hang"), build("hang")];
@@ -64,7 +64,7 @@ it("a build that does not end is given up after 10 s, and the next one gets its 
   expect(await after).toBe("1");
 });
 
-it("a thread that has had nothing to do for 5 s ends", async () => {
+it("a thread that was idle for 5 s ends", async () => {
   const { clock, build } = rig();
   expect(await build("a")).toBe("1");
   clock.advance(4_999);

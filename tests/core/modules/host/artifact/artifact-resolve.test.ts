@@ -25,7 +25,7 @@ describe("the digests of a module", () => {
     expect(here.sha256).toBe(createHash("sha256").update(CODE["entry.ts"]).digest("hex"));
   });
 
-  it("tell another byte of an imported file by the artifact, while the entry's own stays", async () => {
+  it("show another byte of an imported file in the artifact's digest, while the entry's own stays", async () => {
     const root = tree(CODE);
     const before = await hostOf(root).resolve("entry");
     write(root, { "lib/value.ts": "export const value: number = 2;\n" });
@@ -34,14 +34,14 @@ describe("the digests of a module", () => {
     expect(after.artifact).not.toBe(before.artifact);
   });
 
-  it("do not tell of files that are not imported", async () => {
+  it("ignore files that are not imported", async () => {
     const root = tree(CODE);
     const before = await artifactOf(root);
     write(root, { "lib/other.ts": "", "value.ts": "" });
     expect(await artifactOf(root)).toBe(before);
   });
 
-  it("tell which of two files an import leads to", async () => {
+  it("depend on which of two files an import leads to", async () => {
     const code = { "entry.mjs": answering("[a, b]", 'import a from "a"; import b from "b";') };
     const packages = (a: string, b: string): Record<string, string> => ({
       ...code,
@@ -60,7 +60,7 @@ describe("the digests of a module", () => {
     expect(await artifactOf(root)).toBe(before);
   });
 
-  it("are each module's own when many are resolved at once", async () => {
+  it("belong to the right module when many are resolved at once", async () => {
     const names = Array.from({ length: 20 }, (_, index) => `m${index}`);
     const root = tree(Object.fromEntries(names.map((name) => [`${name}.ts`, answering(`"${name}"`)])));
     const host = hostOf(root);
@@ -70,7 +70,7 @@ describe("the digests of a module", () => {
     expect(await Promise.all(names.map((name) => host.resolve(name)))).toEqual(resolved);
   });
 
-  it("see a package and a link that change between two resolves", async () => {
+  it("notice a package and a link that change between two resolves", async () => {
     const root = tree({
       "entry.mjs": answering("a", 'import a from "a"; import "./link.mjs";'),
       "node_modules/a/package.json": '{ "exports": "./1.mjs" }',
@@ -91,7 +91,7 @@ describe("the digests of a module", () => {
   });
 });
 
-describe("resolving a module refuses, and says where", () => {
+describe("the resolver refuses with the place", () => {
   it.each<[string, Parameters<typeof tree>[0], string]>([
     [
       "a missing import",
@@ -175,14 +175,14 @@ describe("resolving a module refuses, and says where", () => {
     expect(await problemOf({ ...files, "entry.mjs": entry.join("\n") })).toContain("more than 67108864 bytes in all");
   });
 
-  it("a pipe, without waiting for who writes to it", async () => {
+  it("a pipe, without waiting for a writer", async () => {
     const root = tree({ "entry.mjs": 'import "./lib/pipe.mjs";', "lib/a.mjs": "" });
     execFileSync("mkfifo", [join(root, "lib/pipe.mjs")]);
     expect((await refusal(hostOf(root).resolve("entry"))).metadata.problem).toContain("lib/pipe.mjs");
     expect((await refusal(hostOf(root).resolve("lib/pipe"))).metadata.problem).toBe("lib/pipe.mjs is not a file");
   });
 
-  it("what breaks the parser, and reads the next one all the same", async () => {
+  it("a text that breaks the parser, and reads the next one nevertheless", async () => {
     const root = tree({ ...CODE, "deep.ts": `export default ${"(".repeat(100_000)}` });
     const host = hostOf(root);
     const [broken, whole] = await Promise.all([refusal(host.resolve("deep")), host.resolve("entry")]);
@@ -192,7 +192,7 @@ describe("resolving a module refuses, and says where", () => {
   });
 });
 
-it("a package that is optional, by require or import(), may be missing", async () => {
+it("an optional package, required or imported dynamically, may be missing", async () => {
   const root = tree({
     "entry.cjs": 'try { require("no-such"); require("./no"); import("no-such-either"); } catch {}',
     "entry.mjs": 'export { default } from "./entry.cjs";',
@@ -200,7 +200,7 @@ it("a package that is optional, by require or import(), may be missing", async (
   expect(await artifactOf(root)).toMatch(/^[0-9a-f]{64}$/);
 });
 
-it("a module that cannot be resolved can be when its files are back", async () => {
+it("a module that failed to resolve resolves once its files are back", async () => {
   const root = tree(CODE);
   const host = hostOf(root);
   const resolved = await host.resolve("entry");

@@ -15,7 +15,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     return run(await launch(host, await host.resolve("entry"), isolation, fsRead));
   };
 
-  it("runs as it was when it was resolved, though the files have changed or are gone by now", async () => {
+  it("runs as it was when it was resolved, though the files have changed or are gone", async () => {
     const root = tree({
       "entry.ts": answering('[value, (await import("./lib/late.ts")).late]', 'import { value } from "./lib/value.ts";'),
       "lib/value.ts": 'export const value: string = "old";',
@@ -31,14 +31,14 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await run(await launch(host, module, isolation))).toEqual(["old", "old"]);
   });
 
-  it("does not start once the host is closed, though it was on its way", async () => {
+  it("does not start if the host is closed meanwhile", async () => {
     const host = hostOf(tree({ "entry.ts": answering("1") }));
     const starting = refusal(launch(host, await host.resolve("entry"), isolation));
     await host.close();
     expect((await starting).reason).toBe("SERVER_DRAINING");
   });
 
-  it("may import in circles", async () => {
+  it("may have circular imports", async () => {
     const files = {
       "entry.mjs": answering("[a(), name]", 'import { a } from "./a.mjs"; export const name = "entry";'),
       "a.mjs": 'import { b } from "./b.mjs"; import { name } from "./entry.mjs"; export const a = () => b(name);',
@@ -47,7 +47,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await answer(files)).toEqual([["entry", "function"], "entry"]);
   });
 
-  it("follows links to files below the root, which are one file then", async () => {
+  it("follows links to files below the root, and treats a file and its links as one", async () => {
     const root = tree({
       "entry.mjs": answering(
         "[a === b, a]",
@@ -59,7 +59,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await answerOf(root)).toEqual([true, { url: "real.mjs" }]);
   });
 
-  it("uses packages below the root, in CommonJS with its ways of naming files, too", async () => {
+  it("uses packages below the root, also in CommonJS with all its forms of file names", async () => {
     const files = {
       "entry.ts": answering(
         "[pkg.whole, named, inner.name, scoped, sub]",
@@ -114,11 +114,11 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
       "TypeScript",
       { "entry.ts": "const name: string = typeof require; module.exports = class { run() { return name } }" },
     ],
-  ])("may be CommonJS itself: by %s", async (_, files) => {
+  ])("may be CommonJS itself, recognised by %s", async (_, files) => {
     expect(await answer(files)).toBe("function");
   });
 
-  it("is a module where it waits at the top, whatever its name", async () => {
+  it("is an ES module if it has a top-level await, whatever its name", async () => {
     const files = {
       "entry.mjs": answering("globalThis.waited", 'import "./waits.js";'),
       "waits.js": "globalThis.waited = await 1;",
@@ -126,7 +126,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await answer(files)).toBe(1);
   });
 
-  it("imports JSON, and other code by names that are written out", async () => {
+  it("imports JSON, and other code by literal names", async () => {
     const files = {
       "entry.ts": answering(
         '[data, (await import("./late.mjs")).default, require("./required.cjs"), import.meta.resolve("./late.mjs").endsWith("/late.mjs")]',
@@ -154,7 +154,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await answer(files)).toEqual([true, false, "", "?2"]);
   });
 
-  it("imports by a name that is made up when it runs what is there by another import; the rest is refused with what to do", async () => {
+  it("may import by a computed name only a file of the artifact; another fails with advice", async () => {
     const files = {
       "entry.mjs": answering(
         '[(await import("./" + "a.mjs")).default, await import("./" + "b.mjs").catch(({ code, message }) => [code, message])]',
@@ -169,7 +169,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await answer(files)).toEqual(["a", ["ERR_MODULE_NOT_FOUND", message]]);
   });
 
-  it("cannot read its own directory, nor what lies beside it", async () => {
+  it("cannot read its own directory or anything beside it", async () => {
     const files = {
       "entry.mjs": answering(
         '[readFileSync, readdirSync].map((read) => { try { return read(new URL(".", import.meta.url)) } catch ({ code }) { return code } })',
@@ -179,7 +179,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(await answer(files)).toEqual(["ERR_ACCESS_DENIED", "ERR_ACCESS_DENIED"]);
   });
 
-  it("tells its places in errors as its author wrote them", async () => {
+  it("shows places in errors as its author wrote them", async () => {
     const files = {
       "lib/thrower.ts": "type A = string;\nexport const fail = (why: A): never => {\n  throw new Error(why);\n};\n",
     };
@@ -189,7 +189,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
     expect(stack).toContain(`file://${root}/entry.ts:2`);
   });
 
-  describe("outside of the modules root", () => {
+  describe("code outside the modules root", () => {
     const withOutside = (entry: string): { root: string; outside: string } => {
       const outside = tree({
         "shared.ts": 'import { more } from "./more.ts"; export const shared: string = "shared " + more;',
@@ -210,7 +210,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
       expect((await refusal(answerOf(root, [`${outside}/shared`]))).reason).toBe("MODULE_LOAD_FAILED");
     });
 
-    it("runs from directories that are granted, as it is then", async () => {
+    it("runs from granted directories, in its present form", async () => {
       const { root, outside } = withOutside(answering("shared", 'import { shared } from "./shared/shared.ts";'));
       const host = hostOf(root);
       const module = await host.resolve("entry");
@@ -218,7 +218,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
       expect(await run(await launch(host, module, isolation, [outside]))).toBe("shared changed");
     });
 
-    it("is imported from there by a name that is made up when it runs, and from nowhere else", async () => {
+    it("is imported by a computed name from granted directories only", async () => {
       const { root, outside } = withOutside(answering("(await import(input)).shared"));
       const host = hostOf(root);
       const instance = await launch(host, await host.resolve("entry"), isolation, [outside]);

@@ -28,7 +28,7 @@ describe("artifacts on disk", () => {
     expect(digestOf(readFileSync(join(artifactsDir, artifact)))).toBe(artifact);
   });
 
-  it("are started by another host on the same directory, without the files", async () => {
+  it("are started by another host on the same directory, without the source files", async () => {
     const artifactsDir = tree();
     const first = hostOf(tree({ "entry.ts": answering('"kept"') }), { artifactsDir });
     const module = await first.resolve("entry");
@@ -45,7 +45,7 @@ describe("artifacts on disk", () => {
     ],
     ["cut off", (file) => truncateSync(file, 20), "is damaged"],
     ["emptied", (file) => truncateSync(file, 0), "is damaged"],
-  ])("that were %s are not run, and made anew by the next resolve", async (_, damage, problem) => {
+  ])("that were %s are not run, and are built again by the next resolve", async (_, damage, problem) => {
     const artifactsDir = tree();
     const host = hostOf(tree({ "entry.ts": answering('"whole"') }), { artifactsDir });
     const module = await host.resolve("entry");
@@ -57,7 +57,7 @@ describe("artifacts on disk", () => {
     expect(await run(await launch(host, module, "PROCESS"))).toBe("whole");
   });
 
-  it("that are missing are told so, and a digest that is none reads no file", async () => {
+  it("that are missing are reported, and an invalid digest reads no file", async () => {
     const artifactsDir = tree({ secret: "x" });
     const host = hostOf(tree(), { artifactsDir });
     for (const artifact of ["0".repeat(64), "", "../secret", "secret"]) {
@@ -69,14 +69,14 @@ describe("artifacts on disk", () => {
     }
   });
 
-  it("that were half written when the service was killed are swept away, other files are not", async () => {
+  it("that were half written when the service was killed are removed, and other files are kept", async () => {
     const half = `${"a".repeat(64)}.1.tmp`;
     const artifactsDir = tree({ [half]: "half", "notes.txt": "mine", "sub/x.tmp": "" });
     const { artifact } = await hostOf(tree({ "entry.ts": answering("1") }), { artifactsDir }).resolve("entry");
     expect(readdirSync(artifactsDir).sort()).toEqual([artifact, "notes.txt", "sub"].sort());
   });
 
-  it("are whole and there, once stored, though the service is killed in the middle of the next", async () => {
+  it("are complete once they are stored, though the service is killed during the next write", async () => {
     const artifactsDir = tree();
     const bytes = 16 * 1024 * 1024;
     const args = [PUTTER, artifactsDir, String(bytes)];
@@ -98,7 +98,7 @@ describe("artifacts on disk", () => {
     expect(readdirSync(artifactsDir).sort()).toEqual(there.sort());
   });
 
-  it("that cannot be written are an error of the store, until they can", async () => {
+  it("that cannot be written are an error of the store, until they can be", async () => {
     const directory = tree({ file: "in the way" });
     const root = tree({ "entry.ts": answering("1") });
     const host = hostOf(root, { artifactsDir: join(directory, "file/artifacts") });
@@ -112,14 +112,14 @@ describe("artifacts on disk", () => {
   });
 });
 
-describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (place) => {
+describe.each(["on disk", "in memory"])("an unused artifact %s", (place) => {
   const rig = (): { clock: ManualClock; shelf: Shelf; store: ArtifactStore } => {
     const clock = createManualClock();
     const shelf = { ...(place === "on disk" ? directoryShelf(tree()) : memoryShelf()) };
     return { clock, shelf, store: createArtifactStore(clock, shelf) };
   };
 
-  it("is deleted ten minutes after it was put or read last, not before", async () => {
+  it("is deleted ten minutes after it was last written or read, and not before", async () => {
     const { clock, store } = rig();
     const [[kept, a], [put, b], [read, c]] = [named("kept"), named("put"), named("read")];
     await store.put(kept, a);
@@ -139,7 +139,7 @@ describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (pla
     expect(Buffer.from(await store.get(kept)).toString()).toBe("kept");
   });
 
-  it("is not deleted while it is held, however long and often, and for ten minutes after", async () => {
+  it("is not deleted while it is held, however long and often, nor for ten minutes after", async () => {
     const { clock, store } = rig();
     const [digest, bytes] = named("held");
     await store.put(digest, bytes);
@@ -164,7 +164,7 @@ describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (pla
     expect(await survives()).toBe(false);
   });
 
-  it("is there all the same for who puts it while the others are deleted", async () => {
+  it("remains if it is stored again while others are being deleted", async () => {
     const { clock, shelf, store } = rig();
     const [digest, bytes] = named("again");
     await store.put(digest, bytes);
@@ -191,7 +191,7 @@ describe.each(["on disk", "in memory"])("what is not kept of artifacts %s", (pla
   });
 });
 
-it("artifacts of a host are deleted unless they are to be kept", async () => {
+it("artifacts of a host are deleted unless they are kept", async () => {
   const clock = createManualClock();
   const artifactsDir = tree();
   const host = hostOf(tree({ "a.ts": answering("1"), "b.ts": answering("2") }), { artifactsDir, clock });
@@ -223,7 +223,7 @@ it.each<Isolation>(["PROCESS", "THREAD"])(
   },
 );
 
-it("an artifact that did not start is held no longer", async () => {
+it("an artifact that did not start is not held any longer", async () => {
   const clock = createManualClock();
   const artifactsDir = tree();
   const host = hostOf(tree({ "a.ts": "throw new Error('no')" }), { artifactsDir, clock });

@@ -49,7 +49,7 @@ const meaning = ({ entry, files, outside }: Artifact): string => {
 };
 
 describe("the digest of an artifact", () => {
-  it("does not depend on the order in which its parts were found", () => {
+  it("is independent of the order in which its parts were found", () => {
     fc.assert(
       fc.property(artifact, (of) => {
         expect(digestOf(encodeArtifact(reversed(of)))).toBe(digestOf(encodeArtifact(of)));
@@ -57,7 +57,7 @@ describe("the digest of an artifact", () => {
     );
   });
 
-  it("is another for everything else that differs: a path, a format, a link, a byte, or where a file ends", () => {
+  it("changes with everything else: a path, a format, a link, a byte, or the place where a file ends", () => {
     fc.assert(
       fc.property(artifact, artifact, (a, b) => {
         expect(digestOf(encodeArtifact(a)) === digestOf(encodeArtifact(b))).toBe(meaning(a) === meaning(b));
@@ -76,7 +76,7 @@ describe("the digest of an artifact", () => {
     expect(two("xy", "z")).not.toBe(two("x", "yz"));
   });
 
-  it("is that of bytes which tell the whole artifact", () => {
+  it("is the SHA-256 of bytes that contain the whole artifact", () => {
     fc.assert(
       fc.property(artifact, (of) => {
         expect(meaning(decodeArtifact(encodeArtifact(of)))).toBe(meaning(of));
@@ -85,6 +85,6 @@ describe("the digest of an artifact", () => {
   });
 });
 
-it.each(["", "{}", "not an artifact", '{"version":2}\n', "\n"])("%j is no artifact", (text) => {
+it.each(["", "{}", "not an artifact", '{"version":2}\n', "\n"])("%j is not an artifact", (text) => {
   expect(() => decodeArtifact(Buffer.from(text))).toThrow(SyntaxError);
 });

@@ -11,7 +11,7 @@ function found(text: string): string[] {
   return hiddenMembers(text, stripped).map(({ at, name }) => `${name} at ${stripped.slice(at, at + 12).trim()}`);
 }
 
-describe("what its author keeps to a class", () => {
+describe("a private or protected member of a class", () => {
   it.each<[string, string, string[]]>([
     [
       "a method",
@@ -80,7 +80,7 @@ describe("what its author keeps to a class", () => {
     expect(found(text)).toEqual([]);
   });
 
-  it("is found at the right places, whatever the text around it holds", () => {
+  it("is found at the right places, whatever the surrounding text contains", () => {
     const piece = fc.constantFrom(
       String.raw`one() { return /[}"'\/]private x/.test("\"}") }`,
       "'two'(a: '€') { return \"private y() {}\" }",
@@ -110,7 +110,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("in a %s", (isolation) => {
   const methodsOf = async (text: string, more: Files = {}): Promise<readonly string[]> =>
     (await start({ "m.ts": text, ...more })).shape.methods;
 
-  it("private and protected methods can be called in neither spelling, and by the module itself", async () => {
+  it("private and protected methods can be called by the module itself, and in neither spelling by others", async () => {
     const instance = await start({
       "m.ts": `export default class {
         placeOrder() { return this.checkOrder() + this.riskOf(); }
@@ -192,7 +192,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("in a %s", (isolation) => {
     expect(await methodsOf(text)).toEqual(methods);
   });
 
-  it("one that is inherited from another file stays private", async () => {
+  it("a method that is inherited from another file stays private", async () => {
     const base =
       "export abstract class Base { private one() {} protected abstract two(): void; three() { this.two() } }";
     const text =
@@ -200,12 +200,12 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("in a %s", (isolation) => {
     expect(await methodsOf(text, { "lib/base.ts": base })).toEqual(["four", "three"]);
   });
 
-  it("one of a .cts file stays private", async () => {
+  it("a method of a .cts file stays private", async () => {
     const instance = await start({ "m.cts": "exports.default = class { private one(): void {} two(): void {} }" });
     expect(instance.shape.methods).toEqual(["two"]);
   });
 
-  it("a lifecycle method is called, whoever may call it", async () => {
+  it("a lifecycle method is called even if it is private", async () => {
     const { shape } = await start({
       "m.ts":
         "export default class { private exportState() { return 1 } protected importState() {} private health() {} }",

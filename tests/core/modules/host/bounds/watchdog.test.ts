@@ -27,7 +27,7 @@ function watched(blockTimeoutMs: number) {
   return { clock, watchdog, blocked, pass, pings: () => pings };
 }
 
-it("an instance that answers nothing is blocked after its timeout and not before, and is told once", async () => {
+it("an instance that answers nothing is reported as blocked once, after its timeout and not before", async () => {
   const { pass, blocked } = watched(5000);
   await pass(5000);
   expect(blocked).toEqual([]);
@@ -37,7 +37,7 @@ it("an instance that answers nothing is blocked after its timeout and not before
   expect(blocked).toHaveLength(1);
 });
 
-it("an instance that answers lives, and is asked again a second later", async () => {
+it("an instance that answers lives on, and is asked again a second later", async () => {
   const { pass, blocked, watchdog, pings } = watched(5000);
   await pass(60_000, () => watchdog.heard(true));
   expect(blocked).toEqual([]);
@@ -50,7 +50,7 @@ it("an instance is not asked again while it has not answered", async () => {
   expect(pings()).toBe(1);
 });
 
-it("an answer starts the time anew", async () => {
+it("an answer restarts the timeout", async () => {
   const { pass, blocked, watchdog } = watched(5000);
   for (let round = 0; round < 5; round += 1) {
     await pass(4900);
@@ -59,7 +59,7 @@ it("an answer starts the time anew", async () => {
   expect(blocked).toEqual([]);
 });
 
-it("an instance that talks on without an answer is given three times as long", async () => {
+it("an instance that sends other messages without an answer has three times the timeout", async () => {
   const { pass, blocked, watchdog } = watched(5000);
   await pass(15_000, () => watchdog.heard(false));
   expect(blocked).toEqual([]);
@@ -67,7 +67,7 @@ it("an instance that talks on without an answer is given three times as long", a
   expect(blocked).toEqual(["event loop blocked for 15 s"]);
 });
 
-it("time in which the service itself did not run is nobody's silence", async () => {
+it("time in which the service itself did not run does not count", async () => {
   const { clock, blocked, pass } = watched(5000);
   // However long it stood still, at most one look falls into it.
   for (let stall = 0; stall < 4; stall += 1) {
@@ -80,13 +80,13 @@ it("time in which the service itself did not run is nobody's silence", async () 
   expect(blocked).toHaveLength(1);
 });
 
-it("with a timeout of 0, nobody is ever blocked", async () => {
+it("with a timeout of 0, no instance is ever blocked", async () => {
   const { pass, blocked } = watched(0);
   await pass(600_000);
   expect(blocked).toEqual([]);
 });
 
-it("as many signs of life are asked for as it was asked for, whatever else came before them", async () => {
+it("as many pongs count as pings were sent, whatever other messages came before them", async () => {
   const { pass, watchdog, pings } = watched(5000);
   expect(watchdog.ponged()).toBe(false);
   await pass(2000, () => watchdog.heard(true));
@@ -94,7 +94,7 @@ it("as many signs of life are asked for as it was asked for, whatever else came 
   expect([watchdog.ponged(), watchdog.ponged(), watchdog.ponged()]).toEqual([true, true, false]);
 });
 
-it("one that is stopped says nothing more", async () => {
+it("a stopped watchdog reports nothing more", async () => {
   const { pass, blocked, watchdog, pings } = watched(1000);
   watchdog.stop();
   await pass(10_000);

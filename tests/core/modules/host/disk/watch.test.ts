@@ -51,7 +51,7 @@ function watching() {
   return { files, system, problems, look, clock: manual };
 }
 
-it("files are looked at more often only while the system takes no more watches, and that is told once", async () => {
+it("files are polled more often only while the system accepts no more watches, which is logged once", async () => {
   const { files, system, problems, look } = watching();
   system.isWilling = false;
   await files.follow("m", [tree()]);
@@ -62,7 +62,7 @@ it("files are looked at more often only while the system takes no more watches, 
   expect(problems).toEqual(["no more watches"]);
 });
 
-it("a watch that fails ends itself alone, not the one that took its place", async () => {
+it("a watch that fails ends alone, without the watch that has replaced it", async () => {
   const { files, system, clock } = watching();
   const directory = join(tree({ "a/file": "" }), "a");
   await files.follow("m", [directory]);

@@ -26,8 +26,8 @@ async function blockable(isolation: Isolation): Promise<Blocked> {
   };
 }
 
-describe.each(ISOLATIONS)("what is still to be read in a blocked %s", (isolation) => {
-  it("does not run when its caller's time is over, and says that it never ran", async () => {
+describe.each(ISOLATIONS)("an unread call in a blocked %s", (isolation) => {
+  it("does not run after its caller's deadline, and is reported as never begun", async () => {
     const { instance, block, release } = await blockable(isolation);
     const blocked = block("first");
     const origins = Array.from({ length: 40 }, (_, index) => ({ index }));
@@ -45,7 +45,7 @@ describe.each(ISOLATIONS)("what is still to be read in a blocked %s", (isolation
     expect(instance.busy).toBe(0);
   });
 
-  it("does not run when its caller has left", async () => {
+  it("does not run after its caller has left", async () => {
     const { instance, block, release } = await blockable(isolation);
     const blocked = block("first");
     const caller = new AbortController();
@@ -62,7 +62,7 @@ describe.each(ISOLATIONS)("what is still to be read in a blocked %s", (isolation
     expect(instance.busy).toBe(0);
   });
 
-  it("does not run where its caller leaves while a method before it blocks", async () => {
+  it("does not run if its caller leaves while an earlier method blocks", async () => {
     const { instance, block, release } = await blockable(isolation);
     const caller = new AbortController();
     const blocked = [block("first"), block("second")];
@@ -76,7 +76,7 @@ describe.each(ISOLATIONS)("what is still to be read in a blocked %s", (isolation
     expect(await call(instance, "noted")).toEqual([]);
   });
 
-  it("of the service's own does not run either when nobody waits for it any more", async () => {
+  it("does not run either if it is the service's own and no one waits for it any more", async () => {
     const { instance, block, release } = await blockable(isolation);
     const blocked = block("first");
     expect((await failure(instance.exportState(PATIENCE_MS))).reason).toBe("MODULE_DEADLINE_EXCEEDED");

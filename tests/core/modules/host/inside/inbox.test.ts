@@ -55,14 +55,14 @@ const cancel = (id: number): ToInstance => ({ type: "cancel", id, reason: "left"
 const answer = (id: number): ToInstance => ({ type: "answer", id, value: { json: null } });
 
 describe("an inbox", () => {
-  it("has what it takes handled at once and in order", () => {
+  it("handles its messages at once and in order", () => {
     const { inbox, log } = rig();
     inbox.put([call(1), answer(2)], false);
     inbox.put([call(3)], false);
     expect(log).toEqual(["run 1", "run 2", "run 3"]);
   });
 
-  it("drops requests whose time is over when their turn comes, and nothing else", () => {
+  it("drops only those requests whose deadline has passed by their turn", () => {
     const { inbox, log } = rig((id, made) => {
       if (id === 1) made.now = 50;
     });
@@ -76,7 +76,7 @@ describe("an inbox", () => {
     expect(later.log).toEqual(["run 1", "drop 2", "run 3", "drop 4", "run 5"]);
   });
 
-  it("drops a call whose cancel has come with it, and tells one that runs", () => {
+  it("drops a call whose cancellation has arrived with it, and signals a running one", () => {
     const { inbox, log } = rig();
     inbox.put([call(1), call(2), cancel(1), call(3), cancel(2)], false);
     inbox.put([cancel(3)], false);
@@ -94,7 +94,7 @@ describe("an inbox", () => {
     expect(log).toHaveLength(3);
   });
 
-  it("lets the event loop read after a method that took long, before it goes on", () => {
+  it("lets the event loop read after a long method, before it goes on", () => {
     const { inbox, log, turn } = rig((id, made) => {
       if (id === 1) made.now += 6;
     });
@@ -108,7 +108,7 @@ describe("an inbox", () => {
     expect(log.at(-1)).toBe("run 5");
   });
 
-  it("handles or drops each message once, in order, however it comes", () => {
+  it("handles or drops each message once, in order, however they arrive", () => {
     const step = fc.record({
       tookMs: fc.nat(8),
       deadline: fc.nat(60),

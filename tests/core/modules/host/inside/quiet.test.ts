@@ -44,14 +44,14 @@ function module() {
 const NOTHING = { methods: 0, calls: 0, isHeld: true };
 
 describe("a quiet moment", () => {
-  it("is taken in a turn of its own where nothing is under way, and holds calls from then on", async () => {
+  it("occurs in an event loop turn of its own if nothing is under way, and holds calls from then on", async () => {
     const { take, now } = module();
     const taken = take();
     expect(now).toMatchObject({ taken: 0, isHeld: false });
     expect(await taken).toEqual(NOTHING);
   });
 
-  it("comes after what follows from the last answer", async () => {
+  it("occurs after the promise callbacks of the last answer", async () => {
     const one = module();
     const first = one.begin();
     const taken = one.take();
@@ -65,7 +65,7 @@ describe("a quiet moment", () => {
     expect(await taken).toEqual(NOTHING);
   });
 
-  it("does not come while a method runs, though calls are held", async () => {
+  it("does not occur while a method runs, though calls are held", async () => {
     const one = module();
     one.now.methods = 2;
     const taken = one.take();
@@ -77,7 +77,7 @@ describe("a quiet moment", () => {
     expect(await taken).toEqual(NOTHING);
   });
 
-  it("is made by holding calls once those of the beginning are answered, and not before", async () => {
+  it("is reached by holding calls, but only after those from before the request are answered", async () => {
     const one = module();
     const first = one.begin();
     const taken = one.take();
@@ -93,7 +93,7 @@ describe("a quiet moment", () => {
     expect(await taken).toEqual(NOTHING);
   });
 
-  it("is done without where it is pressed for", async () => {
+  it("is skipped if the request cannot wait", async () => {
     const one = module();
     one.begin();
     one.now.methods = 1;
@@ -105,7 +105,7 @@ describe("a quiet moment", () => {
     expect(one.now.taken).toBe(1);
   });
 
-  it("that is given up is not taken, and nobody is held for it", async () => {
+  it("is cancelled if it is given up, and no call is held for it", async () => {
     const one = module();
     const first = one.begin();
     const taken = one.take(7);
@@ -118,7 +118,7 @@ describe("a quiet moment", () => {
     expect(one.now).toMatchObject({ taken: 0, isHeld: false });
   });
 
-  it("comes once, and with nothing under way, whatever happens in whatever order", async () => {
+  it("occurs once, with nothing under way, whatever happens in whatever order", async () => {
     const step = fc.constantFrom("begin", "answer", "method", "ends", "turn", "hold", "hold later calls");
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

@@ -47,7 +47,7 @@ const answer = (id: number): boolean => instance.receive({ type: "output", id, o
 const cancelled = (): number[] => sent.flatMap((message) => (message.type === "cancel" ? [message.id] : []));
 
 describe("the deadlines of an instance's calls", () => {
-  it("pass each at its time, whichever call came first", async () => {
+  it("pass each at its time, in whatever order the calls came", async () => {
     const outcomes: string[] = [];
     const calls = [300, 100, 200].map((timeoutMs) =>
       errorOf(invoke(timeoutMs)).then(({ reason, metadata }) => outcomes.push(`${reason} ${metadata.timeout}`)),
@@ -62,7 +62,7 @@ describe("the deadlines of an instance's calls", () => {
     expect(outcomes).toEqual(["0.1 s", "0.2 s", "0.3 s"].map((time) => `MODULE_DEADLINE_EXCEEDED ${time}`));
   });
 
-  it("pass for a call that came when an earlier deadline was no longer waited for", async () => {
+  it("pass for a call that arrived after an earlier deadline was withdrawn", async () => {
     const first = invoke(100);
     answer(1);
     clock.advance(50);
@@ -74,7 +74,7 @@ describe("the deadlines of an instance's calls", () => {
     expect(await first).toEqual({ json: 1 });
   });
 
-  it("need one timer for any number of calls, and none once it has run and nobody waits", async () => {
+  it("need one timer for any number of calls, and no timer after it has run and no call waits", async () => {
     const calls = Array.from({ length: 100 }, (_, index) => invoke(1000 - index));
     expect(armed.size).toBe(1);
     for (let id = 1; id <= 100; id += 1) answer(id);
@@ -91,7 +91,7 @@ describe("the deadlines of an instance's calls", () => {
     expect(await call).toMatchObject({ reason: "MODULE_CRASHED" });
   });
 
-  it("are none of a call that was cancelled", async () => {
+  it("do not pass for a cancelled call", async () => {
     const caller = new AbortController();
     const call = invoke(100, caller.signal);
     caller.abort(new Error("left"));

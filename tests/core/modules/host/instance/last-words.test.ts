@@ -27,12 +27,12 @@ function isAlive(pid: string): boolean {
   }
 }
 
-describe.each(ISOLATIONS)("a module in a %s that throws where nothing catches it", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s with an uncaught error", (isolation) => {
   it.each([
     ["nothing", 0, () => {}],
     ["more than its pipe takes", 100, () => {}],
     ["what a service that is behind reads when it has ended", 14, beBehind],
-  ])("has answered, and is told by its error, behind %s", async (_, entries, listen) => {
+  ])("has answered before, and its error is logged, after %s", async (_, entries, listen) => {
     const rig = hostRig({ log: (_level, message) => listen(message) });
     const instance = await rig.start(isolation, "misbehaving");
     const hanging = failure(call(instance, "hang"));
@@ -47,7 +47,7 @@ describe.each(ISOLATIONS)("a module in a %s that throws where nothing catches it
 });
 
 describe("a module in a PROCESS", () => {
-  it("that closes the pipe to the service is ended", async () => {
+  it("is ended if it closes the pipe to the service", async () => {
     const instance = await hostRig().start("PROCESS", "misbehaving", { blockTimeoutMs: 0 });
     const closing = failure(call(instance, "close_pipe"));
     const description = "it closed the pipe to the service";

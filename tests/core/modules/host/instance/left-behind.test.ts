@@ -7,7 +7,7 @@ import { hostRig, ISOLATIONS } from "../../host-rig.ts";
 import { spec } from "../../launch.ts";
 import { errorOf, rig, turn } from "../../rig.ts";
 
-describe("an instance whose callers leave", () => {
+describe("an instance whose callers have left", () => {
   const shape = { methods: ["m"], version: undefined, hasHealth: true, hasState: false, stateSchema: undefined };
   let clock: ManualClock;
   let instance: LiveInstance;
@@ -50,7 +50,7 @@ describe("an instance whose callers leave", () => {
     await instance.whenIdle();
   });
 
-  it("tells what became of a call that was given up, and nothing of one that was not", async () => {
+  it("reports the outcome of a call that was given up, and of no other", async () => {
     const [first, second] = [{}, {}];
     const calls = [errorOf(invoke(100, first)), errorOf(invoke(100, second)), invoke(500, "third")];
     expect(instance.aftermath(first)).toBeUndefined();
@@ -65,7 +65,7 @@ describe("an instance whose callers leave", () => {
     await Promise.all(calls);
   });
 
-  it("tells of a call that was dropped before it was given up that it never began", async () => {
+  it("reports that a call was never begun if it was dropped before it was given up", async () => {
     const origin = {};
     const call = errorOf(invoke(100, origin));
     instance.receive({ type: "dropped", id: 1 });
@@ -74,7 +74,7 @@ describe("an instance whose callers leave", () => {
     expect([instance.busy, instance.leftBehind]).toEqual([0, 0]);
   });
 
-  it("keeps the origin of a call that was given up for what its method still calls", async () => {
+  it("keeps the origin of a call that was given up for the calls that its method still makes", async () => {
     const call = errorOf(invoke(100, "origin"));
     clock.advance(100);
     await call;
@@ -83,7 +83,7 @@ describe("an instance whose callers leave", () => {
     expect(instance.originOf(1)).toBeUndefined();
   });
 
-  it("is busy with methods alone, and not with a check of its health that came too late", async () => {
+  it("is busy only with methods, and not with a health check whose answer came too late", async () => {
     const check = errorOf(instance.checkHealth(100));
     expect(instance.busy).toBe(0);
     clock.advance(100);
@@ -103,7 +103,7 @@ describe("an instance whose callers leave", () => {
 });
 
 describe.each(ISOLATIONS)("a method in a %s whose caller has left", (isolation) => {
-  it("runs until it says that it has ended", async () => {
+  it("runs until it reports its end", async () => {
     const { start } = hostRig();
     const instance = await start(isolation, "registry/echo_v1");
     const json = (method: string): Promise<unknown> => instance.invoke(method, { json: null }, { timeoutMs: 60_000 });
@@ -122,7 +122,7 @@ describe.each(ISOLATIONS)("a method in a %s whose caller has left", (isolation) 
   });
 });
 
-describe("the room of a call whose caller has left", () => {
+describe("the slot of a call whose caller has left", () => {
   /** Has a caller leave once the method runs. */
   const leave = async (modules: Modules, instance: Instance): Promise<void> => {
     const caller = new AbortController();
@@ -132,7 +132,7 @@ describe("the room of a call whose caller has left", () => {
     expect(await left).toBe("left");
   };
 
-  it("is taken until its method has ended", async () => {
+  it("is occupied until its method has ended", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { concurrency: 1 });
     const { instance } = modules.activeInstance("echo_v1");
@@ -149,7 +149,7 @@ describe("the room of a call whose caller has left", () => {
     expect(await next).toBe(1);
   });
 
-  it("is free after call_timeout where the method never ends, as it is with a patient caller", async () => {
+  it("is free after call_timeout if the method never ends, as with a patient caller", async () => {
     const clock = createManualClock();
     const { modules, load, call } = await rig({ clock });
     await load("echo_v1", { concurrency: 1, callTimeoutMs: 1000 });

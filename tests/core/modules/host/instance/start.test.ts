@@ -11,7 +11,7 @@ const services: InstanceServices = {
   call: async () => ({ json: null }),
 };
 
-it("a start that was given up is refused, even if its readiness was on its way", async () => {
+it("a start that was given up is refused, even if the module's readiness message was on its way", async () => {
   const clock = createManualClock();
   let events: ChannelEvents | undefined;
   const open = (_: Launch, told: ChannelEvents) => {

@@ -40,7 +40,7 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
     };
   };
 
-  it("gets the answers of all that were under way, though they are more than others may send it", async () => {
+  it("gets the answers to all calls under way, though they exceed the limit for other senders", async () => {
     const all = Promise.withResolvers<void>();
     const { counts, outcomes, goOn } = await asking(() => all.promise);
     const told = outcomes(25);
@@ -50,7 +50,7 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
     expect(await told).toEqual({ answered: 25 });
   });
 
-  it("is told of what ran and whose answer has no room that it was carried out, not that it may try again", async () => {
+  it("learns that a call was carried out, and not that it may retry, if there is no space for the answer", async () => {
     const all = Promise.withResolvers<void>();
     const { counts, outcomes, goOn } = await asking(() => all.promise);
     const told = outcomes(60);

@@ -28,7 +28,7 @@ const times = (count: number, work: () => void): void => {
 };
 
 describe("the log of an instance", () => {
-  it("has what the instance dropped, and the service drops nothing more", () => {
+  it("counts the entries that the instance dropped, and the service drops no more", () => {
     const { clock, logged, ofInstance } = logs();
     times(1500, () => ofInstance("first"));
     expect(logged).toHaveLength(1000);
@@ -44,7 +44,7 @@ describe("the log of an instance", () => {
     expect(logged).toHaveLength(2 * 1000 + 2 + 1);
   });
 
-  it("takes no more than that past the instance's gate, and counts what it drops", () => {
+  it("accepts only a limited excess over the instance's own limit, and counts the dropped entries", () => {
     const { clock, logged, log } = logs();
     times(1500, () => log("line"));
     expect(logged).toHaveLength(1001);

@@ -13,7 +13,7 @@ const joined = (parts: readonly string[]): { snake: string; camel: string } => (
 const letters = (name: string): string => name.replaceAll("_", "").toLowerCase();
 
 describe("the name of a method", () => {
-  it("is found in camelCase and in snake_case, whichever of them the class has", () => {
+  it("is found in camelCase and in snake_case, whichever of them the class uses", () => {
     fc.assert(
       fc.property(words, fc.boolean(), (parts, isCamel) => {
         const { snake, camel } = joined(parts);
@@ -25,7 +25,7 @@ describe("the name of a method", () => {
     );
   });
 
-  it("as the class has it is of that method, whatever else the class has", () => {
+  it("in the spelling of the class means that method, whatever other methods the class has", () => {
     const name = fc.stringMatching(/^[\p{L}$][\p{L}\p{N}_$]{0,12}$/u);
     fc.assert(
       fc.property(fc.uniqueArray(name, { maxLength: 20 }), (methods) => {
@@ -69,7 +69,7 @@ describe("the name of a method", () => {
     expect(spellingsOf([declared]).has(asked)).toBe(false);
   });
 
-  it("that two methods would have by their other spellings is of neither", () => {
+  it("does not exist if two methods would share it as their other spelling", () => {
     const spellings = spellingsOf(["getHTTPStatus", "getHttpStatus"]);
     expect(spellings.has("get_http_status")).toBe(false);
     expect(spellings.get("getHttpStatus")).toBe("getHttpStatus");
@@ -77,7 +77,7 @@ describe("the name of a method", () => {
     expect([both.get("predictBatch"), both.get("predict_batch")]).toEqual(["predictBatch", "predict_batch"]);
   });
 
-  it("means the same in both spellings, unless the class has both", () => {
+  it("means the same method in both spellings, unless the class has both", () => {
     expect(isSameMethod(["placeOrder"], "place_order", "placeOrder")).toBe(true);
     expect(isSameMethod(["place_order"], "place_order", "placeOrder")).toBe(true);
     expect(isSameMethod(["order_2_buy"], "order_2_buy", "order2Buy")).toBe(true);

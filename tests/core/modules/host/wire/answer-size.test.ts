@@ -36,7 +36,7 @@ const membersOf = (count: number, key = '"'): object =>
 const check = (payload: Payload): void => checkAnswer("book", payload, contentOf(payload, "output"), ROOM);
 
 describe("the size of an answer", () => {
-  it("is that of google.protobuf.Value", () => {
+  it("is the encoded size of google.protobuf.Value", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (json) => {
         expect(valueSize(json)).toBe(toBinary(ValueSchema, fromJson(ValueSchema, json as JsonValue)).length);
@@ -44,7 +44,7 @@ describe("the size of an answer", () => {
     );
   });
 
-  it("is that which the transport lets through", () => {
+  it("is limited to the size that the transport lets through", () => {
     expect(MAX_ANSWER_BYTES).toBe(MAX_MESSAGE_BYTES);
   });
 
@@ -60,7 +60,7 @@ describe("the size of an answer", () => {
       (count) => ({ json: new Array(count).fill(membersOf(130, "k".repeat(90))) }),
     ],
     ["letters of two bytes", 2, (count) => ({ json: "ä".repeat(count) })],
-  ])("of %s is refused where it does not fit, and just below that it does", (_, bytes, make) => {
+  ])("is checked for %s: too large is refused, and just below the limit is not", (_, bytes, make) => {
     let [fits, tooLarge] = [2_900_000, MAX_MESSAGE_BYTES * 1.1].map((size) => Math.floor(size / bytes)) as [
       number,
       number,
@@ -83,7 +83,7 @@ describe("the size of an answer", () => {
 
 describe.each(ISOLATIONS)("an answer of a module in a %s", (isolation) => {
   it.each(["text", "bytes"])(
-    "of %s above what a caller can get fails in the module, and just below it arrives",
+    "of %s fails in the module if it is too large for a caller, and arrives just below the limit",
     async (kind) => {
       const instance = await hostRig().start(isolation, "large", { maxHeapMb: 512 });
       const room = roomForAnswer("under_test", "0.0.0");

@@ -3,7 +3,7 @@ import { isDeaf } from "../../../../../src/core/modules/host/wire/backlog.ts";
 
 const MIB = 1024 * 1024;
 
-describe("an instance that does not read what it is sent", () => {
+describe("an instance that does not read its messages", () => {
   it.each<[string, boolean, { messages: number; bytes: number }]>([
     ["is deaf at so many messages", true, { messages: 131_072, bytes: 0 }],
     ["is deaf at so many bytes", true, { messages: 1, bytes: 512 * MIB }],

@@ -17,7 +17,7 @@ it.each([
   ["in one piece", [`${LONG}\nnext\n`]],
   ["in several pieces", [LONG.slice(0, 9000), LONG.slice(9000), "\nne", "xt\n"]],
   ["at the end", ["next\n", LONG.slice(0, 9000), LONG.slice(9000)]],
-])("a long line that comes %s is told by its beginning, and the rest of it is cut", async (_, chunks) => {
+])("a long line that arrives %s is logged by its beginning, and its rest is cut", async (_, chunks) => {
   expect(await linesOf(chunks)).toHaveLength(2);
   expect(new Set(await linesOf(chunks))).toEqual(new Set([LONG.slice(0, 8192), "next"]));
 });

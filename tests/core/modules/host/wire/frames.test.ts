@@ -30,7 +30,7 @@ describe("frames", () => {
   it.each<[string, FrameReading, fc.Arbitrary<(ToInstance | FromInstance)[]>]>([
     ["an instance", moduleFrames(AWAITED), fromInstance],
     ["the service", serviceFrames, toInstance],
-  ])("of %s arrive whole and in order, wherever the stream is cut", (_, reading, messages) => {
+  ])("of %s arrive whole and in order, however the stream is divided", (_, reading, messages) => {
     fc.assert(
       fc.property(messages, fc.array(fc.nat(20_000)), (sent, cuts) => {
         const stream = Buffer.concat(sent.map(toFrame));
@@ -70,7 +70,7 @@ describe("frames", () => {
     ["a state that nobody asked for", [0, 2, 0, 0, 5], "131072 bytes"],
     ["an entry of the log longer than the log takes", [0, 2, 0, 0, 8], "131072 bytes"],
     ["anything else that is long", [0, 32, 0, 0, 7], "2097152 bytes"],
-  ])("of a module end at %s, told once", (_, bytes, problem) => {
+  ])("of a module end at %s, which is reported once", (_, bytes, problem) => {
     const { read, got, wrong } = reader(moduleFrames({ isAwaited: () => true, isStateAwaited: () => false }));
     read(Buffer.concat([toFrame(before), Buffer.from(bytes)]));
     if (problem === "") return expect(wrong).toEqual([]);
@@ -80,14 +80,14 @@ describe("frames", () => {
     expect(wrong).toEqual([expect.stringMatching(problem)]);
   });
 
-  it("of a module that nobody waits for are not read", () => {
+  it("of a module that answer no request are not read", () => {
     const { read, got } = reader(moduleFrames({ isAwaited: (id) => id === 2, isStateAwaited: () => false }));
     const packet: Packet = [OUTPUT, 1, 0, "", "", 0, "{ this is no JSON", ""];
     read(Buffer.concat([packetFrame(packet), toFrame({ type: "output", id: 2, output: { json: 1 } })]));
     expect(got).toEqual([late, { type: "output", id: 2, output: { json: 1 } }]);
   });
 
-  it("of a state are taken as long as one is awaited, whatever their size", () => {
+  it("of a state are accepted while one is awaited, whatever their size", () => {
     const { read, got, wrong } = reader(moduleFrames(AWAITED));
     const state = new Uint8Array(6 * 1024 * 1024).fill(7);
     read(packetFrame([STATE, 3, 0, "", "", 1, state, ""]));
@@ -100,13 +100,13 @@ describe("frames", () => {
     ["a state with keys", STATE, 2],
     ["an entry of the log", 8, 1],
     ["another message", 7, 1],
-  ])("of %s in a form that it does not have are not read", (_, kind, form) => {
+  ])("of %s in the wrong format are not read", (_, kind, form) => {
     const { read, got, wrong } = reader(moduleFrames(AWAITED));
     read(packetFrame([kind, 3, 0, "", "", form, "{ this is no JSON", ""]));
     expect([got, wrong]).toEqual([[], [`no form of a message of kind ${kind}: ${form}`]]);
   });
 
-  it("nested deeply do not get as far as JSON.parse", () => {
+  it("with deep nesting do not reach JSON.parse", () => {
     const { read, wrong } = reader(moduleFrames(AWAITED));
     const deep = "[".repeat(1_000_000);
     read(packetFrame([OUTPUT, 3, 0, "", "", 0, `${deep}${"]".repeat(1_000_000)}`, ""]));
@@ -120,7 +120,7 @@ describe("frames", () => {
     expect([flat.got.length, flat.wrong]).toEqual([1, []]);
   });
 
-  it("are not made where the other side would not take them", () => {
+  it("are not created if the other side would not accept them", () => {
     const text = "x".repeat(5 * 1024 * 1024);
     expect(() => toFrame({ type: "output", id: 1, output: { json: text } })).toThrow("more than 4210688");
     const call = { type: "call", id: 1, within: 0, dependency: "d", method: "m" } as const;
@@ -145,7 +145,7 @@ describe("a frame writer", () => {
     return { log, writer, unsent, take: () => taken.shift()?.() };
   }
 
-  it("has the frames of one turn go out together, in order, and those after them when the kernel has taken these", async () => {
+  it("sends the frames of one turn together and in order, and later ones when the kernel has accepted these", async () => {
     const { log, writer, take } = pipe();
     for (const text of ["a", "b"]) writer.write(Buffer.from(text));
     await turn();
@@ -160,7 +160,7 @@ describe("a frame writer", () => {
     expect(log).toHaveLength(8);
   });
 
-  it("knows what the kernel has not taken", async () => {
+  it("knows how many bytes the kernel has not accepted", async () => {
     const { writer, unsent, take } = pipe();
     writer.write(Buffer.from("abc"));
     writer.write(Buffer.from("de"));

@@ -26,7 +26,7 @@ function receiver() {
 const received = (message: FromInstance, awaited = AWAITED): unknown =>
   fromPost(structuredClone(checkPacket(toPacket(message) as Packet)), awaited);
 
-describe("posts of an instance", () => {
+describe("messages posted by an instance", () => {
   it("arrive as they were sent", () => {
     fc.assert(
       fc.property(fromInstance, (sent) => {
@@ -35,7 +35,7 @@ describe("posts of an instance", () => {
     );
   });
 
-  it("have bytes alone, and nothing else of the buffer in which they are", () => {
+  it("contain bytes only, and nothing else of their buffer", () => {
     const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
     const { output } = received({ type: "output", id: 1, output: { binary: buffer.subarray(2, 4) } }) as {
       output: { binary: Uint8Array };
@@ -84,23 +84,23 @@ describe("posts of an instance", () => {
     ["of names longer than a process could send", [4, 1, 0, "m", "d".repeat(65_536), 0, "1", ""]],
     ["of names with more bytes than that", [4, 1, 0, "é".repeat(32_768), "d", 0, "1", ""]],
     ["of depth without end", [2, 1, 0, "", "", 0, `${"[".repeat(500_000)}${"]".repeat(500_000)}`, ""]],
-  ])("%s are no messages", (_, posted) => {
+  ])("%s are not messages", (_, posted) => {
     expect(fromPost(posted, AWAITED)).toBeUndefined();
   });
 
-  it("of a state that nobody asked for are no messages where they are large", () => {
+  it("with a large state that no one requested are refused", () => {
     const state = new Uint8Array(100_000);
     const message: FromInstance = { type: "state", id: 1, state };
     expect(received(message)).toEqual(message);
     expect(received(message, { isAwaited: () => true, isStateAwaited: () => false })).toBeUndefined();
   });
 
-  it("that nobody waits for are not read", () => {
+  it("that answer no request are not read", () => {
     const nobody = { isAwaited: () => false, isStateAwaited: () => false };
     expect(fromPost([2, 1, 0, "", "", 0, "{ this is no JSON", ""], nobody)).toEqual({ type: "late", id: 1 });
   });
 
-  it("are not made where the service would not take them", () => {
+  it("are not created if the service would not accept them", () => {
     const answer = toPacket({ type: "output", id: 1, output: { json: long } }) as Packet;
     expect(() => checkPacket(answer)).toThrow("more than 4210688");
     const ask = { type: "call", id: 1, within: 0, input: { json: 1 } } as const;
@@ -117,7 +117,7 @@ describe("a post writer", () => {
   const inputs = (posts: readonly unknown[][]): unknown[][] =>
     posts.map((post) => post.map((message) => (message as Extract<ToInstance, { type: "call" }>).id));
 
-  it("posts the first message of a turn at once and the others together, in order", async () => {
+  it("posts the first message of a turn at once, and the others together and in order", async () => {
     const { posts, write } = receiver();
     for (const id of [1, 2, 3]) write(call(id, { json: id }));
     expect(inputs(posts)).toEqual([[1]]);
@@ -140,7 +140,7 @@ describe("a post writer", () => {
     );
   });
 
-  it("throws what cannot be sent at once, and goes on", async () => {
+  it("throws at once if a value cannot be sent, and continues", async () => {
     const { posts, write } = receiver();
     write(call(1, { json: 1 }));
     write(call(2, { json: 2 }));
@@ -150,7 +150,7 @@ describe("a post writer", () => {
     expect(inputs(posts)).toEqual([[1], [2, 4]]);
   });
 
-  it("does not wait for what could not be sent to be read", () => {
+  it("does not wait for the reading of a message that could not be sent", () => {
     const writer = createPostWriter((value) => structuredClone(value), createReadCounts());
     const config = { not: () => {} };
     expect(() =>
@@ -159,7 +159,7 @@ describe("a post writer", () => {
     expect([writer.messages, writer.bytes]).toEqual([0, 0]);
   });
 
-  it("counts all of a refusal", async () => {
+  it("counts all bytes of a refusal", async () => {
     const posted: unknown[] = [];
     const read = createReadCounts();
     const writer = createPostWriter((value) => posted.push(structuredClone(value)), read);
@@ -180,7 +180,7 @@ describe("a post writer", () => {
     expect(writer.bytes).toBe(0);
   });
 
-  it("knows what the thread has not read", async () => {
+  it("knows how many bytes the thread has not read", async () => {
     const posted: unknown[] = [];
     const read = createReadCounts();
     const writer = createPostWriter((value) => posted.push(structuredClone(value)), read);

@@ -8,7 +8,7 @@ describe("an answer", () => {
     ["a JSON value", { json: null }],
     ["bytes", { binary: new Uint8Array(2) }],
     ["bytes and a JSON value", { json: 0, binary: new Uint8Array(2) }],
-  ])("of %s is of the protocol", (_, output) => {
+  ])("of %s is part of the protocol", (_, output) => {
     expect(answer(output)).toEqual({ type: "output", id: 1, output });
   });
 
@@ -19,7 +19,7 @@ describe("an answer", () => {
     ["a length for its bytes", { json: 0, binary: { length: 2e8 } }],
     ["a number for its bytes", { json: 0, binary: 5e8 }],
     ["no value for its bytes", { json: 0, binary: undefined }],
-  ])("of %s is not", (_, output) => {
+  ])("of %s is not part of the protocol", (_, output) => {
     expect(answer(output)).toBeUndefined();
   });
 });
