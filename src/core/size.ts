@@ -1,14 +1,14 @@
 import { HeliosError } from "./errors/error.ts";
 
 /**
- * Size that a page of a list, a frame of a watch or a chunk of a snapshot is filled to. What would go beyond it comes
- * in the next one. @limit bytes
+ * Size to which a page of a list, a frame of a watch or a chunk of a snapshot is filled. The rest comes in the next
+ * one. @limit bytes
  */
 export const PAGE_BYTES = 1024 * 1024;
 
 /**
- * Size up to which a resource is shown whole. What is written now is smaller; a larger one, from an earlier version, is
- * shown without its long parts. @limit bytes
+ * Size up to which a resource is shown whole. New resources are smaller; a larger one of an earlier version is shown
+ * without its long parts. @limit bytes
  */
 export const WHOLE_BYTES = 1.75 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /**
- * Longest span of time that a caller may ask for: 10,000 years, as long as a Duration of the contract can be. A longer
- * one is refused with `ARGUMENT_INVALID`. @limit ms
+ * Longest duration in a request: 10,000 years, the longest Duration of the contract. A longer one is refused with
+ * `ARGUMENT_INVALID`. @limit ms
  */
 export const LONGEST_SPAN_MS = 315_576_000_000_000;
 

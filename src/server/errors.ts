@@ -27,12 +27,12 @@ const CODES: Readonly<Record<ErrorCode, Code>> = {
 const MAX_TEXT_CHARS = 1024;
 /**
  * Size of an error's text, as gRPC writes it in a trailer; the rest is cut. With the details it stays below the 8 KiB
- * of trailers that careful clients read: past that they see a broken connection. @limit bytes
+ * of trailers that cautious clients read; beyond that they see a broken connection. @limit bytes
  */
 export const MAX_ERROR_TEXT_BYTES = 1536;
-/** Size of an error's `ErrorInfo`; the values of its metadata are cut beyond it. @limit bytes */
+/** Size of an error's `ErrorInfo`; beyond it the values of its metadata are cut. @limit bytes */
 export const MAX_ERROR_INFO_BYTES = 2560;
-/** Size of the field violations among an error's details; those that do not fit are left out. @limit bytes */
+/** Size of the field violations in an error's details; violations that do not fit are omitted. @limit bytes */
 export const MAX_ERROR_VIOLATIONS_BYTES = 1024;
 
 /** A domain error as it goes over the wire: its code and text, one ErrorInfo, and RetryInfo where a time is known. */

@@ -12,7 +12,7 @@ import { startServer } from "./server.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-/** Time that what was logged may take to be written when the server ends by a fault of its own. @limit ms */
+/** Time that writing the log may take when the server ends because of its own fault. @limit ms */
 const CRASH_FLUSH_MS = 300;
 
 const version = readVersion();

@@ -31,21 +31,22 @@ import { createTestService } from "./services/test.ts";
 import { MAX_MESSAGE_BYTES } from "./transport/limits.ts";
 import { createPort } from "./transport/port.ts";
 
-/** Time after which a client that was told `SERVER_DRAINING` should come back. @limit ms */
+/** Time after which a client should reconnect after `SERVER_DRAINING`. @limit ms */
 const RETRY_AFTER_MS = 1000;
 
-/** Time for which calls may go on after SIGTERM; then they end with `SERVER_DRAINING`. @limit ms, HELIOS_GRACE_MS */
+/**
+ * Time that calls in progress may take after SIGTERM; then they end with `SERVER_DRAINING`. @limit ms, HELIOS_GRACE_MS
+ */
 const DEFAULT_GRACE_MS = 10_000;
 /**
- * Time that a new connection has to say which protocol it speaks, however many bytes it trickles; then it is closed.
- * @limit ms
+ * Time that a new connection has to reveal its protocol, however slowly its bytes arrive; then it is closed. @limit ms
  */
 const FIRST_BYTE_TIMEOUT_MS = 10_000;
-/** How often a silent HTTP/2 connection is asked whether it is still there. @limit ms */
+/** How often a silent HTTP/2 connection is pinged. @limit ms */
 const PING_INTERVAL_MS = 30_000;
-/** Time that a connection may take to answer that; then it is closed, and its watches end. @limit ms */
+/** Time that a connection may take to answer a ping; then it is closed, and its watches end. @limit ms */
 const PING_TIMEOUT_MS = 10_000;
-/** Time that calls which are ended may take to leave; then their connections are closed. @limit ms */
+/** Time that ended calls may take to be sent; then their connections are closed. @limit ms */
 const FAREWELL_MS = 250;
 
 export interface ServerOptions {

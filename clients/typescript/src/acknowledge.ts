@@ -4,10 +4,7 @@ import { systemClock, type Timer } from "../../../src/kernel/clock.ts";
 /** Tells the service that everything up to a revision is applied, on the stream that it named so. */
 export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;
 
-/**
- * Time that what was applied waits for more before it is acknowledged, so that a burst is acknowledged at once.
- * @limit ms
- */
+/** Time that an applied change waits for others, so that a burst is acknowledged with one call. @limit ms */
 const INTERVAL_MS = 100;
 
 /**

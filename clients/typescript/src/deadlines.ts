@@ -4,8 +4,8 @@ import { type Clock, systemClock } from "../../../src/kernel/clock.ts";
 import { checkOptionalSpan } from "./spans.ts";
 
 /**
- * Longest deadline that is sent along, since gRPC's header has 8 digits. A longer one holds in the client alone.
- * @limit ms
+ * Longest deadline that is sent to the service, because gRPC's header has 8 digits. A longer one applies only in the
+ * client. @limit ms
  */
 export const LONGEST_SENT_DEADLINE_MS = 99_999_999;
 

@@ -48,26 +48,23 @@ export interface ResumeOptions {
   readonly now?: () => number;
 }
 
-/**
- * Time that a stream must have lived since its first frame to end the row of failures before it; the waits between
- * attempts start small again then. @limit ms
- */
+/** Time that a stream must live after its first frame to reset the backoff of the watch. @limit ms */
 export const STEADY_MS = 10_000;
 /**
- * Longest wait before the first attempt to open a broken watch again (`minBackoffMs`); it doubles with each failure.
+ * Longest backoff before the first attempt to reopen a broken watch (`minBackoffMs`); it doubles with each failure.
  * @limit ms
  */
 const MIN_BACKOFF_MS = 100;
-/** Longest wait before any attempt to open a broken watch again (`maxBackoffMs`). @limit ms */
+/** Longest backoff before any attempt to reopen a broken watch (`maxBackoffMs`). @limit ms */
 const MAX_BACKOFF_MS = 10_000;
 /**
- * Heartbeats in a row that a stream may miss (`missedHeartbeats`); then it counts as broken, and is opened again.
+ * Consecutive heartbeats that a stream may miss (`missedHeartbeats`); then it counts as broken and is reopened.
  * @limit heartbeats
  */
 const MISSED_HEARTBEATS_LIMIT = 3;
 /**
- * Time that the first frame of a stream may take (`firstFrameTimeoutMs`); then it counts as broken, and is opened
- * again. @limit ms
+ * Time that the first frame of a stream may take (`firstFrameTimeoutMs`); then the stream counts as broken and is
+ * reopened. @limit ms
  */
 const FIRST_FRAME_TIMEOUT_MS = 30_000;
 
@@ -85,8 +82,8 @@ const FINAL: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * Times in a row that a stream may end in RESOURCE_EXHAUSTED at the same token; then the watch ends with that error.
- * @limit times
+ * Consecutive times that a stream may end with RESOURCE_EXHAUSTED at the same token; then the watch ends with that
+ * error. @limit times
  */
 const MOST_EXHAUSTED = 3;
 

@@ -134,7 +134,7 @@ async function* acknowledged<F extends WatchFrame>(
   }
 }
 
-/** Time that an acknowledgement may take; a failed one is made good by the next. @limit ms */
+/** Time that an acknowledgement may take; the next one makes up for a failed one. @limit ms */
 const ACKNOWLEDGE_TIMEOUT_MS = 5000;
 
 async function* watchResources<R extends { readonly revision: bigint }, Chunk extends { readonly complete: boolean }>(

@@ -3,8 +3,8 @@ import type { Feed } from "../store/feed.ts";
 import type { BreakerRecord } from "./record.ts";
 
 /**
- * Deleted breakers whose last epoch is remembered by name. Beyond them new breakers begin above the highest epoch that was
- * forgotten. @limit breakers
+ * Deleted breakers whose last epoch is remembered by name. Beyond them, new breakers start above the highest forgotten
+ * epoch. @limit breakers
  */
 export const MAX_ENDED_LIVES = 10_000;
 

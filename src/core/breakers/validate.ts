@@ -8,7 +8,7 @@ import type { OverrideRequest } from "./types.ts";
 const MAX_HOLD_ID = 128;
 /** Longest `ttl` of a hold; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MAX_TTL_MS = 365 * 86_400_000;
-/** Shortest span that `SimulateBreaker` looks at; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
+/** Shortest period that `SimulateBreaker` accepts; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MIN_SPAN_MS = 1000;
 const KINDS: readonly OverrideKind[] = ["FORCED_OPEN", "FORCED_CLOSED", "DISABLED", "METRICS_ONLY"];
 

@@ -14,7 +14,7 @@ interface WritesDeps {
 }
 
 /**
- * Time until a change of a breaker's state that could not be stored is stored again, unless another change comes first.
+ * Time until a change of a breaker's state is written again after a failed write, unless another change comes first.
  * @limit ms
  */
 const RETRY_MS = 1000;

@@ -14,7 +14,7 @@ export interface SwitchedOff {
 
 export type FlagPasts = Pick<Flags, "get" | "evaluate" | "evaluateAsOf" | "history">;
 
-/** Newest changes of a flag among which the one that switched it off is looked for. @limit changes */
+/** Newest changes of a flag that are searched for the one that switched it off. @limit changes */
 const CHANGES_LOOKED_AT = 50;
 
 /**

@@ -159,8 +159,8 @@ export const MAX_BATCH_WRITES = 5_000;
 /** Size of the keys and values of one atomic change; more is refused with `BATCH_TOO_LARGE`. @limit bytes */
 export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 /**
- * Length of the values in one page of the journal; the page ends with the revision that it is at, and the next one goes
- * on. @limit characters
+ * Length of the values in one page of the journal. The page ends with the current revision, and the next page
+ * continues. @limit characters
  */
 export const MAX_PAGE_CHARS = 4 * 1024 * 1024;
 /** A compare-and-set lost: the key is at another revision (0: it does not exist) than the writer believed. */

@@ -13,7 +13,7 @@ import type { ExpectationCompiler } from "./suites/expectations.ts";
 import { type BuiltInSuite, type Setting, type Settings, type Test, told, valuesOf } from "./suites/suite.ts";
 
 /**
- * Size of a created suite, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
+ * Size of a created suite, in the larger of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
  * @limit bytes
  */
 const MAX_SUITE_BYTES = 1024 * 1024;
@@ -147,8 +147,8 @@ function nameOfFile(name: string): HeliosError {
 }
 
 /**
- * Highest number that a setting of a ready suite takes, so that a run does not cost the service its memory; a higher
- * one is refused with `ARGUMENT_INVALID`. @limit -
+ * Largest number in a setting of a ready suite, so that a run does not use up the service's memory; a larger one is
+ * refused with `ARGUMENT_INVALID`. @limit -
  */
 const MAX_SETTING = 100_000;
 

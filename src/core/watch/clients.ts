@@ -7,7 +7,9 @@ import type { ClientPosition, OpenWatch } from "./positions.ts";
 import type { Timeline } from "./timeline.ts";
 import { Wait, type WaitOptions, type WaitResult } from "./wait.ts";
 
-/** Calls of `WaitForRevision` that wait at the same time; one more is refused with `TOO_MANY_WAITS`. @limit calls */
+/**
+ * Calls of `WaitForRevision` that wait at the same time; further ones are refused with `TOO_MANY_WAITS`. @limit calls
+ */
 export const MOST_WAITS = 1000;
 
 interface Entry {

@@ -2,8 +2,8 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Feed } from "../store/feed.ts";
 
 /**
- * Newest revisions whose time is remembered, to say how far a watcher is behind; the lag behind older ones is told as
- * that of the oldest. @limit revisions
+ * Newest revisions whose time is remembered, to compute how far a watcher is behind; the lag behind older ones is given
+ * as that of the oldest. @limit revisions
  */
 const REMEMBERED = 4096;
 

@@ -6,15 +6,15 @@ import { encodeToken, scopeOf } from "./token.ts";
 import type { Item, SizeOf, Watched, WatchOptions } from "./types.ts";
 
 /**
- * Changes that a watcher may leave unread. Beyond them only the newest of each name are kept; if these are too many,
- * they are dropped, and the watcher reads the journal at its own pace. A watch of events ends with `WATCHER_TOO_SLOW`
- * instead. @limit changes
+ * Changes in a watcher's queue. Beyond them, only the newest of each name are kept; if these are too many, they are
+ * dropped, and the watcher reads the journal at its own pace. A watch of events ends with `WATCHER_TOO_SLOW` instead.
+ * @limit changes
  */
 export const QUEUE_LIMIT = 1024;
 /** Items in one chunk of a snapshot, and changes in one frame; further ones come in the next. @limit items */
 export const FRAME_LIMIT = 500;
 /**
- * Length of the changes that a watcher may leave unread; beyond it the same is done as beyond `QUEUE_LIMIT` changes.
+ * Length of the changes in a watcher's queue; beyond it, the same happens as beyond `QUEUE_LIMIT` changes.
  * @limit characters
  */
 export const QUEUE_CHARS = 8 * 1024 * 1024;

@@ -8,8 +8,8 @@ import { gradualShare, thousandths } from "./share.ts";
 import { answerOn, type EvaluateOn } from "./variants.ts";
 
 /**
- * Flags that a flag needs, directly or not; a change that would let one need more is refused with
- * `FLAG_PREREQUISITES_TOO_MANY`, and one that was stored with more is off with `TOO_MANY_PREREQUISITES`. @limit flags
+ * Flags that a flag needs, directly or indirectly. A change that would let a flag need more is refused with
+ * `FLAG_PREREQUISITES_TOO_MANY`; a stored flag that needs more is off with `TOO_MANY_PREREQUISITES`. @limit flags
  */
 export const MAX_CLOSURE = 256;
 

@@ -32,11 +32,11 @@ const PURPOSE: Purpose = {
 export const MAX_PROGRAM_BYTES = 65_536;
 
 /**
- * Conditions that are kept compiled, so that the same text is not compiled again. Beyond them the oldest are forgotten.
+ * Compiled conditions that are kept, so that the same text is not compiled again. Beyond them the oldest are forgotten.
  * @limit conditions
  */
 const KEPT = 10_000;
-/** Size, about, of the conditions that are kept compiled. Beyond it the oldest are forgotten. @limit bytes */
+/** Approximate size of the compiled conditions that are kept. Beyond it the oldest are forgotten. @limit bytes */
 const KEPT_BYTES = 33_554_432;
 
 interface Known {

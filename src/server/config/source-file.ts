@@ -5,13 +5,13 @@ import { type Clock, race, Serial, type SourceFile, systemClock, timeLimit } fro
 import type { Logging } from "../logs/logging.ts";
 
 /**
- * Size of a flags file or a modules file, and of a file to convert; a larger one is refused with `FLAGS_FILE_INVALID` or
- * `MODULES_FILE_INVALID`. @limit bytes
+ * Size of a flags file or a modules file, and of a file to convert; a larger one is refused with `FLAGS_FILE_INVALID`
+ * or `MODULES_FILE_INVALID`. @limit bytes
  */
 export const MAX_SOURCE_BYTES = 16 * 1024 * 1024;
 /**
- * Time that the file system may take to give a flags file or a modules file; then it is given up with
- * `FLAGS_FILE_INVALID` or `MODULES_FILE_INVALID`, and until that reading ends no other begins. @limit ms
+ * Time that reading a flags file or a modules file may take; then it is given up with `FLAGS_FILE_INVALID` or
+ * `MODULES_FILE_INVALID`. No other reading of it begins until the first one has ended. @limit ms
  */
 export const SOURCE_TIMEOUT_MS = 5000;
 

@@ -9,8 +9,7 @@ type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
 
 /**
- * Time after which a client that was told `REQUESTS_TOO_LARGE` should try again: about as long as a large request
- * takes. @limit ms
+ * Time after which a client should retry after `REQUESTS_TOO_LARGE`: about as long as a large request takes. @limit ms
  */
 const RETRY_AFTER_MS = 1000;
 

@@ -5,7 +5,7 @@ import type { RequestHandler } from "../transport/request-handler.ts";
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
 
-/** Time after which a client that was told `TOO_MANY_CALLS` should try again. @limit ms */
+/** Time after which a client should retry after `TOO_MANY_CALLS`. @limit ms */
 const RETRY_AFTER_MS = 1000;
 
 /** Counts the calls under way. */

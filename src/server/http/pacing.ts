@@ -3,11 +3,11 @@ import type { Clock } from "../../core/index.ts";
 import { PEER } from "../transport/peer.ts";
 
 /**
- * Answers and messages of streams that are encoded in one turn of the event loop; further ones wait for the next, so that
- * what was encoded is sent, or is seen to be too much, before there is more of it. @limit messages
+ * Answers and stream messages that are encoded in one turn of the event loop. Further ones wait for the next turn, so
+ * that encoded messages are sent, or found to be too much, before more are encoded. @limit messages
  */
 export const MESSAGES_PER_TURN = 16;
-/** Time after which it is looked again whether a stream whose connection is behind may write. @limit ms */
+/** Time until a stream on a connection that is behind checks again whether it may write. @limit ms */
 const ROOM_CHECK_MS = 20;
 
 /**

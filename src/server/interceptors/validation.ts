@@ -64,7 +64,7 @@ function violationError(violations: Parameters<typeof violationsToProto>[0]): Co
   return error;
 }
 
-/** Violations that an error lists one by one; its text says how many there are. @limit violations */
+/** Violations that an error's text lists; it also says how many there are. @limit violations */
 const MAX_VIOLATIONS = 8;
 /** Bytes of a tag and a length. */
 const VIOLATION_HEAD = 3;

@@ -5,8 +5,8 @@ import type { Clock } from "../../core/index.ts";
 import type { Destination } from "./sink.ts";
 
 /**
- * How often it is looked whether a log file is still the one at its path; a file that was moved away is written to for
- * that much longer at most. @limit ms
+ * How often a log checks that its file is still the one at its path; a moved file is written to at most that much
+ * longer. @limit ms
  */
 const LOOK_INTERVAL_MS = 1000;
 

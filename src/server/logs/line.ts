@@ -1,11 +1,11 @@
 import { oneJsonLine } from "../../core/index.ts";
 
-/** Size of a line of a log, its end included. Of a longer entry the message and the rest are cut. @limit bytes */
+/** Size of a log line, including its end. Of a longer entry, the message and the other fields are cut. @limit bytes */
 export const MAX_LOG_LINE_BYTES = 64 * 1024;
 
-/** Length of the message that is kept of an entry that is too long. @limit characters */
+/** Length of the message that is kept of a too long entry. @limit characters */
 const KEPT_MESSAGE_CHARS = 4096;
-/** Length of the other fields that are kept of an entry that is too long. @limit characters */
+/** Length of the other fields that are kept of a too long entry. @limit characters */
 const KEPT_REST_CHARS = 8192;
 
 /** One entry as pino wrote it, in one line whoever reads it, and of bounded length. */

@@ -18,7 +18,7 @@ const FILES: Readonly<Partial<Record<LogArea, string>>> = {
 const AREAS: readonly LogArea[] = ["modules", "flags", "breakers", "testing", "store", "engine"];
 const STDOUT_FD = 1;
 /**
- * Time that the end of the server waits for lines of its logs to be written; what is not written by then is lost.
+ * Time that the ending server waits for its log lines to be written; lines that are not written by then are lost.
  * @limit ms
  */
 const FAREWELL_MS = 1000;

@@ -1,18 +1,18 @@
 import { type Clock, messageOf, type Timer } from "../../core/index.ts";
 
 /**
- * Size of the lines that wait for a place that they go to (a file, the standard output) where it does not take them as
- * fast as they come. What comes then is dropped and counted. @limit bytes
+ * Size of the lines that wait for a slow destination (a file, the standard output). Further lines are dropped and
+ * counted. @limit bytes
  */
 export const MAX_BUFFERED_LOG_BYTES = 8 * 1024 * 1024;
 
-/** Size of what is written to a log at once; the rest is written next. @limit bytes */
+/** Size of one write to a log; the rest is written next. @limit bytes */
 const MAX_WRITE_BYTES = 64 * 1024;
-/** Time until a place that does not take lines, because its reader is slow, is tried again. @limit ms */
+/** Time until a log destination with a slow reader is tried again. @limit ms */
 const BUSY_RETRY_MS = 20;
-/** Time until a place to which lines cannot be written is tried again. @limit ms */
+/** Time until a log destination that cannot be written to is tried again. @limit ms */
 const FAILED_RETRY_MS = 1000;
-/** Time after which a write of a log that has not come back is reported as a problem. @limit ms */
+/** Time after which an unfinished write to a log is reported as a problem. @limit ms */
 const STUCK_MS = 5000;
 
 /** Where lines go. */

@@ -18,7 +18,7 @@ export function abridged(module: ModuleMessage): ModuleMessage {
   };
 }
 
-/** Length of each text beside an abridged module; the rest is cut. @limit characters */
+/** Length of each text next to an abridged module; the rest is cut. @limit characters */
 export const MAX_ABRIDGED = 100;
 
 /** The message as it is shown: abridged where it is too large for a frame. */
@@ -32,7 +32,7 @@ export function shown(module: ModuleMessage, { record }: Module): ModuleMessage 
 /** Bytes of all that a module has besides: its state, failure and methods. */
 const MODULE_BYTES = 256 * 1024;
 
-/** Size of the results of a swap of several modules; beyond it each of them is abridged. @limit bytes */
+/** Size of the results of a swap of several modules; beyond it, each module is abridged. @limit bytes */
 const RESULTS_BYTES = 3 * 1024 * 1024;
 
 /** Results of modules that were swapped together: where they are too large for one answer, without what can be long. */

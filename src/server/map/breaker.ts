@@ -237,7 +237,7 @@ export function toReportResponse({ duplicate, unknownNames, isolated }: ReportRe
   });
 }
 
-/** Changes of state that a simulation's answer lists; later ones are left out. @limit transitions */
+/** Changes of state that a simulation's answer lists; later ones are omitted. @limit transitions */
 const MOST_TRANSITIONS = 1000;
 
 const toCourse = (course: Course) => ({

@@ -9,7 +9,7 @@ import { toDuration, toTimestamp } from "./common.ts";
 import { make, whole } from "./message.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
-/** Watches or clients that an answer names; further ones are counted. @limit watches */
+/** Watches or clients that an answer lists; further ones are counted. @limit watches */
 const MOST_NAMED = 1000;
 
 export function toOpenWatches(watches: readonly OpenWatch[]): { watches: OpenWatchMessage[]; watchesTotal: number } {

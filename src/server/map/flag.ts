@@ -205,7 +205,7 @@ export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
   });
 }
 
-/** Length of what a step of an explanation looked at, and of what came of it; the rest is cut. @limit characters */
+/** Length of the input and of the result of a step in an explanation; the rest is cut. @limit characters */
 const MAX_EXPLAINED = 16_384;
 
 export function toExplanation(explanation: Explanation): MessageInitShape<typeof ExplainFlagResponseSchema> {

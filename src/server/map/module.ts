@@ -89,9 +89,9 @@ export function toModule(module: Module, { inFlight, swapId = "", usage, health 
   });
 }
 
-/** Length of a version that a module's code says of itself, as it is shown; the rest is cut. @limit characters */
+/** Length of the version that a module's class declares, as it is shown; the rest is cut. @limit characters */
 const MAX_VERSION = 256;
-/** Size of the names of a module's methods that are shown; further ones are left out. @limit bytes */
+/** Size of the names of a module's methods that are shown; further ones are omitted. @limit bytes */
 const METHODS_BYTES = 128 * 1024;
 
 function shownMethods({ methods }: { readonly methods: readonly string[] }): string[] {

@@ -128,7 +128,7 @@ function toEvent(
   });
 }
 
-/** Recent changes that the text of an event names; further ones are counted there. @limit changes */
+/** Recent changes that the text of an event names; it also says how many more there are. @limit changes */
 const IN_LINE = 3;
 
 function inLine(recent: readonly RecentChange[]): string {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/index.ts";
 
 /**
- * Time that file systems and name servers may take, at the very end, for what they were asked before; then the process is
- * killed, since it would wait for that for ever. @limit ms
+ * Time that file systems and name servers may take, at the very end, to answer earlier requests. Then the process is
+ * killed, because it would otherwise wait for them forever. @limit ms
  */
 const LAST_REQUESTS_MS = 500;
 const LOOK_MS = 10;

@@ -1,13 +1,13 @@
 import { type Clock, type LogLevel, race, timeLimit } from "../../core/index.ts";
 
 /**
- * Time within which a second SIGINT or SIGTERM counts as the first one again: npm passes on what the terminal has sent
- * to all of the group already. A later one ends the server at once. @limit ms
+ * Time within which a second SIGINT or SIGTERM counts as the first one, because npm forwards what the terminal has
+ * already sent to the process group. A later one ends the server at once. @limit ms
  */
 export const SAME_SIGNAL_MS = 2000;
 /**
- * Time that modules may take to stop and the store to close after the calls have ended; then the process ends all the
- * same. @limit ms
+ * Time that stopping the modules and closing the store may take after the calls have ended; then the process ends
+ * anyway. @limit ms
  */
 export const CLOSE_TIMEOUT_MS = 8000;
 

@@ -16,8 +16,8 @@ export interface StreamForm {
 }
 
 /**
- * Time for which server-sent events are silent; then a comment is sent, because proxies cut what is silent for longer
- * (nginx after 60 s). @limit ms
+ * Silence after which a comment is sent on a stream of server-sent events, because proxies cut longer silence (nginx
+ * after 60 s). @limit ms
  */
 export const KEEP_ALIVE_MS = 15_000;
 

@@ -280,7 +280,7 @@ const LEFT_OUT = new WeakMap<readonly Flag[], readonly Flag[]>();
 /** Changes of a flag that are read at once, at most. */
 const HISTORY_STEP = 8;
 /**
- * Size of a list of names beside other things in an answer, such as `left_out`; further names are left out.
+ * Size of a list of names next to other content in an answer, such as `left_out`; further names are omitted.
  * @limit bytes
  */
 const NAMES_BYTES = 256 * 1024;

@@ -145,8 +145,8 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
 }
 
 /**
- * Time by which a caller may leave before its deadline; its call of a module counts as late then, not as cancelled.
- * @limit ms
+ * Time before its deadline by which a caller may leave while its call of a module still counts as late, not as
+ * cancelled. @limit ms
  */
 const DEADLINE_SLACK_MS = 50;
 

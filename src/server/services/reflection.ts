@@ -48,7 +48,7 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
 }
 
 /**
- * Length of a host or a name in a question to server reflection; a longer one is answered with INVALID_ARGUMENT.
+ * Length of a host or name in a request for server reflection; a longer one is answered with INVALID_ARGUMENT.
  * @limit characters
  */
 const MAX_ASKED = 1024;

@@ -7,11 +7,11 @@ import { whole } from "../map/message.ts";
 import type { FrameHead, Frames } from "../map/watch.ts";
 import { PEER } from "../transport/peer.ts";
 
-/** Time between heartbeats of a watch, unless `heartbeat_interval` says otherwise. @limit ms */
+/** Heartbeat interval of a watch, unless `heartbeat_interval` says otherwise. @limit ms */
 const DEFAULT_HEARTBEAT_MS = 15_000;
-/** Shortest time between heartbeats of a watch; a shorter `heartbeat_interval` is taken for this one. @limit ms */
+/** Shortest heartbeat interval of a watch; a shorter `heartbeat_interval` is raised to it. @limit ms */
 const MIN_HEARTBEAT_MS = 1000;
-/** Longest time between heartbeats of a watch; a longer `heartbeat_interval` is taken for this one. @limit ms */
+/** Longest heartbeat interval of a watch; a longer `heartbeat_interval` is reduced to it. @limit ms */
 const MAX_HEARTBEAT_MS = 300_000;
 
 export interface WatchRequest {

@@ -3,8 +3,8 @@ import type { Clock } from "../../core/index.ts";
 import type { RequestHandler } from "./request-handler.ts";
 
 /**
- * Time that an HTTP/2 client of a server that shuts down may take to answer a ping. Until then the calls that it had
- * sent are refused with `SERVER_DRAINING`; then its connection takes no more. @limit ms
+ * Time that an HTTP/2 client of an ending server may take to answer a ping. Until then, calls that it had sent are
+ * refused with `SERVER_DRAINING`; then its connection accepts no more. @limit ms
  */
 const LAST_CALLS_MS = 1000;
 

@@ -75,14 +75,15 @@ export interface Breakers {
 }
 
 /**
- * Silence of the service after which a breaker goes by its `onDisconnect` policy, unless `maxStalenessMs` says
+ * Silence of the service after which a breaker follows its `onDisconnect` policy, unless `maxStalenessMs` says
  * otherwise. @limit ms
  */
 const DEFAULT_STALENESS_MS = 30_000;
 /** Shortest `maxStalenessMs`; a shorter one is refused with a TypeError. @limit ms */
 const MIN_STALENESS_MS = 1000;
 /**
- * Time that `close()` of the breakers may take to send the last outcomes; what is not sent by then is lost. @limit ms
+ * Time that `close()` of the breakers may take to send the last outcomes; outcomes that were not sent by then are lost.
+ * @limit ms
  */
 const FAREWELL_MS = 2000;
 /** Time that `ready()` of a breaker waits, unless its argument says otherwise. @limit ms */

@@ -3,8 +3,8 @@ import type { Circuit } from "./circuit.ts";
 import type { Waits } from "./waits.ts";
 
 /**
- * Breakers that a client asks for at once; further ones wait for their turn, and most need none, since the watch brings
- * them. @limit breakers
+ * Breakers that a client requests at once. Further ones wait; most need no request, because the watch delivers them.
+ * @limit breakers
  */
 export const MOST_CREATIONS = 128;
 

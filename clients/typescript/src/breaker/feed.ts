@@ -8,21 +8,21 @@ import type { BreakerClock } from "./clock.ts";
 import { toServiceBreaker } from "./service-breaker.ts";
 import type { Waits } from "./waits.ts";
 
-/** Breakers that a client watches by name; with more it watches all of the service's. @limit breakers */
+/** Breakers that a client watches by name. With more, it watches all breakers of the service. @limit breakers */
 const MOST_NAMES = 1000;
-/** Shortest time between heartbeats that the client's breakers ask for. @limit ms */
+/** Shortest heartbeat interval that the client's breakers request. @limit ms */
 const MIN_HEARTBEAT_MS = 1000;
 /**
- * Longest time between heartbeats that the client's breakers ask for; a third of the shortest `maxStalenessMs`, if that
- * is less. @limit ms
+ * Longest heartbeat interval that the client's breakers request; a third of the shortest `maxStalenessMs`, if that is
+ * less. @limit ms
  */
 const MAX_HEARTBEAT_MS = 15_000;
 /**
- * Time until a watch of breakers is opened again after an error that would come again: the service may be replaced by
- * then. @limit ms
+ * Time until a watch of breakers is reopened after an error that a retry would repeat: the service may have been
+ * replaced by then. @limit ms
  */
 const AFTER_FINAL_ERROR_MS = 10_000;
-/** Shortest time between two openings of the watch of breakers because more breakers are to be watched. @limit ms */
+/** Shortest time between two reopenings of the watch of breakers for new names. @limit ms */
 export const REOPEN_MS = 100;
 /** Changes of one breaker count as a sign of life for all others at most so often. */
 const HEARD_MS = 100;

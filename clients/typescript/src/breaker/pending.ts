@@ -17,7 +17,7 @@ export interface Report {
 /** Outcomes of this epoch are counted by the service and have no vote: no breaker ever has it. */
 export const NO_EPOCH = 0;
 
-/** Runs of like outcomes that wait to be reported, of one breaker. Beyond them the oldest are dropped. @limit runs */
+/** Unreported runs of equal outcomes of one breaker. Beyond them, the oldest are dropped. @limit runs */
 const MAX_RUNS = 4096;
 /** Of the contract. */
 const MOST_RUNS_IN_REPORT = 1000;

@@ -1,4 +1,4 @@
-/** Time until the service is asked again for a probe that it refused, or for which it could not be asked. @limit ms */
+/** Time until the service is asked again for a probe that it refused, or after a failed request for one. @limit ms */
 const ASK_AGAIN_MS = 100;
 
 /** The probes of one client: as many are asked for as there may be over all clients, the rest is rejected at once. */

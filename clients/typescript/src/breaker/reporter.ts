@@ -13,13 +13,13 @@ import type { Report } from "./pending.ts";
 import { toNotice } from "./service-breaker.ts";
 import type { Waits } from "./waits.ts";
 
-/** Time that outcomes wait for more before they are reported. @limit ms */
+/** Time that outcomes wait for others before they are reported. @limit ms */
 const INTERVAL_MS = 100;
-/** Reports of breakers in one request, as many as the contract allows; further ones come in the next. @limit reports */
+/** Reports in one request, as many as the contract allows; further ones are sent in the next request. @limit reports */
 export const MOST_REPORTS = 1000;
 /**
- * Runs of like outcomes in one request, and those of one breaker more, which keeps it below 4 MiB; further ones come in
- * the next. @limit runs
+ * Runs of equal outcomes in one request. The last breaker's runs may exceed it; the request stays below 4 MiB. Further
+ * runs are sent in the next request. @limit runs
  */
 const MOST_RUNS = 50_000;
 

@@ -4,13 +4,13 @@ import { errorInfo } from "../errors.ts";
 import type { BreakerClock } from "./clock.ts";
 
 /**
- * Longest wait of a breaker before it tries a failed call of the service again for the first time; it doubles with each
- * failure. @limit ms
+ * Longest backoff before the first retry of a breaker's failed call to the service; it doubles with each failure.
+ * @limit ms
  */
 const MIN_BACKOFF_MS = 100;
-/** Longest wait of a breaker before it tries a failed call of the service again. @limit ms */
+/** Longest backoff before any retry of a breaker's failed call to the service. @limit ms */
 const MAX_BACKOFF_MS = 10_000;
-/** Time that a breaker's call of the service may take; it has failed then. @limit ms */
+/** Time that a breaker's call to the service may take; then it has failed. @limit ms */
 const CALL_TIMEOUT_MS = 5000;
 
 /** All that waits for the service, or for the time to ask it again. */

@@ -2,25 +2,25 @@ import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Session, type SessionOptions } from "./session.ts";
 
-/** Silence on a connection with open calls after which the client asks whether the service is still there. @limit ms */
+/** Silence on a connection with open calls after which the client pings the service. @limit ms */
 const PING_INTERVAL_MS = 5000;
 /**
- * Time that the service may take to answer that; then its calls fail with UNAVAILABLE, and the next call opens a
- * connection anew. @limit ms
+ * Time that the service may take to answer a ping; then its calls fail with UNAVAILABLE, and the next call opens a new
+ * connection. @limit ms
  */
 const PING_TIMEOUT_MS = 5000;
-/** Time that a connection may take to come about; then its calls fail with UNAVAILABLE. @limit ms */
+/** Time that opening a connection may take; then its calls fail with UNAVAILABLE. @limit ms */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Time without calls after which a connection is closed; the next call opens one anew. @limit ms */
+/** Time without calls after which a connection is closed; the next call opens a new one. @limit ms */
 const IDLE_TIMEOUT_MS = 15 * 60_000;
 /**
- * Memory of a connection; Node refuses new calls on it beyond that. Its default, 10, is one large message and a little.
- * @limit MB
+ * Memory of a connection; beyond it, Node refuses new calls on it. Node's default, 10, is little more than one large
+ * message. @limit MB
  */
 const SESSION_MEMORY_MB = 256;
 /**
- * Connections that one call tries: one may end between being chosen and being used. The call fails with UNAVAILABLE
- * beyond them. @limit times
+ * Connections that one call tries, because one may end between being chosen and being used. Then the call fails with
+ * UNAVAILABLE. @limit times
  */
 const MOST_ATTEMPTS = 3;
 

@@ -26,7 +26,9 @@ export interface SessionOptions {
 /** Debug data of a GOAWAY by which a server asks for fewer pings. */
 const TOO_MANY_PINGS = "too_many_pings";
 
-/** Time that the last bytes of a connection that was told to go away may take; then it is closed. @limit ms */
+/**
+ * Time that a connection which the server is closing may take to transfer its last bytes; then it is closed. @limit ms
+ */
 const LINGER_MS = 1000;
 
 const nothing = (): void => {};

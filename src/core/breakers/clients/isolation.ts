@@ -12,11 +12,11 @@ import {
 import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 
 /**
- * Clients of one breaker whose outcomes are kept apart. Beyond them the one that was silent for longest is forgotten.
- * @limit clients
+ * Clients of one breaker whose outcomes are tracked separately. Beyond them, the client that was silent for longest is
+ * forgotten. @limit clients
  */
 const MAX_CLIENTS = 4096;
-/** Silence after which a client's outcomes are no longer kept apart: the client is forgotten. @limit ms */
+/** Silence after which a client's outcomes are no longer tracked separately: the client is forgotten. @limit ms */
 const FORGET_MS = 3_600_000;
 
 /** A client that is kept away from a dependency which the others find well. */

@@ -12,13 +12,13 @@ export interface OutcomeReport {
 }
 
 /**
- * Reporters (processes of clients) whose outcome reports are remembered, so that a repeated report counts once. Beyond
- * them those that reported longest ago are forgotten. @limit reporters
+ * Reporters (processes of clients) whose reports are remembered, so that a repeated report counts once. Beyond them,
+ * those that reported longest ago are forgotten. @limit reporters
  */
 export const MAX_REPORTERS = 4096;
 /**
- * How far reports of one reporter may overtake each other. One that arrives later than that counts as seen, and is not
- * counted. @limit reports
+ * How far reports of one reporter may overtake each other. A report that arrives later than that is treated as a
+ * repetition. @limit reports
  */
 export const REPORT_WINDOW = 256;
 

@@ -1,23 +1,20 @@
 import type { BreakerState, Outcome } from "../../../kernel/breakers/breaker.ts";
 
-/**
- * How far back a breaker's recording reaches, on which `SimulateBreaker` tries a configuration. Older calls are
- * forgotten. @limit ms
- */
+/** How far back a breaker's recording goes. `SimulateBreaker` uses it; older calls are forgotten. @limit ms */
 export const RECORDED_MS = 3_600_000;
 /**
- * Runs of like calls in a breaker's recording, at 16 bytes each. Beyond them the oldest are forgotten, so that the
- * recording reaches less far back. @limit runs
+ * Runs of equal calls in a breaker's recording, with 16 bytes each. Beyond them the oldest are forgotten, so that the
+ * recording covers less time. @limit runs
  */
 const MAX_RUNS = 16_384;
 /**
- * Runs that a breaker's recording tells apart within one second. Beyond them like calls are counted together, whatever
- * came between them. @limit runs a second
+ * Runs that a breaker's recording distinguishes within one second. Beyond them, equal calls are counted together,
+ * whatever came between them. @limit runs a second
  */
 const RUNS_PER_SECOND = 32;
 /**
- * Changes of state in a breaker's recording. Beyond them the oldest are forgotten, so that the recording reaches less
- * far back. @limit transitions
+ * Changes of state in a breaker's recording. Beyond them the oldest are forgotten, so that the recording covers less
+ * time. @limit transitions
  */
 const MAX_TRANSITIONS = 1000;
 

@@ -46,7 +46,7 @@ interface Span {
 }
 
 /**
- * Steps of one simulation of a breaker; the simulation ends there, and its answer covers the time up to then.
+ * Steps of one simulation of a breaker. The simulation ends there, and its answer covers the time up to then.
  * @limit steps
  */
 const MAX_STEPS = 200_000;

@@ -25,8 +25,8 @@ export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
 }
 
 /**
- * Looks at flags and their prerequisites by which it is found out whether a change lets a flag need too many; a change that
- * would take more is refused with `FLAG_PREREQUISITES_TOO_MANY`. @limit looks
+ * Look-ups that are made to find out whether a change lets a flag need too many prerequisites. A change that needs more
+ * is refused with `FLAG_PREREQUISITES_TOO_MANY`. @limit look-ups
  */
 export const MAX_CLOSURE_LOOKS = 1_000_000;
 

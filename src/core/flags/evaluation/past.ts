@@ -30,13 +30,13 @@ export interface FlagPast {
 }
 
 /**
- * Age up to which changes of flags are kept. Older ones are forgotten, but for the newest of each flag; what asks for a
+ * Age up to which changes of flags are kept. Older ones are forgotten, except the newest of each flag. A request for a
  * flag as it was before is refused with `FLAG_REVISION_UNAVAILABLE`. @limit ms, HELIOS_FLAG_HISTORY_MAX_AGE
  */
 export const FLAG_HISTORY_MS = 400 * 86_400_000;
 /**
- * Size of the kept changes of all flags. Beyond it the oldest are forgotten before their time, but for the newest of
- * each flag. @limit bytes
+ * Size of the kept changes of all flags. Beyond it, the oldest are forgotten early, except the newest of each flag.
+ * @limit bytes
  */
 export const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
 const PREFIX = "flag/";

@@ -1,10 +1,10 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Steps } from "../../async/steps.ts";
 
-/** Time that work on many flags goes on before other requests have their turn. @limit ms */
+/** Time that work on many flags may take before other requests are served. @limit ms */
 export const SLICE_MS = 5;
 
-/** Flags that are worked on before other requests have their turn. @limit flags */
+/** Flags that are processed before other requests are served. @limit flags */
 export const SLICE_ITEMS = 1000;
 
 export interface Slicing {

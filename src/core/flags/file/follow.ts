@@ -22,8 +22,8 @@ export interface Follower {
 }
 
 /**
- * How often a flags file that is watched (`HELIOS_WATCH_FLAGS_FILE`) is looked at; a change is seen that much later at
- * most. @limit ms
+ * How often a followed flags file (`HELIOS_WATCH_FLAGS_FILE`) is checked; a change is noticed at most that much later.
+ * @limit ms
  */
 export const LOOK_INTERVAL_MS = 1000;
 

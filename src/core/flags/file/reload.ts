@@ -159,9 +159,12 @@ function* refusingMistakes(
   return order;
 }
 
-/** Prerequisites that are missing of which is said which flag was likely meant. @limit prerequisites */
+/** Missing prerequisites for which an error suggests the flag that was probably meant. @limit prerequisites */
 export const GUESSED_PREREQUISITES = 10;
-/** Flags that are looked at for all such guesses; where there are too many for one more, nothing is guessed. @limit looks */
+/**
+ * Flags that are compared for all such suggestions. If there are too many for another one, none is made.
+ * @limit look-ups
+ */
 export const GUESS_LOOKS = 100_000;
 
 /** Flags that would begin to need one that is not there. */
@@ -186,7 +189,7 @@ function* findingMissing(
   return wrong;
 }
 
-/** Flags of a cycle that are named; of a longer one its first and its last. @limit flags */
+/** Flags of a cycle that an error names; of a longer cycle, the first and the last ones. @limit flags */
 const TOLD_OF_CYCLE = 20;
 
 /** Flags that would need themselves. */

@@ -2,7 +2,7 @@ import type { Violation } from "../../errors/violation.ts";
 import { encodedSize, knownSize, refuseTooLarge } from "../../size.ts";
 import { type FlagDefinition, type FlagRecord, isTombstone } from "../record.ts";
 
-/** Size of a flag, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes */
+/** Size of a flag, in the larger of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes */
 export const MAX_FLAG_BYTES = 1024 * 1024;
 
 /**

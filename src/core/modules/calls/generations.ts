@@ -13,7 +13,7 @@ import { type Caller, createReach } from "./reach.ts";
 import type { Router } from "./router.ts";
 import type { Trial } from "./trial.ts";
 
-/** Time that a module's own `stop` may take; then the instance is ended by force. @limit ms */
+/** Time that a module's own `stop` may take; then the instance is killed. @limit ms */
 export const STOP_TIMEOUT_MS = 5000;
 
 export interface FlagReader {

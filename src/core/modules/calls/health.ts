@@ -21,20 +21,20 @@ export interface Health {
 }
 
 /**
- * Answers in a row by which a version on trial, in a canary or in a shadow is given up as unhealthy: one may be a hiccup
- * of what the module depends on. @limit answers
+ * Consecutive unhealthy answers by which a version in a bake, a canary or a shadow is given up. A single one may come
+ * from a short fault of a dependency. @limit answers
  */
 const UNHEALTHY_IN_A_ROW = 2;
 /**
- * Least time that `health()` has to answer, which is otherwise as long as `health_interval`; beyond it the module is
- * unhealthy. @limit ms
+ * Least time that `health()` has to answer; otherwise it has `health_interval`. Beyond it, the module is unhealthy.
+ * @limit ms
  */
 const MIN_ANSWER_MS = 1000;
-/** Most time that `health()` has to answer; beyond it the module is unhealthy. @limit ms */
+/** Most time that `health()` has to answer. Beyond it, the module is unhealthy. @limit ms */
 const MAX_ANSWER_MS = 5000;
-/** Length of what an unhealthy module says; the rest is cut. @limit characters */
+/** Length of an unhealthy module's explanation; the rest is cut. @limit characters */
 const MAX_MESSAGE = 1024;
-/** Least time between two changes of a module's health that are stored and told. @limit ms */
+/** Least time between two changes of a module's health that are stored and published. @limit ms */
 const MIN_TOLD_MS = 1000;
 
 export interface HealthWatchOptions {

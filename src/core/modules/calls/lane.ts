@@ -6,13 +6,13 @@ import { type CallChain, goesThrough } from "./chain.ts";
 import type { Generation } from "./generation.ts";
 
 /**
- * Calls of a module that may wait for room, as a multiple of those that may be under way; one more is refused with
+ * Calls of a module that may wait, as a multiple of those that may run; further ones are refused with
  * `MODULE_OVERLOADED`. @limit times `concurrency`
  */
 const WAITING_PER_CONCURRENCY = 4;
 /**
- * Calls that may wait while a swap holds calls, as a multiple of those that may be under way or wait otherwise; one
- * more is refused with `MODULE_OVERLOADED`. @limit times as many
+ * Calls that may wait while a swap hands state over, as a multiple of those that may otherwise run or wait; further
+ * ones are refused with `MODULE_OVERLOADED`. @limit times as many
  */
 const HELD_FACTOR = 4;
 

@@ -122,8 +122,8 @@ const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
 const FAILURES = ["MODULE_METHOD_FAILED", "MODULE_DEADLINE_EXCEEDED", "MODULE_CRASHED"] as const;
 
 /**
- * Time after which a caller should try again (`retry_after`) whose call failed since the version that had it ended, while another
- * one serves. @limit ms
+ * Time after which a caller should retry (`retry_after`) a call that failed because its version ended, while another
+ * version serves. @limit ms
  */
 const RETRY_ELSEWHERE_MS = 10;
 

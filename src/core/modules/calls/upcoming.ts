@@ -1,12 +1,12 @@
 import type { Clock } from "../../../kernel/clock.ts";
 
-/** How long a start is taken to last where none of the module has been seen yet. @limit ms */
+/** Assumed duration of a module's first start. @limit ms */
 const FIRST_START_MS = 250;
-/** The shortest `retry_after` of a call that came while its module was not up. @limit ms */
+/** Shortest `retry_after` of a call to a module that is starting. @limit ms */
 const SHORTEST_RETRY_MS = 50;
 /**
- * The longest `retry_after` of a call whose module's start takes longer than its last one; until then callers are told
- * to wait as long again as it is late. @limit ms
+ * Longest `retry_after` of a call to a module whose start takes longer than its last one. Until then, `retry_after` is
+ * as long as the start is late. @limit ms
  */
 const LONGEST_RETRY_MS = 5000;
 

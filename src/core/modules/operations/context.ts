@@ -126,7 +126,7 @@ export function loadFailed(name: string, step: string, error: unknown): HeliosEr
   );
 }
 
-/** Length of a failed module's message, and of its stack, as they are stored; the rest is cut. @limit characters */
+/** Length of a failed module's message, and of its stack, in the store; the rest is cut. @limit characters */
 const MAX_FAILURE = 4096;
 
 /** The failure to record for an error that ended a start. */

@@ -5,7 +5,7 @@ import type { Cause } from "../../store/store.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { OperationContext } from "./context.ts";
 
-/** Time until the outcome of a swap that could not be stored is stored again; the swap waits for it. @limit ms */
+/** Time until the outcome of a swap is written again after a failed write; the swap waits for it. @limit ms */
 const STORE_RETRY_MS = 500;
 
 /** Changes the record of a module, as `persistently` does. */

@@ -6,10 +6,7 @@ import type { ModuleHost } from "../host/types/host.ts";
 import { codeOf } from "../record/history.ts";
 import type { ModuleRecord } from "../record/record.ts";
 
-/**
- * Time after a change of a module until code that nothing can be started from any more is deleted from the disk.
- * @limit ms
- */
+/** Time after a change of a module until code that no version needs any more is deleted from the disk. @limit ms */
 const SWEEP_DELAY_MS = 15 * 60_000;
 
 /** Deletes code that no module needs any more, from time to time. The returned function ends that. */

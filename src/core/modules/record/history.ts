@@ -2,8 +2,9 @@ import type { ResolvedModule } from "../host/types/host.ts";
 import type { GenerationRecord, ModuleRecord, Served } from "./record.ts";
 
 /**
- * Generations of a module that are remembered, and that a rollback can go back to. Beyond them the oldest are
- * forgotten, and `RollbackModule` answers `GENERATION_NOT_FOUND`; those that are still needed stay. @limit generations
+ * Generations of a module that are remembered, and to which a rollback can return. Beyond them the oldest are
+ * forgotten, and `RollbackModule` answers `GENERATION_NOT_FOUND`. Generations that are still needed stay.
+ * @limit generations
  */
 const KEPT_GENERATIONS = 20;
 

@@ -7,31 +7,27 @@ import { checkRegistrationSize } from "./size.ts";
 import { registrationViolation } from "./validate.ts";
 
 /**
- * Time that a module may take to start, unless `start_timeout` says otherwise; it fails with `MODULE_LOAD_FAILED`
- * beyond it. @limit ms
+ * Time that a module may take to start, unless `start_timeout` says otherwise; then it fails with `MODULE_LOAD_FAILED`.
+ * @limit ms
  */
 const DEFAULT_START_TIMEOUT_MS = 10_000;
 /**
- * Time that a call of a module may take, unless `call_timeout` says otherwise; it fails with `MODULE_DEADLINE_EXCEEDED`
- * beyond it. @limit ms
+ * Time that a call of a module may take, unless `call_timeout` says otherwise; then it fails with
+ * `MODULE_DEADLINE_EXCEEDED`. @limit ms
  */
 const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 /**
- * Time that a module may block its event loop, unless `block_timeout` says otherwise; it is ended beyond it, and
- * started again. @limit ms
+ * Time that a module may block its event loop, unless `block_timeout` says otherwise; then it is ended and started
+ * again. @limit ms
  */
 const DEFAULT_BLOCK_TIMEOUT_MS = 5000;
-/**
- * Time after which a module that runs is asked for its health again, unless `health_interval` says otherwise. @limit ms
- */
+/** Time between two health checks of a running module, unless `health_interval` says otherwise. @limit ms */
 const DEFAULT_HEALTH_INTERVAL_MS = 10_000;
-/**
- * Heap of a module, unless `max_heap_mb` says otherwise; the module is ended beyond it, and started again. @limit MB
- */
+/** Heap of a module, unless `max_heap_mb` says otherwise; beyond it the module is ended and started again. @limit MB */
 const DEFAULT_MAX_HEAP_MB = 256;
 /**
- * Calls of a module that are under way at once, unless `concurrency` says otherwise; further ones wait. One whose
- * caller has left counts until its method has ended, and for `call_timeout` at most. @limit calls
+ * Calls of a module that run at once, unless `concurrency` says otherwise; further ones wait. A call whose caller has
+ * left counts until its method has ended, and for `call_timeout` at most. @limit calls
  */
 const DEFAULT_MAX_CONCURRENCY = 64;
 

@@ -3,12 +3,12 @@ import { encodedSize, refuseTooLarge } from "../../size.ts";
 import type { Registration } from "./record.ts";
 
 /**
- * Size of a module's configuration, in the longer of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
+ * Size of a module's configuration, in the larger of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`.
  * @limit bytes
  */
 export const MAX_CONFIG_BYTES = 256 * 1024;
 /**
- * Size of a module's registration, with its configuration but without the values of its environment, which nobody is
+ * Size of a module's registration, with its configuration but without the values of its environment, which are never
  * shown; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes
  */
 const MAX_REGISTRATION_BYTES = 1024 * 1024;

@@ -17,7 +17,7 @@ export interface StandIns {
   readonly allowDependencies?: readonly string[] | undefined;
 }
 
-/** Modules that stand in for others, each with an instance of its own for the run; more are refused. @limit modules */
+/** Modules as stand-ins, each with an instance of its own for the run; more are refused. @limit modules */
 const MAX_STAND_IN_MODULES = 16;
 
 /** The first rule that stand-ins break. `fields`: what the two parts are called there. */

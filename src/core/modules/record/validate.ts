@@ -35,7 +35,7 @@ const MAX_START_TIMEOUT_MS = 600_000;
 const MAX_CALL_TIMEOUT_MS = 3_600_000;
 /** Longest `block_timeout`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MAX_BLOCK_TIMEOUT_MS = 3_600_000;
-/** Shortest `health_interval` but 0; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
+/** Shortest `health_interval` except 0; a shorter one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MIN_HEALTH_INTERVAL_MS = 100;
 /** Longest `health_interval`; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const MAX_HEALTH_INTERVAL_MS = 3_600_000;

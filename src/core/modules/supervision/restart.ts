@@ -9,16 +9,15 @@ export interface RestartPolicy {
 }
 
 /**
- * Time until a module that crashed is started again; each further restart within the window waits twice as long.
- * @limit ms
+ * Time until a crashed module is started again; each further restart within the window waits twice as long. @limit ms
  */
 const RESTART_DELAY_MS = 200;
 /**
- * Restarts of a module within the window. After one more crash its breaker opens, and it is not started again by
- * itself. @limit restarts
+ * Restarts of a module within the window. After one more crash its breaker opens, and it is not restarted
+ * automatically. @limit restarts
  */
 const MAX_RESTARTS = 5;
-/** Window in which the restarts of a module that crashed are counted. @limit ms */
+/** Window in which the restarts of a crashed module are counted. @limit ms */
 const RESTART_WINDOW_MS = 60_000;
 
 export const RESTART_POLICY: RestartPolicy = Object.freeze({

@@ -9,10 +9,10 @@ import { rememberEnd } from "../record/history.ts";
 import { isRunning, transition } from "../record/lifecycle.ts";
 import { RESTART_POLICY, recentRestarts, restartDelay } from "./restart.ts";
 
-/** Time until a crash of a module that could not be stored is stored again. @limit ms */
+/** Time until a crash of a module is written again after a failed write. @limit ms */
 const STORE_RETRY_MS = 1000;
 
-/** Time until a module is started again that the machine did not let be started. @limit ms */
+/** Time until another attempt to start a module that could not start because of a machine fault. @limit ms */
 const FAULT_RETRY_MS = 2000;
 
 /** Starts crashed modules again. */

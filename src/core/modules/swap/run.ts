@@ -1,6 +1,7 @@
 import { joined } from "../../async/deadline.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
+import { planSwap, type SwapRequest } from "./plan.ts";
 import { conclude, outcomeOf, type SwapOutcome } from "./report.ts";
 import type { SwapContext } from "./state/context.ts";
 import { createEvents, type SwapEvents, type SwapListener } from "./state/events.ts";
@@ -40,14 +41,16 @@ export interface RunDeps {
   forget(plan: SwapPlan): void;
 }
 
-/** Begins a swap. Whoever calls it has the modules to itself. */
-export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
+/**
+ * Begins a swap; whoever calls it has the modules to itself. Throws what speaks against the swap, with nothing done.
+ */
+export function beginSwap(deps: RunDeps, request: SwapRequest, swapId: string): UnderWay {
   const { context, journal } = deps;
-  const { swapId, digest, modules, changes } = plan;
+  const plan = planSwap(context, request, swapId);
   const events = createEvents();
   const pins = createPins(context.host);
   // An old version may have to be started anew.
-  for (const { before } of changes) pins.hold(before.record.code);
+  for (const { before } of plan.changes) pins.hold(before.record.code);
   const cancelled = joined([context.closing]);
   const { promise: returning, resolve: goBack } = Promise.withResolvers<string>();
   const recorded = Promise.withResolvers<void>();
@@ -56,7 +59,7 @@ export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
   let state: SwapState = planned;
   const run = async (): Promise<SwapOutcome> => {
     try {
-      await journal.begin({ swapId, digest, modules });
+      await journal.begin({ swapId, digest: request.digest, modules: plan.modules });
       const ended = await walk(swap, deps.tools, planned, (next) => {
         state = next;
       });

@@ -18,15 +18,18 @@ export interface FileActions {
 }
 
 /**
- * Time for which files must stay as they are before it is told that what is in them does not start: they may be half
- * written. @limit ms
+ * Time for which files must stay unchanged before a failure to start is reported, because they may be half written.
+ * @limit ms
  */
 const STABLE_MS = 1000;
-/** Time until files of a module that cannot be read are looked at again: what they import may be anywhere. @limit ms */
+/**
+ * Time until the files of a module that cannot be read are checked again, because their imports may be anywhere.
+ * @limit ms
+ */
 const BROKEN_INTERVAL_MS = 1000;
 /** Changed files that the `reason` of a swap by the actor `file` names; the others are counted. @limit files */
 const MOST_NAMED = 3;
-/** Length of what is told of the files of a module that are watched; the rest is cut. @limit characters */
+/** Length of a log text about the files of a followed module; the rest is cut. @limit characters */
 const MAX_TOLD = 1000;
 
 /** The actor of what is done because files have changed. */

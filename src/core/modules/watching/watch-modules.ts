@@ -6,9 +6,9 @@ import { dependenciesOf, type OperationContext } from "../operations/context.ts"
 import { loadOrder } from "../record/dependencies.ts";
 import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
 
-/** Modules whose changed files are acted on at once; the others wait. @limit modules */
+/** Modules whose changed files are handled at once; the others wait. @limit modules */
 const MOST_AT_ONCE = 4;
-/** Time until the files of a module that could not be followed are followed, if they can be then. @limit ms */
+/** Time until another attempt to follow the files of a module that could not be followed. @limit ms */
 const RETRY_MS = 1000;
 
 interface Followed {

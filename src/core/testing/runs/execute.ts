@@ -185,7 +185,7 @@ const cancelled = (tests: readonly Test[], durationMs = 0): Tried => ({
   durationMs,
 });
 
-/** Time that an instance that was started only to be tested may take to stop; then it is ended by force. @limit ms */
+/** Time that an instance which was started only for a test may take to stop; then it is killed. @limit ms */
 const STOP_TIMEOUT_MS = 2000;
 
 /** Brings the tests and the instance to life, and runs them; gives the place back when nothing of it is left. */

@@ -3,7 +3,7 @@ import type { RunRecord } from "./record.ts";
 import type { TestResult } from "./runner.ts";
 
 /**
- * Size of a report, in the longer of its encodings; outputs and messages of its tests are shortened so that it fits.
+ * Size of a report, in the larger of its encodings; outputs and messages of its tests are shortened to fit.
  * @limit bytes
  */
 export const MAX_REPORT_BYTES = 1024 * 1024;

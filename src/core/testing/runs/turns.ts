@@ -2,16 +2,16 @@ import { onAbort } from "../../../kernel/async/signal.ts";
 import { HeliosError } from "../../errors/error.ts";
 
 /**
- * Test runs that go on at once, so that tests do not take the machine from what serves; further ones wait for their
+ * Test runs in progress at once, so that tests do not slow down the modules that serve; further ones wait for their
  * turn. @limit runs
  */
 export const RUNS_AT_ONCE = 4;
 /**
- * Gates of swaps that go on at once, beside the other test runs: they wait for none of those, and further ones for each other.
- * @limit gates
+ * Gates of swaps in progress at once, in addition to the other test runs. Gates do not wait for those; further gates
+ * wait for each other. @limit gates
  */
 export const GATES_AT_ONCE = 16;
-/** Test runs that wait for their turn; one more is refused with `TEST_RUNS_OVERLOADED`. @limit runs */
+/** Test runs that wait for their turn; further ones are refused with `TEST_RUNS_OVERLOADED`. @limit runs */
 export const MOST_WAITING = 64;
 
 /** Gives the place back; to call it twice does nothing. */

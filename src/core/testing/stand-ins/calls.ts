@@ -11,7 +11,7 @@ export interface StubCall {
 
 /** Calls of stand-ins that a run remembers; beyond them the oldest are forgotten. @limit calls */
 const MAX_CALLS = 1000;
-/** Size of the inputs that a run remembers of calls of stand-ins; beyond it the oldest are forgotten. @limit bytes */
+/** Size of the remembered inputs of calls to stand-ins in a run; beyond it the oldest are forgotten. @limit bytes */
 const MAX_CALLS_BYTES = 4 * 1024 * 1024;
 
 /** The last calls of a run that stand-ins answered, in order. */

@@ -33,7 +33,7 @@ export interface TestTrial extends Trial {
   close(): void;
 }
 
-/** Time that a stand-in has to answer a call without a deadline of its own; it fails beyond it. @limit ms */
+/** Time that a stand-in has to answer a call without a deadline of its own; then the call fails. @limit ms */
 export const STAND_IN_TIMEOUT_MS = 30_000;
 
 /**

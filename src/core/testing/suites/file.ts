@@ -20,16 +20,16 @@ export interface FileSuites {
   open(file: string): Promise<OpenSuite>;
 }
 
-/** Time that the file of a suite may take to load; the run fails beyond it. @limit ms */
+/** Time that loading a suite's file may take; then the run fails. @limit ms */
 const START_TIMEOUT_MS = 10_000;
 /**
- * Time that a test of a suite's file may block its process; then the process is ended, since the other tests would not
- * get their turn. @limit ms
+ * Time that a test of a suite's file may block its process; then the process is ended, because the other tests could
+ * not run. @limit ms
  */
 const BLOCK_TIMEOUT_MS = 5000;
-/** Time that the file of a suite may take to list its tests; the run fails beyond it. @limit ms */
+/** Time that listing the tests of a suite's file may take; then the run fails. @limit ms */
 const LIST_TIMEOUT_MS = 2000;
-/** Heap of the process that runs the file of a suite; the process is ended beyond it, and the run fails. @limit MB */
+/** Heap of the process that runs a suite's file; beyond it the process is ended, and the run fails. @limit MB */
 const MAX_HEAP_MB = 256;
 
 export function createFileSuites(host: Pick<ModuleHost, "resolve" | "start">, log: Log): FileSuites {
@@ -161,11 +161,11 @@ function toTests(file: string, list: unknown, suite: Instance): readonly Test[] 
   return tests.map((test) => ({ ...test, run: (instance, signal) => runTest(file, suite, test, instance, signal) }));
 }
 
-/** Tests of a suite's file; the run of a file with more fails. @limit tests */
+/** Tests of a suite's file; with more, the run fails. @limit tests */
 const MAX_TESTS = 1000;
-/** Length of the name of a test in a suite's file; the run fails beyond it. @limit characters */
+/** Length of the name of a test in a suite's file; with a longer one, the run fails. @limit characters */
 const TEST_NAME_LIMIT = 128;
-/** Length of the description of a test in a suite's file; the run fails beyond it. @limit characters */
+/** Length of the description of a test in a suite's file; with a longer one, the run fails. @limit characters */
 const TEST_DESCRIPTION_LIMIT = 1024;
 
 function readTest(entry: unknown, index: number): Listed {

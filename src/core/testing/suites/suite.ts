@@ -95,14 +95,14 @@ export function member(value: unknown, key: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[key];
 }
 
-/** Time that a test may take, unless its `timeout` says otherwise; it has failed beyond it. @limit ms */
+/** Time that a test may take, unless its `timeout` says otherwise; then it has failed. @limit ms */
 export const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** Time that a test of a ready suite may take that makes many calls; it has failed beyond it. @limit ms */
+/** Time that a test of a ready suite with many calls may take; then it has failed. @limit ms */
 export const LONG_TIMEOUT_MS = 60_000;
 /**
- * Longest `timeout` of a test; a longer one is refused with `SUITE_INVALID`, or makes the run fail where the suite is a
- * file. @limit ms
+ * Longest `timeout` of a test; a longer one is refused with `SUITE_INVALID`, or makes the run of a suite file fail.
+ * @limit ms
  */
 export const MAX_TEST_TIMEOUT_MS = 600_000;
 

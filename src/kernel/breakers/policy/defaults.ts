@@ -5,16 +5,16 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 /** Time after which a probe without an outcome counts as failed, unless `probe_timeout` says otherwise. @limit ms */
 const DEFAULT_PROBE_TIMEOUT_MS = 30_000;
 /**
- * Longest time that a breaker stays open where each opening lasts longer than the one before, unless `max_timeout` says
+ * Longest time that a breaker stays open if each opening lasts longer than the one before, unless `max_timeout` says
  * otherwise. @limit ms
  */
 const DEFAULT_MAX_TIMEOUT_MS = 600_000;
 /**
- * Probes that a half-open breaker lets through at once, unless `probe_concurrency` says otherwise; other calls are
+ * Probes of a half-open breaker in progress at once, unless `probe_concurrency` says otherwise; other calls are
  * rejected. @limit probe
  */
 const DEFAULT_MAX_PROBES = 1;
-/** Time from which a call counts as slow, unless `slow_call_duration` says otherwise. @limit ms */
+/** Duration from which a call counts as slow, unless `slow_call_duration` says otherwise. @limit ms */
 const DEFAULT_SLOW_CALL_MS = 60_000;
 
 /** What a breaker is where nothing is said; the mission's defaults. */

@@ -2,8 +2,8 @@ import { Failure } from "./budget.ts";
 import { MAX_INT, MAX_UINT, MIN_INT, Uint } from "./values.ts";
 
 /**
- * Length of a text that a condition converts to a number, a time or a duration; the conversion of a longer one fails,
- * as that of a text that is no number does. @limit characters
+ * Length of a string that a condition converts to a number, time or duration; the conversion of a longer one fails,
+ * like that of an invalid one. @limit characters
  */
 export const CONVERTED_TEXT_MAX = 64;
 

@@ -6,14 +6,14 @@ import type { Zone } from "./zone.ts";
 export const PROGRAM_VERSION = 1;
 
 /**
- * Steps of one evaluation: of a flag's condition together with those of the flags that it needs, or of the expectation of a
- * test. Beyond them the flag is off for that caller with `CONDITION_FAILED`, the test is `ERRORED`. @limit steps
+ * Steps of one evaluation: of a flag's condition together with those of its prerequisites, or of a test's expectation.
+ * Beyond them, the flag is off for that caller with `CONDITION_FAILED`, or the test is `ERRORED`. @limit steps
  */
 export const CONDITION_MAX_STEPS = 10_000;
 
 /**
- * Size of the texts, lists, maps and bytes that one such evaluation makes; beyond it the flag is off for that caller with
- * `CONDITION_FAILED`, the test is `ERRORED`. @limit bytes
+ * Size of the strings, lists, maps and bytes that one evaluation creates. Beyond it, the flag is off for that caller
+ * with `CONDITION_FAILED`, or the test is `ERRORED`. @limit bytes
  */
 export const CONDITION_MAX_BYTES = 1_048_576;
 

@@ -10,13 +10,13 @@ export const MAX_REPETITIONS = 1000;
 /** Nesting of groups in a pattern; deeper ones are refused with `FLAG_CONDITION_INVALID`. @limit levels */
 export const MAX_GROUPS = 50;
 /**
- * Different classes of Unicode in all patterns of a condition, each of which has to be searched for once; more are refused with
+ * Different Unicode classes in all patterns of a condition, because each costs a search; more are refused with
  * `FLAG_CONDITION_INVALID`. @limit classes
  */
 export const MAX_UNICODE_CLASSES = 16;
 
 /**
- * Bounds of ranges that all the [ ] of a pattern have, those of classes of Unicode included; a pattern with more is refused with
+ * Bounds of ranges in all [ ] of a pattern, including those of Unicode classes; a pattern with more is refused with
  * `FLAG_CONDITION_INVALID`. @limit bounds
  */
 export const MAX_BOUNDS = 32_768;

@@ -14,7 +14,7 @@ import { type Answer, type Delivery, type InvokeOptions, type Router, WHAT_IS_LE
 import { type CallOutcome, idOf, type KeyedCall, replay, toStored } from "./call-outcome.ts";
 import { KeyedRun } from "./keyed-run.ts";
 
-/** Length of an idempotency key, as the library takes it; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
+/** Length of an idempotency key in the library; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_KEY_CHARS = 128;
 
 export interface KeyedCallsDeps {

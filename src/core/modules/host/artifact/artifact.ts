@@ -44,7 +44,7 @@ export interface Artifact {
 }
 
 /**
- * Size of what is written down of a module's code beside its text: paths, imports and members that are private; more is refused with
+ * Size of the data about a module's code besides its text: paths, imports and private members; more is refused with
  * `MODULE_INVALID`. @limit bytes
  */
 export const MAX_HEAD_BYTES = 16 * 1024 * 1024;

@@ -10,9 +10,11 @@ import type { Artifact, ArtifactFile, OutsideImport } from "./artifact.ts";
 import { type Edge, edgesOf, isRelative } from "./edges.ts";
 import { type Source, SourceReader } from "./source.ts";
 
-/** Files of a module's code, with all that they import; more are refused with `MODULE_INVALID`. @limit files */
+/**
+ * Files of a module's code, including everything that they import; more are refused with `MODULE_INVALID`. @limit files
+ */
 const MAX_FILES = 1000;
-/** Size of a module's code in all; more is refused with `MODULE_INVALID`. @limit bytes */
+/** Size of all code of a module; more is refused with `MODULE_INVALID`. @limit bytes */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** What Node takes in a package's `exports` where addons may not be loaded. */

@@ -7,16 +7,15 @@ import type { AssetJob, AssetResult } from "../disk/keep-assets.ts";
 import { CodeProblem } from "../disk/problem.ts";
 import type { BuildRequest } from "./build.ts";
 
-/** Time that reading a module's code may take; beyond it the module is refused with `MODULE_INVALID`. @limit ms */
+/** Time that reading a module's code may take; then the module is refused with `MODULE_INVALID`. @limit ms */
 const TIMEOUT_MS = 10_000;
 /**
- * Time that reading, copying or checking a module's assets may take; beyond it the module is refused with
+ * Time that reading, copying or checking a module's assets may take; then the module is refused with
  * `MODULE_ASSET_INVALID`, or does not start. @limit ms
  */
 const ASSETS_TIMEOUT_MS = 60_000;
 /**
- * Time without work after which the thread that reads modules' code is ended; the next reading starts it again.
- * @limit ms
+ * Time without work after which the thread that reads modules' code ends; the next reading starts it again. @limit ms
  */
 const IDLE_MS = 5_000;
 

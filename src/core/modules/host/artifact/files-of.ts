@@ -8,7 +8,10 @@ import { isRelative } from "./edges.ts";
 import { candidates, realRootOf } from "./resolve.ts";
 import type { ArtifactStore } from "./store.ts";
 
-/** Files and directories of one module that are looked at for changes; of a module with more, the first. @limit entries */
+/**
+ * Files and directories of one module that are checked for changes; if a module has more, the first ones.
+ * @limit entries
+ */
 const MAX_FOLLOWED = 20_000;
 
 /** What a change of a module's code shows in; see `ModuleHost.filesOf`. */

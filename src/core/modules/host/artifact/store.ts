@@ -9,9 +9,7 @@ import { digestsIn } from "./artifact.ts";
 import { assetKeeper } from "./builder.ts";
 import type { Shelf } from "./shelf.ts";
 
-/**
- * Time for which code that was stored or read lately is kept on the disk, whether or not a module needs it. @limit ms
- */
+/** Time for which code that was stored or read recently is kept on the disk, even if no module needs it. @limit ms */
 const RECENT_MS = 10 * 60_000;
 const DIGEST = /^[0-9a-f]{64}$/;
 

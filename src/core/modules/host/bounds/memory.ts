@@ -5,21 +5,21 @@ import type { Usage } from "../types/host.ts";
 
 const MB = 1024 * 1024;
 /**
- * How often the memory of a module's process is looked at. It is ended beyond its limit, and counts as crashed.
+ * How often the memory of a module's process is checked. A module beyond its limit is ended, and counts as crashed.
  * @limit ms
  */
 const PROCESS_INTERVAL_MS = 200;
-/** How often the memory of a module's thread is looked at; in this time it can take some 200 MB. @limit ms */
+/** How often the memory of a module's thread is checked. In this time it can allocate some 200 MB. @limit ms */
 const THREAD_INTERVAL_MS = 50;
 /** After which a look that was not answered is made again. */
 const LOST_LOOK_MS = 500;
-/** Shortest time between two full garbage collections that are asked of a module's thread at its limit. @limit ms */
+/** Shortest time between two full garbage collections that a module's thread makes at its limit. @limit ms */
 const COLLECT_INTERVAL_MS = 1000;
 /** Of Linux on every machine that Node runs on. */
 const PAGE_BYTES = 4096;
 /**
- * Memory of a module beside its heap (`max_heap_mb`): of a process, Node itself, code and buffers; of a thread, its
- * buffers. Beyond it the module is ended, and counts as crashed. @limit MB
+ * Memory of a module besides its heap (`max_heap_mb`): for a process, Node itself, code and buffers; for a thread, its
+ * buffers. A module beyond it is ended, and counts as crashed. @limit MB
  */
 const BESIDES_HEAP_MB = 256;
 /** Where V8 cannot fit an array that grows by half into its limit, it ends the whole process, not the thread alone. */

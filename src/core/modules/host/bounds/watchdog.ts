@@ -1,12 +1,13 @@
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 
 /**
- * How often a module is asked whether its event loop turns; more often where its `block_timeout` is short. @limit ms
+ * How often a module is pinged to find out whether its event loop is blocked; more often if its `block_timeout` is
+ * short. @limit ms
  */
 const PING_INTERVAL_MS = 1000;
 const LOOKS_PER_TIMEOUT = 5;
 /**
- * How long a module that sends much, but answers nothing, may block its event loop; then it is ended.
+ * How long a module that sends messages, but answers none, may block its event loop; then it is ended.
  * @limit times `block_timeout`
  */
 const PATIENCE_WITH_TALK = 3;

@@ -62,5 +62,5 @@ function tooLarge(what: string): CodeProblem {
   return new CodeProblem(`${what} makes them more than ${MAX_ASSET_BYTES} bytes in all`);
 }
 
-/** Size of a module's assets in all; more is refused with `MODULE_ASSET_INVALID`. @limit bytes */
+/** Size of all assets of a module; more is refused with `MODULE_ASSET_INVALID`. @limit bytes */
 export const MAX_ASSET_BYTES = 512 * 1024 * 1024;

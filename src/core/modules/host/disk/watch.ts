@@ -5,18 +5,16 @@ import { createQuiet } from "../../../async/quiet.ts";
 import { Serial } from "../../../async/serial.ts";
 import { messageOf } from "../../../errors/error.ts";
 
-/** Time without another change after which changes of files are taken together. @limit ms */
+/** Time without another change after which changes of files are handled together. @limit ms */
 const QUIET_MS = 200;
-/** Time after which changes of files are taken although there are more and more. @limit ms */
+/** Time after which changes of files are handled even if they continue. @limit ms */
 const MOST_MS = 2000;
 /**
- * How often files of modules that are watched (`HELIOS_WATCH_MODULES`) are looked at besides: some file systems tell
- * nobody of changes. @limit ms
+ * How often the files of followed modules (`HELIOS_WATCH_MODULES`) are checked in addition, because some file systems
+ * do not report changes. @limit ms
  */
 const LOOK_INTERVAL_MS = 5000;
-/**
- * How often files of modules that are watched are looked at while the system takes no more watches. @limit ms
- */
+/** How often the files of followed modules are checked while the system allows no more watches. @limit ms */
 const UNWATCHED_INTERVAL_MS = 1000;
 /** Files that are looked at together. */
 const AT_ONCE = 64;

@@ -11,7 +11,7 @@ import { loggingBy } from "./log-gate.ts";
 const FULL_READ_BYTES = 65_536;
 
 /**
- * Time that what a module's process has sent may take to leave it, where it ends and the service is behind. @limit ms
+ * Time that the last messages of a module's ending process may take if the service is behind with reading. @limit ms
  */
 const LAST_WORDS_MS = 1000;
 /** The clock is none of the files that may be read here. Taken before the module's code can put another in its place. */

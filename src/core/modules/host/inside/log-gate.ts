@@ -6,8 +6,8 @@ import type { FromInstance } from "../wire/protocol.ts";
 type Entry = Extract<FromInstance, { type: "log" }>;
 
 /**
- * Entries that an instance sends to the service's log; more are dropped in the instance, and counted in an entry of their
- * own. @limit entries a second
+ * Log entries that an instance sends to the service. Further ones are dropped in the instance, and counted in an entry
+ * of their own. @limit entries a second
  */
 const MAX_PER_SECOND = 1000;
 /** Of a message whose entry is too long: so much of it fits, whatever its characters are. */

@@ -3,8 +3,9 @@ import type { InstanceServices } from "../types/host.ts";
 import { createLogWindow, DROPPED } from "../values/log-window.ts";
 
 /**
- * Entries that the service logs of one instance, lines of its output included: as many as the instance sends, and one in
- * which it says how many it has dropped. More are dropped, and counted in an entry of their own. @limit entries a second
+ * Log entries of one instance that the service writes, including lines of its output: as many as the instance sends,
+ * and one with the number of dropped ones. Further ones are dropped, and counted in an entry of their own.
+ * @limit entries a second
  */
 const MAX_PER_SECOND = 1001;
 

@@ -26,8 +26,8 @@ import { LeftBehind } from "./left-behind.ts";
 import type { Requests } from "./requests.ts";
 
 /**
- * How long an instance that is to hand its state over waits for a moment in which none of its own calls is under way.
- * After that its further calls wait until those under way are answered. @limit ms
+ * How long a hand-over waits for a moment without any own call of the instance in progress. After that, its further
+ * calls wait until those in progress are answered. @limit ms
  */
 const QUIET_PATIENCE_MS = 100;
 

@@ -15,11 +15,10 @@ import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Launch } from "./start.ts";
 
 /**
- * Time that the service takes to read what a module's process has sent before it ended; what is left then is not read.
- * @limit ms
+ * Time that the service takes to read the last messages of a module's ended process; the rest is not read. @limit ms
  */
 const UNREAD_MS = 1000;
-/** Time that a module's process may go on once its pipe to the service is closed; then it is ended. @limit ms */
+/** Time that a module's process may continue after its pipe to the service is closed; then it is ended. @limit ms */
 const CLOSED_MS = 1000;
 
 type StdioPlaces = ("ignore" | "pipe")[];

@@ -20,7 +20,7 @@ export interface Requests {
 }
 
 /**
- * Calls and questions of one instance that are under way at once; further ones are refused with `MODULE_OVERLOADED`.
+ * Calls and questions of one instance in progress at once; further ones are refused with `MODULE_OVERLOADED`.
  * @limit requests
  */
 const MAX_UNDER_WAY = 10_000;

@@ -166,7 +166,7 @@ export function startInstance(
 }
 
 /**
- * Time that a module's thread at its limit has to collect its garbage and to say what it still holds. One that does not
+ * Time that a module's thread at its limit has to collect garbage and to report its memory. A thread that does not
  * answer is left to the watchdog. @limit ms
  */
 const COLLECT_TIMEOUT_MS = 10_000;

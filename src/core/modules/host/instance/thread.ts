@@ -14,14 +14,14 @@ import { BOOTSTRAP, permissionFlags } from "./permissions.ts";
 import type { Launch } from "./start.ts";
 
 /**
- * Time that a thread may take to end by force: some ms, unless it is in a synchronous call of the system, or collects
- * garbage. Beyond it the thread is left behind. @limit ms
+ * Time that killing a thread may take: some ms, unless it is in a synchronous system call or collects garbage. Then the
+ * thread is left behind. @limit ms
  */
 const END_TIMEOUT_MS = 1000;
 
 /**
- * Messages of a module's thread that wait to be taken by the service. At more the thread is ended, and the module counts
- * as crashed. @limit messages
+ * Unread messages of a module's thread to the service. Beyond them the thread is ended, and the module counts as
+ * crashed. @limit messages
  */
 const MAX_WAITING = 32_768;
 

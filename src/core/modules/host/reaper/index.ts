@@ -9,9 +9,12 @@ import { readProcess } from "./processes.ts";
 
 /** main.ts, generated as JavaScript. */
 const MAIN = fileURLToPath(new URL("../../../../../gen/stripped/core/modules/host/reaper/main.js", import.meta.url));
-/** Time until the helper process that ends what modules have started is started again after a crash. @limit ms */
+/**
+ * Time until the reaper (the helper process that ends what modules have started) is started again after a crash.
+ * @limit ms
+ */
 const RESTART_DELAY_MS = 100;
-/** Time that the helper process that ends what modules have started may take to end; then it is killed. @limit ms */
+/** Time that the reaper may take to end; then it is killed. @limit ms */
 const END_TIMEOUT_MS = 5000;
 
 /** Ends what modules have started, and the modules themselves where the service is killed. */

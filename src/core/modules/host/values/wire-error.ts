@@ -30,22 +30,21 @@ const MAX_STACK = 4096;
 /** Length of the name, and of the `code`, of an error that a module throws; the rest is cut. @limit characters */
 const MAX_NAME = 128;
 /**
- * Size of the members that an error which a module throws has of its own, as JSON; those that do not fit are left out.
- * @limit bytes
+ * Size of the own members of an error that a module throws, as JSON; members that do not fit are omitted. @limit bytes
  */
 const MAX_FIELDS = 1024;
 /**
- * Size of the cause of an error that a module throws, as JSON; of a larger one the members of its own are left out, then its
+ * Size of the cause of an error that a module throws, as JSON. Of a larger one, its own members are omitted, then its
  * own causes. @limit bytes
  */
 const MAX_CAUSE = 1024;
-/** Causes of causes of an error that a module throws; those beyond are left out. @limit levels */
+/** Nested causes of an error that a module throws; further ones are omitted. @limit levels */
 const MAX_CAUSES = 4;
-/** Errors in an AggregateError that a module throws; those beyond are left out. @limit errors */
+/** Errors in an AggregateError that a module throws; further ones are omitted. @limit errors */
 const MAX_ERRORS = 5;
 /** Length of the message of a cause of an error that a module throws; the rest is cut. @limit characters */
 const MAX_CAUSE_MESSAGE = 256;
-/** Values in one member that an error has of its own; a member with more is left out. @limit values */
+/** Values in one own member of an error; a member with more is omitted. @limit values */
 const MAX_PARTS = 200;
 
 /** What of an error is told apart from the members of its own. */
@@ -73,7 +72,7 @@ export function toWire(thrown: unknown): WireError {
   }
 }
 
-/** Lines of a stack that are looked at: more than Node gives unless a module asks for more. @limit lines */
+/** Lines of a stack that are read: more than Node produces unless a module asks for more. @limit lines */
 const MAX_STACK_READ = 100;
 const OWN_CODE = new URL("..", import.meta.url).href;
 

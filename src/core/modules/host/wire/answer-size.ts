@@ -3,8 +3,9 @@ import { WIDE } from "../values/wide.ts";
 import type { Content } from "./payload.ts";
 
 /**
- * Size of an answer of a module, as a message of protobuf and as JSON text, in which bytes are base64 and a third longer: what
- * a caller can get by every protocol, its version and the like included. The call fails with `MODULE_METHOD_FAILED` beyond it, in the module already. @limit bytes
+ * Size of a module's answer, as a protobuf message and as JSON text (in which bytes are base64 and a third longer), so
+ * that every protocol can carry it. A call with a larger answer fails with `MODULE_METHOD_FAILED` in the module.
+ * @limit bytes
  */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 /** Of protobuf, for a digit and a comma of JSON. */

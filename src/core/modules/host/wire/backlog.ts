@@ -1,29 +1,26 @@
 import type { ToInstance } from "./protocol.ts";
 
-/**
- * Messages to a module that it has not read yet; a further call of it fails with `MODULE_OVERLOADED`, and never runs.
- * @limit messages
- */
+/** Unread messages to a module; a further call fails with `MODULE_OVERLOADED`, and does not run. @limit messages */
 const MAX_UNREAD_MESSAGES = 16_384;
 /**
- * Size of the messages to a module that it has not read yet; a call that would make it larger fails with
- * `MODULE_OVERLOADED`, and never runs. A module that has read everything is sent one of any size. @limit bytes
+ * Size of the unread messages to a module; a call that would exceed it fails with `MODULE_OVERLOADED`, and does not
+ * run. A module without unread messages gets a message of any size. @limit bytes
  */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 /**
- * Size of the messages to a module that it has not read yet, answers of its own calls among them. A module that has as much as
- * others may send it makes no further calls: they fail with `MODULE_OVERLOADED`, and never run. What ran by then is answered up
- * to this size; the answer of what ran beyond it is `MODULE_ANSWER_LOST`. @limit bytes
+ * Size of the unread messages to a module, including answers to its own calls. A module at the limit for messages from
+ * others makes no further calls: they fail with `MODULE_OVERLOADED`, and do not run. Calls that ran by then are
+ * answered up to this size; beyond it, their answer is `MODULE_ANSWER_LOST`. @limit bytes
  */
 const MAX_UNANSWERED_BYTES = 2 * MAX_UNREAD_BYTES;
 /**
- * Messages to a module's thread that it has not read, such as answers to what it asked for, at which it is ended; it counts
- * as crashed. What a process asks for is not read while it has this many, or this much, to read itself. @limit messages
+ * Unread messages to a module's thread, such as answers to its questions, at which it is ended; it counts as crashed. A
+ * process is not read from while it has this many, or this much, to read itself. @limit messages
  */
 const MOST_UNREAD_MESSAGES = 131_072;
 /**
- * Size of the messages to a module that it has not read, such as refusals of what it asked for, at which it is ended; it
- * counts as crashed. More than its code or a state, and what else may wait. @limit bytes
+ * Size of the unread messages to a module, such as refusals of its questions, at which it is ended; it counts as
+ * crashed. Larger than its code or state, together with everything else that may wait. @limit bytes
  */
 const MOST_UNREAD_BYTES = 512 * 1024 * 1024;
 

@@ -47,7 +47,5 @@ export function readLines(stream: NodeJS.ReadableStream | null | undefined, line
   stream?.on("error", () => {});
 }
 
-/**
- * Length of a line that a module writes to its standard output or error; the rest of the line is cut. @limit characters
- */
+/** Length of a line of a module's standard output or error; the rest of the line is cut. @limit characters */
 const MAX_LINE = 8192;

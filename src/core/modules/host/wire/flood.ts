@@ -1,11 +1,11 @@
 /**
- * Messages that a module may send without being asked, such as entries of its log, in the long run; its own code sends
- * at most 1,000 entries a second. @limit messages a second
+ * Unrequested messages of a module in the long run, such as log entries; its own process sends at most 1,000 entries a
+ * second. @limit messages a second
  */
 const UNASKED_PER_SECOND = 2000;
 /**
- * Messages that a module may send at once without being asked: as many as come together while the service itself is busy
- * for 20 s. A module that sends more is ended, and counts as crashed. @limit messages
+ * Unrequested messages of a module in one burst: as many as accumulate while the service itself is busy for 20 s. A
+ * module that sends more is ended, and counts as crashed. @limit messages
  */
 const UNASKED_AT_ONCE = 20_000;
 

@@ -27,27 +27,27 @@ const KIND_BYTES = 1;
 /** Id, number, lengths of the method, the dependency and the keys, form of the payload. */
 const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
 /**
- * Size of the state that a module hands over, and of a message to its process; a swap with a larger state fails. All else that
- * is sent, the module's code for one, is smaller. @limit bytes
+ * Size of the state that a module hands over, and of a message to its process; a swap with a larger state fails. All
+ * other messages, such as the module's code, are smaller. @limit bytes
  */
 const MAX_BYTES = 256 * 1024 * 1024;
 /**
- * Size of the input or the answer of a call that a module sends, with the names that go with it; a larger one fails in the
- * module. A process that sends it past its own checks is ended, and counts as crashed; of a thread it is dropped.
- * @limit bytes
+ * Size of the input or answer of a call that a module sends, with its names; a larger one fails in the module. A
+ * process that bypasses its own checks is ended, and counts as crashed; a thread's message is dropped. @limit bytes
  */
 const MAX_PAYLOAD_BYTES = 4_210_688;
 /**
- * Size of everything else that a module sends, such as the names of its methods or the context of a flag; what is larger
- * fails in the module: its start, or the question. A process that sends it past its own checks is ended, and counts as
- * crashed; of a thread it is dropped. @limit bytes
+ * Size of every other message of a module, such as the names of its methods or the context of a flag; a larger one
+ * fails in the module: its start, or the question. A process that bypasses its own checks is ended, and counts as
+ * crashed; a thread's message is dropped. @limit bytes
  */
 const MAX_OTHER_BYTES = 1024 * 1024;
-/**
- * Size of an entry that a module logs, as JSON; of a larger one the start of its message is logged. @limit bytes
- */
+/** Size of a log entry of a module, as JSON; of a larger one, the start of its message is logged. @limit bytes */
 export const MAX_LOG_BYTES = 65_536;
-/** Length of the name of a method or a dependency that a module calls; a call by a longer one fails in the module. @limit bytes */
+/**
+ * Length of the name of a method or dependency that a module calls; a call with a longer one fails in the module.
+ * @limit bytes
+ */
 const MAX_NAME_BYTES = 65_535;
 
 /** A message as it is sent. Throws what cannot be. */

@@ -1,9 +1,7 @@
 import type { Readable } from "node:stream";
 import { systemClock } from "../../../../kernel/clock.ts";
 
-/**
- * Time for which the service takes what one module sends before others have their turn. @limit ms
- */
+/** Time that the service spends on the messages of one module before it serves others. @limit ms */
 const TURN_MS = 5;
 /** How often it is looked whether a module that is not read any further reads again itself. */
 const LOOK_MS = 10;

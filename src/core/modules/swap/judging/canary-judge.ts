@@ -19,8 +19,8 @@ export type Finding =
   | { readonly verdict: "REFUSED" | "INCONCLUSIVE"; readonly because: string };
 
 /**
- * Chance that a canary refuses a candidate which is no worse than its limits allow, however long it takes and however
- * often it is looked at. @limit share
+ * Probability that a canary refuses a candidate which is no worse than its limits allow, however long it takes and
+ * however often it is evaluated. @limit share
  */
 export const FALSE_REFUSALS = 0.01;
 /** Evidence at the end of a canary above which its candidate does not pass, but is not refused either. */
@@ -28,18 +28,15 @@ const GREAT_DOUBT = 20;
 /** The same limit in standard deviations of its rate above the allowed one: equal versions hardly ever reach it. */
 const GREAT_DEVIATIONS = 3;
 /**
- * Calls with a `routing_key` that the current version must have answered during a canary, where calls of the candidate
- * have failed: with fewer it is INCONCLUSIVE. @limit calls
+ * Calls with a `routing_key` that the current version must have answered during a canary if calls of the candidate have
+ * failed; with fewer, the canary is INCONCLUSIVE. @limit calls
  */
 const MIN_CURRENT_CALLS = 20;
-/**
- * Failures at which a canary ends that has next to nothing to compare with, if most calls of the candidate fail.
- * @limit calls
- */
+/** Failures at which a canary with almost nothing to compare ends, if most calls of the candidate fail. @limit calls */
 const HOPELESS_FAILURES = 20;
-/** Calls of the current version that a 99th percentile needs: with fewer, latencies are not compared. @limit calls */
+/** Calls of the current version that a 99th percentile needs; with fewer, latencies are not compared. @limit calls */
 const MIN_P99_CALLS = 100;
-/** Differences of latency that are ignored: a pause of the machine is longer. @limit ms */
+/** Differences of latency that are ignored, because a pause of the machine is longer. @limit ms */
 const LATENCY_NOISE_MS = 5;
 /**
  * The share of its calls by which a candidate may be slow more often than the current version: what a p99 leaves out.

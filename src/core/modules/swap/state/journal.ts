@@ -38,14 +38,14 @@ export interface SwapRecord {
 }
 
 /**
- * Swaps of the same modules whose outcome is remembered by their `swap_id`. Beyond them the oldest are forgotten: a
- * retry of such a swap is done anew. @limit swaps
+ * Swaps of the same modules whose outcome is remembered by their `swap_id`. Beyond them the oldest are forgotten, and a
+ * retry of such a swap runs again. @limit swaps
  */
 const KEPT_SWAPS = 20;
 
 /**
- * Swaps of several modules at once whose outcome is remembered, of whichever modules. Beyond them the oldest are
- * forgotten. @limit swaps
+ * Swaps of several modules at once whose outcome is remembered, over all modules. Beyond them the oldest are forgotten.
+ * @limit swaps
  */
 const KEPT_GROUP_SWAPS = 1000;
 /** Records of swaps that are deleted in one write. */

@@ -3,8 +3,8 @@ import { dependenciesOf, type OperationContext } from "../../operations/context.
 import { loadOrder } from "../../record/dependencies.ts";
 
 /**
- * Time for which calls are held while a swap hands state over, unless `max_pause` says otherwise, and at most half of
- * `call_timeout`. The swap fails beyond it, and the old version serves on. Held calls keep their deadlines. @limit ms
+ * Time for which calls wait while a swap hands state over, unless `max_pause` says otherwise, and at most half of
+ * `call_timeout`. Then the swap fails, and the old version serves on. Waiting calls keep their deadlines. @limit ms
  */
 export const PAUSE_LIMIT_MS = 5000;
 
@@ -38,25 +38,6 @@ export function hold({ router }: OperationContext, members: readonly Sides[], ov
 /** Sends held calls to what serves. */
 export function release({ router }: OperationContext, members: readonly { readonly name: string }[]): void {
   for (const { name } of members) router.lane(name).release();
-}
-
-/** For a trial: when a new version ends by itself, calls wait for the old one. */
-export function guard(context: OperationContext, members: readonly Sides[]): void {
-  for (const { candidate } of members) candidate.guard = () => hold(context, members, () => {});
-}
-
-/** Has the end of a new version be a crash again. */
-export function unguard(members: readonly Pick<Sides, "candidate">[]): void {
-  for (const { candidate } of members) candidate.guard = undefined;
-}
-
-/** Has the end of an old version be a crash again, also where it ended while calls were held. */
-export function unguardOld(context: OperationContext, members: readonly Pick<Sides, "name" | "old">[]): void {
-  for (const { name, old } of members) {
-    if (old === undefined) continue;
-    old.guard = undefined;
-    if (old.ending?.expected === false) context.crashed(name, old);
-  }
 }
 
 /** The members among `names` and their dependencies, each after those that it calls. */

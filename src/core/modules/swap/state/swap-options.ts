@@ -116,17 +116,14 @@ const MAX_PAUSE_MS = 60_000;
 const MAX_COMPARED_CALLS = 1_000_000;
 /** Largest `max_latency_ratio` of a canary; a larger one is refused with `ARGUMENT_INVALID`. @limit - */
 const MAX_LATENCY_RATIO = 1000;
-/** Time that the tests of a swap may take, unless `gate_timeout` says otherwise; the swap fails beyond it. @limit ms */
+/** Time that the tests of a swap may take, unless `gate_timeout` says otherwise; then the swap fails. @limit ms */
 const DEFAULT_GATE_TIMEOUT_MS = 300_000;
 /**
- * Time that a shadow has to compare enough answers, unless its `duration` says otherwise; the swap fails beyond it.
+ * Time that a shadow has to compare enough answers, unless its `duration` says otherwise; then the swap fails.
  * @limit ms
  */
 const DEFAULT_SHADOW_MS = 30_000;
-/**
- * Time that a canary has to answer enough calls, unless its `duration` says otherwise; the swap fails beyond it.
- * @limit ms
- */
+/** Time that a canary has to get enough calls, unless its `duration` says otherwise; then the swap fails. @limit ms */
 const DEFAULT_CANARY_MS = 60_000;
 
 /** Throws ARGUMENT_INVALID with the first field that breaks a rule, or RESOURCE_TOO_LARGE. */

@@ -7,14 +7,15 @@ import { getModule } from "../../operations/context.ts";
 import { closeBreaker } from "../../operations/module-breaker.ts";
 import { persistently } from "../../operations/persist.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
-import { beginPause, calledFirst, guard, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
-import { storeServing } from "../state/records.ts";
+import { guard } from "../state/guards.ts";
+import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
 import type { CommittedMember, Tried } from "../state/state.ts";
-import { importState, underWayIn } from "../state/transfer.ts";
+import { storeServing } from "./commit.ts";
+import { importState, underWayIn } from "./hand-over.ts";
 
 /**
- * How long a version on trial may take to end what is under way when it is to hand its state back. Then its state is
- * taken all the same. @limit ms
+ * How long a version may take to finish its calls when it hands its state back during a bake. Then its state is taken
+ * anyway. @limit ms
  */
 const RETURN_PATIENCE_MS = 1000;
 

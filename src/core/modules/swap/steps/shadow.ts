@@ -12,8 +12,7 @@ import type { StartedMember } from "../state/state.ts";
 import type { ShadowTerms } from "../state/swap-options.ts";
 
 /**
- * Mirrored calls of a shadow that are under way at once. Further ones are not mirrored, and counted as dropped.
- * @limit calls
+ * Mirrored calls of a shadow in progress at once. Further ones are not mirrored, and counted as dropped. @limit calls
  */
 const MAX_UNDER_WAY = 16;
 /** Differences that a shadow's report shows; the others are counted. @limit differences */

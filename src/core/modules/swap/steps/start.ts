@@ -20,9 +20,9 @@ import type {
   VerifiedMember,
 } from "../state/state.ts";
 
-/** Time that a swap may take to read the new code; the swap fails beyond it. @limit ms */
+/** Time that a swap may take to read the new code; then the swap fails. @limit ms */
 const VERIFY_LIMIT_MS = 15_000;
-/** Time that a swap may take to read the new code where it has assets; the swap fails beyond it. @limit ms */
+/** Time that a swap may take to read new code with assets; then the swap fails. @limit ms */
 const VERIFY_ASSETS_LIMIT_MS = 75_000;
 /** Mistakes of the caller. They reject the swap, where other failures end it with a report. */
 const MISTAKES: readonly Reason[] = [

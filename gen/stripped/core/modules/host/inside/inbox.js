@@ -1,8 +1,8 @@
                                                       
 
 /**
- * How long an instance begins one call after the other before it reads what has come meanwhile, so that calls whose
- * callers have left do not begin. @limit ms
+ * Time that an instance spends on starting calls before it reads new messages, so that calls whose callers have left do
+ * not start. @limit ms
  */
 const TURN_MS = 5;
 

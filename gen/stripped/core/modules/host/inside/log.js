@@ -4,13 +4,16 @@ import {              toTold } from "../values/told.js";
 
 /** Length of the message of an entry that a module logs; the rest is cut. @limit characters */
 const MAX_MESSAGE = 8192;
-/** Length of all texts and names in the fields of an entry that a module logs; the rest is cut. @limit characters */
+/** Length of all texts and names in the fields of a log entry of a module; the rest is cut. @limit characters */
 const MAX_FIELD_CHARS = 16 * 1024;
-/** Values in the fields of an entry that a module logs; the rest is left out. @limit values */
+/** Values in the fields of a log entry of a module; the rest is omitted. @limit values */
 const MAX_FIELD_PARTS = 1000;
-/** Members of one object, and items of one list, in the fields of an entry that a module logs; the rest is left out. @limit members */
+/**
+ * Members of one object, and items of one list, in the fields of a log entry of a module; the rest is omitted.
+ * @limit members
+ */
 const MAX_FIELD_MEMBERS = 100;
-/** Nesting of the fields of an entry that a module logs; of what is deeper its kind is told. @limit levels */
+/** Nesting of the fields of a log entry of a module. Only the type of deeper values is logged. @limit levels */
 const MAX_FIELD_DEPTH = 8;
 
 const BOUNDS         = {

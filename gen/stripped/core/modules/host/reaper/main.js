@@ -6,8 +6,8 @@ import { Family } from "./family.js";
 import { readProcesses } from "./processes.js";
 
 /**
- * How often it is looked at what modules have started. A process that leaves its parents within this time, and hides
- * besides, is not seen. @limit ms
+ * How often the reaper looks for processes that modules have started. A process that leaves its parents within this
+ * time, and also hides, is not found. @limit ms
  */
 const LOOK_INTERVAL_MS = 500;
 

@@ -1,9 +1,7 @@
 import { isEmpty, shapeOf } from "./shapes.js";
 import { valuesOf } from "./wide.js";
 
-/**
- * Nesting of what a module's method returns; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels
- */
+/** Nesting of a method's answer; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels */
 const MAX_DEPTH = 200;
 
 /** What a conversion may look at; it fails beyond that. */
@@ -182,9 +180,9 @@ function put(members                         , name        , value         )    
   else Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** Length of the place in a value that an error tells; what is in its middle is left out. @limit characters */
+/** Length of the place in a value that an error shows; its middle is omitted. @limit characters */
 const MAX_PLACE = 400;
-/** Length of one name in the place that an error tells; the rest is cut. @limit characters */
+/** Length of one name in the place that an error shows; the rest is cut. @limit characters */
 const MAX_NAME = 64;
 
 /** A place as code would write it: `output.fills[2].price`. */

@@ -1,6 +1,6 @@
 /**
- * Nesting of the JSON that a module sends; its own code refuses what is nested deeper than 200 levels before. Of less
- * than 16 KiB it is not looked at: that is read in no time however it is nested. @limit levels
+ * Nesting of the JSON that a module sends; its own process refuses values that are nested deeper than 200 levels. Not
+ * checked below 16 KiB, because parsing so little takes no time however it is nested. @limit levels
  */
 const MAX_DEPTH = 256;
 const SHALLOW = 16_384;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ModuleContext } from "../../../api.ts";
 import type { StartMessage } from "../../wire/protocol.ts";
 
-/** Assets that the error names for a path that a module has not declared; the others are left out. @limit names */
+/** Declared assets that the error for an undeclared path names; the others are omitted. @limit names */
 const MAX_TOLD_ASSETS = 10;
 
 /** `ctx.assets`. */

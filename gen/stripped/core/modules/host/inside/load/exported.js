@@ -56,7 +56,7 @@ function kindOf(value         )         {
   return `an object${names.length === 0 ? "" : ` with ${names.join(", ")}`}`;
 }
 
-/** Names that the error of a file which exports no module tells of what it exports; the others are left out. @limit names */
+/** Exported names that the error for a file without a module lists; the others are omitted. @limit names */
 const MAX_TOLD_NAMES = 5;
 
 const isClass = (exported        )          => /^class\b/.test(Function.prototype.toString.call(exported));
