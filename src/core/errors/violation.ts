@@ -36,7 +36,7 @@ export function refuse(found: Violation | undefined): void {
   throw HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem: `${problem}; expected ${expected}` });
 }
 
-/** Length of a wrong value as an error repeats it; the rest is cut. @limit characters */
+/** Length of a wrong value as an error shows it; the rest is cut. @limit characters */
 const MAX_SHOWN = 60;
 
 /** A value as a message tells it: whole if it is short. */

@@ -4,6 +4,15 @@ import type { Violation } from "../errors/violation.ts";
 import { cut } from "../size.ts";
 import { type JsonSource, JsonSourceError, pathText, readingJsonSource } from "./source.ts";
 
+/** Thrown by what reads a file's values: carries a violation to where the lines are known. */
+export class Mistake extends Error {
+  readonly violation: Violation;
+  constructor(violation: Violation) {
+    super(violation.problem);
+    this.violation = violation;
+  }
+}
+
 /** Makes the error of one kind of file. `line` 0: the file as a whole. */
 export type FileInvalid = (
   file: string,
@@ -38,8 +47,8 @@ export function* parsingFile(text: string, file: string, invalid: FileInvalid): 
 }
 
 /**
- * Mistakes of a flags file or a modules file that an error lists; the others are counted. Over the wire the list is cut by
- * its length, too. @limit mistakes
+ * Mistakes of a flags file or a modules file that an error lists; the others are counted. Over the wire, the length of
+ * the list is limited too. @limit mistakes
  */
 export const TOLD_MISTAKES = 100;
 /** Of which the lines are looked for. Mistakes are found in the order of the file, but for those within a part. */

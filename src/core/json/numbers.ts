@@ -1,6 +1,6 @@
 /**
- * Largest whole number, of either sign, in free JSON: above it a double stands for several of them. A larger one is
- * refused with `ARGUMENT_INVALID`, up to 10^21; a string may hold it. @limit (2^53 − 1)
+ * Largest integer in free JSON, of either sign: above it, several integers share one double. A larger one is refused
+ * with `ARGUMENT_INVALID`, up to 10^21. Send such integers as strings. @limit (2^53 − 1)
  */
 export const MAX_WHOLE_NUMBER: number = Number.MAX_SAFE_INTEGER;
 

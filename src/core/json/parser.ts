@@ -74,8 +74,8 @@ interface Parts {
  */
 const DEEPEST = 200;
 /**
- * Names that come twice, numbers that are too large and halves of characters in a flags file or a modules file of which
- * the place is kept; the others are counted. @limit mistakes
+ * Duplicate names, too large numbers and unpaired surrogates in a flags file or a modules file whose places are kept;
+ * the others are counted. @limit mistakes
  */
 const KEPT_MISTAKES = 1000;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;

@@ -4,8 +4,8 @@ import { type NumberProblem, numberProblem } from "./numbers.ts";
 import type { JsonPath } from "./source.ts";
 
 /**
- * Nesting of a module's `config` and of the input of a reload hook or a test, as the library takes it; a deeper one is
- * refused with `ARGUMENT_INVALID` or `SUITE_INVALID`. @limit levels
+ * Nesting of a module's `config`, and of the input of a reload hook or a test, in the library; a deeper one is refused
+ * with `ARGUMENT_INVALID` or `SUITE_INVALID`. @limit levels
  */
 const DEEPEST_JSON = 200;
 

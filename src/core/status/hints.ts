@@ -3,13 +3,13 @@ import type { Feed } from "../store/feed.ts";
 import { type Cause, type Change, RevisionCompacted } from "../store/store.ts";
 import type { EventDomain } from "./events.ts";
 
-/** Time before a breaker opened in which a change must have been made to be named as a possible cause. @limit ms */
+/** Time before a breaker opened within which a change is listed as a possible cause. @limit ms */
 export const RECENT_MS = 60_000;
 /**
- * Revisions before a breaker opened that are searched for such changes; earlier ones are not named. @limit revisions
+ * Revisions before a breaker opened that are searched for such changes; earlier ones are not listed. @limit revisions
  */
 const LOOKBACK = 1000;
-/** Changes that are named as possible causes; earlier ones are left out. @limit changes */
+/** Changes that are listed as possible causes; earlier ones are omitted. @limit changes */
 export const MOST_RECENT = 10;
 /** Answers that are remembered: what came before a revision never changes. */
 const REMEMBERED = 1000;

@@ -1,41 +1,36 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError } from "../errors/error.ts";
 
-/**
- * Time for which a repeated `request_id` gets the first answer again. Afterwards the request is done anew. @limit ms
- */
+/** Time for which a repeated `request_id` gets the first answer again. Afterwards the request runs again. @limit ms */
 export const REPLAYED_MS = 600_000;
 /**
- * Size of the answers that are kept on disk to be given again. Beyond it the oldest are dropped before their time: a
- * repeated request is refused with `ANSWER_NOT_KEPT`. @limit bytes
+ * Size of the answers that are kept on disk for retries. Beyond it the oldest are dropped early, and a repeated request
+ * is refused with `ANSWER_NOT_KEPT`. @limit bytes
  */
 export const MAX_ANSWER_BYTES_ON_DISK = 128 * 1024 * 1024;
 /**
- * Size of the answers that a store in memory keeps to be given again. Beyond it the oldest are dropped before their
- * time. @limit bytes
+ * Size of the answers that a store in memory keeps for retries. Beyond it the oldest are dropped early. @limit bytes
  */
 export const MAX_ANSWER_BYTES_IN_MEMORY = 64 * 1024 * 1024;
 /**
- * Size of one answer that is kept to be given again. Of a larger one it is known that it was given: a repeated request
- * is refused with `ANSWER_NOT_KEPT`. @limit bytes
+ * Size of one answer that is kept for retries. Of a larger one, only the fact is remembered: a repeated request is
+ * refused with `ANSWER_NOT_KEPT`. @limit bytes
  */
 export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /**
- * Requests whose `request_id` is known, with or without their answer. Beyond them the oldest are forgotten before their
- * time. @limit requests
+ * Requests whose `request_id` is remembered, with or without their answer. Beyond them the oldest are forgotten early.
+ * @limit requests
  */
 export const MAX_KNOWN_REQUESTS = 200_000;
 
 /**
- * Calls whose `idempotency_key` is known on disk, answered or not: a thousand a second for ten minutes. None of them is
- * forgotten before its time; beyond them a call with a new key is refused with `IDEMPOTENCY_KEYS_EXHAUSTED`.
- * @limit calls
+ * Calls whose `idempotency_key` is remembered on disk, answered or not: a thousand a second for ten minutes. None is
+ * forgotten early; beyond them, a call with a new key is refused with `IDEMPOTENCY_KEYS_EXHAUSTED`. @limit calls
  */
 export const MAX_KNOWN_CALLS_ON_DISK = 600_000;
 /**
- * Calls whose `idempotency_key` a store in memory knows; beyond them a call with a new key is refused with
- * `IDEMPOTENCY_KEYS_EXHAUSTED`.
- * @limit calls
+ * Calls whose `idempotency_key` a store in memory remembers; beyond them, a call with a new key is refused with
+ * `IDEMPOTENCY_KEYS_EXHAUSTED`. @limit calls
  */
 export const MAX_KNOWN_CALLS_IN_MEMORY = 200_000;
 
@@ -81,7 +76,7 @@ export function keysExhausted(limit: number): HeliosError {
   return HeliosError.of("IDEMPOTENCY_KEYS_EXHAUSTED", metadata, { retryAfterMs: KEYS_RETRY_AFTER_MS });
 }
 
-/** Time after which a call that was refused with `IDEMPOTENCY_KEYS_EXHAUSTED` should come again. @limit ms */
+/** Time after which a call that was refused with `IDEMPOTENCY_KEYS_EXHAUSTED` should be retried. @limit ms */
 const KEYS_RETRY_AFTER_MS = 60_000;
 
 /** How much is kept of answers. */

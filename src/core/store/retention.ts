@@ -2,32 +2,32 @@ import { HeliosError } from "../errors/error.ts";
 import { MAX_KNOWN_REQUESTS } from "./answers.ts";
 
 /**
- * Changes that are kept for watchers that come back. Beyond them the oldest are forgotten: a watcher from before is
- * refused with `REVISION_COMPACTED`, or starts with a snapshot. @limit changes, HELIOS_JOURNAL_MAX_CHANGES
+ * Changes that are kept for watchers that resume. Beyond them the oldest are forgotten: a watcher with an older token
+ * is refused with `REVISION_COMPACTED`, or starts with a snapshot. @limit changes, HELIOS_JOURNAL_MAX_CHANGES
  */
 export const KEPT_CHANGES = 100_000;
 /**
- * Age up to which changes are kept for watchers that come back; older ones are forgotten.
+ * Age up to which changes are kept for watchers that resume; older ones are forgotten.
  * @limit ms, HELIOS_JOURNAL_MAX_AGE
  */
 export const KEPT_MS = 30 * 86_400_000;
 /**
- * Size of the changes that are kept for watchers that come back; beyond it the oldest are forgotten.
+ * Size of the changes that are kept for watchers that resume; beyond it the oldest are forgotten.
  * @limit bytes, HELIOS_JOURNAL_MAX_BYTES
  */
 export const KEPT_BYTES = 256 * 1024 * 1024;
 /**
- * Changes of one module, flag, breaker or suite that are kept as its history when those for watchers are forgotten;
- * older ones are forgotten. @limit changes
+ * Changes of one module, flag, breaker or suite that are kept as its history beyond the journal; older ones are
+ * forgotten. @limit changes
  */
 export const KEPT_CHANGES_PER_KEY = 100;
 /**
- * Size of that history of one module, flag, breaker or suite, but for one change that is larger; older changes are
+ * Size of that history of one module, flag, breaker or suite, except for a single larger change; older changes are
  * forgotten. @limit bytes
  */
 export const KEPT_BYTES_PER_KEY = 4 * 1024 * 1024;
 /**
- * Size of all histories together. Beyond it the oldest changes are forgotten, but for the newest of each module, flag,
+ * Size of all histories together. Beyond it the oldest changes are forgotten, except the newest of each module, flag,
  * breaker or suite. @limit bytes
  */
 export const KEPT_HISTORY_BYTES = 256 * 1024 * 1024;
@@ -35,7 +35,7 @@ export const KEPT_HISTORY_BYTES = 256 * 1024 * 1024;
 export const CHANGE_OVERHEAD = 64;
 /** How many changes are compacted away at a time: few enough not to be felt, enough to touch each page but once. */
 export const COMPACTION_STEP = 32;
-/** How often changes that are too old are looked for; they are forgotten that much later at most. @limit ms */
+/** How often old changes are deleted; they are deleted at most that much later. @limit ms */
 export const SWEEP_MS = 60_000;
 
 /** Keys whose changes are kept by their age, apart from the journal. */

@@ -39,13 +39,11 @@ export async function house(
     feed,
     clock,
     log: (...entry) => logged.push(entry),
-    file: {
-      name: "flags.json",
-      read: async () => {
-        if (text instanceof Error) throw text;
-        return text;
-      },
+    readFile: async () => {
+      if (text instanceof Error) throw text;
+      return text;
     },
+    fileName: "flags.json",
     followFile: options.followFile,
     compileCondition,
   });

@@ -62,13 +62,13 @@ export async function checkSwap(context: OperationContext, { targets, etag }: Sw
  * MODULE_NOT_HOT_RELOADABLE, MODULE_GENERATION_MISMATCH, GENERATION_NOT_FOUND, ARGUMENT_INVALID.
  */
 export function planSwap(context: OperationContext, request: SwapRequest, swapId: string): SwapPlan {
-  const { cause, targets, terms } = request;
+  const { cause, digest, targets, terms } = request;
   const sorted = targets.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const changes = sorted.map((target) => planModule(context, request, target));
   // There is no trial where no old version could serve again.
   const canReturn = changes.every((change) => change.serving.old !== undefined);
   const modules = modulesOf(request);
-  return { swapId, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
+  return { swapId, digest, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
 }
 
 /** MODULE_GENERATION_MISMATCH where another generation serves than is expected. */

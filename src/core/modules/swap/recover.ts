@@ -4,7 +4,7 @@ import type { ModuleRecord } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
 import { asReturn } from "./returns.ts";
 import type { Journal, SwapRecord } from "./state/journal.ts";
-import { serve } from "./steps/commit.ts";
+import { serve } from "./state/records.ts";
 
 const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
 

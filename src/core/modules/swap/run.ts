@@ -1,7 +1,6 @@
 import { joined } from "../../async/deadline.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
-import { planSwap, type SwapRequest } from "./plan.ts";
 import { conclude, outcomeOf, type SwapOutcome } from "./report.ts";
 import type { SwapContext } from "./state/context.ts";
 import { createEvents, type SwapEvents, type SwapListener } from "./state/events.ts";
@@ -41,16 +40,14 @@ export interface RunDeps {
   forget(plan: SwapPlan): void;
 }
 
-/**
- * Begins a swap; whoever calls it has the modules to itself. Throws what speaks against the swap, with nothing done.
- */
-export function beginSwap(deps: RunDeps, request: SwapRequest, swapId: string): UnderWay {
+/** Begins a swap. Whoever calls it has the modules to itself. */
+export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
   const { context, journal } = deps;
-  const plan = planSwap(context, request, swapId);
+  const { swapId, digest, modules, changes } = plan;
   const events = createEvents();
   const pins = createPins(context.host);
   // An old version may have to be started anew.
-  for (const { before } of plan.changes) pins.hold(before.record.code);
+  for (const { before } of changes) pins.hold(before.record.code);
   const cancelled = joined([context.closing]);
   const { promise: returning, resolve: goBack } = Promise.withResolvers<string>();
   const recorded = Promise.withResolvers<void>();
@@ -59,7 +56,7 @@ export function beginSwap(deps: RunDeps, request: SwapRequest, swapId: string): 
   let state: SwapState = planned;
   const run = async (): Promise<SwapOutcome> => {
     try {
-      await journal.begin({ swapId, digest: request.digest, modules: plan.modules });
+      await journal.begin({ swapId, digest, modules });
       const ended = await walk(swap, deps.tools, planned, (next) => {
         state = next;
       });

@@ -1,7 +1,7 @@
 import { HeliosError } from "../../errors/error.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
-import { checkSwap, modulesOf, type SwapRequest } from "./plan.ts";
+import { checkSwap, modulesOf, planSwap, type SwapRequest } from "./plan.ts";
 import { outcomeOf, type SwapOutcome } from "./report.ts";
 import { beginSwap, type UnderWay } from "./run.ts";
 import type { SwapListener } from "./state/events.ts";
@@ -105,7 +105,7 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
       };
       const work = async (): Promise<SwapOutcome> => {
         await checkSwap(context, request);
-        const one = beginSwap(deps, request, id);
+        const one = beginSwap(deps, planSwap(context, request, id));
         underWay.add(one);
         recorded = one.recorded;
         begun.resolve(one);

@@ -35,7 +35,7 @@ import {
 import { SqliteStore } from "./store.ts";
 
 /**
- * Size up to which a database is checked as a whole at each start; of a larger one only the present state is.
+ * Size up to which a whole database is checked at each start; of a larger one, only the present state is checked.
  * @limit bytes
  */
 export const WHOLLY_CHECKED_BYTES = 32 * 1024 * 1024;
@@ -256,8 +256,8 @@ function open(file: string): DatabaseSync {
 
 const SQLITE_BUSY = 5;
 /**
- * Size to which the database's write-ahead log is cut back once what it holds is in the database; a burst of writes may
- * make it larger for a while. @limit bytes
+ * Size to which the database's write-ahead log is cut after a checkpoint; a burst of writes may make it larger for a
+ * while. @limit bytes
  */
 const MAX_IDLE_LOG_BYTES = 16 * 1024 * 1024;
 /** SQLITE_ERROR (a statement does not fit the schema), SQLITE_CORRUPT, SQLITE_NOTADB. */

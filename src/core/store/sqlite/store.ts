@@ -46,16 +46,13 @@ export interface SqliteStoreDeps {
   readonly explain: (error: unknown) => unknown;
 }
 
-/**
- * Writes that share one transaction, so that others need not wait for long; further ones come in the next.
- * @limit writes
- */
+/** Writes that share one transaction, so that others do not wait long; further ones come in the next. @limit writes */
 const GROUP_LIMIT = 256;
-/** Revisions of the journal that one reading looks through; then others have their turn. @limit revisions */
+/** Revisions of the journal that are read at once; then other work runs. @limit revisions */
 const SCAN_LIMIT = 2_000;
-/** How often a store that refuses writes (`STORE_UNAVAILABLE`) is tried, so that it takes them again. @limit ms */
+/** How often a store that refuses writes (`STORE_UNAVAILABLE`) tries whether it can write again. @limit ms */
 const PROBE_MS = 5_000;
-/** Room that the disk must have for a store that refused writes to take them again. @limit bytes */
+/** Free space that the disk must have before a store that refused writes accepts them again. @limit bytes */
 const PROBE_BYTES = 64 * 1024;
 /** So soon after the start the first sweep is made, in ms. */
 const FIRST_SWEEP_MS = 2_000;

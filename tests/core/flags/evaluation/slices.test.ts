@@ -65,7 +65,8 @@ describe("many flags", () => {
       feed,
       clock,
       log: silentLog,
-      file: { name: "flags.json", read: async () => "{}" },
+      readFile: async () => "{}",
+      fileName: "flags.json",
       compileCondition: () => () => {
         clock.advance(2);
         return true;

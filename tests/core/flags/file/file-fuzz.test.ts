@@ -76,7 +76,8 @@ async function started(): Promise<{ flags: Flags; feed: Feed; write(text: string
     feed,
     clock,
     log: () => {},
-    file: { name: "flags.json", read: async () => text },
+    readFile: async () => text,
+    fileName: "flags.json",
     compileCondition,
   });
   await feed.start();

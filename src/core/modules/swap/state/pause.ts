@@ -40,6 +40,25 @@ export function release({ router }: OperationContext, members: readonly { readon
   for (const { name } of members) router.lane(name).release();
 }
 
+/** For a trial: when a new version ends by itself, calls wait for the old one. */
+export function guard(context: OperationContext, members: readonly Sides[]): void {
+  for (const { candidate } of members) candidate.guard = () => hold(context, members, () => {});
+}
+
+/** Has the end of a new version be a crash again. */
+export function unguard(members: readonly Pick<Sides, "candidate">[]): void {
+  for (const { candidate } of members) candidate.guard = undefined;
+}
+
+/** Has the end of an old version be a crash again, also where it ended while calls were held. */
+export function unguardOld(context: OperationContext, members: readonly Pick<Sides, "name" | "old">[]): void {
+  for (const { name, old } of members) {
+    if (old === undefined) continue;
+    old.guard = undefined;
+    if (old.ending?.expected === false) context.crashed(name, old);
+  }
+}
+
 /** The members among `names` and their dependencies, each after those that it calls. */
 export function calledFirst<M extends { readonly name: string }>(
   context: OperationContext,

@@ -48,6 +48,8 @@ export interface ModulePlan {
 /** A swap as it is to go: the same data for a swap, a swap of several modules, a forced reload and a rollback. */
 export interface SwapPlan {
   readonly swapId: string;
+  /** Of the request. */
+  readonly digest: string;
   /** Sorted. */
   readonly modules: readonly string[];
   readonly cause: Cause;

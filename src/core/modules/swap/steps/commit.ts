@@ -1,13 +1,10 @@
 import type { Generation } from "../../calls/generation.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import { findBreaker } from "../../operations/module-breaker.ts";
-import { persist } from "../../operations/persist.ts";
-import { remember } from "../../record/history.ts";
-import { transition } from "../../record/lifecycle.ts";
-import type { ModuleRecord, Served } from "../../record/record.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
-import { guard, unguardOld } from "../state/guards.ts";
 import type { SwapRecord } from "../state/journal.ts";
+import { guard, unguardOld } from "../state/pause.ts";
+import { storeServing } from "../state/records.ts";
 import {
   type Committed,
   type CommittedMember,
@@ -52,49 +49,6 @@ async function store({ plan, journal, cancelled }: SwapContext, members: readonl
   const phase = plan.terms.bakeMs > 0 ? "TRIAL" : "PERMANENT";
   const switches = Object.fromEntries(members.map(({ name, switched }) => [name, switched]));
   await journal.note(plan.modules, plan.swapId, { phase, step: "commit", switches });
-}
-
-/**
- * Brings the records of the modules in line with the journal. It is decided: where the store refuses, this tries again.
- */
-export async function storeServing(
-  context: SwapContext,
-  members: readonly CommittedMember[],
-  side: "from" | "to",
-): Promise<void> {
-  const { swapId, cause, terms } = context.plan;
-  await Promise.all(
-    members.map((member) => {
-      const served = side === "to" ? servedBy(member) : member.from;
-      const standbyEnd = member.old?.ending && { standbyEnd: member.old.ending.description };
-      const trial = { swapId, until: context.clock.now() + terms.bakeMs, ...standbyEnd };
-      const bake = side === "to" && terms.bakeMs > 0 ? trial : undefined;
-      return persist(context, member.name, cause, (record) => {
-        const remembered = remember(record, served, { served: true, startTime: context.clock.now() });
-        return { ...serve(remembered, served, member.plan.activate), ...(bake && { bake }) };
-      });
-    }),
-  );
-}
-
-/** The record of a module that this version serves from now on, without `bake`. */
-export function serve(
-  record: ModuleRecord,
-  { registration, code, configVersion, running }: Served,
-  activate: boolean,
-): ModuleRecord {
-  const { bake: _, ...rest } = record;
-  const lifecycle = transition(record.lifecycle, { type: "replace", running, activate }) ?? record.lifecycle;
-  return {
-    ...rest,
-    registration,
-    code,
-    configVersion,
-    lifecycle,
-    desired: activate ? "ACTIVE" : record.desired,
-    generation: running.generation,
-    starts: Math.max(record.starts, running.generation),
-  };
 }
 
 /** Routes calls as the journal says, in one tick for all modules of a swap. */

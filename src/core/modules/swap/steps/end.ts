@@ -4,8 +4,7 @@ import type { Generation } from "../../calls/generation.ts";
 import { STOP_TIMEOUT_MS } from "../../calls/generations.ts";
 import { DRAIN_GRACE_MS, drained } from "../../operations/unload.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
-import { unguard, unguardOld } from "../state/guards.ts";
-import { release } from "../state/pause.ts";
+import { release, unguard, unguardOld } from "../state/pause.ts";
 import {
   type CommittedMember,
   type Draining,

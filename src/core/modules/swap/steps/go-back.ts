@@ -7,11 +7,10 @@ import { getModule } from "../../operations/context.ts";
 import { closeBreaker } from "../../operations/module-breaker.ts";
 import { persistently } from "../../operations/persist.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
-import { guard } from "../state/guards.ts";
-import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
+import { beginPause, calledFirst, guard, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
+import { storeServing } from "../state/records.ts";
 import type { CommittedMember, Tried } from "../state/state.ts";
-import { storeServing } from "./commit.ts";
-import { importState, underWayIn } from "./hand-over.ts";
+import { importState, underWayIn } from "../state/transfer.ts";
 
 /**
  * How long a version may take to finish its calls when it hands its state back during a bake. Then its state is taken

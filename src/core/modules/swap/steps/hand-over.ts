@@ -5,6 +5,7 @@ import type { State } from "../../host/types/host.ts";
 import { enter, forEach, type SwapContext } from "../state/context.ts";
 import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
 import type { GivenUp, HandedOver, HandedOverMember, StartedMember, Tested } from "../state/state.ts";
+import { importState, underWayIn } from "../state/transfer.ts";
 
 const STATE_LOST = "the old version had ended, and its state with it";
 
@@ -170,28 +171,9 @@ async function exportState(
   }
 }
 
-/** What a version still does that keeps it from handing its state over; for people. Empty: nothing. */
-export function underWayIn({ instance }: Generation): string {
-  const { leftBehind, ownCalls: own } = instance;
-  const methods =
-    leftBehind === 1 ? "1 method still ran after its caller" : `${leftBehind} methods still ran after their callers`;
-  const calls =
-    own.length === 1
-      ? `1 call of its own to ${own[0]} was`
-      : `${own.length} calls of its own, one of them to ${own[0]}, were`;
-  return [...(leftBehind > 0 ? [`${methods} left`] : []), ...(own.length > 0 ? [`${calls} under way`] : [])].join(
-    ", and ",
-  );
-}
-
 /** Resolves to whether the state is lost. */
 async function takeOver({ old, candidate }: Stateful, exported: Exported, { left }: Pause): Promise<boolean> {
   if (exported !== undefined) await importState(old, candidate, exported.state, left());
   await candidate.instance.checkHealth(left());
   return exported === undefined;
-}
-
-export function importState(from: Generation, to: Generation, state: State, timeoutMs: number): Promise<void> {
-  const source = { fromVersion: from.running.version, schema: from.instance.shape.stateSchema };
-  return to.instance.importState(state, source, timeoutMs);
 }
