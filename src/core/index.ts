@@ -2,8 +2,8 @@
 
 export { type Limit, race, signalLimit, timeLimit } from "../kernel/async/race.ts";
 export { joined, onAbort } from "../kernel/async/signal.ts";
-export type { BreakerState, Outcome, Permit } from "../kernel/breakers/breaker.ts";
 export type { BreakerConfig } from "../kernel/breakers/config.ts";
+export type { BreakerState, Outcome, Permit } from "../kernel/breakers/machine.ts";
 export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";
 export type { OverrideKind } from "../kernel/breakers/policy/holds.ts";
 export type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../kernel/call/options.ts";

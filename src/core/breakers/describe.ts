@@ -1,4 +1,4 @@
-import { effectiveState, type Machine } from "../../kernel/breakers/breaker.ts";
+import { effectiveState, type Machine } from "../../kernel/breakers/machine.ts";
 import { decisive } from "../../kernel/breakers/policy/holds.ts";
 import { tallyOf } from "../../kernel/breakers/policy/trip.ts";
 import type { IsolatedClient } from "./clients/isolation.ts";

@@ -1,4 +1,4 @@
-import type { Outcome, Permit } from "../../kernel/breakers/breaker.ts";
+import type { Outcome, Permit } from "../../kernel/breakers/machine.ts";
 import { call } from "../../kernel/call/call.ts";
 import { type Admission, type Gate, Rejection } from "../../kernel/call/gate.ts";
 import type { Clock } from "../../kernel/clock.ts";

@@ -1,5 +1,6 @@
+import { callsUntilTrip, step } from "../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../kernel/breakers/config.ts";
 import {
-  callsUntilTrip,
   type Event,
   effectiveState,
   leavesAsIs,
@@ -11,9 +12,7 @@ import {
   type Permit,
   passesAll,
   type Step,
-  step,
-} from "../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+} from "../../kernel/breakers/machine.ts";
 import { type Hold, withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";

@@ -1,5 +1,5 @@
-import { type Automatic, type BreakerState, CLOSED, type Machine, shownState } from "../../kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+import { type Automatic, type BreakerState, CLOSED, type Machine, shownState } from "../../kernel/breakers/machine.ts";
 import { decisive, type Hold, type OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { longestOpenMs } from "../../kernel/breakers/policy/reopen.ts";
 import { HeliosError, isReason } from "../errors/error.ts";

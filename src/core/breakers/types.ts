@@ -1,5 +1,5 @@
-import type { BreakerState, Outcome, Permit } from "../../kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+import type { BreakerState, Outcome, Permit } from "../../kernel/breakers/machine.ts";
 import type { Tally } from "../../kernel/breakers/policy/call.ts";
 import type { OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import type { CallPermit } from "../../kernel/call/gate.ts";

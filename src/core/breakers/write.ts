@@ -1,4 +1,4 @@
-import type { Machine } from "../../kernel/breakers/breaker.ts";
+import type { Machine } from "../../kernel/breakers/machine.ts";
 import type { Clock, Timer } from "../../kernel/clock.ts";
 import { Serial } from "../async/serial.ts";
 import { HeliosError, messageOf } from "../errors/error.ts";

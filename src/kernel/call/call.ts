@@ -1,4 +1,4 @@
-import type { Outcome } from "../breakers/breaker.ts";
+import type { Outcome } from "../breakers/machine.ts";
 import { type SpanRange, spanProblem } from "../span.ts";
 import { type Gate, Rejection } from "./gate.ts";
 import type { BreakerCall, BreakerCallOptions, BreakerFallback } from "./options.ts";

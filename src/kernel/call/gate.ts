@@ -1,5 +1,5 @@
 import type { Signal } from "../async/signal.ts";
-import type { Outcome } from "../breakers/breaker.ts";
+import type { Outcome } from "../breakers/machine.ts";
 import type { Clock } from "../clock.ts";
 import type { BreakerFallback } from "./options.ts";
 

@@ -1,5 +1,5 @@
 import type { BreakerConfigFields } from "../../../src/core/breakers/config.ts";
-import type { Outcome } from "../../../src/kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../src/kernel/breakers/machine.ts";
 import { acquired, fail, type Rig, rig } from "./rig.ts";
 
 export const FAST: BreakerConfigFields = {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readRecord, toMachine, toRecord } from "../../../src/core/breakers/record.ts";
-import { nextTick, type Permit } from "../../../src/kernel/breakers/breaker.ts";
+import { nextTick, type Permit } from "../../../src/kernel/breakers/machine.ts";
 import { acts, anyConfig, RUNS, world } from "../../kernel/breakers/acts.ts";
 import { anyAct, anySettings, CONFIG, driven, take } from "../../kernel/breakers/driven.ts";
 

@@ -5,7 +5,7 @@ import type { Log } from "../../../src/core/log.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
-import type { Permit } from "../../../src/kernel/breakers/breaker.ts";
+import type { Permit } from "../../../src/kernel/breakers/machine.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 
 export interface Rig {

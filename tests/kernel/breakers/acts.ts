@@ -1,13 +1,7 @@
 import fc from "fast-check";
-import {
-  CLOSED,
-  type Event,
-  type Machine,
-  type Outcome,
-  type Step,
-  step,
-} from "../../../src/kernel/breakers/breaker.ts";
+import { step } from "../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
+import { CLOSED, type Event, type Machine, type Outcome, type Step } from "../../../src/kernel/breakers/machine.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { type Hold, type OverrideKind, withHold, withoutHold } from "../../../src/kernel/breakers/policy/holds.ts";
 

@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { step } from "../../../src/kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
 import {
   CLOSED,
   type Event,
@@ -8,9 +10,7 @@ import {
   nextTick,
   overrideOf,
   passesAll,
-  step,
-} from "../../../src/kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
+} from "../../../src/kernel/breakers/machine.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { PARTS } from "../../../src/kernel/breakers/policy/time-window.ts";
 import { tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nextTick, type Permit } from "../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
+import { nextTick, type Permit } from "../../../src/kernel/breakers/machine.ts";
 import { anyAct, anySettings, CONFIG, driven, take } from "./driven.ts";
 
 describe("a closed breaker", () => {

@@ -1,4 +1,6 @@
 import fc from "fast-check";
+import { step } from "../../../src/kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
 import {
   CLOSED,
   type Event,
@@ -7,9 +9,7 @@ import {
   type Outcome,
   type Permit,
   type Step,
-  step,
-} from "../../../src/kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
+} from "../../../src/kernel/breakers/machine.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { type OverrideKind, withHold } from "../../../src/kernel/breakers/policy/holds.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import type { Outcome } from "../../../src/kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../src/kernel/breakers/machine.ts";
 import { call } from "../../../src/kernel/call/call.ts";
 import { type Admission, type Gate, Rejection } from "../../../src/kernel/call/gate.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";

@@ -1,5 +1,6 @@
-import { type Event, type Machine, nextTick, type Step, step } from "../../../../src/kernel/breakers/breaker.ts";
+import { step } from "../../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
+import { type Event, type Machine, nextTick, type Step } from "../../../../src/kernel/breakers/machine.ts";
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { Timer } from "../../../../src/kernel/clock.ts";
 import type { BreakerClock } from "./clock.ts";

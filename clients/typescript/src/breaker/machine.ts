@@ -1,5 +1,5 @@
-import { CLOSED, type Machine } from "../../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
+import { CLOSED, type Machine } from "../../../../src/kernel/breakers/machine.ts";
 import type { ServiceBreaker } from "./service-breaker.ts";
 
 /** The machine that decides for the calls of a circuit, and where it comes from. */

@@ -1,4 +1,4 @@
-import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 
 /** Equal outcomes in a row. */
 export interface Run {

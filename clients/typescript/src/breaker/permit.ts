@@ -1,4 +1,4 @@
-import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 
 /** A call that may go ahead: settle it, or release it, once; what comes later changes nothing. */
 export interface BreakerPermit {

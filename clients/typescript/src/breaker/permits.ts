@@ -1,5 +1,5 @@
 import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
-import { leavesAsIs, type Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import { leavesAsIs, type Outcome } from "../../../../src/kernel/breakers/machine.ts";
 import type { Circuit } from "./circuit.ts";
 import { NO_EPOCH } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";

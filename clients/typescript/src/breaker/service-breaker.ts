@@ -1,7 +1,7 @@
 import { type Duration, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Breaker, BreakerOverride, BreakerState } from "../../../../gen/helios/v1/breaker_pb.ts";
-import { type Automatic, CLOSED, type Machine } from "../../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
+import { type Automatic, CLOSED, type Machine } from "../../../../src/kernel/breakers/machine.ts";
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { BreakerClock } from "./clock.ts";
 import { fromMessage, toMs } from "./config.ts";

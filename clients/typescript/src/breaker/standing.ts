@@ -1,4 +1,4 @@
-import { type BreakerState, nextTick } from "../../../../src/kernel/breakers/breaker.ts";
+import { type BreakerState, nextTick } from "../../../../src/kernel/breakers/machine.ts";
 import { type Connection, isConnected } from "./connection.ts";
 import type { Isolation } from "./isolation.ts";
 import { type CircuitMachine, isClosed } from "./machine.ts";

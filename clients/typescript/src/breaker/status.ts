@@ -1,4 +1,4 @@
-import type { BreakerState } from "../../../../src/kernel/breakers/breaker.ts";
+import type { BreakerState } from "../../../../src/kernel/breakers/machine.ts";
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 
 /**

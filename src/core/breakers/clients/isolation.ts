@@ -1,15 +1,14 @@
+import { callsUntilTrip, step } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import {
   CLOSED,
-  callsUntilTrip,
   type Event,
   type Machine,
   type Moment,
   nextTick,
   type Permit,
   type Step,
-  step,
-} from "../../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
+} from "../../../kernel/breakers/machine.ts";
 
 /**
  * Clients of one breaker whose outcomes are tracked separately. Beyond them, the client that was silent for longest is

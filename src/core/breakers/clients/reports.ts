@@ -1,4 +1,4 @@
-import type { Outcome } from "../../../kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../kernel/breakers/machine.ts";
 import { HeliosError } from "../../errors/error.ts";
 
 /** Outcomes of one breaker's calls, all of one epoch, in the order in which the calls ended. */

@@ -1,4 +1,4 @@
-import type { BreakerState, Outcome } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerState, Outcome } from "../../../kernel/breakers/machine.ts";
 
 /** How far back a breaker's recording goes. `SimulateBreaker` uses it; older calls are forgotten. @limit ms */
 export const RECORDED_MS = 3_600_000;

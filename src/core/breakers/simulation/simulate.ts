@@ -1,15 +1,14 @@
+import { callsUntilTrip, step } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import {
   type BreakerState,
   CLOSED,
-  callsUntilTrip,
   type Event,
   type Machine,
   type Moment,
   nextTick,
   type Step,
-  step,
-} from "../../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
+} from "../../../kernel/breakers/machine.ts";
 import { Isolation } from "../clients/isolation.ts";
 import type { RecordedRun, RecordedTransition, Recording } from "./recording.ts";
 

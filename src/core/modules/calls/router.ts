@@ -1,4 +1,4 @@
-import type { Permit } from "../../../kernel/breakers/breaker.ts";
+import type { Permit } from "../../../kernel/breakers/machine.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { LONGEST_SPAN_MS, type SpanRange } from "../../../kernel/span.ts";
 import { seconds } from "../../async/deadline.ts";

@@ -1,15 +1,15 @@
 import type { BreakerConfig } from "../config.ts";
 
-/** An outcome that says something of the dependency. */
+/** An outcome that says something about the dependency. */
 export interface Call {
   readonly failed: boolean;
   /** Whether it took longer than `slowCallDurationMs`. */
   readonly slow: boolean;
-  /** Who saw it; empty: the service itself, which stands for everybody. */
+  /** The client that saw it. Empty: the service itself, whose word counts for all clients. */
   readonly clientId: string;
 }
 
-/** What a window holds. */
+/** The counts of a window. */
 export interface Tally {
   readonly calls: number;
   readonly failures: number;
@@ -18,7 +18,7 @@ export interface Tally {
 
 export const NOTHING: Tally = { calls: 0, failures: 0, slow: 0 };
 
-/** A client that saw what speaks for opening, and where in its window that was last. */
+/** A client that saw a reason to open, and the last place in the window where it did. */
 export interface Reporter {
   readonly clientId: string;
   readonly at: number;
@@ -26,12 +26,12 @@ export interface Reporter {
 
 const NOBODY: readonly Reporter[] = [];
 
-/** Whether the call speaks for opening. */
+/** Whether the call counts towards a rate that opens. */
 export function isBad({ failed, slow }: Call, { failureRate, slowCallRate }: BreakerConfig): boolean {
   return (failed && failureRate !== null) || (slow && slowCallRate !== null);
 }
 
-/** The clients that saw it last, the latest first; as many as are needed to trip. */
+/** The clients that saw a reason to open, the latest first; at most as many as it takes to trip. */
 export function seenBy(
   reporters: readonly Reporter[],
   clientId: string,
@@ -42,7 +42,7 @@ export function seenBy(
   return [{ clientId, at }, ...reporters.filter((reporter) => reporter.clientId !== clientId)].slice(0, minReporters);
 }
 
-/** Whether as many clients as it takes saw it after `after`. What the service itself sees, it sees for everybody. */
+/** Whether as many clients as it takes saw a reason to open after `after`. What the service itself sees counts for all. */
 export function isSeenByEnough(
   reporters: readonly Reporter[],
   { clientId, failed, slow }: Call,

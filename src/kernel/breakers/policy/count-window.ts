@@ -6,7 +6,7 @@ interface Run {
   readonly failed: boolean;
   readonly slow: boolean;
   readonly count: number;
-  /** The run before it, in `young`; after it, in `old`. */
+  /** In `young` the run before this one, in `old` the run after it. */
   readonly next: Run | undefined;
 }
 
@@ -14,11 +14,11 @@ interface Run {
 export interface CountWindow {
   readonly kind: "COUNT";
   readonly tally: Tally;
-  /** From the oldest on. */
+  /** The oldest run, then the next ones. */
   readonly old: Run | undefined;
-  /** From the latest back; all of them came after `old`. A queue of two stacks: a step is O(1) amortised. */
+  /** The latest run, then those before it. All of them came after `old`: two stacks make a queue, amortised O(1) a step. */
   readonly young: Run | undefined;
-  /** Calls so far. */
+  /** How many calls there have been. */
   readonly position: number;
   readonly reporters: readonly Reporter[];
 }
@@ -32,13 +32,13 @@ export const EMPTY_COUNT: CountWindow = {
   reporters: [],
 };
 
-/** The window after `times` more of `call`; the same one where they change nothing. */
+/** The window after `times` more of `call`. The same window where nothing changes. */
 export function addToCount(window: CountWindow, call: Call, times: number, config: BreakerConfig): CountWindow {
   const { windowCalls } = config;
   const { old, young, tally } = window;
   const only = old === undefined && young?.next === undefined ? young : undefined;
   const bad = isBad(call, config);
-  // All calls of the window are equal to this one: that of a healthy dependency.
+  // All calls of the window are equal to this one, as with a healthy dependency.
   if (!bad && only !== undefined && isLike(only, call) && tally.calls === windowCalls) return window;
   const grown = addRun(window, call, times, windowCalls);
   if (!bad) return shrink(grown, windowCalls);
@@ -46,7 +46,7 @@ export function addToCount(window: CountWindow, call: Call, times: number, confi
   return shrink({ ...grown, reporters }, windowCalls);
 }
 
-/** The window with `times` more of such calls; no more of them are kept than `most`. */
+/** The window with `times` more of such calls, of which at most `most` are kept. */
 export function addRun(
   window: CountWindow,
   { failed, slow }: Pick<Call, "failed" | "slow">,
@@ -60,7 +60,7 @@ export function addRun(
   return { ...window, tally: sum(tally, latest, added), young: latest, position: position + times };
 }
 
-/** Calls of which only the sums are known, as runs: failures last, slow ones among them as far as may be. */
+/** Calls of which only the sums are known, as runs: failures come last, and are the slow ones as far as possible. */
 export function outcomesOf({
   calls,
   failures,
@@ -75,7 +75,7 @@ export function outcomesOf({
   ].filter(({ count }) => count > 0);
 }
 
-/** Without what is more than `calls`, the oldest first. */
+/** The window with its last `calls` calls. */
 export function shrink(window: CountWindow, calls: number): CountWindow {
   let { old, young, tally } = window;
   while (tally.calls > calls) {

@@ -1,29 +1,29 @@
-// Overrides: what humans decided, above the automatic state. Pure.
+// Overrides: what humans decide, above the automatic state. Pure.
 
-/** FORCED_OPEN rejects every call; the others let every call pass: DISABLED counts nothing of them. */
+/** FORCED_OPEN rejects every call. The others let every call pass; under DISABLED the calls are not counted. */
 export type OverrideKind = "FORCED_OPEN" | "DISABLED" | "FORCED_CLOSED" | "METRICS_ONLY";
 
-/** The strongest first: with several holders that of the strongest holds, so that nobody's care is undone by another. */
+/** The strongest first. Of several holds the strongest decides, so that nobody undoes another's precaution. */
 const BY_STRENGTH: readonly OverrideKind[] = ["FORCED_OPEN", "DISABLED", "FORCED_CLOSED", "METRICS_ONLY"];
 
-/** One holder's decision. It stands until its holder releases it, its own expiry comes or the breaker is reset. */
+/** What one holder decided. It stands until the holder releases it, it expires or the breaker is reset. */
 export interface Hold {
-  /** The holder's own name for it. */
+  /** The name that its holder gave it. */
   readonly id: string;
   readonly kind: OverrideKind;
-  /** What it was made with. */
+  /** The operation that made it. */
   readonly action: string;
   readonly actor?: string;
   readonly reason?: string;
   /** When it was made; wall time in ms. */
   readonly time: number;
-  /** How long after that its holder wanted it to stand; absent: until it is released. */
+  /** How long it stands from then. Absent: until it is released. */
   readonly ttlMs?: number;
-  /** When that ends, in monotonic ms. */
+  /** When it expires, in monotonic ms. */
   readonly until?: number;
 }
 
-/** The hold that decides; of equally strong ones the oldest. */
+/** The hold that decides: the oldest of the strongest. */
 export function decisive<H extends Pick<Hold, "kind">>(holds: readonly H[]): H | undefined {
   if (holds.length < 2) return holds[0];
   for (const kind of BY_STRENGTH) {
@@ -33,7 +33,7 @@ export function decisive<H extends Pick<Hold, "kind">>(holds: readonly H[]): H |
   return undefined;
 }
 
-/** The holds with `hold`, in the place of the one of its id if there is one; the same where it says nothing new. */
+/** The holds with `hold`, which replaces the one of its id. The same array where nothing changes. */
 export function withHold(holds: readonly Hold[], hold: Hold): readonly Hold[] {
   const at = holds.findIndex(({ id }) => id === hold.id);
   const known = holds[at];
@@ -42,19 +42,19 @@ export function withHold(holds: readonly Hold[], hold: Hold): readonly Hold[] {
   return says(known) ? holds : holds.with(at, hold);
 }
 
-/** The holds without that one; the same where there is none of that id. */
+/** The holds without the one of that id. The same array where nothing changes. */
 export function withoutHold(holds: readonly Hold[], id: string): readonly Hold[] {
   return holds.some((hold) => hold.id === id) ? holds.filter((hold) => hold.id !== id) : holds;
 }
 
-/** Those that have not expired at `now`; the same where all stand. */
+/** The holds that have not expired at `now`. The same array where nothing changes. */
 export function standing(holds: readonly Hold[], now: number): readonly Hold[] {
   return holds.some(({ until }) => until !== undefined && now >= until)
     ? holds.filter(({ until }) => until === undefined || now < until)
     : holds;
 }
 
-/** When the next of them expires. */
+/** When the first of them expires. */
 export function nextExpiry(holds: readonly Hold[]): number | undefined {
   const times = holds.flatMap(({ until }) => until ?? []);
   return times.length === 0 ? undefined : Math.min(...times);

@@ -4,10 +4,10 @@ import { addRun, type CountWindow, EMPTY_COUNT, outcomesOf, shrink } from "./cou
 import { addPart, emptyTime, forget, PARTS, partsOf, type TimeWindow } from "./time-window.ts";
 
 /**
- * The window as that configuration wants it, with the outcomes that it holds: the same one where it is so already. Of
- * calls that fit no more the oldest go. A window of calls that becomes one of time counts all as of now: when they were is
- * not known. A window of time that becomes one of calls takes each part's successes before its failures: their order in
- * it is not known.
+ * The window in the form that the configuration wants, with the outcomes that it holds. It is the same window where it has
+ * that form. Where not all calls fit, the oldest go. A window of calls that becomes one of time counts all calls as of now,
+ * since their times are not known. A window of time that becomes one of calls takes the successes of each part before its
+ * failures, since their order is not known.
  */
 export function refit(
   window: CountWindow | TimeWindow | undefined,
@@ -37,7 +37,7 @@ function toTime({ tally, reporters }: CountWindow, windowMs: number, now: number
 
 function rescaled(window: TimeWindow, windowMs: number, now: number): TimeWindow {
   const current = forget(window, now);
-  // Never late: a part counts as old as its oldest call may be.
+  // A part counts as old as its oldest call may be, so that no call stays for too long.
   const at = (index: number): number => Math.max(0, indexOf((index * window.windowMs) / PARTS, windowMs));
   let scaled = emptyTime(windowMs);
   const oldest = indexOf(now, windowMs) - PARTS;

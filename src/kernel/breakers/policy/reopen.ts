@@ -1,14 +1,14 @@
 import type { BreakerConfig } from "../config.ts";
 
-/** How long the `reopenings`-th opening after the first lasts at the longest. */
+/** The longest that the `reopenings`-th opening after the first may last. */
 export function longestOpenMs(config: BreakerConfig, reopenings: number): number {
   const { timeoutMs, timeoutMultiplier, jitter } = config;
   if (reopenings === 0) return timeoutMs;
-  // An exponent that great makes it infinite, which the cap takes.
+  // A large exponent makes this infinite; the cap limits that.
   return Math.min(cap(config), timeoutMs * timeoutMultiplier ** reopenings * (1 + jitter));
 }
 
-/** How long it lasts: the first for the timeout, each further one longer, give or take the jitter. */
+/** How long it lasts. The first lasts for the timeout, each further one longer, with jitter. */
 export function openMs(config: BreakerConfig, reopenings: number, random: () => number): number {
   const { timeoutMs, timeoutMultiplier, jitter } = config;
   if (reopenings === 0) return timeoutMs;

@@ -1,21 +1,21 @@
 import type { BreakerConfig } from "../config.ts";
 import { type Call, isBad, type Reporter, seenBy, type Tally } from "./call.ts";
 
-/** Into so many parts a time window is cut: what it holds leaves it part by part, up to one part early, never late. */
+/** The parts of a time window. Calls leave it part by part: up to one part early, never late. */
 export const PARTS = 20;
 
 interface Part extends Tally {
-  /** Counts the parts of time from its start. */
+  /** The number of the part since time began. */
   readonly index: number;
 }
 
-/** The calls of the last `windowMs`: of all parts together. */
+/** The calls of the last `windowMs`. The tally is of all parts together. */
 export interface TimeWindow extends Tally {
   readonly kind: "TIME";
   readonly windowMs: number;
-  /** Those before the latest that had calls, oldest first. */
+  /** The parts before the latest that had calls, oldest first. */
   readonly parts: readonly Part[];
-  /** The latest part; flat, since each call makes a window anew. */
+  /** The latest part. Its fields stand here because each call makes a new window. */
   readonly index: number;
   readonly partCalls: number;
   readonly partFailures: number;
@@ -44,7 +44,7 @@ export function partsOf(window: TimeWindow): readonly Part[] {
   return partCalls === 0 ? parts : [...parts, latest];
 }
 
-/** The window with those calls in a part that is the latest, or a new one after it. */
+/** The window with these calls in its latest part, or in a new one after that. */
 export function addPart(window: TimeWindow, index: number, { calls, failures, slow }: Tally): TimeWindow {
   const isLatest = index === window.index;
   return {
@@ -87,7 +87,7 @@ export function addToTime(
   };
 }
 
-/** The window as it is now: time alone empties it, too. */
+/** The window as it is now: it becomes empty as time passes. */
 export function forget(window: TimeWindow, now: number): TimeWindow {
   const { windowMs, partCalls, partFailures, partSlow } = window;
   const index = Math.floor((now * PARTS) / windowMs);

@@ -5,21 +5,21 @@ import { reaches } from "./rate.ts";
 import { refit } from "./refit.ts";
 import { addToTime, forget, PARTS, type TimeWindow } from "./time-window.ts";
 
-// When a closed breaker trips: a pure fold over the outcomes of its calls.
+// When a closed breaker trips, by the outcomes of its calls. Pure.
 
-/** What is kept of the calls. */
+/** What is remembered of the calls. */
 export interface Evidence {
   /** Failures since the last success. */
   readonly failures: number;
-  /** Who saw those; only where it takes more than one. */
+  /** The clients that saw them, where it takes more than one client to trip. */
   readonly reporters?: readonly Reporter[] | undefined;
-  /** For the rates; only where one is configured. */
+  /** What the rates are computed of, where one is configured. */
   readonly window?: CountWindow | TimeWindow | undefined;
 }
 
 export const NO_EVIDENCE: Evidence = { failures: 0 };
 
-/** What is kept after `times` more of `call`; `evidence` itself where they change nothing. */
+/** The evidence after `times` more of `call`. The same object where nothing changes. */
 export function addCall(evidence: Evidence, call: Call, times: number, config: BreakerConfig, now: number): Evidence {
   const before = evidence.window;
   const window = hasRates(config) ? addToWindow(before, call, times, config, now) : undefined;
@@ -47,8 +47,8 @@ function addToWindow(
 }
 
 /**
- * Whether to open: any policy suffices. `call` is the last that was added. A success opens too, where a rate is reached by
- * it: with it there are as many calls as it takes, or it finds older successes gone from the window.
+ * Whether to open, by any of the policies. `call` is the last one that was added. A success can open the breaker, too: with
+ * it the window may have enough calls, or may have lost older successes.
  */
 export function trips(evidence: Evidence, call: Call, config: BreakerConfig): boolean {
   return tripsInARow(evidence, call, config) || (isReached(evidence, config) && isSeen(evidence, call, config));
@@ -58,7 +58,7 @@ function tripsInARow({ failures, reporters = [] }: Evidence, call: Call, config:
   return call.failed && failures >= config.failureThreshold && isSeenByEnough(reporters, call, 0, config);
 }
 
-/** Whether a rate is reached, whoever saw it. */
+/** Whether a rate is reached, no matter which clients saw it. */
 function isReached({ window }: Evidence, config: BreakerConfig): boolean {
   if (window === undefined) return false;
   const { calls, failures, slow } = window.kind === "COUNT" ? window.tally : window;
@@ -70,18 +70,18 @@ function isReached({ window }: Evidence, config: BreakerConfig): boolean {
   );
 }
 
-/** A count window never holds more than its calls. */
+/** A count window never holds more calls than its size. */
 const minimumOf = ({ minimumCalls, windowCalls, windowMs }: BreakerConfig): number =>
   windowMs === 0 ? Math.min(minimumCalls, windowCalls) : minimumCalls;
 
-/** Whether enough clients saw it in the window. More calls of one client may push what others saw out of it. */
+/** Whether enough clients saw a reason to open within the window. Calls of one client may push those of others out of it. */
 function isSeen({ window }: Evidence, call: Call, config: BreakerConfig): boolean {
   if (window === undefined) return false;
   const after = window.kind === "COUNT" ? window.position - config.windowCalls : window.index - PARTS;
   return isSeenByEnough(window.reporters, call, after, config);
 }
 
-/** Of `times` equal calls, one after the other, how many it takes to trip; undefined: they do not. */
+/** Of `times` equal calls, one after the other, how many it takes to trip. Undefined where all of them do not. */
 export function callsToTrip(
   evidence: Evidence,
   call: Call,
@@ -93,11 +93,11 @@ export function callsToTrip(
   const inARow = call.failed ? fewest(times, (count) => tripsInARow(after(count), call, config)) : undefined;
   const most = inARow === undefined ? times : inARow - 1;
   const byRate = hasRates(config) ? callsToRate(evidence, call, most, config, now) : undefined;
-  // What was not seen by enough then is not afterwards: only this client's calls come.
+  // If too few clients had seen it by then, too few see it later: all of these calls are of one client.
   return byRate !== undefined && isSeen(after(byRate), call, config) ? byRate : inARow;
 }
 
-/** Of at most so many equal calls, how many it takes until a rate is reached. */
+/** Of at most `most` equal calls, how many it takes to reach a rate. */
 function callsToRate(
   evidence: Evidence,
   call: Call,
@@ -106,15 +106,15 @@ function callsToRate(
   now: number,
 ): number | undefined {
   const after = (count: number): Evidence => addCall(evidence, call, count, config, now);
-  // A share that these calls raise goes on to be reached once it is. One that they lower is reached, if ever, as soon as
-  // there are enough calls.
+  // A share that these calls raise stays reached once it is. A share that they lower is reached at once if ever, or as soon
+  // as the window has enough calls.
   const enough = minimumOf(config) - tallyOf(evidence, config, now).calls;
   const raised = isBad(call, config) ? fewest(most, (count) => isRaised(after(count), call, config)) : undefined;
   const counts = [1, enough, raised ?? 1].filter((count) => count >= 1 && count <= most);
   return counts.sort((a, b) => a - b).find((count) => isReached(after(count), config));
 }
 
-/** Whether a rate is reached that such a call raises. More equal calls never speak against what fewer spoke for. */
+/** Whether a rate is reached that such a call raises. Once reached, it stays so with more of these calls. */
 function isRaised(evidence: Evidence, { failed, slow }: Call, config: BreakerConfig): boolean {
   return isReached(evidence, {
     ...config,
@@ -123,7 +123,10 @@ function isRaised(evidence: Evidence, { failed, slow }: Call, config: BreakerCon
   });
 }
 
-/** The least count up to `most` at which that holds, which goes on to hold from there; undefined: at none. */
+/**
+ * The least count up to `most` for which `holds`; undefined where it does not hold for `most`. Once it holds, it must hold for
+ * all greater counts, too.
+ */
 function fewest(most: number, holds: (count: number) => boolean): number | undefined {
   if (most < 1 || !holds(most)) return undefined;
   let [few, enough] = [0, most];
@@ -135,7 +138,7 @@ function fewest(most: number, holds: (count: number) => boolean): number | undef
   return enough;
 }
 
-/** What the window holds now. */
+/** The counts of the window as it is now. */
 export function tallyOf({ window: kept }: Evidence, config: BreakerConfig, now: number): Tally {
   if (kept === undefined) return NOTHING;
   const window = refit(kept, config, now);

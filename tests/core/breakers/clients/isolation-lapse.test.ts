@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Isolation } from "../../../../src/core/breakers/clients/isolation.ts";
 import { completeConfig } from "../../../../src/core/breakers/config.ts";
-import type { Moment, Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { Moment, Outcome } from "../../../../src/kernel/breakers/machine.ts";
 
 const config = completeConfig({
   failureThreshold: 1,

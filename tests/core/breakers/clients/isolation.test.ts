@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BreakerConfigFields } from "../../../../src/core/breakers/config.ts";
-import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 import { type Rig, rig } from "../rig.ts";
 
 const CLIENTS = Array.from({ length: 100 }, (_, index) => `client-${index}`);

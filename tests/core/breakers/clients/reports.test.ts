@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReportLog } from "../../../../src/core/breakers/clients/reports.ts";
-import type { Outcome } from "../../../../src/kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 import { acquired, fail, type Rig, rig } from "../rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
