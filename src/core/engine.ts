@@ -6,6 +6,7 @@ import type { ConditionCompiler } from "./flags/condition.ts";
 import { flagHistory } from "./flags/evaluation/past.ts";
 import { createFlags } from "./flags/flags.ts";
 import type { Flags } from "./flags/types.ts";
+import type { SourceFile } from "./json/source-file.ts";
 import { type Log, silentLog } from "./log.ts";
 import { createModuleHost } from "./modules/host/index.ts";
 import { createModules, type Modules } from "./modules/modules.ts";
@@ -24,14 +25,6 @@ import { createTesting, type Testing } from "./testing/testing.ts";
 import { Clients } from "./watch/clients.ts";
 import type { Hub } from "./watch/hub.ts";
 import { createTimeline } from "./watch/timeline.ts";
-
-/** A file that people write, read whenever it is needed. */
-export interface SourceFile {
-  /** In messages. */
-  readonly name: string;
-  /** Its text; undefined where there is no such file. */
-  read(): Promise<string | undefined>;
-}
 
 export interface EngineOptions {
   /** Directory below which all module files are. */
@@ -125,8 +118,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     feed,
     clock,
     log,
-    readFile: () => flagsFile.read(),
-    fileName: flagsFile.name,
+    file: flagsFile,
     followFile: options.watchFlagsFile,
     compileCondition: options.compileCondition,
   });

@@ -78,7 +78,7 @@ export type {
   ReportResult,
 } from "./breakers/types.ts";
 export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
-export { createEngine, type Engine, type EngineOptions, type SourceFile } from "./engine.ts";
+export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { checkSpan } from "./errors/check-span.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors/error.ts";
 export { refuse, type Violation } from "./errors/violation.ts";
@@ -104,6 +104,7 @@ export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/rec
 export type { Flags } from "./flags/types.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
 export { type JsonPath, pathText } from "./json/source.ts";
+export type { SourceFile } from "./json/source-file.ts";
 export { firstViolation, type Look, numberViolation } from "./json/tree.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";
 export type {
@@ -119,7 +120,6 @@ export type { Health, HealthState } from "./modules/calls/health.ts";
 export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/router.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/types/host.ts";
 export { createModules, type FreshOptions, type Modules, type ModulesDeps } from "./modules/modules.ts";
-export type { ModulesSource } from "./modules/operations/install.ts";
 export type { GenerationState, GenerationView } from "./modules/operations/list-generations.ts";
 export type { LoadOptions } from "./modules/operations/load.ts";
 export type { RegisterOptions } from "./modules/operations/register.ts";

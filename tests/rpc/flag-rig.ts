@@ -37,8 +37,8 @@ export async function rig(): Promise<Rig> {
   };
   const feed = new Feed(createMemoryStore({ clock, incarnation: "incarnation" }));
   let text = "{}";
-  const readFile = async (): Promise<string> => text;
-  const flags = createFlags({ feed, clock, log: silentLog, readFile, fileName: "flags.json", compileCondition });
+  const file = { name: "flags.json", read: async () => text };
+  const flags = createFlags({ feed, clock, log: silentLog, file, compileCondition });
   const requests = createRequestLog({ feed, clock });
   await feed.start();
   await flags.start();

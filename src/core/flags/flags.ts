@@ -1,6 +1,7 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError } from "../errors/error.ts";
 import { refuse } from "../errors/violation.ts";
+import type { SourceFile } from "../json/source-file.ts";
 import type { Log } from "../log.ts";
 import type { Feed } from "../store/feed.ts";
 import { updateTogether } from "./batch.ts";
@@ -33,10 +34,8 @@ export interface FlagsDeps {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly log: Log;
-  /** The flags file's text; undefined if there is no file. */
-  readonly readFile: () => Promise<string | undefined>;
-  /** The flags file's name in messages. */
-  readonly fileName: string;
+  /** The flags file. */
+  readonly file: SourceFile;
   /** Follows the file: reloads it in this mode whenever it changes, until `close`. Absent: only `reload` reads it. */
   readonly followFile?: "MERGE" | "REPLACE" | undefined;
   /** Compiles conditions. Absent: flags with a condition are refused, and stored flags with a condition are off. */

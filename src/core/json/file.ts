@@ -4,15 +4,6 @@ import type { Violation } from "../errors/violation.ts";
 import { cut } from "../size.ts";
 import { type JsonSource, JsonSourceError, pathText, readingJsonSource } from "./source.ts";
 
-/** Thrown by what reads a file's values: carries a violation to where the lines are known. */
-export class Mistake extends Error {
-  readonly violation: Violation;
-  constructor(violation: Violation) {
-    super(violation.problem);
-    this.violation = violation;
-  }
-}
-
 /** Makes the error of one kind of file. `line` 0: the file as a whole. */
 export type FileInvalid = (
   file: string,

@@ -4,6 +4,7 @@ import type { By } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
 import { refuse } from "../errors/violation.ts";
 import type { FlagPasts } from "../flags/switched-off.ts";
+import type { SourceFile } from "../json/source-file.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
@@ -18,7 +19,7 @@ import type { Instance, ModuleHost, Payload, ResolvedModule, Usage } from "./hos
 import { getModule, type OperationContext, runningGeneration, verified } from "./operations/context.ts";
 import { Operations } from "./operations/exclusive.ts";
 import { createHotReload } from "./operations/freeze.ts";
-import { createInstall, type ModulesSource } from "./operations/install.ts";
+import { createInstall } from "./operations/install.ts";
 import { type GenerationView, listGenerations } from "./operations/list-generations.ts";
 import { type LoadOptions, loadModule } from "./operations/load.ts";
 import { createRegistrar, type RegisterOptions } from "./operations/register.ts";
@@ -58,7 +59,7 @@ export interface ModulesDeps {
   readonly breakers: Breakers;
   readonly flags: FlagReader & FlagPasts;
   /** What is registered and loaded where the store holds no module. */
-  readonly modulesFile: ModulesSource;
+  readonly modulesFile: SourceFile;
   /** Whether what is in the files of modules that run takes their place when it changes. Default false. */
   readonly watchFiles?: boolean | undefined;
 }

@@ -24,7 +24,6 @@ import {
   isHeld,
   isOversize,
   isReason,
-  PAGE_BYTES,
   placed,
 } from "../../core/index.ts";
 import { byOf, byOfUpdate, fromTimestamp, fromWhole, refuseNothing, toStruct } from "../map/common.ts";
@@ -46,7 +45,7 @@ import { whole } from "../map/message.ts";
 import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { answersFor } from "./evaluations.ts";
-import { type Page, pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { type Page, type PageRequest, pageOf, readPage } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
 
@@ -231,26 +230,15 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       });
     },
 
-    async listFlagHistory({ name, pageSize, pageToken }) {
-      const limit = pageLimit(pageSize);
-      let beforeRevision = readRevision(pageToken);
-      const entries: MessageInitShape<typeof FlagHistoryEntrySchema>[] = [];
-      let left = PAGE_BYTES;
-      for (let step = 1; ; step = Math.min(2 * step, HISTORY_STEP)) {
-        // Few at a time, more where they are small: each may have megabytes. One more than the page holds tells whether
-        // there is a next one.
-        const wanted = Math.min(limit - entries.length, step);
-        const found = await flags.history(name, { limit: wanted + 1, beforeRevision });
-        for (const change of found.slice(0, wanted)) {
-          const entry = toHistoryEntry(change, now());
-          left -= wireSize(FlagHistoryEntrySchema, entry);
-          if (left < 0 && entries.length > 0) return { entries, nextPageToken: writePageToken(String(beforeRevision)) };
-          entries.push(entry);
-          beforeRevision = change.revision;
-        }
-        if (found.length <= wanted) return { entries, nextPageToken: "" };
-        if (entries.length >= limit) return { entries, nextPageToken: writePageToken(String(beforeRevision)) };
-      }
+    async listFlagHistory(request) {
+      const read = (limit: number, after: string | undefined) =>
+        flags.history(request.name, { limit, beforeRevision: revisionIn(request, after) });
+      const { items, nextPageToken } = await readPage(read, request, {
+        keyOf: ({ revision }) => String(revision),
+        toMessage: (change) => toHistoryEntry(change, now()),
+        sizeOf: (entry) => wireSize(FlagHistoryEntrySchema, entry),
+      });
+      return { entries: items, nextPageToken };
     },
 
     watchFlags: (request, context) =>
@@ -277,8 +265,6 @@ function leftOutOf(flags: readonly Flag[]): readonly Flag[] {
 
 const LEFT_OUT = new WeakMap<readonly Flag[], readonly Flag[]>();
 
-/** Changes of a flag that are read at once, at most. */
-const HISTORY_STEP = 8;
 /**
  * Size of a list of names next to other content in an answer, such as `left_out`; further names are omitted.
  * @limit bytes
@@ -351,8 +337,8 @@ function fromAsOf(request: {
   return { revision: asOfRevision === 0n ? undefined : fromWhole(asOfRevision, "as_of_revision"), time };
 }
 
-function readRevision(pageToken: string): number | undefined {
-  const key = readPageToken(pageToken);
+/** The revision of the last change of the page before. PAGE_TOKEN_INVALID. */
+function revisionIn({ pageToken }: PageRequest, key: string | undefined): number | undefined {
   if (key === undefined) return undefined;
   if (!/^\d{1,15}$/.test(key)) throw HeliosError.of("PAGE_TOKEN_INVALID", { page_token: pageToken });
   return Number(key);

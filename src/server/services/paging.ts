@@ -1,10 +1,12 @@
-import { HeliosError } from "../../core/index.ts";
+import { HeliosError, PAGE_BYTES } from "../../core/index.ts";
 import { mapFitting, type Sized } from "../map/size.ts";
 
 /** Items of a page, unless `page_size` says otherwise; further ones come with the next page. @limit items */
 const DEFAULT_PAGE_SIZE = 100;
 /** Items of a page, however many `page_size` asks for; further ones come with the next page. @limit items */
 export const MAX_PAGE_SIZE = 1000;
+/** Items that are read at once, at most, where each may have megabytes. */
+const READ_STEP = 8;
 const PREFIX = "after:";
 
 export interface PageRequest {
@@ -19,27 +21,64 @@ export interface Page<T> {
 
 /** How the items of a list become those of a page. */
 export interface Paged<T, Message> extends Sized<T, Message> {
-  /** By which the items ascend. */
+  /** Of the last item of a page, for the token of the next page. */
   readonly keyOf: (item: T) => string;
 }
 
+/** The same for a list that is there as a whole. */
+export interface ListPaged<T, Message> extends Paged<T, Message> {
+  /** Where the items begin that come after the one of this key. Default: where the keys, which ascend, are above it. */
+  readonly startAfter?: (items: readonly T[], key: string) => number;
+}
+
 /** How many items a page of that request holds: 0 means 100, and 1,000 is the most. */
-export function pageLimit(pageSize: number): number {
+function pageLimit(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
 /**
- * A page of items that are in ascending order of their keys, cut at `PAGE_BYTES` too: it may hold fewer than were asked
- * for, but one at least. The token holds the last key told, so that an insert or a delete between two pages neither
- * repeats nor leaves out anything else. What it costs grows with the page, not with the list.
+ * A page of items, cut at `PAGE_BYTES` too: it may hold fewer than were asked for, but one at least. The token holds the
+ * key of its last item, so that an insert or a delete between two pages neither repeats nor leaves out anything else. The
+ * cost grows with the page, not with the list.
  */
-export function pageOf<T, Message>(items: readonly T[], request: PageRequest, paged: Paged<T, Message>): Page<Message> {
+export function pageOf<T, Message>(
+  items: readonly T[],
+  request: PageRequest,
+  paged: ListPaged<T, Message>,
+): Page<Message> {
+  const { keyOf, startAfter = (_, key) => firstAfter(items, key, keyOf) } = paged;
   const after = readPageToken(request.pageToken);
-  const start = after === undefined ? 0 : firstAfter(items, after, paged.keyOf);
+  const start = after === undefined ? 0 : startAfter(items, after);
   const page = mapFitting(items.slice(start, start + pageLimit(request.pageSize)), paged);
   const last = items[start + page.length - 1];
   const more = last !== undefined && start + page.length < items.length;
   return { items: page, nextPageToken: more ? writePageToken(paged.keyOf(last)) : "" };
+}
+
+/** The same of items that are read from where they are kept: so many that come after the one of a key, or the first ones. */
+export async function readPage<T, Message>(
+  read: (count: number, after: string | undefined) => Promise<readonly T[]>,
+  request: PageRequest,
+  { keyOf, toMessage, sizeOf }: Paged<T, Message>,
+): Promise<Page<Message>> {
+  const limit = pageLimit(request.pageSize);
+  const items: Message[] = [];
+  let after = readPageToken(request.pageToken);
+  let left = PAGE_BYTES;
+  for (let step = 1; ; step = Math.min(2 * step, READ_STEP)) {
+    // Few at first, more where they are small. One more than the page holds shows whether there is a next page.
+    const wanted = Math.min(limit - items.length, step);
+    const found = await read(wanted + 1, after);
+    for (const item of found.slice(0, wanted)) {
+      const message = toMessage(item);
+      left -= sizeOf(message);
+      if (left < 0 && after !== undefined && items.length > 0) return { items, nextPageToken: writePageToken(after) };
+      items.push(message);
+      after = keyOf(item);
+    }
+    if (found.length <= wanted || after === undefined) return { items, nextPageToken: "" };
+    if (items.length >= limit) return { items, nextPageToken: writePageToken(after) };
+  }
 }
 
 /** The items that a page can be made of, and one more, which says whether another page follows. */
@@ -61,12 +100,12 @@ function firstAfter<T>(items: readonly T[], after: string, keyOf: (item: T) => s
   return low;
 }
 
-export function writePageToken(key: string): string {
+function writePageToken(key: string): string {
   return Buffer.from(PREFIX + key).toString("base64url");
 }
 
 /** The key that a token holds; undefined for the first page. PAGE_TOKEN_INVALID. */
-export function readPageToken(pageToken: string): string | undefined {
+function readPageToken(pageToken: string): string | undefined {
   if (pageToken === "") return undefined;
   const text = Buffer.from(pageToken, "base64url").toString();
   if (!text.startsWith(PREFIX)) throw HeliosError.of("PAGE_TOKEN_INVALID", { page_token: pageToken });

@@ -11,9 +11,9 @@ import {
   type TestResult,
 } from "../../core/index.ts";
 import { byOf } from "../map/common.ts";
-import { mapFitting, wireSize } from "../map/size.ts";
+import { wireSize } from "../map/size.ts";
 import { fromCases, fromStandIns, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
-import { pageLimit, pageOf, readPageToken, writePageToken } from "./paging.ts";
+import { pageOf } from "./paging.ts";
 
 export interface TestServiceDeps {
   readonly testing: Testing;
@@ -53,18 +53,15 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
 
     getTestRun: ({ id }) => ({ run: toRun(testing.getRun(id)) }),
 
-    listTestRuns({ name, pageSize, pageToken }) {
-      const runs = testing.listRuns(name);
-      const last = readPageToken(pageToken);
-      // A run that was forgotten since was the oldest: nothing came after it.
-      const start = last === undefined ? 0 : runs.findIndex((run) => run.name === last) + 1 || runs.length;
-      const page = mapFitting(runs.slice(start, start + pageLimit(pageSize)), {
+    listTestRuns(request) {
+      const { items, nextPageToken } = pageOf(testing.listRuns(request.name), request, {
+        keyOf: ({ name }) => name,
+        // A run that was forgotten since was the oldest: nothing came after it.
+        startAfter: (runs, last) => runs.findIndex(({ name }) => name === last) + 1 || runs.length,
         toMessage: toRun,
         sizeOf: (one) => wireSize(TestRunSchema, one),
       });
-      const end = page.at(-1);
-      const more = end !== undefined && start + page.length < runs.length;
-      return { runs: page, nextPageToken: more ? writePageToken(end.id) : "" };
+      return { runs: items, nextPageToken };
     },
 
     async cancelTestRun({ id }) {

@@ -39,11 +39,13 @@ export async function house(
     feed,
     clock,
     log: (...entry) => logged.push(entry),
-    readFile: async () => {
-      if (text instanceof Error) throw text;
-      return text;
+    file: {
+      name: "flags.json",
+      read: async () => {
+        if (text instanceof Error) throw text;
+        return text;
+      },
     },
-    fileName: "flags.json",
     followFile: options.followFile,
     compileCondition,
   });

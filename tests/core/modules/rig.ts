@@ -72,7 +72,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const feed = new Feed(store);
   let ids = 0;
   const newId = (): string => `id-${++ids}`;
-  const flags = createFlags({ feed, clock, log, readFile: async () => undefined, fileName: "flags.json" });
+  const flags = createFlags({ feed, clock, log, file: { name: "flags.json", read: async () => undefined } });
   const breakers = createBreakers({ feed, clock, newId, random: () => 0.5, log });
   const artifactsDir = options.artifactsDir ?? (await artifactsOf(store));
   const host = createModuleHost({ root, clock: hostClock, artifactsDir });

@@ -1,13 +1,12 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { HeliosError, isReason, messageOf } from "../../errors/error.ts";
+import type { SourceFile } from "../../json/source-file.ts";
 import type { Log } from "../../log.ts";
 
 export interface FollowDeps {
   readonly clock: Clock;
   readonly log: Log;
-  readonly fileName: string;
-  /** Undefined: there is no file. */
-  readonly readFile: () => Promise<string | undefined>;
+  readonly file: SourceFile;
   readonly digestOf: (text: string) => Promise<string>;
   /** Of the text that was read last, whoever asked for it. */
   readonly lastDigest: () => string | undefined;
@@ -33,21 +32,21 @@ export const LOOK_INTERVAL_MS = 1000;
  * makes no difference, nor does what kind of file system it is on. A text that is refused is told once.
  */
 export function followFile(deps: FollowDeps): Follower {
-  const { clock, log, fileName, readFile, digestOf, lastDigest, reload } = deps;
+  const { clock, log, file, digestOf, lastDigest, reload } = deps;
   let seen: { readonly text: string; readonly digest: string } | undefined;
   let told: string | undefined;
   let timer: Timer | undefined;
   let closed = false;
 
   const tellOnce = (what: string, message: string, fields: Record<string, unknown>): void => {
-    if (told !== what) log("flags", "error", message, { fileName, ...fields });
+    if (told !== what) log("flags", "error", message, { fileName: file.name, ...fields });
     told = what;
   };
 
   const look = async (): Promise<void> => {
     let text: string | undefined;
     try {
-      text = await readFile();
+      text = await file.read();
     } catch (error) {
       tellOnce(messageOf(error), "the flags file cannot be read; the flags stay as they are", {
         error: messageOf(error),

@@ -1,9 +1,10 @@
 import { atOnce, type Steps } from "../../async/steps.ts";
 import type { HeliosError } from "../../errors/error.ts";
 import { show, type Violation } from "../../errors/violation.ts";
+import type { Report } from "../../json/fields.ts";
 import { fileError, invalidAs, parsingFile } from "../../json/file.ts";
 import type { ConditionCompiler } from "../condition.ts";
-import { type FileFlag, isIgnored, type Report, readFlag } from "./read-flag.ts";
+import { type FileFlag, isIgnored, readFlag } from "./read-flag.ts";
 
 /** The error for a flags file. `line` 0: the file as a whole. */
 export const fileInvalid = invalidAs("FLAGS_FILE_INVALID");

@@ -1,6 +1,6 @@
-import { show, type Violation } from "../../errors/violation.ts";
+import { type Violation, violation } from "../../errors/violation.ts";
+import { objectAt, type Report, reportUnknown, wordAt } from "../../json/fields.ts";
 import type { JsonPath } from "../../json/source.ts";
-import { nearest } from "../../text/nearest.ts";
 import { parseTime } from "../../text/rfc3339.ts";
 import { type ConditionCompiler, conditionProblem } from "../condition.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../record.ts";
@@ -16,11 +16,6 @@ export interface FileFlag {
   readonly updatedAt?: number;
 }
 
-/** Is told of each mistake. */
-export type Report = (violation: Violation) => void;
-
-/** Unknown keys of one object for which what was meant is looked for: it takes long, and nobody has misspelt more. */
-const GUESSED_KEYS = 50;
 const REQUIRED = ["enabled", "strategy"];
 const KEYS = [
   ...REQUIRED,
@@ -75,10 +70,10 @@ export function readFlag(
   const { enabled, percentage, whitelist, description, owner, tags, metadata, salt } = entry;
   const { whitelist_first, bucketing_version, condition, prerequisites, killed } = entry;
   if (bucketing_version !== undefined && bucketing_version !== 1) {
-    reportHere(notAllowed([name, "bucketing_version"], bucketing_version, "1"));
+    reportHere(violation([name, "bucketing_version"], bucketing_version, "1"));
   }
   if (killed !== undefined && typeof killed !== "boolean") {
-    reportHere(notAllowed([name, "killed"], killed, "true or false"));
+    reportHere(violation([name, "killed"], killed, "true or false"));
   }
   const fields = {
     enabled,
@@ -155,7 +150,7 @@ function readGradual(value: unknown, path: JsonPath, report: Report): unknown {
 function readVariants(value: unknown, path: JsonPath, report: Report): unknown {
   if (value === undefined) return undefined;
   if (!Array.isArray(value)) {
-    report(notAllowed(path, value, "a list of variants"));
+    report(violation(path, value, "a list of variants"));
     return undefined;
   }
   return value.map((variant, index) => {
@@ -174,26 +169,13 @@ function checkKeys(
   required: readonly string[],
   report: Report,
 ): void {
-  const unknown = Object.keys(entry).filter((key) => !known.includes(key) && !isIgnored(key));
-  const guesses = unknown.map((key, index) => (index < GUESSED_KEYS ? nearest(key, known) : undefined));
-  for (const [index, key] of unknown.entries()) {
-    const guess = guesses[index];
-    const expected = guess === undefined ? `one of ${known.join(", ")}` : `"${guess}"`;
-    report({ path: [...path, key], problem: "unknown key", expected });
-  }
+  const own = Object.keys(entry).filter((key) => !isIgnored(key));
+  const guesses = reportUnknown(own, path, known, report);
   for (const key of required) {
     // One that is misspelt is not missing as well.
     if (key in entry || guesses.includes(key)) continue;
     report({ path: [...path, key], problem: "missing", expected: `the key "${key}"` });
   }
-}
-
-function wordAt(value: unknown, path: JsonPath, words: readonly string[], report: Report): string | undefined {
-  if (value === undefined) return undefined;
-  const lower = words.map((word) => word.toLowerCase());
-  if (typeof value === "string" && lower.includes(value)) return value.toUpperCase();
-  report(notAllowed(path, value, `one of ${lower.join(", ")}`));
-  return undefined;
 }
 
 function timeAt(value: unknown, path: JsonPath, report: Report): number | undefined {
@@ -202,7 +184,7 @@ function timeAt(value: unknown, path: JsonPath, report: Report): number | undefi
   const text = typeof value === "string" ? value.replace(/^(\d{4}-\d\d-\d\d) /, "$1T") : "";
   const time = parseTime(text) ?? parseTime(`${text}Z`);
   if (time === undefined) {
-    report(notAllowed(path, value, "an RFC 3339 time, such as 2025-01-16T10:00:00Z"));
+    report(violation(path, value, "an RFC 3339 time, such as 2025-01-16T10:00:00Z"));
   }
   return time;
 }
@@ -213,26 +195,9 @@ function durationAt(value: unknown, path: JsonPath, report: Report): number | un
   if (value === undefined) return undefined;
   const match = typeof value === "string" ? DURATION.exec(value) : null;
   if (match === null) {
-    report(notAllowed(path, value, 'seconds with at most three decimals, such as "30s" or "1.5s"'));
+    report(violation(path, value, 'seconds with at most three decimals, such as "30s" or "1.5s"'));
     return undefined;
   }
   const [, seconds, fraction = ""] = match;
   return Number(seconds) * 1000 + Number(fraction.padEnd(3, "0"));
-}
-
-function objectAt(
-  value: unknown,
-  path: JsonPath,
-  expected: string,
-  report: Report,
-): Readonly<Record<string, unknown>> | undefined {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Readonly<Record<string, unknown>>;
-  }
-  report(notAllowed(path, value, expected));
-  return undefined;
-}
-
-function notAllowed(path: JsonPath, value: unknown, expected: string): Violation {
-  return { path, problem: `${show(value)} is not allowed`, expected };
 }

@@ -1,9 +1,9 @@
 import { MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
 import type { Steps } from "../../async/steps.ts";
-import { messageOf } from "../../errors/error.ts";
 import { show, type Violation } from "../../errors/violation.ts";
 import { TOLD_MISTAKES } from "../../json/file.ts";
 import { pathText } from "../../json/source.ts";
+import { readSourceFile, type SourceFile } from "../../json/source-file.ts";
 import { nearest } from "../../text/nearest.ts";
 import { closureProblem, findingNeed, growsBy } from "../changes/prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "../changes/rebucket.ts";
@@ -58,19 +58,13 @@ export interface ReloadPlan {
  * Rejects with FLAGS_FILE_INVALID.
  */
 export async function readFlagsFile(
-  readFile: () => Promise<string | undefined>,
-  fileName: string,
+  file: SourceFile,
   compileCondition: ConditionCompiler | undefined,
   slicing: Slicing,
 ): Promise<FlagsFile | undefined> {
-  let text: string | undefined;
-  try {
-    text = await readFile();
-  } catch (error) {
-    throw fileInvalid(fileName, 0, "(file)", `cannot be read: ${messageOf(error)}`, "a file that can be read", error);
-  }
+  const text = await readSourceFile(file, fileInvalid);
   if (text === undefined) return undefined;
-  return stepsInSlices(parsingFlagsFile(text, fileName, compileCondition), slicing);
+  return stepsInSlices(parsingFlagsFile(text, file.name, compileCondition), slicing);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Clock } from "../../../kernel/clock.ts";
 import { atOnce, type Steps } from "../../async/steps.ts";
 import { type By, causeOf, REASON_LIMIT } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
+import type { SourceFile } from "../../json/source-file.ts";
 import type { Log } from "../../log.ts";
 import { encodedSize } from "../../size.ts";
 import { Collection, type Decision } from "../../store/collection.ts";
@@ -27,8 +28,7 @@ export interface FlagSourceDeps {
   readonly log: Log;
   readonly view: FlagView;
   readonly writer: FlagWriter;
-  readonly readFile: () => Promise<string | undefined>;
-  readonly fileName: string;
+  readonly file: SourceFile;
   readonly compileCondition: ConditionCompiler | undefined;
   /** Lets others have their turn while a large file is read. */
   readonly pause: () => Promise<void>;
@@ -45,15 +45,15 @@ export interface FlagSource {
 }
 
 export function createFlagSource(deps: FlagSourceDeps): FlagSource {
-  const { feed, clock, log, view, writer, readFile, fileName, compileCondition, pause } = deps;
+  const { feed, clock, log, view, writer, file: source, compileCondition, pause } = deps;
   const slicing = { clock, pause };
   // There while a first start is filling the store, so that the next one completes what a crash cut short.
   const filling = new Collection<Record<string, never>>(feed, "flag-setup/");
   // Of the file that was read last: a restart must tell one that has changed meanwhile from one that has not.
   const lastRead = new Collection<{ readonly digest: string }>(feed, "flag-file/");
 
-  const read = (text: () => Promise<string | undefined>): Promise<FlagsFile | undefined> =>
-    readFlagsFile(text, fileName, compileCondition, slicing);
+  const { name: fileName } = source;
+  const read = (file: SourceFile): Promise<FlagsFile | undefined> => readFlagsFile(file, compileCondition, slicing);
   const digestOf = (text: string): Promise<string> => stepsInSlices(digestingOf(text), slicing);
 
   const remember = async ({ text }: FlagsFile): Promise<void> => {
@@ -64,14 +64,14 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
   };
 
   const reload = async (
-    text: () => Promise<string | undefined>,
+    from: SourceFile,
     { mode = "MERGE", dryRun = false, rebucket = false }: ReloadOptions,
     by: By | undefined,
   ): Promise<ReloadResult> => {
     if (mode !== "MERGE" && mode !== "REPLACE") {
       throw HeliosError.of("ARGUMENT_INVALID", { field: "mode", problem: `${mode} is neither MERGE nor REPLACE` });
     }
-    const file = await read(text);
+    const file = await read(from);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");
     const { differences, passedOver, stillKilled } = await writer.alone(async (): Promise<ReloadPlan> => {
       const planning = (): Steps<ReloadPlan> =>
@@ -104,7 +104,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
   return {
     async fill() {
       if (view.collection.size > 0 && filling.size === 0) return;
-      const file = await read(readFile);
+      const file = await read(source);
       const from = file === undefined ? "the built-in defaults" : fileName;
       const now = clock.now();
       const flags = file?.flags ?? DEFAULT_FLAGS;
@@ -133,19 +133,18 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       log("flags", "info", "flags installed", { count: flags.length, from });
     },
 
-    reload: (options, by) => reload(readFile, options, by),
+    reload: (options, by) => reload(source, options, by),
 
     follow: (mode) =>
       followFile({
         clock,
         log,
-        fileName,
-        readFile,
+        file: source,
         digestOf,
         lastDigest: () => lastRead.get(LAST)?.record.digest,
         reload: async (text) => {
           const by = { reason: `${fileName.slice(-REASON_LIMIT / 2)} has changed` };
-          const { differences } = await reload(async () => text, { mode }, by);
+          const { differences } = await reload({ name: fileName, read: async () => text }, { mode }, by);
           log("flags", "info", "flags file reloaded", { fileName, mode, changed: differences.map(({ name }) => name) });
         },
       }),

@@ -1,4 +1,5 @@
 import { isReason, messageOf, type Reason } from "../../errors/error.ts";
+import { readSourceFile, type SourceFile } from "../../json/source-file.ts";
 import { Collection } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
@@ -7,34 +8,17 @@ import type { Registration } from "../record/record.ts";
 import { type OperationContext, verified } from "./context.ts";
 import { checkCycle, newRecord } from "./register.ts";
 
-/** What is registered and loaded at the first start. */
-export interface ModulesSource {
-  /** For messages. */
-  readonly name: string;
-  /** The text of the file; undefined where there is no such file. */
-  read(): Promise<string | undefined>;
-}
-
 /** Fills an empty store from the modules file. MODULES_FILE_INVALID; nothing is registered then. */
 export type Install = () => Promise<void>;
 
 /** Must be called before the feed is started. */
-export function createInstall(feed: Feed, context: OperationContext, source: ModulesSource): Install {
+export function createInstall(feed: Feed, context: OperationContext, source: SourceFile): Install {
   // Exists while a first start fills the store: the next start completes what a crash cut short.
   const filling = new Collection<Record<string, never>>(feed, "module-setup/");
 
   return async () => {
     if (context.collection.size > 0 && filling.size === 0) return;
-    const text = await source.read().catch((error: unknown) => {
-      throw fileInvalid(
-        source.name,
-        0,
-        "(file)",
-        `cannot be read: ${messageOf(error)}`,
-        "a file that can be read",
-        error,
-      );
-    });
+    const text = await readSourceFile(source, fileInvalid);
     if (text === undefined) return;
     const file = parseModulesFile(text, source.name);
     const modules = await resolveAll(context, file);

@@ -1,9 +1,9 @@
 import { CONFIG_FIELDS } from "../../breakers/config.ts";
 import type { HeliosError } from "../../errors/error.ts";
-import { show, type Violation, violation } from "../../errors/violation.ts";
-import { fileError, invalidAs, Mistake, parseFile } from "../../json/file.ts";
+import { type Violation, violation } from "../../errors/violation.ts";
+import { objectAt, type Report, reportUnknown, wordAt } from "../../json/fields.ts";
+import { fileError, invalidAs, parseFile } from "../../json/file.ts";
 import { type JsonPath, pathText } from "../../json/source.ts";
-import { nearest } from "../../text/nearest.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
 import { registrationSizeViolation } from "./size.ts";
@@ -25,14 +25,8 @@ export interface ModulesFile {
   invalid(path: JsonPath, problem: string, expected: string, cause?: unknown): HeliosError;
 }
 
-/** Called with every mistake. */
-type Report = (found: Violation) => void;
-
-/** Converts a value of the file to one of the engine's. Throws `Mistake`, or reports what is wrong within the value. */
+/** Converts a value of the file to one of the engine's; undefined where it is wrong, which is reported. */
 type Read = (value: unknown, path: JsonPath, report: Report) => unknown;
-
-/** Unknown keys of an object for which the nearest known key is looked for. */
-const GUESSED_KEYS = 50;
 
 const asIs: Read = (value) => value;
 
@@ -53,7 +47,7 @@ const MODULE: Readonly<Record<string, readonly [string, Read]>> = {
   assets: ["assets", asIs],
   dependencies: ["dependencies", asIs],
   hot_reloadable: ["hotReloadable", asIs],
-  isolation: ["isolation", (value, path) => word(value, path, ["process", "thread"])],
+  isolation: ["isolation", (value, path, report) => wordAt(value, path, ["PROCESS", "THREAD"], report)],
   config: ["config", asIs],
   env: ["env", asIs],
   sha256: ["sha256", asIs],
@@ -87,24 +81,11 @@ export function parseModulesFile(text: string, file: string): ModulesFile {
     fileInvalid(file, source.lineOf(path), pathText(path), problem, expected, cause);
   const wrong: Violation[] = [];
   const report: Report = (found) => wrong.push(found);
-  const entries = Object.entries(
-    reported(report, () => object(source.value, [], "an object of modules by name")) ?? {},
-  );
+  const entries = Object.entries(objectAt(source.value, [], "an object of modules by name", report) ?? {});
   const modules = entries.flatMap(([name, entry]) => readModule(name, entry, report) ?? []);
   const error = fileError("MODULES_FILE_INVALID", file, source, wrong);
   if (error !== undefined) throw error;
   return { modules, invalid };
-}
-
-/** The converted value; undefined where it is wrong, which is reported. */
-function reported<T>(report: Report, read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    report(error.violation);
-    return undefined;
-  }
 }
 
 /** The error for a modules file. `line` 0: the file as a whole. */
@@ -116,7 +97,7 @@ function readModule(name: string, entry: unknown, report: Report): FileModule | 
   const found: Report = (one) => wrong.push(one);
   const named = nameViolation([name], name);
   if (named !== undefined) found(named);
-  const read = reported(found, () => fields(entry, [name], MODULE, found));
+  const read = fields(entry, [name], MODULE, found);
   if (read !== undefined) {
     const { load = false, ...rest } = read;
     if (typeof load !== "boolean") found(violation([name, "load"], load, "true or false"));
@@ -137,47 +118,29 @@ function readModule(name: string, entry: unknown, report: Report): FileModule | 
   return undefined;
 }
 
+/** The members of an object that are right, by the engine's names; undefined where it is not an object. */
 function fields(
   value: unknown,
   path: JsonPath,
   known: Readonly<Record<string, readonly [string, Read]>>,
   report: Report,
-): Record<string, unknown> {
+): Record<string, unknown> | undefined {
+  const entry = objectAt(value, path, "an object", report);
+  if (entry === undefined) return undefined;
+  reportUnknown(Object.keys(entry), path, Object.keys(known), report);
   const read: Record<string, unknown> = {};
-  const keys = Object.keys(known);
-  let unknown = 0;
-  for (const [key, member] of Object.entries(object(value, path, "an object"))) {
-    const at = [...path, key];
-    const target = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (target === undefined) {
-      unknown += 1;
-      const guess = unknown > GUESSED_KEYS ? undefined : nearest(key, keys);
-      const expected = guess === undefined ? `one of ${keys.join(", ")}` : `"${guess}"`;
-      report({ path: at, problem: "unknown key", expected });
-      continue;
-    }
-    const [name, readOne] = target;
-    const one = reported(report, () => readOne(member, at, report));
-    if (one !== undefined) read[name] = one;
+  for (const [key, member] of Object.entries(entry)) {
+    const [name, readOne] = (Object.hasOwn(known, key) && known[key]) || [];
+    const one = readOne?.(member, [...path, key], report);
+    if (name !== undefined && one !== undefined) read[name] = one;
   }
   return read;
 }
 
 /** A duration as protobuf writes it in JSON: `10s`, `0.25s`. */
-function duration(value: unknown, path: JsonPath): number {
+function duration(value: unknown, path: JsonPath, report: Report): number | undefined {
   const match = typeof value === "string" ? /^(\d{1,12}(?:\.\d{1,9})?)s$/.exec(value) : null;
-  if (!match?.[1]) throw new Mistake(violation(path, value, 'seconds, such as "10s" or "0.25s"'));
-  return Number(match[1]) * 1000;
-}
-
-function word(value: unknown, path: JsonPath, words: readonly string[]): string {
-  if (typeof value === "string" && words.includes(value)) return value.toUpperCase();
-  throw new Mistake(violation(path, value, `one of ${words.join(", ")}`));
-}
-
-function object(value: unknown, path: JsonPath, expected: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Mistake({ path, problem: `${show(value)} is not allowed`, expected });
-  }
-  return value as Readonly<Record<string, unknown>>;
+  if (match?.[1] !== undefined) return Number(match[1]) * 1000;
+  report(violation(path, value, 'seconds, such as "10s" or "0.25s"'));
+  return undefined;
 }

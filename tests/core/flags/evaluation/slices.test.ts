@@ -65,8 +65,7 @@ describe("many flags", () => {
       feed,
       clock,
       log: silentLog,
-      readFile: async () => "{}",
-      fileName: "flags.json",
+      file: { name: "flags.json", read: async () => "{}" },
       compileCondition: () => () => {
         clock.advance(2);
         return true;

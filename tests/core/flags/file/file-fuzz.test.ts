@@ -76,8 +76,7 @@ async function started(): Promise<{ flags: Flags; feed: Feed; write(text: string
     feed,
     clock,
     log: () => {},
-    readFile: async () => text,
-    fileName: "flags.json",
+    file: { name: "flags.json", read: async () => text },
     compileCondition,
   });
   await feed.start();

@@ -86,8 +86,8 @@ describe("the plan of a reload", () => {
       pauses += 1;
       await meanwhile.at(pauses - 1)?.();
     };
-    const readFile = async (): Promise<string> => text;
-    const flags = createFlags({ feed, clock, log: silentLog, readFile, fileName: "flags.json", pause });
+    const file = { name: "flags.json", read: async () => text };
+    const flags = createFlags({ feed, clock, log: silentLog, file, pause });
     await feed.start();
     await flags.start();
     const many = Object.fromEntries(Array.from({ length: SLICE_ITEMS }, (_, at) => [`f${at}`, false]));

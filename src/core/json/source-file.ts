@@ -1,0 +1,20 @@
+import { messageOf } from "../errors/error.ts";
+import type { FileInvalid } from "./file.ts";
+
+/** A file that people write. It is read whenever it is needed. */
+export interface SourceFile {
+  /** In messages. */
+  readonly name: string;
+  /** Its text; undefined where there is no such file. */
+  read(): Promise<string | undefined>;
+}
+
+/** The text of the file; undefined where there is no such file. Rejects with what `invalid` makes where it cannot be read. */
+export async function readSourceFile(file: SourceFile, invalid: FileInvalid): Promise<string | undefined> {
+  try {
+    return await file.read();
+  } catch (error) {
+    const problem = `cannot be read: ${messageOf(error)}`;
+    throw invalid(file.name, 0, "(file)", problem, "a file that can be read", error);
+  }
+}
