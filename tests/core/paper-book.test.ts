@@ -19,8 +19,8 @@ function trade(book: Book, side: "buy" | "sell", quantity: number, price: number
   fill(book, { ...request, order_id: client_order_id, status: "open", filled_price: null }, price, fee);
 }
 
-describe("the book", () => {
-  it("averages what is added, realises what is closed, and begins anew where a position turns", () => {
+describe("the book of paper trading", () => {
+  it("averages purchases, realises sales, and starts over when a position changes its sign", () => {
     const book = emptyBook();
     trade(book, "buy", 1, 100);
     trade(book, "buy", 3, 120);
@@ -46,7 +46,7 @@ describe("the book", () => {
     { maxLength: 50 },
   );
 
-  it("always balances: cash and position are what was traded, profit is cash gained plus what positions cost", () => {
+  it("always balances: cash and position match the trades, and profit matches cash and costs", () => {
     fc.assert(
       fc.property(trades, (each) => {
         const book = emptyBook();

@@ -54,7 +54,7 @@ describe("a flag", () => {
   const flag = tooLarge("flag", "large", MIB);
   const variants = Array.from({ length: 16 }, (_, at) => ({ name: `v${at}`, weight: 1, value: numbers(8000) }));
 
-  it("with lists or values of more than 1 MiB, in the longer encoding, is refused by every way there is", async () => {
+  it("with lists or values of more than 1 MiB, in the longer of the encodings, is refused in every request", async () => {
     const { flags } = engine;
     expect(await refusal(() => flags.create("large", { whitelist: entries(10_000, 40) }))).toEqual(flag);
     expect(await refusal(() => flags.create("large", { variants }))).toEqual(flag);
@@ -63,7 +63,7 @@ describe("a flag", () => {
     expect(await refusal(() => flags.update("large", { whitelist: entries(5000, 40, 9000), variants }))).toEqual(flag);
   });
 
-  it("cannot be made to grow beyond that step by step, and is as it was then", async () => {
+  it("cannot grow beyond that step by step, and stays unchanged", async () => {
     const { flags } = engine;
     await flags.create("large", {});
     let count = 0;
@@ -83,7 +83,7 @@ describe("a flag", () => {
     await flags.disable("large", { kill: true }, { reason: "even a full one" });
   });
 
-  it("of a file is refused with its line, and of that file nothing is taken", async () => {
+  it("in a file is refused with its line, and nothing of that file is loaded", async () => {
     const large = { enabled: true, strategy: "whitelist", whitelist: entries(10_000, 40) };
     files.flags = JSON.stringify({ small: { enabled: true, strategy: "all_on" }, large });
     for (const dryRun of [true, false]) {
@@ -94,7 +94,7 @@ describe("a flag", () => {
     }
   });
 
-  it("that an earlier version wrote larger can be switched off and made smaller, and not larger", async () => {
+  it("that is larger, from an earlier version, can be switched off and made smaller, but not larger", async () => {
     const { flags, store } = engine;
     await flags.create("large", { enabled: true, strategy: "WHITELIST", whitelist: ["alice"] });
     const record = { ...flags.get("large").record, whitelist: ["alice", ...entries(9000, 250)] };
@@ -110,7 +110,7 @@ describe("a flag", () => {
 describe("a module", () => {
   const config = tooLarge("the config of module", "echo", 256 * 1024);
 
-  it("with a config of more than 256 KiB, or more than 1 MiB in all, is refused", async () => {
+  it("with a configuration of more than 256 KiB, or more than 1 MiB in all, is refused", async () => {
     const { modules } = engine;
     const register = (fields: object) => () => modules.register("echo", { modulePath: "echo_v1", ...fields });
     expect(await refusal(register({ config: { text: CONTROL.repeat(50_000) } }))).toEqual(config);
@@ -121,14 +121,14 @@ describe("a module", () => {
     expect(await refusal(register({ grants: { fsRead } }))).toEqual(tooLarge("module", "echo", MIB));
   });
 
-  it("is not swapped with such a config", async () => {
+  it("is not swapped with a configuration that is too large", async () => {
     await engine.modules.register("echo", { modulePath: "echo_v1" });
     const large = { list: numbers(30_000) };
     expect(await refusal(() => engine.modules.swap("echo", { config: large }))).toEqual(config);
     expect(await refusal(() => engine.modules.swapAll([{ name: "echo", config: large }]))).toEqual(config);
   });
 
-  it("of a file is refused with its line", async () => {
+  it("in a file is refused with its line", async () => {
     const modules = JSON.stringify({ echo: { module_path: "echo_v1", config: { list: numbers(30_000) } } });
     const starting = createEngine({
       modulesRoot: ROOT,
@@ -148,7 +148,7 @@ describe("a suite", () => {
     expect(await refusal(() => engine.testing.createSuite("large", { tests: [test] }))).toEqual(suite);
   });
 
-  it("is not run with a config of more than 256 KiB", async () => {
+  it("is not run with a configuration of more than 256 KiB", async () => {
     await engine.modules.register("echo", { modulePath: "echo_v1" });
     const config = { symbols: Array.from({ length: 60_000 }, (_, at) => `S${at}`) };
     const error = await refusal(() => engine.testing.run("echo", "trading", { config }));
@@ -168,7 +168,7 @@ describe("a report", () => {
     ["outputs", { message: "", output: numbers(2048) }],
     ["messages", { message: CONTROL.repeat(1000) }],
     ["both", { message: "é".repeat(1000), output: "x".repeat(4090) }],
-  ])("with %s of a thousand tests is shortened to 1 MiB, and says so", (_, more) => {
+  ])("with %s in a thousand tests is shortened to 1 MiB, and says so", (_, more) => {
     const tests = Array.from({ length: 1000 }, (_, at) => ({ ...test, ...more, name: `${at}${CONTROL.repeat(120)}` }));
     const fitted = fitReport(report(tests));
     expect(encodedSize(fitted)).toBeLessThanOrEqual(MAX_REPORT_BYTES);
@@ -176,7 +176,7 @@ describe("a report", () => {
     expect(fitted.tests.map(({ name }) => name)).toEqual(tests.map(({ name }) => name));
   });
 
-  it("of less is as it was", () => {
+  it("is kept unchanged if it is smaller", () => {
     const small = report([{ ...test, name: "t", message: "fine", output: numbers(1000) }]);
     expect(fitReport(small)).toBe(small);
   });
@@ -186,7 +186,7 @@ describe("an actor and a reason", () => {
   it.each([
     ["actor", { actor: "x".repeat(257) }],
     ["reason", { reason: "x".repeat(1025) }],
-  ])("that are too long are refused, by a library's call too: %s", async (field, by) => {
+  ])("are refused if they are too long, also in calls of the library: %s", async (field, by) => {
     const ways: (() => Promise<unknown>)[] = [
       () => engine.flags.create("a", {}, {}, by),
       () => engine.breakers.getOrCreate("a", {}, by),
@@ -199,7 +199,7 @@ describe("an actor and a reason", () => {
     }
   });
 
-  it("are counted in characters, as in the contract", async () => {
+  it("are counted in characters, as the contract says", async () => {
     const by = { actor: "💥".repeat(256), reason: "💥".repeat(1024) };
     await engine.flags.create("a", {}, {}, by);
   });

@@ -25,7 +25,7 @@ async function setUp() {
 }
 
 describe("events", () => {
-  it("tell a change as a line: what, how it changed, how it was done, by whom and why", async () => {
+  it("describe a change in a line: the resource, the change, the operation, the actor and the reason", async () => {
     const { watch, put } = await setUp();
     const watcher = watch();
     await watcher.next();
@@ -39,7 +39,7 @@ describe("events", () => {
     });
   });
 
-  it("begin with what comes after the watch, and leave out what is of no domain", async () => {
+  it("begin after the start of the watch, and omit changes outside the domains", async () => {
     const { watch, put } = await setUp();
     await put("thing/a", 1);
     const watcher = watch();
@@ -49,7 +49,7 @@ describe("events", () => {
     expect(await watcher.next()).toMatchObject({ items: [{ revision: 3, subject: "b" }] });
   });
 
-  it("are told from a token on, each once", async () => {
+  it("resume from a token, each once", async () => {
     const { watch, put } = await setUp();
     const first = watch();
     const { resumeToken = "" } = (await first.next()) ?? {};
@@ -60,7 +60,7 @@ describe("events", () => {
     expect(await second.next()).toMatchObject({ items: [{ subject: "a" }, { subject: "b" }] });
   });
 
-  it("end a watcher that is too slow for its buffer instead of leaving something out", async () => {
+  it("end a watcher that is too slow for its buffer, rather than omit an event", async () => {
     const { watch, put } = await setUp();
     const watcher = watch();
     await watcher.next();
@@ -69,7 +69,7 @@ describe("events", () => {
   });
 });
 
-describe("a description", () => {
+describe("the description of a change", () => {
   const told = [
     { label: "", of: (thing: { on: boolean }) => (thing.on ? "on" : "off") },
     { label: "size", of: (thing: { size?: number }) => thing.size?.toString() },

@@ -17,8 +17,8 @@ async function setUp(keptChanges = 100_000) {
   return { clock, store, hints, put, move };
 }
 
-describe("what was changed shortly before", () => {
-  it("is flags and modules, newest first, and nothing of later", async () => {
+describe("the recent changes", () => {
+  it("are those of flags and modules, newest first, before the given time", async () => {
     const { clock, hints, put } = await setUp();
     await put("flag/new_risk", "SetPercentage", {}, "alice");
     await put("run/1", "RunTests");
@@ -38,7 +38,7 @@ describe("what was changed shortly before", () => {
     ]);
   });
 
-  it(`is of the last ${RECENT_MS / 1000} s, and at most ${MOST_RECENT}`, async () => {
+  it(`cover the last ${RECENT_MS / 1000} s, and at most ${MOST_RECENT} changes`, async () => {
     const { clock, hints, put } = await setUp();
     await put("flag/old", "EnableFlag");
     clock.advance(RECENT_MS - 1000);
@@ -53,7 +53,7 @@ describe("what was changed shortly before", () => {
     );
   });
 
-  it("is what is left of it where the journal is compacted", async () => {
+  it("are those that remain if the journal is compacted", async () => {
     const { clock, store, hints, put } = await setUp();
     for (let n = 0; n < 5; n += 1) await put(`flag/${n}`, "EnableFlag");
     await store.compact(3);
@@ -63,8 +63,8 @@ describe("what was changed shortly before", () => {
   });
 });
 
-describe("why a breaker is open", () => {
-  it("is what opened it first since it was closed, and what was changed before that", async () => {
+describe("the reason why a breaker is open", () => {
+  it("is the transition that first opened it since it was closed, with the changes before that", async () => {
     const { hints, put, move } = await setUp();
     await move("exchange", "OPEN", "Trip");
     await move("exchange", "CLOSED", "Close");
@@ -77,7 +77,7 @@ describe("why a breaker is open", () => {
     expect(openedBy).toMatchObject({ cause: { action: "Trip" }, recent: [{ name: "pricing", revision: trip - 1 }] });
   });
 
-  it("looks for no reason beside a human's", async () => {
+  it("is not searched if an operator holds the breaker open", async () => {
     const { hints, put } = await setUp();
     await put("module/pricing", "SwapModule");
     const holds = [{ kind: "FORCED_OPEN" }];
@@ -88,7 +88,7 @@ describe("why a breaker is open", () => {
     });
   });
 
-  it("is unknown of one that is closed, gone or not there", async () => {
+  it("is unknown for a breaker that is closed, deleted or unknown", async () => {
     const { store, hints, move } = await setUp();
     await move("closed", "CLOSED", "Close");
     await move("gone", "OPEN", "Trip");

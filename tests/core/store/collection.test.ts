@@ -34,7 +34,7 @@ const add = (amount: number) => (current: { readonly record: Counter } | undefin
 });
 
 describe("a collection", () => {
-  it("answers with the resource as written, and holds it by then", async () => {
+  it("returns the resource as written, and already holds it then", async () => {
     const { counters, deltas } = await collectionOver(memoryStore());
     const made = await counters.change("a", cause, () => ({ n: 1 }));
     expect(made).toEqual({
@@ -64,7 +64,7 @@ describe("a collection", () => {
     expect(await counters.history("a", 1, 3)).toEqual([deltas[1]]);
   });
 
-  it("holds what was written when the write is answered, also where the store tells of it late", async () => {
+  it("holds a resource when its write is answered, even if the store's notification is late", async () => {
     const store = delayed(memoryStore());
     const { counters } = await collectionOver(store);
     for (const write of [
@@ -84,7 +84,7 @@ describe("a collection", () => {
     expect(counters.size).toBe(0);
   });
 
-  it("lists by name in code-unit order, and lists anew after each change", async () => {
+  it("lists by name in code unit order, and updates the list after each change", async () => {
     const { counters } = await collectionOver(memoryStore());
     for (const name of ["b", "a", "B", "\u{1F600}", "\u{FF5E}"]) await counters.change(name, cause, () => ({ n: 1 }));
     const first = counters.list();
@@ -96,7 +96,7 @@ describe("a collection", () => {
     expect(first).toHaveLength(5);
   });
 
-  it("writes nothing where the decision leaves the resource alone, or throws", async () => {
+  it("writes nothing if the decision changes nothing, or throws", async () => {
     const store = memoryStore();
     const { counters } = await collectionOver(store);
     expect(await counters.change("a", cause, () => undefined)).toBeUndefined();
@@ -110,7 +110,7 @@ describe("a collection", () => {
     expect((await store.list("")).revision).toBe(1);
   });
 
-  it("reads what other collections' keys are not", async () => {
+  it("reads keys that no other collection claims", async () => {
     const store = memoryStore();
     for (const key of ["counter/a", "counters/b", "counter", "x/counter/c"]) await store.put(key, '{"n":1}', { cause });
     const { counters, deltas } = await collectionOver(store);
@@ -121,7 +121,7 @@ describe("a collection", () => {
 });
 
 describe("a batch of a collection", () => {
-  it("changes several resources at one revision, and whoever is told of one sees all of them", async () => {
+  it("changes several resources at one revision, and a listener for one of them sees all changes", async () => {
     const store = memoryStore();
     const feed = new Feed(store);
     const [counters, others] = [new Collection<Counter>(feed, "counter/"), new Collection<Counter>(feed, "other/")];
@@ -154,7 +154,7 @@ describe("a batch of a collection", () => {
     expect(seen).toEqual([["new"], [7, 11, 7], [7, 11, 7]]);
   });
 
-  it("leaves everything as it is where an etag is another, or where the decision throws", async () => {
+  it("changes nothing if an etag is stale, or if the decision throws", async () => {
     const { counters, deltas } = await collectionOver(memoryStore());
     const etag = (await counters.change("a", cause, () => ({ n: 1 })))?.etag;
     const all = (etag?: string) => () => [
@@ -176,7 +176,7 @@ describe("a batch of a collection", () => {
     expect(deltas).toHaveLength(3);
   });
 
-  it("takes turns with the writers of each resource: each of them decides once, over what those before it wrote", async () => {
+  it("takes turns with other writers of each resource: each decides once, on the result of those before it", async () => {
     const { counters } = await collectionOver(memoryStore());
     let decisions = 0;
     const names = ["a", "b", "c"];
@@ -195,7 +195,7 @@ describe("a batch of a collection", () => {
     expect(names.map((name) => counters.get(name)?.record.n)).toEqual([30, 30, 30]);
   });
 
-  it("of two engines over one store decides anew over what the other wrote", async () => {
+  it("of two engines on one store decides again on what the other wrote", async () => {
     const store = memoryStore();
     const [one, two] = [await collectionOver(store), await collectionOver(store)];
     const addTo = ({ counters }: typeof one) =>
@@ -207,7 +207,7 @@ describe("a batch of a collection", () => {
 });
 
 describe("an etag", () => {
-  it("that is not the present one's refuses the change and tells the present one", async () => {
+  it("that is stale refuses the change, and the error has the present one", async () => {
     const { counters } = await collectionOver(memoryStore());
     const old = await counters.change("a", cause, () => ({ n: 1 }));
     const present = await counters.change("a", cause, add(1), old?.etag);
@@ -228,7 +228,7 @@ describe("an etag", () => {
     expect(await counters.delete("a", cause, () => {}, counters.get("a")?.etag)).toMatchObject({ record: { n: 3 } });
   });
 
-  it("lets one of two who saw the same resource through", async () => {
+  it("lets one of two writers succeed that have read the same resource", async () => {
     const { counters } = await collectionOver(memoryStore());
     const etag = (await counters.change("a", cause, () => ({ n: 1 })))?.etag;
     const results = await Promise.allSettled([
@@ -238,7 +238,7 @@ describe("an etag", () => {
     expect(results).toMatchObject([{ value: { record: { n: 11 } } }, { reason: { reason: "ETAG_MISMATCH" } }]);
   });
 
-  it("of one life of a store is never that of another", async () => {
+  it("is different in every life of a store", async () => {
     const one = await collectionOver(
       createMemoryStore({ clock: createManualClock(), incarnation: crypto.randomUUID() }),
     );
@@ -258,7 +258,7 @@ describe("concurrent changes of one resource", () => {
       open: () =>
         openSqliteStore({ directory: makeDirectory(), clock: createManualClock(), newId: () => crypto.randomUUID() }),
     },
-  ])("lose none: writers of one process take turns, and each decides once ($what)", async ({ open }) => {
+  ])("are never lost: the writers of one process take turns, and each decides once ($what)", async ({ open }) => {
     const store = await open();
     const { counters, deltas } = await collectionOver(store);
     let decisions = 0;
@@ -279,7 +279,7 @@ describe("concurrent changes of one resource", () => {
     await store.close();
   });
 
-  it("from two engines over one store lose none either: who loses the race decides anew", async () => {
+  it("are never lost from two engines on one store: the loser of a race decides again", async () => {
     const store = memoryStore();
     const [one, two] = [await collectionOver(store), await collectionOver(store)];
     await fc.assert(
@@ -298,7 +298,7 @@ describe("concurrent changes of one resource", () => {
     );
   });
 
-  it("a delete that meets a change of another engine checks again what it deletes", async () => {
+  it("include a delete that meets a change of another engine, and checks again what it deletes", async () => {
     const store = memoryStore();
     const [one, two] = [await collectionOver(store), await collectionOver(store)];
     await two.counters.change("a", cause, () => ({ n: 0 }));
@@ -316,8 +316,8 @@ describe("concurrent changes of one resource", () => {
   });
 });
 
-describe("a store that fails", () => {
-  it("fails the change with STORE_UNAVAILABLE, and what the store says is the cause", async () => {
+describe("a store that fails or is closed", () => {
+  it("fails the change with STORE_UNAVAILABLE, and the store's error as the cause", async () => {
     const store = memoryStore();
     const broken: Store = Object.assign(Object.create(store) as Store, {
       list: () => store.list(""),
@@ -330,14 +330,14 @@ describe("a store that fails", () => {
     expect(counters.get("a")).toBeUndefined();
   });
 
-  it("or is closed fails it too", async () => {
+  it("fails the change also if it is closed", async () => {
     const store = memoryStore();
     const { counters } = await collectionOver(store);
     await store.close();
     expect(isReason(await rejection(counters.change("a", cause, () => ({ n: 1 }))), "STORE_UNAVAILABLE")).toBe(true);
   });
 
-  it("a feed that is closed leaves no change hanging: one that is stored is answered, a lost race ends", async () => {
+  it("leaves no change hanging when its feed is closed: a stored one is answered, a lost race ends", async () => {
     const store = memoryStore();
     const { counters, feed } = await collectionOver(store);
     feed.close();

@@ -58,7 +58,7 @@ function brittleStore() {
 
 describe("a write that fails", () => {
   for (const failing of [/^BEGIN/, /^COMMIT/, /INSERT INTO entries/, /INSERT INTO journal/]) {
-    it(`changes nothing, in memory neither, and tells nobody (${failing.source})`, async () => {
+    it(`changes nothing, also in memory, and notifies no one (${failing.source})`, async () => {
       const { store, state } = brittleStore();
       await store.watch(0, ([change]) => state.told.push(change?.revision ?? 0));
       const before = await store.put("a", "1", { cause });
@@ -73,7 +73,7 @@ describe("a write that fails", () => {
     });
   }
 
-  it("takes those with it that share its transaction, also the losers: they lost to what never was", async () => {
+  it("fails all writes in its transaction, also those that lost a race, because the winner was not written", async () => {
     const { store, state } = brittleStore();
     state.failing = /^COMMIT/;
     const writes = [
@@ -89,7 +89,7 @@ describe("a write that fails", () => {
     expect(await store.put("a", "2", { cause, ifRevision: 0 })).toMatchObject({ revision: 1 });
   });
 
-  it("while changes are compacted leaves those too", async () => {
+  it("leaves all changes in place if it fails during their compaction", async () => {
     const { store, state } = brittleStore();
     for (let n = 0; n < 5; n += 1) await store.put("a", String(n), { cause });
     state.failing = /UPDATE meta/;
@@ -102,7 +102,7 @@ describe("a write that fails", () => {
 });
 
 describe("a store that refuses writes", () => {
-  it("says so from the first that fails until one goes through", async () => {
+  it("says so from the first failed write until one succeeds", async () => {
     const { store, state, clock } = brittleStore();
     const told: unknown[] = [];
     const observing = store.writable.observe((refusal) => told.push(refusal));
@@ -126,7 +126,7 @@ describe("a store that refuses writes", () => {
     expect(told).toHaveLength(2);
   });
 
-  it("finds out by itself that it takes them again", async () => {
+  it("finds out by itself when writes succeed again", async () => {
     const { store, state, clock } = brittleStore();
     state.failing = /INSERT INTO/;
     await rejection(store.put("a", "1", { cause }));
@@ -140,8 +140,8 @@ describe("a store that refuses writes", () => {
   });
 });
 
-describe("writes asked for at once", () => {
-  it("share one transaction, and each has its own verdict", async () => {
+describe("simultaneous writes", () => {
+  it("share one transaction, and each has its own result", async () => {
     const { store, state } = brittleStore();
     const results = await Promise.allSettled([
       store.put("a", "1", { cause, ifRevision: 0 }),
@@ -164,7 +164,7 @@ describe("writes asked for at once", () => {
     ]);
   });
 
-  it("are many transactions when they are very many, so that nothing else waits long", async () => {
+  it("are split into several transactions if they are many, so that nothing else waits long", async () => {
     const { store, state } = brittleStore();
     await Promise.all(Array.from({ length: 1000 }, () => store.put("a", "1", { cause })));
     expect(state.commits).toBe(4);
@@ -172,7 +172,7 @@ describe("writes asked for at once", () => {
 });
 
 describe("a disk that is full", () => {
-  it("refuses writes, keeps what was acknowledged, and nothing else is found later", async () => {
+  it("refuses writes, keeps acknowledged ones, and contains nothing else later", async () => {
     const directory = makeDirectory();
     const writer = startWriter(directory, "fill", 1000);
     await writer.ended;

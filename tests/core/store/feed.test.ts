@@ -23,7 +23,7 @@ function attach(feed: Feed, prefix: string): Heard {
 }
 
 describe("a feed", () => {
-  it("loads what is there below each prefix, then tells each sink its changes in order", async () => {
+  it("loads the entries below each prefix, then gives each sink its changes in order", async () => {
     const store = makeStore();
     for (const key of ["a/1", "b/1", "a/2"]) await store.put(key, "1", { cause });
     const feed = new Feed(store);
@@ -40,7 +40,7 @@ describe("a feed", () => {
     expect(feed.revision).toBe(5);
   });
 
-  it("misses nothing and tells nothing twice that is written while it starts", async () => {
+  it("misses and repeats nothing that is written while it starts", async () => {
     for (let wait = 0; wait < 10; wait += 1) {
       const store = makeStore();
       await store.put("a/1", "1", { cause });
@@ -56,7 +56,7 @@ describe("a feed", () => {
     }
   });
 
-  it("has reached a revision when every sink was told of it, not before", async () => {
+  it("has reached a revision when every sink has received it, and not before", async () => {
     const store = delayed(makeStore());
     const feed = new Feed(store);
     const heard = attach(feed, "a/");
@@ -75,7 +75,7 @@ describe("a feed", () => {
     await soon(feed.reached(2));
   });
 
-  it("that is closed tells nobody any more and keeps nobody waiting", async () => {
+  it("that is closed calls no sink any more, and leaves no caller waiting", async () => {
     const store = delayed(makeStore());
     const feed = new Feed(store);
     const heard = attach(feed, "");
@@ -95,7 +95,7 @@ describe("a feed", () => {
     expect([heard.applied, quiet.applied]).toEqual([[], []]);
   });
 
-  it("takes no sink that comes too late to be told everything", async () => {
+  it("refuses a sink that comes too late to receive everything", async () => {
     const feed = new Feed(makeStore());
     await feed.start();
     expect(() => attach(feed, "late/")).toThrow("late/");

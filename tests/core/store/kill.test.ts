@@ -21,8 +21,8 @@ function seeded(seed: number): () => number {
   };
 }
 
-describe("a process killed while it writes", () => {
-  it(`loses no write that it acknowledged, ${KILLS} times on one directory`, async () => {
+describe("a process that is killed while it writes", () => {
+  it(`loses no acknowledged write, ${KILLS} times on one directory`, async () => {
     const random = seeded(20_261_123);
     const directory = makeDirectory();
     const acknowledged: Acknowledged[] = [];

@@ -43,7 +43,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     return { clock, store, log: logOf(store, clock) };
   };
 
-  it("finds what was answered within the window, and not after it", async () => {
+  it("finds an answer within the window, and not after it", async () => {
     const { clock, log } = await open();
     expect(log.find("1")).toBeUndefined();
     await log.remember("1", answered);
@@ -56,7 +56,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     expect(log.find("1")?.answer).toHaveLength(4);
   });
 
-  it("raises no revision, makes no change, tells no watcher, and pushes no change out of the journal", async () => {
+  it("raises no revision, makes no change, notifies no watcher, and displaces no change in the journal", async () => {
     const { store, log } = await open();
     await store.put("a", "1", { cause: { action: "Test" } });
     let told = 0;
@@ -69,7 +69,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     expect(await store.changes("", 0, 9)).toMatchObject({ changes: [{ key: "a" }], through: 1 });
   });
 
-  it("drops the oldest answers beyond so many bytes, and still knows that those requests were answered", async () => {
+  it("drops the oldest answers beyond its limit of bytes, and still knows that those requests were answered", async () => {
     const { log } = await open({ answerBytes: 100_000 });
     for (let n = 0; n < 100; n += 1) await log.remember(String(n), answerOf(10_000, `digest ${n}`));
     const found = Array.from({ length: 100 }, (_, n) => log.find(String(n)));
@@ -80,7 +80,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     expect(held.filter(Boolean).length).toBeLessThanOrEqual(10);
   });
 
-  it("does not keep an answer that is too long, and knows that there was one", async () => {
+  it("does not keep an answer that is too long, but knows that there was one", async () => {
     const { log } = await open();
     await log.remember("1", answerOf(MAX_ANSWER_BYTES));
     await log.remember("2", answerOf(MAX_ANSWER_BYTES + 1));
@@ -88,7 +88,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     expect(log.find("2")).toEqual({ digest: "d", answer: undefined });
   });
 
-  it("forgets the oldest requests beyond so many", async () => {
+  it("forgets the oldest requests beyond its limit of requests", async () => {
     const { clock, log } = await open({ knownRequests: 10 });
     for (let n = 0; n < 30; n += 1) {
       await log.remember(String(n), answered);
@@ -98,7 +98,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     expect(known.indexOf(true)).toBe(20);
   });
 
-  it("takes no bytes for an answer that is replaced, dropped or over", async () => {
+  it("frees the bytes of an answer that is replaced, dropped or expired", async () => {
     const { clock, log } = await open({ answerBytes: 10_000 });
     for (let n = 0; n < 50; n += 1) await log.remember("same", answerOf(4_000));
     await log.remember("other", answerOf(4_000));
@@ -112,7 +112,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
   });
 });
 
-describe.each(Object.keys(stores))("what a store in %s knows of calls", (kind) => {
+describe.each(Object.keys(stores))("the notes on calls in a store in %s", (kind) => {
   const open = async (limits: Limits = {}) => {
     const clock = createManualClock();
     const store = await (stores[kind] as (typeof stores)[string])(clock, limits);
@@ -120,7 +120,7 @@ describe.each(Object.keys(stores))("what a store in %s knows of calls", (kind) =
   };
   const expires = 2e12;
 
-  it("is what was said last, until it is forgotten or its time is over", async () => {
+  it("keep the last note until it is deleted or expires", async () => {
     const { clock, answers } = await open();
     await answers.put("1", { digest: "d", note: "begun" }, expires);
     expect(answers.find("1")).toEqual({ digest: "d", answer: undefined, note: "begun" });
@@ -134,7 +134,7 @@ describe.each(Object.keys(stores))("what a store in %s knows of calls", (kind) =
     expect(answers.find("2")).toBeUndefined();
   });
 
-  it("never makes room for requests or for answers, which are dropped beside it", async () => {
+  it("are never displaced by requests or by answers, which are dropped separately", async () => {
     const { answers, log } = await open({ answerBytes: 10_000, knownRequests: 3 });
     for (let n = 0; n < 5; n += 1) {
       await answers.put(`call ${n}`, { digest: "d", note: "answered", answer: new Uint8Array(4_000) }, expires + n);
@@ -147,7 +147,7 @@ describe.each(Object.keys(stores))("what a store in %s knows of calls", (kind) =
     expect(requests.filter(Boolean)).toHaveLength(3);
   });
 
-  it("refuses a call too many with when to come again, but takes what comes of those that it knows", async () => {
+  it("refuse one call too many with a retry time, but accept updates of known calls", async () => {
     const { clock, answers, log } = await open({ knownCalls: 2 });
     const begin = (id: string) => answers.put(id, { digest: "d", note: "begun" }, clock.now() + 1000);
     await begin("1");
@@ -169,7 +169,7 @@ describe.each(Object.keys(stores))("what a store in %s knows of calls", (kind) =
 });
 
 describe("the request log over a database", () => {
-  it("of a version that knew nothing of notes has the same answers, and takes notes from then on", async () => {
+  it("of a version without notes has the same answers, and accepts notes from then on", async () => {
     const [directory, clock] = [makeDirectory(), createManualClock()];
     const first = await openSqlite(directory, clock);
     await logOf(first, clock).remember("1", answered);
@@ -186,7 +186,7 @@ describe("the request log over a database", () => {
     }
   });
 
-  it("remembers across a restart, and is swept from the start on although nobody asks", async () => {
+  it("survives a restart, and expires from the start on even if no one reads it", async () => {
     const [directory, clock] = [makeDirectory(), createManualClock()];
     const first = await openSqlite(directory, clock);
     for (let n = 0; n < 250; n += 1) await logOf(first, clock).remember(String(n), answered);

@@ -23,7 +23,7 @@ const tokenOf = (all: Things, revision: number): string =>
   encodeToken({ incarnation: all.store.incarnation, revision, scope: scopeOf("thing/", []) });
 
 describe("a token that is ahead of the store", () => {
-  it("gets a snapshot, gives the store another identity, and has those start over that came by a token", async () => {
+  it("causes a snapshot, gives the store another identity, and makes all watchers start over that had resumed", async () => {
     const all = await makeThings();
     for (let n = 0; n < 5; n += 1) await all.put(`t${n}`, n);
     const { errors, setBack } = watchOver(all);
@@ -48,7 +48,7 @@ describe("a token that is ahead of the store", () => {
     expect(errors).toHaveLength(1);
   });
 
-  it("made up again and again does that once for each start: it costs its maker a snapshot", async () => {
+  it("that is forged repeatedly does that once for each start, and costs its sender a snapshot", async () => {
     const all = await makeThings();
     const { errors } = watchOver(all);
     const identities = new Set<string>();
@@ -62,7 +62,7 @@ describe("a token that is ahead of the store", () => {
     expect(errors).toHaveLength(1);
   });
 
-  it("of another watch, or of another store, proves nothing", async () => {
+  it("of another watch, or of another store, is no evidence", async () => {
     const all = await makeThings();
     const { errors, setBack } = watchOver(all);
     const other = encodeToken({ incarnation: "another", revision: 99, scope: scopeOf("thing/", []) });

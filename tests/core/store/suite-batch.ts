@@ -12,7 +12,7 @@ import { cause, readAll, rejection, type SetUp } from "./rig.ts";
 /** Several writes at one revision. */
 export function batchSuite(name: string, setUp: SetUp): void {
   describe(`${name}: a batch`, () => {
-    it("makes all of its writes at one revision and time, in their order, and tells of them in one call", async () => {
+    it("makes all its writes at one revision and time, in order, and notifies in one call", async () => {
       const { store, clock } = await setUp();
       await store.put("b", "1", { cause });
       await store.put("c", "1", { cause });
@@ -55,7 +55,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
       expect(await store.put("a", "2", { cause, ifRevision: 3 })).toMatchObject({ revision: 4 });
     });
 
-    it("of which one write loses changes nothing, wherever that stands", async () => {
+    it("changes nothing if one write loses a race, whatever its position", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       let told = 0;
@@ -86,7 +86,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
       expect((await store.list("")).revision).toBe(0);
     });
 
-    it("that is too large, or not well-formed, or names a key twice is refused before anything is written", async () => {
+    it("is refused before any write if it is too large, malformed, or names a key twice", async () => {
       const { store } = await setUp();
       const many = Array.from({ length: MAX_BATCH_WRITES + 1 }, (_, n) => ({ key: `k${n}`, value: "1" }));
       const half = "ü".repeat(MAX_BATCH_BYTES / 4);
@@ -104,7 +104,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
       expect(await store.batch(many.slice(1), cause)).toMatchObject({ revision: 1 });
     });
 
-    it("is never cut by a page, whatever the limit, nor by those around it", async () => {
+    it("is never divided between pages, whatever the limit", async () => {
       const { store } = await setUp();
       const sizes = [1, 3, 1, 1, 40, 2, 1];
       for (const [at, size] of sizes.entries()) {
@@ -122,7 +122,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
       }
     });
 
-    it("and single writes asked for at once happen in the order in which they were asked for", async () => {
+    it("is ordered with single writes by the time of the request", async () => {
       const { store } = await setUp();
       const writes = Array.from({ length: 300 }, (_, n) =>
         n % 3 === 0
@@ -136,7 +136,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
       expect(revisions).toEqual([undefined, ...Array.from({ length: 299 }, (_, n) => n + 1)]);
     });
 
-    it("ends a page by its values, too", async () => {
+    it("ends a page also by the size of its values", async () => {
       const { store } = await setUp();
       const value = "x".repeat(MAX_PAGE_CHARS / 4);
       for (let n = 0; n < 9; n += 1) await store.put(`k${n}`, value, { cause });

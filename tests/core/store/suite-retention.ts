@@ -6,7 +6,7 @@ import { advance, cause, oldestOf, readAll, rejection, type SetUp, settle } from
 /** What a store forgets, and what it keeps. */
 export function retentionSuite(name: string, setUp: SetUp): void {
   describe(`${name}: compaction`, () => {
-    it("leaves the entries and the newest changes of each key, with what they replaced", async () => {
+    it("keeps the entries and the newest changes of each key, with the values before them", async () => {
       const { store } = await setUp();
       const count = KEPT_CHANGES_PER_KEY + 50;
       for (let n = 1; n <= count; n += 1) await store.put("hot", String(n), { cause });
@@ -20,7 +20,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect((await store.list("")).entries.map(({ value }) => value)).toEqual(["1", String(count)]);
     });
 
-    it("what is above the compacted revision stays, however many changes a key has", async () => {
+    it("keeps everything above the compacted revision, however many changes a key has", async () => {
       const { store } = await setUp();
       for (let n = 1; n <= 300; n += 1) await store.put("hot", String(n), { cause });
       await store.compact(50);
@@ -29,7 +29,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(changes.map(({ previous }) => previous)).toEqual(Array.from({ length: 250 }, (_, n) => String(n + 50)));
     });
 
-    it("a life that ended is forgotten with its end, the next one is not", async () => {
+    it("forgets a deleted key with its deletion, but not its next life", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       await store.delete("a", { cause });
@@ -42,7 +42,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect((await store.history("a", 9)).map(({ revision }) => revision)).toEqual([3]);
     });
 
-    it("goes no further than there is, and never back", async () => {
+    it("goes no further than the newest revision, and never back", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       await store.compact(99);
@@ -53,7 +53,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(await store.put("a", "2", { cause })).toMatchObject({ revision: 2 });
     });
 
-    it("happens by itself beyond the changes to keep, a little at a time", async () => {
+    it("happens by itself beyond the limit of changes, a little at a time", async () => {
       const { store } = await setUp({ keptChanges: 50 });
       let oldest = 0;
       for (let head = 1; head <= 400; head += 1) {
@@ -69,7 +69,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(await readAll(store, "", oldest, 9)).toHaveLength(400 - oldest);
     });
 
-    it("happens by the bytes of the changes, too, and leaves the newest whatever its size", async () => {
+    it("happens also by the bytes of the changes, and keeps the newest of any size", async () => {
       const { store } = await setUp({ keptBytes: 100_000 });
       const value = "x".repeat(10_000);
       for (let n = 1; n <= 40; n += 1) await store.put(`k${n}`, value, { cause });
@@ -80,7 +80,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(await readAll(store, "", 40, 9)).toHaveLength(1);
     });
 
-    it("happens by the age of the changes, by itself, and leaves the newest whatever its age", async () => {
+    it("happens by the age of the changes, and keeps the newest of any age", async () => {
       const { store, clock } = await setUp({ keptMs: 3_600_000 });
       await Promise.all(Array.from({ length: 500 }, (_, n) => store.put(`k${n}`, "1", { cause })));
       clock.advance(1_800_000);
@@ -94,7 +94,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       await store.close();
     });
 
-    it("of a batch counts each of its changes, and takes all of them at once", async () => {
+    it("counts each change of a batch, and removes all of them together", async () => {
       const { store } = await setUp({ keptChanges: 100 });
       const batch = (size: number) =>
         store.batch(
@@ -109,7 +109,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(await readAll(store, "", 6, 10)).toHaveLength(1000);
     });
 
-    it("keeps so many bytes of a key and no more, but for one change that is larger", async () => {
+    it("keeps a limited number of bytes of each key, except for one change that is larger", async () => {
       const { store } = await setUp();
       const size = KEPT_BYTES_PER_KEY / 8;
       for (let n = 1; n <= 20; n += 1) await store.put("hot", `${n}:${"x".repeat(size)}`, { cause });
@@ -124,7 +124,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect((await store.history("hot", 99)).map(({ value }) => value?.[0])).toEqual(["z", "y"]);
     });
 
-    it("keeps so many bytes of all keys and no more, but for the newest of each: the oldest go first", async () => {
+    it("keeps a limited number of bytes of all keys, oldest first, except for the newest of each key", async () => {
       const { store } = await setUp({ historyBytes: 100_000 });
       const value = "x".repeat(1_000);
       await Promise.all(Array.from({ length: 300 }, (_, n) => store.put(`k${n % 100}`, `${n}${value}`, { cause })));
@@ -137,7 +137,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(changes.map(({ previous }) => previous)).toEqual(changes.map((_, n) => `${n + 200}${value}`));
     });
 
-    it("keys that come and go leave nothing behind", async () => {
+    it("leaves nothing of keys that come and go", async () => {
       const { store } = await setUp({ keptChanges: 10 });
       for (let n = 0; n < 100; n += 1) {
         await store.put(`k${n}`, "1", { cause });
@@ -153,7 +153,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
     const DAY = 86_400_000;
     const histories = [{ prefix: "flag/", maxMs: 10 * DAY, maxBytes: 1_000_000 }];
 
-    it("is kept by age and not by number, whatever the journal keeps, and across deletes", async () => {
+    it("is kept by age and not by number, whatever the journal keeps, and across deletions", async () => {
       const { store } = await setUp({ histories, keptChanges: 10 });
       const writes = Array.from({ length: 400 }, (_, index) => {
         const n = index + 1;
@@ -174,7 +174,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       expect(await store.history("other", 999)).toHaveLength(KEPT_CHANGES_PER_KEY);
     });
 
-    it("tells the state at a revision", async () => {
+    it("returns the state at a revision", async () => {
       const { store, clock } = await setUp({ histories, keptChanges: 5 });
       const made: Change[] = [];
       await store.watch(0, (changes) => made.push(...changes));
@@ -191,7 +191,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       }
     });
 
-    it("forgets what was no longer in force when its time began, and keeps what was", async () => {
+    it("forgets values that were replaced before its time span, and keeps the others", async () => {
       const { store, clock } = await setUp({ histories, keptMs: DAY });
       for (let day = 0; day < 20; day += 1) {
         await store.put("flag/often", String(day), { cause });
@@ -208,7 +208,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       await store.close();
     });
 
-    it("forgets within a minute or two of the age, however short that is", async () => {
+    it("forgets within a minute or two of the age, however short the age is", async () => {
       const MINUTE = 60_000;
       const own = [{ prefix: "flag/", maxMs: 5 * MINUTE, maxBytes: 1_000_000 }];
       const { store, clock } = await setUp({ histories: own, keptMs: MINUTE });
@@ -222,7 +222,7 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       await store.close();
     });
 
-    it("takes so many bytes and no more: the oldest go first, the newest of each key never", async () => {
+    it("keeps a limited number of bytes, oldest first, except for the newest of each key", async () => {
       const { store } = await setUp({ histories: [{ prefix: "flag/", maxMs: 10 * DAY, maxBytes: 50_000 }] });
       await store.put("flag/rare", "1", { cause });
       const value = "x".repeat(1_000);

@@ -22,7 +22,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(await store.list("")).toEqual({ entries: [], revision: 0 });
     });
 
-    it("a put makes the entry that it resolves to, at a revision that only grows", async () => {
+    it("a put makes the entry that it resolves to, at a growing revision", async () => {
       const { store, clock } = await setUp();
       const first = await store.put("a", "1", { cause });
       clock.advance(5);
@@ -33,7 +33,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(await store.get("a")).toEqual(second);
     });
 
-    it("the time of creation lasts until the delete, and starts anew after it", async () => {
+    it("the creation time lasts until the deletion, and starts anew after it", async () => {
       const { store, clock } = await setUp();
       await store.put("a", "1", { cause });
       clock.advance(10.5);
@@ -51,7 +51,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       ]);
     });
 
-    it("a delete resolves to its revision, and to undefined where there is nothing to delete", async () => {
+    it("a delete resolves to its revision, and to undefined if there is nothing to delete", async () => {
       const { store } = await setUp();
       expect(await store.delete("a", { cause })).toBeUndefined();
       expect(await store.delete("a", { cause, ifRevision: 0 })).toBeUndefined();
@@ -62,7 +62,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect((await store.list("")).revision).toBe(2);
     });
 
-    it("a list has the entries below a prefix by key, and the store's revision", async () => {
+    it("a list has the entries below a prefix in key order, and the store's revision", async () => {
       const { store } = await setUp();
       const keys = ["b/%", "a/2", "a0", "b/_", "a/1", "a/", "a", "b/\u{1F600}", "b/\u{FF5E}"];
       for (const key of keys) await store.put(key, "1", { cause });
@@ -73,7 +73,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect((await store.list("none")).revision).toBe(keys.length);
     });
 
-    it("any well-formed text comes back as it went in", async () => {
+    it("any well-formed text is read as it was written", async () => {
       const { store } = await setUp();
       const text = fc.string({ unit: "binary" });
       await fc.assert(
@@ -106,7 +106,7 @@ export function storeSuite(name: string, make: MakeStore): void {
   });
 
   describe(`${name}: compare-and-set`, () => {
-    it("a write at another revision than the key's is refused and changes nothing", async () => {
+    it("a write with another revision than the key's is refused and changes nothing", async () => {
       const { store } = await setUp();
       const told: Change[] = [];
       await store.watch(0, (changes) => told.push(...changes));
@@ -124,7 +124,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(told).toHaveLength(2);
     });
 
-    it("a key that does not exist is at revision 0, also after a delete", async () => {
+    it("a missing key is at revision 0, also after a deletion", async () => {
       const { store } = await setUp();
       expect(await rejection(store.put("a", "1", { cause, ifRevision: 3 }))).toMatchObject({ actualRevision: 0 });
       expect(await rejection(store.delete("a", { cause, ifRevision: 3 }))).toMatchObject({ actualRevision: 0 });
@@ -136,7 +136,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(await store.put("a", "1", { cause, ifRevision: 0 })).toMatchObject({ revision: 3 });
     });
 
-    it("of many writers that believe in the same revision one wins, and the others learn the winner's", async () => {
+    it("one of many writers with the same expected revision wins, and the others learn the winner's revision", async () => {
       const { store } = await setUp();
       const { revision } = await store.put("a", "0", { cause });
       const writes = Array.from({ length: 300 }, (_, n) => store.put("a", String(n), { cause, ifRevision: revision }));
@@ -147,7 +147,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       }
     });
 
-    it("writes asked for at once happen in the order in which they were asked for", async () => {
+    it("simultaneous writes happen in the order of the requests", async () => {
       const { store } = await setUp();
       const writes = Array.from({ length: 600 }, (_, n) => store.put(`k${n % 7}`, String(n), { cause }));
       const revisions = (await Promise.all(writes)).map(({ revision }) => revision);
@@ -158,7 +158,7 @@ export function storeSuite(name: string, make: MakeStore): void {
   batchSuite(name, setUp);
 
   describe(`${name}: watch`, () => {
-    it("tells what is there already before it resolves, then every change once, before the write resolves", async () => {
+    it("delivers existing changes before it resolves, then every change once, before the write resolves", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       await store.put("b", "2", { cause: { action: "Test", actor: "me", reason: "why" } });
@@ -184,7 +184,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect((await store.changes("", 1, 9)).changes).toEqual(told);
     });
 
-    it("a change is what the store answers by the time its listeners are told", async () => {
+    it("delivers a change when the store already answers with it", async () => {
       const { store } = await setUp();
       const seen: Promise<unknown>[] = [];
       await store.watch(0, ([change]) => seen.push(store.get(change?.key ?? "")));
@@ -192,7 +192,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(await Promise.all(seen)).toEqual([entry]);
     });
 
-    it("a closed subscription is told nothing more, and the same function can listen twice", async () => {
+    it("does not call a closed subscription, and lets the same function subscribe twice", async () => {
       const { store } = await setUp();
       let calls = 0;
       const listener = (): void => {
@@ -211,7 +211,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(calls).toBe(3);
     });
 
-    it("listeners that write, subscribe and unsubscribe from within leave the order whole for everybody", async () => {
+    it("keeps the order for all listeners that write, subscribe and unsubscribe in a call", async () => {
       const { store } = await setUp();
       const streams: number[][] = [[], [], []];
       const pending: Promise<unknown>[] = [];
@@ -236,7 +236,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(streams[2]).toEqual(all.slice(2));
     });
 
-    it("a listener that throws harms neither the write nor the others; its error is not lost", async () => {
+    it("keeps the write and the other listeners unharmed if a listener throws, and reports the error", async () => {
       const { store } = await setUp();
       const told: string[] = [];
       await store.watch(0, () => {
@@ -252,7 +252,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(uncaught[0]).toThrow("a listener's own fault");
     });
 
-    it("a start that is compacted or in the future is refused", async () => {
+    it("refuses a start that is compacted or in the future", async () => {
       const { store } = await setUp();
       for (let n = 0; n < 5; n += 1) await store.put("a", "1", { cause });
       await store.compact(3);
@@ -271,7 +271,7 @@ export function storeSuite(name: string, make: MakeStore): void {
   });
 
   describe(`${name}: changes and history`, () => {
-    it("pages of changes go on where the one before ended, and end at the store's revision", async () => {
+    it("pages of changes continue each other, and end at the store's revision", async () => {
       const { store } = await setUp();
       for (let n = 1; n <= 10; n += 1) await store.put(n % 2 === 1 ? "a/x" : "b/x", String(n), { cause });
       const page = await store.changes("a/", 0, 2);
@@ -284,14 +284,14 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(await store.changes("none/", 0, 9)).toEqual({ changes: [], through: 10 });
     });
 
-    it("a reader gets past thousands of changes that are not below its prefix", async () => {
+    it("a reader passes thousands of changes that are not below its prefix", async () => {
       const { store } = await setUp();
       await Promise.all(Array.from({ length: 6000 }, (_, n) => store.put("a/x", String(n), { cause })));
       await store.put("b/x", "1", { cause });
       expect((await readAll(store, "b/", 0, 10)).map(({ revision }) => revision)).toEqual([6001]);
     });
 
-    it("history is one key's, newest first, across deletes, and pages by revision", async () => {
+    it("the history of a key is newest first, crosses deletions, and pages by revision", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       await store.put("ab", "x", { cause });
@@ -309,7 +309,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       expect(await store.history("none", 9)).toEqual([]);
     });
 
-    it("limits and revisions that are no counts are refused", async () => {
+    it("invalid limits and revisions are refused", async () => {
       const { store } = await setUp();
       for (const limit of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
         expect(isReason(await rejection(store.changes("", 0, limit)), "ARGUMENT_INVALID")).toBe(true);
@@ -326,7 +326,7 @@ export function storeSuite(name: string, make: MakeStore): void {
   retentionSuite(name, setUp);
 
   describe(`${name}: any sequence of commands`, () => {
-    it("leaves the store as the model says: entries, changes by page, watch stream, history", async () => {
+    it("leaves the store as the model: entries, pages of changes, watch stream, history", async () => {
       await fc.assert(
         fc.asyncProperty(commands, fc.nat(), fc.integer({ min: 1, max: 50 }), async (sequence, from, limit) => {
           const { store, clock } = await setUp();
@@ -364,7 +364,7 @@ export function storeSuite(name: string, make: MakeStore): void {
   });
 
   describe(`${name}: close`, () => {
-    it("writes asked for before it are done, everything after it is refused", async () => {
+    it("completes writes from before it, and refuses everything after it", async () => {
       const { store } = await setUp();
       const told: string[] = [];
       await store.watch(0, (changes) => told.push(...changes.map(({ key }) => key)));

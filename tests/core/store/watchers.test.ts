@@ -7,7 +7,7 @@ const batch = (revision: number, ...keys: string[]): readonly Change[] =>
 const revisionOf = ([change]: readonly Change[]): number => change?.revision ?? 0;
 
 describe("the listeners of a store", () => {
-  it("are all told of one change before the next, also when it is told from within a call", () => {
+  it("all receive one change before the next, even if it is published from within a listener", () => {
     const watchers = new Watchers();
     const told: string[] = [];
     watchers.add(
@@ -28,7 +28,7 @@ describe("the listeners of a store", () => {
     expect(told).toEqual(["first 1", "second 1", "first 2", "second 2", "first 3", "second 3"]);
   });
 
-  it("are told what is there already until there is no more, and none of it twice", () => {
+  it("receive all existing changes, each once", () => {
     const watchers = new Watchers();
     const journal = [batch(1), batch(2)];
     const told: number[] = [];

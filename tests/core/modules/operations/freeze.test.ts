@@ -18,9 +18,9 @@ async function onceIdle<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe("while hot_reload_modules is off", () => {
+describe("while the flag hot_reload_modules is off", () => {
   it.each(["PROCESS", "THREAD"] as const)(
-    "what replaces a %s module is refused, and names who switched it off; it serves on",
+    "the replacement of a %s module is refused with the name of whoever switched the flag off, and the module serves on",
     async (isolation) => {
       const clock = createManualClock(Date.parse("2026-03-02T08:00:00Z"));
       const { modules, flags, load, call } = await rig({ clock });
@@ -55,7 +55,7 @@ describe("while hot_reload_modules is off", () => {
     },
   );
 
-  it("a rollback, a restart after a crash, an unloading and a loading go on", async () => {
+  it("a rollback, a restart after a crash, an unload and a load are still possible", async () => {
     const { modules, flags, load, call, reaches } = await rig();
     await load("echo_v1", {}, "echo");
     await modules.swap("echo", { newVersionPath: "echo_v2" });
@@ -72,7 +72,7 @@ describe("while hot_reload_modules is off", () => {
     await modules.register("other", { modulePath: "echo_v1" }, { replace: true });
   });
 
-  it("an unloaded module's registration is not replaced; it is once the flag is on", async () => {
+  it("the registration of an unloaded module cannot be replaced until the flag is on", async () => {
     const { modules, flags, register } = await rig();
     await register("echo_v1", {}, "echo");
     await flags.disable(FLAG);
@@ -85,7 +85,7 @@ describe("while hot_reload_modules is off", () => {
     expect(await replace()).toMatchObject({ record: { registration: { modulePath: "echo_v2" } } });
   });
 
-  it("a version on trial goes back by itself, and the rest of the swap that began before is done", async () => {
+  it("a version on trial goes back by itself, and a swap that began earlier completes", async () => {
     const { modules, flags, load, call } = await rig();
     await load("echo_v1", {}, "echo");
     const swap = modules.swap("echo", { newVersionPath: "echo_v2", bakeMs: 60_000 }, undefined, async (event) => {
@@ -97,7 +97,7 @@ describe("while hot_reload_modules is off", () => {
     expect(await call("echo", "who_am_i")).toMatchObject({ version: "1.0.0" });
   });
 
-  it("a service that starts brings its modules up", async () => {
+  it("a starting service loads its modules", async () => {
     const engine = await rig();
     await engine.load("echo_v1", {}, "echo");
     await engine.flags.disable(FLAG, {}, BY);
@@ -108,7 +108,7 @@ describe("while hot_reload_modules is off", () => {
   });
 });
 
-describe("hot_reload_modules", () => {
+describe("the flag hot_reload_modules", () => {
   const source = (version: string): string => `export default class A { static version = "${version}"; }`;
   const two = async () => {
     const { path, write } = await ownRoot({ "a.js": source("1"), "b.js": source("1") });
@@ -120,7 +120,7 @@ describe("hot_reload_modules", () => {
     return made;
   };
 
-  it("freezes all but the modules on its whitelist, and a group with one that is not on it", async () => {
+  it("freezes all modules except those on its whitelist, and a group with a module that is not on it", async () => {
     const { modules, flags } = await two();
     await flags.addToWhitelist(FLAG, ["system:a"], { setStrategy: true }, BY);
     expect(await errorOf(modules.swapAll([{ name: "a" }, { name: "b" }]))).toMatchObject({
@@ -131,7 +131,7 @@ describe("hot_reload_modules", () => {
     expect(await errorOf(modules.swap("b"))).toMatchObject({ reason: "HOT_RELOAD_DISABLED" });
   });
 
-  it("that was off already was switched off by whoever did that, not by who lets single modules pass", async () => {
+  it("names the actor who switched it off, not the one who later added single modules to its whitelist", async () => {
     const { modules, flags } = await two();
     await flags.disable(FLAG, {}, BY);
     await flags.addToWhitelist(FLAG, ["a"], {}, { actor: "bob" });
@@ -139,7 +139,7 @@ describe("hot_reload_modules", () => {
     expect(await errorOf(modules.swap("b"))).toMatchObject({ metadata: { module: "b", actor: "ana" } });
   });
 
-  it("freezes all modules of a group by its strategy, and names them", async () => {
+  it("freezes all modules of a group under ALL_OFF, and names them", async () => {
     const { modules, flags } = await two();
     await flags.enable(FLAG, { strategy: "ALL_OFF" }, BY);
     expect(await errorOf(modules.swapAll([{ name: "a" }, { name: "b" }]))).toMatchObject({
@@ -147,7 +147,7 @@ describe("hot_reload_modules", () => {
     });
   });
 
-  it("by a share takes a module by its bucket where it buckets by system, and none where it has no key", async () => {
+  it("with a percentage freezes by buckets if it buckets by system, and freezes everything if there is no key", async () => {
     const { modules, flags } = await two();
     await flags.update(FLAG, { strategy: "PERCENTAGE", percentage: 50, bucketBy: "SYSTEM" }, { rebucket: true }, BY);
     const on = (name: string): boolean => flags.isEnabled(FLAG, { system: name });
@@ -160,7 +160,7 @@ describe("hot_reload_modules", () => {
     expect(await errorOf(modules.swap("a"))).toMatchObject({ metadata: { evaluation: "TARGETING_KEY_MISSING" } });
   });
 
-  it("that needs a flag which is off names who switched that one off", async () => {
+  it("with a prerequisite that is off names the actor who switched that one off", async () => {
     const { modules, flags } = await two();
     await flags.create("market_closed", { enabled: true });
     await flags.update(FLAG, { prerequisites: ["market_closed"] }, {}, { actor: "bob" });
@@ -171,7 +171,7 @@ describe("hot_reload_modules", () => {
     });
   });
 
-  it("that was deleted forbids nothing", async () => {
+  it("freezes nothing once it is deleted", async () => {
     const { modules, flags } = await two();
     await flags.disable(FLAG, {}, BY);
     await flags.delete(FLAG);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { errorOf, hanging, ownRoot, rig, statesOf } from "../rig.ts";
 
 describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) => {
-  it("goes from UNLOADED over LOADING to ACTIVE, answers, and goes back", async () => {
+  it("goes from UNLOADED through LOADING to ACTIVE, answers, and goes back", async () => {
     const engine = await rig();
     const { modules, call } = engine;
     await engine.load("echo_v1", { isolation, config: { a: [1] }, env: { SECRET: "s" } }, "echo");
@@ -28,7 +28,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
     ["throws_on_import", "import", "TypeError: no such thing"],
     ["throws_on_start", "start", "the model file is missing"],
     ["sick", "health", "no connection"],
-  ])("that %s is FAILED at %s, says why, and is not desired", async (path, step, error) => {
+  ])("that %s is FAILED at %s with a reason, and is not desired", async (path, step, error) => {
     const { modules, register, state } = await rig();
     await register(path, { isolation });
     const refused = await errorOf(modules.load(path));
@@ -57,7 +57,7 @@ describe("load", () => {
     expect(modules.get("hangs_on_start").record.lifecycle.state).toBe("FAILED");
   });
 
-  it("of an unknown module is MODULE_NOT_FOUND", async () => {
+  it("of an unknown module fails with MODULE_NOT_FOUND", async () => {
     const { modules } = await rig();
     expect(await errorOf(modules.load("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND", metadata: { name: "a" } });
     expect(await errorOf(modules.unload("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
@@ -84,7 +84,7 @@ describe("load", () => {
     expect(state("echo_v1")).toBe("ACTIVE");
   });
 
-  it("of what is no module is MODULE_INVALID", async () => {
+  it("of a file without a module fails with MODULE_INVALID", async () => {
     const { modules, register } = await rig();
     await register("not_a_module");
     expect(await errorOf(modules.load("not_a_module"))).toMatchObject({ reason: "MODULE_INVALID" });
@@ -94,7 +94,7 @@ describe("load", () => {
     });
   });
 
-  it("of a module whose pinned file has changed is MODULE_DIGEST_MISMATCH", async () => {
+  it("of a module whose pinned file has changed fails with MODULE_DIGEST_MISMATCH", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, register, call } = await rig({ root: path });
     await register("a");
@@ -116,7 +116,7 @@ describe("load", () => {
     });
   });
 
-  it("takes its version from the registration, else from the class, else 0.0.0", async () => {
+  it("takes the version from the registration, else from the class, else 0.0.0", async () => {
     const { modules, load } = await rig();
     const version = async (name: string): Promise<string> => (await modules.invoke(name, "echo", { json: 1 })).version;
     expect(await version(await load("echo_v1", { version: "7" }, "a"))).toBe("7");
@@ -125,7 +125,7 @@ describe("load", () => {
     expect(modules.get("caller").record.lifecycle).toMatchObject({ running: { version: "0.0.0" } });
   });
 
-  it("is one at a time: another operation is MODULE_BUSY and names the one that runs", async () => {
+  it("excludes other operations: they fail with MODULE_BUSY, which names the running one", async () => {
     const { modules, register } = await rig();
     await register("echo_v1");
     const first = modules.load("echo_v1");
@@ -138,7 +138,7 @@ describe("load", () => {
     expect((await first).record.lifecycle.state).toBe("ACTIVE");
   });
 
-  it("unload and swap refuse another etag, and leave everything as it was", async () => {
+  it("is refused with a stale etag, as are unload and swap, and nothing changes", async () => {
     const { modules, load, state } = await rig();
     await load("echo_v1");
     const { etag } = modules.get("echo_v1");
@@ -154,7 +154,7 @@ describe("load", () => {
     expect(state("echo_v1")).toBe("UNLOADED");
   });
 
-  it("records who asked for it, and why", async () => {
+  it("records the actor and the reason", async () => {
     const { modules, register, store } = await rig();
     await register("echo_v1");
     await modules.load("echo_v1", {}, { actor: "ana", reason: "monday" });
@@ -164,7 +164,7 @@ describe("load", () => {
 });
 
 describe("a forced reload", () => {
-  it("starts the file as it is now, and lets the old instance go", async () => {
+  it("starts the present file, and stops the old instance", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, load, call } = await rig({ root: path });
     await load("a", { version: "5" });
@@ -175,7 +175,7 @@ describe("a forced reload", () => {
     expect(record.registration.version).toBe("5");
   });
 
-  it("of a file that is broken now is MODULE_LOAD_FAILED, and the old instance serves on", async () => {
+  it("of a broken file fails with MODULE_LOAD_FAILED, and the old instance serves on", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, load, call, state } = await rig({ root: path });
     await load("a");
@@ -188,7 +188,7 @@ describe("a forced reload", () => {
     expect(modules.get("a").record.lastSwap).toMatchObject({ swapped: false, failedStep: "start" });
   });
 
-  it("of a LOADED module leaves it LOADED, unless it is to be activated", async () => {
+  it("of a LOADED module leaves it LOADED, unless the request activates it", async () => {
     const { modules, register } = await rig();
     await register("echo_v1");
     await modules.load("echo_v1", { activate: false });
@@ -198,7 +198,7 @@ describe("a forced reload", () => {
     expect(active.record).toMatchObject({ desired: "ACTIVE", generation: 3, lifecycle: { state: "ACTIVE" } });
   });
 
-  it("of a module that is not hot reloadable is refused", async () => {
+  it("of a module that is not hot-reloadable is refused", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { hotReloadable: false });
     const refused = await errorOf(modules.load("echo_v1", { forceReload: true }));
@@ -208,7 +208,7 @@ describe("a forced reload", () => {
 });
 
 describe("dependencies", () => {
-  it("must be ACTIVE: those that are not are named, registered or not", async () => {
+  it("must be ACTIVE: an error names those that are not, registered or not", async () => {
     const { modules, register, load, state } = await rig();
     await load("echo_v1", {}, "up");
     await register("echo_v1", {}, "down");
@@ -220,7 +220,7 @@ describe("dependencies", () => {
     expect(state("caller")).toBe("UNLOADED");
   });
 
-  it("are loaded in order where that is asked for", async () => {
+  it("are loaded in order on request", async () => {
     const engine = await rig();
     const { modules, register, state } = engine;
     await register("echo_v1", {}, "c");
@@ -234,7 +234,7 @@ describe("dependencies", () => {
     expect(["a", "b", "c"].map(state)).toEqual(["ACTIVE", "ACTIVE", "ACTIVE"]);
   });
 
-  it("that two loads ask for at once are loaded once", async () => {
+  it("are loaded once if two loads need them at the same time", async () => {
     const { modules, register } = await rig();
     await register("echo_v1", {}, "c");
     await register("caller", { dependencies: ["c"] }, "a");
@@ -243,7 +243,7 @@ describe("dependencies", () => {
     expect(modules.get("c").record).toMatchObject({ generation: 1, lifecycle: { state: "ACTIVE" } });
   });
 
-  it("cannot be unloaded while dependents are loaded, unless these are unloaded first", async () => {
+  it("cannot be unloaded while dependents are loaded, unless the request unloads these first", async () => {
     const { modules, load, state } = await rig();
     await load("echo_v1", {}, "c");
     await load("echo_v1", { dependencies: ["c"] }, "b");
@@ -276,7 +276,7 @@ describe("unload", () => {
     await unloaded;
   });
 
-  it("of what is not loaded changes nothing", async () => {
+  it("changes nothing if the module is not loaded", async () => {
     const { modules, register } = await rig();
     await register("echo_v1");
     const before = modules.get("echo_v1");
@@ -285,7 +285,7 @@ describe("unload", () => {
 });
 
 describe("a fresh instance", () => {
-  it("is apart from the one that serves", async () => {
+  it("is separate from the one that serves", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1");
     await call("counter_v1", "increment");

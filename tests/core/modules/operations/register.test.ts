@@ -52,7 +52,7 @@ describe("register", () => {
     expect(modules.list()).toEqual([module]);
   });
 
-  it("of the same content again changes nothing, however it is written", async () => {
+  it("changes nothing if the content is the same, in whatever form it is written", async () => {
     const { modules, register } = await rig();
     const fields: RegistrationFields = {
       modulePath: "caller",
@@ -69,7 +69,7 @@ describe("register", () => {
     expect((await modules.register("m", fields)).record.lifecycle.state).toBe("ACTIVE");
   });
 
-  it("of the same content as before an update that knows more settings changes nothing", async () => {
+  it("changes nothing if the content is the same as before an update of Helios that added settings", async () => {
     const first = await rig();
     const { record } = await first.modules.register("m", { modulePath: "echo_v1" });
     await first.close();
@@ -82,7 +82,7 @@ describe("register", () => {
     expect(await second.modules.register("m", { modulePath: "echo_v1" })).toEqual(known);
   });
 
-  it("of other content names what differs, and no value", async () => {
+  it("names the fields that differ, without their values, if the module is registered with other content", async () => {
     const { modules, register } = await rig();
     await register("echo_v1", { env: { KEY: "secret-1" } }, "m");
     const other = { modulePath: "echo_v2", env: { KEY: "secret-2" }, callTimeoutMs: 1, maxHeapMb: 64 };
@@ -94,7 +94,7 @@ describe("register", () => {
     expect(JSON.stringify([error.message, error.metadata])).not.toContain("secret");
   });
 
-  it("of other content takes the place of an UNLOADED or FAILED one where that is asked for, and of no other", async () => {
+  it("replaces an UNLOADED or FAILED module on request, and no other", async () => {
     const { modules, load, register, state } = await rig();
     await load("echo_v1", {}, "m");
     const replace = { replace: true };
@@ -130,7 +130,7 @@ describe("register", () => {
     expect(modules.list()).toEqual([]);
   });
 
-  it("takes the digest of the file or of all its code, and sees by the latter what changes in an import", async () => {
+  it("computes the digest of the file or of all its code, and only the latter changes with an import", async () => {
     const { path, write } = await ownRoot({ "a.mjs": 'import "./b.mjs"; export default class A {}', "b.mjs": "1;" });
     const { modules } = await rig({ root: path });
     const { sha256, artifact } = await hostOf(path).resolve("a");
@@ -141,7 +141,7 @@ describe("register", () => {
     expect(await errorOf(modules.load("by_artifact"))).toMatchObject({ reason: "MODULE_DIGEST_MISMATCH" });
   });
 
-  it("refuses what would close a cycle, with its path, in whatever order modules are registered", async () => {
+  it("refuses a dependency that would close a cycle, with its path, in any order of registration", async () => {
     const { modules, register } = await rig();
     await register("caller", { dependencies: ["b"] }, "a");
     await register("caller", { dependencies: ["c"] }, "b");
@@ -152,7 +152,7 @@ describe("register", () => {
     expect(modules.list().map(({ name }) => name)).toEqual(["a", "b"]);
   });
 
-  it("refuses a cycle that two registrations at once would close", async () => {
+  it("refuses a cycle that two simultaneous registrations would close", async () => {
     const { register } = await rig();
     const both = await Promise.allSettled([
       register("caller", { dependencies: ["b"] }, "a"),
@@ -161,7 +161,7 @@ describe("register", () => {
     expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   });
 
-  it("refuses a fallback that calls what it stands in for", async () => {
+  it("refuses a fallback that calls the module that it replaces", async () => {
     const { register } = await rig();
     await register("caller", { dependencies: ["quotes"] }, "trader");
     expect(await errorOf(register("echo_v1", { fallbackModule: "trader" }, "quotes"))).toMatchObject({
@@ -170,7 +170,7 @@ describe("register", () => {
     });
   });
 
-  it("refuses another etag", async () => {
+  it("refuses a stale etag", async () => {
     const { modules, register } = await rig();
     await register("echo_v1", {}, "m");
     const { etag } = modules.get("m");
@@ -233,7 +233,7 @@ describe("register", () => {
     "LD_LIBRARY_PATH",
     "DYLD_INSERT_LIBRARIES",
     "OPENSSL_CONF",
-  ])("refuses the variable %s, and does not tell its value", async (variable) => {
+  ])("refuses the variable %s, and does not reveal its value", async (variable) => {
     const { modules } = await rig();
     const error = await errorOf(
       modules.register("m", { modulePath: "echo_v1", env: { OWN: "1", [variable]: "secret" } }),
@@ -243,7 +243,7 @@ describe("register", () => {
     expect(error.message).not.toContain("secret");
   });
 
-  it("takes variables that merely look like those", async () => {
+  it("accepts variables with similar names", async () => {
     const { modules } = await rig();
     const env = { NODE_ENV: "production", NODE_EXTRA_CA_CERTS: "/etc/ca.pem", LD: "1", MY_LD_PRELOAD: "1" };
     await modules.register("m", { modulePath: "echo_v1", env });
@@ -257,8 +257,8 @@ describe("register", () => {
   });
 });
 
-describe("remove", () => {
-  it("forgets a module that is UNLOADED, with its breaker, and tells it as it was", async () => {
+describe("delete", () => {
+  it("deletes an UNLOADED module with its breaker, and returns it as it was", async () => {
     const { modules, breakers, load, register, feed } = await rig();
     await load("echo_v1");
     await modules.unload("echo_v1");
@@ -270,7 +270,7 @@ describe("remove", () => {
     await modules.load("echo_v1");
   });
 
-  it("refuses what runs, what others depend on, another etag and what is not there", async () => {
+  it("refuses a module that runs, one with dependents, a stale etag, and an unknown module", async () => {
     const { modules, load, register } = await rig();
     await load("echo_v1", {}, "b");
     await register("caller", { dependencies: ["b"] }, "a");

@@ -24,8 +24,8 @@ const FILES: Readonly<Record<string, string>> = {
   "node_modules/plain/main.js": "module.exports = 1;",
 };
 
-describe("a service that may open no more files", () => {
-  it("tells that of the machine and not of the modules, keeps no swap_id for it, and goes on when it may again", async () => {
+describe("a service that has no file descriptors left", () => {
+  it("reports a fault of the machine and not of the modules, keeps the swap_id free, and recovers", async () => {
     const directory = await mkdtemp(join(tmpdir(), "helios-scarce-"));
     onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
     for (const [path, text] of Object.entries(FILES)) {

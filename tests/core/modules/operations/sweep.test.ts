@@ -42,8 +42,8 @@ async function serving(isolation: Isolation): Promise<Swept> {
   };
 }
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s is not swept", (isolation) => {
-  it.each(["shadow", "canary"] as const)("while a %s of half an hour tries it", async (trial) => {
+describe.each<Isolation>(["PROCESS", "THREAD"])("the code of a version in a %s is not deleted", (isolation) => {
+  it.each(["shadow", "canary"] as const)("during a %s of half an hour", async (trial) => {
     const engine = await serving(isolation);
     const begun = Promise.withResolvers<void>();
     const durationMs = 30 * MINUTE;
@@ -65,7 +65,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s is not swept", (is
     }
   });
 
-  it("while it bakes for an hour, nor is the version that it goes back to", async () => {
+  it("during a bake of an hour, like that of the version on standby", async () => {
     const engine = await serving(isolation);
     const begun = Promise.withResolvers<void>();
     const swapped = engine.modules.swap("a", { newVersionPath: "v2", bakeMs: 60 * MINUTE }, {}, (event) => {
@@ -81,7 +81,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s is not swept", (is
     expect(await engine.call("a", "ask")).toBe(2);
   });
 
-  it("while an instance of it is tested", async () => {
+  it("while one of its instances is tested", async () => {
     const engine = await serving(isolation);
     const { artifact, instance } = await engine.modules.startFresh("a", { modulePath: "v2" });
     await engine.pass(16);
@@ -94,7 +94,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s is not swept", (is
   });
 });
 
-it("the code of a module that waits for others of its swap to start is not swept", async () => {
+it("the code of a module that waits for other members of its swap to start is not deleted", async () => {
   const { path, write } = await ownRoot({ "v1.js": source(1) });
   const waits = `import { existsSync } from "node:fs";
     import { setImmediate } from "node:timers/promises";

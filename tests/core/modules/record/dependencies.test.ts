@@ -41,13 +41,13 @@ function reach(name: string, graph: Dependencies): Set<string> {
 }
 
 describe("the graph of dependencies", () => {
-  it("tells a cycle by its path", () => {
+  it("describes a cycle by its path", () => {
     expect(cycleThrough("a", graphOf({ a: ["b"], b: ["c"], c: ["a"] }))).toEqual(["a", "b", "c", "a"]);
     expect(cycleThrough("a", graphOf({ a: ["a"] }))).toEqual(["a", "a"]);
     expect(cycleThrough("a", graphOf({ a: ["b"], b: ["c", "d"] }))).toBeUndefined();
   });
 
-  it("finds a cycle through a name exactly if the name can be reached from itself, and its path is one", () => {
+  it("finds a cycle through a name exactly if the name is reachable from itself, and returns it as the path", () => {
     fc.assert(
       fc.property(graphs, fc.constantFrom(...names), (graph, name) => {
         const cycle = cycleThrough(name, graph);
@@ -62,7 +62,7 @@ describe("the graph of dependencies", () => {
     );
   });
 
-  it("loads everything that is needed, once, after what it needs", () => {
+  it("loads everything that is needed once, dependencies first", () => {
     fc.assert(
       fc.property(acyclicGraphs, fc.subarray(names, { minLength: 1 }), (graph, wanted) => {
         const order = loadOrder(wanted, graph);
@@ -76,7 +76,7 @@ describe("the graph of dependencies", () => {
     );
   });
 
-  it("unloads all that depend on a module, once, before what they depend on", () => {
+  it("unloads all dependents of a module once, dependents first", () => {
     fc.assert(
       fc.property(acyclicGraphs, fc.constantFrom(...names), (graph, name) => {
         const order = dependentsOrder(name, graph);
@@ -92,21 +92,21 @@ describe("the graph of dependencies", () => {
     );
   });
 
-  it("comes to an end on a graph with cycles", () => {
+  it("terminates on a graph with cycles", () => {
     fc.assert(fc.property(graphs, (graph) => void expect(new Set(loadOrder(names, graph))).toEqual(new Set(names))));
   });
 
-  it("carries a chain that is longer than the call stack", () => {
+  it("handles a chain that is longer than the call stack", () => {
     const long: Dependencies = new Map(Array.from({ length: 50_000 }, (_, index) => [`${index}`, [`${index + 1}`]]));
     expect(cycleThrough("0", long)).toBeUndefined();
     expect(loadOrder(["0"], long).length).toBe(50_001);
   });
 });
 
-describe("the cycles that a call could take", () => {
+describe("the search for call cycles", () => {
   const calls = (dependencies: readonly string[], fallbackModule = "") => ({ dependencies, fallbackModule });
 
-  it("go over the fallback of what is called", () => {
+  it("follows the fallback of a module that is called", () => {
     const modules = new Map([
       ["a", calls(["b"])],
       ["b", calls([], "a")],
@@ -115,7 +115,7 @@ describe("the cycles that a call could take", () => {
     expect(callCycle("b", modules)).toEqual(["b", "a", "b"]);
   });
 
-  it("go not over the fallback of a fallback, for a call falls back once", () => {
+  it("does not follow the fallback of a fallback, because a call falls back once", () => {
     const modules = new Map([
       ["a", calls([], "b")],
       ["b", calls([], "a")],
@@ -123,7 +123,7 @@ describe("the cycles that a call could take", () => {
     expect(callCycle("a", modules)).toBeUndefined();
   });
 
-  it("need not go over fallbacks", () => {
+  it("finds cycles without fallbacks too", () => {
     const modules = new Map([
       ["a", calls(["b"])],
       ["b", calls(["a"])],

@@ -42,7 +42,7 @@ const run = (sequence: readonly LifecycleEvent[]): Lifecycle =>
   sequence.reduce<Lifecycle>((state, event) => transition(state, event) ?? state, { state: "UNLOADED" });
 
 describe("the lifecycle of a module", () => {
-  it("goes from UNLOADED over LOADING to ACTIVE, and back over UNLOADING", () => {
+  it("goes from UNLOADED through LOADING to ACTIVE, and back through UNLOADING", () => {
     const load = transition({ state: "UNLOADED" }, { type: "load" });
     expect(load).toEqual({ state: "LOADING" });
     const active = transition(load as Lifecycle, { type: "started", running: running(1), activate: true });
@@ -52,18 +52,18 @@ describe("the lifecycle of a module", () => {
     expect(transition(unloading as Lifecycle, { type: "stopped" })).toEqual({ state: "UNLOADED" });
   });
 
-  it("gives a LOADED module traffic, from the time given", () => {
+  it("lets a LOADED module serve from the given time on", () => {
     const active = transition({ state: "LOADED", running: running(1) }, { type: "activate", time: 9 });
     expect(active).toEqual({ state: "ACTIVE", running: { ...running(1), loadTime: 9 } });
   });
 
-  it("keeps the failure while it restarts what crashed", () => {
+  it("keeps the failure while it restarts a crashed module", () => {
     const crashed = transition({ state: "ACTIVE", running: running(3) }, { type: "crash", generation: 3, failure });
     expect(crashed).toEqual({ state: "FAILED", failure, last: running(3) });
     expect(transition(crashed as Lifecycle, { type: "load" })).toEqual({ state: "LOADING", failure });
   });
 
-  it("is not touched by the end of another generation than the one that runs", () => {
+  it("ignores the end of a generation other than the running one", () => {
     fc.assert(
       fc.property(fc.array(events), fc.integer({ min: 5, max: 9 }), (sequence, generation) => {
         expect(transition(run(sequence), { type: "crash", generation, failure })).toBeUndefined();
@@ -71,7 +71,7 @@ describe("the lifecycle of a module", () => {
     );
   });
 
-  it("has an instance only by a start, and tells of it until it is stopped or ends", () => {
+  it("has an instance only after a start, and shows it until the instance is stopped or ends", () => {
     fc.assert(
       fc.property(fc.array(events, { maxLength: 40 }), events, (sequence, event) => {
         const before = run(sequence);
@@ -83,7 +83,7 @@ describe("the lifecycle of a module", () => {
     );
   });
 
-  it("takes a new generation only where one runs, or has failed", () => {
+  it("accepts a new generation only for a module that runs or has failed", () => {
     fc.assert(
       fc.property(fc.array(events, { maxLength: 40 }), (sequence) => {
         const before = run(sequence);
@@ -95,7 +95,7 @@ describe("the lifecycle of a module", () => {
     );
   });
 
-  it("runs nothing after the service was started, and can always be loaded then", () => {
+  it("has no instance after a start of the service, and can always be loaded then", () => {
     fc.assert(
       fc.property(fc.array(events, { maxLength: 40 }), (sequence) => {
         const left = run(sequence);

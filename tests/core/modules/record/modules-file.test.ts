@@ -14,7 +14,7 @@ function mistakeIn(text: string): Readonly<Record<string, string>> {
 }
 
 describe("a modules file", () => {
-  it("registers modules by name, with the defaults for what it leaves out", () => {
+  it("registers modules by name, with defaults for missing fields", () => {
     const { modules } = parseModulesFile('{ "b": { "module_path": "src.b" }, "a": { "module_path": "a.ts" } }', "f");
     expect(modules).toEqual([
       { name: "b", registration: withDefaults({ modulePath: "src.b" }), load: false },
@@ -22,7 +22,7 @@ describe("a modules file", () => {
     ]);
   });
 
-  it("has every field of a registration", () => {
+  it("may set every field of a registration", () => {
     const text = JSON.stringify({
       m: {
         module_path: "src.m",
@@ -173,11 +173,11 @@ describe("a modules file", () => {
       '"a b" is not allowed',
       "1 to 120 letters, digits and _ . -, a letter or digit first",
     ],
-  ])("that is wrong tells line, key and what is expected: %s", (text, line, key, problem, expected) => {
+  ])("with a mistake is refused with line, key and expectation: %s", (text, line, key, problem, expected) => {
     expect(mistakeIn(text)).toEqual({ file: "modules.json", line, key, problem, expected });
   });
 
-  it("tells of a wrong environment without its value", () => {
+  it("with a wrong environment is refused without revealing the value", () => {
     const mistake = mistakeIn('{ "m": { "module_path": "a", "env": { "1KEY": "secret" } } }');
     expect(JSON.stringify(mistake)).not.toContain("secret");
   });
@@ -196,7 +196,7 @@ describe("several mistakes of a modules file", () => {
     "fine": { "module_path": "finer.ts" }
   }`;
 
-  it("are told all at once, with line and key, in the order of the lines", () => {
+  it("are all reported with line and key, in the order of the lines", () => {
     const { line, key, more = "", mistakes } = mistakeIn(text);
     const told = [
       `line ${line}, ${key}`,
@@ -229,7 +229,7 @@ describe("several mistakes of a modules file", () => {
     expect(mistakes).toBe(String(told.length));
   });
 
-  it("are counted where there are more than an error tells", () => {
+  it("are counted if they are too many for the error", () => {
     const many = Object.fromEntries(
       Array.from({ length: 2000 }, (_, at) => [`m${at}`, { module_path: "a", load: 1, other: 1 }]),
     );
@@ -238,7 +238,7 @@ describe("several mistakes of a modules file", () => {
     expect(more).toMatch(/^(\nline 1, .+){99}\nand 3900 more$/);
   });
 
-  it("are counted where they are of the text", () => {
+  it("are counted if they are mistakes of the text", () => {
     const {
       key,
       more = "",

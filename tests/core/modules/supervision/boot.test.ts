@@ -16,7 +16,7 @@ async function restarted(before: Rig, options: Parameters<typeof rig>[0] = {}): 
 const emptyStore = (): Store => createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
 
 describe("a restart of the service", () => {
-  it("brings back what was desired, each as it was: swapped, LOADED or not at all", async () => {
+  it("restores the desired state of each module: swapped, LOADED or unloaded", async () => {
     const first = await rig();
     await first.load("counter_v1", {}, "counter");
     await first.modules.swap("counter", { newVersionPath: "counter_v2" });
@@ -36,7 +36,7 @@ describe("a restart of the service", () => {
     expect(await second.call("counter", "increment")).toBe(1);
   });
 
-  it("shows watchers that nothing ran, and then what comes back", async () => {
+  it("shows watchers that no module ran, and then each module that returns", async () => {
     const first = await rig();
     await first.load("echo_v1");
     const { revision } = first.feed;
@@ -47,7 +47,7 @@ describe("a restart of the service", () => {
     expect(changes.map(({ cause }) => cause.action)).toEqual(["Restore", "Restore", "Restore"]);
   });
 
-  it("starts dependencies first, and what does not depend on each other at once", async () => {
+  it("starts dependencies first, and independent modules at the same time", async () => {
     const first = await rig();
     await first.load("echo_v1", {}, "base");
     await first.load("caller", { dependencies: ["base"] }, "left");
@@ -73,7 +73,7 @@ describe("a restart of the service", () => {
     ["how it starts", "breaker/module:echo_v1", 0],
     ["that it starts", "module/echo_v1", 1],
     ["that it has started", "module/echo_v1", 2],
-  ])("tells callers when a module is started again where the store did not take %s", async (_, key, taken) => {
+  ])("tells callers when a module will start again, even if the store refused %s", async (_, key, taken) => {
     const { store, refuse, refused } = refusing();
     const first = await rig({ store });
     await first.load("echo_v1");
@@ -92,7 +92,7 @@ describe("a restart of the service", () => {
     expect(await second.call("echo_v1", "echo", 1)).toBe(1);
   });
 
-  it("is not held up by a module that fails, nor by those that depend on it", async () => {
+  it("is not delayed by a module that fails, or by its dependents", async () => {
     const source = `import { existsSync } from "node:fs";
       export default class A {
         start({ config }) { if (config.disk && !existsSync(config.disk)) throw new Error("no disk"); }
@@ -123,7 +123,7 @@ describe("a restart of the service", () => {
     expect(["a", "b", "needs_a"].map(third.state)).toEqual(["ACTIVE", "ACTIVE", "ACTIVE"]);
   });
 
-  it("does not change what is desired, and refuses operations and calls from its beginning on", async () => {
+  it("does not change the desired state, and refuses operations and calls from its beginning on", async () => {
     const engine = await rig();
     await engine.load("echo_v1");
     const before = engine.modules.get("echo_v1");
@@ -134,7 +134,7 @@ describe("a restart of the service", () => {
     expect(await errorOf(engine.modules.startFresh("echo_v1"))).toMatchObject({ reason: "SERVER_DRAINING" });
   });
 
-  it("that comes in the middle of a swap and a load leaves both modules as they were desired", async () => {
+  it("in the middle of a swap and a load restores both modules as desired", async () => {
     const first = await rig();
     await first.load("echo_v1", {}, "swapped");
     await first.register("hangs_on_start", {}, "loading");
@@ -157,7 +157,7 @@ describe("the first start", () => {
     spare: { module_path: "echo_v2" },
   });
 
-  it("registers what the modules file says, and loads what it says to load", async () => {
+  it("registers the modules of the modules file, and loads those that it marks", async () => {
     const engine = await rig({ modulesFile });
     await engine.modules.settled;
     expect(engine.modules.list().map(({ name }) => `${name} ${engine.state(name)}`)).toEqual([
@@ -173,7 +173,7 @@ describe("the first start", () => {
     expect(second.modules.list().map(({ name }) => name)).toEqual(["echo", "spare"]);
   });
 
-  it("that was cut short is completed by the next", async () => {
+  it("is completed by the next start if it was interrupted", async () => {
     const store = emptyStore();
     const full = await rig({ modulesFile, store });
     const [echo] = await store.history("module/echo", 1);
@@ -192,7 +192,7 @@ describe("the first start", () => {
     expect(modules.list()).toEqual([]);
   });
 
-  it("refuses a modules file that cannot be read, and says so", async () => {
+  it("refuses an unreadable modules file, and says so", async () => {
     const error = await errorOf(rig({ modulesFile: new Error("it is not a file") }));
     expect(error).toMatchObject({
       reason: "MODULES_FILE_INVALID",
@@ -211,7 +211,7 @@ describe("the first start", () => {
     ],
     [{ a: { module_path: "echo_v1" }, b: { module_path: "echo_v1", concurrency: 0 } }, "b.concurrency", "0 is not"],
   ])(
-    "refuses a modules file that is wrong, with the place, and registers nothing of it: %j",
+    "refuses a modules file with a mistake, with the place, and registers nothing of it: %j",
     async (file, key, problem) => {
       const store = emptyStore();
       const error = await errorOf(rig({ modulesFile: JSON.stringify(file), store }));

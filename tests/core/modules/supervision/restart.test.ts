@@ -10,14 +10,14 @@ describe("the restart policy", () => {
     expect(delays).toEqual([200, 400, 800, 1600, 3200, undefined]);
   });
 
-  it("forgets what lies a window back", () => {
+  it("forgets restarts that are older than the window", () => {
     const restarts = [0, 1, 2, 3, 4];
     expect(restartDelay(restarts, 59_999)).toBeUndefined();
     expect(restartDelay(restarts, 60_000)).toBe(3200);
     expect(restartDelay(restarts, 60_004)).toBe(200);
   });
 
-  it("never makes more restarts within a window than it may, however a module crashes", () => {
+  it("never allows more restarts within a window than the limit, however a module crashes", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 30_000 }), { maxLength: 50 }), (lives) => {
         const made: number[] = [];
@@ -57,7 +57,7 @@ function watchedClock(): { clock: ManualClock; isSet: (delayMs: number) => Promi
 }
 
 describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that crashes", (isolation) => {
-  it("fails its calls under way, those that wait too, is FAILED with the reason, and is started again", async () => {
+  it("fails its running and waiting calls, is FAILED with the reason, and is started again", async () => {
     const { clock, isSet } = watchedClock();
     const engine = await rig({ clock });
     const { modules, breakers, load, call, reaches, state } = engine;
@@ -96,7 +96,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that crashes", (
 });
 
 describe("a module that crashes again and again", () => {
-  it("is restarted five times, ever later; then it stays FAILED with its breaker open, until it is loaded", async () => {
+  it("is restarted five times with growing waits, and then stays FAILED with its breaker open until it is loaded", async () => {
     const { clock, isSet } = watchedClock();
     const { modules, breakers, load, call, reaches } = await rig({ clock });
     await load("echo_v1", { isolation: "THREAD" });
@@ -131,7 +131,7 @@ describe("a module that crashes again and again", () => {
     expect(modules.get("echo_v1").record.restarts).toBe(0);
   });
 
-  it("is not started any more once it was unloaded", async () => {
+  it("is not started again after it was unloaded", async () => {
     const { clock, isSet } = watchedClock();
     const { modules, load, call, reaches, state } = await rig({ clock });
     await load("echo_v1", { isolation: "THREAD" });
@@ -147,7 +147,7 @@ describe("a module that crashes again and again", () => {
     expect(modules.get("echo_v1").revision).toBe(revision);
   });
 
-  it("comes back LOADED where it was LOADED", async () => {
+  it("returns as LOADED if it was LOADED", async () => {
     const { clock, isSet } = watchedClock();
     const { modules, register, reaches } = await rig({ clock });
     await register("ends_after_start", { isolation: "THREAD" });

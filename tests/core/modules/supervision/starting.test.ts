@@ -11,8 +11,8 @@ const STARTING = {
   retryAfterMs: expect.any(Number),
 };
 
-describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s that is being started", (isolation) => {
-  it("is UNAVAILABLE with the time to wait, until it is up or has failed", async () => {
+describe.each(["PROCESS", "THREAD"] as const)("a call to a module in a %s that is starting", (isolation) => {
+  it("is UNAVAILABLE with a retry time until the module serves or has failed", async () => {
     const { hostClock, log, hangs } = hanging();
     const { register, modules, call } = await rig({ hostClock, log });
     await register("hangs_on_start", { isolation, startTimeoutMs: 300 });
@@ -26,8 +26,8 @@ describe.each(["PROCESS", "THREAD"] as const)("a call of a module in a %s that i
   });
 });
 
-describe("a call of a module that is started and is to take no traffic", () => {
-  it("is not told to wait", async () => {
+describe("a call to a module that is starting without traffic", () => {
+  it("gets no retry time", async () => {
     const { hostClock, log, hangs } = hanging();
     const { register, modules, call } = await rig({ hostClock, log });
     await register("hangs_on_start");
@@ -42,8 +42,8 @@ describe("a call of a module that is started and is to take no traffic", () => {
   });
 });
 
-describe("a call that comes while the service starts its modules", () => {
-  it("is told to wait of those that are to serve, also before their turn, and not of the others", async () => {
+describe("a call while the service starts its modules", () => {
+  it("gets a retry time for modules that will serve, even before their turn, and for no others", async () => {
     const store = createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
     const first = await rig({ store });
     await first.load("echo_v1", {}, "base");
@@ -62,8 +62,8 @@ describe("a call that comes while the service starts its modules", () => {
   });
 });
 
-describe("the calls that a crash cuts off, and those until the module is up again", () => {
-  it("are all UNAVAILABLE with the time to wait, and the one after it is answered", async () => {
+describe("calls that a crash interrupts, and calls until the module serves again", () => {
+  it("are all UNAVAILABLE with a retry time, and the next call is answered", async () => {
     const { root, fields, hold, release } = await heldStart();
     const { load, modules, call } = await rig({ root });
     release();

@@ -18,7 +18,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", 
     return { ...engine, write: root.write, path: root.path, predict };
   };
 
-  it("is swapped where they have changed alone, and not where they have not", async () => {
+  it("is swapped if only its assets have changed, and not if they are unchanged", async () => {
     const { modules, write, predict } = await serving();
     expect(await modules.swap("m")).toMatchObject({ swapped: true, unchanged: true });
     await write("weights.bin", "two");
@@ -27,7 +27,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", 
     expect(modules.get("m").record.registration.assets).toEqual(["weights.bin"]);
   });
 
-  it("has the old ones back after a rollback, after a restart of it, and after one of the service", async () => {
+  it("has its old assets after a rollback, after a restart of the module, and after one of the service", async () => {
     const { modules, write, predict, call, reaches, store, path, close } = await serving();
     await write("weights.bin", "two");
     await modules.swap("m");
@@ -44,7 +44,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", 
     expect(await next.call("m", "predict")).toBe("one");
   });
 
-  it("goes on with what it has where the new ones cannot be taken, and says why", async () => {
+  it("keeps its assets if the new ones cannot be used, and the result says why", async () => {
     const { modules, predict } = await serving();
     expect(await errorOf(modules.swap("m", { assets: ["nothing.bin"] }))).toMatchObject({
       reason: "MODULE_ASSET_INVALID",
@@ -54,7 +54,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", 
     expect(modules.get("m").record.generation).toBe(1);
   });
 
-  it("is swapped to others, which a rollback takes back", async () => {
+  it("is swapped to other asset paths, and a rollback restores the old paths", async () => {
     const { modules, call } = await serving();
     const assets = ["other.bin", "weights.bin", "other.bin"];
     expect(await modules.swap("m", { assets })).toMatchObject({ swapped: true, unchanged: false });
@@ -66,7 +66,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", 
   });
 });
 
-it("a registration with other assets is another one", async () => {
+it("a registration with other assets is a different registration", async () => {
   const root = await ownRoot({ "m.mjs": PREDICTOR, "weights.bin": "one", "other.bin": "other" });
   const { modules } = await rig({ root: root.path });
   await modules.register("m", { modulePath: "m", assets: ["weights.bin", "other.bin"] });
@@ -84,7 +84,7 @@ it("a registration with other assets is another one", async () => {
   }
 });
 
-it("a modules file names assets, and the place where they are wrong", async () => {
+it("a modules file names assets, and an error shows the place of a wrong one", async () => {
   const root = await ownRoot({ "m.mjs": PREDICTOR, "weights.bin": "one" });
   const file = (assets: string): string => `{ "m": { "module_path": "m", "load": true,\n "assets": ["${assets}"] } }`;
   const { modules, call } = await rig({ root: root.path, modulesFile: file("weights.bin") });

@@ -25,7 +25,7 @@ async function onTrial(one: Acting) {
 }
 
 describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
-  it("learns that it serves, and at the switch that it does not any more", async () => {
+  it("is notified that it serves, and at the switch that it does not serve any more", async () => {
     const one = await acting({ isolation, v1: telling(1), v2: telling(2) });
     await one.call("trader", "which");
     expect(said(one)).toEqual(["serves 1"]);
@@ -36,7 +36,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(lines.filter((line) => line.endsWith("2"))).toEqual(["serves 2", "retires 2", "stopped 2"]);
   });
 
-  it("learns that it serves again when its successor goes back", async () => {
+  it("is notified again that it serves when its successor is rolled back", async () => {
     const one = await acting({ isolation, v1: telling(1), v2: telling(2) });
     const { end, swapped } = await onTrial(one);
     await end();
@@ -47,7 +47,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(lines.filter((line) => line.endsWith("2"))).toEqual(["serves 2", "retires 2", "stopped 2"]);
   });
 
-  it("that never served is told nothing", async () => {
+  it("gets no notification if it never served", async () => {
     const v2 = telling(2).replace("async importState(fills) {", "async importState(fills) { throw new Error('no');");
     const one = await acting({ isolation, v1: telling(1), v2 });
     expect(await one.swap()).toMatchObject({ swapped: false, failedStep: "hand_over" });
@@ -55,7 +55,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(said(one)).toEqual(["serves 1"]);
   });
 
-  it("does not serve again where its record changes after the switch, and before that is in the record", async () => {
+  it("does not serve again if its record changes between the switch and the write of the switch", async () => {
     const { store, refuse, refused } = refusing();
     const more = `sick = false; async health() { if (this.sick) throw new Error("retired"); }`;
     const construct = "ctx.onServe(() => ctx.log.info('serves 1')); ctx.onRetire(() => { this.sick = true; });";
@@ -73,7 +73,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(said(one).filter((line) => line === "serves 1")).toHaveLength(1);
   });
 
-  it("that is loaded without traffic serves from its activation on", async () => {
+  it("serves from its activation on if it was loaded without traffic", async () => {
     const one = await acting({ isolation, files: { "other.js": telling(3) } });
     await one.register("other", { isolation, dependencies: ["gateway"] });
     await one.modules.load("other", { activate: false });
@@ -84,7 +84,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(said(one)).toEqual(["stopped 3", "serves 3"]);
   });
 
-  it("that asks late is told at once, unless it has taken its listener off", async () => {
+  it("is notified at once if it subscribes late, unless it has unsubscribed", async () => {
     const more = `async ask() {
       const told = [];
       const off = this.#ctx.onServe(() => told.push("serves"));
@@ -101,7 +101,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(await instance.invoke("ask", { json: null }, { timeoutMs: 60_000 })).toEqual({ json: ["retired"] });
   });
 
-  it("whose listener throws as it serves ends, and one that throws as it retires answers on", async () => {
+  it("ends if its listener throws as it begins to serve, and answers on if one throws as it retires", async () => {
     const failing = trader(2, { construct: "ctx.onServe(async () => { throw new Error('no feed'); });" });
     const retiring = trader(1, {
       construct: "ctx.onRetire(() => { throw new Error('no end'); }); ctx.onRetire(() => ctx.log.info('retires 1'));",
@@ -116,7 +116,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   });
 });
 
-describe.each(ISOLATIONS)("a version in a %s that serves no more", (isolation) => {
+describe.each(ISOLATIONS)("a version in a %s that does not serve any more", (isolation) => {
   const more = `
     hold() { return new Promise((resolve) => { this.end = resolve; }); }
     letGo() { this.end(9); }
@@ -130,7 +130,7 @@ describe.each(ISOLATIONS)("a version in a %s that serves no more", (isolation) =
     both() { setTimeout(() => Promise.any([this.#call(), Promise.reject(new Error("its own fault"))])); }`;
 
   it.each(["plain", "wrapped", "several", "later"])(
-    "does not end by a call of its own that is refused and not handled (%s)",
+    "does not end because of a refused call of its own that it did not handle (%s)",
     async (how) => {
       const one = await acting({ isolation, v1: trader(1, { more }) });
       const { instance } = one.modules.activeInstance("trader");
@@ -151,7 +151,7 @@ describe.each(ISOLATIONS)("a version in a %s that serves no more", (isolation) =
     },
   );
 
-  it("warns of that once, however many there are", async () => {
+  it("logs a warning about that once, however many there are", async () => {
     const one = await acting({ isolation, v1: trader(1, { more }) });
     const { instance } = one.modules.activeInstance("trader");
     const invoke = (method: string) => instance.invoke(method, { json: null }, { timeoutMs: 60_000 });
@@ -163,7 +163,7 @@ describe.each(ISOLATIONS)("a version in a %s that serves no more", (isolation) =
     expect(one.logged.filter((line) => line.includes("of its own accord was refused"))).toHaveLength(1);
   });
 
-  it.each(["own", "both"])("ends by what is its own fault (%s)", async (how) => {
+  it.each(["own", "both"])("ends because of an error of its own (%s)", async (how) => {
     const one = await acting({ isolation, v1: trader(1, { more }) });
     const { instance } = one.modules.activeInstance("trader");
     await onTrial(one);
@@ -171,7 +171,7 @@ describe.each(ISOLATIONS)("a version in a %s that serves no more", (isolation) =
     expect(await instance.ended).toMatchObject({ expected: false });
   });
 
-  it("cannot act in its stop either", async () => {
+  it("cannot call others in its stop either", async () => {
     const one = await acting({
       isolation,
       v1: trader(1, { stop: "await this.#trade(8).catch((error) => console.log(error.code));" }),
@@ -182,7 +182,7 @@ describe.each(ISOLATIONS)("a version in a %s that serves no more", (isolation) =
   });
 });
 
-describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolation) => {
+describe.each(ISOLATIONS)("a version in a %s that ends during its standby", (isolation) => {
   const endStandby = async (one: Acting) => {
     const { instance } = one.modules.activeInstance("trader");
     const trial = await onTrial(one);
@@ -201,7 +201,7 @@ describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolatio
     expect(standby?.endTime).toEqual(expect.any(Number));
   });
 
-  it("is started anew by a rollback before anything moves, and gets what was learnt", async () => {
+  it("is started again by a rollback before anything changes, and receives the new state", async () => {
     const one = await acting({ isolation });
     const { swapped, end } = await endStandby(one);
     await one.call("trader", "trade", { id: 1 });
@@ -222,7 +222,7 @@ describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolatio
     expect(one.modules.get("trader").record).toMatchObject({ generation: 3, starts: 3, restarts: 0 });
   });
 
-  it("is started anew where its start calls what it may call before it serves", async () => {
+  it("is started again even if its start makes calls that are allowed before it serves", async () => {
     const v1 = trader(1, { construct: "", start: "await ctx.call('gateway', 'place_order', { id: 9 });" });
     const one = await acting({ isolation, v1, fields: { testAllowDependencies: ["gateway"] } });
     const { end } = await endStandby(one);
@@ -230,7 +230,7 @@ describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolatio
     expect(await one.call("trader", "which")).toBe("1");
   });
 
-  it("is started anew where it is named, and the one on trial has ended: what that knew is lost", async () => {
+  it("is started again if a rollback names it after the version on trial has ended, whose state is lost", async () => {
     const one = await acting({ isolation });
     const { swapped } = await endStandby(one);
     await errorOf(one.call("trader", "exit"));
@@ -239,7 +239,7 @@ describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolatio
     expect(one.modules.get("trader").record).toMatchObject({ generation: 3, restarts: 0 });
   });
 
-  it("and does not start anew leaves the one on trial serving, and the rollback says why", async () => {
+  it("leaves the version on trial serving if it does not start again, and the rollback says why", async () => {
     const v1 = trader(1, {
       import: "import { existsSync } from 'node:fs';",
       start: "if (existsSync(ctx.config.flag)) throw new Error('no exchange');",
@@ -260,25 +260,25 @@ describe.each(ISOLATIONS)("a version in a %s that stands by and ends", (isolatio
   });
 });
 
-describe.each(ISOLATIONS)("a swap in a %s tells whether state was lost", (isolation) => {
-  it("when the old version ended as it was asked for its state", async () => {
+describe.each(ISOLATIONS)("a swap in a %s reports lost state", (isolation) => {
+  it("if the old version ended when it was asked for its state", async () => {
     const one = await acting({ isolation, v1: trader(1, { exportState: "process.exit(7);" }) });
     expect(await one.swap()).toMatchObject({ swapped: true, stateLost: true });
     expect(one.modules.get("trader").record.lastSwap).toMatchObject({ swapped: true, stateLost: true });
   });
 
-  it("when the new version takes none over", async () => {
+  it("if the new version does not import state", async () => {
     const v2 = trader(2).replace("importState", "ownImport");
     const one = await acting({ isolation, v2 });
     expect(await one.swap()).toMatchObject({ swapped: true, stateLost: true });
   });
 
-  it("not when it was to be let go", async () => {
+  it("not if the request gave the state up", async () => {
     const one = await acting({ isolation });
     expect(await one.swap({ discardState: true })).toMatchObject({ swapped: true, stateLost: false });
   });
 
-  it("when the version on trial ended with what it had learnt", async () => {
+  it("if the version on trial ended with its new state", async () => {
     const one = await acting({ isolation });
     const { swapped } = await onTrial(one);
     await errorOf(one.call("trader", "exit"));

@@ -48,8 +48,8 @@ interface Seen {
 describe.each([
   ["without state", false],
   ["with state", true],
-])("several modules %s", (_, stateful) => {
-  it("are replaced at once: no call meets both versions, and none fails", async () => {
+])("a group of modules %s", (_, stateful) => {
+  it("is replaced at once: no call meets both versions, and none fails", async () => {
     const { modules, call } = await pair(stateful);
     const traffic = startTraffic(() => call("outer", "which"), 16);
     for (const version of [2, 1, 2]) {
@@ -73,8 +73,8 @@ describe.each([
   });
 });
 
-describe("several modules", () => {
-  it("all stay as they are when one of the new versions fails", async () => {
+describe("a group of modules", () => {
+  it("stays as it is if one of the new versions fails", async () => {
     const { modules, call } = await pair(false);
     const { swapped, results } = await modules.swapAll([
       { name: "outer", newVersionPath: "broken" },
@@ -89,7 +89,7 @@ describe("several modules", () => {
     expect(modules.get("inner").record).toMatchObject({ generation: 1, lastSwap: { swapped: false } });
   });
 
-  it("call each other's new versions while they are tested", async () => {
+  it("tests its new versions with calls to each other", async () => {
     const { modules } = await pair(false);
     const seen: unknown[] = [];
     modules.addReloadHook("outer", async (instance) => void seen.push(await instance.invoke("which")));
@@ -97,7 +97,7 @@ describe("several modules", () => {
     expect(seen).toEqual([{ outer: 2, inner: 2, count: 1 }]);
   });
 
-  it("leave out those for which nothing changes", async () => {
+  it("excludes members for which nothing changes", async () => {
     const { modules, call } = await pair(false);
     const { swapped, results } = await modules.swapAll([
       { name: "outer", newVersionPath: "outer1" },
@@ -108,7 +108,7 @@ describe("several modules", () => {
     expect(modules.get("outer").record.generation).toBe(1);
   });
 
-  it("go back together from a trial", async () => {
+  it("goes back together from a trial", async () => {
     const { modules, call } = await pair(false);
     const swapped = modules.swapAll(to(2), { bakeMs: 3_600_000 });
     while (modules.get("inner").record.bake === undefined || modules.get("outer").record.bake === undefined) {
@@ -120,7 +120,7 @@ describe("several modules", () => {
     expect(await call("outer", "which")).toMatchObject({ outer: 1, inner: 1 });
   });
 
-  it("cannot be swapped where one of them is busy, is named twice, or is not there", async () => {
+  it("cannot be swapped if a member is busy, named twice, or unknown", async () => {
     const { modules } = await pair(false);
     expect(await errorOf(modules.swapAll([]))).toMatchObject({ metadata: { field: "modules" } });
     expect(await errorOf(modules.swapAll([...to(2), ...to(1)]))).toMatchObject({ reason: "ARGUMENT_INVALID" });

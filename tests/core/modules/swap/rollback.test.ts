@@ -16,7 +16,7 @@ const source = (version: number): string => `export default class A {
 }`;
 
 describe("a rollback", () => {
-  it("goes back to the version before, whatever became of its file, under load", async () => {
+  it("restores the previous version under load, whatever happened to its file", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2) });
     const { modules, load, call } = await rig({ root: path });
     await load("v1", { config: { depth: 1 } }, "a");
@@ -36,7 +36,7 @@ describe("a rollback", () => {
     });
   });
 
-  it("goes back to the generation that is named, and to no other", async () => {
+  it("restores the named generation, and no other", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
     const { modules, load, call } = await rig({ root: path });
     await load("v1", {}, "a");
@@ -55,13 +55,13 @@ describe("a rollback", () => {
     });
   });
 
-  it("has nothing to go back to before the first swap", async () => {
+  it("has no target before the first swap", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     expect(await errorOf(modules.rollBack("echo"))).toMatchObject({ reason: "GENERATION_NOT_FOUND" });
   });
 
-  it("closes the breaker that the version opened which it replaces", async () => {
+  it("closes the breaker that the replaced version has opened", async () => {
     const { path } = await ownRoot({
       "v1.js": source(1),
       "v2.js": `export default class A { which() { throw new Error("no"); } }`,
@@ -75,7 +75,7 @@ describe("a rollback", () => {
     expect(await call("a", "which")).toMatchObject({ version: 1 });
   });
 
-  it("goes to what has served alone, while hot reload is off", async () => {
+  it("restores only a version that has served while hot reload is off", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
     const { modules, flags, load } = await rig({ root: path });
     await load("v1", {}, "a");
@@ -89,7 +89,7 @@ describe("a rollback", () => {
 });
 
 describe("a rollback with an id", () => {
-  it("that ends a trial goes back once, however often the id comes, also after a restart", async () => {
+  it("that ends a trial happens once, however often the id is sent, also after a restart", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
     const { modules, load, call, store, close } = await rig({ root: path });
     await load("v1", {}, "a");
@@ -117,8 +117,8 @@ describe("a rollback with an id", () => {
   });
 });
 
-describe("a rollback with an id that the end of the service cuts off", () => {
-  it("tells after the restart what serves", async () => {
+describe("a rollback with an id that is interrupted by the end of the service", () => {
+  it("reports after the restart which version serves", async () => {
     const stateful = (version: number, importing: string): string => `export default class A {
       static version = "${version}";
       which() { return ${version}; }
@@ -148,8 +148,8 @@ describe("a rollback with an id that the end of the service cuts off", () => {
   });
 });
 
-describe("the generations of a module", () => {
-  it("tell what was started, newest first, and why it ended", async () => {
+describe("the list of generations of a module", () => {
+  it("shows what was started, newest first, and why it ended", async () => {
     const { modules, load, call, reaches } = await rig();
     await load("echo_v1", {}, "echo");
     await modules.swap("echo", { newVersionPath: "throws_on_start" });
@@ -169,7 +169,7 @@ describe("the generations of a module", () => {
     ]);
   });
 
-  it("are remembered up to 20", async () => {
+  it("has at most 20 entries", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation: "THREAD" }, "echo");
     for (let count = 0; count < 22; count += 1) await modules.swap("echo", { force: true });
@@ -193,7 +193,7 @@ describe("a rollback of a module that is FAILED", () => {
     which() { return ${version}; }
   }`;
 
-  it("starts what served before, and lets calls in that the crashes had kept out", async () => {
+  it("starts the version that served before, and accepts calls that the crashes had blocked", async () => {
     const clock = createManualClock();
     const { path } = await ownRoot({ "v1.js": well(1), "v2.js": fatal(2) });
     const { modules, breakers, load, call, reaches } = await rig({ root: path, clock });
@@ -217,7 +217,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(modules.get("a").record.bake).toBeUndefined();
   });
 
-  it("goes back from code that does not even start", async () => {
+  it("replaces code that does not even start", async () => {
     const { path } = await ownRoot({ "v1.js": well(1), "v2.js": "throw new Error('no');" });
     const { modules, load, call } = await rig({ root: path });
     await load("v1", {}, "a");
@@ -228,7 +228,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(await call("a", "which")).toBe(1);
   });
 
-  it("goes back to what served last, where what is in its file now does not start", async () => {
+  it("restores the version that served last if its file now contains code that does not start", async () => {
     const { path, write } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
     const { modules, load, call } = await rig({ root: path });
     await load("v1", {}, "a");
@@ -242,7 +242,7 @@ describe("a rollback of a module that is FAILED", () => {
     }
   });
 
-  it("says that its state is lost, where it had one", async () => {
+  it("reports that its state is lost, if it had state", async () => {
     const stateful = (version: number): string =>
       `export default class A {
         static version = "${version}";
@@ -259,7 +259,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(await modules.rollBack("a")).toMatchObject({ swapped: true, toVersion: "1", stateLost: true });
   });
 
-  it("whose old code does not start either leaves it FAILED, and says why", async () => {
+  it("leaves it FAILED with a reason if the old code does not start either", async () => {
     const v1 = `export default class A {
       static version = "1";
       async start({ flags }) {
@@ -283,7 +283,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(state("a")).toBe("ACTIVE");
   });
 
-  it("that was to take no traffic takes none when it is back", async () => {
+  it("restores it without traffic if it was to have none", async () => {
     const exits = `export default class A {
       static version = "2";
       start({ flags }) {
@@ -346,7 +346,7 @@ describe("a rollback of a module that is FAILED", () => {
     },
   );
 
-  it("needs what it depends on, as a load does", async () => {
+  it("needs the dependencies of the module, as a load does", async () => {
     const { path } = await ownRoot({ "v1.js": well(1), "v2.js": crashing(2), "needed.js": well(1) });
     const { modules, load, call, reaches } = await rig({ root: path, clock: createManualClock() });
     await load("needed");
@@ -358,7 +358,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(await errorOf(modules.rollBack("a"))).toMatchObject({ reason: "MODULE_DEPENDENCY_NOT_LOADED" });
   });
 
-  it("that was unloaded is refused", async () => {
+  it("is refused after an unload", async () => {
     const { path } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
     const { modules, load } = await rig({ root: path });
     await load("v1", {}, "a");

@@ -21,16 +21,19 @@ async function start(isolation: "PROCESS" | "THREAD" = "THREAD") {
 const DONE = { swapId: "release", swapped: true, unchanged: false, fromVersion: "1", toVersion: "2" };
 
 describe("the id of a swap", () => {
-  it.each(["PROCESS", "THREAD"] as const)("that could not be begun in the store is free (%s)", async (isolation) => {
-    const { swap, refuse, modules } = await start(isolation);
-    refuse("swap/", 1);
-    const [first, joined] = await Promise.all([errorOf(swap()), errorOf(swap())]);
-    expect([first.reason, joined.reason]).toEqual(["STORE_UNAVAILABLE", "STORE_UNAVAILABLE"]);
-    expect(modules.swapUnderWay("a")).toBeUndefined();
-    expect(await swap()).toMatchObject(DONE);
-  });
+  it.each(["PROCESS", "THREAD"] as const)(
+    "is free if the store could not record the beginning (%s)",
+    async (isolation) => {
+      const { swap, refuse, modules } = await start(isolation);
+      refuse("swap/", 1);
+      const [first, joined] = await Promise.all([errorOf(swap()), errorOf(swap())]);
+      expect([first.reason, joined.reason]).toEqual(["STORE_UNAVAILABLE", "STORE_UNAVAILABLE"]);
+      expect(modules.swapUnderWay("a")).toBeUndefined();
+      expect(await swap()).toMatchObject(DONE);
+    },
+  );
 
-  it("is free for another content, too", async () => {
+  it("is then free for other content too", async () => {
     const { modules, swap, refuse } = await start();
     refuse("swap/", 1);
     await errorOf(swap("nowhere"));
@@ -38,7 +41,7 @@ describe("the id of a swap", () => {
     expect((await errorOf(modules.swap("a", { swapId: "release" }))).reason).toBe("SWAP_ID_REUSED");
   });
 
-  it("whose switch the store refused is free, in the store too", async () => {
+  it("is free, also in the store, if the store refused the switch", async () => {
     const { swap, refuse, modules, swapsStored } = await start();
     const refused = await swap("b", (event) => {
       if (event.type === "ended" && event.step.name === "warm_up") refuse("swap/", 2);
@@ -50,7 +53,7 @@ describe("the id of a swap", () => {
     expect(await swap()).toMatchObject(DONE);
   });
 
-  it("of a swap that came to nothing is free though that cannot be stored, and keeps what the next swap comes to", async () => {
+  it("is free after a failed swap even if that cannot be stored, and keeps the outcome of the next swap", async () => {
     const { swap, root, refuse, refused, swapsStored } = await start();
     const begun = (event: SwapEvent): void => {
       if (event.type === "started" && event.name === "verify") refuse("swap/", 3);
@@ -66,7 +69,7 @@ describe("the id of a swap", () => {
     ]);
   });
 
-  it("that was refused for whatever reason is free", async () => {
+  it("is free if the swap was refused, for whatever reason", async () => {
     const { modules, flags, swap, register } = await start();
     const swapWith = (by: { etag?: string }, more = {}) =>
       errorOf(modules.swap("a", { newVersionPath: "b", swapId: "release", ...more }, by));

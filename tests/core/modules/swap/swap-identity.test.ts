@@ -5,8 +5,8 @@ import { errorOf, ownRoot, rig } from "../rig.ts";
 const source = (version: string, more = ""): string =>
   `export default class A { static version = "${version}"; which() { return "${version}"; } ${more} }`;
 
-describe("a swap to what serves already", () => {
-  it("does nothing, and says so", async () => {
+describe("a swap to the version that serves", () => {
+  it("changes nothing, and says so", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const before = modules.get("echo");
@@ -16,7 +16,7 @@ describe("a swap to what serves already", () => {
     expect(modules.get("echo")).toEqual(before);
   });
 
-  it("is done all the same when it is forced, or when anything about it is new", async () => {
+  it("happens nevertheless if it is forced, or if anything about it is new", async () => {
     const { path, write } = await ownRoot({ "a.js": source("1"), "b.js": source("1") });
     const { modules, load, call } = await rig({ root: path });
     await load("a");
@@ -38,7 +38,7 @@ describe("a swap to what serves already", () => {
 });
 
 describe("a swap with an id", () => {
-  it("that is asked for again gets the same outcome, and is done once", async () => {
+  it("gives the same outcome when it is sent again, and happens once", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const once = () => modules.swap("echo", { newVersionPath: "echo_v2", swapId: "deploy-1" });
@@ -51,7 +51,7 @@ describe("a swap with an id", () => {
     expect(modules.get("echo").record.generation).toBe(2);
   });
 
-  it("gets it across a restart, of one that failed too", async () => {
+  it("gives the same outcome after a restart, also if it failed", async () => {
     const engine = await rig();
     await engine.load("echo_v1", {}, "echo");
     const failing = { newVersionPath: "throws_on_start", swapId: "deploy-2" };
@@ -63,7 +63,7 @@ describe("a swap with an id", () => {
     expect(report).toMatchObject({ swapped: false, failedStep: "start" });
   });
 
-  it("is another one with other content", async () => {
+  it("is refused with other content", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     await modules.swap("echo", { newVersionPath: "echo_v2", swapId: "deploy-3" });
@@ -71,7 +71,7 @@ describe("a swap with an id", () => {
     expect(await errorOf(reused)).toMatchObject({ reason: "SWAP_ID_REUSED", metadata: { swap_id: "deploy-3" } });
   });
 
-  it("was never one when its path was wrong", async () => {
+  it("does not count if its path was wrong", async () => {
     const { path, write } = await ownRoot({ "a.js": source("1") });
     const { modules, load } = await rig({ root: path });
     await load("a");
@@ -90,7 +90,7 @@ describe("a swap with an id", () => {
 });
 
 describe("a swap", () => {
-  it("of another generation than was meant is refused", async () => {
+  it("is refused if the serving generation is not the expected one", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const swap = (expectedGeneration: number) =>
@@ -102,7 +102,7 @@ describe("a swap", () => {
     expect(await swap(1)).toMatchObject({ swapped: true });
   });
 
-  it("tells each step as it starts and ends, whoever joins late too", async () => {
+  it("reports each step as it starts and ends, also to those who join late", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const told: SwapEvent[] = [];
@@ -130,7 +130,7 @@ describe("a swap", () => {
     expect(deadlines).toEqual([15_000, 10_000, 0, 31_000, 5000]);
   });
 
-  it("that is cancelled before it switches leaves the old version serving, and nothing behind", async () => {
+  it("leaves the old version serving, and nothing behind, if it is cancelled before the switch", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { callTimeoutMs: 60_000 }, "echo");
     const warming = Promise.withResolvers<void>();
@@ -152,7 +152,7 @@ describe("a swap", () => {
     expect(await errorOf(modules.cancelSwap("echo"))).toMatchObject({ reason: "SWAP_NOT_FOUND" });
   });
 
-  it("without the state that the old version knows is done where that is asked for", async () => {
+  it("happens without the old version's state on request", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1", {}, "counter");
     await call("counter", "increment");
@@ -164,7 +164,7 @@ describe("a swap", () => {
     expect(await call("counter", "increment")).toBe(1);
   });
 
-  it("tells the new version of which schema the state is", async () => {
+  it("passes the schema of the state to the new version", async () => {
     const states = (schema: number): string => `export default class A {
       static version = "${schema}";
       static stateSchema = ${schema};
@@ -192,7 +192,7 @@ describe("a swap", () => {
     [{ canary: { percentage: 101 } }, "canary.percentage"],
     [{ canary: { maxLatencyRatio: 0.5 } }, "canary.max_latency_ratio"],
     [{ config: { at: () => {} } }, "config.at"],
-  ])("with %o is refused, naming the field", async (options, field) => {
+  ])("with %o is refused, and the error names the field", async (options, field) => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const error = await errorOf(modules.swap("echo", options));

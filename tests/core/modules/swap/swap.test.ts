@@ -14,7 +14,7 @@ const outcomes = (steps: readonly { readonly name: string; readonly outcome: str
   steps.map(({ name, outcome }) => `${name} ${outcome}`).join(", ");
 
 describe.each(["PROCESS", "THREAD"] as const)("a swap in a %s", (isolation) => {
-  it("under 32 callers fails no call and loses none", async () => {
+  it("fails and loses no call under 32 callers", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation }, "echo");
     let sent = 0;
@@ -42,7 +42,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a swap in a %s", (isolation) => {
     });
   });
 
-  it("hands state over: under 32 callers no count is lost and none comes twice", async () => {
+  it("hands over state: under 32 callers no count is lost or duplicated", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1", { isolation, concurrency: 8 }, "counter");
     const traffic = startTraffic(() => call("counter", "increment"), 32);
@@ -61,7 +61,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a swap in a %s", (isolation) => {
 });
 
 describe("a swap", () => {
-  it("tells its steps, in order and timed, and records the same", async () => {
+  it("reports its steps in order with times, and records the same", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { reloadHooks: [{ method: "echo", input: 1 }] }, "echo");
     modules.addReloadHook("echo", () => {});
@@ -83,7 +83,7 @@ describe("a swap", () => {
     expect(modules.get("echo")).toEqual(module);
   });
 
-  it("without a path starts the same file again, as it is now", async () => {
+  it("without a path starts the present content of the same file", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, load, call } = await rig({ root: path });
     await load("a", { version: "1" });
@@ -93,7 +93,7 @@ describe("a swap", () => {
     expect(modules.get("a").record.registration).toMatchObject({ modulePath: "a", version: "3" });
   });
 
-  it("has the version asked for, else the class's own, else the one before", async () => {
+  it("takes the requested version, else that of the class, else the previous one", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { version: "1" }, "echo");
     const swap = async (options: SwapOptions): Promise<string> => (await modules.swap("echo", options)).toVersion;
@@ -102,7 +102,7 @@ describe("a swap", () => {
     expect(await swap({ newVersionPath: "caller" })).toBe("2.0.0");
   });
 
-  it("lets the calls under way end in the old version, while new ones go to the new", async () => {
+  it("lets the calls under way end in the old version, while new ones go to the new one", async () => {
     const { modules, load, call, reaches } = await rig();
     await load("echo_v1", {}, "echo");
     const old = modules.activeInstance("echo").instance;
@@ -132,7 +132,7 @@ describe("a swap", () => {
     expect(told.length).toBe(1);
   });
 
-  it("runs the module's suite, or the one asked for, on the new instance", async () => {
+  it("runs the module's suite, or the requested one, on the new instance", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { testSuite: "own" }, "echo");
     const runs: unknown[] = [];
@@ -154,7 +154,7 @@ describe("a swap", () => {
     expect(runs.at(-1)).toMatchObject({ suite: "other", version: "1.0.0" });
   });
 
-  it("forgets the digest that was pinned for another file, and pins the one that was asked for", async () => {
+  it("forgets the pinned digest of another file, and pins the requested one", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     await modules.swap("echo", { newVersionPath: "echo_v2" });
@@ -167,7 +167,7 @@ describe("a swap", () => {
 });
 
 describe("a swap that fails", () => {
-  it.each(["ends", "becomes unhealthy"])("since the new version %s while it is tested ends the tests", async (what) => {
+  it.each(["ends", "becomes unhealthy"])("ends the tests if the new version %s while it is tested", async (what) => {
     const turnsIll = `export default class A {
       static version = "2";
       #asked = 0;
@@ -207,7 +207,7 @@ describe("a swap that fails", () => {
     ["fails its tests", "gate", { newVersionPath: "echo_v2", testSuite: "strict" }, "1 of 3 passed"],
     ["has no method that a hook calls", "warm_up", { newVersionPath: "counter_v2" }, "no method warmUp"],
     ["ends in its warm-up", "warm_up", { newVersionPath: "ends_when_warm" }, "exit code 7"],
-  ])("since the new version %s leaves the old one serving, as if nothing had been asked", async (...row) => {
+  ])("leaves the old version serving unchanged if the new version %s", async (...row) => {
     const [, failedStep, options, failure] = row;
     const needsHook = failedStep === "warm_up";
     const { modules, load, call } = await rig();
@@ -230,7 +230,7 @@ describe("a swap that fails", () => {
     });
   });
 
-  it("since the new version hangs in start leaves the old one serving", async () => {
+  it("leaves the old version serving if the new one hangs in start", async () => {
     const { hostClock, log, hangs } = hanging();
     const { modules, load, call, state } = await rig({ hostClock, log });
     await load("echo_v1", {}, "echo");
@@ -245,7 +245,7 @@ describe("a swap that fails", () => {
     expect(state("echo")).toBe("ACTIVE");
   });
 
-  it("since the new version refuses the state lets the held calls go on in the old one", async () => {
+  it("lets the waiting calls continue in the old version if the new one refuses the state", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1", {}, "counter");
     const traffic = startTraffic(() => call("counter", "increment"), 16);
@@ -260,7 +260,7 @@ describe("a swap that fails", () => {
     expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => index + 1));
   });
 
-  it("since a call under way does not end in time lets the held calls go on", async () => {
+  it("lets the waiting calls continue in the old version if a call under way does not end in time", async () => {
     const manual = createManualClock();
     const holding = Promise.withResolvers<void>();
     const clock: ManualClock = {
@@ -298,7 +298,7 @@ describe("a swap that fails", () => {
     await expect(held).rejects.toBe("enough");
   });
 
-  it("since the new version hangs in importState holds calls for half of their time at most", async () => {
+  it("holds calls for at most half of their time if the new version hangs in importState", async () => {
     const manual = createManualClock();
     const holding = Promise.withResolvers<void>();
     const waits: number[] = [];
@@ -335,7 +335,7 @@ describe("a swap that fails", () => {
     expect(await waiting).toBe(1);
   });
 
-  it("since its commit cannot be stored lets the held calls go on in the old one", async () => {
+  it("lets the waiting calls continue in the old version if its commit cannot be stored", async () => {
     const store = createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
     let isFull = false;
     const failing: Store = {
@@ -374,7 +374,7 @@ describe("a swap that fails", () => {
     expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => index + 1));
   });
 
-  it("of an unknown module, or of one that is not ACTIVE, is an error", async () => {
+  it("is an error for an unknown module, or for one that is not ACTIVE", async () => {
     const { modules, register, load } = await rig();
     expect(await errorOf(modules.swap("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
     await register("echo_v1");
@@ -386,7 +386,7 @@ describe("a swap that fails", () => {
     expect(await errorOf(modules.swap("fixed"))).toMatchObject({ reason: "MODULE_NOT_HOT_RELOADABLE" });
   });
 
-  it("since its path is wrong is an error, and is no swap to record", async () => {
+  it("is an error without a record if its path is wrong", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const swap = (newVersionPath: string) => errorOf(modules.swap("echo", { newVersionPath }));
@@ -397,7 +397,7 @@ describe("a swap that fails", () => {
   });
 });
 
-describe("a swap of a module that crashes meanwhile", () => {
+describe("a swap of a module that crashes during it", () => {
   it("ends with the new version serving", async () => {
     const { modules, load, call, reaches } = await rig({ clock: createManualClock() });
     await load("echo_v1", {}, "echo");
@@ -413,7 +413,7 @@ describe("a swap of a module that crashes meanwhile", () => {
 });
 
 describe("swaps of modules that call each other", () => {
-  it("at once, under load, hand both states over and fail no call", async () => {
+  it("hand over both states at the same time under load, and fail no call", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1", {}, "inner");
     await load("stateful_caller", { dependencies: ["inner"] }, "outer");

@@ -47,7 +47,7 @@ const PATTERNS = [
 ] as const;
 
 describe.each(ISOLATIONS)("a module in a %s that places orders by a timer", (isolation) => {
-  it.each(PATTERNS)("%s places each once, and only while it serves", async (_, v1, extension) => {
+  it.each(PATTERNS)("%s places each order once, and only while it serves", async (_, v1, extension) => {
     const v2 = v1.replace("1.0.0", "2.0.0");
     expect(v2).not.toBe(v1);
     const files = { [`q1.${extension}`]: v1, [`q2.${extension}`]: v2 };

@@ -115,8 +115,8 @@ const SAVES: Readonly<Record<string, (file: string, text: string) => Promise<unk
   },
 };
 
-describe("a module whose file is", () => {
-  it.each(Object.entries(SAVES))("%s is swapped, and again", async (_, save) => {
+describe("a change of a followed module", () => {
+  it.each(Object.entries(SAVES))("%s causes a swap, and so does the next one", async (_, save) => {
     const one = await watched({ "dir/a.js": source("1") }, { a: { modulePath: "dir/a" } });
     const file = join(one.root, "dir/a.js");
     for (const version of ["2", "3"]) {
@@ -128,7 +128,7 @@ describe("a module whose file is", () => {
     expect(changes.some(({ cause }) => cause.action === "SwapModule" && cause.actor === "file")).toBe(true);
   });
 
-  it("changed below an import, or a package.json beside it, is swapped (PROCESS)", async () => {
+  it("in an import, or in a package.json beside it, causes a swap (PROCESS)", async () => {
     const files = {
       "a.js": `import { v } from "./lib/v.js"; export default class A { which() { return v; } }`,
       "lib/v.js": `export * from "../deep/er/w.js";`,
@@ -144,7 +144,7 @@ describe("a module whose file is", () => {
     expect(await one.call("a", "which")).toBe("3");
   });
 
-  it("an asset, or new among its assets, is swapped", async () => {
+  it("of an asset, or by a new file among the assets, causes a swap", async () => {
     const one = await watched({ "a.js": source("1"), "data/w.json": "1" }, { a: { assets: ["data"] } });
     await one.write("data/w.json", "2");
     await until(() => generation(one) === 2);
@@ -152,7 +152,7 @@ describe("a module whose file is", () => {
     await until(() => generation(one) === 3);
   });
 
-  it("touched, or written as it was, or beside what is none of its files, is left as it is", async () => {
+  it("of the times and modes only, of nothing, or of an unrelated file causes no swap", async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("1") }, { a: {}, b: {} });
     const file = join(one.root, "a.js");
     await utimes(file, new Date(), new Date());
@@ -168,7 +168,7 @@ describe("a module whose file is", () => {
 });
 
 describe("many files that change together", () => {
-  it("make one swap of each module, after those that it calls", async () => {
+  it("cause one swap of each module, called modules first", async () => {
     const caller = (version: string): string => `import { v } from "./v.js"; ${source(version, `v() { return v; }`)}`;
     const files = { "a.js": caller("1"), "b.js": caller("1"), "c.js": source("1"), "v.js": "export const v = 1;" };
     const one = await watched(files, { c: {}, b: { dependencies: ["c"] }, a: { dependencies: ["b"] } });
@@ -191,7 +191,7 @@ describe("many files that change together", () => {
   });
 });
 
-describe("what does not start", () => {
+describe("a changed file from which no module starts", () => {
   it.each<[string, string, RegExp]>([
     [
       "is no TypeScript",
@@ -214,21 +214,24 @@ describe("what does not start", () => {
       /^module a was not swapped: no\\nfeed \(a\.ts:2:23\); version 1 serves on$/,
     ],
     ["is no module", "export const a = 1;", /^module a was not swapped: a is not a module: .*; version 1 serves on$/],
-  ])("since it %s is told in one line, and the old version serves on until it is repaired", async (_, text, line) => {
-    const one = await watched({ "a.ts": source("1") });
-    await one.write("a.ts", text);
-    const told = await one.told(/was not swapped/);
-    expect(told).toMatch(line);
-    expect(await one.call("a", "which")).toBe("1");
-    const { lastSwap } = one.modules.get("a").record;
-    expect(lastSwap).toMatchObject({ swapped: false, fromVersion: "1" });
-    await one.write("a.ts", source("3"));
-    await one.serves("3");
-    expect(one.lines.filter((each) => each.includes("was not swapped"))).toEqual([told]);
-  });
+  ])(
+    "because it %s is logged in one line, and the old version serves on until the file is repaired",
+    async (_, text, line) => {
+      const one = await watched({ "a.ts": source("1") });
+      await one.write("a.ts", text);
+      const told = await one.told(/was not swapped/);
+      expect(told).toMatch(line);
+      expect(await one.call("a", "which")).toBe("1");
+      const { lastSwap } = one.modules.get("a").record;
+      expect(lastSwap).toMatchObject({ swapped: false, fromVersion: "1" });
+      await one.write("a.ts", source("3"));
+      await one.serves("3");
+      expect(one.lines.filter((each) => each.includes("was not swapped"))).toEqual([told]);
+    },
+  );
 
   it.each(["PROCESS", "THREAD"] as const)(
-    "since it is no JavaScript is told with its place (%s)",
+    "because it is not JavaScript is logged with the place (%s)",
     async (isolation) => {
       const one = await watched({ "a.js": source("1"), "lib.js": "export {};" }, { a: { isolation } });
       await one.write("lib.js", "\n\nexport const x = 1 +;");
@@ -238,7 +241,7 @@ describe("what does not start", () => {
     },
   );
 
-  it("since it is half written is told of nobody when it is whole in time", async () => {
+  it("because it is half written is not logged if it is complete in time", async () => {
     // By this clock it stays half written for no time at all.
     const one = await watched({ "a.js": source("1") }, { a: {} }, { clock: createManualClock() });
     await one.write("a.js", source("2").slice(0, 40));
@@ -248,7 +251,7 @@ describe("what does not start", () => {
     expect(one.lines.filter((line) => line.includes("was not swapped"))).toEqual([]);
   });
 
-  it("is told though other files come and go beside it", async () => {
+  it("is logged even if other files come and go beside it", async () => {
     const one = await watched({ "a.js": source("1") });
     await one.write("a.js", `throw new Error("boom");`);
     await until(() => one.modules.get("a").record.lastSwap?.swapped === false);
@@ -256,7 +259,7 @@ describe("what does not start", () => {
     await one.told(/^module a was not swapped: .*boom.*; version 1 serves on$/);
   });
 
-  it("fails its tests is told", async () => {
+  it("because its tests fail is logged", async () => {
     const one = await watched({ "a.js": source("1") }, { a: { testSuite: "mine" } });
     one.modules.useGate(async () => ({ passed: false, detail: "1 of 1 required tests failed: fills" }));
     await one.write("a.js", source("2"));
@@ -265,7 +268,7 @@ describe("what does not start", () => {
     await one.serves("1");
   });
 
-  it("and imports a file of a directory that is not there yet is swapped when it is", async () => {
+  it("because it imports from a missing directory is swapped when that exists", async () => {
     const one = await watched({ "a.js": source("1") });
     await one.write("a.js", `import { A } from "./new/dir/b.js"; export default A;`);
     await one.told(/imports \.\/new\/dir\/b\.js/);
@@ -275,8 +278,8 @@ describe("what does not start", () => {
   });
 });
 
-describe("a module", () => {
-  it("that failed, and is to run, is started when its file is repaired", async () => {
+describe("a followed module", () => {
+  it("is started when its file is repaired, if it failed and is to run", async () => {
     // No restart is made by this clock.
     const clock = createManualClock();
     const exits = source("1", "exit() { process.exit(1); }");
@@ -288,7 +291,7 @@ describe("a module", () => {
     await one.told("module a was started: a.js changed; version 2 serves");
   });
 
-  it("whose files could not be followed at first is followed once they can be", async () => {
+  it("is followed once its files can be watched, even if they could not at first", async () => {
     const lib = (version: string): string => `export const version = "${version}";`;
     const a = `import { version } from "./lib.js";
       export default class A { static version = version; which() { return version; } }`;
@@ -313,7 +316,7 @@ describe("a module", () => {
     expect(lines.filter((line) => line === failed)).toHaveLength(1);
   });
 
-  it("that was unloaded stays so", async () => {
+  it("stays unloaded after an unload", async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("1") }, { a: {}, b: {} });
     await one.modules.unload("a");
     await one.write("a.js", source("2"));
@@ -322,7 +325,7 @@ describe("a module", () => {
     expect(one.state("a")).toBe("UNLOADED");
   });
 
-  it("that is LOADED takes the new code and no traffic", async () => {
+  it("gets the new code and no traffic if it is LOADED", async () => {
     const one = await watched({ "a.js": source("1") }, {});
     await one.register("a", { isolation: "THREAD" });
     await one.modules.load("a", { activate: false });
@@ -331,7 +334,7 @@ describe("a module", () => {
     expect(one.state("a")).toBe("LOADED");
   });
 
-  it("that is not hot reloadable is left, and that is told once", async () => {
+  it("is left alone if it is not hot-reloadable, which is logged once", async () => {
     const one = await watched({ "a.js": source("1") }, { a: { hotReloadable: false } });
     for (const version of ["2", "3"]) {
       await one.write("a.js", source(version));
@@ -340,7 +343,7 @@ describe("a module", () => {
     expect(generation(one)).toBe(1);
   });
 
-  it("that is frozen is left, and the next change after that is taken", async () => {
+  it("is left alone while it is frozen, and swapped at the next change after that", async () => {
     const one = await watched({ "a.js": source("1") });
     await one.flags.disable("hot_reload_modules", {}, { actor: "ana" });
     await one.write("a.js", source("2"));
@@ -353,7 +356,7 @@ describe("a module", () => {
     await one.serves("2");
   });
 
-  it("that was rolled back stays so until its file changes", async () => {
+  it("stays rolled back until its file changes", async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("1") }, { a: {}, b: {} });
     await one.write("a.js", source("2"));
     await one.serves("2");
@@ -366,7 +369,7 @@ describe("a module", () => {
     await one.serves("3");
   });
 
-  it("that was swapped to another file follows that, and after a rollback neither until it changes", async () => {
+  it("follows another file after a swap to that, and after a rollback no file until one changes", async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("2"), "c.js": source("1") }, { a: {}, c: {} });
     await one.modules.swap("a", { newVersionPath: "b" });
     await one.write("b.js", source("3"));
@@ -379,7 +382,7 @@ describe("a module", () => {
     await one.serves("4");
   });
 
-  it("that changes during its swap is swapped again", async () => {
+  it("is swapped again if its file changes during its swap", async () => {
     const one = await watched({ "a.js": source("1") }, { a: { testSuite: "slow" } });
     const entered = Promise.withResolvers<void>();
     const open = Promise.withResolvers<void>();
@@ -395,7 +398,7 @@ describe("a module", () => {
     await one.serves("3");
   });
 
-  it("that changed while the service was down is swapped after its start, unless it was rolled back from that", async () => {
+  it("is swapped after a start of the service if its file changed meanwhile, unless it was rolled back from that content", async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("1") }, { a: {}, b: {} });
     await one.write("b.js", source("2"));
     await one.serves("2", "b");
@@ -411,7 +414,7 @@ describe("a module", () => {
     expect(await next.call("b", "which")).toBe("1");
   });
 
-  it("is not swapped where files are not watched", async () => {
+  it("is not swapped if the setting is off", async () => {
     const one = await watched({ "a.js": source("1") }, { a: {} }, { watchFiles: false });
     await one.write("a.js", source("2"));
     await one.close();

@@ -80,23 +80,20 @@ const NOWHERE: Record<string, readonly [(beside: string) => string, RegExp]> = {
   nothing: [() => "", /is no path/],
 };
 
-describe.skipIf(process.platform !== "linux")("a wrong place", () => {
-  it.each(Object.entries(NOWHERE))(
-    "to back up into, or to restore into, is refused: %s",
-    async (_, [make, problem]) => {
-      const directory = await makeData();
-      const backup = join(makeDirectory(), "backup");
-      backUp(directory, backup, new Date(0));
-      const beside = makeDirectory();
-      const place = make(beside);
-      const before = readdirSync(beside);
-      expect(() => backUp(directory, place, new Date(0))).toThrow(problem);
-      expect(() => restore(backup, place, true, newId)).toThrow(problem);
-      expect(readdirSync(beside)).toEqual(before);
-    },
-  );
+describe.skipIf(process.platform !== "linux")("a wrong path", () => {
+  it.each(Object.entries(NOWHERE))("for a backup or a restore is refused: %s", async (_, [make, problem]) => {
+    const directory = await makeData();
+    const backup = join(makeDirectory(), "backup");
+    backUp(directory, backup, new Date(0));
+    const beside = makeDirectory();
+    const place = make(beside);
+    const before = readdirSync(beside);
+    expect(() => backUp(directory, place, new Date(0))).toThrow(problem);
+    expect(() => restore(backup, place, true, newId)).toThrow(problem);
+    expect(readdirSync(beside)).toEqual(before);
+  });
 
-  it("where nothing can be made is refused at once, by every program that makes a directory", async () => {
+  it("that cannot be created is refused at once, by every program that creates a directory", async () => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));
@@ -114,7 +111,7 @@ describe.skipIf(process.platform !== "linux")("a wrong place", () => {
     ]);
   });
 
-  it("to back up into is the data directory and all below it, by whatever name", async () => {
+  it("for a backup is the data directory and everything below it, by any name", async () => {
     const directory = await makeData();
     const link = join(makeDirectory(), "link");
     symlinkSync(directory, link);
@@ -126,7 +123,7 @@ describe.skipIf(process.platform !== "linux")("a wrong place", () => {
     expect([readdirSync(directory), digests(directory)]).toEqual(before);
   });
 
-  it("to restore into is the backup, and all below it", async () => {
+  it("for a restore is the backup, and everything below it", async () => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));
@@ -137,7 +134,7 @@ describe.skipIf(process.platform !== "linux")("a wrong place", () => {
     expect([readdirSync(backup), digests(backup)]).toEqual(before);
   });
 
-  it("of which the draft would be somebody else's directory is refused, and that is left alone", async () => {
+  it("whose temporary directory belongs to somebody else is refused, and that directory stays unchanged", async () => {
     const parent = makeDirectory();
     const foreign = join(parent, "today.unfinished");
     mkdirSync(foreign);
@@ -153,7 +150,7 @@ describe.skipIf(process.platform !== "linux")("a wrong place", () => {
     expect(existsSync(join(directory, "helios.db"))).toBe(true);
   });
 
-  it("that is full is refused, and nothing is left there; data that are there stay", async () => {
+  it("on a full disk is refused, nothing is left there, and existing data stay", async () => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));

@@ -47,7 +47,7 @@ const manifestOf = (backup: string): Manifest =>
   JSON.parse(readFileSync(join(backup, "backup.json"), "utf8")) as Manifest;
 
 describe("a backup", () => {
-  it("is restored as a store of the same contents and of another identity", async () => {
+  it("is restored as a store with the same contents and another identity", async () => {
     const { backup, contents } = await makeBackup();
     expect(manifestOf(backup)).toMatchObject({ time: "1970-01-01T00:00:00.000Z", incarnation: "first", revision: 20 });
     expect(manifestOf(backup).files.map(({ path }) => path)).toEqual(["helios.db", `artifacts/${ARTIFACT}`]);
@@ -61,7 +61,7 @@ describe("a backup", () => {
     await store.close();
   });
 
-  it("is made while a store writes, of one moment, and harms neither", async () => {
+  it("can be made while a store writes, shows one moment, and harms neither", async () => {
     const directory = makeDirectory();
     const writer = startWriter(directory, "loop");
     await writer.saidAtLeast(50);
@@ -87,7 +87,7 @@ describe("a backup", () => {
     await live.close();
   });
 
-  it("goes into a directory that is new or empty, and is there as a whole or not at all", async () => {
+  it("is written to a new or empty directory, completely or not at all", async () => {
     const { directory, backup } = await makeBackup();
     expect(() => backUp(directory, backup, new Date(0))).toThrow("there already");
     const empty = makeDirectory();
@@ -114,7 +114,7 @@ describe("a backup", () => {
     ],
   };
   for (const [what, [damage, problem]] of Object.entries(damages)) {
-    it(`that ${what} is refused, and the data stay as they are`, async () => {
+    it(`that ${what} is refused, and the data stay unchanged`, async () => {
       const { directory, backup, contents } = await makeBackup();
       damage(backup);
       expect(() => restore(backup, directory, true, newId)).toThrow(problem);
@@ -127,7 +127,7 @@ describe("a backup", () => {
 });
 
 describe("a restore", () => {
-  it("replaces data only where that is said, whatever a crash left of them", async () => {
+  it("replaces data only on request, whatever a crash has left of them", async () => {
     const { backup, contents } = await makeBackup();
     const directory = makeDirectory();
     const writer = startWriter(directory, "loop");
@@ -144,7 +144,7 @@ describe("a restore", () => {
     await store.close();
   });
 
-  it("replaces data that are damaged", async () => {
+  it("replaces damaged data", async () => {
     const { backup, contents } = await makeBackup();
     const directory = makeDirectory();
     writeFileSync(join(directory, "helios.db"), "noise");
@@ -164,7 +164,7 @@ describe("a restore", () => {
     await store.close();
   });
 
-  it("that is cut before the database is there leaves no store that would begin empty", async () => {
+  it("that is interrupted before the database exists leaves no store that would start empty", async () => {
     const { backup, contents } = await makeBackup();
     const directory = makeDirectory();
     writeFileSync(join(directory, "helios.db.restoring"), "half");

@@ -66,7 +66,7 @@ const damages: Record<string, (file: string) => void> = {
   "a header that is not the format's": (file) => overwrite(file, 0, noise(16)),
 };
 
-describe("a database that is not sound is refused, and not a byte of it is changed", () => {
+describe("a damaged database is refused without a changed byte", () => {
   for (const [what, damage] of Object.entries(damages)) {
     it(`${what}: after a close`, async () => {
       const directory = copyOf(closed);
@@ -78,7 +78,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
   }
 
   for (const [what, damage] of Object.entries(damages)) {
-    it(`${what}: after a crash, unless the log has all that is missing`, async () => {
+    it(`${what}: after a crash, unless the log has everything that is missing`, async () => {
       const directory = copyOf(crashed);
       damage(join(directory, "helios.db"));
       const before = digests(directory);
@@ -94,7 +94,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
     });
   }
 
-  it("one bit of an index that does not fit its table", async () => {
+  it("one bit of an index that does not match its table", async () => {
     const directory = copyOf(closed);
     const file = join(directory, "helios.db");
     const content = readFileSync(file);
@@ -116,7 +116,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
     expect(error.metadata.file).toBe(join(directory, "helios.db-wal"));
   });
 
-  it("a directory in the place of the database", async () => {
+  it("a directory instead of the database", async () => {
     const directory = makeDirectory();
     mkdirSync(join(directory, "helios.db"));
     expect((await rejection(open(directory))) as HeliosError).toMatchObject({ reason: "STORE_DAMAGED" });
@@ -154,7 +154,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
     });
   }
 
-  it("tells which format it found and which it reads", async () => {
+  it("the error names the format that was found and the one that is supported", async () => {
     const directory = copyOf(closed);
     const database = new DatabaseSync(join(directory, "helios.db"));
     database.exec("PRAGMA user_version = 12");
@@ -163,7 +163,7 @@ describe("a database that is not sound is refused, and not a byte of it is chang
   });
 });
 
-describe("a database that is too large to be checked as a whole", () => {
+describe("a database that is too large for a complete check", () => {
   const openLarge = (directory: string) =>
     openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID(), whollyCheckedBytes: 0 });
   /** The first page of a table or an index. */
@@ -174,7 +174,7 @@ describe("a database that is too large to be checked as a whole", () => {
     return 4096 * (Number(row?.rootpage) - 1);
   };
 
-  it("is opened, and told of where what is damaged is read: present state at the start, the journal later", async () => {
+  it("is opened, and damage is reported when it is read: present state at the start, the journal later", async () => {
     const sound = copyOf(closed);
     const store = await openLarge(sound);
     expect(await everything(store)).toEqual(contents);
@@ -201,7 +201,7 @@ describe("a database that is too large to be checked as a whole", () => {
   });
 
   for (const what of ["a file cut in its header", "a file cut in the middle", "a file cut at a page", "a text"]) {
-    it(`is refused where it is ${what}`, async () => {
+    it(`is refused if it is ${what}`, async () => {
       const directory = copyOf(closed);
       damages[what]?.(join(directory, "helios.db"));
       expect(await rejection(openLarge(directory))).toMatchObject({ reason: "STORE_DAMAGED" });
@@ -209,8 +209,8 @@ describe("a database that is too large to be checked as a whole", () => {
   }
 });
 
-describe("a whole check", () => {
-  it("finds what a start does not, says where nothing is wrong, and tells of a file that is missing", () => {
+describe("a complete check", () => {
+  it("finds damage that a start does not find, reports a sound database, and reports a missing file", () => {
     const directory = copyOf(closed);
     const file = join(directory, "helios.db");
     checkDatabase(file);
@@ -220,7 +220,7 @@ describe("a whole check", () => {
   });
 });
 
-describe("what a crash leaves is opened", () => {
+describe("a database after a crash is opened with", () => {
   it("a log beside the database", async () => {
     const directory = copyOf(crashed);
     const store = await open(directory);
@@ -229,7 +229,7 @@ describe("what a crash leaves is opened", () => {
     expect(Object.keys(digests(directory))).toEqual(["helios.db"]);
   });
 
-  it("a log whose last write was torn, without that write", async () => {
+  it("a log whose last write was partial, without that write", async () => {
     const [live, directory] = [makeDirectory(), makeDirectory()];
     const writing = await open(live);
     for (let n = 1; n <= 10; n += 1) await writing.put("a", String(n), { cause: { action: "Test" } });
@@ -243,7 +243,7 @@ describe("what a crash leaves is opened", () => {
     await store.close();
   });
 
-  it("the beginnings of a database that was never finished, of whatever length", async () => {
+  it("the beginning of a database that was never completed, of any length", async () => {
     const content = readFileSync(join(closed, "helios.db"));
     for (const length of [0, 1, 100, 4096, 5000, content.length]) {
       const directory = makeDirectory();

@@ -39,8 +39,8 @@ function fill(directory: string, left = 0): string {
   return file;
 }
 
-describe.skipIf(!canMount)("an engine on a disk that is full", () => {
-  it("refuses changes and says so, reads on, does nothing by half, and takes changes again when there is room", async () => {
+describe.skipIf(!canMount)("an engine on a full disk", () => {
+  it("refuses changes with a reason, serves reads, leaves nothing half done, and accepts changes when there is space", async () => {
     const disk = mountSmall(6 * 1024 * 1024) ?? "";
     mounted.push(disk);
     const clock = createManualClock();

@@ -13,8 +13,8 @@ const cause = { action: "Test" };
 const open = (directory: string) =>
   openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });
 
-describe("a data directory has one store at a time", () => {
-  it("another process is refused by name of the owner, and may have it as soon as the owner was killed", async () => {
+describe("a data directory has at most one store", () => {
+  it("another process is refused with the owner's name, and succeeds as soon as the owner was killed", async () => {
     const directory = makeDirectory();
     const owner = startWriter(directory, "hold");
     await owner.saidAtLeast(1);
@@ -32,7 +32,7 @@ describe("a data directory has one store at a time", () => {
     await store.close();
   });
 
-  it("this process refuses a process of its own kind", async () => {
+  it("this process refuses another process of its own kind", async () => {
     const directory = makeDirectory();
     const store = await open(directory);
     const other = startWriter(directory, "hold");
@@ -42,7 +42,7 @@ describe("a data directory has one store at a time", () => {
     await store.close();
   });
 
-  it("the same process is refused too, by whatever name it calls the directory, and does the owner no harm", async () => {
+  it("the same process is refused too, by any name of the directory, without harm to the owner", async () => {
     const directory = makeDirectory();
     const link = join(makeDirectory(), "link");
     symlinkSync(directory, link);
@@ -61,7 +61,7 @@ describe("a data directory has one store at a time", () => {
     await next.close();
   });
 
-  it("of two that want a new directory at once one gets it", async () => {
+  it("one of two processes gets a new directory that both want at once", async () => {
     const directory = makeDirectory();
     const writers = [startWriter(directory, "hold"), startWriter(directory, "hold")];
     await Promise.all(writers.map((writer) => writer.saidAtLeast(1)));
@@ -70,7 +70,7 @@ describe("a data directory has one store at a time", () => {
     await Promise.all(writers.map(({ ended }) => ended));
   });
 
-  it("an owner that cannot be named is refused nevertheless", async () => {
+  it("a directory whose owner cannot be named is refused nevertheless", async () => {
     const directory = makeDirectory();
     const store = await open(directory);
     rmSync(join(directory, "helios.owner"));
@@ -79,14 +79,14 @@ describe("a data directory has one store at a time", () => {
     await store.close();
   });
 
-  it("what a killed owner left is no obstacle", async () => {
+  it("the files of a killed owner do no harm", async () => {
     const directory = makeDirectory();
     writeFileSync(join(directory, "helios.owner"), "process 1 on nowhere\n");
     writeFileSync(join(directory, "helios.lock"), "");
     await (await open(directory)).close();
   });
 
-  it("a program that writes to the database itself is an owner, too; one that reads is not", async () => {
+  it("a program that writes to the database itself counts as an owner; one that reads does not", async () => {
     const directory = makeDirectory();
     await (await open(directory)).close();
     const program = new DatabaseSync(join(directory, "helios.db"));
@@ -99,7 +99,7 @@ describe("a data directory has one store at a time", () => {
     await store.close();
   });
 
-  it("a program that writes to the database meanwhile ends the writing, and what it wrote is not overwritten", async () => {
+  it("a program that writes to the database meanwhile ends all writes, and its data are not overwritten", async () => {
     const directory = makeDirectory();
     const store = await open(directory);
     await store.put("a", "1", { cause });
@@ -114,7 +114,7 @@ describe("a data directory has one store at a time", () => {
     await store.close();
   });
 
-  it("a directory that cannot be one is refused by name", async () => {
+  it("an invalid directory is refused by name", async () => {
     const file = join(makeDirectory(), "file");
     writeFileSync(file, "");
     const error = await rejection(open(file));

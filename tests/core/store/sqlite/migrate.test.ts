@@ -34,7 +34,7 @@ function makeFormat1(directory: string, rows: number): void {
 }
 
 describe("a database of format 1", () => {
-  it("is opened with all that it has, and goes on in today's format", async () => {
+  it("is opened with all its contents, and continues in the present format", async () => {
     const directory = makeDirectory();
     makeFormat1(directory, 30);
     const store = await open(directory);
@@ -66,7 +66,7 @@ describe("a database of format 1", () => {
     await again.close();
   });
 
-  it("leaves the answers to requests out of state and journal, and gives those that are not over", async () => {
+  it("keeps its unexpired answers to requests apart from state and journal", async () => {
     const directory = makeDirectory();
     makeFormat1(directory, 30);
     const database = new DatabaseSync(join(directory, "helios.db"));

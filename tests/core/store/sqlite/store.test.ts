@@ -30,8 +30,8 @@ async function everything(store: Store, model: Model): Promise<unknown> {
   };
 }
 
-describe("sqlite store: reopened", () => {
-  it("tells the same as before, after any sequence of commands", async () => {
+describe("a reopened SQLite store", () => {
+  it("has the same contents as before, after any sequence of commands", async () => {
     await fc.assert(
       fc.asyncProperty(commands, commands, async (before, after) => {
         const directory = makeDirectory();
@@ -50,7 +50,7 @@ describe("sqlite store: reopened", () => {
     );
   });
 
-  it("goes on counting where it was, also when all changes were compacted", async () => {
+  it("continues its revisions, even if all changes were compacted", async () => {
     const directory = makeDirectory();
     const first = await open(directory);
     await first.put("a", "1", { cause });
@@ -64,7 +64,7 @@ describe("sqlite store: reopened", () => {
     await second.close();
   });
 
-  it("takes up a lower number of changes to keep step by step, with each write", async () => {
+  it("applies a lower limit of kept changes gradually, with each write", async () => {
     const directory = makeDirectory();
     const first = await open(directory);
     await Promise.all(Array.from({ length: 500 }, () => first.put("a", "1", { cause })));
@@ -77,7 +77,7 @@ describe("sqlite store: reopened", () => {
     await second.close();
   });
 
-  it("is another incarnation only where the data is another", async () => {
+  it("has another incarnation only if the data are others", async () => {
     const [one, two] = [makeDirectory(), makeDirectory()];
     const stores = [await open(one), await open(two)];
     const incarnations = stores.map(({ incarnation }) => incarnation);
@@ -88,7 +88,7 @@ describe("sqlite store: reopened", () => {
     await again.close();
   });
 
-  it("leaves one file of data when it is closed, and makes the directory with its parents", async () => {
+  it("has one data file after it is closed, and creates its directory with all parents", async () => {
     const directory = `${makeDirectory()}/new/deeper`;
     const store = await open(directory);
     await store.put("a", "1", { cause });

@@ -5,7 +5,7 @@ import { judgeBake } from "../../../../../src/core/modules/swap/judging/bake-jud
 const sample = (calls: number, failures: number): Sample => ({ calls, failures, p99Ms: 10 });
 
 describe("a version on trial", () => {
-  it("goes back above the rate, not at it, and not before enough calls", () => {
+  it("goes back above the error rate, but not at it, and not before enough calls", () => {
     const bake = { minCalls: 20, maxErrorRate: 0.5 };
     expect(judgeBake(sample(19, 19), bake)).toBeUndefined();
     expect(judgeBake(sample(20, 10), bake)).toBeUndefined();

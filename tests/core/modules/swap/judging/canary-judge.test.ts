@@ -32,7 +32,7 @@ function refusals(rates: Rates, canaries: number): number {
   return findings.filter((verdict) => verdict === "REFUSED").length;
 }
 
-describe("a canary's verdict", () => {
+describe("the verdict on a canary", () => {
   it("is PASSED once enough calls were answered and nothing speaks against it", () => {
     const judge = new CanaryJudge(limits);
     for (let call = 0; call < 99; call += 1) judge.add(true, false, 1);
@@ -41,7 +41,7 @@ describe("a canary's verdict", () => {
     expect(judge.finding).toEqual({ verdict: "PASSED" });
   });
 
-  it("is REFUSED within a few calls where all of them fail, and says what was seen", () => {
+  it("is REFUSED within a few calls if all of them fail, and says what was observed", () => {
     const { judge, finding } = judged(seeded(1), { candidate: 1 });
     expect(judge.calls).toBeLessThan(15);
     const { candidate, current } = judge.report;
@@ -52,25 +52,25 @@ describe("a canary's verdict", () => {
   });
 
   it.each([0.01, 0.05, 0.2])(
-    "is REFUSED for equal versions in at most 1 %% of canaries, at a rate of failures of %d",
+    "is REFUSED for equal versions in at most 1 %% of canaries, at a failure rate of %d",
     (rate) => {
       expect(refusals({ current: rate, candidate: rate }, 200)).toBeLessThanOrEqual(2);
     },
   );
 
-  it("is REFUSED nearly always where ten times as many calls fail, or the p99 is three times as long", () => {
+  it("is REFUSED almost always if ten times as many calls fail, or the p99 is three times as long", () => {
     expect(refusals({ current: 0.01, candidate: 0.1 }, 50)).toBeGreaterThanOrEqual(47);
     expect(refusals({ slower: 3 }, 50)).toBeGreaterThanOrEqual(47);
   });
 
-  it("is no REFUSED for what is slower by less than the ratio, or by less than a pause of the machine", () => {
+  it("is not REFUSED if the candidate is slower by less than the ratio, or by less than a pause of the machine", () => {
     expect(refusals({ slower: 1.3 }, 50)).toBe(0);
     const judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 0.1 });
     for (let call = 0; call < 300; call += 1) judge.add(call % 2 === 0, false, call % 2 === 0 ? 4 : 0.1);
     expect(judge.finding).toEqual({ verdict: "PASSED" });
   });
 
-  it("is INCONCLUSIVE where too few calls came, or the current version had too few beside those that failed", () => {
+  it("is INCONCLUSIVE if there were too few calls, or the current version had too few successful ones", () => {
     const few = new CanaryJudge(limits);
     for (let call = 0; call < 3; call += 1) few.add(true, false, 1);
     expect(few.atEnd(60_000)).toEqual({
@@ -91,7 +91,7 @@ describe("a canary's verdict", () => {
     expect(alone.finding).toEqual({ verdict: "PASSED" });
   });
 
-  it("is INCONCLUSIVE at once where most calls fail and there is next to nothing to compare with", () => {
+  it("is INCONCLUSIVE at once if most calls fail and there is almost nothing to compare with", () => {
     const judge = new CanaryJudge(limits);
     for (let call = 0; call < 19; call += 1) judge.add(true, true, 1);
     expect(judge.finding).toBeUndefined();
@@ -99,7 +99,7 @@ describe("a canary's verdict", () => {
     expect(judge.finding).toMatchObject({ verdict: "INCONCLUSIVE" });
   });
 
-  it("waits where more calls fail than chance explains, and is then what these say", () => {
+  it("waits while more calls fail than chance explains, and then depends on the later calls", () => {
     const judge = new CanaryJudge(limits);
     const add = (calls: number, failures: number): void => {
       for (let call = 0; call < calls; call += 1) {
@@ -115,7 +115,7 @@ describe("a canary's verdict", () => {
   });
 
   it.each([20, 40])(
-    "is no PASSED while its last %d calls failed, though the current version was not called since",
+    "is not PASSED while its last %d calls failed, even if the current version had no calls since",
     (burst) => {
       const judge = new CanaryJudge(limits);
       for (let pair = 0; pair < 100 - burst; pair += 1) {
@@ -131,7 +131,7 @@ describe("a canary's verdict", () => {
     },
   );
 
-  it("is no PASSED while its last calls were slow, though the current version was not called since", () => {
+  it("is not PASSED while its last calls were slow, even if the current version had no calls since", () => {
     const judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 10 });
     for (let call = 0; call < 200; call += 1) judge.add(call % 2 === 0, false, 1);
     expect(judge.finding).toEqual({ verdict: "PASSED" });

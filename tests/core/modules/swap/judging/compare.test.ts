@@ -5,7 +5,7 @@ import { firstDifference } from "../../../../../src/core/modules/swap/judging/co
 const EXACT = { relative: 0, absolute: 0 };
 
 describe("two answers", () => {
-  it("are equal to themselves, whatever they are", () => {
+  it("are equal if they are the same value", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(firstDifference(value, structuredClone(value), EXACT)).toBeUndefined();
@@ -13,7 +13,7 @@ describe("two answers", () => {
     );
   });
 
-  it("differ exactly when their JSON does, members in any order", () => {
+  it("differ exactly if their JSON differs, in any order of members", () => {
     const sorted = (_: string, part: unknown): unknown =>
       typeof part === "object" && part !== null && !Array.isArray(part)
         ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -27,7 +27,7 @@ describe("two answers", () => {
     );
   });
 
-  it("are told apart by the first place in which they differ", () => {
+  it("are distinguished by the first place in which they differ", () => {
     const difference = firstDifference({ fills: [{ price: 1 }] }, { fills: [{ price: 2 }] }, EXACT);
     expect(difference).toEqual({ path: "output.fills[0].price", current: 1, candidate: 2 });
     expect(firstDifference([1], [1, 2], EXACT)).toEqual({ path: "output[1]", current: undefined, candidate: 2 });
@@ -35,14 +35,14 @@ describe("two answers", () => {
     expect(firstDifference({ constructor: 1 }, {}, EXACT)?.path).toBe("output.constructor");
   });
 
-  it("may differ in numbers by either tolerance", () => {
+  it("may differ in numbers by the absolute or the relative tolerance", () => {
     expect(firstDifference(100, 101, { relative: 0.01, absolute: 0 })).toBeUndefined();
     expect(firstDifference(100, 102, { relative: 0.01, absolute: 0 })).toBeDefined();
     expect(firstDifference(0, 0.5, { relative: 0.01, absolute: 0.5 })).toBeUndefined();
     expect(firstDifference("1", 1, { relative: 1, absolute: 9 })).toBeDefined();
   });
 
-  it("of bytes are compared byte by byte", () => {
+  it("are compared byte by byte if they are bytes", () => {
     expect(firstDifference(new Uint8Array([1]), new Uint8Array([1]), EXACT)).toBeUndefined();
     expect(firstDifference(new Uint8Array([1]), new Uint8Array([2]), EXACT)).toBeDefined();
     expect(firstDifference(new Uint8Array([1]), [1], EXACT)).toBeDefined();

@@ -29,7 +29,7 @@ function addBlock(excess: Excess, isCandidateMany: boolean, many: number, hitsOf
 }
 
 describe("evidence against a candidate", () => {
-  it("is expected to grow by no block, whatever was seen before, as long as the candidate is no worse than allowed", () => {
+  it("has an expected growth of at most 1 in each block while the candidate is no worse than allowed", () => {
     fc.assert(
       fc.property(
         histories,
@@ -60,7 +60,7 @@ describe("evidence against a candidate", () => {
     );
   });
 
-  it("compares with the nearest pair of rates that is allowed", () => {
+  it("compares with the nearest allowed pair of rates", () => {
     const divergence = (from: number, to: number): number =>
       from * Math.log(from / to) + (1 - from) * Math.log((1 - from) / (1 - to));
     fc.assert(
@@ -76,7 +76,7 @@ describe("evidence against a candidate", () => {
     );
   });
 
-  it("is doubt by the calls of a block that has not ended, too: by the rates of all calls, whatever their order", () => {
+  it("is doubtful also because of calls in an unfinished block, in any order, by the rates of all calls", () => {
     fc.assert(
       fc.property(rates, histories, histories, (margin, before, burst) => {
         fc.pre(burst.length > 0);
@@ -108,7 +108,7 @@ describe("evidence against a candidate", () => {
     expect(excess.isDoubtful).toBe(false);
   });
 
-  it("is none while both fail at the same times, however many calls that are", () => {
+  it("stays low while both versions fail at the same times, however many calls fail", () => {
     const excess = new Excess(0.01);
     for (let round = 0; round < 200; round += 1) {
       const isOutage = round % 10 < 5;
@@ -118,7 +118,7 @@ describe("evidence against a candidate", () => {
     expect(excess.evidence).toBeLessThan(5);
   });
 
-  it("is not there before both were called, and can be told after any number of calls", () => {
+  it("begins when both versions were called, and stays a number after any number of calls", () => {
     const excess = new Excess(0);
     for (let call = 0; call < 10_000; call += 1) excess.add(true, true);
     expect(excess.evidence).toBe(1);
@@ -135,7 +135,7 @@ describe("evidence against a candidate", () => {
     expect(excess.evidence).not.toBeNaN();
   });
 
-  it("comes to 100 in less than 1 % of 2,000 comparisons of equal rates without any margin, looked at after each call", () => {
+  it("reaches 100 in less than 1 % of 2,000 comparisons of equal rates, even if it is checked after each call", () => {
     const random = seeded(7);
     let refused = 0;
     for (let comparison = 0; comparison < 2000; comparison += 1) {

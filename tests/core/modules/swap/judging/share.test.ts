@@ -5,7 +5,7 @@ import { BUCKETS } from "../../../../../src/kernel/flags/bucket.ts";
 const PERCENT = Array.from({ length: 100 }, (_, at) => at + 1);
 
 describe("a share of calls", () => {
-  it("is what it says after each of them, at every whole per cent", () => {
+  it("is exact after each call, at every whole per cent", () => {
     for (const percent of PERCENT) {
       const isPicked = picking(percent / 100);
       let picked = 0;
@@ -18,11 +18,11 @@ describe("a share of calls", () => {
 });
 
 describe("a share of buckets", () => {
-  it("is as many thousandths of a per cent as it says", () => {
+  it("selects the given number of thousandths of a per cent", () => {
     for (const percent of PERCENT) expect(bucketsOf(percent / 100)).toBe((percent * BUCKETS) / 100);
   });
 
-  it("is one where it is smaller", () => {
+  it("is one bucket if the share is smaller than that", () => {
     expect([bucketsOf(1e-9), bucketsOf(Number.MIN_VALUE)]).toEqual([1, 1]);
   });
 });

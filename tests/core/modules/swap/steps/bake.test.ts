@@ -36,7 +36,7 @@ const serves = async ({ call }: Pick<Rig, "call">, version: number): Promise<voi
 };
 
 describe("a version on trial", () => {
-  it("serves, while the old one stands by; it is permanent once the time is over", async () => {
+  it("serves while the old one is on standby, and is permanent once the time is over", async () => {
     const engine = await onTrial();
     await serves(engine, 2);
     const { modules, clock, swapped, old } = engine;
@@ -58,7 +58,7 @@ describe("a version on trial", () => {
     await serves(engine, 2);
   });
 
-  it("that ends gives way to the old one; the calls that come meanwhile wait for it", async () => {
+  it("gives way to the old one if it ends, and calls wait meanwhile", async () => {
     const engine = await onTrial();
     const { modules, swapped, call } = engine;
     const crash = errorOf(call("a", "exit"));
@@ -79,7 +79,7 @@ describe("a version on trial", () => {
     await serves(engine, 1);
   });
 
-  it("whose breaker opens gives way, and the old one is called again", async () => {
+  it("gives way if its breaker opens, and the old one gets the calls", async () => {
     const engine = await onTrial({ bakeMinCalls: 1000 });
     const { swapped, call, breakers } = engine;
     // No time passes: it is told in the step in which it opens.
@@ -94,7 +94,7 @@ describe("a version on trial", () => {
     await serves(engine, 1);
   });
 
-  it("of whose calls too many fail gives way", async () => {
+  it("gives way if too many of its calls fail", async () => {
     const engine = await onTrial({ bakeMinCalls: 4, bakeMaxErrorRate: 0.5 });
     const { swapped, call } = engine;
     await serves(engine, 2);
@@ -103,7 +103,7 @@ describe("a version on trial", () => {
     await serves(engine, 1);
   });
 
-  it("does not answer for a breaker that opened before it served, nor for what a human decided", async () => {
+  it("is not judged by a breaker that opened before it served, or that an operator opened", async () => {
     const { swapped, breakers, clock, call } = await onTrial({}, undefined, async ({ call }) => {
       for (let count = 0; count < 5; count += 1) await errorOf(call("a", "fail"));
     });
@@ -116,7 +116,7 @@ describe("a version on trial", () => {
     expect(await swapped).toMatchObject({ swapped: true });
   });
 
-  it("goes back at once when it is rolled back, and nobody's call fails", async () => {
+  it("goes back at once on a rollback, and no call fails", async () => {
     const engine = await onTrial();
     const { modules, swapped, call } = engine;
     const traffic = startTraffic(() => call("a", "which"), 8);
@@ -130,7 +130,7 @@ describe("a version on trial", () => {
     await serves(engine, 1);
   });
 
-  it("goes back without waiting for the calls of the version that serves again", async () => {
+  it("goes back without waiting for calls in the version that serves again", async () => {
     const hanging = (version: number): string => `export default class A {
       static version = "${version}";
       which() { return ${version}; }
@@ -153,24 +153,21 @@ describe("a version on trial", () => {
     expect(await hung).toMatchObject({ reason: "MODULE_CRASHED" });
   });
 
-  it.each(["", "back"])(
-    "is rolled back all the same where its trial ends in that very moment (id: %j)",
-    async (swapId) => {
-      const { modules, load, call } = await rig({
-        root: (await ownRoot({ "v1.js": source(1), "v2.js": source(2) })).path,
-      });
-      await load("v1", {}, "a");
-      let back: Promise<unknown> = Promise.resolve();
-      const swapped = modules.swap("a", { newVersionPath: "v2", bakeMs: 1 }, {}, (event) => {
-        if (event.type === "ended" && event.step.name === "bake") back = modules.rollBack("a", { swapId });
-      });
-      expect(await swapped).toMatchObject({ swapped: true });
-      expect(await back).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1" });
-      expect(await call("a", "which")).toBe(1);
-    },
-  );
+  it.each(["", "back"])("is rolled back even if its trial ends at the same moment (id: %j)", async (swapId) => {
+    const { modules, load, call } = await rig({
+      root: (await ownRoot({ "v1.js": source(1), "v2.js": source(2) })).path,
+    });
+    await load("v1", {}, "a");
+    let back: Promise<unknown> = Promise.resolve();
+    const swapped = modules.swap("a", { newVersionPath: "v2", bakeMs: 1 }, {}, (event) => {
+      if (event.type === "ended" && event.step.name === "bake") back = modules.rollBack("a", { swapId });
+    });
+    expect(await swapped).toMatchObject({ swapped: true });
+    expect(await back).toMatchObject({ swapped: true, fromVersion: "2", toVersion: "1" });
+    expect(await call("a", "which")).toBe(1);
+  });
 
-  it("cannot be cancelled any more, and keeps other operations out", async () => {
+  it("cannot be cancelled any more, and excludes other operations", async () => {
     const { modules, clock, swapped } = await onTrial();
     expect(await errorOf(modules.cancelSwap("a"))).toMatchObject({ reason: "SWAP_COMMITTED" });
     expect(await errorOf(modules.unload("a"))).toMatchObject({ reason: "MODULE_BUSY" });
@@ -179,7 +176,7 @@ describe("a version on trial", () => {
     await swapped;
   });
 
-  it("gives what it has learnt back to the old one", async () => {
+  it("hands its new state back to the old one", async () => {
     const counter = (version: number): string => `export default class A {
       static version = "${version}";
       #count = 0;
@@ -194,7 +191,7 @@ describe("a version on trial", () => {
     expect(await call("a", "increment")).toBe(3);
   });
 
-  it("is the old one again after a restart of the service", async () => {
+  it("is replaced by the old one after a restart of the service", async () => {
     const { modules, store, path, close, swapped } = await onTrial();
     const ended = errorOf(swapped);
     await turn();

@@ -37,7 +37,7 @@ async function keysOf(invoke: (key: string) => Promise<{ version: string }>, ver
 }
 
 describe("a canary", () => {
-  it("answers its share of the keys, always the same ones, and nobody without a key", async () => {
+  it("answers its share of the keys, always the same ones, and no call without a key", async () => {
     const { swap, invoke, begun, clock } = await shared(answering(2));
     const swapped = swap({ percentage: 30, minCalls: 10_000 });
     await begun;
@@ -62,7 +62,7 @@ describe("a canary", () => {
     expect(new Set(await versionsOf())).toEqual(new Set(["1"]));
   });
 
-  it("that does as well takes over", async () => {
+  it("takes over if it does as well", async () => {
     const { swap, invoke, begun } = await shared(answering(2));
     const swapped = swap({ percentage: 100, minCalls: 20 });
     await begun;
@@ -74,7 +74,7 @@ describe("a canary", () => {
     expect((await invoke("")).version).toBe("2");
   });
 
-  it("that fails more often gives its callers back soon, and ends what it was given", async () => {
+  it("loses its callers soon if it fails more often, and finishes the calls that it has", async () => {
     const { swap, invoke, begun, modules } = await shared(answering(2, 'throw new Error("worse")'));
     const swapped = swap({ percentage: 50, minCalls: 1000 });
     await begun;
@@ -89,7 +89,7 @@ describe("a canary", () => {
     expect(modules.generations("a").map(({ state }) => state)).toEqual(["FAILED", "CURRENT"]);
   });
 
-  it("is compared with calls that could have reached it: not with those that have no key, or came before", async () => {
+  it("is compared only with calls that could have reached it: with a key, and since it began", async () => {
     const { swap, invoke, begun, clock } = await shared(answering(2));
     for (let count = 0; count < 5; count += 1) await invoke(`session-${count}`);
     const early = invoke("early", "hold", 60_000_000).catch(() => {});
@@ -105,7 +105,7 @@ describe("a canary", () => {
     void early;
   });
 
-  it("does not answer for callers that wait less than call_timeout", async () => {
+  it("is not judged by callers that wait for less than call_timeout", async () => {
     const { swap, invoke, begun, clock } = await shared(answering(2));
     const swapped = swap({ percentage: 50, minCalls: 1000 });
     await begun;
@@ -119,7 +119,7 @@ describe("a canary", () => {
     expect((await swapped).canary).toMatchObject({ candidate: { calls: 5, failures: 0 }, verdict: "INCONCLUSIVE" });
   });
 
-  it("that ends is REFUSED", async () => {
+  it("is REFUSED if it ends", async () => {
     const { swap, invoke, begun } = await shared(answering(2));
     const swapped = swap({ percentage: 100, minCalls: 1000 });
     await begun;
@@ -131,7 +131,7 @@ describe("a canary", () => {
     });
   });
 
-  it("that is given up is INCONCLUSIVE", async () => {
+  it("is INCONCLUSIVE if it is cancelled", async () => {
     const { swap, begun, modules } = await shared(answering(2));
     const swapped = swap({ percentage: 100 });
     await begun;
@@ -140,7 +140,7 @@ describe("a canary", () => {
     await turn();
   });
 
-  it("of a module that hands state over is refused", async () => {
+  it("is refused for a module with state to hand over", async () => {
     const state = "exportState() {} importState() {}";
     const { swap } = await shared(answering(2, "", state), state);
     expect(await swap({})).toMatchObject({

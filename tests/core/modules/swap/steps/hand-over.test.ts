@@ -24,8 +24,8 @@ async function actAlone(one: Acting, id: number): Promise<void> {
   await sent;
 }
 
-describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => {
-  it("has what a method learns whose caller has left", async () => {
+describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isolation) => {
+  it("contains the results of a method whose caller has left", async () => {
     const one = await acting({ isolation });
     await leaveBehind(one, 1);
     const result = await one.swap({}, { hand_over: answer(one) });
@@ -33,7 +33,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await one.call("trader", "fills")).toEqual([1]);
   });
 
-  it("has what the old version learns from a call of its own", async () => {
+  it("contains the result of the old version's own call", async () => {
     const one = await acting({ isolation });
     await actAlone(one, 1);
     const result = await one.swap({}, { hand_over: answer(one) });
@@ -41,7 +41,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await one.call("trader", "fills")).toEqual([1]);
   });
 
-  it("has what follows from an answer in many turns of promises", async () => {
+  it("contains the effects of an answer after many turns of promises", async () => {
     const fills = "#fills = [];";
     const slowly = trader(1).replace(
       "this.#fills.push(fill)",
@@ -54,7 +54,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await one.call("trader", "fills")).toEqual([1]);
   });
 
-  it("is not asked for while a method runs whose caller has left, and the old version serves on", async () => {
+  it("is not requested while a method runs whose caller has left, and the old version serves on", async () => {
     const one = await acting({ isolation });
     await leaveBehind(one, 1);
     await leaveBehind(one, 2);
@@ -68,7 +68,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await one.call("trader", "fills")).toEqual([1, 2]);
   });
 
-  it("is not asked for while a call of the old version's own is under way, and the old version serves on", async () => {
+  it("is not requested while the old version's own call is under way, and the old version serves on", async () => {
     const one = await acting({ isolation });
     await actAlone(one, 1);
     const result = await one.swap({ maxPauseMs: 200 });
@@ -81,7 +81,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(((await one.call("trader", "fills")) as number[]).sort()).toEqual([1, 2]);
   });
 
-  it("is had from a version that has a call of its own under way at any time, and no order is lost or comes twice", async () => {
+  it("is complete even if the old version always has a call under way: no order is lost or duplicated", async () => {
     const loop = {
       construct: "ctx.onServe(() => this.loop());",
       more: `async loop() { for (;;) await this.#trade(this.#fills.length + 1); }`,
@@ -98,7 +98,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(new Set(from)).toEqual(new Set(["1", "2"]));
   });
 
-  it("is had between two calls of a timer: what was counted before it called was called", async () => {
+  it("is exported between two ticks of a timer, so that each counted call was made", async () => {
     const timer = {
       construct: "ctx.onServe(() => { this.timer = setInterval(() => this.trade({ id: ++this.count }), 20); });",
       more: "count = 0;",
@@ -115,7 +115,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(orders.map(({ id }) => id)).toEqual(orders.map((_, index) => index + 1));
   });
 
-  it("may be asked of others by exportState itself", async () => {
+  it("may include answers to calls that exportState makes", async () => {
     const v1 = trader(1, {
       exportState:
         "const { fill } = await this.#ctx.call('gateway', 'place_order', { id: 9 }); this.#fills.push(fill);",
@@ -125,7 +125,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await one.call("trader", "fills")).toEqual([9]);
   });
 
-  it("is not changed by what the old version does of its own accord after it was asked for", async () => {
+  it("excludes actions of the old version after the export began", async () => {
     const v1 = trader(1, { exportState: "setTimeout(() => this.trade({ id: 5 }), 0);" });
     const v2 = trader(2, { importState: "await new Promise((resolve) => setTimeout(resolve, 50));" });
     const one = await acting({ isolation, v1, v2 });
@@ -152,7 +152,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(await one.call("trader", "fills")).toEqual(arrives);
   });
 
-  it("goes back with what the version on trial learns from what is under way in it", async () => {
+  it("includes on a rollback the results that are still under way in the version on trial", async () => {
     const one = await acting({ isolation });
     const begun = Promise.withResolvers<void>();
     const swapped = one.swap({ bakeMs: 60_000 }, { bake: begun.resolve });
@@ -166,7 +166,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
     expect(((await one.call("trader", "fills")) as number[]).sort()).toEqual([1, 2]);
   });
 
-  it("goes back without what takes too long, and says so", async () => {
+  it("excludes on a rollback the results that take too long, and the result says so", async () => {
     const one = await acting({ isolation });
     const begun = Promise.withResolvers<void>();
     const swapped = one.swap({ bakeMs: 60_000 }, { bake: begun.resolve });
@@ -184,7 +184,7 @@ describe.each(ISOLATIONS)("state that is handed over from a %s", (isolation) => 
   });
 });
 
-describe.each(ISOLATIONS)("a trial in a %s that goes back", (isolation) => {
+describe.each(ISOLATIONS)("a trial in a %s that ends with a rollback", (isolation) => {
   const counter = (version: number, importing: string): string => `export default class A {
     static version = "${version}";
     #count = 0;
@@ -221,7 +221,7 @@ describe.each(ISOLATIONS)("a trial in a %s that goes back", (isolation) => {
     await swapped;
   });
 
-  it("gives the states of a group back at the same time, as their calls wait at the same time", async () => {
+  it("hands the states of a group back at the same time, while the calls of all members wait", async () => {
     const told = (name: string): string =>
       `this.#ctx.log.info("${name} begins"); await new Promise((resolve) => setTimeout(resolve, 100)); this.#ctx.log.info("${name} ends");`;
     const root = await ownRoot({
@@ -248,8 +248,8 @@ describe.each(ISOLATIONS)("a trial in a %s that goes back", (isolation) => {
   });
 });
 
-describe.each(ISOLATIONS)("a module in a %s whose hand-over comes to nothing", (isolation) => {
-  it("is started again, where it ended in it and the store refuses what follows", async () => {
+describe.each(ISOLATIONS)("a module in a %s whose hand-over fails", (isolation) => {
+  it("is started again if it ended during the hand-over and the store refuses the following writes", async () => {
     const disk = refusing();
     const v1 = trader(1, { exportState: "process.exit(3);" });
     const one = await acting({ isolation, v1, store: disk.store });
@@ -263,7 +263,7 @@ describe.each(ISOLATIONS)("a module in a %s whose hand-over comes to nothing", (
 });
 
 describe.each(ISOLATIONS)("a module in a %s that is unloaded", (isolation) => {
-  it("may call others in its stop, also where it had come by a swap", async () => {
+  it("may call others in its stop, even if a swap has started it", async () => {
     const v2 = trader(2, { stop: "await this.#ctx.call('gateway', 'place_order', { id: 9, from: 'stop' });" });
     const one = await acting({ isolation, v2 });
     expect(await one.swap()).toMatchObject({ swapped: true });
@@ -271,7 +271,7 @@ describe.each(ISOLATIONS)("a module in a %s that is unloaded", (isolation) => {
     expect(await one.orders()).toEqual([{ id: 9, from: "stop" }]);
   });
 
-  it("ends the methods whose callers have left, and is stopped then", async () => {
+  it("ends the methods whose callers have left, and then stops", async () => {
     const one = await acting({ isolation });
     await leaveBehind(one, 1);
     const unloaded = one.modules.unload("trader");
@@ -284,14 +284,14 @@ describe.each(ISOLATIONS)("a module in a %s that is unloaded", (isolation) => {
     await unloaded;
   });
 
-  it("is stopped though a method never ends whose caller has left", async () => {
+  it("is stopped even if a method never ends whose caller has left", async () => {
     const one = await acting({ isolation, fields: { callTimeoutMs: 300 } });
     expect(await errorOf(one.call("trader", "never"))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     await one.modules.unload("trader");
     expect(one.logged).toContain("stopped 1");
   });
 
-  it("is told to act no more before it is stopped, and may still call others to end what it has begun", async () => {
+  it("is notified that it retires before it is stopped, and may still call others to finish", async () => {
     const v1 = trader(1, {
       construct: "ctx.onRetire(() => ctx.log.info('retired'));",
       stop: "await this.#trade(8);",
@@ -305,7 +305,7 @@ describe.each(ISOLATIONS)("a module in a %s that is unloaded", (isolation) => {
 });
 
 describe("modules that are replaced together", () => {
-  it("hand over states that agree, whatever the one does in the other of its own accord", async () => {
+  it("hand over consistent states, whatever one does in the other of its own accord", async () => {
     const book = (version: number): string => `export default class Book {
       static version = "${version}";
       #count = 0;

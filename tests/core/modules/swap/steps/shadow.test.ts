@@ -37,7 +37,7 @@ async function callMany(
 }
 
 describe("a shadow", () => {
-  it("that answers the same lets the swap go on, and callers only ever get the current version's answers", async () => {
+  it("lets the swap continue if its answers are equal, and callers get only the current version's answers", async () => {
     const engine = await priced("{ price: of * 100 }");
     const swapped = engine.swap({ minCalls: 5 });
     await engine.begun;
@@ -49,7 +49,7 @@ describe("a shadow", () => {
     expect(await engine.call("a", "calls")).toBe(5);
   });
 
-  it("that answers something else ends the swap, and tells where", async () => {
+  it("ends the swap if its answers differ, and the result says where", async () => {
     const engine = await priced("{ price: of * 101 }");
     const swapped = engine.swap({ minCalls: 5 });
     await engine.begun;
@@ -75,7 +75,7 @@ describe("a shadow", () => {
     expect(await swapped).toMatchObject({ swapped: true, shadow: { equal: 3 } });
   });
 
-  it("may differ, or fail, in so many answers as are allowed", async () => {
+  it("may differ, or fail, in the allowed number of answers", async () => {
     const engine = await priced("of % 5 === 0 ? [].no.such : { price: of * 100 }");
     const swapped = engine.swap({ minCalls: 10, maxDifferenceRate: 0.2 });
     await engine.begun;
@@ -83,7 +83,7 @@ describe("a shadow", () => {
     expect(await swapped).toMatchObject({ swapped: true, shadow: { equal: 8, failed: 2 } });
   });
 
-  it("is shown a share of the calls, and none that has effects", async () => {
+  it("gets a share of the calls of pure methods, and no other calls", async () => {
     const engine = await priced("{ price: of * 100 }");
     const swapped = engine.swap({ minCalls: 5, percentage: 50 });
     await engine.begun;
@@ -92,7 +92,7 @@ describe("a shadow", () => {
     expect(await swapped).toMatchObject({ swapped: true, shadow: { mirrored: 5 } });
   });
 
-  it("that sees too few calls within its time ends the swap", async () => {
+  it("ends the swap if it sees too few calls within its time", async () => {
     const engine = await priced("{ price: of * 100 }");
     const swapped = engine.swap({ minCalls: 5, durationMs: 1000 });
     await engine.begun;
@@ -104,7 +104,7 @@ describe("a shadow", () => {
     });
   });
 
-  it("that hangs holds up no caller; what it cannot keep up with is dropped", async () => {
+  it("delays no caller if it hangs, and drops calls that it has no time for", async () => {
     const engine = await priced("new Promise(() => {})");
     const swapped = engine.swap({ minCalls: 100 });
     await engine.begun;
@@ -118,7 +118,7 @@ describe("a shadow", () => {
 });
 
 describe("a pure method", () => {
-  it("is called once more when the version that it was given to ends under it", async () => {
+  it("is called once more if the version that runs it ends", async () => {
     const source = `export default class A {
       hold(_, { signal }) { return new Promise((resolve) => { signal.addEventListener("abort", resolve); }); }
       release() { process.exit(3); }

@@ -5,7 +5,7 @@ import type { OperationContext } from "../../../../../src/core/modules/operation
 import type { StartedMember } from "../../../../../src/core/modules/swap/state/state.ts";
 import { subjectOf } from "../../../../../src/core/modules/swap/steps/subject.ts";
 
-it("an instance for the tests of a swap that is there just as they end is stopped", async () => {
+it("an instance for the tests of a swap that starts just as the tests end is stopped", async () => {
   const startedApart = Promise.withResolvers<Generation>();
   const context = { collection: { list: () => [] }, generations: { startApart: () => startedApart.promise } };
   const over = new AbortController();
