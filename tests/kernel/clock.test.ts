@@ -14,7 +14,7 @@ describe("the machine's clock", () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  it("runs a timer when its time has come, not before and not after, however long that is", () => {
+  it("runs a timer at its time, not before and not after, however long it is", () => {
     const spans = fc.oneof(
       fc.integer({ min: 1, max: 5000 }),
       fc.integer({ min: LONGEST_PLATFORM_DELAY_MS - 2, max: LONGEST_PLATFORM_DELAY_MS + 2 }),
@@ -36,7 +36,7 @@ describe("the machine's clock", () => {
   });
 
   it.each([2 ** 31, 30 * DAY_MS, LONGEST_SPAN_MS, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
-    "has not run a timer of %d ms after 29 days, and cancels it",
+    "has not run a timer of %d ms after 29 days, and can cancel it",
     (ms) => {
       const run = vi.fn();
       const timer = systemClock.setTimer(ms, run);
@@ -47,7 +47,7 @@ describe("the machine's clock", () => {
     },
   );
 
-  it("runs what is late at the next turn", () => {
+  it("runs an overdue timer at the next turn", () => {
     const run = vi.fn();
     systemClock.setTimer(-5, run);
     systemClock.setTimer(Number.NEGATIVE_INFINITY, run);
@@ -55,7 +55,7 @@ describe("the machine's clock", () => {
     expect(run).toHaveBeenCalledTimes(2);
   });
 
-  it("repeats until it is cancelled, from within too", () => {
+  it("repeats until it is cancelled, also from within the callback", () => {
     let runs = 0;
     const timer = setRepeatingTimer(systemClock, 40 * DAY_MS, () => {
       runs += 1;
@@ -66,6 +66,6 @@ describe("the machine's clock", () => {
   });
 });
 
-it.each([systemClock, createManualClock()])("a clock refuses NaN, which would be a mistake of ours", (clock) => {
+it.each([systemClock, createManualClock()])("a clock refuses NaN, which would be a mistake of Helios", (clock) => {
   expect(() => clock.setTimer(Number.NaN, () => {})).toThrow(RangeError);
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { LONGEST_SPAN_MS, spanProblem } from "../../src/kernel/span.ts";
 
-describe("a span of time that somebody gives", () => {
-  it.each([0, 0.5, 1, 2 ** 31, LONGEST_SPAN_MS])("%d is one", (ms) => {
+describe("a span of time from a caller", () => {
+  it.each([0, 0.5, 1, 2 ** 31, LONGEST_SPAN_MS])("may be %d", (ms) => {
     expect(spanProblem(ms)).toBeUndefined();
   });
 
@@ -20,11 +20,11 @@ describe("a span of time that somebody gives", () => {
     5n,
     true,
     undefined,
-  ])("%o is none", (value) => {
+  ])("may not be %o", (value) => {
     expect(spanProblem(value)).toMatch(/^must be a number of ms, at least 0 and at most 315576000000000, not /);
   });
 
-  it("may be infinite where that means never", () => {
+  it("may be infinite if that means never", () => {
     expect(spanProblem(Infinity, { mayBeInfinite: true })).toBeUndefined();
     expect(spanProblem(-Infinity, { mayBeInfinite: true })).toContain("(or Infinity: never), not -Infinity");
   });

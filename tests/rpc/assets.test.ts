@@ -15,7 +15,7 @@ const FILES = {
   } }]`,
 };
 
-it("the contract has the assets of a module in its registration, its swaps and its answers", async () => {
+it("the contract has the assets of a module in registrations, swaps and answers", async () => {
   const { path } = await ownRoot(FILES);
   const { client } = await serve(systemClock, path);
   const module = { name: "m", modulePath: "m", assets: ["weights.bin"] };
@@ -42,7 +42,7 @@ it("the contract has the assets of a module in its registration, its swaps and i
   });
 });
 
-it("a run of tests with other assets is the gate of a swap to just these", async () => {
+it("a test run with other assets is the gate of a swap to exactly these", async () => {
   const { path, write } = await ownRoot(FILES);
   const engine = await createEngine({ modulesRoot: path });
   try {

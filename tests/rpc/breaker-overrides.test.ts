@@ -23,7 +23,7 @@ async function withBreaker(config: object = { failureThreshold: 2, timeout: seco
 }
 
 describe("SetBreakerOverride", () => {
-  it("of two holders needs both to release; a second release, and one of nobody, change nothing", async () => {
+  it("with two holders ends when both release; a second release, and one by another, change nothing", async () => {
     const { client, feed, get } = await withBreaker();
     const ana = { name, override: FORCED_OPEN, holdId: "ana", actor: "ana", reason: "deploy" };
     await client.setBreakerOverride(ana);
@@ -44,7 +44,7 @@ describe("SetBreakerOverride", () => {
     });
   });
 
-  it("tells who, why and until when, and ends then, with the name of who set it", async () => {
+  it("shows who set it, why and until when, and ends then with that name", async () => {
     const { client, clock, breakers, get } = await withBreaker();
     const now = clock.now();
     const request = { name, override: FORCED_CLOSED, ttl: seconds(60), actor: "ana", reason: "bad alarm" };
@@ -68,7 +68,7 @@ describe("SetBreakerOverride", () => {
     });
   });
 
-  it("lets every call pass with FORCED_CLOSED, while the automatic state runs on beneath", async () => {
+  it("lets every call pass with FORCED_CLOSED, while the automatic state continues beneath", async () => {
     const { client, report, get } = await withBreaker();
     await client.setBreakerOverride({ name, override: FORCED_CLOSED });
     await report(Outcome.FAILURE, 2);
@@ -85,7 +85,7 @@ describe("SetBreakerOverride", () => {
     expect(await get()).toMatchObject({ automaticState: BreakerState.CLOSED, counts: { failures: 0n } });
   });
 
-  it("says with METRICS_ONLY that it would have opened, once, and lets every call pass", async () => {
+  it("with METRICS_ONLY says once that the breaker would have opened, and lets every call pass", async () => {
     const { client, report, get } = await withBreaker();
     await client.setBreakerOverride({ name, override: METRICS_ONLY });
     await report(Outcome.FAILURE, 50);
@@ -97,7 +97,7 @@ describe("SetBreakerOverride", () => {
     expect((await client.acquirePermit({ name })).allowed).toBe(true);
   });
 
-  it("is shown by the strongest of several", async () => {
+  it("shows the strongest of several holds", async () => {
     const { client, get } = await withBreaker();
     const kinds = [METRICS_ONLY, FORCED_CLOSED, DISABLED, FORCED_OPEN];
     for (const override of kinds) {
@@ -107,7 +107,7 @@ describe("SetBreakerOverride", () => {
     expect((await get())?.holds.map(({ override }) => override)).toEqual(kinds);
   });
 
-  it("survives what the automatic state does, a restart's record of it, and ends with a reset", async () => {
+  it("survives transitions of the automatic state and a restart, and ends with a reset", async () => {
     const { client, clock, report, get } = await withBreaker();
     await client.openBreaker({ name, holdId: "deploy", ttl: seconds(3600) });
     await report(Outcome.FAILURE, 2);
@@ -117,7 +117,7 @@ describe("SetBreakerOverride", () => {
     expect(breaker).toMatchObject({ state: BreakerState.CLOSED, override: UNSPECIFIED, holds: [] });
   });
 
-  it("is refused beyond a hundred holds, for what is none, and for a stale etag", async () => {
+  it("is refused for more than a hundred holds, for an invalid hold, and for a stale etag", async () => {
     const { client, feed, get } = await withBreaker();
     const hold = (holdId: string) => client.setBreakerOverride({ name, override: METRICS_ONLY, holdId });
     for (let index = 0; index < 100; index += 1) await hold(`holder-${index}`);
@@ -151,7 +151,7 @@ describe("SetBreakerOverride", () => {
 });
 
 describe("min_reporters", () => {
-  it("tells a client that saw failures alone that it is isolated, and shows it to others", async () => {
+  it("makes a client that saw failures alone isolated, and shows that to others", async () => {
     const { client, clock, report, get } = await withBreaker({
       failureThreshold: 3,
       timeout: seconds(10),
@@ -179,7 +179,7 @@ describe("min_reporters", () => {
 });
 
 describe("SimulateBreaker", () => {
-  it("tells what was done, what another configuration would have done, and changes nothing", async () => {
+  it("returns the real transitions and those of another configuration, and changes nothing", async () => {
     const { client, clock, feed, report } = await withBreaker();
     for (let second = 0; second < 60; second += 1) {
       await report(second < 5 ? Outcome.FAILURE : Outcome.SUCCESS, 1);
@@ -199,7 +199,7 @@ describe("SimulateBreaker", () => {
     expect(await client.getBreaker({ name })).toEqual(before);
   });
 
-  it("refuses a span, a configuration and a breaker that there cannot be", async () => {
+  it("refuses an invalid span or configuration, and an unknown breaker", async () => {
     const { client } = await withBreaker();
     for (const [request, field] of [
       [{ name, span: seconds(0) }, "span"],

@@ -82,7 +82,7 @@ describe("BreakerService", () => {
     expect((await client.getBreaker({ name })).breaker).toEqual(breaker);
   });
 
-  it("makes one breaker however many ask at once, and tells of another configuration", async () => {
+  it("creates one breaker for any number of requests, and reports another configuration", async () => {
     const { client } = await rig();
     const answers = await Promise.all(Array.from({ length: 20 }, () => client.getOrCreateBreaker({ name, config })));
     expect(answers.filter(({ created }) => created)).toHaveLength(1);
@@ -102,7 +102,7 @@ describe("BreakerService", () => {
     expect(second.nextPageToken).toBe("");
   });
 
-  it("updates what the mask names, to its default where it is absent, and without a mask what is present", async () => {
+  it("updates the fields of the mask, to defaults if absent, and without a mask the present fields", async () => {
     const { client } = await withBreaker();
     const { breaker } = await client.updateBreaker({
       name,
@@ -121,7 +121,7 @@ describe("BreakerService", () => {
     expect(again?.revision).toBe(3n);
   });
 
-  it("deletes a breaker, and tells it as it was", async () => {
+  it("deletes a breaker, and returns it as it was", async () => {
     const { client } = await withBreaker();
     const { breaker } = await client.getBreaker({ name });
     const deleted = await client.deleteBreaker({ name, ...who });
@@ -168,7 +168,7 @@ describe("BreakerService", () => {
     });
   });
 
-  it("gives the one probe to one of two clients that race for it", async () => {
+  it("gives the only probe to one of two clients that race for it", async () => {
     const house = await tripped();
     const { client, clock } = house;
     clock.advance(10_000);
@@ -179,7 +179,7 @@ describe("BreakerService", () => {
     expect(ms(lost[0]?.retryAfter)).toBe(30_000);
   });
 
-  it("frees the slot of a probe that is ignored, and of one whose client is gone", async () => {
+  it("frees the slot of an ignored probe, and of one whose client is gone", async () => {
     const house = await tripped();
     const { client, clock } = house;
     clock.advance(10_000);
@@ -215,7 +215,7 @@ describe("BreakerService", () => {
     });
   });
 
-  it("takes every seq of the contract, and counts each report once", async () => {
+  it("accepts every seq of the contract, and counts each report once", async () => {
     const { client, breakers } = await withBreaker();
     const reports = [{ name, epoch: 1n, runs: [{ outcome: Outcome.SUCCESS }] }];
     // A client that counts from a time in nanoseconds.
@@ -226,7 +226,7 @@ describe("BreakerService", () => {
     expect(breakers.get(name).counts.successes).toBe(4);
   });
 
-  it("counts outcomes of another epoch apart", async () => {
+  it("counts outcomes of another epoch separately", async () => {
     const house = await tripped();
     await report(house, { epoch: 1n }, Outcome.FAILURE, 3);
     await report(house, { epoch: 7n }, Outcome.SUCCESS);
@@ -237,7 +237,7 @@ describe("BreakerService", () => {
     });
   });
 
-  it("opens by hand until it is reset by hand, and tells who did it and why", async () => {
+  it("keeps an opened breaker open until it is reset, and shows who opened it and why", async () => {
     const { client, clock } = await withBreaker();
     const { breaker } = await client.openBreaker({ name, ...who });
     expect(breaker).toMatchObject({
@@ -268,7 +268,7 @@ describe("BreakerService", () => {
     expect((await client.acquirePermit({ name })).allowed).toBe(true);
   });
 
-  it("resets all breakers of a prefix, or only tells which", async () => {
+  it("resets all breakers with a prefix, and in a dry run only lists them", async () => {
     const { client, feed } = await rig();
     for (const each of ["api:a", "api:b", "db"]) {
       await client.getOrCreateBreaker({ name: each });
@@ -294,7 +294,7 @@ describe("BreakerService", () => {
 });
 
 describe("BreakerService: errors", () => {
-  it("answers BREAKER_NOT_FOUND for every RPC that asks for a breaker that is not there", async () => {
+  it("answers BREAKER_NOT_FOUND in every RPC for a breaker that does not exist", async () => {
     const { client, feed } = await rig();
     for (const call of [
       client.getBreaker({ name }),
@@ -312,7 +312,7 @@ describe("BreakerService: errors", () => {
     expect(feed.revision).toBe(0);
   });
 
-  it("answers ETAG_MISMATCH for every mutation that was decided over another state", async () => {
+  it("answers ETAG_MISMATCH in every mutation with a stale etag", async () => {
     const { client } = await withBreaker();
     const stale = { name, etag: (await client.getBreaker({ name })).breaker?.etag ?? "" };
     await client.updateBreaker({ name, config: { failureThreshold: 3 } });
@@ -379,7 +379,7 @@ describe("BreakerService: errors", () => {
   const create = (client: Rig["client"], wrong: Parameters<typeof client.getOrCreateBreaker>[0]["config"]) =>
     client.getOrCreateBreaker({ name, ...(wrong === undefined ? {} : { config: wrong }) });
 
-  it("does once what is asked for twice with one request_id", async () => {
+  it("runs two requests with one request_id once", async () => {
     const { client } = await withBreaker();
     const request = { name, requestId: "6f0e3d8e-6a39-4a57-8f0e-0d6b3c7a1b11" };
     const first = await client.resetBreaker(request);
@@ -390,7 +390,7 @@ describe("BreakerService: errors", () => {
     });
   });
 
-  it("answers SERVER_DRAINING after the end", async () => {
+  it("answers SERVER_DRAINING after its end", async () => {
     const { client, breakers } = await withBreaker();
     await breakers.close();
     for (const call of [client.acquirePermit({ name }), client.openBreaker({ name })]) {
@@ -406,7 +406,7 @@ describe("BreakerService: WatchBreakers", () => {
     return value;
   }
 
-  it("tells a snapshot, then every transition with its cause, and a deletion as one", async () => {
+  it("sends a snapshot, then every transition with its cause, and a deletion", async () => {
     const house = await withBreaker();
     const { client, clock, breakers } = house;
     const stop = new AbortController();
@@ -448,7 +448,7 @@ describe("BreakerService: WatchBreakers", () => {
     ]);
   });
 
-  it("tells a change as its mutation answered it", async () => {
+  it("sends a change as the mutation returned it", async () => {
     const { client } = await withBreaker();
     const stop = new AbortController();
     const frames = client.watchBreakers({ names: [name] }, { signal: stop.signal })[Symbol.asyncIterator]();
@@ -463,7 +463,7 @@ describe("BreakerService: WatchBreakers", () => {
     stop.abort();
   });
 
-  it("goes on after the token of the last frame, without a gap and in order", async () => {
+  it("resumes after the token of the last frame, without a gap and in order", async () => {
     const house = await withBreaker();
     const { client, clock, breakers } = house;
     const first = client.watchBreakers({ names: [name] })[Symbol.asyncIterator]();
@@ -486,7 +486,7 @@ describe("BreakerService: WatchBreakers", () => {
     stop.abort();
   });
 
-  it("ends in REVISION_COMPACTED for a token of another store, where asked to", async () => {
+  it("ends with REVISION_COMPACTED for a token of another store, on request", async () => {
     const { client } = await withBreaker();
     const resumeToken = btoa("1:another:1").replaceAll("=", "");
     const asked = client.watchBreakers({ resumeToken, onCompacted: OnCompacted.ERROR })[Symbol.asyncIterator]();

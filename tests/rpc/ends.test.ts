@@ -7,8 +7,8 @@ import { failure } from "./served.ts";
 const FIRST = { seconds: -62_135_596_800n, nanos: 0 };
 const LAST = { seconds: 253_402_300_799n, nanos: 999_999_999 };
 
-describe("a time at an end of the calendar", () => {
-  it("is taken wherever a flag is asked for, to the nanosecond", async () => {
+describe("a time at the end of the calendar", () => {
+  it("is accepted wherever a flag is read, to the nanosecond", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a", enabled: true } });
     for (const atTime of [FIRST, LAST]) {
@@ -21,7 +21,7 @@ describe("a time at an end of the calendar", () => {
     }
   });
 
-  it("is taken for a schedule, and finer digits than milliseconds are cut everywhere", async () => {
+  it("is accepted for a schedule, and digits finer than milliseconds are cut everywhere", async () => {
     const { client, clock } = await rig();
     const share = { name: "a", initialPercentage: 0, targetPercentage: 100, allowMissing: true };
     const { flag } = await client.setGradual({ ...share, endTime: LAST });
@@ -32,7 +32,7 @@ describe("a time at an end of the calendar", () => {
     expect(cut.flag?.gradual?.endTime).toMatchObject({ seconds: soon.seconds, nanos: soon.nanos });
   });
 
-  it("is refused beyond it", async () => {
+  it("is refused outside the calendar", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a" } });
     const refusal = { reason: "ARGUMENT_INVALID", metadata: { field: "at_time" } };
@@ -45,8 +45,8 @@ describe("a time at an end of the calendar", () => {
   });
 });
 
-describe("a revision beyond what doubles hold", () => {
-  it.each(["9007199254740993", "9223372036854775807"])("is told as it was sent: %s", async (text) => {
+describe("a revision that is too large for a double", () => {
+  it.each(["9007199254740993", "9223372036854775807"])("is returned as it was sent: %s", async (text) => {
     const revision = BigInt(text);
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a", enabled: true } });

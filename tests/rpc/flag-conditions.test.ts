@@ -15,7 +15,7 @@ const failed = { enabled: false, reason: Reason.ERROR, errorCode: ErrorCode.COND
 const list = (length: number): number[] => Array(length).fill(1);
 
 describe("a condition that costs too much", () => {
-  it("by its constants alone is refused when it is set", async () => {
+  it("is refused when it is set if its constants alone cost too much", async () => {
     const { client } = await rig();
     await expect(client.createFlag({ flag: flag("bomb", BOMB) })).rejects.toThrow(
       /line 1, column \d+: it can never be evaluated: it takes more than 10000 steps/,
@@ -49,7 +49,7 @@ describe("a condition that costs too much", () => {
       undefined,
     ],
     ["a longer text", "context.attributes.t.matches('(x+)+y')", { attributes: { t: "x".repeat(200_000) } }, "steps"],
-  ])("%s: is off, and Explain says by what", async (_what, condition, context, limit) => {
+  ])("%s: makes the flag off, and Explain names the limit", async (_what, condition, context, limit) => {
     const { client } = await rig();
     await client.createFlag({ flag: flag("f", condition) });
     const { evaluation } = await client.evaluateFlag({ name: "f", context });
@@ -63,7 +63,7 @@ describe("a condition that costs too much", () => {
     expect(explanations.at(-1)).toMatchObject({ stopped: true, outcome: said });
   });
 
-  it("that was stored before it was refused is off, and everybody else is answered", async () => {
+  it("turns only its own flag off if it was stored before it was refused", async () => {
     const { client, feed } = await rig();
     await client.createFlag({ flag: flag("calm", "true") });
     const calm = JSON.parse((await feed.store.get("flag/calm"))?.value ?? "") as Flag["record"];
@@ -103,7 +103,7 @@ describe("a condition that costs too much", () => {
   });
 });
 
-describe("what is no number, or not there", () => {
+describe("a value that is not a number, or is missing", () => {
   it.each(["x > 5.0", "x < 5.0", "x == 5.0", "x.y == 1.0", 'x.contains("a")', "x[0] == 1.0"])(
     "never turns a flag on: %s, and its negation",
     async (comparison) => {
@@ -117,7 +117,7 @@ describe("what is no number, or not there", () => {
   );
 
   it.each(["", " ", "n/a", "0x10", "NaN", "Infinity", "1e999", "1_000", " 1", "٣"])(
-    "%j is converted to nothing",
+    "%j is not converted to a number",
     async (x) => {
       const { client } = await rig();
       const conversions = [
@@ -177,7 +177,7 @@ describe("what is no number, or not there", () => {
 });
 
 describe("the program of a condition", () => {
-  it("is told with the flag, and not with what it was or is exported as", async () => {
+  it("is returned with the flag, but not in its history and its export", async () => {
     const { client } = await rig();
     const condition = 'context.symbol == "BTCZAR" && timestamp(0).getHours("Europe/Zurich") == 1';
     const created = (await client.createFlag({ flag: flag("f", condition) })).flag;
@@ -196,7 +196,7 @@ describe("the program of a condition", () => {
     expect(JSON.stringify((await client.exportFlags({})).flags)).not.toContain("program");
   });
 
-  it("that a caller sends is not taken", async () => {
+  it("is not accepted from a caller", async () => {
     const { client } = await rig();
     const other = (await client.createFlag({ flag: flag("other", "false") })).flag?.conditionProgram;
     const sent = { ...flag("f", "true"), ...(other === undefined ? {} : { conditionProgram: other }) };

@@ -9,8 +9,8 @@ import { failure } from "./served.ts";
 const value = (json: JsonValue): Value => fromJson(ValueSchema, json);
 const CONDITION = 'context.symbol in ["BTCZAR"] && context.attributes.latency_ms < 50';
 
-describe("FlagService, for some and not for others", () => {
-  it("decides for no context with a number that is none, or not exact, and says where it stands", async () => {
+describe("FlagService with targets", () => {
+  it("refuses a context with a number that is not finite or not exact, and names the place", async () => {
     const { client } = await rig();
     for (const unfit of [Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 53]) {
       const context = { attributes: { prices: [1, { bid: unfit }] } };
@@ -27,7 +27,7 @@ describe("FlagService, for some and not for others", () => {
     }
   });
 
-  it("creates, gets and exports a flag with variants, a condition, prerequisites and what stale copies do", async () => {
+  it("creates, reads and exports a flag with variants, a condition, prerequisites and its staleness policy", async () => {
     const { client, write } = await rig();
     await client.createFlag({ flag: { name: "base", enabled: true } });
     const { flag } = await client.createFlag({
@@ -72,7 +72,7 @@ describe("FlagService, for some and not for others", () => {
     expect(differences).toEqual([]);
   });
 
-  it("updates each of them by its path, also to nothing", async () => {
+  it("updates each of these by its path, also to empty", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "base" } });
     await client.createFlag({ flag: { name: "a" } });
@@ -118,7 +118,7 @@ describe("FlagService, for some and not for others", () => {
     expect(await ask("BTCZAR", {})).toMatchObject({ reason: Reason.ERROR, errorCode: ErrorCode.CONDITION_FAILED });
   });
 
-  it("refuses a condition with its place, and what was expected", async () => {
+  it("refuses a condition with the place and the expectation", async () => {
     const { client, feed } = await rig();
     const before = feed.revision;
     const create = client.createFlag({
@@ -137,7 +137,7 @@ describe("FlagService, for some and not for others", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("refuses prerequisites that are missing or close a cycle, and the deletion of one that is needed", async () => {
+  it("refuses missing or circular prerequisites, and the deletion of one that is needed", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "b" } });
     await client.createFlag({ flag: { name: "a", prerequisites: ["b"] } });
@@ -192,7 +192,7 @@ describe("FlagService, for some and not for others", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("kills a flag, says so, and brings it back with a reason only", async () => {
+  it("kills a flag, shows that, and restores it only with a reason", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a", enabled: true } });
     const { flag } = await client.disableFlag({ name: "a", kill: true, actor: "ana", reason: "orders twice" });
@@ -238,7 +238,7 @@ describe("FlagService, for some and not for others", () => {
     });
   });
 
-  it("pauses the schedule of a flag that is switched off, and says at which share it comes back", async () => {
+  it("pauses the schedule of a flag that is switched off, and shows its share when it returns", async () => {
     const { client, clock } = await rig();
     const [start, endTime] = [clock.now(), timestampFromMs(clock.now() + 1000)];
     await client.setGradual({ name: "a", initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
@@ -280,7 +280,7 @@ describe("FlagService, for some and not for others", () => {
     expect(await failure(negative)).toMatchObject({ code: "InvalidArgument", reason: "ARGUMENT_INVALID" });
   });
 
-  it("keeps owner, tags and metadata, in its history and its file too", async () => {
+  it("keeps owner, tags and metadata, also in history and export", async () => {
     const { client, write } = await rig();
     const metadata = { ticket: 12, links: ["x"] };
     const paths = ["owner", "tags", "metadata"];
@@ -309,7 +309,7 @@ describe("FlagService, for some and not for others", () => {
     }
   });
 
-  it("updates several flags at one revision, once for each request, or none of them", async () => {
+  it("updates several flags at one revision, once for each request_id, or none of them", async () => {
     const { client, feed } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a", enabled: true } });
     const requests = [
@@ -340,7 +340,7 @@ describe("FlagService, for some and not for others", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("refuses to move sessions without a word, and moves them with one", async () => {
+  it("refuses to rebucket sessions unless the request says so", async () => {
     const { client } = await rig();
     await client.setPercentage({ name: "a", percentage: 25, allowMissing: true });
     const update = { flag: { name: "a", salt: "pepper" }, updateMask: { paths: ["salt"] } };
@@ -371,7 +371,7 @@ describe("FlagService, for some and not for others", () => {
     expect(off.evaluation).toMatchObject({ enabled: false, reason: Reason.DISABLED });
   });
 
-  it("reverts a flag, with who and why, once for each request", async () => {
+  it("reverts a flag, with actor and reason, once for each request_id", async () => {
     const { client, feed } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a", enabled: true, description: "first" } });
     const { flag: second } = await client.updateFlag({ flag: { name: "a", description: "second" } });
@@ -420,7 +420,7 @@ describe("FlagService, for some and not for others", () => {
     expect(await failure(unknown)).toMatchObject({ code: "NotFound", reason: "FLAG_NOT_FOUND" });
   });
 
-  it("says which killed flags a reload leaves as they are", async () => {
+  it("reports which killed flags a reload leaves unchanged", async () => {
     const { client, write } = await rig();
     await client.createFlag({ flag: { name: "a", enabled: true } });
     await client.disableFlag({ name: "a", kill: true });

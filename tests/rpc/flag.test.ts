@@ -54,7 +54,7 @@ describe("FlagService", () => {
     expect((await client.getFlag({ name: "a" })).flag).toEqual({ ...flag, currentPercentage: 35 });
   });
 
-  it("creates a flag with the defaults of what is not set", async () => {
+  it("creates a flag with defaults for missing fields", async () => {
     const { client } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a" } });
     expect(flag).toMatchObject({
@@ -82,7 +82,7 @@ describe("FlagService", () => {
     expect((await client.listFlags({})).flags).toHaveLength(5);
   });
 
-  it("updates what the mask names, also to a default", async () => {
+  it("updates the fields of the mask, also to defaults", async () => {
     const { client } = await rig();
     const gradual = { initialPercentage: 1, targetPercentage: 2 };
     await client.createFlag({
@@ -103,7 +103,7 @@ describe("FlagService", () => {
     expect(flag).not.toHaveProperty("gradual");
   });
 
-  it("updates what is set, without a mask", async () => {
+  it("updates the present fields without a mask", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a", enabled: true, percentage: 5, description: "x" } });
     const { flag } = await client.updateFlag({ flag: { name: "a", percentage: 6 } });
@@ -111,7 +111,7 @@ describe("FlagService", () => {
   });
 
   it.each(["name", "revision", "gradual.end_time", "toString", "bucketBy"])(
-    "refuses to update by the path %s",
+    "refuses an update of the path %s",
     async (path) => {
       const { client, feed } = await rig();
       await client.createFlag({ flag: { name: "a" } });
@@ -136,7 +136,7 @@ describe("FlagService", () => {
     ["whitelist", { whitelist: [] }],
     ["condition", { condition: "" }],
     ["max_staleness", { maxStaleness: undefined }],
-  ])("refuses a flag that was read, has %s cleared and comes back without a mask", async (path, change) => {
+  ])("refuses a flag that was read and is sent without %s and without a mask", async (path, change) => {
     const { client, feed } = await rig();
     const definition = { enabled: true, strategy: Strategy.PERCENTAGE, percentage: 5, whitelist: ["BTCZAR"] };
     const more = { condition: "context.symbol == 'BTCZAR'", maxStaleness: { seconds: 5n } };
@@ -157,14 +157,14 @@ describe("FlagService", () => {
     expect(kept.flag).toMatchObject({ description: "new" });
   });
 
-  it("does not take a strategy that the mask names and the flag does not say", async () => {
+  it("refuses a strategy that the mask names and the flag lacks", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a", strategy: Strategy.ALL_OFF } });
     const update = client.updateFlag({ flag: { name: "a" }, updateMask: { paths: ["strategy"] } });
     expect(await failure(update)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field: "flag.strategy" } });
   });
 
-  it("deletes a flag, and keeps its name back", async () => {
+  it("deletes a flag, and reserves its name", async () => {
     const { client, feed } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a" } });
     const deleted = await client.deleteFlag({ name: "a", etag: flag?.etag ?? "" });
@@ -225,7 +225,7 @@ describe("FlagService", () => {
     });
   });
 
-  it("adds to the whitelist and takes off it, and says what became of the strategy", async () => {
+  it("adds to the whitelist and removes from it, and reports the effect on the strategy", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a" } });
     const added = await client.addToWhitelist({ name: "a", entries: ["BTCZAR", "ETHZAR"] });
@@ -241,7 +241,7 @@ describe("FlagService", () => {
     expect(flag?.whitelist).toEqual(["ETHZAR", "XRPZAR"]);
   });
 
-  it("lets who is added to a flag with a share in before it, and says so", async () => {
+  it("adds entries that precede the share of a flag, and says so", async () => {
     const { client } = await rig();
     await client.setPercentage({ name: "a", percentage: 0, allowMissing: true });
     const added = await client.addToWhitelist({ name: "a", entries: ["user_id:ana"] });
@@ -294,7 +294,7 @@ describe("FlagService", () => {
     expect((await client.evaluateFlags({})).evaluations.map(({ name }) => name)).toEqual(["a", "b"]);
   });
 
-  it("reloads the file, and tells the difference", async () => {
+  it("reloads the file, and returns the difference", async () => {
     const { client, feed, write } = await rig();
     await client.createFlag({ flag: { name: "a" } });
     await client.createFlag({ flag: { name: "b" } });
@@ -322,7 +322,7 @@ describe("FlagService", () => {
     expect((await client.getFlag({ name: "a" })).flag?.percentage).toBe(5);
   });
 
-  it("says line, key and what was expected of a broken file", async () => {
+  it("reports line, key and expectation for a broken file", async () => {
     const { client, write } = await rig();
     write('{\n"a": {\n"enabled": "yes",\n"strategy": "all_on" } }');
     expect(await failure(client.reloadFlags({}))).toEqual({
@@ -354,7 +354,7 @@ describe("FlagService", () => {
     expect(revision).toBe(BigInt(feed.revision));
   });
 
-  it("tells a flag's history, newest first, page by page", async () => {
+  it("returns a flag's history, newest first, page by page", async () => {
     const { client } = await rig();
     const created = await client.createFlag({ flag: { name: "a" }, ...who });
     const enabled = await client.enableFlag({ name: "a", ...who, reason: "go" });
@@ -374,7 +374,7 @@ describe("FlagService", () => {
     expect(second.nextPageToken).toBe("");
   });
 
-  it("refuses page tokens that it did not give", async () => {
+  it("refuses page tokens that it did not issue", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a" } });
     const invalid = { code: "InvalidArgument", reason: "PAGE_TOKEN_INVALID" };
@@ -387,7 +387,7 @@ describe("FlagService", () => {
 });
 
 describe("FlagService: errors", () => {
-  it("answers FLAG_NOT_FOUND for every RPC that asks for a flag that is not there", async () => {
+  it("answers FLAG_NOT_FOUND in every RPC for a flag that does not exist", async () => {
     const { client, feed } = await rig();
     const name = "nope";
     const endTime = timestampFromMs(2e12);
@@ -410,7 +410,7 @@ describe("FlagService: errors", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("answers FLAG_ALREADY_EXISTS for a name that is taken", async () => {
+  it("answers FLAG_ALREADY_EXISTS for an existing name", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a" } });
     expect(await failure(client.createFlag({ flag: { name: "a" } }))).toEqual({
@@ -420,7 +420,7 @@ describe("FlagService: errors", () => {
     });
   });
 
-  it("answers ETAG_MISMATCH for every mutation that was decided over another state", async () => {
+  it("answers ETAG_MISMATCH in every mutation with a stale etag", async () => {
     const { client } = await rig();
     const { flag } = await client.createFlag({ flag: { name: "a" } });
     await client.updateFlag({ flag: { name: "a", description: "x" } });
@@ -459,7 +459,7 @@ describe("FlagService: errors", () => {
     });
   });
 
-  it("does once what is asked for twice with one request_id", async () => {
+  it("runs two requests with one request_id once", async () => {
     const { client } = await rig();
     const request = { flag: { name: "a" }, requestId: "6f0e3d8e-6a39-4a57-8f0e-0d6b3c7a1b11" };
     const first = await client.createFlag(request);
@@ -477,7 +477,7 @@ describe("FlagService: WatchFlags", () => {
     return value;
   }
 
-  it("tells a snapshot, then changes with who made them, and a deletion as one", async () => {
+  it("sends a snapshot, then changes with their actors, and a deletion", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "gone" } });
     await client.deleteFlag({ name: "gone" });
@@ -514,7 +514,7 @@ describe("FlagService: WatchFlags", () => {
     stop.abort();
   });
 
-  it("goes on after the token of the last frame, for the names asked for", async () => {
+  it("resumes after the token of the last frame, for the requested names", async () => {
     const { client } = await rig();
     await client.createFlag({ flag: { name: "a" } });
     const first = client.watchFlags({ names: ["a"] })[Symbol.asyncIterator]();
@@ -531,7 +531,7 @@ describe("FlagService: WatchFlags", () => {
     stop.abort();
   });
 
-  it("beats while nothing happens", async () => {
+  it("sends heartbeats while nothing changes", async () => {
     const { client, clock, firstTimer } = await rig();
     const stop = new AbortController();
     const frames = client.watchFlags({}, { signal: stop.signal })[Symbol.asyncIterator]();
@@ -543,7 +543,7 @@ describe("FlagService: WatchFlags", () => {
     stop.abort();
   });
 
-  it("ends in REVISION_COMPACTED for a token of another store, where asked to", async () => {
+  it("ends with REVISION_COMPACTED for a token of another store, on request", async () => {
     const { client } = await rig();
     const resumeToken = btoa("1:another:1").replaceAll("=", "");
     const asked = client.watchFlags({ resumeToken, onCompacted: OnCompacted.ERROR })[Symbol.asyncIterator]();

@@ -63,7 +63,7 @@ function watch(service: string, signal?: AbortSignal) {
 }
 
 describe("Check", () => {
-  it.each(["", ...SERVICES])("answers for %j by whether the server serves", async (service) => {
+  it.each(["", ...SERVICES])("answers for %j with the status of the server", async (service) => {
     expect((await client.check({ service })).status).toBe(Status.NOT_SERVING);
     serving.set(true);
     expect((await client.check({ service })).status).toBe(Status.SERVING);
@@ -106,7 +106,7 @@ describe("Watch", () => {
     expect(await next).toBe(Status.NOT_SERVING);
   });
 
-  it("sends a status that came and went between two reads only if another stands", async () => {
+  it("omits a status that came and went between two reads", async () => {
     const stream = watch("");
     expect(await stream.next()).toBe(Status.NOT_SERVING);
     const next = stream.next();
@@ -116,7 +116,7 @@ describe("Watch", () => {
     expect(await next).toBe(Status.SERVING);
   });
 
-  it("sends SERVICE_UNKNOWN for a service that is not there, and stays open", async () => {
+  it("sends SERVICE_UNKNOWN for an unknown service, and stays open", async () => {
     const controller = new AbortController();
     const stream = watch("helios.v1.NoService", controller.signal);
     expect(await stream.next()).toBe(Status.SERVICE_UNKNOWN);
@@ -126,7 +126,7 @@ describe("Watch", () => {
     expect(await next).toBe(Code.Canceled);
   });
 
-  it("lets go of its subscription when the caller leaves", async () => {
+  it("ends its subscription when the caller leaves", async () => {
     const controller = new AbortController();
     const stream = watch("", controller.signal);
     await stream.next();
@@ -136,7 +136,7 @@ describe("Watch", () => {
     expect(subscribers).toBe(0);
   });
 
-  it("tells NOT_SERVING before it ends with the server", async () => {
+  it("sends NOT_SERVING before it ends with the server", async () => {
     serving.set(true);
     const stream = watch("");
     expect(await stream.next()).toBe(Status.SERVING);
@@ -150,7 +150,7 @@ describe("Watch", () => {
   });
 });
 
-describe("a server that has ended", () => {
+describe("a server that has stopped", () => {
   it("never serves again", async () => {
     serving.end(HeliosError.of("SERVER_DRAINING", {}));
     serving.set(true);

@@ -58,7 +58,7 @@ describe("every request", () => {
     ["with more than all", { name: "a", percentage: 100.5 }, "percentage"],
     ["with infinitely many", { name: "a", percentage: Number.POSITIVE_INFINITY }, "percentage"],
     ["with an id that is no UUID", { name: "a", percentage: 1, requestId: "1" }, "request_id"],
-  ])("%s is refused before the service sees it, and the field is named", async (_, request, field) => {
+  ])("%s is refused before it reaches the service, and the error names the field", async (_, request, field) => {
     const { client } = await setUp({ setPercentage: () => Promise.reject(new Error("the service saw it")) });
     const error = await failure(client.setPercentage(request));
     expect(error.code).toBe(Code.InvalidArgument);
@@ -66,7 +66,7 @@ describe("every request", () => {
     expect(error.findDetails(ViolationsSchema)[0]?.violations.length).toBeGreaterThan(0);
   });
 
-  it("that ends in an unforeseen error tells an id, and the log tells the cause under it", async () => {
+  it("that ends with an unexpected error returns an id, and the log has the cause under that id", async () => {
     const { client, lines } = await setUp({ setPercentage: () => Promise.reject(new Error("secret")) });
     const error = await failure(client.setPercentage({ name: "a", percentage: 1 }));
     expect(errorInfo(error)).toMatchObject({ reason: "INTERNAL", metadata: { error_id: "error-1" } });
@@ -74,7 +74,7 @@ describe("every request", () => {
     expect(lines).toContainEqual({ errorId: "error-1", error: expect.objectContaining({ message: "secret" }) });
   });
 
-  it("leaves a line when it ends, of streams too", async () => {
+  it("is logged in a line when it ends, also if it is a stream", async () => {
     const { client, lines } = await setUp({
       setPercentage: () => create(SetPercentageResponseSchema),
       async *watchFlags() {
@@ -96,8 +96,8 @@ describe("every request", () => {
   });
 });
 
-describe("a request with an id", () => {
-  it("is done once however often it is sent, and each gets the first answer", async () => {
+describe("a request with a request_id", () => {
+  it("runs once however often it is sent, and each caller gets the first answer", async () => {
     let done = 0;
     const { client } = await setUp({
       setPercentage: async () => ({ flag: { name: "a", revision: BigInt(++done) } }),
@@ -109,7 +109,7 @@ describe("a request with an id", () => {
     expect(done).toBe(1);
   });
 
-  it("is refused when its id was another's", async () => {
+  it("is refused if the id belongs to another request", async () => {
     const { client } = await setUp({ setPercentage: () => ({}), disableFlag: () => ({}) });
     const requestId = randomUUID();
     await client.setPercentage({ name: "a", percentage: 1, requestId });
@@ -119,7 +119,7 @@ describe("a request with an id", () => {
     expect(errorInfo(elsewhere)?.reason).toBe("REQUEST_ID_REUSED");
   });
 
-  it("is tried again after it failed", async () => {
+  it("runs again after it failed", async () => {
     let calls = 0;
     const { client } = await setUp({
       setPercentage: () => (++calls === 1 ? Promise.reject(new ConnectError("later", Code.Unavailable)) : {}),
@@ -150,7 +150,7 @@ describe("a request with an id", () => {
     return { works, call, started };
   }
 
-  it("goes on for the one that still waits when the one that came first goes away, or runs out of time", async () => {
+  it("continues for the caller that still waits when the first one leaves or runs out of time", async () => {
     const leave = new AbortController();
     for (const options of [{ signal: leave.signal }, { timeoutMs: 400 }]) {
       const { works, call, started } = await held();
@@ -168,7 +168,7 @@ describe("a request with an id", () => {
     }
   });
 
-  it("goes on when the last one goes away, and its repetition waits for it, or gets its answer", async () => {
+  it("continues when the last caller leaves, and a repetition waits for it or gets its answer", async () => {
     const { works, call, started } = await held();
     const leave = new AbortController();
     const calls = [failure(call({ signal: leave.signal })), failure(call({ signal: leave.signal }))];

@@ -10,7 +10,7 @@ const call = (client: ModuleClient, name: string, method: string, input: Paramet
   invoke({ modules: client } as never, name, method, input);
 
 describe("the health of a module", () => {
-  it("is in GetModule, and in a watch when it changes", async () => {
+  it("is part of GetModule, and of a watch when it changes", async () => {
     const { client } = await serve();
     await client.registerModule({ name: "m", modulePath: "moody", healthInterval: { nanos: 100_000_000 } });
     expect((await client.getModule({ name: "m" })).module?.health).toBeUndefined();
@@ -42,7 +42,7 @@ describe("the health of a module", () => {
     stop.abort();
   });
 
-  it("is UNKNOWN of one that has no such method, and cannot be asked more often than each 100 ms", async () => {
+  it("is UNKNOWN for a module without a health method, and is checked at most every 100 ms", async () => {
     const { client } = await serve();
     await client.registerModule({ name: "m", modulePath: "echo_v1" });
     const { module } = await client.loadModule({ name: "m" });
@@ -58,8 +58,8 @@ describe("the health of a module", () => {
   });
 });
 
-describe("calls of a module that has crashed", () => {
-  it("are UNAVAILABLE with the time to wait until it is up again", async () => {
+describe("calls to a module that has crashed", () => {
+  it("are UNAVAILABLE with a retry time until it serves again", async () => {
     const { root, fields, hold, release } = await heldStart();
     const { client } = await serve(undefined, root);
     await client.registerModule({ name: "m", modulePath: "held", ...fields });

@@ -32,7 +32,7 @@ describe("ModuleService", () => {
     expect(outcome).toMatchObject({ swapped: true, swapId: "s", unchanged: false, module: { version: "2.0.0" } });
   });
 
-  it("tells what goes wrong with a streamed swap as it does otherwise", async () => {
+  it("reports an error of a streamed swap like that of a plain one", async () => {
     const { client } = await serving();
     const read = async (request: object): Promise<void> => {
       for await (const _ of client.swapModuleStream({ name: "echo", ...request }));
@@ -48,7 +48,7 @@ describe("ModuleService", () => {
     });
   });
 
-  it("goes back once under a request_id, also where the service ended before it had stored its answer", async () => {
+  it("rolls back once for a request_id, even if the service ended before it had stored its answer", async () => {
     const { client, engine } = await serving();
     for (const depth of [1, 2]) await client.swapModule({ name: "echo", config: { depth } });
     const request = { name: "echo", requestId: "3F2B8C1E-0000-4000-8000-ABCDEFABCDEF" };
@@ -63,7 +63,7 @@ describe("ModuleService", () => {
     });
   });
 
-  it("does what is asked for once and tells the same again, or that nothing was to do", async () => {
+  it("swaps once, and repeats the outcome or says that there is nothing to do", async () => {
     const { client } = await serving();
     const request = { name: "echo", newVersionPath: "echo_v2", swapId: "deploy-1" };
     const first = await client.swapModule(request);
@@ -123,7 +123,7 @@ describe("ModuleService", () => {
     expect(await failure(client.swapModules({ modules: [] }))).toMatchObject({ code: "InvalidArgument" });
   });
 
-  it("shows a trial, which cannot be cancelled but rolled back", async () => {
+  it("shows a trial, which cannot be cancelled but can be rolled back", async () => {
     const { client } = await serving();
     const trial = client.swapModule({ name: "echo", newVersionPath: "echo_v2", bakeDuration: { seconds: 3600n } });
     const shown = async () => (await client.getModule({ name: "echo" })).module;
@@ -142,7 +142,7 @@ describe("ModuleService", () => {
     });
   });
 
-  it("cancels a swap that waits for its shadow's calls", async () => {
+  it("cancels a swap that waits for calls to its shadow", async () => {
     const { client } = await serving();
     const swapped = client.swapModule({ name: "echo", newVersionPath: "echo_v2", shadow: { percentage: 10 } });
     while ((await client.getModule({ name: "echo" })).module?.swapId === "") await turn();
@@ -152,7 +152,7 @@ describe("ModuleService", () => {
     expect(await swapped).toMatchObject({ swapped: false });
   });
 
-  it("sends callers by their key to a canary, and tells how both did", async () => {
+  it("routes callers to a canary by their key, and reports the figures of both versions", async () => {
     const { client } = await serving();
     const swapped = client.swapModule({
       name: "echo",

@@ -13,7 +13,7 @@ const echo = { name: "echo", modulePath: "echo_v1" };
 const who = { actor: "ana", reason: "because" };
 
 describe("ModuleService", () => {
-  it("registers a module with every field, shows it so, and keeps the values of its environment to itself", async () => {
+  it("registers a module with every field, returns it, and hides the values of its environment", async () => {
     const { client } = await serve();
     const { module } = await client.registerModule({
       ...echo,
@@ -75,7 +75,7 @@ describe("ModuleService", () => {
     expect(told).not.toContain("secret");
   });
 
-  it("gives what is left out its default", async () => {
+  it("fills in defaults for missing fields", async () => {
     const { client } = await serve();
     const { module } = await client.registerModule(echo);
     expect(module).toMatchObject({
@@ -130,7 +130,7 @@ describe("ModuleService", () => {
     });
   });
 
-  it("carries bytes, and null where there is no input", async () => {
+  it("carries bytes, and null if there is no input", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     await client.loadModule({ name: "echo" });
@@ -141,7 +141,7 @@ describe("ModuleService", () => {
     expect(nothing.output).toMatchObject({ case: "json", value: { kind: { case: "nullValue" } } });
   });
 
-  it("loads without traffic, and with what is depended on", async () => {
+  it("loads without traffic, and with dependencies", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     await client.registerModule({ name: "caller", modulePath: "caller", dependencies: ["echo"] });
@@ -162,7 +162,7 @@ describe("ModuleService", () => {
     expect(unloaded).toEqual(["caller", "echo"]);
   });
 
-  it("swaps, and tells the steps; a swap that fails is an answer", async () => {
+  it("swaps and reports the steps; a failed swap is an answer, not an error", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     await client.loadModule({ name: "echo" });
@@ -204,7 +204,7 @@ describe("ModuleService", () => {
     });
   });
 
-  it("answers a repeated request with the first answer, and does it once", async () => {
+  it("repeats the first answer to a repeated request, and runs it once", async () => {
     const { client } = await serve();
     const requestId = randomUUID();
     const first = await client.registerModule({ ...echo, requestId });
@@ -223,8 +223,8 @@ describe("ModuleService", () => {
   });
 });
 
-describe("an error of ModuleService", () => {
-  it("tells registrations that are not possible", async () => {
+describe("the errors of ModuleService", () => {
+  it("describe registrations that are not possible", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     const register = (fields: object) => failure(client.registerModule({ ...echo, ...fields }));
@@ -266,7 +266,7 @@ describe("an error of ModuleService", () => {
     ["call_timeout", { callTimeout: { seconds: -1n } }],
     ["concurrency", { concurrency: 0 }],
     ["breaker.failure_threshold", { breaker: { failureThreshold: 0 } }],
-  ])("names the field %s that is wrong", async (field, fields) => {
+  ])("name the field %s that is wrong", async (field, fields) => {
     const { client } = await serve();
     expect(await failure(client.registerModule({ ...echo, ...fields }))).toMatchObject({
       code: "InvalidArgument",
@@ -275,7 +275,7 @@ describe("an error of ModuleService", () => {
     });
   });
 
-  it("tells loads that fail, with the module's own error and stack", async () => {
+  it("describe failed loads, with the module's own error and stack", async () => {
     const { client } = await serve();
     await client.registerModule({ name: "m", modulePath: "throws_on_start" });
     const error = await failure(client.loadModule({ name: "m" }));
@@ -297,7 +297,7 @@ describe("an error of ModuleService", () => {
     });
   });
 
-  it("tells operations that the state does not allow", async () => {
+  it("describe operations that the state does not allow", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     expect(await failure(client.swapModule({ name: "echo" }))).toMatchObject({
@@ -328,7 +328,7 @@ describe("an error of ModuleService", () => {
   });
 
   it.each(["loadModule", "unloadModule", "swapModule", "deleteModule", "getModule"] as const)(
-    "tells %s of an unknown module",
+    "describe %s of an unknown module",
     async (rpc) => {
       const { client } = await serve();
       expect(await failure(client[rpc]({ name: "unknown" }))).toMatchObject({
@@ -338,7 +338,7 @@ describe("an error of ModuleService", () => {
     },
   );
 
-  it("tells calls that fail, each in its way", async () => {
+  it("describe failed calls, by kind", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     await client.registerModule({ ...echo, name: "hasty", callTimeout: { nanos: 50_000_000 } });
@@ -367,7 +367,7 @@ describe("an error of ModuleService", () => {
     });
   });
 
-  it("tells whose fault a failure is by its code, and what the module threw by its metadata", async () => {
+  it("say whose fault a failure is by the code, and show what the module threw in the metadata", async () => {
     const { client, engine } = await serve();
     await client.registerModule({ name: "refusing", modulePath: "refusing", breaker: { failureThreshold: 1 } });
     await client.loadModule({ name: "refusing" });
@@ -392,7 +392,7 @@ describe("an error of ModuleService", () => {
     expect(JSON.parse(metadata.error_cause ?? "")).toMatchObject({ name: "Error", code: "SHORT" });
   });
 
-  it("tells how long a breaker will be open", async () => {
+  it("say how long a breaker stays open", async () => {
     const { client, engine } = await serve(createManualClock());
     await client.registerModule({ ...echo, breaker: { failureThreshold: 1, timeout: { seconds: 7n } } });
     await client.loadModule({ name: "echo" });
@@ -404,7 +404,7 @@ describe("an error of ModuleService", () => {
     expect(engine.breakers.get("module:echo").counts.rejected).toBe(1);
   });
 
-  it("tells that too many calls wait", async () => {
+  it("say that too many calls wait", async () => {
     const { client, engine } = await serve();
     await client.registerModule({ ...echo, concurrency: 1 });
     await client.loadModule({ name: "echo" });
@@ -423,8 +423,8 @@ describe("an error of ModuleService", () => {
   });
 });
 
-describe("the caller of InvokeModule", () => {
-  it("that goes away ends the call in the module, and says nothing of the module", async () => {
+describe("a caller of InvokeModule that leaves", () => {
+  it("ends the call in the module, and the call does not count for the module", async () => {
     const { client, engine } = await serve();
     await client.registerModule(echo);
     await client.loadModule({ name: "echo" });
@@ -440,7 +440,7 @@ describe("the caller of InvokeModule", () => {
     expect(engine.breakers.get("module:echo").counts).toMatchObject({ failures: 0, ignored: 1 });
   });
 
-  it("that goes away at its own deadline, before call_timeout, says nothing of the module", async () => {
+  it("at its own deadline, before call_timeout, does not count for the module either", async () => {
     const { client, engine } = await serve();
     await client.registerModule(echo);
     await client.loadModule({ name: "echo" });
@@ -452,7 +452,7 @@ describe("the caller of InvokeModule", () => {
 });
 
 describe("WatchModules", () => {
-  it("tells the modules as they are, and then each change with its cause", async () => {
+  it("sends the modules as they are, and then each change with its cause", async () => {
     const { client } = await serve();
     await client.registerModule(echo);
     await client.registerModule({ ...echo, name: "other" });
@@ -486,7 +486,7 @@ describe("WatchModules", () => {
     ]);
   });
 
-  it("goes on after its token", async () => {
+  it("resumes after its token", async () => {
     const { client } = await serve();
     const first = client.watchModules({})[Symbol.asyncIterator]();
     const { resumeToken } = await next(first);

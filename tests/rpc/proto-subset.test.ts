@@ -18,7 +18,7 @@ const original = file_buf_validate_validate.proto;
 const subset = compiled();
 
 describe("the subset of buf.validate", () => {
-  it("is of the original's package and syntax", () => {
+  it("has the package and syntax of the original", () => {
     expect([subset.package, subset.syntax, subset.edition]).toEqual([
       original.package,
       original.syntax,
@@ -35,7 +35,7 @@ describe("the subset of buf.validate", () => {
   });
 
   it.each(subset.messageType.map((message) => [message.name, message] as const))(
-    "%s writes its fields as the original does",
+    "%s has the fields of the original",
     (name, message) => {
       const theirs = byName(original.messageType, name);
       expect(message.field.length).toBeGreaterThan(0);
@@ -54,7 +54,7 @@ describe("the subset of buf.validate", () => {
     },
   );
 
-  it("writes rules that the original's implementation reads", () => {
+  it("writes rules that the original implementation reads", () => {
     const rules = getOption(FlagSchema.field.name, field);
     expect(rules.type.case).toBe("string");
     expect(rules.$unknown ?? []).toEqual([]);

@@ -70,7 +70,7 @@ describe.each(VERSIONS)("reflection %s", (_, service) => {
     });
   });
 
-  it("answers each question of a stream in order, with the question", async () => {
+  it("answers each question of a stream in order, and repeats the question", async () => {
     const asked = [symbol("helios.v1.FlagService"), symbol("helios.v1.Nothing"), { case: "listServices", value: "" }];
     const answers = await ask(service, ...(asked as Question[]));
     expect(answers.map(({ messageResponse }) => messageResponse.case)).toEqual([
@@ -112,7 +112,7 @@ describe("a file", () => {
     expect(byExtension?.name).toBe("buf/validate/validate.proto");
   });
 
-  it("comes with everything that it imports, so that a client can build it and read its options", async () => {
+  it("is sent with everything that it imports, so that a client can build it and read its options", async () => {
     const all = await files(symbol("helios.v1.FlagService"));
     const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: importsFirst(all) }));
     const method = registry.getService("helios.v1.FlagService")?.method.setPercentage;
@@ -124,7 +124,7 @@ describe("a file", () => {
     });
   });
 
-  it("is not sent again as an import in the same stream, only when it is asked for", async () => {
+  it("is not sent again as an import in the same stream, but is on request", async () => {
     const answers = await ask(
       ServerReflection,
       symbol("helios.v1.FlagService"),
@@ -143,8 +143,8 @@ describe("a file", () => {
   });
 });
 
-describe("extensions", () => {
-  it("are numbered by the message that they extend", async () => {
+describe("the extensions of a message", () => {
+  it("are listed by number", async () => {
     const [options, message] = await ask(
       ServerReflection,
       { case: "allExtensionNumbersOfType", value: "google.protobuf.MessageOptions" },
@@ -158,13 +158,13 @@ describe("extensions", () => {
   });
 });
 
-describe("what is not there", () => {
+describe("a request for something unknown", () => {
   it.each<[string, Question]>([
     ["file", { case: "fileByFilename", value: "helios/v1/flag" }],
     ["symbol", symbol("helios.v1.Nothing")],
     ["extension", { case: "fileContainingExtension", value: { containingType: "helios.v1.Flag", extensionNumber: 1 } }],
     ["message", { case: "allExtensionNumbersOfType", value: "helios.v1.Nothing" }],
-  ])("is an answer with NOT_FOUND: a %s", async (what, question) => {
+  ])("is answered with NOT_FOUND: a %s", async (what, question) => {
     const [answer] = await ask(ServerReflection, question);
     expect(answer?.messageResponse.value).toMatchObject({
       errorCode: Code.NotFound,
@@ -172,7 +172,7 @@ describe("what is not there", () => {
     });
   });
 
-  it("is an answer with INVALID_ARGUMENT where nothing is asked, and the stream goes on", async () => {
+  it("is answered with INVALID_ARGUMENT if it is empty, and the stream continues", async () => {
     const answers = await ask(ServerReflection, { case: undefined }, { case: "listServices", value: "" });
     expect(answers.map(({ messageResponse }) => messageResponse)).toMatchObject([
       { case: "errorResponse", value: { errorCode: Code.InvalidArgument } },

@@ -86,13 +86,13 @@ const FIELDS = new Map<string, DescField>();
 for (const { input } of SERVICES.flatMap(({ methods }) => methods)) collect(input, FIELDS);
 
 describe("every field of every request", () => {
-  it.each([...FIELDS])("%s has a bound, or is bounded elsewhere", (name, one) => {
+  it.each([...FIELDS])("%s has a limit, or is limited elsewhere", (name, one) => {
     const missing = unbounded(one);
     if (name in BOUNDED_ELSEWHERE) expect(missing).not.toEqual([]);
     else expect(missing).toEqual([]);
   });
 
-  it("that is said to be bounded elsewhere is there", () => {
+  it("that is listed as limited elsewhere exists", () => {
     expect(Object.keys(BOUNDED_ELSEWHERE).filter((name) => !FIELDS.has(name))).toEqual([]);
   });
 });

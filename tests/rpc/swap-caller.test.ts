@@ -36,8 +36,8 @@ async function swapping() {
 
 const request = { name: "echo", newVersionPath: "echo_v2", swapId: "deploy" };
 
-describe("a swap goes on when its caller goes away", () => {
-  it("that waited for the outcome", async () => {
+describe("a swap continues when its caller leaves", () => {
+  it("if the caller waited for the outcome", async () => {
     const { client, caller, warming, release, warmed, modules } = await swapping();
     const swapped = client.swapModule(request, { signal: caller.signal }).catch(ConnectError.from);
     await warming;
@@ -48,7 +48,7 @@ describe("a swap goes on when its caller goes away", () => {
     expect([warmed(), modules.get("echo").record.generation]).toEqual([1, 2]);
   });
 
-  it("that followed its steps", async () => {
+  it("if the caller followed its steps", async () => {
     const { client, caller, warming, release, warmed, modules } = await swapping();
     const follow = async (): Promise<void> => {
       for await (const _ of client.swapModuleStream(request, { signal: caller.signal }));

@@ -71,7 +71,7 @@ const report = (frames: RunTestsResponse["frame"][]): TestRun => {
 };
 
 describe("suites", () => {
-  it("are listed with the built-in ones, a page at a time, and got one by one", async () => {
+  it("are listed page by page together with the built-in ones, and can be read one by one", async () => {
     await createEchoSuite();
     const { suites, nextPageToken } = await client.listSuites({ pageSize: 3 });
     expect(suites.map(({ name, builtIn }) => [name, builtIn])).toEqual([
@@ -111,7 +111,7 @@ describe("suites", () => {
     expect(await reasonOf(client.createSuite(suite === undefined ? {} : { suite }))).toBe(reason);
   });
 
-  it("are deleted, but not the built-in ones", async () => {
+  it("can be deleted, except for the built-in ones", async () => {
     await createEchoSuite();
     expect(await reasonOf(client.createSuite({ suite: { name: "echo", tests: [{ name: "t", method: "m" }] } }))).toBe(
       "SUITE_ALREADY_EXISTS",
@@ -124,7 +124,7 @@ describe("suites", () => {
 });
 
 describe("a run", () => {
-  it("tells each test as it starts and ends, and the report last, which is remembered", async () => {
+  it("reports each test as it starts and ends, and at last the report, which is stored", async () => {
     await createEchoSuite();
     const frames = await run({ name: "echo", suite: "echo", actor: "bob", reason: "trial" });
     expect(frames.map((frame) => frame.case)).toEqual([
@@ -149,7 +149,7 @@ describe("a run", () => {
     expect((await client.listTestRuns({ name: "echo" })).runs).toEqual([last]);
   });
 
-  it("takes an instance of its own, unless the one that serves is asked for", async () => {
+  it("has an instance of its own, unless the request asks for the serving one", async () => {
     await client.createSuite({ suite: { name: "alive", tests: [{ name: "t", method: "echo" }] } });
     expect(report(await run({ name: "echo", suite: "alive" })).passed).toBe(true);
     const active = { name: "echo", suite: "alive", target: TestTarget.ACTIVE };
@@ -158,7 +158,7 @@ describe("a run", () => {
     expect(report(await run(active))).toMatchObject({ passed: true, target: TestTarget.ACTIVE });
   });
 
-  it("of what is not there is refused", async () => {
+  it("of an unknown module or suite is refused", async () => {
     expect(await reasonOf(run({ name: "nothing", suite: "ml" }))).toBe("MODULE_NOT_FOUND");
     expect(await reasonOf(run({ name: "echo", suite: "nothing" }))).toBe("SUITE_NOT_FOUND");
     expect(await reasonOf(run({ name: "echo" }))).toBe("ARGUMENT_INVALID");
@@ -168,7 +168,7 @@ describe("a run", () => {
     expect(await reasonOf(client.cancelTestRun({ id: "nothing" }))).toBe("RUN_NOT_FOUND");
   });
 
-  it("is told as it is accepted, and cannot be told of a module that does not start: that is in its report", async () => {
+  it("is reported when it is accepted, so that a module that does not start is part of its report", async () => {
     await engine.modules.register("broken", { modulePath: "broken/throws_at_start" });
     const frames = await run({ name: "broken", suite: "data" });
     const [first] = frames;
@@ -180,7 +180,7 @@ describe("a run", () => {
     expect(last.results).toMatchObject({ failed: 1, skipped: 7 });
   });
 
-  it("tests code before it is deployed, and says of which it was", async () => {
+  it("tests code before its deployment, and identifies it", async () => {
     const modulePath = "suites/trader.ts";
     const last = report(await run({ name: "echo", moduleType: "trading", modulePath }));
     expect(last).toMatchObject({ passed: true, modulePath, target: TestTarget.FRESH });
@@ -193,7 +193,7 @@ describe("a run", () => {
     expect(await reasonOf(run(active))).toBe("ARGUMENT_INVALID");
   });
 
-  it("takes a suite from a file", async () => {
+  it("can use a suite from a file", async () => {
     const suite = "suites/counter_suite.ts";
     const frames = await run({ name: "echo", suite, modulePath: "suites/counter.ts" });
     expect(report(frames)).toMatchObject({ passed: true, suite, totalTests: 6 });
@@ -206,7 +206,7 @@ describe("a run", () => {
     });
   });
 
-  it("calls stubs: of its caller, of its suite, and of the module's registration", async () => {
+  it("calls stubs of its caller, of its suite, and of the module's registration", async () => {
     const gateway = (answer: string) => ({ gateway: { order: { answer } } });
     const fields = { modulePath: "registry/caller", dependencies: ["gateway"], testStubs: gateway("registered") };
     await engine.modules.register("caller", fields);
@@ -229,7 +229,7 @@ describe("a run", () => {
       expect(await reasonOf(run({ name: "caller", suite: "plain", ...each }))).toBe("ARGUMENT_INVALID");
   });
 
-  it("that is cancelled ends, and skips what it had not run", async () => {
+  it("ends when it is cancelled, and skips the remaining tests", async () => {
     const tests = [
       { name: "hangs", method: "hang" },
       { name: "next", method: "nothing" },
@@ -244,7 +244,7 @@ describe("a run", () => {
     expect(cancelled?.tests.map(({ outcome }) => outcome)).toEqual([TestOutcome.SKIPPED, TestOutcome.SKIPPED]);
   });
 
-  it("whose caller goes away is cancelled", async () => {
+  it("is cancelled when its caller leaves", async () => {
     await client.createSuite({ suite: { name: "hanging", tests: [{ name: "hangs", method: "hang" }] } });
     const caller = new AbortController();
     const stream = client.runTests({ name: "misbehaving", suite: "hanging" }, { signal: caller.signal });

@@ -21,7 +21,7 @@ const refusal = (work: Promise<unknown>): Promise<string> =>
   );
 
 describe("a run", () => {
-  it("is remembered from its start on, whether anybody listens to it or not", async () => {
+  it("is stored from its start on, whether anybody follows it or not", async () => {
     await engine.testing.createSuite("hangs", { tests: [{ name: "hangs", method: "hang" }] });
     const abort = new AbortController();
     let during: readonly Run[] = [];
@@ -34,7 +34,7 @@ describe("a run", () => {
     expect(run.record.state).toBe("CANCELLED");
   });
 
-  it("whose listener throws is not left running", async () => {
+  it("does not continue if its listener throws", async () => {
     await engine.testing.createSuite("counts", { tests: [{ name: "counts", method: "count" }] });
     const testEnded = (): void => {
       throw new Error("of the listener");
@@ -43,7 +43,7 @@ describe("a run", () => {
     expect(engine.testing.listRuns("counter").map(({ record }) => record.state)).toEqual(["INTERRUPTED"]);
   });
 
-  it("takes the module's own suite where none is named, and says what to give where it has none", async () => {
+  it("uses the module's own suite if none is named, and says how to name one if it has none", async () => {
     expect(await refusal(engine.testing.run("counter"))).toBe(
       "suite: must name a suite, since module counter has no test_suite",
     );
@@ -52,7 +52,7 @@ describe("a run", () => {
     expect((await engine.testing.run("own")).record).toMatchObject({ suite: "counts", passed: true });
   });
 
-  it("judges an expectation by what the method answered, threw, and took", async () => {
+  it("checks an expectation against the answer, the error and the duration of a call", async () => {
     const test = (name: string, method: string, expect: string) => ({ name, method, expect, required: false });
     await engine.testing.createSuite("kinds", {
       tests: [
@@ -73,7 +73,7 @@ describe("a run", () => {
     expect(neither).toBe("is neither true nor false, but 4: output 4");
   });
 
-  it("keeps an output whole up to 4,096 bytes, and cuts it between two characters", async () => {
+  it("stores an output of up to 4,096 bytes in full, and cuts a longer one between two characters", async () => {
     const repeat = (name: string, text: string, times: number) => ({ name, method: "repeat", input: { text, times } });
     await engine.testing.createSuite("long", {
       tests: [repeat("fits", "x", 4094), repeat("too_long", "x", 4095), repeat("emoji", "😀", 1024)],
@@ -86,7 +86,7 @@ describe("a run", () => {
     ]);
   });
 
-  it("of the instance that serves can be repeated: nothing that a test gives was given before", async () => {
+  it("on the serving instance can be repeated, because each test input is new", async () => {
     await engine.modules.register("trader", { modulePath: "suites/trader" });
     await engine.modules.register("pipeline", { modulePath: "suites/pipeline" });
     for (const [module, suite] of [
@@ -102,8 +102,8 @@ describe("a run", () => {
   });
 });
 
-describe("a run on code before it is deployed", () => {
-  it("starts that file as the module is registered, and says which code it was", async () => {
+describe("a run on code before its deployment", () => {
+  it("starts that file with the module's registration, and identifies the code", async () => {
     const config = { flaw: "cancel_of_unknown_order_is_clean_error" };
     await engine.modules.register("trader", { modulePath: "suites/counter", version: "7.0.0", config });
     const { record } = await engine.testing.run("trader", "trading", { modulePath: "suites/trader" });
@@ -131,7 +131,7 @@ describe("a run on code before it is deployed", () => {
   });
 });
 
-describe("a run that is accepted", () => {
+describe("an accepted run", () => {
   it("is cancelled while its instance starts, or while it waits for that", async () => {
     const { promise: hangs, resolve } = Promise.withResolvers<void>();
     const log: Log = (_area, _level, message) => message === "hanging" && resolve();
@@ -151,7 +151,7 @@ describe("a run that is accepted", () => {
     await Promise.all(running);
   });
 
-  it("on the instance that serves ends when another takes its place, and says of which code it was", async () => {
+  it("on the serving instance ends when another takes its place, and identifies the tested code", async () => {
     await engine.testing.createSuite("hangs", {
       tests: [
         { name: "hangs", method: "hang" },
@@ -178,7 +178,7 @@ describe("a run that is accepted", () => {
   });
 });
 
-describe("a suite's configuration", () => {
+describe("the configuration of a suite", () => {
   it.each([
     ["trading", { p99_budget_ms: 0 }, "config.p99_budget_ms: must be a whole number from 1 to 100000, not 0"],
     [
@@ -195,21 +195,21 @@ describe("a suite's configuration", () => {
     ["data", { malformed: [] }, "config.malformed: must be an object, not []"],
     ["ml", { inputs: {} }, "config.inputs: must be a list with items, not {}"],
     ["ml", { predcit: "p" }, /config.predcit: is no setting of suite ml; there are predict, /],
-  ])("of %s refuses %j", async (suite, config, message) => {
+  ])("of suite %s cannot be %j", async (suite, config, message) => {
     const error = await engine.testing.run("counter", suite, { config }).catch((thrown: unknown) => thrown);
     expect(isReason(error, "ARGUMENT_INVALID")).toBe(true);
     expect((error as Error).message).toMatch(message);
     expect(engine.testing.listRuns("counter")).toEqual([]);
   });
 
-  it("is of built-in suites alone", async () => {
+  it("exists only for built-in suites", async () => {
     await engine.testing.createSuite("counts", { tests: [{ name: "counts", method: "count" }] });
     expect(await refusal(engine.testing.run("counter", "counts", { config: { x: 1 } }))).toBe(
       "config.x: is no setting of suite counts; there are none",
     );
   });
 
-  it("takes any value where the value is what is wrong", async () => {
+  it("accepts any value in a field for invalid inputs", async () => {
     await engine.modules.register("model", { modulePath: "suites/model" });
     const { record } = await engine.testing.run("model", "ml", { config: { wrong_shape: { prices: 7 }, empty: {} } });
     expect(record).toMatchObject({ passed: true, config: { wrong_shape: { prices: 7 }, empty: {} } });
@@ -230,7 +230,7 @@ describe("an earlier run as a gate", () => {
     await engine.modules.load("counter");
   });
 
-  it("lets in the code that it tested, without another run", async () => {
+  it("admits the code that it tested without another run", async () => {
     const { name, record } = await engine.testing.run("counter", "trading", { modulePath: "suites/trader" });
     expect(record.passed).toBe(true);
     const result = await swap(name);
@@ -241,7 +241,7 @@ describe("an earlier run as a gate", () => {
     expect(engine.testing.listRuns("counter")).toHaveLength(1);
   });
 
-  it("keeps out other code, and tells both digests", async () => {
+  it("blocks other code, and the error has both digests", async () => {
     const { name, record } = await engine.testing.run("counter", "counts");
     const { artifact } = await engine.modules.resolveFresh("counter", { modulePath: "suites/trader" });
     const result = await swap(name);
@@ -251,7 +251,7 @@ describe("an earlier run as a gate", () => {
     );
   });
 
-  it("must have passed, be of that module, and be there", async () => {
+  it("must have passed, be of the module, and exist", async () => {
     await engine.testing.createSuite("fails", { tests: [{ name: "refuses", method: "refuse" }] });
     const candidate = engine.modules.activeInstance("counter");
     const failed = await engine.testing.run("counter", "fails");
@@ -269,7 +269,7 @@ describe("an earlier run as a gate", () => {
     expect(engine.testing.gateByRun("none", candidate)).toEqual({ passed: false, detail: "run none does not exist" });
   });
 
-  it("must be of the suite that is asked for, if one is", async () => {
+  it("must be of the requested suite, if there is one", async () => {
     const { name } = await engine.testing.run("counter", "counts");
     const candidate = engine.modules.activeInstance("counter");
     const { signal } = new AbortController();
@@ -298,7 +298,7 @@ describe("the gate of a swap", () => {
     expect(await candidate.instance.ended).toMatchObject({ expected: true });
   });
 
-  it("lets in what passes, keeps out what does not, and both runs are remembered", async () => {
+  it("admits code that passes, blocks code that fails, and stores both runs", async () => {
     await engine.testing.createSuite("one", { tests: [{ name: "is_one", method: "count", expect: "output == 1.0" }] });
     await engine.testing.createSuite("two", { tests: [{ name: "is_two", method: "count", expect: "output == 2.0" }] });
     await engine.modules.load("counter");

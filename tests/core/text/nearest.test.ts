@@ -11,16 +11,16 @@ describe("nearest", () => {
     ["precentage", "percentage"],
     ["STRATEGY", "strategy"],
     ["sal", "salt"],
-  ])("takes %s for %s", (word, key) => {
+  ])("suggests for %s the name %s", (word, key) => {
     expect(nearest(word, KEYS)).toBe(key);
   });
 
-  it("does not guess where nothing is near", () => {
+  it("suggests nothing if no name is near", () => {
     expect(nearest("whitelist", KEYS)).toBeUndefined();
     expect(nearest("", KEYS)).toBeUndefined();
   });
 
-  it("is the first of those with the fewest letters wrong, at most a third", () => {
+  it("suggests the first of the names with the fewest wrong letters, at most a third", () => {
     const distance = (a: string, b: string): number => {
       if (a === "" || b === "") return a.length + b.length;
       const [x, y] = [a.slice(1), b.slice(1)];

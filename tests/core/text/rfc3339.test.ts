@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { EARLIEST_TIME, LATEST_TIME, parseTime, printTime } from "../../../src/core/text/rfc3339.ts";
 
 describe("parseTime", () => {
-  it("reads every time that printTime writes", () => {
+  it("reads every time that printTime prints", () => {
     fc.assert(
       fc.property(fc.integer({ min: EARLIEST_TIME, max: LATEST_TIME }), (ms) => {
         expect(parseTime(printTime(ms))).toBe(ms);
@@ -40,13 +40,13 @@ describe("parseTime", () => {
     "0001-01-01T00:00:00+01:00",
     "yesterday",
     "",
-  ])("does not take %j for a time", (text) => {
+  ])("does not read %j as a time", (text) => {
     expect(parseTime(text)).toBeUndefined();
   });
 });
 
 describe("printTime", () => {
-  it("writes a fraction only where there is one", () => {
+  it("prints a fraction only if there is one", () => {
     expect(printTime(Date.UTC(2025, 0, 16, 10))).toBe("2025-01-16T10:00:00Z");
     expect(printTime(Date.UTC(2025, 0, 16, 10) + 5)).toBe("2025-01-16T10:00:00.005Z");
   });

@@ -64,8 +64,8 @@ async function play(all: Things, steps: readonly Step[]): Promise<readonly Thing
   return frames;
 }
 
-describe("a stream over batches", () => {
-  it("tells each change once; where its token has moved on, what was told is the state at that revision", async () => {
+describe("a watch stream over batches", () => {
+  it("delivers each change once; at each token, the delivered changes add up to the state at its revision", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 10 }), async (steps) => {
         const all = await makeThings();
@@ -93,7 +93,7 @@ describe("a stream over batches", () => {
     );
   });
 
-  it("is one frame for a batch that fits into one, and resumes from any of its tokens to the same end", async () => {
+  it("has one frame for a batch that fits into one, and resumes from any of its tokens with the same result", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 6 }), fc.nat(), async (steps, pick) => {
         const all = await makeThings();

@@ -38,7 +38,7 @@ async function setUp() {
 }
 
 describe("a wait for a revision", () => {
-  it("ends when every client has acknowledged it, and names none", async () => {
+  it("ends when every client has acknowledged it, with an empty list of pending clients", async () => {
     const { clients, open, put, wait } = await setUp();
     await put("a");
     const [one, two] = [open("one"), open("two")];
@@ -50,7 +50,7 @@ describe("a wait for a revision", () => {
     expect(await soon(waiting)).toEqual({ reached: true, acknowledged: 2, pending: [], unnamed: 0 });
   });
 
-  it("answers at its timeout with who has not, how far they are, and how many nobody knows of", async () => {
+  it("ends at its timeout with the pending clients, their positions, and the number of anonymous ones", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     const silent = open("silent");
@@ -74,7 +74,7 @@ describe("a wait for a revision", () => {
     });
   });
 
-  it("with no time answers at once", async () => {
+  it("with a timeout of 0 returns at once", async () => {
     const { open, put, wait } = await setUp();
     await put("a");
     expect(await soon(wait(1, { timeoutMs: 0 }))).toMatchObject({ reached: true, acknowledged: 0 });
@@ -82,7 +82,7 @@ describe("a wait for a revision", () => {
     expect(await soon(wait(1, { timeoutMs: 0 }))).toMatchObject({ reached: false, pending: [{ clientId: "one" }] });
   });
 
-  it("for more clients than there are goes on until they come", async () => {
+  it("for more clients than exist continues until they connect", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     const two = wait(1, { minClients: 2 });
@@ -96,7 +96,7 @@ describe("a wait for a revision", () => {
     expect(await soon(never)).toMatchObject({ reached: false, acknowledged: 2, pending: [] });
   });
 
-  it("for some does not wait for the others, unless all are wanted too", async () => {
+  it("for a number of clients ignores the rest, unless all are requested too", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     for (const id of ["one", "two"]) await open(id).next();
@@ -107,7 +107,7 @@ describe("a wait for a revision", () => {
     expect(await soon(both)).toMatchObject({ reached: false, pending: [{ clientId: "one" }] });
   });
 
-  it("counts a client when its last stream has acknowledged, and two of the same id as one that is as slow as the slower", async () => {
+  it("counts a client after its last stream has acknowledged, and two with one id as the slower of them", async () => {
     const { clients, open, put, wait } = await setUp();
     await put("a");
     const [first, second] = [open("twin"), open("twin")];
@@ -120,7 +120,7 @@ describe("a wait for a revision", () => {
     expect(await soon(waiting)).toMatchObject({ reached: true, acknowledged: 1 });
   });
 
-  it("does not take a client that loses its connection for one that has seen it, until it comes back and has", async () => {
+  it("keeps a disconnected client pending until it is back and has acknowledged", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     const lost = open("lost");
@@ -134,7 +134,7 @@ describe("a wait for a revision", () => {
     expect(await soon(answered)).toMatchObject({ reached: true, acknowledged: 1 });
   });
 
-  it("wants those that come meanwhile, and forgets them when they go again", async () => {
+  it("includes clients that connect meanwhile, and excludes them when they leave again", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     await open("one").next();
@@ -147,7 +147,7 @@ describe("a wait for a revision", () => {
     clock.advance(1000);
   });
 
-  it("has watchers told at once whom the change does not concern", async () => {
+  it("sends a heartbeat at once to watchers of other resources", async () => {
     const { clients, open, put, wait } = await setUp();
     const other = open("other", ["b"]);
     await other.next();
@@ -159,7 +159,7 @@ describe("a wait for a revision", () => {
     expect(await soon(waiting)).toMatchObject({ reached: true });
   });
 
-  it("is refused for a revision that is not reached, or of another store", async () => {
+  it("is refused for a revision in the future, or of another store", async () => {
     const { clients, put, wait } = await setUp();
     await put("a");
     const errors = [
@@ -171,7 +171,7 @@ describe("a wait for a revision", () => {
     expect(await wait(1, { incarnation: "incarnation-1" })).toMatchObject({ reached: true });
   });
 
-  it("ends with its caller, and with the server", async () => {
+  it("ends when its caller cancels, and when the server stops", async () => {
     const { clients, open, put, wait } = await setUp();
     await put("a");
     open("one");
@@ -186,7 +186,7 @@ describe("a wait for a revision", () => {
     expect(await rejection(soon(wait(1)))).toBe(draining);
   });
 
-  it(`is refused where ${MOST_WAITS} wait, and takes the place of one that is over`, async () => {
+  it(`is refused while ${MOST_WAITS} wait, and accepted when one of them has ended`, async () => {
     const { clock, open, put, wait } = await setUp();
     await put("a");
     open("one");
@@ -197,7 +197,7 @@ describe("a wait for a revision", () => {
     expect(await soon(wait(1, { timeoutMs: 0 }))).toMatchObject({ reached: false });
   });
 
-  it("is over exactly when the clients that are wanted have acknowledged, whatever they do", async () => {
+  it("ends exactly when the expected clients have acknowledged, whatever they do", async () => {
     const ID = fc.constantFrom("a", "b", "c");
     const step = fc.oneof(
       fc.record({ do: fc.constant("open" as const), id: ID }),
@@ -266,7 +266,7 @@ describe("a wait for a revision", () => {
 });
 
 describe("an acknowledgement", () => {
-  it("is of no more than the stream was told, and never falls back", async () => {
+  it("counts at most up to the last delivered revision, and never goes back", async () => {
     const { clients, open, put } = await setUp();
     await put("a");
     const watcher = open("one");
@@ -280,7 +280,7 @@ describe("an acknowledgement", () => {
     expect(clients.list()[0]?.acknowledged).toBe(2);
   });
 
-  it("of a stream that is not open, or is another's, is nobody's", async () => {
+  it("of a closed stream, or of another client's, does not count", async () => {
     const { clients, open } = await setUp();
     open("one").close();
     open("two");
@@ -291,7 +291,7 @@ describe("an acknowledgement", () => {
 });
 
 describe("the list of watches", () => {
-  it("says who watches what, since when, and how far behind they are: by what they acknowledged, else by what they were told", async () => {
+  it("shows who watches which names, since when, and how far behind by acknowledged or delivered revision", async () => {
     const { clock, clients, told, open, put } = await setUp();
     await put("a");
     const since = clock.now();
@@ -333,7 +333,7 @@ describe("the list of watches", () => {
     expect(told).toEqual(["Connect fast WatchThings peer-1", "Disconnect fast WatchThings peer-1"]);
   });
 
-  it("does not count what the watcher has not selected", async () => {
+  it("does not count changes that the watcher has not selected", async () => {
     const { clients, open, put } = await setUp();
     await open("one", ["b"]).next();
     await put("a");
@@ -341,8 +341,8 @@ describe("the list of watches", () => {
   });
 });
 
-describe("the timeline", () => {
-  it("knows how long ago the first revision after another was made, at least", async () => {
+describe("the timeline of revisions", () => {
+  it("knows the minimum age of the first revision after another", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "one" });
     await store.put("old", "1", { cause });

@@ -26,7 +26,7 @@ describe("a frame", () => {
   const sizes = [big, big, big, 10, 2 * PAGE_BYTES, 10, big];
   const perFrame = [2, 2, 1, 2];
 
-  it("holds no more than a message may, but for one item that is longer: of a snapshot", async () => {
+  it("of a snapshot is limited to the size of a message, except for a single longer item", async () => {
     const { put, watch } = await makeTexts();
     for (const [at, size] of sizes.entries()) await put(`t${at}`, size);
     const watcher = watch();
@@ -36,26 +36,29 @@ describe("a frame", () => {
     expect(frames.map((frame) => frame?.kind === "snapshot" && frame.complete)).toEqual([false, false, false, true]);
   });
 
-  it.each(["as they come", "from the journal"])("and of changes, %s, each with a token to go on from", async (how) => {
-    const { clock, put, watch } = await makeTexts();
-    const live = watch();
-    await live.next();
-    for (const [at, size] of sizes.entries()) await put(`t${at}`, size);
-    const watcher = how === "as they come" ? live : watch(tokenAt(0));
-    const frames = await drain(clock, () => watcher.next());
-    const counts = frames.map((frame) => (frame.kind === "changes" ? frame.items.length : 0));
-    expect(counts).toEqual([...perFrame, 0]);
-    for (const [at, { resumeToken }] of frames.entries()) {
-      const told = counts.slice(0, at + 1).reduce((sum, count) => sum + count, 0);
-      const rest = watch(resumeToken);
-      const later = revisionsOf(await drain(clock, () => rest.next()));
-      expect(later).toEqual(sizes.map((_, index) => index + 1).slice(told));
-    }
-  });
+  it.each(["as they come", "from the journal"])(
+    "of changes, %s, has the same limit and a token to resume from",
+    async (how) => {
+      const { clock, put, watch } = await makeTexts();
+      const live = watch();
+      await live.next();
+      for (const [at, size] of sizes.entries()) await put(`t${at}`, size);
+      const watcher = how === "as they come" ? live : watch(tokenAt(0));
+      const frames = await drain(clock, () => watcher.next());
+      const counts = frames.map((frame) => (frame.kind === "changes" ? frame.items.length : 0));
+      expect(counts).toEqual([...perFrame, 0]);
+      for (const [at, { resumeToken }] of frames.entries()) {
+        const told = counts.slice(0, at + 1).reduce((sum, count) => sum + count, 0);
+        const rest = watch(resumeToken);
+        const later = revisionsOf(await drain(clock, () => rest.next()));
+        expect(later).toEqual(sizes.map((_, index) => index + 1).slice(told));
+      }
+    },
+  );
 });
 
 describe("a token", () => {
-  it("of a watch of other names leads to a snapshot, or to REVISION_COMPACTED: nothing is known of those", async () => {
+  it("of a watch of other names leads to a snapshot, or to REVISION_COMPACTED, because their state is unknown", async () => {
     const all = await makeThings();
     for (const name of ["a", "b"]) await all.put(name, 1);
     const ofA = (await soon(all.watch({ names: ["a"] }).next()))?.resumeToken ?? "";
@@ -69,14 +72,14 @@ describe("a token", () => {
     }
   });
 
-  it("holds whatever the order of the names", async () => {
+  it("is valid for any order of the names", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const resumeToken = (await soon(all.watch({ names: ["a", "b"] }).next()))?.resumeToken ?? "";
     expect(await soon(all.watch({ names: ["b", "a"], resumeToken }).next())).toMatchObject({ kind: "heartbeat" });
   });
 
-  it("of a watch of something else leads to a snapshot", async () => {
+  it("of a watch of another kind leads to a snapshot", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const resumeToken = tokenAt(1, { scope: "other" });
@@ -84,8 +87,8 @@ describe("a token", () => {
   });
 });
 
-describe("a watcher that comes back to a long journal", () => {
-  it("is told at once that it is behind, and again at every interval, while nothing in it concerns it", async () => {
+describe("a watcher that resumes at the start of a long journal", () => {
+  it("receives at once that it is behind, and again at every interval, while no change concerns it", async () => {
     const clock = createManualClock();
     const whole = createMemoryStore({ clock, incarnation: "incarnation-1" });
     for (let n = 0; n < 20; n += 1) await whole.put("other/x", "1", { cause });

@@ -20,8 +20,8 @@ async function makeTexts() {
   return { clock, put, watch };
 }
 
-describe("a watch that resumes over what was too large once", () => {
-  it("goes on by a snapshot, of what is there now, and then as ever", async () => {
+describe("a watch that resumes before an oversized change", () => {
+  it("continues with a snapshot of the present state, and then with changes", async () => {
     const { put, watch } = await makeTexts();
     await put("large", WHOLE_BYTES + 1);
     await put("large", 1);
@@ -34,7 +34,7 @@ describe("a watch that resumes over what was too large once", () => {
     expect(await soon(watcher.next())).toMatchObject({ kind: "changes", revision: 4 });
   });
 
-  it("is told of it where it wants no snapshot", async () => {
+  it("receives the change if it accepts no snapshot", async () => {
     const { clock, put, watch } = await makeTexts();
     await put("large", WHOLE_BYTES + 1);
     await put("large", 1);
@@ -43,7 +43,7 @@ describe("a watch that resumes over what was too large once", () => {
     expect(frames[0]).toMatchObject({ kind: "changes", revision: 1 });
   });
 
-  it("reads what is not too large as it came", async () => {
+  it("receives changes that are not oversized as they are", async () => {
     const { put, watch } = await makeTexts();
     await put("a", WHOLE_BYTES / 2);
     expect(await soon(watch(tokenAt(0)).next())).toMatchObject({ kind: "changes", revision: 1 });
@@ -51,7 +51,7 @@ describe("a watch that resumes over what was too large once", () => {
 });
 
 describe("a watcher that does not read", () => {
-  it("holds so many characters at most, and misses nothing", async () => {
+  it("holds a limited number of characters, and loses nothing", async () => {
     const { clock, put, watch } = await makeTexts();
     const watcher = watch();
     await watcher.next();

@@ -71,7 +71,7 @@ function checkOrder(frames: readonly ThingFrame[]): void {
   }
 }
 
-describe("a stream", () => {
+describe("a watch stream", () => {
   it("is a snapshot at one revision, then every later change exactly once, in order", async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -103,7 +103,7 @@ describe("a stream", () => {
     );
   });
 
-  it("leaves out only what it tells a later change of, however long it was not read", async () => {
+  it("omits a change only if a later one of the same resource follows, however long it was not read", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step(2500), { minLength: 2, maxLength: 6 }), async (steps) => {
         const all = await makeThings();
@@ -120,7 +120,7 @@ describe("a stream", () => {
     );
   });
 
-  it("that is resumed by any of its tokens tells every change once, with what was told before", async () => {
+  it("resumed from any of its tokens, delivers every change once together with the first part", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step(100), { maxLength: 10 }),
@@ -145,7 +145,7 @@ describe("a stream", () => {
     );
   });
 
-  it("ends equal to the state also while the journal is compacted under it", async () => {
+  it("ends with the state of the store even if the journal is compacted meanwhile", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step(1500), { minLength: 2, maxLength: 8 }),

@@ -4,7 +4,7 @@ import { HeliosError } from "../../../src/core/errors/error.ts";
 import { decodeToken, encodeToken, scopeOf } from "../../../src/core/watch/token.ts";
 
 describe("a resume token", () => {
-  it("is URL-safe text that reads back as the position it was made of", () => {
+  it("is URL-safe text that decodes to its position", () => {
     fc.assert(
       fc.property(fc.uuid(), fc.nat(2 ** 40), fc.array(fc.string()), (incarnation, revision, names) => {
         const position = { incarnation, revision, scope: scopeOf("flag/", names) };
@@ -15,7 +15,7 @@ describe("a resume token", () => {
     );
   });
 
-  it("that was not made so is refused with the text that was given, cut", () => {
+  it("of invalid text is refused with the text, shortened", () => {
     const foreign = [
       "x",
       "%%%",
@@ -34,7 +34,7 @@ describe("a resume token", () => {
     }
   });
 
-  it("of any text either reads as a position or is refused", () => {
+  it("of any text either decodes to a position or is refused", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (token) => {
         const error = caught(() => decodeToken(token));

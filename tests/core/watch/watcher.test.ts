@@ -24,14 +24,14 @@ const names = (count: number): string[] => Array.from({ length: count }, (_, n) 
 const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
 
 describe("the first frame", () => {
-  it("is a complete snapshot at once, also of nothing", async () => {
+  it("is a complete snapshot at once, even if that is empty", async () => {
     const all = await makeThings();
     const frame = await soon(all.watch().next());
     expect(frame).toMatchObject({ kind: "snapshot", items: [], complete: true, revision: 0 });
     expect(decodeToken(frame?.resumeToken ?? "")).toMatchObject({ incarnation: "incarnation-1", revision: 0 });
   });
 
-  it("is a heartbeat at once where there is nothing to tell: after a resume at the head, and for events", async () => {
+  it("is a heartbeat at once if there is nothing else: after a resume at the head, and for events", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const resumeToken = tokenAt(1);
@@ -41,7 +41,7 @@ describe("the first frame", () => {
 });
 
 describe("a snapshot", () => {
-  it("comes in chunks at one revision, with a token on the last one alone", async () => {
+  it("has chunks at one revision, and a token only on the last one", async () => {
     const all = await makeThings();
     for (const name of names(2 * FRAME_LIMIT + 1)) await all.put(name, 1);
     const watcher = all.watch();
@@ -61,7 +61,7 @@ describe("a snapshot", () => {
     expect(revisionsOf(rest)).toEqual([head + 1, head + 2, head + 3]);
   });
 
-  it("has the state of the moment in which the watch was asked for", async () => {
+  it("has the state at the moment of the request", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const watcher = all.watch();
@@ -84,7 +84,7 @@ describe("a snapshot", () => {
 });
 
 describe("a change", () => {
-  it("is told at once, wherever it comes in a call of next", async () => {
+  it("is delivered at once, whenever next is called", async () => {
     for (let wait = 0; wait < 40; wait += 1) {
       const all = await makeThings();
       const watcher = all.watch();
@@ -101,7 +101,7 @@ describe("a change", () => {
     }
   });
 
-  it("is not told twice where the store knows of it before the feed does", async () => {
+  it("is delivered once, even if the store knows it before the feed does", async () => {
     const store = delayed(createMemoryStore({ clock: createManualClock(), incarnation: "incarnation-1" }));
     const all = await makeThings({ store });
     for (const n of [1, 2]) await store.put("thing/a", JSON.stringify({ n }), { cause: { action: "Test" } });
@@ -114,7 +114,7 @@ describe("a change", () => {
     expect(revisionsOf(first === undefined ? rest : [first, ...rest])).toEqual([1, 2, 3]);
   });
 
-  it("is told in one frame with the others that are ready", async () => {
+  it("is delivered in one frame with others that are ready", async () => {
     const all = await makeThings();
     const watcher = all.watch();
     await watcher.next();
@@ -124,7 +124,7 @@ describe("a change", () => {
     expect(frames.map(({ revision }) => revision)).toEqual([500, 520, 520]);
   });
 
-  it("of another name is not told, and moves the watcher on nevertheless", async () => {
+  it("of another name is not delivered, but advances the watcher's revision", async () => {
     const all = await makeThings();
     for (const name of ["a", "b"]) await all.put(name, 1);
     const watcher = all.watch({ names: ["b", "c"] });
@@ -142,7 +142,7 @@ describe("a change", () => {
 });
 
 describe("a heartbeat", () => {
-  it("comes when there was nothing to tell for the interval, and says how far the store is", async () => {
+  it("is sent after an interval without other frames, and has the store's revision", async () => {
     const all = await makeThings();
     const watcher = all.watch();
     await watcher.next();
@@ -162,7 +162,7 @@ describe("a heartbeat", () => {
     expect(decodeToken(frame?.resumeToken ?? "").revision).toBe(2);
   });
 
-  it("never overtakes a change that comes in the same moment", async () => {
+  it("never overtakes a change of the same moment", async () => {
     for (let wait = 0; wait < 10; wait += 1) {
       const all = await makeThings();
       const watcher = all.watch();
@@ -183,7 +183,7 @@ describe("a heartbeat", () => {
     }
   });
 
-  it("starts its interval anew with every frame", async () => {
+  it("restarts its interval with every frame", async () => {
     const all = await makeThings();
     const watcher = all.watch();
     await watcher.next();
@@ -205,7 +205,7 @@ describe("a heartbeat", () => {
 });
 
 describe("a resume token", () => {
-  it("of another incarnation or of the future leads to a snapshot, or to REVISION_COMPACTED if so wished", async () => {
+  it("of another incarnation or of the future leads to a snapshot, or on request to REVISION_COMPACTED", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     for (const position of [{ incarnation: "incarnation-2", revision: 1 }, { revision: 2 }]) {
@@ -217,7 +217,7 @@ describe("a resume token", () => {
     expect(all.things.hub.watcherCount).toBe(2);
   });
 
-  it("that is compacted leads to a snapshot, or to REVISION_COMPACTED if so wished", async () => {
+  it("that is compacted leads to a snapshot, or on request to REVISION_COMPACTED", async () => {
     const all = await makeThings();
     for (let n = 0; n < 5; n += 1) await all.put("a", n);
     await all.store.compact(4);
@@ -235,7 +235,7 @@ describe("a resume token", () => {
     expect(revisionsOf(await drain(all.clock, () => watcher.next()))).toEqual([5]);
   });
 
-  it("holds for another engine on the same store", async () => {
+  it("is valid for another engine on the same store", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const resumeToken = (await soon(all.watch().next()))?.resumeToken ?? "";
@@ -258,7 +258,7 @@ describe("a watcher that does not read", () => {
     { what: "many names: from the journal", distinct: 5000, kept: 200_000, kinds: ["changes"] },
     { what: "more than the journal keeps: a snapshot", distinct: 5000, kept: 1000, kinds: ["snapshot"] },
   ])(
-    `holds little while ${writes} writes go by, and ends equal to the state ($what)`,
+    `holds little during ${writes} writes, and ends with the state of the store ($what)`,
     async ({ distinct, kept, kinds }) => {
       const all = await makeThings({ keptChanges: kept });
       const watcher = all.watch();
@@ -281,7 +281,7 @@ describe("a watcher that does not read", () => {
     },
   );
 
-  it("holds nothing of what a snapshot that it has not read yet leaves out", async () => {
+  it("holds no changes that its unread snapshot will contain", async () => {
     const all = await makeThings();
     for (const name of names(FRAME_LIMIT + 1)) await all.put(name, 0);
     const watcher = all.watch();
@@ -294,7 +294,7 @@ describe("a watcher that does not read", () => {
     expect(stateOf(first === undefined ? rest : [first, ...rest])).toEqual(present(all));
   });
 
-  it("is ended with WATCHER_TOO_SLOW where there is no state to catch up with, and freed", async () => {
+  it("ends with WATCHER_TOO_SLOW and is freed if there is no state to catch up with", async () => {
     const all = await makeThings();
     const watcher = all.watchEvents();
     const first = await soon(watcher.next());
@@ -311,8 +311,8 @@ describe("a watcher that does not read", () => {
   });
 });
 
-describe("the end of a hub", () => {
-  it("comes after what had happened, and is the same for every later call and watcher", async () => {
+describe("closing a hub", () => {
+  it("comes after all earlier changes, and is the same for every later call and watcher", async () => {
     const all = await makeThings();
     const watcher = all.watch();
     await watcher.next();
@@ -326,7 +326,7 @@ describe("the end of a hub", () => {
     expect(() => all.watch()).toThrow(error);
   });
 
-  it("wakes those who wait", async () => {
+  it("wakes waiting watchers", async () => {
     const all = await makeThings();
     const watcher = all.watch();
     await watcher.next();
@@ -337,7 +337,7 @@ describe("the end of a hub", () => {
     expect(await rejection(soon(pending))).toBe(error);
   });
 
-  it("waits for a snapshot and a journal that are being read, but not for what comes after it", async () => {
+  it("waits for a snapshot and a journal that are being read, but not for their successors", async () => {
     const all = await makeThings();
     for (const name of names(FRAME_LIMIT + 1)) await all.put(name, 1);
     const starting = all.watch();
@@ -353,7 +353,7 @@ describe("the end of a hub", () => {
     expect(await rejection(soon(resuming.next()))).toBe(error);
   });
 
-  it("is what a watcher hears that cannot read on because the store is closed", async () => {
+  it("is the error of a watcher that cannot read on because the store is closed", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const watcher = all.watch({ resumeToken: tokenAt(0) });
@@ -365,7 +365,7 @@ describe("the end of a hub", () => {
 });
 
 describe("closing a watcher", () => {
-  it("frees it, and lets a call of next that waits come back with nothing", async () => {
+  it("frees it, and makes a waiting call of next return without a frame", async () => {
     const all = await makeThings();
     const watcher = all.watch();
     await watcher.next();
@@ -380,7 +380,7 @@ describe("closing a watcher", () => {
     watcher.close();
   });
 
-  it("while it reads the journal tells nothing any more", async () => {
+  it("stops delivery even while it reads the journal", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const watcher = all.watch({ resumeToken: tokenAt(0) });

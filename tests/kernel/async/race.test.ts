@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 describe("a race of work with limits", () => {
-  it("settles as the work does, and leaves neither timer nor listener", async () => {
+  it("settles like the work, and leaves neither timer nor listener", async () => {
     const { clock, signal, left } = world();
     const limits = [timeLimit(clock, 100, () => LATE), signalLimit(signal)];
     await expect(race(Promise.resolve(1), limits)).resolves.toBe(1);
@@ -35,7 +35,7 @@ describe("a race of work with limits", () => {
     expect(left()).toBe(0);
   });
 
-  it("ends at its deadline, not before, and drops an answer that comes late", async () => {
+  it("ends at its deadline, not before, and drops a late answer", async () => {
     const { clock, signal, left } = world();
     const work = Promise.withResolvers<number>();
     const ended: unknown[] = [];
@@ -51,7 +51,7 @@ describe("a race of work with limits", () => {
     expect(ended).toHaveLength(1);
   });
 
-  it("ends when its signal is aborted, in that very turn, and drops an error that comes late", async () => {
+  it("ends in the same turn in which its signal is aborted, and drops a late error", async () => {
     const { clock, controller, signal, left } = world();
     const work = Promise.withResolvers<number>();
     const ended: unknown[] = [];
@@ -66,7 +66,7 @@ describe("a race of work with limits", () => {
     expect([ended, left()]).toEqual([["left"], 0]);
   });
 
-  it("ends at once where its signal is aborted already, and begins no timer", async () => {
+  it("ends at once if its signal is already aborted, and starts no timer", async () => {
     const { clock, controller, signal, left } = world();
     controller.abort("left");
     const raced = race(Promise.resolve(1), [signalLimit(signal), timeLimit(clock, 100, () => LATE)]);
@@ -74,7 +74,7 @@ describe("a race of work with limits", () => {
     await expect(raced).rejects.toBe("left");
   });
 
-  it("has no deadline where that is infinite, and no signal where there is none", async () => {
+  it("has no deadline if that is infinite, and no signal if none is given", async () => {
     const { clock, left } = world();
     const work = Promise.withResolvers<number>();
     const raced = race(work.promise, [timeLimit(clock, Number.POSITIVE_INFINITY, () => LATE), signalLimit(undefined)]);
@@ -83,7 +83,7 @@ describe("a race of work with limits", () => {
     await expect(raced).resolves.toBe(1);
   });
 
-  it("stops every limit once, whichever of them ends it, now or later", async () => {
+  it("stops every limit once, whichever of them ends it and when", async () => {
     const plans = fc.record({
       limits: fc.array(fc.constantFrom("now", "later", "never"), { maxLength: 5 }),
       work: fc.constantFrom("fulfilled", "rejected", "pending"),
@@ -129,7 +129,7 @@ describe("a race of work with limits", () => {
 });
 
 describe("a pause", () => {
-  it("is over when its time is, and leaves no listener", async () => {
+  it("ends after its time, and leaves no listener", async () => {
     const { clock, signal, left } = world();
     const pausing = pause(clock, 100, signal);
     clock.advance(100);
@@ -137,7 +137,7 @@ describe("a pause", () => {
     expect(left()).toBe(0);
   });
 
-  it("is over with the signal, and leaves no timer", async () => {
+  it("ends when the signal is aborted, and leaves no timer", async () => {
     const { clock, controller, signal, left } = world();
     const pausing = pause(clock, 100, signal);
     controller.abort("left");

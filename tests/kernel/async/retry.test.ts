@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { backoffMs, retry } from "../../../src/kernel/async/retry.ts";
 
 describe("a retry", () => {
-  it("tries until it succeeds, each time after what it waits for", async () => {
+  it("tries until it succeeds, each time after the given wait", async () => {
     const notes: string[] = [];
     let attempts = 0;
     const attempt = async (): Promise<string> => {
@@ -20,12 +20,12 @@ describe("a retry", () => {
     expect(notes).toEqual(["attempt 1", "no 1 of 1", "attempt 2", "no 2 of 2", "attempt 3"]);
   });
 
-  it("waits for nothing where the first attempt succeeds", async () => {
+  it("waits for nothing if the first attempt succeeds", async () => {
     const again = async (): Promise<void> => expect.unreachable();
     await expect(retry(async () => 1, again)).resolves.toBe(1);
   });
 
-  it("gives up with what the wait rejects with", async () => {
+  it("ends with the error of the wait", async () => {
     let attempts = 0;
     const attempt = async (): Promise<void> => {
       attempts += 1;
@@ -38,7 +38,7 @@ describe("a retry", () => {
     expect(attempts).toBe(2);
   });
 
-  it("takes what an attempt throws at once for a failure", async () => {
+  it("treats an error thrown at once as a failed attempt", async () => {
     const attempt = (): Promise<void> => {
       throw new Error("at once");
     };
@@ -50,12 +50,12 @@ describe("a retry", () => {
 });
 
 describe("a backoff", () => {
-  it("doubles with each failure up to its longest", () => {
+  it("doubles with each failure up to its maximum", () => {
     const longest = [1, 2, 3, 4, 5, 1000].map((failures) => backoffMs(failures, { minMs: 100, maxMs: 1000 }, () => 1));
     expect(longest).toEqual([100, 200, 400, 800, 1000, 1000]);
   });
 
-  it("is a number from 0 to its longest, whatever the options", () => {
+  it("is a number from 0 to its maximum, whatever the options are", () => {
     const some = fc.tuple(
       fc.integer({ min: 1, max: 2 ** 31 }),
       fc.nat(),

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { joined, onAbort } from "../../../src/kernel/async/signal.ts";
 import { watchedSignal } from "./watched.ts";
 
-describe("what is done when a signal is aborted", () => {
-  it("is done once, then", () => {
+describe("a callback for the abort of a signal", () => {
+  it("is called once when the signal is aborted", () => {
     const controller = new AbortController();
     let runs = 0;
     onAbort(controller.signal, () => {
@@ -15,7 +15,7 @@ describe("what is done when a signal is aborted", () => {
     expect(runs).toBe(1);
   });
 
-  it("is done at once where it is aborted already, and never where there is none", () => {
+  it("is called at once for an aborted signal, and never without a signal", () => {
     let runs = 0;
     const run = (): void => {
       runs += 1;
@@ -26,7 +26,7 @@ describe("what is done when a signal is aborted", () => {
     expect(runs).toBe(1);
   });
 
-  it("is not done once it is taken off", () => {
+  it("is not called after it was removed", () => {
     const { controller, signal, listeners } = watchedSignal();
     let runs = 0;
     const stop = onAbort(signal, () => {
@@ -41,7 +41,7 @@ describe("what is done when a signal is aborted", () => {
 });
 
 describe("a signal that follows others", () => {
-  it("is aborted with the first of them, for its reason, and lets go of the others", () => {
+  it("is aborted with the first of them, with its reason, and removes its listeners from the others", () => {
     const [a, b] = [watchedSignal(), watchedSignal()];
     const { signal } = joined([a.signal, undefined, b.signal]);
     expect(signal.aborted).toBe(false);
@@ -51,21 +51,21 @@ describe("a signal that follows others", () => {
     expect([a.listeners(), b.listeners()]).toEqual([0, 0]);
   });
 
-  it("is aborted from the start where one of them is, and listens to none", () => {
+  it("is aborted from the start if one of them is, and adds no listeners", () => {
     const [a, c] = [watchedSignal(), watchedSignal()];
     const { signal } = joined([a.signal, AbortSignal.abort("b"), c.signal]);
     expect(signal.reason).toBe("b");
     expect([a.listeners(), c.listeners()]).toEqual([0, 0]);
   });
 
-  it("can be aborted by itself, which does nothing to the others and lets go of them", () => {
+  it("can be aborted itself, which does not affect the others and removes its listeners", () => {
     const a = watchedSignal();
     const { signal, abort } = joined([a.signal]);
     abort("own");
     expect([signal.reason, a.signal.aborted, a.listeners()]).toEqual(["own", false, 0]);
   });
 
-  it("follows nobody once it is released", () => {
+  it("follows no signal after it was released", () => {
     const a = watchedSignal();
     const { signal, release } = joined([a.signal]);
     release();

@@ -16,8 +16,8 @@ import { PARTS } from "../../../src/kernel/breakers/policy/time-window.ts";
 import { tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";
 import { acts, anyConfig, OUTCOMES, RUNS, world } from "./acts.ts";
 
-describe("whatever happens to a breaker", () => {
-  it("no more probes are out than may be, over all clients, and no more than are needed to close it", () => {
+describe("a breaker under any sequence of events", () => {
+  it("has no more probes out than allowed, over all clients, and no more than it needs to close", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -33,7 +33,7 @@ describe("whatever happens to a breaker", () => {
     );
   });
 
-  it("an outcome of another epoch, or of a lease that is not out, decides nothing and is told as late", () => {
+  it("counts an outcome of another epoch, or of an unknown lease, as late, and decides nothing by it", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -55,7 +55,7 @@ describe("whatever happens to a breaker", () => {
     );
   });
 
-  it("each transition raises the epoch by one, and nothing else moves it or the state", () => {
+  it("raises its epoch by one at each transition, and changes epoch and state only then", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -74,7 +74,7 @@ describe("whatever happens to a breaker", () => {
     );
   });
 
-  it("what a human decided ends by its holder, its own time or a reset, and by nothing else", () => {
+  it("ends a hold only by its holder, its own time or a reset", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -89,7 +89,7 @@ describe("whatever happens to a breaker", () => {
     );
   });
 
-  it("a call is let through or rejected as its override says", () => {
+  it("lets a call through or rejects it as its override says", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -108,7 +108,7 @@ describe("whatever happens to a breaker", () => {
     );
   });
 
-  it("what is said to leave it as it is leaves it, and what is said to pass passes", () => {
+  it("is unchanged by every outcome that leavesAsIs accepts, and lets a call pass whenever passesAll holds", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -140,7 +140,7 @@ describe("whatever happens to a breaker", () => {
     );
   });
 
-  it("a dependency that is well again gets its calls back once nobody holds it", () => {
+  it("lets calls pass again once the dependency has recovered and no one holds it", () => {
     fc.assert(
       fc.property(anyConfig, acts, (config, all) => {
         const one = world(config);
@@ -173,7 +173,7 @@ describe("whatever happens to a breaker", () => {
   });
 });
 
-describe("a window", () => {
+describe("the window of a breaker", () => {
   interface Seen {
     readonly at: number;
     readonly failed: boolean;
@@ -208,7 +208,7 @@ describe("a window", () => {
     }
   };
 
-  it("of calls holds the last ones, and none before", () => {
+  it("of calls contains the latest calls, and none before them", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), calls, (windowCalls, all) => {
         // With a rate of 1 and a million calls as the least, a count window counts as full at its size: one success first.
@@ -223,7 +223,7 @@ describe("a window", () => {
     );
   });
 
-  it("of time holds all calls of that time but for its first part, and none before, also where none came since", () => {
+  it("of time contains all calls of that time except for its first part, and none before, also after a pause", () => {
     const windowMs = 1000;
     const config = { ...DEFAULT_CONFIG, ...never, windowMs };
     fc.assert(
@@ -245,7 +245,7 @@ describe("a window", () => {
     );
   });
 
-  it("opens it exactly when the plain rules over its calls say so", () => {
+  it("opens the breaker exactly when the plain rules over its calls do", () => {
     const config = anyConfig.map((all) => ({ ...all, windowMs: 0, minReporters: 1 }));
     fc.assert(
       fc.property(config, calls, (settings, all) => {
@@ -272,7 +272,7 @@ describe("a window", () => {
     );
   });
 
-  it("takes a run of equal calls as each of them by itself, up to the call that trips", () => {
+  it("handles a run of equal calls like each of them, up to the call that trips", () => {
     fc.assert(
       fc.property(anyConfig, calls, (config, all) => {
         let [atOnce, singly]: [Machine, Machine] = [CLOSED, CLOSED];

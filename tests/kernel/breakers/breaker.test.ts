@@ -5,7 +5,7 @@ import { nextTick, type Permit } from "../../../src/kernel/breakers/machine.ts";
 import { anyAct, anySettings, CONFIG, driven, take } from "./driven.ts";
 
 describe("a closed breaker", () => {
-  it("stays closed at one failure less than the threshold, and opens at the threshold", () => {
+  it("stays closed one failure below the threshold, and opens at the threshold", () => {
     const breaker = driven();
     breaker.fail(2);
     expect(breaker.state).toBe("CLOSED");
@@ -13,7 +13,7 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("OPEN");
   });
 
-  it("starts the count anew at a success", () => {
+  it("resets the count at a success", () => {
     const breaker = driven();
     breaker.fail(2);
     breaker.report(breaker.acquire(), "SUCCESS");
@@ -21,7 +21,7 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("CLOSED");
   });
 
-  it("takes an ignored outcome for neither", () => {
+  it("counts an ignored outcome neither as success nor as failure", () => {
     const breaker = driven();
     breaker.fail(2);
     breaker.report(breaker.acquire(), "IGNORED");
@@ -29,7 +29,7 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("OPEN");
   });
 
-  it("trips at the next failure where the threshold was lowered to what has been counted", () => {
+  it("trips at the next failure if the threshold was lowered to the present count", () => {
     const breaker = driven();
     breaker.fail(2);
     breaker.configure({ failureThreshold: 1 });
@@ -37,13 +37,13 @@ describe("a closed breaker", () => {
     expect(breaker.state).toBe("OPEN");
   });
 
-  it("counts the rest of a run of failures that trips it as late", () => {
+  it("counts the rest of a run of failures as late after the failure that trips it", () => {
     const breaker = driven();
     expect(breaker.outcomes(1, "FAILURE", 1_000_000).late).toBe(999_997);
     expect(breaker.happened).toEqual(["Trip"]);
   });
 
-  it("trips once, and its timeout is not made longer, when more failures of the same time arrive after the trip", () => {
+  it("trips once, and keeps its timeout, when more failures of the same time arrive after the trip", () => {
     const breaker = driven();
     const permits = Array.from({ length: 6 }, () => breaker.acquire());
     for (const permit of permits.slice(0, 3)) breaker.report(permit, "FAILURE");
@@ -56,7 +56,7 @@ describe("a closed breaker", () => {
 });
 
 describe("an open breaker", () => {
-  it("rejects and says when to come back", () => {
+  it("rejects, and says when to retry", () => {
     const breaker = driven();
     breaker.fail(3);
     breaker.advance(400);
@@ -72,7 +72,7 @@ describe("an open breaker", () => {
     expect(breaker.acquire()).toMatchObject({ allowed: true, leaseId: expect.any(String) });
   });
 
-  it("does not close at a late success (opossum does)", () => {
+  it("does not close at a late success (opossum's does)", () => {
     const breaker = driven();
     const slow = breaker.acquire();
     breaker.fail(3);
@@ -97,14 +97,14 @@ describe("a half-open breaker", () => {
     expect(breaker.acquire()).toMatchObject({ allowed: false, state: "HALF_OPEN" });
   });
 
-  it("opens again, for all of its timeout, when a probe fails", () => {
+  it("opens again for its whole timeout when a probe fails", () => {
     const breaker = halfOpen();
     breaker.report(breaker.acquire(), "FAILURE");
     expect(breaker.acquire()).toMatchObject({ allowed: false, retryAfterMs: 1000 });
     expect(breaker.happened).toEqual(["Trip", "HalfOpen", "Reopen"]);
   });
 
-  it("stays half-open at one success less than the threshold, and closes at the threshold with counts of zero", () => {
+  it("stays half-open one success below the threshold, and closes at the threshold with counts of zero", () => {
     const breaker = halfOpen();
     breaker.report(breaker.acquire(), "SUCCESS");
     expect(breaker.state).toBe("HALF_OPEN");
@@ -112,7 +112,7 @@ describe("a half-open breaker", () => {
     expect(breaker.machine.automatic).toEqual({ state: "CLOSED", failures: 0 });
   });
 
-  it("lets no more probes through than are needed to close it", () => {
+  it("lets no more probes through than it needs to close", () => {
     const breaker = halfOpen({ probeConcurrency: 10, successThreshold: 2 });
     const [first, second, third] = [breaker.acquire(), breaker.acquire(), breaker.acquire()];
     expect([first, second, third].map(({ allowed }) => allowed)).toEqual([true, true, false]);
@@ -121,14 +121,14 @@ describe("a half-open breaker", () => {
     expect(breaker.state).toBe("CLOSED");
   });
 
-  it("gives the slot of an ignored probe to the next, and stays as it is", () => {
+  it("gives the slot of an ignored probe to the next call, and keeps its state", () => {
     const breaker = halfOpen();
     breaker.report(breaker.acquire(), "IGNORED");
     expect(breaker.state).toBe("HALF_OPEN");
     expect(breaker.acquire().allowed).toBe(true);
   });
 
-  it("gives the slot of a probe that never started to the next, and stays as it is", () => {
+  it("gives the slot of a probe that never started to the next call, and keeps its state", () => {
     const breaker = halfOpen();
     const permit = breaker.acquire();
     if (!permit.allowed) throw new Error("not allowed");
@@ -138,7 +138,7 @@ describe("a half-open breaker", () => {
     expect(breaker.report(permit, "SUCCESS").late).toBe(1);
   });
 
-  it("opens again at a failure of one probe, whatever the others will say", () => {
+  it("opens again when one probe fails, whatever the others report later", () => {
     const breaker = halfOpen({ probeConcurrency: 2 });
     const [first, second] = [breaker.acquire(), breaker.acquire()];
     breaker.report(first, "FAILURE");
@@ -155,7 +155,7 @@ describe("a half-open breaker", () => {
     expect(breaker.acquire()).toMatchObject({ allowed: false, retryAfterMs: 300 });
   });
 
-  it("lets a probe through where the success threshold was lowered to what has been reached", () => {
+  it("lets a probe through if the success threshold was lowered to the present count", () => {
     const breaker = halfOpen();
     breaker.report(breaker.acquire(), "SUCCESS");
     breaker.configure({ successThreshold: 1 });
@@ -163,7 +163,7 @@ describe("a half-open breaker", () => {
     expect(breaker.state).toBe("CLOSED");
   });
 
-  it("takes every probe that never reports for a failure of its own", () => {
+  it("counts every probe that never reports as a separate failure", () => {
     const breaker = halfOpen({ probeConcurrency: 2 });
     breaker.acquire();
     breaker.acquire();
@@ -173,7 +173,7 @@ describe("a half-open breaker", () => {
     expect(breaker.state).toBe("OPEN");
   });
 
-  it("takes a probe that never reports for a failure, and its late report for nothing", () => {
+  it("counts a probe that never reports as a failure, and its late report as late", () => {
     const breaker = halfOpen();
     const lost = breaker.acquire();
     breaker.advance(500);
@@ -183,7 +183,7 @@ describe("a half-open breaker", () => {
     expect(breaker.acquire().allowed).toBe(true);
   });
 
-  it("takes a lease for one call: what else is said to have had it is late", () => {
+  it("accepts a lease for one call, and counts other outcomes under it as late", () => {
     for (const outcome of ["SUCCESS", "FAILURE", "IGNORED"] as const) {
       const breaker = halfOpen();
       const permit = breaker.acquire();
@@ -194,7 +194,7 @@ describe("a half-open breaker", () => {
     }
   });
 
-  it("frees no slot at a release of another epoch or another lease", () => {
+  it("frees no slot at a release with another epoch or another lease", () => {
     const breaker = halfOpen();
     const permit = breaker.acquire();
     if (!permit.allowed) throw new Error("not allowed");
@@ -205,7 +205,7 @@ describe("a half-open breaker", () => {
     expect(breaker.acquire().allowed).toBe(false);
   });
 
-  it("counts an outcome without its lease for nothing", () => {
+  it("ignores an outcome without its lease", () => {
     const breaker = halfOpen();
     breaker.acquire();
     const { epoch } = breaker.machine;
@@ -215,8 +215,8 @@ describe("a half-open breaker", () => {
   });
 });
 
-describe("a human's override", () => {
-  it("keeps it open past every timeout, while the automatic machine runs on beneath", () => {
+describe("an override by an operator", () => {
+  it("keeps the breaker open past every timeout, while the automatic state continues beneath", () => {
     const breaker = driven();
     breaker.fail(3);
     breaker.override("FORCED_OPEN");
@@ -230,7 +230,7 @@ describe("a human's override", () => {
     expect(breaker.machine.automatic.state).toBe("HALF_OPEN");
   });
 
-  it("gives probes that are under way no vote", () => {
+  it("leaves probes that are under way without a vote", () => {
     const breaker = driven();
     breaker.fail(3);
     breaker.advance(1000);
@@ -240,7 +240,7 @@ describe("a human's override", () => {
     expect(breaker.state).toBe("OPEN");
   });
 
-  it("made twice is made once", () => {
+  it("has the same result if it is set twice", () => {
     const breaker = driven();
     breaker.override("FORCED_OPEN");
     const { epoch } = breaker.machine;
@@ -248,7 +248,7 @@ describe("a human's override", () => {
     expect(breaker.machine.epoch).toBe(epoch);
   });
 
-  it("is released by a reset, which closes it with counts of zero and a new epoch", () => {
+  it("is released by a reset, which closes the breaker with counts of zero and a new epoch", () => {
     const breaker = driven();
     breaker.fail(2);
     breaker.override("FORCED_OPEN");
@@ -262,8 +262,8 @@ describe("a human's override", () => {
   });
 });
 
-describe("for every sequence of events", () => {
-  it("a run of equal outcomes is the same as each of them by itself", () => {
+describe("a breaker under every sequence of events", () => {
+  it("handles a run of equal outcomes like each of them alone", () => {
     const outcome = fc.constantFrom("SUCCESS" as const, "FAILURE" as const, "IGNORED" as const);
     const runs = fc.array(fc.record({ outcome, times: fc.integer({ min: 1, max: 6 }) }), { maxLength: 20 });
     fc.assert(
@@ -282,7 +282,7 @@ describe("for every sequence of events", () => {
     );
   });
 
-  it("a dependency that is well again gets its calls back, however the configuration was changed", () => {
+  it("lets calls pass again once the dependency has recovered, however the configuration was changed", () => {
     const change = fc.record({ do: fc.constant("configure" as const), to: anySettings });
     const acts = fc.array(fc.oneof({ weight: 4, arbitrary: anyAct }, { weight: 1, arbitrary: change }), {
       maxLength: 80,
@@ -305,7 +305,7 @@ describe("for every sequence of events", () => {
     );
   });
 
-  it("its invariants hold", () => {
+  it("keeps its invariants", () => {
     fc.assert(
       fc.property(anySettings, fc.array(anyAct, { maxLength: 120 }), (settings, acts) => {
         const breaker = driven(settings);

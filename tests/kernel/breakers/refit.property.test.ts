@@ -11,7 +11,7 @@ const window = fc.record({
 const call = fc.record({ ms: fc.integer({ min: 0, max: 120 }), failed: fc.boolean(), slow: fc.boolean() });
 const RATES = { failureRate: 0.5, slowCallRate: 0.5 };
 
-describe("a window that is configured anew", () => {
+describe("a reconfigured window", () => {
   it("keeps the outcomes that fit, and their sums", () => {
     fc.assert(
       fc.property(window, window, fc.array(call, { maxLength: 60 }), (first, second, calls) => {
@@ -61,8 +61,8 @@ describe("a window that is configured anew", () => {
   });
 });
 
-describe("a share of calls", () => {
-  it("reaches the rate that is written as the same decimal, and does not exceed it", () => {
+describe("a failure share", () => {
+  it("reaches a rate that is written as the same decimal, and does not exceed it", () => {
     for (let all = 1; all <= 1000; all += 1) {
       for (const digits of [1, 2, 3, 4]) {
         const parts = 10 ** digits;

@@ -41,13 +41,13 @@ const turns = async (): Promise<void> => {
 };
 
 describe("a call through a gate", () => {
-  it("gives the answer, and counts as a success", async () => {
+  it("returns the answer, and counts as a success", async () => {
     const { gate, ended } = rig();
     expect([await call(gate, () => 1), await call(gate, async () => 2)]).toEqual([1, 2]);
     expect(ended).toEqual(["SUCCESS", "SUCCESS"]);
   });
 
-  it("that throws rejects with its own error, and counts as a failure, whether it throws at once or later", async () => {
+  it("rejects with its own error, and counts as a failure, whether it throws at once or later", async () => {
     const { gate, ended } = rig();
     await expect(call(gate, failing)).rejects.toBe(boom);
     const atOnce = () => {
@@ -58,20 +58,20 @@ describe("a call through a gate", () => {
     expect(ended).toEqual(["FAILURE", "FAILURE", "FAILURE"]);
   });
 
-  it("that the gate rejects does not run", async () => {
+  it("does not run if the gate rejects it", async () => {
     const { gate } = rejecting();
     const fn = vi.fn(() => 1);
     await expect(call(gate, fn)).rejects.toBe(isOpen);
     expect(fn).not.toHaveBeenCalled();
   });
 
-  it("waits for a gate that cannot answer at once", async () => {
+  it("waits for a gate that answers later", async () => {
     const { gate, ended } = rig(async (permit) => permit);
     expect(await call(gate, () => 1)).toBe(1);
     expect(ended).toEqual(["SUCCESS"]);
   });
 
-  it("rejects with what the gate throws, and nothing runs", async () => {
+  it("rejects with the gate's error, and does not run", async () => {
     const fn = vi.fn(() => 1);
     const broken = [
       () => {
@@ -95,8 +95,8 @@ describe("a call through a gate", () => {
   );
 });
 
-describe("the fallback", () => {
-  it("answers where the gate rejects and where the call fails, and is given the cause", async () => {
+describe("a fallback", () => {
+  it("answers if the gate rejects and if the call fails, and receives the cause", async () => {
     const causes: unknown[] = [];
     const fallback = async (cause: unknown): Promise<number> => causes.push(cause);
     expect(await call(rejecting().gate, () => 0, { fallback })).toBe(1);
@@ -104,13 +104,13 @@ describe("the fallback", () => {
     expect(causes).toEqual([isOpen, boom]);
   });
 
-  it("is the gate's where the call brings none", async () => {
+  it("is the gate's own if the call has none", async () => {
     const { gate } = rejecting(() => "the gate's");
     expect(await call<string>(gate, () => "fn's")).toBe("the gate's");
     expect(await call<string>(gate, () => "fn's", { fallback: () => "the call's" })).toBe("the call's");
   });
 
-  it("runs when the permit has ended", async () => {
+  it("runs after the permit has ended", async () => {
     const { gate, ended } = rig();
     expect(await call<unknown>(gate, failing, { fallback: () => [...ended] })).toEqual(["FAILURE"]);
   });
@@ -122,7 +122,7 @@ describe("an error that is not a failure", () => {
     ["IGNORED", "IGNORED"],
     ["SUCCESS", "SUCCESS"],
   ] as const)(
-    "is thrown on without the fallback; with notFailureAs %s it counts as %s",
+    "is rethrown without the fallback; with notFailureAs %s it counts as %s",
     async (notFailureAs, outcome) => {
       const { gate, ended } = rig();
       const fallback = vi.fn(() => 1);
@@ -133,7 +133,7 @@ describe("an error that is not a failure", () => {
     },
   );
 
-  it("is a failure where isFailure itself throws", async () => {
+  it("counts as a failure if isFailure itself throws", async () => {
     const { gate, ended } = rig();
     const isFailure = (): boolean => {
       throw new Error("cannot say");
@@ -144,7 +144,7 @@ describe("an error that is not a failure", () => {
 });
 
 describe("a call that takes too long", () => {
-  it("rejects with a TimeoutError, its signal is aborted, and it counts as a failure whatever isFailure says", async () => {
+  it("rejects with a TimeoutError, has its signal aborted, and counts as a failure whatever isFailure says", async () => {
     const { gate, clock, ended } = rig();
     let seen: AbortSignal | undefined;
     const options = { timeoutMs: 100, isFailure: () => false };
@@ -166,7 +166,7 @@ describe("a call that takes too long", () => {
     expect(ended).toEqual(["FAILURE"]);
   });
 
-  it("gives the fallback's answer; what it comes to later changes nothing", async () => {
+  it("returns the fallback's answer, and its late result changes nothing", async () => {
     const { gate, clock, ended } = rig();
     const work = Promise.withResolvers<number>();
     const late = call(gate, () => work.promise, { timeoutMs: 100, fallback: () => 7 });
@@ -177,7 +177,7 @@ describe("a call that takes too long", () => {
     expect(ended).toEqual(["FAILURE"]);
   });
 
-  it("is none where the timeout is infinite", async () => {
+  it("does not time out if the timeout is infinite", async () => {
     const { gate, clock, ended } = rig();
     const work = Promise.withResolvers<number>();
     const call_ = call(gate, () => work.promise, { timeoutMs: Number.POSITIVE_INFINITY });
@@ -188,17 +188,17 @@ describe("a call that takes too long", () => {
   });
 });
 
-describe("a caller that leaves", () => {
+describe("a caller that cancels", () => {
   const reason = new Error("not needed any more");
 
-  it("before the call gets its reason, and no permit is taken", async () => {
+  it("gets its reason, and no permit is taken, if it cancels before the call", async () => {
     const { gate } = rig();
     const acquire = vi.spyOn(gate, "acquire");
     await expect(call(gate, () => 1, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(acquire).not.toHaveBeenCalled();
   });
 
-  it("while the gate is asked gives the permit back, and nothing runs", async () => {
+  it("gives the permit back, and the call does not run, if it cancels while the gate decides", async () => {
     const asked = Promise.withResolvers<void>();
     const { gate, ended } = rig((permit) => asked.promise.then(() => permit));
     const caller = new AbortController();
@@ -211,7 +211,7 @@ describe("a caller that leaves", () => {
     expect(fn).not.toHaveBeenCalled();
   });
 
-  it("while the gate is asked gets the reason, not the fallback's answer, where the gate then rejects", async () => {
+  it("gets its reason, not the fallback's answer, if the gate rejects after the cancellation", async () => {
     const asked = Promise.withResolvers<void>();
     const { gate } = rig(() => asked.promise.then(() => new Rejection(isOpen)));
     const caller = new AbortController();
@@ -221,7 +221,7 @@ describe("a caller that leaves", () => {
     await expect(left).rejects.toBe(reason);
   });
 
-  it("while it runs gets the reason at once, as does the function; it counts as ignored, without the fallback", async () => {
+  it("gets its reason at once during the call, as does the function; the call counts as ignored, without the fallback", async () => {
     const { gate, ended } = rig();
     const caller = new AbortController();
     let seen: AbortSignal | undefined;
@@ -239,7 +239,7 @@ describe("a caller that leaves", () => {
     expect([seen?.reason, ended]).toEqual([reason, ["IGNORED"]]);
   });
 
-  it("in the very step in which it is called gets the reason", async () => {
+  it("gets its reason if it cancels in the same step as the call", async () => {
     const { gate, ended } = rig();
     const caller = new AbortController();
     const leaving = (): Promise<number> => {
@@ -251,7 +251,7 @@ describe("a caller that leaves", () => {
   });
 });
 
-it("whatever happens, a permit ends once, and no timer and no listener is left", async () => {
+it("a permit of any call ends once, and no timer and no listener remains", async () => {
   const ends = fc.constantFrom("resolve", "reject", "throw", "hang");
   const timing = fc.record({ endsAt: fc.nat(9), leavesAt: fc.nat(9), ends, isLimited: fc.boolean() });
   await fc.assert(

@@ -32,7 +32,7 @@ describe("testdata/bucketing.json", () => {
     readonly lone_surrogates: readonly (Bucket & { readonly key_utf16: number[]; readonly key_hashed_as: string })[];
   };
 
-  it("is what is hashed here, and what a plain implementation hashes", () => {
+  it("has the hashes of this implementation, and those of a plain one", () => {
     expect(buckets.length).toBeGreaterThan(200);
     for (const { salt, key, ...expected } of buckets) {
       expect([salt, key, bucketsOf(salt, key)]).toEqual([salt, key, expected]);
@@ -48,7 +48,7 @@ describe("testdata/bucketing.json", () => {
     }
   });
 
-  it("has the ends of the scale", () => {
+  it("contains the ends of the scale", () => {
     expect([scaleToBucket(0), scaleToBucket(0xffff_ffff)]).toEqual([0, 99_999]);
   });
 });

@@ -25,7 +25,7 @@ describe("prefixedMurmur3", () => {
     expect(prefixedMurmur3(text, seed)("")).toBe(hash);
   });
 
-  it("hashes prefix and rest as one text, as the reference does over its UTF-8 bytes", () => {
+  it("hashes prefix and text like the reference over their joined UTF-8 bytes", () => {
     fc.assert(
       fc.property(anyText, anyText, fc.nat(0xffffffff), (prefix, rest, seed) => {
         // A pair split between the two would be hashed as two lone surrogates.
@@ -36,7 +36,7 @@ describe("prefixedMurmur3", () => {
     );
   });
 
-  it("keeps nothing from one text to the next", () => {
+  it("keeps no state from one text to the next", () => {
     const hash = prefixedMurmur3("salt:");
     const first = hash("abc");
     hash("something longer than a block");

@@ -129,7 +129,7 @@ const FILE = new URL("../../../testdata/conditions.json", import.meta.url);
 const { conditions } = JSON.parse(readFileSync(FILE, "utf8")) as { readonly conditions: readonly Vector[] };
 
 describe("testdata/conditions.json", () => {
-  it("has what the interpreter answers to its programs, step by step", () => {
+  it("has the same steps and answers as the interpreter", () => {
     expect(conditions.length).toBeGreaterThan(200);
     for (const { condition, program, cases } of conditions) {
       const evaluate = interpreterOf(programOf(program), CONTEXT_VARIABLES);

@@ -57,7 +57,7 @@ describe("compileFlag", () => {
     );
   });
 
-  it("answers off and DISABLED whatever the strategy, where the flag is not enabled", () => {
+  it("answers off with DISABLED if the flag is not enabled, whatever its strategy", () => {
     for (const strategy of ["ALL_ON", "ALL_OFF", "PERCENTAGE", "WHITELIST", "GRADUAL"] as const) {
       const evaluate = compileFlag(flag({ enabled: false, strategy, percentage: 100, whitelist: ["a"] })).evaluate;
       expect(evaluate({ sessionId: "a" }, NOW)).toEqual({
@@ -95,7 +95,7 @@ describe("compileFlag", () => {
     });
   });
 
-  it("is never on at 0 and always at 100, also without a key", () => {
+  it("is never on at 0 and always on at 100, also without a key", () => {
     for (const [share, on] of [
       [0, false],
       [100, true],
@@ -107,7 +107,7 @@ describe("compileFlag", () => {
     }
   });
 
-  it("is off with TARGETING_KEY_MISSING in between, where there is no key", () => {
+  it("is off with TARGETING_KEY_MISSING in between if there is no key", () => {
     for (const someContext of [{}, { sessionId: "" }, { symbol: "BTCZAR", system: "engine" }]) {
       expect(
         compileFlag(flag({ strategy: "PERCENTAGE", percentage: 99.999 })).evaluate(someContext, NOW),
@@ -119,14 +119,14 @@ describe("compileFlag", () => {
     }
   });
 
-  it("buckets by the session id, and by the user id where there is none", () => {
+  it("buckets by the session id, and by the user id if there is none", () => {
     const { evaluate } = compileFlag(flag({ strategy: "PERCENTAGE", percentage: 50 }));
     const bySession = evaluate({ sessionId: "abc123" }, NOW).bucket;
     expect(evaluate({ sessionId: "abc123", userId: "u" }, NOW).bucket).toBe(bySession);
     expect(evaluate({ sessionId: "", userId: "abc123" }, NOW).bucket).toBe(bySession);
   });
 
-  it("buckets by what bucket_by names and by nothing else", () => {
+  it("buckets only by the key that bucket_by names", () => {
     const someContext = { sessionId: "s", userId: "u", symbol: "abc123", system: "x" };
     const { evaluate } = compileFlag(flag({ strategy: "PERCENTAGE", percentage: 50, bucketBy: "SYMBOL" }));
     expect(evaluate(someContext, NOW).bucket).toBe(33_069);
@@ -142,7 +142,7 @@ describe("compileFlag", () => {
     expect(evaluate({ attributes: { symbol: "BTCZAR" } }, NOW).enabled).toBe(false);
   });
 
-  it("gives flags with equal salts the same sessions, and others independent ones", () => {
+  it("gives flags with equal salts the same sessions, and other flags independent ones", () => {
     const share = { strategy: "PERCENTAGE", percentage: 50 } as const;
     const bucketIn = (name: string, salt: string, sessionId: string): number | undefined =>
       compileFlag(flag({ ...share, name, salt })).evaluate({ sessionId }, NOW).bucket;
@@ -174,7 +174,7 @@ describe("compileFlag", () => {
     expect(Math.abs(on - (share / 100) * sessions.length)).toBeLessThan(tolerance);
   });
 
-  it("switches nobody off when the percentage is raised", () => {
+  it("switches off no session when the percentage rises", () => {
     fc.assert(
       fc.property(percentage, percentage, fc.string(), (a, b, sessionId) => {
         const [low, high] = a < b ? [a, b] : [b, a];
@@ -186,7 +186,7 @@ describe("compileFlag", () => {
     );
   });
 
-  it("keeps everybody's answer when PERCENTAGE becomes GRADUAL at the same share, and back", () => {
+  it("keeps every answer when PERCENTAGE becomes GRADUAL at the same share, and back", () => {
     fc.assert(
       fc.property(percentage, fc.string({ minLength: 1 }), (share, sessionId) => {
         const asGradual = { initialPercentage: share, targetPercentage: 100, startTime: NOW, endTime: NOW + 1000 };
@@ -197,7 +197,7 @@ describe("compileFlag", () => {
     );
   });
 
-  it("switches nobody off while a rising schedule runs", () => {
+  it("switches off no session while a rising schedule runs", () => {
     fc.assert(
       fc.property(gradual, fc.string(), someTime, someTime, (schedule, sessionId, a, b) => {
         const { initialPercentage: x, targetPercentage: y } = schedule;
@@ -210,7 +210,7 @@ describe("compileFlag", () => {
     );
   });
 
-  it("keeps everybody's variant while the share rises", () => {
+  it("keeps every variant while the share rises", () => {
     fc.assert(
       fc.property(variants, percentage, percentage, fc.string({ minLength: 1 }), (forms, a, b, sessionId) => {
         const at = (share: number): Evaluation =>
@@ -226,7 +226,7 @@ describe("compileFlag", () => {
     );
   });
 
-  it("gives each variant its share of 100,000 sessions, within half a point, whoever has the flag", () => {
+  it("gives each variant its share of 100,000 sessions, within half a point, for any share of the flag", () => {
     const forms = [
       { name: "a", weight: 1, value: "x" },
       { name: "b", weight: 0, value: "y" },
@@ -252,7 +252,7 @@ describe("compileFlag", () => {
     }
   });
 
-  it("needs no key for the only variant that has a weight, and one for several", () => {
+  it("needs no key for the only variant with a weight, and needs one for several", () => {
     const one = [
       { name: "a", weight: 0, value: 1 },
       { name: "b", weight: 3, value: 2 },
@@ -276,17 +276,17 @@ describe("compileFlag", () => {
     });
   });
 
-  it("says of a killed flag that its answer must not be kept", () => {
+  it("says that the answer of a killed flag must not be cached", () => {
     const answer = compileFlag(flag({ enabled: false, killed: true })).evaluate({}, NOW);
     expect(answer).toMatchObject({ enabled: false, reason: "DISABLED", killed: true });
   });
 
-  it("never answers STATIC, which clients keep, where the context has a part in it", () => {
+  it("never answers STATIC, which clients cache, if the answer depends on the context", () => {
     const answer = compileFlag(flag({ condition: "is BTCZAR" }), { condition: () => true }).evaluate({}, NOW);
     expect(answer).toMatchObject({ enabled: true, reason: "TARGETING_MATCH" });
   });
 
-  it("holds a paused share whatever the time, for the same sessions", () => {
+  it("keeps the share and the sessions of a paused schedule at any time", () => {
     fc.assert(
       fc.property(gradual, someTime, someTime, fc.string({ minLength: 1 }), (schedule, pausedAt, later, sessionId) => {
         const { startTime, endTime, initialPercentage, targetPercentage } = schedule as Gradual;
@@ -299,7 +299,7 @@ describe("compileFlag", () => {
     );
   });
 
-  it("gives its shared answers out so that no caller can change them for another", () => {
+  it("returns its shared answers so that no caller can change them for another", () => {
     const { evaluate } = compileFlag(flag({}));
     expect(() => Object.assign(evaluate({}, NOW), { enabled: false })).toThrow(TypeError);
   });
@@ -323,7 +323,7 @@ describe("shareAt", () => {
     expect(share({ strategy: "GRADUAL", gradual: falling }, NOW + 500)).toBe(35);
   });
 
-  it("stays at the initial percentage where no times are set", () => {
+  it("stays at the initial percentage if no times are set", () => {
     const still = { initialPercentage: 10, targetPercentage: 100 };
     expect(share({ strategy: "GRADUAL", gradual: still }, NOW + 1e12)).toBe(10);
   });
@@ -346,7 +346,7 @@ describe("shareAt", () => {
     );
   });
 
-  it("is the percentage of PERCENTAGE, and nothing for strategies without shares", () => {
+  it("is the percentage under PERCENTAGE, and undefined for strategies without a share", () => {
     expect(share({ strategy: "PERCENTAGE", percentage: 33.333 }, NOW)).toBe(33.333);
     for (const strategy of ["ALL_ON", "ALL_OFF", "WHITELIST"] as const)
       expect(share({ strategy }, NOW)).toBeUndefined();
@@ -354,7 +354,7 @@ describe("shareAt", () => {
 });
 
 describe("missingFlag", () => {
-  it("is off and says that there is no such flag", () => {
+  it("is off, and says that the flag does not exist", () => {
     expect(missingFlag("nope")).toMatchObject({
       name: "nope",
       enabled: false,

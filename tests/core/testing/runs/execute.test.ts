@@ -78,7 +78,7 @@ const states = (): Record<string, string> =>
 const outcomes = ({ record }: Run): string[] => record.tests.map(({ outcome }) => outcome);
 
 describe("a run", () => {
-  it("is remembered as RUNNING from the moment it is accepted, whether it has its turn or not", async () => {
+  it("is stored as RUNNING from the moment it is accepted, even while it waits in the queue", async () => {
     const first = held();
     const ended = [executor.execute(first.job), executor.execute(job())];
     await turn();
@@ -90,7 +90,7 @@ describe("a run", () => {
     expect(runs.get("run-1").record).toMatchObject({ version: "2.0.0", passed: true });
   });
 
-  it("is refused where too many wait, and leaves nothing", async () => {
+  it("is refused if too many wait, and leaves nothing", async () => {
     const first = held();
     const accepted = [first.job, job(), job()].map((each) => executor.execute(each));
     const refusal: unknown = await executor.execute(job()).catch((error: unknown) => error);
@@ -100,7 +100,7 @@ describe("a run", () => {
     expect(Object.keys(states())).toEqual(["run-3", "run-2", "run-1"]);
   });
 
-  it("that is a gate waits for no other run", async () => {
+  it("does not wait for other runs if it is a gate", async () => {
     const first = held();
     const waiting = [first.job, job()].map((each) => executor.execute(each));
     expect((await executor.execute(job({ urgent: true }))).record).toMatchObject({ state: "COMPLETED", passed: true });
@@ -109,7 +109,7 @@ describe("a run", () => {
     await Promise.all(waiting);
   });
 
-  it("is cancelled while it waits for its turn", async () => {
+  it("is cancelled while it waits in the queue", async () => {
     const first = held();
     const before = executor.execute(first.job);
     void executor.execute(job());
@@ -121,7 +121,7 @@ describe("a run", () => {
     expect((await before).record.state).toBe("COMPLETED");
   });
 
-  it("is cancelled while its instance starts, which is stopped when it has; only then is the next one's turn", async () => {
+  it("is cancelled while its instance starts: the instance is stopped, and only then the next run starts", async () => {
     const first = held();
     void executor.execute(first.job);
     const next = executor.execute(job());
@@ -135,7 +135,7 @@ describe("a run", () => {
     expect(late.stopped()).toBe(true);
   });
 
-  it("is cancelled while its suite starts, which is ended when it has", async () => {
+  it("is cancelled while its suite starts, and the suite is ended", async () => {
     const { promise, resolve } = Promise.withResolvers<OpenSuite>();
     let closed = false;
     void executor.execute(job({ source: { tests: [], open: () => promise } }));
@@ -152,7 +152,7 @@ describe("a run", () => {
     expect(closed).toBe(true);
   });
 
-  it("is cancelled by the signal that was given with it, at once where that was aborted before", async () => {
+  it("is cancelled by the signal that it was given, at once if the signal was already aborted", async () => {
     const stop = new AbortController();
     const waiting = executor.execute(held({ signal: stop.signal }).job);
     await turn();
@@ -162,7 +162,7 @@ describe("a run", () => {
     expect(record.state).toBe("CANCELLED");
   });
 
-  it("of which nothing starts is a report; its first test tells why", async () => {
+  it("without an instance has a report, whose first test says why", async () => {
     const start = (): Promise<never> => Promise.reject(new Error("no such luck"));
     const told: string[] = [];
     const progress: RunProgress = { testEnded: ({ name, outcome }) => void told.push(`${name} ${outcome}`) };
@@ -175,7 +175,7 @@ describe("a run", () => {
     expect((await executor.execute(job({ start, source: { tests: [optional] } }))).record.passed).toBe(false);
   });
 
-  it("on an instance that is stopped meanwhile says so, and of which code it was", async () => {
+  it("says that its instance was stopped during it, and names the tested code", async () => {
     const serving = candidate();
     const progress: RunProgress = { testStarted: () => serving.end({ expected: true, description: "exit code 0" }) };
     const tests = [calling, passing];
@@ -210,13 +210,13 @@ describe("a run", () => {
       },
     ],
     ["its suite is wrong", { source: { tests: [], open: () => Promise.reject(new Error("broken")) } }],
-  ])("has no report because %s, and holds up no other", async (_, more) => {
+  ])("has no report because %s, and delays no other run", async (_, more) => {
     await expect(executor.execute(job(more))).rejects.toThrow("broken");
     expect(runs.get("run-1").record).toMatchObject({ state: "INTERRUPTED", failure: "broken", passed: false });
     expect((await executor.execute(job())).record.state).toBe("COMPLETED");
   });
 
-  it("that cannot be stored holds up no other", async () => {
+  it("delays no other run if it cannot be stored", async () => {
     const { put } = store;
     store.put = () => Promise.reject(new Error("disk full"));
     await expect(executor.execute(job())).rejects.toThrow("disk full");
@@ -226,7 +226,7 @@ describe("a run", () => {
 });
 
 describe("closing", () => {
-  it("cancels what runs and what waits, and refuses more", async () => {
+  it("cancels running and waiting runs, and refuses new ones", async () => {
     const ended = [executor.execute(held().job), executor.execute(job())];
     await turn();
     await executor.close();

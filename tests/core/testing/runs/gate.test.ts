@@ -88,7 +88,7 @@ const first = (method: string): string => `export default [{ name: "asks", run: 
 
 describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in a %s", (isolation) => {
   it.each(["a suite in a file", "a suite that was created"])(
-    "has %s leave nothing behind in what serves",
+    "has %s change nothing in the serving modules",
     async (kind) => {
       const { path } = await ownRoot({
         "gateway.js": GATEWAY,
@@ -122,7 +122,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in
     },
   );
 
-  it("has tests call the new versions of what is replaced with it, and leaves no trace in these", async () => {
+  it("lets tests call the new versions of the group, and leaves no trace in these", async () => {
     const suites = { "prices.js": first("price"), "quotes.js": first("quote") };
     const { path } = await ownRoot({ "quotes1.js": quotes(1), "quotes2.js": quotes(2), "desk.js": DESK, ...suites });
     const { modules, close } = await createEngine({ modulesRoot: path });
@@ -143,7 +143,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in
     expect(output).toEqual({ json: { version: "2", asked: 1 } });
   });
 
-  it("keeps each of those that are tested together to what is stubbed and allowed for itself", async () => {
+  it("limits each tested module of a group to its own stubs and allowed calls", async () => {
     const { path } = await ownRoot({
       "gateway.js": GATEWAY,
       "a.js": caller("b"),
@@ -171,7 +171,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in
     expect(run?.record.tests[0]?.output).toEqual({ b: { c: { gateway: { id: 1 } }, gateway: "stubbed for b" } });
   });
 
-  it("fails where a module that is tested with it ends, whatever serves in its place", async () => {
+  it("fails if another tested module of the group ends, whatever serves in its place", async () => {
     const { path } = await ownRoot({
       "quotes1.js": quotes(1),
       "quotes2.js": quotes(2),
@@ -197,7 +197,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the gate of a swap of a module in
     expect(results[0]?.failure).toContain("module quotes ended while it was needed");
   });
 
-  it("calls the new version of what is replaced with it also where a module that is not lies between", async () => {
+  it("calls the new version of a member of the group even if a module outside the group lies between", async () => {
     const { path } = await ownRoot({
       "top.js": caller("middle"),
       "middle.js": caller("low"),

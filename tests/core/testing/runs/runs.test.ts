@@ -32,7 +32,7 @@ const record = (module: string, state: RunRecord["state"] = "COMPLETED"): RunRec
 });
 
 describe("the history of runs", () => {
-  it("keeps the last of each module, newest first", async () => {
+  it("keeps the latest runs of each module, newest first", async () => {
     const runs = await open(createMemoryStore({ clock, incarnation: "one" }));
     for (let count = 0; count < KEPT_RUNS + 5; count += 1) await runs.begin(`run-${count}`, record("busy"));
     await runs.begin("other", record("calm"));
@@ -42,7 +42,7 @@ describe("the history of runs", () => {
     expect(runs.list("calm")).toHaveLength(1);
   });
 
-  it("orders runs as they were accepted, whenever they ended and whatever the wall clock said", async () => {
+  it("orders runs by their acceptance, whatever their end and the wall clock were", async () => {
     const store = createMemoryStore({ clock, incarnation: "one" });
     const runs = await open(store);
     for (const id of ["first", "second", "third"]) {
@@ -57,7 +57,7 @@ describe("the history of runs", () => {
     expect((await open(store)).list("m").map(({ name }) => name)).toEqual(order);
   });
 
-  it("says of a run that the service did not end that it was interrupted", async () => {
+  it("marks a run as interrupted if the service ended before it", async () => {
     const store = createMemoryStore({ clock, incarnation: "one" });
     await (await open(store)).begin("cut", { ...record("m", "RUNNING"), passed: false });
     const runs = await open(store);
@@ -69,7 +69,7 @@ describe("the history of runs", () => {
     });
   });
 
-  it("leaves a run as it ended first", async () => {
+  it("keeps the first end of a run", async () => {
     const runs = await open(createMemoryStore({ clock, incarnation: "one" }));
     await runs.begin("done", record("m", "RUNNING"));
     await runs.end("done", record("m"));
@@ -77,7 +77,7 @@ describe("the history of runs", () => {
     expect(runs.get("done").record.state).toBe("COMPLETED");
   });
 
-  it("takes a run that is new even where an old one cannot be forgotten", async () => {
+  it("accepts a new run even if an old one cannot be deleted", async () => {
     const store = createMemoryStore({ clock, incarnation: "one" });
     store.delete = () => Promise.reject(new Error("no more deletes"));
     const runs = await open(store);

@@ -28,7 +28,7 @@ async function outcomes(): Promise<[string, string, string][]> {
 }
 
 describe("a tester", () => {
-  it("passes what returns true, fails what returns false or throws, and reports the mission's figures", async () => {
+  it("passes a test that returns true, fails one that returns false or throws, and reports the figures of the specification", async () => {
     expect(tester.getTestReport()).toBeUndefined();
     tester
       .addTest("counts", async (instance) => (await instance.call("count")) === 1)
@@ -51,12 +51,12 @@ describe("a tester", () => {
     ]);
   });
 
-  it("does not pass when a required test fails", async () => {
+  it("does not pass if a required test fails", async () => {
     tester.addTest("fails", () => false);
     expect(await tester.runTests()).toBe(false);
   });
 
-  it("tells an error of the method from a crash, and runs nothing after the crash", async () => {
+  it("distinguishes an error of the method from a crash, and runs nothing after the crash", async () => {
     const failing = (method: string) => async (instance: { call(method: string): Promise<unknown> }) => {
       await instance.call(method);
       return true;
@@ -72,7 +72,7 @@ describe("a tester", () => {
     ]);
   });
 
-  it("ends a test that takes too long, whose calls then do not reach the instance any more", async () => {
+  it("ends a test that takes too long, and its later calls do not reach the instance", async () => {
     let calls = 0;
     const loop = async (instance: { call(method: string): Promise<unknown> }) => {
       for (; calls < 20; calls += 1) {
@@ -104,7 +104,7 @@ describe("a tester", () => {
     expect(await outcomes()).toEqual([["hangs", "TIMED_OUT", "it took longer than 0.1 s"]]);
   });
 
-  it("may leave a call unanswered", async () => {
+  it("allows a call to remain unanswered", async () => {
     tester.addTest("leaves", (instance) => {
       void instance.call("hang");
       return true;
@@ -112,7 +112,7 @@ describe("a tester", () => {
     expect(await tester.runTests()).toBe(true);
   });
 
-  it("tests the instance that is given", async () => {
+  it("tests the given instance", async () => {
     await engine.modules.load("counter");
     tester.addTest("counts", async (instance) => (await instance.call("count")) === 1);
     const active = engine.modules.activeInstance("counter");
@@ -120,7 +120,7 @@ describe("a tester", () => {
     expect(tester.getTestReport()?.run.record.target).toBe("ACTIVE");
   });
 
-  it("starts with the tests of the suite that is named, and adds no name twice", () => {
+  it("starts with the tests of the named suite, and refuses a duplicate name", () => {
     const begun = engine.testing.createTester("counter", "trading");
     expect(() => begun.addTest("accepts_valid_order", () => true)).toThrow(
       "there is a test accepts_valid_order already",

@@ -18,8 +18,8 @@ function rig(atOnce: number, mostWaiting: number) {
   return { got, take, leave: (name: string): void => leave.get(name)?.() };
 }
 
-describe("turns", () => {
-  it("are taken by few at once, and by the others in their order; what is urgent goes first", async () => {
+describe("turns of test runs", () => {
+  it("are given to a few at a time, and to the others in order, urgent ones first", async () => {
     const { got, take, leave } = rig(2, 10);
     const all = ["a", "b", "c", "d"].map((name) => take(name));
     all.push(take("gate 1", { urgent: true }), take("gate 2", { urgent: true }));
@@ -33,7 +33,7 @@ describe("turns", () => {
     expect(got).toEqual(["a", "b", "gate 1", "gate 2", "c", "d"]);
   });
 
-  it("left twice make room for one", async () => {
+  it("that are left twice admit one other run", async () => {
     const { got, take, leave } = rig(1, 10);
     for (const name of ["a", "b", "c"]) void take(name);
     await turn();
@@ -43,7 +43,7 @@ describe("turns", () => {
     expect(got).toEqual(["a", "b"]);
   });
 
-  it("are refused where too many wait, but never to what is urgent", async () => {
+  it("are refused if too many wait, but never to an urgent run", async () => {
     const { got, take, leave } = rig(1, 1);
     void take("a");
     void take("b");
@@ -56,7 +56,7 @@ describe("turns", () => {
     expect(got).toEqual(["a", "gate"]);
   });
 
-  it("that are not waited for any more go to the next", async () => {
+  it("go to the next run if a waiting one gives up", async () => {
     const { got, take, leave } = rig(1, 10);
     const gone = new AbortController();
     void take("a");

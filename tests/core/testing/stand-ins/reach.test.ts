@@ -54,8 +54,8 @@ const ordersOf = async ({ modules }: Engine): Promise<unknown> =>
 const told = ({ record }: Run): (readonly [string, string, string])[] =>
   record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
 
-describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that is tested", (isolation) => {
-  it("sends nothing to what serves: not by its tests, nor from a timer, its start or its health check", async () => {
+describe.each(["PROCESS", "THREAD"] as const)("a tested module in a %s", (isolation) => {
+  it("sends nothing to serving modules: not from its tests, a timer, its start or its health check", async () => {
     const engine = await desk(isolation);
     const { record } = await engine.testing.run("trader", "trading");
     expect(record.passed).toBe(false);
@@ -63,7 +63,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that is tested",
     expect(await ordersOf(engine)).toEqual({ json: [] });
   });
 
-  it("is told of each refusal, and may call what has no effects", async () => {
+  it("gets an error for each refused call, and may call pure methods", async () => {
     const engine = await desk(isolation);
     await engine.testing.createSuite("desk", {
       tests: [
@@ -85,7 +85,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that is tested",
     expect(await ordersOf(engine)).toEqual({ json: [] });
   });
 
-  it("says nothing of what it calls: the breaker of that does not hear of it", async () => {
+  it("has no effect on the breakers of the modules that it calls", async () => {
     const broken = "static pureMethods = ['quote']; quote() { throw new Error('of the test'); }";
     const engine = await desk(isolation, { "gateway.js": `export default class Broken { ${broken} }` });
     await engine.testing.createSuite("quotes", { tests: [{ name: "quotes", method: "quote" }] });

@@ -71,7 +71,7 @@ const OPENED = { name: "opened", method: "how_it_opened" };
 const NOT_STUBBED = (method: string): unknown =>
   expect.stringContaining(`a test of module trader called ${method} of gateway, which is neither stubbed nor allowed`);
 
-describe("stubs of a suite that is a file", () => {
+describe("the stubs of a suite that is a file", () => {
   const TESTS = `[
     { name: "opened", run: (module) => module.call("how_it_opened") },
     { name: "buy", run: async (module) => [await module.call("place_order", { quantity: 2 }), await module.calls("gateway")] },
@@ -108,18 +108,18 @@ describe("stubs of a suite that is a file", () => {
       export const stubs = { gateway: new Gateway() };
       export default ${TESTS};`,
     ],
-  ])("are %s, functions and values, and answer in the place of what serves", async (_, suite) => {
+  ])("are %s, functions and values, and answer in place of the serving modules", async (_, suite) => {
     const { test, orders } = await desk({ "s.js": suite });
     expect(outputs(await test("s.js"))).toEqual(answers);
     expect(await orders()).toEqual([]);
   });
 
-  it("are exports of a CommonJS file", async () => {
+  it("may be exports of a CommonJS file", async () => {
     const { test } = await desk({ "s.cjs": `exports.stubs = ${STUBS}; exports.tests = ${TESTS};` });
     expect(outputs(await test("s.cjs"))).toEqual(answers);
   });
 
-  it("take and give bytes, and are told from values that are no JSON", async () => {
+  it("receive and return bytes, and report values that are not JSON as an error", async () => {
     const suite = `export const stubs = { gateway: {
       place_order: (order) => order instanceof Uint8Array ? order.map((byte) => byte + 1) : { id: 1 },
       quote: () => { const answer = {}; answer.answer = answer; return answer; },
@@ -153,15 +153,15 @@ describe("stubs of a suite that is a file", () => {
     ],
     ["stubs = { 'a b': {} }", 'stubs["a b"]: "a b" is not allowed'],
     ["allow = 'gateway'", 'allow: "gateway" is not allowed; expected a list of dependencies'],
-  ])("are refused where they are wrong: %s", async (exported, problem) => {
+  ])("are refused if they are wrong: %s", async (exported, problem) => {
     const { test } = await desk({ "s.js": `export const ${exported}; export default ${TESTS};` });
     const error = await errorOf(test("s.js"));
     expect(isReason(error, "SUITE_INVALID") && error.metadata.problem).toContain(problem);
   });
 });
 
-describe("stubs of a suite that was created", () => {
-  it("are values, kept with the suite", async () => {
+describe("the stubs of a created suite", () => {
+  it("are values, stored with the suite", async () => {
     const { testing, test, orders } = await desk();
     const standIns = { stubs: { gateway: { place_order: { id: 5 } } }, allowDependencies: ["gateway"] };
     const suite = await testing.createSuite("s", { tests: [OPENED, BUY], ...standIns });
@@ -170,7 +170,7 @@ describe("stubs of a suite that was created", () => {
     expect(await orders()).toEqual([]);
   });
 
-  it("are refused where they are wrong", async () => {
+  it("are refused if they are wrong", async () => {
     const { testing } = await desk();
     const create = (stubs: unknown) =>
       testing.createSuite("s", { tests: [BUY], stubs: stubs as Record<string, string> });
@@ -186,7 +186,7 @@ describe("stubs of a suite that was created", () => {
 });
 
 describe("a run", () => {
-  it("starts a module in the place of another, which calls none itself, and ends it", async () => {
+  it("starts a module as a stand-in for another, which calls no other module, and ends it", async () => {
     const { testing, test, orders } = await desk();
     await testing.createSuite("s", { tests: [OPENED, BUY, { name: "quote", method: "quote" }] });
     const [opened, buy, quote] = outputs(await test("s", { stubs: { gateway: "fake" } }));
@@ -195,7 +195,7 @@ describe("a run", () => {
     expect(await orders()).toEqual([]);
   });
 
-  it("has no report where what is to stand in does not start", async () => {
+  it("has no report if a stand-in does not start", async () => {
     const { testing, test } = await desk({
       "broken.js": "export default class { start() { throw new Error('no fake'); } }",
     });
@@ -206,7 +206,7 @@ describe("a run", () => {
     expect(await errorOf(test("s", { stubs: { gateway: "none" } }))).toMatchObject({ reason: "MODULE_FILE_NOT_FOUND" });
   });
 
-  it("may call what is allowed by name for real, but for what is stubbed of it", async () => {
+  it("may really call the allowed methods, except for the stubbed ones", async () => {
     const { testing, test, orders } = await desk();
     await testing.createSuite("s", { tests: [OPENED, BUY, { name: "quote", method: "quote" }] });
     const run = await test("s", { stubs: { gateway: { quote: { bid: 9 } } }, allowDependencies: ["gateway"] });
@@ -214,7 +214,7 @@ describe("a run", () => {
     expect(await orders()).toEqual([{ from: "start" }, { quantity: 2 }]);
   });
 
-  it("refuses the methods that a stub lacks, by name", async () => {
+  it("refuses methods that a stub lacks, by name", async () => {
     const { testing, test } = await desk();
     await testing.createSuite("s", { tests: [BUY, { name: "quote", method: "quote" }] });
     expect(outputs(await test("s", { stubs: { gateway: { place_order: null } } }))).toEqual([
@@ -223,7 +223,7 @@ describe("a run", () => {
     ]);
   });
 
-  it("goes by what its caller says of a dependency, then by what the suite does, then by the registration", async () => {
+  it("uses the caller's stub of a dependency, else the suite's, else the registration's", async () => {
     const stub = (id: string) => ({ stubs: { gateway: { place_order: { id } } } });
     const { testing, test, orders } = await desk({}, { testStubs: stub("of the registration").stubs });
     await testing.createSuite("plain", { tests: [BUY] });
@@ -235,7 +235,7 @@ describe("a run", () => {
     expect(await orders()).toEqual([]);
   });
 
-  it("refuses what stands in for nothing, and stubs for what serves", async () => {
+  it("refuses stand-ins for unknown dependencies, and stubs for a run on the serving instance", async () => {
     const { modules, testing, test, orders } = await desk({
       "s.js": "export const stubs = { gateway: {} }; export default [{ name: 't', run() {} }];",
     });
@@ -264,7 +264,7 @@ describe("a run", () => {
 });
 
 describe("a registration", () => {
-  it("says what stands in for gates, and what a new version may call before it serves", async () => {
+  it("defines stand-ins for gates, and the calls that a new version may make before it serves", async () => {
     const stubs = { gateway: { place_order: { id: "stub" } } };
     const fields = { testSuite: "gate", testStubs: stubs, testAllowDependencies: ["prices"] };
     const start = `export default class Trader {
@@ -299,7 +299,7 @@ describe("a registration", () => {
     expect(await errorOf(registered)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
   });
 
-  it("of other stubs is another registration", async () => {
+  it("with other stubs is a different registration", async () => {
     const { modules } = await desk();
     const register = (testStubs: RegistrationFields["testStubs"]) =>
       modules.register("trader", { modulePath: "trader", dependencies: ["gateway"], testStubs });
@@ -312,7 +312,7 @@ describe("a registration", () => {
 });
 
 describe("a tester", () => {
-  it("stubs with functions and values, and knows what they were called with", async () => {
+  it("stubs with functions and values, and knows the calls of each stub", async () => {
     const { testing, orders } = await desk();
     const asked: unknown[] = [];
     const place_order = async (order: unknown): Promise<unknown> => {
@@ -343,7 +343,7 @@ describe("a tester", () => {
   });
 });
 
-it("a call that a module makes of its own accord fails after 30 s where its stand-in does not answer", async () => {
+it("fails a module's own call after 30 s if the stand-in does not answer", async () => {
   const clock = createManualClock();
   const { path } = await ownRoot({
     "gateway.js": GATEWAY,

@@ -38,7 +38,7 @@ describe("a suite that is a file", () => {
 
   afterEach(() => engine.close());
 
-  it("runs its tests on the instance, each until it ends, throws or is cut off", async () => {
+  it("runs its tests on the instance, each until it ends, throws or times out", async () => {
     const run = await engine.testing.run("counter", "suites/counter_suite.ts");
     expect(told(run)).toEqual([
       ["counts", "PASSED", ""],
@@ -61,7 +61,7 @@ describe("a suite that is a file", () => {
     expect(record.tests[1]?.output).toEqual(["MODULE_METHOD_FAILED", "MODULE_METHOD_NOT_FOUND"]);
   });
 
-  it("is named with a slash or an ending, and may be a module's own", async () => {
+  it("is recognised by a slash or an extension in its name, and may be a module's own suite", async () => {
     await engine.modules.register("own", { modulePath: "suites/counter", testSuite: "suites/counter_suite" });
     expect((await engine.testing.run("own")).record).toMatchObject({ suite: "suites/counter_suite", passed: true });
     const register = (testSuite: string) =>
@@ -73,14 +73,14 @@ describe("a suite that is a file", () => {
     expect(await thrown(created)).toMatchObject({ message: "suite.name: mine.ts would be taken for a file" });
   });
 
-  it("is a gate of a swap", async () => {
+  it("can be a gate of a swap", async () => {
     await engine.modules.load("counter");
     const { swapped, steps } = await engine.modules.swap("counter", { testSuite: "suites/counter_suite.ts" });
     expect(swapped).toBe(true);
     expect(steps.find(({ name }) => name === "gate")?.detail).toBe("suite suites/counter_suite.ts: 3 of 6 passed");
   });
 
-  it("takes no configuration", async () => {
+  it("accepts no configuration", async () => {
     const error = await thrown(engine.testing.run("counter", "suites/counter_suite.ts", { config: { x: 1 } }));
     expect(error).toMatchObject({
       message: "config.x: is no setting of suite suites/counter_suite.ts; there are none",
@@ -88,7 +88,7 @@ describe("a suite that is a file", () => {
   });
 });
 
-describe("a suite's file that is wrong", () => {
+describe("a wrong suite file", () => {
   const test = (fields: string): string =>
     `export default [{ name: "a", run() {} }, { name: "b", run() {}, ${fields} }]`;
 
@@ -115,7 +115,7 @@ describe("a suite's file that is wrong", () => {
     ["has a test with no time", test("timeoutMs: 0"), "test 2: timeoutMs must be from 1 to 600000"],
     ["has a test of a strange kind", test("required: 1"), "test 2: required must be true or false"],
     ["tells what cannot be sent", test("description: () => 1"), /description is a function, which JSON does not have/],
-  ])("because it %s is told, and leaves nothing behind", async (_, text, problem) => {
+  ])("that %s is refused with the reason, and leaves nothing behind", async (_, text, problem) => {
     const engine = await engineWith({ "wrong.ts": text });
     const error = await thrown(engine.testing.run("counter", "wrong.ts"));
     expect(isReason(error, "SUITE_INVALID") && error.metadata).toMatchObject({ name: "wrong.ts", file: "wrong.ts" });
@@ -126,7 +126,7 @@ describe("a suite's file that is wrong", () => {
     expect(run?.record).toMatchObject({ state: "INTERRUPTED", passed: false, failure: (error as Error).message });
   });
 
-  it("because it hangs is given up", async () => {
+  it("that hangs is given up", async () => {
     const { path } = await ownRoot({ "s.ts": 'console.log("hanging"); await new Promise(() => {});' });
     const { hostClock, log, hangs } = hanging();
     const host = createModuleHost({ root: path, clock: hostClock });
@@ -139,7 +139,7 @@ describe("a suite's file that is wrong", () => {
     });
   });
 
-  it("because its tests cannot be told is ended, and so is one that is closed", async () => {
+  it("is ended if its tests cannot be read, as is a good one after its run", async () => {
     const { path } = await ownRoot({ "wrong.ts": "export default {};", "right.ts": test("required: false") });
     const host = createModuleHost({ root: path, clock: systemClock });
     onTestFinished(() => host.close());
@@ -161,7 +161,7 @@ describe("a suite's file that is wrong", () => {
     expect(endings.map(({ description }) => description)).toEqual(["killed by SIGKILL", "killed by SIGKILL"]);
   });
 
-  it("because it, or what it imports, is not there, or outside of the root, is refused before there is a run", async () => {
+  it("that is missing, outside the root, or imports such a file is refused before a run begins", async () => {
     const engine = await engineWith({ "s.ts": 'import "./nothing.ts"; export default [];' });
     expect(await thrown(engine.testing.run("counter", "s.ts"))).toMatchObject({
       message: "test suite s.ts: s.ts:1 imports ./nothing.ts, which does not exist",
@@ -174,14 +174,14 @@ describe("a suite's file that is wrong", () => {
   });
 });
 
-describe("a suite's test", () => {
+describe("a test of a suite file", () => {
   const three = (run: string): string => `export default [
     { name: "before", run() {} },
     { name: "bad", timeoutMs: 200, ${run} },
     { name: "after", run: () => 1 },
   ];`;
 
-  it("that ends the process is an error, and so are those after it", async () => {
+  it("is an error if it ends the process, and so are the tests after it", async () => {
     const engine = await engineWith({ "s.ts": three("run() { process.exit(5); }") });
     expect(told(await engine.testing.run("counter", "s.ts"))).toEqual([
       ["before", "PASSED", ""],
@@ -190,7 +190,7 @@ describe("a suite's test", () => {
     ]);
   });
 
-  it("that loops is cut off, and ends the suite", async () => {
+  it("times out if it loops, and ends the suite", async () => {
     const engine = await engineWith({ "s.ts": three("run() { for (;;); }") });
     expect(told(await engine.testing.run("counter", "s.ts"))).toEqual([
       ["before", "PASSED", ""],
@@ -199,7 +199,7 @@ describe("a suite's test", () => {
     ]);
   });
 
-  it("in which the module crashes is an error, not a failure", async () => {
+  it("is an error, not a failure, if the module crashes during it", async () => {
     const crash = 'async run(module) { await module.call("crash"); }';
     const engine = await engineWith({ "s.ts": three(crash) });
     const [, bad, after] = told(await engine.testing.run("counter", "s.ts"));
@@ -207,7 +207,7 @@ describe("a suite's test", () => {
     expect(after).toEqual(["after", "SKIPPED", "the instance ended before"]);
   });
 
-  it("is told when the run is cancelled", async () => {
+  it("is notified when the run is cancelled", async () => {
     const run = `async run(module, { signal }) {
       await module.call("count");
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -225,7 +225,7 @@ describe("a suite's test", () => {
     expect(cancelled.record.tests.map(({ outcome }) => outcome)).toEqual(["SKIPPED", "SKIPPED"]);
   });
 
-  it("can send and get bytes", async () => {
+  it("can send and receive bytes", async () => {
     const module = "export default class { double(bytes) { return new Uint8Array([...bytes, ...bytes]); } }";
     const suite = `export default [{ name: "doubles", async run(module) {
       const bytes = await module.call("double", new Uint8Array([1, 2]));

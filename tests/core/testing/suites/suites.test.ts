@@ -95,31 +95,31 @@ const SUITES: Case[] = [
 ];
 
 describe.each(SUITES)("the suite %s", (suite, path, tests, more) => {
-  it("passes a module that is sound", async () => {
+  it("passes a correct module", async () => {
     expect(await failing(suite, path, "")).toEqual({});
   });
 
-  it.each(tests)("finds out a module that fails in %s", async (test) => {
+  it.each(tests)("detects a module that fails in %s", async (test) => {
     expect((await failing(suite, path, test))[test]).toBe(test === "wrong_shape_is_clean_error" ? "ERRORED" : "FAILED");
   });
 
-  it.each(more)("finds out a module in which %s, by %s", async (flaw, test) => {
+  it.each(more)("detects a module in which %s, by %s", async (flaw, test) => {
     expect((await failing(suite, path, flaw))[test]).toBe("FAILED");
   });
 
-  it("has a test for each thing that it proves, and no other", () => {
+  it("has one test for each property that it proves", () => {
     expect(engine.testing.getSuite(suite).tests.map(({ name }) => name)).toEqual(tests);
   });
 });
 
 describe("a run", () => {
-  it("ends where the instance does: that test has an error, and those after it are skipped", async () => {
+  it("ends when the instance ends: that test has an error, and later ones are skipped", async () => {
     const bad = await failing("trading", "suites/trader", "crash");
     expect(bad.cancel_of_unknown_order_is_clean_error).toBe("ERRORED");
     expect([bad.positions_add_up, bad.concurrent_orders_lose_none]).toEqual(["SKIPPED", "SKIPPED"]);
   });
 
-  it("of a module that does not start says why, and skips the rest", async () => {
+  it("of a module that does not start says why, and skips the other tests", async () => {
     await engine.modules.register("never_starts", { modulePath: "suites/trader", config: { flaw: "starts" } });
     const { record } = await engine.testing.run("never_starts", "trading");
     const [first, ...rest] = record.tests;
