@@ -33,7 +33,7 @@ const flagd = (fields: object): object => ({
   flags: { f: { state: "ENABLED", variants: BOOLEANS, defaultVariant: "off", ...fields } },
 });
 
-describe("what is converted from flagd", () => {
+describe("the conversion from flagd", () => {
   it.each([
     ["on", { defaultVariant: "on" }, {}, true],
     ["off", {}, {}, false],
@@ -49,12 +49,12 @@ describe("what is converted from flagd", () => {
       { x: "a" },
       false,
     ],
-  ] as const)("answers the same: %s", (_, fields, attributes, on) => {
+  ] as const)("gives flags with the same answers: %s", (_, fields, attributes, on) => {
     const { ask, isLossy, system } = loaded(flagd(fields));
     expect([system, isLossy, ask("f", { attributes })?.enabled]).toEqual(["flagd", false, on]);
   });
 
-  it("has the shares and the variants, and says that other sessions are in them", () => {
+  it("keeps shares and variants, and says that other sessions get them", () => {
     const share = loaded(
       flagd({
         targeting: {
@@ -81,14 +81,14 @@ describe("what is converted from flagd", () => {
       "variants by rule",
       { variants: { a: 1, b: 2 }, defaultVariant: "a", targeting: { if: [{ "===": [{ var: "v" }, "x"] }, "b"] } },
     ],
-  ])("is switched off, and told, where its rule has no counterpart: %s", (_, fields) => {
+  ])("switches a flag off, and reports it, if its rule has no counterpart: %s", (_, fields) => {
     const { ask, report, isLossy } = loaded(flagd(fields));
     expect([isLossy, ask("f")?.enabled]).toEqual([true, false]);
     expect(report[0]).toMatch(/^f: .+: it is switched off here$/);
   });
 });
 
-describe("what a file of another system has and Helios cannot have", () => {
+describe("a feature of another system that Helios lacks", () => {
   const states = (more: object = {}): object[] => [{ featureName: "f", environment: "prod", enabled: true, ...more }];
   const exported = (more: object): object => ({
     features: [{ name: "f" }, { name: "other" }],
@@ -143,20 +143,20 @@ describe("what a file of another system has and Helios cannot have", () => {
         },
       }),
     ],
-  ])("is told, and the flag is off: %s", (_, source) => {
+  ])("is reported, and the flag is off: %s", (_, source) => {
     const { ask, isLossy, report } = loaded(source);
     expect(ask("f", { sessionId: "s", userId: "u" })?.enabled).toBe(false);
     expect([isLossy, report[0]]).toEqual([true, expect.stringMatching(/^f: .+: it is switched off here$/)]);
   });
 
-  it("has the variants of the environment, and the usual stickiness where none is said", () => {
+  it("the variants of an environment are converted, with the usual stickiness if none is given", () => {
     const both = { featureEnvironments: states({ variants: [{ name: "v", weight: 1, payload: { value: "x" } }] }) };
     expect(loaded(exported(both)).ask("f", { sessionId: "s" })?.value).toBe("x");
     const rollout = { name: "flexibleRollout", parameters: { rollout: "30" } };
     expect(loaded(client({ strategies: [rollout] })).entries.f).toMatchObject({ percentage: 30 });
   });
 
-  it("refuses an environment that is not in the file", () => {
+  it("an environment that is not in the file is refused", () => {
     expect(() => loaded(exported({}), "staging")).toThrow(
       'no environment "staging"; the file has the environments "prod"',
     );
@@ -164,7 +164,7 @@ describe("what a file of another system has and Helios cannot have", () => {
   });
 });
 
-describe("what is converted from Unleash", () => {
+describe("the conversion from Unleash", () => {
   const unleash = (...strategies: object[]): object => ({
     version: 1,
     features: [{ name: "f", enabled: true, description: "d", strategies }],
@@ -175,7 +175,7 @@ describe("what is converted from Unleash", () => {
     ...more,
   });
 
-  it("has lists, shares, and both of them together", () => {
+  it("keeps lists, shares, and both of them together", () => {
     const listed = { name: "userWithId", parameters: { userIds: "ana, eve" } };
     expect(loaded(unleash(listed)).ask("f", { userId: "eve" })?.enabled).toBe(true);
     expect(loaded(unleash(listed)).ask("f", { sessionId: "eve" })?.enabled).toBe(false);
@@ -190,7 +190,7 @@ describe("what is converted from Unleash", () => {
     expect(both.isLossy).toBe(false);
   });
 
-  it("tells that the usual stickiness is by session only, where that makes a difference", () => {
+  it("reports where it makes a difference that the usual stickiness is by session only", () => {
     const usual = (more: object): object => rollout({ parameters: { rollout: "30", groupId: "g", ...more } });
     const told = [expect.stringMatching(/^f: the default stickiness is the user, /), expect.any(String)];
     for (const stickiness of [{}, { stickiness: "default" }]) {
@@ -211,7 +211,7 @@ describe("what is converted from Unleash", () => {
     expect(split("sessionId", rollout()).entries.f).toMatchObject({ enabled: false });
   });
 
-  it("has constraints, which an absent field does not meet", () => {
+  it("keeps constraints, which an absent field does not meet", () => {
     const constraint = (operator: string): object => ({ contextName: "userId", operator, values: ["ana"] });
     const ask = (operator: string, userId?: string) =>
       loaded(unleash({ name: "default", constraints: [constraint(operator)] })).ask("f", { userId })?.enabled;
@@ -219,7 +219,7 @@ describe("what is converted from Unleash", () => {
     expect([ask("NOT_IN", "ana"), ask("NOT_IN", "eve"), ask("NOT_IN")]).toEqual([false, true, true]);
   });
 
-  it("says what it leaves out, and switches off what has no counterpart", () => {
+  it("reports what it omits, and switches off flags without a counterpart", () => {
     const { report, entries, isLossy } = loaded({
       features: [
         { name: "old", enabled: true, archived: true, strategies: [] },
@@ -233,7 +233,7 @@ describe("what is converted from Unleash", () => {
     expect(report.map((line) => line.split(":")[0])).toEqual(["old", "r", "no name"]);
   });
 
-  it("is of one environment, which has to be named where there are several", () => {
+  it("converts one environment, which must be named if there are several", () => {
     const states = ["dev", "prod"].map((environment) => ({
       featureName: "f",
       environment,
@@ -246,8 +246,8 @@ describe("what is converted from Unleash", () => {
   });
 });
 
-describe("a file with numbers that doubles do not hold, and halves of characters", () => {
-  it("is converted but for the flags that have them, which are told by line and key", () => {
+describe("a file with inexact numbers or half surrogate pairs", () => {
+  it("is converted except for the flags that have them, which are reported by line and key", () => {
     const flag = (id: string) =>
       `{ "state": "ENABLED", "variants": { "on": true, "off": false }, "defaultVariant": "on", "metadata": { "id": ${id} } }`;
     const source = `{ "flags": {\n"a": ${flag("1")},\n"b": ${flag("9007199254740993")},\n"c": ${flag('"\\ud800"')},\n"d": ${flag("2")} } }`;
@@ -262,7 +262,7 @@ describe("a file with numbers that doubles do not hold, and halves of characters
     ]);
   });
 
-  it("is converted without flags whose numbers JSON would write as another number, or as none", () => {
+  it("is converted except for flags whose numbers JSON would print as another number or as null", () => {
     const flag = (value: string) =>
       `{ "state": "ENABLED", "variants": { "on": true, "off": false }, "defaultVariant": "on", "metadata": { "id": ${value} } }`;
     const source = `{ "flags": {\n"a": ${flag("1")},\n"b": ${flag("1e999")},\n"c": ${flag("1000000000000000000001")} } }`;
@@ -270,7 +270,7 @@ describe("a file with numbers that doubles do not hold, and halves of characters
     expect([Object.keys(JSON.parse(text) as object), isLossy]).toEqual([["a"], true]);
   });
 
-  it("is refused where names come twice, behind however many numbers", () => {
+  it("is refused if it has duplicate names, after any quantity of numbers", () => {
     const numbers = Array.from({ length: 1500 }, (_, at) => `"n${at}": 1e999`).join();
     expect(() => convert(`{ "other": {${numbers}}, "a": true, "a": false }`)).toThrow("names come twice");
     expect(() => convert(`{ "a": true, "a": false, "other": {${numbers}}, "a": true }`)).toThrow(
@@ -278,7 +278,7 @@ describe("a file with numbers that doubles do not hold, and halves of characters
     );
   });
 
-  it("is refused with all members that come twice: nobody knows which of them hold", () => {
+  it("is refused with all duplicate members, because it is unclear which of them are valid", () => {
     const twice = '{ "flags": {\n"a": true, "a": false,\n"b": true,\n"b": true, "b": 1e999 } }';
     expect(() => convert(twice)).toThrow(
       ["line 2, flags.a: comes twice", "line 4, flags.b: comes twice", "line 4, flags.b: comes twice"]
@@ -289,7 +289,7 @@ describe("a file with numbers that doubles do not hold, and halves of characters
 });
 
 describe("npm run convert", () => {
-  it("writes the file, says what is lost, and exits by it", async () => {
+  it("writes the file, reports losses, and has an exit code for them", async () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-convert-"));
     const out = join(directory, "out.json");
     const [simple, lossy, unreadable, wrong] = await Promise.all([

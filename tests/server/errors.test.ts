@@ -15,7 +15,7 @@ function sample(reason: Reason): { error: HeliosError; keys: string[] } {
   return { error: HeliosError.of(reason, metadata as never), keys };
 }
 
-describe("errors on the wire", () => {
+describe("an error in an answer", () => {
   it.each(reasons)("%s has its code, one ErrorInfo, and every value of its message in the metadata", (reason) => {
     const { error, keys } = sample(reason);
     const wire = fromHeliosError(error);
@@ -30,13 +30,13 @@ describe("errors on the wire", () => {
     expect(code.replace("CANCELED", "CANCELLED")).toBe(ERRORS[reason].code);
   });
 
-  it("say when to retry where that is known", () => {
+  it("says when to retry if that is known", () => {
     const error = HeliosError.of("BREAKER_OPEN", { name: "a", retry_after: "1.5 s" }, { retryAfterMs: 1500 });
     const retry = fromHeliosError(error).details.find((detail) => "desc" in detail && detail.desc === RetryInfoSchema);
     expect(retry).toMatchObject({ value: { retryDelay: { seconds: 1n, nanos: 500_000_000 } } });
   });
 
-  it("keep what nobody foresaw to the log, under an id that the caller gets", () => {
+  it("stays in the log if it is unexpected, and the caller gets its id", () => {
     const reported: unknown[] = [];
     const wire = toConnectError(
       new Error("password 123"),
@@ -50,7 +50,7 @@ describe("errors on the wire", () => {
     expect(reported).toMatchObject([["id-1", { message: "password 123" }]]);
   });
 
-  it("tell a call that its caller ended just that", () => {
+  it("has the code of a cancelled call if its caller ended it", () => {
     const gone = AbortSignal.abort(new ConnectError("deadline", Code.DeadlineExceeded));
     expect(
       toConnectError(
@@ -62,7 +62,7 @@ describe("errors on the wire", () => {
     ).toBe(Code.DeadlineExceeded);
   });
 
-  it("are cut where a module made them too long for a header", () => {
+  it("is cut if a module made it too long for a header", () => {
     const wire = fromHeliosError(HeliosError.of("MODULE_NOT_FOUND", { name: "x".repeat(100_000) }));
     const values = wire.details.map((detail) =>
       "value" in detail ? (detail.value as { metadata?: { name: string } }) : {},
@@ -70,7 +70,7 @@ describe("errors on the wire", () => {
     expect(values[0]?.metadata?.name.length).toBe(1024);
   });
 
-  it("tell what a module threw in JSON that can be read, at the cost of its stack and of long texts", () => {
+  it("contains what a module threw as valid JSON, with a shorter stack and shorter texts if necessary", () => {
     const json = (bytes: number): string => JSON.stringify({ text: "x".repeat(bytes - 11) });
     const metadataOf = (error: string, fields: string): Record<string, string> => {
       const thrown = { error_name: "Error", stack: "s".repeat(4096), error_fields: fields, error_cause: json(900) };
@@ -84,12 +84,12 @@ describe("errors on the wire", () => {
     expect(metadataOf("x".repeat(4096), json(300)).error_fields).toBe(json(300));
   });
 
-  it("have a page of reference that tells each", () => {
+  it("is described in the reference page", () => {
     for (const reason of reasons) expect(errorsPage()).toContain(`## ${reason}\n`);
   });
 });
 
-describe("an error of values as long as they come", () => {
+describe("an error with values of the greatest length", () => {
   const texts = {
     ascii: "x".repeat(100_000),
     blanks: " ".repeat(100_000),
@@ -98,7 +98,7 @@ describe("an error of values as long as they come", () => {
     halves: "\ud800".repeat(5000),
   };
 
-  it.each(Object.entries(texts))("%s: fits into trailers that careful clients read", (_, text) => {
+  it.each(Object.entries(texts))("%s: fits into the trailers that clients accept", (_, text) => {
     for (const reason of reasons) {
       const { message, extra = [] } = ERRORS[reason] as { message: string; extra?: readonly string[] };
       const keys = [...[...message.matchAll(/\{(\w+)\}/g)].map(([, key]) => String(key)), ...extra];

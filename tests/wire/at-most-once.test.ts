@@ -28,7 +28,7 @@ async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<u
   );
 }
 
-describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in a %s", (isolation) => {
+describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in a %s", (isolation) => {
   let engine: Engine;
   let server: Server;
   let client: HeliosClient;
@@ -58,7 +58,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     return { name, ledger: read, released };
   }
 
-  it("whose deadline is 200 ms and whose method takes 600 ms places its order once, however often it is sent", async () => {
+  it("with a deadline of 200 ms for a method of 600 ms places its order once, however often it is sent", async () => {
     const { name, ledger } = await orders();
     const send = (options: InvokeOptions) =>
       outcomeOf(invoke(client, name, "place_later", { id: "a", ms: 600 }, { idempotencyKey: "k", ...options }));
@@ -76,7 +76,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     "Connect over HTTP/1.1": { protocol: "connect", httpVersion: "1.1" },
   };
   for (const [kind, options] of Object.entries(clients)) {
-    it(`goes on when its caller gives up over ${kind}, by its deadline or by leaving`, async () => {
+    it(`continues when its caller gives up over ${kind}, by its deadline or by leaving`, async () => {
       const { name, ledger, released } = await orders();
       const own = createHeliosClient({ baseUrl: server.url, ...options });
       const leave = new AbortController();
@@ -100,7 +100,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     });
   }
 
-  it("goes on when its caller's connection breaks over REST", async () => {
+  it("continues when its caller's connection breaks over REST", async () => {
     const { name, ledger, released } = await orders();
     const order = { id: "a", ending: "hold" };
     const body = JSON.stringify({ json: order, idempotency_key: "k" });
@@ -115,7 +115,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key of a module in 
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("that failed by its own method tells the same error again", async () => {
+  it("repeats the error of its method", async () => {
     const { name, ledger } = await orders();
     const place = () => invoke(client, name, "place", { id: "a", ending: "throw" }, { idempotencyKey: "k" });
     const errors = [await place().catch(errorInfo), await place().catch(errorInfo)];
@@ -167,7 +167,7 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     return { gate, ledger: async () => [...(await read())].sort(), start, end, place, inFlight, answers };
   }
 
-  it("by kill -9 tells a retry that the outcome is unknown, and what it had answered it answers again", async () => {
+  it("by kill -9 answers retries as unknown if it had not answered, else with the earlier answer", async () => {
     const { ledger, start, end, place } = await serving();
     const done = await each((name) => place(name, "a", {}));
     const held = { ending: "hold" };
@@ -191,7 +191,7 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     expect(await ledger()).toEqual(placed);
   });
 
-  it("by SIGTERM waits for orders whose callers have left, and answers their retries when it is back", async () => {
+  it("by SIGTERM waits for orders whose callers have left, and answers their retries after its restart", async () => {
     const { gate, ledger, start, end, place, inFlight, answers } = await serving();
     const leave = new AbortController();
     const { signal } = leave;

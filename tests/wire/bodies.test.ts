@@ -75,8 +75,8 @@ async function statusOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders>
   return all;
 }
 
-describe("bodies of requests that do not end", () => {
-  it("hold no more than their limits, on one connection and in all; others are answered, and so are they when it is over", async () => {
+describe("request bodies that do not end", () => {
+  it("take up no more than their limits, on one connection and in all, and others are answered meanwhile and afterwards", async () => {
     const first = open();
     const most = MAX_CONNECTION_BODIES_BYTES / MAX_MESSAGE_BYTES;
     const streams = Array.from({ length: most + 1 }, () => begin(first, MESSAGE_BYTES - 1000));
@@ -119,27 +119,24 @@ describe("bodies of requests that do not end", () => {
     client.close();
   });
 
-  it.each(["application/grpc", "application/grpc-web", "application/proto"])(
-    "are given up in time: %s",
-    async (type) => {
-      const session = open();
-      await once(session, "connect");
-      const stream = begin(session, 1000, type);
-      // Answered over the same connection: the server has the request before.
-      await new Promise((resolve) => stream.session?.ping(resolve));
-      clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
-      const texts: string[] = [];
-      stream.on("data", (chunk: Buffer) => texts.push(chunk.toString("latin1")));
-      const answered = statusOf(stream);
-      // Byte after byte does not help.
-      stream.write(Buffer.alloc(1));
-      await new Promise((resolve) => stream.session?.ping(resolve));
-      clock.advance(1);
-      expect(`${JSON.stringify(await answered)}${texts.join("")}`).toMatch(/30( |%20)s/);
-    },
-  );
+  it.each(["application/grpc", "application/grpc-web", "application/proto"])("time out: %s", async (type) => {
+    const session = open();
+    await once(session, "connect");
+    const stream = begin(session, 1000, type);
+    // Answered over the same connection: the server has the request before.
+    await new Promise((resolve) => stream.session?.ping(resolve));
+    clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
+    const texts: string[] = [];
+    stream.on("data", (chunk: Buffer) => texts.push(chunk.toString("latin1")));
+    const answered = statusOf(stream);
+    // Byte after byte does not help.
+    stream.write(Buffer.alloc(1));
+    await new Promise((resolve) => stream.session?.ping(resolve));
+    clock.advance(1);
+    expect(`${JSON.stringify(await answered)}${texts.join("")}`).toMatch(/30( |%20)s/);
+  });
 
-  it("are given up in time over REST, and over a socket that trickles", async () => {
+  it("time out over REST, and over a socket that sends byte by byte", async () => {
     const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
     socket.on("error", () => {});
     socket.write(
@@ -154,7 +151,7 @@ describe("bodies of requests that do not end", () => {
     client.close();
   });
 
-  it("a connection that trickles what it speaks is closed in time", async () => {
+  it("time out also if the connection sends its protocol's preface byte by byte", async () => {
     const socket = connect(server.port, "127.0.0.1");
     socket.on("error", () => {});
     for (const byte of "PRI * H") {

@@ -88,8 +88,8 @@ describe("a thousand clients", () => {
   });
 });
 
-describe("one bad client of a hundred", () => {
-  it("opens nothing for the others where it takes three reporters", async () => {
+describe("one failing client of a hundred", () => {
+  it("does not open the breaker for the others if a trip takes three reporters", async () => {
     const config = { failureRate: 0.5, minimumCalls: 20, timeout, minReporters: 3 };
     await operator().getOrCreateBreaker({ name, config });
     const clients = Array.from({ length: 100 }, (_, index) => client(index));
@@ -109,8 +109,8 @@ describe("one bad client of a hundred", () => {
   });
 });
 
-describe("a client that goes away with a probe", () => {
-  it("frees it at once, as a failure", async () => {
+describe("a client that disconnects with a probe", () => {
+  it("frees its slot at once, as a failure", async () => {
     await operator().getOrCreateBreaker({ name, config: { failureThreshold: 1, timeout, successThreshold: 1 } });
     const leaver = createHeliosClient({ baseUrl: server.url, clientId: "leaver" });
     const watching = watchBreakers(leaver, { names: [name] });
@@ -141,7 +141,7 @@ describe("a client that goes away with a probe", () => {
 });
 
 describe("a report", () => {
-  it("that is sent many times at once counts once", async () => {
+  it("counts once if it is sent many times at once", async () => {
     await operator().getOrCreateBreaker({ name, config: { failureThreshold: 10 } });
     const reports = [{ name, epoch: 1n, runs: [{ outcome: Outcome.FAILURE, count: 3 }] }];
     const answers = await Promise.all(

@@ -104,22 +104,19 @@ const OVER = { "HTTP/1.1": over1, "HTTP/2": over2 };
 const CASES = WAYS.flatMap((way) => (["HTTP/1.1", "HTTP/2"] as const).map((version) => ({ ...way, version, way })));
 
 describe("a browser", () => {
-  it.each(CASES)(
-    "that was led here by another name does not reach $method $path ($type) over $version",
-    async (one) => {
-      for (const headers of [{ origin: "http://evil.example" }, { "sec-fetch-site": "same-origin" }]) {
-        const { status, text } = await OVER[one.version](one.way, `evil.example:${server.port}`, headers);
-        expect(status).toBe(403);
-        if (one.method === "HEAD") continue;
-        const { error } = JSON.parse(text) as { error: { reason: string; message: string } };
-        expect(error.reason).toBe("HOST_NOT_ALLOWED");
-        expect(error.message).toContain("HELIOS_ALLOWED_HOSTS");
-      }
-      expect(engine.flags.list().map(({ name }) => name)).not.toContain("rebound");
-    },
-  );
+  it.each(CASES)("does not reach $method $path ($type) over $version by an unknown host name", async (one) => {
+    for (const headers of [{ origin: "http://evil.example" }, { "sec-fetch-site": "same-origin" }]) {
+      const { status, text } = await OVER[one.version](one.way, `evil.example:${server.port}`, headers);
+      expect(status).toBe(403);
+      if (one.method === "HEAD") continue;
+      const { error } = JSON.parse(text) as { error: { reason: string; message: string } };
+      expect(error.reason).toBe("HOST_NOT_ALLOWED");
+      expect(error.message).toContain("HELIOS_ALLOWED_HOSTS");
+    }
+    expect(engine.flags.list().map(({ name }) => name)).not.toContain("rebound");
+  });
 
-  it.each(CASES)("of a page that is served here reaches $method $path ($type) over $version", async (one) => {
+  it.each(CASES)("reaches $method $path ($type) over $version from a page of the service", async (one) => {
     const read = one.method === "GET" && !one.path.includes("Service/");
     if (!read) return;
     for (const host of [`localhost:${server.port}`, "HELIOS.example."]) {
@@ -129,13 +126,13 @@ describe("a browser", () => {
   });
 });
 
-describe("a client that is no browser", () => {
+describe("a client that is not a browser", () => {
   it.each(CASES)("reaches $method $path ($type) over $version by any name", async (one) => {
     const { status } = await OVER[one.version](one.way, "helios.prod.svc", {});
     expect(status).not.toBe(403);
   });
 
-  it("may name the whole address in its target, and not two hosts", async () => {
+  it("may send the whole address as its target, but not two hosts", async () => {
     const ask = (head: string): Promise<string> =>
       new Promise((resolve) => {
         const socket = tcp(server.port, "127.0.0.1", () => socket.write(`${head}\r\nConnection: close\r\n\r\n`));

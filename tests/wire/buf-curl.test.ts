@@ -95,7 +95,7 @@ describe.each(WAYS)("buf curl with %s", (_, __, flags) => {
     });
   });
 
-  it("shows the frames of a watch as they come", async () => {
+  it("shows the frames of a watch as they arrive", async () => {
     const request = [
       "-d",
       '{"names": ["llm_enhanced_decisions"]}',
@@ -119,12 +119,12 @@ describe.each(WAYS)("buf curl with %s", (_, __, flags) => {
 });
 
 describe("buf curl", () => {
-  it("shows the reason of an error in clear text with its own protocol, Connect", async () => {
+  it("shows the reason of an error as text with its default protocol, Connect", async () => {
     const { stderr } = await curl("/helios.v1.ModuleService/GetModule", "-d", '{"name": "nowhere"}');
     expect(JSON.parse(stderr)).toMatchObject({ details: [{ debug: { reason: "MODULE_NOT_FOUND" } }] });
   });
 
-  it.each(["connect", "grpc", "grpcweb"])("shows an answer that is false, by %s", async (protocol) => {
+  it.each(["connect", "grpc", "grpcweb"])("shows a false value in an answer, by %s", async (protocol) => {
     const flags = ["--http2-prior-knowledge", "--protocol", protocol];
     const data = '{"name": "neural_network_v2", "context": {"session_id": "s"}}';
     const { stdout } = await curl("/helios.v1.FlagService/EvaluateFlag", ...flags, "-d", data);
@@ -152,7 +152,7 @@ describe("buf curl", () => {
     );
   });
 
-  it("asks for health", async () => {
+  it("reads the health", async () => {
     const { stdout } = await curl("/grpc.health.v1.Health/Check", "-d", '{"service": "helios.v1.FlagService"}');
     expect(JSON.parse(stdout)).toEqual({ status: "SERVING" });
   });

@@ -90,8 +90,8 @@ const TRANSPORTS: readonly (readonly [string, () => Transport])[] = [
   ["Connect", () => createConnectTransport({ baseUrl: baseUrl(), httpVersion: "1.1" })],
 ];
 
-describe("more calls than there may be", () => {
-  it("leave each connection what all others leave, and probes are answered", async () => {
+describe("calls beyond the limit", () => {
+  it("are refused so that each connection keeps a share, and health checks are answered", async () => {
     const first = open();
     const streams = await fill(first);
     expect(streams).toHaveLength(LIMIT / 2);
@@ -108,7 +108,7 @@ describe("more calls than there may be", () => {
     for (;;) if ((await watch(first))[0] === undefined) break;
   });
 
-  it("take no room of the others, where who was refused does not read it", async () => {
+  it("take no share of other connections, even if their client does not read the refusals", async () => {
     const deaf = connectHttp2(server.url, { settings: { initialWindowSize: 0 } });
     deaf.on("error", () => {});
     ends.push(() => deaf.destroy());
@@ -123,7 +123,7 @@ describe("more calls than there may be", () => {
     expect(await fill(open())).toHaveLength(LIMIT / 3 - 1);
   });
 
-  it("have their reason and the limit by each protocol", async () => {
+  it("get the reason and the limit in each protocol", async () => {
     for (let call = 0; call < LIMIT; call += 1) expect((await watch(open()))[0]).toBeUndefined();
     const metadata = { limit: String(LIMIT), own: "0" };
     for (const [name, transport] of TRANSPORTS) {

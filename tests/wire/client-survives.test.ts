@@ -23,8 +23,8 @@ afterEach(async () => {
 /** Every so many of them, from a place that differs. */
 const some = (fates: readonly Fate[], every: number): Fate[] => fates.filter((_, index) => index % every === 1);
 
-describe("a process that uses the client, in loops that try again at once", () => {
-  it("outlives connections that go away, are cut and speak nonsense, then works as before, and ends by itself", async () => {
+describe("a process that retries calls of the client in tight loops", () => {
+  it("survives connections that close, break and send garbage, works afterwards, and ends by itself", async () => {
     const fates = [...some(goaways(), 5), ...some(resets(), 6), ...some(garbage(), 5)];
     await survives(front, fates, startSurvivor(process.execPath, CLIENT, front.baseUrl));
     expect(front.open).toBe(0);

@@ -5,7 +5,7 @@ import { PROTOCOLS, waitForAll } from "../nodes/waits.ts";
 
 const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url).href;
 
-it("whatever somebody waits for keeps the process until it is settled, and then nothing does", async () => {
+it("every pending promise of the client keeps the process alive until it settles, and nothing does afterwards", async () => {
   const protocols = [PROTOCOLS.at(0), PROTOCOLS.at(-1)].filter((one) => one !== undefined);
   const { waits, ...told } = await waitForAll(process.execPath, CLIENT, protocols);
   expect(told).toEqual({ lost: [], code: 0, errors: "" });

@@ -63,7 +63,7 @@ describe("PATCH without a mask", () => {
     expect(engine.flags.get(name).record.enabled).toBe(false);
   });
 
-  it("clears what is null", async () => {
+  it("clears fields that are null", async () => {
     const { name } = await flag();
     const { body } = await send("PATCH", `/feature-flags/${name}`, { description: null });
     expect(body.flag).toMatchObject({ enabled: true, description: "" });
@@ -96,7 +96,7 @@ describe("an update over gRPC", () => {
     return [Code[error.code], errorInfo(error)?.reason, errorInfo(error)?.metadata.field];
   };
 
-  it("that says nothing to change is refused", async () => {
+  it("without a field to change is refused", async () => {
     const { name } = await flag();
     const flags = client(FlagService);
     for (const updateMask of [undefined, { paths: [] }]) {
@@ -121,7 +121,7 @@ describe("an update over gRPC", () => {
     expect(await refusal(change)).toEqual(["InvalidArgument", "ARGUMENT_INVALID", "update_mask"]);
   });
 
-  it("keeps to the etag in the flag", async () => {
+  it("checks the etag in the flag", async () => {
     const { name, etag } = await flag();
     const update = (inFlag: string, beside: string) =>
       client(FlagService).updateFlag({ flag: { name, description: `${names}`, etag: inFlag }, etag: beside });
@@ -142,7 +142,7 @@ describe("If-Match", () => {
     ["the etag without quotes", (etag: string) => etag],
     ["several etags", (etag: string) => `"old", W/"older" ,"${etag}"`],
     ["any", () => "*"],
-  ])("with %s lets a change through", async (_, header) => {
+  ])("with %s allows a change", async (_, header) => {
     const { name, etag } = await flag();
     expect((await patch(name, header(etag))).status).toBe(200);
   });
@@ -151,7 +151,7 @@ describe("If-Match", () => {
     ["another etag", () => '"old"'],
     ["a weak etag", (etag: string) => `W/"${etag}"`],
     ["several others", () => '"old", "older"'],
-  ])("with %s stops it: 412", async (_, header) => {
+  ])("with %s prevents a change: 412", async (_, header) => {
     const { name, etag } = await flag();
     const { status, body } = await patch(name, header(etag));
     expect([status, body.error?.reason]).toEqual([412, "ETAG_MISMATCH"]);
@@ -175,7 +175,7 @@ describe("If-Match", () => {
     expect([status, body.error?.reason]).toEqual([400, "HTTP_HEADER_INVALID"]);
   });
 
-  it("must say the same as the etag in the body", async () => {
+  it("must equal the etag in the body", async () => {
     const { name, etag } = await flag();
     expect((await patch(name, `"${etag}"`, { enabled: false, etag: "old" })).status).toBe(400);
     const inQuery = await send(
@@ -189,7 +189,7 @@ describe("If-Match", () => {
     expect((await patch(name, `"${etag}"`, { enabled: false, etag })).status).toBe(200);
   });
 
-  it("is the header that reading and changing a resource answers with", async () => {
+  it("accepts the ETag header of an answer to a read or a change", async () => {
     const { name, etag } = await flag();
     const read = await send("GET", `/feature-flags/${name}/definition`);
     expect(read.etag).toBe(`"${etag}"`);
@@ -199,13 +199,13 @@ describe("If-Match", () => {
     expect((await patch(name, changed.etag ?? "")).status).toBe(200);
   });
 
-  it("of any etag makes nothing that is not there", async () => {
+  it("with * creates nothing that does not exist", async () => {
     const made = await send("POST", "/feature-flags/enable", { name: "absent" }, { "if-match": "*" });
     expect([made.status, made.body.error?.reason]).toEqual([412, "ETAG_MISMATCH"]);
     expect(engine.flags.list().map(({ name }) => name)).not.toContain("absent");
   });
 
-  it("counts on every path that changes something, or is refused", async () => {
+  it("is checked on every path that changes something, or is refused", async () => {
     for (const { verb, path, rpc } of createRoutes(SERVICES).all) {
       if (rpc.idempotency === 1 || rpc.methodKind !== "unary") continue;
       const target = path.replace(API, "").replace(/\{[a-z._]+\}/g, "absent");
@@ -216,7 +216,7 @@ describe("If-Match", () => {
     }
   });
 
-  it.each(["if-none-match", "if-unmodified-since"])("has no substitute in %s", async (header) => {
+  it.each(["if-none-match", "if-unmodified-since"])("cannot be given as %s", async (header) => {
     const { name } = await flag();
     const { status, body } = await send("PATCH", `/feature-flags/${name}`, { enabled: false }, { [header]: "*" });
     expect([status, body.error?.reason]).toEqual([400, "HTTP_HEADER_INVALID"]);

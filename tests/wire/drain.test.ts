@@ -13,7 +13,7 @@ import { type Server, startServer } from "../../src/server/server.ts";
 
 const ROOT = join(import.meta.dirname, "../fixtures/modules");
 
-describe("a server that is asked to end", () => {
+describe("a server that shuts down", () => {
   let engine: Engine;
   let server: Server;
   let client: HeliosClient;
@@ -41,7 +41,7 @@ describe("a server that is asked to end", () => {
     await engine.close();
   });
 
-  it("lets calls that are under way finish, and takes no new connection", async () => {
+  it("lets calls under way finish, and accepts no new connection", async () => {
     await startWithGate(10_000);
     const { outcome } = await callUnderWay();
     const drained = server.drain();
@@ -51,7 +51,7 @@ describe("a server that is asked to end", () => {
     await drained;
   });
 
-  it("does not wait for a connection that has not said what it speaks", async () => {
+  it("does not wait for a connection that has not shown its protocol", async () => {
     await startWithGate(600_000);
     const sockets = ["", "PRI * HTTP"].map((start) => {
       const socket = connect(server.port, "127.0.0.1", () => socket.write(start));
@@ -64,14 +64,14 @@ describe("a server that is asked to end", () => {
     await Promise.all(sockets.map((socket) => socket.closed || once(socket, "close")));
   });
 
-  it("ends calls that outlast the grace period by SERVER_DRAINING", async () => {
+  it("ends calls that outlast the grace period with SERVER_DRAINING", async () => {
     await startWithGate(50);
     const { outcome } = await callUnderWay();
     await server.drain();
     expect(await outcome).toBe("SERVER_DRAINING");
   });
 
-  it("closes a connection of HTTP/1.1 as soon as its call has ended, one that is idle at once", async () => {
+  it("closes an HTTP/1.1 connection as soon as its call has ended, and an idle one at once", async () => {
     await startWithGate(600_000);
     const agent = new Agent({ keepAlive: true });
     const call = (method: string): Promise<IncomingMessage> => {
@@ -96,7 +96,7 @@ describe("a server that is asked to end", () => {
   });
 
   it.each(["grpc", "grpc-web", "connect"] as const)(
-    "refuses calls over a connection that is open, by a reason that clients retry: %s",
+    "refuses calls on open connections with a reason that clients retry: %s",
     async (protocol) => {
       await startWithGate(600_000);
       const { outcome } = await callUnderWay();
@@ -121,7 +121,7 @@ describe("a server that is asked to end", () => {
     },
   );
 
-  it("refuses a call over REST by 503 with a time to retry after, and closes its connection", async () => {
+  it("refuses a REST call with 503 and a Retry-After header, and closes its connection", async () => {
     await startWithGate(600_000);
     const { outcome } = await callUnderWay();
     const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
@@ -140,11 +140,11 @@ describe("a server that is asked to end", () => {
   });
 });
 
-describe("the process", () => {
+describe("the process of the service", () => {
   let own: OwnServer | undefined;
   afterEach(() => own?.stop());
 
-  it("ends with 0 on SIGTERM while a watch is open and a module runs, and brings the module back the next time", async () => {
+  it("exits with 0 on SIGTERM while a watch is open and a module runs, and restores the module at the next start", async () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-term-"));
     const flags = ["--modules-root", ROOT, "--data-dir", directory, "--log-level", "silent"];
     own = await startOwnServer(flags);
@@ -166,18 +166,15 @@ describe("the process", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it.each(["--flags-file", "--modules-file"])(
-    "does not start where %s names a file that is not there",
-    async (flag) => {
-      const starting = startOwnServer([flag, join(tmpdir(), "helios-no-such-file.json"), "--modules-root", ROOT]);
-      await expect(starting).rejects.toThrow("exit code 2");
-    },
-  );
+  it.each(["--flags-file", "--modules-file"])("does not start if %s names a missing file", async (flag) => {
+    const starting = startOwnServer([flag, join(tmpdir(), "helios-no-such-file.json"), "--modules-root", ROOT]);
+    await expect(starting).rejects.toThrow("exit code 2");
+  });
 
   it.each([
     ["a flags file that is broken", "flags.json", '{"a": {"enabled": "yes"}}', "--flags-file"],
     ["a modules file that is broken", "modules.json", '{"a": {"module_pth": "x"}}', "--modules-file"],
-  ])("does not start with %s, and says where it is", async (_, name, text, flag) => {
+  ])("does not start with %s, and names the place", async (_, name, text, flag) => {
     const directory = mkdtempSync(join(tmpdir(), "helios-broken-"));
     writeFileSync(join(directory, name), text);
     const starting = startOwnServer([flag, join(directory, name), "--modules-root", ROOT]);

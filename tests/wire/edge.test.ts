@@ -213,7 +213,7 @@ function reasonOf(text: string): { readonly reason: string | undefined; readonly
 }
 
 describe("every refusal", () => {
-  it.each(REFUSALS)("of %s has its status and reason", async (_, sent, status, reason) => {
+  it.each(REFUSALS)("of %s has its status and its reason", async (_, sent, status, reason) => {
     const answered = await send(sent);
     expect([answered.status, reasonOf(answered.text).reason]).toEqual([status, reason]);
     expect(reasonOf(answered.text).message).not.toBe("");
@@ -221,7 +221,7 @@ describe("every refusal", () => {
     if (status === 405) expect(String(answered.headers.allow)).toMatch(/GET|POST/);
   });
 
-  it("of a time or number that Connect's JSON would alter has its place", async () => {
+  it("because of a time or number that Connect's JSON would change names the place", async () => {
     const flag = '{"flag": {"name": "f", "gradual": {"endTime": "2025-02-29T00:00:00Z"}}}';
     expect(reasonOf((await send(rpc("CreateFlag", flag))).text).message).toMatch(/^flag\.gradual\.end_time: /);
     const revert = '{"name": "f", "to_revision": 1e16}';
@@ -242,13 +242,13 @@ describe("HEAD", () => {
     `${API}/circuit-breakers/watch`,
     `${API}/modules/watch`,
     `${API}/events`,
-  ])("of %s ends, with headers alone", async (path) => {
+  ])("of %s ends, and has only headers", async (path) => {
     const { status, headers, text } = await send({ method: "HEAD", path });
     expect([status, text]).toEqual([200, ""]);
     expect(headers["content-type"]).toBeDefined();
   });
 
-  it("of what is not there is an error without a body", async () => {
+  it("of an unknown path is an error without a body", async () => {
     expect(await send({ method: "HEAD", path: `${API}/feature-flags/nobody` })).toMatchObject({
       status: 404,
       text: "",
@@ -258,7 +258,7 @@ describe("HEAD", () => {
 });
 
 describe("an answer in JSON", () => {
-  it("shows what is false, 0 or empty, by Connect as by REST", async () => {
+  it("contains values that are false, 0 or empty, over Connect as over REST", async () => {
     const connect = JSON.parse((await send(rpc("EvaluateFlag", '{"name": "off"}'))).text) as object;
     expect(connect).toMatchObject({ evaluation: { enabled: false, killed: false, value: false } });
     const rest = JSON.parse((await send({ path: `${API}/feature-flags/off` })).text) as object;
@@ -279,7 +279,7 @@ describe("a stream over REST", () => {
       sent.end();
     });
 
-  it.each(["text/event-stream", "*/*"])("of %s is not collected by a proxy", async (accept) => {
+  it.each(["text/event-stream", "*/*"])("of %s is not buffered by a proxy", async (accept) => {
     expect(await head(accept)).toMatchObject({
       "x-accel-buffering": "no",
       "cache-control": expect.stringContaining("no-cache"),
@@ -287,8 +287,8 @@ describe("a stream over REST", () => {
   });
 });
 
-describe("where things are", () => {
-  it("is said at the top, to programs and to people", async () => {
+describe("the index of the API", () => {
+  it("is served at the root, to programs and to people", async () => {
     const { headers, text } = await send({ path: "/" });
     expect(headers["content-type"]).toBe("application/json");
     const { name, version, ...places } = JSON.parse(text) as Record<string, string>;
@@ -303,7 +303,7 @@ describe("where things are", () => {
   });
 });
 
-describe("behind a proxy that takes off a path and sends a host of its own", () => {
+describe("behind a proxy that removes a path prefix and sends its own host", () => {
   let proxy: HttpServer;
   let port: number;
   const HOST = "ops.example.com";
@@ -335,7 +335,7 @@ describe("behind a proxy that takes off a path and sends a host of its own", () 
   const page = { host: HOST, "sec-fetch-site": "same-origin", "accept-language": "en" };
   const get = (path: string) => send({ path, headers: page }, port);
 
-  it.each(["/helios/docs", "/helios/docs/"])("the docs at %s load whole", async (start) => {
+  it.each(["/helios/docs", "/helios/docs/"])("the docs at %s load completely", async (start) => {
     let at = start;
     let read = await get(at);
     while (read.status === 308) {
@@ -357,7 +357,7 @@ describe("behind a proxy that takes off a path and sends a host of its own", () 
     expect((await get(`${base}${API}/status`)).status).toBe(200);
   });
 
-  it("the page changes what it is told to", async () => {
+  it("the page can change a flag", async () => {
     const change = { ...post(`/helios${API}/feature-flags/percentage`, '{"name": "proxied", "percentage": 5}') };
     const fetched = { ...page, origin: `https://${HOST}` };
     expect((await send({ ...change, headers: fetched }, port)).status).toBe(200);
@@ -368,13 +368,13 @@ describe("behind a proxy that takes off a path and sends a host of its own", () 
   });
 });
 
-describe("bytes that are no request", () => {
+describe("bytes that are not a valid request", () => {
   it.each([
     ["GET / HTTP/9.9\r\n\r\n", 400, "REQUEST_MALFORMED"],
     ["\r\n\x00\x01\x02\r\n\r\n", 400, "REQUEST_MALFORMED"],
     ["GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n", 400, "REQUEST_MALFORMED"],
     ["CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n", 405, "HTTP_METHOD_NOT_ALLOWED"],
-  ])("%j have a reason", async (bytes, status, reason) => {
+  ])("are answered with a reason: %j", async (bytes, status, reason) => {
     const text = await new Promise<string>((resolve) => {
       const socket = tcp(server.port, "127.0.0.1", () => socket.write(bytes));
       let got = "";
@@ -387,9 +387,9 @@ describe("bytes that are no request", () => {
   });
 });
 
-describe("a call that nothing serves", () => {
+describe("a call to an unknown service, or with an expired deadline", () => {
   it.each(["application/grpc", "application/grpc+proto", "application/grpc-web+proto"])(
-    "over %s is answered in trailers alone",
+    "gets an answer of trailers only over %s",
     async (type) => {
       const session = connect(server.url);
       const stream = session.request({
@@ -412,7 +412,7 @@ describe("a call that nothing serves", () => {
   it.each([
     ["grpc-timeout", "0S"],
     ["connect-timeout-ms", "0"],
-  ])("in time (%s: %s) does nothing", async (name, value) => {
+  ])("does nothing if its time is up (%s: %s)", async (name, value) => {
     const isGrpc = name.startsWith("grpc");
     const session = connect(server.url);
     const stream = session.request({

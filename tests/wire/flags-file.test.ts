@@ -8,7 +8,7 @@ import { startOwnServer } from "../../scripts/demo/server.ts";
 const file = (percentage: number): string =>
   JSON.stringify({ a: { enabled: true, strategy: "percentage", percentage, condition: 'context.symbol == "BTCZAR"' } });
 
-it("reloads a flags file by itself where it is told to, and tells the watchers", async () => {
+it("the service reloads a followed flags file by itself, and notifies the watchers", async () => {
   const directory = await mkdtemp(join(tmpdir(), "helios-flags-"));
   const name = join(directory, "flags.json");
   await writeFile(name, file(5));

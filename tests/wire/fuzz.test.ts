@@ -204,7 +204,7 @@ const asJson = (method: DescMethod, json: string): Call => {
 const runs = (numRuns: number) => ({ seed: SEED, numRuns, endOnFailure: true });
 
 describe(`every RPC (seed ${SEED})`, () => {
-  it.each(METHODS)("$parent.name/$name: answers any message of its type, by each protocol", async (method) => {
+  it.each(METHODS)("$parent.name/$name: answers any message of its type in each protocol", async (method) => {
     await fc.assert(
       fc.asyncProperty(arbitraryMessage(method.input), fc.nat(2), async (data, at) => {
         const call = protocols(method, data)[at];
@@ -223,7 +223,7 @@ describe(`every RPC (seed ${SEED})`, () => {
     }
   });
 
-  it("answers any bytes, whole messages that are cut, envelopes that lie, and what is not compressed as it says", async () => {
+  it("answers any bytes, truncated messages, false envelopes, and wrong compression", async () => {
     for (const method of METHODS) {
       await fc.assert(
         fc.asyncProperty(
@@ -253,7 +253,7 @@ describe(`every RPC (seed ${SEED})`, () => {
     }
   });
 
-  it("refuses what is too large, plain and compressed, and other types, verbs and versions", async () => {
+  it("refuses messages that are too large, plain and compressed, and other types, verbs and versions", async () => {
     const large = new Uint8Array(4 * 1024 * 1024 + 1);
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
     const gzip = { "grpc-encoding": "gzip", "content-encoding": "gzip", "connect-content-encoding": "gzip" };
@@ -281,7 +281,7 @@ describe(`every RPC (seed ${SEED})`, () => {
     }
   });
 
-  it("still serves then", async () => {
+  it("still serves afterwards", async () => {
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
     const flags = METHODS.find(({ name }) => name === "ListFlags");
     if (flags === undefined) throw new Error("there is no ListFlags");

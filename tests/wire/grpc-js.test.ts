@@ -103,7 +103,7 @@ describe("grpc-js with nothing but the proto files", () => {
     expect(evaluation).toMatchObject({ enabled: true, variant: "on", reason: "REASON_SPLIT" });
   });
 
-  it("asks a breaker", async () => {
+  it("asks a breaker for a permit", async () => {
     const service = "helios.v1.BreakerService";
     const { created } = await call(service, "GetOrCreateBreaker", { name: "grpc_js" });
     expect(created).toBe(true);
@@ -121,7 +121,7 @@ describe("grpc-js with nothing but the proto files", () => {
     expect(await call("helios.v1.StatusService", "GetStatus", {})).toMatchObject({ status: { ready: true } });
   });
 
-  it("asks for health", async () => {
+  it("reads the health", async () => {
     expect(await call("grpc.health.v1.Health", "Check", { service: "helios.v1.FlagService" })).toEqual({
       status: "SERVING",
     });
@@ -159,7 +159,7 @@ describe("grpc-js with nothing but the proto files", () => {
     });
   });
 
-  it("reads the reason of an error in text that is not ASCII", async () => {
+  it("reads the reason of an error in a text that is not ASCII", async () => {
     const error = await failure(call("helios.v1.FlagService", "GetFlag", { name: "grüße 🚀" }));
     expect(error.code).toBe(status.INVALID_ARGUMENT);
     expect(errorInfo(error)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field: "name" } });

@@ -61,7 +61,7 @@ const TRANSPORTS: readonly (readonly [string, (interceptors: Interceptor[]) => T
 
 describe("headers over the limit", () => {
   it.each(TRANSPORTS)(
-    "are refused with the limit, and other calls of the connection go on: %s",
+    "are refused with the limit, and other calls on the connection continue: %s",
     async (_, transport) => {
       let more: Record<string, string> = {};
       const client = createClient(
@@ -121,14 +121,14 @@ describe("headers over the limit", () => {
     ["a path", { ":path": `/api/modularity/feature-flags?names=${"a".repeat(300 * KIB)}` }],
     ["a header", { ":path": "/api/modularity/feature-flags", "x-large": "a".repeat(100 * KIB) }],
     ["many", { ":path": "/healthz", ...headersOf(300, 1) }],
-  ])("are 431 over REST by HTTP/2, and the next request works: %s", async (_, headers) => {
+  ])("are refused with 431 over REST by HTTP/2, and the next request works: %s", async (_, headers) => {
     const session = open();
     const [status, body] = await ask(session, headers);
     expect([status, body]).toEqual([431, expect.stringMatching(/HTTP_HEADERS_TOO_LARGE.*more than \d+ bytes/)]);
     expect((await ask(session, { ":path": "/healthz" }))[0]).toBe(200);
   });
 
-  it("are 431 over HTTP/1.1, and the next request works", async () => {
+  it("are refused with 431 over HTTP/1.1, and the next request works", async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     ends.push(() => agent.destroy());
     const get = (headers: Record<string, string>): Promise<[number | undefined, string]> =>
@@ -145,7 +145,7 @@ describe("headers over the limit", () => {
     expect((await get({}))[0]).toBe(200);
   });
 
-  it("within the limit are read, however they are cut", async () => {
+  it("headers within the limit are read, however they are divided", async () => {
     const session = open();
     for (const [kib, each] of [
       [120, 60],
@@ -157,8 +157,8 @@ describe("headers over the limit", () => {
   });
 });
 
-describe("a connection over HTTP/2", () => {
-  it("that does not end its headers is closed; others go on", async () => {
+describe("unfinished headers on a connection", () => {
+  it("are timed out over HTTP/2, and other connections continue", async () => {
     const other = open();
     await ask(other, { ":path": "/healthz" });
     const socket = connect(server.port, "127.0.0.1");
@@ -202,7 +202,7 @@ async function ask(session: ClientHttp2Session, headers: Record<string, string>)
   return [answer[":status"], body];
 }
 
-it("headers over HTTP/1.1 that do not end are held within a limit of all connections; others are answered", async () => {
+it("unfinished HTTP/1.1 headers share a limit over all connections, and others are answered", async () => {
   const clock = createManualClock();
   const other = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, graceMs: 0, clock });
   const each = 250 * KIB;

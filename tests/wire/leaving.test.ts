@@ -144,7 +144,7 @@ const ways: Readonly<Record<string, () => (kind: Kind) => Promise<void>>> = {
   "server-sent events": () => leavingRest("text/event-stream"),
 };
 
-describe("a client that leaves in the middle of a call is logged as one, and as nothing that went wrong", () => {
+describe("a client that leaves in the middle of a call is logged as cancelled, and not as an error", () => {
   const kinds: readonly Kind[] = ["WatchFlags", "WaitForRevision", "InvokeModule"];
   it.each(Object.entries(ways).flatMap(([name, make]) => kinds.map((kind) => [name, kind, make] as const)))(
     "over %s: %s",

@@ -122,8 +122,8 @@ interface Told {
 const toldIn = (messages: readonly Json[]): readonly Told[] =>
   messages.flatMap(({ events }) => (events as { events: readonly Told[] } | undefined)?.events ?? []);
 
-describe("a text of anybody's", () => {
-  it("forges or splits no line: of events, of server-sent events, of NDJSON, of any log", async () => {
+describe("a text from a caller", () => {
+  it("forges or splits no line of events, of server-sent events, of NDJSON, or of any log", async () => {
     const streams = {
       events: await listen("events"),
       sse: await listen("events", SSE),

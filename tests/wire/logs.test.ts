@@ -105,7 +105,7 @@ function hungDisk(): string | undefined {
 }
 
 describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", () => {
-  it("answers, and ends all the same", async ({ skip }) => {
+  it("answers calls, and ends nevertheless", async ({ skip }) => {
     const disk = hungDisk();
     if (disk === undefined) return skip("only root makes such a disk");
     const flags = { "--port": "0", "--data-dir": temporary(), "--modules-root": ROOT, "--log-dir": disk };
@@ -132,12 +132,12 @@ describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", (
   });
 });
 
-describe.skipIf(process.platform !== "linux")("a server whose log lines nobody takes", () => {
+describe.skipIf(process.platform !== "linux")("a server whose log output no one reads", () => {
   it.each([
     ["a full disk", () => open("/dev/full"), "ENOSPC"],
     ["a pipe that is full", fullPipe, ""],
     ["a pipe whose reader has gone", brokenPipe, "EPIPE"],
-  ])("answers, and ends in order: %s", async (_, output, problem) => {
+  ])("answers calls, and ends in order: %s", async (_, output, problem) => {
     const directory = temporary();
     const flags = { "--port": "0", "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
     // The log files are no better off.

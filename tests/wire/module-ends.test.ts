@@ -32,7 +32,7 @@ const isGone = (pid: number): boolean => {
 };
 
 describe("a service that is killed", () => {
-  it("leaves nothing behind: no blocked module, nothing that modules have started, no process of its own", async () => {
+  it("leaves nothing behind: no blocked module, no process of a module, no process of its own", async () => {
     await serve();
     const marker = newMarker();
     const env = { PATH: process.env.PATH ?? "" };
@@ -68,7 +68,7 @@ describe("a service that is killed", () => {
 });
 
 describe("a service with a thread that nothing can end", () => {
-  it("restarts the module, and ends itself by SIGKILL where it would wait for the thread for ever", async () => {
+  it("restarts the module, and ends itself by SIGKILL instead of waiting for the thread for ever", async () => {
     await serve();
     const name = "native";
     await client.modules.registerModule({ name, modulePath: "blocking", isolation: Isolation.THREAD });

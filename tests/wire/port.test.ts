@@ -87,7 +87,7 @@ const TRANSPORTS: [string, () => Transport][] = [
   ["Connect over HTTP/2", () => createConnectTransport({ baseUrl: baseUrl(), httpVersion: "2" })],
 ];
 
-describe("one port", () => {
+describe("the single port", () => {
   it.each(TRANSPORTS)("serves %s", async (_, transport) => {
     const client = createClient(Health, transport());
     expect((await client.check({ service: "known" })).status).toBe(Status.SERVING);
@@ -97,7 +97,7 @@ describe("one port", () => {
     }
   });
 
-  it("serves plain GETs on both HTTP versions, and says where nothing is", async () => {
+  it("serves plain GETs over both HTTP versions, and answers unknown paths", async () => {
     expect(await (await fetch(`${baseUrl()}/healthz`)).json()).toEqual({ status: "ok" });
     const missing = await fetch(`${baseUrl()}/nothing`);
     expect([missing.status, await missing.json()]).toMatchObject([404, { code: "unimplemented" }]);
@@ -108,7 +108,7 @@ describe("one port", () => {
     session.destroy();
   });
 
-  it("tells HTTP/2 by its preface even if that comes byte by byte", async () => {
+  it("recognises HTTP/2 by its preface even if that arrives byte by byte", async () => {
     const socket = await open();
     const received = once(socket, "data");
     const preface = Buffer.concat([
@@ -125,7 +125,7 @@ describe("one port", () => {
     socket.destroy();
   });
 
-  it("answers what is no HTTP by 400 and closes", async () => {
+  it("answers 400 to anything but HTTP, and closes", async () => {
     for (const garbage of [
       Buffer.from([0, 1, 2, 255, 254, 10, 10]),
       "\u0016\u0003\u0001",
@@ -138,26 +138,26 @@ describe("one port", () => {
     expect((await fetch(`${baseUrl()}/healthz`)).status).toBe(200);
   });
 
-  it("closes an HTTP/2 connection that goes on in garbage, and serves the next", async () => {
+  it("closes an HTTP/2 connection that sends garbage, and serves the next", async () => {
     await answerTo(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.alloc(1000, 0xff)]));
     expect((await fetch(`${baseUrl()}/healthz`)).status).toBe(200);
   });
 
-  it("answers a request whose host is none by 400, not by ending", async () => {
+  it("answers 400 to a request with an invalid host, and lives on", async () => {
     const request =
       "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nHost: [bad\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
     expect(await answerTo(request)).toMatch(/^HTTP\/1.1 400/);
     expect((await fetch(`${baseUrl()}/healthz`)).status).toBe(200);
   });
 
-  it("closes a connection that says nothing", async () => {
+  it("closes a connection that sends nothing", async () => {
     await stop();
     await start({ firstByteTimeoutMs: 50 });
     const socket = await open();
     await once(socket, "close");
   });
 
-  it("keeps an HTTP/2 connection that answers pings, and cuts one that does not", async () => {
+  it("keeps an HTTP/2 connection that answers pings, and closes one that does not", async () => {
     await stop();
     await start({ pingIntervalMs: 20, pingTimeoutMs: 2000 });
     const living = connectHttp2(baseUrl());
@@ -172,7 +172,7 @@ describe("one port", () => {
     living.destroy();
   });
 
-  it("refuses a message over 4 MiB and goes on with the connection", async () => {
+  it("refuses a message over 4 MiB, and continues with the connection", async () => {
     // Node's HTTP/2 client itself gives up over 10 MB of its own memory, by default.
     const transport = createGrpcTransport({ baseUrl: baseUrl(), nodeOptions: { maxSessionMemory: 100 } });
     const client = createClient(Health, transport);
@@ -184,7 +184,7 @@ describe("one port", () => {
   });
 
   // So that no stream is reset while node:http2 reads, which would end the process: see FrameGate.
-  it("reads all that came in one piece before it answers any of it", async () => {
+  it("reads everything that arrived in one piece before it answers any of it", async () => {
     const order: string[] = [];
     const began = (): void => void order.push("began");
     const all = Promise.withResolvers<void>();
@@ -216,7 +216,7 @@ describe("one port", () => {
     expect(order).toEqual(["began", "began", "began", "answered", "answered", "answered"]);
   });
 
-  it("says to a client that floods it why it is cut", async () => {
+  it("says to a client that floods it why it is disconnected", async () => {
     const socket = await open();
     socket.write(
       Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from("000000040000000000", "hex")]),
@@ -233,7 +233,7 @@ describe("one port", () => {
     expect(Buffer.concat(got).includes(goaway)).toBe(true);
   });
 
-  it("does not take a client that cancels 5,000 calls for an attacker", async () => {
+  it("does not mistake a client that cancels 5,000 calls for an attacker", async () => {
     const session = connectHttp2(baseUrl());
     let sentAway = false;
     session.on("goaway", () => {
@@ -269,7 +269,7 @@ describe("one port", () => {
     await closed;
   });
 
-  it("says which address is in use", async () => {
+  it("names an address that is in use", async () => {
     const second = createPort({
       handler: () => {},
       clock: systemClock,

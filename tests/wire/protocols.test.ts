@@ -269,7 +269,7 @@ describe("an RPC over gRPC, gRPC-Web, Connect and REST", () => {
   afterAll(() => all.close());
 
   it.each(SCRIPT)(
-    "%s %j gives the same answer, or the same reason",
+    "%s %j has the same answer, or the same reason",
     async (name: string, request: JsonObject, reason?: string) => {
       const rpc = RPCS.get(name);
       if (rpc === undefined) throw new Error(`there is no ${name}`);
@@ -281,7 +281,7 @@ describe("an RPC over gRPC, gRPC-Web, Connect and REST", () => {
     },
   );
 
-  it("is tried with each of them", () => {
+  it("is tested with each of them", () => {
     expect([...RPCS.keys()].filter((name) => !SCRIPT.some(([rpc]) => rpc === name))).toEqual([]);
   });
 });

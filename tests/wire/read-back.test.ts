@@ -81,26 +81,26 @@ const FLAGS: Readonly<Record<string, FlagFields>> = {
   killed: { strategy: "ALL_ON" },
 };
 
-describe("a flag that was read and is sent back as it is", () => {
+describe("a flag that was read and is sent back unchanged", () => {
   beforeAll(async () => {
     for (const [name, fields] of Object.entries(FLAGS)) await engine.flags.create(name, fields, {}, {});
     await engine.flags.disable("killed", { kill: true }, { reason: "r" });
   });
 
-  it.each(Object.keys(FLAGS))("(%s) stays as it is, over REST", async (name) => {
+  it.each(Object.keys(FLAGS))("(%s) stays the same, over REST", async (name) => {
     const { flag } = (await rest("GET", `/feature-flags/${name}/definition`)) as { flag: Json };
     const back = await rest("PATCH", `/feature-flags/${name}`, flag);
     expect(back).toMatchObject({ status: 200, flag: { revision: flag.revision, etag: flag.etag } });
   });
 
-  it("stays as it is in a batch over REST, all of them", async () => {
+  it("stays the same in a batch over REST, for all flags", async () => {
     const { flags: all } = (await rest("GET", "/feature-flags")) as unknown as { flags: Json[] };
     const back = await rest("POST", "/feature-flags/batch", { requests: all.map((flag) => ({ flag })) });
     const revisions = all.map(({ name, revision }) => ({ name, revision }));
     expect(back).toMatchObject({ status: 200, flags: revisions });
   });
 
-  it.each(Object.keys(FLAGS))("(%s) stays as it is over gRPC, with a mask of all and without", async (name) => {
+  it.each(Object.keys(FLAGS))("(%s) stays the same over gRPC, with a full mask and without a mask", async (name) => {
     const { flag } = await flags.getFlag({ name });
     if (flag === undefined) throw new Error("no flag");
     const paths = FlagSchema.fields.map((field) => field.name).filter((path) => path !== "name" && path !== "etag");
@@ -125,7 +125,7 @@ describe("a flag that was read and is sent back as it is", () => {
     expect(engine.flags.get(name).revision).toBe(flag.revision);
   });
 
-  it("and says that something was left out of it is refused where that would be lost", async () => {
+  it("is refused if it says that a part was omitted, and that part would be lost", async () => {
     const { flag } = (await rest("GET", "/feature-flags/forms/definition")) as { flag: Json };
     const short = { ...flag, abridged: true, whitelist: [], variants: [{ name: "a", weight: 1 }] };
     for (const sent of [short, { abridged: true, whitelist: [] }]) {
@@ -135,7 +135,7 @@ describe("a flag that was read and is sent back as it is", () => {
     expect(engine.flags.get("forms").revision).toBe(flag.revision);
   });
 
-  it("changes in a batch over REST what was sent, to a default too", async () => {
+  it("changes in a batch over REST only the sent fields, also to defaults", async () => {
     await engine.flags.create("batched", { enabled: true, description: "d", salt: "s" }, {}, {});
     const requests = [{ flag: { name: "batched", enabled: false, description: null } }];
     expect(await rest("POST", "/feature-flags/batch", { requests })).toMatchObject({
@@ -151,12 +151,12 @@ const BREAKERS: Readonly<Record<string, BreakerConfigFields>> = {
   times: { timeoutMs: 1.000001, windowMs: 0.1 + 86_399_999, warmUpMs: 86_399_999.999999, jitter: 0.1 },
 };
 
-describe("a breaker's configuration that was read and is sent back as it is", () => {
+describe("a breaker's configuration that was read and is sent back unchanged", () => {
   beforeAll(async () => {
     for (const [name, fields] of Object.entries(BREAKERS)) await engine.breakers.getOrCreate(name, fields);
   });
 
-  it.each(Object.keys(BREAKERS))("(%s) stays as it is", async (name) => {
+  it.each(Object.keys(BREAKERS))("(%s) stays the same", async (name) => {
     const { revision } = engine.breakers.get(name).resource;
     const read = (await rest("GET", `/circuit-breakers/${name}`)) as { breaker: { config: Json } };
     expect(await rest("PATCH", `/circuit-breakers/${name}`, { config: read.breaker.config })).toMatchObject({
@@ -171,7 +171,7 @@ describe("a breaker's configuration that was read and is sent back as it is", ()
     }
   });
 
-  it("but for a rate, which is cleared, is refused without a mask", async () => {
+  it("is refused without a mask if its rate was cleared", async () => {
     const { config } = (await breakers.getBreaker({ name: "rates" })).breaker ?? {};
     if (config === undefined) throw new Error("no configuration");
     for (const [rate, path] of [
@@ -190,7 +190,7 @@ describe("a breaker's configuration that was read and is sent back as it is", ()
   });
 });
 
-it("what else can be updated in the contract is nothing", () => {
+it("the contract has no other resource with an update", () => {
   const updates = SERVICES.flatMap(({ methods }) => methods.map(({ name }) => name)).filter((name) =>
     /Update/.test(name),
   );

@@ -17,7 +17,7 @@ function paste(script: string, path = `${SHORT_WAY}${delimiter}${process.env.PAT
   });
 }
 
-it("npx starts the buf that the lines are tried with", async () => {
+it("npx starts the buf binary with which the lines are tested", async () => {
   expect((await paste("npx buf --version", process.env.PATH)).stdout).toBe((await paste("npx buf --version")).stdout);
 });
 
@@ -89,7 +89,7 @@ describe.each(CASES)("the lines of $page, pasted one by one over $over", ({ page
     for (const promise of promised[step - 1] ?? []) expect(stdout).toMatch(promise);
   });
 
-  it("are all there", () => {
+  it("are all present", () => {
     expect(blocks).toHaveLength(promised.length);
   });
 });

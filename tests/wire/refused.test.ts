@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { createEngine, createManualClock } from "../../src/core/index.ts";
 import { startServer } from "../../src/server/server.ts";
 
-it("a connection that goes on after a refused stream is not cut later, in the middle of another call", async () => {
+it("a connection that continues after a refused stream is not cut later, in the middle of another call", async () => {
   const clock = createManualClock();
   const engine = await createEngine({ modulesRoot: `${import.meta.dirname}/../fixtures/modules` });
   const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, clock });

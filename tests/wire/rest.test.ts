@@ -73,7 +73,7 @@ async function events(path: string, count: number, headers: Record<string, strin
 }
 
 describe("a stream over REST", () => {
-  it("is server-sent events where that is asked for, and goes on after the last one that was seen", async () => {
+  it("is server-sent events on request, and resumes after the last event that was received", async () => {
     await engine.flags.create("sse", {}, {}, {});
     const [snapshot] = await events(`${API}/feature-flags/watch?names=sse`, 1);
     expect(snapshot?.data.snapshot).toMatchObject({ flags: [{ name: "sse" }], complete: true });
@@ -82,12 +82,12 @@ describe("a stream over REST", () => {
     expect(again[0]?.data.changes).toMatchObject({ changes: [{ put: { name: "sse", percentage: 10 } }] });
   });
 
-  it("that is refused is an error as a whole, with its status", async () => {
+  it("is refused as a plain error with its status", async () => {
     const refused = await send(`${API}/feature-flags/watch?resume_token=x`);
     expect([refused.status, reasonOf(refused.text)]).toEqual([400, "RESUME_TOKEN_INVALID"]);
   });
 
-  it("that ends in an error tells it last", async () => {
+  it("sends an error last if it ends with one", async () => {
     const { status, text } = await send(`${API}/feature-flags/watch?names=none`, {
       headers: { "connect-timeout-ms": "200" },
     });
@@ -96,7 +96,7 @@ describe("a stream over REST", () => {
     expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ error: { status: "DEADLINE_EXCEEDED" } });
   });
 
-  it("is let go when its reader leaves", async () => {
+  it("ends when its reader leaves", async () => {
     const before = engine.flags.hub.watcherCount;
     await events(`${API}/feature-flags/watch`, 1);
     while (engine.flags.hub.watcherCount > before) await new Promise((resolve) => setImmediate(resolve));
@@ -104,12 +104,12 @@ describe("a stream over REST", () => {
 });
 
 describe("REST", () => {
-  it("answers HEAD as GET, without the body", async () => {
+  it("answers HEAD like GET, without the body", async () => {
     const head = await send(`${API}/status`, { method: "HEAD" });
     expect([head.status, head.headers["content-type"], head.text]).toEqual([200, "application/json", ""]);
   });
 
-  it("takes JSON whatever its type is said to be, and an empty body for none", async () => {
+  it("reads JSON with any content type, and an empty body as no body", async () => {
     for (const type of ["application/x-www-form-urlencoded", "text/plain", "application/json; charset=utf-8"]) {
       const body = JSON.stringify({ name: "typed", percentage: 5 });
       const { status } = await send(`${API}/feature-flags/percentage`, {
@@ -122,7 +122,7 @@ describe("REST", () => {
     expect((await send(`${API}/circuit-breakers/reset-all`, { method: "POST" })).status).toBe(200);
   });
 
-  it("refuses what is too large, and what is no request", async () => {
+  it("refuses bodies that are too large, and invalid requests", async () => {
     const large = await send(`${API}/feature-flags/percentage`, { method: "POST", body: "x".repeat(5_000_000) });
     expect([large.status, reasonOf(large.text)]).toEqual([413, "HTTP_BODY_TOO_LARGE"]);
     const long = await send(`${API}/feature-flags?page_token=${"x".repeat(300_000)}`).catch((error: Error) => error);
@@ -138,7 +138,7 @@ describe("REST", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"reason":"REQUEST_MALFORMED".*this is no HTTP request"/s);
   });
 
-  it("says what a path takes, and that there is no such path", async () => {
+  it("lists the verbs of a path, and refuses unknown paths", async () => {
     const wrong = await send(`${API}/status`, { method: "DELETE" });
     expect([wrong.status, wrong.headers.allow, reasonOf(wrong.text)]).toEqual([405, "GET", "HTTP_METHOD_NOT_ALLOWED"]);
     for (const path of [`${API}/nothing`, "/api/", `${API}/modules/%ff/status`]) {
@@ -147,7 +147,7 @@ describe("REST", () => {
     }
   });
 
-  it("tells all rules that a request breaks", async () => {
+  it("lists all rules that a request breaks", async () => {
     const { text } = await send(`${API}/feature-flags/percentage`, {
       method: "POST",
       body: JSON.stringify({ name: "no spaces", percentage: 101 }),
@@ -156,7 +156,7 @@ describe("REST", () => {
     expect(violations.map(({ field }) => field).sort()).toEqual(["name", "percentage"]);
   });
 
-  it("says when it is worth another try", async () => {
+  it("says when a retry may succeed", async () => {
     await engine.breakers.getOrCreate("retry", { failureThreshold: 1 });
     await engine.breakers.open("retry");
     const { text } = await send(`${API}/circuit-breakers/retry/acquire`, { method: "POST" });
@@ -177,7 +177,7 @@ describe("a page of another site", () => {
     expect(engine.flags.list().map(({ name }) => name)).not.toContain("csrf");
   });
 
-  it("changes nothing by Connect either", async () => {
+  it("changes nothing over Connect either", async () => {
     const { status } = await send("/helios.v1.FlagService/SetPercentage", {
       ...change,
       headers: { origin: "https://evil.example", "content-type": "application/json" },
@@ -185,7 +185,7 @@ describe("a page of another site", () => {
     expect(status).toBe(403);
   });
 
-  it("reads nothing, unless it is allowed", async () => {
+  it("reads nothing, unless its origin is allowed", async () => {
     const origin = (value: string) => send(`${API}/status`, { headers: { origin: value } });
     expect((await origin("https://evil.example")).headers["access-control-allow-origin"]).toBeUndefined();
     expect((await origin(OPS)).headers["access-control-allow-origin"]).toBe(OPS);
@@ -202,7 +202,7 @@ describe("a page of another site", () => {
 });
 
 describe("the description of the API", () => {
-  it("is served, as a document and as a page that talks to nobody else", async () => {
+  it("is served as a document, and as a page that loads nothing from elsewhere", async () => {
     const document = JSON.parse((await send("/openapi.json")).text) as { openapi: string; paths: object };
     expect(document.openapi).toBe("3.1.0");
     expect(Object.keys(document.paths)).toContain(`${API}/modules/{name}/load`);

@@ -100,7 +100,7 @@ const present = async (): Promise<ReadonlyMap<string, boolean>> => {
 };
 
 describe("a store that is restored from a backup", () => {
-  it("is another one to the typed client: it holds what the store has, and nothing that it has not", async () => {
+  it("replaces everything that the typed client holds with what the store has", async () => {
     const held = hold();
     await create("kept");
     backUp(join(directory, "data"), join(directory, "backup"), new Date());
@@ -120,8 +120,8 @@ describe("a store that is restored from a backup", () => {
   });
 });
 
-describe("an older copy of the database in its place", () => {
-  it("is found by a client that has seen more: it is told, and every client starts over, those that came before too", async () => {
+describe("an older copy of the database in place of the present one", () => {
+  it("is detected by a client that has seen more, and every client starts over, also earlier ones", async () => {
     await create("kept");
     await stop();
     const file = join(directory, "data", "helios.db");

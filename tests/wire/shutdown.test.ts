@@ -69,8 +69,8 @@ async function ended(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-describe.skipIf(process.platform !== "linux")("the process that is asked to end", () => {
-  it("ends with 0 within the grace period and what stopping takes, whatever modules and callers do", async () => {
+describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
+  it("exits with 0 within the grace period and the time for stopping, whatever modules and callers do", async () => {
     const { child, baseUrl, output } = await start(process.execPath, ["src/server/main.ts"]);
     const client: HeliosClient = createHeliosClient({ baseUrl });
     const web = createHeliosClient({ baseUrl, protocol: "grpc-web", httpVersion: "1.1" });
@@ -132,7 +132,7 @@ describe.skipIf(process.platform !== "linux")("the process that is asked to end"
   it.each([
     ["npm alone, by SIGTERM", (pid: number) => kill(pid, "SIGTERM")],
     ["its whole group, by Ctrl-C, which npm passes on too", (pid: number) => kill(-pid, "SIGINT")],
-  ])("under npm start ends in order, and nothing of it is left: %s", async (_, signal) => {
+  ])("ends in order under npm start, and leaves nothing behind: %s", async (_, signal) => {
     const { child, output } = await start("npm", ["start", "--"]);
     const family = descendants(child.pid ?? 0);
     expect(family.length).toBeGreaterThan(0);
@@ -144,7 +144,7 @@ describe.skipIf(process.platform !== "linux")("the process that is asked to end"
   });
 });
 
-describe("an end", () => {
+describe("the shutdown", () => {
   function rig(running: Partial<Parameters<ReturnType<typeof createShutdown>["started"]>[0]> = {}) {
     const clock = createManualClock();
     const done: string[] = [];
@@ -166,7 +166,7 @@ describe("an end", () => {
   }
   const never = (): Promise<void> => new Promise(() => {});
 
-  it("takes down what runs, in order", async () => {
+  it("stops everything in order", async () => {
     const { shutdown, done, turn, start: begin } = rig();
     begin();
     shutdown.signal("SIGTERM");
@@ -174,7 +174,7 @@ describe("an end", () => {
     expect(done).toEqual(["draining", "drained", "closed", "stopped", "flushed", "exit 0"]);
   });
 
-  it("takes a signal within 2 s for the first one, a later one for impatience", async () => {
+  it("treats a signal within 2 s as the first one, and a later one as a demand to exit", async () => {
     const { shutdown, clock, done, turn, start: begin } = rig({ drain: never });
     begin();
     shutdown.signal("SIGINT");
@@ -192,7 +192,7 @@ describe("an end", () => {
     ["does not close", { close: never }, "exit 0"],
     ["fails to close", { close: () => Promise.reject(new Error("no")) }, "exit 0"],
     ["has threads that nothing ends", { strandedThreads: () => 1 }, "killed"],
-  ])("comes where something %s", async (_, parts, last) => {
+  ])("happens even if something %s", async (_, parts, last) => {
     const { shutdown, clock, done, turn, start: begin } = rig(parts);
     begin();
     shutdown.signal("SIGTERM");
@@ -202,7 +202,7 @@ describe("an end", () => {
     expect(done.at(-1)).toBe(last);
   });
 
-  it("that is asked for before everything is up comes when it is, or after a while", async () => {
+  it("that is requested before everything has started waits for that, or for a limited time", async () => {
     const early = rig();
     early.shutdown.signal("SIGTERM");
     early.start();

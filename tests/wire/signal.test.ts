@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 const HOME = join(import.meta.dirname, "../..");
 
-it("SIGUSR1 opens no inspector of the service, which says so and goes on", async () => {
+it("SIGUSR1 opens no inspector of the service, which logs that and continues", async () => {
   const directory = mkdtempSync(join(tmpdir(), "helios-signal-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const settings = ["--port", "0", "--data-dir", join(directory, "data"), "--log-dir", join(directory, "logs")];

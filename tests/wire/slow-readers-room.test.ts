@@ -42,7 +42,7 @@ async function begin(): Promise<{ peer: string; answer: Http2ServerResponse }> {
   return { peer: peerOf(request.socket), answer };
 }
 
-it("a connection has room for half of what is left, and one of which nothing waits always", async () => {
+it("a connection may buffer half of the remaining space, and one without unread answers may always write", async () => {
   const [one, other] = [await begin(), await begin()];
   expect(one.peer).not.toBe(other.peer);
   const write = (parts: number): void => void one.answer.write(Buffer.concat(Array(parts).fill(PART)));

@@ -42,7 +42,7 @@ afterAll(async () => {
   await engine.close();
 });
 
-describe("many readers that do not read", () => {
+describe("many clients that do not read", () => {
   const flags = "/helios.v1.FlagService";
   const rest = "/api/modularity/feature-flags";
   const web = { ...GRPC, "content-type": "application/grpc-web" };
@@ -55,7 +55,7 @@ describe("many readers that do not read", () => {
     ["a stream of gRPC-Web", { ...web, ":path": `${flags}/WatchFlags` }, true],
     ["lines of JSON", { ":path": `${rest}/watch` }, true],
     ["server-sent events", { ":path": `${rest}/watch`, accept: "text/event-stream" }, true],
-  ] as const)("hold no more than their limit, and others are answered: %s", async (_, headers, isStream) => {
+  ] as const)("take up no more than their limit, and others are answered: %s", async (_, headers, isStream) => {
     lines.splice(0);
     const session = connectHttp2(server.url, { settings: { initialWindowSize: 0 } });
     await once(session, "remoteSettings");

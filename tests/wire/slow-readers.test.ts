@@ -56,9 +56,9 @@ function open(settings = {}): ClientHttp2Session {
 
 const GRPC = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
 
-describe("a reader that does not read", () => {
+describe("a client that does not read", () => {
   it.each(["WatchFlags", "ListFlags"])(
-    "has its stream ended in time over HTTP/2, and the others of its connection go on: %s",
+    "has its stream ended in time over HTTP/2, and other streams of its connection continue: %s",
     async (rpc) => {
       const session = open({ initialWindowSize: 0 });
       await once(session, "remoteSettings");
@@ -97,7 +97,7 @@ describe("a reader that does not read", () => {
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
   });
 
-  it("is not one whose watch is silent", async () => {
+  it("is distinguished from one whose watch is silent", async () => {
     const session = open();
     const stream = session.request({ ...GRPC, ":path": "/helios.v1.FlagService/WatchFlags" });
     stream.on("error", () => {});

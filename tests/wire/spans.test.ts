@@ -39,14 +39,14 @@ afterAll(async () => {
   await engine.close();
 });
 
-describe("a deadline of any length", () => {
+describe("a timeout of any length", () => {
   const GRPC = ["2592000S", "43200M", "2147484S", "99999999H", "99999999S", "99999999M"];
 
   it.each([
     ...GRPC.map((value) => ["grpc", "grpc-timeout", value]),
     ...GRPC.map((value) => ["grpc-web", "grpc-timeout", value]),
     ...["2147483647", "2147483648", "9999999999"].map((value) => ["connect", "connect-timeout-ms", value]),
-  ])("is kept: %s with %s: %s answers, and the module's failures stay 0", async (protocol, header, value) => {
+  ])("is accepted: %s with %s: %s answers, and the module's failures stay 0", async (protocol, header, value) => {
     const one = createHeliosClient({ baseUrl: server.url, protocol: protocol as "grpc" });
     const options: CallOptions = { headers: { [header ?? ""]: value ?? "" } };
     expect((await one.flags.listFlags({}, options)).flags.length).toBeGreaterThan(0);
@@ -58,13 +58,13 @@ describe("a deadline of any length", () => {
     one.close();
   });
 
-  it.each(["2147483648", "9999999999"])("is kept over REST: %s", async (value) => {
+  it.each(["2147483648", "9999999999"])("is accepted over REST: %s", async (value) => {
     const path = `${server.url}/api/modularity/feature-flags`;
     expect((await fetch(path, { headers: { "connect-timeout-ms": value } })).status).toBe(200);
   });
 
   it.each([0.5, 1.5, 99_999_999, 1e8, 2 ** 31, 30 * 86_400_000, 315_576_000_000_000, Number.POSITIVE_INFINITY])(
-    "of a client's call: %d ms",
+    "is accepted for a call of the client: %d ms",
     async (timeoutMs) => {
       for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
         const defaults = timeoutMs < 100 ? {} : { defaultTimeoutMs: timeoutMs };
@@ -82,7 +82,7 @@ describe("a deadline of any length", () => {
     },
   );
 
-  it("does not cut streams where it is the default of calls", async () => {
+  it("does not end streams if it is the default of calls", async () => {
     const one = createHeliosClient({ baseUrl: server.url, defaultTimeoutMs: 20 });
     const stream = one.flags.watchFlags({ heartbeatInterval: { seconds: 1n, nanos: 0 } })[Symbol.asyncIterator]();
     await stream.next();
@@ -90,7 +90,7 @@ describe("a deadline of any length", () => {
     one.close();
   });
 
-  it("of a breaker's call does not pass before its time, and opens nothing", async () => {
+  it("of a call through a breaker does not expire early, and opens nothing", async () => {
     const breakers = createBreakers(client);
     const breaker = breakers.breaker("patient", { failureThreshold: 1 });
     expect(await breaker.ready(Number.POSITIVE_INFINITY)).toBe(true);
@@ -105,7 +105,7 @@ describe("a deadline of any length", () => {
   });
 });
 
-describe("an option that is no span of time is refused by its name", () => {
+describe("an option with an invalid span of time is refused by its name", () => {
   const next = (watch: AsyncIterator<unknown>): Promise<unknown> => watch.next();
   const wire = (options: object) =>
     startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, ...options });
@@ -197,7 +197,7 @@ describe("an option that is no span of time is refused by its name", () => {
     }
   });
 
-  it("but a module's call that is late already is late, not wrong", async () => {
+  it("except for a module's call whose deadline has passed: that has expired, and is not invalid", async () => {
     const late = { timeoutMs: -1 };
     await expect(engine.modules.invoke("echo", "echo", { json: 1 }, late)).rejects.toMatchObject({
       reason: "MODULE_DEADLINE_EXCEEDED",
@@ -207,7 +207,7 @@ describe("an option that is no span of time is refused by its name", () => {
   });
 });
 
-describe("a Duration of a request", () => {
+describe("a Duration in a request", () => {
   /** Every Duration below a message, by the path of fields to it, but for those of a program: nobody reads one that is sent. */
   function durationsOf(desc: DescMessage, path: readonly DescField[] = []): (readonly DescField[])[] {
     return desc.fields.flatMap((field) => {
@@ -264,7 +264,7 @@ describe("a Duration of a request", () => {
     return { reason: /[A-Z_]{8,}/.exec(decoded)?.[0] ?? "", metadata: decoded + text };
   }
 
-  it.each(CASES)("%s %s that is negative or cannot be is refused by its name", async (_, name, rpc, path) => {
+  it.each(CASES)("%s %s that is negative or invalid is refused by its name", async (_, name, rpc, path) => {
     const last = name.split(".").at(-1) ?? "";
     for (const value of [
       { seconds: -1n, nanos: 0 },
@@ -276,7 +276,7 @@ describe("a Duration of a request", () => {
     }
   });
 
-  it.each(CASES)("%s %s of 10,000 years and more is never an error of the service", async (_, _name, rpc, path) => {
+  it.each(CASES)("%s %s of 10,000 years and more never causes an internal error", async (_, _name, rpc, path) => {
     for (const seconds of [315_576_000_000n, 2n ** 63n - 1n]) {
       const body = toBinary(rpc.input, withDuration(rpc, path, { seconds, nanos: 0 }));
       expect((await reasonOf(rpc, body, 50)).metadata).not.toContain("INTERNAL");

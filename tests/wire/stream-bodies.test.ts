@@ -16,7 +16,7 @@ function envelope(payload: Uint8Array): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-describe("a stream that stays open", () => {
+describe("a request stream that stays open", () => {
   let clock: ManualClock;
   let bodies: Bodies;
   let server: Http2Server;
@@ -86,7 +86,7 @@ describe("a stream that stays open", () => {
     };
   }
 
-  it("holds what it has of a message, and nothing of those that were handed on", async () => {
+  it("holds the bytes of an incomplete message, and none of those that were passed on", async () => {
     const stream = open();
     const [one, two] = [envelope(Buffer.alloc(30_000)), envelope(Buffer.alloc(7))];
     for (let turn = 0; turn < 5; turn += 1) {
@@ -106,7 +106,7 @@ describe("a stream that stays open", () => {
     expect(bodies.bytes).toBe(0);
   });
 
-  it("keeps nothing of what it has read, and no promise either", async () => {
+  it("keeps neither the bytes that it has read nor promises", async () => {
     const stream = open();
     const message = envelope(Buffer.alloc(1000));
     await stream.send(message);
@@ -116,7 +116,7 @@ describe("a stream that stays open", () => {
     expect(chunks.filter((chunk) => chunk.deref() !== undefined).length).toBeLessThan(5);
   });
 
-  it("ends where a message does not end in time, however many have", async () => {
+  it("ends if a message is not complete in time, after any number of complete ones", async () => {
     const stream = open();
     const message = envelope(Buffer.alloc(10));
     for (let turn = 0; turn < 5; turn += 1) {
@@ -139,7 +139,7 @@ describe("a stream that stays open", () => {
     expect(bodies.bytes).toBe(0);
   });
 
-  it("goes on where a message ended in time, however long its taker works before it asks for more", async () => {
+  it("continues if a message was complete in time, however long its handler works before it asks for more", async () => {
     const stream = open();
     const message = envelope(Buffer.alloc(10));
     for (let turn = 0; turn < 3; turn += 1) {
@@ -162,7 +162,7 @@ describe("a stream that stays open", () => {
   });
 });
 
-it("a stream of questions goes on however long it is open", async () => {
+it("a stream of questions continues however long it is open", async () => {
   const clock = createManualClock();
   const engine = await createEngine({ modulesRoot: `${import.meta.dirname}/../fixtures/modules` });
   const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, clock, graceMs: 0 });

@@ -51,15 +51,15 @@ const kill = async (): Promise<bigint> => {
   return flag?.revision ?? 0n;
 };
 
-describe("an operator", () => {
-  it("is told when every trading service has seen a kill", async () => {
+describe("an operator of clients", () => {
+  it("learns when every trading service has received a kill", async () => {
     await Promise.all([trader("trader-1"), trader("trader-2")]);
     const revision = await kill();
     const answer = await operator.status.waitForRevision({ revision, minClients: 2, all: true });
     expect(answer).toMatchObject({ reached: true, acknowledgedClients: 2, pending: [], pendingTotal: 0 });
   });
 
-  it("gets the names of those who have not, and how far they are", async () => {
+  it("gets the names of clients that have not, and their positions", async () => {
     await trader("trader-1");
     const silent = operator.flags.watchFlags({ clientId: "old-client" })[Symbol.asyncIterator]();
     const unnamed = operator.flags.watchFlags({})[Symbol.asyncIterator]();
@@ -76,7 +76,7 @@ describe("an operator", () => {
     await Promise.all([silent.return?.(), unnamed.return?.()]);
   });
 
-  it("sees who is connected, what they watch and how far they are", async () => {
+  it("sees which clients are connected, what they watch and how far they are", async () => {
     await trader("trader-1");
     const revision = await kill();
     await operator.status.waitForRevision({ revision });
@@ -92,7 +92,7 @@ describe("an operator", () => {
     }
   });
 
-  it("is refused a revision that there is not, and one of another store", async () => {
+  it("is refused an unknown revision, and one of another store", async () => {
     const revision = await kill();
     const requests = [{ revision: revision + 1n }, { revision: 2n ** 63n - 1n }, { revision, incarnation: "another" }];
     for (const request of requests) {
@@ -104,7 +104,7 @@ describe("an operator", () => {
     }
   });
 
-  it("does not wait for a server that ends", async () => {
+  it("gets an answer from a server that shuts down", async () => {
     await trader("trader-1");
     const silent = operator.flags.watchFlags({ clientId: "old-client" })[Symbol.asyncIterator]();
     await silent.next();
@@ -116,7 +116,7 @@ describe("an operator", () => {
     await silent.next().catch(() => {});
   });
 
-  it("follows clients that come and go, and what was changed before a breaker opened", async () => {
+  it("follows clients that connect and disconnect, and changes before a breaker opened", async () => {
     const events: Event[] = [];
     const stopped = new AbortController();
     const reading = (async () => {

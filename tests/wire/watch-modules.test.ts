@@ -8,7 +8,7 @@ import { startOwnServer } from "../../scripts/demo/server.ts";
 const source = (version: string): string =>
   `export default class A { static version = "${version}"; which(): string { return "${version}"; } }\n`;
 
-it("swaps a module when its file is saved where it is told to, and tells in one line of the log what does not start", async () => {
+it("the service swaps a followed module when its file is saved, and logs in one line if one does not start", async () => {
   const directory = await mkdtemp(join(tmpdir(), "helios-watched-"));
   const file = join(directory, "a.ts");
   await writeFile(file, source("1"));

@@ -65,7 +65,7 @@ async function readUntil(
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
 describe("a watch over a socket", () => {
-  it("that is cut again and again sees every change once, in order", async () => {
+  it("receives every change once, in order, although it is cut again and again", async () => {
     const reading = readUntil(watchFlags(client, { names: [NAME], minBackoffMs: 1 }), 500, (count) => {
       if (count % 50 === 0) client.close();
     });
@@ -75,7 +75,7 @@ describe("a watch over a socket", () => {
     expect(await reading).toEqual(upTo(500));
   });
 
-  it("goes on where it was after the server was restarted", async () => {
+  it("resumes where it was after a restart of the server", async () => {
     const reading = readUntil(watchFlags(client, { names: [NAME], minBackoffMs: 1, maxBackoffMs: 50 }), 20);
     while (engine.flags.hub.watcherCount === 0) await client.status.getStatus({});
     for (const count of upTo(10)) await set(count);
@@ -86,7 +86,7 @@ describe("a watch over a socket", () => {
     expect(await reading).toEqual(upTo(20));
   });
 
-  it("that nobody reads costs the writers nothing and holds little; read again, it ends equal to the server", async () => {
+  it("costs the writers nothing and buffers little if no one reads it, and ends with the state of the server", async () => {
     const stream = client.flags.watchFlags({})[Symbol.asyncIterator]();
     await stream.next();
     const before = process.memoryUsage().heapUsed;
@@ -112,7 +112,7 @@ describe("a watch over a socket", () => {
     await stream.return?.();
   });
 
-  it("is taken off the hub when its client goes away without a word", async () => {
+  it("is removed from the hub when its client disappears silently", async () => {
     const stream = client.flags.watchFlags({})[Symbol.asyncIterator]();
     await stream.next();
     expect(engine.flags.hub.watcherCount).toBe(1);
@@ -121,7 +121,7 @@ describe("a watch over a socket", () => {
     while (engine.flags.hub.watcherCount > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
-  it("ends in SERVER_DRAINING, with a time to come back, when the server stops", async () => {
+  it("ends with SERVER_DRAINING and a retry time when the server stops", async () => {
     const stream = client.flags.watchFlags({})[Symbol.asyncIterator]();
     await stream.next();
     void server.drain();
@@ -129,7 +129,7 @@ describe("a watch over a socket", () => {
     expect(errorInfo(error)).toMatchObject({ reason: "SERVER_DRAINING", retryAfterMs: 1000 });
   });
 
-  it("of events tells who did what, and why, in a line", async () => {
+  it("of events shows who did what, and why, in a line", async () => {
     const events = watchEvents(client);
     const first = events.next();
     while (engine.events.watcherCount === 0) await client.status.getStatus({});
@@ -142,7 +142,7 @@ describe("a watch over a socket", () => {
     await events.return();
   });
 
-  it("with a token that no service gave is refused, and one of another life starts over", async () => {
+  it("with a token that no service issued is refused, and with one of another store starts over", async () => {
     const refused = client.flags.watchFlags({ resumeToken: "nonsense" })[Symbol.asyncIterator]();
     expect(errorInfo(await refused.next().catch((error: unknown) => error))?.reason).toBe("RESUME_TOKEN_INVALID");
     const token = Buffer.from("1:another-life:5").toString("base64url");

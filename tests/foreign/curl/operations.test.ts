@@ -49,7 +49,7 @@ describe.each([
   afterAll(() => server.stop());
 
   it.each(BLOCKS.map((block, index) => [index + 1, block] as const))(
-    "goes as the page says in step %i",
+    "matches the page in step %i",
     async (step, block) => {
       const script = block
         .replaceAll("http://127.0.0.1:8000", server.baseUrl)
@@ -60,7 +60,7 @@ describe.each([
     },
   );
 
-  it("has no step that is not tried", () => {
+  it("has no step that is not tested", () => {
     expect(BLOCKS).toHaveLength(PROMISED.length);
   });
 });

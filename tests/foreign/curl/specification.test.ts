@@ -36,13 +36,16 @@ describe.each(["--http1.1", "--http2-prior-knowledge"])("the curl lines of the s
   });
   afterAll(() => server.stop());
 
-  it.each(LINES.map((line, index) => [index, line] as const))("line %i gives what it promises", async (index, line) => {
-    const script = line.replaceAll("http://localhost:8000", server.baseUrl).replace("curl", `curl -sS ${option}`);
-    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { maxBuffer: 1e8 });
-    for (const promise of PROMISED[index] ?? []) expect(stdout).toMatch(promise);
-  });
+  it.each(LINES.map((line, index) => [index, line] as const))(
+    "give the promised result in line %i",
+    async (index, line) => {
+      const script = line.replaceAll("http://localhost:8000", server.baseUrl).replace("curl", `curl -sS ${option}`);
+      const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { maxBuffer: 1e8 });
+      for (const promise of PROMISED[index] ?? []) expect(stdout).toMatch(promise);
+    },
+  );
 
-  it("are all there", () => {
+  it("are all present", () => {
     expect(LINES).toHaveLength(PROMISED.length);
   });
 });

@@ -64,8 +64,8 @@ const worlds: fc.Arbitrary<World> = fc
     return new Map(rules.map((rule) => [rule.name, rule]));
   });
 
-describe("one evaluation", () => {
-  it("takes no more steps and bytes than it may, with all that the flag needs, and answers as the plain rules say", () => {
+describe("the budget of an evaluation", () => {
+  it("limits steps and bytes of a flag with everything that it needs, and the answer follows the plain rules", () => {
     let used: { steps: number; bytes: number } = { steps: 0, bytes: 0 };
     // Counted beside the budget: one that were not shared would show here.
     const counting = (source: string): Condition => {
@@ -105,7 +105,7 @@ describe("one evaluation", () => {
     expect(codes).toEqual(new Set([undefined, "CONDITION_FAILED"]));
   });
 
-  it("that takes too much is explained by the flag whose condition it was, and by the limit", () => {
+  it("is shown by Explain with the limit and with the flag whose condition exceeded it", () => {
     const base = { revision: 3, enabled: true, strategy: "ALL_ON" as const, percentage: 0, whitelist: [] };
     const rule = (name: string, condition: string, ...prerequisites: string[]) => {
       const rest = { bucketBy: "SESSION_ID" as const, salt: name, bucketingVersion: 1 as const };
@@ -149,7 +149,7 @@ describe("one evaluation", () => {
     "context.attributes.exists(k, k == 'k7')",
     "{'a': context.attributes} == {'a': context.attributes}",
     "[context.attributes] != [{'k7': 7}]",
-  ])("goes through a large object no oftener than it counts steps for it: %s", (condition) => {
+  ])("counts enough steps for each pass through a large object: %s", (condition) => {
     let listed = 0;
     const members = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`k${at}`, at]));
     const attributes = new Proxy(members, {

@@ -23,14 +23,14 @@ const FILE = new URL("../../../testdata/conditions.json", import.meta.url);
 const { conditions, refused } = JSON.parse(readFileSync(FILE, "utf8")) as Vectors;
 
 describe("testdata/conditions.json", () => {
-  it("has every operation, every outcome and every limit", () => {
+  it("covers every operation, every outcome and every limit", () => {
     const used = new Set(conditions.flatMap(({ condition }) => programOf(condition).nodes.map(({ op }) => op)));
     expect([...used].sort()).toEqual([...OPS].sort());
     const outcomes = new Set(conditions.flatMap(({ cases }) => cases.map((one) => `${one.outcome} ${one.failed}`)));
     expect([...outcomes].sort()).toEqual(["failed MEMORY", "failed STEPS", "failed VALUE", "off null", "on null"]);
   });
 
-  it("is what a client answers that has the programs alone, step by step", () => {
+  it("has the answers of a client that has only the programs, step by step", () => {
     for (const { condition, program, cases } of conditions) {
       const message = fromJson(ConditionProgramSchema, program);
       const evaluate = interpreterOf(fromProgram(message), CONTEXT_VARIABLES);
@@ -40,7 +40,7 @@ describe("testdata/conditions.json", () => {
     }
   });
 
-  it("has nothing that fails and turns a flag on, whatever is made of it", () => {
+  it("has no failure that turns a flag on, also when it is negated or combined", () => {
     const around = new Set(FAILURE_CASES.map(({ condition }) => condition));
     const told = conditions.filter(({ condition }) => around.has(condition));
     expect(told.length).toBe(FAILURE_CASES.length);
@@ -51,7 +51,7 @@ describe("testdata/conditions.json", () => {
     }
   });
 
-  it("has the programs that conditions are compiled to, which arrive as they were sent", () => {
+  it("has the programs that conditions compile to, unchanged by the transport", () => {
     for (const { condition, program } of conditions) {
       const sent = toProgram(programOf(condition));
       expect(fromJson(ConditionProgramSchema, program)).toEqual(sent);
@@ -60,7 +60,7 @@ describe("testdata/conditions.json", () => {
     }
   });
 
-  it.each(refused)("$condition is refused", ({ condition, position, problem, expected }) => {
+  it.each(refused)("refuses $condition", ({ condition, position, problem, expected }) => {
     const attempt = (): unknown => compileCondition(condition);
     expect(attempt).toThrow(ConditionError);
     expect(attempt).toThrow(expect.objectContaining({ message: problem, expected, position: position ?? undefined }));

@@ -118,7 +118,7 @@ function compiled(source: string): Program | undefined {
 }
 
 describe("a condition of any expression", () => {
-  it("ends within its limits over any context, and fails by its own failure alone", () => {
+  it("ends within its limits over any context, and fails only with its own kind of error", () => {
     fc.assert(
       fc.property(wild, contexts, (source, context) => {
         const program = compiled(source);
@@ -140,7 +140,7 @@ describe("a condition of any expression", () => {
     );
   });
 
-  it("answers as @bufbuild/cel does where both follow the language", () => {
+  it("has the same answer as @bufbuild/cel where both follow the language", () => {
     const env = celEnv();
     let compared = 0;
     fc.assert(

@@ -18,7 +18,7 @@ describe("an expectation", () => {
     expect(compileExpectation(source)(filled)).toBe(holds);
   });
 
-  it("sees bytes, whole numbers of 64 bits and members that are null, and takes no number that is none", () => {
+  it("reads bytes, 64-bit integers and null members, and no invalid numbers", () => {
     const output = { raw: new Uint8Array([1, 2]), id: 9_007_199_254_740_993n, price: null, rate: Number.NaN };
     const holds = compileExpectation(
       'output.raw == b"\\x01\\x02" && output.id == 9007199254740993 && has(output.price) && output.price == null',
@@ -27,20 +27,20 @@ describe("an expectation", () => {
     expect(() => compileExpectation("!(output.rate > 1.0)")({ ...filled, output })).toThrow("the number is not finite");
   });
 
-  it("sees the error of a call that failed", () => {
+  it("reads the error of a failed call", () => {
     const error = { name: "RangeError", message: "quantity", code: "NO_QUANTITY", fields: { least: 1 } };
     const failed = { output: null, error, durationMs: 1 };
     expect(compileExpectation('error.name == "RangeError" && error.message.contains("quant")')(failed)).toBe(true);
     expect(compileExpectation('error.code == "NO_QUANTITY" && error.fields.least == 1.0')(failed)).toBe(true);
   });
 
-  it("that cannot be read says where", () => {
+  it("with a syntax error is refused with the place", () => {
     const attempt = (): unknown => compileExpectation("output.status ==");
     expect(attempt).toThrow(ExpectationError);
     expect(attempt).toThrow(expect.objectContaining({ position: "line 1, column 15" }));
   });
 
-  it("is refused where it names what is not known, however deep", () => {
+  it("with an unknown name is refused, at any depth", () => {
     const sources = [
       "outptu.status",
       "output.fills.all(fill, fill < limit)",
@@ -68,7 +68,7 @@ describe("an expectation", () => {
     expect(() => compileExpectation(source)).toThrow(expect.objectContaining(refused));
   });
 
-  it("knows every function of the language", () => {
+  it("may use every function of the language", () => {
     const sources = [
       "size(output.fills) == 2",
       "int(output.quantity) == 0",
@@ -78,7 +78,7 @@ describe("an expectation", () => {
     for (const source of sources) expect(compileExpectation(source)(filled)).toBe(true);
   });
 
-  it("is refused where it is nested too deeply to be read", () => {
+  it("with too much nesting to be parsed is refused", () => {
     const source = `${"(".repeat(1500)}true${")".repeat(1500)}`;
     expect(() => compileExpectation(source)).toThrow("it is nested too deeply; expected at most 64 brackets");
   });
@@ -92,20 +92,20 @@ describe("an expectation", () => {
     ["output.all(x, x in output)", 1999, 2000],
     ["output.all(x, output == output)", 98, 99],
     ["(output + output).all(x, x > 0.0)", 1239, 1240],
-  ])("%s goes through a list of %s, and not of %s", (source, fits, tooLong) => {
+  ])("may use %s on a list of %s, and not of %s", (source, fits, tooLong) => {
     const holds = compileExpectation(source);
     expect(holds(long(fits))).toBe(true);
     expect(() => holds(long(tooLong))).toThrow("cannot be evaluated: it takes more than 10000 steps");
   });
 
-  it("is refused where its constants alone take too much", () => {
+  it("is refused if its constants alone cost too much", () => {
     const written = `[${Array(400).fill(1)}]`;
     expect(() => compileExpectation(`${written}.all(x, ${written}.all(y, x <= y))`)).toThrow(
       "it can never be evaluated: it takes more than 10000 steps",
     );
   });
 
-  it("goes through an output as long as a message, or does not, and never for long", () => {
+  it("never takes long, with or without a pass through the longest possible output", () => {
     const output = { rows: Array.from({ length: 40_000 }, (_, id) => ({ id, text: "x".repeat(60) })) };
     for (const source of [
       'output.rows.all(row, row.text.matches("^x*$"))',
@@ -117,12 +117,12 @@ describe("an expectation", () => {
     }
   });
 
-  it("takes patterns that other engines take for ever to match", () => {
+  it("may use patterns that other engines match for ever", () => {
     const output = { name: `${"a".repeat(5000)}b` };
     expect(compileExpectation("output.name.matches('^(a+)+$')")({ ...filled, output })).toBe(false);
   });
 
-  it("throws where it cannot tell", () => {
+  it("throws if it cannot be evaluated", () => {
     expect(() => compileExpectation("output.price > 1")(filled)).toThrow(
       "cannot be evaluated: there is no member price (line 1, column 7)",
     );

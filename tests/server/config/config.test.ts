@@ -21,7 +21,7 @@ function problems(args: string[], env: Record<string, string> = {}): string {
 }
 
 describe("settings", () => {
-  it("have defaults: data beside the caller, what Helios brings along beside Helios", () => {
+  it("have defaults: data in the working directory, and files of Helios beside its code", () => {
     expect(config([])).toEqual({
       host: "127.0.0.1",
       port: 8000,
@@ -44,7 +44,7 @@ describe("settings", () => {
     });
   });
 
-  it("let in the pages of no other origin, of those named, or of all", () => {
+  it("admit pages of no other origin, of the named origins, or of all", () => {
     const named = config(["--allowed-origins", "https://ops.example.com, http://localhost:3000"]);
     expect(named.allowedOrigins).toEqual(["https://ops.example.com", "http://localhost:3000"]);
     expect(config(["--allowed-origins=https://*.example.com:8443"]).allowedOrigins).toEqual([
@@ -66,7 +66,7 @@ describe("settings", () => {
     }
   });
 
-  it("name a host to listen on, and nothing else", () => {
+  it("name a host to listen on, and refuse anything else", () => {
     for (const host of ["::1", "0.0.0.0", "fe80::1%eth0", "localhost", "my_box.lan.", "a1"]) {
       expect(config(["--host", host]).host).toBe(host);
     }
@@ -88,14 +88,14 @@ describe("settings", () => {
     }
   });
 
-  it("are read from the environment, and a flag outranks it in both of its forms", () => {
+  it("are read from the environment, and a flag in either form takes precedence", () => {
     const env = { HELIOS_PORT: "9000", HELIOS_HOST: "::1", HELIOS_DATA_DIR: "there" };
     expect(config([], env)).toMatchObject({ port: 9000, host: "::1", dataDir: "/srv/dir/there" });
     expect(config(["--port", "9001"], env).port).toBe(9001);
     expect(config(["--port=9002"], env).port).toBe(9002);
   });
 
-  it("say how much is remembered, with units, and refuse what is no amount", () => {
+  it("limit what is kept, with units, and refuse other amounts", () => {
     const given = config(["--journal-max-changes=5000", "--journal-max-age=12h", "--flag-history-max-age", "90m"]);
     expect(given).toMatchObject({
       journalMaxChanges: 5000,
@@ -115,7 +115,7 @@ describe("settings", () => {
     }
   });
 
-  it("watch the files of modules, or not", () => {
+  it("enable or disable the following of module files", () => {
     expect(config([], { HELIOS_WATCH_MODULES: "on" }).watchModules).toBe(true);
     expect(config(["--watch-modules", "off"], { HELIOS_WATCH_MODULES: "on" }).watchModules).toBe(false);
     for (const value of ["true", "ON", "1", ""]) {
@@ -123,7 +123,7 @@ describe("settings", () => {
     }
   });
 
-  it("watch the flags file in one of two ways, or not at all", () => {
+  it("enable the following of the flags file in one of two modes, or disable it", () => {
     expect(config([]).watchFlagsFile).toBeUndefined();
     expect(config([], { HELIOS_WATCH_FLAGS_FILE: "merge" }).watchFlagsFile).toBe("MERGE");
     expect(config(["--watch-flags-file", "replace"]).watchFlagsFile).toBe("REPLACE");
@@ -133,7 +133,7 @@ describe("settings", () => {
     }
   });
 
-  it("take modules.json of a modules root of one's own, if there is one", () => {
+  it("use the modules.json of a custom modules root, if it exists", () => {
     const root = mkdtempSync(join(tmpdir(), "helios-root-"));
     expect(config(["--modules-root", root]).modulesFile).toBeUndefined();
     writeFileSync(join(root, "modules.json"), "{}");
@@ -142,7 +142,7 @@ describe("settings", () => {
     expect(other.modulesFile).toBe("/srv/dir/other.json");
   });
 
-  it("tell which files are named and not there; a default may be missing", () => {
+  it("report named files that do not exist, but not missing default files", () => {
     const root = mkdtempSync(join(tmpdir(), "helios-files-"));
     const file = join(root, "there.json");
     writeFileSync(file, "{}");
@@ -155,15 +155,15 @@ describe("settings", () => {
     ]);
   });
 
-  it("cannot be changed once they are read", () => {
+  it("cannot be changed after they are read", () => {
     expect(Object.isFrozen(config([]))).toBe(true);
   });
 
-  it.each(["-1", "65536", "8000x", "", "1e3"])("refuse the port %j and name it", (port) => {
+  it.each(["-1", "65536", "8000x", "", "1e3"])("refuse the port %j, and name it", (port) => {
     expect(problems([`--port=${port}`])).toContain(`HELIOS_PORT (--port): must be a whole number from 0 to 65535`);
   });
 
-  it("are all told at once where several are wrong", () => {
+  it("are refused all together if several are wrong", () => {
     const told = problems(["--prot", "1", "--log-level=loud", "--modules-root", "/no/such"], { HELIOS_DATADIR: "x" });
     expect(told.split("\n")).toHaveLength(4);
     expect(told).toContain("HELIOS_MODULES_ROOT (--modules-root): must be a directory, which /no/such is not");
@@ -172,11 +172,11 @@ describe("settings", () => {
     expect(told).toContain("HELIOS_DATADIR is no setting");
   });
 
-  it("ask for a value that is missing", () => {
+  it("are refused if a value is missing", () => {
     expect(problems(["--port"])).toContain("--port needs a value");
   });
 
-  it("pass over what Kubernetes puts into the environment for a service called helios", () => {
+  it("ignore the variables that Kubernetes sets for a service called helios", () => {
     const links = (prefix: string) => ({
       [`${prefix}_SERVICE_HOST`]: "10.0.0.1",
       [`${prefix}_SERVICE_PORT`]: "8000",
@@ -199,7 +199,7 @@ describe("settings", () => {
     expect(problems(["--port", "tcp://10.0.0.1:8000"])).toContain("HELIOS_PORT (--port): must be");
   });
 
-  it("let a browser come by no other name, by those named, or by all", () => {
+  it("let browsers use no other host name, the named ones, or all", () => {
     const named = config(["--allowed-hosts", "Ops.example.com, *.lan, 10.0.0.1, [fd00::1]"]);
     expect(named.allowedHosts).toEqual(["ops.example.com", "*.lan", "10.0.0.1", "[fd00::1]"]);
     expect(config(["--allowed-hosts=*"]).allowedHosts).toEqual(["*"]);

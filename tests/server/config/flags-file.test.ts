@@ -63,8 +63,8 @@ async function mount(version: string, text: string): Promise<void> {
   await rename(join(directory, "..data_tmp"), join(directory, "..data"));
 }
 
-describe("a flags file on a disk that is watched", () => {
-  it("is reloaded when it is replaced by rename, through a directory that is a link, as a ConfigMap is", async () => {
+describe("a followed flags file on disk", () => {
+  it("is reloaded after a rename onto it, also through a linked directory like that of a ConfigMap", async () => {
     await mount("..2026_01", file(5));
     await symlink(join("..data", "flags.json"), join(directory, "flags.json"));
     const { flags } = await follow();
@@ -94,7 +94,7 @@ describe("a flags file on a disk that is watched", () => {
     expect(flags.get("a").record.percentage).toBe(25);
   });
 
-  it("is reloaded when it is written in place, and when another file takes its name", async () => {
+  it("is reloaded after a write in place, and after another file takes its name", async () => {
     const name = join(directory, "flags.json");
     await writeFile(name, file(5));
     const { flags } = await follow();
@@ -107,7 +107,7 @@ describe("a flags file on a disk that is watched", () => {
     expect(flags.get("a").record.percentage).toBe(7);
   });
 
-  it("is not looked at any more once the engine is closed", async () => {
+  it("is not read any more after the engine is closed", async () => {
     await writeFile(join(directory, "flags.json"), file(5));
     const closed = await follow();
     await closed.close();

@@ -9,7 +9,7 @@ import { createManualClock } from "../../../src/core/index.ts";
 import { MAX_SOURCE_BYTES, SOURCE_TIMEOUT_MS, sourceFile, utf8 } from "../../../src/server/config/source-file.ts";
 
 describe("a file of flags or modules", () => {
-  it("is read as it was written, whatever it says", () => {
+  it("is read as it was written, whatever its contents", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         expect(utf8(new TextEncoder().encode(text))).toBe(text);
@@ -23,7 +23,7 @@ describe("a file of flags or modules", () => {
     ["UTF-16", Buffer.from("\ufeff{}", "utf16le"), 1],
     ["after what was damaged before", Buffer.concat([Buffer.from("\ufffd\n"), Buffer.of(0xc3)]), 2],
     ["cut in a character", Buffer.from("a\nb\nü").subarray(0, 5), 3],
-  ])("is refused with the line where it is not UTF-8: %s", async (_, bytes, line) => {
+  ])("is refused with the line if it is not UTF-8: %s", async (_, bytes, line) => {
     const directory = mkdtempSync(join(tmpdir(), "helios-source-"));
     const name = join(directory, "flags.json");
     writeFileSync(name, bytes);
@@ -31,14 +31,14 @@ describe("a file of flags or modules", () => {
     rmSync(directory, { recursive: true });
   });
 
-  it("is nothing where it is missing, which is logged once", async () => {
+  it("reads as undefined if it is missing, which is logged once", async () => {
     const logged: string[] = [];
     const file = sourceFile("/nowhere/flags.json", (level, message) => logged.push(`${level} ${message}`));
     expect([await file.read(), await file.read()]).toEqual([undefined, undefined]);
     expect(logged).toEqual(["warn there is no such file"]);
   });
 
-  it("is read up to its limit, whatever its size is said to be", async () => {
+  it("is read up to its limit, whatever its reported size is", async () => {
     const name = join(mkdtempSync(join(tmpdir(), "helios-source-")), "flags.json");
     const file = sourceFile(name, () => {});
     writeFileSync(name, "{}");
@@ -53,7 +53,7 @@ describe("a file of flags or modules", () => {
     expect(await file.read()).toContain("VmRSS");
   });
 
-  it.skipIf(process.platform !== "linux")("is read only where it is an ordinary file", async () => {
+  it.skipIf(process.platform !== "linux")("is read only if it is an ordinary file", async () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-source-"));
     const name = join(directory, "flags.json");
     const file = sourceFile(name, () => {});
@@ -73,7 +73,7 @@ describe("a file of flags or modules", () => {
   });
 
   it.skipIf(process.platform !== "linux")(
-    "is given up where the file system does not answer, and asked for again only when it has",
+    "times out if the file system does not answer, and is read again only after it has answered",
     async () => {
       const directory = mkdtempSync(join(tmpdir(), "helios-source-"));
       const [name, pipe] = [join(directory, "flags.json"), join(directory, "pipe")];
@@ -114,7 +114,7 @@ describe.skipIf(process.platform === "win32")("the end of the process", () => {
   it.each([
     ["in order where no thread is held", "", 1, { status: 3, signal: null }],
     ["all the same where one hangs", "open(process.argv[1], () => {});", 100, { status: null, signal: "SIGKILL" }],
-  ])("comes %s", (_, before, speed, expected) => {
+  ])("happens %s", (_, before, speed, expected) => {
     const directory = mkdtempSync(join(tmpdir(), "helios-end-"));
     const pipe = join(directory, "pipe");
     execFileSync("mkfifo", [pipe]);

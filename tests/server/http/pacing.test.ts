@@ -6,7 +6,7 @@ import { createPacing } from "../../../src/server/http/pacing.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-it("streams that wait for room share one timer, however many they are and however long", async () => {
+it("streams that wait to write share one timer, for any number and duration", async () => {
   const manual = createManualClock();
   let timers = 0;
   const clock: Clock = {

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { createDrainGate } from "../../../src/server/interceptors/draining.ts";
 import { createServingSwitch } from "../../../src/server/services/health.ts";
 
-it("listens to the end once, however many streams are open, and ends all of them with its reason", async () => {
+it("one listener for the shutdown serves all open streams, and ends them with its reason", async () => {
   const over = new AbortController();
   const gate = createDrainGate(createServingSwitch(), over.signal);
   const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };

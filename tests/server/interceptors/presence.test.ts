@@ -34,8 +34,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 /** Field 2 of a message, a varint of 0. */
 const WRITTEN_OUT = "1000";
 
-describe("an answer that is false", () => {
-  it("is written out wherever it stands, and true as ever", async () => {
+describe("a false value in an answer", () => {
+  it("is written in every position, like true", async () => {
     const evaluations = [true, false].map((enabled) => ({ name: "f", enabled }));
     const answer = create(EvaluateFlagsResponseSchema, { evaluations });
     const sent = await answered(FlagService.method.evaluateFlags, answer);
@@ -44,13 +44,13 @@ describe("an answer that is false", () => {
     expect(off).toBe(`0a0166${WRITTEN_OUT}`);
   });
 
-  it("is written out in frames of a stream", async () => {
+  it("is written in the frames of a stream", async () => {
     const frame = { case: "changes" as const, value: { changes: [{ change: { case: "put" as const, value: {} } }] } };
     const sent = await answered(FlagService.method.watchFlags, create(WatchFlagsResponseSchema, { frame }));
     expect(hex(toBinary(WatchFlagsResponseSchema, sent))).toContain(WRITTEN_OUT);
   });
 
-  it("is written once, however many readers the message has", async () => {
+  it("is written once, for any number of readers of the message", async () => {
     const evaluation = create(EvaluationSchema, { name: "f" });
     const answer = create(EvaluateFlagsResponseSchema, { evaluations: [evaluation, evaluation] });
     await answered(FlagService.method.evaluateFlags, answer);
@@ -58,7 +58,7 @@ describe("an answer that is false", () => {
     expect(hex(toBinary(EvaluationSchema, evaluation))).toBe(`0a0166${WRITTEN_OUT}`);
   });
 
-  it("has presence in the schema that reflection shows, and no other field gets it", () => {
+  it("has presence in the schema that reflection shows, as no other field has", () => {
     const file = [...importsFirst(file_helios_v1_flag)].map(withPresence);
     const shown = createFileRegistry(create(FileDescriptorSetSchema, { file }));
     const optional = (desc: DescMessage | undefined): string[] =>

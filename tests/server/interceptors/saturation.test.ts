@@ -102,8 +102,8 @@ function read<Desc extends DescMessage>(desc: Desc, message: Message): Message {
   return fromBinary(desc, toBinary(desc, message as never));
 }
 
-describe("a whole number of an answer", () => {
-  it("is looked at in each of the contract's answers", () => {
+describe("an integer in an answer", () => {
+  it("is checked in each answer of the contract", () => {
     const names = FIELDS.map(([name]) => name.replace("helios.v1.", ""));
     const some = [
       "ShadowReport.mirrored",
@@ -117,7 +117,7 @@ describe("a whole number of an answer", () => {
     expect(names).toEqual(expect.arrayContaining(some));
   });
 
-  it.each(FIELDS)("%s is at the bound of its field beyond it", (_, desc, field) => {
+  it.each(FIELDS)("%s is replaced by the limit of its field if it exceeds that", (_, desc, field) => {
     const scalar = field.scalar as ScalarType;
     for (const value of NUMBERS) {
       const given = BIG.includes(scalar) ? whole(value) : value;
@@ -126,7 +126,7 @@ describe("a whole number of an answer", () => {
     }
   });
 
-  it("that a service tells beside messages is so, too, in one answer and in many", async () => {
+  it("is limited also in answers that a service builds itself, single and streamed", async () => {
     const frames = [4_294_967_296, Number.NaN].map((number) => ({
       frame: { case: "testStarted" as const, value: { name: "t", number, totalTests: number } },
     }));
@@ -164,14 +164,14 @@ function grown<T>(value: T, number: number): T {
   ) as T;
 }
 
-describe("what maps the engine's state to messages", () => {
+describe("a function that maps the engine's state to a message", () => {
   const mappers = Object.values(MAPS).flatMap((map) => Object.keys(map).filter((name) => /^to[A-Z]/.test(name)));
 
-  it("is in the table, all of it", () => {
+  it("is listed in the table of tested functions", () => {
     expect(Object.keys(MAPPED).sort()).toEqual(mappers.sort());
   });
 
-  it.each(Object.entries(MAPPED))("%s makes a message of any numbers", (_, { desc, sample, map }: Mapped) => {
+  it.each(Object.entries(MAPPED))("%s accepts any numbers", (_, { desc, sample, map }: Mapped) => {
     for (const number of NUMBERS) {
       const message = make(desc, map(grown(sample, number) as never) as MessageInitShape<typeof desc>);
       expect(() => read(desc, message), String(number)).not.toThrow();
@@ -180,7 +180,7 @@ describe("what maps the engine's state to messages", () => {
 });
 
 describe("the counts of a breaker", () => {
-  it("that five reports of a thousand million failures make are told at the bound of their field", async () => {
+  it("are limited to the range of their fields after five reports of a thousand million failures", async () => {
     const { breakers } = await rig();
     await breakers.getOrCreate("api", { failureThreshold: 1_000_000, warmUpMs: 86_400_000 });
     const runs = Array.from({ length: 1000 }, () => ({ outcome: "FAILURE", slow: true, count: 1_000_000 }) as const);

@@ -52,7 +52,7 @@ function setUp(
 }
 
 describe("the logs", () => {
-  it("are JSON on the output, with area, level, time and fields", async () => {
+  it("are JSON on standard output, with area, level, time and fields", async () => {
     const { log, server, entries, flush } = setUp();
     log("flags", "info", "flag changed", { name: "a" });
     server("warn", "draining");
@@ -64,7 +64,7 @@ describe("the logs", () => {
   });
 
   it.skipIf(process.platform === "win32")(
-    "say at once that a pipe at the path of a log has no reader, and hold no thread",
+    "say at once that a pipe in the place of a log file has no reader, and block no thread",
     async () => {
       const directory = mkdtempSync(join(tmpdir(), "helios-logs-"));
       for (const name of ["module_loader.log", "feature_flags.log", "circuit_breaker.log"]) {
@@ -85,7 +85,7 @@ describe("the logs", () => {
     },
   );
 
-  it("are in the file of their area too, and in no other", async () => {
+  it("go also to the file of their area, and to no other", async () => {
     const { log, server, file, flush } = setUp();
     log("modules", "info", "of a module");
     log("flags", "info", "of a flag");
@@ -103,7 +103,7 @@ describe("the logs", () => {
     expect(messages("circuit_breaker.log")).toEqual(["of a breaker"]);
   });
 
-  it("leave out what is below the level", async () => {
+  it("omit entries below the level", async () => {
     const { log, entries, file, flush } = setUp("warn");
     log("flags", "info", "quiet");
     log("flags", "warn", "loud");
@@ -112,7 +112,7 @@ describe("the logs", () => {
     expect(file("feature_flags.log")).not.toContain("quiet");
   });
 
-  it("go on where a file cannot be written, tell of it, and count what is dropped; then of the end of it", async () => {
+  it("go on if a file cannot be written, report that, count dropped entries, and report the recovery", async () => {
     const occupied = join(mkdtempSync(join(tmpdir(), "helios-logs-")), "logs");
     writeFileSync(occupied, "a file");
     const { log, entries, status, flush, file } = setUp("info", occupied);
@@ -144,7 +144,7 @@ describe("the logs", () => {
     expect(entries().at(-1)).toMatchObject({ msg: "a log is written again" });
   });
 
-  it.skipIf(process.platform !== "linux")("say at once that their directory cannot be made", async () => {
+  it.skipIf(process.platform !== "linux")("say at once that their directory cannot be created", async () => {
     const { status, entries, close } = setUp("info", "/proc/x/y");
     while (status().some(({ name, problem }) => name !== "output" && problem === undefined))
       await new Promise((resolve) => setImmediate(resolve));
@@ -153,7 +153,7 @@ describe("the logs", () => {
     for (const { problem } of entries()) expect(problem).toMatch(/ENOENT.*\/proc\/x/);
   });
 
-  it("rotate by size, keep as many as asked, and lose no line on the way", async () => {
+  it("rotate by size, keep the configured number of files, and lose no line", async () => {
     const { log, directory, flush } = setUp("info", undefined, { maxBytes: 2000, keep: 3 });
     for (let index = 0; index < 100; index += 1) {
       log("flags", "info", `line ${index}`);
@@ -169,7 +169,7 @@ describe("the logs", () => {
     expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, index) => 100 - numbers.length + index));
   });
 
-  it("go to a new file where somebody has deleted the directory, or moved the file", async () => {
+  it("go to a new file if somebody has deleted the directory or moved the file", async () => {
     const clock = createManualClock();
     const { log, directory, file, flush } = setUp("info", undefined, {
       clock: { ...systemClock, monotonic: clock.monotonic },
@@ -188,7 +188,7 @@ describe("the logs", () => {
     expect(file("feature_flags.log")).not.toContain("after");
   });
 
-  it.skipIf(process.platform === "win32")("put nothing aside that is no file, and count nothing of it", async () => {
+  it.skipIf(process.platform === "win32")("rotate only ordinary files, and count the size of no other", async () => {
     const directory = mkdtempSync(join(tmpdir(), "helios-logs-"));
     const fifo = join(directory, "feature_flags.log");
     execFileSync("mkfifo", [fifo]);
@@ -208,7 +208,7 @@ describe("the logs", () => {
     closeSync(reader);
   });
 
-  it("are one line an entry whatever is in it, on a terminal too, and give it no orders", async () => {
+  it("have one line per entry for any contents, and send no control sequences to a terminal", async () => {
     const hostile = fc.string({
       unit: fc.constantFrom(
         "\n",
@@ -250,7 +250,7 @@ describe("the logs", () => {
     );
   });
 
-  it("are cut where they are too long, and written where a field cannot be", async () => {
+  it("are cut if they are too long, and written even if a field cannot be", async () => {
     const { log, lines, entries, flush } = setUp();
     log("modules", "warn", "é".repeat(3_000_000), { deep: "\u009b".repeat(100_000) });
     log("modules", "warn", "unreadable", {
@@ -267,11 +267,11 @@ describe("the logs", () => {
   });
 });
 
-describe("a place that takes no lines", () => {
+describe("a log target that accepts no lines", () => {
   const SMALL = { notice: (dropped: number) => `dropped ${dropped}\n`, maxBytes: 1000 };
 
   it.each(["EAGAIN", "ENOSPC", "EIO", "EPIPE", "EROFS", "EBADF"])(
-    "for %s: lines wait in bounded memory, the rest is counted, and all of it is told once it takes some",
+    "for %s: lines wait in bounded memory, the others are counted, and all is reported once it accepts some",
     async (code) => {
       const clock = createManualClock();
       let text = "";
@@ -307,7 +307,7 @@ describe("a place that takes no lines", () => {
     },
   );
 
-  it("because it never answers, holds up neither who logs nor who waits for the end", async () => {
+  it("does not block the service or its end, even if it never answers", async () => {
     const sink = new Sink({
       ...SMALL,
       clock: systemClock,

@@ -51,7 +51,7 @@ describe("the results of a swap of a hundred modules", () => {
     );
   });
 
-  it("are told whole where they fit", () => {
+  it("are complete if they fit", () => {
     const results = [result(1, 10), result(2, 10)];
     expect(fittingResults(results)).toEqual(results);
   });

@@ -50,7 +50,7 @@ function updated(
 }
 
 describe("the mask of an update", () => {
-  it("has what is stored told once, however many of its paths are compared with it", () => {
+  it("formats the stored flag once, for any number of paths", () => {
     expect(updated(repeated(OWN))).toMatchObject({ fields: {}, asked: 1 });
     expect(updated(repeated([...OWN, "description"]))).toMatchObject({ fields: { description: "" }, asked: 1 });
     const gone = create(FlagSchema, { name: "a" });
@@ -58,25 +58,28 @@ describe("the mask of an update", () => {
     expect(updated(["enabled", "current_percentage"])).toMatchObject({ fields: { enabled: true }, asked: 0 });
   });
 
-  it("reads a field once, however often it names it", () => {
+  it("reads a field once, however often the mask names it", () => {
     const message = create(FlagSchema, { name: "a", variants: [{ name: "x", weight: 1 }] });
     const { fields, read, asked } = updated(repeated(["variants"]), { message, field: "variants" });
     expect(fields).toEqual({ variants: [{ name: "x", weight: 1, value: true }] });
     expect([read, asked]).toEqual([1, 0]);
   });
 
-  it.each(OWN.filter((path) => path !== "current_percentage"))("refuses %s where it is not as it is stored", (path) => {
-    const other = create(FlagSchema, {
-      name: "a",
-      revision: 8n,
-      createTime: { seconds: 9n },
-      updateTime: { seconds: 9n },
-      conditionProgram: { version: 9 },
-      abridged: true,
-      killed: true,
-    });
-    const refused = expect.objectContaining({ reason: "ARGUMENT_INVALID" });
-    expect(() => updated([...OWN, path].reverse(), { message: other })).toThrow(refused);
-    expect(() => updated([path], { message: other })).toThrow(refused);
-  });
+  it.each(OWN.filter((path) => path !== "current_percentage"))(
+    "refuses %s if it differs from the stored value",
+    (path) => {
+      const other = create(FlagSchema, {
+        name: "a",
+        revision: 8n,
+        createTime: { seconds: 9n },
+        updateTime: { seconds: 9n },
+        conditionProgram: { version: 9 },
+        abridged: true,
+        killed: true,
+      });
+      const refused = expect.objectContaining({ reason: "ARGUMENT_INVALID" });
+      expect(() => updated([...OWN, path].reverse(), { message: other })).toThrow(refused);
+      expect(() => updated([path], { message: other })).toThrow(refused);
+    },
+  );
 });

@@ -46,7 +46,7 @@ for (const { output } of SERVICES.flatMap(({ methods }) => methods)) collect(out
 
 describe("the size of a message", () => {
   it.each([...ANSWERS.values()].map((desc) => [desc.name, desc] as const))(
-    "is at least what any protocol makes of it: %s",
+    "is at least as large as in every protocol: %s",
     (_, desc) => {
       fc.assert(
         fc.property(arbitraryMessage(desc, 2), (bytes) => {
@@ -74,7 +74,7 @@ describe("the size of a JSON value", () => {
     ),
   })).value;
 
-  it("is at least what JSON and google.protobuf.Value make of it, and not ten times that", () => {
+  it("is at least as large as in JSON and in google.protobuf.Value, and less than ten times that", () => {
     fc.assert(
       fc.property(values, (value) => {
         const message = fromJsonValue(value);
@@ -94,7 +94,7 @@ describe("the size of a JSON value", () => {
     ["control characters", "\u0001".repeat(100_000)],
     ["a nest", JSON.parse(`${"[".repeat(90)}1${"]".repeat(90)}`)],
     ["a nest of objects", JSON.parse(`${'{"":'.repeat(90)}"${"x".repeat(100_000)}"${"}".repeat(90)}`)],
-  ])("holds for many %s", (_, value) => {
+  ])("is computed correctly for many %s", (_, value) => {
     const most = Math.max(bytesOf(JSON.stringify(value)), toBinary(ValueSchema, fromJsonValue(value)).length);
     expect(encodedSize(value)).toBeGreaterThanOrEqual(most);
   });

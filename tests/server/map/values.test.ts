@@ -62,22 +62,22 @@ function problem(input: DescMessage, message: Message): string | undefined {
   }
 }
 
-describe("free JSON in a request", () => {
-  it("is taken in many places", () => {
+describe("free-form JSON in a request", () => {
+  it("is accepted in many places", () => {
     expect(PLACES.map(({ name, at }) => `${name} ${at}`)).toEqual(
       expect.arrayContaining(["InvokeModule json.prices[2]", "EvaluateFlag context.attributes.prices[2]"]),
     );
     expect(PLACES.length).toBeGreaterThan(10);
   });
 
-  it.each(PLACES)("of $name at $at is refused with the place of a number that is none, or not exact", (place) => {
+  it.each(PLACES)("of $name at $at is refused with the place of an invalid or inexact number", (place) => {
     for (const unfit of [Number.NaN, Infinity, -Infinity, 2 ** 53, -1e20]) {
       expect(problem(place.input, place.fill(unfit))).toBe(place.at);
     }
     for (const fit of [0, -0.5, 2 ** 53 - 1]) expect(problem(place.input, place.fill(fit))).toBeUndefined();
   });
 
-  it("is refused where a value holds nothing", () => {
+  it("is refused if a value is empty", () => {
     const invoke = SERVICES.flatMap(({ methods }) => methods).find(({ name }) => name === "InvokeModule");
     if (invoke === undefined) throw new Error("there is no InvokeModule");
     expect(problem(invoke.input, create(invoke.input, { input: { case: "json", value: {} } } as never))).toBe("json");

@@ -11,7 +11,7 @@ async function refusal(host: string, port = 0): Promise<unknown> {
   return error;
 }
 
-it("what cannot be listened on is told in a line, with its setting", async () => {
+it("an address on which the service cannot listen is reported in a line, with its setting", async () => {
   const first: Server = createServer();
   await once(first.listen(0, "127.0.0.1"), "listening");
   const { port } = first.address() as AddressInfo;

@@ -13,7 +13,7 @@ const registry = createRegistry(...SERVICES);
 const withoutSign = (value: number): number => value + 0;
 
 describe("an answer over REST", () => {
-  it("has snake_case, short lower-case enums, whole numbers as numbers, and what is off or empty too", () => {
+  it("has snake_case, short lower-case enums, integers as numbers, and values that are false or empty", () => {
     const flag = create(FlagSchema, { name: "f", strategy: Strategy.ALL_ON, revision: 7n });
     expect(toAnswer(FlagSchema, flag, registry)).toMatchObject({
       name: "f",
@@ -26,13 +26,13 @@ describe("an answer over REST", () => {
     });
   });
 
-  it("leaves out an enum that says nothing, and messages that are not there", () => {
+  it("omits an unspecified enum, and absent messages", () => {
     const flag = toAnswer(FlagSchema, create(FlagSchema, { name: "f" }), registry);
     expect(Object.keys(flag as object)).not.toContain("strategy");
     expect(Object.keys(flag as object)).not.toContain("create_time");
   });
 
-  it("leaves free JSON as it is, whatever it looks like", () => {
+  it("leaves free-form JSON unchanged, whatever it looks like", () => {
     const json: JsonValue = { name: "f", value: { reason: "REASON_SPLIT", someKey: ["STRATEGY_ALL_ON"] } };
     const evaluation = fromJson(EvaluationSchema, { ...(json as object), reason: "REASON_SPLIT" } as JsonValue, {
       registry,
@@ -41,12 +41,12 @@ describe("an answer over REST", () => {
     expect(toAnswer(EvaluationSchema, evaluation, registry)).toMatchObject({ ...(json as object), reason: "split" });
   });
 
-  it("shows a whole number that JSON does not have exactly as text", () => {
+  it("has an integer as text if JSON cannot hold it exactly", () => {
     const flag = create(FlagSchema, { revision: 9_007_199_254_740_993n });
     expect(toAnswer(FlagSchema, flag, registry)).toMatchObject({ revision: "9007199254740993" });
   });
 
-  it("can be sent as it came", () => {
+  it("can be sent back unchanged", () => {
     const time = fc.option(
       fc
         .integer({ min: 0, max: 4_000_000_000 })
@@ -88,7 +88,7 @@ describe("an answer over REST", () => {
     );
   });
 
-  it("has durations as protobuf's JSON has them", () => {
+  it("has durations in the JSON format of protobuf", () => {
     expect(toAnswer(DurationSchema, create(DurationSchema, { seconds: 1n, nanos: 500_000_000 }), registry)).toBe(
       "1.500s",
     );

@@ -21,7 +21,7 @@ const fromBrowser = (...hosts: string[]) =>
 
 const HOSTS = { bound: "helios.lan", allowed: ["ops.example", "*.corp.example", "10.1.2.3", "[fd00::1]"] };
 
-describe("a browser may reach the service", () => {
+describe("a browser", () => {
   it.each([
     "localhost",
     "localhost:8000",
@@ -43,7 +43,7 @@ describe("a browser may reach the service", () => {
     "a.b.corp.example",
     "10.1.2.3:8000",
     "[FD00:0::1]:8000",
-  ])("as %s", (host) => {
+  ])("reaches the service by %s", (host) => {
     expect(foreignHost(fromBrowser(host), HOSTS)).toBeUndefined();
   });
 
@@ -74,11 +74,11 @@ describe("a browser may reach the service", () => {
     "1.2.3.999",
     "[::1",
     "",
-  ])("not as %j", (host) => {
+  ])("does not reach the service by %j", (host) => {
     expect(foreignHost(fromBrowser(host), HOSTS)).toBe(host);
   });
 
-  it("by every name that the request has, and at least one", () => {
+  it("reaches the service only if every host name in the request is allowed, and there is at least one", () => {
     expect(foreignHost(fromBrowser(), HOSTS)).toBe("(none)");
     expect(foreignHost(fromBrowser("localhost", "evil.example"), HOSTS)).toBe("evil.example");
     const two = request({ headers: [BROWSER, [":authority", "localhost"], ["host", "evil.example"]] });
@@ -87,7 +87,7 @@ describe("a browser may reach the service", () => {
     expect(foreignHost(absolute, HOSTS)).toBe("evil.example");
   });
 
-  it("at the address at which the request came in", () => {
+  it("reaches the service at the address to which it connected", () => {
     for (const [localAddress, host] of [
       ["192.168.1.5", "192.168.1.5:8000"],
       ["::ffff:192.168.1.5", "192.168.1.5"],
@@ -99,7 +99,7 @@ describe("a browser may reach the service", () => {
     }
   });
 
-  it("as whatever it likes where all are allowed", () => {
+  it("reaches the service by any name if all are allowed", () => {
     expect(foreignHost(fromBrowser("evil.example"), { bound: "127.0.0.1", allowed: ["*"] })).toBeUndefined();
   });
 
@@ -110,7 +110,7 @@ describe("a browser may reach the service", () => {
     ["Sec-Fetch-Anything", "x"],
     ["User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"],
     ["Accept-Language", "en"],
-  ])("which is known by %s", (name, value) => {
+  ])("is recognised by %s", (name, value) => {
     const headers = [["Host", "evil.example"]] as const;
     expect(foreignHost(request({ headers: [...headers, [name, value]] }), HOSTS)).toBe("evil.example");
     expect(foreignHost(request({ headers }), HOSTS)).toBeUndefined();

@@ -5,7 +5,7 @@ import { corsHeaders, isForeign, preflightHeaders } from "../../../src/server/re
 const request = (headers: Record<string, string>): HttpRequest =>
   ({ headers: { host: "helios:8000", ...headers } }) as unknown as HttpRequest;
 
-describe("a request", () => {
+describe("a request to the REST API", () => {
   it.each([
     ["from no browser", {}, false],
     ["of a page of this very server", { origin: "http://helios:8000" }, false],
@@ -36,7 +36,7 @@ describe("a request", () => {
     ["https://evil.org/.example.com:8443", true],
     ["https://evil.org:1.example.com:8443", true],
     ["https://.example.com:8443x", true],
-  ])("of a page of %s, where those below a name are allowed: foreign %s", (origin, foreign) => {
+  ])("from a page of %s, where subdomains of a name are allowed: foreign %s", (origin, foreign) => {
     expect(isForeign(request({ origin }), ["https://*.example.com:8443"])).toBe(foreign);
   });
 
@@ -46,23 +46,23 @@ describe("a request", () => {
     ["an image", "GET", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }, true],
     ["a script's fetch", "GET", { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" }, true],
     ["a form", "POST", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, true],
-  ])("of another site by %s: foreign %s", (_, method, headers, foreign) => {
+  ])("from another site by %s: foreign %s", (_, method, headers, foreign) => {
     const sent = { ...request({ "sec-fetch-site": "cross-site", ...headers }), method } as HttpRequest;
     expect(isForeign(sent, [])).toBe(foreign);
   });
 
-  it("is let in from everywhere where that is asked for", () => {
+  it("is allowed from everywhere if that is configured", () => {
     expect(isForeign(request({ origin: "http://evil.example" }), ["*"])).toBe(false);
   });
 });
 
-describe("what a browser is told of other origins", () => {
-  it("is nothing where none is allowed", () => {
+describe("the answer to a page of another origin", () => {
+  it("has no CORS headers if no origin is allowed", () => {
     expect(corsHeaders(request({ origin: "https://ops.example" }), [])).toEqual({});
     expect(preflightHeaders(request({ origin: "https://ops.example" }), [])).toEqual({});
   });
 
-  it("lets pages of an allowed one read, and no others", () => {
+  it("lets pages of an allowed origin read it, and no others", () => {
     const allowed = ["https://ops.example"];
     const mine = corsHeaders(request({ origin: "https://ops.example" }), allowed);
     expect(mine).toMatchObject({ "access-control-allow-origin": "https://ops.example", vary: "Origin" });

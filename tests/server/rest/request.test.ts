@@ -29,7 +29,7 @@ function problem(verb: string, target: string, body: unknown = ""): string {
 }
 
 describe("a request over REST", () => {
-  it("is put together from path, query and body", () => {
+  it("combines path, query and body", () => {
     expect(read("POST", "/modules/a/load?force_reload=true")).toMatchObject({ name: "a", forceReload: true });
     expect(read("POST", "/modules/a/load?force_reload=false", { load_dependencies: true })).toMatchObject({
       name: "a",
@@ -39,7 +39,7 @@ describe("a request over REST", () => {
     expect(read("POST", "/modules/a/load", { name: "a" })).toMatchObject({ name: "a" });
   });
 
-  it("has enums short or whole, in any case, and fields in either style", () => {
+  it("has short or full enums, in any case, and fields in either style", () => {
     for (const strategy of ["percentage", "PERCENTAGE", "STRATEGY_PERCENTAGE", "Strategy_Percentage"]) {
       expect(read("POST", "/feature-flags/enable", { name: "f", strategy })).toMatchObject({ strategy: 3 });
     }
@@ -48,7 +48,7 @@ describe("a request over REST", () => {
     });
   });
 
-  it("takes for granted what the contract says it does over REST, unless the caller says otherwise", () => {
+  it("uses the REST defaults of the contract unless the caller sets the fields", () => {
     expect(read("POST", "/feature-flags/percentage", { name: "f", percentage: 1 })).toMatchObject({
       allowMissing: true,
     });
@@ -57,7 +57,7 @@ describe("a request over REST", () => {
     });
   });
 
-  it("has a context as JSON, by its parts, or as curl leaves it when it takes the braces for its own", () => {
+  it("has a context as JSON, in parts, or as curl leaves it after it has removed the braces", () => {
     const context = { sessionId: "abc", attributes: { tier: "gold" } };
     const asked = [
       '{"session_id":"abc","attributes":{"tier":"gold"}}',
@@ -68,7 +68,7 @@ describe("a request over REST", () => {
     }
   });
 
-  it("has lists by repetition, times and durations as text, and a flag by its name alone", () => {
+  it("has lists by repetition, times and durations as text, and a flag by its name", () => {
     expect(read("GET", "/feature-flags/watch?names=a&names=b&heartbeat_interval=1.5s")).toMatchObject({
       names: ["a", "b"],
       heartbeatInterval: { seconds: 1n, nanos: 500_000_000 },
@@ -85,7 +85,7 @@ describe("a request over REST", () => {
     });
   });
 
-  it("may have null for what is not said, and null where any JSON may stand", () => {
+  it("may have null for a missing value, and where any JSON is allowed", () => {
     expect(read("POST", "/feature-flags/enable", { name: "f", strategy: null })).toMatchObject({ strategy: 0 });
     const { input } = read("POST", "/modules/a/invoke/m", { json: null }) as unknown as { input: { case: string } };
     expect(input.case).toBe("json");
@@ -216,7 +216,7 @@ describe("a request over REST", () => {
     ["2026-01-01T00:00:00+24:00"],
     ["2026-01-01T00:00:00"],
     ["2026-01-01"],
-  ])("has no time that there is not: %s", (end) => {
+  ])("cannot have a time that does not exist: %s", (end) => {
     const body = { name: "f", target_percentage: 1, end_time: end };
     expect(problem("POST", "/feature-flags/gradual", body)).toMatch(/^end_time: must be a time such as/);
     const asked = `/feature-flags/gradual?end_time=${encodeURIComponent(end)}`;
@@ -231,11 +231,11 @@ describe("a request over REST", () => {
     ['{"json": {"\\u0061": 1, "a": 1}}', "json.a"],
     ['{"json": [{"a\\"": 1}, {"a\\"": 1, "a\\"": 1}]}', 'json[1]["a\\""]'],
     ['{"json": {"x": {"x": 1}, "y": {"x": 1}, "": {"": 0, "": 0}}}', 'json[""][""]'],
-  ])("has each member once: %s", (text, place) => {
+  ])("cannot have a member twice: %s", (text, place) => {
     expect(problem("POST", "/modules/a/invoke/m", text)).toBe(`${place}: is given twice`);
   });
 
-  it("may have a name in several objects, and as a value", () => {
+  it("may have the same name in several objects, and as a value", () => {
     const json = { a: ["a", "a", { a: "a", b: { a: "\\" } }, { a: '\\"a' }], b: "a" };
     expect(read("POST", "/modules/a/invoke/m", { json })).toMatchObject({ input: { case: "json" } });
     expect(problem("GET", '/feature-flags/f?context={"user_id":"a","user_id":"b"}')).toBe(
@@ -243,7 +243,7 @@ describe("a request over REST", () => {
     );
   });
 
-  it("has no whole number that JSON's would alter", () => {
+  it("cannot have an integer that JSON would change", () => {
     for (const text of ["9007199254740993", "-9007199254740992", "1e16"]) {
       const body = `{"to_revision": ${text}}`;
       expect(problem("POST", "/feature-flags/f/revert", body)).toMatch(/^to_revision: is beyond .* as a string/);
@@ -253,7 +253,7 @@ describe("a request over REST", () => {
     });
   });
 
-  it("has no number of so many digits that it is read as another, and no half of a character, by its place", () => {
+  it("cannot have a number with too many digits or half a surrogate pair, and the error has the place", () => {
     const invoke = (json: string) => problem("POST", "/modules/a/invoke/m", `{"json": ${json}}`);
     const digits = "1".repeat(22);
     const places = [
@@ -271,7 +271,7 @@ describe("a request over REST", () => {
     expect(invoke('{"\\ud800": 1}')).toContain("half a character");
   });
 
-  it("that is nested too deep is refused", () => {
+  it("with too much nesting is refused", () => {
     const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
     expect(() => read("POST", "/modules/a/invoke/m", `{"json":${deep}}`)).not.toThrow(RangeError);
     const deeper = "[".repeat(2_000_000);
@@ -298,11 +298,11 @@ describe("an update over REST without update_mask", () => {
     [{ revision: 5 }, ["revision"]],
     [{}, undefined],
     [{ name: "f" }, undefined],
-  ])("changes of a flag what was sent: %j", (body, paths) => {
+  ])("changes only the sent fields of a flag: %j", (body, paths) => {
     expect(mask("PATCH", "/feature-flags/f", body)).toEqual(paths);
   });
 
-  it("changes of a breaker what was sent", () => {
+  it("changes only the sent fields of a breaker", () => {
     expect(mask("PATCH", "/circuit-breakers/b", { config: { failureThreshold: 3, failure_rate: null } })).toEqual([
       "failure_threshold",
       "failure_rate",
@@ -314,7 +314,7 @@ describe("an update over REST without update_mask", () => {
     ]);
   });
 
-  it("is by the mask that it has, in snake_case or camelCase", () => {
+  it("follows its mask if it has one, in snake_case or camelCase", () => {
     for (const asked of ["bucket_by,enabled", "bucketBy,enabled"]) {
       expect(mask("PATCH", `/feature-flags/f?update_mask=${asked}`, { salt: "x" })).toEqual(["bucket_by", "enabled"]);
     }
@@ -322,7 +322,7 @@ describe("an update over REST without update_mask", () => {
     expect(mask("PATCH", "/circuit-breakers/b", body)).toEqual(["failure_rate"]);
   });
 
-  it("is there for every update of the contract", () => {
+  it("exists for every update of the contract", () => {
     const updates = SERVICES.flatMap(({ methods }) => methods.filter(({ name }) => /^Update/.test(name)));
     expect(updates.length).toBeGreaterThan(1);
     for (const { name, input } of updates) expect([name, maskedIn(input) !== undefined]).toEqual([name, true]);

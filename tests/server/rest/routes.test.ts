@@ -12,7 +12,7 @@ function tell(found: Found): unknown {
 }
 
 describe("a path of the REST API", () => {
-  it("leads to the RPC whose option has it, with what stands in it", () => {
+  it("leads to the RPC whose option has the path, with the values in it", () => {
     expect(tell(find("POST", `${P}/modules/a/load`))).toEqual(["LoadModule", { name: "a" }]);
     expect(tell(find("POST", `${P}/modules/a/invoke/predict`))).toEqual([
       "InvokeModule",
@@ -21,33 +21,33 @@ describe("a path of the REST API", () => {
     expect(tell(find("PATCH", `${P}/feature-flags/f`))).toEqual(["UpdateFlag", { "flag.name": "f" }]);
   });
 
-  it("is decoded after it was divided, so that a name may have any letter", () => {
+  it("is split before it is decoded, so that a name may have any character", () => {
     expect(tell(find("GET", `${P}/circuit-breakers/module%3Aa`))).toEqual(["GetBreaker", { name: "module:a" }]);
     expect(tell(find("GET", `${P}/circuit-breakers/a%2Fb`))).toEqual(["GetBreaker", { name: "a/b" }]);
     expect(() => find("GET", `${P}/circuit-breakers/%ff`)).toThrow(URIError);
   });
 
-  it("means the word before it means a name, but for verbs that only the name has", () => {
+  it("is read as a name where a word could also be a name, except for verbs that only the name has", () => {
     expect(tell(find("GET", `${P}/modules/status`))).toEqual(["ListModules", {}]);
     expect(tell(find("GET", `${P}/modules/status/status`))).toEqual(["GetModule", { name: "status" }]);
     expect(tell(find("POST", `${P}/feature-flags/enable`))).toEqual(["EnableFlag", {}]);
     expect(tell(find("GET", `${P}/feature-flags/enable`))).toEqual(["EvaluateFlag", { name: "enable" }]);
   });
 
-  it("tells which verbs it has, and is unknown where it has none", () => {
+  it("knows its verbs, and is unknown if it has no verb", () => {
     expect(find("PUT", `${P}/status`)).toEqual({ kind: "verbs", verbs: ["GET"] });
     for (const path of [P, `${P}/`, `${P}/modules//load`, `${P}/status/`, "/", "", `${P}/nothing`]) {
       expect(find("GET", path)).toEqual({ kind: "none" });
     }
   });
 
-  it("is there for every RPC, below one prefix", () => {
+  it("exists for every RPC, below one prefix", () => {
     const rpcs = SERVICES.flatMap(({ methods }) => methods);
     expect(rpcs.filter((rpc) => !all.some((route) => route.rpc === rpc)).map(({ name }) => name)).toEqual([]);
     expect(all.filter(({ path }) => !path.startsWith(`${P}/`))).toEqual([]);
   });
 
-  it("is there for every name, were it that of another path", () => {
+  it("exists for every name, even one that looks like another path", () => {
     const words = new Set(
       all.flatMap(({ segments }) => segments.flatMap((one) => (one.kind === "literal" ? [one.text] : []))),
     );
@@ -66,7 +66,7 @@ describe("a path of the REST API", () => {
     }
   });
 
-  it("is read by GET exactly where nothing is changed", () => {
+  it("can be read by GET exactly if nothing changes", () => {
     const changing = ["AcquirePermit"];
     for (const { verb, rpc, path } of all) {
       const reads = rpc.idempotency === 1 || rpc.methodKind === "server_streaming";
@@ -76,7 +76,7 @@ describe("a path of the REST API", () => {
   });
 });
 
-describe("a template", () => {
+describe("a path template", () => {
   it.each(["no/slash", "/Upper", "/{Name}", "/{a}/{b", "/a//b", "/{a=**}", "/a:verb"])("%s is refused", (template) => {
     expect(() => parseTemplate(template)).toThrow(/path/);
   });

@@ -47,7 +47,7 @@ function start(form: StreamForm) {
 }
 
 describe("server-sent events", () => {
-  it("say that they are still there whenever they were silent for long, from the start on", async () => {
+  it("send a comment whenever they were silent for long, from the start on", async () => {
     const { clock, written, done, tell } = start(EVENTS);
     clock.advance(KEEP_ALIVE_MS - 1);
     expect([written.headersSent, written.text]).toEqual([false, ""]);
@@ -65,7 +65,7 @@ describe("server-sent events", () => {
     expect([written.ended, written.text]).toEqual([true, atEnd]);
   });
 
-  it("say nothing to a reader who does not read", async () => {
+  it("send no comment to a reader that does not read", async () => {
     const { clock, written, done, tell } = start(EVENTS);
     written.writableNeedDrain = true;
     clock.advance(5 * KEEP_ALIVE_MS);
@@ -76,7 +76,7 @@ describe("server-sent events", () => {
 });
 
 describe("lines of JSON", () => {
-  it("are messages, and nothing between them", async () => {
+  it("contain messages and nothing else", async () => {
     const { clock, written, done, tell } = start(NDJSON);
     clock.advance(10 * KEEP_ALIVE_MS);
     await tell({ value: 1 });

@@ -21,7 +21,7 @@ function walk(keysAt: (page: number) => readonly string[], pageSize: number): st
 }
 
 describe("pages", () => {
-  it("tell every item once, in order, whatever their size", () => {
+  it("contain every item once, in order, for any page size", () => {
     fc.assert(
       fc.property(sorted, fc.integer({ min: 1, max: 20 }), (keys, size) => {
         expect(walk(() => keys, size)).toEqual(keys);
@@ -29,7 +29,7 @@ describe("pages", () => {
     );
   });
 
-  it("neither repeat nor leave out anything when another item comes in between", () => {
+  it("neither repeat nor omit anything if another item is added in between", () => {
     fc.assert(
       fc.property(
         sorted,
@@ -46,13 +46,13 @@ describe("pages", () => {
     );
   });
 
-  it("hold 100 items where no size is given, and 1,000 at most", () => {
+  it("have 100 items if no size is given, and 1,000 at most", () => {
     const keys = Array.from({ length: 1500 }, (_, index) => String(index).padStart(4, "0"));
     const size = (pageSize: number): number => pageOf(keys, { pageSize, pageToken: "" }, PLAIN).items.length;
     expect([size(0), size(7), size(5000)]).toEqual([100, 7, 1000]);
   });
 
-  it("refuse a token that no list gave", () => {
+  it("are refused for a token that no list issued", () => {
     for (const pageToken of ["x", "AAAA", "%%%", Buffer.from("other").toString("base64url")]) {
       const attempt = (): unknown => pageOf(["a"], { pageSize: 1, pageToken }, PLAIN);
       expect(attempt).toThrowError(expect.toSatisfy((error) => isReason(error, "PAGE_TOKEN_INVALID")));

@@ -96,7 +96,7 @@ async function recorded(): Promise<Buffer> {
 }
 
 describe("the frames of an HTTP/2 connection", () => {
-  it("go through as they are within the limits, however they are cut", async () => {
+  it("pass unchanged within the limits, however they are divided", async () => {
     const bytes = await recorded();
     expect(bytes.length).toBeGreaterThan(30_000);
     await fc.assert(
@@ -113,7 +113,7 @@ describe("the frames of an HTTP/2 connection", () => {
     );
   });
 
-  it("never exceed what is held, and never throw, whatever comes", async () => {
+  it("never exceed the buffer, and never cause an exception, whatever they contain", async () => {
     const junk = fc.oneof(
       fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
       fc
@@ -146,7 +146,7 @@ describe("the frames of an HTTP/2 connection", () => {
     ["PRIORITY", () => frame(2, 0, 1, Buffer.alloc(5))],
     ["DATA that is empty", () => frame(0, 0, 1)],
     ["frames of an unknown type", () => frame(200, 0, 0)],
-  ])("that do nothing for a call are taken up to an allowance: %s", async (_, make) => {
+  ])("without a use for a call have an allowance: %s", async (_, make) => {
     const { send, refusals, clock } = rig();
     await send(PREFACE, Buffer.concat(Array.from({ length: CONTROL_FRAMES_BURST }, make)));
     await turn();
@@ -158,7 +158,7 @@ describe("the frames of an HTTP/2 connection", () => {
     expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
   });
 
-  it("of headers that are cut into crumbs are no more", async () => {
+  it("of headers count the same if they are divided into tiny parts", async () => {
     const { send, refusals } = rig();
     const crumbs = Array.from({ length: CONTROL_FRAMES_BURST + 1 }, () => frame(9, 0, 1));
     await send(PREFACE, frame(1, 0, 1), Buffer.concat(crumbs));
@@ -168,7 +168,7 @@ describe("the frames of an HTTP/2 connection", () => {
   it.each([
     ["headers without an end", [frame(1, 0, 1, literal(3, 3)), frame(9, 0, 1, literal(3, 3))]],
     ["half a frame of headers", [frame(1, 4, 1, literal(3, 300)).subarray(0, 100)]],
-  ])("have to come in time: %s", async (_, parts) => {
+  ])("time out if they are incomplete: %s", async (_, parts) => {
     const { send, refusals, clock, unfinished } = rig();
     await send(PREFACE, frame(4, 0, 0));
     clock.advance(HEADERS_TIMEOUT_MS);
@@ -181,7 +181,7 @@ describe("the frames of an HTTP/2 connection", () => {
     expect(unfinished.bytes).toBe(0);
   });
 
-  it("of headers that have not ended are held within a limit of all connections", async () => {
+  it("of incomplete headers share a limit over all connections", async () => {
     const unfinished = { bytes: MAX_UNFINISHED_HEADERS_BYTES - 100_000 };
     const [one, other] = [rig(unfinished), rig(unfinished)];
     await one.send(PREFACE, frame(1, 0, 1, literal(3, 9000)));
@@ -202,7 +202,7 @@ describe("a header block", () => {
     fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 0, max: 400 })).map(([n, v]) => indexing(n, v)),
   );
 
-  it("is the same bytes within the limits, and without what goes beyond them else", () => {
+  it("is unchanged within the limits, and loses only the fields beyond them otherwise", () => {
     fc.assert(
       fc.property(
         fc.array(field, { maxLength: 20 }),
@@ -227,7 +227,7 @@ describe("a header block", () => {
     );
   });
 
-  it("leaves out what comes when the limit is reached, but not what is short", () => {
+  it("loses the fields after the limit, except for short ones", () => {
     const block = createHeaderBlock({ size: 0 });
     for (let part = 0; part < 40; part += 1) block.add(indexing(5, 8000));
     block.add(literal(12, 16));
@@ -237,7 +237,7 @@ describe("a header block", () => {
     expect(kept.subarray(-31).equals(literal(12, 16))).toBe(true);
   });
 
-  it("that puts into the table of the connection what would be left out ends the connection", () => {
+  it("ends the connection if it would index a field that has to be dropped", () => {
     const table = { size: 4096 };
     expect(() => createHeaderBlock(table).add(indexing(5, 70_000))).toThrow(HeaderBlockError);
     const block = createHeaderBlock(table);
@@ -246,7 +246,7 @@ describe("a header block", () => {
     expect(block.end().beyond).toBe(65_535);
   });
 
-  it("of many calls are handed on in order, so many in one turn of the event loop, however they were cut", async () => {
+  it("is passed on in order with those of other calls, a limited number in each turn of the event loop", async () => {
     const calls = CALLS_PER_TURN * 5 + 50;
     const all = Buffer.concat(Array.from({ length: calls }, (_, at) => frame(1, 4, 2 * at + 1, literal(3, 3))));
     for (const size of [all.length, 1000, 17]) {

@@ -6,7 +6,7 @@ import { answering, hostOf, launch, run, tree } from "../../core/modules/artifac
 
 const MIB = 1024 * 1024;
 
-it("the service takes in none of 96 MiB of weights, which a module reads as they are", {
+it("the service loads none of 96 MiB of weights, which a module reads unchanged", {
   timeout: 120_000,
 }, async () => {
   const root = tree({

@@ -20,7 +20,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     ["loop", "an endless loop"],
     ["loop_of_promises", "a loop of promises"],
     ["wait", "Atomics.wait"],
-  ])("that is in %s is ended, and its calls fail with the reason", async (method) => {
+  ])("is ended during %s, and its calls fail with the reason", async (method) => {
     const instance = await hostRig().start(isolation, "blocking", BLOCKED);
     const hanging = failure(call(instance, "hang"));
     const blocking = failure(call(instance, method));
@@ -31,13 +31,13 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     }
   });
 
-  it("that only talks, and answers nothing, is ended", async () => {
+  it("is ended if it only sends messages and answers nothing", async () => {
     const instance = await hostRig().start(isolation, "blocking", BLOCKED);
     void call(instance, "talk").catch(() => {});
     expect(await instance.ended).toEqual({ expected: false, description: "event loop blocked for 1.5 s" });
   });
 
-  it("that waits for something lives on, and tells what it uses", async () => {
+  it("lives on while it waits for something, and reports its usage", async () => {
     const instance = await hostRig().start(isolation, "blocking", { blockTimeoutMs: 2000 });
     expect(instance.lastUsage).toBeUndefined();
     void call(instance, "hang").catch(() => {});
@@ -60,7 +60,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
 });
 
 describe("an instance in a process", () => {
-  it("that is in a call of the system is ended", async () => {
+  it("is ended during a system call", async () => {
     const { path, grants } = fifo();
     const rig = hostRig();
     const reading = await rig.start("PROCESS", "blocking", { ...BLOCKED, grants });
@@ -74,7 +74,7 @@ describe("an instance in a process", () => {
 });
 
 describe("an instance in a thread", () => {
-  it("that is in a call of the system ends without its thread, which counts as stranded until it ends", async () => {
+  it("ends during a system call without its thread, which counts as stranded until it ends", async () => {
     const { path, grants, release } = fifo();
     const { host, start } = hostRig();
     const instance = await start("THREAD", "blocking", { ...BLOCKED, grants });
@@ -90,7 +90,7 @@ describe("an instance in a thread", () => {
     await until(() => host.strandedThreads === 0);
   });
 
-  it("that is killed in a call of the system does not keep the host from closing", async () => {
+  it("does not keep the host from closing if it is killed during a system call", async () => {
     const { path, grants, release } = fifo();
     const { host, start, logged } = hostRig();
     const instance = await start("THREAD", "blocking", { grants });

@@ -25,7 +25,7 @@ const cycles = async ({ start }: HostRig, isolation: Isolation, count: number): 
 };
 
 describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
-  it("holds after many of them no more than it held after the first", async () => {
+  it("uses no more memory after many of them than after the first", async () => {
     const rig = hostRig();
     await cycles(rig, isolation, 6);
     // What an ended process's pipes held is given back a moment after its end.
@@ -42,7 +42,7 @@ describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
 });
 
 describe("an instance in a process", () => {
-  it("with more variables than the system takes cannot be started, and says why", async () => {
+  it("cannot be started with more variables than the system allows, and the error says why", async () => {
     const { start } = hostRig();
     const children = childrenOf(process.pid);
     const thrown = await failure(start("PROCESS", "echo", { env: bigEnvironment() }));

@@ -13,7 +13,7 @@ const WRITES = answering(
   `import fs from "node:fs"; import { spawnSync } from "node:child_process"; const spawns = process.permission.has("child");`,
 );
 
-describe.skipIf(process.platform !== "linux")("a descriptor that the service was started with", () => {
+describe.skipIf(process.platform !== "linux")("a file descriptor that the service has inherited", () => {
   // Node marks those itself that follow each other.
   it.each([
     [8, ""],
@@ -36,7 +36,7 @@ describe.skipIf(process.platform !== "linux")("a descriptor that the service was
     expect(readFileSync(log, "utf8")).toBe("");
   });
 
-  it("is known by its flags; what this process has opened itself is none", () => {
+  it("is distinguished by its flags from those that this process opened itself", () => {
     const before = inheritedDescriptors();
     expect(before.every((descriptor) => descriptor > 2)).toBe(true);
     expect(inheritedDescriptors()).toEqual(before);
@@ -44,7 +44,7 @@ describe.skipIf(process.platform !== "linux")("a descriptor that the service was
 });
 
 describe.each(ISOLATIONS)("SIGUSR1 to the process of a module in a %s", (isolation) => {
-  it.skipIf(isolation === "THREAD")("opens no inspector, and ends nothing", async () => {
+  it.skipIf(isolation === "THREAD")("opens no inspector, and does not end the process", async () => {
     const root = tree({
       "m.mjs": answering("[process.pid, inspector.url() ?? null]", 'import inspector from "node:inspector";'),
     });

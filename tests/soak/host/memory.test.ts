@@ -11,20 +11,24 @@ const WAYS = {
 const SAID = { PROCESS: /^out of memory$/, THREAD: /^out of memory(; its thread does not end, and is left behind)?$/ };
 
 describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
-  it.each(WAYS[isolation])("that takes memory by %s ends alone, and says so", { timeout: 120_000 }, async (method) => {
-    const { start } = hostRig();
-    const other = await start(isolation, "echo");
-    const instance = await start(isolation, "greedy", { maxHeapMb: 32 });
-    const taking = failure(call(instance, method));
-    expect(await instance.ended).toEqual({ expected: false, description: expect.stringMatching(SAID[isolation]) });
-    expect(await taking).toMatchObject({
-      reason: "MODULE_CRASHED",
-      metadata: { error: expect.stringMatching(SAID[isolation]) },
-    });
-    expect(await call(other, "echo", 1)).toBe(1);
-  });
+  it.each(WAYS[isolation])(
+    "ends alone with the cause if it takes memory by %s",
+    { timeout: 120_000 },
+    async (method) => {
+      const { start } = hostRig();
+      const other = await start(isolation, "echo");
+      const instance = await start(isolation, "greedy", { maxHeapMb: 32 });
+      const taking = failure(call(instance, method));
+      expect(await instance.ended).toEqual({ expected: false, description: expect.stringMatching(SAID[isolation]) });
+      expect(await taking).toMatchObject({
+        reason: "MODULE_CRASHED",
+        metadata: { error: expect.stringMatching(SAID[isolation]) },
+      });
+      expect(await call(other, "echo", 1)).toBe(1);
+    },
+  );
 
-  it("is watched however many start at once, and however slowly that goes", async () => {
+  it("is watched from its start, however many start at once and however slowly", async () => {
     const { start } = hostRig();
     const starting = Array.from({ length: 8 }, () => start(isolation, "greedy", { maxHeapMb: 32 }));
     const instances = await Promise.all(starting);
@@ -34,7 +38,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     }
   });
 
-  it("that makes garbage without end, and keeps little, lives on", async () => {
+  it("lives on if it makes endless garbage and keeps little", async () => {
     const instance = await hostRig().start(isolation, "greedy", { maxHeapMb: 48 });
     expect(await call(instance, "churn", 600)).toBe(40);
     expect((await instance.usage({ collect: true }, 10_000)).heapUsedBytes).toBeLessThan(48 * 1024 * 1024);

@@ -11,7 +11,7 @@ const reapers = (): number[] =>
 /** Ways to start others. A thread's daemon belongs to nobody that is known to be the thread's. */
 const WAYS = { PROCESS: ["plain", "detached", "daemon", "stubborn"], THREAD: ["plain", "detached", "stubborn"] };
 
-describe.each(ISOLATIONS)("what a module in a %s has started", (isolation) => {
+describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolation) => {
   it.each(WAYS[isolation])("as %s ends when the module stops", async (method) => {
     const marker = newMarker();
     const { start } = hostRig();
@@ -51,7 +51,7 @@ describe.each(ISOLATIONS)("what a module in a %s has started", (isolation) => {
     await allGone(marker);
   });
 
-  it("and waits for, ends with it, so that the module ends too", async () => {
+  it("ends with the module that waits for it, so that the module can end too", async () => {
     const marker = newMarker();
     const { host, start } = hostRig();
     const instance = await start(isolation, "spawning", { ...GRANTED, blockTimeoutMs: 500 });
@@ -72,7 +72,7 @@ describe.each(ISOLATIONS)("what a module in a %s has started", (isolation) => {
   });
 });
 
-it("a host has one reaper, from its first process on, which ends with it", async () => {
+it("a host has one reaper, from its first process on, and ends it when it closes", async () => {
   const { host, start } = hostRig();
   expect(reapers()).toEqual([]);
   await Promise.all([start("PROCESS", "echo"), start("PROCESS", "echo")]);
@@ -81,7 +81,7 @@ it("a host has one reaper, from its first process on, which ends with it", async
   expect(reapers()).toEqual([]);
 });
 
-it("what ends while there is no reaper is the next one's", async () => {
+it("processes that end while there is no reaper are left to the next reaper", async () => {
   const marker = newMarker();
   const { start } = hostRig();
   const instance = await start("PROCESS", "spawning", GRANTED);
@@ -94,7 +94,7 @@ it("what ends while there is no reaper is the next one's", async () => {
   await allGone(marker);
 });
 
-it("a reaper that is killed is replaced, and the next one knows all", async () => {
+it("a killed reaper is replaced, and the next one knows all processes", async () => {
   const marker = newMarker();
   const { start } = hostRig();
   const instance = await start("PROCESS", "spawning", GRANTED);

@@ -8,7 +8,7 @@ import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./
 const DELIVERED = ["MODULE_CRASHED", "MODULE_DEADLINE_EXCEEDED"];
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("a version on trial in a %s", (isolation) => {
-  it.each(["throws", "hangs"] as const)("one of whose methods %s goes back, and forgets nothing", async (what) => {
+  it.each(["throws", "hangs"] as const)("goes back, and loses nothing, if one of its methods %s", async (what) => {
     // What hangs is given up when it has had as long as any call may have.
     const fields = { callTimeoutMs: 3000 };
     const one = await cell({ isolation, fields, v2: counter(2, { call: bodyOf(what, isolation) }) });
@@ -28,7 +28,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a version on trial in a %s", (i
   });
 
   const ending = possibleIn(isolation).filter((what) => what === "exits" || what === "eats memory");
-  it.each(ending)("that %s goes back, and only the calls that it had fail", async (what) => {
+  it.each(ending)("goes back if it %s, and only the calls in it fail", async (what) => {
     const one = await cell({ isolation, v2: counter(2, { call: bodyOf(what, isolation) }) });
     const begun = Promise.withResolvers<void>();
     const swapped = one.swap({ bakeMs: 60_000 }, (event) => {
@@ -47,7 +47,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a version on trial in a %s", (i
   });
 
   const blocking = possibleIn(isolation).filter((what): what is Misbehaviour => / for ever$/.test(what));
-  it.each(blocking)("that %s goes back, and only the calls that it had fail", async (what) => {
+  it.each(blocking)("goes back if it %s, and only the calls in it fail", async (what) => {
     const fields = { callTimeoutMs: 1000, breaker: { failureThreshold: 1000 } };
     const one = await cell({ isolation, fields, v2: counter(2, { call: bodyOf(what, isolation) }) });
     const begun = Promise.withResolvers<void>();

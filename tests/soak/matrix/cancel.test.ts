@@ -24,8 +24,8 @@ const PLACES = {
   hand_over: { part: "importState" },
 } as const satisfies Partial<Record<StepName, Place>>;
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a swap in a %s that is cancelled", (isolation) => {
-  it.each(Object.entries(PLACES))("in %s leaves the old version serving", async (step, place: Place) => {
+describe.each<Isolation>(["PROCESS", "THREAD"])("a cancellation of a swap in a %s", (isolation) => {
+  it.each(Object.entries(PLACES))("during %s leaves the old version serving", async (step, place: Place) => {
     const { part, fields, options } = place;
     const v2 = counter(2, part === undefined ? {} : { [part]: MISBEHAVIOURS.hangs });
     const one = await cell({ isolation, v2, ...(fields && { fields }) });
@@ -49,7 +49,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a swap in a %s that is cancelle
     await goesOn(one, "1");
   });
 
-  it.each(["commit", "drain", "stop"] as const)("in %s is past that, and ends", async (step) => {
+  it.each(["commit", "drain", "stop"] as const)("during %s comes too late, and the swap ends", async (step) => {
     const one = await cell({ isolation });
     let refused: Promise<unknown> | undefined;
     const swapped = one.modules.swap("counter", { newVersionPath: "v2" }, {}, (event) => {

@@ -14,7 +14,7 @@ const WITHOUT_STATE = { outcome: "done", detail: "the old version had ended, and
 const breaker = { failureThreshold: 100_000 };
 
 describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isolation) => {
-  it.each(["throws", "hangs"] as const)("that %s in exportState serves on, and forgets nothing", async (what) => {
+  it.each(["throws", "hangs"] as const)("serves on, and loses nothing, if it %s in exportState", async (what) => {
     const one = await cell({ isolation, v1: counter(1, { exportState: once(bodyOf(what, isolation)) }) });
     const result = await one.swap();
     expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
@@ -22,7 +22,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     await goesOn(one, "1");
   });
 
-  it("that exports what cannot be handed over serves on, and forgets nothing", async () => {
+  it("serves on, and loses nothing, if it exports a value that cannot be handed over", async () => {
     const one = await cell({ isolation, v1: counter(1, { exportState: once("return () => {};") }) });
     const result = await one.swap();
     expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
@@ -30,7 +30,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     await goesOn(one, "1");
   });
 
-  it("that blocks in exportState for longer than calls may be held serves on, and forgets nothing", async () => {
+  it("serves on, and loses nothing, if it blocks in exportState for longer than calls may be held", async () => {
     const block = once("const end = Date.now() + 400; while (Date.now() < end);");
     const one = await cell({ isolation, v1: counter(1, { exportState: block }) });
     const result = await one.swap({ maxPauseMs: 100 });
@@ -40,7 +40,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
   });
 
   it.each(["loops for ever", "waits for ever"] as const)(
-    "that %s in exportState gives way to a version that does without its state",
+    "is replaced by a version that needs no state if it %s in exportState",
     async (what) => {
       const one = await cell({ isolation, callers: 0, v1: counter(1, { exportState: bodyOf(what, isolation) }) });
       const result = await one.swap();
@@ -56,7 +56,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     },
   );
 
-  it("that ends in exportState is replaced without its state, and no call fails", async () => {
+  it("is replaced without its state if it ends in exportState, and no call fails", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, { exportState: MISBEHAVIOURS.exits }) });
     const result = await one.swap();
     expect(result).toMatchObject({ swapped: true, toVersion: "2" });
@@ -66,7 +66,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(await goesOn(one, "2", false)).toEqual([]);
   });
 
-  it("that ends while its calls are waited for is replaced, and only those calls fail", async () => {
+  it("is replaced if it ends while its calls finish, and only those calls fail", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, `${HOLD} ${EXIT}`) });
     const old = one.modules.activeInstance("counter").instance;
     const held = errorOf(one.patiently("hold"));
@@ -85,7 +85,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(failed.length).toBeLessThanOrEqual(4);
   });
 
-  it("that ends while its calls are waited for is started again if the new one cannot serve", async () => {
+  it("is started again if it ends while its calls finish and the new version cannot serve", async () => {
     const v2 = counter(2, { health: "if (++globalThis.asked > 1) throw new Error('boom');" }, "").replace(
       "export default",
       "globalThis.asked = 0; export default",
@@ -107,7 +107,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
   });
 
-  it("with state that ends before it is handed over is replaced without it", async () => {
+  it("is replaced without its state if it ends before the hand-over", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, EXIT) });
     one.modules.addReloadHook("counter", async () => {
       if (one.modules.get("counter").record.generation > 1) return;
@@ -124,7 +124,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
   });
 
-  it("that ends while the new one is tested is started again meanwhile, and hands over what it knows by then", async () => {
+  it("is started again if it ends during the tests, and hands over its new state", async () => {
     const one = await cell({ isolation, fields: { breaker, testSuite: "long" }, v1: counter(1, {}, EXIT) });
     const testing = Promise.withResolvers<void>();
     const { promise: tested, resolve: pass } = Promise.withResolvers<void>();
@@ -148,7 +148,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     await leavesNothing(one);
   });
 
-  it("that ends while it shares its callers with the new one is started again, and serves", async () => {
+  it("is started again if it ends during a canary, and serves", async () => {
     const stateless = (version: number): string =>
       `export default class Counter {
         static version = "${version}";
@@ -171,7 +171,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
   });
 
-  it("that ends after the switch fails only the calls that it still had", async () => {
+  it("fails only its remaining calls if it ends after the switch", async () => {
     const one = await cell({ isolation, v1: counter(1, {}, `${HOLD} ${EXIT}`) });
     const old = one.modules.activeInstance("counter").instance;
     const held = Array.from({ length: 8 }, () => errorOf(one.patiently("hold")));
@@ -191,7 +191,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(one.modules.get("counter").record.restarts).toBe(0);
   });
 
-  it("that ends while it stands by is started again when the new one has to go", async () => {
+  it("is started again if it ends on standby and the new version has to go", async () => {
     const one = await cell({ isolation, fields: { breaker }, v1: counter(1, {}, EXIT), v2: counter(2, {}, EXIT) });
     const old = one.modules.activeInstance("counter").instance;
     const baking = Promise.withResolvers<void>();
@@ -211,7 +211,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
   });
 
-  it("one of whose calls never ends is given up with it, and nobody else's call", async () => {
+  it("is ended with a call that never ends, and no other call fails", async () => {
     const one = await cell({
       isolation,
       fields: { callTimeoutMs: 2000 },
@@ -224,7 +224,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isola
     expect(await goesOn(one, "2", false)).toEqual([]);
   });
 
-  it("one of whose calls does not end in time serves on, and forgets nothing", async () => {
+  it("serves on, and loses nothing, if one of its calls does not end in time", async () => {
     const one = await cell({ isolation, v1: counter(1, {}, HOLD) });
     const caller = new AbortController();
     const held = one.modules.invoke("counter", "hold", { json: null }, { signal: caller.signal });

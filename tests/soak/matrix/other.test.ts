@@ -7,8 +7,8 @@ import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 const isolation = "THREAD" satisfies Isolation;
 
-describe("a store that refuses to write", () => {
-  it("the commit: the old version serves on, and forgets nothing", async () => {
+describe("a store that refuses a write", () => {
+  it("of the commit: the old version serves on, and loses nothing", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
@@ -21,7 +21,7 @@ describe("a store that refuses to write", () => {
     await goesOn(one, "1");
   });
 
-  it("what follows the commit: the new version serves, and it is written when it can be", async () => {
+  it("after the commit: the new version serves, and the write is repeated until it succeeds", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
@@ -33,7 +33,7 @@ describe("a store that refuses to write", () => {
     await goesOn(one, "2");
   });
 
-  it("what follows the commit until a restart: the new version serves, though the old one was started again meanwhile", async () => {
+  it("after the commit until a restart: the new version serves, even if the old one was restarted during the swap", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({
       isolation,
@@ -63,7 +63,7 @@ describe("a store that refuses to write", () => {
     });
   });
 
-  it("the end of a trial: the new version goes on", async () => {
+  it("of the end of a trial: the new version serves on", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({ bakeMs: 20 }, (event) => {
@@ -75,7 +75,7 @@ describe("a store that refuses to write", () => {
     await goesOn(one, "2");
   });
 
-  it("how a swap ended: a restart finds what was swapped after it", async () => {
+  it("of a swap's end: a restart serves the version of the next swap", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
@@ -92,7 +92,7 @@ describe("a store that refuses to write", () => {
     expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
   });
 
-  it("how a swap failed: who asks again meanwhile gets the same outcome, and nothing is done again", async () => {
+  it("of a swap's failure: a repeated request gets the same outcome, and nothing happens again", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
     const result = await one.swap({ swapId: "release" }, (event) => {
@@ -105,7 +105,7 @@ describe("a store that refuses to write", () => {
     await goesOn(one, "1");
   });
 
-  it("how a swap failed: a restart finds what was swapped after it", async () => {
+  it("of a swap's failure: a restart serves the version of the next swap", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
     const result = await one.swap({}, (event) => {
@@ -124,7 +124,7 @@ describe("a store that refuses to write", () => {
 });
 
 describe("a swap", () => {
-  it("whose tests take too long leaves the old version serving, and ends them", async () => {
+  it("leaves the old version serving if its tests take too long, and ends them", async () => {
     const one = await cell({ isolation });
     const over = Promise.withResolvers<void>();
     one.modules.useGate((_request, _candidate, signal) => {
@@ -137,7 +137,7 @@ describe("a swap", () => {
     await goesOn(one, "1");
   });
 
-  it("keeps every other operation on its module out", async () => {
+  it("excludes every other operation on its module", async () => {
     const one = await cell({ isolation });
     const { modules } = one;
     const refused = await whileSwapping(one, () =>
@@ -154,7 +154,7 @@ describe("a swap", () => {
     await goesOn(one, "2");
   });
 
-  it("goes on when another of the same module was refused, and when one of another module fails", async () => {
+  it("continues when another of the same module is refused, and when one of another module fails", async () => {
     const one = await cell({ isolation });
     await one.root.write("v4.js", counter(4, { start: MISBEHAVIOURS.throws }));
     await one.load("v3", { isolation }, "other");

@@ -6,8 +6,8 @@ import { cell, counter, goesOn, leavesNothing } from "./cell.ts";
 /** One call is under way and four wait: there is no room for more. */
 const fields = { concurrency: 1 };
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s with calls as many as may be", (isolation) => {
-  it("hands its state over, and no call fails", async () => {
+describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s with a full queue of calls", (isolation) => {
+  it("hands over its state, and no call fails", async () => {
     const one = await cell({ isolation, fields, callers: 4 });
     const fifth = startTraffic(() => one.patiently("same", 1), 1);
     await fifth.more(5);
@@ -16,7 +16,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s with calls as 
     await goesOn(one, "2");
   });
 
-  it("keeps its version when more come while they are held, and no call fails", async () => {
+  it("keeps its version if more calls arrive while they are held, and no call fails", async () => {
     const v1 = counter(
       1,
       {},

@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { errorOf } from "../../core/modules/rig.ts";
 import { type Cell, cell, counter, goesOn } from "./cell.ts";
 
-describe("a candidate whose code cannot be had", () => {
+describe("a candidate whose code is not available", () => {
   const isolation = "THREAD";
   const wrong = "0".repeat(64);
 
-  it("since it is not what was meant, is not started", async () => {
+  it("is not started if it is not the expected code", async () => {
     const one = await cell({ isolation });
     const result = await one.swap({ sha256: wrong });
     expect(result).toMatchObject({ swapped: false, failedStep: "verify", fromVersion: "1" });
@@ -20,7 +20,7 @@ describe("a candidate whose code cannot be had", () => {
     ["imports what is not there", "MODULE_INVALID", `import "./nothing.js";\n${counter(2)}`, /nothing\.js/],
     ["is no JavaScript", "MODULE_INVALID", "export default class {{", /v2\.js/],
     ["imports from outside the root", "MODULE_INVALID", `import "../outside.js";\n${counter(2)}`, /outside/],
-  ])("since it %s, is refused with %s", async (_, reason, v2, message) => {
+  ])("is refused if it %s, with %s", async (_, reason, v2, message) => {
     const one = await cell({ isolation, v2 });
     const error = await errorOf(one.swap());
     expect(error).toMatchObject({ reason });
@@ -35,7 +35,7 @@ describe("a candidate whose code cannot be had", () => {
     ["is a link to nothing", "MODULE_FILE_NOT_FOUND", (path) => symlink("nowhere.js", path)],
     ["is a link to itself", "MODULE_FILE_NOT_FOUND", (path) => symlink("v2.js", path)],
     ["is a link to the outside", "MODULE_PATH_OUTSIDE_ROOT", (path) => symlink("/etc/hostname", path)],
-  ])("since its file %s, is refused with %s", async (_, expected, make) => {
+  ])("is refused if its file %s, with %s", async (_, expected, make) => {
     const one = await cell({ isolation });
     await instead(one, make);
     const { reason } = await errorOf(one.swap());

@@ -178,14 +178,14 @@ const has = (call: Call, method: string): Promise<boolean> =>
 vi.setConfig({ testTimeout: 120_000 });
 
 describe.each<Isolation>(["PROCESS", "THREAD"])(
-  "in a %s no call fails, is lost or done twice by a swap and back, and it comes back when it is killed:",
+  "swaps in a %s lose, fail and repeat no call, and the module returns after a kill:",
   (isolation) => {
     it("an order book with state", async () => travel(orderBook, isolation, await rootWith()));
 
     it("a risk engine that keeps decimals by account", async () =>
       travel(riskEngine, isolation, await rootWith("decimal.js")));
 
-    it("a predictor with 20 MB of weights, which are all that is new in its next version", async () => {
+    it("a predictor with 20 MB of weights, the only change in its next version", async () => {
       const root = await rootWith();
       await travel({ ...predictor, beforeSwap: () => write(root, { "weights.bin": weights(2) }) }, isolation, root);
     });
@@ -201,7 +201,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])(
   },
 );
 
-it("a risk engine that hands its decimals over as they are is told so, with the place, and serves on", async () => {
+it("a risk engine that hands over its decimals as they are gets an error with the place, and serves on", async () => {
   const engine = await createEngine({ modulesRoot: await rootWith("decimal.js") });
   try {
     await engine.modules.register("risk", { modulePath: "risk_engine_broken" });

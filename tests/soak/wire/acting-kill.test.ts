@@ -27,7 +27,7 @@ const KILLS = [
 ] as const;
 
 it.each(["PROCESS", "THREAD"] as const)(
-  "a service that is killed in the swaps of a module in a %s that places orders by itself has none placed twice, and leaves none out",
+  "a kill of the service during swaps of a module in a %s repeats and loses none of the orders that it places of its own accord",
   { timeout: 240_000 },
   async (isolation) => {
     const directory = await mkdtemp(join(tmpdir(), "helios-acting-kill-"));

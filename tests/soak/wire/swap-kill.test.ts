@@ -45,7 +45,7 @@ function servingAfter(step: Step, before: string): readonly string[] {
   return step === "drain" || step === "stop" ? [after] : [before];
 }
 
-it("a service that is killed in any step of a swap serves the last permanent version again", {
+it("a service that is killed in any step of a swap serves the last permanent version after its restart", {
   timeout: 120_000,
 }, async () => {
   const directory = await mkdtemp(join(tmpdir(), "helios-swap-kill-"));

@@ -94,7 +94,7 @@ const waitUntil = async (reached: () => boolean): Promise<void> => {
 };
 
 describe("a watcher", () => {
-  it("whose connection is cut in the middle of a snapshot, wherever, ends equal to the server", async () => {
+  it("ends with the state of the server although its connection is cut anywhere in a snapshot", async () => {
     await start();
     // What repeats itself would be compressed.
     const text = (n: number): string => createHash("sha512").update(`${n}`).digest("hex").repeat(2);
@@ -109,7 +109,7 @@ describe("a watcher", () => {
     expect(proxy.connections).toBeGreaterThan(cuts.length);
   });
 
-  it("that is away for 10,000 changes is told them when it comes back, from the journal", async () => {
+  it("receives 10,000 missed changes from the journal after it was disconnected", async () => {
     await start();
     const follower = followed();
     await change(200, 50);
@@ -123,7 +123,7 @@ describe("a watcher", () => {
     expect(KINDS.map((kind) => follower.snapshots(kind))).toEqual([1, 1, 1]);
   });
 
-  it("that comes back after the journal was compacted starts over, and forgets what was deleted", async () => {
+  it("starts over, and drops deleted resources, if the journal was compacted while it was disconnected", async () => {
     await start();
     const follower = followed();
     await change(500, 50);
@@ -137,7 +137,7 @@ describe("a watcher", () => {
     expect(KINDS.map((kind) => follower.snapshots(kind))).toEqual([2, 2, 2]);
   });
 
-  it("that is gone without a word is noticed by pings and freed; it notices itself, and comes back", {
+  it("is freed by failed pings if its connection dies silently, and itself notices that and reconnects", {
     timeout: 60_000,
   }, async () => {
     await start({ pingIntervalMs: 50, pingTimeoutMs: 200 });
@@ -152,7 +152,7 @@ describe("a watcher", () => {
     expect(proxy.connections).toBeGreaterThan(before);
   });
 
-  it("hears its heartbeats, and a breaker keeps its timeout, while the clock is stepped by an hour, to and fro", async () => {
+  it("gets its heartbeats, and breakers keep their timeouts, while the clock is stepped by an hour, to and fro", async () => {
     let offset = 0;
     await start({ clock: { ...systemClock, now: () => Date.now() + offset } });
     const follower = followed();
@@ -173,7 +173,7 @@ describe("a watcher", () => {
   });
 });
 
-describe("a watcher's process", () => {
+describe("the process of a watcher", () => {
   let child: ChildProcess;
   afterEach(() => child?.kill("SIGKILL"));
 
@@ -196,37 +196,40 @@ describe("a watcher's process", () => {
   it.each([
     { what: "keeps its streams, and little of the server's memory", pings: {}, freed: false },
     { what: "is freed when it answers no pings", pings: { pingIntervalMs: 50, pingTimeoutMs: 200 }, freed: true },
-  ])("that is stopped and goes on ends equal to the server, and meanwhile $what", async ({ pings, freed }) => {
-    await start(pings);
-    await change(200, 50);
-    child = spawn(process.execPath, [WATCHER, server.url, "stopped"], { stdio: ["pipe", "pipe", "inherit", "ipc"] });
-    const report = reports();
-    await report(engine.revision());
-    child.kill("SIGSTOP");
-    if (freed) await waitUntil(() => engine.clients.list().length === 0);
-    const memory: number[] = [];
-    for (let round = 1; round <= 5; round += 1) {
-      await change(2000, 2500, round);
-      for (const { waiting } of engine.clients.list()) expect(waiting).toBeLessThanOrEqual(QUEUE_LIMIT);
-      global.gc?.();
-      memory.push(process.memoryUsage().heapUsed);
-    }
-    // 10,000 changes of about 1 kB, three times over, were they kept; the collector is not asked.
-    expect(Math.max(...memory) - (memory[0] ?? 0)).toBeLessThan(150 * 1024 * 1024);
-    expect(engine.clients.list()).toHaveLength(freed ? 0 : 3);
-    child.kill("SIGCONT");
-    const { views, wentBack, rss } = await report(engine.revision());
-    for (const kind of KINDS) expect(views[kind]).toEqual(await present(client, kind));
-    expect(wentBack).toEqual([]);
-    expect(rss).toBeLessThan(400 * 1024 * 1024);
-  });
+  ])(
+    "ends with the state of the server after it was stopped and continued, and meanwhile $what",
+    async ({ pings, freed }) => {
+      await start(pings);
+      await change(200, 50);
+      child = spawn(process.execPath, [WATCHER, server.url, "stopped"], { stdio: ["pipe", "pipe", "inherit", "ipc"] });
+      const report = reports();
+      await report(engine.revision());
+      child.kill("SIGSTOP");
+      if (freed) await waitUntil(() => engine.clients.list().length === 0);
+      const memory: number[] = [];
+      for (let round = 1; round <= 5; round += 1) {
+        await change(2000, 2500, round);
+        for (const { waiting } of engine.clients.list()) expect(waiting).toBeLessThanOrEqual(QUEUE_LIMIT);
+        global.gc?.();
+        memory.push(process.memoryUsage().heapUsed);
+      }
+      // 10,000 changes of about 1 kB, three times over, were they kept; the collector is not asked.
+      expect(Math.max(...memory) - (memory[0] ?? 0)).toBeLessThan(150 * 1024 * 1024);
+      expect(engine.clients.list()).toHaveLength(freed ? 0 : 3);
+      child.kill("SIGCONT");
+      const { views, wentBack, rss } = await report(engine.revision());
+      for (const kind of KINDS) expect(views[kind]).toEqual(await present(client, kind));
+      expect(wentBack).toEqual([]);
+      expect(rss).toBeLessThan(400 * 1024 * 1024);
+    },
+  );
 });
 
 describe("a server", () => {
   let own: OwnServer | undefined;
   afterEach(() => own?.stop());
 
-  it("that is killed and started again brings every watcher on from where it was", { timeout: 60_000 }, async () => {
+  it("that is killed and restarted lets every watcher resume where it was", { timeout: 60_000 }, async () => {
     const flags = ["--data-dir", join(directory, "data"), "--modules-root", MODULES, "--log-level", "silent"];
     own = await startOwnServer(flags);
     proxy = await startProxy(() => Number(new URL(own?.baseUrl ?? "").port));

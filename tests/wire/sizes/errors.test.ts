@@ -81,14 +81,14 @@ describe("an error", () => {
       () => call(FlagService.method.listFlags, { pageToken: "€".repeat(512) }),
       INVALID_ARGUMENT,
     ],
-  ])("%s has trailers that every client reads, and details", async (_, attempt, status) => {
+  ])("%s has trailers that every client can read, and details", async (_, attempt, status) => {
     const error = await attempt();
     expect(error.status).toBe(status);
     expect(error.size).toBeLessThan(MOST);
     expect(error.details).toEqual(expect.any(String));
   });
 
-  it("of reflection repeats no question of megabytes", async () => {
+  it("of reflection does not repeat a question of megabytes", async () => {
     const messageRequest = { case: "fileContainingSymbol" as const, value: "x".repeat(3_000_000) };
     const { status } = await call(ServerReflection.method.serverReflectionInfo, { messageRequest });
     expect(status).toBe(0);

@@ -213,14 +213,14 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 describe("every answer", () => {
-  it("is exercised here with more than a message holds, or cannot be large, and why is said", () => {
+  it("is tested here with more data than a message holds, or is listed as bounded with the reason", () => {
     const all = [...SERVICES].flatMap(({ methods }) => methods.map(({ name }) => name)).sort();
     expect([...Object.keys(BOUNDED), ...Object.keys(casesOf("gRPC"))].sort()).toEqual(all);
     expect(Health.methods.map(({ name }) => name)).toHaveLength(3);
   });
 
   describe.each(PROTOCOLS)("over %s", (protocol) => {
-    it.each(LISTS)("%s tells everything once, in messages of about 1 MiB by any protocol", async (name) => {
+    it.each(LISTS)("%s returns everything once, in messages of about 1 MiB in any protocol", async (name) => {
       const { keys, sizes } = await caseOf(protocol, name);
       expect(new Set(keys).size).toBe(keys.length);
       expect(Math.max(...sizes.map(({ longer }) => longer))).toBeLessThanOrEqual(
@@ -232,7 +232,7 @@ describe("every answer", () => {
       expect(sizes.length).toBeGreaterThan(2);
     });
 
-    it.each(WHOLES)("%s tells everything once, at a time where that fits", async (name) => {
+    it.each(WHOLES)("%s returns everything once, in one message if that fits", async (name) => {
       const { keys, sizes } = await caseOf(protocol, name);
       expect(new Set(keys).size).toBe(keys.length);
       expect(keys.length).toBeGreaterThanOrEqual(COUNTS.flags);
@@ -243,7 +243,7 @@ describe("every answer", () => {
     });
   });
 
-  it("of REST fits, too, and a page says how to go on", async () => {
+  it("fits also over REST, where each page has the token of the next", async () => {
     const { url } = world.server;
     for (const path of ["feature-flags", "feature-flags/evaluate", "feature-flags/export", "circuit-breakers"]) {
       let pageToken = "";
@@ -262,7 +262,7 @@ describe("every answer", () => {
     }
   });
 
-  it("of what was done to all is the beginning where not all of it fits, and says how many there are", async () => {
+  it("to an operation on all resources has the first of them if not all fit, and their number", async () => {
     const { client, sizes } = measured(BreakerService, world.server.url, "Connect with JSON");
     const { breakers, breakersTotal, nextPageToken } = await client.resetAllBreakers({});
     expect(breakersTotal).toBeGreaterThanOrEqual(COUNTS.breakers);
@@ -272,7 +272,7 @@ describe("every answer", () => {
     expect(world.engine.breakers.list().every(({ state }) => state === "CLOSED")).toBe(true);
   });
 
-  it("of a batch is as many flags as fit, and says how many there are", async () => {
+  it("to a batch has as many flags as fit, and their number", async () => {
     const { client, sizes } = measured(FlagService, world.server.url, "gRPC");
     const named = world.engine.flags.list().map(({ name }) => ({ flag: { name, description: "changed together" } }));
     const { flags, flagsTotal } = await client.batchUpdateFlags({ requests: named });
@@ -282,13 +282,13 @@ describe("every answer", () => {
     expect(world.engine.flags.list().every(({ record }) => record.description === "changed together")).toBe(true);
   });
 
-  it("has pages of a dry run alone: what is done has no second page", async () => {
+  it("has pages only for a dry run: an executed operation has no second page", async () => {
     const { client } = measured(BreakerService, world.server.url, "gRPC");
     expect(await failure(client.resetAllBreakers({ pageSize: 1 }))).toMatchObject({ reason: "ARGUMENT_INVALID" });
   });
 });
 
-describe("what an earlier version wrote larger than a message", () => {
+describe("a resource from an earlier version that is larger than a message", () => {
   let old: World;
   beforeAll(async () => {
     old = await inherited();
@@ -298,7 +298,7 @@ describe("what an earlier version wrote larger than a message", () => {
   describe.each(PROTOCOLS)("over %s", (protocol) => {
     const of = <S extends DescService>(service: S) => measured(service, old.server.url, protocol);
 
-    it("is shown abridged where it would not fit, and beside it everything else", async () => {
+    it("is returned abridged, with everything else complete", async () => {
       const { client, sizes } = of(FlagService);
       const { flags } = await client.listFlags({});
       const large = flags.find(({ name }) => name === LEGACY.flag);
@@ -322,7 +322,7 @@ describe("what an earlier version wrote larger than a message", () => {
       for (const { longer } of [...sizes, ...modules.sizes, ...tests.sizes]) expect(longer).toBeLessThan(MOST);
     });
 
-    it("does not keep anybody from watching", async () => {
+    it("does not prevent watches", async () => {
       const { client, sizes } = of(FlagService);
       for await (const { frame } of client.watchFlags({})) {
         const { flags } = frame.value as { flags: { name: string; abridged: boolean }[] };
@@ -333,7 +333,7 @@ describe("what an earlier version wrote larger than a message", () => {
       for (const { longer } of sizes) expect(longer).toBeLessThan(PAGE);
     });
 
-    it("is evaluated in full, and named by an export", async () => {
+    it("is evaluated in full, and named as omitted by an export", async () => {
       const { client } = of(FlagService);
       const { evaluation } = await client.evaluateFlag({ name: LEGACY.flag, context: { userId: "alice" } });
       expect(evaluation?.enabled).toBe(true);

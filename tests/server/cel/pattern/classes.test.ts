@@ -13,21 +13,18 @@ const textOf = (first: number, last: number): string => {
   return parts.join("");
 };
 
-describe("classes of Unicode", () => {
-  it.each(ALIKE)(
-    "are the same for all characters from %i to %i, of which but the first is looked at",
-    (first, last) => {
-      const text = textOf(first, last);
-      expect(
-        ["Lo", "Co", "Cn"].filter((category) => new RegExp(`^\\p{gc=${category}}*$`, "u").test(text)),
-      ).toHaveLength(1);
-      const scripts = ["Han", "Hangul", "Unknown"];
-      expect(scripts.filter((script) => new RegExp(`^\\p{Script=${script}}*$`, "u").test(text))).toHaveLength(1);
-    },
-  );
+describe("the character classes of Unicode", () => {
+  it.each(ALIKE)("are equal for all characters from %i to %i, of which only the first is compared", (first, last) => {
+    const text = textOf(first, last);
+    expect(["Lo", "Co", "Cn"].filter((category) => new RegExp(`^\\p{gc=${category}}*$`, "u").test(text))).toHaveLength(
+      1,
+    );
+    const scripts = ["Han", "Hangul", "Unknown"];
+    expect(scripts.filter((script) => new RegExp(`^\\p{Script=${script}}*$`, "u").test(text))).toHaveLength(1);
+  });
 
   it.each(["L", "Lu", "Mn", "Nd", "Sc", "Zs", "Co", "Cn", "Greek", "Han", "Hangul"])(
-    "hold for %s what the platform knows",
+    "contain for %s the characters that the platform knows",
     (name) => {
       const property = name.length <= 2 ? `gc=${name}` : `Script=${name}`;
       const bounds = unicodeClass(name) ?? [];
@@ -43,7 +40,7 @@ describe("classes of Unicode", () => {
     },
   );
 
-  it("folded hold the characters that the platform takes for the same letter", () => {
+  it("contain without regard to case the characters that the platform treats as the same letter", () => {
     const letters = [...textOf(0, 0xd7ff), ...textOf(0xe000, 0x1ffff)].filter((char) =>
       /\p{Changes_When_Casemapped}/u.test(char),
     );
@@ -63,7 +60,7 @@ describe("classes of Unicode", () => {
     }
   });
 
-  it("named again and again cost no more than once, and many large ones are refused before they are put together", () => {
+  it("cost no more if they are repeated, and many large ones are refused before they are merged", () => {
     expect(patternOf(`(?i)[${"\\p{L}".repeat(300)}]`).classes).toEqual(patternOf("(?i)[\\p{L}]").classes);
     expect(patternOf("\\p{L}".repeat(300)).classes).toHaveLength(1);
     const shared = ["\\p{L}a", "(?:\\p{L}|b)c"].map((pattern) => patternOf(pattern).classes);
@@ -82,7 +79,7 @@ describe("classes of Unicode", () => {
 
 describe("a time zone", () => {
   it.each(["Europe/Zurich", "Africa/Casablanca", "America/Sao_Paulo", "Asia/Tokyo", "Africa/Monrovia"])(
-    "%s changes its clock when the platform's calendar says so",
+    "%s changes its clock at the times of the platform's calendar",
     (name) => {
       expect(changesOf(name) ?? changesProbed(name)).toEqual(changesProbed(name));
     },

@@ -28,7 +28,7 @@ const value = fc.letrec((tie) => ({
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 describe("the canonical bytes of a request", () => {
-  it("are the same for every order of entries, over JSON and binary, and others for another value", () => {
+  it("are the same for every order of entries, over JSON and binary, and differ for another value", () => {
     const schema = InvokeModuleRequestSchema;
     fc.assert(
       fc.property(value, fc.nat(), (json, seed) => {
@@ -48,7 +48,7 @@ describe("the canonical bytes of a request", () => {
     );
   });
 
-  it("are the same for an id in upper and in lower case, and for a 0 of either sign", () => {
+  it("are the same for an id in upper and in lower case, and for zero with either sign", () => {
     const schema = CreateFlagRequestSchema;
     const id = "3f2b8c1e-0000-4000-8000-abcdefabcdef";
     const [lower, upper] = [id, id.toUpperCase()].map((requestId) => create(schema, { requestId }));
@@ -62,7 +62,7 @@ describe("the canonical bytes of a request", () => {
     expect(canonical(InvokeModuleRequestSchema, zero(1))).not.toEqual(canonical(InvokeModuleRequestSchema, zero(0)));
   });
 
-  it("count what nobody knows", () => {
+  it("include unknown fields", () => {
     const schema = CreateFlagRequestSchema;
     const known = create(schema, { requestId: "a" });
     const withMore = fromBinary(schema, Buffer.concat([toBinary(schema, known), Buffer.from([0xf8, 0x3f, 1])]));

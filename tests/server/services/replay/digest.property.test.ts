@@ -161,13 +161,13 @@ function json(desc: DescMessage, message: Message): JsonValue | undefined {
   }
 }
 
-describe("the digest by which a repeated request is known", () => {
-  it("is there for every method whose requests have an id", () => {
+describe("the digest that identifies a repeated request", () => {
+  it("exists for every method whose requests have an id", () => {
     expect(methods.length).toBeGreaterThan(25);
   });
 
   it.each(methods.map((method) => [`${method.parent.name}/${method.name}`, method] as const))(
-    "is one for all ways to ask for the same, and another for anything else: %s",
+    "is the same for all forms of a request, and differs for any other request: %s",
     (_, method) => {
       const { input } = method;
       fc.assert(
@@ -197,7 +197,7 @@ describe("the digest by which a repeated request is known", () => {
     },
   );
 
-  it("is another for the same message of another method", () => {
+  it("differs for the same message of another method", () => {
     const digests = methods.map((method) => digestOf(method, fromBinary(method.input, new Uint8Array())));
     expect(new Set(digests).size).toBe(methods.length);
   });
