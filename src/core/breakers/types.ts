@@ -10,7 +10,7 @@ import type { Hub, HubObserver } from "../watch/hub.ts";
 import type { IsolatedClient } from "./clients/isolation.ts";
 import type { OutcomeReport } from "./clients/reports.ts";
 import type { BreakerConfigFields } from "./config.ts";
-import type { BreakerCounts } from "./counts.ts";
+import type { BreakerCounts } from "./live/counts.ts";
 import type { BreakerHold, BreakerRecord, TransitionRecord } from "./record.ts";
 import type { Simulation } from "./simulation/simulate.ts";
 

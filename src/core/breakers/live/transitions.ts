@@ -1,12 +1,12 @@
-import type { Machine } from "../../kernel/breakers/machine.ts";
-import type { Clock, Timer } from "../../kernel/clock.ts";
-import { Serial } from "../async/serial.ts";
-import { HeliosError, messageOf } from "../errors/error.ts";
-import type { Log } from "../log.ts";
-import type { Collection } from "../store/collection.ts";
-import type { Cause } from "../store/store.ts";
-import { type BreakerRecord, type TransitionRecord, toRecord } from "./record.ts";
-import type { BreakerResource } from "./types.ts";
+import type { Machine } from "../../../kernel/breakers/breaker.ts";
+import type { Clock, Timer } from "../../../kernel/clock.ts";
+import { Serial } from "../../async/serial.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
+import type { Log } from "../../log.ts";
+import type { Collection } from "../../store/collection.ts";
+import type { Cause } from "../../store/store.ts";
+import { type BreakerRecord, type TransitionRecord, toRecord } from "../record.ts";
+import type { BreakerResource } from "../types.ts";
 
 interface WritesDeps {
   readonly clock: Clock;

@@ -1,10 +1,10 @@
-import { effectiveState, type Machine } from "../../kernel/breakers/machine.ts";
-import { decisive } from "../../kernel/breakers/policy/holds.ts";
-import { tallyOf } from "../../kernel/breakers/policy/trip.ts";
-import type { IsolatedClient } from "./clients/isolation.ts";
+import { effectiveState, type Machine } from "../../../kernel/breakers/breaker.ts";
+import { decisive } from "../../../kernel/breakers/policy/holds.ts";
+import { tallyOf } from "../../../kernel/breakers/policy/trip.ts";
+import type { IsolatedClient } from "../clients/isolation.ts";
+import { type BothTimes, type TransitionRecord, toMachine, toStoredHold } from "../record.ts";
+import type { Breaker, BreakerResource } from "../types.ts";
 import type { BreakerCounts } from "./counts.ts";
-import { type BothTimes, type TransitionRecord, toMachine, toStoredHold } from "./record.ts";
-import type { Breaker, BreakerResource } from "./types.ts";
 
 interface Present {
   readonly machine: Machine;

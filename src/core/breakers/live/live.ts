@@ -12,19 +12,19 @@ import {
   type Permit,
   passesAll,
   type Step,
-} from "../../kernel/breakers/machine.ts";
-import { type Hold, withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
-import type { Clock, Timer } from "../../kernel/clock.ts";
-import { type By, causeOf } from "../change.ts";
-import { HeliosError } from "../errors/error.ts";
-import type { Log } from "../log.ts";
-import type { Collection } from "../store/collection.ts";
-import type { Cause } from "../store/store.ts";
-import { type IsolatedClient, Isolation } from "./clients/isolation.ts";
-import type { OutcomeReport } from "./clients/reports.ts";
-import { type BreakerConfigFields, completeConfig, sameConfig } from "./config.ts";
-import { Counters } from "./counts.ts";
-import { describe, describeStored } from "./describe.ts";
+  step,
+} from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
+import { type Hold, withHold, withoutHold } from "../../../kernel/breakers/policy/holds.ts";
+import type { Clock, Timer } from "../../../kernel/clock.ts";
+import { type By, causeOf } from "../../change.ts";
+import { HeliosError } from "../../errors/error.ts";
+import type { Log } from "../../log.ts";
+import type { Collection } from "../../store/collection.ts";
+import type { Cause } from "../../store/store.ts";
+import { type IsolatedClient, Isolation } from "../clients/isolation.ts";
+import type { OutcomeReport } from "../clients/reports.ts";
+import { type BreakerConfigFields, completeConfig, sameConfig } from "../config.ts";
 import {
   type BothTimes,
   type BreakerRecord,
@@ -32,11 +32,13 @@ import {
   type TransitionRecord,
   toMachine,
   toRecord,
-} from "./record.ts";
-import { clientNumber, Recording } from "./simulation/recording.ts";
-import { compare, type Simulation } from "./simulation/simulate.ts";
-import type { Breaker, BreakerResource, Moved } from "./types.ts";
-import { Writes } from "./write.ts";
+} from "../record.ts";
+import { clientNumber, Recording } from "../simulation/recording.ts";
+import { compare, type Simulation } from "../simulation/simulate.ts";
+import type { Breaker, BreakerResource, Moved } from "../types.ts";
+import { Counters } from "./counts.ts";
+import { describe, describeStored } from "./describe.ts";
+import { Writes } from "./transitions.ts";
 
 interface LiveDeps {
   readonly clock: Clock;

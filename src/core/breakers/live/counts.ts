@@ -1,4 +1,4 @@
-import type { Outcome } from "../../kernel/breakers/machine.ts";
+import type { Outcome } from "../../../kernel/breakers/breaker.ts";
 
 /** What a breaker counted since it was created or reset, or the service started. */
 export interface BreakerCounts {
