@@ -63,20 +63,20 @@ export { Waiters } from "./async/waiters.ts";
 export { type BreakersDeps, createBreakers } from "./breakers/breakers.ts";
 export type { IsolatedClient } from "./breakers/clients/isolation.ts";
 export type { OutcomeReport } from "./breakers/clients/reports.ts";
-export { type BreakerConfigFields, CONFIG_FIELDS, completeConfig } from "./breakers/config.ts";
 export { openError } from "./breakers/handle.ts";
-export type { BreakerHold, BreakerRecord, TransitionRecord } from "./breakers/record.ts";
+export type { Breaker } from "./breakers/live/describe.ts";
+export type { BreakerHold, BreakerRecord, BreakerResource, TransitionRecord } from "./breakers/record.ts";
 export type { Course, Simulation } from "./breakers/simulation/simulate.ts";
 export type {
-  Breaker,
+  BreakerCreated,
   BreakerHandle,
-  BreakerResource,
   Breakers,
   HandleOptions,
   HandlePermit,
-  OverrideRequest,
   ReportResult,
+  ResetAllOptions,
 } from "./breakers/types.ts";
+export { type BreakerConfigFields, CONFIG_FIELDS, completeConfig, type OverrideRequest } from "./breakers/validate.ts";
 export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { checkSpan } from "./errors/check-span.ts";

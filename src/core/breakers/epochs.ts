@@ -9,12 +9,14 @@ import type { BreakerRecord } from "./record.ts";
 export const MAX_ENDED_LIVES = 10_000;
 
 /**
- * Where a breaker's epochs begin: at 1, and where another of its name was deleted above all of that one's, so that a late
- * outcome of a call in the other's life has no vote. Across restarts the journal tells of it, as far back as it goes.
+ * Chooses the first epoch of each new breaker. It is 1, or above all epochs of a deleted breaker of the same name, so that a
+ * late outcome of a call through the deleted one decides nothing. After a restart the journal says whether there was one,
+ * as far back as it goes.
  */
-export class Lives {
+export class Epochs {
   readonly #collection: Collection<BreakerRecord>;
   readonly #feed: Feed;
+  /** The last epoch of each deleted breaker; the one deleted last stands last. */
   readonly #ended = new Map<string, number>();
   #highestForgotten = 0;
 
@@ -23,7 +25,7 @@ export class Lives {
     this.#feed = feed;
   }
 
-  /** A breaker was deleted in that epoch, whether it was stored or not. */
+  /** Notes that a breaker was deleted in that epoch, whether the epoch was stored or not. */
   ended(name: string, epoch: number): void {
     this.#ended.delete(name);
     this.#ended.set(name, epoch);
@@ -35,15 +37,15 @@ export class Lives {
     }
   }
 
-  /** Where a breaker of that name begins, by what was deleted in this process. */
-  firstEpoch(name: string): number {
+  /** The first epoch of a new breaker of that name, by the deletions of this process. */
+  first(name: string): number {
     return Math.max(this.#ended.get(name) ?? 0, this.#highestForgotten) + 1;
   }
 
-  /** The same by what the journal tells. */
-  async firstEpochSince(name: string): Promise<number> {
+  /** The same by the journal. */
+  async firstByJournal(name: string): Promise<number> {
     const changes = await this.#feed.store.history(this.#collection.prefix + name, 1);
-    // Each of its transitions that was stored has raised the store's revision.
-    return changes.length === 0 || this.firstEpoch(name) > 1 ? 1 : this.#feed.revision + 1;
+    // Each transition that was stored has raised the store's revision, so the revision is above every epoch.
+    return changes.length === 0 || this.first(name) > 1 ? 1 : this.#feed.revision + 1;
   }
 }

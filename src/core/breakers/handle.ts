@@ -51,7 +51,7 @@ export function createHandle(
   };
 }
 
-/** Measures how long its call takes, and ends once. */
+/** A permit that measures how long its call takes. */
 class TimedPermit implements HandlePermit {
   readonly #breakers: Breakers;
   readonly #clock: Clock;

@@ -3,25 +3,30 @@ import { type Automatic, type BreakerState, CLOSED, type Machine, shownState } f
 import { decisive, type Hold, type OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { longestOpenMs } from "../../kernel/breakers/policy/reopen.ts";
 import { HeliosError, isReason } from "../errors/error.ts";
-import { type BreakerConfigFields, completeConfig } from "./config.ts";
+import type { Resource } from "../store/collection.ts";
+import { type BreakerConfigFields, completeConfig } from "./validate.ts";
 
-/** All that is stored of a breaker: transitions are, counts are not. */
+/** What is stored of a breaker. Its transitions are stored, its counts are not. */
 export interface BreakerRecord {
   readonly config: BreakerConfig;
   readonly state: Automatic["state"];
   readonly epoch: number;
-  /** Wall time in ms at which it lets probes through; while OPEN. */
+  /** Wall time in ms from which it lets probes through. Present while it is OPEN. */
   readonly openUntil?: number;
-  /** How often it opened again since it was closed last; where it did. */
+  /** How often it opened again since it was last closed. Absent: never. */
   readonly reopenings?: number;
-  /** Wall time in ms before which it does not trip; where it has a warm-up. */
+  /** Wall time in ms before which it does not trip. Absent: it has no warm-up. */
   readonly warmUntil?: number;
-  /** Humans' decisions, where there are any. */
+  /** Absent: there are none. */
   readonly holds?: readonly BreakerHold[];
-  /** What changed the state last. */
+  /** The last change of state. */
   readonly transition: TransitionRecord;
 }
 
+/** A breaker as stored. */
+export type BreakerResource = Resource<BreakerRecord>;
+
+/** A change of state, with its cause. */
 export interface TransitionRecord {
   readonly action: string;
   readonly actor?: string;
@@ -30,19 +35,19 @@ export interface TransitionRecord {
   readonly time: number;
 }
 
-/** A human's decision. */
+/** A decision of a person, or of the supervisor of modules. */
 export interface BreakerHold extends Omit<Hold, "until"> {
-  /** When it ends: wall time in ms; absent: when it is released. */
+  /** Wall time in ms at which it expires. Absent: it stays until it is released. */
   readonly expireTime?: number;
 }
 
-/** Both times at once: the monotonic one decides, the wall one is stored and shown. */
+/** One moment on both clocks. The monotonic clock decides; wall times are stored and shown. */
 export interface BothTimes {
   readonly monotonic: number;
   readonly wall: number;
 }
 
-/** What is stored of a machine. */
+/** The record of a machine. */
 export function toRecord(
   { automatic, epoch, holds, warmUntil }: Machine,
   config: BreakerConfig,
@@ -67,8 +72,9 @@ export function toStoredHold({ until, ...hold }: Hold, { wall, monotonic }: Both
 }
 
 /**
- * The machine that goes on where the record stopped. What was to end at a time keeps what is left, never more than all of
- * it, so that a clock that was stepped meanwhile cannot hold it. HALF_OPEN has lost its probes, so it is OPEN and due.
+ * The machine that continues from a record, after a restart. Each span keeps the rest of its time, and at most its full
+ * length, so that a step of the wall clock cannot prolong it. A HALF_OPEN breaker has lost its probes: it becomes OPEN, and
+ * lets probes through at once.
  */
 export function toMachine(record: BreakerRecord, { wall, monotonic }: BothTimes): Machine {
   const { config, state, epoch, openUntil = 0, reopenings = 0, warmUntil, holds = [] } = record;
@@ -85,7 +91,7 @@ export function toMachine(record: BreakerRecord, { wall, monotonic }: BothTimes)
   return { ...rest, automatic: { state: "OPEN", until, reopenings } };
 }
 
-/** What held for calls when that was stored. */
+/** The state that applied to calls when the record was stored. */
 export function storedState({ state, holds = [] }: BreakerRecord): BreakerState {
   return shownState(state, decisive(holds)?.kind);
 }
@@ -103,15 +109,15 @@ const KEYS: readonly string[] = [
   "transition",
 ] satisfies (keyof BreakerRecord)[];
 
-/** A stored value as a record, of this version or one before. BREAKER_STATE_INVALID tells what in it is none. */
+/** Reads a stored value of this version or an earlier one. BREAKER_STATE_INVALID says which part of it is invalid. */
 export function readRecord(name: string, stored: unknown): BreakerRecord {
   const must = (holds: boolean, problem: string): void => {
     if (!holds) throw HeliosError.of("BREAKER_STATE_INVALID", { name, problem });
   };
   const isTime = (value: unknown): boolean => value === undefined || Number.isFinite(value);
-  must(isObject(stored), "it is no object");
+  must(isObject(stored), "it is not an object");
   const { override, ...current } = stored as Partial<BreakerRecord> & { override?: Omit<BreakerHold, "id" | "action"> };
-  // Before there were holds, there was one override, of whoever came first.
+  // Earlier versions stored one override instead of holds.
   if (override !== undefined)
     return readRecord(name, { ...current, holds: [{ ...override, id: "manual", action: "OpenBreaker" }] });
   const {
@@ -125,20 +131,20 @@ export function readRecord(name: string, stored: unknown): BreakerRecord {
     transition,
   } = stored as Partial<BreakerRecord>;
   const unknown = Object.keys(stored as object).find((key) => !KEYS.includes(key));
-  must(unknown === undefined, `${unknown} is unknown`);
+  must(unknown === undefined, `its member ${unknown} is unknown`);
   must(STATES.includes(state), `state is ${JSON.stringify(state)}`);
   must(Number.isSafeInteger(epoch) && Number(epoch) >= 1, `epoch is ${JSON.stringify(epoch)}`);
   must(isTime(openUntil) && (state !== "OPEN" || openUntil !== undefined), `openUntil is ${JSON.stringify(openUntil)}`);
   must(Number.isSafeInteger(reopenings) && reopenings >= 0, `reopenings is ${JSON.stringify(reopenings)}`);
   must(isTime(warmUntil), `warmUntil is ${JSON.stringify(warmUntil)}`);
-  must(Array.isArray(holds), "holds is no list");
+  must(Array.isArray(holds), "holds is not a list");
   for (const hold of holds as unknown[]) {
     const { id, kind, action, time, ttlMs, expireTime } = isObject(hold) ? (hold as Partial<BreakerHold>) : {};
     const valid = typeof id === "string" && typeof action === "string" && KINDS.includes(kind) && Number.isFinite(time);
-    must(valid && isTime(ttlMs) && isTime(expireTime), `${JSON.stringify(hold)} is no hold`);
+    must(valid && isTime(ttlMs) && isTime(expireTime), `${JSON.stringify(hold)} is not a hold`);
   }
-  must(isObject(transition) && typeof transition?.action === "string", "transition tells no action");
-  must(isObject(config), "config is no object");
+  must(isObject(transition) && typeof transition?.action === "string", "transition has no action");
+  must(isObject(config), "config is not an object");
   try {
     return { ...(stored as BreakerRecord), config: completeConfig(config as BreakerConfigFields) };
   } catch (error) {

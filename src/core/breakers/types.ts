@@ -1,167 +1,125 @@
-import type { BreakerConfig } from "../../kernel/breakers/config.ts";
-import type { BreakerState, Outcome, Permit } from "../../kernel/breakers/machine.ts";
-import type { Tally } from "../../kernel/breakers/policy/call.ts";
-import type { OverrideKind } from "../../kernel/breakers/policy/holds.ts";
+import type { Outcome, Permit } from "../../kernel/breakers/machine.ts";
 import type { CallPermit } from "../../kernel/call/gate.ts";
 import type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../../kernel/call/options.ts";
 import type { By } from "../change.ts";
-import type { Delta, Resource } from "../store/collection.ts";
+import type { Delta } from "../store/collection.ts";
 import type { Hub, HubObserver } from "../watch/hub.ts";
 import type { IsolatedClient } from "./clients/isolation.ts";
 import type { OutcomeReport } from "./clients/reports.ts";
-import type { BreakerConfigFields } from "./config.ts";
-import type { BreakerCounts } from "./live/counts.ts";
-import type { BreakerHold, BreakerRecord, TransitionRecord } from "./record.ts";
+import type { Breaker } from "./live/describe.ts";
+import type { Moved } from "./live/live.ts";
+import type { BreakerRecord, BreakerResource } from "./record.ts";
 import type { Simulation } from "./simulation/simulate.ts";
+import type { BreakerConfigFields, OverrideRequest } from "./validate.ts";
 
-/** A breaker as stored. */
-export type BreakerResource = Resource<BreakerRecord>;
-
-/** A breaker as it is now. */
-export interface Breaker {
-  readonly resource: BreakerResource;
-  readonly name: string;
-  readonly config: BreakerConfig;
-  /** What holds for calls. */
-  readonly state: BreakerState;
-  /** What the automatic machine says, whatever the override. */
-  readonly automaticState: BreakerState;
-  /** The hold that decides for calls, if there is one. */
-  readonly override: BreakerHold | undefined;
-  /** All that humans decided, oldest first. */
-  readonly holds: readonly BreakerHold[];
-  readonly epoch: number;
-  /** What changed the state last, and when; it may be about to be stored. */
-  readonly transition: TransitionRecord;
-  readonly counts: BreakerCounts & {
-    readonly consecutiveFailures: number;
-    readonly consecutiveSuccesses: number;
-    /** What the rates are of, now; undefined where none is configured, and while it is not closed. */
-    readonly window: Tally | undefined;
-  };
-  /** How long calls will be rejected yet; absent unless open, or where only a human can end it. */
-  readonly retryAfterMs: number | undefined;
-  /** Probes under way. */
-  readonly probes: number;
-  /** How often it opened again since it was closed last. */
-  readonly reopenings: number;
-  /** Clients that are kept away from what the others find well; by id. */
-  readonly isolatedClients: readonly IsolatedClient[];
+/** What `getOrCreate` found or made. */
+export interface BreakerCreated {
+  readonly breaker: Breaker;
+  readonly created: boolean;
+  /** The breaker existed with a configuration other than the given one, and kept it. */
+  readonly configConflict: boolean;
 }
 
-/** What a human decides of a breaker. */
-export interface OverrideRequest {
-  readonly kind: OverrideKind;
-  /** The holder's own name for it, at most 128 characters; the same again replaces it. Default `manual`. */
-  readonly holdId?: string | undefined;
-  /** How long it stands at most; from 1 ms to 365 d. Absent: until it is released. */
-  readonly ttlMs?: number | undefined;
-}
-
-/** What a transition made of a breaker. */
-export interface Moved {
-  /** What holds for calls. */
-  readonly state: BreakerState;
-  readonly override: OverrideKind | undefined;
+export interface ResetAllOptions {
+  /** Only breakers whose name starts with this. Default: all. */
+  readonly namePrefix?: string;
+  /** Return the breakers without resetting them. Default false. */
+  readonly dryRun?: boolean;
 }
 
 /** The answer to a client's report. */
 export interface ReportResult {
-  /** It had arrived before; nothing was counted now. */
+  /** The report had arrived before, and was not counted again. */
   readonly duplicate: boolean;
   readonly unknownNames: readonly string[];
-  /** Which of the breakers that it tells of reject this client alone. */
+  /** The breakers in the report that reject this client alone. */
   readonly isolated: readonly (Omit<IsolatedClient, "clientId"> & { readonly name: string })[];
 }
 
 /**
- * The circuit breakers. What trips one trips it at once, in memory, for rejecting cannot wait for the disk; each
- * transition is then stored, which is how watchers and the next start learn of it. What a human asks for is stored first.
- * A client that watched the breakers under its id and does so no more is gone: its probes count as failures.
- * Mutations can reject with BREAKER_NOT_FOUND, ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE. After `close`,
- * what asks for calls or changes fails with SERVER_DRAINING.
+ * The circuit breakers. A breaker trips at once and in memory, because a rejection cannot wait for the disk. Each transition
+ * is then stored; watchers and the next start of the service learn of it from the store. What a person asks for is stored
+ * first. A client that has watched the breakers under its id and has closed its last watch is gone: its probes count as
+ * failures.
+ *
+ * Mutations can reject with BREAKER_NOT_FOUND, ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE. After `close`, calls
+ * and changes fail with SERVER_DRAINING.
  */
 export interface Breakers {
   readonly hub: Hub<Delta<BreakerRecord>, BreakerResource>;
-  /** To be told of the hub's watchers. */
+  /** Observes the hub's watchers, to notice clients that are gone. */
   readonly presence: HubObserver;
-  /** After the feed was started: goes on where the store stopped. BREAKER_STATE_INVALID. */
+  /** Call it after the feed was started: each breaker continues from its record. BREAKER_STATE_INVALID. */
   start(): Promise<void>;
-  /** One breaker however many ask at once. One that is there with another configuration is left as it is. */
-  getOrCreate(
-    name: string,
-    config?: BreakerConfigFields,
-    by?: By,
-  ): Promise<{ readonly breaker: Breaker; readonly created: boolean; readonly configConflict: boolean }>;
   /** BREAKER_NOT_FOUND. */
   get(name: string): Breaker;
-  /** By name. */
+  /** All breakers, by name. */
   list(): readonly Breaker[];
-  /** The same as stored: what is to be described can be chosen first. */
+  /** The same as stored, so that a caller can choose before it describes them with `view`. */
   resources(): readonly BreakerResource[];
-  /** The breaker of a stored state, with the counts of now; for watchers. */
+  /** The breaker as stored in `resource`, with its present counts; for watchers. */
   view(resource: BreakerResource): Breaker;
-  /** Changes the configuration; state and counts stay. */
+  /** Creates the breaker if it does not exist. Concurrent calls create one. An existing breaker keeps its configuration. */
+  getOrCreate(name: string, config?: BreakerConfigFields, by?: By): Promise<BreakerCreated>;
+  /** Changes the configuration. State and counts stay. */
   update(name: string, config: BreakerConfigFields, by?: By): Promise<Breaker>;
+  /** Resolves to the breaker before its deletion, and to the revision of the deletion. */
   delete(name: string, by?: By): Promise<{ readonly breaker: Breaker; readonly revision: number }>;
-  /** Opens it by hand, as `override` does with FORCED_OPEN. */
+  /** Opens the breaker by hand, as `override` does with FORCED_OPEN. */
   open(name: string, options?: Omit<OverrideRequest, "kind">, by?: By): Promise<Breaker>;
   /**
-   * Decides for calls, above the automatic state, until it is released, its time is over or the breaker is reset. Of
-   * several holders the strongest decision holds: FORCED_OPEN, DISABLED, FORCED_CLOSED, METRICS_ONLY.
+   * Sets a hold, which overrides the automatic state until it is released, expires or the breaker is reset. Of several holds
+   * the strongest applies: FORCED_OPEN, DISABLED, FORCED_CLOSED, METRICS_ONLY.
    */
   override(name: string, request: OverrideRequest, by?: By): Promise<Breaker>;
-  /** Takes one holder's decision back; nothing where there is none of that id. */
+  /** Releases the hold of that id, `manual` by default. Changes nothing if there is no such hold. */
   releaseHold(name: string, holdId?: string, by?: By): Promise<Breaker>;
-  /** Closes it by hand: counts 0, override released, epoch raised. */
+  /** Closes the breaker by hand: counts become 0, all holds are released, the epoch rises. */
   reset(name: string, by?: By): Promise<Breaker>;
-  /** Resets those whose name starts so, or only tells which; by name. `by.etag` plays no part. */
-  resetAll(options?: { readonly namePrefix?: string; readonly dryRun?: boolean }, by?: By): Promise<readonly Breaker[]>;
+  /** Resets several breakers; returns them by name. Ignores `by.etag`. */
+  resetAll(options?: ResetAllOptions, by?: By): Promise<readonly Breaker[]>;
   /** Asks whether a call may go ahead. BREAKER_NOT_FOUND. No I/O. */
   acquire(name: string, clientId?: string): Permit;
-  /**
-   * Tells how a call with that permit went, and how long it took in ms; nothing where the breaker is gone.
-   * ARGUMENT_INVALID. No I/O.
-   */
+  /** Counts the outcome of a call with that permit. Does nothing if the breaker was deleted. ARGUMENT_INVALID. No I/O. */
   record(name: string, permit: Permit, outcome: Outcome, durationMs?: number): void;
-  /** Gives a permit back whose call never started: nothing is counted. No I/O. */
+  /** Returns the permit of a call that never started: nothing is counted. No I/O. */
   release(name: string, permit: Permit): void;
   /**
-   * Counts a client's report; one that arrived before is not counted again. `seq` counts from 1 or above the reports of one
-   * `reporterId` of the client, a name for one life of one process; without one, all of the client's.
-   * What is of breakers that do not exist loses nothing of the rest. ARGUMENT_INVALID: nothing was counted. No I/O.
+   * Counts a client's report, once however often it arrives. `seq` numbers the reports of one `reporterId` from 1 upwards;
+   * a reporter is one run of one process of the client. Without `reporterId`, it numbers all reports of the client. Parts
+   * about breakers that do not exist are ignored. ARGUMENT_INVALID: nothing was counted. No I/O.
    */
   report(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[], reporterId?: string): ReportResult;
   /**
-   * What a breaker so configured would have done with the outcomes of the last `spanMs` (from 1 s to 1 h; default: all
-   * that is recorded), beside what it did. What `config` leaves out is as it is configured. Changes nothing.
+   * What a breaker with this configuration would have done with the outcomes of the last `spanMs`, beside what it did. The
+   * span is from 1 s to 1 h; default: all that is recorded. An absent option is as the breaker has it. Changes nothing.
    * ARGUMENT_INVALID.
    */
   simulate(name: string, config?: BreakerConfigFields, spanMs?: number): Simulation;
   /**
-   * Calls `listener` in the very step of each transition of the breaker of that name, now or later there; it must not ask
-   * the breakers for anything in it. What is returned takes it off again.
+   * Calls `listener` during each transition of the breaker of that name, now and in the future, until the returned function
+   * is called. The listener must not call the breakers.
    */
   onTransition(name: string, listener: (moved: Moved) => void): () => void;
-  /** A breaker to call through, in this process; created at the first call where it is not there. */
+  /** A breaker to call through in this process. The first call creates the breaker if it does not exist. */
   handle(name: string, options?: HandleOptions): BreakerHandle;
-  /** Resolves when every transition so far is stored, or could not be. */
+  /** Resolves when the write of every transition so far has succeeded or failed. */
   stored(): Promise<void>;
-  /** Cancels every timer; resolves as `stored` does. The store must still be open. */
+  /** Cancels every timer; resolves as `stored` does. Close it before the store. */
   close(): Promise<void>;
 }
 
 export interface HandleOptions {
-  /** What the breaker is created with where it is not there. */
+  /** The configuration with which the breaker is created if it does not exist. */
   readonly config?: BreakerConfigFields;
-  /** For calls that give none of their own. */
+  /** For calls without a fallback of their own. */
   readonly fallback?: BreakerFallback<unknown>;
 }
 
-/** A call that may go ahead. It is settled or released once; what comes later changes nothing. */
+/** A call that may go ahead. Settle or release it once; anything later changes nothing. */
 export type HandlePermit = CallPermit;
 
-/** A breaker to call through. It is created where it is not there, at the first use or after somebody deleted it. */
+/** A breaker to call through. It is created if it does not exist, at the first use or after a deletion. */
 export interface BreakerHandle {
   /**
    * Calls `fn` if the breaker lets it through. A call that is rejected, fails or takes too long gives the fallback's
@@ -169,7 +127,7 @@ export interface BreakerHandle {
    * aborted when nobody waits for the answer any more.
    */
   call<T>(fn: BreakerCall<T>, options?: BreakerCallOptions<T>): Promise<T>;
-  /** A permit, or null where the breaker rejects. */
+  /** A permit, or null if the breaker rejects the call. */
   tryAcquire(): Promise<HandlePermit | null>;
   manualOpen(by?: By): Promise<Breaker>;
   manualReset(by?: By): Promise<Breaker>;

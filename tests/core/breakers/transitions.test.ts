@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Moved } from "../../../src/core/breakers/types.ts";
+import type { Moved } from "../../../src/core/breakers/live/live.ts";
 import { rig } from "./rig.ts";
 
 describe("a listener of a breaker's transitions", () => {

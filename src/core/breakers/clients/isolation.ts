@@ -18,16 +18,17 @@ const MAX_CLIENTS = 4096;
 /** Silence after which a client's outcomes are no longer tracked separately: the client is forgotten. @limit ms */
 const FORGET_MS = 3_600_000;
 
-/** A client that is kept away from a dependency which the others find well. */
+/** A client whose calls are rejected while those of the other clients go ahead. */
 export interface IsolatedClient {
   readonly clientId: string;
   readonly state: "OPEN" | "HALF_OPEN";
-  /** How long it will be rejected yet; absent while it may probe. */
+  /** How long it will still be rejected. Undefined while it may probe. */
   readonly retryAfterMs: number | undefined;
 }
 
 interface Known {
   readonly machine: Machine;
+  /** Monotonic ms of its last outcome. */
   readonly heardAt: number;
 }
 
@@ -35,11 +36,12 @@ type Verdict = Extract<Event, { type: "trip" | "forget" }>;
 type Reported = Extract<Event, { type: "outcome" }>;
 
 /**
- * Where it takes several clients to trip a breaker, each of them has a machine of its own beside the shared one: by its
- * own outcomes it is isolated, and comes back by its own probes. The machines live while the shared one is closed.
+ * The machines of single clients, beside the machine that all clients share. They exist for a breaker that trips only if
+ * several clients fail (`minReporters` above 1), and while the shared machine is closed. A client whose own machine trips is
+ * isolated: its calls are rejected until its own probes succeed.
  */
 export class Isolation {
-  /** Who was heard of last stands last. */
+  /** The client that was heard of last stands last. */
   readonly #clients = new Map<string, Known>();
   readonly #isolated = new Set<string>();
 
@@ -47,25 +49,25 @@ export class Isolation {
     return this.#isolated.size === 0;
   }
 
-  /** The answer to a client that is isolated; undefined: it is not. */
+  /** The permit of an isolated client; undefined if the client is not isolated. */
   acquire(clientId: string, leaseId: string, config: BreakerConfig, moment: Moment): Permit | undefined {
     if (!this.#isolated.has(clientId)) return undefined;
     const { permit } = this.#apply(clientId, { type: "acquire", leaseId, clientId }, config, moment);
     return permit?.allowed === false ? { ...permit, isolated: true } : permit;
   }
 
-  /** Counts what a client that is isolated reports; how much of it is late. Undefined: it is not isolated. */
+  /** Counts outcomes of an isolated client. Returns how many are late; undefined if the client is not isolated. */
   outcome(event: Reported, config: BreakerConfig, moment: Moment): number | undefined {
     if (!this.#isolated.has(event.clientId)) return undefined;
-    // Only a probe has a vote.
+    // Only the outcome of a probe counts.
     if (event.leaseId === undefined) return event.times;
     return this.#apply(event.clientId, event, config, moment).late ?? 0;
   }
 
   /**
-   * Counts what a client saw that is not isolated; the service itself never is. Where the client is now, what is to
-   * become of the shared machine: as many as it takes saw it one by one; or what was counted, most of it this client's,
-   * speaks for nothing.
+   * Counts outcomes of a client that is not isolated. The service's own calls isolate nobody. If the client is isolated by
+   * them, returns what happens to the shared machine: it trips if `minReporters` clients are isolated now; otherwise it
+   * forgets what it counted, because most of that came from this client.
    */
   observe(event: Reported, warmUntil: number | undefined, config: BreakerConfig, moment: Moment): Verdict | undefined {
     const { clientId } = event;
@@ -79,7 +81,7 @@ export class Isolation {
     return { type: this.#isQuorum(config, moment) ? "trip" : "forget" };
   }
 
-  /** After how many calls of that outcome its client would be isolated, if it would. */
+  /** After how many calls with that outcome the client would be isolated; undefined if it would not be. */
   callsUntil(
     event: Reported,
     warmUntil: number | undefined,
@@ -92,19 +94,19 @@ export class Isolation {
     return callsUntilTrip(machine, { ...event, epoch: machine.epoch }, { ...config, minReporters: 1 }, moment.now);
   }
 
-  /** The client is gone, and what is known of it; how many of its probes will not report. */
+  /** Forgets a client that is gone. Returns how many of its probes will never report. */
   lose(clientId: string): number {
     const { automatic } = this.#clients.get(clientId)?.machine ?? CLOSED;
     this.#drop(clientId);
     return automatic.state === "HALF_OPEN" ? automatic.leases.length : 0;
   }
 
-  /** Undefined: it is not isolated. */
+  /** Undefined if the client is not isolated. */
   find(clientId: string, config: BreakerConfig, moment: Moment): IsolatedClient | undefined {
     const known = this.#isolated.has(clientId) ? this.#clients.get(clientId) : undefined;
     if (known === undefined) return undefined;
     const machine = caughtUp(known.machine, config, moment);
-    // Where it was due to open anew, the time until it lets probes through runs from then, however often it is looked at.
+    // An opening that was due is kept, so that its time runs from then, however often this is called.
     if (machine !== known.machine) this.#clients.set(clientId, { ...known, machine });
     const { automatic } = machine;
     if (automatic.state === "CLOSED") return undefined;
@@ -125,7 +127,7 @@ export class Isolation {
 
   #apply(clientId: string, event: Event, config: BreakerConfig, moment: Moment): Step {
     const before = caughtUp(this.#clients.get(clientId)?.machine ?? CLOSED, config, moment);
-    // Epochs are the shared machine's; what is late by them does not come here.
+    // The epoch of an event is the shared machine's. Events of an earlier epoch do not come here.
     const own = event.type === "outcome" ? { ...event, epoch: before.epoch } : event;
     const result = step(before, own, { ...config, minReporters: 1 }, moment);
     this.#clients.delete(clientId);
@@ -154,7 +156,7 @@ export class Isolation {
   }
 }
 
-/** The machine after all that was due by now, each at its time: these have no timers. */
+/** The machine after all ticks that were due by now, each at its own time. The machines of clients have no timers. */
 function caughtUp(machine: Machine, config: BreakerConfig, { now, random }: Moment): Machine {
   let current = machine;
   for (let due = nextTick(current); due !== undefined && due <= now; due = nextTick(current))

@@ -1,13 +1,12 @@
 import type { Outcome } from "../../../kernel/breakers/machine.ts";
-import { HeliosError } from "../../errors/error.ts";
 
-/** Outcomes of one breaker's calls, all of one epoch, in the order in which the calls ended. */
+/** Outcomes of calls through one breaker, all of one epoch, in the order in which the calls ended. */
 export interface OutcomeReport {
   readonly name: string;
   readonly epoch: number;
-  /** Where the call was a probe; the report is then of one outcome. */
+  /** The lease of a probe; the report then has one outcome. */
   readonly leaseId?: string | undefined;
-  /** `count` equal outcomes in a row, a whole number from 1; `slow`: each took longer than `slowCallDurationMs`. */
+  /** `count` equal outcomes in a row, a whole number from 1. `slow`: each call took longer than `slowCallDurationMs`. */
   readonly runs: readonly { readonly outcome: Outcome; readonly count: number; readonly slow?: boolean }[];
 }
 
@@ -22,17 +21,18 @@ export const MAX_REPORTERS = 4096;
  */
 export const REPORT_WINDOW = 256;
 
-/** Every report up to `through` counts as seen, and those in `beyond`. In order and without gaps, `beyond` is empty. */
+/** The reports that have arrived: all up to `through`, and those in `beyond`. `beyond` is empty if they come in order. */
 interface Seen {
   through: bigint;
   readonly beyond: Set<bigint>;
 }
 
-/** Remembers which reports have arrived, of the reporters that reported last: each counts its own. */
+/** Remembers which reports have arrived. Each reporter numbers its own. */
 export class ReportLog {
+  /** The reporter that reported last stands last. */
   readonly #reporters = new Map<string, Seen>();
 
-  /** Whether this report arrives for the first time; one that is older than all that is remembered does not. */
+  /** Notes a report; whether it is new. A report older than all that are remembered is not new. */
   isNew(clientId: string, number: number | bigint, reporterId = ""): boolean {
     const seq = BigInt(number);
     const seen = this.#touch(`${clientId.length}:${clientId}${reporterId}`);
@@ -44,7 +44,6 @@ export class ReportLog {
     return true;
   }
 
-  /** The order of a Map is that of insertion: who reports last stands last. */
   #touch(reporter: string): Seen {
     const seen = this.#reporters.get(reporter) ?? { through: 0n, beyond: new Set() };
     this.#reporters.delete(reporter);
@@ -62,30 +61,3 @@ function leastOf(numbers: Iterable<bigint>): bigint {
   for (const each of numbers) if (each < least) least = each;
   return least;
 }
-
-/** ARGUMENT_INVALID for what no client of this contract sends. */
-export function checkReports(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[]): void {
-  if (clientId === "") throw invalid("client_id", "must not be empty");
-  // A number of that size may be another than was meant; a bigint never is.
-  if ((typeof seq === "number" && !Number.isSafeInteger(seq)) || seq < 1)
-    throw invalid("seq", `must be a whole number from 1, not ${seq}`);
-  for (const [at, { epoch, leaseId, runs }] of reports.entries()) {
-    const field = `reports[${at}]`;
-    if (!Number.isSafeInteger(epoch)) throw invalid(`${field}.epoch`, `must be a whole number, not ${epoch}`);
-    for (const [run, { outcome, count }] of runs.entries()) {
-      checkOutcome(outcome, `${field}.runs[${run}].outcome`);
-      if (Number.isSafeInteger(count) && count >= 1) continue;
-      throw invalid(`${field}.runs[${run}].count`, `must be a whole number from 1, not ${count}`);
-    }
-    if (leaseId === undefined || (runs.length === 1 && runs[0]?.count === 1)) continue;
-    throw invalid(`${field}.runs`, "must tell one outcome where there is a lease_id");
-  }
-}
-
-/** ARGUMENT_INVALID where it is none. */
-export function checkOutcome(outcome: Outcome, field = "outcome"): void {
-  if (outcome === "SUCCESS" || outcome === "FAILURE" || outcome === "IGNORED") return;
-  throw invalid(field, `must be SUCCESS, FAILURE or IGNORED, not ${String(outcome)}`);
-}
-
-const invalid = (field: string, problem: string): HeliosError => HeliosError.of("ARGUMENT_INVALID", { field, problem });

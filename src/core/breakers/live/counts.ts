@@ -1,19 +1,18 @@
-import type { Outcome } from "../../../kernel/breakers/breaker.ts";
+import type { Outcome } from "../../../kernel/breakers/machine.ts";
 
-/** What a breaker counted since it was created or reset, or the service started. */
+/** What a breaker counted since it was created or reset, or since the service started. */
 export interface BreakerCounts {
   readonly successes: number;
-  /** With probes that never reported. */
+  /** Includes probes that never reported. */
   readonly failures: number;
   readonly ignored: number;
-  /** Calls that were slow, successes and failures; those that were late apart. */
+  /** Slow calls, whether they succeeded or failed; without late ones. */
   readonly slow: number;
   readonly rejected: number;
   readonly lateSuccesses: number;
   readonly lateFailures: number;
 }
 
-/** Counters of one breaker. */
 export class Counters {
   #counts = zero();
 
@@ -21,7 +20,7 @@ export class Counters {
     return { ...this.#counts };
   }
 
-  /** So many calls went so; `late` of them changed nothing. */
+  /** Counts `times` equal outcomes; `late` of them changed nothing. */
   outcome(outcome: Outcome, slow: boolean, times: number, late: number): void {
     const counts = this.#counts;
     if (slow && outcome !== "IGNORED") counts.slow += times - late;

@@ -1,11 +1,52 @@
-import { effectiveState, type Machine } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
+import { type BreakerState, effectiveState, type Machine } from "../../../kernel/breakers/machine.ts";
+import type { Tally } from "../../../kernel/breakers/policy/call.ts";
 import { decisive } from "../../../kernel/breakers/policy/holds.ts";
 import { tallyOf } from "../../../kernel/breakers/policy/trip.ts";
 import type { IsolatedClient } from "../clients/isolation.ts";
-import { type BothTimes, type TransitionRecord, toMachine, toStoredHold } from "../record.ts";
-import type { Breaker, BreakerResource } from "../types.ts";
+import {
+  type BothTimes,
+  type BreakerHold,
+  type BreakerResource,
+  type TransitionRecord,
+  toMachine,
+  toStoredHold,
+} from "../record.ts";
 import type { BreakerCounts } from "./counts.ts";
 
+/** A breaker as it is now. */
+export interface Breaker {
+  readonly resource: BreakerResource;
+  readonly name: string;
+  readonly config: BreakerConfig;
+  /** The state that applies to calls. */
+  readonly state: BreakerState;
+  /** The state of the automatic machine, whatever the override. */
+  readonly automaticState: BreakerState;
+  /** The hold that decides for calls, if there is one. */
+  readonly override: BreakerHold | undefined;
+  /** All holds, oldest first. */
+  readonly holds: readonly BreakerHold[];
+  readonly epoch: number;
+  /** The last change of state. It may not be stored yet. */
+  readonly transition: TransitionRecord;
+  readonly counts: BreakerCounts & {
+    readonly consecutiveFailures: number;
+    readonly consecutiveSuccesses: number;
+    /** The calls that rates are computed from; undefined if no rate is configured, and unless it is closed. */
+    readonly window: Tally | undefined;
+  };
+  /** How long calls will still be rejected. Undefined unless it is open, and if only a person can end it. */
+  readonly retryAfterMs: number | undefined;
+  /** Probes in progress. */
+  readonly probes: number;
+  /** How often it opened again since it was last closed. */
+  readonly reopenings: number;
+  /** By id. */
+  readonly isolatedClients: readonly IsolatedClient[];
+}
+
+/** The present state, which may be ahead of the stored one. */
 interface Present {
   readonly machine: Machine;
   readonly transition: TransitionRecord;
@@ -14,7 +55,6 @@ interface Present {
   readonly now: BothTimes;
 }
 
-/** A breaker as it is: its machine leads, what is stored follows. */
 export function describe(resource: BreakerResource, present: Present): Breaker {
   const { machine, transition, counts, isolatedClients, now } = present;
   const { automatic, epoch } = machine;
@@ -47,14 +87,14 @@ export function describe(resource: BreakerResource, present: Present): Breaker {
   };
 }
 
-/** A breaker as it was when that was stored, but for its counts. */
+/** A breaker as it was when it was stored, but with the given counts. */
 export function describeStored(resource: BreakerResource, counts: BreakerCounts): Breaker {
   const { record, updateTime } = resource;
   const now = { wall: updateTime, monotonic: 0 };
   const machine = toMachine(record, now);
   const described = describe(resource, { machine, transition: record.transition, counts, isolatedClients: [], now });
   if (record.state !== "HALF_OPEN") return described;
-  // What goes on from it would be OPEN and due; what was stored is not.
+  // `toMachine` makes HALF_OPEN an OPEN that is due; this describes the stored state.
   const state = described.override === undefined ? record.state : described.state;
   return { ...described, state, automaticState: record.state, retryAfterMs: undefined };
 }

@@ -1,6 +1,7 @@
-import { callsUntilTrip, step } from "../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+import { step } from "../../../kernel/breakers/breaker.ts";
+import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import {
+  type BreakerState,
   type Event,
   effectiveState,
   leavesAsIs,
@@ -12,45 +13,45 @@ import {
   type Permit,
   passesAll,
   type Step,
-  step,
-} from "../../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
-import { type Hold, withHold, withoutHold } from "../../../kernel/breakers/policy/holds.ts";
+} from "../../../kernel/breakers/machine.ts";
+import type { OverrideKind } from "../../../kernel/breakers/policy/holds.ts";
 import type { Clock, Timer } from "../../../kernel/clock.ts";
-import { type By, causeOf } from "../../change.ts";
-import { HeliosError } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { Cause } from "../../store/store.ts";
 import { type IsolatedClient, Isolation } from "../clients/isolation.ts";
+import { countOutcomes, type OutcomeEvent, type OutcomeTarget } from "../clients/outcomes.ts";
 import type { OutcomeReport } from "../clients/reports.ts";
-import { type BreakerConfigFields, completeConfig, sameConfig } from "../config.ts";
 import {
   type BothTimes,
   type BreakerRecord,
+  type BreakerResource,
   readRecord,
   type TransitionRecord,
   toMachine,
-  toRecord,
 } from "../record.ts";
 import { clientNumber, Recording } from "../simulation/recording.ts";
 import { compare, type Simulation } from "../simulation/simulate.ts";
-import type { Breaker, BreakerResource, Moved } from "../types.ts";
+import { type BreakerConfigFields, completeConfig } from "../validate.ts";
 import { Counters } from "./counts.ts";
-import { describe, describeStored } from "./describe.ts";
-import { Writes } from "./transitions.ts";
+import { type Breaker, describe, describeStored } from "./describe.ts";
+import { TransitionWriter } from "./transitions.ts";
 
-interface LiveDeps {
+/** The state of a breaker after a transition. */
+export interface Moved {
+  /** The state that applies to calls. */
+  readonly state: BreakerState;
+  readonly override: OverrideKind | undefined;
+}
+
+export interface LiveDeps {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly random: () => number;
   readonly log: Log;
-  /** Told in the step of each transition. */
+  /** Called during each transition. */
   readonly onMove: (moved: Moved) => void;
 }
-
-/** Holds of one breaker; one more is refused with `ARGUMENT_INVALID`. @limit holds */
-const MAX_HOLDS = 100;
 
 const RESETS: ReadonlySet<string> = new Set(["ResetBreaker", "ResetAllBreakers"]);
 const HOLD_CHANGES: ReadonlySet<string> = new Set(["OpenBreaker", "SetBreakerOverride", "ReleaseBreakerHold"]);
@@ -64,79 +65,93 @@ const WARNINGS: ReadonlySet<string> = new Set([
   "SetBreakerOverride",
 ]);
 
-type OutcomeEvent = Extract<Event, { type: "outcome" }>;
-type Asked = Extract<Event, { type: "hold" | "reset" }>;
-
-/** One breaker at work: its machine, its counts and its timer. */
-export class LiveBreaker {
+/**
+ * One breaker at work: its machine, its counts and its timer. The machine moves at once and in memory, because a rejection
+ * cannot wait for the disk; its transitions are stored afterwards. Changes that callers ask for are stored first, and the
+ * machine follows when the feed publishes them.
+ */
+export class LiveBreaker implements OutcomeTarget {
+  readonly isolation = new Isolation();
   readonly #name: string;
-  readonly #writes: Writes;
+  readonly #writer: TransitionWriter;
   readonly #deps: LiveDeps;
   readonly #counters = new Counters();
-  readonly #isolation = new Isolation();
   readonly #recording: Recording;
   #resource: BreakerResource;
   #machine: Machine;
-  /** What moved the machine last, stored or not yet. */
+  /** The last transition of the machine, stored or not. */
   #transition: TransitionRecord;
-  /** The permit of every call while all go ahead. */
+  /** The permit of every call while all calls go ahead. */
   #pass: Permit | undefined;
-  /** An id for the next probe. */
+  /** An id for the lease of the next probe. */
   #spareId: string | undefined;
   #timer: Timer | undefined;
   #stopped = false;
 
   constructor(resource: BreakerResource, collection: Collection<BreakerRecord>, deps: LiveDeps) {
     this.#name = resource.name;
-    this.#writes = new Writes(resource.name, collection, deps);
+    this.#writer = new TransitionWriter(resource.name, collection, deps);
     this.#deps = deps;
     this.#resource = complete(resource);
     this.#transition = resource.record.transition;
-    this.#machine = toMachine(this.#resource.record, this.#times());
+    this.#machine = toMachine(this.#resource.record, this.times());
     this.#recording = new Recording(deps.clock.monotonic());
     this.#recording.transition(deps.clock.monotonic(), this.#transition.action, effectiveState(this.#machine));
   }
 
-  /** After a restart: what is due happens now. */
+  get machine(): Machine {
+    return this.#machine;
+  }
+
+  get config(): BreakerConfig {
+    return this.#resource.record.config;
+  }
+
+  /** The revision of its deletion; undefined while it exists. */
+  get deletedAt(): number | undefined {
+    return this.#writer.deletedAt;
+  }
+
+  /** Starts its timer; after a restart, transitions that are due happen now. */
   resume(): void {
-    this.#apply({ type: "tick" });
+    this.apply({ type: "tick" });
     this.#schedule();
   }
 
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#writes.stop();
+    this.#writer.stop();
   }
 
-  /** Resolves when every transition so far is stored, or could not be. */
+  /** Resolves when the write of every transition so far has succeeded or failed. */
   async stored(): Promise<void> {
-    await this.#writes.done();
+    await this.#writer.done();
   }
 
   now(): Breaker {
-    this.#apply({ type: "tick" });
+    this.apply({ type: "tick" });
     return describe(this.#resource, {
       machine: this.#machine,
       transition: this.#transition,
       counts: this.#counters.counts,
-      isolatedClients: this.#isolation.isEmpty ? [] : this.#isolation.list(this.#config, this.#moment()),
-      now: this.#times(),
+      isolatedClients: this.isolation.isEmpty ? [] : this.isolation.list(this.config, this.moment()),
+      now: this.times(),
     });
   }
 
-  /** What was stored, with the counts of now. */
+  /** The breaker as stored in `resource`, with its present counts. */
   view(resource: BreakerResource): Breaker {
     const present = this.now();
     const { epoch, config } = resource.record;
     return epoch === present.epoch ? { ...present, resource, config } : describeStored(resource, this.#counters.counts);
   }
 
-  /** What it would have done in the last `spanMs` with `fields` set, and what it did. */
+  /** What it would have done in the last `spanMs` with `fields` set, beside what it did. */
   simulate(fields: BreakerConfigFields | undefined, spanMs: number): Simulation {
     const to = this.#deps.clock.monotonic();
     const from = Math.max(to - spanMs, this.#recording.since(to));
-    const config = completeConfig(fields, this.#config);
+    const config = completeConfig(fields, this.config);
     return compare(this.#recording, config, { from, to }, this.#deps.clock.now() - to);
   }
 
@@ -151,20 +166,20 @@ export class LiveBreaker {
       return this.#pass;
     }
     this.#spareId ??= this.#deps.newId();
-    const { permit } = this.#apply({ type: "acquire", leaseId: this.#spareId, clientId });
+    const { permit } = this.apply({ type: "acquire", leaseId: this.#spareId, clientId });
     if (permit === undefined) throw new Error("the machine answers every acquire");
     if (!permit.allowed) this.#rejected(clientId);
     else if (permit.leaseId !== undefined) this.#spareId = undefined;
     return permit;
   }
 
-  /** How a call of this process went, and how long it took. */
+  /** Counts a call of this process, which took `durationMs`. */
   settle(epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
-    const slow = durationMs > this.#config.slowCallDurationMs;
+    const slow = durationMs > this.config.slowCallDurationMs;
     this.#count({ type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 }, 0);
   }
 
-  /** How calls of a client went. */
+  /** Counts calls of a client. */
   report({ epoch, leaseId, runs }: OutcomeReport, clientId: string): void {
     const client = clientNumber(clientId);
     for (const { outcome, slow = false, count: times } of runs) {
@@ -172,93 +187,87 @@ export class LiveBreaker {
     }
   }
 
-  /** For how long the client will be rejected though others are not; undefined: it is not isolated. */
+  /** Undefined if the client is not isolated. */
   isolationOf(clientId: string): IsolatedClient | undefined {
-    if (this.#isolation.isEmpty || overrideOf(this.#machine) !== undefined) return undefined;
-    return this.#isolation.find(clientId, this.#config, this.#moment());
+    if (this.isolation.isEmpty || overrideOf(this.#machine) !== undefined) return undefined;
+    return this.isolation.find(clientId, this.config, this.moment());
   }
 
   release(epoch: number, leaseId: string | undefined): void {
-    this.#apply({ type: "release", epoch, leaseId });
+    this.apply({ type: "release", epoch, leaseId });
   }
 
   /** The client is gone: its probes count as failures. */
   lose(clientId: string): void {
-    this.#apply({ type: "lost", clientId });
-    const lost = this.#isolation.lose(clientId);
+    this.apply({ type: "lost", clientId });
+    const lost = this.isolation.lose(clientId);
     if (lost > 0) this.#counters.outcome("FAILURE", false, lost, 0);
   }
 
-  /** The feed tells of a change: what the machine did itself it knows, what was asked for it does now. */
+  /** Takes over a stored change. The machine has made its own transitions already; it makes those of callers now. */
   follow(resource: BreakerResource, { action }: Cause): void {
     this.#resource = complete(resource);
-    if (this.#config.minReporters === 1) this.#isolation.clear();
-    if (this.#writes.isStoring) return;
+    if (this.config.minReporters === 1) this.isolation.clear();
+    if (this.#writer.isStoring) return;
     if (HOLD_CHANGES.has(action))
-      this.#obey({ type: "hold", holds: toMachine(this.#resource.record, this.#times()).holds });
+      this.#obey({ type: "hold", holds: toMachine(this.#resource.record, this.times()).holds });
     if (!RESETS.has(action)) return;
     this.#obey({ type: "reset" });
     this.#counters.reset();
-    this.#isolation.clear();
+    this.isolation.clear();
   }
 
-  async configure(fields: BreakerConfigFields, by: By | undefined): Promise<Breaker> {
-    const decide = ({ record }: BreakerResource): BreakerRecord | undefined => {
-      const config = completeConfig(fields, this.#config);
-      return sameConfig(config, this.#config) ? undefined : { ...record, config };
-    };
-    await this.#writes.change(causeOf("UpdateBreaker", by), decide, by?.etag);
-    return this.now();
-  }
-
-  /** Sets a hold, from now for `ttlMs` if it is given. */
-  hold({ ttlMs, ...hold }: Pick<Hold, "id" | "kind" | "ttlMs">, by: By | undefined, action: string): Promise<Breaker> {
-    const who = causeOf(action, by);
-    const decide = (machine: Machine, { monotonic, wall }: BothTimes): Asked => {
-      const expiry = ttlMs === undefined ? {} : { ttlMs, until: monotonic + ttlMs };
-      const holds = withHold(machine.holds, { ...hold, ...who, time: wall, ...expiry });
-      if (holds.length > MAX_HOLDS) {
-        const problem = `${hold.id} would be one more than the ${MAX_HOLDS} holds that a breaker may have`;
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "hold_id", problem });
-      }
-      return { type: "hold", holds };
-    };
-    return this.#ask(decide, action, by);
-  }
-
-  releaseHold(id: string, by: By | undefined): Promise<Breaker> {
-    const decide = ({ holds }: Machine): Asked => ({ type: "hold", holds: withoutHold(holds, id) });
-    return this.#ask(decide, "ReleaseBreakerHold", by);
-  }
-
-  reset(by: By | undefined, action: "ResetBreaker" | "ResetAllBreakers" = "ResetBreaker"): Promise<Breaker> {
-    return this.#ask(() => ({ type: "reset" }), action, by);
-  }
-
-  /** The feed tells that it was deleted. */
-  delete(revision: number): void {
+  /** Takes over its deletion. */
+  deleted(revision: number): void {
     this.stop();
-    this.#writes.deleted(revision);
+    this.#writer.deleted(revision);
   }
 
-  /** The revision of its deletion. */
-  get deletedAt(): number | undefined {
-    return this.#writes.deletedAt;
+  /**
+   * Stores what `decide` returns, unless it returns undefined. `decide` runs after all transitions so far are stored.
+   * BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
+   */
+  change(
+    cause: Cause,
+    decide: (current: BreakerResource) => BreakerRecord | undefined,
+    etag: string | undefined,
+  ): Promise<void> {
+    return this.#writer.change(cause, decide, etag);
   }
 
-  get epoch(): number {
-    return this.#machine.epoch;
+  apply(event: Event, now = this.#deps.clock.monotonic()): Step {
+    const before = this.#machine;
+    const result = step(before, event, this.config, { now, random: this.#deps.random });
+    if (result.machine === before) return result;
+    for (const { action, machine } of result.transitions) {
+      const transition = { action, ...this.#whoseExpiry(machine), time: this.#deps.clock.now() };
+      this.#move(machine, transition);
+      this.#writer.store(machine, transition);
+    }
+    this.#machine = result.machine;
+    if (result.expired !== undefined) this.#counters.outcome("FAILURE", false, result.expired, 0);
+    if (result.machine.automatic.state === "CLOSED" && before.automatic.state === "CLOSED") return result;
+    if (nextTick(before) !== nextTick(result.machine)) this.#schedule();
+    return result;
   }
 
-  get #config(): BreakerConfig {
-    return this.#resource.record.config;
+  onIsolated(clientId: string): void {
+    this.#deps.log("breakers", "warn", "client isolated", { name: this.#name, client_id: clientId });
   }
 
-  /** The answer to a client that is isolated; undefined: what holds for all holds for it. */
+  moment(): Moment {
+    return { now: this.#deps.clock.monotonic(), random: this.#deps.random };
+  }
+
+  times(): BothTimes {
+    return { monotonic: this.#deps.clock.monotonic(), wall: this.#deps.clock.now() };
+  }
+
+  /** The permit of an isolated client; undefined if the client is not isolated. */
   #acquireAlone(clientId: string): Permit | undefined {
-    if (this.#isolation.isEmpty || overrideOf(this.#machine) !== undefined) return undefined;
+    if (this.isolation.isEmpty || overrideOf(this.#machine) !== undefined) return undefined;
     this.#spareId ??= this.#deps.newId();
-    const permit = this.#isolation.acquire(clientId, this.#spareId, this.#config, this.#moment());
+    const permit = this.isolation.acquire(clientId, this.#spareId, this.config, this.moment());
     if (permit === undefined) return undefined;
     if (permit.allowed) this.#spareId = undefined;
     else this.#rejected(clientId);
@@ -276,100 +285,23 @@ export class LiveBreaker {
     const machine = this.#machine;
     if (machine.holds.length > 0 && overrideOf(machine) === "DISABLED") return;
     this.#recording.add(now, outcome, slow, client, times);
-    const known = leavesAsIs(machine, epoch, outcome, this.#config) && this.#config.minReporters === 1;
-    this.#counters.outcome(outcome, slow, times, known ? 0 : this.#late(event, now));
+    const changesNothing = leavesAsIs(machine, epoch, outcome, this.config) && this.config.minReporters === 1;
+    const late = changesNothing ? 0 : countOutcomes(this, event, { now, random: this.#deps.random });
+    this.#counters.outcome(outcome, slow, times, late);
   }
 
-  /**
-   * Lets the outcomes have their effect, as if each had come alone; how many of them are late. Where that may isolate a
-   * client, up to the call that does so or opens the breaker: from there on the rest is late.
-   */
-  #late(event: OutcomeEvent, now: number): number {
-    let late = 0;
-    for (let left = event.times; left > 0; ) {
-      const times = this.#callsTogether({ ...event, times: left }, now);
-      late += this.#lateTogether({ ...event, times }, now);
-      left -= times;
-    }
-    return late;
-  }
-
-  /** Whether the outcomes of each client are kept apart. */
-  get #mayIsolate(): boolean {
-    return this.#config.minReporters > 1 && overrideOf(this.#machine) === undefined;
-  }
-
-  /** How many of the outcomes have one effect together. */
-  #callsTogether(event: OutcomeEvent, now: number): number {
-    const { times, clientId, epoch } = event;
-    const config = this.#config;
-    if (times === 1 || !this.#mayIsolate || epoch !== this.#machine.epoch) return times;
-    const moment = { now, random: this.#deps.random };
-    if (this.#isolation.find(clientId, config, moment) !== undefined) return times;
-    const shared = callsUntilTrip(this.#machine, event, config, now) ?? times;
-    const alone = this.#isolation.callsUntil(event, this.#machine.warmUntil, config, moment) ?? times;
-    return Math.min(shared, alone);
-  }
-
-  #lateTogether(event: OutcomeEvent, now: number): number {
-    const config = this.#config;
-    const moment = { now, random: this.#deps.random };
-    const mayIsolate = this.#mayIsolate;
-    if (mayIsolate && event.epoch === this.#machine.epoch) {
-      const alone = this.#isolation.outcome(event, config, moment);
-      if (alone !== undefined) return alone;
-    }
-    const { transitions, late = 0 } = this.#apply(event, now);
-    const counts = transitions.length === 0 && late === 0 && this.#machine.automatic.state === "CLOSED";
-    if (!mayIsolate || !counts) return late;
-    const verdict = this.#isolation.observe(event, this.#machine.warmUntil, config, moment);
-    if (verdict === undefined) return 0;
-    this.#deps.log("breakers", "warn", "client isolated", { name: this.#name, client_id: event.clientId });
-    this.#apply(verdict, now);
-    return 0;
-  }
-
-  /** Stores what a human asked for; the machine follows when the feed tells of it. */
-  async #ask(ask: (machine: Machine, now: BothTimes) => Asked, action: string, by: By | undefined): Promise<Breaker> {
-    const cause = causeOf(action, by);
-    const decide = (): BreakerRecord | undefined => {
-      const now = this.#times();
-      const event = ask(this.#machine, now);
-      if (event.type === "hold" && event.holds === this.#machine.holds) return undefined;
-      const { machine } = step(this.#machine, event, this.#config, this.#moment());
-      return toRecord(machine, this.#config, { ...cause, time: now.wall }, now);
-    };
-    await this.#writes.change(cause, decide, by?.etag);
-    return this.now();
-  }
-
-  #obey(event: Asked): void {
+  /** Makes the transition that a caller asked for, and that is stored. */
+  #obey(event: Extract<Event, { type: "hold" | "reset" }>): void {
     const { epoch, transition } = this.#resource.record;
-    const { machine } = step(this.#machine, event, this.#config, this.#moment());
+    const { machine } = step(this.#machine, event, this.config, this.moment());
     const obeyed = { ...machine, epoch: Math.max(machine.epoch, epoch) };
     this.#move(obeyed, transition);
     this.#schedule();
-    // The machine moved on while this was being written: the epoch stored is not the one that holds.
-    if (obeyed.epoch > epoch) this.#writes.store(obeyed, transition);
+    // The machine moved on during the write: its epoch is above the stored one, and is stored in turn.
+    if (obeyed.epoch > epoch) this.#writer.store(obeyed, transition);
   }
 
-  #apply(event: Event, now = this.#deps.clock.monotonic()): Step {
-    const before = this.#machine;
-    const result = step(before, event, this.#config, { now, random: this.#deps.random });
-    if (result.machine === before) return result;
-    for (const { action, machine } of result.transitions) {
-      const transition = { action, ...this.#whoseExpiry(machine), time: this.#deps.clock.now() };
-      this.#move(machine, transition);
-      this.#writes.store(machine, transition);
-    }
-    this.#machine = result.machine;
-    if (result.expired !== undefined) this.#counters.outcome("FAILURE", false, result.expired, 0);
-    if (result.machine.automatic.state === "CLOSED" && before.automatic.state === "CLOSED") return result;
-    if (nextTick(before) !== nextTick(result.machine)) this.#schedule();
-    return result;
-  }
-
-  /** Who set the expiry by which a hold ends. */
+  /** The actor and reason of the hold that has expired. */
   #whoseExpiry({ holds }: Machine): { actor?: string; reason?: string } {
     const gone = this.#machine.holds.find(({ id }) => !holds.some((hold) => hold.id === id));
     const { actor, reason } = gone ?? {};
@@ -381,8 +313,8 @@ export class LiveBreaker {
     this.#transition = transition;
     this.#pass = undefined;
     const { state } = machine.automatic;
-    // Whoever was isolated is now among those that the shared machine judges.
-    if (state !== "CLOSED") this.#isolation.clear();
+    // While the shared machine is not closed, it decides for every client.
+    if (state !== "CLOSED") this.isolation.clear();
     this.#recording.transition(this.#deps.clock.monotonic(), transition.action, effectiveState(machine));
     const { time: _, ...cause } = transition;
     const level = WARNINGS.has(transition.action) ? "warn" : "info";
@@ -395,22 +327,14 @@ export class LiveBreaker {
     const due = nextTick(this.#machine);
     if (due === undefined || this.#stopped) return;
     this.#timer = this.#deps.clock.setTimer(due - this.#deps.clock.monotonic(), () => {
-      this.#apply({ type: "tick" });
-      // A timer may come a little early.
+      this.apply({ type: "tick" });
+      // A timer may fire a little early.
       this.#schedule();
     });
   }
-
-  #moment(): Moment {
-    return { now: this.#deps.clock.monotonic(), random: this.#deps.random };
-  }
-
-  #times(): BothTimes {
-    return { monotonic: this.#deps.clock.monotonic(), wall: this.#deps.clock.now() };
-  }
 }
 
-/** A resource whose record has what later versions added. */
+/** The resource with the members that later versions added to its record. */
 function complete(resource: BreakerResource): BreakerResource {
   return { ...resource, record: readRecord(resource.name, resource.record) };
 }

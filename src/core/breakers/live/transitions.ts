@@ -1,14 +1,13 @@
-import type { Machine } from "../../../kernel/breakers/breaker.ts";
+import type { Machine } from "../../../kernel/breakers/machine.ts";
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { Serial } from "../../async/serial.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { Cause } from "../../store/store.ts";
-import { type BreakerRecord, type TransitionRecord, toRecord } from "../record.ts";
-import type { BreakerResource } from "../types.ts";
+import { type BreakerRecord, type BreakerResource, type TransitionRecord, toRecord } from "../record.ts";
 
-interface WritesDeps {
+interface TransitionWriterDeps {
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -19,34 +18,34 @@ interface WritesDeps {
  */
 const RETRY_MS = 1000;
 
-/** What is written of one breaker, one after the other. */
-export class Writes {
+/** Writes the record of one breaker: its transitions, and the changes that callers ask for, one after the other. */
+export class TransitionWriter {
   readonly #name: string;
   readonly #collection: Collection<BreakerRecord>;
-  readonly #deps: WritesDeps;
+  readonly #deps: TransitionWriterDeps;
   readonly #turns = new Serial();
   #retry: Timer | undefined;
   #storing = false;
   #deletedAt: number | undefined;
   #stopped = false;
 
-  constructor(name: string, collection: Collection<BreakerRecord>, deps: WritesDeps) {
+  constructor(name: string, collection: Collection<BreakerRecord>, deps: TransitionWriterDeps) {
     this.#name = name;
     this.#collection = collection;
     this.#deps = deps;
   }
 
-  /** Whether the write under way is of what the machine did already. */
+  /** Whether the write in progress stores a transition of the machine. */
   get isStoring(): boolean {
     return this.#storing;
   }
 
-  /** The revision of its deletion. */
+  /** The revision of the breaker's deletion. */
   get deletedAt(): number | undefined {
     return this.#deletedAt;
   }
 
-  /** Resolves when all that was to be written is, or could not be. */
+  /** Resolves when every write so far has succeeded or failed. */
   async done(): Promise<void> {
     await this.#turns.idle();
   }
@@ -62,8 +61,8 @@ export class Writes {
   }
 
   /**
-   * Writes what `decide` says, if anything, over the record that is stored then: after the transitions so far, so that
-   * what is asked for is decided over them. BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
+   * Writes what `decide` returns, unless it returns undefined. `decide` runs after all transitions so far are stored.
+   * BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
    */
   async change(
     cause: Cause,
@@ -83,7 +82,7 @@ export class Writes {
     await this.#turns.run(write);
   }
 
-  /** Never rejects. What could not be stored is tried again, or made good by the next transition that can be. */
+  /** Stores a transition. A failed write is repeated until it succeeds or a later transition is stored. */
   store(machine: Machine, transition: TransitionRecord): void {
     if (this.#stopped) return;
     const now = { monotonic: this.#deps.clock.monotonic(), wall: this.#deps.clock.now() };
@@ -95,7 +94,7 @@ export class Writes {
           if (current === undefined || this.#deletedAt !== undefined) return undefined;
           if (current.record.epoch >= machine.epoch) return undefined;
           const { holds: kept = [], ...record } = toRecord(machine, current.record.config, transition, now);
-          // What humans decide is theirs to store, and may have been stored meanwhile; only an expiry ends it here.
+          // A hold may have been stored after this transition. Only the expiry of a hold changes the stored holds here.
           const holds = transition.action === "HoldExpired" ? kept : (current.record.holds ?? []);
           return holds.length === 0 ? record : { ...record, holds };
         });

@@ -18,20 +18,20 @@ const RUNS_PER_SECOND = 32;
  */
 const MAX_TRANSITIONS = 1000;
 
-/** How a call went, or that it did not take place. */
+/** The outcome of a call, or that it was rejected. */
 export type RecordedOutcome = Outcome | "REJECTED";
 
 const OUTCOMES: readonly RecordedOutcome[] = ["SUCCESS", "FAILURE", "IGNORED", "REJECTED"];
 const SLOW = 4;
 const KIND_BITS = 3;
 
-/** Equal calls of one client within one second. */
+/** Equal outcomes of one client within one second. */
 export interface RecordedRun {
   /** The second's begin, in monotonic ms. */
   readonly at: number;
   readonly outcome: RecordedOutcome;
   readonly slow: boolean;
-  /** Equal for equal clients; empty: the service itself. */
+  /** Stands for the client: equal for equal clients. Empty: the service itself. */
   readonly client: string;
   readonly count: number;
 }
@@ -43,7 +43,7 @@ export interface RecordedTransition {
   readonly state: BreakerState;
 }
 
-/** Stands for a client in a recording: a hash of 29 bits; 0 is the service itself. */
+/** The number of a client in a recording: a hash of 29 bits (FNV-1a). 0 is the service itself. */
 export function clientNumber(clientId: string): number {
   if (clientId === "") return 0;
   let hash = 0x811c9dc5;
@@ -52,16 +52,16 @@ export function clientNumber(clientId: string): number {
   return hash >>> KIND_BITS || 1;
 }
 
-/** What became of a breaker's calls in the last hour, second by second; of bounded size. */
+/** The outcomes of a breaker's calls in the last hour, second by second. Its size is bounded. */
 export class Recording {
   #seconds = new Uint32Array(64);
   /** Client and kind of a run. */
   #keys = new Uint32Array(64);
   #counts = new Float64Array(64);
-  /** Where the oldest run is. */
+  /** Index of the oldest run. */
   #head = 0;
   #size = 0;
-  /** From when on nothing is missing, in monotonic ms. */
+  /** Monotonic ms since which nothing is missing. */
   #since: number;
   #inSecond = 0;
   #transitions: RecordedTransition[] = [];
@@ -101,12 +101,12 @@ export class Recording {
     if (dropped !== undefined) this.#since = Math.max(this.#since, dropped.at);
   }
 
-  /** From when on nothing is missing. */
+  /** Monotonic ms since which nothing is missing. */
   since(now: number): number {
     return Math.max(this.#since, now - RECORDED_MS);
   }
 
-  /** The runs since then, in order. */
+  /** The runs since `since`, in order. */
   *runs(since: number): Generator<RecordedRun> {
     const from = Math.floor(since / 1000);
     for (let index = 0; index < this.#size; index += 1) {
@@ -137,7 +137,7 @@ export class Recording {
     this.#counts[at] = (this.#counts[at] ?? 0) + times;
   }
 
-  /** A run of this second of that kind, of the same client if there is one. */
+  /** A run of the present second with the same kind; one of the same client if possible. */
   #likest(key: number): number | undefined {
     let like: number | undefined;
     const kind = (1 << KIND_BITS) - 1;
@@ -174,7 +174,7 @@ export class Recording {
     this.#head = 0;
   }
 
-  /** Whole seconds only, so that what is left has no gaps. */
+  /** Drops whole seconds only, so that the rest has no gaps. */
   #dropBefore(second: number): void {
     while (this.#size > 0 && (this.#seconds[this.#head] ?? 0) < second) {
       this.#since = Math.max(this.#since, ((this.#seconds[this.#head] ?? 0) + 1) * 1000);

@@ -1,4 +1,4 @@
-import { callsUntilTrip, step } from "../../../kernel/breakers/breaker.ts";
+import { step } from "../../../kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import {
   type BreakerState,
@@ -10,9 +10,10 @@ import {
   type Step,
 } from "../../../kernel/breakers/machine.ts";
 import { Isolation } from "../clients/isolation.ts";
+import { callsTogether, countTogether, type OutcomeTarget } from "../clients/outcomes.ts";
 import type { RecordedRun, RecordedTransition, Recording } from "./recording.ts";
 
-/** What a breaker did with calls, or would have done. */
+/** What a breaker did with calls, or would have done with them. */
 export interface Course {
   /** `at` is wall time in ms. */
   readonly transitions: readonly RecordedTransition[];
@@ -20,18 +21,18 @@ export interface Course {
   readonly openings: number;
   /** How long it was OPEN. */
   readonly openMs: number;
-  /** Calls that wanted to go ahead. */
+  /** Calls that asked for a permit. */
   readonly calls: number;
-  /** Those of them that it rejected. */
+  /** Calls that it rejected. */
   readonly rejected: number;
-  /** Those that it let through and that were rejected in truth: nobody knows how they would have gone. */
+  /** Calls that it let through but that were rejected in reality, so that their outcome is unknown. */
   readonly unknown: number;
 }
 
 export interface Simulation {
-  /** From when on, in wall time: where the span begins, or the recording if that is later. */
+  /** Wall time in ms: the begin of the span, or of the recording if that is later. */
   readonly from: number;
-  /** Until when: now, or sooner where more calls were recorded than a simulation looks at. */
+  /** Wall time in ms: now, or earlier if more calls were recorded than one simulation replays. */
   readonly to: number;
   readonly config: BreakerConfig;
   readonly actual: Course;
@@ -51,8 +52,9 @@ interface Span {
 const MAX_STEPS = 200_000;
 
 /**
- * What a breaker of that configuration, closed at first and without any override, would have done with the calls of that
- * span, beside what was done. Chance is left out: with jitter each opening lasts as long as it does on average.
+ * Replays the calls of a span with another configuration, and describes the result beside what really happened. The
+ * simulated breaker is closed at first and has no override. It has no randomness: with jitter, each opening takes its
+ * average time.
  */
 export function compare(recording: Recording, config: BreakerConfig, span: Span, wallOffset: number): Simulation {
   const { to, ...simulated } = simulate(recording.runs(span.from), config, span);
@@ -119,24 +121,24 @@ function simulate(runs: Iterable<RecordedRun>, config: BreakerConfig, { from, to
   };
 }
 
-/** One breaker, call by call as they were recorded: each ends as soon as it has begun. */
-class Replay {
-  readonly #config: BreakerConfig;
-  readonly #isolation = new Isolation();
+/** A breaker that replays recorded calls. Each call ends as soon as it has begun. */
+class Replay implements OutcomeTarget {
+  readonly config: BreakerConfig;
+  readonly isolation = new Isolation();
   readonly transitions: RecordedTransition[] = [];
-  #machine: Machine = CLOSED;
+  machine: Machine = CLOSED;
   steps = 0;
   calls = 0;
   rejected = 0;
   unknown = 0;
 
   constructor(config: BreakerConfig) {
-    this.#config = config;
+    this.config = config;
   }
 
   passTime(now: number): void {
-    for (let due = nextTick(this.#machine); due !== undefined && due <= now; due = nextTick(this.#machine)) {
-      this.#apply({ type: "tick" }, due);
+    for (let due = nextTick(this.machine); due !== undefined && due <= now; due = nextTick(this.machine)) {
+      this.apply({ type: "tick" }, due);
     }
   }
 
@@ -151,62 +153,41 @@ class Replay {
       }
       left -= done;
     }
-    // What was not looked at any more is no part of it.
+    // Calls that were not replayed do not belong to the result.
     this.calls -= left;
   }
 
-  /** Lets as many of the calls go ahead as one permit is for; undefined: they are all rejected. */
-  #calls({ outcome, slow, client }: RecordedRun, left: number, now: number): number | undefined {
-    const moment = momentOf(now);
-    const alone = this.#isolation.acquire(client, "probe", this.#config, moment);
-    const permit = alone ?? this.#apply({ type: "acquire", leaseId: "probe", clientId: client }, now).permit;
-    if (permit === undefined || !permit.allowed) return undefined;
-    const { leaseId } = permit;
-    const said = outcome === "REJECTED" ? "IGNORED" : outcome;
-    // A probe is one call; but one that says nothing leaves its slot to the next, which says nothing either.
-    const all = leaseId === undefined || said === "IGNORED" ? left : 1;
-    const asked = {
-      type: "outcome",
-      epoch: this.#machine.epoch,
-      leaseId,
-      outcome: said,
-      slow,
-      clientId: client,
-    } as const;
-    const times = alone === undefined ? this.#callsTogether({ ...asked, times: all }, moment) : all;
-    if (outcome === "REJECTED") this.unknown += times;
-    const event = { ...asked, times: leaseId === undefined ? times : 1 };
-    if (alone !== undefined) {
-      this.#isolation.outcome(event, this.#config, moment);
-      return times;
-    }
-    const { late = 0, transitions } = this.#apply(event, now);
-    // They came after it had tripped.
-    this.rejected += late;
-    if (transitions.length === 0 && this.#machine.automatic.state === "CLOSED" && this.#config.minReporters > 1) {
-      const verdict = this.#isolation.observe(event, undefined, this.#config, moment);
-      if (verdict !== undefined) this.#apply(verdict, now);
-    }
-    return times;
-  }
-
-  /** As many as have one effect together: up to the one that isolates the client, or opens the breaker. */
-  #callsTogether(event: Extract<Event, { type: "outcome" }>, moment: Moment): number {
-    const { times, leaseId } = event;
-    if (times === 1 || leaseId !== undefined || this.#config.minReporters === 1) return times;
-    const shared = callsUntilTrip(this.#machine, event, this.#config, moment.now) ?? times;
-    return Math.min(shared, this.#isolation.callsUntil(event, undefined, this.#config, moment) ?? times);
-  }
-
-  #apply(event: Event, now: number): Step {
+  apply(event: Event, now: number): Step {
     this.steps += 1;
-    const result = step(this.#machine, event, this.#config, momentOf(now));
-    this.#machine = result.machine;
+    const result = step(this.machine, event, this.config, momentOf(now));
+    this.machine = result.machine;
     for (const { action, machine } of result.transitions) {
       this.transitions.push({ at: now, action, state: machine.automatic.state });
     }
-    if (result.transitions.length > 0) this.#isolation.clear();
+    if (result.transitions.length > 0) this.isolation.clear();
     return result;
+  }
+
+  onIsolated(): void {}
+
+  /** Lets calls go ahead under one permit. Returns how many; undefined if all are rejected. */
+  #calls({ outcome, slow, client }: RecordedRun, left: number, now: number): number | undefined {
+    const moment = momentOf(now);
+    const alone = this.isolation.acquire(client, "probe", this.config, moment);
+    const permit = alone ?? this.apply({ type: "acquire", leaseId: "probe", clientId: client }, now).permit;
+    if (permit === undefined || !permit.allowed) return undefined;
+    const { leaseId } = permit;
+    const said = outcome === "REJECTED" ? "IGNORED" : outcome;
+    // A probe is one call. An ignored probe frees its slot for the next one, which is ignored too.
+    const all = leaseId === undefined || said === "IGNORED" ? left : 1;
+    const { epoch } = this.machine;
+    const event = { type: "outcome", epoch, leaseId, outcome: said, slow, clientId: client, times: all } as const;
+    const times = alone === undefined ? callsTogether(this, event, moment) : all;
+    if (outcome === "REJECTED") this.unknown += times;
+    const late = countTogether(this, { ...event, times: leaseId === undefined ? times : 1 }, moment);
+    // The late calls came after it had opened.
+    if (alone === undefined) this.rejected += late;
+    return times;
   }
 }
 

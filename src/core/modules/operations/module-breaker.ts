@@ -1,5 +1,5 @@
-import { sameConfig } from "../../breakers/config.ts";
-import type { Breaker } from "../../breakers/types.ts";
+import type { Breaker } from "../../breakers/live/describe.ts";
+import { sameConfig } from "../../breakers/validate.ts";
 import { isReason, messageOf } from "../../errors/error.ts";
 import { breakerOf } from "../calls/router.ts";
 import type { Registration } from "../record/record.ts";

@@ -1,4 +1,4 @@
-import { CONFIG_FIELDS } from "../../breakers/config.ts";
+import { CONFIG_FIELDS } from "../../breakers/validate.ts";
 import type { HeliosError } from "../../errors/error.ts";
 import { type Violation, violation } from "../../errors/violation.ts";
 import { objectAt, type Report, reportUnknown, wordAt } from "../../json/fields.ts";

@@ -1,5 +1,5 @@
 import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
-import { completeConfig } from "../../breakers/config.ts";
+import { completeConfig } from "../../breakers/validate.ts";
 import { isReason } from "../../errors/error.ts";
 import { show, type Violation, violation } from "../../errors/violation.ts";
 import type { JsonPath } from "../../json/source.ts";

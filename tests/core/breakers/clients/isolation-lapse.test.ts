@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Isolation } from "../../../../src/core/breakers/clients/isolation.ts";
-import { completeConfig } from "../../../../src/core/breakers/config.ts";
+import { completeConfig } from "../../../../src/core/breakers/validate.ts";
 import type { Moment, Outcome } from "../../../../src/kernel/breakers/machine.ts";
 
 const config = completeConfig({
