@@ -154,17 +154,17 @@ const ERROR: Schema = {
         reason: {
           type: "string",
           enum: [...Object.keys(ERRORS), ""],
-          description: "What programs decide by; docs/errors.md lists them.",
+          description: "The stable reason, for programs. docs/errors.md lists all reasons.",
         },
         message: { type: "string", description: "For people." },
         metadata: {
           type: "object",
           additionalProperties: { type: "string" },
-          description: "What the message tells, by name.",
+          description: "Every value of the message, by name.",
         },
         violations: {
           type: "array",
-          description: "Every rule of the contract that the request breaks.",
+          description: "Every rule of the contract that the request violates.",
           items: {
             type: "object",
             required: ["field", "rule", "message"],

@@ -68,14 +68,14 @@ export type HttpRule = Message<"google.api.HttpRule"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The field of the request that the body is; `*`: the request itself. Empty: there is no body.
+   * The request's field that the body contains. `*`: the whole request. Empty: no body.
    *
    * @generated from field: string body = 7;
    */
   body: string;
 
   /**
-   * Further ways to the same RPC.
+   * Further routes to the same RPC.
    *
    * @generated from field: repeated google.api.HttpRule additional_bindings = 11;
    */

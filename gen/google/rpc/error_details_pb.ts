@@ -30,7 +30,7 @@ export type ErrorInfo = Message<"google.rpc.ErrorInfo"> & {
   reason: string;
 
   /**
-   * Whose reasons these are: `helios`.
+   * The namespace of the reason: `helios`.
    *
    * @generated from field: string domain = 2;
    */
@@ -58,7 +58,7 @@ export const ErrorInfoSchema: GenMessage<ErrorInfo> = /*@__PURE__*/
  */
 export type RetryInfo = Message<"google.rpc.RetryInfo"> & {
   /**
-   * How long to wait at least.
+   * Minimum time to wait.
    *
    * @generated from field: google.protobuf.Duration retry_delay = 1;
    */
@@ -73,13 +73,13 @@ export const RetryInfoSchema: GenMessage<RetryInfo> = /*@__PURE__*/
   messageDesc(file_google_rpc_error_details, 1);
 
 /**
- * Says which fields of a request are wrong, for clients that do not know buf.validate.Violations.
+ * Says which fields of a request are invalid, for clients that do not know buf.validate.Violations.
  *
  * @generated from message google.rpc.BadRequest
  */
 export type BadRequest = Message<"google.rpc.BadRequest"> & {
   /**
-   * All that is wrong.
+   * All violations.
    *
    * @generated from field: repeated google.rpc.BadRequest.FieldViolation field_violations = 1;
    */
@@ -94,7 +94,7 @@ export const BadRequestSchema: GenMessage<BadRequest> = /*@__PURE__*/
   messageDesc(file_google_rpc_error_details, 2);
 
 /**
- * One field, and what is wrong with it.
+ * One field and its problem.
  *
  * @generated from message google.rpc.BadRequest.FieldViolation
  */

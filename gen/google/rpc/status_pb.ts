@@ -37,7 +37,7 @@ export type Status = Message<"google.rpc.Status"> & {
   message: string;
 
   /**
-   * More, each of a message type of its own.
+   * Details, each with its own message type.
    *
    * @generated from field: repeated google.protobuf.Any details = 3;
    */

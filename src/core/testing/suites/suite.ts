@@ -120,7 +120,7 @@ export const LIFE_TESTS: readonly Test[] = [
   STARTS,
   {
     name: "healthy",
-    description: "The module is well: its health check, if it has one, passes.",
+    description: "The module is healthy: its health check passes, if it has one.",
     required: true,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     run: (instance) => instance.checkHealth(),

@@ -17,22 +17,29 @@ import {
 type Fields = Readonly<Record<string, unknown>>;
 
 const SETTINGS = {
-  process: { standard: "process", about: "The method that takes a batch." },
-  records_field: { standard: "records", about: "Where in a batch its records are." },
-  results_field: { standard: "results", about: "Where in its answer the results are, each with the id of its record." },
+  process: { standard: "process", about: "The method that processes a batch." },
+  records_field: { standard: "records", about: "The field of a batch that has its records." },
+  results_field: {
+    standard: "results",
+    about: "The field of the answer that has the results, each with the id of its record.",
+  },
   rejected_field: {
     standard: "rejected",
-    about: "Where in its answer what was rejected is: each the id or the index of its record, or an object with one.",
+    about:
+      "The field of the answer that has the rejected records: each as its id or index, or as an object with one of them.",
   },
-  id_field: { standard: "id", about: "Where in records and results the id is." },
+  id_field: { standard: "id", about: "The field of a record or result that has its id." },
   record: {
     standard: { prices: Array.from({ length: 30 }, (_, index) => 100 + index) } as Fields,
-    about: "A record that is valid but for its id, which each test gives.",
+    about: "A valid record, except for its id, which each test adds.",
   },
-  malformed: { standard: { prices: "not a list" } as Fields, about: "A record that is not valid, but for its id." },
-  batch_size: { standard: 20, about: "Records of a batch." },
-  throughput_records: { standard: 1000, about: "Records that are measured." },
-  min_records_per_second: { standard: 100, about: "How many of them must be processed in a second." },
+  malformed: {
+    standard: { prices: "not a list" } as Fields,
+    about: "An invalid record, except for its id, which each test adds.",
+  },
+  batch_size: { standard: 20, about: "The number of records in a batch." },
+  throughput_records: { standard: 1000, about: "The number of records that are measured." },
+  min_records_per_second: { standard: 100, about: "The minimum number of records per second." },
 } satisfies Record<string, Setting>;
 
 type Config = Values<typeof SETTINGS>;
@@ -40,7 +47,7 @@ type Config = Values<typeof SETTINGS>;
 /** What a data pipeline must be able to do. */
 export const dataSuite: BuiltInSuite = {
   name: "data",
-  description: "Data pipelines: every record is processed once, in order, and what is malformed is told.",
+  description: "Data pipelines: every record is processed once, in order, and malformed records are reported.",
   settings: SETTINGS,
   tests: (config, idPrefix) => [...LIFE_TESTS, ...batchTests(valuesOf(SETTINGS, config), idPrefix)],
 };
@@ -105,7 +112,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
     ),
     test(
       "order_is_kept",
-      "Results come in the order of their records, whatever the order of the ids.",
+      "Results have the order of their records, even if the ids are not in order.",
       async (instance) => {
         const batch = records(batch_size);
         const mixed = [...batch.filter((_, index) => index % 2 === 1), ...batch.filter((_, index) => index % 2 === 0)];
@@ -115,7 +122,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
     ),
     test(
       "no_duplicates_on_replay",
-      "Records that are sent again get no second result, and a new one between them gets its first.",
+      "Records that are sent again get no second result, while a new record between them gets its result.",
       async (instance) => {
         const batch = records(batch_size);
         await send(instance, batch);
@@ -126,7 +133,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
     ),
     test(
       "throughput",
-      "Of `throughput_records` at least `min_records_per_second` are processed, and none is lost on the way.",
+      "At least `min_records_per_second` of `throughput_records` are processed, and no record is lost.",
       async (instance) => {
         const batches = Math.ceil(config.throughput_records / batch_size);
         const start = instance.now();

@@ -23,34 +23,37 @@ const SETTINGS = {
   predict: { standard: "predict", about: "The method that predicts." },
   predict_batch: {
     standard: "predict_batch",
-    about: "The method that predicts for many inputs; a module may lack it.",
+    about: "The method that predicts for many inputs. Optional.",
   },
-  batch_field: { standard: "inputs", about: "Where in a batch its inputs are." },
+  batch_field: { standard: "inputs", about: "The field of a batch that has its inputs." },
   batch_result_field: {
     standard: "predictions",
-    about: "Where in its answer the predictions are, unless it is the list itself.",
+    about: "The field of the answer that has the predictions, unless the answer is the list itself.",
   },
-  prediction_field: { standard: "prediction", about: "Where in an answer the prediction is." },
-  confidence_field: { standard: "confidence", about: "Where its confidence is." },
+  prediction_field: { standard: "prediction", about: "The field of an answer that has the prediction." },
+  confidence_field: { standard: "confidence", about: "The field of an answer that has the confidence." },
   inputs: {
     standard: [
       { symbol: "BTCZAR", prices: RISING },
       { symbol: "BTCZAR", prices: FALLING },
     ] as readonly unknown[],
-    about: "Inputs that are valid: 30 prices that rise, and 30 that fall.",
+    about: "Valid inputs: 30 rising prices, and 30 falling ones.",
   },
   wrong_shape: { standard: { prices: "not a list" } as unknown, about: "An input of the wrong shape.", any: true },
   not_a_number: {
     standard: { prices: [...RISING.slice(1), null] } as unknown,
-    about: "An input with what is no number; JSON has no NaN: null stands where it would.",
+    about: "An input with a value that is not a number. JSON has no NaN, so it contains null instead.",
     any: true,
   },
-  empty: { standard: {} as unknown, about: "An input in which nothing is.", any: true },
-  latency_predictions: { standard: 500, about: "Predictions that are measured." },
-  p99_budget_ms: { standard: 500, about: "How long 99 % of them may take, in ms." },
-  heap_warm_up_predictions: { standard: 500, about: "Predictions before the heap is measured first." },
-  heap_predictions: { standard: 1000, about: "Predictions between the two measurements." },
-  heap_growth_budget_mb: { standard: 2, about: "By how much the heap may have grown then, in MB." },
+  empty: { standard: {} as unknown, about: "An empty input.", any: true },
+  latency_predictions: { standard: 500, about: "The number of predictions that are measured." },
+  p99_budget_ms: { standard: 500, about: "The maximum duration of 99 % of the predictions, in ms." },
+  heap_warm_up_predictions: {
+    standard: 500,
+    about: "The number of predictions before the first measurement of the heap.",
+  },
+  heap_predictions: { standard: 1000, about: "The number of predictions between the two measurements." },
+  heap_growth_budget_mb: { standard: 2, about: "The maximum growth of the heap between the measurements, in MB." },
 } satisfies Record<string, Setting>;
 
 type Config = Values<typeof SETTINGS>;
@@ -58,7 +61,7 @@ type Config = Values<typeof SETTINGS>;
 /** What a model must be able to do. */
 export const mlSuite: BuiltInSuite = {
   name: "ml",
-  description: "Models: predictions are sound, repeatable and fast, and wrong inputs are told.",
+  description: "Models: predictions are valid, repeatable and fast, and wrong inputs are clean errors.",
   settings: SETTINGS,
   tests: (config) => [...LIFE_TESTS, ...predictionTests(valuesOf(SETTINGS, config))],
 };
@@ -94,7 +97,7 @@ function predictionTests(config: Config): Test[] {
     return message;
   };
   return [
-    test("predicts", "Valid inputs get predictions: the answer to each of `inputs` has one.", async (instance) => {
+    test("predicts", "The answer to each of `inputs` has a prediction.", async (instance) => {
       const answers = await predictAll(instance);
       for (const answer of answers) {
         const found = member(answer, prediction_field) ?? null;
@@ -111,7 +114,7 @@ function predictionTests(config: Config): Test[] {
     }),
     test(
       "same_input_same_output",
-      "The same input gets the same prediction, whatever was predicted in between.",
+      "The same input gets the same prediction, even after other predictions.",
       async (instance) => {
         const [first, second] = [await predictAll(instance), await predictAll(instance)];
         expect(canonicalJson(first) === canonicalJson(second), `${told(first)}, then ${told(second)}`);
@@ -119,22 +122,22 @@ function predictionTests(config: Config): Test[] {
     ),
     test(
       "wrong_shape_is_clean_error",
-      "An input of the wrong shape is an error of the method's own, and later predictions are as before.",
+      "An input of the wrong shape is a clean error, and later predictions are unchanged.",
       refused(config.wrong_shape),
     ),
     test(
       "nan_is_clean_error",
-      "An input with what is no number is an error of the method's own, and later predictions are as before.",
+      "An input with a value that is not a number is a clean error, and later predictions are unchanged.",
       refused(config.not_a_number),
     ),
     test(
       "empty_is_clean_error",
-      "An empty input is an error of the method's own, and later predictions are as before.",
+      "An empty input is a clean error, and later predictions are unchanged.",
       refused(config.empty),
     ),
     test(
       "batch_equals_singles",
-      "A batch gets the predictions that its inputs get one by one, in their order.",
+      "A batch gets the same predictions as its inputs one by one, in order.",
       async (instance) => {
         const singles = await predictAll(instance);
         const answer = await instance.call(predict_batch, { [config.batch_field]: inputs });
@@ -145,7 +148,7 @@ function predictionTests(config: Config): Test[] {
     ),
     test(
       "p99_latency",
-      "Predictions come fast: of `latency_predictions`, one after the other, 99 % within `p99_budget_ms`.",
+      "99 % of `latency_predictions`, made one after the other, take at most `p99_budget_ms`.",
       (instance) =>
         expectLatency(instance, config.latency_predictions, config.p99_budget_ms, (index) =>
           instance.call(predict, inputs[index % inputs.length]),
@@ -154,7 +157,7 @@ function predictionTests(config: Config): Test[] {
     ),
     test(
       "heap_does_not_grow",
-      "Predictions leave nothing behind: after `heap_warm_up_predictions`, `heap_predictions` more let the heap, its garbage collected, grow by at most `heap_growth_budget_mb`.",
+      "Predictions do not leak memory: after `heap_warm_up_predictions`, another `heap_predictions` let the heap grow by at most `heap_growth_budget_mb`, measured after garbage collections.",
       async (instance) => {
         await predictTimes(instance, config.heap_warm_up_predictions);
         const before = await instance.heapUsed();

@@ -2,34 +2,35 @@ import { expect, member, type Setting, type TestInstance, told, type Values } fr
 
 export const TRADING_SETTINGS = {
   place_order: { standard: "place_order", about: "The method that places an order." },
-  cancel_order: { standard: "cancel_order", about: "The method that cancels one; a module may lack it." },
-  get_positions: { standard: "get_positions", about: "The method that tells what is held; a module may lack it." },
-  list_orders: { standard: "list_orders", about: "The method that lists all orders; a module may lack it." },
+  cancel_order: { standard: "cancel_order", about: "The method that cancels an order. Optional." },
+  get_positions: { standard: "get_positions", about: "The method that returns the positions. Optional." },
+  list_orders: { standard: "list_orders", about: "The method that lists all orders. Optional." },
   order: {
     standard: { symbol: "BTCZAR", side: "buy", type: "market", quantity: 0.01 } as Readonly<Record<string, unknown>>,
-    about: "An order that is valid, and fills at once, but for its client's id, which each test gives.",
+    about: "A valid order that fills at once, except for its client's id, which each test adds.",
   },
-  client_order_id_field: { standard: "client_order_id", about: "Where in an order the client's id is." },
-  symbol_field: { standard: "symbol", about: "Where its symbol is." },
-  side_field: { standard: "side", about: "Where its side is." },
-  quantity_field: { standard: "quantity", about: "Where its quantity is, a number above 0." },
+  client_order_id_field: { standard: "client_order_id", about: "The field of an order that has the client's id." },
+  symbol_field: { standard: "symbol", about: "The field of an order that has its symbol." },
+  side_field: { standard: "side", about: "The field of an order that has its side." },
+  quantity_field: { standard: "quantity", about: "The field of an order that has its quantity, a number above 0." },
   buy: { standard: "buy", about: "The side that adds to a position." },
-  sell: { standard: "sell", about: "The side that takes from it." },
-  order_id_field: { standard: "order_id", about: "Where in the answer to an order its id is." },
-  status_field: { standard: "status", about: "Where its status is." },
+  sell: { standard: "sell", about: "The side that reduces a position." },
+  order_id_field: { standard: "order_id", about: "The field of the answer to an order that has its id." },
+  status_field: { standard: "status", about: "The field of the answer to an order that has its status." },
   accepted: {
     standard: ["filled", "open", "accepted"] as readonly unknown[],
-    about: "The statuses of an order that was accepted.",
+    about: "The statuses of an accepted order.",
   },
   positions_field: {
     standard: "positions",
-    about: "Where what is held is: an object of numbers, or of objects with a `quantity`, by symbol.",
+    about:
+      "The field of the answer that has the positions: an object by symbol, with numbers or with objects that have a `quantity`.",
   },
-  orders_field: { standard: "orders", about: "Where the list of orders is." },
+  orders_field: { standard: "orders", about: "The field of the answer that has the list of orders." },
   unknown_symbol: { standard: "NOSUCHSYMBOL", about: "A symbol that is not traded." },
-  concurrent_orders: { standard: 50, about: "Orders that are sent at once." },
-  latency_orders: { standard: 500, about: "Orders that are measured." },
-  p99_budget_ms: { standard: 500, about: "How long 99 % of them may take, in ms." },
+  concurrent_orders: { standard: 50, about: "The number of orders that are sent at once." },
+  latency_orders: { standard: 500, about: "The number of orders that are measured." },
+  p99_budget_ms: { standard: 500, about: "The maximum duration of 99 % of the orders, in ms." },
 } satisfies Record<string, Setting>;
 
 export type TradingConfig = Values<typeof TRADING_SETTINGS>;

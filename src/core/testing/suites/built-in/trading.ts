@@ -17,7 +17,7 @@ import { createDesk, type Desk, TRADING_SETTINGS, type TradingConfig } from "./t
 /** What a trading service must be able to do. */
 export const tradingSuite: BuiltInSuite = {
   name: "trading",
-  description: "Trading services: orders are accepted, refused, filled and counted as they should be.",
+  description: "Trading services: orders are accepted, refused, filled and counted correctly.",
   settings: TRADING_SETTINGS,
   tests: (config, idPrefix) => {
     const values = valuesOf(TRADING_SETTINGS, config);
@@ -59,12 +59,12 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     ),
     test(
       "rejects_negative_quantity",
-      "An order of a negative quantity is refused without loss of state: positions and orders stay as they were, an earlier order is still known, the next is accepted.",
+      "An order with a negative quantity is refused without loss of state: positions and orders are unchanged, an earlier order is still known, and the next one is accepted.",
       refusedOrder({ [quantity_field]: -one }),
     ),
     test(
       "rejects_unknown_symbol",
-      "An order of an unknown symbol is refused without loss of state: positions and orders stay as they were, an earlier order is still known, the next is accepted.",
+      "An order for an unknown symbol is refused without loss of state: positions and orders are unchanged, an earlier order is still known, and the next one is accepted.",
       refusedOrder({ [symbol_field]: config.unknown_symbol }),
     ),
     test(
@@ -83,13 +83,13 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     ),
     test(
       "cancel_of_unknown_order_is_clean_error",
-      "To cancel an order that is not there is an error of the method's own, and changes nothing.",
+      "Canceling an unknown order is a clean error, and changes nothing.",
       refused((instance) => expectCleanError(instance, cancel_order, desk.reference())),
       { method: cancel_order, methodOptional: true },
     ),
     test(
       "positions_add_up",
-      "After fills the position is their sum: two orders of different quantities, then one of the other side.",
+      "After fills, the position is their sum: two orders with different quantities, then one on the other side.",
       async (instance) => {
         const before = await desk.position(instance);
         await desk.place(instance);
@@ -102,13 +102,13 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     ),
     test(
       "p99_latency",
-      "Orders are answered fast: of `latency_orders`, sent one after the other, 99 % within `p99_budget_ms`.",
+      "99 % of `latency_orders`, sent one after the other, take at most `p99_budget_ms`.",
       (instance) => expectLatency(instance, config.latency_orders, config.p99_budget_ms, () => desk.place(instance)),
       { timeoutMs: LONG_TIMEOUT_MS },
     ),
     test(
       "concurrent_orders_lose_none",
-      "Of `concurrent_orders` sent at once none is lost: each has an id of its own, all are filled and listed once, and each is still known when it is sent again.",
+      "None of `concurrent_orders`, sent at once, is lost: each has its own id, each is filled and listed once, and each is still known when it is sent again.",
       async (instance) => {
         const before = await desk.position(instance);
         const count = config.concurrent_orders;
