@@ -17,6 +17,8 @@ import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createCallLog } from "../../src/server/interceptors/logging.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createReplays } from "../../src/server/services/replay/replays.ts";
+import { turn } from "../support/turns.ts";
+import { until } from "../support/until.ts";
 
 async function setUp(service: Partial<ServiceImpl<typeof FlagService>>) {
   const clock = createManualClock();
@@ -144,8 +146,8 @@ describe("a request with a request_id", () => {
     const call = (options: CallOptions = {}) =>
       client.setPercentage(request, options).then(({ flag }) => flag?.revision);
     const started = async (count: number): Promise<void> => {
-      while (works.length < count) await new Promise(setImmediate);
-      await new Promise(setImmediate);
+      await until(() => works.length >= count);
+      await turn();
     };
     return { works, call, started };
   }
@@ -157,10 +159,10 @@ describe("a request with a request_id", () => {
       const first = failure(call(options));
       await started(1);
       const second = call();
-      await new Promise(setImmediate);
+      await turn();
       leave.abort();
       await first;
-      await new Promise(setImmediate);
+      await turn();
       expect(works[0]?.signal.aborted).toBe(false);
       works[0]?.finish();
       expect(await second).toBe(1n);
@@ -176,7 +178,7 @@ describe("a request with a request_id", () => {
     leave.abort();
     await Promise.all(calls);
     const again = call();
-    await new Promise(setImmediate);
+    await turn();
     expect(works[0]?.signal.aborted).toBe(false);
     works[0]?.finish();
     expect(await again).toBe(1n);

@@ -3,7 +3,7 @@ import { invoke } from "../../clients/typescript/src/index.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { HealthState } from "../../gen/helios/v1/module_pb.ts";
 import { heldStart } from "../core/modules/held-start.ts";
-import { turn } from "../core/modules/rig.ts";
+import { until } from "../support/until.ts";
 import { failure, type ModuleClient, serve } from "./module-rig.ts";
 
 const call = (client: ModuleClient, name: string, method: string, input: Parameters<typeof invoke>[3] = null) =>
@@ -76,7 +76,7 @@ describe("calls to a module that has crashed", () => {
           return false;
         },
       );
-    while (!(await isUp())) await turn();
+    await until(isUp);
     for (const { code, reason, metadata, error } of failures) {
       expect({ code, reason }).toEqual({ code: "Unavailable", reason: "MODULE_CRASHED" });
       expect(metadata.retry_after).toMatch(/^\d+(\.\d+)? s$/);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { invoke } from "../../clients/typescript/src/index.ts";
 import { CanaryVerdict, GenerationState, ModuleState } from "../../gen/helios/v1/module_pb.ts";
-import { turn } from "../core/modules/rig.ts";
+import { until } from "../support/until.ts";
 import { failure, serve } from "./module-rig.ts";
 
 const echo = { name: "echo", modulePath: "echo_v1" };
@@ -127,7 +127,7 @@ describe("ModuleService", () => {
     const { client } = await serving();
     const trial = client.swapModule({ name: "echo", newVersionPath: "echo_v2", bakeDuration: { seconds: 3600n } });
     const shown = async () => (await client.getModule({ name: "echo" })).module;
-    while ((await shown())?.bakeUntil === undefined) await turn();
+    await until(async () => (await shown())?.bakeUntil !== undefined);
     expect((await shown())?.swapId).not.toBe("");
     expect(await failure(client.cancelSwap({ name: "echo" }))).toMatchObject({
       code: "FailedPrecondition",
@@ -145,7 +145,7 @@ describe("ModuleService", () => {
   it("cancels a swap that waits for calls to its shadow", async () => {
     const { client } = await serving();
     const swapped = client.swapModule({ name: "echo", newVersionPath: "echo_v2", shadow: { percentage: 10 } });
-    while ((await client.getModule({ name: "echo" })).module?.swapId === "") await turn();
+    await until(async () => (await client.getModule({ name: "echo" })).module?.swapId !== "");
     const { report, module } = await client.cancelSwap({ name: "echo", reason: "enough" });
     expect(report).toMatchObject({ swapped: false, failure: "it was cancelled: enough" });
     expect(module).toMatchObject({ version: "1.0.0", state: ModuleState.ACTIVE });

@@ -6,7 +6,8 @@ import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Isolation, ModuleState, ModuleStateSchema } from "../../gen/helios/v1/module_pb.ts";
 import type { WatchModulesResponse } from "../../gen/helios/v1/module_service_pb.ts";
 import { createManualClock } from "../../src/core/index.ts";
-import { turn } from "../core/modules/rig.ts";
+import { turn } from "../support/turns.ts";
+import { until } from "../support/until.ts";
 import { failure, serve } from "./module-rig.ts";
 
 const echo = { name: "echo", modulePath: "echo_v1" };
@@ -411,7 +412,7 @@ describe("the errors of ModuleService", () => {
     const callers = new AbortController();
     const { signal } = callers;
     const calls = [1, 2, 3, 4, 5].map(() => failure(client.invokeModule({ name: "echo", method: "hold" }, { signal })));
-    while (engine.modules.inFlight("echo") === 0) await turn();
+    await until(() => engine.modules.inFlight("echo") !== 0);
     await turn();
     expect(await failure(client.invokeModule({ name: "echo", method: "echo" }))).toMatchObject({
       code: "ResourceExhausted",
@@ -430,12 +431,12 @@ describe("a caller of InvokeModule that leaves", () => {
     await client.loadModule({ name: "echo" });
     const caller = new AbortController();
     const held = failure(client.invokeModule({ name: "echo", method: "hold" }, { signal: caller.signal }));
-    while (engine.modules.inFlight("echo") === 0) await turn();
+    await until(() => engine.modules.inFlight("echo") !== 0);
     // What the module has answered came after the call that is held: that runs by now.
     await engine.call("echo", "echo");
     caller.abort();
     expect(await held).toMatchObject({ code: "Canceled" });
-    while (engine.modules.inFlight("echo") > 0) await turn();
+    await until(() => engine.modules.inFlight("echo") === 0);
     expect(await engine.call("echo", "aborted")).toBe(1);
     expect(engine.breakers.get("module:echo").counts).toMatchObject({ failures: 0, ignored: 1 });
   });
@@ -446,7 +447,7 @@ describe("a caller of InvokeModule that leaves", () => {
     await client.loadModule({ name: "echo" });
     const held = failure(client.invokeModule({ name: "echo", method: "hold" }, { timeoutMs: 500 }));
     expect(await held).toMatchObject({ code: "DeadlineExceeded" });
-    while (engine.modules.inFlight("echo") > 0) await turn();
+    await until(() => engine.modules.inFlight("echo") === 0);
     expect(engine.breakers.get("module:echo").counts).toMatchObject({ failures: 0, ignored: 1 });
   });
 });

@@ -11,6 +11,7 @@ import { compileExpectation } from "../../src/server/cel/expectation.ts";
 import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createTestService } from "../../src/server/services/test.ts";
+import { turn } from "../support/turns.ts";
 
 let engine: Engine;
 let client: Client<typeof TestService>;
@@ -253,7 +254,7 @@ describe("a run", () => {
     caller.abort();
     await frames.next().catch(() => {});
     while (engine.testing.listRuns("misbehaving")[0]?.record.state === "RUNNING") {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     expect(engine.testing.listRuns("misbehaving")[0]?.record.state).toBe("CANCELLED");
   });

@@ -17,8 +17,9 @@ import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../core/modules/orders-rig.ts";
+import { ISOLATIONS } from "../support/isolations.ts";
+import { until } from "../support/until.ts";
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 /** What a call comes to: its output, or the reason of its failure. */
 async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<unknown> {
@@ -28,7 +29,7 @@ async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<u
   );
 }
 
-describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) => {
   let engine: Engine;
   let server: Server;
   let client: HeliosClient;
@@ -52,7 +53,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in 
     await engine.modules.register(name, { modulePath: "orders", isolation, ...ordersFields(file) });
     await engine.modules.load(name);
     const released = async (id: string): Promise<void> => {
-      while (((await invoke(client, name, "held")).output as string[]).length === 0) await turn();
+      await until(async () => ((await invoke(client, name, "held")).output as string[]).length !== 0);
       await invoke(client, name, "release", id);
     };
     return { name, ledger: read, released };
@@ -87,7 +88,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in 
         const order = { id, ending: "hold" };
         const left = outcomeOf(invoke(own, name, "place", order, { idempotencyKey: id, ...patience }));
         if (id === "b") {
-          while (!(await ledger()).includes("b")) await turn();
+          await until(async () => (await ledger()).includes("b"));
           leave.abort();
         }
         expect(await left).not.toMatchObject({ placed: id });
@@ -107,7 +108,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in 
     const url = `${server.url}/api/modularity/modules/${name}/invoke/place`;
     const left = httpRequest(url, { method: "POST", headers: { "content-type": "application/json" } });
     left.on("error", () => {}).end(body);
-    while ((await ledger()).length === 0) await turn();
+    await until(async () => (await ledger()).length !== 0);
     left.destroy();
     const again = fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
     await released("a");
@@ -173,7 +174,7 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     const held = { ending: "hold" };
     const cut = each((name) => outcomeOf(place(name, "b", held)));
     const placed = ["in_process a", "in_process b", "in_thread a", "in_thread b"];
-    while ((await ledger()).length < placed.length) await turn();
+    await until(async () => (await ledger()).length >= placed.length);
     await end("SIGKILL");
     await cut;
     await start();
@@ -196,11 +197,11 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     const leave = new AbortController();
     const { signal } = leave;
     const left = each((name) => outcomeOf(place(name, "a", { gate }, { signal }, "place_when")));
-    while ((await each(inFlight)).some((count) => count !== 1)) await turn();
+    await until(async () => (await each(inFlight)).every((count) => count === 1));
     leave.abort();
     await left;
     const ended = end("SIGTERM");
-    while (await answers()) await turn();
+    await until(async () => !(await answers()));
     expect(await ledger()).toEqual([]);
     await writeFile(gate, "");
     await ended;

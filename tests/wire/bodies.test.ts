@@ -17,6 +17,7 @@ import {
   MAX_REQUEST_BODIES_BYTES,
   REQUEST_BODY_TIMEOUT_MS,
 } from "../../src/server/transport/limits.ts";
+import { turn } from "../support/turns.ts";
 
 const MESSAGE_BYTES = MAX_MESSAGE_BYTES - 100;
 
@@ -33,7 +34,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   // Not while node:http2 reads an answer, see FrameGate.
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   for (const session of sessions) session.destroy();
   const drained = server.drain();
   clock.advance(10_000);

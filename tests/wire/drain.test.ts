@@ -10,6 +10,7 @@ import { createHeliosClient, errorInfo, type HeliosClient, invoke } from "../../
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
+import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "../fixtures/modules");
 
@@ -32,7 +33,7 @@ describe("a server that shuts down", () => {
       ({ output }) => output,
       (error: unknown) => errorInfo(error)?.reason,
     );
-    while (engine.modules.inFlight("gated") === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => engine.modules.inFlight("gated") !== 0);
     return { outcome };
   }
 
@@ -86,7 +87,7 @@ describe("a server that shuts down", () => {
     await engine.modules.load("gated");
     const waiting = call("wait");
     const stream = await fetch(`${server.url}/api/modularity/feature-flags/watch`);
-    while (engine.modules.inFlight("gated") === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => engine.modules.inFlight("gated") !== 0);
     const drained = server.drain();
     expect(await stream.text()).toContain("SERVER_DRAINING");
     await engine.modules.invoke("gated", "open", { json: null });

@@ -16,6 +16,7 @@ import {
   MAX_HTTP2_HEADERS_BYTES,
   MAX_UNFINISHED_HEADERS_BYTES,
 } from "../../src/server/transport/limits.ts";
+import { turn } from "../support/turns.ts";
 
 const KIB = 1024;
 
@@ -219,12 +220,12 @@ it("unfinished HTTP/1.1 headers share a limit over all connections, and others a
     return socket;
   });
   while (closed < 10) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     clock.advance(1000);
   }
   expect((await fetch(`${other.url}/healthz`)).status).toBe(200);
   clock.advance(1000);
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   expect(closed).toBeLessThan(20);
   for (const socket of sockets) socket.destroy();
   await other.drain();

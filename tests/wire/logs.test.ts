@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { until } from "../support/until.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/server/main.ts");
 const ROOT = join(import.meta.dirname, "../fixtures/modules");
@@ -145,15 +146,13 @@ describe.skipIf(process.platform !== "linux")("a server whose log output no one 
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", output(), "inherit"] });
     ends.push(() => child.kill("SIGKILL"));
     let url = "";
-    let ready: Response | undefined;
-    while (ready?.status !== 200) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(async () => {
       if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
       const port = portOf(child.pid ?? 0);
-      if (port === undefined) continue;
+      if (port === undefined) return false;
       url = `http://127.0.0.1:${port}`;
-      ready = await fetch(`${url}/readyz`).catch(() => undefined);
-    }
+      return (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200;
+    });
     for (let call = 0; call < 50; call += 1) {
       expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);
     }

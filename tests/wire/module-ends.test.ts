@@ -5,8 +5,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createHeliosClient, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 import { Isolation } from "../../gen/helios/v1/module_pb.ts";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
-import { until } from "../core/modules/host-rig.ts";
 import { allGone, childrenOf, marked, newMarker } from "../core/modules/processes.ts";
+import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "../fixtures/modules");
 
@@ -75,9 +75,7 @@ describe("a service with a thread that nothing can end", () => {
     await client.modules.loadModule({ name });
     const deriving = invoke(client, name, "derive").catch((error: unknown) => error);
     expect(String(await deriving)).toContain("event loop blocked for 5 s");
-    while ((await invoke(client, name, "echo", 1).catch(() => undefined)) === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until(async () => (await invoke(client, name, "echo", 1).catch(() => undefined)) !== undefined);
     const exited = once(own.process, "exit");
     own.process.kill("SIGTERM");
     expect(await exited).toEqual([null, "SIGKILL"]);

@@ -12,6 +12,7 @@ import { createHandler } from "../../src/server/http/handler.ts";
 import { createRest } from "../../src/server/rest/rest.ts";
 import { createHealth, createServingSwitch } from "../../src/server/services/health.ts";
 import { createPort, type Port } from "../../src/server/transport/port.ts";
+import { turn } from "../support/turns.ts";
 
 let port: Port;
 let number: number;
@@ -117,7 +118,7 @@ describe("the single port", () => {
     ]);
     for (const byte of preface) {
       socket.write(Buffer.of(byte));
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     const [frame] = (await received) as [Buffer];
     // A frame's type is its fourth byte; SETTINGS is 4 (RFC 9113, 6.5).

@@ -3,6 +3,7 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { expect, it } from "vitest";
 import { createEngine, createManualClock } from "../../src/core/index.ts";
 import { startServer } from "../../src/server/server.ts";
+import { turns } from "../support/turns.ts";
 
 it("a connection that continues after a refused stream is not cut later, in the middle of another call", async () => {
   const clock = createManualClock();
@@ -14,9 +15,11 @@ it("a connection that continues after a refused stream is not cut later, in the 
     const headers = { "content-type": "application/connect+json" };
     const sent = request({ agent, port: server.port, path: `/helios.v1.${rpc}`, method: "POST", headers });
     sent.write(Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]));
-    // The request ends when its refusal is there.
-    setTimeout(() => sent.end(), rpc.endsWith("Stream") ? 20 : 0);
-    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    const answered = once(sent, "response");
+    // The request ends when it has been refused.
+    if (rpc.endsWith("Stream")) await turns(100);
+    sent.end();
+    const [response] = (await answered) as [IncomingMessage];
     localPorts.add(response.socket.localPort);
     return response;
   };
@@ -32,7 +35,9 @@ it("a connection that continues after a refused stream is not cut later, in the 
     () => "cut",
   );
   clock.advance(10_000);
-  expect(await Promise.race([cut, new Promise((resolve) => setTimeout(resolve, 20, "open"))])).toBe("open");
+  const open = once(stream, "data").then(() => "open");
+  await engine.flags.create("later", {});
+  expect(await Promise.race([cut, open])).toBe("open");
   agent.destroy();
   await server.drain();
   await engine.close();

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ROOT } from "../core/modules/rig.ts";
+import { until } from "../support/until.ts";
 
 const API = "/api/modularity";
 const OPS = "https://ops.example.com";
@@ -99,7 +100,7 @@ describe("a stream over REST", () => {
   it("ends when its reader leaves", async () => {
     const before = engine.flags.hub.watcherCount;
     await events(`${API}/feature-flags/watch`, 1);
-    while (engine.flags.hub.watcherCount > before) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => engine.flags.hub.watcherCount <= before);
   });
 });
 

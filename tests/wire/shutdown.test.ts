@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createHeliosClient, errorInfo, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 import { createManualClock } from "../../src/core/index.ts";
 import { CLOSE_TIMEOUT_MS, createShutdown, SAME_SIGNAL_MS } from "../../src/server/process/shutdown.ts";
+import { until } from "../support/until.ts";
 
 const HOME = join(import.meta.dirname, "../..");
 const ROOT = join(HOME, "tests/fixtures/modules");
@@ -34,10 +35,10 @@ async function start(command: string, args: readonly string[]) {
     output += text;
   });
   const serving = /"url":"([^"]+)".*"msg":"serving"/;
-  while (!serving.test(output)) {
+  await until(() => {
     if (child.exitCode !== null) throw new Error(`it ended: ${output}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return serving.test(output);
+  });
   return { child, baseUrl: serving.exec(output)?.[1] ?? "", output: () => output };
 }
 
@@ -108,7 +109,7 @@ describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
     } as RequestInit).catch(() => undefined);
     const [status] = [await client.status.getStatus({})];
     expect(status).toBeDefined();
-    while (descendants(child.pid ?? 0).length < 7) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => descendants(child.pid ?? 0).length >= 7);
     const family = descendants(child.pid ?? 0);
 
     child.kill("SIGTERM");
@@ -120,10 +121,7 @@ describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
     expect((await rest).status).toBe(503);
     await openBody;
     await Promise.allSettled(calls);
-    for (let turn = 0; turn < 200 && family.some((pid) => kill(pid, 0)); turn += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    expect(family.filter((pid) => kill(pid, 0))).toEqual([]);
+    await until(() => !family.some((pid) => kill(pid, 0)));
     expect(output()).toContain('"stopped"');
     client.close();
     web.close();
@@ -138,7 +136,7 @@ describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
     expect(family.length).toBeGreaterThan(0);
     signal(child.pid ?? 0);
     await ended(child);
-    while (family.some((pid) => kill(pid, 0))) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => !family.some((pid) => kill(pid, 0)));
     expect(output()).toContain('"draining"');
     expect(output()).toContain('"stopped"');
   });

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine, createManualClock, type Engine, type ManualClock } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { SLOW_READER_CHECK_MS } from "../../src/server/transport/limits.ts";
+import { turn } from "../support/turns.ts";
+import { until } from "../support/until.ts";
 
 const KIB = 1024;
 const MAX_UNREAD = 6 * 1024 * KIB;
@@ -74,14 +76,14 @@ describe("many clients that do not read", () => {
     while (ended().length < (isStream ? READERS : READERS - most)) {
       expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
       if (isStream) clock.advance(SLOW_READER_CHECK_MS);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     for (const { waitingBytes, problem } of ended()) {
       expect(waitingBytes).toBeGreaterThan(ANSWER);
       // A stream does not begin to write what would have to be ended; it is ended where it does not get on.
       expect(problem).toContain(isStream ? "nothing was read for 60 s" : `more than ${MAX_UNREAD} bytes`);
     }
-    while (codes.length < ended().length) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => codes.length >= ended().length);
     expect(new Set(codes)).toEqual(new Set([constants.NGHTTP2_ENHANCE_YOUR_CALM]));
     session.destroy();
   });

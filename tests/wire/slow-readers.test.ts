@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEngine, createManualClock, type Engine, type ManualClock } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { SLOW_READER_CHECK_MS, SLOW_READER_TIMEOUT_MS } from "../../src/server/transport/limits.ts";
+import { turn } from "../support/turns.ts";
 
 let engine: Engine;
 let server: Server;
@@ -43,7 +44,7 @@ afterEach(async () => {
 async function pass(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += SLOW_READER_CHECK_MS) {
     clock.advance(SLOW_READER_CHECK_MS);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
 }
 

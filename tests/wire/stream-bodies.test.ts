@@ -9,6 +9,7 @@ import { createEngine, createManualClock, type ManualClock } from "../../src/cor
 import { type Bodies, createBodies } from "../../src/server/http/bodies.ts";
 import { startServer } from "../../src/server/server.ts";
 import { REQUEST_BODY_TIMEOUT_MS } from "../../src/server/transport/limits.ts";
+import { turn } from "../support/turns.ts";
 
 function envelope(payload: Uint8Array): Buffer {
   const head = Buffer.alloc(5);
@@ -80,7 +81,7 @@ describe("a request stream that stays open", () => {
           });
         }
         // One turn for what asks for more.
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
       },
       end: () => void stream.close(),
     };

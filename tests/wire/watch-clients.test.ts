@@ -6,6 +6,7 @@ import { createHeliosClient, errorInfo, type HeliosClient, watchEvents } from ".
 import { Domain, type Event } from "../../gen/helios/v1/status_service_pb.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
+import { until } from "../support/until.ts";
 import { type Follower, follow } from "./follower.ts";
 
 let directory: string;
@@ -124,11 +125,9 @@ describe("an operator of clients", () => {
     })();
     while (engine.events.watcherCount === 0) await operator.status.getStatus({});
     const seen = async (text: RegExp): Promise<Event> => {
-      for (;;) {
-        const found = events.find((event) => text.test(event.text));
-        if (found !== undefined) return found;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      const found = () => events.find((event) => text.test(event.text));
+      await until(() => found() !== undefined);
+      return found() as Event;
     };
     const client = connect("trader-1\n");
     const watch = client.flags.watchFlags({ clientId: client.clientId })[Symbol.asyncIterator]();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createHeliosClient } from "../../clients/typescript/src/index.ts";
 import { startOwnServer } from "../../scripts/demo/server.ts";
+import { until } from "../support/until.ts";
 
 const source = (version: string): string =>
   `export default class A { static version = "${version}"; which(): string { return "${version}"; } }\n`;
@@ -19,9 +20,6 @@ it("the service swaps a followed module when its file is saved, and logs in one 
   const which = async (): Promise<unknown> => {
     const { output } = await modules.invokeModule({ name: "a", method: "which" });
     return output.case === "json" ? output.value : undefined;
-  };
-  const until = async (isSo: () => Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const last = async () => (await modules.getModule({ name: "a" })).module?.lastSwap;
   try {

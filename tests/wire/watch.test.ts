@@ -13,6 +13,7 @@ import {
 import type { Flag } from "../../gen/helios/v1/flag_pb.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
+import { until } from "../support/until.ts";
 
 let directory: string;
 let engine: Engine;
@@ -118,7 +119,7 @@ describe("a watch over a socket", () => {
     expect(engine.flags.hub.watcherCount).toBe(1);
     client.close();
     await stream.next().catch(() => {});
-    while (engine.flags.hub.watcherCount > 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => engine.flags.hub.watcherCount === 0);
   });
 
   it("ends with SERVER_DRAINING and a retry time when the server stops", async () => {

@@ -23,6 +23,7 @@ import { createManualClock, createMemoryStore, Feed, type ManualClock, silentLog
 import { createErrorMapping } from "../../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../../src/server/interceptors/validation.ts";
 import { createBreakerService } from "../../../src/server/services/breaker.ts";
+import { turn } from "../../support/turns.ts";
 
 /** The way from one client to the service. */
 export interface Link {
@@ -67,7 +68,6 @@ export interface House {
   timers(): number;
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const STEP_MS = 50;
 const QUIET_TURNS = 12;
 

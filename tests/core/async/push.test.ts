@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { pushed } from "../../../src/core/async/push.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+import { turn } from "../../support/turns.ts";
 
 describe("a pushed stream", () => {
   it("delivers everything pushed before and after reading begins, in order, and ends with its work", async () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { KeyedSerial, Serial } from "../../../src/core/async/serial.ts";
+import { turn } from "../../support/turns.ts";
 
 /** Pieces of work that end when they are told to; what begins and ends is noted. */
 function pieces() {
@@ -23,8 +24,6 @@ function pieces() {
     fail: (name: string) => ends.get(name)?.reject(new Error(name)),
   };
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("a serial queue", () => {
   it("starts a piece of work right after the caller's own step, if nothing is under way", async () => {

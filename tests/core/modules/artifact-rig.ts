@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Clock, HeliosError, systemClock } from "../../../src/core/index.ts";
+import { type Clock, systemClock } from "../../../src/core/index.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type {
   Grants,
@@ -66,13 +66,3 @@ export async function run(instance: Instance, input: unknown = null): Promise<un
 /** A module whose method `run` returns the value of that expression. */
 export const answering = (expression: string, head = ""): string =>
   `${head}\nexport default class { async run(input) { return ${expression}; } }\n`;
-
-/** The domain error that it rejects with. */
-export async function refusal(work: Promise<unknown>): Promise<HeliosError> {
-  const outcome = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (outcome instanceof HeliosError) return outcome;
-  throw outcome ?? new Error("it succeeded");
-}

@@ -8,9 +8,9 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createRuns } from "../../../src/core/testing/runs/runs.ts";
 import type { TestInstance } from "../../../src/core/testing/suites/suite.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
-import { until } from "./host-rig.ts";
+import { until } from "../../support/until.ts";
 import { refusing } from "./refusing.ts";
-import { ROOT, rig, turn } from "./rig.ts";
+import { ROOT, rig } from "./rig.ts";
 
 const run = promisify(execFile);
 
@@ -56,7 +56,7 @@ describe("a module that is deleted", () => {
     await modules.register("echo", { modulePath: "echo_v1", isolation: "THREAD" });
     const waits = async (instance: TestInstance) => (await instance.call("hold", null)) === "released";
     const running = testing.createTester("echo").addTest("waits", waits).runTests();
-    while (testing.listRuns("echo").length === 0) await turn();
+    await until(() => testing.listRuns("echo").length !== 0);
     await modules.delete("echo");
     expect(await running).toBe(false);
     expect(testing.allRuns()).toEqual([]);

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
-import { type Rig, type RigOptions, rig, turn } from "./rig.ts";
+import { until } from "../../support/until.ts";
+import { type Rig, type RigOptions, rig } from "./rig.ts";
 
 export const ORDERS_ROOT = fileURLToPath(new URL("../../fixtures/modules/orders", import.meta.url));
 
@@ -55,7 +56,7 @@ export async function ordersRig(fields: Partial<RegistrationFields>, options: Ri
       return "json" in output ? output.json : output.binary;
     },
     async holds(id) {
-      while (!((await own.call("orders", "held")) as string[]).includes(id)) await turn();
+      await until(async () => ((await own.call("orders", "held")) as string[]).includes(id));
     },
   };
 }
@@ -74,7 +75,7 @@ function watchedClock(): Pick<OrdersRig, "clock" | "waitsFor"> {
   return {
     clock,
     async waitsFor(ms, times = 1) {
-      while (set.filter((one) => one === ms).length < times) await turn();
+      await until(() => set.filter((one) => one === ms).length >= times);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { until } from "./host-rig.ts";
+import { until } from "../../support/until.ts";
 
 /** A number below 1 that no other test uses: an argument by which a process is found. */
 export function newMarker(): string {

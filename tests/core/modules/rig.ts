@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { createBreakers } from "../../../src/core/breakers/breakers.ts";
 import type { Breakers } from "../../../src/core/breakers/types.ts";
-import { HeliosError } from "../../../src/core/errors/error.ts";
 import { createFlags } from "../../../src/core/flags/flags.ts";
 import type { Flags } from "../../../src/core/flags/types.ts";
 import { type Log, silentLog } from "../../../src/core/log.ts";
@@ -143,17 +142,6 @@ function artifactsOf(store: Store): Promise<string> {
   return made;
 }
 
-/** The domain error that a promise rejects with. */
-export async function errorOf(promise: Promise<unknown>): Promise<HeliosError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof HeliosError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
-
 /** The states that a module went through, oldest first, each once in a row. */
 export async function statesOf({ store }: Rig, name: string): Promise<string[]> {
   const history = await store.history(`module/${name}`, 100);
@@ -163,11 +151,6 @@ export async function statesOf({ store }: Rig, name: string): Promise<string[]> 
 
 function stateIn(value: string): string {
   return (JSON.parse(value) as { lifecycle: { state: string } }).lifecycle.state;
-}
-
-/** Resolves when everything has run that was ready to run. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What a rig needs to see a module hang in its start: a clock for the host, and when the module has come that far. */

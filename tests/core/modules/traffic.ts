@@ -1,4 +1,4 @@
-import { turn } from "./rig.ts";
+import { turn } from "../../support/turns.ts";
 
 export interface Traffic {
   /** What has failed so far. */
@@ -9,8 +9,8 @@ export interface Traffic {
   stop(): Promise<{ readonly answers: readonly unknown[]; readonly failed: readonly unknown[] }>;
 }
 
-/** Calls a method from so many callers, each again as soon as it has its answer, or after a pause. */
-export function startTraffic(call: () => Promise<unknown>, callers: number, pauseMs = 0): Traffic {
+/** Calls a method from so many callers, each again after a pause: they must not keep the processors from what they call. */
+export function startTraffic(call: () => Promise<unknown>, callers: number, pauseMs = 1): Traffic {
   const answers: unknown[] = [];
   const failed: unknown[] = [];
   const waiting: { at: number; resolve: () => void }[] = [];
@@ -24,7 +24,7 @@ export function startTraffic(call: () => Promise<unknown>, callers: number, paus
         await turn();
       }
       for (const { at, resolve } of waiting) if (answers.length + failed.length >= at) resolve();
-      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   const running = Array.from({ length: callers }, caller);

@@ -7,6 +7,7 @@ import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { turn } from "../../support/turns.ts";
 import { delayed, soon } from "../watch/things.ts";
 import { makeDirectory } from "./directories.ts";
 import { rejection } from "./rig.ts";
@@ -76,7 +77,7 @@ describe("a collection", () => {
       const pending = write().then(() => {
         answered = true;
       });
-      await new Promise(setImmediate);
+      await turn();
       expect(answered).toBe(false);
       store.tell();
       await soon(pending);
@@ -302,7 +303,7 @@ describe("concurrent changes of one resource", () => {
     const store = memoryStore();
     const [one, two] = [await collectionOver(store), await collectionOver(store)];
     await two.counters.change("a", cause, () => ({ n: 0 }));
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     const seen: number[] = [];
     let changed: Promise<unknown> | undefined;
     const removed = await two.counters.delete("a", cause, ({ record }) => {

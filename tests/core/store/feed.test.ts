@@ -3,6 +3,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { turn } from "../../support/turns.ts";
 import { delayed, soon } from "../watch/things.ts";
 
 const cause = { action: "Test" };
@@ -68,7 +69,7 @@ describe("a feed", () => {
       reached = true;
       expect(heard.applied).toHaveLength(1);
     });
-    await new Promise(setImmediate);
+    await turn();
     expect(reached).toBe(false);
     store.tell();
     await soon(waiting);

@@ -11,6 +11,7 @@ import {
 } from "../../../src/core/index.ts";
 import { MAX_ANSWER_BYTES } from "../../../src/core/store/answers.ts";
 import { createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "../../../src/core/store/requests.ts";
+import { turns } from "../../support/turns.ts";
 import { makeDirectory } from "./directories.ts";
 
 interface Limits {
@@ -32,9 +33,7 @@ const answerOf = (length: number, digest = "d") => ({ digest, answer: new Uint8A
 const answered = answerOf(3);
 
 /** Lets what a timer has begun come to its end. */
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
-}
+const settled = (): Promise<void> => turns(50);
 
 describe.each(Object.keys(stores))("the request log over a store in %s", (kind) => {
   const open = async (limits: Limits = {}) => {
@@ -105,7 +104,7 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
     expect([log.find("same"), log.find("other")].map((one) => one?.answer?.length)).toEqual([4_000, 4_000]);
     for (let time = 0; time < REPLAY_WINDOW_MS + 120_000; time += 60_000) {
       clock.advance(60_000);
-      await turns();
+      await settled();
     }
     for (const id of ["a", "b"]) await log.remember(id, answerOf(4_000));
     expect([log.find("a"), log.find("b")].map((one) => one?.answer?.length)).toEqual([4_000, 4_000]);
@@ -163,7 +162,7 @@ describe.each(Object.keys(stores))("the notes on calls in a store in %s", (kind)
     await begin("3");
     expect(["1", "2", "3"].map((id) => answers.find(id)?.note)).toEqual([undefined, "begun", "begun"]);
     clock.advance(REPLAY_WINDOW_MS);
-    await turns();
+    await settled();
     await begin("4");
   });
 });
@@ -197,7 +196,7 @@ describe("the request log over a database", () => {
     clock.advance(REPLAY_WINDOW_MS + 1);
     const third = await openSqlite(directory, clock);
     clock.advance(2_000);
-    await turns();
+    await settled();
     // With the time set back they would be found if they were there.
     clock.stepWall(-REPLAY_WINDOW_MS);
     expect(logOf(third, clock).find("0")).toBeUndefined();

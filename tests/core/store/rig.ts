@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import type { RetentionOptions } from "../../../src/core/store/retention.ts";
 import type { Change, RevisionCompacted, Store } from "../../../src/core/store/store.ts";
 import type { ManualClock } from "../../../src/kernel/clock.ts";
+import { turns } from "../../support/turns.ts";
 
 export type MakeStore = (options: { clock: ManualClock } & RetentionOptions) => Promise<Store>;
 
@@ -38,7 +39,7 @@ export async function oldestOf(store: Store): Promise<number> {
 
 /** Lets what a timer has begun come to its end. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 12; turn += 1) await new Promise(setImmediate);
+  await turns(12);
 }
 
 /** Lets time pass, and what is due by then come to its end. */

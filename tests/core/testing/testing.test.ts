@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, isReason, type Log, RUNS_AT_ONCE, type Run } from "../../../src/core/index.ts";
 import { compileExpectation } from "../../../src/server/cel/expectation.ts";
-import { turn } from "../modules/rig.ts";
+import { until } from "../../support/until.ts";
 
 let engine: Engine;
 
@@ -292,7 +292,7 @@ describe("the gate of a swap", () => {
     const subject = { ...candidate, peers: [], start: async () => candidate };
     const abort = new AbortController();
     const judged = engine.testing.gate({ suite: "hangs", run: "" }, subject, abort.signal);
-    while (engine.testing.listRuns("counter").length === 0) await turn();
+    await until(() => engine.testing.listRuns("counter").length !== 0);
     abort.abort();
     expect(await judged).toEqual({ passed: false, detail: "the run was CANCELLED" });
     expect(await candidate.instance.ended).toMatchObject({ expected: true });

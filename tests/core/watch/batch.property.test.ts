@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeToken } from "../../../src/core/watch/token.ts";
 import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
+import { turn } from "../../support/turns.ts";
 import { drain, makeThings, present, soon, stateOf, type ThingFrame, type Things } from "./things.ts";
 
 /** `batch` changes so many things at once, from that one on; `read` reads so many frames. */
@@ -50,7 +51,7 @@ async function play(all: Things, steps: readonly Step[]): Promise<readonly Thing
   const frames: ThingFrame[] = [];
   const take = async (): Promise<void> => {
     const asked = watcher.next();
-    await new Promise(setImmediate);
+    await turn();
     all.clock.advance(1000);
     const frame = await soon(asked);
     if (frame !== undefined) frames.push(frame);

@@ -8,6 +8,7 @@ import { Clients, MOST_WAITS } from "../../../src/core/watch/clients.ts";
 import { createTimeline } from "../../../src/core/watch/timeline.ts";
 import type { WaitOptions } from "../../../src/core/watch/wait.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { turn } from "../../support/turns.ts";
 import { rejection } from "../store/rig.ts";
 import { soon } from "./things.ts";
 
@@ -255,7 +256,7 @@ describe("a wait for a revision", () => {
             await play(one);
             expected = isReached();
           }
-          await new Promise(setImmediate);
+          await turn();
           expect(over).toBe(expected);
           if (over) expect((await waiting).reached).toBe(true);
         },

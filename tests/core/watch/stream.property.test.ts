@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeToken } from "../../../src/core/watch/token.ts";
 import { QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
+import { turn } from "../../support/turns.ts";
 import { drain, makeThings, present, revisionsOf, soon, stateOf, type ThingFrame, type Things } from "./things.ts";
 
 /** `burst` writes at once without a pause, over so many names; `read` asks for frames; `start` asks and does not wait. */
@@ -38,7 +39,7 @@ async function play(all: Things, next: () => Promise<ThingFrame | undefined>, st
   let [unread, most] = [0, 0];
   const take = async (): Promise<void> => {
     asked ??= next();
-    await new Promise(setImmediate);
+    await turn();
     all.clock.advance(1000);
     const frame = await soon(asked);
     asked = undefined;

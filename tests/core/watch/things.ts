@@ -7,6 +7,7 @@ import { encodeToken, type Position, scopeOf } from "../../../src/core/watch/tok
 import type { Item, WatchOptions } from "../../../src/core/watch/types.ts";
 import type { Frame, Watcher } from "../../../src/core/watch/watcher.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
+import { turn } from "../../support/turns.ts";
 
 export interface Thing {
   readonly n: number;
@@ -104,7 +105,7 @@ export async function drain<I, S>(
         arrived = true;
       })
       .catch(() => {});
-    for (let turn = 0; turn < 5 && !arrived; turn += 1) await new Promise(setImmediate);
+    for (let passed = 0; passed < 5 && !arrived; passed += 1) await turn();
     if (!arrived) clock.advance(HEARTBEAT_MS);
     const frame = await soon(pending);
     if (frame === undefined) return frames;

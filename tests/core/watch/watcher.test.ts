@@ -6,6 +6,7 @@ import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { decodeToken } from "../../../src/core/watch/token.ts";
 import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { turn } from "../../support/turns.ts";
 import { rejection } from "../store/rig.ts";
 import {
   delayed,
@@ -153,7 +154,7 @@ describe("a heartbeat", () => {
     });
     await all.store.put("other/x", "1", { cause: { action: "Test" } });
     all.clock.advance(HEARTBEAT_MS - 1);
-    await new Promise(setImmediate);
+    await turn();
     expect(arrived).toBe(false);
     await all.store.put("other/x", "2", { cause: { action: "Test" } });
     all.clock.advance(1);
@@ -168,7 +169,7 @@ describe("a heartbeat", () => {
       const watcher = all.watch();
       await watcher.next();
       const pending = watcher.next();
-      await new Promise(setImmediate);
+      await turn();
       all.clock.advance(HEARTBEAT_MS);
       for (let n = 0; n < wait; n += 1) await undefined;
       const written = all.put("a", 1);
@@ -189,7 +190,7 @@ describe("a heartbeat", () => {
     await watcher.next();
     for (let n = 0; n < 3; n += 1) {
       const pending = watcher.next();
-      await new Promise(setImmediate);
+      await turn();
       all.clock.advance(HEARTBEAT_MS - 1);
       await all.put("a", n);
       expect(await soon(pending)).toMatchObject({ kind: "changes" });
@@ -331,7 +332,7 @@ describe("closing a hub", () => {
     const watcher = all.watch();
     await watcher.next();
     const pending = watcher.next();
-    await new Promise(setImmediate);
+    await turn();
     const error = draining();
     all.things.hub.end(error);
     expect(await rejection(soon(pending))).toBe(error);
@@ -370,7 +371,7 @@ describe("closing a watcher", () => {
     const watcher = all.watch();
     await watcher.next();
     const pending = watcher.next();
-    await new Promise(setImmediate);
+    await turn();
     watcher.close();
     expect(all.things.hub.watcherCount).toBe(0);
     expect(await soon(pending)).toBeUndefined();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createEngine, createManualClock, type Engine, type Log } from "../../../src/core/index.ts";
 import { compileCondition } from "../../../src/server/cel/condition.ts";
+import { turn } from "../../support/turns.ts";
 
 const clock = createManualClock();
 let directory = "";
@@ -48,7 +49,7 @@ async function look(times = 2): Promise<void> {
     clock.advance(1000);
     await reading;
     // What follows the reading is in memory.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
 }
 

@@ -7,6 +7,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import { MAX_SOURCE_BYTES, SOURCE_TIMEOUT_MS, sourceFile, utf8 } from "../../../src/server/config/source-file.ts";
+import { turn } from "../../support/turns.ts";
 
 describe("a file of flags or modules", () => {
   it("is read as it was written, whatever its contents", () => {
@@ -86,7 +87,7 @@ describe("a file of flags or modules", () => {
       const clock = createManualClock();
       const file = sourceFile(name, () => {}, clock);
       const first = file.read();
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       const held = underWay();
       const reads = Promise.allSettled([first, file.read()]);
       clock.advance(SOURCE_TIMEOUT_MS);
@@ -100,7 +101,7 @@ describe("a file of flags or modules", () => {
       for (const held of await Promise.all(holding)) await held.close();
       let text: string | undefined;
       while (text === undefined) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
         text = await file.read().catch(() => undefined);
       }
       expect(text).toBe("{}");

@@ -3,8 +3,7 @@ import { expect, it } from "vitest";
 import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
 import { type Clock, createManualClock } from "../../../src/core/index.ts";
 import { createPacing } from "../../../src/server/http/pacing.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+import { turn } from "../../support/turns.ts";
 
 it("streams that wait to write share one timer, for any number and duration", async () => {
   const manual = createManualClock();

@@ -21,6 +21,8 @@ import { createManualClock, systemClock } from "../../../src/core/index.ts";
 import { MAX_LOG_LINE_BYTES } from "../../../src/server/logs/line.ts";
 import { createLogging, type Logging, type LoggingOptions } from "../../../src/server/logs/logging.ts";
 import { type Destination, Sink } from "../../../src/server/logs/sink.ts";
+import { turn, turns } from "../../support/turns.ts";
+import { until } from "../../support/until.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal takes for an order.
 const COLOUR = /\u001b\[\d+m/g;
@@ -119,7 +121,7 @@ describe("the logs", () => {
     const long = "x".repeat(60_000);
     for (let index = 0; index < 200; index += 1) {
       log("flags", "info", `${index} ${long}`);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     await flush(200);
     const told = entries().filter(({ area }) => area === "server");
@@ -135,8 +137,7 @@ describe("the logs", () => {
     rmSync(occupied);
     await flush();
     // The others had nothing to write: each is tried within a second.
-    while (status().some(({ problem }) => problem !== undefined))
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => status().every(({ problem }) => problem === undefined));
     const written = file("feature_flags.log").trim().split("\n");
     expect(written).toHaveLength(200 - dropped + 1);
     expect(JSON.parse(written.at(-1) ?? "")).toMatchObject({ level: 40, dropped, msg: "lines were dropped here" });
@@ -146,8 +147,7 @@ describe("the logs", () => {
 
   it.skipIf(process.platform !== "linux")("say at once that their directory cannot be created", async () => {
     const { status, entries, close } = setUp("info", "/proc/x/y");
-    while (status().some(({ name, problem }) => name !== "output" && problem === undefined))
-      await new Promise((resolve) => setImmediate(resolve));
+    await until(() => status().every(({ name, problem }) => name === "output" || problem !== undefined));
     await close();
     expect(entries()).toHaveLength(3);
     for (const { problem } of entries()) expect(problem).toMatch(/ENOENT.*\/proc\/x/);
@@ -293,13 +293,13 @@ describe("a log target that accepts no lines", () => {
       // Time passes, in which it is tried again and again.
       for (let step = 0; step < 600; step += 1) {
         clock.advance(10);
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
       }
       expect(sink.status).toEqual({ name: "it", dropped: 900, problem: expect.any(String) });
       expect(changed).toHaveLength(1);
       takes = 7;
       clock.advance(1000);
-      for (let turn = 0; turn < 300; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      await turns(300);
       const expected = Array.from({ length: 100 }, (_, index) => `line ${String(index).padStart(4, "0")}\n`).join("");
       expect(text).toBe(`${expected}dropped 900\n`);
       expect(sink.status).toEqual({ name: "it", dropped: 900, problem: undefined });

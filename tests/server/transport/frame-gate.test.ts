@@ -15,10 +15,9 @@ import {
   MAX_SHORT_FIELDS_BYTES,
   MAX_UNFINISHED_HEADERS_BYTES,
 } from "../../../src/server/transport/limits.ts";
+import { turn } from "../../support/turns.ts";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 function rig(unfinished: UnfinishedHeaders = { bytes: 0 }) {
   const clock = createManualClock();
   const socket = new PassThrough();

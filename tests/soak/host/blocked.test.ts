@@ -3,7 +3,10 @@ import { closeSync, mkdtempSync, openSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { call, failure, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../core/modules/host-rig.ts";
+import { call, hostRig, NO_GRANTS, ownHost } from "../../core/modules/host-rig.ts";
+import { errorOf } from "../../support/errors.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
+import { until } from "../../support/until.ts";
 
 const BLOCKED = { blockTimeoutMs: 500 };
 
@@ -21,9 +24,9 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     ["loop_of_promises", "a loop of promises"],
     ["wait", "Atomics.wait"],
   ])("is ended during %s, and its calls fail with the reason", async (method) => {
-    const instance = await hostRig().start(isolation, "blocking", BLOCKED);
-    const hanging = failure(call(instance, "hang"));
-    const blocking = failure(call(instance, method));
+    const instance = await hostRig({}, ownHost()).start(isolation, "blocking", BLOCKED);
+    const hanging = errorOf(call(instance, "hang"));
+    const blocking = errorOf(call(instance, method));
     const description = "event loop blocked for 0.5 s";
     expect(await instance.ended).toEqual({ expected: false, description });
     for (const thrown of [await hanging, await blocking]) {
@@ -32,13 +35,13 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
   });
 
   it("is ended if it only sends messages and answers nothing", async () => {
-    const instance = await hostRig().start(isolation, "blocking", BLOCKED);
+    const instance = await hostRig({}, ownHost()).start(isolation, "blocking", BLOCKED);
     void call(instance, "talk").catch(() => {});
     expect(await instance.ended).toEqual({ expected: false, description: "event loop blocked for 1.5 s" });
   });
 
   it("lives on while it waits for something, and reports its usage", async () => {
-    const instance = await hostRig().start(isolation, "blocking", { blockTimeoutMs: 2000 });
+    const instance = await hostRig({}, ownHost()).start(isolation, "blocking", { blockTimeoutMs: 2000 });
     expect(instance.lastUsage).toBeUndefined();
     void call(instance, "hang").catch(() => {});
     const readings = new Set<unknown>();
@@ -51,8 +54,8 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
   });
 
   it("with a timeout of 0 may block until its caller gives up", async () => {
-    const instance = await hostRig().start(isolation, "blocking", { blockTimeoutMs: 0 });
-    const looping = failure(instance.invoke("loop", { json: null }, { timeoutMs: 1500 }));
+    const instance = await hostRig({}, ownHost()).start(isolation, "blocking", { blockTimeoutMs: 0 });
+    const looping = errorOf(instance.invoke("loop", { json: null }, { timeoutMs: 1500 }));
     expect((await looping).reason).toBe("MODULE_DEADLINE_EXCEEDED");
     instance.kill();
     expect(await instance.ended).toMatchObject({ expected: true });
@@ -62,7 +65,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
 describe("an instance in a process", () => {
   it("is ended during a system call", async () => {
     const { path, grants } = fifo();
-    const rig = hostRig();
+    const rig = hostRig({}, ownHost());
     const reading = await rig.start("PROCESS", "blocking", { ...BLOCKED, grants });
     const deriving = await rig.start("PROCESS", "blocking", BLOCKED);
     void call(reading, "read_fifo", path).catch(() => {});
@@ -76,15 +79,15 @@ describe("an instance in a process", () => {
 describe("an instance in a thread", () => {
   it("ends during a system call without its thread, which counts as stranded until it ends", async () => {
     const { path, grants, release } = fifo();
-    const { host, start } = hostRig();
+    const { host, start } = hostRig({}, ownHost());
     const instance = await start("THREAD", "blocking", { ...BLOCKED, grants });
-    const reading = failure(call(instance, "read_fifo", path));
+    const reading = errorOf(call(instance, "read_fifo", path));
     expect(await instance.ended).toEqual({
       expected: false,
       description: "event loop blocked for 0.5 s; its thread does not end, and is left behind",
     });
     expect((await reading).reason).toBe("MODULE_CRASHED");
-    expect((await failure(call(instance, "echo"))).reason).toBe("MODULE_CRASHED");
+    expect((await errorOf(call(instance, "echo"))).reason).toBe("MODULE_CRASHED");
     expect(host.strandedThreads).toBe(1);
     release();
     await until(() => host.strandedThreads === 0);
@@ -92,7 +95,7 @@ describe("an instance in a thread", () => {
 
   it("does not keep the host from closing if it is killed during a system call", async () => {
     const { path, grants, release } = fifo();
-    const { host, start, logged } = hostRig();
+    const { host, start, logged } = hostRig({}, ownHost());
     const instance = await start("THREAD", "blocking", { grants });
     void call(instance, "read_fifo", path).catch(() => {});
     await until(() => logged.includes("blocking"));

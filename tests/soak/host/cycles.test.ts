@@ -1,8 +1,11 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
-import { failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../core/modules/host-rig.ts";
+import { type HostRig, hostRig, NO_GRANTS, ownHost } from "../../core/modules/host-rig.ts";
 import { childrenOf } from "../../core/modules/processes.ts";
+import { errorOf } from "../../support/errors.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
+import { until } from "../../support/until.ts";
 
 const GRANTS = [NO_GRANTS, { ...NO_GRANTS, childProcess: true }];
 
@@ -26,7 +29,7 @@ const cycles = async ({ start }: HostRig, isolation: Isolation, count: number): 
 
 describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
   it("uses no more memory after many of them than after the first", async () => {
-    const rig = hostRig();
+    const rig = hostRig({}, ownHost());
     await cycles(rig, isolation, 6);
     // What an ended process's pipes held is given back a moment after its end.
     let before = held();
@@ -43,9 +46,9 @@ describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
 
 describe("an instance in a process", () => {
   it("cannot be started with more variables than the system allows, and the error says why", async () => {
-    const { start } = hostRig();
+    const { start } = hostRig({}, ownHost());
     const children = childrenOf(process.pid);
-    const thrown = await failure(start("PROCESS", "echo", { env: bigEnvironment() }));
+    const thrown = await errorOf(start("PROCESS", "echo", { env: bigEnvironment() }));
     expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
     expect(thrown.metadata.error).toContain("could not be started: spawn E2BIG");
     expect(childrenOf(process.pid)).toEqual(children);

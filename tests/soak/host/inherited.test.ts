@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { inheritedDescriptors } from "../../../src/core/modules/host/bounds/inherited.ts";
 import { answering, hostOf, launch, run, tree } from "../../core/modules/artifact-rig.ts";
-import { ISOLATIONS } from "../../core/modules/host-rig.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
 
 const FIXTURE = join(import.meta.dirname, "../../fixtures/artifacts/inheriting.ts");
 const WRITES = answering(

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { call, failure, hostRig, ISOLATIONS } from "../../core/modules/host-rig.ts";
+import { call, hostRig, ownHost } from "../../core/modules/host-rig.ts";
+import { errorOf } from "../../support/errors.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
 
 /** What takes memory faster than a thread can be looked at on a busy machine is not sure to end in time. */
 const WAYS = {
@@ -15,10 +17,10 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     "ends alone with the cause if it takes memory by %s",
     { timeout: 120_000 },
     async (method) => {
-      const { start } = hostRig();
+      const { start } = hostRig({}, ownHost());
       const other = await start(isolation, "echo");
       const instance = await start(isolation, "greedy", { maxHeapMb: 32 });
-      const taking = failure(call(instance, method));
+      const taking = errorOf(call(instance, method));
       expect(await instance.ended).toEqual({ expected: false, description: expect.stringMatching(SAID[isolation]) });
       expect(await taking).toMatchObject({
         reason: "MODULE_CRASHED",
@@ -29,7 +31,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
   );
 
   it("is watched from its start, however many start at once and however slowly", async () => {
-    const { start } = hostRig();
+    const { start } = hostRig({}, ownHost());
     const starting = Array.from({ length: 8 }, () => start(isolation, "greedy", { maxHeapMb: 32 }));
     const instances = await Promise.all(starting);
     for (const instance of instances) call(instance, "trickle").catch(() => {});
@@ -39,7 +41,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
   });
 
   it("lives on if it makes endless garbage and keeps little", async () => {
-    const instance = await hostRig().start(isolation, "greedy", { maxHeapMb: 48 });
+    const instance = await hostRig({}, ownHost()).start(isolation, "greedy", { maxHeapMb: 48 });
     expect(await call(instance, "churn", 600)).toBe(40);
     expect((await instance.usage({ collect: true }, 10_000)).heapUsedBytes).toBeLessThan(48 * 1024 * 1024);
   });

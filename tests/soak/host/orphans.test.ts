@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { call, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../core/modules/host-rig.ts";
+import { call, hostRig, NO_GRANTS, ownHost } from "../../core/modules/host-rig.ts";
 import { allGone, childrenOf, marked, newMarker } from "../../core/modules/processes.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
+import { until } from "../../support/until.ts";
 
 const GRANTED = { grants: { ...NO_GRANTS, childProcess: true }, env: { PATH: process.env.PATH ?? "" } };
 
@@ -14,7 +16,7 @@ const WAYS = { PROCESS: ["plain", "detached", "daemon", "stubborn"], THREAD: ["p
 describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolation) => {
   it.each(WAYS[isolation])("as %s ends when the module stops", async (method) => {
     const marker = newMarker();
-    const { start } = hostRig();
+    const { start } = hostRig({}, ownHost());
     const instance = await start(isolation, "spawning", GRANTED);
     await call(instance, method, marker);
     await until(() => marked(marker).length > 0);
@@ -24,7 +26,7 @@ describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolat
 
   it.each(WAYS[isolation])("as %s ends when the module is killed", async (method) => {
     const marker = newMarker();
-    const { start } = hostRig();
+    const { start } = hostRig({}, ownHost());
     const instance = await start(isolation, "spawning", GRANTED);
     await call(instance, method, marker);
     await until(() => marked(marker).length > 0);
@@ -34,7 +36,7 @@ describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolat
 
   it.each(["throw_later", "leave"])("ends when the module ends by %s", async (method) => {
     const marker = newMarker();
-    const { start } = hostRig();
+    const { start } = hostRig({}, ownHost());
     const instance = await start(isolation, "spawning", GRANTED);
     void call(instance, method, marker).catch(() => {});
     await instance.ended;
@@ -43,7 +45,7 @@ describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolat
 
   it("ends when the module is blocked", async () => {
     const marker = newMarker();
-    const { start } = hostRig();
+    const { start } = hostRig({}, ownHost());
     const instance = await start(isolation, "spawning", { ...GRANTED, blockTimeoutMs: 500 });
     await call(instance, "detached", marker);
     void call(instance, "loop").catch(() => {});
@@ -53,7 +55,7 @@ describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolat
 
   it("ends with the module that waits for it, so that the module can end too", async () => {
     const marker = newMarker();
-    const { host, start } = hostRig();
+    const { host, start } = hostRig({}, ownHost());
     const instance = await start(isolation, "spawning", { ...GRANTED, blockTimeoutMs: 500 });
     void call(instance, "run_and_wait", marker).catch(() => {});
     expect(await instance.ended).toEqual({ expected: false, description: "event loop blocked for 0.5 s" });
@@ -63,7 +65,7 @@ describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolat
 
   it("ends when the host closes", async () => {
     const marker = newMarker();
-    const { host, start } = hostRig();
+    const { host, start } = hostRig({}, ownHost());
     const instance = await start(isolation, "spawning", GRANTED);
     await call(instance, "detached", marker);
     await until(() => marked(marker).length > 0);
@@ -73,7 +75,7 @@ describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolat
 });
 
 it("a host has one reaper, from its first process on, and ends it when it closes", async () => {
-  const { host, start } = hostRig();
+  const { host, start } = hostRig({}, ownHost());
   expect(reapers()).toEqual([]);
   await Promise.all([start("PROCESS", "echo"), start("PROCESS", "echo")]);
   expect(reapers()).toHaveLength(1);
@@ -83,7 +85,7 @@ it("a host has one reaper, from its first process on, and ends it when it closes
 
 it("processes that end while there is no reaper are left to the next reaper", async () => {
   const marker = newMarker();
-  const { start } = hostRig();
+  const { start } = hostRig({}, ownHost());
   const instance = await start("PROCESS", "spawning", GRANTED);
   await call(instance, "daemon", marker);
   await until(() => marked(marker).length > 0);
@@ -96,7 +98,7 @@ it("processes that end while there is no reaper are left to the next reaper", as
 
 it("a killed reaper is replaced, and the next one knows all processes", async () => {
   const marker = newMarker();
-  const { start } = hostRig();
+  const { start } = hostRig({}, ownHost());
   const instance = await start("PROCESS", "spawning", GRANTED);
   const [first = Number.NaN] = reapers();
   process.kill(first, "SIGKILL");

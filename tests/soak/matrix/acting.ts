@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect } from "vitest";
 import { ownRoot } from "../../core/modules/rig.ts";
+import { until } from "../../support/until.ts";
 import { type Cell, type CellOptions, cell } from "./cell.ts";
 import { feed, GATEWAY, type Order, ordersIn } from "./feed.ts";
 
@@ -38,7 +39,7 @@ export async function actingCell(options: CellOptions = {}): Promise<ActingCell>
       orders()
         .slice(before)
         .filter(({ from }) => from === version).length;
-    while (since() < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => since() >= 3);
   };
   await places("1");
   return { ...one, orders, places, told };

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { STOP_TIMEOUT_MS } from "../../../src/core/modules/calls/generations.ts";
-import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
-import { errorOf, turn } from "../../core/modules/rig.ts";
+import { errorOf } from "../../support/errors.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
+import { turn } from "../../support/turns.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./cell.ts";
 
 /** How a call ends that was given to an instance which then went wrong. */
 const DELIVERED = ["MODULE_CRASHED", "MODULE_DEADLINE_EXCEEDED"];
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a version on trial in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a version on trial in a %s", (isolation) => {
   it.each(["throws", "hangs"] as const)("goes back, and loses nothing, if one of its methods %s", async (what) => {
     // What hangs is given up when it has had as long as any call may have.
     const fields = { callTimeoutMs: 3000 };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { BARE_TEST } from "../../../src/core/modules/calls/trial.ts";
-import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
 import { bodyOf, CALL_MS, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
 interface Place {
@@ -30,7 +30,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   "in importState": { part: "importState", step: "hand_over" },
 };
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a candidate in a %s", (isolation) => {
   const possible = possibleIn(isolation);
 
   describe.each(Object.entries(PLACES))("%s", (_, { part, step, fields, options, except = [] }) => {

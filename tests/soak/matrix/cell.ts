@@ -9,9 +9,9 @@ import type { SwapResult } from "../../../src/core/modules/swap/report.ts";
 import type { StepEvent } from "../../../src/core/modules/swap/state/events.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/kernel/clock.ts";
-import { until } from "../../core/modules/host-rig.ts";
 import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "../../core/modules/rig.ts";
 import { startTraffic, type Traffic } from "../../core/modules/traffic.ts";
+import { until } from "../../support/until.ts";
 
 /** By it the workers of modules are told from those of the host. */
 const HEAP_MB = 77;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
-import { errorOf } from "../../core/modules/rig.ts";
+import { errorOf } from "../../support/errors.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
 import { bodyOf, cell, counter, goesOn, leavesNothing, MISBEHAVIOURS, REASONS } from "./cell.ts";
 
 /** Ends the instance when it is told to. */
@@ -13,7 +13,7 @@ const WITHOUT_STATE = { outcome: "done", detail: "the old version had ended, and
 /** So that nothing but the crash is seen. */
 const breaker = { failureThreshold: 100_000 };
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("an old version in a %s", (isolation) => {
+describe.each(ISOLATIONS)("an old version in a %s", (isolation) => {
   it.each(["throws", "hangs"] as const)("serves on, and loses nothing, if it %s in exportState", async (what) => {
     const one = await cell({ isolation, v1: counter(1, { exportState: once(bodyOf(what, isolation)) }) });
     const result = await one.swap();

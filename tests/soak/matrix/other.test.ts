@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
-import { until } from "../../core/modules/host-rig.ts";
 import { refusing } from "../../core/modules/refusing.ts";
-import { errorOf, rig } from "../../core/modules/rig.ts";
+import { rig } from "../../core/modules/rig.ts";
+import { errorOf } from "../../support/errors.ts";
+import { until } from "../../support/until.ts";
 import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 const isolation = "THREAD" satisfies Isolation;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { startTraffic } from "../../core/modules/traffic.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
 import { cell, counter, goesOn, leavesNothing } from "./cell.ts";
 
 /** One call is under way and four wait: there is no room for more. */
 const fields = { concurrency: 1 };
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s with a full queue of calls", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s with a full queue of calls", (isolation) => {
   it("hands over its state, and no call fails", async () => {
     const one = await cell({ isolation, fields, callers: 4 });
     const fifth = startTraffic(() => one.patiently("same", 1), 1);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { startTraffic } from "../../core/modules/traffic.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a candidate in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a candidate in a %s", (isolation) => {
   it.each(possibleIn(isolation))(
     "does not affect callers if it %s on their mirrored calls",
     async (what: Misbehaviour) => {

@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { errorOf } from "../../core/modules/rig.ts";
+import { errorOf } from "../../support/errors.ts";
 import { type Cell, cell, counter, goesOn } from "./cell.ts";
 
 describe("a candidate whose code is not available", () => {

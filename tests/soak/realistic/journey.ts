@@ -7,9 +7,9 @@ import { createEngine, type Engine } from "../../../src/core/index.ts";
 import { heapCeilingMb } from "../../../src/core/modules/host/bounds/memory.ts";
 import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
-import { until } from "../../core/modules/host-rig.ts";
 import { childrenOf, marked } from "../../core/modules/processes.ts";
 import { startTraffic } from "../../core/modules/traffic.ts";
+import { until } from "../../support/until.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures/modules/realistic");
 const CALLERS = 64;

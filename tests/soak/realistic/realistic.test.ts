@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { createEngine } from "../../../src/core/index.ts";
-import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
+import { until } from "../../support/until.ts";
 import { type Call, callOf, type Journey, rootWith, travel, write } from "./journey.ts";
 
 const orderBook: Journey = {
@@ -155,7 +156,7 @@ const feed: Journey = {
     const strategy = callOf(engine, "strategy");
     const last = (await strategy("last")) as number;
     // The version that came back after it was killed sends on.
-    while (((await strategy("last")) as number) < last + 3) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(async () => ((await strategy("last")) as number) >= last + 3);
     const wrong = (await strategy("wrong")) as readonly string[];
     // Of a tick that was under way when it was killed nobody knew whether it was taken.
     expect(wrong.filter((text) => !/^(\d+) of \S+ after \1$/.test(text))).toEqual([]);
@@ -177,7 +178,7 @@ const has = (call: Call, method: string): Promise<boolean> =>
 /** Each starts five instances and more, one after the other, beside 64 callers. */
 vi.setConfig({ testTimeout: 120_000 });
 
-describe.each<Isolation>(["PROCESS", "THREAD"])(
+describe.each(ISOLATIONS)(
   "swaps in a %s lose, fail and repeat no call, and the module returns after a kill:",
   (isolation) => {
     it("an order book with state", async () => travel(orderBook, isolation, await rootWith()));

@@ -6,6 +6,8 @@ import { expect, it } from "vitest";
 import { createHeliosClient, type HeliosClient } from "../../../clients/typescript/src/index.ts";
 import { Isolation, ModuleState } from "../../../gen/helios/v1/module_pb.ts";
 import { type OwnServer, startOwnServer } from "../../../scripts/demo/server.ts";
+import { ISOLATIONS } from "../../support/isolations.ts";
+import { until } from "../../support/until.ts";
 import { feed, GATEWAY, ordersIn } from "../matrix/feed.ts";
 
 const HANG = "await new Promise(() => {});";
@@ -26,7 +28,7 @@ const KILLS = [
   ["stop", "v2", "2"],
 ] as const;
 
-it.each(["PROCESS", "THREAD"] as const)(
+it.each(ISOLATIONS)(
   "a kill of the service during swaps of a module in a %s repeats and loses none of the orders that it places of its own accord",
   { timeout: 240_000 },
   async (isolation) => {
@@ -44,7 +46,7 @@ it.each(["PROCESS", "THREAD"] as const)(
         ordersIn(file)
           .slice(before)
           .filter(({ from }) => from === version).length;
-      while (since() < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+      await until(() => since() >= 3);
     };
     await client.modules.registerModule({
       name: "gateway",

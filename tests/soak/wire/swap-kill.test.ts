@@ -9,6 +9,7 @@ import { createHeliosClient, type HeliosClient, invoke } from "../../../clients/
 import { ModuleState } from "../../../gen/helios/v1/module_pb.ts";
 import { TestCaseSchema } from "../../../gen/helios/v1/test_pb.ts";
 import { startOwnServer } from "../../../scripts/demo/server.ts";
+import { until } from "../../support/until.ts";
 
 const ROOT = fileURLToPath(new URL("../../fixtures/modules/matrix", import.meta.url));
 const name = "slow";
@@ -121,14 +122,9 @@ async function reaches(client: HeliosClient, step: Step): Promise<void> {
 
 /** The module, once it serves. */
 async function settled(client: HeliosClient) {
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    const { module } = await client.modules.getModule({ name });
-    if (module?.state === ModuleState.ACTIVE) return module;
-    if (performance.now() > deadline)
-      throw new Error(`module ${name} does not serve again: ${module?.failure?.message}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const present = async () => (await client.modules.getModule({ name })).module;
+  await until(async () => (await present())?.state === ModuleState.ACTIVE);
+  return present();
 }
 
 /** The processes of modules that a service has started. */
@@ -149,11 +145,5 @@ async function isModule(pid: string): Promise<boolean> {
 
 /** Resolves when none of them is left. */
 async function gone(processes: readonly string[]): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  for (let left = processes; left.length > 0; ) {
-    if (performance.now() > deadline) throw new Error(`processes ${left.join(", ")} of an earlier life are left`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const alive = await Promise.all(left.map(isModule));
-    left = left.filter((_, index) => alive[index]);
-  }
+  await until(async () => !(await Promise.all(processes.map(isModule))).includes(true));
 }

@@ -10,6 +10,7 @@ import { createHeliosClient, type HeliosClient } from "../../../clients/typescri
 import { type OwnServer, startOwnServer } from "../../../scripts/demo/server.ts";
 import { type Clock, createEngine, type Engine, systemClock } from "../../../src/core/index.ts";
 import { type Server, startServer } from "../../../src/server/server.ts";
+import { until } from "../../support/until.ts";
 import { type Follower, follow, KINDS, present } from "../../wire/follower.ts";
 import { type Network, startProxy } from "../../wire/proxy.ts";
 
@@ -89,10 +90,6 @@ async function expectEqual(follower: Follower): Promise<void> {
   expect(follower.wentBack).toEqual([]);
 }
 
-const waitUntil = async (reached: () => boolean): Promise<void> => {
-  while (!reached()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
-
 describe("a watcher", () => {
   it("ends with the state of the server although its connection is cut anywhere in a snapshot", async () => {
     await start();
@@ -115,7 +112,7 @@ describe("a watcher", () => {
     await change(200, 50);
     await expectEqual(follower);
     proxy.refuse();
-    await waitUntil(() => engine.clients.list().length === 0);
+    await until(() => engine.clients.list().length === 0);
     await change(10_000, 3000, 1);
     expect(engine.clients.list()).toEqual([]);
     proxy.admit();
@@ -146,7 +143,7 @@ describe("a watcher", () => {
     await expectEqual(follower);
     const before = proxy.connections;
     proxy.silence();
-    await waitUntil(() => engine.clients.list().length === 0);
+    await until(() => engine.clients.list().length === 0);
     await change(200, 20, 1);
     await expectEqual(follower);
     expect(proxy.connections).toBeGreaterThan(before);
@@ -205,7 +202,7 @@ describe("the process of a watcher", () => {
       const report = reports();
       await report(engine.revision());
       child.kill("SIGSTOP");
-      if (freed) await waitUntil(() => engine.clients.list().length === 0);
+      if (freed) await until(() => engine.clients.list().length === 0);
       const memory: number[] = [];
       for (let round = 1; round <= 5; round += 1) {
         await change(2000, 2500, round);
@@ -252,7 +249,7 @@ describe("a server", () => {
           await write(n, round).catch(() => {});
         }
       })();
-      await waitUntil(() => follower.revision() > 100 * (round + 1));
+      await until(() => follower.revision() > 100 * (round + 1));
       const exited = once(process, "exit");
       process.kill("SIGKILL");
       await Promise.all([exited, writing]);

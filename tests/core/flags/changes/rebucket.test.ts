@@ -4,6 +4,7 @@ import { rebucketing } from "../../../../src/core/flags/changes/rebucket.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../../../../src/core/flags/record.ts";
 import { compileFlag } from "../../../../src/kernel/flags/evaluate.ts";
 import { percentage } from "../../../kernel/flags/reference.ts";
+import { turn } from "../../../support/turns.ts";
 import { house, reason } from "../harness.ts";
 
 const NOW = 1_700_000_000_000;
@@ -170,7 +171,7 @@ describe("a file that would rebucket sessions", () => {
     const seconds = async (count: number): Promise<void> => {
       for (let at = 0; at < count; at++) {
         clock.advance(1000);
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
       }
     };
     write(file({ a: "t" }));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LOOK_INTERVAL_MS } from "../../../../src/core/flags/file/follow.ts";
+import { turn } from "../../../support/turns.ts";
 import { type House, house } from "../harness.ts";
 
 const file = (flags: Record<string, number>): string =>
@@ -15,7 +16,7 @@ const file = (flags: Record<string, number>): string =>
 async function look({ clock }: House, times = 2): Promise<void> {
   for (let time = 0; time < times; time++) {
     clock.advance(LOOK_INTERVAL_MS);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
 }
 

@@ -5,7 +5,10 @@ import type { Ending } from "../../../../src/core/modules/host/types/host.ts";
 import { EVENT_SOURCES } from "../../../../src/core/status/sources.ts";
 import { createStatus } from "../../../../src/core/status/status.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { ownRoot, type Rig, rig, statesOf, turn } from "../rig.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { turn } from "../../../support/turns.ts";
+import { until } from "../../../support/until.ts";
+import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
 
 const SHAPE = { methods: [], version: undefined, hasHealth: true, hasState: false, stateSchema: undefined };
 
@@ -208,7 +211,7 @@ async function modules(clock: ManualClock) {
     for (let time = 0; time < times; time += 1) {
       clock.advance(10_000);
       const now = clock.now();
-      while (engine.modules.health(name)?.checkTime !== now) await turn();
+      await until(() => engine.modules.health(name)?.checkTime === now);
     }
   };
   return { ...engine, asked };
@@ -224,7 +227,7 @@ const statusOf = ({ feed, breakers, modules }: Rig) =>
     setBack: () => undefined,
   } as never)();
 
-describe.each(["PROCESS", "THREAD"] as const)("the health reported by a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("the health reported by a module in a %s", (isolation) => {
   it("is shown in its status and in watches, while it serves on and its breaker stays closed", async () => {
     const clock = createManualClock();
     const engine = await modules(clock);
@@ -241,7 +244,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the health reported by a module i
     expect(statusOf(engine).unhealthy).toEqual([
       { domain: "MODULES", name: "a", state: "UNHEALTHY", why: "health: no feed", since },
     ]);
-    while (engine.modules.get("a").record.unhealthy === undefined) await turn();
+    await until(() => engine.modules.get("a").record.unhealthy !== undefined);
     expect(engine.modules.get("a").record.unhealthy).toEqual({ generation: 1, message: "no feed", since });
     expect([engine.state("a"), breakers.get("module:a").state, await call("a", "which")]).toEqual([
       "ACTIVE",
@@ -250,7 +253,7 @@ describe.each(["PROCESS", "THREAD"] as const)("the health reported by a module i
     ]);
     await call("a", "fall", { ill: "" });
     await asked("a");
-    while (engine.modules.get("a").record.unhealthy !== undefined) await turn();
+    await until(() => engine.modules.get("a").record.unhealthy === undefined);
     expect(statusOf(engine).unhealthy).toEqual([]);
     const { changes } = await engine.store.changes("module/", revision, 10);
     expect(changes.map(({ cause }) => cause)).toEqual([
@@ -317,7 +320,7 @@ describe("the stored health of a module", () => {
     expect(engine.modules.get("a").record.unhealthy).toBeUndefined();
     const { since } = engine.modules.health("a") ?? {};
     clock.advance(10_000);
-    while (engine.modules.get("a").record.unhealthy === undefined) await turn();
+    await until(() => engine.modules.get("a").record.unhealthy !== undefined);
     expect(engine.modules.get("a").record.unhealthy).toEqual({ generation: 2, message: "no feed", since });
   });
 
@@ -328,7 +331,7 @@ describe("the stored health of a module", () => {
     await call("a", "fall", { ill: "old" });
     await asked("a");
     const stored = async (generation: number): Promise<void> => {
-      while (all.get("a").record.unhealthy?.generation !== generation) await turn();
+      await until(() => all.get("a").record.unhealthy?.generation === generation);
     };
     await stored(1);
     const { since } = all.health("a") ?? {};

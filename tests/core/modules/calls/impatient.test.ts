@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
-import { errorOf, ownRoot, type Rig, rig, turn } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { turn } from "../../../support/turns.ts";
+import { ownRoot, type Rig, rig } from "../rig.ts";
 
 const nothing = { json: null };
 
@@ -13,61 +16,58 @@ async function impatient({ modules }: Rig, name: string, times: number, input: u
   }
 }
 
-describe.each(["PROCESS", "THREAD"] as const)(
-  "a caller of a module in a %s that waits for less than call_timeout",
-  (isolation) => {
-    const fields: Partial<RegistrationFields> = {
-      isolation,
-      breaker: { failureThreshold: 2, failureRate: 0.1, minimumCalls: 2 },
-    };
+describe.each(ISOLATIONS)("a caller of a module in a %s that waits for less than call_timeout", (isolation) => {
+  const fields: Partial<RegistrationFields> = {
+    isolation,
+    breaker: { failureThreshold: 2, failureRate: 0.1, minimumCalls: 2 },
+  };
 
-    it("does not open the breaker for others, however often it gives up", async () => {
-      const engine = await rig();
-      await engine.load("echo_v1", fields);
-      await impatient(engine, "echo_v1", 5);
-      expect(engine.breakers.get("module:echo_v1")).toMatchObject({
-        state: "CLOSED",
-        counts: { failures: 0, ignored: 5 },
-      });
-      expect(await engine.call("echo_v1", "echo", 1)).toBe(1);
+  it("does not open the breaker for others, however often it gives up", async () => {
+    const engine = await rig();
+    await engine.load("echo_v1", fields);
+    await impatient(engine, "echo_v1", 5);
+    expect(engine.breakers.get("module:echo_v1")).toMatchObject({
+      state: "CLOSED",
+      counts: { failures: 0, ignored: 5 },
     });
+    expect(await engine.call("echo_v1", "echo", 1)).toBe(1);
+  });
 
-    it("does not count against a version on trial", async () => {
-      const clock = createManualClock();
-      const engine = await rig({ clock });
-      await engine.load("echo_v1", fields, "echo");
-      const trial = Promise.withResolvers<void>();
-      const options = { newVersionPath: "echo_v2", bakeMs: 60_000, bakeMinCalls: 1, bakeMaxErrorRate: 0 };
-      const swapped = engine.modules.swap("echo", options, {}, (event) => {
-        if (event.type === "started" && event.name === "bake") trial.resolve();
-      });
-      await trial.promise;
-      await impatient(engine, "echo", 5);
-      clock.advance(60_000);
-      expect(await swapped).toMatchObject({ swapped: true });
+  it("does not count against a version on trial", async () => {
+    const clock = createManualClock();
+    const engine = await rig({ clock });
+    await engine.load("echo_v1", fields, "echo");
+    const trial = Promise.withResolvers<void>();
+    const options = { newVersionPath: "echo_v2", bakeMs: 60_000, bakeMinCalls: 1, bakeMaxErrorRate: 0 };
+    const swapped = engine.modules.swap("echo", options, {}, (event) => {
+      if (event.type === "started" && event.name === "bake") trial.resolve();
     });
+    await trial.promise;
+    await impatient(engine, "echo", 5);
+    clock.advance(60_000);
+    expect(await swapped).toMatchObject({ swapped: true });
+  });
 
-    it("does not count as a failure of a module in between, whose own call ended with it", async () => {
-      const { path } = await ownRoot({
-        "base.js": `export default class Base { hold() { return new Promise(() => {}); } }`,
-        // Both deadlines pass in the same moment: this one is told of it first, and throws.
-        "between.js": `export default class Between {
+  it("does not count as a failure of a module in between, whose own call ended with it", async () => {
+    const { path } = await ownRoot({
+      "base.js": `export default class Base { hold() { return new Promise(() => {}); } }`,
+      // Both deadlines pass in the same moment: this one is told of it first, and throws.
+      "between.js": `export default class Between {
         start(ctx) { this.ctx = ctx; }
         hold() { return this.ctx.call("base", "hold"); }
       }`,
-      });
-      const engine = await rig({ root: path });
-      await engine.load("base", fields);
-      await engine.load("between", { ...fields, dependencies: ["base"] });
-      for (let call = 0; call < 5; call += 1) {
-        await errorOf(engine.modules.invoke("between", "hold", nothing, { timeoutMs: 30 }));
-      }
-      for (const name of ["base", "between"]) {
-        expect(engine.breakers.get(`module:${name}`)).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
-      }
     });
-  },
-);
+    const engine = await rig({ root: path });
+    await engine.load("base", fields);
+    await engine.load("between", { ...fields, dependencies: ["base"] });
+    for (let call = 0; call < 5; call += 1) {
+      await errorOf(engine.modules.invoke("between", "hold", nothing, { timeoutMs: 30 }));
+    }
+    for (const name of ["base", "between"]) {
+      expect(engine.breakers.get(`module:${name}`)).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
+    }
+  });
+});
 
 describe("a probe of an open breaker whose caller gives up early", () => {
   it("frees its slot, and counts neither as a success nor as a failure", async () => {
@@ -104,7 +104,7 @@ describe("a call that waits its turn", () => {
   });
 });
 
-describe.each(["PROCESS", "THREAD"] as const)("a method in a %s whose callers all leave early", (isolation) => {
+describe.each(ISOLATIONS)("a method in a %s whose callers all leave early", (isolation) => {
   it("counts as a failure of the module if it runs for call_timeout, and not if it ends earlier", async () => {
     const clock = createManualClock();
     const engine = await rig({ clock });

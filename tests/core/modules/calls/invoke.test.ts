@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
-import { errorOf, rig, turn } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { turn } from "../../../support/turns.ts";
+import { until } from "../../../support/until.ts";
+import { rig } from "../rig.ts";
 
-describe.each(["PROCESS", "THREAD"] as const)("a call to a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a call to a module in a %s", (isolation) => {
   it("returns the module's answer, the version that gave it, and the duration", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation });
@@ -151,7 +155,7 @@ describe("a call", () => {
     await load("echo_v1", { concurrency: 1 });
     const { instance } = modules.activeInstance("echo_v1");
     const held = call("echo_v1", "hold");
-    while (modules.inFlight("echo_v1") === 0) await turn();
+    await until(() => modules.inFlight("echo_v1") !== 0);
     await breakers.delete("module:echo_v1");
     const caller = new AbortController();
     const cancelled = modules.invoke("echo_v1", "echo", { json: 3 }, { signal: caller.signal });

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { BARE_TEST } from "../../../../src/core/modules/calls/trial.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
-import { errorOf, ownRoot, rig } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
+import { ownRoot, rig } from "../rig.ts";
 
 /** Knows all orders that reached it. */
 const GATEWAY = `export default class Gateway {
@@ -58,21 +61,19 @@ async function desk(isolation: "PROCESS" | "THREAD", state = "", fields: Partial
   await engine.load("gateway", { isolation });
   await engine.load("trader1", { dependencies: ["gateway"], isolation, pureMethods: ["price"], ...fields }, "trader");
   const orders = async (): Promise<string[]> => (await engine.call("gateway", "orders")) as string[];
-  const until = async (holds: (orders: string[]) => boolean): Promise<void> => {
-    while (!holds(await orders()));
-  };
-  return { ...engine, refused, orders, until };
+  const ordered = (holds: (orders: string[]) => boolean): Promise<void> => until(async () => holds(await orders()));
+  return { ...engine, refused, orders, ordered };
 }
 
-describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   it("may call others from its start on, if it is loaded to serve", async () => {
-    const { until } = await desk(isolation);
-    await until((orders) => ["start 1", "health 1", "timer 1"].every((from) => orders.includes(from)));
+    const { ordered } = await desk(isolation);
+    await ordered((orders) => ["start 1", "health 1", "timer 1"].every((from) => orders.includes(from)));
   });
 
   it("reaches no one before the switch, if it is to replace another, and calls others from then on", async () => {
     const hooks = [{ method: "warm", input: null }];
-    const { modules, call, refused, orders, until } = await desk(isolation, STATE, { reloadHooks: hooks });
+    const { modules, call, refused, orders, ordered } = await desk(isolation, STATE, { reloadHooks: hooks });
     modules.addReloadHook("trader", async (instance) => void (await instance.invoke("warm")));
     let over = false;
     const callers = (async () => {
@@ -82,7 +83,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
     over = true;
     await callers;
     expect(swapped).toMatchObject({ swapped: true, shadow: { different: 0, failed: 0 } });
-    await until((seen) => seen.includes("timer 2"));
+    await ordered((seen) => seen.includes("timer 2"));
     const early = (await orders()).filter((from) => from.endsWith("2") && from !== "timer 2" && from !== "mirrored 2");
     expect(early).toEqual([]);
     for (const why of ["start", "timer", "health", "import", "warm_up", "mirrored"]) {
@@ -123,14 +124,14 @@ describe.each(["PROCESS", "THREAD"] as const)("a module in a %s", (isolation) =>
   });
 
   it("may call others once it is activated, if it was loaded without traffic", async () => {
-    const { modules, register, orders, refused, until } = await desk(isolation);
+    const { modules, register, orders, refused, ordered } = await desk(isolation);
     const fields = { dependencies: ["gateway"], isolation };
     await register("trader2", fields, "idle");
     await modules.load("idle", { activate: false });
-    while (!refused.has("timer 2")) await orders();
+    await until(() => refused.has("timer 2"));
     expect((await orders()).filter((from) => from.endsWith("2"))).toEqual([]);
     await modules.load("idle");
-    await until((seen) => seen.includes("timer 2"));
+    await ordered((seen) => seen.includes("timer 2"));
     expect(await orders()).not.toContain("start 2");
   });
 });

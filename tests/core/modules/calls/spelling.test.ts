@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { runTests } from "../../../../src/core/testing/runs/runner.ts";
 import { systemClock } from "../../../../src/kernel/clock.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
 import { hostRig } from "../host-rig.ts";
-import { errorOf, rig } from "../rig.ts";
+import { rig } from "../rig.ts";
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a method of a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a method of a module in a %s", (isolation) => {
   it("is called in both spellings, whichever its class uses", async () => {
     const { load, call } = await rig();
     await load("spelled", { isolation });

@@ -1,7 +1,9 @@
 import { deserialize } from "node:v8";
 import { describe, expect, it } from "vitest";
-import type { Instance, Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import { call, failure, hostRig } from "../host-rig.ts";
+import type { Instance } from "../../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { call, hostRig } from "../host-rig.ts";
 
 const ERROR = {
   name: "RangeError",
@@ -96,11 +98,11 @@ async function errorsOf(
   method: string,
   names: readonly string[],
 ): Promise<Record<string, unknown>> {
-  const errors = await Promise.all(names.map((name) => failure(call(instance, method, name))));
+  const errors = await Promise.all(names.map((name) => errorOf(call(instance, method, name))));
   return Object.fromEntries(names.map((name, index) => [name, errors[index]?.metadata.error]));
 }
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   it("returns values without a JSON form by the documented rules, at any depth", async () => {
     const instance = await hostRig().start(isolation, "answering");
     for (const [name, expected] of Object.entries(CONVERTED)) {
@@ -178,6 +180,6 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
   ])("does not hand over a partial state: %s is refused at its place", async (name, problem) => {
     const instance = await hostRig().start(isolation, "answering");
     await call(instance, "next_state", name);
-    expect((await failure(instance.exportState(10_000))).metadata.error).toContain(problem);
+    expect((await errorOf(instance.exportState(10_000))).metadata.error).toContain(problem);
   });
 });

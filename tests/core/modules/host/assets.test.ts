@@ -22,8 +22,10 @@ import { createManualClock } from "../../../../src/core/index.ts";
 import { digestOf } from "../../../../src/core/modules/host/artifact/artifact.ts";
 import { directoryShelf } from "../../../../src/core/modules/host/artifact/shelf.ts";
 import { assetFault } from "../../../../src/core/modules/host/disk/keep-assets.ts";
-import type { Isolation, ModuleHost } from "../../../../src/core/modules/host/types/host.ts";
-import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "../artifact-rig.ts";
+import type { ModuleHost } from "../../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { answering, type Files, hostOf, launch, run, tree, write } from "../artifact-rig.ts";
 
 /** Exports `add`. */
 const ADD = Uint8Array.from(
@@ -37,7 +39,7 @@ const KEEPER = join(import.meta.dirname, "../../../fixtures/artifacts/keeper.ts"
 const TEN_MINUTES = 10 * 60_000;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("the assets of a module in a %s", (isolation) => {
   const answer = async (files: Files, assets: readonly string[], path = "m"): Promise<unknown> => {
     const host = hostOf(tree(files), { artifactsDir: tree() });
     return run(await launch(host, await host.resolve(path, assets), isolation));
@@ -147,14 +149,14 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("the assets of a module in a %s"
     });
     const host = hostOf(root, { artifactsDir: tree() });
     const stackOf = async (path: string): Promise<string | undefined> =>
-      (await refusal(run(await launch(host, await host.resolve(path, ["a.txt"]), isolation)))).metadata.stack;
+      (await errorOf(run(await launch(host, await host.resolve(path, ["a.txt"]), isolation)))).metadata.stack;
     expect(await stackOf("m.mjs")).toContain(`file://${root}/lib/thrower.mjs:2:`);
     expect(await stackOf("m.cjs")).toContain(`(${root}/m.cjs:1:`);
   });
 });
 
 describe("an imported WebAssembly file", () => {
-  it.each<Isolation>(["PROCESS", "THREAD"])("is code of the artifact, in a %s", async (isolation) => {
+  it.each(ISOLATIONS)("is code of the artifact, in a %s", async (isolation) => {
     const root = tree({
       "m.mjs": answering(
         "[add(1, 2), compiled instanceof WebAssembly.Module]",
@@ -198,7 +200,7 @@ describe("the digest of an artifact with assets", () => {
 
 describe("an asset is refused", () => {
   const problemOf = async (root: string, ...assets: string[]): Promise<string | undefined> => {
-    const error = await refusal(hostOf(root, { artifactsDir: tree() }).resolve("m", assets));
+    const error = await errorOf(hostOf(root, { artifactsDir: tree() }).resolve("m", assets));
     expect(error).toMatchObject({ reason: "MODULE_ASSET_INVALID", metadata: { module_path: "m" } });
     return error.metadata.problem;
   };
@@ -240,7 +242,7 @@ describe("an asset is refused", () => {
     if (process.getuid?.() === 0) return;
     const inside = root({ a: "a" });
     chmodSync(join(inside, "a"), 0);
-    expect(await refusal(hostOf(inside).resolve("m", ["a"]))).toMatchObject({
+    expect(await errorOf(hostOf(inside).resolve("m", ["a"]))).toMatchObject({
       reason: "MACHINE_FAULT",
       metadata: { problem: expect.stringContaining("EACCES") },
     });
@@ -285,7 +287,7 @@ describe("an error that the files did not cause", () => {
     // Where its copy belongs is something else.
     const place = join(artifactsDir, digestOf(bytesOf("weights")));
     mkdirSync(join(place, "in the way"), { recursive: true });
-    expect((await refusal(host.resolve("m", ["weights.bin"]))).reason).toBe("STORE_UNAVAILABLE");
+    expect((await errorOf(host.resolve("m", ["weights.bin"]))).reason).toBe("STORE_UNAVAILABLE");
     rmSync(place, { recursive: true });
     expect(await run(await launch(host, await host.resolve("m", ["weights.bin"]), "THREAD"))).toBe("weights");
   });
@@ -352,7 +354,7 @@ describe("assets on disk", () => {
     expect(await answer(host, module)).toBe("weights");
     damage(kept);
     rmSync(join(artifactsDir, "trees"), { recursive: true });
-    const error = await refusal(launch(host, module, "PROCESS"));
+    const error = await errorOf(launch(host, module, "PROCESS"));
     expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
     expect(error.metadata.error).toContain(`its asset weights.bin (${digestOf(bytesOf("weights"))}) `);
     expect(error.metadata.error).toContain(problem);

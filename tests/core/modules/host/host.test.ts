@@ -3,32 +3,22 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { HeliosError, systemClock } from "../../../../src/core/index.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
-import type {
-  Grants,
-  Instance,
-  InstanceServices,
-  InstanceSpec,
-  Isolation,
-  ModuleHost,
-} from "../../../../src/core/modules/host/types/host.ts";
+import type { Instance, InstanceServices } from "../../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
+import { hostRig, NO_GRANTS, ROOT } from "../host-rig.ts";
 
-const ROOT = join(import.meta.dirname, "../../../fixtures/modules");
-const NO_GRANTS: Grants = { fsRead: [], fsWrite: [], net: false, childProcess: false };
-
-let host: ModuleHost;
 let logged: { level: string; message: string; fields: Record<string, unknown> }[];
 let entry: () => void;
 
 beforeEach(() => {
-  host = createModuleHost({ root: ROOT, clock: systemClock });
   logged = [];
   entry = () => {};
 });
-
-afterEach(() => host.close());
 
 const services: InstanceServices = {
   log: (level, message, fields) => {
@@ -41,29 +31,7 @@ const services: InstanceServices = {
     return { json: { dependency, method, input } };
   },
 };
-
-async function specOf(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<InstanceSpec> {
-  const module = await host.resolve(path);
-  return {
-    name: "under_test",
-    version: "",
-    defaultVersion: "0.0.0",
-    generation: 1,
-    module,
-    isolation,
-    config: {},
-    env: {},
-    grants: NO_GRANTS,
-    maxHeapMb: 64,
-    startTimeoutMs: 10_000,
-    blockTimeoutMs: 0,
-    ...spec,
-  };
-}
-
-async function start(isolation: Isolation, path: string, spec: Partial<InstanceSpec> = {}): Promise<Instance> {
-  return host.start(await specOf(isolation, path, spec), services);
-}
+const { host, start } = hostRig(services);
 
 const json = async (
   instance: Instance,
@@ -75,13 +43,7 @@ const json = async (
   return "json" in output ? output.json : output.binary;
 };
 
-const failure = (work: Promise<unknown>): Promise<HeliosError> =>
-  work.then(
-    (value) => Promise.reject(new Error(`it succeeded: ${JSON.stringify(value)}`)),
-    (error: unknown) => (error instanceof HeliosError ? error : Promise.reject(error)),
-  );
-
-describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolation) => {
+describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
   it("offers its public methods, its version and its implemented interfaces", async () => {
     const { shape } = await start(isolation, "echo");
     expect(shape).toEqual({
@@ -107,7 +69,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     const instance = await start(isolation, "echo");
     expect(await json(instance, "ask_flag", { name: "on" })).toBe(true);
     for (const method of ["_private", "accessor", "start", "constructor", "toString", "__proto__", "Echo"]) {
-      expect((await failure(json(instance, method))).reason).toBe("MODULE_METHOD_NOT_FOUND");
+      expect((await errorOf(json(instance, method))).reason).toBe("MODULE_METHOD_NOT_FOUND");
     }
   });
 
@@ -146,14 +108,13 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 
   it("has each of its calls attributed to the call that it is answering", async () => {
     const origins: unknown[] = [];
-    const told: InstanceServices = {
-      ...services,
+    const told = hostRig({
       async call(_to, _method, input, { origin }) {
         origins.push({ input, origin });
         return input;
       },
-    };
-    const instance = await host.start(await specOf(isolation, "echo"), told);
+    });
+    const instance = await told.start(isolation, "echo");
     const call = (input: unknown, origin: unknown): Promise<unknown> =>
       instance.invoke("callOther", { json: { module: "other", method: "m", input } }, { timeoutMs: 5000, origin });
     await Promise.all([call(1, "first"), call(2, "second"), call(3, undefined)]);
@@ -208,18 +169,18 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["return_function", "output.call is a function, which JSON does not have", "TypeError"],
   ])("reports its error if it goes wrong in %s, and goes on", async (method, error, error_name) => {
     const instance = await start(isolation, "misbehaving");
-    const thrown = await failure(json(instance, method));
+    const thrown = await errorOf(json(instance, method));
     expect(thrown).toMatchObject({ reason: "MODULE_METHOD_FAILED", metadata: { error, error_name } });
     expect(await json(instance, "nothing")).toBeNull();
   });
 
   it("reports the first lines of its stack where the caller was wrong, and only the part of a long message that fits", async () => {
     const instance = await start(isolation, "misbehaving");
-    const thrown = await failure(json(instance, "fail"));
+    const thrown = await errorOf(json(instance, "fail"));
     expect(thrown.metadata.stack).toContain("misbehaving.ts");
     expect(thrown.metadata.caller_fault).toBeUndefined();
-    expect((await failure(json(instance, "blame_caller"))).metadata.caller_fault).toBe("true");
-    expect((await failure(json(instance, "throw_long"))).message.length).toBeLessThan(5000);
+    expect((await errorOf(json(instance, "blame_caller"))).metadata.caller_fault).toBe("true");
+    expect((await errorOf(json(instance, "throw_long"))).message.length).toBeLessThan(5000);
   });
 
   it("answers dates as text and omits undefined values, as JSON does", async () => {
@@ -229,7 +190,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 
   it("gives up a call that does not end in time, and answers others", async () => {
     const instance = await start(isolation, "misbehaving");
-    expect((await failure(json(instance, "hang", null, 20))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    expect((await errorOf(json(instance, "hang", null, 20))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
     expect(await json(instance, "nothing")).toBeNull();
   });
 
@@ -249,7 +210,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 
   it("is given up at the deadline in an endless loop, and is killed", async () => {
     const instance = await start(isolation, "misbehaving");
-    expect((await failure(json(instance, "loop", null, 50))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    expect((await errorOf(json(instance, "loop", null, 50))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
     await instance.stop(50);
     expect(await instance.ended).toMatchObject({ expected: true });
   });
@@ -260,11 +221,11 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["reject_later", null, "uncaught: rejected later"],
   ])("fails the calls under way at once with the cause if it ends by %s", async (method, input, description) => {
     const instance = await start(isolation, "misbehaving");
-    const hanging = failure(json(instance, "hang"));
+    const hanging = errorOf(json(instance, "hang"));
     void json(instance, method, input).catch(() => {});
     expect(await instance.ended).toEqual({ expected: false, description });
     expect(await hanging).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });
-    expect((await failure(json(instance, "nothing"))).reason).toBe("MODULE_CRASHED");
+    expect((await errorOf(json(instance, "nothing"))).reason).toBe("MODULE_CRASHED");
   });
 
   it("harms no one by messages outside the protocol", async () => {
@@ -275,24 +236,24 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
 
   it("is unhealthy if its health method throws, and its state is refused if it cannot be sent", async () => {
     const instance = await start(isolation, "misbehaving");
-    expect((await failure(instance.checkHealth(1000))).metadata.error).toBe("not well");
-    expect((await failure(instance.exportState(1000))).reason).toBe("MODULE_METHOD_FAILED");
+    expect((await errorOf(instance.checkHealth(1000))).metadata.error).toBe("not well");
+    expect((await errorOf(instance.exportState(1000))).reason).toBe("MODULE_METHOD_FAILED");
     await (await start(isolation, "echo")).checkHealth(1000);
   });
 
   it("may not write, read elsewhere, start processes, use the network or import from outside", async () => {
     const instance = await start(isolation, "misbehaving");
     const file = join(mkdtempSync(join(tmpdir(), "helios-host-")), "touched");
-    expect((await failure(json(instance, "touch", file))).message).toMatch(/restricted|denied/i);
+    expect((await errorOf(json(instance, "touch", file))).message).toMatch(/restricted|denied/i);
     expect(existsSync(file)).toBe(false);
-    expect((await failure(json(instance, "read", "/etc/hostname"))).message).toMatch(/restricted|denied/i);
-    expect((await failure(json(instance, "run"))).message).toMatch(/restricted|denied/i);
+    expect((await errorOf(json(instance, "read", "/etc/hostname"))).message).toMatch(/restricted|denied/i);
+    expect((await errorOf(json(instance, "run"))).message).toMatch(/restricted|denied/i);
     const server = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as { port: number };
-    expect((await failure(json(instance, "connect", port))).message).toMatch(/restricted|denied/i);
+    expect((await errorOf(json(instance, "connect", port))).message).toMatch(/restricted|denied/i);
     server.close();
-    expect((await failure(json(instance, "importFile", join(ROOT, "../../../package.json")))).message).toContain(
+    expect((await errorOf(json(instance, "importFile", join(ROOT, "../../../package.json")))).message).toContain(
       "below the modules root",
     );
   });
@@ -318,7 +279,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
       ? [["eats_memory_at_import", "import", "out of memory"] as [string, string, string]]
       : []),
   ])("of %s fails at %s with the reason", async (file, step, error) => {
-    const thrown = await failure(start(isolation, `broken/${file}`));
+    const thrown = await errorOf(start(isolation, `broken/${file}`));
     expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step } });
     expect(thrown.metadata.error).toContain(error);
   });
@@ -328,7 +289,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
     ["hangs_at_start", "start"],
     ["loops_at_start", "start"],
   ])("of %s is given up at its timeout, in the step %s", async (file, step) => {
-    const thrown = await failure(start(isolation, `broken/${file}`, { startTimeoutMs: 700 }));
+    const thrown = await errorOf(start(isolation, `broken/${file}`, { startTimeoutMs: 700 }));
     expect(thrown).toMatchObject({
       reason: "MODULE_LOAD_FAILED",
       metadata: { step, error: "it took longer than 0.7 s" },
@@ -336,7 +297,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an instance in a %s", (isolatio
   });
 
   it.each(["wrong_shape", "no_default", "factory_of_nothing"])("of %s is not a module", async (file) => {
-    expect((await failure(start(isolation, `broken/${file}`))).reason).toBe("MODULE_INVALID");
+    expect((await errorOf(start(isolation, `broken/${file}`))).reason).toBe("MODULE_INVALID");
   });
 
   it("is killed if its stop hangs", async () => {
@@ -365,7 +326,7 @@ describe("an instance in a process", () => {
     ["a length beyond all bounds", [255, 255, 255, 255]],
   ])("ends alone if it writes %s to the service's pipe", async (_, bytes) => {
     const instance = await start("PROCESS", "misbehaving");
-    const thrown = await failure(json(instance, "write_to_pipe", bytes));
+    const thrown = await errorOf(json(instance, "write_to_pipe", bytes));
     expect(thrown).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: "killed by SIGKILL" } });
   });
 
@@ -383,8 +344,7 @@ describe("an instance in a process", () => {
         return false;
       }
     };
-    for (let turn = 0; lives() && turn < 1000; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    expect(lives()).toBe(false);
+    await until(() => !lives());
   });
 });
 
@@ -397,7 +357,7 @@ describe("a module path", () => {
   it.each(["../modules/echo", "/etc/passwd", "lib/../../modules.ts", "..", "a\0b", "lib\\helper"])(
     "%j is refused because it leads outside",
     async (path) => {
-      expect((await failure(host.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
+      expect((await errorOf(host.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
     },
   );
 
@@ -407,14 +367,14 @@ describe("a module path", () => {
     symlinkSync(ROOT, join(root, "directory"));
     const other = createModuleHost({ root, clock: systemClock });
     for (const path of ["outside", "directory/echo"]) {
-      expect((await failure(other.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
+      expect((await errorOf(other.resolve(path))).reason).toBe("MODULE_PATH_OUTSIDE_ROOT");
     }
   });
 
   it("without a file is refused with the paths that were tried, and a directory is not a module", async () => {
-    const thrown = await failure(host.resolve("src.no.such"));
+    const thrown = await errorOf(host.resolve("src.no.such"));
     expect(thrown.reason).toBe("MODULE_FILE_NOT_FOUND");
     expect(thrown.metadata.tried).toContain("src/no/such.ts");
-    expect((await failure(host.resolve("broken/a_directory.ts"))).reason).toBe("MODULE_INVALID");
+    expect((await errorOf(host.resolve("broken/a_directory.ts"))).reason).toBe("MODULE_INVALID");
   });
 });

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { HeliosError } from "../../../../src/core/index.ts";
 import type { InstanceSpec } from "../../../../src/core/modules/host/types/host.ts";
-import { call, failure, type HostRig, hostRig, ISOLATIONS, NO_GRANTS } from "../host-rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { call, type HostRig, hostRig, NO_GRANTS } from "../host-rig.ts";
 
 /** Processor time that one turn of the service's event loop may take at most. */
 const LONGEST_TURN_MS = 1500;
@@ -133,7 +135,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
   ])("is ended if it floods the service with %s, and others are answered meanwhile", async (_, flood) => {
     const { hostile, other } = await sides();
     const longest = watchTurns();
-    const flooding = failure(call(hostile, "flood", flood));
+    const flooding = errorOf(call(hostile, "flood", flood));
     let isOver = false;
     void hostile.ended.then(() => {
       isOver = true;
@@ -148,7 +150,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
   it("is read no further, or ended, if it calls without end and never reads, and others are answered meanwhile", async () => {
     const { hostile, other } = await sides();
     const longest = watchTurns();
-    const asking = failure(call(hostile, "ask_without_end"));
+    const asking = errorOf(call(hostile, "ask_without_end"));
     let isOver = false;
     void hostile.ended.then(() => {
       isOver = true;
@@ -212,7 +214,7 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
     );
     // Sent whatever waits: what tells that callers have left, for one.
     const caller = new AbortController();
-    expect(await failure(instance.checkHealth(1))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+    expect(await errorOf(instance.checkHealth(1))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     caller.abort();
     writeFileSync(file, "");
     await blocked;

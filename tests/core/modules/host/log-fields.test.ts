@@ -1,39 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import { toLogFields, toLogMessage } from "../../../../src/core/modules/host/inside/log.ts";
-import type { InstanceServices, Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import { systemClock } from "../../../../src/kernel/clock.ts";
-import { call, NO_GRANTS, ROOT } from "../host-rig.ts";
+import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { call, hostRig } from "../host-rig.ts";
 
 type Entry = { readonly message: string; readonly fields: Record<string, unknown> };
 
 async function logOf(isolation: Isolation): Promise<readonly Entry[]> {
-  const host = createModuleHost({ root: ROOT, clock: systemClock });
   const entries: Entry[] = [];
-  const services: InstanceServices = {
-    log: (_level, message, fields) => void entries.push({ message, fields }),
-    isFlagEnabled: () => false,
-    call: async (_dependency, _method, input) => input,
-  };
-  const instance = await host.start(
-    {
-      name: "under_test",
-      version: "",
-      defaultVersion: "0.0.0",
-      generation: 1,
-      module: await host.resolve("answering"),
-      isolation,
-      config: {},
-      env: {},
-      grants: NO_GRANTS,
-      maxHeapMb: 256,
-      startTimeoutMs: 20_000,
-      blockTimeoutMs: 0,
-    },
-    services,
-  );
-  await call(instance, "log");
-  await host.close();
+  const { start } = hostRig({ log: (_level, message, fields) => void entries.push({ message, fields }) });
+  await call(await start(isolation, "answering", { maxHeapMb: 256 }), "log");
   return entries;
 }
 
@@ -45,7 +21,7 @@ const ERROR = {
   cause: { name: "Error", message: "feed is down", stack: expect.stringContaining("answering.ts") },
 };
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a log entry of a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a log entry of a module in a %s", (isolation) => {
   it("contains errors in full, and each field independently of the others", async () => {
     const [rich, byItself, messages, none, text, huge] = await logOf(isolation);
     expect(rich).toEqual({

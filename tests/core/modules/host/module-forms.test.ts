@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import { type Files, hostOf, launch, refusal, run, tree } from "../artifact-rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { type Files, hostOf, launch, run, tree } from "../artifact-rig.ts";
 
 /** The file, and others that it needs. `run` answers what it is configured to be called. */
 const FORMS: readonly (readonly [string, string, Files])[] = [
@@ -148,7 +149,7 @@ const UNFIT: readonly (readonly [string, string, string, string])[] = [
   ],
 ];
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   it.each(FORMS)("may be %s", async (_, path, files) => {
     const host = hostOf(tree(files));
     expect(await run(await launch(host, await host.resolve(path), isolation))).toBe("it");
@@ -156,7 +157,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) 
 
   it.each(UNFIT)("is refused with a description if it is %s", async (_, path, text, problem) => {
     const host = hostOf(tree({ [path]: text }));
-    const error = await refusal(launch(host, await host.resolve(path), isolation));
+    const error = await errorOf(launch(host, await host.resolve(path), isolation));
     expect(error).toMatchObject({ reason: "MODULE_INVALID", metadata: { module_path: path, problem } });
   });
 

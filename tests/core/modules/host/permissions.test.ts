@@ -7,13 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../../../src/core/index.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
-import type {
-  Grants,
-  Instance,
-  Isolation,
-  ModuleHost,
-  ResolvedModule,
-} from "../../../../src/core/modules/host/types/host.ts";
+import type { Grants, Instance, ModuleHost, ResolvedModule } from "../../../../src/core/modules/host/types/host.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
 import { type Files, hostOf, run, tree, write } from "../artifact-rig.ts";
 import { NO_GRANTS } from "../host-rig.ts";
 
@@ -85,7 +80,7 @@ function hereafter(files: Files = {}): string {
   return place;
 }
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   const instances = new Map<string, { readonly instance: Promise<Instance>; readonly directory: string }>();
   const host = createModuleHost({ root: hereafter({ "m.mjs": RUNNER }), clock: systemClock });
   afterAll(() => host.close());

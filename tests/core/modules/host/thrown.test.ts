@@ -1,50 +1,20 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../../src/core/errors/error.ts";
-import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
-import type {
-  Instance,
-  InstanceServices,
-  Isolation,
-  ModuleHost,
-} from "../../../../src/core/modules/host/types/host.ts";
-import { systemClock } from "../../../../src/kernel/clock.ts";
-import { call, failure, NO_GRANTS, ROOT } from "../host-rig.ts";
-
-let host: ModuleHost;
+import type { Instance, Isolation } from "../../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { call, hostRig } from "../host-rig.ts";
 
 /** An instance whose calls of others come back to itself. */
 async function start(isolation: Isolation): Promise<Instance> {
-  host = createModuleHost({ root: ROOT, clock: systemClock });
-  const services: InstanceServices = {
-    log: () => {},
-    isFlagEnabled: () => false,
-    call: (_dependency, method, input) => instance.invoke(method, input, { timeoutMs: 10_000 }),
-  };
-  const instance: Instance = await host.start(
-    {
-      name: "under_test",
-      version: "",
-      defaultVersion: "0.0.0",
-      generation: 1,
-      module: await host.resolve("answering"),
-      isolation,
-      config: {},
-      env: {},
-      grants: NO_GRANTS,
-      maxHeapMb: 256,
-      startTimeoutMs: 20_000,
-      blockTimeoutMs: 0,
-    },
-    services,
-  );
+  const rig = hostRig({ call: (_dependency, method, input) => instance.invoke(method, input, { timeoutMs: 10_000 }) });
+  const instance: Instance = await rig.start(isolation, "answering", { maxHeapMb: 256 });
   return instance;
 }
 
-afterEach(() => host.close());
-
-describe.each<Isolation>(["PROCESS", "THREAD"])("an error thrown by a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => {
   it("reaches its caller with its code, its cause and its own members that are JSON", async () => {
-    const { reason, code, metadata } = await failure(call(await start(isolation), "fail", "margin"));
+    const { reason, code, metadata } = await errorOf(call(await start(isolation), "fail", "margin"));
     expect([reason, code]).toEqual(["MODULE_METHOD_FAILED", "INTERNAL"]);
     expect(metadata).toMatchObject({
       error: "margin is short",
@@ -71,7 +41,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an error thrown by a module in 
     ["callerCode", "INVALID_ARGUMENT"],
     ["callerTruthy", "INTERNAL"],
   ])("as %s has the code %s, which says whose fault it is", async (name, code) => {
-    const error = await failure(call(await start(isolation), "fail", name));
+    const error = await errorOf(call(await start(isolation), "fail", name));
     expect(error).toMatchObject({ reason: "MODULE_METHOD_FAILED", code });
     expect(error.metadata.caller_fault).toBe(code === "INTERNAL" ? undefined : "true");
     // What is kept of it is enough to make it anew.
@@ -82,7 +52,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an error thrown by a module in 
   it("may be any value, and is described as far as possible", async () => {
     const instance = await start(isolation);
     const told = async (name: string): Promise<Record<string, unknown>> => {
-      const { metadata } = await failure(call(instance, "fail", name));
+      const { metadata } = await errorOf(call(instance, "fail", name));
       const { error, error_name, error_code } = metadata;
       const fields = metadata.error_fields === undefined ? {} : { fields: JSON.parse(metadata.error_fields) };
       return {
@@ -117,7 +87,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an error thrown by a module in 
   });
 
   it("has a bounded size, however large it is", async () => {
-    const { metadata } = await failure(call(await start(isolation), "fail", "huge"));
+    const { metadata } = await errorOf(call(await start(isolation), "fail", "huge"));
     expect(metadata.error).toHaveLength(4096);
     expect(JSON.parse(metadata.error_fields ?? "")).toEqual({ small: 1 });
     expect(Buffer.byteLength(metadata.error_cause ?? "")).toBeLessThanOrEqual(1024);
@@ -145,7 +115,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("an error thrown by a module in 
       metadata: expect.objectContaining({ error_code: "insufficient_margin", name: "under_test", method: "fail" }),
     });
     expect(await call(instance, "tell_failure", "number")).toMatchObject({ cause: { code: 429 } });
-    const through = await failure(call(instance, "fail_through", "margin"));
+    const through = await errorOf(call(instance, "fail_through", "margin"));
     expect(through.metadata.error_code).toBe("MODULE_METHOD_FAILED");
     expect(JSON.parse(through.metadata.error_cause ?? "")).toMatchObject({
       code: "insufficient_margin",

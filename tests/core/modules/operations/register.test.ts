@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { DEFAULT_CONFIG } from "../../../../src/kernel/breakers/policy/defaults.ts";
+import { errorOf } from "../../../support/errors.ts";
 import { hostOf } from "../artifact-rig.ts";
-import { errorOf, ownRoot, rig } from "../rig.ts";
+import { ownRoot, rig } from "../rig.ts";
 
 describe("register", () => {
   it("records the module with every default, and starts nothing", async () => {

@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { ownRoot, type Rig, rig, turn } from "../rig.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
+import { ownRoot, type Rig, rig } from "../rig.ts";
 
 const MINUTE = 60_000;
 const source = (version: number): string => `export default class A {
@@ -37,12 +39,12 @@ async function serving(isolation: Isolation): Promise<Swept> {
       // The sweep follows a change.
       await engine.register("v3", {}, `other-${swept}`);
       clock.advance(minutes * MINUTE);
-      while (existsSync(join(engine.artifactsDir, artifact))) await turn();
+      await until(() => !existsSync(join(engine.artifactsDir, artifact)));
     },
   };
 }
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("the code of a version in a %s is not deleted", (isolation) => {
+describe.each(ISOLATIONS)("the code of a version in a %s is not deleted", (isolation) => {
   it.each(["shadow", "canary"] as const)("during a %s of half an hour", async (trial) => {
     const engine = await serving(isolation);
     const begun = Promise.withResolvers<void>();
@@ -126,7 +128,7 @@ it("the code of a module that waits for other members of its swap to start is no
   for (const name of ["a", "b"]) {
     await waiting.get(`${name} waits`)?.promise;
     clock.advance(9 * MINUTE);
-    if (name === "b") while (existsSync(join(engine.artifactsDir, unused.artifact))) await turn();
+    if (name === "b") await until(() => !existsSync(join(engine.artifactsDir, unused.artifact)));
     await write(name, "");
   }
   expect(await swapped).toMatchObject({ swapped: true });

@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
+import { errorOf } from "../../../support/errors.ts";
 import { refusing } from "../refusing.ts";
-import { errorOf, ownRoot, type Rig, rig, statesOf } from "../rig.ts";
+import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
 
 /** The service ends and another one starts on the same store. */
 async function restarted(before: Rig, options: Parameters<typeof rig>[0] = {}): Promise<Rig> {

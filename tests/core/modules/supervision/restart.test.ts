@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RESTART_POLICY, restartDelay } from "../../../../src/core/modules/supervision/restart.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { errorOf, rig, statesOf, turn } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { turn } from "../../../support/turns.ts";
+import { rig, statesOf } from "../rig.ts";
 
 describe("the restart policy", () => {
   it("doubles the wait with each restart within the window, and then gives up", () => {
@@ -56,7 +59,7 @@ function watchedClock(): { clock: ManualClock; isSet: (delayMs: number) => Promi
   return { clock, isSet };
 }
 
-describe.each(["PROCESS", "THREAD"] as const)("a module in a %s that crashes", (isolation) => {
+describe.each(ISOLATIONS)("a module in a %s that crashes", (isolation) => {
   it("fails its running and waiting calls, is FAILED with the reason, and is started again", async () => {
     const { clock, isSet } = watchedClock();
     const engine = await rig({ clock });

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { turn } from "../../../support/turns.ts";
 import { heldStart } from "../held-start.ts";
-import { errorOf, hanging, rig, turn } from "../rig.ts";
+import { hanging, rig } from "../rig.ts";
 
 const STARTING = {
   reason: "MODULE_STARTING",
@@ -11,7 +14,7 @@ const STARTING = {
   retryAfterMs: expect.any(Number),
 };
 
-describe.each(["PROCESS", "THREAD"] as const)("a call to a module in a %s that is starting", (isolation) => {
+describe.each(ISOLATIONS)("a call to a module in a %s that is starting", (isolation) => {
   it("is UNAVAILABLE with a retry time until the module serves or has failed", async () => {
     const { hostClock, log, hangs } = hanging();
     const { register, modules, call } = await rig({ hostClock, log });

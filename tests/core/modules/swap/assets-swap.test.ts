@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import { errorOf, ownRoot, rig } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
+import { ownRoot, rig } from "../rig.ts";
 
 const PREDICTOR = `import { readFileSync } from "node:fs";
   export default class {
@@ -9,7 +11,7 @@ const PREDICTOR = `import { readFileSync } from "node:fs";
     die() { process.exit(1) }
   }`;
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a module with assets in a %s", (isolation) => {
   const serving = async () => {
     const root = await ownRoot({ "m.mjs": PREDICTOR, "weights.bin": "one", "other.bin": "other" });
     const engine = await rig({ root: root.path });
@@ -35,7 +37,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("a module with assets in a %s", 
     expect(await predict()).toBe("one");
     const { restarts } = modules.get("m").record;
     await call("m", "die").catch(() => {});
-    while (modules.get("m").record.restarts === restarts) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => modules.get("m").record.restarts !== restarts);
     await reaches("m", "ACTIVE");
     expect(await predict()).toBe("one");
     await close();

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
 import { type Acting, acting, trader } from "../acting.ts";
-import { ISOLATIONS } from "../host-rig.ts";
 import { refusing } from "../refusing.ts";
-import { errorOf, ownRoot, turn } from "../rig.ts";
+import { ownRoot } from "../rig.ts";
 
 /** Says when it begins and ends to serve. */
 const telling = (version: number, more = ""): string =>
@@ -64,7 +66,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     let isSwitched = false;
     // The first that is written of the module, and is written again half a second later.
     const swapped = one.swap({}, { commit: () => refuse("module/", 1), drain: () => (isSwitched = true) });
-    while (refused() === 0) await turn();
+    await until(() => refused() !== 0);
     const answers: unknown[] = [];
     while (!isSwitched) answers.push(await one.call("trader", "which"));
     expect(await swapped).toMatchObject({ swapped: true });
@@ -187,7 +189,7 @@ describe.each(ISOLATIONS)("a version in a %s that ends during its standby", (iso
     const { instance } = one.modules.activeInstance("trader");
     const trial = await onTrial(one);
     await errorOf(instance.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
-    while (one.modules.get("trader").record.bake?.standbyEnd === undefined) await turn();
+    await until(() => one.modules.get("trader").record.bake?.standbyEnd !== undefined);
     return trial;
   };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { errorOf, ownRoot, rig } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ownRoot, rig } from "../rig.ts";
 import { startTraffic } from "../traffic.ts";
 
 /** `outer` calls `inner` and tells both versions. */

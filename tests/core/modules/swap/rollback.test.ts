@@ -4,8 +4,11 @@ import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock, systemClock } from "../../../../src/kernel/clock.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { turn } from "../../../support/turns.ts";
+import { until } from "../../../support/until.ts";
 import { refusing } from "../refusing.ts";
-import { errorOf, ownRoot, rig, turn } from "../rig.ts";
+import { ownRoot, rig } from "../rig.ts";
 import { startTraffic } from "../traffic.ts";
 
 const source = (version: number): string => `export default class A {
@@ -134,7 +137,7 @@ describe("a rollback with an id that is interrupted by the end of the service", 
     const { modules, load, artifactsDir } = await rig({ root: path, log, store: killed.store });
     await load("v1", {}, "a");
     modules.swap("a", { newVersionPath: "v2", bakeMs: 3_600_000 }).catch(() => {});
-    while (modules.get("a").record.bake === undefined) await turn();
+    await until(() => modules.get("a").record.bake !== undefined);
     modules.rollBack("a", { swapId: "back" }).catch(() => {});
     await importing.promise;
     // As a service that is killed leaves it: nothing more of it is stored.

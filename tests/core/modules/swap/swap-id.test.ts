@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { SwapEvent } from "../../../../src/core/modules/swap/state/events.ts";
-import { until } from "../host-rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
 import { refusing } from "../refusing.ts";
-import { errorOf, ownRoot, rig, turn } from "../rig.ts";
+import { ownRoot, rig } from "../rig.ts";
 
 const source = (version: string): string => `export default class A { static version = "${version}"; }`;
 
@@ -21,17 +23,14 @@ async function start(isolation: "PROCESS" | "THREAD" = "THREAD") {
 const DONE = { swapId: "release", swapped: true, unchanged: false, fromVersion: "1", toVersion: "2" };
 
 describe("the id of a swap", () => {
-  it.each(["PROCESS", "THREAD"] as const)(
-    "is free if the store could not record the beginning (%s)",
-    async (isolation) => {
-      const { swap, refuse, modules } = await start(isolation);
-      refuse("swap/", 1);
-      const [first, joined] = await Promise.all([errorOf(swap()), errorOf(swap())]);
-      expect([first.reason, joined.reason]).toEqual(["STORE_UNAVAILABLE", "STORE_UNAVAILABLE"]);
-      expect(modules.swapUnderWay("a")).toBeUndefined();
-      expect(await swap()).toMatchObject(DONE);
-    },
-  );
+  it.each(ISOLATIONS)("is free if the store could not record the beginning (%s)", async (isolation) => {
+    const { swap, refuse, modules } = await start(isolation);
+    refuse("swap/", 1);
+    const [first, joined] = await Promise.all([errorOf(swap()), errorOf(swap())]);
+    expect([first.reason, joined.reason]).toEqual(["STORE_UNAVAILABLE", "STORE_UNAVAILABLE"]);
+    expect(modules.swapUnderWay("a")).toBeUndefined();
+    expect(await swap()).toMatchObject(DONE);
+  });
 
   it("is then free for other content too", async () => {
     const { modules, swap, refuse } = await start();
@@ -49,7 +48,7 @@ describe("the id of a swap", () => {
     expect(refused).toMatchObject({ swapId: "release", swapped: false, failedStep: "commit" });
     expect(refused.failure).toContain("disk full");
     expect(modules.get("a").record.lastSwap).toMatchObject({ swapId: "release", swapped: false });
-    while ((await swapsStored()).length > 0) await turn();
+    await until(async () => (await swapsStored()).length === 0);
     expect(await swap()).toMatchObject(DONE);
   });
 

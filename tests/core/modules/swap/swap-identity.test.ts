@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SwapEvent } from "../../../../src/core/modules/swap/state/events.ts";
-import { errorOf, ownRoot, rig } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ownRoot, rig } from "../rig.ts";
 
 const source = (version: string, more = ""): string =>
   `export default class A { static version = "${version}"; which() { return "${version}"; } ${more} }`;

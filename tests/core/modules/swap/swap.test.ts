@@ -1,19 +1,22 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { BARE_TEST } from "../../../../src/core/modules/calls/trial.ts";
-import type { Modules } from "../../../../src/core/modules/modules.ts";
 import { PAUSE_LIMIT_MS } from "../../../../src/core/modules/swap/state/pause.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap/state/swap-options.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { errorOf, hanging, ownRoot, rig, turn } from "../rig.ts";
+import { errorOf } from "../../../support/errors.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { turn } from "../../../support/turns.ts";
+import { until } from "../../../support/until.ts";
+import { hanging, ownRoot, rig } from "../rig.ts";
 import { startTraffic } from "../traffic.ts";
 
 const outcomes = (steps: readonly { readonly name: string; readonly outcome: string }[]): string =>
   steps.map(({ name, outcome }) => `${name} ${outcome}`).join(", ");
 
-describe.each(["PROCESS", "THREAD"] as const)("a swap in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a swap in a %s", (isolation) => {
   it("fails and loses no call under 32 callers", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation }, "echo");
@@ -108,7 +111,7 @@ describe("a swap", () => {
     const old = modules.activeInstance("echo").instance;
     const held = modules.invoke("echo", "hold", { json: null });
     const swapped = modules.swap("echo", { newVersionPath: "echo_v2" });
-    await until(modules, () => modules.get("echo").record.generation === 2);
+    await until(() => modules.get("echo").record.generation === 2);
     expect(await call("echo", "who_am_i")).toMatchObject({ version: "2.0.0" });
     expect(modules.inFlight("echo")).toBe(1);
     await old.invoke("release", { json: null }, { timeoutMs: 5000 });
@@ -188,7 +191,7 @@ describe("a swap that fails", () => {
     const { modules, load } = await rig({ root: path, log });
     await load("v1", { healthIntervalMs: 100 }, "a");
     modules.useGate(async (_request, _subject, signal) => {
-      while (!signal.aborted && ill < 3) await turn();
+      await until(() => signal.aborted || ill >= 3);
       return { passed: true, detail: "1 of 1 passed" };
     });
     const result = await modules.swap("a", { newVersionPath: "v2", testSuite: "any" });
@@ -433,9 +436,3 @@ describe("swaps of modules that call each other", () => {
     expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => index + 1));
   });
 });
-
-/** Resolves when something holds, looking at each change. */
-async function until(modules: Modules, holds: () => boolean): Promise<void> {
-  const { feed } = modules.hub;
-  while (!holds()) await feed.reached(feed.revision + 1);
-}

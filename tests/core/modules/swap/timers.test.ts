@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { blocksOf } from "../../../pages.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
 import { type Acting, acting } from "../acting.ts";
-import { ISOLATIONS } from "../host-rig.ts";
-import { turn } from "../rig.ts";
 
 const [documented = ""] = blocksOf("docs/swaps.md", "timers", "ts");
 
@@ -38,7 +38,7 @@ async function places(one: Acting, version: string, count = 3): Promise<void> {
   const before = (await ordersOf(one)).length;
   const placed = async (): Promise<number> =>
     (await ordersOf(one)).slice(before).filter((order) => order.version === version).length;
-  while ((await placed()) < count) await turn();
+  await until(async () => (await placed()) >= count);
 }
 
 const PATTERNS = [

@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
-import { until } from "../host-rig.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
 import { type Rig, type RigOptions, rig } from "../rig.ts";
 
 const source = (version: string, more = ""): string =>
@@ -230,16 +231,13 @@ describe("a changed file from which no module starts", () => {
     },
   );
 
-  it.each(["PROCESS", "THREAD"] as const)(
-    "because it is not JavaScript is logged with the place (%s)",
-    async (isolation) => {
-      const one = await watched({ "a.js": source("1"), "lib.js": "export {};" }, { a: { isolation } });
-      await one.write("lib.js", "\n\nexport const x = 1 +;");
-      await one.write("a.js", `import "./lib.js";\n${source("2")}`);
-      await one.told("module a was not swapped: SyntaxError: Unexpected token ';' (lib.js:3); version 1 serves on");
-      expect(one.modules.get("a").record.lastSwap?.failure).toContain("(lib.js:3)");
-    },
-  );
+  it.each(ISOLATIONS)("because it is not JavaScript is logged with the place (%s)", async (isolation) => {
+    const one = await watched({ "a.js": source("1"), "lib.js": "export {};" }, { a: { isolation } });
+    await one.write("lib.js", "\n\nexport const x = 1 +;");
+    await one.write("a.js", `import "./lib.js";\n${source("2")}`);
+    await one.told("module a was not swapped: SyntaxError: Unexpected token ';' (lib.js:3); version 1 serves on");
+    expect(one.modules.get("a").record.lastSwap?.failure).toContain("(lib.js:3)");
+  });
 
   it("because it is half written is not logged if it is complete in time", async () => {
     // By this clock it stays half written for no time at all.

@@ -15,7 +15,7 @@ import { createExecutor, type Executor, type Job, type OpenSuite } from "../../.
 import { createRuns, type Runs } from "../../../../src/core/testing/runs/runs.ts";
 import { createTurns } from "../../../../src/core/testing/runs/turns.ts";
 import { STARTS, type Test } from "../../../../src/core/testing/suites/suite.ts";
-import { turn } from "../../modules/rig.ts";
+import { turn } from "../../../support/turns.ts";
 
 const clock = createManualClock();
 let store: Store;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isReason } from "../../../../src/core/index.ts";
 import { createTurns } from "../../../../src/core/testing/runs/turns.ts";
-import { turn } from "../../modules/rig.ts";
+import { turn } from "../../../support/turns.ts";
 
 const never = new AbortController().signal;
 

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, type Run } from "../../../../src/core/index.ts";
+import { ISOLATIONS } from "../../../support/isolations.ts";
 import { ownRoot } from "../../modules/rig.ts";
 
 /** Knows all orders that reached it. */
@@ -54,7 +55,7 @@ const ordersOf = async ({ modules }: Engine): Promise<unknown> =>
 const told = ({ record }: Run): (readonly [string, string, string])[] =>
   record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
 
-describe.each(["PROCESS", "THREAD"] as const)("a tested module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a tested module in a %s", (isolation) => {
   it("sends nothing to serving modules: not from its tests, a timer, its start or its health check", async () => {
     const engine = await desk(isolation);
     const { record } = await engine.testing.run("trader", "trading");

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../../../src/core/errors/error.ts";
 import { systemClock } from "../../../../../src/kernel/clock.ts";
 import { times } from "../../../../effort.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turns } from "../../../../support/turns.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../../orders-rig.ts";
 import { rig } from "../../rig.ts";
 
@@ -24,12 +26,7 @@ const order = fc.record({
   senders: fc.array(patience, { minLength: 1, maxLength: 4 }),
 });
 
-/** Lets the event loop turn so often. */
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn += 1) await new Promise(setImmediate);
-}
-
-describe.each(["PROCESS", "THREAD"] as const)("orders that are sent with keys to a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("orders that are sent with keys to a module in a %s", (isolation) => {
   it("are placed at most once despite timeouts and crashes, and exactly once if the caller got a success", async () => {
     const { file, read } = await ownLedger();
     const breaker = { failureThreshold: 1_000_000 };

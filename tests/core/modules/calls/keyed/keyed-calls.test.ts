@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
+import { until } from "../../../../support/until.ts";
 import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "../../orders-rig.ts";
-import { errorOf, ownRoot, rig, turn } from "../../rig.ts";
+import { ownRoot, rig } from "../../rig.ts";
 
 const WINDOW_MS = 600_000;
 const storeError = new Error("the disk is full");
 
-describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in a %s", (isolation) => {
+describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) => {
   it("continues after its caller's deadline, and repetitions wait for it or get its answer", async () => {
     const { clock, place, holds, waitsFor, call, ledger, modules } = await ordersRig({ isolation });
     const order = { id: "a", ending: "hold" };
@@ -99,7 +103,7 @@ describe.each(["PROCESS", "THREAD"] as const)("a call with a key to a module in 
   it("is dropped from the queue with its last caller, and runs when it is sent again", async () => {
     const { modules, place, waitsFor, ledger } = await ordersRig({ isolation, concurrency: 1 });
     const first = place({ id: "a", ending: "hold" });
-    while ((await ledger()).length === 0) await turn();
+    await until(async () => (await ledger()).length !== 0);
     const caller = new AbortController();
     const leaving = [1000, 2000].map((timeoutMs) => place({ id: "b" }, { signal: caller.signal, timeoutMs }));
     const outcomes = Promise.allSettled(leaving);
@@ -293,7 +297,7 @@ describe("a call with a key", () => {
     const quote = () => modules.invoke("a", "quote", { json: null }, { idempotencyKey: "k" });
     const { instance } = modules.activeInstance("a");
     const cut = errorOf(quote());
-    while (instance.busy === 0) await turn();
+    await until(() => instance.busy !== 0);
     await modules.swap("a", { newVersionPath: "v2" }, {}, (event) => {
       if (event.type === "started" && event.name === "drain") instance.kill();
     });

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { createManualClock } from "../../../../../src/core/index.ts";
 import { Builder } from "../../../../../src/core/modules/host/artifact/builder.ts";
+import { turn } from "../../../../support/turns.ts";
 
 const SCRIPT = new URL("../../../../fixtures/builder/worker.mjs", import.meta.url);
 
@@ -57,7 +58,7 @@ it("a build that does not end is given up after 10 s, and the next one has its o
     second = outcome;
   });
   clock.advance(9_999);
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   expect(second).toBeUndefined();
   clock.advance(1);
   expect(await hanging[1]).toBe("reading its code took longer than 10 s");

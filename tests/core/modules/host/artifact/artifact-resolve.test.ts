@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { answering, hostOf, refusal, tree, write } from "../../artifact-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { answering, hostOf, tree, write } from "../../artifact-rig.ts";
 
 const CODE = {
   "entry.ts": answering("value", 'import { value } from "./lib/value.ts";'),
@@ -11,7 +12,7 @@ const CODE = {
 };
 
 const problemOf = async (files: Parameters<typeof tree>[0], path = "entry"): Promise<string> => {
-  const error = await refusal(hostOf(tree(files)).resolve(path));
+  const error = await errorOf(hostOf(tree(files)).resolve(path));
   expect(error.reason).toBe("MODULE_INVALID");
   return error.metadata.problem ?? "";
 };
@@ -178,14 +179,14 @@ describe("the resolver refuses with the place", () => {
   it("a pipe, without waiting for a writer", async () => {
     const root = tree({ "entry.mjs": 'import "./lib/pipe.mjs";', "lib/a.mjs": "" });
     execFileSync("mkfifo", [join(root, "lib/pipe.mjs")]);
-    expect((await refusal(hostOf(root).resolve("entry"))).metadata.problem).toContain("lib/pipe.mjs");
-    expect((await refusal(hostOf(root).resolve("lib/pipe"))).metadata.problem).toBe("lib/pipe.mjs is not a file");
+    expect((await errorOf(hostOf(root).resolve("entry"))).metadata.problem).toContain("lib/pipe.mjs");
+    expect((await errorOf(hostOf(root).resolve("lib/pipe"))).metadata.problem).toBe("lib/pipe.mjs is not a file");
   });
 
   it("a text that breaks the parser, and reads the next one nevertheless", async () => {
     const root = tree({ ...CODE, "deep.ts": `export default ${"(".repeat(100_000)}` });
     const host = hostOf(root);
-    const [broken, whole] = await Promise.all([refusal(host.resolve("deep")), host.resolve("entry")]);
+    const [broken, whole] = await Promise.all([errorOf(host.resolve("deep")), host.resolve("entry")]);
     expect(broken).toMatchObject({ reason: "MODULE_INVALID" });
     expect(broken.metadata.problem).toContain("the parser ended");
     expect(whole).toEqual(await host.resolve("entry"));
@@ -205,7 +206,7 @@ it("a module that failed to resolve resolves once its files are back", async () 
   const host = hostOf(root);
   const resolved = await host.resolve("entry");
   renameSync(join(root, "lib"), join(root, "elsewhere"));
-  expect((await refusal(host.resolve("entry"))).reason).toBe("MODULE_INVALID");
+  expect((await errorOf(host.resolve("entry"))).reason).toBe("MODULE_INVALID");
   renameSync(join(root, "elsewhere"), join(root, "lib"));
   expect(await host.resolve("entry")).toEqual(resolved);
 });

@@ -2,12 +2,13 @@ import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { answering, type Files, hostOf, launch, refusal, run, tree, write } from "../../artifact-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { answering, type Files, hostOf, launch, run, tree, write } from "../../artifact-rig.ts";
 
 const BOOTSTRAP = new URL("../../../../../gen/stripped/core/modules/host/values/names.js", import.meta.url);
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
+describe.each(ISOLATIONS)("code in a %s", (isolation) => {
   const answer = async (files: Files, fsRead: readonly string[] = []): Promise<unknown> =>
     answerOf(tree(files), fsRead);
   const answerOf = async (root: string, fsRead: readonly string[] = []): Promise<unknown> => {
@@ -33,7 +34,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
 
   it("does not start if the host is closed meanwhile", async () => {
     const host = hostOf(tree({ "entry.ts": answering("1") }));
-    const starting = refusal(launch(host, await host.resolve("entry"), isolation));
+    const starting = errorOf(launch(host, await host.resolve("entry"), isolation));
     await host.close();
     expect((await starting).reason).toBe("SERVER_DRAINING");
   });
@@ -184,7 +185,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
       "lib/thrower.ts": "type A = string;\nexport const fail = (why: A): never => {\n  throw new Error(why);\n};\n",
     };
     const root = tree({ ...files, "entry.ts": answering('fail("why")', 'import { fail } from "./lib/thrower.ts";') });
-    const { stack } = (await refusal(answerOf(root))).metadata;
+    const { stack } = (await errorOf(answerOf(root))).metadata;
     expect(stack).toContain(`file://${root}/lib/thrower.ts:3:9`);
     expect(stack).toContain(`file://${root}/entry.ts:2`);
   });
@@ -202,12 +203,12 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
 
     it("is refused with the file, the line and the import", async () => {
       const { root, outside } = withOutside(answering("shared", '\nimport { shared } from "./shared/shared.ts";'));
-      const error = await refusal(answerOf(root));
+      const error = await errorOf(answerOf(root));
       expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
       expect(error.metadata.error).toBe(
         `entry.ts:2 imports ./shared/shared.ts, which is ${outside}/shared.ts: not below the modules root, nor granted by fs_read`,
       );
-      expect((await refusal(answerOf(root, [`${outside}/shared`]))).reason).toBe("MODULE_LOAD_FAILED");
+      expect((await errorOf(answerOf(root, [`${outside}/shared`]))).reason).toBe("MODULE_LOAD_FAILED");
     });
 
     it("runs from granted directories, in its present form", async () => {
@@ -231,7 +232,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("code in a %s", (isolation) => {
         "data:text/javascript,",
         "a-package",
       ]) {
-        const error = await refusal(run(instance, path));
+        const error = await errorOf(run(instance, path));
         expect(error.metadata.error).toContain("not in the module's artifact");
       }
     });

@@ -8,8 +8,10 @@ import { createManualClock, type ManualClock } from "../../../../../src/core/ind
 import { digestOf } from "../../../../../src/core/modules/host/artifact/artifact.ts";
 import { directoryShelf, memoryShelf, type Shelf } from "../../../../../src/core/modules/host/artifact/shelf.ts";
 import { type ArtifactStore, createArtifactStore } from "../../../../../src/core/modules/host/artifact/store.ts";
-import type { Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { answering, hostOf, launch, refusal, run, tree } from "../../artifact-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
+import { answering, hostOf, launch, run, tree } from "../../artifact-rig.ts";
 
 const PUTTER = join(import.meta.dirname, "../../../../fixtures/artifacts/putter.ts");
 /** 0 if it has just been renamed. */
@@ -50,7 +52,7 @@ describe("artifacts on disk", () => {
     const host = hostOf(tree({ "entry.ts": answering('"whole"') }), { artifactsDir });
     const module = await host.resolve("entry");
     damage(join(artifactsDir, module.artifact));
-    const error = await refusal(launch(host, module, "PROCESS"));
+    const error = await errorOf(launch(host, module, "PROCESS"));
     expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
     expect(error.metadata.error).toContain(problem);
     expect(await host.resolve("entry")).toEqual(module);
@@ -61,7 +63,7 @@ describe("artifacts on disk", () => {
     const artifactsDir = tree({ secret: "x" });
     const host = hostOf(tree(), { artifactsDir });
     for (const artifact of ["0".repeat(64), "", "../secret", "secret"]) {
-      const error = await refusal(launch(host, { modulePath: "m", sha256: "", artifact }, "THREAD"));
+      const error = await errorOf(launch(host, { modulePath: "m", sha256: "", artifact }, "THREAD"));
       expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
       expect(error.metadata.error).toBe(
         `its artifact ${artifact} is not in ${artifactsDir}; load or swap m to make it anew`,
@@ -87,7 +89,7 @@ describe("artifacts on disk", () => {
     const sizes = (): number[] => readdirSync(artifactsDir).map((name) => sizeOf(join(artifactsDir, name)));
     while (stored.length < 2 || !sizes().some((size) => size > 0 && size < bytes)) {
       if (putter.exitCode !== null) throw new Error("it was never seen in the middle");
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     putter.kill("SIGKILL");
     await gone;
@@ -102,10 +104,10 @@ describe("artifacts on disk", () => {
     const directory = tree({ file: "in the way" });
     const root = tree({ "entry.ts": answering("1") });
     const host = hostOf(root, { artifactsDir: join(directory, "file/artifacts") });
-    expect((await refusal(host.resolve("entry"))).reason).toBe("STORE_UNAVAILABLE");
+    expect((await errorOf(host.resolve("entry"))).reason).toBe("STORE_UNAVAILABLE");
     const store = createArtifactStore(createManualClock(), directoryShelf(join(directory, "file")));
     const put = (): Promise<void> => store.put(...named("a"));
-    expect((await refusal(put())).reason).toBe("STORE_UNAVAILABLE");
+    expect((await errorOf(put())).reason).toBe("STORE_UNAVAILABLE");
     rmSync(join(directory, "file"));
     await put();
     expect(existsSync(join(directory, "file", named("a")[0]))).toBe(true);
@@ -184,7 +186,7 @@ describe.each(["on disk", "in memory"])("an unused artifact %s", (place) => {
       isPut = true;
     });
     // Time enough for one that does not wait, to find it there and be content.
-    for (let turns = 0; turns < 100 && !isPut; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    for (let turns = 0; turns < 100 && !isPut; turns += 1) await turn();
     letGoOn();
     await Promise.all([deleting, putting]);
     expect(Buffer.from(await store.get(digest)).toString()).toBe("again");
@@ -202,32 +204,29 @@ it("artifacts of a host are deleted unless they are kept", async () => {
   expect(b.artifact).not.toBe(a.artifact);
 });
 
-it.each<Isolation>(["PROCESS", "THREAD"])(
-  "the artifact that a %s runs is kept until it has ended",
-  async (isolation) => {
-    const clock = createManualClock();
-    const artifactsDir = tree();
-    const host = hostOf(tree({ "a.ts": answering("1") }), { artifactsDir, clock });
-    const module = await host.resolve("a");
-    const instance = await launch(host, module, isolation);
-    for (let minutes = 0; minutes < 60; minutes += 20) {
-      clock.advance(2 * TEN_MINUTES);
-      await host.keepArtifacts(new Set());
-      expect(readdirSync(artifactsDir)).toEqual([module.artifact]);
-    }
-    instance.kill();
-    await instance.ended;
-    clock.advance(TEN_MINUTES);
+it.each(ISOLATIONS)("the artifact that a %s runs is kept until it has ended", async (isolation) => {
+  const clock = createManualClock();
+  const artifactsDir = tree();
+  const host = hostOf(tree({ "a.ts": answering("1") }), { artifactsDir, clock });
+  const module = await host.resolve("a");
+  const instance = await launch(host, module, isolation);
+  for (let minutes = 0; minutes < 60; minutes += 20) {
+    clock.advance(2 * TEN_MINUTES);
     await host.keepArtifacts(new Set());
-    expect(readdirSync(artifactsDir)).toEqual([]);
-  },
-);
+    expect(readdirSync(artifactsDir)).toEqual([module.artifact]);
+  }
+  instance.kill();
+  await instance.ended;
+  clock.advance(TEN_MINUTES);
+  await host.keepArtifacts(new Set());
+  expect(readdirSync(artifactsDir)).toEqual([]);
+});
 
 it("an artifact that did not start is not held any longer", async () => {
   const clock = createManualClock();
   const artifactsDir = tree();
   const host = hostOf(tree({ "a.ts": "throw new Error('no')" }), { artifactsDir, clock });
-  expect((await refusal(launch(host, await host.resolve("a"), "THREAD"))).reason).toBe("MODULE_LOAD_FAILED");
+  expect((await errorOf(launch(host, await host.resolve("a"), "THREAD"))).reason).toBe("MODULE_LOAD_FAILED");
   clock.advance(TEN_MINUTES);
   await host.keepArtifacts(new Set());
   expect(readdirSync(artifactsDir)).toEqual([]);

@@ -2,8 +2,10 @@ import { stripTypeScriptTypes } from "node:module";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hiddenMembers } from "../../../../../src/core/modules/host/artifact/visibility.ts";
-import type { Instance, Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { type Files, hostOf, launch, refusal, tree } from "../../artifact-rig.ts";
+import type { Instance } from "../../../../../src/core/modules/host/types/host.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { type Files, hostOf, launch, tree } from "../../artifact-rig.ts";
 
 /** The text at each place that is found in a file. */
 function found(text: string): string[] {
@@ -102,7 +104,7 @@ describe("a private or protected member of a class", () => {
   });
 });
 
-describe.each<Isolation>(["PROCESS", "THREAD"])("in a %s", (isolation) => {
+describe.each(ISOLATIONS)("in a %s", (isolation) => {
   const start = async (files: Files): Promise<Instance> => {
     const host = hostOf(tree(files));
     return launch(host, await host.resolve("m"), isolation);
@@ -121,7 +123,7 @@ describe.each<Isolation>(["PROCESS", "THREAD"])("in a %s", (isolation) => {
     expect(instance.shape.methods).toEqual(["placeOrder"]);
     const call = (method: string) => instance.invoke(method, { json: null }, { timeoutMs: 10_000 });
     for (const method of ["checkOrder", "check_order", "riskOf", "risk_of"]) {
-      expect((await refusal(call(method))).reason).toBe("MODULE_METHOD_NOT_FOUND");
+      expect((await errorOf(call(method))).reason).toBe("MODULE_METHOD_NOT_FOUND");
     }
     expect(await call("place_order")).toEqual({ json: "1[object Promise]" });
   });

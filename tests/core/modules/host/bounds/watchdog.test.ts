@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { createManualClock } from "../../../../../src/core/index.ts";
 import { startWatchdog, type Watchdog } from "../../../../../src/core/modules/host/bounds/watchdog.ts";
-import { turn } from "../../rig.ts";
+import { turn } from "../../../../support/turns.ts";
 
 function watched(blockTimeoutMs: number) {
   const clock = createManualClock();

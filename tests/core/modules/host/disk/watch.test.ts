@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { watchFiles } from "../../../../../src/core/modules/host/disk/watch.ts";
 import { type Clock, createManualClock } from "../../../../../src/kernel/clock.ts";
+import { until } from "../../../../support/until.ts";
 import { tree } from "../../artifact-rig.ts";
-import { until } from "../../host-rig.ts";
 
 /** A system's watch, which can be made to fail. */
 class Watcher extends EventEmitter {

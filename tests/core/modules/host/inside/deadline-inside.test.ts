@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Instance, Isolation } from "../../../../../src/core/modules/host/types/host.ts";
-import { call, failure, hostRig, ISOLATIONS, NO_GRANTS } from "../../host-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { call, hostRig, NO_GRANTS } from "../../host-rig.ts";
 
 const PATIENCE_MS = 20;
 
@@ -32,7 +34,7 @@ describe.each(ISOLATIONS)("an unread call in a blocked %s", (isolation) => {
     const blocked = block("first");
     const origins = Array.from({ length: 40 }, (_, index) => ({ index }));
     const late = origins.map((origin) =>
-      failure(instance.invoke("note", { json: origin }, { timeoutMs: PATIENCE_MS, origin })),
+      errorOf(instance.invoke("note", { json: origin }, { timeoutMs: PATIENCE_MS, origin })),
     );
     const patient = call(instance, "note", "patient");
     const reasons = (await Promise.all(late)).map(({ reason }) => reason);
@@ -79,7 +81,7 @@ describe.each(ISOLATIONS)("an unread call in a blocked %s", (isolation) => {
   it("does not run either if it is the service's own and no one waits for it any more", async () => {
     const { instance, block, release } = await blockable(isolation);
     const blocked = block("first");
-    expect((await failure(instance.exportState(PATIENCE_MS))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    expect((await errorOf(instance.exportState(PATIENCE_MS))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
     release("first");
     await blocked;
     expect(await call(instance, "noted")).toEqual([]);

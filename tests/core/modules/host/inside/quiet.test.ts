@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createQuiet } from "../../../../../src/core/modules/host/inside/quiet.ts";
-import { turn } from "../../rig.ts";
+import { turn } from "../../../../support/turns.ts";
 
 /** A module of which a test says what it does. */
 function module() {

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type Clock, createManualClock, type ManualClock } from "../../../../../src/core/index.ts";
 import { LiveInstance } from "../../../../../src/core/modules/host/instance/instance.ts";
 import type { ToInstance } from "../../../../../src/core/modules/host/wire/protocol.ts";
+import { errorOf } from "../../../../support/errors.ts";
 import { spec } from "../../launch.ts";
-import { errorOf } from "../../rig.ts";
 
 let clock: ManualClock;
 let armed: Set<object>;

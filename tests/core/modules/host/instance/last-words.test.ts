@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { call, failure, hostRig, ISOLATIONS, until } from "../../host-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { until } from "../../../../support/until.ts";
+import { call, hostRig } from "../../host-rig.ts";
 
 /** Long enough for a process that has nothing to wait for. */
 const MOST_MS = 200;
@@ -35,7 +38,7 @@ describe.each(ISOLATIONS)("a module in a %s with an uncaught error", (isolation)
   ])("has answered before, and its error is logged, after %s", async (_, entries, listen) => {
     const rig = hostRig({ log: (_level, message) => listen(message) });
     const instance = await rig.start(isolation, "misbehaving");
-    const hanging = failure(call(instance, "hang"));
+    const hanging = errorOf(call(instance, "hang"));
     expect(await call(instance, "log_then_throw", entries)).toBe("answered");
     const description = "uncaught: TypeError: the feed is gone";
     expect(await instance.ended).toEqual({ expected: false, description });
@@ -49,7 +52,7 @@ describe.each(ISOLATIONS)("a module in a %s with an uncaught error", (isolation)
 describe("a module in a PROCESS", () => {
   it("is ended if it closes the pipe to the service", async () => {
     const instance = await hostRig().start("PROCESS", "misbehaving", { blockTimeoutMs: 0 });
-    const closing = failure(call(instance, "close_pipe"));
+    const closing = errorOf(call(instance, "close_pipe"));
     const description = "it closed the pipe to the service";
     expect(await instance.ended).toEqual({ expected: false, description });
     expect(await closing).toMatchObject({ reason: "MODULE_CRASHED", metadata: { error: description } });

@@ -3,9 +3,12 @@ import { createManualClock, type ManualClock } from "../../../../../src/core/ind
 import { LiveInstance } from "../../../../../src/core/modules/host/instance/instance.ts";
 import type { Instance } from "../../../../../src/core/modules/host/types/host.ts";
 import type { Modules } from "../../../../../src/core/modules/modules.ts";
-import { hostRig, ISOLATIONS } from "../../host-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
+import { hostRig } from "../../host-rig.ts";
 import { spec } from "../../launch.ts";
-import { errorOf, rig, turn } from "../../rig.ts";
+import { rig } from "../../rig.ts";
 
 describe("an instance whose callers have left", () => {
   const shape = { methods: ["m"], version: undefined, hasHealth: true, hasState: false, stateSchema: undefined };

@@ -2,7 +2,10 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { call, hostRig, ISOLATIONS, NO_GRANTS, until } from "../../host-rig.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
+import { until } from "../../../../support/until.ts";
+import { call, hostRig, NO_GRANTS } from "../../host-rig.ts";
 
 const LARGE = { binary: new Uint8Array(4_000_000) };
 
@@ -56,7 +59,7 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
     const told = outcomes(60);
     await until(() => counts.ran === 60);
     all.resolve();
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     goOn(0);
     expect(await told).toEqual({ answered: expect.any(Number), MODULE_ANSWER_LOST: expect.any(Number) });
     expect((await told).answered).toBeGreaterThanOrEqual(32);

@@ -12,7 +12,9 @@ import {
 } from "../../../../../src/core/modules/host/wire/answer-size.ts";
 import { contentOf } from "../../../../../src/core/modules/host/wire/payload.ts";
 import { MAX_MESSAGE_BYTES } from "../../../../../src/server/transport/limits.ts";
-import { call, failure, hostRig, ISOLATIONS } from "../../host-rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { call, hostRig } from "../../host-rig.ts";
 
 const [NAME, VERSION] = ["order_book", '1.2.3-"rc"\n1'];
 const ROOM = roomForAnswer(NAME, VERSION);
@@ -91,7 +93,7 @@ describe.each(ISOLATIONS)("an answer of a module in a %s", (isolation) => {
       const answer = (await call(instance, kind, most - 10)) as { readonly length: number };
       expect(answer.length).toBe(most - 10);
       for (const size of [most + 1, 40_000_000]) {
-        expect(await failure(call(instance, kind, size))).toMatchObject({
+        expect(await errorOf(call(instance, kind, size))).toMatchObject({
           reason: "MODULE_METHOD_FAILED",
           metadata: {
             method: kind,

@@ -11,8 +11,8 @@ import {
 } from "../../../../../src/core/modules/host/wire/frames.ts";
 import { OUTPUT, type Packet, STATE } from "../../../../../src/core/modules/host/wire/packets.ts";
 import type { FromInstance, ToInstance } from "../../../../../src/core/modules/host/wire/protocol.ts";
+import { turn } from "../../../../support/turns.ts";
 import { AWAITED, fromInstance, toInstance } from "../../messages.ts";
-import { turn } from "../../rig.ts";
 
 /** What is read of chunks, and what was wrong. */
 function reader(reading: FrameReading): { read: (chunk: Buffer) => void; got: unknown[]; wrong: string[] } {

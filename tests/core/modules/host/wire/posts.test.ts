@@ -10,8 +10,8 @@ import {
   fromPosts,
 } from "../../../../../src/core/modules/host/wire/posts.ts";
 import type { FromInstance, ToInstance } from "../../../../../src/core/modules/host/wire/protocol.ts";
+import { turn } from "../../../../support/turns.ts";
 import { AWAITED, call, fromInstance, toInstance, WIDE } from "../../messages.ts";
-import { turn } from "../../rig.ts";
 
 /** What arrives at the other side, post by post. */
 function receiver() {

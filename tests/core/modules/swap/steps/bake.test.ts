@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { SwapOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
-import { errorOf, ownRoot, type Rig, rig, turn } from "../../rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { turn } from "../../../../support/turns.ts";
+import { until } from "../../../../support/until.ts";
+import { ownRoot, type Rig, rig } from "../../rig.ts";
 import { startTraffic } from "../../traffic.ts";
 
 const source = (version: number): string => `export default class A {
@@ -142,7 +145,7 @@ describe("a version on trial", () => {
       { v1: hanging(1), v2: hanging(2) },
       async ({ call, modules }) => {
         hung = errorOf(call("a", "hang"));
-        while (modules.inFlight("a") === 0) await turn();
+        await until(() => modules.inFlight("a") !== 0);
       },
     );
     const { steps } = await modules.rollBack("a");

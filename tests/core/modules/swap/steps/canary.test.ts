@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { CanaryOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
-import { errorOf, ownRoot, rig, turn } from "../../rig.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { turn } from "../../../../support/turns.ts";
+import { ownRoot, rig } from "../../rig.ts";
 
 const answering = (version: number, body = "", state = ""): string => `export default class A {
   static version = "${version}";

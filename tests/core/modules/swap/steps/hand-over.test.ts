@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../../src/core/log.ts";
+import { errorOf } from "../../../../support/errors.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
+import { until } from "../../../../support/until.ts";
 import { type Acting, acting, trader } from "../../acting.ts";
-import { ISOLATIONS, until } from "../../host-rig.ts";
 import { refusing } from "../../refusing.ts";
-import { errorOf, ownRoot, rig, turn } from "../../rig.ts";
+import { ownRoot, rig } from "../../rig.ts";
 
 const answer = (one: Acting) => () => one.call("gateway", "answer");
 
@@ -90,7 +93,7 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
     const swapped = await one.swap();
     expect(swapped.failure).toBeUndefined();
     const seen = (await one.orders()).length;
-    while ((await one.orders()).length < seen + 10) await turn();
+    await until(async () => (await one.orders()).length >= seen + 10);
     const orders = await one.orders();
     expect(orders.map(({ id }) => id)).toEqual(orders.map((_, index) => index + 1));
     const from = orders.map((order) => order.from);
@@ -107,10 +110,10 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
     const from = (version: number): string =>
       trader(version, { ...timer, importState: "this.count = fills; fills = [];" });
     const one = await acting({ isolation, v1: from(1), v2: from(2) });
-    while ((await one.orders()).length < 3) await turn();
+    await until(async () => (await one.orders()).length >= 3);
     expect(await one.swap()).toMatchObject({ swapped: true });
     const seen = (await one.orders()).length;
-    while ((await one.orders()).length < seen + 3) await turn();
+    await until(async () => (await one.orders()).length >= seen + 3);
     const orders = await one.orders();
     expect(orders.map(({ id }) => id)).toEqual(orders.map((_, index) => index + 1));
   });
@@ -133,7 +136,7 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
     expect(await one.orders()).toEqual([]);
     const failing = await acting({ isolation, v1, v2: trader(2, { importState: "throw new Error('no');" }) });
     expect(await failing.swap()).toMatchObject({ swapped: false, failedStep: "hand_over" });
-    while ((await failing.orders()).length === 0) await turn();
+    await until(async () => (await failing.orders()).length !== 0);
     expect(await failing.orders()).toEqual([{ id: 5, from: "1" }]);
   });
 
@@ -174,7 +177,7 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
     await one.call("trader", "trade", { id: 1 });
     await actAlone(one, 2);
     const back = one.modules.rollBack("trader");
-    while ((await one.call("trader", "which")) !== "1") await turn();
+    await until(async () => (await one.call("trader", "which")) === "1");
     expect(await one.call("trader", "fills")).toEqual([1]);
     // The one that went back lives until it has its answer.
     await answer(one)();
@@ -237,7 +240,7 @@ describe.each(ISOLATIONS)("a trial in a %s that ends with a rollback", (isolatio
     await load("b1", { isolation }, "b");
     const group = ["a", "b"].map((name) => ({ name, newVersionPath: `${name}2` }));
     const swapped = modules.swapAll(group, { bakeMs: 3_600_000 });
-    while (modules.get("a").record.bake === undefined || modules.get("b").record.bake === undefined) await turn();
+    await until(() => ["a", "b"].every((name) => modules.get(name).record.bake !== undefined));
     await call("a", "add");
     await call("b", "add");
     expect(await modules.rollBack("a")).toMatchObject({ swapped: true, stateLost: false });
@@ -256,7 +259,7 @@ describe.each(ISOLATIONS)("a module in a %s whose hand-over fails", (isolation) 
     const swapped = one.swap({}, { hand_over: () => disk.refuse("", 3) });
     expect(await swapped).toMatchObject({ swapped: false, failedStep: "commit", stateLost: true });
     disk.refuse("", 0);
-    while (one.modules.get("trader").record.restarts === 0) await turn();
+    await until(() => one.modules.get("trader").record.restarts !== 0);
     await one.reaches("trader", "ACTIVE");
     expect(await one.call("trader", "which")).toBe("1");
   });
@@ -336,7 +339,7 @@ describe("modules that are replaced together", () => {
     await one.load("f1", { dependencies: ["book"] }, "feed");
     for (const _ of Array(3)) {
       const before = (await one.call("book", "count")) as number;
-      while (((await one.call("book", "count")) as number) < before + 5) await turn();
+      await until(async () => ((await one.call("book", "count")) as number) >= before + 5);
       const result = await one.modules.swapAll(
         [
           { name: "feed", newVersionPath: "f2" },

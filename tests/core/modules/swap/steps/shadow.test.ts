@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ShadowOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
-import { ownRoot, rig, turn } from "../../rig.ts";
+import { turn } from "../../../../support/turns.ts";
+import { ownRoot, rig } from "../../rig.ts";
 
 const source = (version: number, price: string): string => `export default class A {
   static version = "${version}";

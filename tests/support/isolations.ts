@@ -1,0 +1,8 @@
+import type { Isolation } from "../../src/core/modules/host/types/host.ts";
+
+const ALL: readonly Isolation[] = ["PROCESS", "THREAD"];
+
+/** The kinds of instance in which a test runs: both, but where the configuration of a project of tests names one. */
+export const ISOLATIONS: readonly Isolation[] = ALL.filter(
+  (isolation) => (process.env.ISOLATION ?? isolation) === isolation,
+);
