@@ -73,7 +73,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/modules/host/wire/turns.ts LOOK_MS",
     "src/core/store/sqlite/answers.ts SWEEP_LIMIT",
     "src/core/store/sqlite/store.ts COMPACTION_LIMIT",
-    "src/core/store/sqlite/store.ts FIRST_SWEEP_MS",
+    "src/core/store/sqlite/sweeper.ts FIRST_SWEEP_MS",
     "src/server/cel/fold.ts KEPT_TEXT",
     "src/server/process/end.ts LOOK_MS",
   ],

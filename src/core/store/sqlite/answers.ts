@@ -8,16 +8,35 @@ import {
   type NewAnswer,
   type StoredAnswer,
 } from "../answers.ts";
-import type { SqlDatabase } from "./database.ts";
+import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
 
 /** Answers that are forgotten in one transaction. */
 const SWEEP_LIMIT = 100;
+
+const GONE = "RETURNING iif(answer IS NULL, 0, size) AS held, note IS NOT NULL AS call";
+const STATEMENTS = {
+  sum: `
+    SELECT (SELECT coalesce(sum(size), 0) FROM answers WHERE answer IS NOT NULL) AS bytes,
+      (SELECT count(*) FROM answers WHERE note IS NULL) AS requests,
+      (SELECT count(*) FROM answers WHERE note IS NOT NULL) AS calls`,
+  find: "SELECT digest, answer, note FROM answers WHERE id = ? AND expires >= ?",
+  put: "INSERT INTO answers (id, expires, digest, size, answer, note) VALUES (?, ?, ?, ?, ?, ?)",
+  forget: `DELETE FROM answers WHERE id = ? ${GONE}`,
+  drop: `
+    UPDATE answers SET answer = NULL WHERE rowid IN
+      (SELECT rowid FROM answers WHERE answer IS NOT NULL ORDER BY expires LIMIT 1) RETURNING size`,
+  forgetOldest: `
+    DELETE FROM answers WHERE rowid IN
+      (SELECT rowid FROM answers WHERE note IS NULL ORDER BY expires LIMIT ?) ${GONE}`,
+  expire: `
+    DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE expires < ? ORDER BY expires LIMIT ?) ${GONE}`,
+};
 
 /** Answers in a table of their own. Nothing of them is in memory but for how many there are, and how large. */
 export class SqliteAnswers {
   readonly #clock: Clock;
   readonly #limits: { readonly answerBytes: number; readonly knownRequests: number; readonly knownCalls: number };
-  readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #sql: Prepared<typeof STATEMENTS>;
   #bytes = 0;
   #requests = 0;
   #calls = 0;
@@ -26,7 +45,7 @@ export class SqliteAnswers {
     const { answerBytes = MAX_ANSWER_BYTES_ON_DISK, knownRequests, knownCalls = MAX_KNOWN_CALLS_ON_DISK } = limits;
     this.#limits = { answerBytes, knownRequests, knownCalls };
     this.#clock = clock;
-    this.#sql = prepareAll(database);
+    this.#sql = prepareAll(database, STATEMENTS);
     this.reload();
   }
 
@@ -89,25 +108,4 @@ export class SqliteAnswers {
       this.#requests -= 1 - call;
     }
   }
-}
-
-function prepareAll(database: SqlDatabase) {
-  const gone = "RETURNING iif(answer IS NULL, 0, size) AS held, note IS NOT NULL AS call";
-  return {
-    sum: database.prepare(`
-      SELECT (SELECT coalesce(sum(size), 0) FROM answers WHERE answer IS NOT NULL) AS bytes,
-        (SELECT count(*) FROM answers WHERE note IS NULL) AS requests,
-        (SELECT count(*) FROM answers WHERE note IS NOT NULL) AS calls`),
-    find: database.prepare("SELECT digest, answer, note FROM answers WHERE id = ? AND expires >= ?"),
-    put: database.prepare("INSERT INTO answers (id, expires, digest, size, answer, note) VALUES (?, ?, ?, ?, ?, ?)"),
-    forget: database.prepare(`DELETE FROM answers WHERE id = ? ${gone}`),
-    drop: database.prepare(`
-      UPDATE answers SET answer = NULL WHERE rowid IN
-        (SELECT rowid FROM answers WHERE answer IS NOT NULL ORDER BY expires LIMIT 1) RETURNING size`),
-    forgetOldest: database.prepare(`
-      DELETE FROM answers WHERE rowid IN
-        (SELECT rowid FROM answers WHERE note IS NULL ORDER BY expires LIMIT ?) ${gone}`),
-    expire: database.prepare(`
-      DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE expires < ? ORDER BY expires LIMIT ?) ${gone}`),
-  };
 }

@@ -13,3 +13,15 @@ export interface SqlStatement {
   iterate(...values: SqlValue[]): Iterable<unknown>;
   run(...values: SqlValue[]): unknown;
 }
+
+/** Statements by the names of their texts. */
+export type Prepared<Texts> = { readonly [Name in keyof Texts]: SqlStatement };
+
+/** Prepares statements, which are then run again and again. */
+export function prepareAll<Texts extends Readonly<Record<string, string>>>(
+  database: SqlDatabase,
+  texts: Texts,
+): Prepared<Texts> {
+  const prepared = Object.entries(texts).map(([name, text]) => [name, database.prepare(text)] as const);
+  return Object.fromEntries(prepared) as Prepared<Texts>;
+}

@@ -8,13 +8,32 @@ import {
   type Retention,
 } from "../retention.ts";
 import { type Cause, type Change, type ChangePage, MAX_PAGE_CHARS } from "../store.ts";
-import type { SqlDatabase } from "./database.ts";
+import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
 import * as sql from "./schema.ts";
 
 /** Rows that are looked at in one slice of a sweep. */
 const SLICE = 200;
 /** A row from this size on, in bytes, is worth a look at what all of its key take. */
 const LARGE = KEPT_BYTES_PER_KEY / 128;
+
+const STATEMENTS = {
+  add: sql.ADD_CHANGE,
+  list: sql.LIST_CHANGES,
+  history: sql.LIST_HISTORY,
+  oldestOf: sql.OLDEST_OF_KEY,
+  oldest: sql.OLDEST,
+  restOf: sql.REST_OF_REVISION,
+  upTo: sql.UP_TO_REVISION,
+  kept: sql.KEPT,
+  next: sql.NEXT_OF_KEY,
+  past: sql.PAST_BYTES,
+  pruneKey: sql.PRUNE_KEY,
+  pruneBefore: sql.PRUNE_BEFORE,
+  pruneLife: sql.PRUNE_LIFE,
+  drop: sql.DROP_CHANGE,
+  writeCompacted: sql.WRITE_COMPACTED,
+  writeKept: sql.WRITE_KEPT,
+};
 
 /** Where the journal stands; what a transaction that is rolled back goes back to. */
 interface State {
@@ -34,7 +53,7 @@ interface State {
  * key, its history. Whatever writes must be called within a transaction.
  */
 export class SqliteJournal {
-  readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #sql: Prepared<typeof STATEMENTS>;
   readonly #retention: Retention;
   /** By prefix: the oldest that may be left to trim. */
   readonly #cursors = new Map<string, number>();
@@ -42,7 +61,7 @@ export class SqliteJournal {
 
   constructor(database: SqlDatabase, retention: Retention) {
     this.#retention = retention;
-    this.#sql = prepareAll(database);
+    this.#sql = prepareAll(database, STATEMENTS);
     const meta = database.prepare(sql.READ_META).get() as MetaRow;
     const kept = database.prepare(sql.READ_KEPT).all() as { readonly prefix: string; readonly bytes: number }[];
     this.#state = {
@@ -242,27 +261,6 @@ export class SqliteJournal {
   #writeKept(): void {
     for (const [prefix, bytes] of this.#state.kept) this.#sql.writeKept.run(prefix, bytes);
   }
-}
-
-function prepareAll(database: SqlDatabase) {
-  return {
-    add: database.prepare(sql.ADD_CHANGE),
-    list: database.prepare(sql.LIST_CHANGES),
-    history: database.prepare(sql.LIST_HISTORY),
-    oldestOf: database.prepare(sql.OLDEST_OF_KEY),
-    oldest: database.prepare(sql.OLDEST),
-    restOf: database.prepare(sql.REST_OF_REVISION),
-    upTo: database.prepare(sql.UP_TO_REVISION),
-    kept: database.prepare(sql.KEPT),
-    next: database.prepare(sql.NEXT_OF_KEY),
-    past: database.prepare(sql.PAST_BYTES),
-    pruneKey: database.prepare(sql.PRUNE_KEY),
-    pruneBefore: database.prepare(sql.PRUNE_BEFORE),
-    pruneLife: database.prepare(sql.PRUNE_LIFE),
-    drop: database.prepare(sql.DROP_CHANGE),
-    writeCompacted: database.prepare(sql.WRITE_COMPACTED),
-    writeKept: database.prepare(sql.WRITE_KEPT),
-  };
 }
 
 interface MetaRow {

@@ -1,5 +1,4 @@
-import type { Clock, Timer } from "../../../kernel/clock.ts";
-import { HeliosError, messageOf } from "../../errors/error.ts";
+import type { Clock } from "../../../kernel/clock.ts";
 import type { Answers } from "../answers.ts";
 import {
   byRevision,
@@ -11,7 +10,7 @@ import {
   checkValue,
   storeClosed,
 } from "../checks.ts";
-import { type Retention, SWEEP_MS } from "../retention.ts";
+import type { Retention } from "../retention.ts";
 import {
   type BatchResult,
   type BatchWrite,
@@ -23,14 +22,17 @@ import {
   RevisionConflict,
   type Store,
   type Subscription,
+  type Writable,
   type WriteOptions,
 } from "../store.ts";
 import { Watchers } from "../watchers.ts";
-import { Writability } from "../writability.ts";
 import { SqliteAnswers } from "./answers.ts";
 import type { SqlDatabase } from "./database.ts";
+import { entryAfter, SqliteEntries } from "./entries.ts";
 import { SqliteJournal } from "./journal.ts";
 import * as sql from "./schema.ts";
+import { Sweeper } from "./sweeper.ts";
+import { Transactions } from "./transactions.ts";
 
 export interface SqliteStoreDeps {
   readonly database: SqlDatabase;
@@ -50,15 +52,6 @@ export interface SqliteStoreDeps {
 const GROUP_LIMIT = 256;
 /** Revisions of the journal that are read at once; then other work runs. @limit revisions */
 const SCAN_LIMIT = 2_000;
-/** How often a store that refuses writes (`STORE_UNAVAILABLE`) tries whether it can write again. @limit ms */
-const PROBE_MS = 5_000;
-/** Free space that the disk must have before a store that refused writes accepts them again. @limit bytes */
-const PROBE_BYTES = 64 * 1024;
-/** So soon after the start the first sweep is made, in ms. */
-const FIRST_SWEEP_MS = 2_000;
-/** Free pages that a database may have before they are given back to the disk, so many at a time. */
-const FREE_PAGES = 2_048;
-const VACUUM_PAGES = 128;
 /** Revisions that are compacted in one transaction. */
 const COMPACTION_LIMIT = 500;
 
@@ -81,32 +74,41 @@ type Verdict =
  * share a transaction, and so one wait for the disk; each has its own verdict nevertheless.
  */
 export class SqliteStore implements Store {
-  readonly writable = new Writability();
+  readonly writable: Writable;
   readonly answers: Answers;
   readonly #deps: SqliteStoreDeps;
-  readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #entries: SqliteEntries;
   readonly #journal: SqliteJournal;
-  readonly #answers: SqliteAnswers;
+  readonly #transactions: Transactions;
+  readonly #sweeper: Sweeper;
   readonly #watchers = new Watchers();
   readonly #waiting: Unit[] = [];
   #scheduled = false;
   #closed = false;
   #incarnation: string;
-  /** Of the database as this store left it: another program that writes to it changes that. */
-  #dataVersion: number;
-  #probe: Timer | undefined;
-  #sweep: Timer | undefined;
 
   constructor(deps: SqliteStoreDeps) {
+    const { database, clock, retention } = deps;
     this.#deps = deps;
-    this.#sql = prepareAll(deps.database);
-    const meta = deps.database.prepare(sql.READ_META).get() as { readonly incarnation: string } | undefined;
+    const meta = database.prepare(sql.READ_META).get() as { readonly incarnation: string } | undefined;
     if (meta === undefined) throw new Error("it has no identity");
     this.#incarnation = meta.incarnation;
-    this.#dataVersion = this.#readDataVersion();
-    this.#journal = new SqliteJournal(deps.database, deps.retention);
-    const answers = new SqliteAnswers(deps.database, deps.clock, deps.retention);
-    this.#answers = answers;
+    this.#entries = new SqliteEntries(database);
+    const journal = new SqliteJournal(database, retention);
+    const answers = new SqliteAnswers(database, clock, retention);
+    const transactions = new Transactions({ database, clock, journal, answers });
+    this.#journal = journal;
+    this.#transactions = transactions;
+    this.writable = transactions.writable;
+    this.#sweeper = new Sweeper({
+      database,
+      clock,
+      retention,
+      journal,
+      answers,
+      transactions,
+      pause: () => this.#pause(),
+    });
     this.answers = {
       find: (id) => {
         this.#checkOpen();
@@ -120,7 +122,6 @@ export class SqliteStore implements Store {
         await this.#write([], NO_CAUSE, () => answers.forget(id));
       },
     };
-    this.#sweepIn(FIRST_SWEEP_MS);
   }
 
   get incarnation(): string {
@@ -130,20 +131,18 @@ export class SqliteStore implements Store {
   async reincarnate(): Promise<void> {
     this.#checkOpen();
     const incarnation = this.#deps.newId();
-    this.#transaction(() => this.#sql.writeIncarnation.run(incarnation));
+    this.#transactions.run(() => this.#deps.database.prepare(sql.WRITE_INCARNATION).run(incarnation));
     this.#incarnation = incarnation;
   }
 
   async get(key: string): Promise<Entry | undefined> {
     this.#checkOpen();
-    return this.#reading(() => this.#read(key));
+    return this.#reading(() => this.#entries.get(key));
   }
 
   async list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }> {
     this.#checkOpen();
-    const entries = this.#reading(() => (this.#sql.listEntries.all(prefix) as EntryRow[]).map(toEntry));
-    // SQLite would order by code point, the language (and the other stores) by code unit.
-    return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#journal.revision };
+    return { entries: this.#reading(() => this.#entries.list(prefix)), revision: this.#journal.revision };
   }
 
   async put(key: string, value: string, options: WriteOptions): Promise<Entry> {
@@ -206,7 +205,7 @@ export class SqliteStore implements Store {
       const { compacted, revision } = this.#journal;
       const target = Math.min(throughRevision, revision, compacted + COMPACTION_LIMIT);
       if (target <= compacted) return;
-      this.#transaction(() => this.#journal.compact(target));
+      this.#transactions.run(() => this.#journal.compact(target));
       await this.#pause();
     }
   }
@@ -215,8 +214,8 @@ export class SqliteStore implements Store {
     if (this.#closed) return;
     while (this.#waiting.length > 0) this.#flush();
     this.#closed = true;
-    this.#probe?.cancel();
-    this.#sweep?.cancel();
+    this.#transactions.close();
+    this.#sweeper.close();
     this.#watchers.clear();
     this.#deps.release();
   }
@@ -246,7 +245,7 @@ export class SqliteStore implements Store {
     const verdicts: Verdict[] = [];
     let added = 0;
     try {
-      this.#transaction(() => {
+      this.#transactions.run(() => {
         for (const unit of group) {
           const conflict = this.#conflictOf(unit);
           const changes = conflict === undefined ? this.#apply(unit) : [];
@@ -259,8 +258,7 @@ export class SqliteStore implements Store {
       for (const { reject } of group) reject(error);
       return;
     }
-    // A transaction that wrote nothing proves nothing.
-    if (added > 0 || group.some(({ aside }) => aside !== undefined)) this.#proved();
+    if (added > 0 || group.some(({ aside }) => aside !== undefined)) this.#transactions.succeeded();
     for (const verdict of verdicts) {
       if ("changes" in verdict && verdict.changes.length > 0) this.#watchers.tell(verdict.changes);
     }
@@ -283,7 +281,7 @@ export class SqliteStore implements Store {
   #conflictOf({ writes }: Unit): RevisionConflict | undefined {
     for (const { key, ifRevision } of writes) {
       if (ifRevision === undefined) continue;
-      const actual = (this.#sql.revisionOf.get(key) as { readonly revision: number } | undefined)?.revision ?? 0;
+      const actual = this.#entries.revisionOf(key);
       if (ifRevision !== actual) return new RevisionConflict(key, ifRevision, actual);
     }
     return undefined;
@@ -295,127 +293,20 @@ export class SqliteStore implements Store {
     const time = this.#deps.clock.now();
     const causeText = JSON.stringify(cause);
     return writes.flatMap(({ key, value }) => {
-      const current = this.#read(key);
+      const current = this.#entries.get(key);
       if (value === undefined && current === undefined) return [];
       const createTime = current?.createTime ?? time;
       const previous = current?.value;
-      if (value === undefined) this.#sql.deleteEntry.run(key);
-      else this.#sql.putEntry.run(key, revision, createTime, time, value);
       const values = { ...(value === undefined ? {} : { value }), ...(previous === undefined ? {} : { previous }) };
       const change = { key, revision, ...values, time, createTime };
+      this.#entries.apply(change);
       this.#journal.add(change, causeText);
       return { ...change, cause };
     });
   }
 
-  #sweepIn(delayMs: number): void {
-    this.#sweep = this.#deps.clock.setTimer(delayMs, () => {
-      this.#sweepAll()
-        // What could not be forgotten now is by the next sweep; that the disk takes no writes has been noted.
-        .catch(() => {})
-        .then(() => {
-          if (!this.#closed) this.#sweepIn(SWEEP_MS);
-        });
-    });
-  }
-
-  /** Forgets what is too old or too much, and gives free pages back, a little at a time. */
-  async #sweepAll(): Promise<void> {
-    const { clock, retention } = this.#deps;
-    this.#journal.rewind();
-    await this.#inSlices(() => this.#answers.sweep());
-    await this.#inSlices(() => this.#journal.compactBefore(clock.now() - retention.keptMs));
-    await this.#inSlices(() => this.#journal.trim());
-    let cursor: number | undefined = 0;
-    await this.#inSlices(() => {
-      cursor = this.#journal.forgetOld(cursor ?? 0, clock.now());
-      return cursor !== undefined;
-    });
-    await this.#giveBack();
-  }
-
-  /** Runs a transaction again and again while it says that there is more; others get their turn in between. */
-  async #inSlices(run: () => boolean): Promise<void> {
-    while (!this.#closed && this.#transaction(run)) await this.#pause();
-  }
-
-  async #giveBack(): Promise<void> {
-    const freePages = (): number => (this.#sql.freePages.get() as { readonly freelist_count: number }).freelist_count;
-    let before = Number.POSITIVE_INFINITY;
-    while (!this.#closed && freePages() > FREE_PAGES && freePages() < before) {
-      before = freePages();
-      this.#deps.database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
-      await this.#pause();
-    }
-  }
-
   #pause(): Promise<void> {
     return new Promise((resolve) => this.#deps.defer(resolve));
-  }
-
-  #transaction<T>(run: () => T): T {
-    const { database } = this.#deps;
-    const before = this.#journal.save();
-    try {
-      database.exec("BEGIN IMMEDIATE");
-      this.#checkAlone();
-      const result = run();
-      database.exec("COMMIT");
-      return result;
-    } catch (error) {
-      this.#undo();
-      this.#journal.restore(before);
-      this.writable.failed(messageOf(error), this.#deps.clock.now());
-      this.#tryLater();
-      throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
-    }
-  }
-
-  /** What another program writes would be overwritten, or taken for what it is not: nothing more is written then. */
-  #checkAlone(): void {
-    const version = this.#readDataVersion();
-    if (version === this.#dataVersion) return;
-    const { revision } = this.#sql.head.get() as { readonly revision: number };
-    if (revision !== this.#journal.revision) throw new Error("another program has written to it: start Helios anew");
-    this.#dataVersion = version;
-  }
-
-  #readDataVersion(): number {
-    return (this.#sql.dataVersion.get() as { readonly data_version: number }).data_version;
-  }
-
-  #proved(): void {
-    this.#probe?.cancel();
-    this.writable.succeeded();
-  }
-
-  /** A transaction that cannot even be rolled back is so by the next one that begins. */
-  #undo(): void {
-    const { database } = this.#deps;
-    try {
-      if (database.isTransaction) database.exec("ROLLBACK");
-      this.#answers.reload();
-    } catch {
-      // What is told is why the write failed.
-    }
-  }
-
-  #tryLater(): void {
-    this.#probe?.cancel();
-    this.#probe = this.#deps.clock.setTimer(PROBE_MS, () => {
-      try {
-        this.#transaction(() => this.#sql.fillProbe.run(PROBE_BYTES));
-        this.#proved();
-        this.#transaction(() => this.#sql.emptyProbe.run());
-      } catch {
-        // It has been noted, and is tried again.
-      }
-    });
-  }
-
-  #read(key: string): Entry | undefined {
-    const row = this.#sql.getEntry.get(key) as EntryRow | undefined;
-    return row === undefined ? undefined : toEntry(row);
   }
 
   #reading<T>(read: () => T): T {
@@ -431,40 +322,8 @@ export class SqliteStore implements Store {
   }
 }
 
-function prepareAll(database: SqlDatabase) {
-  return {
-    getEntry: database.prepare(sql.GET_ENTRY),
-    revisionOf: database.prepare(sql.REVISION_OF),
-    listEntries: database.prepare(sql.LIST_ENTRIES),
-    putEntry: database.prepare(sql.PUT_ENTRY),
-    deleteEntry: database.prepare(sql.DELETE_ENTRY),
-    writeIncarnation: database.prepare(sql.WRITE_INCARNATION),
-    head: database.prepare(sql.READ_META),
-    dataVersion: database.prepare("PRAGMA data_version"),
-    freePages: database.prepare("PRAGMA freelist_count"),
-    fillProbe: database.prepare(sql.FILL_PROBE),
-    emptyProbe: database.prepare(sql.EMPTY_PROBE),
-  };
-}
-
-interface EntryRow {
-  readonly key: string;
-  readonly revision: number;
-  readonly create_time: number;
-  readonly update_time: number;
-  readonly value: string;
-}
-
 function asWrite(key: string, value: string | undefined, { ifRevision }: WriteOptions): BatchWrite {
   return { key, value, ...(ifRevision === undefined ? {} : { ifRevision }) };
-}
-
-function entryAfter({ key, value, revision, createTime, time }: Change): Entry | undefined {
-  return value === undefined ? undefined : { key, value, revision, createTime, updateTime: time };
-}
-
-function toEntry({ key, value, revision, create_time, update_time }: EntryRow): Entry {
-  return { key, value, revision, createTime: create_time, updateTime: update_time };
 }
 
 /** Of what is written beside the state. */

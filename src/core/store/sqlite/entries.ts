@@ -1,0 +1,59 @@
+import type { Change, Entry } from "../store.ts";
+import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
+import * as sql from "./schema.ts";
+
+const STATEMENTS = {
+  get: sql.GET_ENTRY,
+  revisionOf: sql.REVISION_OF,
+  list: sql.LIST_ENTRIES,
+  put: sql.PUT_ENTRY,
+  delete: sql.DELETE_ENTRY,
+};
+
+interface EntryRow {
+  readonly key: string;
+  readonly revision: number;
+  readonly create_time: number;
+  readonly update_time: number;
+  readonly value: string;
+}
+
+/** The present state in the database. Whatever writes must be called within a transaction. */
+export class SqliteEntries {
+  readonly #sql: Prepared<typeof STATEMENTS>;
+
+  constructor(database: SqlDatabase) {
+    this.#sql = prepareAll(database, STATEMENTS);
+  }
+
+  get(key: string): Entry | undefined {
+    const row = this.#sql.get.get(key) as EntryRow | undefined;
+    return row === undefined ? undefined : toEntry(row);
+  }
+
+  /** Of the last change of the entry; 0 where there is no such entry. */
+  revisionOf(key: string): number {
+    return (this.#sql.revisionOf.get(key) as { readonly revision: number } | undefined)?.revision ?? 0;
+  }
+
+  /** In code-unit order, which SQLite's own order by code point is not: the language and the other stores have it. */
+  list(prefix: string): readonly Entry[] {
+    const entries = (this.#sql.list.all(prefix) as EntryRow[]).map(toEntry);
+    return entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Makes the entry what it is after the change. */
+  apply({ key, revision, createTime, time, value }: Omit<Change, "cause">): void {
+    if (value === undefined) this.#sql.delete.run(key);
+    else this.#sql.put.run(key, revision, createTime, time, value);
+  }
+}
+
+/** What the change made of the entry; undefined: it was deleted. */
+export function entryAfter({ key, value, revision, createTime, time }: Change): Entry | undefined {
+  return value === undefined ? undefined : { key, value, revision, createTime, updateTime: time };
+}
+
+function toEntry({ key, value, revision, create_time, update_time }: EntryRow): Entry {
+  return { key, value, revision, createTime: create_time, updateTime: update_time };
+}

@@ -1,0 +1,82 @@
+import type { Clock, Timer } from "../../../kernel/clock.ts";
+import { type Retention, SWEEP_MS } from "../retention.ts";
+import type { SqliteAnswers } from "./answers.ts";
+import type { SqlDatabase, SqlStatement } from "./database.ts";
+import type { SqliteJournal } from "./journal.ts";
+import type { Transactions } from "./transactions.ts";
+
+/** So soon after the start the first sweep is made, in ms. */
+const FIRST_SWEEP_MS = 2_000;
+/** Free pages that a database may have before they are given back to the disk, so many at a time. */
+const FREE_PAGES = 2_048;
+const VACUUM_PAGES = 128;
+
+export interface SweeperDeps {
+  readonly database: SqlDatabase;
+  readonly clock: Clock;
+  readonly retention: Retention;
+  readonly journal: SqliteJournal;
+  readonly answers: SqliteAnswers;
+  readonly transactions: Transactions;
+  /** Lets others have their turn. */
+  readonly pause: () => Promise<void>;
+}
+
+/** Forgets what is too old or too much, and gives free pages back, from time to time and a little at a time. */
+export class Sweeper {
+  readonly #deps: SweeperDeps;
+  readonly #freePages: SqlStatement;
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(deps: SweeperDeps) {
+    this.#deps = deps;
+    this.#freePages = deps.database.prepare("PRAGMA freelist_count");
+    this.#sweepIn(FIRST_SWEEP_MS);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  #sweepIn(delayMs: number): void {
+    this.#timer = this.#deps.clock.setTimer(delayMs, () => {
+      this.#sweep()
+        // What could not be forgotten now is by the next sweep; that the disk takes no writes has been noted.
+        .catch(() => {})
+        .then(() => {
+          if (!this.#isClosed) this.#sweepIn(SWEEP_MS);
+        });
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    const { clock, retention, journal, answers } = this.#deps;
+    journal.rewind();
+    await this.#inSlices(() => answers.sweep());
+    await this.#inSlices(() => journal.compactBefore(clock.now() - retention.keptMs));
+    await this.#inSlices(() => journal.trim());
+    let cursor: number | undefined = 0;
+    await this.#inSlices(() => {
+      cursor = journal.forgetOld(cursor ?? 0, clock.now());
+      return cursor !== undefined;
+    });
+    await this.#giveBack();
+  }
+
+  /** Runs a transaction again and again while it says that there is more; others get their turn in between. */
+  async #inSlices(run: () => boolean): Promise<void> {
+    while (!this.#isClosed && this.#deps.transactions.run(run)) await this.#deps.pause();
+  }
+
+  async #giveBack(): Promise<void> {
+    const freePages = (): number => (this.#freePages.get() as { readonly freelist_count: number }).freelist_count;
+    let before = Number.POSITIVE_INFINITY;
+    while (!this.#isClosed && freePages() > FREE_PAGES && freePages() < before) {
+      before = freePages();
+      this.#deps.database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+      await this.#deps.pause();
+    }
+  }
+}

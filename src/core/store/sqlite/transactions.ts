@@ -1,0 +1,110 @@
+import type { Clock, Timer } from "../../../kernel/clock.ts";
+import { HeliosError, messageOf } from "../../errors/error.ts";
+import { Writability } from "../writability.ts";
+import type { SqliteAnswers } from "./answers.ts";
+import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
+import type { SqliteJournal } from "./journal.ts";
+import * as sql from "./schema.ts";
+
+/** How often a store that refuses writes (`STORE_UNAVAILABLE`) tries whether it can write again. @limit ms */
+const PROBE_MS = 5_000;
+/** Free space that the disk must have before a store that refused writes accepts them again. @limit bytes */
+const PROBE_BYTES = 64 * 1024;
+
+const STATEMENTS = {
+  head: sql.READ_META,
+  dataVersion: "PRAGMA data_version",
+  fillProbe: sql.FILL_PROBE,
+  emptyProbe: sql.EMPTY_PROBE,
+};
+
+export interface TransactionsDeps {
+  readonly database: SqlDatabase;
+  readonly clock: Clock;
+  readonly journal: SqliteJournal;
+  readonly answers: SqliteAnswers;
+}
+
+/** Runs transactions, each as a whole or not at all, and finds out when the disk takes writes again. */
+export class Transactions {
+  readonly writable = new Writability();
+  readonly #deps: TransactionsDeps;
+  readonly #sql: Prepared<typeof STATEMENTS>;
+  /** Of the database as this store left it: another program that writes to it changes that. */
+  #dataVersion: number;
+  #probe: Timer | undefined;
+
+  constructor(deps: TransactionsDeps) {
+    this.#deps = deps;
+    this.#sql = prepareAll(deps.database, STATEMENTS);
+    this.#dataVersion = this.#readDataVersion();
+  }
+
+  /** STORE_UNAVAILABLE where it fails; then nothing of it was written, and the store is tried again a while later. */
+  run<T>(work: () => T): T {
+    const { database, clock, journal } = this.#deps;
+    const before = journal.save();
+    try {
+      database.exec("BEGIN IMMEDIATE");
+      this.#checkAlone();
+      const result = work();
+      database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#undo();
+      journal.restore(before);
+      this.writable.failed(messageOf(error), clock.now());
+      this.#tryLater();
+      throw HeliosError.of("STORE_UNAVAILABLE", { problem: messageOf(error) }, { cause: error });
+    }
+  }
+
+  /** A transaction that wrote something went through. One that wrote nothing proves nothing. */
+  succeeded(): void {
+    this.#probe?.cancel();
+    this.writable.succeeded();
+  }
+
+  close(): void {
+    this.#probe?.cancel();
+  }
+
+  /** What another program writes would be overwritten, or taken for what it is not: nothing more is written then. */
+  #checkAlone(): void {
+    const version = this.#readDataVersion();
+    if (version === this.#dataVersion) return;
+    const { revision } = this.#sql.head.get() as { readonly revision: number };
+    if (revision !== this.#deps.journal.revision) {
+      throw new Error("another program has written to it: start Helios anew");
+    }
+    this.#dataVersion = version;
+  }
+
+  #readDataVersion(): number {
+    return (this.#sql.dataVersion.get() as { readonly data_version: number }).data_version;
+  }
+
+  /** A transaction that cannot even be rolled back is so by the next one that begins. */
+  #undo(): void {
+    const { database, answers } = this.#deps;
+    try {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      answers.reload();
+    } catch {
+      // The error that the caller gets is the one of the write.
+    }
+  }
+
+  #tryLater(): void {
+    this.#probe?.cancel();
+    this.#probe = this.#deps.clock.setTimer(PROBE_MS, () => {
+      try {
+        this.run(() => this.#sql.fillProbe.run(PROBE_BYTES));
+        this.succeeded();
+        this.run(() => this.#sql.emptyProbe.run());
+      } catch {
+        // It has been noted, and is tried again.
+      }
+    });
+  }
+}
