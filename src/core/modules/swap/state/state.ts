@@ -9,7 +9,7 @@ import type { Steps } from "./steps.ts";
 
 /**
  * A swap under way. Each step takes one of these states and returns the next; a state holds what exists by then and
- * nothing else. GIVEN_UP can follow every state before COMMITTED, ENDED ends them all.
+ * nothing else. GIVEN_UP can follow the states from VERIFIED to HANDED_OVER. ENDED ends them all.
  */
 export type SwapState =
   | Planned
@@ -23,22 +23,20 @@ export type SwapState =
   | Returned
   | Ended;
 
-/** Nothing is done yet. */
-export interface Planned {
-  readonly state: "PLANNED";
-  readonly members: readonly PlannedMember[];
+/** A state of that name, with the modules that are in it. */
+interface In<State extends string, Member> {
+  readonly state: State;
+  readonly members: readonly Member[];
 }
+
+/** Nothing is done yet. */
+export type Planned = In<"PLANNED", PlannedMember>;
 
 /** The new code is read. From here on the members are the modules that change. */
-export interface Verified {
-  readonly state: "VERIFIED";
-  readonly members: readonly VerifiedMember[];
-}
+export type Verified = In<"VERIFIED", VerifiedMember>;
 
 /** The candidates have started. An old version that ends while they are tested is started again. */
-export interface Started {
-  readonly state: "STARTED";
-  readonly members: readonly StartedMember[];
+export interface Started extends In<"STARTED", StartedMember> {
   /** Ends that: no restart begins any more. Resolves when the ones under way have given way. */
   readonly endRestarts: () => Promise<void>;
 }
@@ -46,46 +44,33 @@ export interface Started {
 /**
  * The candidates have passed every test. `old` is the version that serves after the tests: it may have been restarted.
  */
-export interface Tested {
-  readonly state: "TESTED";
-  readonly members: readonly StartedMember[];
-}
+export type Tested = In<"TESTED", StartedMember>;
 
 /**
  * The candidates have the state of the old versions, and calls wait. The commit is being written: nothing cancels it.
  */
-export interface HandedOver {
-  readonly state: "HANDED_OVER";
-  readonly members: readonly HandedOverMember[];
-}
+export type HandedOver = In<"HANDED_OVER", HandedOverMember>;
 
-/** A step before the commit failed: the candidates that have started are to end, and the old versions serve on. */
-export interface GivenUp {
-  readonly state: "GIVEN_UP";
-  /** Each in the state that it had come to. */
-  readonly members: readonly UncommittedMember[];
+/**
+ * A step before the commit failed: the candidates that have started are to end, and the old versions serve on. Each
+ * member is in the state that it had come to.
+ */
+export interface GivenUp extends In<"GIVEN_UP", UncommittedMember> {
   readonly error: unknown;
 }
 
 /** The journal and the records say that the new versions serve, and they do. */
-export interface Committed {
-  readonly state: "COMMITTED";
-  readonly members: readonly CommittedMember[];
-}
+export type Committed = In<"COMMITTED", CommittedMember>;
 
 /** The new versions serve for good. The old ones are to stop once they are drained. */
-export interface Kept {
-  readonly state: "KEPT";
-  readonly members: readonly CommittedMember[];
+export interface Kept extends In<"KEPT", CommittedMember> {
   readonly draining: Draining;
   /** Why the new versions serve on although their trial failed. Absent: it did not fail. */
   readonly stayed?: string;
 }
 
 /** The old versions serve again after a trial. The new ones are to stop. */
-export interface Returned {
-  readonly state: "RETURNED";
-  readonly members: readonly CommittedMember[];
+export interface Returned extends In<"RETURNED", CommittedMember> {
   readonly draining: Draining;
 }
 
