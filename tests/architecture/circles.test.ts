@@ -15,7 +15,7 @@ const ROOMS = [
   ...["host", "record", "calls", "calls/keyed", "operations", "supervision"],
   ...["swap/judging", "swap/state", "swap/steps", "swap", "watching", "modules.ts"],
 ].map((room) => `${MODULES}/${room}`);
-/** Files of a room of the modules. */
+/** Most files in a room of the modules. */
 const MOST_FILES = 12;
 
 describe("imports, including imports of types", () => {

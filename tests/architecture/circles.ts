@@ -1,15 +1,15 @@
 import { posix } from "node:path";
 import type { SourceFile } from "./imports.ts";
 
-/** What each node leads to; what it leads to that is no node itself plays no part. */
+/** The targets of each node. Targets that are not nodes themselves are ignored. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
 
-/** The files, and the files among them that each imports, types included. */
+/** The graph of the files: which of them each imports, types included. */
 export function fileGraph(files: readonly SourceFile[]): Graph {
   return new Map(files.map(({ path, imports }) => [path, imports.map(({ target }) => target)]));
 }
 
-/** The directories, and those that each imports from. A file at the top of `root` is a room of its own: a face. */
+/** The graph of the directories: from which of them each imports. A file at the top of `root` is a room of its own: a face. */
 export function roomGraph(files: readonly SourceFile[], root: string): Graph {
   const roomOf = (path: string): string => (posix.dirname(path) === root ? path : posix.dirname(path));
   const rooms = new Map<string, Set<string>>();
@@ -22,7 +22,7 @@ export function roomGraph(files: readonly SourceFile[], root: string): Graph {
   return new Map([...rooms].map(([room, targets]) => [room, [...targets]]));
 }
 
-/** The circles of a graph, each as its nodes, sorted: the strongly connected parts of more than one node (Tarjan, 1972). */
+/** The circles of a graph: its strongly connected parts of more than one node, each as its sorted nodes (Tarjan, 1972). */
 export function circlesIn(graph: Graph): readonly (readonly string[])[] {
   const found: string[][] = [];
   const order = new Map<string, number>();

@@ -3,28 +3,28 @@ import { join, posix } from "node:path";
 
 /** One `import`, `export … from` or `import()` of a file. */
 export interface Import {
-  /** As it is written. */
+  /** The specifier as it is written. */
   readonly specifier: string;
-  /** The file from the repository's root if the specifier is relative, else the specifier. */
+  /** The path of the file from the repository's root if the specifier is relative, else the specifier. */
   readonly target: string;
-  /** `import type` and `export type`: nothing of it is there when the program runs, as of `{ type Name }` there is. */
+  /** `import type` and `export type`, which vanish at run time. `import { type Name }` remains, so it is not meant. */
   readonly typeOnly: boolean;
 }
 
 export interface SourceFile {
-  /** From the repository's root. */
+  /** The path from the repository's root. */
   readonly path: string;
   readonly imports: readonly Import[];
 }
 
-/** The specifier of an `import()` whose argument is no plain text. */
+/** Stands for the specifier of an `import()` whose argument is not a literal. */
 export const COMPUTED = "(computed)";
 
 const COMMENT_OR_TEXT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;
 const STATEMENT = /(?:^|[;}\n])\s*(?:import|export)(\s+type)?\b(?:[^"'`;()=]*?\bfrom)?\s*["']([^"'\n]+)["']/g;
 const CALL = /\bimport\s*\(\s*(?:(["'`])([^"'`\n]*)\1)?/g;
 
-/** What a TypeScript file imports, by reading its text. */
+/** Returns the imports of a TypeScript file, found by reading its text. */
 export function importsOf(path: string, text: string): Import[] {
   const code = text.replace(COMMENT_OR_TEXT, (part) => {
     if (part.startsWith("/")) return " ";
@@ -44,7 +44,7 @@ export function importsOf(path: string, text: string): Import[] {
 
 const NOT_OURS = new Set(["node_modules", "dist", ".venv", "__pycache__"]);
 
-/** Every file below a directory of the repository, by its path from the root. */
+/** Returns every file below a directory, by its path from the repository's root. */
 export function filesBelow(root: string, directory: string): string[] {
   return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(directory, entry.name);

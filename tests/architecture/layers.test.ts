@@ -49,7 +49,7 @@ describe("source files", () => {
 describe("messages of answers", () => {
   const MAKES = /(?<![.\w])(create|BigInt|timestampFromMs)\(/g;
   const MAY = ["message.ts: create", "message.ts: BigInt", "common.ts: timestampFromMs"];
-  /** Of what comes in, and of constants: no count is among them. */
+  /** Made from requests or from constants, so that they contain no count. */
   const COMES_IN = ["canonical.ts: create", "condition.ts: BigInt", "values.ts: BigInt"];
 
   it("are made by map/message.ts alone, which keeps every number in the range of its field", () => {
@@ -84,7 +84,7 @@ describe("the core", () => {
 describe("timers", () => {
   const TIMERS = /\b(setTimeout|setInterval|AbortSignal\.timeout|timers\/promises|node:timers|scheduler\.wait)\b/g;
 
-  /** The first may not read the second: it runs where a module does. */
+  /** The first may not import the second, because it runs inside a module's process. */
   const OWN = ["src/core/modules/host/inside/link.ts", "src/kernel/clock.ts"];
 
   it("are created by the clock alone, because the platform's timers turn a delay of more than 24.8 days into 1 ms", () => {

@@ -13,7 +13,7 @@ import { filesBelow } from "./imports.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LIMIT_NAME = /(^|_)(MAX|MIN|MOST|LIMIT|KEPT|LONGEST|SHORTEST|DEEPEST)(_|$)|_(BYTES|CHARS|MS|LIMIT|MAX)$/;
 
-/** Constants that are named as limits are, and that nobody meets. */
+/** Constants with the name of a limit that no user can reach. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "the size of a part, by which sizes are estimated": [
     "src/core/modules/host/wire/answer-size.ts ENVELOPE_BYTES",
@@ -84,10 +84,10 @@ const sources = ["src", "clients/typescript/src"]
   .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
   .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 const limits = sources.flatMap(({ path, text }) => limitsOf(path, text));
-/** Of all messages that the methods take and give. */
+/** The fields of all messages that the methods take and return. */
 function fieldNames(methods: readonly DescMethod[]): string[] {
   const messages = new Set(methods.flatMap(({ input, output }) => [input, output]));
-  // A set also walks through what is added to it on the way.
+  // A loop over a set also visits the items that are added during the loop.
   for (const { fields } of messages) for (const { message } of fields) if (message !== undefined) messages.add(message);
   return [...messages].flatMap(({ fields }) => fields.map(({ name }) => name));
 }
@@ -123,7 +123,7 @@ describe("the page of limits", () => {
 
   it("names only reasons, settings and constants that exist", () => {
     const known = new Set([
-      // Of answers, not of refused calls.
+      // Messages for answers, as opposed to errors.
       "CONDITION_FAILED",
       "TOO_MANY_PREREQUISITES",
       ...Object.keys(ERRORS),

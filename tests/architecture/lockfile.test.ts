@@ -16,8 +16,8 @@ describe("the lockfile", () => {
     expect(hosts).toEqual([]);
   });
 
-  // `npm ci` refuses a lockfile that lacks a package of another platform, which npm leaves out where the registry at hand
-  // does not have it.
+  // `npm ci` refuses a lockfile that lacks a package of another platform. npm omits such packages from a lockfile if the
+  // registry in use does not have them.
   it("contains the packages of every platform", () => {
     const missing = Object.entries(PACKAGES).flatMap(([path, { optionalDependencies = {} }]) =>
       Object.keys(optionalDependencies).filter(

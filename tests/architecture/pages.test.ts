@@ -7,7 +7,7 @@ import { filesBelow } from "./imports.ts";
 const PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...filesBelow(ROOT, "docs")].filter((page) =>
   page.endsWith(".md"),
 );
-/** Files of a reader's own modules root, which the pages use in examples. */
+/** Files of a user's own modules root, which the pages use in examples. */
 const OF_READERS: readonly string[] = ["src/position_keeper.ts", "src/weights.bin", "src/ml/predictor.ts"];
 
 const DIRECTORIES = "src|proto|gen|clients|tests|testdata|docs|scripts|bench|config|examples|\\.ci";
@@ -16,7 +16,7 @@ const LINK = /\]\(([^)\s]+)\)/g;
 
 const textOf = (page: string): string => readFileSync(join(ROOT, page), "utf8");
 
-/** The anchors of a page's headings, as code hosts make them. */
+/** The anchors of a page's headings, as code hosts generate them. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
     heading

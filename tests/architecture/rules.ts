@@ -1,9 +1,9 @@
 import { COMPUTED, type Import, type SourceFile } from "./imports.ts";
 
-/** What the files of one layer may import. */
+/** The allowed imports of the files in one layer. */
 export interface LayerRule {
   readonly name: string;
-  /** Whether the rule is about the file. */
+  /** Whether the rule applies to the file. */
   of(path: string): boolean;
   allows(imported: Import, path: string): boolean;
 }
@@ -18,20 +18,20 @@ const inCore = below("src/core");
 const ON_DISK = ["sqlite/open", "sqlite/backup", "make-directory"].map((name) => `src/core/store/${name}.ts`);
 const mayUseNode = (path: string): boolean => ON_DISK.includes(path) || below("src/core/modules/host")(path);
 
-/** What finds out which files a module's code imports. */
+/** The files that find out what a module's code imports. */
 const followsImports = (imported: Import, path: string): boolean =>
   isPackage(imported, "es-module-lexer", "import-meta-resolve") && below("src/core/modules/host/artifact")(path);
 
-/** What runs inside a module's own process or thread: it imports the module, wherever that is. */
+/** The files that run inside a module's own process or thread. They import the module, wherever it is. */
 const loadsModules = below("src/core/modules/host/inside");
 
-/** What decides, in the service and in its clients alike. */
+/** The decision code that the service and its clients share. */
 const inKernel = below("src/kernel");
 
-/** Of Node, what a client needs for a connection of its own. */
+/** The parts of Node that a client needs for its own connection. */
 const SOCKETS: readonly string[] = ["node:http", "node:https", "node:http2", "node:net", "node:tls"];
 
-/** Where protobuf messages and what the engine knows may meet. */
+/** The files that may convert between protobuf messages and the engine's types. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
 const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
 
@@ -96,7 +96,7 @@ export const LAYER_RULES: readonly LayerRule[] = [
   },
 ];
 
-/** What is wrong with a file, one line each: which rule, and which import breaks it. */
+/** Returns the violations of a file, one line each, with the rule and the import. */
 export function violations({ path, imports }: SourceFile): string[] {
   const broken = LAYER_RULES.filter((rule) => rule.of(path)).flatMap((rule) =>
     imports

@@ -19,7 +19,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const PACKAGE = join(ROOT, "clients/typescript");
 const run = promisify(execFile);
 
-/** A project of somebody else, with the package as it is published and what it depends on. */
+/** A user's project, with the published package and its dependencies. */
 let project: string;
 const installed = (path: string): string => join(project, "node_modules/@helios/client", path);
 

@@ -14,7 +14,7 @@ const frame = (revision: number, resumeToken = `token-${revision}`): WatchFrame 
   resumeToken,
 });
 
-/** Serves one script per connection: frames, then the error that ends the stream (none: it just ends). */
+/** Serves one script per connection: frames, and then the error that ends the stream. Without an error it ends normally. */
 function scripted(...scripts: { frames: WatchFrame[]; error?: ConnectError }[]): {
   open: OpenStream<WatchFrame>;
   tokens: string[];

@@ -41,7 +41,7 @@ async function call(name: string, method: string, input: unknown = null): Promis
   return ("json" in output ? output.json : {}) as Record<string, unknown>;
 }
 
-/** Whether a call fails, and by its caller's mistake: the module's breaker does not count it. */
+/** Whether a call fails because of its caller's mistake, which the module's breaker does not count. */
 async function isMistake(work: Promise<unknown>): Promise<boolean> {
   const error = await work.then(
     () => undefined,
@@ -178,7 +178,7 @@ describe("the example", () => {
     const fee = 0.001 * 100 * Number(sold.filled_price);
     const before = await call("paper_trading_v2", "get_pnl");
     expect(Number(before.fees)).toBeCloseTo(fee, 6);
-    // A round trip at one price more: it wins nothing, and costs its fees.
+    // A purchase and a sale at a price that is higher by one: no profit, and two fees.
     const again = { ...order, symbol: "SOLZAR", quantity: 3 };
     const opened = await call("paper_trading_v2", "place_order", { ...again, client_order_id: "s-3" });
     const held = await call("paper_trading_v2", "get_pnl");
@@ -234,7 +234,7 @@ describe("the example", () => {
     ];
     expect(Number(before.tick)).toBeGreaterThanOrEqual(5000);
     expect(history.prices).toHaveLength(1000);
-    // Time goes on while it is asked.
+    // The price may change during the test.
     expect([before.price, after.price]).toContain((history.prices as number[]).at(-1));
     const { bids, asks } = depth as Record<"bids" | "asks", { price: number }[]>;
     const prices = [...bids.map(({ price }) => price).reverse(), ...asks.map(({ price }) => price)];

@@ -11,9 +11,9 @@ import {
 import { ROOT } from "./modules/rig.ts";
 
 const MIB = 1024 * 1024;
-/** Six bytes in JSON. */
+/** One character with six bytes in JSON. */
 const CONTROL = "\u0001";
-/** Eleven bytes of protobuf for two of JSON. */
+/** One number with eleven bytes in protobuf and two in JSON. */
 const numbers = (count: number): number[] => Array.from({ length: count }, () => 1);
 const entries = (count: number, length: number, from = 0): string[] =>
   Array.from({ length: count }, (_, at) => `${from + at} `.padEnd(length, "€").trim());
@@ -32,7 +32,7 @@ beforeEach(async () => {
 
 afterEach(() => engine.close());
 
-/** How it was refused. */
+/** The reason of the refusal. */
 async function refusal(work: () => Promise<unknown>) {
   const before = engine.revision();
   const error = await work().then(

@@ -1,5 +1,5 @@
-// Runs a command while a Helios of its own serves; the command finds it at FOREIGN_ADDRESS. Exits with the command's
-// code, or with 1 where the server does not end as it should.
+// Runs a command while a Helios server runs, whose address is in FOREIGN_ADDRESS. Exits with the command's
+// code, or with 1 if the server does not end properly.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";

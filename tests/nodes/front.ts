@@ -1,17 +1,17 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-// A front before a server: it does to each connection what its fate says, byte by byte of HTTP/2 (RFC 9113).
+// A proxy in front of a server. It disturbs each connection at a given byte of HTTP/2 (RFC 9113).
 
-/** What happens to one connection. */
+/** The disturbance of one connection. */
 export type Fate =
-  /** Nothing. */
+  /** No disturbance. */
   | { readonly kind: "pass" }
-  /** Reset once so many bytes came from the server; 0: as soon as it was accepted. */
+  /** A reset after that many bytes from the server; 0: as soon as it was accepted. */
   | { readonly kind: "reset"; readonly afterBytes: number }
-  /** Reset in the first moment without a call. */
+  /** A reset in the first moment without a call. */
   | { readonly kind: "reset-idle" }
-  /** GOAWAY, so many times: with a call open, or in the first moment without one. */
+  /** That many GOAWAY frames, either with a call open, or in the first moment without one. */
   | {
       readonly kind: "goaway";
       readonly when: "open" | "idle" | "first";
@@ -22,20 +22,20 @@ export type Fate =
       /** What follows: nothing, the end of the connection, or its reset. */
       readonly after?: "end" | "reset";
     }
-  /** Those bytes in the place of the server's first ones, or after its first answer. */
+  /** These bytes instead of the server's first ones, or after its first answer. */
   | { readonly kind: "garbage"; readonly bytes: Buffer; readonly when: "first" | "open" }
-  /** Accepted, and never answered; reset after so long. */
+  /** Accepted and never answered, and reset after this time. */
   | { readonly kind: "silent"; readonly ms: number };
 
 export interface Front {
   readonly baseUrl: string;
-  /** Fates that no connection has met yet. */
+  /** The number of disturbances that no connection has got yet. */
   readonly left: number;
   /** Connections that are open. */
   readonly open: number;
-  /** The next connections meet these, one each; later ones pass. */
+  /** The next connections get these disturbances, one each. Later ones pass. */
   meet(fates: readonly Fate[]): void;
-  /** Ends the connections that there are. */
+  /** Ends all open connections. */
   cut(): void;
   close(): Promise<void>;
 }
@@ -61,7 +61,7 @@ export function goaway(lastStreamId: number, code: number, data = ""): Buffer {
   return frame(GOAWAY, 0, 0, Buffer.concat([numbers, Buffer.from(data)]));
 }
 
-/** Calls back with each whole frame of what it is fed, in order. */
+/** Calls back with each complete frame of its input, in order. */
 export function splitter(onFrame: (whole: Buffer) => void, skip = 0): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0);
   let left = skip;
@@ -81,7 +81,7 @@ export function splitter(onFrame: (whole: Buffer) => void, skip = 0): (chunk: Bu
 
 const PREFACE_BYTES = 24;
 const OVERDUE_MS = 60;
-/** So long a client may be kept waiting by what it cannot read. */
+/** A client may wait this long for bytes that it cannot read. */
 const GARBAGE_MS = 200;
 
 export async function startFront(port: () => number): Promise<Front> {
@@ -105,7 +105,7 @@ export async function startFront(port: () => number): Promise<Front> {
     server.on("close", () => client.end());
     client.on("close", () => server.destroy());
     const doom = doomOf(fate, client);
-    // A connection that is never idle, or never used, meets its fate all the same.
+    // A connection that is never idle, or never used, is disturbed nevertheless.
     const due = doom && setTimeout(() => doom.strike(), OVERDUE_MS);
     client.on("close", () => clearTimeout(due));
     let bytes = 0;
@@ -123,7 +123,7 @@ export async function startFront(port: () => number): Promise<Front> {
       const id = whole.readUInt32BE(5);
       if (doom?.when === "first" && fate.kind === "garbage") doom.strike();
       if (fate.kind !== "garbage" || !doom?.isDone()) client.write(whole);
-      // No frame may come before the server's first, its SETTINGS.
+      // The server's first frame must be its SETTINGS.
       if (doom?.when === "first") doom.strike();
       if (id === 0) return;
       if (ends(whole)) open.delete(id);
@@ -135,7 +135,7 @@ export async function startFront(port: () => number): Promise<Front> {
       server.write(chunk);
     });
     server.on("data", (chunk: Buffer) => {
-      // What need not be understood need not be HTTP/2.
+      // Garbage need not be HTTP/2.
       if (doom === undefined && fate.kind !== "reset") return void client.write(chunk);
       if (fate.kind !== "reset") return fromServer(chunk);
       client.write(chunk.subarray(0, fate.afterBytes - bytes));
@@ -170,7 +170,7 @@ export async function startFront(port: () => number): Promise<Front> {
 
 interface Doom {
   readonly when: "open" | "idle" | "first";
-  /** Does it, once. */
+  /** Calls the function, once. */
   strike(): void;
   isDone(): boolean;
 }
@@ -203,7 +203,7 @@ function doomOf(fate: Fate, client: Socket): Doom | undefined {
 
 const LAST_ID = 2 ** 31 - 1;
 
-/** Every way to go away that a front may have. */
+/** Every way in which a server can send GOAWAY. */
 export function goaways(): Fate[] {
   const all: Fate[] = [];
   for (const when of ["idle", "open", "first"] as const)
@@ -226,7 +226,7 @@ export function resets(step = 7, most = 420): Fate[] {
   return all;
 }
 
-/** Bytes that no server of HTTP/2 sends. */
+/** Bytes that no HTTP/2 server sends. */
 export function garbage(): Fate[] {
   const settings = Buffer.from([0, 4, 0xff, 0xff, 0xff, 0xff]);
   const all = [

@@ -1,7 +1,7 @@
-// Proves that the client as it is published ends no process that uses it, on each version of Node that it is for: every
-// way in which connections and servers end, under loops that try again at once; and that whatever somebody waits for keeps the
-// process until it is settled, and nothing else does. Usage: npm run test:nodes [-- version…]
-// The versions come from the package registry, once, into the cache directory of the user.
+// Proves that the published client ends no process that uses it, on each supported version of Node: with every
+// way in which connections and servers end, under loops that retry at once. It also proves that every pending promise keeps the
+// process alive until it is settled, and that nothing else does. Usage: npm run test:nodes [-- version…]
+// The versions are downloaded from the package registry, once, into the cache directory of the user.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -15,11 +15,11 @@ import { waitForAll } from "./waits.ts";
 
 const VERSIONS = ["20.20.2", "22.23.3", "24.21.0"];
 const CLIENT = new URL("../../clients/typescript/dist/index.js", import.meta.url).href;
-/** Proofs at once, beside that of the servers. */
+/** The number of concurrent proofs, besides that of the servers. */
 const LANES = 2;
-/** Until something counts as stuck: the machine may be busy. */
+/** The time after which a process counts as stuck. The machine may be busy. */
 const PATIENCE_MS = 60_000;
-/** Longer than a connection may be silent and then take to answer a ping: it is given up. */
+/** Longer than a connection may be silent and then take to answer a ping, after which it is given up. */
 const STOPPED_MS = 12_000;
 const OPTIONS: readonly object[] = [
   {},
@@ -28,7 +28,7 @@ const OPTIONS: readonly object[] = [
   { protocol: "connect", httpVersion: "1.1" },
 ];
 
-/** The program of that version. */
+/** The executable of that version. */
 function nodeOf(version: string): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   const directory = join(cache, "helios", `node-${version}-${process.platform}-${process.arch}`);
@@ -52,20 +52,20 @@ async function proved(what: string, prove: () => Promise<void>): Promise<void> {
   process.stdout.write(`${what}: ${Math.round(performance.now() - start)} ms\n`);
 }
 
-/** Every so many of them, from a place that differs. */
+/** Takes one of `every` items. */
 const some = (fates: readonly Fate[], every: number): Fate[] => fates.filter((_, index) => index % every === 1);
 
-/** What happens to connections that talk so. Whatever is said over one, it ends in the same ways: few do for the others. */
+/** The disturbances for one protocol. Connections end in the same ways under every protocol, so few are enough for most. */
 function fatesOf(options: object): Readonly<Record<string, readonly Fate[]>> {
   const silence: Fate[] = [300, 50, 0].map((ms) => ({ kind: "silent", ms }));
   if ("httpVersion" in options)
     return { ends: [...resets(46, 2300).filter(({ kind }) => kind === "reset"), ...silence] };
   if (Object.keys(options).length > 0) return { ends: [...some(goaways(), 5), ...some(resets(), 5), ...silence] };
-  // Node 20 notices some of the garbage by the ping alone, after 10 s.
+  // Node 20 notices some of the garbage only by the ping, after 10 s.
   return { garbage: garbage(), goaways: goaways(), ends: [...resets(), ...silence] };
 }
 
-/** Each of the ways to talk, and everything that somebody may wait for. */
+/** Every protocol, and every promise that a user may wait for. */
 function proofsOf(version: string, node: string, server: OwnServer): (() => Promise<void>)[] {
   const waits = (): Promise<void> =>
     proved(`${version} waits`, async () => {
@@ -92,7 +92,7 @@ async function ended(survivor: Survivor): Promise<void> {
   if (code !== 0 || errors !== "") throw new Error(`the process ended with ${code ?? signal}: ${errors}`);
 }
 
-/** What happens to servers, to all versions at once. */
+/** Ends servers, for all versions at once. */
 async function provesServers(nodes: readonly string[]): Promise<void> {
   let server = await startOwnServer();
   const front: Front = await startFront(() => portOf(server));
@@ -121,7 +121,7 @@ async function provesServers(nodes: readonly string[]): Promise<void> {
       await pause(500);
       await restarted("SIGKILL");
     });
-    // The end comes while nobody serves.
+    // The end comes while no server runs.
     server.process.kill("SIGKILL");
     await proved("close() while the server is gone", async () => {
       await Promise.all(survivors.map(ended));
@@ -134,7 +134,7 @@ async function provesServers(nodes: readonly string[]): Promise<void> {
   }
 }
 
-/** Few at a time, in order; no more of them once one has failed. */
+/** Runs a few at a time, in order, and starts no more after a failure. */
 async function inLanes(proofs: readonly (() => Promise<void>)[]): Promise<void> {
   const left = [...proofs];
   const lane = async (): Promise<void> => {
@@ -156,7 +156,7 @@ const nodes = new Map((asked.length > 0 ? asked : VERSIONS).map((version) => [ve
 if (asked.length === 0) nodes.set(process.version.slice(1), process.execPath);
 const server = await startOwnServer();
 try {
-  // What takes the longest of all begins first.
+  // The longest proof begins first.
   await Promise.all([
     inLanes([...nodes].flatMap(([version, node]) => proofsOf(version, node, server))),
     provesServers([...nodes.values()]),

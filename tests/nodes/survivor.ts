@@ -6,11 +6,11 @@ import type { Fate, Front } from "./front.ts";
 
 const PROGRAM = fileURLToPath(new URL("../fixtures/survivor/main.mjs", import.meta.url));
 
-/** What a client's process has done so far. */
+/** The counts of a client's process so far. */
 export interface Done {
   readonly answers: number;
   readonly errors: number;
-  /** Answers of the loop that leaves its connection idle. */
+  /** Answers in the loop that leaves its connection idle. */
   readonly slow: number;
   readonly frames: number;
   readonly calls: number;
@@ -18,18 +18,18 @@ export interface Done {
 
 export interface Survivor {
   readonly pid: number;
-  /** Throws where the process has ended, with what it said. */
+  /** Throws if the process has ended, with its output. */
   done(): Promise<Done>;
-  /** Throws unless everything that it does goes on within `ms`: answers, idle connections, watches, breakers. */
+  /** Throws unless all its loops make progress within `ms`: answers, idle connections, watches, breakers. */
   works(ms?: number): Promise<void>;
-  /** Asks it to close all; resolves to how it ended by itself, and throws where it did not within `ms`. */
+  /** Asks the process to close everything. Resolves to how it ended, and throws if it did not end by itself within `ms`. */
   end(ms?: number): Promise<{ readonly code: number | null; readonly signal: string | null; readonly errors: string }>;
   kill(): void;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A process of that Node that uses the client of that module against that address. */
+/** A process of that Node that uses that client module with that address. */
 export function startSurvivor(node: string, module: string, baseUrl: string, options: object = {}): Survivor {
   const child: ChildProcess = spawn(node, [PROGRAM, module, baseUrl, JSON.stringify(options)], {
     stdio: ["pipe", "pipe", "pipe"],
@@ -42,7 +42,7 @@ export function startSurvivor(node: string, module: string, baseUrl: string, opt
     errors += chunk.toString();
   });
   const lines: Interface = createInterface({ input: stdout });
-  // What it said on its end is known then, too.
+  // All its output was read by then.
   const exited = once(child, "close");
   const answers = lines[Symbol.asyncIterator]();
   const done = async (): Promise<Done> => {
@@ -80,7 +80,7 @@ export function startSurvivor(node: string, module: string, baseUrl: string, opt
   };
 }
 
-/** That the process outlives those fates of its connections, then works as before, and ends by itself without a word. */
+/** Checks that the process survives these disturbances, works afterwards, and ends by itself without an error. */
 export async function survives(front: Front, fates: readonly Fate[], survivor: Survivor, ms = 20_000): Promise<void> {
   try {
     await survivor.works(ms);

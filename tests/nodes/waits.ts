@@ -4,19 +4,19 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { fileURLToPath } from "node:url";
 import { frame, goaway, splitter } from "./front.ts";
 
-// Everything that somebody may wait for, against peers that end what was asked of them in each way that there is, without an
-// answer or in the middle of it, and against peers that say nothing, or that are not there.
+// Every promise that a user may wait for, with peers that end a request in every possible way, without an
+// answer or in the middle of it, and with peers that send nothing or do not exist.
 
 const PROGRAM = fileURLToPath(new URL("../fixtures/waits/main.mjs", import.meta.url));
 
-/** One of the ways of the program, with a client of those options. */
+/** One of the waits of the program, with a client with these options. */
 interface Wait {
   readonly name: string;
   readonly way: string;
   readonly options: object;
 }
 
-/** What a peer does about a request, whose stream has that id; what it returns is done once the client has gone away. */
+/** The behaviour of a peer for a request, whose stream has that id. The result runs after the client has disconnected. */
 type End = (socket: Socket, id: number) => (() => void) | undefined;
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY] = [0x0, 0x1, 0x3, 0x4, 0x7];
@@ -41,7 +41,7 @@ const leave =
     return () => void then(socket);
   };
 
-/** Over HTTP/2 alone. */
+/** Only over HTTP/2. */
 const HTTP2_ENDS: readonly (readonly [string, End])[] = [
   ...[0, 1, 2, 5, 7, 8, 11, 99].map((code) => [`RST_STREAM ${code}`, reset(code)] as const),
   ...[0, 2].flatMap((code) =>
@@ -62,7 +62,7 @@ interface Protocol {
   readonly types: readonly [call: string, stream: string];
 }
 
-/** How to talk, and how an answer to a call and to a stream begins there. */
+/** A protocol, and the beginning of its answers to calls and streams. */
 export const PROTOCOLS: readonly Protocol[] = [
   { options: { protocol: "grpc" }, types: ["application/grpc+proto", "application/grpc+proto"] },
   { options: { protocol: "grpc-web" }, types: ["application/grpc-web+proto", "application/grpc-web+proto"] },
@@ -74,7 +74,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   { options: { protocol: "connect", httpVersion: "1.1" }, types: ["application/proto", "application/connect+proto"] },
 ];
 
-/** The first bytes of a message that goes on. */
+/** The first bytes of a message that is not complete. */
 const BEGUN = Buffer.from([0, 0, 0, 0, 100, 1]);
 
 function answerHttp2(socket: Socket, id: number, type: string): void {
@@ -88,7 +88,7 @@ function answerHttp1(socket: Socket, type: string): void {
   socket.write(BEGUN);
 }
 
-/** Begins to answer where it has a type for that, and then does so. */
+/** Begins to answer if it knows the content type, and then behaves as given. */
 function peer(end: End, type?: string): Server {
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -117,15 +117,15 @@ function peer(end: End, type?: string): Server {
 }
 
 export interface Told {
-  /** How many waits there were. */
+  /** The number of waits. */
   readonly waits: number;
-  /** Those that were not settled when nothing kept the process alive any more, or after which something did for long. */
+  /** The waits that were not settled at the end of the process, or after which something kept the process alive. */
   readonly lost: readonly string[];
   readonly code: number | null;
   readonly errors: string;
 }
 
-/** Has a process of that Node, with the client of that module, wait for all of it, by each of those protocols. */
+/** Lets a process of that Node wait for everything, with that client module, over each of these protocols. */
 export async function waitForAll(node: string, module: string, protocols = PROTOCOLS): Promise<Told> {
   const servers: Server[] = [];
   const waits: Wait[] = [];
@@ -168,7 +168,7 @@ export async function waitForAll(node: string, module: string, protocols = PROTO
   }
 }
 
-/** Of the program, those that end by themselves or are ended by who waits, and which peers they may meet. */
+/** The waits of the program, whether they end by themselves or by the caller, and the peers that they may have. */
 const WAYS: readonly (readonly [way: string, peers: readonly string[]])[] = [
   ["call with a deadline", ["silent", "absent"]],
   ["call with a signal", ["silent", "absent"]],

@@ -20,7 +20,7 @@ export interface Rig {
   readonly feed: Feed;
 }
 
-/** The service as it is served, but for the socket. */
+/** The service with its interceptors, without a socket. */
 export async function rig(): Promise<Rig> {
   const clock = createManualClock();
   const feed = new Feed(createMemoryStore({ clock, incarnation: "incarnation" }));

@@ -218,7 +218,7 @@ describe("BreakerService", () => {
   it("accepts every seq of the contract, and counts each report once", async () => {
     const { client, breakers } = await withBreaker();
     const reports = [{ name, epoch: 1n, runs: [{ outcome: Outcome.SUCCESS }] }];
-    // A client that counts from a time in nanoseconds.
+    // A client whose numbers begin at a time in nanoseconds.
     const first = 1_800_000_000_000_000_000n;
     for (const seq of [first, first + 1n, first + 2n, 2n ** 63n - 1n])
       for (const duplicate of [false, true])

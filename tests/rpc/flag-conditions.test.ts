@@ -7,7 +7,7 @@ import { rig } from "./flag-rig.ts";
 
 const DOUBLING = ".map(x, x + x + x + x)".repeat(11);
 const BOMB = `['${"a".repeat(64)}']${DOUBLING}.all(z, z.size() > 0)`;
-/** The same of what is only known when it is evaluated. */
+/** The same for a condition whose cost depends on the context. */
 const LATE_BOMB = `[context.symbol]${DOUBLING}.all(z, z.size() > 0)`;
 const LATE_LISTS = `[context.attributes.l]${".map(x, x + x + x + x)".repeat(9)}.all(z, z.size() > 0)`;
 const flag = (name: string, condition: string) => ({ name, enabled: true, condition });

@@ -19,11 +19,11 @@ export interface Rig {
   readonly feed: Feed;
   /** Resolves to the delay of the first timer that is set. */
   readonly firstTimer: Promise<number>;
-  /** The flags file's text from now on. */
+  /** Sets the text of the flags file. */
   write(text: string): void;
 }
 
-/** The service as it is served, but for the socket. It begins without flags. */
+/** The service with its interceptors, without a socket, and without flags. */
 export async function rig(): Promise<Rig> {
   const manual = createManualClock();
   const firstTimer = Promise.withResolvers<number>();

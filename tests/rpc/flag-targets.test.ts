@@ -88,7 +88,7 @@ describe("FlagService with targets", () => {
       },
       updateMask: { paths },
     });
-    // A variant without a value has true.
+    // A variant without a value has the value true.
     expect(set.flag?.variants[0]?.value?.kind).toEqual({ case: "boolValue", value: true });
     const { flag } = await client.updateFlag({ flag: { name: "a" }, updateMask: { paths } });
     expect(flag).toMatchObject({ variants: [], condition: "", prerequisites: [], onStale: OnStale.KEEP });

@@ -35,7 +35,7 @@ beforeEach(() => {
   );
 });
 
-/** Counts who is subscribed. */
+/** Counts the subscribers. */
 function counting(inner: Serving): Serving {
   return {
     get current() {

@@ -132,7 +132,7 @@ describe("a request with a request_id", () => {
     expect(calls).toBe(2);
   });
 
-  /** A service whose work ends when it is told to, or when nobody waits for it. */
+  /** A service whose work ends when the test says so, or when no caller waits for it. */
   async function held() {
     const works: { signal: AbortSignal; finish: () => void }[] = [];
     const { client } = await setUp({

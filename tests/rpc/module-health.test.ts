@@ -21,7 +21,7 @@ describe("the health of a module", () => {
     });
     const stop = new AbortController();
     const frames = client.watchModules({ names: ["m"] }, { signal: stop.signal })[Symbol.asyncIterator]();
-    /** What the next change says. */
+    /** The health in the next change. */
     const told = async () => {
       for (;;) {
         const { value } = await frames.next();

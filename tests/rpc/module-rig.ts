@@ -10,7 +10,7 @@ import { type Rig, rig } from "../core/modules/rig.ts";
 
 export type ModuleClient = Client<typeof ModuleService>;
 
-/** The service as it is served, but for the socket, over real modules. */
+/** The service with its interceptors over real modules, without a socket. */
 export async function serve(clock: Clock = systemClock, root?: string): Promise<{ client: ModuleClient; engine: Rig }> {
   const engine = await rig({ clock, ...(root === undefined ? {} : { root }) });
   const interceptors = [
@@ -32,7 +32,7 @@ export async function serve(clock: Clock = systemClock, root?: string): Promise<
   return { client: createClient(ModuleService, transport), engine };
 }
 
-/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
+/** The parts of a failed call: its code, and the reason and metadata of its ErrorInfo. */
 export async function failure(call: Promise<unknown>) {
   try {
     await call;

@@ -432,7 +432,7 @@ describe("a caller of InvokeModule that leaves", () => {
     const caller = new AbortController();
     const held = failure(client.invokeModule({ name: "echo", method: "hold" }, { signal: caller.signal }));
     await until(() => engine.modules.inFlight("echo") !== 0);
-    // What the module has answered came after the call that is held: that runs by now.
+    // The module answered this call after the held one arrived, so the held one runs by now.
     await engine.call("echo", "echo");
     caller.abort();
     expect(await held).toMatchObject({ code: "Canceled" });

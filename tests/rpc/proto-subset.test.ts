@@ -75,7 +75,7 @@ function byName<T extends { readonly name: string }>(list: readonly T[], name: s
   return found;
 }
 
-/** What decides how a field is written. */
+/** The properties that decide the encoding of a field. */
 const wire = ({ name, number, type, typeName, label, options, defaultValue }: FieldDescriptorProto) => ({
   name,
   number,

@@ -22,7 +22,7 @@ type Question =
   | { case: "fileContainingExtension"; value: { containingType: string; extensionNumber: number } }
   | { case: undefined };
 
-/** Asks all in one stream; resolves to the answers in order. */
+/** Sends all questions in one stream, and resolves to the answers in order. */
 async function ask(service: (typeof VERSIONS)[number][1], ...questions: Question[]) {
   const client = createClient(service, transport);
   async function* requests() {
@@ -42,7 +42,7 @@ async function files(question: Question): Promise<FileDescriptorProto[]> {
 
 const decoded = (protos: readonly Uint8Array[]) => protos.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
 
-/** The order in which files can be built; fails where an import is missing. */
+/** The order in which files can be built. Throws if an import is missing. */
 function importsFirst(all: readonly FileDescriptorProto[]): FileDescriptorProto[] {
   const ordered = new Set<FileDescriptorProto>();
   const add = (file: FileDescriptorProto | undefined): void => {

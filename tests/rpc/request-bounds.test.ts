@@ -5,7 +5,7 @@ import { SERVICES } from "../../src/server/contract.ts";
 
 const FREE_JSON = "free JSON: the 4 MiB of a request bound it, its depth is bounded by the decoder";
 
-/** Fields of requests without a rule of their own, and what bounds them instead. */
+/** Request fields without a rule of their own, and where each is limited instead. */
 const BOUNDED_ELSEWHERE: Readonly<Record<string, string>> = {
   "helios.v1.InvokeModuleRequest.binary": "the input of a module's method: the 4 MiB of a request; it is not stored",
   "helios.v1.InvokeModuleRequest.json": "the input of a module's method: the 4 MiB of a request; it is not stored",
@@ -30,7 +30,7 @@ const BOUNDED_ELSEWHERE: Readonly<Record<string, string>> = {
 const FREE = new Set(["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"]);
 const WELL_KNOWN = /^google\.protobuf\.(Timestamp|Duration)$/;
 
-/** Messages that callers are given and that are not looked at where they send them. */
+/** Messages that callers receive, and that the service ignores when they send them back. */
 const OUTPUT_ONLY: ReadonlySet<string> = new Set(["helios.v1.ConditionProgram"]);
 
 function collect(desc: DescMessage, fields: Map<string, DescField>): void {
@@ -44,7 +44,7 @@ function collect(desc: DescMessage, fields: Map<string, DescField>): void {
   }
 }
 
-/** What of a field has no bound. */
+/** The problem of a field without a limit. */
 function unbounded(one: DescField): string[] {
   const rules: FieldRules | undefined = hasOption(one, rulesOf) ? getOption(one, rulesOf) : undefined;
   switch (one.fieldKind) {

@@ -13,7 +13,7 @@ import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createReplays } from "../../src/server/services/replay/replays.ts";
 
-/** A client of a service as it is served, but for the socket. What nobody foresaw is thrown. */
+/** A client of a service with its interceptors, without a socket. Unexpected errors are thrown. */
 export function clientOf<S extends DescService>(desc: S, service: ServiceImpl<S>, requests: RequestLog): Client<S> {
   const interceptors = [
     createErrorMapping(
@@ -29,7 +29,7 @@ export function clientOf<S extends DescService>(desc: S, service: ServiceImpl<S>
   return createClient(desc, transport);
 }
 
-/** What a failed call says: its code, and reason and metadata of its ErrorInfo. */
+/** The parts of a failed call: its code, and the reason and metadata of its ErrorInfo. */
 export async function failure(
   call: Promise<unknown>,
 ): Promise<{ code: string | undefined; reason: string | undefined; metadata: Record<string, string> }> {

@@ -5,7 +5,7 @@ import { systemClock } from "../../src/core/index.ts";
 import { createModuleService } from "../../src/server/services/module.ts";
 import { rig } from "../core/modules/rig.ts";
 
-/** A caller of a swap that stays in its warm-up until it is released. */
+/** A caller of a swap that stays in its warm-up until the test releases it. */
 async function swapping() {
   const engine = await rig();
   await engine.load("echo_v1", {}, "echo");

@@ -12,7 +12,7 @@ import type { EvaluationContext, Flag } from "../../src/core/index.ts";
 import { silentLog } from "../../src/core/index.ts";
 import { compileCondition } from "../../src/server/cel/condition.ts";
 
-/** The converted file, loaded, and asked. */
+/** The converted file, loaded and evaluated. */
 function loaded(source: object, environment?: string) {
   const { text, ...rest } = convert(JSON.stringify(source), undefined, environment);
   const { flags } = parseFlagsFile(text, "converted", compileCondition);
@@ -312,7 +312,7 @@ describe("npm run convert", () => {
 
 let runs = 0;
 
-/** Runs the program over a file of that content. */
+/** Runs the program on a file with that content. */
 async function run(directory: string, source: string, ...args: string[]) {
   const file = join(directory, `source-${++runs}.json`);
   writeFileSync(file, source);

@@ -2,7 +2,7 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 
-/** Names that there are, names that there are not, and texts that no name should be. */
+/** Existing names, unknown names, and texts that no name should be. */
 const TEXTS = [
   "neural_network_v2",
   "exchange",
@@ -32,10 +32,10 @@ const integer = fc.oneof(fc.constantFrom(...INTEGERS), fc.bigInt({ min: -(2n ** 
 const double = fc.oneof(fc.constantFrom(...DOUBLES), fc.double());
 const bytes = fc.uint8Array({ maxLength: 20 });
 
-/** Writes one value of a field, its tag included. */
+/** Writes one value of a field with its tag. */
 type Write = (writer: BinaryWriter) => void;
 
-/** A message of that type in its wire format: every field may be there, with any value; some that are not known too. */
+/** A message of that type in the wire format: every field may be present with any value, and so may unknown fields. */
 export function arbitraryMessage(desc: DescMessage, depth = 3): fc.Arbitrary<Uint8Array> {
   const fields = desc.fields.map((field) => fc.option(arbitraryField(field, depth), { freq: 2, nil: undefined }));
   const unknown = fc.option(
@@ -109,12 +109,12 @@ function scalar(number: number, type: ScalarType, integers = integer): fc.Arbitr
     case ScalarType.FLOAT:
       return double.map((value) => (writer) => writer.tag(number, WireType.Bit32).float(Math.fround(value)));
     default:
-      // All others of this contract are varints.
+      // All other types in this contract are varints.
       return integers.map((value) => (writer) => writer.tag(number, WireType.Varint).int64(value));
   }
 }
 
-/** JSON that has something of a message of that type, and much that it has not. */
+/** JSON with some of a message of that type, and much else. */
 export function arbitraryJson(desc: DescMessage): fc.Arbitrary<string> {
   const names = fc.constantFrom("x", "__proto__", ...desc.fields.flatMap(({ name, jsonName }) => [name, jsonName]));
   const value = fc.oneof(

@@ -21,7 +21,7 @@ import { ISOLATIONS } from "../support/isolations.ts";
 import { until } from "../support/until.ts";
 
 
-/** What a call comes to: its output, or the reason of its failure. */
+/** The outcome of a call: its output, or the reason of its failure. */
 async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<unknown> {
   return call.then(
     ({ output }) => output,
@@ -159,7 +159,7 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
       await client.modules.registerModule({ name, ...fields, isolation: KINDS[name] });
       await client.modules.loadModule({ name });
     });
-    /** An order of the module's own, named after it. */
+    /** An order that the module places for itself, named after the first. */
     const place = (name: Kind, id: string, more: object, options: InvokeOptions = {}, method = "place") =>
       invoke(client, name, method, { id: `${name} ${id}`, ...more }, { idempotencyKey: id, ...options });
     const inFlight = async (name: Kind): Promise<number> =>

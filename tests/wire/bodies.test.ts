@@ -33,7 +33,7 @@ beforeEach(async () => {
   sessions = [];
 });
 afterEach(async () => {
-  // Not while node:http2 reads an answer, see FrameGate.
+  // Not while node:http2 reads an answer (see FrameGate).
   await turn();
   for (const session of sessions) session.destroy();
   const drained = server.drain();
@@ -62,7 +62,7 @@ function begin(session: ClientHttp2Session, bytes: number, type = "application/g
   return stream;
 }
 
-/** Of the answer: its headers, and its trailers where there are some. */
+/** The answer's headers, and its trailers if there are some. */
 async function statusOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders> {
   let all: IncomingHttpHeaders = {};
   stream.on("response", (headers) => {
@@ -86,14 +86,14 @@ describe("request bodies that do not end", () => {
     expect(decodeURIComponent(String(refused["grpc-message"]))).toContain(
       `more than ${MAX_CONNECTION_BODIES_BYTES} bytes on this connection`,
     );
-    // Another connection gets no more than what is left then.
+    // Another connection gets no more than the rest.
     const other = open();
     const others = Array.from({ length: most / 2 + 1 }, () => begin(other, MESSAGE_BYTES - 1000));
     const inAll = await Promise.race(others.map(statusOf));
     expect(decodeURIComponent(String(inAll["grpc-message"]))).toContain(
       `more than ${MAX_REQUEST_BODIES_BYTES} bytes in all`,
     );
-    // What the others leave is enough for a large call of a connection that holds nothing.
+    // The rest is enough for a large call on a connection that holds nothing.
     const large = begin(open(), MESSAGE_BYTES);
     large.end();
     const read = await statusOf(large);
@@ -101,8 +101,8 @@ describe("request bodies that do not end", () => {
       "3",
       expect.stringContaining("illegal tag"),
     ]);
-    // A small call gets through as soon as some have gone, on the same connection too.
-    // By CANCEL: streams that are reset by another code while node:http2 reads an answer end the process, see FrameGate.
+    // A small call succeeds as soon as some have ended, on the same connection too.
+    // With CANCEL, because a reset with another code while node:http2 reads an answer ends the process (see FrameGate).
     for (const stream of [...streams, ...others]) stream.close(constants.NGHTTP2_CANCEL);
     for (;;) {
       const small = first.request({
@@ -124,13 +124,13 @@ describe("request bodies that do not end", () => {
     const session = open();
     await once(session, "connect");
     const stream = begin(session, 1000, type);
-    // Answered over the same connection: the server has the request before.
+    // The answer over the same connection shows that the server has the request.
     await new Promise((resolve) => stream.session?.ping(resolve));
     clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
     const texts: string[] = [];
     stream.on("data", (chunk: Buffer) => texts.push(chunk.toString("latin1")));
     const answered = statusOf(stream);
-    // Byte after byte does not help.
+    // Sending byte after byte does not extend the time.
     stream.write(Buffer.alloc(1));
     await new Promise((resolve) => stream.session?.ping(resolve));
     clock.advance(1);

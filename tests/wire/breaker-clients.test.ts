@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const connection of connections) connection.close();
-  // The grace period is real time's to end, and the engine's clock stands still.
+  // The grace period ends in real time, and the engine's clock stands still.
   const drained = server.drain();
   clock.advance(1000);
   await drained;
@@ -37,7 +37,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** As a trading service of its own would, over one of the connections. */
+/** Behaves like a separate trading service, over one of the connections. */
 const client = (index: number) => {
   const connection = connections[index % CONNECTIONS];
   if (connection === undefined) throw new Error("there are no connections");
@@ -76,7 +76,7 @@ describe("a thousand clients", () => {
       expect(probes).toHaveLength(probeConcurrency);
       expect(new Set(probes.map(({ permit }) => permit.leaseId)).size).toBe(probeConcurrency);
       expect(await state()).toMatchObject({ state: BreakerState.HALF_OPEN, probes: probeConcurrency });
-      // The others say all the same that theirs went well: nobody who has no lease has a vote.
+      // The others report success nevertheless, but without a lease their outcomes have no vote.
       const { epoch = 0n } = answers[0]?.permit ?? {};
       const others = answers.filter(({ permit }) => !permit.allowed).slice(0, 50);
       await Promise.all(others.map(({ one }) => one.report(Outcome.SUCCESS, { epoch })));

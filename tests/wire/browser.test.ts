@@ -27,7 +27,7 @@ interface Asked {
 }
 
 const set = JSON.stringify({ name: "rebound", percentage: 50 });
-/** One way in by each protocol, and what is served besides. */
+/** One request in each protocol, and the other served paths. */
 const WAYS: readonly Asked[] = [
   { method: "GET", path: "/api/modularity/status" },
   { method: "HEAD", path: "/api/modularity/status" },

@@ -10,7 +10,7 @@ import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUF = `${ROOT}/node_modules/.bin/buf`;
-/** How the process ends after an RPC that failed: its gRPC code, shifted (see `buf curl --help`). */
+/** The exit code of the process after a failed RPC: its gRPC code, shifted (see `buf curl --help`). */
 const exitCode = (grpcCode: number): number => grpcCode << 3;
 
 let server: OwnServer;
@@ -37,7 +37,7 @@ function curl(path: string, ...flags: string[]): Promise<Outcome> {
   });
 }
 
-/** What it shows of an error; over gRPC it shows details of most types undecoded only. */
+/** The error as buf prints it. Over gRPC it prints most details undecoded. */
 function errorOf(stderr: string) {
   const shown = JSON.parse(stderr) as { code: string; details: { type: string; value: string }[] };
   const bytes = (type: string): Uint8Array =>

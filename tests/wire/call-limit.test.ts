@@ -42,7 +42,7 @@ function open(): ClientHttp2Session {
   return session;
 }
 
-/** A call of that connection that goes on; resolves to its status as gRPC tells it, undefined: it has none yet. */
+/** A call on that connection that stays open. Resolves to its gRPC status. Undefined: it has no status yet. */
 function watch(session: ClientHttp2Session): Promise<[string | undefined, ClientHttp2Stream]> {
   const path = "/helios.v1.FlagService/WatchFlags";
   const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
@@ -55,7 +55,7 @@ function watch(session: ClientHttp2Session): Promise<[string | undefined, Client
   });
 }
 
-/** Takes what one connection may have; resolves to it. */
+/** Makes as many calls as one connection may have, and resolves to them. */
 async function fill(session: ClientHttp2Session): Promise<ClientHttp2Stream[]> {
   const streams: ClientHttp2Stream[] = [];
   for (;;) {
@@ -65,7 +65,7 @@ async function fill(session: ClientHttp2Session): Promise<ClientHttp2Stream[]> {
   }
 }
 
-/** Until no call is left of those that were ended. */
+/** Resolves when all ended calls are gone. */
 async function gone(): Promise<void> {
   const session = connectHttp2(server.url);
   for (;;) {
@@ -96,11 +96,11 @@ describe("calls beyond the limit", () => {
     const streams = await fill(first);
     expect(streams).toHaveLength(LIMIT / 2);
     expect(await fill(open())).toHaveLength(LIMIT / 3 - 1);
-    // Who has none gets one.
+    // A connection without calls gets one.
     const [status] = await watch(open());
     expect(status).toBeUndefined();
     for (const path of ["/healthz", "/readyz"]) expect((await fetch(`${server.url}${path}`)).status).toBe(200);
-    // Where a call has ended there is room for another.
+    // A call that has ended frees its place.
     for (const stream of streams.slice(0, 3)) {
       stream.close();
       await once(stream, "close");

@@ -3,7 +3,7 @@ import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { type Fate, type Front, garbage, goaways, resets, startFront } from "../nodes/front.ts";
 import { startSurvivor, survives } from "../nodes/survivor.ts";
 
-// The same on the other versions of Node, with the client as it is published: npm run test:nodes.
+// `npm run test:nodes` does the same on other versions of Node, with the published client.
 
 const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url).href;
 
@@ -20,7 +20,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-/** Every so many of them, from a place that differs. */
+/** Takes one of `every` items. */
 const some = (fates: readonly Fate[], every: number): Fate[] => fates.filter((_, index) => index % every === 1);
 
 describe("a process that retries calls of the client in tight loops", () => {

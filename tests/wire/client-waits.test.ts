@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { PROTOCOLS, waitForAll } from "../nodes/waits.ts";
 
-// The same on the other versions of Node, by all protocols, with the client as it is published: npm run test:nodes.
+// `npm run test:nodes` does the same on other versions of Node, over all protocols, with the published client.
 
 const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url).href;
 

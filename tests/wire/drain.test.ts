@@ -27,7 +27,7 @@ describe("a server that shuts down", () => {
     client = createHeliosClient({ baseUrl: server.url });
   }
 
-  /** A call that is under way in the module. */
+  /** A call that is running in the module. */
   async function callUnderWay(): Promise<{ readonly outcome: Promise<unknown> }> {
     const outcome = invoke(client, "gated", "wait").then(
       ({ output }) => output,
@@ -59,7 +59,7 @@ describe("a server that shuts down", () => {
       return socket.on("error", () => {});
     });
     await Promise.all(sockets.map((socket) => once(socket, "connect")));
-    // Answered over another connection: the server has accepted those before.
+    // The answer over another connection shows that the server has accepted the earlier ones.
     await client.status.getStatus({});
     await server.drain();
     await Promise.all(sockets.map((socket) => socket.closed || once(socket, "close")));
@@ -127,7 +127,7 @@ describe("a server that shuts down", () => {
     const { outcome } = await callUnderWay();
     const socket = connect(server.port, "127.0.0.1").setEncoding("utf8");
     const ask = "GET /api/modularity/feature-flags HTTP/1.1\r\nhost: a\r\n";
-    // The request has begun, and ends when the server drains.
+    // The request has begun, and ends while the server drains.
     socket.write(ask);
     await client.status.getStatus({});
     const drained = server.drain();

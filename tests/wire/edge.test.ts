@@ -64,7 +64,7 @@ const gradual = (time: string) => `{"name": "f", "targetPercentage": 1, "endTime
 const asked = (message: string) =>
   `${RPC}/ListFlagHistory?connect=v1&encoding=json&message=${encodeURIComponent(message)}`;
 
-/** What JSON can write, and other protocols cannot carry as it is. */
+/** Values that JSON can write, and that other protocols cannot carry unchanged. */
 const ALTERED = [
   ["a number of 22 digits", "1000000000000000000001"],
   ["a negative one", "-99999999999999999999999"],
@@ -201,7 +201,7 @@ const REFUSALS: readonly (readonly [what: string, sent: Sent, status: number, re
   ["a flag that is not there", { path: `${API}/feature-flags/nobody` }, 404, "FLAG_NOT_FOUND"],
 ];
 
-/** The reason of an error as REST or as Connect tells it. */
+/** The reason of an error in REST's or Connect's form. */
 function reasonOf(text: string): { readonly reason: string | undefined; readonly message: string } {
   const body = JSON.parse(text) as {
     error?: { reason: string; message: string };
@@ -267,7 +267,7 @@ describe("an answer in JSON", () => {
 });
 
 describe("a stream over REST", () => {
-  /** The head of a stream, which has no end. */
+  /** The headers of a stream, which does not end. */
   const head = (accept: string): Promise<Answered["headers"]> =>
     new Promise((resolve, reject) => {
       const path = `${API}/feature-flags/watch`;
@@ -352,7 +352,7 @@ describe("behind a proxy that removes a path prefix and sends its own host", () 
     const [, document = ""] = /url: "([^"]+)"/.exec(script.text) ?? [];
     const found = new URL(document, `https://${HOST}${at}`);
     const { servers } = JSON.parse((await get(found.pathname)).text) as { servers: { url: string }[] };
-    // As Swagger UI does: the server beside the document, without the slash at its end.
+    // Like Swagger UI: the server next to the document, without the trailing slash.
     const base = new URL(servers[0]?.url ?? "", found).pathname.replace(/\/$/, "");
     expect((await get(`${base}${API}/status`)).status).toBe(200);
   });
@@ -361,7 +361,7 @@ describe("behind a proxy that removes a path prefix and sends its own host", () 
     const change = { ...post(`/helios${API}/feature-flags/percentage`, '{"name": "proxied", "percentage": 5}') };
     const fetched = { ...page, origin: `https://${HOST}` };
     expect((await send({ ...change, headers: fetched }, port)).status).toBe(200);
-    // Over plain HTTP a browser says less: the proxy has to.
+    // Over plain HTTP a browser sends fewer headers, so the proxy must send one.
     const { "sec-fetch-site": _, ...plain } = fetched;
     expect((await send({ ...change, headers: plain }, port)).status).toBe(403);
     expect((await send({ ...change, headers: { ...plain, "x-forwarded-host": HOST } }, port)).status).toBe(200);

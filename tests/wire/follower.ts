@@ -10,7 +10,7 @@ import {
 export const KINDS = ["flags", "breakers", "modules"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** The revision of each resource, by its name. */
+/** The revision of each resource, by name. */
 export type View = Readonly<Record<string, number>>;
 
 interface Resource {
@@ -18,17 +18,17 @@ interface Resource {
   readonly revision: bigint;
 }
 
-/** What a client that watches everything knows. */
+/** The state of a client that watches everything. */
 export interface Follower {
   view(kind: Kind): View;
-  /** Up to where everything of all kinds is known. */
+  /** The revision up to which everything of all kinds is known. */
   revision(): number;
   snapshots(kind: Kind): number;
-  /** Where a revision went back within what was told; there must be none. */
+  /** The places where a revision went back. There must not be any. */
   readonly wentBack: readonly string[];
   /** Resolves when everything up to that revision is known. */
   reached(revision: number): Promise<void>;
-  /** Resolves when nothing watches any more. */
+  /** Resolves when all watches have ended. */
   stop(): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export function follow(client: HeliosClient, options: WatchOptions = {}): Follow
   };
 }
 
-/** What the service itself says that there is, page by page. */
+/** The service's own list of its resources, page by page. */
 export async function present(client: HeliosClient, kind: Kind): Promise<View> {
   const found: [string, number][] = [];
   let pageToken = "";

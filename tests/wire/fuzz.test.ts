@@ -40,7 +40,7 @@ beforeAll(async () => {
     log: (_, message, fields) => message === "unforeseen error" && unforeseen.push(fields),
     graceMs: 100,
   });
-  // By default one large message and a little is all that a client holds.
+  // By default a client holds little more than one large message.
   session = connect(server.url, { maxSessionMemory: 256 });
 });
 
@@ -53,7 +53,7 @@ afterAll(async () => {
 
 interface Answer {
   readonly status: number;
-  /** Of the RPC; undefined where HTTP alone refused it, or where it went well. */
+  /** The code of the RPC. Undefined: HTTP alone refused the request, or it succeeded. */
   readonly code: string | number | undefined;
   readonly infos: readonly ErrorInfo[];
 }
@@ -66,7 +66,7 @@ interface Call {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Sends just those bytes; of a stream that goes on it reads the first frame. */
+/** Sends exactly those bytes. Of an endless stream it reads the first frame. */
 function send({ method, type, body, verb = "POST", headers = {} }: Call): Promise<Answer> {
   const deadline = type.startsWith("application/grpc")
     ? { "grpc-timeout": `${DEADLINE_MS}m` }
@@ -92,14 +92,14 @@ function send({ method, type, body, verb = "POST", headers = {} }: Call): Promis
   });
   stream.on("data", (chunk: Buffer) => {
     chunks.push(chunk);
-    // The first frame of a watch: it would go on until the deadline.
+    // The first frame of a watch, which would otherwise last until the deadline.
     if (method.methodKind !== "unary" && chunk[0] === 0) stream.close(constants.NGHTTP2_CANCEL);
   });
-  // Node ends requests of these verbs by itself.
+  // Node itself ends requests with these verbs.
   if (verb !== "GET" && verb !== "DELETE") stream.end(body);
   return new Promise((resolve, reject) => {
     stream.on("error", reject);
-    // The rest of a request that was refused need not be sent.
+    // The rest of a refused request need not be sent.
     stream.on("end", () => stream.destroy());
     stream.on("close", () => resolve(read(status, answered, trailers, Buffer.concat(chunks))));
   });
@@ -147,7 +147,7 @@ function fromConnect(status: number, error: ConnectBody | undefined): Answer {
   return { status, code: error?.code, infos };
 }
 
-/** All that a request could have changed. */
+/** Everything that a request could have changed. */
 function state(): string {
   const breakers = engine.breakers
     .list()

@@ -20,7 +20,7 @@ import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SERVICES = ["breaker", "flag", "module", "status", "test"];
 
-/** The contract as a client has it who knows nothing but the proto files. */
+/** The contract as a client loads it from the proto files. */
 const contract = loadPackageDefinition(
   loadSync([...SERVICES.map((name) => `helios/v1/${name}_service.proto`), "grpc/health/v1/health.proto"], {
     includeDirs: [`${ROOT}/proto`],
@@ -77,7 +77,7 @@ async function failure(outcome: Promise<unknown>): Promise<ServiceError> {
   );
 }
 
-/** The ErrorInfo in the trailer in which gRPC carries details. */
+/** The ErrorInfo in the trailer with gRPC's error details. */
 function errorInfo(error: ServiceError) {
   const [trailer] = error.metadata.get("grpc-status-details-bin");
   const { details } = fromBinary(StatusSchema, trailer as Buffer);

@@ -35,7 +35,7 @@ afterAll(async () => {
   await engine.close();
 });
 
-/** Headers of so many KiB, each of so many. */
+/** Headers of that many KiB in total, each of that many. */
 function headersOf(kib: number, each: number): Record<string, string> {
   const value = "aZ9{!~".repeat(each * KIB).slice(0, each * KIB);
   return Object.fromEntries(Array.from({ length: kib / each }, (_, index) => [`x-large-${index}`, value]));
@@ -95,7 +95,7 @@ describe("headers over the limit", () => {
         more = {};
         expect((await client.listFlags({})).flags).toHaveLength(8);
       }
-      // The watch that was open before is there still.
+      // The watch from before is still open.
       expect(await Promise.race([next.then(() => "ended"), client.listFlags({}).then(() => "open")])).toBe("open");
     },
   );
@@ -169,7 +169,7 @@ describe("unfinished headers on a connection", () => {
     socket.write(frame(1, 0, 1, Buffer.from([0x82])));
     const closed = once(socket, "close");
     socket.resume();
-    // Another frame amid the headers.
+    // Another frame in the middle of the headers.
     socket.write(frame(6, 0, 0, Buffer.alloc(8)));
     await closed;
     expect((await ask(other, { ":path": "/healthz" }))[0]).toBe(200);

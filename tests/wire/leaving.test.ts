@@ -45,7 +45,7 @@ beforeEach(() => {
   lines.length = 0;
 });
 
-/** Resolves when the end of a call of the RPC is logged. */
+/** Resolves when the end of a call to the RPC is logged. */
 async function logged(rpc: string): Promise<Line> {
   for (;;) {
     const line = lines.find(({ fields }) => fields.rpc === rpc);
@@ -56,7 +56,7 @@ async function logged(rpc: string): Promise<Line> {
   }
 }
 
-/** Each a stream, a call that reads and one that may change something. */
+/** A stream, a call that reads, and a call that may change something. */
 type Kind = "WatchFlags" | "WaitForRevision" | "InvokeModule";
 
 const STARTED: Readonly<Record<Kind, string>> = {
@@ -65,7 +65,7 @@ const STARTED: Readonly<Record<Kind, string>> = {
   InvokeModule: "ModuleService/InvokeModule",
 };
 
-/** Resolves when the engine has the call. */
+/** Resolves when the engine has received the call. */
 function started(kind: Kind): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   if (kind === "WaitForRevision") {
@@ -86,7 +86,7 @@ function started(kind: Kind): Promise<void> {
   return promise;
 }
 
-/** Calls by a client that ends the call by its signal. */
+/** Makes calls with a client that ends them by its signal. */
 function leaving(transport: Transport): (kind: Kind) => Promise<void> {
   return async (kind) => {
     const leave = new AbortController();
@@ -118,7 +118,7 @@ const PATHS: Readonly<Record<Kind, string>> = {
   InvokeModule: "modules/echo/invoke/take_your_time",
 };
 
-/** Calls over REST, and cuts the connection. */
+/** Makes calls over REST, and cuts the connection. */
 function leavingRest(accept: string): (kind: Kind) => Promise<void> {
   return async (kind) => {
     const hasStarted = started(kind);

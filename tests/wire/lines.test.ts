@@ -13,7 +13,7 @@ import { times } from "../effort.ts";
 
 const ROOT = fileURLToPath(new URL("../fixtures/modules", import.meta.url));
 const SSE = "text/event-stream";
-/** What ends a line somewhere, gives a terminal an order, turns text around, or is no character. */
+/** Line ends, terminal control sequences, characters that change the direction of text, and lone surrogates. */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/u;
 
 let engine: Engine;
@@ -48,7 +48,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Any text: of what is unsafe in some line or other, of what a line of ours has, and of any code unit. */
+/** Any text: of unsafe characters, of parts of Helios's own lines, and of any code units. */
 const hostile = fc
   .array(
     fc.oneof(
@@ -61,7 +61,7 @@ const hostile = fc
   )
   .map((parts) => parts.join("").slice(0, 100));
 
-/** What comes on a stream of REST. */
+/** The received text of a REST stream. */
 async function listen(path: string, accept?: string) {
   const request = get(`${server.url}/api/modularity/${path}`, { headers: accept === undefined ? {} : { accept } });
   request.on("error", () => {});
@@ -75,7 +75,7 @@ async function listen(path: string, accept?: string) {
   });
   return {
     text: () => text,
-    /** Resolves when the text has come. */
+    /** Resolves when the text has arrived. */
     async until(what: string): Promise<void> {
       while (!text.includes(what)) {
         await new Promise<void>((resolve) => {
@@ -92,7 +92,7 @@ async function listen(path: string, accept?: string) {
   };
 }
 
-/** The lines of a text, by whatever anybody takes for the end of one. */
+/** The lines of a text, by every kind of line end. */
 function linesOf(text: string): readonly string[] {
   expect(text.replaceAll("\n", "")).not.toMatch(UNSAFE);
   return text.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/).slice(0, -1);
@@ -101,7 +101,7 @@ function linesOf(text: string): readonly string[] {
 type Json = Readonly<Record<string, unknown>>;
 const parsed = (line: string): Json => JSON.parse(line) as Json;
 
-/** The data of server-sent events, read as browsers do. */
+/** The data of server-sent events, parsed as browsers do. */
 function eventsOf(text: string): readonly Json[] {
   const blocks = text.split("\n\n").slice(0, -1);
   return blocks.flatMap((block) => {
@@ -133,7 +133,7 @@ describe("a text from a caller", () => {
     const texts: string[] = [];
     await fc.assert(
       fc.asyncProperty(hostile, async (start) => {
-        // What says the same again changes nothing.
+        // An equal value changes nothing.
         const text = `${start}${texts.length}`;
         const whole = text.toWellFormed();
         const by = { actor: whole, reason: whole };
@@ -161,7 +161,7 @@ describe("a text from a caller", () => {
     expect(did("SetPercentage")).toHaveLength(texts.length + 1);
     expect(did("Connect")).toHaveLength(texts.length);
     for (const { name, text } of events ?? []) expect(`${name} ${text}`).not.toMatch(UNSAFE);
-    // Each is a line, and whole.
+    // Each is one complete line.
     expect(linesOf(streams.flags.text()).map(parsed).length).toBeGreaterThan(texts.length);
     expect(eventsOf(streams.breakers.text()).length).toBeGreaterThan(texts.length);
     for (const name of ["module_loader.log", "feature_flags.log", "circuit_breaker.log"]) {

@@ -31,7 +31,7 @@ function temporary(): string {
   return directory;
 }
 
-/** A pipe that takes nothing more, and that nobody reads. */
+/** A full pipe without a reader. */
 function fullPipe(): number {
   const path = join(temporary(), "fifo");
   execFileSync("mkfifo", [path]);
@@ -42,7 +42,7 @@ function fullPipe(): number {
   } catch {
     // It is full.
   }
-  // As a shell opens it: whoever writes waits.
+  // Opened as a shell does, so that a write blocks.
   const blocking = openSync(path, constants.O_WRONLY);
   ends.push(() => closeSync(blocking));
   return blocking;
@@ -64,7 +64,7 @@ function open(path: string): number {
   return fd;
 }
 
-/** The port that a process listens at, once it does: nobody can read where it tells it. */
+/** The port at which a process listens, once it does. Its output cannot be read. */
 function portOf(pid: number): number | undefined {
   const LISTENS = "0A";
   const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => {
@@ -82,7 +82,7 @@ function portOf(pid: number): number | undefined {
   return undefined;
 }
 
-/** A disk that has stopped to answer: whoever asks it for anything waits for ever. Only root makes one. */
+/** A disk that does not answer any more, so that every access blocks. Only root can create one. */
 function hungDisk(): string | undefined {
   let fd: number;
   try {
@@ -91,13 +91,13 @@ function hungDisk(): string | undefined {
     return undefined;
   }
   const directory = mkdtempSync(join(tmpdir(), "helios-hung-"));
-  // Nobody reads what the kernel asks for by this descriptor.
+  // No one reads the kernel's requests from this descriptor.
   const options = "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other";
   const mount = spawnSync("mount", ["-i", "-t", "fuse", "-o", options, "none", directory], {
     stdio: ["ignore", "ignore", "ignore", fd],
   });
   ends.push(() => {
-    // Whoever waits is told that the disk is gone.
+    // All blocked accesses fail because the disk is gone.
     closeSync(fd);
     spawnSync("umount", ["-l", directory]);
     rmdirSync(directory);
@@ -141,7 +141,7 @@ describe.skipIf(process.platform !== "linux")("a server whose log output no one 
   ])("answers calls, and ends in order: %s", async (_, output, problem) => {
     const directory = temporary();
     const flags = { "--port": "0", "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
-    // The log files are no better off.
+    // The log files have the same problem.
     const args = Object.entries({ ...flags, "--log-dir": "/dev/full/logs" }).flat();
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", output(), "inherit"] });
     ends.push(() => child.kill("SIGKILL"));

@@ -20,7 +20,7 @@ let shutdown: AbortController;
 
 const NEVER = 600_000;
 
-/** By default no timeout falls due within a test. */
+/** By default no timeout expires during a test. */
 async function start({
   firstByteTimeoutMs = NEVER,
   pingIntervalMs = NEVER,
@@ -174,7 +174,7 @@ describe("the single port", () => {
   });
 
   it("refuses a message over 4 MiB, and continues with the connection", async () => {
-    // Node's HTTP/2 client itself gives up over 10 MB of its own memory, by default.
+    // By default Node's own HTTP/2 client gives up above 10 MB of its memory.
     const transport = createGrpcTransport({ baseUrl: baseUrl(), nodeOptions: { maxSessionMemory: 100 } });
     const client = createClient(Health, transport);
     const error = await client
@@ -184,7 +184,7 @@ describe("the single port", () => {
     expect((await client.check({ service: "known" })).status).toBe(Status.SERVING);
   });
 
-  // So that no stream is reset while node:http2 reads, which would end the process: see FrameGate.
+  // No stream may be reset while node:http2 reads, because that would end the process (see FrameGate).
   it("reads everything that arrived in one piece before it answers any of it", async () => {
     const order: string[] = [];
     const began = (): void => void order.push("began");
@@ -201,9 +201,9 @@ describe("the single port", () => {
     subscribe("http2.server.stream.start", began);
     subscribe("http2.server.stream.finish", answered);
     try {
-      // GET, http, the authority and the path (RFC 7541, appendix A and 6.2.2).
+      // GET, http, the authority and the path (RFC 7541, appendix A and section 6.2.2).
       const block = Buffer.from("\x82\x86\x01\x09127.0.0.1\x04\x08/healthz", "latin1");
-      // HEADERS that end both themselves and the stream.
+      // HEADERS that end both the headers and the stream.
       const requests = [1, 3, 5].map((id) =>
         Buffer.concat([Buffer.from([0, 0, block.length, 1, 5, 0, 0, 0, id]), block]),
       );
@@ -224,11 +224,11 @@ describe("the single port", () => {
     );
     const got: Buffer[] = [];
     socket.on("data", (bytes: Buffer) => got.push(bytes));
-    // PRIORITY: of five bytes, on stream 1.
+    // PRIORITY with five bytes, on stream 1.
     const priority = Buffer.from("0000050200000000010000000000", "hex");
     socket.write(Buffer.concat(Array.from({ length: 20_000 }, () => priority)));
     await once(socket, "close");
-    // GOAWAY: of eight bytes, on stream 0, after no stream.
+    // GOAWAY with eight bytes, on stream 0.
     const goaway = Buffer.from("0000080700000000000000000000000000", "hex");
     goaway[16] = constants.NGHTTP2_ENHANCE_YOUR_CALM;
     expect(Buffer.concat(got).includes(goaway)).toBe(true);

@@ -18,7 +18,7 @@ import { createRoutes, type Route } from "../../src/server/rest/routes.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ROOT } from "../core/modules/rig.ts";
 
-/** What a call came to: answers as REST shows them, and how it failed. */
+/** The outcome of a call: its answers in REST's form, and its error. */
 interface Outcome {
   readonly answers: readonly JsonValue[];
   readonly failure?: { readonly code: string; readonly reason: string; readonly metadata: unknown };
@@ -30,17 +30,17 @@ const registry = createRegistry(...SERVICES);
 const { all: ROUTES } = createRoutes(SERVICES);
 const RPCS = new Map(SERVICES.flatMap(({ methods }) => methods.map((rpc) => [rpc.name, rpc] as const)));
 
-/** Of a stream that does not end by itself. */
+/** The number of messages to read from an endless stream. */
 const FIRST_MESSAGES = 1;
 
-/** A server of its own for each protocol: the same requests in the same order must give the same there. */
+/** A server for each protocol: the same requests in the same order must have the same results. */
 async function startAll(): Promise<{ readonly calls: ReadonlyMap<string, Call>; close(): Promise<void> }> {
   const parts: { readonly engine: Engine; readonly server: Server }[] = [];
   const calls = new Map<string, Call>();
   const start = async (name: string, connect: (baseUrl: string) => Call): Promise<void> => {
     const clock = createManualClock();
     let ids = 0;
-    // Those of requests must be UUIDs, those of the service may be.
+    // Ids in requests must be UUIDs, and those of the service may be.
     const newId = (): string => `00000000-0000-4000-8000-${String(++ids).padStart(12, "0")}`;
     const engine = await createEngine({ modulesRoot: ROOT, clock, newId, compileExpectation });
     const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "1", log: () => {}, clock, newId });
@@ -128,7 +128,7 @@ async function* linesOf(response: Response): AsyncGenerator<string> {
   }
 }
 
-/** Where the fields of a request go. */
+/** The place of each request field: path, query or body. */
 function split(
   route: Route,
   request: JsonObject,
@@ -161,7 +161,7 @@ function nameOf(code: Code): string {
   return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 }
 
-/** The requests, in order; each RPC is there with one that is done, and where it can be with one that is refused. */
+/** The requests, in order. Each RPC has one that succeeds, and one that is refused if that is possible. */
 const SCRIPT: [rpc: string, request: JsonObject, reason?: string][] = [
   ["GetStatus", {}],
   ["CreateFlag", { flag: { name: "f", strategy: "STRATEGY_PERCENTAGE", percentage: 25, enabled: true }, actor: "ana" }],

@@ -1,17 +1,17 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy that does to connections what networks do. */
+/** A TCP proxy that disturbs connections as networks do. */
 export interface Network {
   readonly baseUrl: string;
-  /** How many connections there were. */
+  /** The number of connections so far. */
   readonly connections: number;
-  /** How many bytes each next connection may bring from the server before it is cut; then no limit. */
+  /** The number of bytes from the server after which each next connection is cut. Later connections have no limit. */
   cutAfter(bytes: readonly number[]): void;
   /** Cuts every connection, and refuses new ones until `admit`. */
   refuse(): void;
   admit(): void;
-  /** Lets nothing through any more on the connections that there are, and tells nobody. */
+  /** Lets nothing pass any more on the open connections, without closing them. */
   silence(): void;
   close(): Promise<void>;
 }

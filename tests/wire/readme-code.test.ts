@@ -20,7 +20,7 @@ let directory: string;
 let server: OwnServer;
 
 beforeAll(async () => {
-  // Inside the package, where `helios` and `@helios/client` are known by their names.
+  // Inside the package, where `helios` and `@helios/client` can be imported by name.
   directory = mkdtempSync(join(ROOT, "tests", ".readme-"));
   const modules = join(directory, "modules", "src");
   mkdirSync(join(modules, "trading"), { recursive: true });
@@ -42,7 +42,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Checks the types of a program and runs it; what it printed. */
+/** Checks the types of a program, runs it, and returns its output. */
 async function runProgram(name: string, text: string): Promise<string> {
   writeFileSync(join(directory, name), `export {};\n${text}`);
   await run("tsc", ["-p", directory], { cwd: ROOT }).catch((error: { stdout?: string }) => {

@@ -6,7 +6,7 @@ import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { blocksOf, ROOT } from "../pages.ts";
 
 const run = promisify(execFile);
-/** Takes the place of npx, which needs longer to start than most lines need for all that they do. */
+/** Replaces npx, which takes longer to start than most lines take in all. */
 const SHORT_WAY = join(ROOT, "tests/fixtures/bin");
 
 function paste(script: string, path = `${SHORT_WAY}${delimiter}${process.env.PATH}`): Promise<{ stdout: string }> {
@@ -21,7 +21,7 @@ it("npx starts the buf binary with which the lines are tested", async () => {
   expect((await paste("npx buf --version", process.env.PATH)).stdout).toBe((await paste("npx buf --version")).stdout);
 });
 
-/** What the pages promise of their blocks, in order. */
+/** The promises of the pages for their blocks, in order. */
 const PAGES = [
   {
     page: "README.md",

@@ -29,7 +29,7 @@ it("a connection that continues after a refused stream is not cut later, in the 
   const stream = await call("FlagService/WatchFlags");
   await once(stream, "data");
   expect(localPorts.size).toBe(1);
-  // Whatever timers the call before has left are due now.
+  // All timers that the earlier call has left are due now.
   const cut = once(stream, "close").then(
     () => "cut",
     () => "cut",

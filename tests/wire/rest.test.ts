@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const at = (path: string): string => `${server.url}${path}`;
 
-/** By Node's own client, which lets one set what fetch keeps for itself. */
+/** Uses Node's own client, which allows headers that fetch sets itself. */
 function send(
   path: string,
   {
@@ -50,7 +50,7 @@ function send(
 
 const reasonOf = (text: string): unknown => (JSON.parse(text) as { error?: { reason?: unknown } }).error?.reason;
 
-/** The events of a stream, as many as are asked for. */
+/** The first events of a stream. */
 async function events(path: string, count: number, headers: Record<string, string> = {}) {
   const enough = new AbortController();
   const response = await fetch(at(path), {

@@ -42,7 +42,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** What a program that watches flags holds: name to whether it is enabled. */
+/** The state of a program that watches flags: whether each is enabled, by name. */
 interface Held {
   readonly flags: Map<string, boolean>;
   snapshots: number;
@@ -109,7 +109,7 @@ describe("a store that is restored from a backup", () => {
     await stop();
     restore(join(directory, "backup"), join(directory, "data"), true, () => crypto.randomUUID());
     await start();
-    // The restored store comes to the revision that the client has seen, and past it.
+    // The restored store reaches the revision that the client has seen, and passes it.
     await create("later");
     await create("latest");
     await held.until(() => held.flags.has("latest") && held.snapshots > 1);
@@ -141,7 +141,7 @@ describe("an older copy of the database in place of the present one", () => {
     const { incarnation } = engine.store;
     await create("new");
     await create("newest");
-    // What this one has seen last has the revision of another change now.
+    // The last revision that this client has seen now belongs to another change.
     const quiet = hold(behind.token, behind.flags);
     await quiet.until(() => quiet.token !== "" && quiet.token !== behind.token);
     expect(quiet.flags.has("lost")).toBe(true);

@@ -50,7 +50,7 @@ function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Of every process: its parent. */
+/** The parent of every process. */
 function descendants(pid: number): number[] {
   const children = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/stat`))
@@ -113,7 +113,7 @@ describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
     const family = descendants(child.pid ?? 0);
 
     child.kill("SIGTERM");
-    // As npm does it: the same signal comes again.
+    // npm sends the same signal again.
     child.kill("SIGINT");
     child.kill("SIGTERM");
     expect(await ended(child)).toBe(0);

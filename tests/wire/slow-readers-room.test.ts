@@ -7,7 +7,7 @@ import { createSlowReaders, type SlowReaders } from "../../src/server/http/slow-
 import { peerOf } from "../../src/server/transport/peer.ts";
 
 const PART = Buffer.alloc(4096);
-/** In parts; answers are looked at whenever one eighth more was written. */
+/** In parts. Answers are checked whenever one eighth more was written. */
 const LIMIT = 8;
 
 let server: Http2Server;

@@ -80,7 +80,7 @@ describe("many clients that do not read", () => {
     }
     for (const { waitingBytes, problem } of ended()) {
       expect(waitingBytes).toBeGreaterThan(ANSWER);
-      // A stream does not begin to write what would have to be ended; it is ended where it does not get on.
+      // A stream does not begin to write more than the limit, and is ended if it makes no progress.
       expect(problem).toContain(isStream ? "nothing was read for 60 s" : `more than ${MAX_UNREAD} bytes`);
     }
     await until(() => codes.length >= ended().length);

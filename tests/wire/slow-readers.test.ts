@@ -40,7 +40,7 @@ afterEach(async () => {
   await engine.close();
 });
 
-/** By the manual clock, a look at a time, with turns between for what really comes and goes. */
+/** Advances the manual clock check by check, with turns of the event loop in between for real input and output. */
 async function pass(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += SLOW_READER_CHECK_MS) {
     clock.advance(SLOW_READER_CHECK_MS);
@@ -84,7 +84,7 @@ describe("a client that does not read", () => {
     ends.push(() => socket.destroy());
     socket.pause();
     socket.on("error", () => {});
-    // More than what the kernel takes.
+    // More than the kernel buffers.
     const get = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n";
     socket.write(get.repeat(60));
     const started = clock.monotonic();

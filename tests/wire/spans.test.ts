@@ -69,7 +69,7 @@ describe("a timeout of any length", () => {
       for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
         const defaults = timeoutMs < 100 ? {} : { defaultTimeoutMs: timeoutMs };
         const one = createHeliosClient({ baseUrl: server.url, protocol, ...defaults });
-        // Too short ones may be too late, but are never wrong.
+        // Short timeouts may expire, but are never invalid.
         const reason = await one.flags.listFlags({}, { timeoutMs }).then(
           () => "",
           (error: unknown) => errorInfo(error)?.reason ?? (error as Error).message,
@@ -208,7 +208,7 @@ describe("an option with an invalid span of time is refused by its name", () => 
 });
 
 describe("a Duration in a request", () => {
-  /** Every Duration below a message, by the path of fields to it, but for those of a program: nobody reads one that is sent. */
+  /** Every Duration inside a message, by its path of fields, except in a program, which the service does not read from requests. */
   function durationsOf(desc: DescMessage, path: readonly DescField[] = []): (readonly DescField[])[] {
     return desc.fields.flatMap((field) => {
       if (field.name === "condition_program") return [];

@@ -22,11 +22,11 @@ describe("a request stream that stays open", () => {
   let bodies: Bodies;
   let server: Http2Server;
   let session: ClientHttp2Session;
-  /** What the server has been handed of the stream's body, and what its reading ended in. */
+  /** What the server has received of the stream's body, and how the read ended. */
   let chunks: WeakRef<Uint8Array>[];
   let bytes: number;
   let wake: (() => void) | undefined;
-  /** What the taker does with what it has been handed, before it asks for more. */
+  /** The work of the handler on each message before it asks for more. */
   let work: Promise<void> | undefined;
   let ended: Promise<unknown>;
   let closed: Promise<unknown>;
@@ -80,7 +80,7 @@ describe("a request stream that stays open", () => {
             wake = resolve;
           });
         }
-        // One turn for what asks for more.
+        // One turn of the event loop, in which the handler asks for more.
         await turn();
       },
       end: () => void stream.close(),
@@ -95,7 +95,7 @@ describe("a request stream that stays open", () => {
       expect(bodies.bytes).toBe(3);
       await stream.send(one.subarray(3, 20_000));
       expect(bodies.bytes).toBe(20_000);
-      // The end of one, a whole one, and the beginning of a third.
+      // The end of one message, a whole one, and the beginning of a third.
       await stream.send(Buffer.concat([one.subarray(20_000), two, envelope(Buffer.alloc(0)), two.subarray(0, 6)]));
       expect(bodies.bytes).toBe(6);
       await stream.send(two.subarray(6));
@@ -125,7 +125,7 @@ describe("a request stream that stays open", () => {
       clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
       await stream.send(message.subarray(5));
       clock.advance(10 * REQUEST_BODY_TIMEOUT_MS);
-      // With the end of one the next begins.
+      // The end of one message is followed by the beginning of the next.
       await stream.send(message.subarray(0, 5));
       clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
       await stream.send(Buffer.concat([message.subarray(5), message.subarray(0, 1)]));
@@ -148,7 +148,7 @@ describe("a request stream that stays open", () => {
       clock.advance(REQUEST_BODY_TIMEOUT_MS - 1);
       const { promise, resolve } = Promise.withResolvers<void>();
       work = promise;
-      // With the end of it the next begins, whose time runs from when it is asked for.
+      // The end of one message is followed by the beginning of the next, whose time begins when it is asked for.
       await stream.send(Buffer.concat([message.subarray(5), message.subarray(0, 5)]));
       clock.advance(10 * REQUEST_BODY_TIMEOUT_MS);
       work = undefined;

@@ -39,7 +39,7 @@ const connect = (clientId: string): HeliosClient => {
   return client;
 };
 
-/** Watches flags, breakers and modules, and acknowledges. */
+/** Watches flags, breakers and modules, and acknowledges revisions. */
 async function trader(clientId: string): Promise<void> {
   const follower = follow(connect(clientId));
   followers.push(follower);

@@ -25,7 +25,7 @@ it("the service swaps a followed module when its file is saved, and logs in one 
   try {
     await modules.registerModule({ name: "a", modulePath: "a" });
     await modules.loadModule({ name: "a" });
-    // As an editor saves.
+    // Saves the file as an editor does.
     await writeFile(`${file}.tmp`, source("2"));
     await rename(`${file}.tmp`, file);
     await until(async () => (await last())?.toVersion === "2");

@@ -46,7 +46,7 @@ const NAME = "watched";
 const set = (count: number, name = NAME) =>
   engine.flags.setPercentage(name, count / 1000, { allowMissing: true }, { actor: "test", reason: `change ${count}` });
 
-/** Reads put events until `last` was seen; calls `after` with each count. */
+/** Reads put events until `last` was received, and calls `after` with each count. */
 async function readUntil(
   events: AsyncIterable<WatchEvent<Flag>>,
   last: number,
@@ -93,7 +93,7 @@ describe("a watch over a socket", () => {
     const before = process.memoryUsage().heapUsed;
     for (const count of upTo(100)) await Promise.all(upTo(100).map((flag) => set(count, `${NAME}-${flag}`)));
     await set(1);
-    // 10,000 changes of about 1 kB each, were they kept.
+    // 10,000 changes of about 1 kB each, if they were kept.
     global.gc?.();
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 * 1024 * 1024);
     let last: Flag | undefined;

@@ -95,17 +95,17 @@ async function run(world: World, step: Doing): Promise<void> {
   }
 }
 
-/** While connected and quiet, each client's answer is the service's. */
+/** While a client is connected and idle, it gives the service's answer. */
 async function agree(world: World): Promise<void> {
   for (const { link } of world.peers.values()) link.up();
-  // As long as a client waits at most before it connects again, and then some.
+  // A little longer than the longest wait of a client before it reconnects.
   await world.pass(6000);
   for (const [clientId, breaker] of world.breakers) {
     const { state, retryAfterMs, override, isolatedClients } = world.service.get("api");
     const alone = override === undefined ? isolatedClients.find((one) => one.clientId === clientId) : undefined;
     const status = { clientId, ...breaker.status() };
     expect(status).toMatchObject({ clientId, source: "SERVICE", override: override?.kind, unreported: 0 });
-    // A client that is alone with its failures learns when it asks that a probe of its own has taken too long.
+    // An isolated client learns only by a request that one of its own probes has expired.
     if (alone === undefined) expect(status).toMatchObject({ clientId, state });
     if (alone === undefined && state === "OPEN") expect(status.retryAfterMs).toBe(retryAfterMs);
     const permit = breaker.tryAcquire();

@@ -6,7 +6,7 @@ const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeT
 
 interface Home extends House {
   readonly api: ClientBreaker;
-  /** What the service counted, once it knows everything. */
+  /** The counts of the service after it has received all outcomes. */
   counts(): Promise<object>;
 }
 
@@ -172,7 +172,7 @@ describe("a call that takes too long", () => {
     const call = api.call(() => 1, { timeoutMs: 1000 });
     expect(timers()).toBe(before + 1);
     await call;
-    // Its outcome waits for others.
+    // The outcome waits to be sent with others.
     expect(timers()).toBe(before + 1);
     await ignore(api.call(failing, { timeoutMs: 1000 }));
     expect(timers()).toBe(before + 1);

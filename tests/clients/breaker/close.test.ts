@@ -32,7 +32,7 @@ describe("breakers that were closed", () => {
     await home.quiet();
     await breakers.close();
     expect(api.status()).toMatchObject({ unreported: 0, dropped: 3, connected: false });
-    // Only the service has timers still.
+    // From here on, only the service has timers.
     await home.quiet();
     expect(home.timers()).toBe(before);
   });

@@ -20,7 +20,7 @@ async function withBreaker(options: BreakerOptions = {}): Promise<Away> {
   return { ...home, ...peer, api };
 }
 
-/** The service is gone, and the client knows. */
+/** A client that knows that the service is gone. */
 async function away(options: BreakerOptions, before: (home: Away) => Promise<void> = async () => {}): Promise<Away> {
   const home = await withBreaker(options);
   await before(home);
@@ -165,7 +165,7 @@ describe("many breakers of one client", () => {
     const all = names.map((name) => breakers.breaker(name));
     await home.pass(100);
     expect(all.every((breaker) => breaker.status().source === "SERVICE")).toBe(true);
-    // Those that were asked for before the stream began are missing in its snapshot.
+    // Breakers that were requested before the stream began are missing in its snapshot.
     expect(link.calls.get("GetOrCreateBreaker")).toBeLessThanOrEqual(names.length + MOST_CREATIONS);
   });
 
@@ -267,7 +267,7 @@ describe("LOCAL", () => {
     link.up();
     await home.pass(1000);
     expect(home.service.get("api").config).toMatchObject({ timeoutMs: 2000, failureThreshold: 5 });
-    // What the client saw alone has no say in what all share.
+    // The outcomes that the client saw alone have no vote on the shared state.
     expect(api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE", unreported: 0 });
     expect(home.service.get("api").counts).toMatchObject({ failures: 0, lateFailures: 5 });
   });
@@ -300,7 +300,7 @@ describe("LOCAL", () => {
     const home = await withBreaker();
     home.link.down();
     home.api.tryAcquire()?.settle("SUCCESS");
-    // That is on its way; this waits for it.
+    // The success is on its way. This waits until it has arrived.
     await home.pass(100);
     fail(home.api, 2);
     await home.pass(STALE_MS);

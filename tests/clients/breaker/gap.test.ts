@@ -27,7 +27,7 @@ const open = async ({ service, quiet }: House): Promise<void> => {
   await quiet();
 };
 
-/** A frame that tells of a change. */
+/** A frame with a change. */
 function changed({ rpc }: House, revision: bigint, epoch: bigint, state: BreakerState): Promise<WatchBreakersResponse> {
   return rpc.getBreaker({ name: "api" }).then(({ breaker }) => {
     if (breaker === undefined) throw new Error("there is no breaker");
@@ -61,7 +61,7 @@ describe("a client whose stream has a gap", () => {
     await home.service.getOrCreate("api", FAST);
     home.link.up();
     await home.pass(1000);
-    // Its epochs and revisions are lower than all that was known.
+    // Its epochs and revisions are lower than all that the client has seen.
     expect(home.service.get("api").epoch).toBe(1);
     expect(home.api.status()).toMatchObject({ state: "CLOSED", source: "SERVICE", override: undefined });
     for (let call = 0; call < 3; call += 1) home.api.tryAcquire()?.settle("FAILURE");
@@ -94,7 +94,7 @@ describe("the state that a client holds", () => {
     home.link.inject(await changed(home, now + 5n, 1n, BreakerState.CLOSED));
     await home.quiet();
     expect(home.api.status()).toEqual(known);
-    // As a check of the frames themselves: a newer one is believed.
+    // A control: a newer frame does take effect.
     home.link.inject(await changed(home, now + 6n, 9n, BreakerState.CLOSED));
     await home.quiet();
     expect(home.api.status().state).toBe("CLOSED");
@@ -124,7 +124,7 @@ describe("the state that a client holds", () => {
     expect(link.calls.get("WatchBreakers")).toBe(1);
     expect(all.every((breaker) => breaker.status().source === "SERVICE")).toBe(true);
     all.push(breakers.breaker("late"));
-    // One stream is not opened right after another: more may be asked for.
+    // A second stream is not opened at once, because more names may follow.
     await home.pass(100);
     expect(link.calls.get("WatchBreakers")).toBe(2);
     expect(link.streams()).toBe(1);

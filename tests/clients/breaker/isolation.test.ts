@@ -14,7 +14,7 @@ const fail = (breaker: ClientBreaker, times: number): void => {
   for (let call = 0; call < times; call += 1) breaker.tryAcquire()?.settle("FAILURE");
 };
 
-/** A client whose calls all fail, beside one whose calls succeed. */
+/** One client whose calls all fail, and another whose calls succeed. */
 async function isolated(config = SHARED): Promise<Isolated> {
   const home = await house();
   const [one, two] = [home.connect("bad"), home.connect("good")];
@@ -94,7 +94,7 @@ describe("a client that fails alone, where a trip takes two reporters", () => {
     await home.quiet();
     expect(home.bad.status().state).toBe("CLOSED");
     release();
-    // What has come meanwhile lets it pass.
+    // The state that has arrived meanwhile lets the call pass.
     expect(await refused).not.toBeNull();
     expect(home.bad.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { house } from "./rig.ts";
 
-/** What became of a promise by now; undefined: nothing yet. */
+/** The result of a promise so far. Undefined: the promise is pending. */
 async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)))]);
 }

@@ -48,7 +48,7 @@ describe("the outcomes that a client reports", () => {
 
   it("are sent in requests of the size that the contract allows, however many wait", () => {
     const pending = new Pending();
-    // Each outcome of a probe is a report of its own.
+    // Each outcome of a probe is sent in a report of its own.
     for (let lease = 0; lease < 2500; lease += 1) pending.add(3, `lease-${lease}`, "SUCCESS", false);
     const sizes: number[] = [];
     while (!pending.isEmpty) {
@@ -199,7 +199,7 @@ describe("a report", () => {
 
   it("of a breaker that was deleted causes the client to create it again", async () => {
     const home = await withBreaker();
-    // The client does not hear of it otherwise.
+    // Otherwise the client would learn of the deletion from its watch.
     home.link.holdCalls("WatchBreakers");
     home.link.down();
     home.link.up();

@@ -25,25 +25,25 @@ import { createValidation } from "../../../src/server/interceptors/validation.ts
 import { createBreakerService } from "../../../src/server/services/breaker.ts";
 import { turn } from "../../support/turns.ts";
 
-/** The way from one client to the service. */
+/** The connection from one client to the service. */
 export interface Link {
   /** Cuts every stream, and fails every call before it arrives. */
   down(): void;
   up(): void;
-  /** Calls of that method arrive, but their answers do not; so many of them. */
+  /** The next calls of this method arrive, but their answers get lost; `count` of them. */
   loseAnswers(method: string, count: number): void;
-  /** Holds the answers of that method back until what it returns is called. */
+  /** Holds back the answers of this method until the returned function is called. */
   holdAnswers(method: string): () => void;
-  /** Holds the calls of that method back until what it returns is called. */
+  /** Holds back the calls of this method until the returned function is called. */
   holdCalls(method: string): () => void;
-  /** What the client's streams tell besides, now. */
+  /** Makes the client's streams deliver this frame now. */
   inject(frame: WatchBreakersResponse): void;
-  /** Every frame that came. */
+  /** Every frame that has arrived. */
   readonly frames: WatchBreakersResponse[];
-  /** Every report that was sent, and how often each method was called. */
+  /** Every report that was sent, and the number of calls of each method. */
   readonly reports: ReportOutcomesRequest[];
   readonly calls: Map<string, number>;
-  /** Streams that are open. */
+  /** The number of open streams. */
   streams(): number;
 }
 
@@ -58,20 +58,20 @@ export interface House {
   readonly clock: ManualClock;
   /** A client with a link of its own. */
   connect(clientId?: string, before?: (link: Link) => void): Peer;
-  /** The service begins anew, with an empty store. */
+  /** Replaces the service by a new one with an empty store. */
   replace(): Promise<void>;
-  /** Lets everything happen that can happen without time. */
+  /** Lets everything happen that needs no time. */
   quiet(): Promise<void>;
-  /** Lets time pass, 50 ms at a time, and what happens in it happen. */
+  /** Lets time pass in steps of 50 ms, and lets everything happen that is due. */
   pass(ms: number): Promise<void>;
-  /** Timers that are set. */
+  /** The number of pending timers. */
   timers(): number;
 }
 
 const STEP_MS = 50;
 const QUIET_TURNS = 12;
 
-/** The service as it is served, but for the socket; time stands still unless it is told to move. */
+/** The service with its interceptors but without a socket. Time passes only when the test says so. */
 export async function house(): Promise<House> {
   const manual = createManualClock();
   const set = new Set<object>();
@@ -107,7 +107,7 @@ export async function house(): Promise<House> {
   const fail = (_: string, error: unknown): never => {
     throw error;
   };
-  // Calls go to the service that is there when they are made.
+  // Calls go to the service that exists at the time of the call.
   const transportOf = (interceptors: Interceptor[]) =>
     createRouterTransport(
       (router) =>
@@ -171,7 +171,7 @@ export async function house(): Promise<House> {
   };
 }
 
-/** As the network does it. */
+/** Copies the message, as the network does. */
 async function unlessAborted(signal: AbortSignal, held: Promise<void> | undefined): Promise<void> {
   if (held === undefined) return;
   await new Promise<void>((resolve, reject) => {

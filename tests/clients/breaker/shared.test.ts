@@ -89,7 +89,7 @@ describe("a breaker that several clients use", () => {
     await home.quiet();
     expect(home.service.get("api")).toMatchObject({ state: "CLOSED", counts: { consecutiveFailures: 1 } });
     expect(home.a.status()).toMatchObject({ state: "CLOSED", source: "SERVICE" });
-    // Its own count begins anew, too.
+    // The client's own count starts over, too.
     fail(home.a, 1);
     expect(home.a.status().state).toBe("CLOSED");
   });
@@ -261,7 +261,7 @@ describe("the only probe", () => {
     hung?.settle("SUCCESS");
     await home.pass(1000);
     expect(home.service.get("api")).toMatchObject({ state: "HALF_OPEN", counts: { lateSuccesses: 1 } });
-    // Nor does it keep its client from the next.
+    // The expired probe does not keep its client from the next one.
     expect(await home.a.acquire()).not.toBeNull();
   });
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Waits } from "../../../clients/typescript/src/breaker/waits.ts";
 import { systemClock } from "../../../src/core/index.ts";
 
-/** Node.js 20 prints a warning of a leak from so many listeners of one target on. */
+/** Node.js 20 prints a warning of a leak at this number of listeners on one target. */
 const WARNED_OF = 11;
 
 afterEach(() => vi.restoreAllMocks());

@@ -12,7 +12,7 @@ import { createHeliosClient } from "../../../clients/typescript/src/client.ts";
 import { Connection } from "../../../clients/typescript/src/connection/connection.ts";
 import { type Network, startProxy } from "../../wire/proxy.ts";
 
-// An error that nobody listens for ends this run as well.
+// An error without a listener would end the test run.
 
 let servers: (Server | Http2Server)[] = [];
 const sockets = new Set<Socket>();
@@ -52,7 +52,7 @@ function connectionTo(url: string, options: ConstructorParameters<typeof Connect
   return connection;
 }
 
-/** A server that answers each call, and what it has for sessions. */
+/** A server that answers each call, and the sessions that it has. */
 async function answering(): Promise<{ url: string; sessions: ServerHttp2Session[] }> {
   const sessions: ServerHttp2Session[] = [];
   const server = createHttp2Server();
@@ -76,11 +76,11 @@ async function call(connection: Connection): Promise<string> {
   return body;
 }
 
-/** Each of its sockets is closed. */
+/** Resolves when all its sockets are closed. */
 const ended = (connection: Connection): Promise<void> =>
   expect.poll(() => connection.sessions, { timeout: 5000 }).toBe(0);
 
-/** Its error. */
+/** The error of the call. */
 const failed = async (promise: Promise<unknown>): Promise<ConnectError> =>
   promise.then(
     () => Promise.reject(new Error("it succeeded")),
@@ -96,7 +96,7 @@ describe("a connection", () => {
       for (let turn = 0; turn < 5; turn += 1) {
         expect(await call(connection)).toBe("x");
         sessions.at(-1)?.goaway(code, turn % 2 === 0 ? 0 : undefined, Buffer.from("x".repeat(turn)));
-        // The GOAWAY arrives in the middle of what is tried again at once.
+        // The GOAWAY arrives while the client retries at once.
         for (let again = 0; again < 20; again += 1) await call(connection).catch(() => {});
       }
       expect(await call(connection)).toBe("x");
@@ -138,7 +138,7 @@ describe("a connection", () => {
     expect(await call(connection)).toBe("x");
     network.silence();
     await new Promise((resolve) => setTimeout(resolve, 110));
-    // No call fails for a connection that died while nobody used it.
+    // No call fails because a connection died while it was idle.
     expect(await Promise.all([call(connection), call(connection)])).toEqual(["x", "x"]);
     expect(sessions).toHaveLength(2);
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { KeyedSerial, Serial } from "../../../src/core/async/serial.ts";
 import { turn } from "../../support/turns.ts";
 
-/** Pieces of work that end when they are told to; what begins and ends is noted. */
+/** Pieces of work that end when the test says so. The beginning and the end of each are recorded. */
 function pieces() {
   const notes: string[] = [];
   const ends = new Map<string, { resolve(): void; reject(error: Error): void }>();

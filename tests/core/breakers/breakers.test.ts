@@ -269,7 +269,7 @@ describe("a deleted breaker", () => {
     const created = breakers.getOrCreate("api");
     release();
     await Promise.all([reset, created]);
-    // Above the epoch that its predecessor came to, stored or not.
+    // The epoch is higher than the last one of its predecessor, whether that was stored or not.
     expect(await stored("api")).toMatchObject({ state: "CLOSED", epoch: 3 });
   });
 

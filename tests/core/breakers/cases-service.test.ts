@@ -3,7 +3,7 @@ import { FAST, halfOpen, now, open, report, say, take, withBreaker } from "./cas
 import { fail, rig } from "./rig.ts";
 
 // The behaviours of a breaker that matter, collected from the tests and the issues of opossum, cockatiel, gobreaker,
-// failsafe-go and resilience4j, with their numbers; what concerns clients alone is tested with the client.
+// failsafe-go and resilience4j, with their numbers. Behaviours of clients are tested with the client.
 
 describe("a call", () => {
   it("gets the fallback's answer, with the cause; a fallback that fails rejects with its own error (case 16)", async () => {

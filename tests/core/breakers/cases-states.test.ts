@@ -3,7 +3,7 @@ import { FAST, halfOpen, now, open, say, take, withBreaker } from "./cases.ts";
 import { fail, type Rig, rig, succeed } from "./rig.ts";
 
 // The behaviours of a breaker that matter, collected from the tests and the issues of opossum, cockatiel, gobreaker,
-// failsafe-go and resilience4j, with their numbers; what concerns clients alone is tested with the client.
+// failsafe-go and resilience4j, with their numbers. Behaviours of clients are tested with the client.
 
 const watcherOf = (clientId: string) =>
   ({ options: { who: { watchId: "w", clientId, peer: "" } } }) as unknown as Parameters<

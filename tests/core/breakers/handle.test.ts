@@ -20,7 +20,7 @@ const ignore = async (call: Promise<unknown>): Promise<void> => {
   await call.catch(() => {});
 };
 
-/** Lets what is under way settle: calls start a few turns after they were asked for. */
+/** Lets pending work settle: a call starts a few turns after it was requested. */
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };

@@ -9,13 +9,13 @@ const failure = new Error("failure");
 
 type Call = "SUCCESS" | "FAILURE" | "IGNORED";
 
-/** The part of opossum, which has no types of its own, that is used here. */
+/** The part of opossum that is used here. The package has no types. */
 type Opossum = new (
   action: (work: Promise<number>) => Promise<number>,
   options: { resetTimeout: number; errorThresholdPercentage: number; timeout: false },
 ) => { fire(work: Promise<number>): Promise<number>; readonly halfOpen: boolean; readonly closed: boolean };
 
-/** Theirs read the wall clock; all clocks move together. */
+/** The other libraries read the wall clock, so all clocks move together. */
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: 1_700_000_000_000 });
 });
@@ -81,7 +81,7 @@ describe("compared with cockatiel", () => {
             passTime(house, each);
             continue;
           }
-          // Cockatiel takes a filtered error in the half-open state for a success; ours says nothing of the dependency.
+          // Cockatiel counts a filtered error in the half-open state as a success. Helios lets it decide nothing.
           const call = each === "IGNORED" && house.breakers.get("api").state !== "CLOSED" ? "FAILURE" : each;
           const isFailure = (error: unknown): boolean => error !== filtered;
           const [our, their] = [

@@ -14,21 +14,21 @@ export interface Rig {
   readonly store: Store;
   readonly feed: Feed;
   readonly logged: Parameters<Log>[];
-  /** Timers that are set. */
+  /** The number of pending timers. */
   timers(): number;
-  /** From now on every write fails, or none. */
+  /** From now on every write fails, or every write succeeds. */
   failWrites(fail: boolean): void;
-  /** Holds all writes back until what it returns is called. */
+  /** Holds back all writes until the returned function is called. */
   holdWrites(): () => void;
-  /** What is stored of a breaker. */
+  /** The stored record of a breaker. */
   stored(name: string): Promise<BreakerRecord | undefined>;
   /** The actions of a breaker's changes, oldest first. */
   actions(name: string): Promise<readonly string[]>;
-  /** Another start on the same data, after `downMs` and with the wall clock stepped by `stepMs` meanwhile. */
+  /** A restart on the same data after `downMs`, with the wall clock stepped by `stepMs` meanwhile. */
   restart(options?: { readonly downMs?: number; readonly stepMs?: number }): Promise<Rig>;
 }
 
-/** A store in memory whose writes can be held back and made to fail. */
+/** A store in memory whose writes can be delayed and made to fail. */
 function faulty(store: Store) {
   let failing = false;
   let gate: Promise<void> = Promise.resolve();
@@ -56,7 +56,7 @@ function faulty(store: Store) {
   };
 }
 
-/** Breakers over a store in memory, started. */
+/** Started breakers over a store in memory. */
 export async function rig(data: { store?: Store; wallMs?: number; random?: () => number } = {}): Promise<Rig> {
   const manual = createManualClock(data.wallMs);
   const set = new Set<object>();
@@ -119,12 +119,12 @@ export function acquired(permit: Permit): Extract<Permit, { allowed: true }> {
   return permit;
 }
 
-/** Calls that go ahead and fail. */
+/** Makes calls that are let through and fail. */
 export function fail({ breakers }: Pick<Rig, "breakers">, name: string, times: number): void {
   for (let call = 0; call < times; call += 1) breakers.record(name, acquired(breakers.acquire(name)), "FAILURE");
 }
 
-/** Calls that go ahead and succeed. */
+/** Makes calls that are let through and succeed. */
 export function succeed({ breakers }: Pick<Rig, "breakers">, name: string, times = 1): void {
   for (let call = 0; call < times; call += 1) breakers.record(name, acquired(breakers.acquire(name)), "SUCCESS");
 }

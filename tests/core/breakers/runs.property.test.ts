@@ -25,7 +25,7 @@ const run = fc.record({
   outcome: fc.constantFrom("FAILURE", "FAILURE", "FAILURE", "SUCCESS", "IGNORED"),
   slow: fc.boolean(),
   count: fc.integer({ min: 1, max: 20 }),
-  /** Whether its calls ask before they are made, as of the epoch that is then. */
+  /** Whether a caller asks for each permit, with the present epoch. */
   asks: fc.boolean(),
 } as const);
 

@@ -6,7 +6,7 @@ describe("a listener of a breaker's transitions", () => {
   it("is called in the same step as each transition, with the state that holds for calls, until it is removed", async () => {
     const { breakers, clock } = await rig();
     const told: Moved[] = [];
-    // The breaker need not be there yet.
+    // The breaker need not exist yet.
     const stop = breakers.onTransition("b", (moved) => void told.push(moved));
     await breakers.getOrCreate("b", { failureThreshold: 1, timeoutMs: 1000, successThreshold: 1 });
     await breakers.getOrCreate("other", { failureThreshold: 1 });

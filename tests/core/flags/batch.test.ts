@@ -10,7 +10,7 @@ const WATCH = { names: [], resumeToken: "", onCompacted: "snapshot", heartbeatMs
 
 const state = async ({ store, feed }: House) => ({ ...(await store.list("flag/")), revision: feed.revision });
 
-/** A house with three flags. */
+/** Flag service with three flags. */
 async function three(): Promise<House> {
   const made = await house();
   for (const name of ["a", "b", "c"]) await made.flags.create(name, { enabled: true });
@@ -69,7 +69,7 @@ describe("a batch of updates", () => {
   it("checks prerequisites against the state after the batch", async () => {
     const { flags } = await three();
     await flags.update("a", { prerequisites: ["b"] });
-    // One after the other the first of them would be a cycle.
+    // One after the other, the first of them would close a cycle.
     await flags.updateTogether([
       { name: "b", fields: { prerequisites: ["a", "new"] } },
       { name: "a", fields: { prerequisites: [] } },

@@ -15,13 +15,13 @@ export interface House {
   readonly store: Store;
   readonly feed: Feed;
   readonly logged: Parameters<Log>[];
-  /** The flags file's text from now on; undefined: there is none; an error: reading it fails so. */
+  /** Sets the text of the flags file. Undefined: there is no file. An error: reading fails with it. */
   write(text: string | Error | undefined): void;
-  /** Another start on the same store. */
+  /** A restart on the same store. */
   restart(): Promise<House>;
 }
 
-/** Flags over a store in memory, started. Without `file` they begin with none, not with the defaults. */
+/** Started flags over a store in memory. Without `file` there are no flags, not even the defaults. */
 export async function house(
   options: {
     file?: string | Error | undefined;
@@ -69,12 +69,12 @@ export async function house(
   };
 }
 
-/** Two conditions are known; what any other text is lacks. */
+/** Knows two conditions, and refuses any other text. */
 const compileCondition: ConditionCompiler = (source) => {
   if (source === "is BTCZAR" || source === "is fast") return (context) => referenceCondition(source, context);
   throw new ConditionError(`${source} is not known`, "is BTCZAR or is fast", "line 1, column 1");
 };
 
-/** That an error has that reason, and at least that metadata. */
+/** Matches an error with this reason and at least this metadata. */
 export const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>
   expect.objectContaining({ reason: expected, metadata: expect.objectContaining(metadata) });

@@ -4,7 +4,7 @@ import { type House, house, reason } from "./harness.ts";
 const HOUR = 3_600_000;
 const KILLED = reason("FLAG_KILLED", { name: "a" });
 
-/** A house with the flag `a`, on for all and then killed. */
+/** Flag service with the flag `a`, which was on for all and then killed. */
 async function killed(file?: string): Promise<House> {
   const made = await house(file === undefined ? {} : { file });
   await made.flags.create("a", { enabled: true });

@@ -3,7 +3,7 @@ import type { Flag } from "../../../src/core/flags/record.ts";
 import { silentLog } from "../../../src/core/log.ts";
 import { referenceCondition, type World } from "../../kernel/flags/reference.ts";
 
-/** Those rules as flags of a store. */
+/** Converts the plain rules into flags of a store. */
 export function flagIn(world: World, name: string): Flag | undefined {
   const rule = world.get(name);
   if (rule === undefined) return undefined;
@@ -11,7 +11,7 @@ export function flagIn(world: World, name: string): Flag | undefined {
   return { name, record: { ...fields, description: "" }, revision, etag: "", size: 0, createTime: 0, updateTime: 0 };
 }
 
-/** Compiles them, with the conditions of the tests. */
+/** Compiles the flags with the conditions of the tests. */
 export function compilerOver(world: World): FlagCompiler {
   const compileCondition = (source: string) => (context: Parameters<typeof referenceCondition>[1]) =>
     referenceCondition(source, context);

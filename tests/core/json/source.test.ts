@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type JsonPath, JsonSourceError, pathText, readJsonSource } from "../../../src/core/json/source.ts";
 import { numberViolation } from "../../../src/core/json/tree.ts";
 
-/** Free JSON whose numbers are held exactly. */
+/** Free-form JSON whose numbers are exact. */
 const held = fc.jsonValue().filter((value) => numberViolation(value, []) === undefined);
 
 function failure(text: string): JsonSourceError {

@@ -12,7 +12,7 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
   tree: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie("tree")), fc.dictionary(fc.string(), tie("tree"))),
 }));
 
-/** A way down from the outside in, and around each step what stands beside it. */
+/** A path from the outside in, and the siblings of each step. */
 const steps = fc.array(fc.oneof(fc.nat(3), fc.string()), { maxLength: 6 });
 
 function wrap(inner: unknown, path: readonly (string | number)[], beside: unknown): unknown {

@@ -6,7 +6,7 @@ import type { SwapResult } from "../../../src/core/modules/swap/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
 import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "./rig.ts";
 
-/** Takes orders, and answers those that are to wait when it is told to. */
+/** Accepts orders at once, except for slow ones, which it answers when the test says so. */
 const GATEWAY = `export default class Gateway {
   #orders = [];
   #waiting = [];
@@ -24,8 +24,8 @@ const GATEWAY = `export default class Gateway {
 }`;
 
 /**
- * A module with state that calls the gateway: in a method, and of its own accord when it is told to. `parts` puts code
- * into it.
+ * A module with state that calls the gateway: in a method, and of its own accord on request. `parts` adds code
+ * to it.
  */
 export function trader(version: number, parts: Readonly<Record<string, string>> = {}): string {
   const part = (name: string): string => parts[name] ?? "";
@@ -38,7 +38,7 @@ export function trader(version: number, parts: Readonly<Record<string, string>> 
     async start(ctx) { ${part("start")} }
     which() { return "${version}"; }
     fills() { return this.#fills; }
-    /** Answers at once, and goes on by itself. */
+    /** Answers at once, and continues in the background. */
     trade({ id, slow }) { void this.#trade(id, slow); }
     /** Answers when the order is filled. */
     async wait({ id }) { await this.#trade(id, true); return id; }
@@ -57,13 +57,13 @@ export function trader(version: number, parts: Readonly<Record<string, string>> 
 
 export interface Acting extends Rig {
   readonly root: OwnRoot;
-  /** What the gateway was sent. */
+  /** The orders that the gateway has received. */
   orders(): Promise<readonly { readonly id: number; readonly from: string }[]>;
-  /** What was logged so far. */
+  /** The messages that were logged so far. */
   readonly logged: readonly string[];
-  /** Resolves when this is logged next. */
+  /** Resolves when this message is logged next. */
   logs(message: string): Promise<void>;
-  /** Swaps to \`v2\`; does something as a step starts. */
+  /** Swaps to \`v2\`, and calls a function at the start of a step. */
   swap(options?: SwapOptions, as?: Partial<Record<StepName, () => unknown>>): Promise<SwapResult>;
 }
 

@@ -15,7 +15,7 @@ import type {
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
-/** A directory of its own with these files, removed at the end of the test; its path has no links. */
+/** A new directory with these files, which is removed at the end of the test. Its path contains no links. */
 export function tree(files: Files = {}): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "helios-artifact-")));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -30,7 +30,7 @@ export function write(root: string, files: Files): void {
   }
 }
 
-/** Closed at the end of the test. */
+/** Is closed at the end of the test. */
 export function hostOf(root: string, options: { artifactsDir?: string; clock?: Clock } = {}): ModuleHost {
   const host = createModuleHost({ root, clock: systemClock, ...options });
   onTestFinished(() => host.close());
@@ -57,12 +57,12 @@ export function launch(
   );
 }
 
-/** What a module's method `run` answers. */
+/** The answer of a module's method `run`. */
 export async function run(instance: Instance, input: unknown = null): Promise<unknown> {
   const output = await instance.invoke("run", { json: input }, { timeoutMs: 10_000 });
   return "json" in output ? output.json : output.binary;
 }
 
-/** A module whose method `run` returns the value of that expression. */
+/** The source of a module whose method `run` returns the value of that expression. */
 export const answering = (expression: string, head = ""): string =>
   `${head}\nexport default class { async run(input) { return ${expression}; } }\n`;

@@ -12,7 +12,7 @@ const HELD = `
     exit() { process.exit(3); }
   }`;
 
-/** A root with a module, `held`, whose start lasts while it is held; and what it is to be registered with. */
+/** A modules root with a module `held` whose start lasts while the test holds it, and its registration. */
 export async function heldStart() {
   const { path: root } = await ownRoot({ "held.mjs": HELD });
   const path = join(root, "go");

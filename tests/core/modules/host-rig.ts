@@ -16,7 +16,7 @@ export const NO_GRANTS: Grants = { fsRead: [], fsWrite: [], net: false, childPro
 
 export interface HostRig {
   readonly host: ModuleHost;
-  /** Messages that modules logged. */
+  /** The messages that modules have logged. */
   readonly logged: readonly string[];
   /** A specification with defaults. */
   specOf(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<InstanceSpec>;
@@ -83,7 +83,7 @@ export function hostRig(services: Partial<InstanceServices> = {}, host: ModuleHo
   };
 }
 
-/** Calls with a JSON value; resolves to the JSON value of the answer. */
+/** Calls with a JSON value, and resolves to the JSON value of the answer. */
 export async function call(instance: Instance, method: string, input: unknown = null): Promise<unknown> {
   const output = await instance.invoke(method, { json: input }, { timeoutMs: 60_000 });
   return "json" in output ? output.json : output.binary;

@@ -1,6 +1,6 @@
 import type { Launch } from "../../../src/core/modules/host/instance/start.ts";
 
-/** Of an instance that is never started. */
+/** Services for an instance that is never started. */
 export const spec: Launch = {
   name: "under_test",
   version: "",

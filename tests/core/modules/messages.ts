@@ -3,7 +3,7 @@ import type { Payload } from "../../../src/core/modules/host/types/host.ts";
 import type { Awaited } from "../../../src/core/modules/host/wire/frames.ts";
 import type { FromInstance, ToInstance } from "../../../src/core/modules/host/wire/protocol.ts";
 
-/** An object of so many members that it travels in another form. */
+/** An object with so many members that it is sent in another form. */
 export const WIDE: Readonly<Record<string, unknown>> = Object.fromEntries(
   Array.from({ length: 200 }, (_, index) => [`member_${index}`, index]),
 );
@@ -12,7 +12,7 @@ export function call(id: number, input: Payload): ToInstance {
   return { type: "call", id, deadline: 1.5, method: "m", input };
 }
 
-/** Of a side that waits for everything. */
+/** A receiver that waits for every message. */
 export const AWAITED: Awaited = { isAwaited: () => true, isStateAwaited: () => true };
 
 // JSON text has no -0.
@@ -37,7 +37,7 @@ const deadline = fc.double({ noNaN: true });
 const bytes = fc.uint8Array({ maxLength: 50 });
 const type = <T extends string>(name: T) => fc.constant(name);
 
-/** What the service sends, of every form, a few. */
+/** A few messages of every form that the service sends. */
 export const toInstance: fc.Arbitrary<ToInstance[]> = fc.array(
   fc.oneof(
     fc.record({ type: type("call"), id, deadline, method: fc.string(), input: payload }),
@@ -60,7 +60,7 @@ export const toInstance: fc.Arbitrary<ToInstance[]> = fc.array(
   { maxLength: 8 },
 );
 
-/** What an instance sends, of every form, a few. */
+/** A few messages of every form that an instance sends. */
 export const fromInstance: fc.Arbitrary<FromInstance[]> = fc.array(
   fc.oneof(
     fc.record({ type: type("output"), id, output: payload }),

@@ -10,20 +10,20 @@ import { type Rig, type RigOptions, rig } from "./rig.ts";
 
 export const ORDERS_ROOT = fileURLToPath(new URL("../../fixtures/modules/orders", import.meta.url));
 
-/** A module that places orders, and the ledger in which everybody can count them. */
+/** A module that places orders, and a ledger that the test can read. */
 export interface OrdersRig extends Rig {
   readonly clock: ManualClock;
-  /** Places an order under a key: its id, unless another is given. */
+  /** Places an order under a key, which is the order's id by default. */
   place(order: object, options?: { key?: string; timeoutMs?: number; signal?: AbortSignal }): Promise<unknown>;
-  /** Resolves when the module holds an order of that id. */
+  /** Resolves when the module holds an order with that id. */
   holds(id: string): Promise<void>;
-  /** Resolves when somebody waits for so many ms, for the nth time. */
+  /** Resolves when a timer of so many ms is set for the nth time. */
   waitsFor(ms: number, times?: number): Promise<void>;
-  /** The ids of the orders that were placed, in their order. */
+  /** The ids of the placed orders, in order. */
   ledger(): Promise<readonly string[]>;
 }
 
-/** A ledger of its own, removed at the end of the test. */
+/** A new ledger, which is removed at the end of the test. */
 export async function ownLedger(): Promise<{ readonly file: string; read(): Promise<readonly string[]> }> {
   const directory = await mkdtemp(join(tmpdir(), "helios-orders-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
@@ -31,7 +31,7 @@ export async function ownLedger(): Promise<{ readonly file: string; read(): Prom
   return { file, read: async () => (await readFile(file, "utf8").catch(() => "")).split("\n").filter(Boolean) };
 }
 
-/** What registers a module that writes to a ledger. */
+/** The registration of a module that writes to a ledger. */
 export function ordersFields(file: string): Partial<RegistrationFields> {
   return { config: { file }, grants: { fsWrite: [file] } };
 }
@@ -61,7 +61,7 @@ export async function ordersRig(fields: Partial<RegistrationFields>, options: Ri
   };
 }
 
-/** A clock that tells which timers were set. */
+/** A clock that reports which timers were set. */
 function watchedClock(): Pick<OrdersRig, "clock" | "waitsFor"> {
   const manual = createManualClock();
   const set: number[] = [];

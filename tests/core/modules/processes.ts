@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { until } from "../../support/until.ts";
 
-/** A number below 1 that no other test uses: an argument by which a process is found. */
+/** A number below 1 that no other test uses. As an argument it identifies a process. */
 export function newMarker(): string {
   return `0.${process.pid}${Math.floor(Math.random() * 1e9)}1`;
 }
 
-/** The living processes that have the marker among their arguments. */
+/** The running processes with the marker among their arguments. */
 export function marked(marker: string): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => readText(`/proc/${pid}/cmdline`).includes(marker)).map(Number);
@@ -16,7 +16,7 @@ export async function allGone(marker: string): Promise<void> {
   await until(() => marked(marker).length === 0);
 }
 
-/** The living processes that a process has started. */
+/** The running children of a process. */
 export function childrenOf(parent: number): number[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const isChild = (pid: string): boolean => {

@@ -4,13 +4,13 @@ import { systemClock } from "../../../src/kernel/clock.ts";
 
 export interface Refusing {
   readonly store: Store;
-  /** Refuses the next writes of such keys, deletes among them; before, it takes so many. */
+  /** Refuses the next writes and deletions of keys with the prefix, after a number of successful ones. */
   refuse(prefix: string, times: number, taken?: number): void;
-  /** How many it has refused. */
+  /** The number of refused writes. */
   refused(): number;
 }
 
-/** A store whose disk can be full; it writes to `inner`. */
+/** A store on a disk that can be full. It writes to `inner`. */
 export function refusing(
   inner: Store = createMemoryStore({ clock: systemClock, incarnation: "incarnation" }),
 ): Refusing {

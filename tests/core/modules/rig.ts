@@ -26,38 +26,38 @@ export interface Rig {
   readonly flags: Flags;
   readonly feed: Feed;
   readonly store: Store;
-  /** Where its host keeps artifacts. */
+  /** The directory of the host's artifacts. */
   readonly artifactsDir: string;
   readonly requests: RequestLog;
-  /** Registers, under the path's own name unless another is given. */
+  /** Registers a module, by default under the name of its path. */
   register(modulePath: string, fields?: Partial<RegistrationFields>, name?: string): Promise<string>;
-  /** Registers and loads. */
+  /** Registers and loads a module. */
   load(modulePath: string, fields?: Partial<RegistrationFields>, name?: string): Promise<string>;
-  /** Calls with a JSON value; resolves to the JSON value of the answer. */
+  /** Calls with a JSON value, and resolves to the JSON value of the answer. */
   call(name: string, method: string, input?: unknown): Promise<unknown>;
   state(name: string): ModuleState;
-  /** Resolves when the module is in that state. */
+  /** Resolves when the module is in this state. */
   reaches(name: string, state: ModuleState): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface RigOptions {
-  /** What another rig used before; default: a new one. */
+  /** A store that another rig has used. Default: a new one. */
   readonly store?: Store;
-  /** Of everything but the host. Default: the machine's. */
+  /** The clock of everything but the host. Default: the system clock. */
   readonly clock?: Clock;
-  /** Of the host, whose modules live in real time all the same. Default: the machine's. */
+  /** The clock of the host. The modules run in real time nevertheless. Default: the system clock. */
   readonly hostClock?: Clock;
-  /** Its text; an error: reading it fails so. */
+  /** The text of the modules file. An error: reading fails with it. */
   readonly modulesFile?: string | Error;
   readonly root?: string;
-  /** Default: that of other rigs of the same store, or a new one. */
+  /** Default: the directory of other rigs with the same store, or a new one. */
   readonly artifactsDir?: string;
   readonly log?: Log;
   readonly watchFiles?: boolean;
 }
 
-/** The modules of an engine, with real flags, breakers and instances; closed at the end of the test. */
+/** The modules of an engine with real flags, breakers and instances, which is closed at the end of the test. */
 export async function rig(options: RigOptions = {}): Promise<Rig> {
   const {
     clock = systemClock,
@@ -132,7 +132,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
 
 const artifactDirs = new WeakMap<Store, Promise<string>>();
 
-/** The directory of a store's artifacts: what is started again on the same store finds them. */
+/** The artifact directory of a store, so that a restart on the same store finds the artifacts. */
 function artifactsOf(store: Store): Promise<string> {
   const known = artifactDirs.get(store);
   if (known !== undefined) return known;
@@ -142,7 +142,7 @@ function artifactsOf(store: Store): Promise<string> {
   return made;
 }
 
-/** The states that a module went through, oldest first, each once in a row. */
+/** The states that a module went through, oldest first, without repetitions. */
 export async function statesOf({ store }: Rig, name: string): Promise<string[]> {
   const history = await store.history(`module/${name}`, 100);
   const states = history.map(({ value }) => (value === undefined ? "gone" : stateIn(value))).reverse();
@@ -153,7 +153,7 @@ function stateIn(value: string): string {
   return (JSON.parse(value) as { lifecycle: { state: string } }).lifecycle.state;
 }
 
-/** What a rig needs to see a module hang in its start: a clock for the host, and when the module has come that far. */
+/** A host clock, and a signal that the module hangs in its start, for a rig. */
 export function hanging(): { hostClock: ManualClock; log: Log; hangs: Promise<void> } {
   const { promise: hangs, resolve } = Promise.withResolvers<void>();
   const log: Log = (_area, _level, message) => {
@@ -162,7 +162,7 @@ export function hanging(): { hostClock: ManualClock; log: Log; hangs: Promise<vo
   return { hostClock: createManualClock(), log, hangs };
 }
 
-/** A modules root of its own, removed at the end of the test; its files can be changed. */
+/** A new modules root with files that can be changed, which is removed at the end of the test. */
 export async function ownRoot(files: Readonly<Record<string, string>>): Promise<OwnRoot> {
   const path = await mkdtemp(join(tmpdir(), "helios-modules-"));
   onTestFinished(() => rm(path, { recursive: true, force: true }));

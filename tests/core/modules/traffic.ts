@@ -1,11 +1,11 @@
 import { turn } from "../../support/turns.ts";
 
 export interface Traffic {
-  /** What has failed so far. */
+  /** The failures so far. */
   readonly failed: readonly unknown[];
-  /** Resolves when so many more calls have been answered. */
+  /** Resolves when that many further calls have been answered. */
   more(count: number): Promise<void>;
-  /** Ends it; the answers, and what failed. */
+  /** Ends the traffic, and returns the answers and the failures. */
   stop(): Promise<{ readonly answers: readonly unknown[]; readonly failed: readonly unknown[] }>;
 }
 

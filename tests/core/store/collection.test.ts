@@ -308,7 +308,7 @@ describe("concurrent changes of one resource", () => {
     let changed: Promise<unknown> | undefined;
     const removed = await two.counters.delete("a", cause, ({ record }) => {
       seen.push(record.n);
-      // Between the check and the delete the other engine is faster.
+      // The other engine writes between the check and the delete.
       changed ??= one.counters.change("a", cause, add(5));
     });
     await changed;

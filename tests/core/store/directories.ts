@@ -10,14 +10,14 @@ afterAll(() => {
   for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true });
 });
 
-/** A new directory that is removed when the tests of the file are done. */
+/** A new directory, which is removed after the tests of the file. */
 export function makeDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "helios-store-"));
   made.push(directory);
   return directory;
 }
 
-/** What is in the files of the database, by name; a directory of the same digests has not been touched. */
+/** The digests of the database's files, by name. A directory with equal digests was not changed. */
 export function digests(directory: string): Record<string, string> {
   const names = readdirSync(directory).filter((name) => name.startsWith("helios.db"));
   const digest = (name: string): string =>

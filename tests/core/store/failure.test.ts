@@ -13,7 +13,7 @@ import { readAll, rejection } from "./rig.ts";
 
 const cause = { action: "Test" };
 
-/** A store whose database refuses the statements that `failing` matches, and tells of every one it was given. */
+/** A store whose database refuses the statements that `failing` matches, and reports every statement. */
 function brittleStore() {
   const real = new DatabaseSync(":memory:");
   real.exec(CREATE_SCHEMA);

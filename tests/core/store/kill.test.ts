@@ -10,7 +10,7 @@ import { BATCHED } from "./writer.ts";
 
 const KILLS = 20;
 
-/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
+/** Numbers from 0 to 1 that are equal in every run (mulberry32). */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -29,7 +29,7 @@ describe("a process that is killed while it writes", () => {
     let before: readonly Change[] = [];
     for (let kill = 0; kill < KILLS; kill += 1) {
       const writer = startWriter(directory, "loop");
-      // Where in the writing it is killed is decided by how much it has said, from nothing at all to a few hundred.
+      // It is killed after a random number of acknowledged writes, from zero to a few hundred.
       await writer.saidAtLeast(Math.floor(random() ** 3 * 400));
       writer.process.kill("SIGKILL");
       await writer.ended;

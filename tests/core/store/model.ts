@@ -3,7 +3,7 @@ import { KEPT_CHANGES_PER_KEY } from "../../../src/core/store/retention.ts";
 import type { Change, Entry, Store } from "../../../src/core/store/store.ts";
 import { RevisionConflict } from "../../../src/core/store/store.ts";
 
-/** What a store must be, written as plainly as possible: every change ever made, and how many are forgotten. */
+/** The specification of a store, written as plainly as possible: every change so far, and how many are forgotten. */
 export interface Model {
   readonly changes: Change[];
   compacted: number;
@@ -75,7 +75,7 @@ export function entriesOf(model: Model, prefix = ""): Entry[] {
   return keys.map((key) => entryOf(model, key)).filter((entry) => entry !== undefined);
 }
 
-/** Newest first. */
+/** Returns the history of a key, newest first. */
 export function historyOf(model: Model, key: string): Change[] {
   const { compacted } = model;
   const newestFirst = model.changes.filter((change) => change.key === key).reverse();
@@ -85,7 +85,7 @@ export function historyOf(model: Model, key: string): Change[] {
   );
 }
 
-/** Does the same to the store and to the model, and says what is not the same. */
+/** Does the same to the store and to the model, and checks that they agree. */
 export async function runCommand(store: Store, model: Model, command: Command, now: number): Promise<void> {
   if (command.do === "compact") {
     const through = Math.floor(command.share * headOf(model));

@@ -9,15 +9,15 @@ const WRITER = fileURLToPath(new URL("writer.ts", import.meta.url));
 
 export interface Writer {
   readonly process: ChildProcess;
-  /** The values it has said, each once its line was complete. */
+  /** The values that it has printed in complete lines. */
   readonly said: readonly unknown[];
-  /** Resolves when it has said so many values, or has ended. */
+  /** Resolves when it has printed that many values, or has ended. */
   saidAtLeast(count: number): Promise<void>;
-  /** Resolves when it has ended and everything that it said has been read. */
+  /** Resolves when it has ended and all its output has been read. */
   readonly ended: Promise<void>;
 }
 
-/** Starts `writer.ts`; `limitKb` is the size beyond which the system lets none of its files grow. */
+/** Starts `writer.ts`. The system lets none of its files grow beyond `limitKb`. */
 export function startWriter(directory: string, mode: "hold" | "loop" | "fill", limitKb?: number): Writer {
   const command = [process.execPath, WRITER, directory, mode];
   const limited = ["-c", `trap '' XFSZ; ulimit -f ${limitKb}; exec "$@"`, "bash", ...command];
@@ -58,7 +58,7 @@ export function startWriter(directory: string, mode: "hold" | "loop" | "fill", l
   };
 }
 
-/** Undefined for a line that was cut off by the end of its process: what it would have said is not acknowledged. */
+/** Undefined for a line that was cut off by the end of the process: its value is not acknowledged. */
 function parse(line: string): unknown {
   try {
     return JSON.parse(line) as unknown;

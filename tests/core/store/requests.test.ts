@@ -32,7 +32,7 @@ const logOf = (store: Store, clock: ManualClock): RequestLog => createRequestLog
 const answerOf = (length: number, digest = "d") => ({ digest, answer: new Uint8Array(length).fill(length % 251) });
 const answered = answerOf(3);
 
-/** Lets what a timer has begun come to its end. */
+/** Lets the work of a timer finish. */
 const settled = (): Promise<void> => turns(50);
 
 describe.each(Object.keys(stores))("the request log over a store in %s", (kind) => {
@@ -197,7 +197,7 @@ describe("the request log over a database", () => {
     const third = await openSqlite(directory, clock);
     clock.advance(2_000);
     await settled();
-    // With the time set back they would be found if they were there.
+    // With an earlier clock the answers would be found if they still existed.
     clock.stepWall(-REPLAY_WINDOW_MS);
     expect(logOf(third, clock).find("0")).toBeUndefined();
     expect(logOf(third, clock).find("249")).toBeUndefined();

@@ -6,12 +6,12 @@ import { turns } from "../../support/turns.ts";
 
 export type MakeStore = (options: { clock: ManualClock } & RetentionOptions) => Promise<Store>;
 
-/** Makes an empty store with a clock of its own. */
+/** Makes an empty store with its own clock. */
 export type SetUp = (retention?: RetentionOptions) => Promise<{ store: Store; clock: ManualClock }>;
 
 export const cause = { action: "Test" };
 
-/** What a promise rejects with; undefined where it does not. */
+/** The error with which a promise rejects. Undefined: it does not reject. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => undefined,
@@ -32,17 +32,17 @@ export async function readAll(store: Store, prefix: string, after: number, limit
   }
 }
 
-/** The oldest revision that the journal still has. */
+/** The oldest revision that is still in the journal. */
 export async function oldestOf(store: Store): Promise<number> {
   return ((await rejection(store.changes("", -1, 9))) as RevisionCompacted).oldest;
 }
 
-/** Lets what a timer has begun come to its end. */
+/** Lets the work of a timer finish. */
 export async function settle(): Promise<void> {
   await turns(12);
 }
 
-/** Lets time pass, and what is due by then come to its end. */
+/** Lets time pass, and lets the work that is due finish. */
 export async function advance(clock: ManualClock, ms: number): Promise<void> {
   clock.advance(ms);
   await settle();

@@ -9,7 +9,7 @@ import {
 } from "../../../src/core/store/store.ts";
 import { cause, readAll, rejection, type SetUp } from "./rig.ts";
 
-/** Several writes at one revision. */
+/** Tests of several writes at one revision, for any store. */
 export function batchSuite(name: string, setUp: SetUp): void {
   describe(`${name}: a batch`, () => {
     it("makes all its writes at one revision and time, in order, and notifies in one call", async () => {

@@ -3,7 +3,7 @@ import { KEPT_BYTES_PER_KEY, KEPT_CHANGES_PER_KEY } from "../../../src/core/stor
 import { type Change, RevisionCompacted } from "../../../src/core/store/store.ts";
 import { advance, cause, oldestOf, readAll, rejection, type SetUp, settle } from "./rig.ts";
 
-/** What a store forgets, and what it keeps. */
+/** Tests of what a store forgets and keeps, for any store. */
 export function retentionSuite(name: string, setUp: SetUp): void {
   describe(`${name}: compaction`, () => {
     it("keeps the entries and the newest changes of each key, with the values before them", async () => {

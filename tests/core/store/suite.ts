@@ -8,7 +8,7 @@ import { cause, type MakeStore, readAll, rejection, type SetUp } from "./rig.ts"
 import { batchSuite } from "./suite-batch.ts";
 import { retentionSuite } from "./suite-retention.ts";
 
-/** Every clause of the `Store` interface, for any store. */
+/** Tests of every clause of the `Store` interface, for any store. */
 export function storeSuite(name: string, make: MakeStore): void {
   const setUp: SetUp = async (retention = {}) => {
     const clock = createManualClock();

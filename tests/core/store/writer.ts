@@ -1,18 +1,18 @@
-// A process that uses a store: `writer.ts <directory> hold | loop | fill`. Speaks one JSON value a line.
+// A process that uses a store: `writer.ts <directory> hold | loop | fill`. Prints one JSON value per line.
 import { writeSync } from "node:fs";
 import { HeliosError } from "../../../src/core/errors/error.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
 
-/** The change as the store must tell it after the process was killed. */
+/** The change as the store must return it after the process was killed. */
 export interface Acknowledged {
   readonly revision: number;
   readonly key: string;
   readonly value?: string;
 }
 
-/** How a store on a full disk behaved. */
+/** The behaviour of a store on a full disk. */
 export interface Filled {
   readonly acknowledged: readonly Acknowledged[];
   readonly refusals: readonly string[];
@@ -20,7 +20,7 @@ export interface Filled {
   readonly revision: number;
 }
 
-/** Writes in each of the batches that `loop` makes. */
+/** The number of writes in each batch of `loop`. */
 export const BATCHED = 5;
 const cause = { action: "Write" };
 const say = (value: unknown): void => void writeSync(1, `${JSON.stringify(value)}\n`);
@@ -30,7 +30,7 @@ async function loop(store: Store): Promise<void> {
     const key = `lane/${lane}-${n % 5}`;
     const value = JSON.stringify({ n, text: "x".repeat((n * 37) % 1500) });
     if (n % 7 === 6) {
-      // All of them, or none: the reader counts those of a revision.
+      // All of them, or none: the reader counts the writes of a revision.
       const writes = [...Array(BATCHED).keys()].map((at) => ({ key: `batch/${lane}-${at}`, value }));
       const { revision = 0 } = await store.batch(writes, cause);
       for (const { key } of writes) say({ revision, key, value } satisfies Acknowledged);

@@ -5,7 +5,7 @@ import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
 import { turn } from "../../support/turns.ts";
 import { drain, makeThings, present, soon, stateOf, type ThingFrame, type Things } from "./things.ts";
 
-/** `batch` changes so many things at once, from that one on; `read` reads so many frames. */
+/** `batch` changes that many things at once, starting at the given one; `read` reads that many frames. */
 type Step =
   | { readonly do: "batch"; readonly from: number; readonly size: number }
   | { readonly do: "put"; readonly name: number }
@@ -25,7 +25,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const cause = { action: "Test" };
-/** Each name deleted, or not, as the number says. */
+/** Whether each name is deleted, decided by a number. */
 async function write(all: Things, step: Exclude<Step, { do: "read" }>, n: number): Promise<void> {
   if (step.do === "put") return all.put(`t${step.name}`, n);
   const names = Array.from({ length: step.size }, (_, at) => `t${step.from + at}`);
@@ -34,7 +34,7 @@ async function write(all: Things, step: Exclude<Step, { do: "read" }>, n: number
   );
 }
 
-/** What each revision left: by revision, name to number. */
+/** The state at each revision: number by name. */
 function statesOf(all: Things): ReadonlyMap<number, ReadonlyMap<string, number>> {
   const state = new Map<string, number>();
   const states = new Map<number, ReadonlyMap<string, number>>([[0, new Map()]]);

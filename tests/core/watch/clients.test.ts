@@ -232,7 +232,7 @@ describe("a wait for a revision", () => {
           };
           for (const one of before) await play(one);
           const initial = new Set(streams.map(({ id }) => id));
-          /** What each initial client was when it was last connected. */
+          /** The state of each initial client at its last connection. */
           const last = new Map<string, boolean>();
           const isReached = (): boolean => {
             const open = new Set(streams.map(({ id }) => id));

@@ -92,7 +92,7 @@ describe("a watcher that resumes at the start of a long journal", () => {
     const clock = createManualClock();
     const whole = createMemoryStore({ clock, incarnation: "incarnation-1" });
     for (let n = 0; n < 20; n += 1) await whole.put("other/x", "1", { cause });
-    // Gives few revisions at a time, and takes its time for them.
+    // Returns few revisions at a time, and slowly.
     const own = {
       incarnation: whole.incarnation,
       list: (prefix: string) => whole.list(prefix),

@@ -5,7 +5,7 @@ import { QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
 import { turn } from "../../support/turns.ts";
 import { drain, makeThings, present, revisionsOf, soon, stateOf, type ThingFrame, type Things } from "./things.ts";
 
-/** `burst` writes at once without a pause, over so many names; `read` asks for frames; `start` asks and does not wait. */
+/** `burst` makes that many writes without a pause, over that many names; `read` reads frames; `start` reads without waiting. */
 type Step =
   | { readonly do: "burst"; readonly writes: number; readonly names: number }
   | { readonly do: "remove"; readonly name: number }
@@ -29,7 +29,7 @@ const step = (longest: number): fc.Arbitrary<Step> =>
 
 interface Read {
   readonly frames: ThingFrame[];
-  /** The most that was written between two frames. */
+  /** The most writes between two frames. */
   readonly most: number;
 }
 

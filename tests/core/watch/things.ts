@@ -21,7 +21,7 @@ export interface Things {
   readonly store: Store;
   readonly feed: Feed;
   readonly things: Collection<Thing>;
-  /** Tells of the same changes, and has no state to start with. */
+  /** Watches the same changes as events, without an initial state. */
   readonly events: Hub<Item, Item>;
   /** Every change of a thing so far, in order. */
   readonly changes: Delta<Thing>[];
@@ -38,7 +38,7 @@ export const tokenAt = (revision: number, other: Partial<Position> = {}): string
   encodeToken({ incarnation: "incarnation-1", scope: scopeOf("thing/", []), ...other, revision });
 const cause = { action: "Test" };
 
-/** A collection of things over a store in memory, with a second one beside it whose changes are nobody's. */
+/** A collection of things over a store in memory, beside a second one whose changes do not concern the watchers. */
 export async function makeThings(options: { keptChanges?: number; store?: Store } = {}): Promise<Things> {
   const clock = createManualClock();
   const { keptChanges = 200_000, store = createMemoryStore({ clock, incarnation: "incarnation-1", keptChanges }) } =
@@ -74,7 +74,7 @@ export async function makeThings(options: { keptChanges?: number; store?: Store 
   };
 }
 
-/** What a promise resolves to, if it does so without a timer's help. */
+/** The value of a promise, if it resolves without a timer. */
 export async function soon<T>(promise: Promise<T>): Promise<T> {
   const late = Symbol("late");
   let turns = 0;
@@ -91,7 +91,7 @@ export async function soon<T>(promise: Promise<T>): Promise<T> {
   return first as T;
 }
 
-/** All frames up to the heartbeat that says that there is nothing more to tell. */
+/** All frames up to the heartbeat at the store's revision. */
 export async function drain<I, S>(
   clock: ManualClock,
   next: () => Promise<Frame<I, S> | undefined>,
@@ -114,7 +114,7 @@ export async function drain<I, S>(
   }
 }
 
-/** What a client that applies the frames holds: name to number. */
+/** The state that results from the frames: number by name. */
 export function stateOf(
   frames: readonly ThingFrame[],
   start: ReadonlyMap<string, number> = new Map(),
@@ -137,17 +137,17 @@ export function stateOf(
   return state;
 }
 
-/** What the collection holds: name to number. */
+/** The contents of the collection: number by name. */
 export function present({ things }: Things): Map<string, number> {
   return new Map(things.list().map(({ name, record }) => [name, record.n]));
 }
 
-/** The revisions of the changes that frames tell. */
+/** The revisions of the changes in the frames. */
 export function revisionsOf(frames: readonly Frame<Item, unknown>[]): number[] {
   return frames.flatMap((frame) => (frame.kind === "changes" ? frame.items.map(({ revision }) => revision) : []));
 }
 
-/** A store that tells its listeners only when it is let: as a replicated one does. */
+/** A store that notifies its listeners only when the test lets it, as a replicated one might. */
 export function delayed(store: Store): Store & { tell(): void } {
   const untold: (() => void)[] = [];
   return {

@@ -306,7 +306,7 @@ describe("a watcher that does not read", () => {
     expect(watcher.waiting).toBe(0);
     const error = await rejection(soon(watcher.next()));
     expect(isReason(error, "WATCHER_TOO_SLOW") && error.metadata).toEqual({ waiting: String(QUEUE_LIMIT + 1) });
-    // With its last token it misses nothing.
+    // A resume from its last token loses nothing.
     const again = all.watchEvents({ resumeToken: first?.resumeToken ?? "" });
     expect(revisionsOf(await drain(all.clock, () => again.next()))).toHaveLength(QUEUE_LIMIT + 1);
   });

@@ -7,7 +7,7 @@ import { blocksOf, ROOT } from "../../pages.ts";
 const run = promisify(execFile);
 const BLOCKS = blocksOf("docs/operations.md", "operations");
 
-/** What the page promises of its blocks, in order. */
+/** The promises of the page for its blocks, in order. */
 const PROMISED: readonly (readonly RegExp[])[] = [
   [/"healthy":true/, /"name":"neural_predictor"/, /"name":"neural_network_v2"/, /"state":"closed"/, /"ready": true/],
   [/"percentage":10[,}]/, /"reason":"split"/, /"explanations":\[/],

@@ -11,7 +11,7 @@ const LINES = readFileSync(join(import.meta.dirname, "specification.sh"), "utf8"
   .map((block) => block.trim())
   .filter((block) => block.startsWith("curl"));
 
-/** What the specification says of each line, in order. */
+/** The promises of the specification for each line, in order. */
 const PROMISED: readonly (readonly RegExp[])[] = [
   [/"name":"neural_predictor_v2"/, /"state":"unloaded"/],
   [/"state":"active"/, /"version":"2\.0\.0"/],

@@ -7,7 +7,7 @@ import { watchedClock, watchedSignal } from "./watched.ts";
 const LATE = new Error("late");
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A clock and a signal, and what still hangs on them. */
+/** A clock and a signal, with the number of their timers and listeners. */
 function world() {
   const { clock, timers } = watchedClock();
   const { controller, signal, listeners } = watchedSignal();

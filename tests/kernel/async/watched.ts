@@ -3,7 +3,7 @@ import { createManualClock } from "../../../src/kernel/clock.ts";
 
 type Listener = () => void;
 
-/** A signal, and how many listeners it has. */
+/** A signal, and the number of its listeners. */
 export function watchedSignal() {
   const controller = new AbortController();
   const listeners = new Set<Listener>();
@@ -21,7 +21,7 @@ export function watchedSignal() {
   return { controller, signal, listeners: () => listeners.size };
 }
 
-/** A clock, and how many of its timers are pending. */
+/** A clock, and the number of its pending timers. */
 export function watchedClock() {
   const clock = createManualClock();
   const pending = new Set<object>();

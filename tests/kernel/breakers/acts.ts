@@ -33,7 +33,7 @@ type Act =
   | { readonly do: "acquire"; readonly client: string }
   | {
       readonly do: "report";
-      /** Which of the permits so far; some were reported before. */
+      /** Selects one of the permits so far. Some were reported before. */
       readonly which: number;
       readonly outcome: Outcome;
       readonly slow: boolean;
@@ -84,7 +84,7 @@ interface Known {
   readonly client: string;
 }
 
-/** Drives a machine as a service would, without its timers: only a `tick` or another event lets time take effect. */
+/** Drives a machine like a service without timers: only a `tick` or another event makes time take effect. */
 export function world(config: BreakerConfig) {
   let machine: Machine = CLOSED;
   let now = 0;
@@ -138,7 +138,7 @@ export function world(config: BreakerConfig) {
     apply(event: Event): void {
       machine = step(machine, event, config, { now, random }).machine;
     },
-    /** What the act did; undefined: it was none for a machine. */
+    /** The result of the act. Undefined: the act is not an event of the machine. */
     act(act: Act): { readonly before: Machine; readonly event: Event; readonly result: Step } | undefined {
       const event = eventOf(act);
       if (event === undefined) return undefined;
@@ -154,7 +154,7 @@ export function world(config: BreakerConfig) {
   };
 }
 
-/** Half-open is where most can go wrong: many a sequence begins there. */
+/** Half-open is the most delicate state, so many sequences begin there. */
 const HALF_OPEN: readonly Act[] = [{ do: "trip" }, { do: "advance", ms: 2000 }, { do: "tick" }];
 export const acts = fc
   .tuple(fc.boolean(), fc.array(anyAct, { maxLength: 120 }))

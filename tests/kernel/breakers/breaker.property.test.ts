@@ -187,7 +187,7 @@ describe("the window of a breaker", () => {
   const call = fc.record({ failed: fc.boolean(), slow: fc.boolean(), times: fc.integer({ min: 1, max: 9 }) });
   const gap = fc.constantFrom(0, 0, 1, 10, 49, 50, 51, 300, 999, 1000, 1001, 5000);
   const calls = fc.array(fc.tuple(gap, call), { maxLength: 80 });
-  // It never trips, so that the window is all that moves.
+  // It never trips, so that only the window changes.
   const never = { failureThreshold: 1_000_000, minimumCalls: 1_000_000, failureRate: 1, slowCallRate: 1 };
 
   const fill = (
@@ -211,7 +211,7 @@ describe("the window of a breaker", () => {
   it("of calls contains the latest calls, and none before them", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), calls, (windowCalls, all) => {
-        // With a rate of 1 and a million calls as the least, a count window counts as full at its size: one success first.
+        // A full count window is judged even below the minimum of calls. With a rate of 1, one success prevents a trip.
         const config = { ...DEFAULT_CONFIG, ...never, failureRate: 1, slowCallRate: null, windowCalls };
         fill(config, all, (machine, now, seen) => {
           if (machine.automatic.state !== "CLOSED") return;

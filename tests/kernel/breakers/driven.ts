@@ -22,7 +22,7 @@ export const CONFIG: BreakerConfig = {
   probeTimeoutMs: 500,
 };
 
-/** A machine that is driven by hand. */
+/** A machine whose events are given by the test. */
 export function driven(config: Partial<BreakerConfig> = {}) {
   let settings = { ...CONFIG, ...config };
   let machine: Machine = CLOSED;
@@ -104,7 +104,7 @@ export const anySettings = fc.record({
   probeConcurrency: fc.integer({ min: 1, max: 4 }),
 });
 
-/** Takes one step; what was reported gives what became of it. */
+/** Takes one step, and returns what happened to a report. */
 export function take(breaker: ReturnType<typeof driven>, permits: Permit[], act: Act): Step | undefined {
   switch (act.do) {
     case "acquire":

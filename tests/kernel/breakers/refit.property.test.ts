@@ -40,17 +40,17 @@ describe("a reconfigured window", () => {
           expect(kept).toEqual(held);
         } else if (second.windowMs === 0) {
           expect(kept.calls).toBe(Math.min(held.calls, second.windowCalls));
-          // The oldest parts go first.
+          // The oldest parts are dropped first.
           expect(kept.failures).toBeLessThanOrEqual(held.failures);
           if (held.calls <= second.windowCalls) expect(kept).toEqual(held);
         } else {
-          // Up to one part of either window early, never late.
+          // Calls may leave early by up to one part of either window, but never late.
           const early = Math.min(first.windowMs, second.windowMs) - (first.windowMs + second.windowMs) / 20;
           expect(kept.calls).toBeGreaterThanOrEqual(seen.filter(({ at }) => at > now - early).length);
           expect(kept.calls).toBeLessThanOrEqual(seen.filter(({ at }) => at > now - second.windowMs).length);
         }
         if (first.windowMs === second.windowMs && first.windowCalls === second.windowCalls) expect(kept).toEqual(held);
-        // It goes on as any other: what leaves a window of calls are the oldest.
+        // It continues like any other window: the oldest calls leave first.
         const next = addCall(evidence, { failed: true, slow: false, clientId: "a" }, 1, after, now);
         const grown = tallyOf(next, after, now);
         expect(grown.calls).toBe(Math.min(kept.calls + 1, most));
@@ -83,7 +83,7 @@ describe("a failure share", () => {
         fc.integer({ min: 1, max: 10_000 }),
         fc.integer({ min: 1, max: 10_000 }),
         (count, all, parts) => {
-          // In whole numbers: count / all against parts / 10,000, as it is written.
+          // In integers: count / all compared with parts / 10,000, as it is written.
           const rate = Number(`${Math.floor(parts / 10_000)}.${String(parts % 10_000).padStart(4, "0")}`);
           expect(reaches(count, all, rate)).toBe(count * 10_000 >= parts * all);
           expect(exceeds(count, all, rate)).toBe(count * 10_000 > parts * all);

@@ -15,11 +15,11 @@ const never = (): Promise<number> => new Promise(() => {});
 interface Rig {
   readonly gate: Gate;
   readonly clock: ManualClock;
-  /** What became of the permits, in order. */
+  /** The outcomes of the permits, in order. */
   readonly ended: (Outcome | "RELEASED")[];
 }
 
-/** A gate that answers so, by default with a permit. */
+/** A gate with this answer, by default a permit. */
 function rig(answer?: (permit: Admission) => Admission | Promise<Admission>, fallback?: Gate["fallback"]): Rig {
   const clock = createManualClock();
   const ended: Rig["ended"] = [];
@@ -35,7 +35,7 @@ function rig(answer?: (permit: Admission) => Admission | Promise<Admission>, fal
 
 const rejecting = (fallback?: Gate["fallback"]): Rig => rig(() => new Rejection(isOpen), fallback);
 
-/** Lets what is under way settle. */
+/** Lets pending work settle. */
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };

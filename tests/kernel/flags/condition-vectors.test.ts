@@ -7,9 +7,9 @@ import type { Op, Program, ProgramNode } from "../../../src/kernel/flags/conditi
 import { Duration, Timestamp, TypeValue, Uint, type Value } from "../../../src/kernel/flags/condition/values.ts";
 import type { EvaluationContext } from "../../../src/kernel/flags/evaluation.ts";
 
-// What a client in any language does that has the testdata and no protobuf runtime.
+// An interpreter as a client in any language writes it from the testdata, without a protobuf runtime.
 
-/** `helios.v1.ConditionProgram` in the JSON form of protobuf, in which defaults are left out. */
+/** `helios.v1.ConditionProgram` in the JSON form of protobuf, which omits defaults. */
 interface ProgramJson {
   readonly version: number;
   readonly nodes: readonly NodeJson[];
@@ -98,7 +98,7 @@ function constantOf(node: NodeJson): Value | undefined {
   return node.boolValue ?? node.stringValue;
 }
 
-/** Of decimal seconds. */
+/** Nanoseconds of decimal seconds. */
 function nanosOf(text: string): bigint {
   const [whole = "", fraction = ""] = text.replace("-", "").split(".");
   const nanos = BigInt(whole) * NS_PER_S + BigInt(fraction.padEnd(9, "0"));
@@ -112,7 +112,7 @@ function contextOf({ session_id, user_id, repeated_texts, repeated_values, ...re
   return { ...rest, sessionId: session_id, userId: user_id, attributes };
 }
 
-/** As the vectors say it. */
+/** The form of values in the vectors. */
 function answered({ value, failed, steps, bytes }: ProgramOutcome): object {
   const what = failed?.kind ?? (typeof value === "boolean" ? null : "VALUE");
   const counts = what === "STEPS" || what === "MEMORY" ? { steps: null, bytes: null } : { steps, bytes };

@@ -243,7 +243,7 @@ describe("compileFlag", () => {
         on++;
         counts[variant] = (counts[variant] ?? 0) + 1;
       }
-      // Half a point of all is that of few times as much.
+      // A small share has fewer sessions, so that its variants deviate more.
       const within = share === 100 ? 0.5 : 2;
       for (const { name, weight } of forms) {
         expect(Math.abs(((counts[name] ?? 0) / on) * 100 - weight * 10)).toBeLessThan(within);

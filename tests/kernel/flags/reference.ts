@@ -4,7 +4,7 @@ import type { FlagRule, Variant } from "../../../src/kernel/flags/rule.ts";
 
 const MASK = 0xffff_ffffn;
 
-/** MurmurHash3 x86 32 as its author describes it, over bytes and without a thought for speed. */
+/** MurmurHash3 x86 32 as its author describes it, over bytes and without optimisation. */
 export function referenceMurmur3(text: string, seed = 0): number {
   const bytes = [...new TextEncoder().encode(text)];
   const rotate = (word: bigint, by: bigint): bigint => ((word << by) | (word >> (32n - by))) & MASK;
@@ -24,14 +24,14 @@ export function referenceMurmur3(text: string, seed = 0): number {
 /** All flags, by name. */
 export type World = ReadonlyMap<string, FlagRule>;
 
-/** What a condition of the tests says of a context: no CEL, the kernel does not know what it is. */
+/** The condition of the tests, without CEL, which the kernel does not know. */
 export function referenceCondition(source: string, { symbol, attributes }: EvaluationContext): boolean {
   if (source === "is BTCZAR") return symbol === "BTCZAR";
   if (source === "is fast") return Number(attributes?.latency_ms) < 50;
   throw new Error(`${source} cannot be evaluated`);
 }
 
-/** The rules of evaluation, written down once more, plainly. */
+/** The rules of evaluation, written a second time, as plainly as possible. */
 export function referenceEvaluate(
   rule: FlagRule,
   context: EvaluationContext,
@@ -119,13 +119,13 @@ export function referenceEvaluate(
   return bucket < share ? on("SPLIT", bucket) : answer(false, "SPLIT", { bucket });
 }
 
-/** An entry that begins with the name of a field is for that field alone. */
+/** An entry with the name of a field as its prefix matches only that field. */
 function isListed(whitelist: readonly string[], field: string, value: string): boolean {
   const isOfAField = (entry: string): boolean => /^(user_id|symbol|system|session_id):/.test(entry);
   return whitelist.includes(`${field}:${value}`) || whitelist.some((entry) => entry === value && !isOfAField(entry));
 }
 
-/** All that a flag needs, level by level. */
+/** Everything that a flag needs, level by level. */
 function referenceClosure({ prerequisites = [] }: FlagRule, world: World): readonly string[] {
   const found = [...prerequisites];
   for (let at = 0; at < found.length; at += 1) {
@@ -146,7 +146,7 @@ function referenceShare({ gradual }: FlagRule, time: number): number {
   return initial + Number(moved / BigInt(gradual.endTime - gradual.startTime));
 }
 
-/** Texts of every kind, with pairs, lone surrogates and what lies at the borders of UTF-8's lengths. */
+/** Texts of every kind, with surrogate pairs, lone surrogates, and characters at the borders of UTF-8's lengths. */
 export const anyText: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(
@@ -169,7 +169,7 @@ export const anyText: fc.Arbitrary<string> = fc
   )
   .map((parts) => parts.join(""));
 
-/** 0 to 100 with at most three decimals. */
+/** Numbers from 0 to 100 with at most three decimals. */
 export const percentage: fc.Arbitrary<number> = fc.oneof(
   { arbitrary: fc.nat(100_000).map((thousandths) => thousandths / 1000), weight: 4 },
   { arbitrary: fc.constantFrom(0, 100, 0.001, 99.999, 25), weight: 1 },
@@ -177,7 +177,7 @@ export const percentage: fc.Arbitrary<number> = fc.oneof(
 
 const START = 1_700_000_000_000;
 
-/** A schedule around `someTime`, or none. */
+/** A schedule around `someTime`, or no schedule. */
 export const gradual = fc.record({ initialPercentage: percentage, targetPercentage: percentage }).chain((shares) =>
   fc.oneof(
     fc.constant(shares),
@@ -201,7 +201,7 @@ export const someTime: fc.Arbitrary<number> = fc.integer({ min: START - 120, max
 
 const word = fc.oneof(fc.constantFrom("alice", "BTCZAR", "engine", "s-1", "", "user_id:alice", "desk:7"), anyText);
 
-/** Such as `user_id:alice`, and what only looks so. */
+/** Entries such as `user_id:alice`, and similar texts without that meaning. */
 const ofAField = fc
   .tuple(fc.constantFrom("user_id", "symbol", "system", "session_id", "desk", "USER_ID"), word)
   .map((parts) => parts.join(":"));
@@ -219,7 +219,7 @@ export const context: fc.Arbitrary<EvaluationContext> = fc.record(
 
 const weight = fc.oneof(fc.constantFrom(0, 1, 100_000), fc.nat(100_000));
 
-/** At least one, with a sum of weights above 0. */
+/** At least one variant, with a sum of weights above 0. */
 export const variants: fc.Arbitrary<readonly Variant[]> = fc
   .tuple(
     fc.uniqueArray(fc.record({ name: fc.constantFrom("a", "b", "c", "d", "e"), weight, value: fc.jsonValue() }), {
@@ -234,7 +234,7 @@ export const variants: fc.Arbitrary<readonly Variant[]> = fc
 const absentOr = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(arbitrary, { nil: undefined });
 
-/** A rule of that name, which may need some of `others`. */
+/** A flag of that name, which may need some of `others`. */
 export function ruleOf(name: string, others: readonly string[]): fc.Arbitrary<FlagRule> {
   return fc
     .record({
@@ -270,12 +270,12 @@ export function ruleOf(name: string, others: readonly string[]): fc.Arbitrary<Fl
     }));
 }
 
-/** One flag that needs no other. */
+/** One flag without prerequisites. */
 export const rule: fc.Arbitrary<FlagRule> = fc
   .constantFrom("neural_network_v2", "websocket_v2")
   .chain((name) => ruleOf(name, []));
 
-/** Flags of which each needs some of those after it, or one that is not there. */
+/** Flags of which each needs some of the later ones, or a missing one. */
 export const world: fc.Arbitrary<World> = fc
   .tuple(ruleOf("a", ["b", "c", "d"]), ruleOf("b", ["c", "d"]), ruleOf("c", ["d", "gone"]), ruleOf("d", []))
   .map((rules) => new Map(rules.map((each) => [each.name, each])));

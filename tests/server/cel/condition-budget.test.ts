@@ -15,7 +15,7 @@ const l = "context.attributes.l";
 const context: EvaluationContext = { attributes: { l: Array(40).fill(1) } };
 const loops = (outer: number): string => `${l}.all(x, x > ${outer}.0 || ${l}.all(y, x + y < 9.0))`;
 const joins = (lists: number): string => `${l}.all(x, (${Array(lists).fill(l).join(" + ")}).size() > 0)`;
-/** From cheap to what is too much by itself; some do not hold, or cannot be evaluated. */
+/** Conditions from cheap to too expensive. Some are false, and some cannot be evaluated. */
 const CONDITIONS = [
   loops(5),
   `${l}.all(x, ${l}.all(y, x > 0.0))`,
@@ -32,7 +32,7 @@ const costOf = (condition: string): readonly [number, number] => {
   return [steps, bytes];
 };
 
-/** Ten flags; each needs some of those after it. */
+/** Ten flags, of which each needs some of the later ones. */
 const worlds: fc.Arbitrary<World> = fc
   .array(
     fc.record({
@@ -67,7 +67,7 @@ const worlds: fc.Arbitrary<World> = fc
 describe("the budget of an evaluation", () => {
   it("limits steps and bytes of a flag with everything that it needs, and the answer follows the plain rules", () => {
     let used: { steps: number; bytes: number } = { steps: 0, bytes: 0 };
-    // Counted beside the budget: one that were not shared would show here.
+    // Counted next to the budget, so that an unshared budget would show.
     const counting = (source: string): Condition => {
       const [program, condition] = [programOf(source), compileCondition(source)];
       const evaluate = interpreterOf(program, CONTEXT_VARIABLES);
@@ -88,7 +88,7 @@ describe("the budget of an evaluation", () => {
           if (flag === undefined || compiled === undefined) throw new Error(`${name} is gone`);
           used = { steps: 0, bytes: 0 };
           const answer = compiled.evaluate(context, 0);
-          // The step, or the thing made, by which a limit is exceeded is counted.
+          // The step or allocation that exceeds a limit is counted.
           expect(used.steps).toBeLessThan(10_000 + 200);
           expect(used.bytes).toBeLessThan(1_048_576 + 10_000);
           const holds = (source: string): boolean => compileCondition(source)(context);

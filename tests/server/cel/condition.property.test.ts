@@ -11,7 +11,7 @@ const join = (parts: TemplateStringsArray, ...sources: readonly Source[]): Sourc
   fc.tuple(...sources).map((texts) => String.raw(parts, ...texts));
 
 const A = "context.attributes";
-/** Expressions of a type each; `wild` are those of which the library is no judge. */
+/** Expressions by type. `wild` are those that the library cannot check. */
 const { bool, wild } = fc.letrec<Record<"bool" | "num" | "int" | "str" | "list" | "any" | "wild", string>>((tie) => {
   const small = (...options: readonly Source[]): Source => fc.oneof({ depthSize: "xsmall" }, ...options);
   return {
@@ -67,7 +67,7 @@ const { bool, wild } = fc.letrec<Record<"bool" | "num" | "int" | "str" | "list" 
     ),
     wild: small(
       tie("bool"),
-      // The library takes what is no map for one without members.
+      // The library treats a value that is not a map as a map without members.
       fc.constant(`has(${A}.m.n)`),
       join`(int(${tie("any")}) < uint(${tie("any")}))`,
       join`(double(${tie("str")}) / ${tie("num")} > 1.0)`,
@@ -85,7 +85,7 @@ const contexts: fc.Arbitrary<EvaluationContext> = fc
   .record(
     {
       symbol: fc.constantFrom("", "a", "ab", "🚀b"),
-      // The library orders characters beyond U+FFFF by their halves.
+      // The library orders characters beyond U+FFFF by their surrogates.
       userId: fc.constantFrom("", "a", "é", "日本", "e\u0301"),
       attributes: fc.record(
         {
@@ -103,11 +103,11 @@ const contexts: fc.Arbitrary<EvaluationContext> = fc
   )
   .map((context) => JSON.parse(JSON.stringify(context)) as EvaluationContext);
 
-/** The library does not see members that are null. */
+/** The library ignores members that are null. */
 const withoutNulls = (context: EvaluationContext): EvaluationContext =>
   JSON.parse(JSON.stringify(context), (_key, value) => value ?? "null") as EvaluationContext;
 
-/** Undefined: it is refused when it is set, or names what is not bound. */
+/** Undefined: the condition is refused when it is set, or names an unknown variable. */
 function compiled(source: string): Program | undefined {
   try {
     return programOf(source);

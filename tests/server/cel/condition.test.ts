@@ -93,7 +93,7 @@ describe("a condition", () => {
   const nested = (inner: string, wrap: (inside: string, depth: number) => string): string =>
     Array.from({ length: 60 }).reduce<string>((inside, _, depth) => wrap(inside, depth), inner);
 
-  // What is looked at twice at each level would be looked at 2^60 times.
+  // If each level were checked twice, there would be 2^60 checks.
   it.each([
     ["in lists", nested("true", (inside) => `true in [${inside}]`)],
     ["in lists of two", nested("true", (inside) => `${inside} in [true, false]`)],

@@ -86,7 +86,7 @@ describe("an expectation", () => {
   const long = (length: number) => ({ ...filled, output: Array.from({ length }, () => 1) });
 
   it.each([
-    // The macro, the variable and, for each element, itself, the comparison and what is compared.
+    // The macro, the variable and, for each element, the element, the comparison and its operands.
     ["output.all(x, x > 0.0)", 2499, 2500],
     ["output.all(x, output.all(y, x <= y))", 49, 50],
     ["output.all(x, x in output)", 1999, 2000],

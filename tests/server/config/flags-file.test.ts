@@ -22,7 +22,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** An engine that follows `flags.json` of the directory. */
+/** An engine that follows `flags.json` in the directory. */
 async function follow(): Promise<Engine> {
   const name = join(directory, "flags.json");
   engine = await createEngine({
@@ -43,12 +43,12 @@ async function follow(): Promise<Engine> {
   return engine;
 }
 
-/** Lets the file be looked at so often. */
+/** Polls the file that many times. */
 async function look(times = 2): Promise<void> {
   for (let time = 0; time < times; time++) {
     clock.advance(1000);
     await reading;
-    // What follows the reading is in memory.
+    // The work after the read happens in memory.
     await turn();
   }
 }
@@ -56,7 +56,7 @@ async function look(times = 2): Promise<void> {
 const file = (percentage: unknown): string =>
   JSON.stringify({ a: { enabled: true, strategy: "percentage", percentage } }, undefined, 1);
 
-/** As a ConfigMap is mounted: the file is a link into a directory, which is a link that is replaced as a whole. */
+/** A ConfigMap mount: the file is a link into a directory, which is a link that is replaced as a whole. */
 async function mount(version: string, text: string): Promise<void> {
   await mkdir(join(directory, version));
   await writeFile(join(directory, version, "flags.json"), text);

@@ -49,7 +49,7 @@ describe("a file of flags or modules", () => {
     await expect(file.read()).rejects.toThrow(`it has more than ${MAX_SOURCE_BYTES} bytes`);
     rmSync(name);
     if (process.platform !== "linux") return;
-    // It says that it has no bytes.
+    // It reports a size of 0 bytes.
     symlinkSync("/proc/self/status", name);
     expect(await file.read()).toContain("VmRSS");
   });
@@ -59,7 +59,7 @@ describe("a file of flags or modules", () => {
     const name = join(directory, "flags.json");
     const file = sourceFile(name, () => {});
     execFileSync("mkfifo", [name]);
-    // More than there are threads to wait in.
+    // More reads than there are threads.
     const pipes = await Promise.allSettled(Array.from({ length: 20 }, () => file.read()));
     expect(pipes.every((read) => read.status === "rejected" && read.reason.message === "it is not a file")).toBe(true);
     writeFileSync(`${name}.new`, "{}");
@@ -82,7 +82,7 @@ describe("a file of flags or modules", () => {
       execFileSync("mkfifo", [pipe]);
       const underWay = (): number => process.getActiveResourcesInfo().filter((kind) => kind.startsWith("FSReq")).length;
       const threads = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
-      // Nobody writes to the pipe: these hold every thread in which files are opened.
+      // No one writes to the pipe, so these reads occupy every thread that opens files.
       const holding = Array.from({ length: threads }, () => open(pipe));
       const clock = createManualClock();
       const file = sourceFile(name, () => {}, clock);

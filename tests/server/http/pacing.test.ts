@@ -42,7 +42,7 @@ it("streams that wait to write share one timer, for any number and duration", as
     while (asked < stream) await turn();
     await turn();
   }
-  // Turns that let nobody go, by timers alone.
+  // Turns in which no stream may continue, driven only by timers.
   for (let check = 0; check < 20; check += 1) {
     expect([timers, told]).toEqual([1, 0]);
     manual.advance(20);

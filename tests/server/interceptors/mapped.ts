@@ -65,10 +65,10 @@ import * as status from "../../../src/server/map/status.ts";
 import * as swap from "../../../src/server/map/swap.ts";
 import * as test from "../../../src/server/map/test.ts";
 
-/** All that map what the engine knows. */
+/** All modules with functions that map the engine's state to messages. */
 export const MAPS = { breaker, clients, common, condition, flag, module, status, swap, test };
 
-/** One of the functions that do, with something that it maps, and the message that it makes of it. */
+/** One such function, with a sample input and its message type. */
 export interface Mapped {
   readonly desc: DescMessage;
   readonly sample: unknown;
@@ -299,7 +299,7 @@ const heartbeat: Frame<EngineEvent, EngineEvent> = {
 const ended: SwapEvent = { type: "ended", step: report.steps[0] } as SwapEvent;
 const HEAD = { revision: 1n, resumeToken: "" };
 
-/** By the name of the function. */
+/** The functions by name. */
 export const MAPPED: Readonly<Record<string, Mapped>> = {
   toBreaker: mapped(BreakerSchema, aBreaker, breaker.toBreaker),
   toBreakerConfig: mapped(BreakerConfigSchema, { ...DEFAULT_CONFIG, failureRate: 0.5 }, breaker.toBreakerConfig),

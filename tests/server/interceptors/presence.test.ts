@@ -17,7 +17,7 @@ import {
 } from "../../../gen/helios/v1/flag_service_pb.ts";
 import { createPresence, withPresence } from "../../../src/server/interceptors/presence.ts";
 
-/** Lets a call answer with that message, or stream it. */
+/** Makes a call answer with that message, or stream it. */
 async function answered<M extends Message>(method: DescMethod, message: M): Promise<M> {
   const stream = method.methodKind !== "unary";
   const once = async function* () {
@@ -31,7 +31,7 @@ async function answered<M extends Message>(method: DescMethod, message: M): Prom
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-/** Field 2 of a message, a varint of 0. */
+/** Field 2 of a message, a varint with the value 0. */
 const WRITTEN_OUT = "1000";
 
 describe("a false value in an answer", () => {

@@ -48,11 +48,11 @@ const RANGES: Readonly<Partial<Record<ScalarType, readonly [bigint, bigint]>>> =
 };
 const BIG: readonly unknown[] = [ScalarType.INT64, ScalarType.SINT64, ScalarType.UINT64];
 
-/** What a field must tell for a number; worked out apart from the code under test. */
+/** The value that a field must have for a number, computed independently of the tested code. */
 function expected(scalar: ScalarType, value: number): bigint {
   const [least, most] = RANGES[scalar] ?? [0n, 0n];
   if (Number.isNaN(value)) return 0n;
-  // A double that is beyond 64 bits with a sign is at the end of that.
+  // A double beyond the range of signed 64 bits becomes the end of the range.
   const limit = 2n ** 63n;
   const exact = Math.abs(value) >= 2 ** 63 ? (value > 0 ? limit - 1n : -limit) : BigInt(Math.trunc(value));
   return exact < least ? least : exact > most ? most : exact;
@@ -60,7 +60,7 @@ function expected(scalar: ScalarType, value: number): bigint {
 
 const WELL_KNOWN = "google.protobuf.";
 
-/** Every message type below some, themselves too. */
+/** Every message type inside the given ones, including these. */
 function typesBelow(roots: Iterable<DescMessage>): Set<DescMessage> {
   const found = new Set<DescMessage>();
   const visit = (desc: DescMessage): void => {
@@ -79,7 +79,7 @@ const FIELDS = [...typesBelow(ANSWERS)].flatMap((desc) =>
   desc.fields.filter(isWhole).map((field) => [`${desc.typeName}.${field.name}`, desc, field] as const),
 );
 
-/** A message in which that field has that value: alone, in a list, in a map or in a oneof. */
+/** A message in which the field has that value: single, in a list, in a map or in a oneof. */
 function holding(field: DescField, value: unknown): Record<string, unknown> {
   const { localName, fieldKind, oneof } = field;
   if (oneof !== undefined) return { [oneof.localName]: { case: localName, value } };
@@ -96,7 +96,7 @@ function heldIn(field: DescField, message: Message): unknown {
   return fieldKind === "map" ? (value as Record<string, unknown>).key : value;
 }
 
-/** What a reader gets. */
+/** The message as a reader receives it. */
 function read<Desc extends DescMessage>(desc: Desc, message: Message): Message {
   toJsonString(desc, message as never);
   return fromBinary(desc, toBinary(desc, message as never));
@@ -150,7 +150,7 @@ describe("an integer in an answer", () => {
   });
 });
 
-/** The same with that number in the place of each, but in free JSON, which is stored as it is. */
+/** The same value with each number replaced, except in free-form JSON, which is stored unchanged. */
 function grown<T>(value: T, number: number): T {
   if (typeof value === "number") return number as T;
   if (typeof value !== "object" || value === null) return value;

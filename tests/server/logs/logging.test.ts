@@ -24,7 +24,7 @@ import { type Destination, Sink } from "../../../src/server/logs/sink.ts";
 import { turn, turns } from "../../support/turns.ts";
 import { until } from "../../support/until.ts";
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal takes for an order.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are control sequences of terminals.
 const COLOUR = /\u001b\[\d+m/g;
 
 const opened: Logging[] = [];
@@ -136,7 +136,7 @@ describe("the logs", () => {
 
     rmSync(occupied);
     await flush();
-    // The others had nothing to write: each is tried within a second.
+    // The other logs had no entries. Each is retried within a second.
     await until(() => status().every(({ problem }) => problem === undefined));
     const written = file("feature_flags.log").trim().split("\n");
     expect(written).toHaveLength(200 - dropped + 1);
@@ -176,7 +176,7 @@ describe("the logs", () => {
     });
     log("flags", "info", "before");
     await flush();
-    // Found at once: what is written to a file without a name is lost.
+    // Detected at once: lines that are written to a deleted file are lost.
     rmSync(directory, { recursive: true });
     log("flags", "info", "after");
     await flush();
@@ -238,7 +238,7 @@ describe("the logs", () => {
         });
         await flush();
         const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202e]/u;
-        // A terminal is given colours by the logger itself, and a line for each field.
+        // On a terminal the logger itself adds colours, and a line for each field.
         const shown = terminal ? text().replace(COLOUR, "").replaceAll("\n", "") : text().slice(0, -1);
         expect(shown).not.toMatch(unsafe);
         expect(file("feature_flags.log").slice(0, -1)).not.toMatch(unsafe);
@@ -290,7 +290,7 @@ describe("a log target that accepts no lines", () => {
         changed: ({ problem }) => changed.push(problem),
       });
       for (let index = 0; index < 1000; index += 1) sink.write(`line ${String(index).padStart(4, "0")}\n`);
-      // Time passes, in which it is tried again and again.
+      // Time passes with several retries.
       for (let step = 0; step < 600; step += 1) {
         clock.advance(10);
         await turn();

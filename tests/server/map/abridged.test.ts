@@ -6,7 +6,7 @@ import { fittingResults } from "../../../src/server/map/abridged.ts";
 
 const CONTROL = "\u0001";
 
-/** A result of a swap, as large as one may be. */
+/** A result of a swap of the greatest size. */
 function result(at: number, configChars: number) {
   const long = CONTROL.repeat(1024);
   const step = create(SwapStepSchema, { name: "verify", outcome: "failed", detail: long });

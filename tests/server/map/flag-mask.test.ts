@@ -24,12 +24,12 @@ const FLAG: Flag = {
     condition: "context.symbol.matches('^[a-z]+$')",
   },
 };
-/** What the server alone sets, of which most is compared with what is stored. */
+/** Fields that only the server sets, most of which are compared with the stored flag. */
 const OWN = ["revision", "condition_program", "create_time", "update_time", "current_percentage", "abridged", "killed"];
 const repeated = (paths: readonly string[]): string[] =>
   Array.from({ length: 99 }, (_, at) => paths[at % paths.length] ?? "");
 
-/** What an update sets, how often it asks what is stored, and how often it reads the field of the message. */
+/** The result of an update, how often it reads the stored flag, and how often it reads the field of the message. */
 function updated(
   paths: readonly string[],
   { message = toFlag(FLAG, 3), field = "description" as keyof FlagMessage, isStored = true } = {},
@@ -50,7 +50,7 @@ function updated(
 }
 
 describe("the mask of an update", () => {
-  it("formats the stored flag once, for any number of paths", () => {
+  it("reads the stored flag once, for any number of paths", () => {
     expect(updated(repeated(OWN))).toMatchObject({ fields: {}, asked: 1 });
     expect(updated(repeated([...OWN, "description"]))).toMatchObject({ fields: { description: "" }, asked: 1 });
     const gone = create(FlagSchema, { name: "a" });

@@ -19,7 +19,7 @@ import { arbitraryMessage } from "../../wire/arbitrary.ts";
 const REGISTRY = createRegistry(...SERVICES);
 const bytesOf = (text: string): number => Buffer.byteLength(text);
 
-/** By every protocol that can write it: the JSON of protobuf has no NaN in a Value, and no time after the year 9999. */
+/** The sizes in every protocol that can encode the message: protobuf JSON has no NaN in a Value, and no year after 9999. */
 function written(desc: DescMessage, message: ReturnType<typeof fromBinary>): number[] {
   const ways = [
     () => toBinary(desc, message).length,
@@ -35,7 +35,7 @@ function written(desc: DescMessage, message: ReturnType<typeof fromBinary>): num
   });
 }
 
-/** Messages that answers are made of, each once. */
+/** The message types that answers consist of, each once. */
 const ANSWERS = new Map<string, DescMessage>();
 function collect(desc: DescMessage): void {
   if (ANSWERS.has(desc.typeName) || !desc.typeName.startsWith("helios.")) return;

@@ -10,7 +10,7 @@ import { checkValues } from "../../../src/server/map/values.ts";
 
 const number = (value: number): Value => create(ValueSchema, { kind: { case: "numberValue", value } });
 
-/** `prices` of an object: two numbers that are right and a third. */
+/** The list `prices` of an object: two valid numbers and a third one. */
 const FREE: Readonly<Record<string, (third: number) => unknown>> = {
   "google.protobuf.Struct": (third) => ({ prices: [1, 2, third] }),
   "google.protobuf.Value": (third) => {
@@ -20,7 +20,7 @@ const FREE: Readonly<Record<string, (third: number) => unknown>> = {
   },
 };
 
-/** Every place in a message of that type that takes free JSON: how it is written, and a message with a number there. */
+/** Every place in a message of that type for free-form JSON: its path, and a message with a number there. */
 function placesIn(desc: DescMessage): { readonly at: string; readonly fill: (third: number) => Message }[] {
   return desc.fields.flatMap((field) => {
     const inner = field.message;
@@ -50,10 +50,10 @@ const PLACES = SERVICES.flatMap(({ methods }) =>
 
 function problem(input: DescMessage, message: Message): string | undefined {
   try {
-    // As it comes over the wire.
+    // As it arrives over the wire.
     const read = fromBinary(input, toBinary(input, message));
     checkValues(input, read);
-    // A context is looked at once, where flags are decided for it.
+    // A context is checked once, in the evaluation.
     if ("context" in read) checkContext(fromContext(read.context as EvaluationContext));
     return undefined;
   } catch (error) {

@@ -9,7 +9,7 @@ import { createRoutes } from "../../../src/server/rest/routes.ts";
 const routes = createRoutes(SERVICES);
 const registry = createRegistry(...SERVICES);
 
-/** What becomes of a request to `/api/modularity` + `target`. */
+/** The message that results from a request to `/api/modularity` + `target`. */
 function read(verb: string, target: string, body: unknown = ""): Message & Record<string, unknown> {
   const [path = "", query = ""] = target.split("?");
   const found = routes.find(verb, `/api/modularity${path}`);

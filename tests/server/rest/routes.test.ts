@@ -53,7 +53,7 @@ describe("a path of the REST API", () => {
     );
     for (const rpc of new Set(all.map((route) => route.rpc))) {
       const ways = all.filter((route) => route.rpc === rpc);
-      // One word for all variables of a path, and each for itself.
+      // One word for all variables of a path, and one for each.
       for (const [first, second] of [...words].flatMap((one) => [...words].map((other) => [one, other] as const))) {
         const reached = ways.some(({ verb, segments }) => {
           const names = [first, second];

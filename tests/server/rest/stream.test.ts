@@ -4,7 +4,7 @@ import { createManualClock } from "../../../src/core/index.ts";
 import type { HttpResponse } from "../../../src/server/rest/http.ts";
 import { EVENTS, KEEP_ALIVE_MS, NDJSON, type StreamForm, writeStream } from "../../../src/server/rest/stream.ts";
 
-/** A response that keeps what is written. */
+/** A response that records what is written. */
 class Written extends EventEmitter {
   headersSent = false;
   destroyed = false;
@@ -23,7 +23,7 @@ class Written extends EventEmitter {
   }
 }
 
-/** A stream whose messages come when they are told. */
+/** A stream whose messages are sent by the test. */
 function start(form: StreamForm) {
   const clock = createManualClock();
   const written = new Written();

@@ -46,7 +46,7 @@ function frame(type: number, flags: number, stream: number, payload: Buffer = Bu
   return Buffer.concat([head, payload]);
 }
 
-/** HPACK's numbers and strings, as the client writes them. */
+/** HPACK's numbers and strings, as clients encode them. */
 function number(value: number, mask: number, first: number): Buffer {
   if (value < mask) return Buffer.from([first | value]);
   const bytes = [first | mask];
@@ -55,7 +55,7 @@ function number(value: number, mask: number, first: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 const text = (length: number): Buffer => Buffer.concat([number(length, 0x7f, 0), Buffer.alloc(length, "x")]);
-/** A field whose name is spelled out and that goes into no table. */
+/** A field with a literal name that is not indexed. */
 const literal = (nameBytes: number, valueBytes: number): Buffer =>
   Buffer.concat([Buffer.from([0]), text(nameBytes), text(valueBytes)]);
 const indexing = (nameBytes: number, valueBytes: number): Buffer =>
@@ -70,7 +70,7 @@ function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   }
 }
 
-/** What Node's own client writes for a few calls, with bodies, resets and large headers. */
+/** The bytes of Node's own client for a few calls, with bodies, resets and large headers. */
 async function recorded(): Promise<Buffer> {
   const written: Buffer[] = [];
   const wire = new Duplex({
@@ -100,7 +100,7 @@ describe("the frames of an HTTP/2 connection", () => {
     expect(bytes.length).toBeGreaterThan(30_000);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 8 }), async (sizes) => {
-        // Byte by byte takes long for nothing more.
+        // Single bytes would take long and prove nothing more.
         fc.pre(Math.max(...sizes) > 50);
         const { send, received, refusals } = rig();
         await send(...cut(bytes, sizes));
@@ -257,7 +257,7 @@ describe("a header block", () => {
       void send(...parts);
       while (received().length < PREFACE.length + all.length) {
         await turn();
-        // Between two looks there may be the end of one turn and the beginning of the next.
+        // The end of one turn and the beginning of the next may lie between two checks.
         expect(received().length - before).toBeLessThanOrEqual((2 * CALLS_PER_TURN * all.length) / calls);
         before = received().length;
       }

@@ -10,7 +10,7 @@ import { until } from "../../support/until.ts";
 
 const BLOCKED = { blockTimeoutMs: 500 };
 
-/** A pipe that nobody writes to, so that who opens it waits. */
+/** A pipe without a writer, so that opening it blocks. */
 function fifo(): { path: string; grants: typeof NO_GRANTS; release(): void } {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-fifo-")));
   const path = join(directory, "fifo");

@@ -9,7 +9,7 @@ import { until } from "../../support/until.ts";
 
 const GRANTS = [NO_GRANTS, { ...NO_GRANTS, childProcess: true }];
 
-/** What this process holds: open files, children, and what its event loop waits for. */
+/** The resources of this process: open files, children, and the handles of its event loop. */
 const held = (): Record<string, number> => ({
   files: readdirSync("/proc/self/fd").length,
   children: childrenOf(process.pid).length,
@@ -31,7 +31,7 @@ describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
   it("uses no more memory after many of them than after the first", async () => {
     const rig = hostRig({}, ownHost());
     await cycles(rig, isolation, 6);
-    // What an ended process's pipes held is given back a moment after its end.
+    // The descriptors of an ended process's pipes are freed a moment later.
     let before = held();
     await until(() => {
       const settled = JSON.stringify(before) === JSON.stringify(held());
@@ -39,7 +39,7 @@ describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
       return settled;
     });
     await cycles(rig, isolation, 20);
-    // Less is right, too: what finds code ends by itself when it has nothing to do.
+    // Fewer are fine, too: the builder's thread ends by itself when it is idle.
     await until(() => Object.entries(held()).every(([what, count]) => count <= (before[what] ?? 0)));
   });
 });

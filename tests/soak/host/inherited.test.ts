@@ -14,7 +14,7 @@ const WRITES = answering(
 );
 
 describe.skipIf(process.platform !== "linux")("a file descriptor that the service has inherited", () => {
-  // Node marks those itself that follow each other.
+  // Node itself closes consecutive descriptors.
   it.each([
     [8, ""],
     [8, "child_process"],
@@ -30,7 +30,7 @@ describe.skipIf(process.platform !== "linux")("a file descriptor that the servic
     const env = { LOG: log, NODE: process.execPath, FIXTURE, ROOT: root };
     const told = execFileSync("/bin/bash", ["-c", command], { env, encoding: "utf8" });
     const [write, stat, ...rest] = JSON.parse(told) as unknown[];
-    // Of the numbers near the first ones it has others by then.
+    // Low numbers are reused by the process itself.
     if (descriptor > 50) expect([write, stat]).toEqual(["EBADF", "EBADF"]);
     expect(rest).toEqual([2, true]);
     expect(readFileSync(log, "utf8")).toBe("");

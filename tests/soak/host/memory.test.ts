@@ -3,13 +3,13 @@ import { call, hostRig, ownHost } from "../../core/modules/host-rig.ts";
 import { errorOf } from "../../support/errors.ts";
 import { ISOLATIONS } from "../../support/isolations.ts";
 
-/** What takes memory faster than a thread can be looked at on a busy machine is not sure to end in time. */
+/** On a busy machine an instance can allocate memory faster than a thread is checked, and is not sure to end in time. */
 const WAYS = {
   PROCESS: ["arrays", "one_array", "buffers", "strings", "objects", "trickle"],
   THREAD: ["arrays", "buffers", "strings", "trickle"],
 };
 
-/** On a busy machine a thread may collect garbage for longer than it is waited for. */
+/** On a busy machine a thread may collect garbage for longer than its timeout. */
 const SAID = { PROCESS: /^out of memory$/, THREAD: /^out of memory(; its thread does not end, and is left behind)?$/ };
 
 describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {

@@ -10,7 +10,7 @@ const GRANTED = { grants: { ...NO_GRANTS, childProcess: true }, env: { PATH: pro
 const reapers = (): number[] =>
   childrenOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("reaper/main"));
 
-/** Ways to start others. A thread's daemon belongs to nobody that is known to be the thread's. */
+/** Ways to start processes. A thread's daemon cannot be attributed to the thread. */
 const WAYS = { PROCESS: ["plain", "detached", "daemon", "stubborn"], THREAD: ["plain", "detached", "stubborn"] };
 
 describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolation) => {

@@ -9,7 +9,7 @@ import { feed } from "./feed.ts";
 
 const WRONG = ["throws", "hangs", "exits"] as const satisfies readonly Misbehaviour[];
 
-/** Where a new version can go wrong before the switch, and in which step that is. */
+/** The parts in which a new version can fail before the switch, and the step of each. */
 const PLACES = {
   import: "start",
   construct: "start",
@@ -18,10 +18,10 @@ const PLACES = {
   importState: "hand_over",
 } as const satisfies Record<string, StepName>;
 
-/** Code that does this the first time that it is run. */
+/** Code that has the effect only in its first run. */
 const once = (code: string): string => `if (!globalThis.done) { globalThis.done = true; ${code} }`;
 
-/** Ends the instance that serves now, when that step starts. */
+/** Ends the serving instance when that step starts. */
 function endingOld(one: ActingCell, step: StepName) {
   const { instance } = one.modules.activeInstance("counter");
   const exit = (): Promise<unknown> => errorOf(instance.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
@@ -122,7 +122,7 @@ describe.each(ISOLATIONS)("orders of a module in a %s that acts of its own accor
     const { store, refuse, refused } = refusing();
     const one = await actingCell({ isolation, store });
     const result = await one.swap({}, (event) => {
-      // The next that is written of the swap is its commit.
+      // The next write of the swap is its commit.
       if (event.type === "ended" && event.step.name === "hand_over") refuse("swap/", 1);
     });
     expect(refused()).toBe(1);

@@ -7,9 +7,9 @@ import { feed, GATEWAY, type Order, ordersIn } from "./feed.ts";
 
 export interface ActingCell extends Cell {
   orders(): readonly Order[];
-  /** Those that versions were told are placed, by their ids. */
+  /** The ids of the orders that a version was told are placed. */
   readonly told: readonly number[];
-  /** Resolves when a version has placed some more. */
+  /** Resolves when a version has placed some further orders. */
   places(version: string): Promise<void>;
 }
 
@@ -46,9 +46,9 @@ export async function actingCell(options: CellOptions = {}): Promise<ActingCell>
 }
 
 /**
- * What must be true after each cell: the last version serves and places orders, it hands over to a version with which nothing
- * is wrong, and no order was placed twice or left out, or placed by a version that did not serve. `turns`: the versions
- * that served, in order.
+ * Must hold after each cell: the last version serves and places orders, it can be replaced by a correct version, and no order
+ * was placed twice, left out, or placed by a version that did not serve. `turns`: the versions that have served, in
+ * order.
  */
 export async function actsOn(one: ActingCell, ...turns: readonly string[]): Promise<void> {
   const version = turns.at(-1) ?? "";

@@ -5,12 +5,12 @@ import { ISOLATIONS } from "../../support/isolations.ts";
 import { turn } from "../../support/turns.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./cell.ts";
 
-/** How a call ends that was given to an instance which then went wrong. */
+/** The outcomes of a call to an instance that then fails. */
 const DELIVERED = ["MODULE_CRASHED", "MODULE_DEADLINE_EXCEEDED"];
 
 describe.each(ISOLATIONS)("a version on trial in a %s", (isolation) => {
   it.each(["throws", "hangs"] as const)("goes back, and loses nothing, if one of its methods %s", async (what) => {
-    // What hangs is given up when it has had as long as any call may have.
+    // A hanging call is given up after call_timeout.
     const fields = { callTimeoutMs: 3000 };
     const one = await cell({ isolation, fields, v2: counter(2, { call: bodyOf(what, isolation) }) });
     const begun = Promise.withResolvers<void>();
@@ -43,7 +43,7 @@ describe.each(ISOLATIONS)("a version on trial in a %s", (isolation) => {
     expect(result.failure).toMatch(what === "exits" ? /exit code 7/ : /out of memory/);
     const failed = await goesOn(one, "1", false);
     expect(failed.filter((reason) => !DELIVERED.includes(reason))).toEqual([]);
-    // Each of the callers had one call under way at most.
+    // Each of the callers had at most one call under way.
     expect(failed.length).toBeLessThanOrEqual(4);
   });
 
@@ -56,7 +56,7 @@ describe.each(ISOLATIONS)("a version on trial in a %s", (isolation) => {
     const swapped = one.modules.swap("counter", { newVersionPath: "v2", ...options }, {}, (event) => {
       if (event.type !== "started") return;
       if (event.name === "bake") begun.resolve();
-      // What is stuck does not stop by itself.
+      // A stuck instance does not stop by itself.
       if (event.name === "stop") void turn().then(() => one.losePatience(STOP_TIMEOUT_MS));
     });
     await begun.promise;

@@ -8,7 +8,7 @@ import { ISOLATIONS } from "../../support/isolations.ts";
 import { cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 interface Place {
-  /** The part of the new version that does not end; absent: the step takes its time anyway. */
+  /** The part of the new version that hangs. Absent: the step takes its time anyway. */
   readonly part?: string;
   readonly fields?: Partial<RegistrationFields>;
   readonly options?: SwapOptions;
@@ -34,7 +34,7 @@ describe.each(ISOLATIONS)("a cancellation of a swap in a %s", (isolation) => {
       await instance.invoke("proof", { json: null }, { timeoutMs: 60_000 });
       return { passed: true, detail: "1 of 1 passed" };
     });
-    // What is stuck is not given up but by the cancellation.
+    // Only the cancellation ends a stuck step.
     const stuck = one.stuck();
     const inStep = Promise.withResolvers<void>();
     const asked = { newVersionPath: "v2", swapId: "deploy", ...options };

@@ -13,22 +13,22 @@ import { type OwnRoot, ownRoot, type Rig, type RigOptions, rig } from "../../cor
 import { startTraffic, type Traffic } from "../../core/modules/traffic.ts";
 import { until } from "../../support/until.ts";
 
-/** By it the workers of modules are told from those of the host. */
+/** Distinguishes the workers of modules from those of the host. */
 const HEAP_MB = 77;
 const START_MS = 20_000;
-/** How long calls take at most, but for those of the callers in the background. */
+/** The timeout of calls, except for those of the callers in the background. */
 export const CALL_MS = 80_000;
-/** How long the callers in the background wait; what is left of it after a start's deadline tells them from all others too. */
+/** The timeout of the callers in the background. The rest of it after a start's deadline is different from all others. */
 const PATIENCE_MS = 45_000;
 
-/** Between the calls of one of the callers in the background, which would use up all processors otherwise. */
+/** The pause between the calls of a caller in the background, which would otherwise use all processors. */
 const PAUSE_MS = 1;
 
-/** What a module logs before it comes to no end. */
+/** The log message of a module before it hangs. */
 const STUCK = "stuck";
 const SAY = `console.log("${STUCK}");`;
 
-/** Code that misbehaves. */
+/** The code of each misbehaviour. */
 export const MISBEHAVIOURS = {
   throws: "throw new Error('boom');",
   hangs: `${SAY} await new Promise(() => {});`,
@@ -36,7 +36,7 @@ export const MISBEHAVIOURS = {
   "eats memory": "const kept = []; for (;;) kept.push(new Array(100_000).fill(kept.length + 0.5));",
   "loops for ever": `${SAY} for (;;);`,
   "waits for ever": `${SAY} Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`,
-  // A thread cannot be ended in such a call: there it must end by itself.
+  // A thread cannot be ended in such a call. There the call must end by itself.
   "computes for ever": (isolation: Isolation) =>
     `${SAY} (await import("node:crypto")).pbkdf2Sync("", "", ${isolation === "THREAD" ? 500_000 : 2_000_000_000}, 64, "sha512");
      await new Promise(() => {});`,
@@ -44,7 +44,7 @@ export const MISBEHAVIOURS = {
 
 export type Misbehaviour = keyof typeof MISBEHAVIOURS;
 
-/** What is told of each. */
+/** The reported reason of each. */
 export const REASONS: Readonly<Record<Misbehaviour, RegExp>> = {
   throws: /boom/,
   hangs: /took longer|did not answer/,
@@ -55,7 +55,7 @@ export const REASONS: Readonly<Record<Misbehaviour, RegExp>> = {
   "computes for ever": /took longer|did not answer/,
 };
 
-/** What V8 does with a thread that is out of memory is not sure: it may end the whole process. */
+/** V8 may end the whole process if a thread is out of memory. */
 export function possibleIn(isolation: Isolation): readonly Misbehaviour[] {
   const all = Object.keys(MISBEHAVIOURS) as Misbehaviour[];
   return all.filter((what) => isolation === "PROCESS" || what !== "eats memory");
@@ -66,7 +66,7 @@ export function bodyOf(what: Misbehaviour, isolation: Isolation): string {
   return typeof body === "string" ? body : body(isolation);
 }
 
-/** A counter with state; `parts` puts code into its methods, and before the class. */
+/** A counter with state. `parts` adds code to its methods, and before the class. */
 export function counter(version: number, parts: Readonly<Record<string, string>> = {}, more = ""): string {
   const part = (name: string): string => parts[name] ?? "";
   return `${part("import")}
@@ -88,7 +88,7 @@ export function counter(version: number, parts: Readonly<Record<string, string>>
   }`;
 }
 
-/** A clock of the host on which those who wait for a module that is stuck can lose patience at once. */
+/** A clock of the host with which the test can end all waits for a stuck module at once. */
 function impatient(): Clock & Pick<Cell, "losePatience"> {
   const pending = new Map<Timer, { readonly delayMs: number; readonly run: () => void }>();
   const isNotOfCallers = (delayMs: number): boolean => delayMs <= START_MS || delayMs > PATIENCE_MS;
@@ -110,7 +110,7 @@ function impatient(): Clock & Pick<Cell, "losePatience"> {
     losePatience(of) {
       const impatient = ({ delayMs }: { readonly delayMs: number }): boolean =>
         of === undefined ? isNotOfCallers(delayMs) : delayMs === of;
-      // What a timer of an instance does at an early deadline is to wait for the next.
+      // At an early deadline, a timer of an instance only waits for the next one.
       for (;;) {
         const due = [...pending].filter(([, waiting]) => impatient(waiting));
         if (due.length === 0) return;
@@ -126,15 +126,15 @@ function impatient(): Clock & Pick<Cell, "losePatience"> {
 
 export interface Cell extends Rig {
   readonly root: OwnRoot;
-  /** Counts, from several callers at once, since the cell began. */
+  /** Calls from several callers since the cell began. */
   readonly traffic: Traffic;
-  /** Whoever waits for a module gives it up, but for the callers in the background; or whoever wanted to wait so long. */
+  /** Ends all waits for a module, except for those of the callers in the background; or only waits of this length. */
   losePatience(ofMs?: number): void;
-  /** Calls `counter` as the callers in the background do: nothing makes it lose patience. */
+  /** Calls `counter` like the callers in the background, whose waits the test does not end. */
   patiently(method: string, input?: unknown): Promise<unknown>;
-  /** Resolves when a module says that it is about to misbehave. */
+  /** Resolves when a module logs that it is about to misbehave. */
   stuck(): Promise<void>;
-  /** Swaps `counter`; whoever waits for a module that says that it is stuck gives it up at once. */
+  /** Swaps `counter`. All waits for a module end as soon as it logs that it is stuck. */
   swap(options?: SwapOptions, listener?: (event: StepEvent) => void): Promise<SwapResult>;
 }
 
@@ -146,12 +146,12 @@ export interface CellOptions extends Pick<RigOptions, "store" | "clock"> {
   readonly callers?: number;
   /** Further files of the modules root. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Done before `counter` is loaded. */
+  /** Runs before `counter` is loaded. */
   readonly before?: (engine: Rig) => Promise<void>;
   readonly onLog?: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Version 1 of `counter` under load; `v2.js` is what is to replace it, `v3.js` a version with which nothing is wrong. */
+/** Version 1 of `counter` under load. `v2.js` is the version that should replace it, and `v3.js` a correct version. */
 export async function cell(options: CellOptions = {}): Promise<Cell> {
   const { isolation = "PROCESS", fields, v1 = counter(1), v2 = counter(2), callers = 4, ...others } = options;
   const { files, before, onLog, ...rest } = others;
@@ -202,8 +202,8 @@ export async function cell(options: CellOptions = {}): Promise<Cell> {
 }
 
 /**
- * What must be true after each cell, whatever it was: `version` serves, and everything goes on. Where it is `exact`, no
- * call failed and no count was lost or came twice. Resolves to the reasons of the calls that failed.
+ * Must hold after each cell: `version` serves, and everything works. If `exact`, no call failed, and no count was lost or
+ * duplicated. Resolves to the reasons of the failed calls.
  */
 export async function goesOn(one: Cell, version: string, exact = true, also?: Traffic): Promise<readonly string[]> {
   const { modules, call, traffic } = one;
@@ -228,14 +228,14 @@ export async function goesOn(one: Cell, version: string, exact = true, also?: Tr
   return failed.map((error) => (error instanceof HeliosError ? error.reason : String(error)));
 }
 
-/** Unloads the module: no instance of it is left then, nor anything that it runs in. */
+/** Unloads the module, and checks that no instance, process or thread of it remains. */
 export async function leavesNothing(one: Cell): Promise<void> {
   await one.modules.unload("counter");
   await until(() => livingGenerations(one).length === 0);
   await until(() => moduleProcesses().length === 0 && moduleThreads() === 0);
 }
 
-/** Those that are not over, of a module that is unloaded. */
+/** The instances of an unloaded module that have not ended. */
 function livingGenerations({ modules }: Rig): readonly string[] {
   return modules
     .generations("counter")
@@ -243,7 +243,7 @@ function livingGenerations({ modules }: Rig): readonly string[] {
     .filter((state) => state !== "RETIRED" && state !== "FAILED");
 }
 
-/** The processes of modules that this process has started. */
+/** The processes of modules that are children of this process. */
 export function moduleProcesses(): readonly string[] {
   return readdirSync("/proc").filter((entry) => {
     if (!/^\d+$/.test(entry)) return false;
@@ -264,7 +264,7 @@ process.on("worker", (worker: Worker) => {
   worker.once("exit", () => workers.delete(worker));
 });
 
-/** How many threads of modules live. */
+/** The number of running threads of modules. */
 export function moduleThreads(): number {
   return [...workers].filter(({ resourceLimits }) => resourceLimits?.maxOldGenerationSizeMb === heapCeilingMb(HEAP_MB))
     .length;

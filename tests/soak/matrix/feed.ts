@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 
-/** An order as the gateway was sent it. */
+/** An order as the gateway received it. */
 export interface Order {
   readonly id: number;
-  /** The version that sent it. */
+  /** The version that has sent it. */
   readonly from: string;
 }
 
-/** Writes each order down before it answers; that outlives it. */
+/** Writes each order to a file before it answers, so that the orders survive it. */
 export const GATEWAY = `import { appendFileSync, existsSync, readFileSync } from "node:fs";
 export default class Gateway {
   static pureMethods = ["last"];
@@ -24,9 +24,9 @@ export default class Gateway {
 }`;
 
 /**
- * A module with state that places one order after the other by a timer, as docs/swaps.md says, and answers calls beside
- * that. As it begins to serve it asks the gateway what was placed last: what came before it may have ended. `parts` puts
- * code into its methods, and before the class.
+ * A module with state that places orders by a timer, as docs/swaps.md describes, and answers calls as well.
+ * When it begins to serve it asks the gateway for the last order, because the earlier version may have ended. `parts` adds
+ * code to its methods, and before the class.
  */
 export function feed(version: number, parts: Readonly<Record<string, string>> = {}): string {
   const part = (name: string): string => parts[name] ?? "";
@@ -56,7 +56,7 @@ export function feed(version: number, parts: Readonly<Record<string, string>> = 
         this.#ctx.log.info("placed", { id: filled });
         this.#placed = id;
       } catch {
-        // It is asked for again, unless another version has taken over.
+        // The order is sent again, unless another version has taken over.
       } finally {
         this.#isPlacing = false;
       }
@@ -73,10 +73,10 @@ export function feed(version: number, parts: Readonly<Record<string, string>> = 
   }`;
 }
 
-/** What the gateway has written down, in order. */
+/** The orders that the gateway has written, in order. */
 export function ordersIn(file: string): readonly Order[] {
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, "utf8").split("\n");
-  // The last line may be being written.
+  // The last line may be incomplete.
   return lines.slice(0, -1).map((line) => JSON.parse(line) as Order);
 }

@@ -3,14 +3,14 @@ import { errorOf } from "../../support/errors.ts";
 import { ISOLATIONS } from "../../support/isolations.ts";
 import { bodyOf, cell, counter, goesOn, leavesNothing, MISBEHAVIOURS, REASONS } from "./cell.ts";
 
-/** Ends the instance when it is told to. */
+/** Ends the instance on request. */
 const EXIT = "exit() { process.exit(7); }";
-/** A call that ends when nobody waits for it any more. */
+/** A call that ends when its caller leaves. */
 const HOLD = 'hold(_, { signal }) { return new Promise((resolve) => signal.addEventListener("abort", resolve)); }';
-/** What callers of a module get that has ended by itself, until it is started again. */
+/** The errors of callers after a module has ended by itself, until it is started again. */
 const CRASH = ["MODULE_CRASHED", "MODULE_NOT_LOADED"];
 const WITHOUT_STATE = { outcome: "done", detail: "the old version had ended, and its state with it" };
-/** So that nothing but the crash is seen. */
+/** Limits so high that only the crash matters. */
 const breaker = { failureThreshold: 100_000 };
 
 describe.each(ISOLATIONS)("an old version in a %s", (isolation) => {
@@ -183,7 +183,7 @@ describe.each(ISOLATIONS)("an old version in a %s", (isolation) => {
     await errorOf(old.invoke("exit", { json: null }, { timeoutMs: 60_000 }));
     for (const error of await Promise.all(held)) expect(error).toMatchObject({ reason: "MODULE_CRASHED" });
     expect(await swapped).toMatchObject({ swapped: true, toVersion: "2" });
-    // What the old one did is not held against the new one.
+    // The failures of the old version do not count against the new one.
     expect(one.breakers.get("module:counter")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
     const failed = await goesOn(one, "2", false);
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);
@@ -238,7 +238,7 @@ describe.each(ISOLATIONS)("an old version in a %s", (isolation) => {
   });
 });
 
-/** Code that does this the first time that it is run. */
+/** Code that has the effect only in its first run. */
 function once(code: string): string {
   return `if (!globalThis.done) { globalThis.done = true; ${code} }`;
 }

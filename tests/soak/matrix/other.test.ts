@@ -13,7 +13,7 @@ describe("a store that refuses a write", () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
-      // The next that is written of the swap is its commit.
+      // The next write of the swap is its commit.
       if (event.type === "ended" && event.step.name === "hand_over") refuse("swap/", 1);
     });
     expect(refused()).toBe(1);
@@ -166,7 +166,7 @@ describe("a swap", () => {
   });
 });
 
-/** Does something while a swap of `counter` that succeeds is in its warm-up. */
+/** Runs a function during the warm-up of a successful swap of `counter`. */
 async function whileSwapping<T>(one: Cell, work: () => Promise<T>): Promise<T> {
   const done = Promise.withResolvers<T>();
   const takeOff = one.modules.addReloadHook("counter", async () => {

@@ -3,7 +3,7 @@ import { startTraffic } from "../../core/modules/traffic.ts";
 import { ISOLATIONS } from "../../support/isolations.ts";
 import { cell, counter, goesOn, leavesNothing } from "./cell.ts";
 
-/** One call is under way and four wait: there is no room for more. */
+/** One call is under way and four wait, so the queue is full. */
 const fields = { concurrency: 1 };
 
 describe.each(ISOLATIONS)("a module in a %s with a full queue of calls", (isolation) => {

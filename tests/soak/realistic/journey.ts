@@ -13,10 +13,10 @@ import { until } from "../../support/until.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures/modules/realistic");
 const CALLERS = 64;
-/** Between the calls of one of the callers, which would use up all processors otherwise. */
+/** The pause between the calls of a caller, which would otherwise use all processors. */
 const PAUSE_MS = 5;
 
-/** By them the processes and threads of a module are told from others. */
+/** Distinguishes the processes and threads of a module from others. */
 const HEAP_MB = 211;
 
 const threads = new Set<Worker>();
@@ -27,29 +27,29 @@ process.on("worker", (worker: Worker) => {
 
 export type Call = (method: string, input?: unknown) => Promise<unknown>;
 
-/** A module that goes all its ways. */
+/** A module with its scenario. */
 export interface Journey {
   readonly name: string;
   readonly next: string;
   readonly suite: string;
   readonly fields?: Partial<RegistrationFields>;
-  /** Adds to the modules root what the fixtures do not have. */
+  /** Adds files to the modules root that the fixtures lack. */
   prepare?(root: string): Promise<void>;
-  /** Before it is registered. */
+  /** Runs before it is registered. */
   before?(engine: Engine, isolation: Isolation): Promise<void>;
-  /** Before it is swapped. */
+  /** Runs before it is swapped. */
   beforeSwap?(): Promise<void>;
-  /** Does piece `number` of its work, each number once. */
+  /** Does piece `number` of its work, with each number once. */
   work(call: Call, number: number): Promise<unknown>;
-  /** How many pieces its state has; throws where that is not whole. */
+  /** The number of pieces in its state. Throws if the state is inconsistent. */
   done(call: Call): Promise<number>;
-  /** What the new version has that the old one has not; undefined on the old one. */
+  /** The result of the new version's feature. Undefined on the old version. */
   isNext?(call: Call): Promise<boolean>;
-  /** When all is over. */
+  /** Runs at the end. */
   after?(engine: Engine): Promise<void>;
 }
 
-/** A modules root of its own with the fixtures and, as packages below it, some of those that are installed. */
+/** A new modules root with the fixtures and some of the installed packages below it. */
 export async function rootWith(...packages: readonly string[]): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "helios-realistic-"));
   onTestFinished(() => rm(root, { recursive: true, force: true, maxRetries: 5 }));
@@ -61,7 +61,7 @@ export async function rootWith(...packages: readonly string[]): Promise<string> 
   return root;
 }
 
-/** Writes files, with the directories in which they lie. */
+/** Writes files with their directories. */
 export async function write(root: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<void> {
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
@@ -77,8 +77,8 @@ export function callOf({ modules }: Engine, name: string): Call {
 }
 
 /**
- * Registers, tests, swaps under load, rolls back, kills: no call fails, none is lost and none is done twice, until it is
- * killed; then it comes back.
+ * Registers, tests, swaps under load, rolls back and kills the module. No call fails, is lost or is done twice until the
+ * kill, after which the module returns.
  */
 export async function travel(journey: Journey, isolation: Isolation, root: string): Promise<void> {
   const { name, suite, fields } = journey;
@@ -129,7 +129,7 @@ export async function travel(journey: Journey, isolation: Isolation, root: strin
   await journey.after?.(engine);
 }
 
-/** Ends what the module runs in by force, once the versions before are gone. */
+/** Kills the module's process or thread, once earlier versions have ended. */
 async function kill(isolation: Isolation): Promise<void> {
   if (isolation === "PROCESS") {
     await until(() => processes().length === 1);

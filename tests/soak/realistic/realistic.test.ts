@@ -20,7 +20,7 @@ const orderBook: Journey = {
   async done(call) {
     const { orders, traded, resting } = (await call("totals")) as { orders: number; traded: number; resting: number };
     const placed = Array.from({ length: orders }, (_, index) => 1 + ((index + 1) % 3));
-    // After it was killed it knows of the last order alone.
+    // After the kill it knows only the last order.
     if (orders > 1) expect(2 * traded + resting).toBe(placed.reduce((sum, quantity) => sum + quantity, 0));
     const fills = Object.values((await call("fills")) as Record<string, readonly { quantity: number }[]>).flat();
     expect(fills.reduce((sum, { quantity }) => sum + quantity, 0)).toBe(2 * traded);
@@ -37,7 +37,7 @@ const riskEngine: Journey = {
   async done(call) {
     const count = (await call("reservations")) as number;
     const positions = (await call("positions")) as Record<string, string>;
-    // In tenths, as whole numbers: as doubles they would not add up.
+    // In tenths, as integers, because doubles would not add up.
     const tenths = Object.values(positions).reduce(
       (sum, text) => sum + Number(text.replace(".", "")) * (text.includes(".") ? 1 : 10),
       0,
@@ -97,7 +97,7 @@ const ledger: Journey = {
     return told.entries;
   },
 };
-/** More than a double holds. */
+/** An integer that a double cannot hold. */
 const UNIT = "100000000000000000001";
 
 const venue: Journey = {
@@ -115,7 +115,7 @@ const checksum = (version: string): Record<string, string> => ({
 });
 const below = (directory: string, files: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(files).map(([name, text]) => [`${directory}/${name}`, text]));
-/** A package with forms for import and require, and with another version of a package inside than lies beside it. */
+/** A package with forms for import and require, which contains another version of a package than the one beside it. */
 const PACKAGES = {
   ...below("node_modules/checksum", checksum("2.0.0")),
   ...below("node_modules/@venue/codec/node_modules/checksum", checksum("1.0.0")),
@@ -155,10 +155,10 @@ const feed: Journey = {
   async after(engine) {
     const strategy = callOf(engine, "strategy");
     const last = (await strategy("last")) as number;
-    // The version that came back after it was killed sends on.
+    // The version that returned after the kill continues to send.
     await until(async () => ((await strategy("last")) as number) >= last + 3);
     const wrong = (await strategy("wrong")) as readonly string[];
-    // Of a tick that was under way when it was killed nobody knew whether it was taken.
+    // It is unknown whether a tick that was under way at the kill was accepted.
     expect(wrong.filter((text) => !/^(\d+) of \S+ after \1$/.test(text))).toEqual([]);
     expect(wrong.length).toBeLessThanOrEqual(1);
   },
@@ -175,7 +175,7 @@ const has = (call: Call, method: string): Promise<boolean> =>
     () => false,
   );
 
-/** Each starts five instances and more, one after the other, beside 64 callers. */
+/** Each test starts five instances and more, one after the other, while 64 callers run. */
 vi.setConfig({ testTimeout: 120_000 });
 
 describe.each(ISOLATIONS)(

@@ -20,7 +20,7 @@ const FILES = {
   "v2_hand_over.js": feed(2, { importState: HANG }),
 };
 
-/** Steps in which the service is killed, the new version's file, and the version that serves after a restart. */
+/** The steps in which the service is killed, the new version's file, and the version that serves after a restart. */
 const KILLS = [
   ["health", "v2_health", "1"],
   ["hand_over", "v2_hand_over", "1"],
@@ -65,7 +65,7 @@ it.each(ISOLATIONS)(
 
     for (const [step, newVersionPath, version] of KILLS) {
       await reaches(client, newVersionPath, step);
-      // Those of the version that serves now.
+      // The orders of the version that serves now.
       await places(step === "bake" || step === "stop" ? "2" : "1");
       const exited = once(server.process, "exit");
       server.process.kill("SIGKILL");
@@ -92,7 +92,7 @@ async function stop(server: OwnServer): Promise<void> {
   expect(await server.stop()).toBe(0);
 }
 
-/** Starts the swap; resolves when it is in the step. */
+/** Starts the swap, and resolves when it has reached the step. */
 async function reaches(client: HeliosClient, newVersionPath: string, step: string): Promise<void> {
   const reached = Promise.withResolvers<void>();
   const bakeDuration = step === "bake" ? { seconds: 3600n, nanos: 0 } : undefined;

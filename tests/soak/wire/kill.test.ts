@@ -10,10 +10,10 @@ import { times } from "../../effort.ts";
 const KILLS = times(10, 40);
 const WRITERS = 4;
 
-/** What a flag was last set to, as far as its writer knows. */
+/** The last value of a flag, as its writer knows it. */
 interface Written {
   acknowledged?: number;
-  /** Sent; its answer may have been lost. */
+  /** Sent, but its answer may have been lost. */
   attempted: number;
 }
 
@@ -70,7 +70,7 @@ it(`every acknowledged change survives ${KILLS} times kill -9 in the middle of w
 const allAcknowledged = (known: ReadonlyMap<string, Written>): boolean =>
   known.size === WRITERS && [...known.values()].every(({ acknowledged }) => acknowledged !== undefined);
 
-/** Lets the writers write, for a while that differs from round to round. */
+/** Lets the writers run, for a time that differs from round to round. */
 async function enough(started: () => boolean, round: number): Promise<void> {
   for (let turn = 0; !started() || turn < 3 + ((round * 7) % 40); turn += 1) {
     await new Promise((resolve) => setTimeout(resolve, 1));

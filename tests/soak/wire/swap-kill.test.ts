@@ -17,7 +17,7 @@ const name = "slow";
 const STEPS = ["start", "health", "gate", "warm_up", "shadow", "hand_over", "commit", "drain", "bake", "stop"] as const;
 type Step = (typeof STEPS)[number];
 
-/** A swap whose module takes for ever in that step. */
+/** A swap of a module that hangs in that step. */
 function swapIn(step: Step) {
   const hour = { seconds: 3600n, nanos: 0 };
   return {
@@ -25,7 +25,7 @@ function swapIn(step: Step) {
     version: `in-${step}`,
     swapId: `kill-in-${step}`,
     config: { slow: step },
-    // A call that does not end must not keep it from handing over.
+    // A call that never ends must not prevent the hand-over.
     discardState: step === "drain",
     ...(step === "shadow" && { shadow: { duration: hour } }),
     ...(step === "bake" && { bakeDuration: hour }),
@@ -33,13 +33,13 @@ function swapIn(step: Step) {
   };
 }
 
-/** What the version that serves is to do for the step to take its time. */
+/** The code with which the serving version makes the step last. */
 async function prepare(client: HeliosClient, step: Step): Promise<void> {
   if (step === "drain") void invoke(client, name, "hold").catch(() => {});
   if (step === "stop") await invoke(client, name, "stop_slowly");
 }
 
-/** Which versions may serve after the service was killed in a step. */
+/** The versions that may serve after the service was killed in a step. */
 function servingAfter(step: Step, before: string): readonly string[] {
   const after = `in-${step}`;
   if (step === "commit") return [before, after];
@@ -106,7 +106,7 @@ async function which(client: HeliosClient): Promise<unknown> {
   return (await invoke(client, name, "which")).output;
 }
 
-/** Starts the swap; resolves when it is in the step. */
+/** Starts the swap, and resolves when it has reached the step. */
 async function reaches(client: HeliosClient, step: Step): Promise<void> {
   const reached = Promise.withResolvers<void>();
   const follow = async (): Promise<void> => {
@@ -120,7 +120,7 @@ async function reaches(client: HeliosClient, step: Step): Promise<void> {
   await reached.promise;
 }
 
-/** The module, once it serves. */
+/** Resolves to the module once it serves. */
 async function settled(client: HeliosClient) {
   const present = async () => (await client.modules.getModule({ name })).module;
   await until(async () => (await present())?.state === ModuleState.ACTIVE);
@@ -143,7 +143,7 @@ async function isModule(pid: string): Promise<boolean> {
   return line.includes("host/inside/main.js");
 }
 
-/** Resolves when none of them is left. */
+/** Resolves when none of the processes is left. */
 async function gone(processes: readonly string[]): Promise<void> {
   await until(async () => !(await Promise.all(processes.map(isModule))).includes(true));
 }

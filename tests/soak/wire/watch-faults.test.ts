@@ -22,7 +22,7 @@ let directory: string;
 let engine: Engine;
 let server: Server;
 let proxy: Network;
-/** Goes to the server straight, the watchers by the proxy. */
+/** The test connects directly to the server, and the watchers connect through the proxy. */
 let client: HeliosClient;
 let watching: HeliosClient;
 let followers: Follower[];
@@ -65,7 +65,7 @@ function followed(options = {}): Follower {
   return follower;
 }
 
-/** So many changes: most of flags, some of breakers, a few of modules; deletes among them. */
+/** Makes that many changes: most of flags, some of breakers, a few of modules, with deletions. */
 async function change(count: number, names: number, salt = 0): Promise<void> {
   const one = async (n: number): Promise<void> => {
     const name = `x${(n * 7919 + salt) % names}`;
@@ -93,7 +93,7 @@ async function expectEqual(follower: Follower): Promise<void> {
 describe("a watcher", () => {
   it("ends with the state of the server although its connection is cut anywhere in a snapshot", async () => {
     await start();
-    // What repeats itself would be compressed.
+    // Repetitive data would be compressed.
     const text = (n: number): string => createHash("sha512").update(`${n}`).digest("hex").repeat(2);
     const flags = Array.from({ length: 1500 }, (_, n) => engine.flags.create(`big${n}`, { description: text(n) }));
     await Promise.all(flags);
@@ -162,7 +162,7 @@ describe("a watcher", () => {
       offset += step;
       await change(50, 20, Math.abs(step));
       await expectEqual(follower);
-      // Nobody who watches breakers is told of flags: it is a heartbeat that brings them there.
+      // A watcher of breakers receives no flags; a heartbeat brings it to their revision.
       expect(engine.breakers.get("exchange").state).toBe("OPEN");
     }
     expect(proxy.connections).toBe(connections);
@@ -210,7 +210,7 @@ describe("the process of a watcher", () => {
         global.gc?.();
         memory.push(process.memoryUsage().heapUsed);
       }
-      // 10,000 changes of about 1 kB, three times over, were they kept; the collector is not asked.
+      // 10,000 changes of about 1 kB, three times over, if they were kept. The garbage collector is not called.
       expect(Math.max(...memory) - (memory[0] ?? 0)).toBeLessThan(150 * 1024 * 1024);
       expect(engine.clients.list()).toHaveLength(freed ? 0 : 3);
       child.kill("SIGCONT");
@@ -245,7 +245,7 @@ describe("a server", () => {
       const { process } = own;
       const writing = (async () => {
         for (let n = 0; process.signalCode === null; n += 1) {
-          // The first call after a start may find the connection of before.
+          // The first call after a start may find the old connection.
           await write(n, round).catch(() => {});
         }
       })();

@@ -8,7 +8,7 @@ import { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
 import { crowd, type World } from "./world.ts";
 
-/** What careful clients read of trailers, with 32 bytes for each as RFC 7540 counts them. */
+/** The trailers that careful clients accept, with 32 bytes for each field as RFC 7540 counts them. */
 const MOST = 8192;
 
 let world: World;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** The trailers of a call, by bare HTTP/2. */
+/** The trailers of a call over plain HTTP/2. */
 async function call<M extends DescMethod>(rpc: M, init: MessageInitShape<M["input"]>) {
   const session = connect(world.server.url);
   const path = `/${rpc.parent.typeName}/${rpc.name}`;
@@ -30,7 +30,7 @@ async function call<M extends DescMethod>(rpc: M, init: MessageInitShape<M["inpu
   stream.resume();
   const trailers = await new Promise<Record<string, unknown>>((resolve, reject) => {
     stream.once("trailers", resolve);
-    // Without a body the trailers are the headers.
+    // Without a body, the trailers are the headers.
     stream.once("response", (response) => response["grpc-status"] !== undefined && resolve(response));
     stream.once("error", reject);
   });

@@ -2,19 +2,19 @@ import { type DescMessage, type DescService, type Message, toBinary, toJsonStrin
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 
-/** What clients read at most. */
+/** The largest message that clients read. */
 export const MOST = 4 * 1024 * 1024;
 
 export const PROTOCOLS = ["gRPC", "Connect with JSON"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** Bytes of a message by the client's protocol, and by the longer of both. */
+/** The size of a message in the client's protocol, and in the larger of both encodings. */
 export interface Size {
   readonly own: number;
   readonly longer: number;
 }
 
-/** A client that reads 4 MiB at a time, and the bytes of each message that it was sent. */
+/** A client that reads up to 4 MiB at a time, and the sizes of all messages that it received. */
 export function measured<S extends DescService>(service: S, baseUrl: string, protocol: Protocol) {
   const sizes: Size[] = [];
   const note = (desc: DescMessage, message: Message): void => {

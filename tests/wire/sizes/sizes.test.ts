@@ -11,9 +11,9 @@ import { failure } from "../../rpc/served.ts";
 import { MOST, measured, PROTOCOLS, type Protocol, pages, type Size } from "./measured.ts";
 import { COUNTS, crowd, fill, inherited, LEGACY, type World } from "./world.ts";
 
-/** What a page or a frame has at most where no single item has more. */
+/** The most bytes of a page or a frame, unless a single item has more. */
 const PAGE = 1024 * 1024 + 1024;
-/** A change of a flag has it before and after. */
+/** A change of a flag contains the flag before and after. */
 const TWO = 2 * PAGE;
 
 const ONE_FLAG = "one flag: 1 MiB when it is written, and abridged above 1.75 MiB";
@@ -23,7 +23,7 @@ const ONE_SUITE = "one suite: 1 MiB when it is written, abridged above 1.75 MiB"
 const ONE_RUN = "one report: shortened to 1 MiB";
 const SMALL = "numbers and short texts";
 
-/** Answers that cannot be too large, and why. */
+/** Answers that cannot be too large, with the reason. */
 const BOUNDED: Readonly<Record<string, string>> = {
   RegisterModule: ONE_MODULE,
   GetModule: ONE_MODULE,
@@ -77,13 +77,13 @@ const BOUNDED: Readonly<Record<string, string>> = {
 };
 
 interface Case {
-  /** What was told, by key: each once. */
+  /** The keys of all items, which must be unique. */
   readonly keys: readonly string[];
   readonly sizes: readonly Size[];
 }
 
 let world: World;
-/** Tokens of watches that began before there was anything. */
+/** Tokens of watches that began before the service had any resources. */
 const early = new Map<string, string>();
 
 type Stream = AsyncIterable<{
@@ -91,7 +91,7 @@ type Stream = AsyncIterable<{
   readonly frame: { readonly case?: string | undefined; readonly value?: unknown };
 }>;
 
-/** Reads a watch until it has told so many. */
+/** Reads a watch until it has received that many items. */
 async function watched(stream: Stream, count: number, keysOf: (frame: unknown) => string[]): Promise<string[]> {
   const keys: string[] = [];
   for await (const { frame } of stream) {
@@ -191,7 +191,7 @@ const LISTS = [
   ...["ListFlags", "ListFlagHistory", "WatchFlags", "ListBreakers", "WatchBreakers", "ListModules", "WatchModules"],
   ...["ListSuites", "GetStatus", "WatchEvents"],
 ];
-/** As a whole where it fits into one message of the caller's protocol, as it was before there were pages. */
+/** RPCs that answer without pages if everything fits into one message of the caller's protocol, as earlier versions did. */
 const WHOLES = ["EvaluateFlags", "ExportFlags", "ReloadFlags", "ResetAllBreakers"];
 
 async function caseOf(protocol: Protocol, name: string): Promise<Case> {
@@ -227,7 +227,7 @@ describe("every answer", () => {
         name === "ListFlagHistory" ? TWO : PAGE,
       );
       if (name === "GetStatus") return;
-      // Else nothing would be proved.
+      // Otherwise nothing would be proved.
       expect(sizes.reduce((sum, { longer }) => sum + longer, 0)).toBeGreaterThan(MOST / 2);
       expect(sizes.length).toBeGreaterThan(2);
     });
@@ -337,7 +337,7 @@ describe("a resource from an earlier version that is larger than a message", () 
       const { client } = of(FlagService);
       const { evaluation } = await client.evaluateFlag({ name: LEGACY.flag, context: { userId: "alice" } });
       expect(evaluation?.enabled).toBe(true);
-      // An entry without its list would be a loss when it is read again.
+      // An entry without its list would lose the list when it is read again.
       const { flags, leftOut } = await client.exportFlags({});
       expect(Object.keys(flags ?? {})).toContain(LEGACY.small);
       expect(flags).not.toHaveProperty(LEGACY.flag);

@@ -6,16 +6,16 @@ import { type Server, startServer } from "../../../src/server/server.ts";
 import { ROOT } from "../../core/modules/rig.ts";
 
 const KIB = 1024;
-/** In JSON it has six bytes, in protobuf one. */
+/** One character with six bytes in JSON, and one in protobuf. */
 const CONTROL = "\u0001";
-/** In protobuf a number of a Struct has eleven bytes, in JSON two. */
+/** A number of a Struct with eleven bytes in protobuf, and two in JSON. */
 const numbers = (count: number): number[] => Array.from({ length: count }, () => 1);
 const uuids = (count: number): string[] => Array.from({ length: count }, () => crypto.randomUUID());
 
 export interface World {
   readonly engine: Engine;
   readonly server: Server;
-  /** What the flags file says from now on. */
+  /** Sets the text of the flags file. */
   write(text: string): void;
   close(): Promise<void>;
 }
@@ -44,17 +44,17 @@ function directory(): { readonly path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** How many of each there are; more than 4 MiB of each, in one encoding or the other. */
+/** The number of resources of each kind: more than 4 MiB of each, in one of the encodings. */
 export const COUNTS = { flags: 300, breakers: 300, modules: 24, suites: 5, runs: 5, changes: 4 };
 
-/** A service that holds more of everything than one message does, all of it written as it is written now. */
+/** A service that holds more of everything than one message can, all in the present format. */
 export async function crowd(): Promise<World> {
   const { path, remove } = directory();
   const world = await serve(path, remove);
   return world;
 }
 
-/** Fills it; apart from `crowd`, so that a watch can begin before. */
+/** Fills it. This is separate from `crowd`, so that a watch can begin before. */
 export async function fill({ engine }: World): Promise<void> {
   const { flags, breakers, modules, testing } = engine;
   const by = { actor: CONTROL.repeat(256), reason: CONTROL.repeat(1024) };
@@ -98,7 +98,7 @@ export const LEGACY = {
   run: "large-run",
 };
 
-/** Runs of a module as an earlier version stored them. */
+/** Runs of a module in the form in which an earlier version stored them. */
 export function largeRun(module: string): RunRecord {
   const output = { numbers: numbers(2000) };
   const test = { name: "t", outcome: "PASSED", required: true, durationMs: 1, message: CONTROL.repeat(1000) } as const;
@@ -122,7 +122,7 @@ export function largeRun(module: string): RunRecord {
   };
 }
 
-/** A service on data of an earlier version, in which a flag, a module, a suite and a report have megabytes each. */
+/** A service with data of an earlier version, in which a flag, a module, a suite and a report have megabytes each. */
 export async function inherited(): Promise<World> {
   const { path, remove } = directory();
   const before = await serve(path, () => {});

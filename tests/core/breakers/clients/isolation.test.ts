@@ -82,7 +82,7 @@ describe("the failures that clients reported", () => {
     for (const clientId of ["a", "b"]) early(clientId);
     house.clock.advance(10_001);
     report("c", "SUCCESS", 20);
-    // The rate is reached again, and only two have seen it.
+    // The rate is reached again, but only two clients have seen it.
     report("d", "FAILURE", 1);
     report("c", "FAILURE", 1);
     expect(house.breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { window: { failures: 2 } } });

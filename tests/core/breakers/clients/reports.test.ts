@@ -44,7 +44,7 @@ describe("a report", () => {
           expect(breakers.report("client", seq, success, `life-${life}`).duplicate).toBe(again);
     expect(breakers.report("client", 1, success).duplicate).toBe(false);
     expect(breakers.report("client", 1, success, "").duplicate).toBe(true);
-    // Names that are the same one after the other are not the same two.
+    // Names with the same concatenation are different pairs.
     expect(breakers.report("clientlife-", 1, success, "0").duplicate).toBe(false);
     expect(breakers.get("api").counts.successes).toBe(54 * 3 + 2);
   });
@@ -167,12 +167,12 @@ describe("the log of reports", () => {
     const log = new ReportLog();
     const largest = 2n ** 63n - 1n;
     for (let seq = largest - 600n; seq <= largest; seq += 1n) {
-      // Of 1,024 neighbours at that size a double is one and the same.
+      // A double cannot distinguish 1,024 neighbours of this size.
       expect(log.isNew("client", seq)).toBe(true);
       expect(log.isNew("client", seq)).toBe(false);
     }
     expect(log.isNew("client", largest - 601n)).toBe(false);
-    // A number is the same as a bigint.
+    // A number means the same as a bigint.
     expect(log.isNew("another", 7)).toBe(true);
     expect(log.isNew("another", 7n)).toBe(false);
   });

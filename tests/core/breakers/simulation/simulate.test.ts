@@ -13,7 +13,7 @@ async function withBreaker(config: BreakerConfigFields = CONFIG): Promise<Rig> {
   return house;
 }
 
-/** One call a second, which goes as the dependency is at that time; a rejected one does not go. */
+/** Makes one call a second, with the given outcomes. A rejected call has no outcome. */
 function live({ breakers, clock }: Rig, health: readonly Outcome[]): void {
   for (const outcome of health) {
     const permit = breakers.acquire("api");
@@ -32,7 +32,7 @@ describe("a simulation", () => {
     const { actual, simulated } = house.breakers.simulate("api");
     const inShort = ({ transitions }: typeof actual) =>
       transitions.filter(({ action }) => action !== "GetOrCreateBreaker").map(({ action, at }) => [action, at]);
-    // While it was open nobody knows how calls would have gone, so that the simulated probes wait for one that is known.
+    // The outcomes of rejected calls are unknown, so the simulated probes wait for the next known one.
     expect(inShort(simulated).slice(0, 2)).toEqual(inShort(actual).slice(0, 2));
     expect(simulated.transitions.at(-1)).toEqual(actual.transitions.at(-1));
     expect(simulated.transitions.at(-1)).toMatchObject({ action: "Close", state: "CLOSED" });

@@ -9,7 +9,7 @@ const on = { enabled: true } as const;
 const entry = (prerequisites: readonly string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
 const names = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, at) => `${prefix}${at}`);
 
-/** Flags of which `top` needs that many, each the next; and `base`, which needs nothing. */
+/** Flags in a chain, of which `top` needs that many; and `base`, which needs no flag. */
 async function chained(length: number): Promise<House> {
   const chain = ["top", ...names("p", length)];
   const file = Object.fromEntries(chain.map((name, at) => [name, entry(chain.slice(at + 1, at + 2))]));
@@ -85,7 +85,7 @@ describe("the number of flags that a flag needs", () => {
     expect(logged).toEqual([
       ["flags", "error", "a stored flag needs too many flags, and is off", { name: "top", most: 256 }],
     ]);
-    // What makes it no worse is taken, also of those that it needs.
+    // A change that makes it no worse is accepted, also in a flag that it needs.
     await again.flags.update("top", { description: "too much" });
     await again.flags.create("y", on);
     await again.flags.update(last, { prerequisites: ["y"] });

@@ -5,7 +5,7 @@ import { type House, house, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;
 
-/** A house with a schedule of `a` from 0 to 100 % in ten hours, which starts now. */
+/** Flag service with a schedule of `a` from 0 to 100 % in ten hours, which starts now. */
 async function scheduled(): Promise<House> {
   const made = await house();
   const endTime = made.clock.now() + 10 * HOUR;
@@ -15,7 +15,7 @@ async function scheduled(): Promise<House> {
 
 const share = ({ flags, clock }: House): number | undefined => shareAt(flags.get("a").record, clock.now());
 
-/** The file's text with `a` as it was told before it was switched off, and more. */
+/** The file's text with `a` as it was before it was switched off, with changes. */
 const fileOf = (made: House, more: object): string => {
   const { paused_at, ...gradual } = made.flags.export().flags.a?.gradual ?? {};
   return JSON.stringify({ a: { ...made.flags.export().flags.a, gradual, ...more } });

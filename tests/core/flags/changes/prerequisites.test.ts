@@ -88,7 +88,7 @@ describe("a prerequisite", () => {
     await flags.create("base", on);
     await flags.create("middle", { ...on, prerequisites: ["base"] });
     await flags.create("a", { ...on, prerequisites: ["middle"] });
-    // As another process may do it that did not see the one that needs it.
+    // Another process may do this if it has not seen the flag that needs it.
     await store.put("flag/base", JSON.stringify({ deleted: true }), { cause: { action: "DeleteFlag" } });
     for (const name of ["middle", "a"]) {
       expect(flags.evaluate(name)).toMatchObject({
@@ -97,7 +97,7 @@ describe("a prerequisite", () => {
         errorCode: "PREREQUISITE_MISSING",
       });
     }
-    // What has nothing to do with it can still be changed.
+    // A flag without a part in it can still be changed.
     expect((await flags.update("middle", { description: "waits for base" })).record.prerequisites).toEqual(["base"]);
   });
 
@@ -196,7 +196,7 @@ describe("the analysis of a graph of prerequisites", () => {
         expect([...order].sort()).toEqual(names);
         const cut = new Set(cycles.map((cycle) => cycle.slice(-2).join()));
         const left = (name: string): readonly string[] => needs(name).filter((each) => !cut.has(`${name},${each}`));
-        // Each is one that there is, told once, and without its last step there is no other.
+        // Each cycle exists and is returned once, and without its last step no other is left.
         expect(cut.size).toBe(cycles.length);
         for (const cycle of cycles) {
           expect(cycle[0]).toBe(cycle.at(-1));

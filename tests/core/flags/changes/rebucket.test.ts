@@ -13,7 +13,7 @@ const variants = (weights: Readonly<Record<string, number>>): FlagFields["varian
 const definition = (fields: FlagFields): FlagDefinition => withFields("a", undefined, { enabled: true, ...fields });
 const QUARTER: FlagFields = { strategy: "PERCENTAGE", percentage: 25 };
 
-/** Of 100 keys of a sample: those that answer otherwise. Each has a session and a user of its own. */
+/** The share of 100 sample keys whose answer changes. Each has a session and a user of its own. */
 function measured(before: FlagDefinition, after: FlagDefinition, size = 20_000): number {
   const [old, fresh] = [before, after].map((each) => compileFlag({ ...each, name: "a", revision: 1 }));
   let moved = 0;
@@ -77,7 +77,7 @@ describe("the share of sessions that a change of bucketing moves", () => {
       expect(feed.revision).toBe(old.revision);
       const { record } = await flags.update("a", change, { rebucket: true });
       if (change.percentage === undefined) expect(Math.abs(measured(old.record, record) - share)).toBeLessThan(1.5);
-      // The way back moves them, too.
+      // The reverse change moves them, too.
       await expect(flags.revert("a", old.revision)).rejects.toEqual(reason("FLAG_REBUCKETS"));
       expect((await flags.revert("a", old.revision, { rebucket: true })).record).toEqual(old.record);
     },
@@ -128,7 +128,7 @@ describe("the share of sessions that a change of bucketing moves", () => {
     });
     fc.assert(
       fc.property(fields, forms, forms, fc.constantFrom("s", "u"), (some, old, fresh, salt) => {
-        // Of one share before and after, and with variants in both or in none.
+        // With the same share before and after, and variants in both or in neither.
         const [from, to] = old && fresh ? [{ variants: old }, { variants: fresh }] : [{}, {}];
         const before = definition({ ...(some as FlagFields), ...from });
         const after = definition({ ...(some as FlagFields), ...to, salt });

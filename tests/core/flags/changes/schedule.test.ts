@@ -8,7 +8,7 @@ const sessions = Array.from({ length: 500 }, (_, index) => `session-${index}`);
 const onNow = ({ flags }: House, name = "a"): readonly string[] =>
   sessions.filter((sessionId) => flags.isEnabled(name, { sessionId }));
 
-/** A house with a schedule from 0 to 100 % in ten hours, which starts in `delayMs`. */
+/** Flag service with a schedule from 0 to 100 % in ten hours, which starts in `delayMs`. */
 async function scheduled(delayMs = 0): Promise<House> {
   const made = await house();
   const startTime = made.clock.now() + delayMs;
@@ -133,7 +133,7 @@ describe("a schedule", () => {
       reason("FLAGS_FILE_INVALID", { key: "a.gradual.paused_at", problem: "2998-01-01T00:00:00Z is yet to come" }),
     );
     expect(onNow(made)).toEqual([]);
-    // One whose time has come to be ahead by the clock stays.
+    // A pause whose time is ahead only because the clock was set back remains.
     await made.flags.pauseGradual("a");
     made.clock.stepWall(-HOUR);
     expect((await made.flags.update("a", { description: "still paused" })).record.description).toBe("still paused");

@@ -90,7 +90,7 @@ describe("an evaluation at a past revision", () => {
     await flags.create("b", {});
     for (let percentage = 0; percentage < 101; percentage++) await flags.setPercentage("a", percentage / 10);
     await store.compact(feed.revision);
-    // Of 102 changes the newest 100 are kept; the time of what b did is not.
+    // The newest 100 of 102 changes are kept; the time of the change to b is not.
     await expect(flags.evaluateAsOf("a", {}, first.revision)).rejects.toEqual(
       reason("FLAG_REVISION_UNAVAILABLE", { name: "a", revision: String(first.revision) }),
     );
@@ -124,7 +124,7 @@ describe("an evaluation at a time", () => {
         clock.advance(HOUR / 3 + 1);
         then.push({ time: clock.now(), answers: sessions.map((context) => flags.evaluate("a", context)) });
       }
-      // What changes in a millisecond is in force in it.
+      // A change is in force from its own millisecond on.
       clock.advance(1);
       await change();
     }
@@ -308,7 +308,7 @@ describe("a condition", () => {
     await flags.create("a", { enabled: true, condition: "is BTCZAR" });
     expect(flags.evaluate("a", { symbol: "BTCZAR" })).toMatchObject({ enabled: true, reason: "TARGETING_MATCH" });
     expect(flags.evaluate("a", { symbol: "ETHZAR" })).toMatchObject({ enabled: false, reason: "DEFAULT" });
-    // As a version may have written it that understands more.
+    // A later version with more features may have written it.
     const record = { ...flags.get("a").record, condition: "is from tomorrow" };
     await store.put("flag/a", JSON.stringify(record), { cause: { action: "UpdateFlag" } });
     expect(flags.evaluate("a")).toMatchObject({ enabled: false, reason: "ERROR", errorCode: "CONDITION_FAILED" });

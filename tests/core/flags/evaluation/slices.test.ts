@@ -39,7 +39,7 @@ describe("work in slices", () => {
     const flags = Object.fromEntries(Array.from({ length: SLICE_ITEMS * 2 }, (_, index) => [`flag-${index}`, true]));
     const read = await stepsInSlices(parsingFlagsFile(JSON.stringify(flags), "f", undefined), options);
     expect(read.flags).toHaveLength(SLICE_ITEMS * 2);
-    // Twice as often as by the text alone, or by the flags alone.
+    // Twice as many as for the text alone, or for the flags alone.
     expect(pauses()).toBe(3);
   });
 
@@ -56,7 +56,7 @@ describe("work in slices", () => {
 });
 
 describe("many flags", () => {
-  /** Flags whose conditions take 2 ms each, and what happens in the pauses. */
+  /** Flags whose conditions take 2 ms each, and the actions in the pauses. */
   async function slow(count: number) {
     const clock = createManualClock();
     const feed = new Feed(createMemoryStore({ clock, incarnation: "incarnation" }));

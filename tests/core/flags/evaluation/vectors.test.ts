@@ -44,7 +44,7 @@ describe("testdata/evaluation.json", () => {
     const { session_id, user_id, symbol, system } = context;
     const asked = { sessionId: session_id, userId: user_id, symbol, system };
     const rules = new Map<string, FlagRule>();
-    // Each condition's text is the name of its flag: what comes of it is told, no CEL is needed.
+    // Each condition's text is the name of its flag. The vector gives its result, so no CEL is needed.
     for (const flag of parseFlagsFile(JSON.stringify(flags), "f", () => () => true).flags) {
       const { condition, ...definition } = flag.definition;
       const named = condition === undefined ? {} : { condition: flag.name };

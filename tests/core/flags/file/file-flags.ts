@@ -7,13 +7,13 @@ import { gradual, percentage } from "../../../kernel/flags/reference.ts";
 
 const NAME = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,12}$/);
 
-/** As they come back from a file: there is no -0 in it, and no number that it cannot hold exactly. */
+/** Values as a file returns them: a file has no -0, and no inexact number. */
 const json: fc.Arbitrary<Json> = fc
   .jsonValue()
   .filter((value) => numberViolation(value, []) === undefined)
   .map((value) => JSON.parse(JSON.stringify(value)) as Json);
 
-/** One kind of value for all variants of a flag. */
+/** All variants of a flag have values of one kind. */
 const values: readonly fc.Arbitrary<Json>[] = [
   fc.string({ unit: "grapheme" }),
   fc.integer(),
@@ -66,7 +66,7 @@ function definitionOf(name: string, some: FlagFields, killed: boolean): FlagDefi
   return killed ? { ...made, enabled: false, killed } : made;
 }
 
-/** The flags of a file, of which each may need some of those before it. */
+/** The flags of a file, where each may need some of the earlier ones. */
 export const fileFlags: fc.Arbitrary<FileFlag[]> = fc
   .dictionary(
     NAME,

@@ -11,10 +11,10 @@ import { compileCondition } from "../../../../src/server/cel/condition.ts";
 import { times } from "../../../effort.ts";
 import { fileFlags } from "./file-flags.ts";
 
-/** Another one each time; the name of the tests tells it. HELIOS_FUZZ_SEED repeats a run. */
+/** A new seed for each run. The title of the tests shows it, and HELIOS_FUZZ_SEED repeats a run. */
 const SEED = Number(process.env.HELIOS_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = times(400, 3000);
-/** After the times of these flags, which cannot be paused at one that is yet to come. */
+/** A time after all times of these flags, because a flag cannot be paused at a time in the future. */
 const AFTERWARDS = 1_700_000_001_000;
 
 const bytes = fc
@@ -26,7 +26,7 @@ const bytes = fc
 
 const valid = fileFlags.map(printFlagsFile);
 
-/** What people and machines do to a text by accident. */
+/** Changes that people and machines make to a text by accident. */
 const torn = fc
   .tuple(valid, fc.nat(), fc.nat({ max: 40 }), fc.string({ maxLength: 3 }), fc.nat({ max: 5 }))
   .map(([text, place, length, other, how]) => {
@@ -40,7 +40,7 @@ const torn = fc
     return before + other + after;
   });
 
-/** A JSON of the right kind in which one member is another. */
+/** JSON of the right kind in which one member was replaced. */
 const bent = fc
   .tuple(
     valid,
@@ -66,7 +66,7 @@ const bent = fc
     return JSON.stringify(shape, undefined, 1);
   });
 
-/** Flags that have something to lose. */
+/** A store of flags that a reload could damage. */
 async function started(): Promise<{ flags: Flags; feed: Feed; write(text: string): void; state(): Promise<unknown> }> {
   const clock = createManualClock(AFTERWARDS);
   const store = createMemoryStore({ clock, incarnation: "incarnation" });
@@ -91,7 +91,7 @@ async function started(): Promise<{ flags: Flags; feed: Feed; write(text: string
   };
 }
 
-/** Reloads the text: everything in it is in force then, or nothing of it. */
+/** Reloads the text. Afterwards all of it is in force, or none of it. */
 async function reload(text: string, mode: "MERGE" | "REPLACE"): Promise<void> {
   const { flags, feed, write, state } = await started();
   const before = { entries: await state(), revision: feed.revision };

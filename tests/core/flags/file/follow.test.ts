@@ -12,7 +12,7 @@ const file = (flags: Record<string, number>): string =>
     1,
   );
 
-/** Lets the file be looked at so often. The store is in memory: what a look starts is over when the loop comes round. */
+/** Polls the file that many times. The store is in memory, so the work of a poll ends within a turn of the event loop. */
 async function look({ clock }: House, times = 2): Promise<void> {
   for (let time = 0; time < times; time++) {
     clock.advance(LOOK_INTERVAL_MS);
@@ -26,7 +26,7 @@ const shares = ({ flags }: House): Record<string, number> =>
 const errors = ({ logged }: House): unknown[] =>
   logged.filter(([, level]) => level === "error").map(([, , , rest]) => rest);
 
-/** From 0 to 100 % around where the clock starts. */
+/** A schedule from 0 to 100 % around the start time of the clock. */
 const SCHEDULE = {
   initial_percentage: 0,
   target_percentage: 100,

@@ -24,7 +24,7 @@ function mistake(text: string): Readonly<Record<string, string>> {
   throw new Error(`no error for ${text}`);
 }
 
-/** A file of one flag, one key on each line from line 3. */
+/** A file with one flag, whose keys begin at line 3, one per line. */
 const oneFlag = (...lines: string[]): string => `{\n"a": {\n${lines.join(",\n")}\n}}`;
 const ON = ['"enabled": true', '"strategy": "all_on"'];
 

@@ -15,7 +15,7 @@ import { reason } from "../harness.ts";
 const MERGE = { mode: "MERGE", rebucket: false } as const;
 const entry = (...prerequisites: string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
 
-/** The plan of a reload of a file into a store, or what is wrong with it. */
+/** The plan of a reload of a file into a store, or the error. */
 function planned(
   shape: object,
   flags: readonly Flag[] = [],
@@ -59,7 +59,7 @@ describe("the plan of a reload", () => {
     expect(mistakes).toHaveLength(15);
     expect(mistakes.filter((each) => each.endsWith('expected "engine"'))).toHaveLength(GUESSED_PREREQUISITES);
     expect(mistakes.filter((each) => each.endsWith("expected a flag that is there"))).toHaveLength(5);
-    // Each guess looks at all flags.
+    // Each suggestion compares with all flags.
     const many = Object.fromEntries(Array.from({ length: GUESS_LOOKS / 5 - 16 }, (_, at) => [`f${at}`, true]));
     const guessed = mistakesOf({ engine: entry(), ...gone(15), ...many }).filter((each) => each.endsWith('"engine"'));
     expect(guessed).toHaveLength(5);
@@ -96,13 +96,13 @@ describe("the plan of a reload", () => {
     await flags.reload({ dryRun: true });
     const inAll = pauses;
     pauses = 0;
-    // The last pause is one of the plan.
+    // The last pause belongs to the plan.
     meanwhile[inAll - 1] = () => flags.update("a", { description: "old", salt: "other" }, { rebucket: true });
     text = JSON.stringify({ a: { ...entry(), description: "old", salt: "other" }, ...many });
     const { differences } = await flags.reload();
     expect(pauses).toBeGreaterThanOrEqual(inAll);
     expect(differences.map(({ name }) => name)).not.toContain("a");
-    // What the file says wrong is told from the steps, too.
+    // The mistakes of a file are found in slices, too.
     text = JSON.stringify({ a: entry("gone"), ...many });
     await expect(flags.reload()).rejects.toEqual(reason("FLAGS_FILE_INVALID", { key: "a.prerequisites[0]" }));
     await flags.close();

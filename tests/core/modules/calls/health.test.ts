@@ -12,7 +12,7 @@ import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
 
 const SHAPE = { methods: [], version: undefined, hasHealth: true, hasState: false, stateSchema: undefined };
 
-/** An instance whose answers the test gives. */
+/** An instance whose answers are given by the test. */
 function answering(shape = SHAPE) {
   const { promise: ended, resolve: end } = Promise.withResolvers<Ending>();
   const asked: PromiseWithResolvers<void>[] = [];
@@ -57,7 +57,7 @@ describe("the health check of a module", () => {
     const checked = watch.check(1000);
     module.well();
     await checked;
-    /** Time passes until it is asked again, and what comes of it. */
+    /** Lets time pass until the next check, and gives its answer. */
     const next = async (answer: () => void, ms = intervalMs): Promise<void> => {
       clock.advance(ms);
       answer();
@@ -206,7 +206,7 @@ const source = (version: number): string => `export default class A {
 async function modules(clock: ManualClock) {
   const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2) });
   const engine = await rig({ clock, root: path });
-  /** Time passes, and resolves when the answer has come. */
+  /** Lets time pass, and resolves when the answer has arrived. */
   const asked = async (name: string, times = 1): Promise<void> => {
     for (let time = 0; time < times; time += 1) {
       clock.advance(10_000);
@@ -375,7 +375,7 @@ describe("a candidate that becomes unhealthy", () => {
     for (; !over; await turn()) clock.advance(1000);
     const { failedStep, failure } = await swapped;
     expect(failedStep).toBe(step);
-    // Where the machine is busy the clock is ahead of its answer.
+    // On a busy machine the clock may be ahead of the answer.
     expect(failure).toMatch(/^it is unhealthy: (no feed|health\(\) did not answer within 5 s)$/);
     expect(await engine.call("a", "which")).toBe(1);
   });

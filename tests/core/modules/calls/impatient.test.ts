@@ -8,7 +8,7 @@ import { ownRoot, type Rig, rig } from "../rig.ts";
 
 const nothing = { json: null };
 
-/** A call that is given up after 30 ms, as often as it takes. */
+/** Makes calls that are given up after 30 ms. */
 async function impatient({ modules }: Rig, name: string, times: number, input: unknown = null): Promise<void> {
   for (let call = 0; call < times; call += 1) {
     const error = await errorOf(modules.invoke(name, "hold", { json: input }, { timeoutMs: 30 }));
@@ -51,7 +51,7 @@ describe.each(ISOLATIONS)("a caller of a module in a %s that waits for less than
   it("does not count as a failure of a module in between, whose own call ended with it", async () => {
     const { path } = await ownRoot({
       "base.js": `export default class Base { hold() { return new Promise(() => {}); } }`,
-      // Both deadlines pass in the same moment: this one is told of it first, and throws.
+      // Both deadlines pass in the same moment. This module notices first, and throws.
       "between.js": `export default class Between {
         start(ctx) { this.ctx = ctx; }
         hold() { return this.ctx.call("base", "hold"); }
@@ -112,14 +112,14 @@ describe.each(ISOLATIONS)("a method in a %s whose callers all leave early", (iso
     await load("echo_v1", { isolation, callTimeoutMs: 1000 });
     const callers = new AbortController();
     const options = { signal: callers.signal };
-    // "hold" ends when its caller leaves; "hold_on" does not.
+    // "hold" ends when its caller leaves, and "hold_on" does not.
     const methods = ["hold", "hold", "hold_on"];
     const left = methods.map((method) => modules.invoke("echo_v1", method, nothing, options).catch(() => {}));
-    // By its answer they have begun.
+    // Its answer shows that they have begun.
     await call("echo_v1", "echo");
     callers.abort();
     await Promise.all(left);
-    // By the second answer those have ended that end.
+    // The second answer shows that those which react to the abort have ended.
     for (const _ of [1, 2]) await call("echo_v1", "echo");
     expect(breakers.get("module:echo_v1").counts).toMatchObject({ failures: 0, ignored: 3 });
     clock.advance(1000);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { ownRoot, rig } from "../rig.ts";
 
-/** Calls the dependency from a timer, and logs what comes of it. */
+/** Calls the dependency from a timer, and logs the outcome. */
 const timer = (version: number, state = ""): string => `export default class Timer {
   static version = "${version}";
   #ctx;

@@ -7,7 +7,7 @@ import { ISOLATIONS } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, rig } from "../rig.ts";
 
-/** Knows all orders that reached it. */
+/** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
   static pureMethods = ["get_quote"];
   #orders = [];
@@ -16,7 +16,7 @@ const GATEWAY = `export default class Gateway {
   orders() { return this.#orders; }
 }`;
 
-/** Tries to place an order whenever its code runs, and tells what came of it where that was refused. */
+/** Tries to place an order whenever its code runs, and records the reason of each refusal. */
 const trader = (version: number, state = ""): string => `export default class Trader {
   static version = "${version}";
   #ctx;

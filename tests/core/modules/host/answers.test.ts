@@ -13,7 +13,7 @@ const ERROR = {
   symbol: "BTC",
 };
 
-/** What is answered of each value. */
+/** The expected answer for each value. */
 const CONVERTED: Readonly<Record<string, unknown>> = {
   map: JSON.parse('{"acc-1": {"BTC": 2}, "__proto__": {}}'),
   mapOfNumbers: { 7: "seven" },
@@ -45,7 +45,7 @@ const GIVES = "which JSON does not have; make a list or an object of what it giv
 const BYTES = "which JSON does not have; a Uint8Array holds bytes";
 const NO_TEXT = "has half a character (a lone surrogate), which JSON does not have";
 
-/** What is wrong with each of these, behind its place. */
+/** The expected problem of each value, after its place. */
 const REFUSED: Readonly<Record<string, string>> = {
   mapOfObjects: " is a Map whose keys are no names of members; make a list of its entries",
   mapOfTwins: " is a Map whose keys are no names of members; make a list of its entries",
@@ -92,7 +92,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   oddName: '["a b"]["c\\"d"] is NaN, which JSON does not have',
 };
 
-/** The error of each, in one go: an instance takes long to start. */
+/** The errors of all values at once, because an instance takes long to start. */
 async function errorsOf(
   instance: Instance,
   method: string,

@@ -276,7 +276,7 @@ describe("an error that the files did not cause", () => {
     for (const path of ["/store", "/store/trees/x"]) {
       for (const code of ["EACCES", "ENOSPC", "ENOENT", "EISDIR"]) expect(faultOf(code, path)).toBe(true);
     }
-    // Writing tells no path.
+    // An error of a write has no path.
     expect(faultOf("ENOSPC")).toBe(true);
     for (const code of ["ENOENT", "ENOTDIR", "ELOOP"]) expect(faultOf(code, "/root/a")).toBe(undefined);
   });
@@ -284,7 +284,7 @@ describe("an error that the files did not cause", () => {
   it("can be retried, and the module goes on as before", async () => {
     const artifactsDir = tree();
     const host = hostOf(tree({ "m.mjs": READS, "weights.bin": "weights" }), { artifactsDir });
-    // Where its copy belongs is something else.
+    // A directory is in the place of the copy.
     const place = join(artifactsDir, digestOf(bytesOf("weights")));
     mkdirSync(join(place, "in the way"), { recursive: true });
     expect((await errorOf(host.resolve("m", ["weights.bin"]))).reason).toBe("STORE_UNAVAILABLE");
@@ -384,7 +384,7 @@ describe("assets on disk", () => {
     await host.keepArtifacts(new Set([next.artifact]));
     expect(existsSync(kept)).toBe(true);
     expect(readdirSync(join(artifactsDir, "trees"))).toEqual([next.artifact]);
-    // A host that did not put them knows it, too.
+    // A host that has not stored them can read them, too.
     const other = hostOf(root, { artifactsDir, clock });
     await other.keepArtifacts(new Set([next.artifact]));
     expect(existsSync(kept)).toBe(true);
@@ -479,7 +479,7 @@ it("assets of a host without a directory are temporary files until the host is c
   expect(ofHosts()).not.toContain(name);
 });
 
-/** In place: links to it see it. */
+/** Changes the file in place, so that links to it see the change. */
 function overwrite(file: string, text: string): void {
   chmodSync(file, 0o600);
   writeFileSync(file, text);

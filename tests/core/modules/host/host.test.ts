@@ -338,7 +338,7 @@ describe("an instance in a process", () => {
     await instance.ended;
     const lives = (): boolean => {
       try {
-        // One that has ended but that nobody has asked after is still there, as a zombie.
+        // A process that has ended, and that nobody has waited for, still exists as a zombie.
         return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
       } catch {
         return false;

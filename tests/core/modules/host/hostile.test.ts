@@ -8,10 +8,10 @@ import { errorOf } from "../../../support/errors.ts";
 import { ISOLATIONS } from "../../../support/isolations.ts";
 import { call, type HostRig, hostRig, NO_GRANTS } from "../host-rig.ts";
 
-/** Processor time that one turn of the service's event loop may take at most. */
+/** The most processor time that one turn of the service's event loop may take. */
 const LONGEST_TURN_MS = 1500;
 
-/** Looks how much processor time the event loop of the service takes for a turn, however busy the machine is. */
+/** Measures the processor time of the turns of the service's event loop, which does not depend on how busy the machine is. */
 function watchTurns(): () => number {
   const spent = (): number => {
     const { user, system } = process.threadCpuUsage();
@@ -29,13 +29,13 @@ function watchTurns(): () => number {
 }
 
 const output = (content: string): object => ({ kind: 2, id: 1, content });
-/** A message among those that have no kind of their own. */
+/** A message in the form that has no kind of its own. */
 const other = (message: object): object => ({ kind: 7, id: 0, content: JSON.stringify(message) });
-/** A call of another module, with an input that no module is given. */
+/** A call of another module, with an input that no module ever gets. */
 const asked = (input: object): object =>
   other({ type: "call", id: 900, dependency: "d", method: "echo", within: 0, input });
 
-/** Names what the module does, how, and whether a process that does it is ended; a thread is not by a single message. */
+/** The name of the message, the module's method, its input, and whether it ends a process. A thread survives any single one. */
 const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["a list without end", "send_sparse", {}, true],
   ["a value that is no JSON", "send", output("{"), true],
@@ -198,7 +198,7 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
     const instance = await hostRig().start(isolation, "blocking", { grants, maxHeapMb: 512 });
     const file = join(directory, "release");
     const blocked = call(instance, "block_until", file);
-    // Shared by all: the service keeps one copy for each that waits.
+    // The bytes are shared: the service keeps one copy for all waiting calls.
     const large = { binary: new Uint8Array(4 * 1024 * 1024) };
     const answers = Array.from({ length: 40 }, () =>
       instance.invoke("size", large, { timeoutMs: 60_000 }).then(
@@ -212,7 +212,7 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
         (error: { reason: string }) => error.reason,
       ),
     );
-    // Sent whatever waits: what tells that callers have left, for one.
+    // These are sent however much waits: a cancellation, for example.
     const caller = new AbortController();
     expect(await errorOf(instance.checkHealth(1))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     caller.abort();

@@ -3,7 +3,7 @@ import { errorOf } from "../../../support/errors.ts";
 import { ISOLATIONS } from "../../../support/isolations.ts";
 import { type Files, hostOf, launch, run, tree } from "../artifact-rig.ts";
 
-/** The file, and others that it needs. `run` answers what it is configured to be called. */
+/** The file, and further files that it needs. `run` answers with its configured name. */
 const FORMS: readonly (readonly [string, string, Files])[] = [
   ["module.exports of a .cjs file", "m.cjs", { "m.cjs": "module.exports = class { run() { return 'it' } }" }],
   ["exports.default of a .cjs file", "m.cjs", { "m.cjs": "exports.default = class { run() { return 'it' } }" }],

@@ -14,7 +14,7 @@ import { NO_GRANTS } from "../host-rig.ts";
 
 const PAGE = readFileSync(new URL("../../../../docs/permissions.md", import.meta.url), "utf8");
 
-/** The rows of the table after a mark: what is in each column, code without its backticks. */
+/** The rows of the table after a marker, with the text of each column. Code has no backticks. */
 function rows(mark: string): readonly (readonly string[])[] {
   const [, table = ""] = PAGE.split(`<!-- ${mark} -->`);
   const lines = table.trimStart().split("\n\n")[0]?.split("\n").slice(2) ?? [];
@@ -26,12 +26,12 @@ function rows(mark: string): readonly (readonly string[])[] {
   );
 }
 
-/** Of the guard, and in the words of SQLite. */
+/** The errors of the guard and of SQLite. */
 const REFUSED = /^(ERR_ACCESS_DENIED|not authorized|authorization denied)$/;
 
 const codeIn = (cell = ""): string => cell.replace(/^`|`$/g, "");
 
-/** Runs code, and tells what it threw, or that it threw nothing. */
+/** Runs code, and returns what it threw, or that it threw nothing. */
 const RUNNER = `
   const AsyncFunction = (async () => {}).constructor;
   const names = ["fs", "net", "os", "v8", "dns", "dgram", "inspector", "child_process", "worker_threads"];
@@ -41,11 +41,11 @@ const RUNNER = `
   const { isMainThread } = process.getBuiltinModule("node:worker_threads");
   export default class {
     async run({ code, places }) {
-      // What is left open when it has answered is its own.
+      // The code itself is responsible for what remains open after its answer.
       process.removeAllListeners("uncaughtException");
       const uncaught = new Promise((_, reject) => process.once("uncaughtException", reject));
       try {
-        // Without it, that it is missing is the refusal.
+        // Without the grant, the missing module is the refusal.
         const sqlite = await import("node:sqlite").catch((error) => { if (code.includes("sqlite")) throw error });
         const opened = (database) => (database.open(), database);
         const reopened = (database) => (database.close(), opened(database));
@@ -54,7 +54,7 @@ const RUNNER = `
         await Promise.race([work(...modules, ...Object.values(known)), uncaught]);
         return "works";
       } catch (error) {
-        // SQLite has one code for all of its errors.
+        // SQLite has one code for all its errors.
         if (error.code === "ERR_SQLITE_ERROR") return error.message;
         return error.cause?.code ?? error.code ?? error.name;
       }
@@ -72,7 +72,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** A directory of its own with these files, until all tests have ended. */
+/** A new directory with these files, which exists until all tests have ended. */
 function hereafter(files: Files = {}): string {
   const place = realpathSync(mkdtempSync(join(tmpdir(), "helios-permissions-")));
   afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -85,7 +85,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   const host = createModuleHost({ root: hereafter({ "m.mjs": RUNNER }), clock: systemClock });
   afterAll(() => host.close());
 
-  /** An instance with grants of a directory, and others; one for each set of grants. */
+  /** An instance with grants for a directory, and others. There is one for each set of grants. */
   const withGrants = (granted: readonly string[]) => {
     const key = [...granted].sort().join();
     const known = instances.get(key);
@@ -102,7 +102,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     return made;
   };
 
-  /** What comes of code with these grants. */
+  /** The result of code under these grants. */
   const outcome = async (code: string, granted: readonly string[]): Promise<unknown> => {
     const { instance, directory: place } = withGrants(granted);
     for (const name of readdirSync(place)) rmSync(join(place, name), { recursive: true });

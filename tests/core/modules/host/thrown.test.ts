@@ -5,7 +5,7 @@ import { errorOf } from "../../../support/errors.ts";
 import { ISOLATIONS } from "../../../support/isolations.ts";
 import { call, hostRig } from "../host-rig.ts";
 
-/** An instance whose calls of others come back to itself. */
+/** An instance whose calls to others return to itself. */
 async function start(isolation: Isolation): Promise<Instance> {
   const rig = hostRig({ call: (_dependency, method, input) => instance.invoke(method, input, { timeoutMs: 10_000 }) });
   const instance: Instance = await rig.start(isolation, "answering", { maxHeapMb: 256 });
@@ -22,7 +22,7 @@ describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => 
       error_code: "insufficient_margin",
     });
     expect(metadata.stack).toContain("answering.ts");
-    // What calls the module is not its author's.
+    // The frames of Helios that call the module are not the author's.
     expect(metadata.stack).not.toMatch(/bootstrap|node:internal/);
     expect(JSON.parse(metadata.error_fields ?? "")).toEqual({
       required: 1200.5,
@@ -44,7 +44,7 @@ describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => 
     const error = await errorOf(call(await start(isolation), "fail", name));
     expect(error).toMatchObject({ reason: "MODULE_METHOD_FAILED", code });
     expect(error.metadata.caller_fault).toBe(code === "INTERNAL" ? undefined : "true");
-    // What is kept of it is enough to make it anew.
+    // The kept part is enough to recreate the error.
     const kept = JSON.parse(JSON.stringify({ ...error.metadata, name: "m", method: "m", error: "e" }));
     expect(HeliosError.of("MODULE_METHOD_FAILED", kept).code).toBe(code);
   });

@@ -9,7 +9,7 @@ import { ownRoot, rig } from "../rig.ts";
 const FLAG = "hot_reload_modules";
 const BY = { actor: "ana", reason: "the open" };
 
-/** Does it when what is being done to the module by itself has ended. */
+/** Calls the function when the present operation on the module has ended. */
 async function onceIdle<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -29,7 +29,7 @@ describe("while the flag hot_reload_modules is off", () => {
       const { modules, flags, load, call } = await rig({ clock });
       await load("echo_v1", { isolation }, "echo");
       await flags.disable(FLAG, {}, BY);
-      // Nothing that is changed later hides who it was.
+      // Later changes do not hide the actor.
       await flags.update(FLAG, { description: "frozen" }, {}, { actor: "bob" });
       const before = modules.get("echo");
       for (const refused of [
@@ -50,7 +50,7 @@ describe("while the flag hot_reload_modules is off", () => {
       }
       expect(modules.get("echo")).toEqual(before);
       expect(await call("echo", "who_am_i")).toMatchObject({ version: "1.0.0" });
-      // The id of what was refused is free.
+      // The id of a refused swap is free.
       await flags.enable(FLAG);
       expect(await modules.swap("echo", { newVersionPath: "echo_v2", swapId: "release" })).toMatchObject({
         swapped: true,
@@ -70,7 +70,7 @@ describe("while the flag hot_reload_modules is off", () => {
     await onceIdle(() => modules.unload("echo"));
     await modules.load("echo", { forceReload: true });
     expect(await call("echo", "who_am_i")).toMatchObject({ version: "1.0.0" });
-    // What is new, and what changes nothing, replaces nothing.
+    // A new registration, and one that changes nothing, replace nothing.
     await modules.register("other", { modulePath: "echo_v1" }, { replace: true });
     await modules.register("other", { modulePath: "echo_v1" }, { replace: true });
   });

@@ -12,7 +12,7 @@ const SCRIPT = fileURLToPath(new URL("../../../fixtures/scarce/main.ts", import.
 const source = (version: string): string =>
   `export default class A { static version = "${version}"; exit() { process.exit(1); } }`;
 
-/** Code whose files are found in each of the ways that there are. */
+/** Code whose files are found in each of the possible ways. */
 const FILES: Readonly<Record<string, string>> = {
   "a.js": source("1"),
   "b.js": source("2"),

@@ -17,11 +17,11 @@ const source = (version: number): string => `export default class A {
 
 interface Swept extends Rig {
   readonly clock: ManualClock;
-  /** Lets that much time pass, and resolves when code that nobody needs has been deleted. */
+  /** Lets that much time pass, and resolves when unused code has been deleted. */
   pass(minutes: number): Promise<void>;
 }
 
-/** Version 1 serves module `a`; all time is the clock's. */
+/** Version 1 serves module `a`, and all time is that of the manual clock. */
 async function serving(isolation: Isolation): Promise<Swept> {
   const files = { "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) };
   const { path, write } = await ownRoot(files);
@@ -36,7 +36,7 @@ async function serving(isolation: Isolation): Promise<Swept> {
       swept += 1;
       await write(`unused-${swept}.js`, `// ${swept}\n${source(9)}`);
       const { artifact } = await engine.modules.resolveFresh("a", { modulePath: `unused-${swept}` });
-      // The sweep follows a change.
+      // The deletion of unused code follows a change.
       await engine.register("v3", {}, `other-${swept}`);
       clock.advance(minutes * MINUTE);
       await until(() => !existsSync(join(engine.artifactsDir, artifact)));
@@ -59,7 +59,7 @@ describe.each(ISOLATIONS)("the code of a version in a %s is not deleted", (isola
     engine.clock.advance(trial === "shadow" ? 0 : 14 * MINUTE);
     const { swapped: done, failedStep } = await swapped;
     if (!done) expect(failedStep).toBe(trial);
-    // Its code is what the restart, or the rollback to what only tried to serve, starts.
+    // A restart, or a rollback from a failed candidate, starts its code.
     const { generations } = engine.modules.get("a").record;
     for (const { number } of generations.filter((one) => one.number !== engine.modules.get("a").record.generation)) {
       const back = await engine.modules.rollBack("a", { generation: number });

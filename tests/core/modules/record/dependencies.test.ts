@@ -13,12 +13,12 @@ const graphOf = (edges: Readonly<Record<string, readonly string[]>>): Dependenci
 
 const names = Array.from({ length: 9 }, (_, index) => `m${index}`);
 
-/** Any graph; with cycles or without. */
+/** Any graph, with or without cycles. */
 const graphs: fc.Arbitrary<Dependencies> = fc
   .array(fc.uniqueArray(fc.constantFrom(...names), { maxLength: 4 }), { minLength: 9, maxLength: 9 })
   .map((needs) => new Map(names.map((name, index) => [name, needs[index] ?? []])));
 
-/** Each name needs only names before it. */
+/** A graph in which each name needs only earlier names. */
 const acyclicGraphs: fc.Arbitrary<Dependencies> = graphs.map(
   (graph) =>
     new Map(
@@ -26,7 +26,7 @@ const acyclicGraphs: fc.Arbitrary<Dependencies> = graphs.map(
     ),
 );
 
-/** All that can be reached from a name, by the simplest way there is. */
+/** All names that can be reached from a name, by the simplest algorithm. */
 function reach(name: string, graph: Dependencies): Set<string> {
   const found = new Set<string>();
   const visit = (one: string): void => {

@@ -8,7 +8,7 @@ import { errorOf } from "../../../support/errors.ts";
 import { refusing } from "../refusing.ts";
 import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
 
-/** The service ends and another one starts on the same store. */
+/** Ends the service, and starts another one on the same store. */
 async function restarted(before: Rig, options: Parameters<typeof rig>[0] = {}): Promise<Rig> {
   await before.close();
   return rig({ ...options, store: before.store });
@@ -114,7 +114,7 @@ describe("a restart of the service", () => {
       desired: "ACTIVE",
       lifecycle: { failure: { step: "dependencies", message: "module needs_a depends on a, not loaded" } },
     });
-    // Nobody is told to wait for what is not started.
+    // No caller gets a retry time for a module that is not started.
     for (const name of ["a", "needs_a"]) {
       expect(await errorOf(second.call(name, "one"))).toMatchObject({ reason: "MODULE_NOT_LOADED" });
     }

@@ -41,7 +41,7 @@ describe("the restart policy", () => {
   });
 });
 
-/** A clock that tells when a timer of so many ms was set. */
+/** A clock that reports when a timer of so many ms is set. */
 function watchedClock(): { clock: ManualClock; isSet: (delayMs: number) => Promise<void> } {
   const manual = createManualClock();
   const set = new Set<number>();

@@ -6,13 +6,13 @@ import { type Acting, acting, trader } from "../acting.ts";
 import { refusing } from "../refusing.ts";
 import { ownRoot } from "../rig.ts";
 
-/** Says when it begins and ends to serve. */
+/** The source of a module that logs when it begins and ends to serve. */
 const telling = (version: number, more = ""): string =>
   trader(version, {
     construct: `ctx.onServe(() => ctx.log.info("serves ${version}")); ctx.onRetire(() => ctx.log.info("retires ${version}")); ${more}`,
   });
 
-/** What was said of duties, and of the stops. */
+/** The logged messages about serving, retiring and stopping. */
 const said = ({ logged }: Acting): readonly string[] =>
   logged.filter((line) => /^(serves|retires|stopped) \d$/.test(line));
 
@@ -20,7 +20,7 @@ const said = ({ logged }: Acting): readonly string[] =>
 async function onTrial(one: Acting) {
   const begun = Promise.withResolvers<void>();
   const swapped = one.swap({ bakeMs: 60_000 }, { bake: begun.resolve });
-  // The end of the test may end it.
+  // The end of the test may interrupt the swap.
   swapped.catch(() => {});
   await begun.promise;
   return { swapped, end: () => one.modules.rollBack("trader") };
@@ -64,7 +64,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     const fields = { healthIntervalMs: 100 };
     const one = await acting({ isolation, store, v1: trader(1, { construct, more }), fields });
     let isSwitched = false;
-    // The first that is written of the module, and is written again half a second later.
+    // The first write of the module's record fails, and is repeated half a second later.
     const swapped = one.swap({}, { commit: () => refuse("module/", 1), drain: () => (isSwitched = true) });
     await until(() => refused() !== 0);
     const answers: unknown[] = [];

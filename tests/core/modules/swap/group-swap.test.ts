@@ -3,7 +3,7 @@ import { errorOf } from "../../../support/errors.ts";
 import { ownRoot, rig } from "../rig.ts";
 import { startTraffic } from "../traffic.ts";
 
-/** `outer` calls `inner` and tells both versions. */
+/** `outer` calls `inner`, and answers with both versions. */
 async function pair(stateful: boolean) {
   const state = stateful ? "exportState() { return this.count; } importState(count) { this.count = count; }" : "";
   const inner = (version: number): string => `export default class Inner {

@@ -140,7 +140,7 @@ describe("a rollback with an id that is interrupted by the end of the service", 
     await until(() => modules.get("a").record.bake !== undefined);
     modules.rollBack("a", { swapId: "back" }).catch(() => {});
     await importing.promise;
-    // As a service that is killed leaves it: nothing more of it is stored.
+    // A killed service leaves the same state: nothing more is stored.
     killed.refuse("", Number.POSITIVE_INFINITY);
     const next = await rig({ root: path, store, artifactsDir });
     await next.modules.settled;

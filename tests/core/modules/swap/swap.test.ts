@@ -308,7 +308,7 @@ describe("a swap that fails", () => {
     const hostClock: ManualClock = {
       ...manual,
       setTimer(delayMs, run) {
-        // Of exportState, then of importState.
+        // The deadlines of exportState and then of importState.
         if (delayMs === 1200 && waits.push(delayMs) === 2) holding.resolve();
         return manual.setTimer(delayMs, run);
       },

@@ -6,7 +6,7 @@ import { type Acting, acting } from "../acting.ts";
 
 const [documented = ""] = blocksOf("docs/swaps.md", "timers", "ts");
 
-/** Of modules that know nothing of duties: a timer that is started with the module, and whose calls nothing handles. */
+/** Modules that do not subscribe to duties: a timer starts with the module, and its calls have no error handler. */
 const untold = `export default class Quoter {
   static version = "1.0.0";
   #lastId = 0;
@@ -33,7 +33,7 @@ type Order = { readonly id: number; readonly version: string };
 
 const ordersOf = async (one: Acting): Promise<readonly Order[]> => (await one.orders()) as unknown as readonly Order[];
 
-/** Resolves when so many more orders of that version were placed. */
+/** Resolves when that many further orders of the version were placed. */
 async function places(one: Acting, version: string, count = 3): Promise<void> {
   const before = (await ordersOf(one)).length;
   const placed = async (): Promise<number> =>

@@ -14,17 +14,17 @@ const source = (version: string, more = ""): string =>
 interface Watched extends Rig {
   readonly root: string;
   readonly lines: string[];
-  /** What was logged for those alone who look for it. */
+  /** The messages that were logged for the module's files only. */
   readonly details: string[];
   write(file: string, text: string): Promise<void>;
   /** Resolves when that version serves. */
   serves(version: string, name?: string): Promise<void>;
   told(text: string | RegExp): Promise<string>;
-  /** Rolls back once the swap at hand is over. */
+  /** Rolls back once the present swap is over. */
   goBack(name: string, generation?: number): Promise<void>;
 }
 
-/** Modules of a root of their own, in threads, and their files watched. */
+/** Modules of a new root, in threads, whose files are followed. */
 async function watched(
   files: Readonly<Record<string, string>>,
   load: Readonly<Record<string, Partial<RegistrationFields>>> = { a: {} },
@@ -73,7 +73,7 @@ async function watched(
 
 const generation = ({ modules }: Rig, name = "a"): number => modules.get(name).record.generation;
 
-/** Ways in which editors and tools put another text in a file. */
+/** How editors and tools save a file. */
 const SAVES: Readonly<Record<string, (file: string, text: string) => Promise<unknown>>> = {
   "written in place": (file, text) => writeFile(file, text),
   "written beside and renamed over": async (file, text) => {
@@ -160,7 +160,7 @@ describe("a change of a followed module", () => {
     await chmod(file, 0o600);
     await one.write("a.js", source("1"));
     await one.write("none.js", source("9"));
-    // What comes later is seen later.
+    // A later change is detected later.
     await one.write("b.js", source("2"));
     await one.serves("2", "b");
     expect(generation(one)).toBe(1);
@@ -240,7 +240,7 @@ describe("a changed file from which no module starts", () => {
   });
 
   it("because it is half written is not logged if it is complete in time", async () => {
-    // By this clock it stays half written for no time at all.
+    // No time passes on this clock, so the file is never half written for long.
     const one = await watched({ "a.js": source("1") }, { a: {} }, { clock: createManualClock() });
     await one.write("a.js", source("2").slice(0, 40));
     await until(() => one.details.includes("the files of module a cannot be read yet"));
@@ -278,7 +278,7 @@ describe("a changed file from which no module starts", () => {
 
 describe("a followed module", () => {
   it("is started when its file is repaired, if it failed and is to run", async () => {
-    // No restart is made by this clock.
+    // No restart happens on this clock.
     const clock = createManualClock();
     const exits = source("1", "exit() { process.exit(1); }");
     const one = await watched({ "a.js": exits }, { a: { isolation: "PROCESS" } }, { clock });

@@ -24,7 +24,7 @@ interface Ran {
   readonly text: string;
 }
 
-/** Runs a script as an operator does: what never comes back is killed, and has no status then. */
+/** Runs a script as an operator does. A script that hangs is killed, and then has no status. */
 async function run(script: string, args: readonly string[], shell?: string): Promise<Ran> {
   const path = fileURLToPath(new URL(`../../../../scripts/${script}.ts`, import.meta.url));
   const command = [process.execPath, path, ...args];
@@ -37,7 +37,7 @@ async function run(script: string, args: readonly string[], shell?: string): Pro
   return { status, text };
 }
 
-/** A path that no directory can be at, made beside others in a directory. */
+/** A path that cannot be a directory, next to others in a directory. */
 const NOWHERE: Record<string, readonly [(beside: string) => string, RegExp]> = {
   "an existing file": [
     (beside) => {
@@ -139,7 +139,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     const foreign = join(parent, "today.unfinished");
     mkdirSync(foreign);
     writeFileSync(join(foreign, "letter"), "");
-    // The data directory may be called so, too.
+    // The data directory may have such a name, too.
     const directory = join(parent, "data.unfinished");
     const store = await openSqliteStore({ directory, clock: createManualClock(), newId });
     await store.close();
@@ -157,7 +157,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     const parent = makeDirectory();
     const other = await makeData();
     const before = digests(other);
-    // No file of such a process may grow beyond 8 KiB, which it is told as EFBIG.
+    // No file of this process may grow beyond 8 KiB; the error is EFBIG.
     const limit = "trap '' XFSZ; ulimit -f 8";
     const [made, restored] = await Promise.all([
       run("backup", [join(parent, "full"), "--data-dir", directory], limit),

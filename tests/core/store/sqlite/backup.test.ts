@@ -17,7 +17,7 @@ const open = (directory: string): Promise<Store> =>
   openSqliteStore({ directory, clock: createManualClock(), newId: () => "first" });
 const newId = (): string => "restored";
 
-/** Runs `backUp` in a process of its own, as an operator does: locks are a process's. */
+/** Runs `backUp` in its own process, as an operator does, because locks belong to a process. */
 function backUpElsewhere(directory: string, target: string): { readonly status: number | null; readonly text: string } {
   const script = fileURLToPath(new URL("../../../../scripts/backup.ts", import.meta.url));
   const run = spawnSync(process.execPath, [script, target, "--data-dir", directory], { encoding: "utf8" });
@@ -28,7 +28,7 @@ async function everything(store: Store): Promise<unknown> {
   return { list: await store.list(""), changes: await readAll(store, "", 0, 500) };
 }
 
-/** A data directory of a few changes, and a backup of it. */
+/** A data directory with a few changes, and a backup of it. */
 async function makeBackup() {
   const directory = makeDirectory();
   const store = await open(directory);

@@ -12,7 +12,7 @@ import { readAll, rejection } from "../rig.ts";
 const open = (directory: string) =>
   openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });
 
-/** A database that was closed, and one as a crash leaves it: with changes that are in the log alone. */
+/** A database that was closed, and one after a crash, with changes that are only in the log. */
 const closed = makeDirectory();
 const crashed = makeDirectory();
 let contents: unknown;

@@ -9,7 +9,7 @@ import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { makeDirectory } from "../directories.ts";
 import { rejection } from "../rig.ts";
 
-/** A file system of so many bytes in memory; only root may make one. */
+/** A file system of that many bytes in memory. Only root may mount one. */
 function mountSmall(bytes: number): string | undefined {
   const directory = makeDirectory();
   const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory]);
@@ -27,14 +27,14 @@ afterEach(() => {
   for (const directory of mounted.splice(0)) spawnSync("umount", ["-l", directory]);
 });
 
-/** Fills what is left of the disk, but for so many bytes. */
+/** Fills the disk except for that many bytes. */
 function fill(directory: string, left = 0): string {
   const file = join(directory, "ballast");
   const { bavail, bsize } = statfsSync(directory);
   try {
     writeFileSync(file, new Uint8Array(Math.max(0, bavail * bsize - left)));
   } catch {
-    // As much as there was room for is there.
+    // The file has as many bytes as there was space for.
   }
   return file;
 }

@@ -11,7 +11,7 @@ const cause = { action: "Test" };
 const open = (directory: string) =>
   openSqliteStore({ directory, clock: createManualClock(), newId: () => "another incarnation" });
 
-/** A database as the versions before wrote it. */
+/** A database as earlier versions wrote it. */
 function makeFormat1(directory: string, rows: number): void {
   const database = new DatabaseSync(join(directory, "helios.db"));
   database.exec(`

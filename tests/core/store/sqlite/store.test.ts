@@ -17,7 +17,7 @@ storeSuite("sqlite store", (options) =>
   openSqliteStore({ directory: makeDirectory(), newId: () => crypto.randomUUID(), ...options }),
 );
 
-/** All that a store tells. */
+/** Everything that can be read from a store. */
 async function everything(store: Store, model: Model): Promise<unknown> {
   const { entries, revision } = await store.list("");
   const keys = [...new Set(model.changes.map(({ key }) => key))];

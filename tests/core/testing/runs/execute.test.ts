@@ -32,7 +32,7 @@ beforeEach(async () => {
   await feed.start();
 });
 
-/** A candidate that does nothing, and what became of it. */
+/** A candidate that does nothing, with a record of what happened to it. */
 function candidate(): Candidate & { readonly stopped: () => boolean; end(how: Ending): void } {
   const { promise: ended, resolve: end } = Promise.withResolvers<Ending>();
   let stopped = false;
@@ -66,7 +66,7 @@ function job(more: Partial<Job> = {}): Job {
   };
 }
 
-/** A job that waits at some point until it is told to go on. */
+/** A job that waits at some point until the test lets it continue. */
 function held(more: Partial<Job> = {}) {
   const { promise, resolve } = Promise.withResolvers<Candidate>();
   return { job: job({ start: () => promise, ...more }), goOn: resolve };

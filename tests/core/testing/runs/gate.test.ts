@@ -3,7 +3,7 @@ import { createEngine } from "../../../../src/core/index.ts";
 import { ISOLATIONS } from "../../../support/isolations.ts";
 import { ownRoot } from "../../modules/rig.ts";
 
-/** Knows all orders that reached it. */
+/** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
   #orders = [];
   place_order({ from }) { this.#orders.push(from); return { id: this.#orders.length }; }
@@ -11,8 +11,8 @@ const GATEWAY = `export default class Gateway {
 }`;
 
 /**
- * Has a position, and an order of its own at each tick. What it is asked to buy it tries to order until that is taken: at once
- * and unawaited, from a timer, from an own queue at the ticks, and when it is told that it serves.
+ * Has a position, and places an order at each tick. It tries to place each requested order until that is accepted: at once
+ * and unawaited, from a timer, from its queue at the ticks, and when it begins to serve.
  */
 const trader = (version: number): string => `export default class Trader {
   static version = "${version}";
@@ -53,7 +53,7 @@ export default [{ name: "buys", run: async (module) => {
   if (position !== 1) throw new Error("position " + position);
 } }];`;
 
-/** Answers with its version, and counts how often it was asked. */
+/** Answers with its version, and counts its calls. */
 const quotes = (version: number): string => `export default class Quotes {
   static version = "${version}";
   #asked = 0;
@@ -61,7 +61,7 @@ const quotes = (version: number): string => `export default class Quotes {
   quote() { this.#asked += 1; return { version: "${version}", asked: this.#asked }; }
 }`;
 
-/** Tells what each that it depends on answers. */
+/** Answers with the answers of its dependencies. */
 const caller = (...dependencies: readonly string[]): string => `export default class Caller {
   #ctx;
   constructor(ctx) { this.#ctx = ctx; }
@@ -81,7 +81,7 @@ const DESK = `export default class Desk {
   end() { return this.#ctx.call("quotes", "end"); }
 }`;
 
-/** Passes where the new version answers, and nobody has asked it before. */
+/** Passes if the new version answers, and nobody has called it before. */
 const first = (method: string): string => `export default [{ name: "asks", run: async (module) => {
   const { version, asked } = await module.call("${method}");
   if (version !== "2" || asked !== 1) throw new Error("version " + version + ", asked " + asked);
@@ -118,7 +118,7 @@ describe.each(ISOLATIONS)("the gate of a swap of a module in a %s", (isolation) 
       while (((await ask("trader", "ticks")) as number) < before + 20);
       const orders = (await ask("gateway", "orders")) as string[];
       expect(new Set(orders)).toEqual(new Set(["tick 1", "tick 2"]));
-      // The old version goes on until the switch, and the new one begins there.
+      // The old version acts until the switch, and the new one from then on.
       expect(orders.lastIndexOf("tick 1")).toBeLessThan(orders.indexOf("tick 2"));
     },
   );

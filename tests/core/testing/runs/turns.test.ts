@@ -5,7 +5,7 @@ import { turn } from "../../../support/turns.ts";
 
 const never = new AbortController().signal;
 
-/** Takes places, and tells in which order they were got. */
+/** Takes turns, and records their order. */
 function rig(atOnce: number, mostWaiting: number) {
   const turns = createTurns(atOnce, mostWaiting);
   const got: string[] = [];
@@ -67,7 +67,7 @@ describe("turns of test runs", () => {
     leave("a");
     await turn();
     expect(got).toEqual(["a", "c"]);
-    // Aborted with its place taken, it keeps it.
+    // A run that has its turn keeps it when its signal is aborted.
     expect(await take("d", { signal: gone.signal }).catch((error: unknown) => error)).toBe("enough");
   });
 });

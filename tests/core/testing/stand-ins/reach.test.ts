@@ -3,7 +3,7 @@ import { createEngine, type Engine, type Run } from "../../../../src/core/index.
 import { ISOLATIONS } from "../../../support/isolations.ts";
 import { ownRoot } from "../../modules/rig.ts";
 
-/** Knows all orders that reached it. */
+/** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
   static pureMethods = ["quote"];
   #orders = [];
@@ -12,7 +12,7 @@ const GATEWAY = `export default class Gateway {
   orders() { return this.#orders; }
 }`;
 
-/** Sends each order on, and one of its own from a timer, from its start and when it is asked how it is. */
+/** Passes each order on, and places its own from a timer, from its start and from its health check. */
 const TRADER = `export default class Trader {
   #ctx;
   #refused = [];

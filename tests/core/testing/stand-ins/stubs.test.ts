@@ -9,7 +9,7 @@ import {
 } from "../../../../src/core/index.ts";
 import { ownRoot } from "../../modules/rig.ts";
 
-/** Knows all orders that reached it. */
+/** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
   #orders = [];
   place_order(order) { this.#orders.push(order); return { id: this.#orders.length }; }
@@ -36,7 +36,7 @@ const FAKE = `export default class Fake {
 interface Desk extends Engine {
   /** Runs a suite on the trader. */
   test(suite: string, options?: Parameters<Engine["testing"]["run"]>[2]): Promise<Run>;
-  /** That reached the gateway which serves. */
+  /** The orders that reached the serving gateway. */
   orders(): Promise<unknown>;
 }
 

@@ -10,13 +10,13 @@ beforeAll(async () => {
 
 afterAll(() => engine.close());
 
-/** Budgets that a sound module on a busy machine might break are given where a flaw is to break them alone. */
+/** Tight budgets, which a correct module on a busy machine might exceed. They apply only to the flaw that must exceed them. */
 const STRICT: Record<string, Record<string, unknown>> = {
   p99_latency: { p99_budget_ms: 25 },
   throughput: { min_records_per_second: 1000, throughput_records: 200 },
 };
 
-/** Runs a suite on a module with a flaw; the tests that did not pass. */
+/** Runs a suite on a module with a flaw, and returns the tests that did not pass. */
 async function failing(suite: string, path: string, flaw: string): Promise<Record<string, string>> {
   const name = `${suite}_${flaw || "sound"}`;
   await engine.modules.register(name, { modulePath: path, config: { flaw } });
@@ -26,7 +26,7 @@ async function failing(suite: string, path: string, flaw: string): Promise<Recor
   return Object.fromEntries(bad.map((test) => [test.name, test.outcome]));
 }
 
-/** A suite, its fixture, its tests, each of which has a flaw of its name, and more flaws with the tests that find them. */
+/** A suite, its fixture, its tests, each with a flaw of the same name, and further flaws with the tests that find them. */
 type Case = [string, string, string[], [string, string][]];
 
 const SUITES: Case[] = [

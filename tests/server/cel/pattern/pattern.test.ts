@@ -6,7 +6,7 @@ import { PatternError, patternOf } from "../../../../src/server/cel/pattern/comp
 
 const matches = (pattern: string, text: string): boolean => matcherOf(patternOf(pattern))(text, new Run(1e9, 1e9));
 
-/** Patterns that mean the same to RE2 and to the platform. */
+/** Patterns with the same meaning in RE2 and on the platform. */
 const { pattern } = fc.letrec<Record<"pattern" | "part" | "atom", string>>((tie) => ({
   atom: fc.constantFrom(
     ..."a b c é 🚀 . ^ $ \\d \\w \\W \\b \\B \\n \\. [abc] [^ab] [a-cé-ü] [\\d_] [^🚀] \\p{L} \\P{Lu} \\x61 () (?:)".split(
@@ -41,9 +41,9 @@ describe("a pattern", () => {
     fc.assert(
       fc.property(pattern, whole, (source, parts) => {
         const subject = parts.join("");
-        // The platform's \b and \w look at what is before a line's end as RE2 does; its . does not without this.
+        // The platform's \b and \w treat line ends as RE2 does; its . does so only with this flag.
         const platform = new RegExp(source.replaceAll("\\p{", "\\p{gc=").replaceAll("\\P{", "\\P{gc="), "uy");
-        // Asked at each character: by itself the platform also looks between the halves of one, where \B holds.
+        // Matched at each character, because the platform also tries positions inside a surrogate pair, where \B matches.
         const starts = [0, ...parts.map((_, index) => parts.slice(0, index + 1).join("").length)];
         const isMatch = starts.some((at) => {
           platform.lastIndex = at;

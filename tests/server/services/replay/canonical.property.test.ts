@@ -5,7 +5,7 @@ import { CreateFlagRequestSchema } from "../../../../gen/helios/v1/flag_service_
 import { InvokeModuleRequestSchema } from "../../../../gen/helios/v1/module_service_pb.ts";
 import { canonical } from "../../../../src/server/services/replay/canonical.ts";
 
-/** The same value with the entries of its objects in an order that a number decides. */
+/** The same value with the entries of its objects in an order that depends on a number. */
 function shuffled(value: unknown, seed: number): unknown {
   if (Array.isArray(value)) return value.map((item) => shuffled(item, seed));
   if (typeof value !== "object" || value === null) return value;
@@ -41,7 +41,7 @@ describe("the canonical bytes of a request", () => {
         expect(hex(canonical(schema, fromJson(schema, toJson(schema, other))))).toBe(expected);
         const changed = fromJson(schema, { ...request, json: [request.json] } as JsonObject);
         expect(hex(canonical(schema, changed))).not.toBe(expected);
-        // What the service is given is left as it came.
+        // The service receives the request unchanged.
         expect(canonical(schema, one)).toEqual(canonical(schema, fromBinary(schema, canonical(schema, one))));
       }),
       { numRuns: 300 },

@@ -29,10 +29,10 @@ const methods = [breaker, flag, module, status, test]
   .flatMap(({ methods: all }) => all)
   .filter(canReplay);
 
-/** Decides what may be said in one way or another. */
+/** Chooses between several encodings of the same message. */
 type Choose = (below: number) => number;
 
-/** The same message in other bytes: fields and entries in another order, defaults written out, zeros with a sign. */
+/** The same message in other bytes: other orders of fields and entries, explicit defaults, zeros with a sign. */
 function resaid(source: ReflectMessage, choose: Choose): Uint8Array {
   const writer = new BinaryWriter();
   for (const write of shuffled(
@@ -113,12 +113,12 @@ function scalar(writer: BinaryWriter, no: number, type: ScalarType, value: unkno
   }
 }
 
-/** What a message says, to compare by: none of it depends on how it is said. */
+/** The meaning of a message, independent of its encoding. */
 function meaning(source: ReflectMessage): unknown {
   const text = (field: DescField, value: unknown): unknown => {
     if (field.message !== undefined) return meaning(value as ReflectMessage);
     if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
-    // `String` writes both zeros in one way, and all that is no number.
+    // `String` formats both zeros in one way, and all NaN values.
     return `${typeof value} ${field.name === "request_id" ? String(value).toLowerCase() : String(value)}`;
   };
   const said = source.fields.flatMap((field): unknown[] => {
@@ -144,7 +144,7 @@ function meaning(source: ReflectMessage): unknown {
 
 const meant = ({ input }: DescMethod, message: Message): string => JSON.stringify(meaning(reflect(input, message)));
 
-/** Any request of the method, and something to choose by. */
+/** Any request of the method, and a source of choices. */
 const requestOf = ({ input }: DescMethod): fc.Arbitrary<Message> =>
   arbitraryMessage(input, 2).map((wire) => fromBinary(input, wire));
 const choices = fc.infiniteStream(fc.nat({ max: 1000 }));
@@ -156,7 +156,7 @@ function json(desc: DescMessage, message: Message): JsonValue | undefined {
   try {
     return toJson(desc, message);
   } catch {
-    // Such as a time that does not exist: the message comes as bytes alone.
+    // For example a time that does not exist: the message can be sent only as bytes.
     return undefined;
   }
 }
@@ -178,18 +178,18 @@ describe("the digest that identifies a repeated request", () => {
           const again = fromBinary(input, resaid(reflect(input, one), choose));
           expect(digestOf(method, again)).toBe(digest);
           const written = json(input, one);
-          // JSON knows nothing of fields that it does not know.
+          // JSON cannot carry unknown fields.
           if (written !== undefined && !meant(method, one).includes('"unknown":')) {
             expect(digestOf(method, fromJson(input, written))).toBe(digest);
           }
-          // One field of another request in the place of its own.
+          // One field is replaced by that of another request.
           const field = input.fields[choose(input.fields.length)] as DescField;
           const changed = fromBinary(input, before);
           const [target, from] = [reflect(input, changed), reflect(input, other)];
           target.clear(field);
           if (from.isSet(field)) target.set(field, from.get(field));
           expect(digestOf(method, changed) === digest).toBe(meant(method, changed) === meant(method, one));
-          // What the service is given is left as it came.
+          // The service receives the request unchanged.
           expect(toBinary(input, one)).toEqual(before);
         }),
         { numRuns: times(20, 1000) },

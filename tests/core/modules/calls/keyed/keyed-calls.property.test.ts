@@ -8,20 +8,20 @@ import { turns } from "../../../../support/turns.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../../orders-rig.ts";
 import { rig } from "../../rig.ts";
 
-/** How often one order is sent, and how long each sender waits: in ms, or until he leaves after so many turns. */
+/** How often one order is sent, and how long each sender waits: in ms, or a number of turns after which it leaves. */
 const patience = fc.oneof(
   { weight: 3, arbitrary: fc.record({ timeoutMs: fc.integer({ min: 0, max: 30 }) }) },
   { weight: 2, arbitrary: fc.record({ leavesAfter: fc.integer({ min: 0, max: 30 }) }) },
   { weight: 1, arbitrary: fc.constant({}) },
 );
 const order = fc.record({
-  /** What the method comes to. */
+  /** The outcome of the method. */
   ending: fc.oneof(
     { weight: 8, arbitrary: fc.constant("answer") },
     { weight: 2, arbitrary: fc.constant("throw") },
     { weight: 1, arbitrary: fc.constant("exit") },
   ),
-  /** How long the method takes before it places the order, in ms. */
+  /** The time before the method places the order, in ms. */
   ms: fc.integer({ min: 0, max: 20 }),
   senders: fc.array(patience, { minLength: 1, maxLength: 4 }),
 });
@@ -44,7 +44,7 @@ describe.each(ISOLATIONS)("orders that are sent with keys to a module in a %s", 
         (error: unknown) => (error instanceof HeliosError ? error.reason : "AWAY"),
       );
     };
-    /** Sends it until its outcome is told. */
+    /** Sends the order until its outcome is known. */
     const insist = async (id: string, input: object): Promise<string> => {
       for (;;) {
         const told = await send(id, input, {});

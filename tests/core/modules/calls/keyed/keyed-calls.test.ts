@@ -107,7 +107,7 @@ describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) =
     const caller = new AbortController();
     const leaving = [1000, 2000].map((timeoutMs) => place({ id: "b" }, { signal: caller.signal, timeoutMs }));
     const outcomes = Promise.allSettled(leaving);
-    // What waits for its turn does so for the module's call_timeout.
+    // A call waits in the queue for at most the module's call_timeout.
     await Promise.all([waitsFor(1000), waitsFor(2000), waitsFor(30_000)]);
     caller.abort(new Error("away"));
     const again = place({ id: "b" });
@@ -129,7 +129,7 @@ describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) =
     let told: unknown;
     while (told === undefined) {
       told = await place({ id: "a" }).catch((error: unknown) => {
-        // Until the module has said that it dropped it.
+        // Until the module has reported that it dropped the call.
         expect(error).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
       });
       await turn();
@@ -139,7 +139,7 @@ describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) =
   });
 
   it("frees its key at once if the module drops it unstarted before the service's own timer has run", async () => {
-    // By the service's clock no time passes; the module has its own.
+    // No time passes on the service's clock. The module has a clock of its own.
     const hostClock = createManualClock();
     const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 }, { hostClock });
     const blocked = call("orders", "block", 1000);

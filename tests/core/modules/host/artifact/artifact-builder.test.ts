@@ -5,7 +5,7 @@ import { turn } from "../../../../support/turns.ts";
 
 const SCRIPT = new URL("../../../../fixtures/builder/worker.mjs", import.meta.url);
 
-/** `build`: how many builds its thread has done by then, or what was wrong. */
+/** `build`: the number of builds that its thread has done so far, or the error. */
 function rig() {
   const clock = createManualClock();
   const builder = new Builder(SCRIPT, clock);

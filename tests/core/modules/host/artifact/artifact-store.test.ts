@@ -14,7 +14,7 @@ import { turn } from "../../../../support/turns.ts";
 import { answering, hostOf, launch, run, tree } from "../../artifact-rig.ts";
 
 const PUTTER = join(import.meta.dirname, "../../../../fixtures/artifacts/putter.ts");
-/** 0 if it has just been renamed. */
+/** Is 0 right after a rename. */
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 const TEN_MINUTES = 10 * 60_000;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
@@ -157,7 +157,7 @@ describe.each(["on disk", "in memory"])("an unused artifact %s", (place) => {
       clock.advance(TEN_MINUTES * 100);
       expect(await survives()).toBe(true);
       release();
-      // Twice is once.
+      // A second release changes nothing.
       release();
     }
     clock.advance(TEN_MINUTES - 1);
@@ -185,7 +185,7 @@ describe.each(["on disk", "in memory"])("an unused artifact %s", (place) => {
     const putting = store.put(digest, bytes).then(() => {
       isPut = true;
     });
-    // Time enough for one that does not wait, to find it there and be content.
+    // Enough time for a put that does not wait to find the artifact and return.
     for (let turns = 0; turns < 100 && !isPut; turns += 1) await turn();
     letGoOn();
     await Promise.all([deleting, putting]);

@@ -33,7 +33,7 @@ const reversed = (of: Artifact): Artifact => ({
   outside: of.outside.toReversed(),
 });
 
-/** The same for artifacts that are the same but for the order of their parts. */
+/** Is equal for artifacts that differ only in the order of their parts. */
 const meaning = ({ entry, files, outside }: Artifact): string => {
   const inOrder = (parts: readonly unknown[]): string[] => parts.map((part) => JSON.stringify(part)).sort();
   const all = files.map(({ imports, requires, source, hidden = [], ...rest }) => [

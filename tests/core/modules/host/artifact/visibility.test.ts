@@ -7,7 +7,7 @@ import { errorOf } from "../../../../support/errors.ts";
 import { ISOLATIONS } from "../../../../support/isolations.ts";
 import { type Files, hostOf, launch, tree } from "../../artifact-rig.ts";
 
-/** The text at each place that is found in a file. */
+/** The text at each place that was found in a file. */
 function found(text: string): string[] {
   const stripped = stripTypeScriptTypes(text);
   return hiddenMembers(text, stripped).map(({ at, name }) => `${name} at ${stripped.slice(at, at + 12).trim()}`);

@@ -15,7 +15,7 @@ function watched(blockTimeoutMs: number) {
     },
     blocked: (description) => blocked.push(description),
   });
-  /** Time in which the service's event loop turns as often as the watchdog looks. */
+  /** Lets time pass while the service's event loop runs as often as the watchdog checks. */
   const pass = async (ms: number, during: () => void = () => {}): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 100) {
       clock.advance(100);
@@ -69,7 +69,7 @@ it("an instance that sends other messages without an answer has three times the 
 
 it("time in which the service itself did not run does not count", async () => {
   const { clock, blocked, pass } = watched(5000);
-  // However long it stood still, at most one look falls into it.
+  // At most one check falls into a stall, however long it is.
   for (let stall = 0; stall < 4; stall += 1) {
     clock.advance(3_600_000);
     await turn();

@@ -7,7 +7,7 @@ import { type Clock, createManualClock } from "../../../../../src/kernel/clock.t
 import { until } from "../../../../support/until.ts";
 import { tree } from "../../artifact-rig.ts";
 
-/** A system's watch, which can be made to fail. */
+/** A watch of the operating system that can be made to fail. */
 class Watcher extends EventEmitter {
   isOpen = true;
 
@@ -16,7 +16,7 @@ class Watcher extends EventEmitter {
   }
 }
 
-/** A watch of files whose system takes watches while `system.isWilling`. */
+/** A watch of files on a system that accepts watches while `system.isWilling`. */
 function watching() {
   const manual = createManualClock();
   const delays: number[] = [];
@@ -41,7 +41,7 @@ function watching() {
     },
   });
   onTestFinished(() => files.close());
-  /** The next look, `delayMs` after the last one, and what delay comes after it. */
+  /** The next poll, `delayMs` after the last one, and the delay before the poll after it. */
   const look = async (delayMs: number): Promise<number | undefined> => {
     const timers = delays.length;
     manual.advance(delayMs);

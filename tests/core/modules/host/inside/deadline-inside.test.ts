@@ -11,7 +11,7 @@ const PATIENCE_MS = 20;
 
 interface Blocked {
   readonly instance: Instance;
-  /** Blocks the event loop; what is sent after it waits to be read. Resolves when it is over. */
+  /** Blocks the event loop, so that later messages wait to be read. Resolves when it has ended. */
   block(name: string): Promise<unknown>;
   release(name: string): void;
 }

@@ -5,14 +5,14 @@ import type { ToInstance } from "../../../../../src/core/modules/host/wire/proto
 
 interface Rig {
   readonly inbox: Inbox;
-  /** `run 1`, `drop 2`, `cancel 3`, in the order of what happened. */
+  /** Entries such as `run 1`, `drop 2` and `cancel 3`, in the order of the events. */
   readonly log: string[];
-  /** Moves the time on, and lets the event loop turn. */
+  /** Advances the clock, and lets the event loop run. */
   turn(ms?: number): void;
   now: number;
 }
 
-/** `handle`: what a message does when it is handled. */
+/** `handle`: the work of each message. */
 function rig(handle: (id: number, rig: Rig) => void = () => {}): Rig {
   const log: string[] = [];
   const running = new Set<number>();

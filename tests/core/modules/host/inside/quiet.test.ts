@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createQuiet } from "../../../../../src/core/modules/host/inside/quiet.ts";
 import { turn } from "../../../../support/turns.ts";
 
-/** A module of which a test says what it does. */
+/** A module whose state is set by the test. */
 function module() {
   const calls = new Set<number>();
   const now = { methods: 0, isHeld: false, taken: 0, lastId: 0 };
@@ -14,7 +14,7 @@ function module() {
       now.isHeld = true;
     },
   });
-  /** What was under way when it was taken. */
+  /** The work that was under way at the quiet moment. */
   const take = (id = 1): Promise<unknown> =>
     quiet.take(id, () => {
       now.taken += 1;
@@ -24,7 +24,7 @@ function module() {
     now,
     quiet,
     take,
-    /** One of its own: it does not begin while they are held. */
+    /** A call of the module's own, which does not begin while calls are held. */
     begin(): number {
       now.lastId += 1;
       calls.add(now.lastId);
@@ -57,7 +57,7 @@ describe("a quiet moment", () => {
     const taken = one.take();
     await turn();
     one.answer(first);
-    // What follows begins another call.
+    // The callback of the answer begins another call.
     const second = await Promise.resolve().then(() => one.begin());
     await turn();
     expect(one.now.taken).toBe(0);
@@ -127,7 +127,7 @@ describe("a quiet moment", () => {
         const taken = one.take();
         for (const what of steps) {
           if (what === "turn") await turn();
-          // As the context does it.
+          // As the real context does it.
           else if (what === "begin" && !one.now.isHeld) open.push(one.begin());
           else if (what === "answer") for (const id of open.splice(0, 1)) one.answer(id);
           else if (what === "method" && !one.now.isHeld) one.now.methods += 1;

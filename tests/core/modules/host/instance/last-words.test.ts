@@ -5,10 +5,10 @@ import { ISOLATIONS } from "../../../../support/isolations.ts";
 import { until } from "../../../../support/until.ts";
 import { call, hostRig } from "../../host-rig.ts";
 
-/** Long enough for a process that has nothing to wait for. */
+/** Long enough for a process that waits for nothing. */
 const MOST_MS = 200;
 
-/** A service that is behind: a process may have ended before all is read that it has sent. */
+/** A slow service: the process may have ended before the service has read all its output. */
 function beBehind(message: string): void {
   const [, pid] = /^process (\d+)$/.exec(message) ?? [];
   if (pid === undefined) spend(6, () => true);
@@ -18,7 +18,7 @@ function beBehind(message: string): void {
 function spend(ms: number, isNeeded: () => boolean): void {
   const start = performance.now();
   while (performance.now() - start < ms && isNeeded()) {
-    // Nothing else runs.
+    // Blocks the event loop.
   }
 }
 

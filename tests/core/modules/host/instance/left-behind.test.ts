@@ -126,7 +126,7 @@ describe.each(ISOLATIONS)("a method in a %s whose caller has left", (isolation) 
 });
 
 describe("the slot of a call whose caller has left", () => {
-  /** Has a caller leave once the method runs. */
+  /** Makes a caller leave once the method runs. */
   const leave = async (modules: Modules, instance: Instance): Promise<void> => {
     const caller = new AbortController();
     const left = modules.invoke("echo_v1", "hold_on", { json: null }, { signal: caller.signal }).catch(String);

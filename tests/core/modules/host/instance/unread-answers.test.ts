@@ -10,7 +10,7 @@ import { call, hostRig, NO_GRANTS } from "../../host-rig.ts";
 const LARGE = { binary: new Uint8Array(4_000_000) };
 
 describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not read", (isolation) => {
-  /** A module, the calls of it that ran and what it logged, and bursts of calls that it is to make. */
+  /** A module with a record of its calls and its log, and bursts of calls that it makes. */
   const asking = async (answered: () => Promise<unknown> = async () => {}) => {
     const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-bursts-")));
     onTestFinished(() => rmSync(directory, { recursive: true }));
@@ -28,7 +28,7 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
     return {
       counts,
       logged: rig.logged,
-      /** How many of the calls ended in which way. */
+      /** Counts the calls by their outcome. */
       async outcomes(...calls: readonly number[]) {
         const bursts = calls.map((each, burst) => ({ calls: each, path: pathOf(burst) }));
         const told = (await call(instance, "call_and_block", bursts)) as readonly string[];
@@ -38,7 +38,7 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
             .map(([one, { length }]) => [one, length]),
         );
       },
-      /** After the calls of a burst it may go on. */
+      /** Lets the module continue after the calls of a burst. */
       goOn: (burst: number) => writeFileSync(pathOf(burst), ""),
     };
   };

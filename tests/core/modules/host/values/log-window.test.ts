@@ -7,7 +7,7 @@ import type { FromInstance } from "../../../../../src/core/modules/host/wire/pro
 
 type Entry = Extract<FromInstance, { type: "log" }>;
 
-/** The log of an instance, and what of it the service logs; `ofInstance` goes through the instance's own gate first. */
+/** The log of an instance, and the part that the service logs. `ofInstance` passes the instance's own limit first. */
 function logs() {
   const clock = createManualClock();
   const logged: [string, unknown][] = [];

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { camelCase, isSameMethod, spellingsOf } from "../../../../../src/core/modules/host/values/names.ts";
 
-/** Words of a method's name, the first letter of each small. */
+/** Words of a method's name, each with a small first letter. */
 const words = fc.array(fc.stringMatching(/^[a-zäé][a-zäé0-9]{1,6}$/u), { minLength: 1, maxLength: 4 });
 
 const joined = (parts: readonly string[]): { snake: string; camel: string } => ({

@@ -19,7 +19,7 @@ import { call, hostRig } from "../../host-rig.ts";
 const [NAME, VERSION] = ["order_book", '1.2.3-"rc"\n1'];
 const ROOM = roomForAnswer(NAME, VERSION);
 
-/** Sizes of the whole answer as callers get it, by protobuf and as JSON, its other fields as long as they can be. */
+/** Sizes of the complete answer that callers get, in protobuf and as JSON, with its other fields as long as possible. */
 function sent(payload: Payload): readonly number[] {
   const output =
     "binary" in payload

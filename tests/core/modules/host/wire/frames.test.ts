@@ -14,7 +14,7 @@ import type { FromInstance, ToInstance } from "../../../../../src/core/modules/h
 import { turn } from "../../../../support/turns.ts";
 import { AWAITED, fromInstance, toInstance } from "../../messages.ts";
 
-/** What is read of chunks, and what was wrong. */
+/** The messages that were read from chunks, and the error. */
 function reader(reading: FrameReading): { read: (chunk: Buffer) => void; got: unknown[]; wrong: string[] } {
   const got: unknown[] = [];
   const wrong: string[] = [];

@@ -13,7 +13,7 @@ import type { FromInstance, ToInstance } from "../../../../../src/core/modules/h
 import { turn } from "../../../../support/turns.ts";
 import { AWAITED, call, fromInstance, toInstance, WIDE } from "../../messages.ts";
 
-/** What arrives at the other side, post by post. */
+/** The messages that arrive at the other side, by post. */
 function receiver() {
   const posts: unknown[][] = [];
   const read = createReadCounts();
@@ -22,7 +22,7 @@ function receiver() {
   return { posts, writer, write: (message: ToInstance) => writer.write(message, toPacket(message)) };
 }
 
-/** An instance's message as the service gets it. */
+/** An instance's message as the service receives it. */
 const received = (message: FromInstance, awaited = AWAITED): unknown =>
   fromPost(structuredClone(checkPacket(toPacket(message) as Packet)), awaited);
 
@@ -191,7 +191,7 @@ describe("a post writer", () => {
     ];
     for (const message of sent) writer.write(message, toPacket(message));
     await turn();
-    // What a packet is counted for beside its texts, and the texts: of two methods, and of two values.
+    // The fixed cost of a packet and its texts: two methods and two values.
     expect([writer.messages, writer.bytes]).toEqual([3, 3 * 32 + 2 + 5 + 3]);
     fromPosts(posted.shift(), read);
     expect([writer.messages, writer.bytes]).toEqual([2, 2 * 32 + 1 + 3]);

@@ -5,16 +5,16 @@ import { CanaryJudge } from "../../../../../src/core/modules/swap/judging/canary
 const limits = { minCalls: 100, maxErrorRateIncrease: 0.01, maxLatencyRatio: 1.5 };
 
 interface Rates {
-  /** Share of the calls that the candidate gets. */
+  /** The candidate's share of the calls. */
   readonly share?: number;
   readonly current?: number;
   readonly candidate?: number;
-  /** How many times as long the candidate takes. */
+  /** The ratio of the candidate's latency to that of the current version. */
   readonly slower?: number;
   readonly mostCalls?: number;
 }
 
-/** What becomes of a canary, looked at after each call; at most so many calls of the candidate. */
+/** The verdict on a canary that is checked after each call, with a limited number of calls to the candidate. */
 function judged(random: () => number, rates: Rates, judge = new CanaryJudge(limits, { calls: 1000, p99Ms: 46 })) {
   const { share = 0.2, current = 0, candidate = 0, slower = 1, mostCalls = 1000 } = rates;
   while (judge.finding === undefined && judge.calls < mostCalls) {
@@ -25,7 +25,7 @@ function judged(random: () => number, rates: Rates, judge = new CanaryJudge(limi
   return { judge, finding: judge.finding ?? judge.atEnd(60_000) };
 }
 
-/** In how many of so many canaries a candidate is refused. */
+/** The number of canaries in which a candidate is refused. */
 function refusals(rates: Rates, canaries: number): number {
   const random = seeded(11);
   const findings = Array.from({ length: canaries }, () => judged(random, rates).finding.verdict);

@@ -6,10 +6,10 @@ import { Excess, nearestNull } from "../../../../../src/core/modules/swap/judgin
 const rates = fc.double({ min: 0, max: 1, noNaN: true });
 const inside = fc.double({ min: 0.001, max: 0.999, noNaN: true });
 
-/** Calls: whether each is the candidate's, and whether it is a hit. */
+/** Calls: whether each is to the candidate, and whether it is a hit. */
 const histories = fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 40 });
 
-/** How probable so many hits are among so many calls. */
+/** The probability of that many hits among that many calls. */
 function binomial(calls: number, hits: number, rate: number): number {
   let ways = 1;
   for (let each = 0; each < hits; each += 1) ways = (ways * (calls - each)) / (each + 1);
@@ -22,7 +22,7 @@ function excessAfter(margin: number, history: readonly (readonly [boolean, boole
   return excess;
 }
 
-/** Adds a block of `few` calls of one version and one of the other, so many of them hits. */
+/** Adds a block of `many` calls to one version and one call to the other, with that many hits. */
 function addBlock(excess: Excess, isCandidateMany: boolean, many: number, hitsOfMany: number, hitsOfOne: number): void {
   for (let call = 0; call < many; call += 1) excess.add(isCandidateMany, call < hitsOfMany);
   excess.add(!isCandidateMany, hitsOfOne === 1);
@@ -39,7 +39,7 @@ describe("evidence against a candidate", () => {
         fc.integer({ min: 1, max: 6 }),
         fc.boolean(),
         (before, margin, current, closeness, many, isCandidateMany) => {
-          // What is left of a block that has begun belongs to that block.
+          // The rest of an unfinished block belongs to that block.
           const history = [...before, [true, false], [false, false]] as const;
           fc.pre(excessAfter(margin, history).isBetween);
           const candidate = closeness * Math.min(1, current + margin);

@@ -85,7 +85,7 @@ describe("a version on trial", () => {
   it("gives way if its breaker opens, and the old one gets the calls", async () => {
     const engine = await onTrial({ bakeMinCalls: 1000 });
     const { swapped, call, breakers } = engine;
-    // No time passes: it is told in the step in which it opens.
+    // No time passes: the breaker reports its opening in the same step.
     for (let count = 0; count < 5; count += 1) await errorOf(call("a", "fail"));
     expect(breakers.get("module:a").state).toBe("OPEN");
     expect(await swapped).toMatchObject({

@@ -28,7 +28,7 @@ async function shared(candidate: string, state = "") {
   return { ...engine, clock, swap, invoke, begun: begun.promise };
 }
 
-/** Keys of callers that the version answers. */
+/** The callers' keys that a version answers. */
 async function keysOf(invoke: (key: string) => Promise<{ version: string }>, version: string, most = 5) {
   const keys: string[] = [];
   for (let key = 0; keys.length < most; key += 1) {
@@ -115,7 +115,7 @@ describe("a canary", () => {
     for (const key of keys) {
       expect(await errorOf(invoke(key, "hold", 20))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     }
-    // By the second answer it has told that what was given up has ended.
+    // The second answer shows that the module has reported the end of the first call.
     for (const _ of [1, 2]) await invoke(keys[0] ?? "");
     clock.advance(60_000);
     expect((await swapped).canary).toMatchObject({ candidate: { calls: 5, failures: 0 }, verdict: "INCONCLUSIVE" });

@@ -10,7 +10,7 @@ import { ownRoot, rig } from "../../rig.ts";
 
 const answer = (one: Acting) => () => one.call("gateway", "answer");
 
-/** A method is called that waits for the gateway, and its caller leaves. */
+/** Calls a method that waits for the gateway, and makes its caller leave. */
 async function leaveBehind(one: Acting, id: number): Promise<void> {
   const caller = new AbortController();
   const sent = one.logs("slow order");
@@ -20,7 +20,7 @@ async function leaveBehind(one: Acting, id: number): Promise<void> {
   await left.catch(() => {});
 }
 
-/** The trader calls the gateway of its own accord, which does not answer. */
+/** The trader calls the gateway of its own accord, and the gateway does not answer. */
 async function actAlone(one: Acting, id: number): Promise<void> {
   const sent = one.logs("slow order");
   await one.call("trader", "trade", { id, slow: true });
@@ -77,7 +77,7 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
     const result = await one.swap({ maxPauseMs: 200 });
     expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
     expect(result.failure).toBe("1 call of its own to gateway.slow_order was under way, in version 1 after 200 ms");
-    // What it calls goes on.
+    // Modules that it calls continue.
     await one.call("trader", "trade", { id: 2 });
     await answer(one)();
     expect(await one.swap()).toMatchObject({ swapped: true });
@@ -179,7 +179,7 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
     const back = one.modules.rollBack("trader");
     await until(async () => (await one.call("trader", "which")) === "1");
     expect(await one.call("trader", "fills")).toEqual([1]);
-    // The one that went back lives until it has its answer.
+    // The version that went back lives until it has its answer.
     await answer(one)();
     expect(await back).toMatchObject({ swapped: true, toVersion: "1", stateLost: true });
     expect(await swapped).toMatchObject({ swapped: false, stateLost: true });

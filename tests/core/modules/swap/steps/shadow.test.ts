@@ -24,7 +24,7 @@ async function priced(candidate: string, clock = createManualClock()) {
   return { ...engine, clock, swap, begun: begun.promise };
 }
 
-/** Calls in a row, and lets what is mirrored be compared. */
+/** Makes calls one after the other, so that each mirrored one can be compared. */
 async function callMany(
   { call, clock }: Awaited<ReturnType<typeof priced>>,
   method: string,
