@@ -26,6 +26,7 @@ export function createHandle(
     HeliosError.of("ARGUMENT_INVALID", { field, problem });
   const gate: Gate = {
     clock,
+    keepsAlive: false,
     fallback,
     acquire() {
       const asked = acquire();

@@ -31,7 +31,7 @@ export async function call<T>(gate: Gate, fn: BreakerCall<T>, options: BreakerCa
   }
   let answer: T;
   try {
-    answer = await run(fn, options, gate.clock);
+    answer = await run(fn, options, gate);
   } catch (thrown) {
     const isLate = thrown instanceof Overtime;
     const error = isLate ? thrown.error : thrown;

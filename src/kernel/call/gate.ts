@@ -11,7 +11,7 @@ export interface CallPermit {
   release(): void;
 }
 
-/** A breaker let a call not go ahead. */
+/** The answer to a call that must not go ahead. */
 export class Rejection {
   /** What the call rejects with, where it has no fallback. */
   readonly error: Error;
@@ -27,6 +27,8 @@ export type Admission = CallPermit | Rejection;
 /** A breaker, as calls through it see it. */
 export interface Gate {
   readonly clock: Clock;
+  /** Whether a call that may time out keeps the process alive. The engine's process lives by what it serves. */
+  readonly keepsAlive: boolean;
   /** For calls that bring none of their own. */
   readonly fallback?: BreakerFallback<unknown> | undefined;
   /**

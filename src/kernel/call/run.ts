@@ -1,6 +1,6 @@
 import { signalLimit, startWithin, timeLimit } from "../async/race.ts";
 import { createController } from "../async/signal.ts";
-import type { Clock } from "../clock.ts";
+import type { Gate } from "./gate.ts";
 import type { BreakerCall, BreakerCallOptions } from "./options.ts";
 import { idleSignalFor, timeoutError } from "./signal.ts";
 
@@ -19,18 +19,18 @@ type Limits = Pick<BreakerCallOptions<never>, "signal" | "timeoutMs">;
  * Runs `fn` until it settles, its caller leaves or its time is over. Rejects with the error of `fn`, with the reason of the
  * caller's signal or with Overtime.
  */
-export function run<T>(fn: BreakerCall<T>, limits: Limits, clock: Clock): T | Promise<T> {
+export function run<T>(fn: BreakerCall<T>, limits: Limits, gate: Gate): T | Promise<T> {
   const isFree = limits.signal === undefined && limits.timeoutMs === undefined;
-  return isFree ? fn(idleSignalFor(fn)) : runWithin(fn, limits, clock);
+  return isFree ? fn(idleSignalFor(fn)) : runWithin(fn, limits, gate);
 }
 
 function runWithin<T>(
   fn: BreakerCall<T>,
   { signal, timeoutMs = Number.POSITIVE_INFINITY }: Limits,
-  clock: Clock,
+  { clock, keepsAlive }: Gate,
 ): Promise<T> {
   const inner = createController();
-  const limits = [signalLimit(signal), timeLimit(clock, timeoutMs, () => overtime(timeoutMs), true)];
+  const limits = [signalLimit(signal), timeLimit(clock, timeoutMs, () => overtime(timeoutMs), keepsAlive)];
   return startWithin(
     () => fn(inner.signal),
     limits,

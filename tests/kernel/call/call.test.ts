@@ -26,6 +26,7 @@ function rig(answer?: (permit: Admission) => Admission | Promise<Admission>, fal
   const permit = { settle: (outcome: Outcome) => ended.push(outcome), release: () => ended.push("RELEASED") };
   const gate: Gate = {
     clock,
+    keepsAlive: true,
     fallback,
     acquire: () => (answer === undefined ? permit : answer(permit)),
     invalid: (option, problem) => new TypeError(`${option}: ${problem}`),

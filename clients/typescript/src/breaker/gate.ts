@@ -12,6 +12,7 @@ export function gateOf(circuit: Circuit, permits: Permits, clock: BreakerClock):
     permit ?? new Rejection(new CircuitOpenError(circuit.name, circuit.status()));
   return {
     clock,
+    keepsAlive: true,
     acquire(signal) {
       const asked = permits.acquire();
       return asked instanceof Promise ? unlessAborted(asked, signal).then(admit) : admit(asked);
