@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { readProjects } from "./tests/projects.ts";
 
-const { process: processes, soak } = readProjects();
+const { process: processes, soak, threads } = readProjects();
 const EVERYTHING = ["tests/**/*.test.ts", "clients/typescript/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 /** Those that take 10 s and more: begun last, one of them would run when all others are done. */
@@ -53,8 +53,9 @@ export default defineConfig({
         extends: true,
         test: { name: "unit", isolate: false, include: EVERYTHING, exclude: [...ELSEWHERE, ...processes, ...soak] },
       },
-      { extends: true, test: { name: "process", isolate: false, include: processes } },
+      { extends: true, test: { name: "process", isolate: false, include: processes, env: { ISOLATION: "PROCESS" } } },
       { extends: true, test: { name: "soak", include: soak } },
+      { extends: true, test: { name: "threads", isolate: false, include: threads, env: { ISOLATION: "THREAD" } } },
     ],
   },
 });

@@ -20,7 +20,6 @@ import { ORDERS_ROOT, ordersFields, ownLedger } from "../core/modules/orders-rig
 import { ISOLATIONS } from "../support/isolations.ts";
 import { until } from "../support/until.ts";
 
-
 /** The outcome of a call: its output, or the reason of its failure. */
 async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<unknown> {
   return call.then(
