@@ -56,19 +56,19 @@ describe("the search for circles", () => {
 
   it.each([
     ["none", { a: "bc", b: "c", c: "" }, []],
-    ["one of two", { a: "b", b: "a", c: "a" }, [["a", "b"]]],
-    ["one through three, with a way out", { a: "b", b: "c", c: "ad", d: "" }, [["a", "b", "c"]]],
-    ["two that touch are one", { a: "b", b: "ac", c: "b" }, [["a", "b", "c"]]],
+    ["a circle of two", { a: "b", b: "a", c: "a" }, [["a", "b"]]],
+    ["a circle of three, with a way out", { a: "b", b: "c", c: "ad", d: "" }, [["a", "b", "c"]]],
+    ["two circles that touch as one", { a: "b", b: "ac", c: "b" }, [["a", "b", "c"]]],
     [
-      "two apart",
+      "two separate circles",
       { a: "b", b: "a", c: "d", d: "c" },
       [
         ["a", "b"],
         ["c", "d"],
       ],
     ],
-    ["one of a node alone", { a: "a" }, [["a"]]],
-    ["one through a node that was seen before", { a: "b", b: "cd", c: "", d: "cb" }, [["b", "d"]]],
+    ["a circle of a single node", { a: "a" }, [["a"]]],
+    ["a circle through a node that was visited before", { a: "b", b: "cd", c: "", d: "cb" }, [["b", "d"]]],
   ])("finds %s", (_, edges, circles) => {
     expect(circlesIn(graph(edges as Record<string, string>)).toSorted()).toEqual(circles);
   });

@@ -15,7 +15,7 @@ const LIMIT_NAME = /(^|_)(MAX|MIN|MOST|LIMIT|KEPT|LONGEST|SHORTEST|DEEPEST)(_|$)
 
 /** Constants with the name of a limit that no user can reach. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
-  "the size of a part, by which sizes are estimated": [
+  "the size of a part, used to estimate sizes": [
     "src/core/modules/host/wire/answer-size.ts ENVELOPE_BYTES",
     "src/core/modules/host/wire/answer-size.ts MOST_BYTES_PER_CHARACTER",
     "src/core/modules/host/wire/posts.ts PACKET_BYTES",
@@ -56,14 +56,14 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/map/message.ts MOST_INT64",
     "src/server/map/common.ts MAX_SPAN_MS",
   ],
-  "another constant, or a bound of the contract, said again": [
+  "a copy of another constant, or of a limit in the contract": [
     "clients/typescript/src/breaker/pending.ts MOST_IN_RUN",
     "clients/typescript/src/breaker/pending.ts MOST_RUNS_IN_REPORT",
     "src/core/store/requests.ts REPLAY_WINDOW_MS",
     "src/server/map/json.ts MAX_DEPTH",
     "src/server/map/values.ts MAX_SPAN_SECONDS",
   ],
-  "how work is divided or computed, with the same outcome": [
+  "a division of work that does not affect the result": [
     "src/core/modules/host/values/wide.ts KEPT_KEYS",
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
     "src/kernel/async/retry.ts MOST_DOUBLINGS",

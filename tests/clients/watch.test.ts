@@ -64,8 +64,8 @@ describe("a watch that resumes", () => {
   });
 
   it.each([
-    ["at once where the service says so", "MESSAGE_TOO_LARGE", 1],
-    ["when it has come three times where nobody says why: a proxy may limit rates", undefined, 3],
+    ["at once if the service says so", "MESSAGE_TOO_LARGE", 1],
+    ["after three times if the error has no reason, because a proxy may limit rates", undefined, 3],
   ])("throws if a frame is too large to be read, %s", async (_, reason, times) => {
     const error = new ConnectError("message size 5 is larger than configured readMaxBytes 4", Code.ResourceExhausted);
     if (reason !== undefined) error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: "helios" } });
@@ -92,7 +92,7 @@ describe("a watch that resumes", () => {
   it.each([
     ["ends at once", 0, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]],
     ["ends just before it counts as steady", STEADY_MS - 1, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]],
-    ["has lived for a while", STEADY_MS, [100, 100, 100, 100, 100, 100, 100, 100, 100]],
+    ["ends after a while", STEADY_MS, [100, 100, 100, 100, 100, 100, 100, 100, 100]],
   ])("waits for the expected times if a stream sends frames and %s", async (_, livesMs, expected) => {
     let time = 0;
     const waits: number[] = [];

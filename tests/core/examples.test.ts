@@ -117,8 +117,8 @@ describe("the example", () => {
     ["a quantity that no account can hold", { quantity: 1e305 }],
     ["a quantity too small to be kept", { quantity: 1e-12 }],
     ["a symbol that is not traded", { symbol: "DOGEZAR" }],
-    ["a symbol that every object has", { symbol: "constructor" }],
-    ["a side that is none", { side: "hold" }],
+    ["the name of a property of every object as a symbol", { symbol: "constructor" }],
+    ["an unknown side", { side: "hold" }],
     ["a limit order without a limit", { type: "limit" }],
     ["no client_order_id", { client_order_id: null }],
   ])("paper trading refuses %s as the caller's mistake, and loses nothing", async (_, mistake) => {

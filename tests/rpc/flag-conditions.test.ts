@@ -27,17 +27,22 @@ describe("a condition that costs too much", () => {
   });
 
   it.each([
-    ["texts that double", LATE_BOMB, { symbol: "a".repeat(64) }, "steps"],
-    ["lists that double", LATE_LISTS, { attributes: { l: list(64) } }, "bytes"],
+    ["texts that double in length", LATE_BOMB, { symbol: "a".repeat(64) }, "steps"],
+    ["lists that double in length", LATE_LISTS, { attributes: { l: list(64) } }, "bytes"],
     [
-      "loops in loops",
+      "nested loops",
       "context.attributes.l.all(a, context.attributes.l.all(b, a + b < 9.0))",
       { attributes: { l: list(500) } },
       "steps",
     ],
-    ["its negation", "!(context.attributes.l.all(a, a > 0.0) || true)", { attributes: { l: list(9000) } }, "steps"],
     [
-      "alternatives that hold",
+      "a negated condition",
+      "!(context.attributes.l.all(a, a > 0.0) || true)",
+      { attributes: { l: list(9000) } },
+      "steps",
+    ],
+    [
+      "an alternative that holds",
       "context.attributes.l.all(a, a > 0.0) || true",
       { attributes: { l: list(9000) } },
       "steps",

@@ -54,12 +54,12 @@ const failure = (call: Promise<unknown>): Promise<ConnectError> =>
 describe("every request", () => {
   it.each<[string, MessageInitShape<typeof FlagService.method.setPercentage.input>, string]>([
     ["without a name", { percentage: 1 }, "name"],
-    ["with a name that is none", { name: "../etc", percentage: 1 }, "name"],
+    ["with an invalid name", { name: "../etc", percentage: 1 }, "name"],
     ["without a percentage", { name: "a" }, "percentage"],
     ["with NaN", { name: "a", percentage: Number.NaN }, "percentage"],
-    ["with more than all", { name: "a", percentage: 100.5 }, "percentage"],
-    ["with infinitely many", { name: "a", percentage: Number.POSITIVE_INFINITY }, "percentage"],
-    ["with an id that is no UUID", { name: "a", percentage: 1, requestId: "1" }, "request_id"],
+    ["with more than 100 %", { name: "a", percentage: 100.5 }, "percentage"],
+    ["with infinity", { name: "a", percentage: Number.POSITIVE_INFINITY }, "percentage"],
+    ["with an id that is not a UUID", { name: "a", percentage: 1, requestId: "1" }, "request_id"],
   ])("%s is refused before it reaches the service, and the error names the field", async (_, request, field) => {
     const { client } = await setUp({ setPercentage: () => Promise.reject(new Error("the service saw it")) });
     const error = await failure(client.setPercentage(request));

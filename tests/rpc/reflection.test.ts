@@ -95,11 +95,11 @@ describe("a file", () => {
     ["an enum's value", "helios.v1.STRATEGY_PERCENTAGE", "helios/v1/flag.proto"],
     ["a nested enum's value", "grpc.health.v1.HealthCheckResponse.SERVING", "grpc/health/v1/health.proto"],
     ["an extension", "buf.validate.field", "buf/validate/validate.proto"],
-    ["the detail of an error", "google.rpc.ErrorInfo", "google/rpc/error_details.proto"],
-    ["when to try again", "google.rpc.RetryInfo", "google/rpc/error_details.proto"],
-    ["an error as a whole", "google.rpc.Status", "google/rpc/status.proto"],
-    ["what a detail is packed in", "google.protobuf.Any", "google/protobuf/any.proto"],
-    ["the detail of a refused request", "buf.validate.Violations", "buf/validate/validate.proto"],
+    ["the type of an error detail", "google.rpc.ErrorInfo", "google/rpc/error_details.proto"],
+    ["the type of a retry time", "google.rpc.RetryInfo", "google/rpc/error_details.proto"],
+    ["the type of a complete error", "google.rpc.Status", "google/rpc/status.proto"],
+    ["the type that wraps a detail", "google.protobuf.Any", "google/protobuf/any.proto"],
+    ["the type of a refused request's detail", "buf.validate.Violations", "buf/validate/validate.proto"],
   ])("is found by %s", async (_, name, file) => {
     expect((await files(symbol(name)))[0]?.name).toBe(file);
   });

@@ -89,12 +89,12 @@ describe("suites", () => {
 
   it.each<[string, Parameters<typeof client.createSuite>[0]["suite"], string]>([
     [
-      "an expectation that cannot be read",
+      "an invalid expectation",
       { name: "s", tests: [{ name: "t", method: "m", expect: "output ==" }] },
       "SUITE_INVALID",
     ],
     [
-      "two tests of one name",
+      "two tests with one name",
       {
         name: "s",
         tests: [
@@ -107,7 +107,7 @@ describe("suites", () => {
     ["a test without a method", { name: "s", tests: [{ name: "t" }] }, "SUITE_INVALID"],
     ["no test", { name: "s", tests: [] }, "ARGUMENT_INVALID"],
     ["no suite", undefined, "ARGUMENT_INVALID"],
-    ["the name of a built-in one", { name: "ml", tests: [{ name: "t", method: "m" }] }, "SUITE_ALREADY_EXISTS"],
+    ["the name of a built-in suite", { name: "ml", tests: [{ name: "t", method: "m" }] }, "SUITE_ALREADY_EXISTS"],
   ])("with %s are refused", async (_, suite, reason) => {
     expect(await reasonOf(client.createSuite(suite === undefined ? {} : { suite }))).toBe(reason);
   });

@@ -104,13 +104,13 @@ describe("a feature of another system that Helios lacks", () => {
       exported({ dependencies: [{ feature: "f", dependencies: [{ feature: "other" }] }] }),
     ],
     ["a dependency, of the client API", client({ dependencies: [{ feature: "other" }] })],
-    ["strategies of which none is active", client({ strategies: [{ name: "default", disabled: true }] })],
-    ["a payload that is no number", client(forms({ type: "number", value: "n/a" }))],
-    ["two features of one name", { features: [{ name: "f", enabled: true }, { name: "f" }] }],
-    ["two entries of one name in a list", [{ name: "f", enabled: true }, "f"]],
-    ["a default variant that is not there", flagd({ defaultVariant: "gone" })],
+    ["strategies that are all inactive", client({ strategies: [{ name: "default", disabled: true }] })],
+    ["a payload that is not a number", client(forms({ type: "number", value: "n/a" }))],
+    ["two features with one name", { features: [{ name: "f", enabled: true }, { name: "f" }] }],
+    ["two entries with one name in a list", [{ name: "f", enabled: true }, "f"]],
+    ["a missing default variant", flagd({ defaultVariant: "gone" })],
     [
-      "a share of a variant that is not there",
+      "a share of a missing variant",
       flagd({
         variants: { a: "x", b: "y" },
         targeting: {

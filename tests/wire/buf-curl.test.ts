@@ -56,11 +56,11 @@ const WAYS: [string, string, string[]][] = [
 ];
 
 const MORE_WAYS: [string, string, string[]][] = [
-  ["the schema that the server tells, without a flag", "HTTP/2.0", []],
-  ["the older reflection", "HTTP/2.0", ["--reflect-protocol", "grpc-v1alpha"]],
+  ["the server's schema, without an option", "HTTP/2.0", []],
+  ["the older reflection API", "HTTP/2.0", ["--reflect-protocol", "grpc-v1alpha"]],
   ["the schema from proto/, over HTTP/2", "HTTP/2.0", ["--schema", "proto", "--http2-prior-knowledge"]],
   ["gRPC-Web over HTTP/1.1", "HTTP/1.1", ["--schema", "proto", "--protocol", "grpcweb"]],
-  ["gRPC with the schema that the server tells", "HTTP/2.0", ["--protocol", "grpc"]],
+  ["gRPC with the server's schema", "HTTP/2.0", ["--protocol", "grpc"]],
 ];
 
 describe.each([...WAYS, ...MORE_WAYS])("buf curl with %s", (_, version, flags) => {

@@ -173,8 +173,8 @@ describe("the process of the service", () => {
   });
 
   it.each([
-    ["a flags file that is broken", "flags.json", '{"a": {"enabled": "yes"}}', "--flags-file"],
-    ["a modules file that is broken", "modules.json", '{"a": {"module_pth": "x"}}', "--modules-file"],
+    ["a broken flags file", "flags.json", '{"a": {"enabled": "yes"}}', "--flags-file"],
+    ["a broken modules file", "modules.json", '{"a": {"module_pth": "x"}}', "--modules-file"],
   ])("does not start with %s, and names the place", async (_, name, text, flag) => {
     const directory = mkdtempSync(join(tmpdir(), "helios-broken-"));
     writeFileSync(join(directory, name), text);

@@ -136,7 +136,7 @@ describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", (
 describe.skipIf(process.platform !== "linux")("a server whose log output no one reads", () => {
   it.each([
     ["a full disk", () => open("/dev/full"), "ENOSPC"],
-    ["a pipe that is full", fullPipe, ""],
+    ["a full pipe", fullPipe, ""],
     ["a pipe whose reader has gone", brokenPipe, "EPIPE"],
   ])("answers calls, and ends in order: %s", async (_, output, problem) => {
     const directory = temporary();

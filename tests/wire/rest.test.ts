@@ -169,9 +169,9 @@ describe("a page of another site", () => {
   const change = { method: "POST", body: JSON.stringify({ name: "csrf", percentage: 50 }) };
 
   it.each([
-    ["by a form", { origin: "https://evil.example", "content-type": "text/plain" }],
-    ["by a browser that says so", { "sec-fetch-site": "cross-site" }],
-    ["of a sandbox", { origin: "null" }],
+    ["with a form", { origin: "https://evil.example", "content-type": "text/plain" }],
+    ["in a browser that sends its origin", { "sec-fetch-site": "cross-site" }],
+    ["in a sandbox", { origin: "null" }],
   ])("changes nothing, %s", async (_, headers) => {
     const { status, text } = await send(`${API}/feature-flags/percentage`, { ...change, headers });
     expect([status, reasonOf(text)]).toEqual([403, "HTTP_ORIGIN_REFUSED"]);

@@ -128,8 +128,8 @@ describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
   });
 
   it.each([
-    ["npm alone, by SIGTERM", (pid: number) => kill(pid, "SIGTERM")],
-    ["its whole group, by Ctrl-C, which npm passes on too", (pid: number) => kill(-pid, "SIGINT")],
+    ["SIGTERM to npm only", (pid: number) => kill(pid, "SIGTERM")],
+    ["Ctrl-C to the whole group, which npm passes on too", (pid: number) => kill(-pid, "SIGINT")],
   ])("ends in order under npm start, and leaves nothing behind: %s", async (_, signal) => {
     const { child, output } = await start("npm", ["start", "--"]);
     const family = descendants(child.pid ?? 0);
@@ -189,7 +189,7 @@ describe("the shutdown", () => {
   it.each([
     ["does not close", { close: never }, "exit 0"],
     ["fails to close", { close: () => Promise.reject(new Error("no")) }, "exit 0"],
-    ["has threads that nothing ends", { strandedThreads: () => 1 }, "killed"],
+    ["has threads that cannot be ended", { strandedThreads: () => 1 }, "killed"],
   ])("happens even if something %s", async (_, parts, last) => {
     const { shutdown, clock, done, turn, start: begin } = rig(parts);
     begin();

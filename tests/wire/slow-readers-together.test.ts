@@ -50,11 +50,11 @@ describe("many clients that do not read", () => {
   const web = { ...GRPC, "content-type": "application/grpc-web" };
 
   it.each([
-    ["an answer of gRPC", { ...GRPC, ":path": `${flags}/ListFlags` }, false],
-    ["an answer of gRPC-Web", { ...web, ":path": `${flags}/ListFlags` }, false],
-    ["an answer of REST", { ":path": rest }, false],
-    ["a stream of gRPC", { ...GRPC, ":path": `${flags}/WatchFlags` }, true],
-    ["a stream of gRPC-Web", { ...web, ":path": `${flags}/WatchFlags` }, true],
+    ["an answer over gRPC", { ...GRPC, ":path": `${flags}/ListFlags` }, false],
+    ["an answer over gRPC-Web", { ...web, ":path": `${flags}/ListFlags` }, false],
+    ["an answer over REST", { ":path": rest }, false],
+    ["a stream over gRPC", { ...GRPC, ":path": `${flags}/WatchFlags` }, true],
+    ["a stream over gRPC-Web", { ...web, ":path": `${flags}/WatchFlags` }, true],
     ["lines of JSON", { ":path": `${rest}/watch` }, true],
     ["server-sent events", { ":path": `${rest}/watch`, accept: "text/event-stream" }, true],
   ] as const)("take up no more than their limit, and others are answered: %s", async (_, headers, isStream) => {

@@ -124,7 +124,7 @@ describe("an option with an invalid span of time is refused by its name", () => 
     ],
     ["invoke", "timeoutMs", (ms) => invoke(client, "echo", "echo", 1, { timeoutMs: ms })],
     [
-      "a service of one's own",
+      "a custom service",
       "timeoutMs",
       (ms) => createClient(FlagService, client.transport).listFlags({}, { timeoutMs: ms }),
     ],
@@ -144,19 +144,23 @@ describe("an option with an invalid span of time is refused by its name", () => 
     ["a client's breaker", "windowMs", (ms) => createBreakers(client).breaker("b", { windowMs: ms })],
     ["a client's breaker", "warmUpMs", (ms) => createBreakers(client).breaker("b", { warmUpMs: ms })],
     [
-      "a client's breaker's call",
+      "a call through a client's breaker",
       "timeoutMs",
       (ms) =>
         createBreakers(client)
           .breaker("b")
           .call(() => 1, { timeoutMs: ms }),
     ],
-    ["a client's breaker's ready", "timeoutMs", (ms) => createBreakers(client).breaker("b").ready(ms)],
+    ["the wait for a client's breaker", "timeoutMs", (ms) => createBreakers(client).breaker("b").ready(ms)],
     ["startServer", "firstByteTimeoutMs", (ms) => wire({ firstByteTimeoutMs: ms })],
     ["startServer", "pingIntervalMs", (ms) => wire({ pingIntervalMs: ms })],
     ["startServer", "pingTimeoutMs", (ms) => wire({ pingTimeoutMs: ms })],
     ["startServer", "graceMs", (ms) => wire({ graceMs: ms })],
-    ["the engine's breaker's call", "timeoutMs", (ms) => engine.breakers.handle("b").call(() => 1, { timeoutMs: ms })],
+    [
+      "a call through the engine's breaker",
+      "timeoutMs",
+      (ms) => engine.breakers.handle("b").call(() => 1, { timeoutMs: ms }),
+    ],
     ["the engine's breaker", "timeout", (ms) => engine.breakers.getOrCreate("c", { timeoutMs: ms })],
     ["an override", "ttl", (ms) => engine.breakers.override("patient", { kind: "DISABLED", ttlMs: ms })],
     ["a simulation", "span", (ms) => engine.breakers.simulate("patient", {}, ms)],

@@ -147,13 +147,13 @@ describe("a stored breaker", () => {
 
   const change = (record: object) => JSON.stringify(record);
   it.each([
-    ["no record", () => "7"],
-    ["an unknown state", (record: object) => change({ ...record, state: "AJAR" })],
-    ["an unknown field", (record: object) => change({ ...record, mood: "good" })],
-    ["an epoch that is none", (record: object) => change({ ...record, epoch: 0 })],
-    ["open without until when", (record: object) => change({ ...record, state: "OPEN", openUntil: undefined })],
-    ["a hold that is none", (record: object) => change({ ...record, holds: [{ id: 7 }] })],
-    ["a configuration that is none", (record: object) => change({ ...record, config: { failureThreshold: 0 } })],
+    ["not a record", () => "7"],
+    ["in an unknown state", (record: object) => change({ ...record, state: "AJAR" })],
+    ["with an unknown field", (record: object) => change({ ...record, mood: "good" })],
+    ["with an invalid epoch", (record: object) => change({ ...record, epoch: 0 })],
+    ["open without an end", (record: object) => change({ ...record, state: "OPEN", openUntil: undefined })],
+    ["with an invalid hold", (record: object) => change({ ...record, holds: [{ id: 7 }] })],
+    ["with an invalid configuration", (record: object) => change({ ...record, config: { failureThreshold: 0 } })],
   ])("is refused at the start if it is %s, with its name and the fault (case 31)", async (_, spoil) => {
     const house = await withBreaker();
     const record = await house.stored("api");

@@ -86,19 +86,19 @@ describe("a batch of updates", () => {
   const HOUR = 3_600_000;
   it.each([
     [
-      "a field",
+      "a wrong field",
       "ARGUMENT_INVALID",
       { field: "requests[1].flag.percentage" },
       { name: "b", fields: { percentage: 101 } },
     ],
     [
-      "an entry",
+      "a wrong whitelist entry",
       "ARGUMENT_INVALID",
       { field: "requests[1].flag.whitelist[0]" },
       { name: "b", fields: { whitelist: [" x"] } },
     ],
     [
-      "a schedule that is past",
+      "a schedule in the past",
       "ARGUMENT_INVALID",
       { field: "requests[1].flag.gradual.end_time" },
       {
@@ -119,16 +119,26 @@ describe("a batch of updates", () => {
       { name: "dead", index: "1" },
       { name: "dead", fields: { enabled: true } },
     ],
-    ["an etag", "ETAG_MISMATCH", { name: "b", given: "old", index: "1" }, { name: "b", fields: {}, etag: "old" }],
-    ["a condition", "FLAG_CONDITION_INVALID", { name: "b", index: "1" }, { name: "b", fields: { condition: "no" } }],
+    ["a stale etag", "ETAG_MISMATCH", { name: "b", given: "old", index: "1" }, { name: "b", fields: {}, etag: "old" }],
     [
-      "what it needs",
+      "a wrong condition",
+      "FLAG_CONDITION_INVALID",
+      { name: "b", index: "1" },
+      { name: "b", fields: { condition: "no" } },
+    ],
+    [
+      "a missing prerequisite",
       "FLAG_PREREQUISITE_MISSING",
       { name: "b", index: "1" },
       { name: "b", fields: { prerequisites: ["no"] } },
     ],
-    ["a salt of a share", "FLAG_REBUCKETS", { name: "share", index: "1" }, { name: "share", fields: { salt: "s" } }],
-    ["a name twice", "ARGUMENT_INVALID", { field: "requests[1].flag.name" }, { name: "a", fields: {} }],
+    [
+      "a new salt of a share",
+      "FLAG_REBUCKETS",
+      { name: "share", index: "1" },
+      { name: "share", fields: { salt: "s" } },
+    ],
+    ["a duplicate name", "ARGUMENT_INVALID", { field: "requests[1].flag.name" }, { name: "a", fields: {} }],
   ] as [string, string, Record<string, string>, FlagUpdate][])(
     "is refused as a whole for %s, and the error names the request",
     async (_, refusal, metadata, wrong) => {

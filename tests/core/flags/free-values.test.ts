@@ -7,7 +7,7 @@ const UNFIT: readonly (readonly [string, unknown])[] = [
   ["a number beyond 2^53", 2 ** 60],
   ["a number below -2^53", -(2 ** 53)],
   ["NaN", Number.NaN],
-  ["half a character", HALF],
+  ["half a surrogate pair", HALF],
 ];
 const of = (value: unknown): FlagFields => ({ variants: [{ name: "a", weight: 1, value: value as never }] });
 

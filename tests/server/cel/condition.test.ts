@@ -96,14 +96,14 @@ describe("a condition", () => {
   // If each level were checked twice, there would be 2^60 checks.
   it.each([
     ["in lists", nested("true", (inside) => `true in [${inside}]`)],
-    ["in lists of two", nested("true", (inside) => `${inside} in [true, false]`)],
+    ["in lists of two elements", nested("true", (inside) => `${inside} in [true, false]`)],
     ["in lists and maps", nested("'a'", (inside) => `'a' in {${inside}: 1} ? 'a' : 'b'`).replace(/ \? 'a' : 'b'$/, "")],
     ["in brackets", nested("[true]", (inside) => `[${inside}[0]]`).concat("[0]")],
     ["in maps", nested("true", (inside) => `{'a': ${inside}}['a']`)],
-    ["in choices", nested("true", (inside) => `(true ? ${inside} : false)`)],
+    ["in conditional operators", nested("true", (inside) => `(true ? ${inside} : false)`)],
     ["in the bodies of macros", nested("true", (inside, depth) => `[1].all(x${depth}, ${inside})`)],
-    ["in their counts", nested("true", (inside) => `[1].exists_one(x, ${inside})`)],
-    ["in what they go through", nested("[1]", (inside) => `${inside}.filter(x, true)`).concat("[0] == 1")],
+    ["in counting macros", nested("true", (inside) => `[1].exists_one(x, ${inside})`)],
+    ["in the ranges of macros", nested("[1]", (inside) => `${inside}.filter(x, true)`).concat("[0] == 1")],
     ["in lists of macros", nested("true", (inside, depth) => `[${inside}].exists(x${depth}, x${depth})`)],
     ["in comparisons", nested("true", (inside) => `(${inside} == true)`)],
     ["in conversions", nested("'true'", (inside) => `string(bool(${inside}))`).replace(/^string/, "")],

@@ -22,8 +22,8 @@ describe("a file of flags or modules", () => {
   it.each([
     ["Latin-1", Buffer.from('{\n"J\xfcrg": true}', "latin1"), 2],
     ["UTF-16", Buffer.from("\ufeff{}", "utf16le"), 1],
-    ["after what was damaged before", Buffer.concat([Buffer.from("\ufffd\n"), Buffer.of(0xc3)]), 2],
-    ["cut in a character", Buffer.from("a\nb\nü").subarray(0, 5), 3],
+    ["after a replacement character in the text", Buffer.concat([Buffer.from("\ufffd\n"), Buffer.of(0xc3)]), 2],
+    ["truncated inside a character", Buffer.from("a\nb\nü").subarray(0, 5), 3],
   ])("is refused with the line if it is not UTF-8: %s", async (_, bytes, line) => {
     const directory = mkdtempSync(join(tmpdir(), "helios-source-"));
     const name = join(directory, "flags.json");
@@ -113,8 +113,13 @@ describe("a file of flags or modules", () => {
 
 describe.skipIf(process.platform === "win32")("the end of the process", () => {
   it.each([
-    ["in order where no thread is held", "", 1, { status: 3, signal: null }],
-    ["all the same where one hangs", "open(process.argv[1], () => {});", 100, { status: null, signal: "SIGKILL" }],
+    ["in order if no thread is blocked", "", 1, { status: 3, signal: null }],
+    [
+      "nevertheless if a thread is blocked",
+      "open(process.argv[1], () => {});",
+      100,
+      { status: null, signal: "SIGKILL" },
+    ],
   ])("happens %s", (_, before, speed, expected) => {
     const directory = mkdtempSync(join(tmpdir(), "helios-end-"));
     const pipe = join(directory, "pipe");

@@ -92,8 +92,8 @@ describe("the size of a JSON value", () => {
     ["empty lists", Array.from({ length: 50_000 }, () => [])],
     ["empty texts", Array.from({ length: 50_000 }, () => "")],
     ["control characters", "\u0001".repeat(100_000)],
-    ["a nest", JSON.parse(`${"[".repeat(90)}1${"]".repeat(90)}`)],
-    ["a nest of objects", JSON.parse(`${'{"":'.repeat(90)}"${"x".repeat(100_000)}"${"}".repeat(90)}`)],
+    ["nested lists", JSON.parse(`${"[".repeat(90)}1${"]".repeat(90)}`)],
+    ["nested objects", JSON.parse(`${'{"":'.repeat(90)}"${"x".repeat(100_000)}"${"}".repeat(90)}`)],
   ])("is computed correctly for many %s", (_, value) => {
     const most = Math.max(bytesOf(JSON.stringify(value)), toBinary(ValueSchema, fromJsonValue(value)).length);
     expect(encodedSize(value)).toBeGreaterThanOrEqual(most);

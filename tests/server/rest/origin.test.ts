@@ -7,22 +7,22 @@ const request = (headers: Record<string, string>): HttpRequest =>
 
 describe("a request to the REST API", () => {
   it.each([
-    ["from no browser", {}, false],
-    ["of a page of this very server", { origin: "http://helios:8000" }, false],
-    ["of a page of this very server, as its browser says", { "sec-fetch-site": "same-origin" }, false],
-    ["that its user typed", { "sec-fetch-site": "none" }, false],
-    ["of a page of another site", { origin: "http://evil.example", "sec-fetch-site": "cross-site" }, true],
-    ["of another site, by a browser that does not say its origin", { "sec-fetch-site": "cross-site" }, true],
-    ["of another origin of the same site", { "sec-fetch-site": "same-site" }, true],
-    ["of another port", { origin: "http://helios:9000" }, true],
-    ["of an old browser, of another site", { origin: "https://evil.example" }, true],
-    ["of a page in a sandbox", { origin: "null" }, true],
-    ["with an origin that is none", { origin: "://" }, true],
-    ["of a page of this very server, in other words", { origin: "http://HELIOS:8000", host: "Helios:8000" }, false],
-    ["of a page of this very server at the usual port", { origin: "https://helios", host: "helios:443" }, false],
-    ["that a proxy was sent", { origin: "https://ops.lan", host: "up", "x-forwarded-host": "ops.lan, x" }, false],
-    ["that a proxy was sent by another", { origin: "https://evil.example", "x-forwarded-host": "ops.lan" }, true],
-    ["of a page that is allowed", { origin: "https://ops.example", "sec-fetch-site": "cross-site" }, false],
+    ["without a browser", {}, false],
+    ["from a page of this server", { origin: "http://helios:8000" }, false],
+    ["from a page of this server, as its browser says", { "sec-fetch-site": "same-origin" }, false],
+    ["that the user typed", { "sec-fetch-site": "none" }, false],
+    ["from a page of another site", { origin: "http://evil.example", "sec-fetch-site": "cross-site" }, true],
+    ["from another site, by a browser that sends no origin", { "sec-fetch-site": "cross-site" }, true],
+    ["from another origin of the same site", { "sec-fetch-site": "same-site" }, true],
+    ["from another port", { origin: "http://helios:9000" }, true],
+    ["from another site, by an old browser", { origin: "https://evil.example" }, true],
+    ["from a page in a sandbox", { origin: "null" }, true],
+    ["with an invalid origin", { origin: "://" }, true],
+    ["from a page of this server, in another spelling", { origin: "http://HELIOS:8000", host: "Helios:8000" }, false],
+    ["from a page of this server at the default port", { origin: "https://helios", host: "helios:443" }, false],
+    ["through a proxy", { origin: "https://ops.lan", host: "up", "x-forwarded-host": "ops.lan, x" }, false],
+    ["through a proxy, from another site", { origin: "https://evil.example", "x-forwarded-host": "ops.lan" }, true],
+    ["from a page of an allowed origin", { origin: "https://ops.example", "sec-fetch-site": "cross-site" }, false],
   ])("%s: foreign %s", (_, headers, foreign) => {
     expect(isForeign(request(headers), ["https://ops.example"])).toBe(foreign);
   });

@@ -106,9 +106,15 @@ describe("a request over REST", () => {
       "",
       "page_sise: is not known; did you mean page_size?",
     ],
-    ["one that is like none", "GET", "/status?verbose=1", "", "verbose: is not known; it takes no fields"],
     [
-      "one further down",
+      "an unknown parameter without a similar name",
+      "GET",
+      "/status?verbose=1",
+      "",
+      "verbose: is not known; it takes no fields",
+    ],
+    [
+      "an unknown nested parameter",
       "POST",
       "/circuit-breakers",
       { name: "b", config: { treshold: 1 } },
@@ -139,7 +145,7 @@ describe("a request over REST", () => {
       "force_reload: must be true or false, not maybe",
     ],
     [
-      "a fraction for a whole number",
+      "a fraction for an integer",
       "GET",
       "/feature-flags?page_size=1.5",
       "",
@@ -155,7 +161,7 @@ describe("a request over REST", () => {
       /^heartbeat_interval: must be a duration in seconds such as 1.5s, not "5"$/,
     ],
     [
-      "a time that is none",
+      "an invalid time",
       "POST",
       "/feature-flags/gradual",
       { start_time: "tomorrow" },
@@ -168,9 +174,9 @@ describe("a request over REST", () => {
       { start_time: "2026-02-31T25:00:00Z" },
       /start_time/,
     ],
-    ["text that is no JSON", "POST", "/feature-flags/enable", "{", /^\(request\): the body must be JSON: /],
-    ["a context that is no JSON", "GET", "/feature-flags/f?context=x", "", "context: must be JSON, not x"],
-    ["a parameter twice", "GET", "/feature-flags?page_size=1&page_size=2", "", "page_size: is given twice"],
+    ["text that is not JSON", "POST", "/feature-flags/enable", "{", /^\(request\): the body must be JSON: /],
+    ["a context that is not JSON", "GET", "/feature-flags/f?context=x", "", "context: must be JSON, not x"],
+    ["a duplicate parameter", "GET", "/feature-flags?page_size=1&page_size=2", "", "page_size: is given twice"],
     [
       "a field in two styles",
       "POST",
@@ -179,22 +185,34 @@ describe("a request over REST", () => {
       "allow_missing: is given twice",
     ],
     [
-      "query against body",
+      "a value in the query that differs from the body",
       "POST",
       "/modules/a/load?activate=true",
       { activate: false },
       "activate: is given twice, in the query and in the body",
     ],
-    ["path against body", "POST", "/modules/a/load", { name: "b" }, 'name: is a in the path and "b" elsewhere'],
     [
-      "a body where there is none",
+      "a value in the path that differs from the body",
+      "POST",
+      "/modules/a/load",
+      { name: "b" },
+      'name: is a in the path and "b" elsewhere',
+    ],
+    [
+      "a body for an RPC without one",
       "GET",
       "/feature-flags",
       { page_size: 1 },
       "(request): GET /api/modularity/feature-flags takes no body",
     ],
-    ["a part of what has none", "GET", "/feature-flags?page_size.x=1", "", "page_size: has no field x"],
-    ["both of which one may be", "POST", "/modules/a/invoke/m", { json: 1, binary: "AA==" }, /input|binary|json/],
+    ["a part of a field without parts", "GET", "/feature-flags?page_size.x=1", "", "page_size: has no field x"],
+    [
+      "two fields of which only one is allowed",
+      "POST",
+      "/modules/a/invoke/m",
+      { json: 1, binary: "AA==" },
+      /input|binary|json/,
+    ],
   ])("with %s is refused", (_, verb, target, body, expected) => {
     const told = problem(verb, target, body);
     if (typeof expected === "string") expect(told).toBe(expected);

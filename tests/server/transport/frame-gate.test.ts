@@ -143,7 +143,7 @@ describe("the frames of an HTTP/2 connection", () => {
     ["PING", () => frame(6, 0, 0, Buffer.alloc(8))],
     ["SETTINGS", () => frame(4, 0, 0)],
     ["PRIORITY", () => frame(2, 0, 1, Buffer.alloc(5))],
-    ["DATA that is empty", () => frame(0, 0, 1)],
+    ["empty DATA", () => frame(0, 0, 1)],
     ["frames of an unknown type", () => frame(200, 0, 0)],
   ])("without a use for a call have an allowance: %s", async (_, make) => {
     const { send, refusals, clock } = rig();
@@ -165,8 +165,8 @@ describe("the frames of an HTTP/2 connection", () => {
   });
 
   it.each([
-    ["headers without an end", [frame(1, 0, 1, literal(3, 3)), frame(9, 0, 1, literal(3, 3))]],
-    ["half a frame of headers", [frame(1, 4, 1, literal(3, 300)).subarray(0, 100)]],
+    ["endless headers", [frame(1, 0, 1, literal(3, 3)), frame(9, 0, 1, literal(3, 3))]],
+    ["half a HEADERS frame", [frame(1, 4, 1, literal(3, 300)).subarray(0, 100)]],
   ])("time out if they are incomplete: %s", async (_, parts) => {
     const { send, refusals, clock, unfinished } = rig();
     await send(PREFACE, frame(4, 0, 0));

@@ -16,13 +16,13 @@ interface Place {
 }
 
 const PLACES: Readonly<Record<string, Place>> = {
-  "when it is imported": { part: "import", step: "start" },
+  "during its import": { part: "import", step: "start" },
   // A constructor cannot wait.
-  "when it is made": { part: "construct", step: "start", except: ["hangs", "computes for ever"] },
+  "in its constructor": { part: "construct", step: "start", except: ["hangs", "computes for ever"] },
   "in start": { part: "start", step: "start" },
   "in health": { part: "health", step: "health" },
-  "in what its tests call": { part: "proof", step: "gate", options: { testSuite: "own" } },
-  "in what a reload hook calls": {
+  "in a method that its tests call": { part: "proof", step: "gate", options: { testSuite: "own" } },
+  "in a method that a reload hook calls": {
     part: "proof",
     step: "warm_up",
     fields: { reloadHooks: [{ method: "proof", input: null }] },

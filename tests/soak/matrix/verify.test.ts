@@ -17,8 +17,8 @@ describe("a candidate whose code is not available", () => {
   });
 
   it.each<[string, string, string, RegExp]>([
-    ["imports what is not there", "MODULE_INVALID", `import "./nothing.js";\n${counter(2)}`, /nothing\.js/],
-    ["is no JavaScript", "MODULE_INVALID", "export default class {{", /v2\.js/],
+    ["imports a missing file", "MODULE_INVALID", `import "./nothing.js";\n${counter(2)}`, /nothing\.js/],
+    ["is not JavaScript", "MODULE_INVALID", "export default class {{", /v2\.js/],
     ["imports from outside the root", "MODULE_INVALID", `import "../outside.js";\n${counter(2)}`, /outside/],
   ])("is refused if it %s, with %s", async (_, reason, v2, message) => {
     const one = await cell({ isolation, v2 });
@@ -32,9 +32,9 @@ describe("a candidate whose code is not available", () => {
   it.each<[string, string, (path: string) => Promise<unknown>]>([
     ["is gone", "MODULE_FILE_NOT_FOUND", async () => {}],
     ["is a directory", "MODULE_INVALID", (path) => mkdir(path)],
-    ["is a link to nothing", "MODULE_FILE_NOT_FOUND", (path) => symlink("nowhere.js", path)],
+    ["is a link to a missing file", "MODULE_FILE_NOT_FOUND", (path) => symlink("nowhere.js", path)],
     ["is a link to itself", "MODULE_FILE_NOT_FOUND", (path) => symlink("v2.js", path)],
-    ["is a link to the outside", "MODULE_PATH_OUTSIDE_ROOT", (path) => symlink("/etc/hostname", path)],
+    ["is a link to the outside of the root", "MODULE_PATH_OUTSIDE_ROOT", (path) => symlink("/etc/hostname", path)],
   ])("is refused if its file %s, with %s", async (_, expected, make) => {
     const one = await cell({ isolation });
     await instead(one, make);

@@ -48,7 +48,7 @@ const euros = "€".repeat(100_000);
 describe("an error", () => {
   it.each<[string, () => ReturnType<typeof call>, number]>([
     [
-      "of ten thousand entries that are too long",
+      "an error about ten thousand entries that are too long",
       () =>
         call(FlagService.method.createFlag, {
           flag: { name: "a", whitelist: Array.from({ length: 10_001 }, (_, at) => `${at}`.padEnd(300, "x")) },
@@ -56,28 +56,32 @@ describe("an error", () => {
       INVALID_ARGUMENT,
     ],
     [
-      "of a map's key that is as long as a request",
+      "an error about a map's key that is as long as a request",
       () => call(ModuleService.method.registerModule, { name: "a", modulePath: "a", env: { [euros]: "", "1": "" } }),
       INVALID_ARGUMENT,
     ],
     [
-      "of a name of control characters",
+      "an error about a name of control characters",
       () => call(FlagService.method.getFlag, { name: "\u0001\u0002" }),
       INVALID_ARGUMENT,
     ],
     [
-      "of a mask with paths of megabytes",
+      "an error about a mask with paths of megabytes",
       () => call(FlagService.method.updateFlag, { flag: { name: "a" }, updateMask: { paths: [euros] } }),
       INVALID_ARGUMENT,
     ],
     [
-      "of a path that is not there",
+      "an error about an unknown path",
       () => call(BreakerService.method.updateBreaker, { name: "a", config: {}, updateMask: { paths: [euros] } }),
       INVALID_ARGUMENT,
     ],
-    ["of a service whose name is that long", () => call(Health.method.check, { service: euros }), NOT_FOUND],
     [
-      "of a page token that is none",
+      "an error about a service with a name of that length",
+      () => call(Health.method.check, { service: euros }),
+      NOT_FOUND,
+    ],
+    [
+      "an error about an invalid page token",
       () => call(FlagService.method.listFlags, { pageToken: "€".repeat(512) }),
       INVALID_ARGUMENT,
     ],

@@ -28,9 +28,9 @@ const isolated = ({ breakers }: Rig) => breakers.get("api").isolatedClients.map(
 
 describe("one failing client of a hundred", () => {
   it.each([
-    ["in a row", ROW],
-    ["by rate, of calls", RATE],
-    ["by rate, of time", { ...RATE, windowMs: 10_000 }],
+    ["by failures in a row", ROW],
+    ["by rate, in a window of calls", RATE],
+    ["by rate, in a window of time", { ...RATE, windowMs: 10_000 }],
   ])(
     "does not open the breaker for the others %s, however its reports are interleaved with theirs",
     async (_, config) => {
@@ -93,7 +93,7 @@ describe("the failures that clients reported", () => {
 
 describe("a dependency that is down for all clients", () => {
   it.each([
-    ["in a row", ROW],
+    ["by failures in a row", ROW],
     ["by rate", RATE],
   ])("opens the breaker for all %s, also if each client reports a batch at a time", async (_, config) => {
     for (const size of [1, 5, 50]) {

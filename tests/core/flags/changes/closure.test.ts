@@ -25,7 +25,8 @@ describe("the number of flags that a flag needs", () => {
   const ways: Record<string, (of: House) => Promise<unknown>> = {
     create: ({ flags }) => flags.create("new", { ...on, prerequisites: ["top"] }),
     update: ({ flags }) => flags.update("base", { prerequisites: ["top"] }),
-    "update what others need": ({ flags }) => flags.update(`p${MAX_CLOSURE - 1}`, { prerequisites: ["base"] }),
+    "an update of a flag that others need": ({ flags }) =>
+      flags.update(`p${MAX_CLOSURE - 1}`, { prerequisites: ["base"] }),
     batch: ({ flags }) =>
       flags.updateTogether([
         { name: "base", fields: { enabled: false } },

@@ -212,9 +212,12 @@ describe("the analysis of a graph of prerequisites", () => {
   });
 
   it.each([
-    ["two that need each other, many times", (at: number) => [at ^ 1]],
-    ["a chain that is a cycle", (at: number, count: number) => [(at + 1) % count]],
-    ["a chain of which each needs the first", (at: number, count: number) => [0, Math.min(at + 1, count - 1)]],
+    ["pairs that need each other", (at: number) => [at ^ 1]],
+    ["a chain that closes a cycle", (at: number, count: number) => [(at + 1) % count]],
+    [
+      "a chain in which each flag also needs the first",
+      (at: number, count: number) => [0, Math.min(at + 1, count - 1)],
+    ],
   ])("visits each flag and each of its prerequisites once, with %s", (_, edgesOf) => {
     const count = 5000;
     const graph = new Map(

@@ -120,9 +120,9 @@ const mode = fc.constantFrom("MERGE", "REPLACE");
 
 describe(`a flags file of any content (HELIOS_FUZZ_SEED=${SEED})`, () => {
   it.each([
-    ["any bytes", bytes],
-    ["a valid file, torn", torn],
-    ["a valid file, of which a member is another", bent],
+    ["made of any bytes", bytes],
+    ["a damaged valid file", torn],
+    ["a valid file with one member replaced", bent],
     ["a valid file", valid],
   ])("that is %s is loaded as a whole, or refused with place and reason", async (_, texts) => {
     const options = { seed: SEED, numRuns: RUNS };

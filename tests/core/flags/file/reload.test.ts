@@ -190,10 +190,10 @@ describe("a dry run is refused for the same reasons as the reload", () => {
   const refusals: Record<string, readonly [string | Error | undefined, ReloadOptions, By, string | undefined]> = {
     "no file": [undefined, {}, {}, "FLAGS_FILE_INVALID"],
     "a file that cannot be read": [new Error("EACCES"), {}, {}, "FLAGS_FILE_INVALID"],
-    "a file that is no JSON": ["{", {}, {}, "FLAGS_FILE_INVALID"],
+    "a file that is not JSON": ["{", {}, {}, "FLAGS_FILE_INVALID"],
     "a flag that is wrong": [file({ a: entry(101) }), {}, {}, "FLAGS_FILE_INVALID"],
     "a flag that is too large": [file({ a: listing(5000) }), {}, {}, "FLAGS_FILE_INVALID"],
-    "a flag that needs none that is there": [
+    "a flag with a missing prerequisite": [
       file({ a: { ...entry(5), prerequisites: ["z"] } }),
       {},
       {},
@@ -201,8 +201,8 @@ describe("a dry run is refused for the same reasons as the reload", () => {
     ],
     "more writes than the store takes": [many(MAX_BATCH_WRITES + 1), {}, {}, "BATCH_TOO_LARGE"],
     "more bytes than the store takes": [many(20, listing(3500)), {}, {}, "BATCH_TOO_LARGE"],
-    "another salt": [file({ a: { ...entry(5), salt: "s" } }), {}, {}, "FLAG_REBUCKETS"],
-    "another mode": [file({}), { mode: "SOME" as "MERGE" }, {}, "ARGUMENT_INVALID"],
+    "a new salt": [file({ a: { ...entry(5), salt: "s" } }), {}, {}, "FLAG_REBUCKETS"],
+    "an unknown mode": [file({}), { mode: "SOME" as "MERGE" }, {}, "ARGUMENT_INVALID"],
     "an actor that is too long": [file({}), {}, { actor: "x".repeat(257) }, "ARGUMENT_INVALID"],
     "a reason that is too long": [file({}), {}, { reason: "x".repeat(1025) }, "ARGUMENT_INVALID"],
     "nothing to change": [file({ a: entry(5) }), { mode: "REPLACE" }, {}, undefined],

@@ -322,8 +322,8 @@ describe("an instance in a process", () => {
   });
 
   it.each([
-    ["what is no message", [0, 0, 0, 4, 1, 2, 3, 4]],
-    ["a length beyond all bounds", [255, 255, 255, 255]],
+    ["an invalid message", [0, 0, 0, 4, 1, 2, 3, 4]],
+    ["a length beyond all limits", [255, 255, 255, 255]],
   ])("ends alone if it writes %s to the service's pipe", async (_, bytes) => {
     const instance = await start("PROCESS", "misbehaving");
     const thrown = await errorOf(json(instance, "write_to_pipe", bytes));

@@ -37,29 +37,29 @@ const asked = (input: object): object =>
 
 /** The name of the message, the module's method, its input, and whether it ends a process. A thread survives any single one. */
 const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
-  ["a list without end", "send_sparse", {}, true],
-  ["a value that is no JSON", "send", output("{"), true],
-  ["an answer of a call that there is not", "send", { ...output("1"), id: 77 }, false],
-  ["an answer above what a caller can get", "send_long", { kind: 2, id: 1, what: "text" }, true],
-  ["an answer nested without end", "send_long", { kind: 2, id: 1, what: "depth" }, true],
-  ["a call with an input nested without end", "send_long", { kind: 4, id: 1, what: "depth" }, true],
-  ["an answer with keys nested without end", "send_long", { kind: 2, id: 1, what: "keys" }, true],
-  ["a state that nobody asked for", "send_long", { kind: 5, id: 1, what: "text" }, true],
-  ["an entry of the log without end", "send_long", { kind: 8, id: 1, what: "text" }, true],
-  ["an error without end", "send_long", { kind: 7, id: 1, what: "text" }, true],
-  ["a message of no kind", "send", { kind: 99, id: 1, content: "1" }, true],
-  ["a message of the service", "send", { kind: 1, id: 1, content: "1" }, true],
-  ["a long message of no kind", "send_head", { kind: 99, length: 200_000_000 }, true],
-  ["a long message of the service", "send_head", { kind: 1, length: 200_000_000 }, true],
-  ["a long message of many", "send_head", { kind: 9, length: 200_000_000 }, true],
-  ["a call among other messages", "send", asked({ json: 0 }), true],
-  ["an answer among other messages", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
-  ["a state among other messages", "send", other({ type: "state", id: 1, state: {} }), true],
-  ["an end of a call among other messages", "send", other({ type: "late", id: 1 }), true],
-  ["a long entry of the log among other messages", "send_entry", { kind: 7, length: 900_000 }, true],
-  ["bytes in the place of an entry of the log", "send", { kind: 8, id: 0, content: "1", form: 1 }, true],
-  ["an entry of the log that is none", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
-  ["keys that are none", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
+  ["an endless list", "send_sparse", {}, true],
+  ["a value that is not JSON", "send", output("{"), true],
+  ["an answer to an unknown call", "send", { ...output("1"), id: 77 }, false],
+  ["an answer that is too large for a caller", "send_long", { kind: 2, id: 1, what: "text" }, true],
+  ["an answer with endless nesting", "send_long", { kind: 2, id: 1, what: "depth" }, true],
+  ["a call whose input has endless nesting", "send_long", { kind: 4, id: 1, what: "depth" }, true],
+  ["an answer whose keys have endless nesting", "send_long", { kind: 2, id: 1, what: "keys" }, true],
+  ["a state that was not requested", "send_long", { kind: 5, id: 1, what: "text" }, true],
+  ["an endless log entry", "send_long", { kind: 8, id: 1, what: "text" }, true],
+  ["an endless error", "send_long", { kind: 7, id: 1, what: "text" }, true],
+  ["a message of an unknown kind", "send", { kind: 99, id: 1, content: "1" }, true],
+  ["a message that only the service sends", "send", { kind: 1, id: 1, content: "1" }, true],
+  ["a long message of an unknown kind", "send_head", { kind: 99, length: 200_000_000 }, true],
+  ["a long message that only the service sends", "send_head", { kind: 1, length: 200_000_000 }, true],
+  ["a long batch of messages", "send_head", { kind: 9, length: 200_000_000 }, true],
+  ["a call in the wrong form", "send", asked({ json: 0 }), true],
+  ["an answer in the wrong form", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
+  ["a state in the wrong form", "send", other({ type: "state", id: 1, state: {} }), true],
+  ["the late end of a call in the wrong form", "send", other({ type: "late", id: 1 }), true],
+  ["a long log entry in the wrong form", "send_entry", { kind: 7, length: 900_000 }, true],
+  ["bytes in place of a log entry", "send", { kind: 8, id: 0, content: "1", form: 1 }, true],
+  ["an invalid log entry", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
+  ["invalid keys", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
 ];
 
 const USAGE = { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 0 };
@@ -110,9 +110,9 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
   });
 
   it.each([
-    ["a text for its bytes", "x"],
-    ["bytes without end", { length: 2e8 }],
-    ["a number for its bytes", 5e8],
+    ["a text in place of bytes", "x"],
+    ["endless bytes", { length: 2e8 }],
+    ["a number in place of bytes", 5e8],
   ])("delays no one by calling another with %s, and the other lives on", async (_, binary) => {
     const longest = watchTurns();
     const rig = hostRig({ call: (_dependency, method, input) => callee.invoke(method, input, { timeoutMs: 60_000 }) });
@@ -125,13 +125,10 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
   });
 
   it.each([
-    [
-      "entries of the log",
-      { kind: 8, content: JSON.stringify({ type: "log", level: "info", message: "m", fields: {} }) },
-    ],
-    ["answers that nobody asked for", { kind: 2, content: "1" }],
-    ["messages of no sense", { kind: 7, content: "{}" }],
-    ["signs of life", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
+    ["log entries", { kind: 8, content: JSON.stringify({ type: "log", level: "info", message: "m", fields: {} }) }],
+    ["answers to unknown calls", { kind: 2, content: "1" }],
+    ["meaningless messages", { kind: 7, content: "{}" }],
+    ["pongs", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
   ])("is ended if it floods the service with %s, and others are answered meanwhile", async (_, flood) => {
     const { hostile, other } = await sides();
     const longest = watchTurns();

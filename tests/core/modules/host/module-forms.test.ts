@@ -8,7 +8,7 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
   ["module.exports of a .cjs file", "m.cjs", { "m.cjs": "module.exports = class { run() { return 'it' } }" }],
   ["exports.default of a .cjs file", "m.cjs", { "m.cjs": "exports.default = class { run() { return 'it' } }" }],
   [
-    "what a compiler writes for a default export",
+    "the compiled form of a default export",
     "m.cjs",
     {
       "m.cjs": `"use strict"; Object.defineProperty(exports, "__esModule", { value: true });
@@ -63,7 +63,7 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
     { "m.mjs": "export default function It() { this.it = 'it' }\nIt.prototype.run = function () { return this.it }" },
   ],
   [
-    "a constructor function whose prototype is an object of its own",
+    "a constructor function whose prototype was replaced",
     "m.cjs",
     { "m.cjs": "function It() {} It.prototype = { run() { return 'it' } }; module.exports = It" },
   ],
@@ -78,13 +78,13 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
     },
   ],
   [
-    "a constructor function with methods of the object alone",
+    "a constructor function with methods of the object only",
     "m.cjs",
     { "m.cjs": "module.exports = function () { this.run = () => 'it' }" },
   ],
   ["a factory", "m.cjs", { "m.cjs": "module.exports = function (ctx) { return { run: () => ctx.name && 'it' } }" }],
   [
-    "a factory that gives a promise",
+    "a factory that returns a promise",
     "m.cjs",
     { "m.cjs": "module.exports = function () { return Promise.resolve({ run: () => 'it' }) }" },
   ],
@@ -98,7 +98,7 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
     { "m.mjs": "class It { run() { return 'it' } }\nexport default new Proxy(It, {})" },
   ],
   [
-    "a class whose instances have a method then",
+    "a class whose instances have a method `then`",
     "m.mjs",
     { "m.mjs": "export default class { then(go) { go({}) } run() { return 'it' } }" },
   ],
@@ -107,12 +107,17 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
 const UNFIT: readonly (readonly [string, string, string, string])[] = [
   ["nothing", "m.cjs", "", "it default-exports an object, not a class or a function"],
   [
-    "named exports alone",
+    "a file with named exports only",
     "m.cjs",
     "exports.It = class {}; exports.other = 1",
     "it default-exports an object with It, other, not a class or a function",
   ],
-  ["nothing of an ES module", "m.mjs", "export const a = 1", "it default-exports nothing, not a class or a function"],
+  [
+    "an ES module without exports",
+    "m.mjs",
+    "export const a = 1",
+    "it default-exports nothing, not a class or a function",
+  ],
   ["null", "m.cjs", "module.exports = null", "it default-exports null, not a class or a function"],
   [
     "a number as default",
@@ -139,8 +144,8 @@ const UNFIT: readonly (readonly [string, string, string, string])[] = [
     "module.exports = async function* () {}",
     "it default-exports a generator function, not a class or a function that returns an object",
   ],
-  ["a factory of nothing", "m.mjs", "export default () => {}", "its factory returned no object"],
-  ["a factory of a number", "m.mjs", "export default async () => 7", "its factory returned no object"],
+  ["a factory that returns nothing", "m.mjs", "export default () => {}", "its factory returned no object"],
+  ["a factory that returns a number", "m.mjs", "export default async () => 7", "its factory returned no object"],
   [
     "a function that does nothing",
     "m.cjs",

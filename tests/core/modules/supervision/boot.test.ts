@@ -71,9 +71,9 @@ describe("a restart of the service", () => {
   });
 
   it.each([
-    ["how it starts", "breaker/module:echo_v1", 0],
-    ["that it starts", "module/echo_v1", 1],
-    ["that it has started", "module/echo_v1", 2],
+    ["the record of its start", "breaker/module:echo_v1", 0],
+    ["the beginning of its start", "module/echo_v1", 1],
+    ["the end of its start", "module/echo_v1", 2],
   ])("tells callers when a module will start again, even if the store refused %s", async (_, key, taken) => {
     const { store, refuse, refused } = refusing();
     const first = await rig({ store });

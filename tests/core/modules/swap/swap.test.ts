@@ -202,11 +202,11 @@ describe("a swap that fails", () => {
   const wrong = "0".repeat(64);
 
   it.each<[string, string, SwapOptions, string]>([
-    ["is of another file than was meant", "verify", { newVersionPath: "echo_v2", sha256: wrong }, wrong],
+    ["has another digest than expected", "verify", { newVersionPath: "echo_v2", sha256: wrong }, wrong],
     ["throws when it is imported", "start", { newVersionPath: "throws_on_import" }, "no such thing"],
-    ["is no module", "start", { newVersionPath: "not_a_module" }, "default-exports"],
+    ["is not a module", "start", { newVersionPath: "not_a_module" }, "default-exports"],
     ["throws in start", "start", { newVersionPath: "throws_on_start" }, "the model file is missing"],
-    ["is not well", "health", { newVersionPath: "sick" }, "no connection"],
+    ["is unhealthy", "health", { newVersionPath: "sick" }, "no connection"],
     ["fails its tests", "gate", { newVersionPath: "echo_v2", testSuite: "strict" }, "1 of 3 passed"],
     ["has no method that a hook calls", "warm_up", { newVersionPath: "counter_v2" }, "no method warmUp"],
     ["ends in its warm-up", "warm_up", { newVersionPath: "ends_when_warm" }, "exit code 7"],

@@ -76,18 +76,18 @@ const generation = ({ modules }: Rig, name = "a"): number => modules.get(name).r
 /** How editors and tools save a file. */
 const SAVES: Readonly<Record<string, (file: string, text: string) => Promise<unknown>>> = {
   "written in place": (file, text) => writeFile(file, text),
-  "written beside and renamed over": async (file, text) => {
+  "written to another file that is renamed": async (file, text) => {
     await writeFile(`${file}.tmp~`, text);
     await rename(`${file}.tmp~`, file);
   },
-  "renamed away and written anew, as vim does": async (file, text) => {
+  "renamed and written again, as vim does": async (file, text) => {
     await writeFile(join(dirname(file), "4913"), "");
     await rm(join(dirname(file), "4913"));
     await rename(file, `${file}~`);
     await writeFile(file, text);
     await rm(`${file}~`);
   },
-  "deleted and made again": async (file, text) => {
+  "deleted and created again": async (file, text) => {
     await rm(file);
     await writeFile(file, text);
   },
@@ -104,12 +104,12 @@ const SAVES: Readonly<Record<string, (file: string, text: string) => Promise<unk
     await rename(`${directory}.new`, directory);
     await rm(`${directory}.old`, { recursive: true });
   },
-  "with its directory deleted and made again": async (file, text) => {
+  "with its directory deleted and created again": async (file, text) => {
     await rm(dirname(file), { recursive: true });
     await mkdir(dirname(file));
     await writeFile(file, text);
   },
-  "by a link that leads elsewhere": async (file, text) => {
+  "replaced by a link": async (file, text) => {
     await writeFile(join(dirname(file), "other.js"), text);
     await symlink("other.js", `${file}.link`);
     await rename(`${file}.link`, file);
@@ -195,26 +195,30 @@ describe("many files that change together", () => {
 describe("a changed file from which no module starts", () => {
   it.each<[string, string, RegExp]>([
     [
-      "is no TypeScript",
+      "is not TypeScript",
       "export default class A {\n  foo( {\n}",
       /^module a was not swapped: a\.ts:\d+: .*; version 1 serves on$/,
     ],
     [
-      "imports what is not there",
+      "imports a missing file",
       `\nimport "./b.ts";`,
       /^module a was not swapped: a\.ts:2 imports \.\/b\.ts, which does not exist; version 1 serves on$/,
     ],
     [
-      "throws as it is imported",
+      "throws during its import",
       `\nthrow new TypeError("boom");`,
       /^module a was not swapped: TypeError: boom \(a\.ts:2:7\); version 1 serves on$/,
     ],
     [
-      "throws as it starts",
+      "throws during its start",
       source("2", `\nasync start() { throw new Error("no\\nfeed"); }`),
       /^module a was not swapped: no\\nfeed \(a\.ts:2:23\); version 1 serves on$/,
     ],
-    ["is no module", "export const a = 1;", /^module a was not swapped: a is not a module: .*; version 1 serves on$/],
+    [
+      "is not a module",
+      "export const a = 1;",
+      /^module a was not swapped: a is not a module: .*; version 1 serves on$/,
+    ],
   ])(
     "because it %s is logged in one line, and the old version serves on until the file is repaired",
     async (_, text, line) => {

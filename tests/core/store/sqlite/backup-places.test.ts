@@ -75,7 +75,7 @@ const NOWHERE: Record<string, readonly [(beside: string) => string, RegExp]> = {
     /ENOENT|EEXIST/,
   ],
   "a device": [() => "/dev/null", /there already|EEXIST/],
-  "a path with NUL": [() => "/tmp/a\0b", /is no path/],
+  "a path with a NUL character": [() => "/tmp/a\0b", /is no path/],
   "a name that is too long": [(beside) => join(beside, "x".repeat(300)), /ENAMETOOLONG/],
   nothing: [() => "", /is no path/],
 };

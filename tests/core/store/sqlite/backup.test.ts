@@ -97,13 +97,13 @@ describe("a backup", () => {
   });
 
   const damages: Record<string, readonly [(backup: string) => void, string]> = {
-    "has a file less": [(backup) => rmSync(join(backup, "artifacts", ARTIFACT)), "not whole"],
+    "lacks a file": [(backup) => rmSync(join(backup, "artifacts", ARTIFACT)), "not whole"],
     "has no database": [(backup) => rmSync(join(backup, "helios.db")), "not whole"],
     "has another file": [(backup) => writeFileSync(join(backup, "artifacts", ARTIFACT), "evil"), "SHA-256"],
-    "is cut": [(backup) => truncateSync(join(backup, "helios.db"), 5000), "SHA-256"],
-    "says nothing of itself": [(backup) => rmSync(join(backup, "backup.json")), "is no backup"],
-    "is no JSON": [(backup) => writeFileSync(join(backup, "backup.json"), "{"), "not JSON"],
-    "is of a later version": [(backup) => writeFileSync(join(backup, "backup.json"), '{"version": 2}'), "version 2"],
+    "is truncated": [(backup) => truncateSync(join(backup, "helios.db"), 5000), "SHA-256"],
+    "has no description": [(backup) => rmSync(join(backup, "backup.json")), "is no backup"],
+    "has a description that is not JSON": [(backup) => writeFileSync(join(backup, "backup.json"), "{"), "not JSON"],
+    "has a later version": [(backup) => writeFileSync(join(backup, "backup.json"), '{"version": 2}'), "version 2"],
     "names files elsewhere": [
       (backup) => {
         const manifest = manifestOf(backup);

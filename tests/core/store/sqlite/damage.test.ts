@@ -56,14 +56,14 @@ function overwrite(file: string, position: number, bytes: Uint8Array): void {
 const noise = (length: number): Uint8Array => Uint8Array.from({ length }, (_, n) => (n * 151 + 7) & 0xff);
 
 const damages: Record<string, (file: string) => void> = {
-  "a file of noise": (file) => writeFileSync(file, noise(20_000)),
+  "a file of random bytes": (file) => writeFileSync(file, noise(20_000)),
   "a text": (file) => writeFileSync(file, "this is no database"),
   "an empty file": (file) => writeFileSync(file, ""),
-  "a file cut in its header": (file) => truncateSync(file, 60),
-  "a file cut in the middle": (file) => truncateSync(file, Math.floor(readFileSync(file).length / 2)),
-  "a file cut at a page": (file) => truncateSync(file, 4096 * 3),
-  "a page of noise": (file) => overwrite(file, 4096 * 4, noise(4096)),
-  "a header that is not the format's": (file) => overwrite(file, 0, noise(16)),
+  "a file truncated in its header": (file) => truncateSync(file, 60),
+  "a file truncated in the middle": (file) => truncateSync(file, Math.floor(readFileSync(file).length / 2)),
+  "a file truncated at a page": (file) => truncateSync(file, 4096 * 3),
+  "a page of random bytes": (file) => overwrite(file, 4096 * 4, noise(4096)),
+  "a header of another format": (file) => overwrite(file, 0, noise(16)),
 };
 
 describe("a damaged database is refused without a changed byte", () => {
@@ -125,11 +125,11 @@ describe("a damaged database is refused without a changed byte", () => {
   const changes: Record<string, { sql: string; reason: Reason }> = {
     "a newer format": { sql: "PRAGMA user_version = 3", reason: "STORE_FORMAT_UNKNOWN" },
     "no format": { sql: "PRAGMA user_version = 0", reason: "STORE_DAMAGED" },
-    "the mark of another application": { sql: "PRAGMA application_id = 7", reason: "STORE_DAMAGED" },
-    "a table less": { sql: "DROP TABLE entries", reason: "STORE_DAMAGED" },
-    "an index less": { sql: "DROP INDEX journal_by_key", reason: "STORE_DAMAGED" },
-    "no identity": { sql: "DELETE FROM meta", reason: "STORE_DAMAGED" },
-    "a table of other columns": {
+    "the application id of another program": { sql: "PRAGMA application_id = 7", reason: "STORE_DAMAGED" },
+    "a missing table": { sql: "DROP TABLE entries", reason: "STORE_DAMAGED" },
+    "a missing index": { sql: "DROP INDEX journal_by_key", reason: "STORE_DAMAGED" },
+    "a missing identity": { sql: "DELETE FROM meta", reason: "STORE_DAMAGED" },
+    "a table with other columns": {
       sql: "DROP TABLE meta; CREATE TABLE meta (something TEXT)",
       reason: "STORE_DAMAGED",
     },
@@ -200,7 +200,12 @@ describe("a database that is too large for a complete check", () => {
     await damaged.close();
   });
 
-  for (const what of ["a file cut in its header", "a file cut in the middle", "a file cut at a page", "a text"]) {
+  for (const what of [
+    "a file truncated in its header",
+    "a file truncated in the middle",
+    "a file truncated at a page",
+    "a text",
+  ]) {
     it(`is refused if it is ${what}`, async () => {
       const directory = copyOf(closed);
       damages[what]?.(join(directory, "helios.db"));

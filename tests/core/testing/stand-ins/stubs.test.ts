@@ -93,10 +93,10 @@ describe("the stubs of a suite that is a file", () => {
   ];
 
   it.each([
-    ["exports of their own", `export const stubs = ${STUBS}; export default ${TESTS};`],
-    ["members beside the tests", `export default { stubs: ${STUBS}, tests: ${TESTS} };`],
+    ["separate exports", `export const stubs = ${STUBS}; export default ${TESTS};`],
+    ["members next to the tests", `export default { stubs: ${STUBS}, tests: ${TESTS} };`],
     [
-      "an object of a class",
+      "an instance of a class",
       `class Gateway {
         placeOrder(order) { return this.of(order.quantity); }
         of(quantity = 0) {

@@ -94,9 +94,13 @@ describe("a wrong suite file", () => {
 
   it.each([
     ["exports nothing", "export const suite = [];", "it default-exports nothing, not a list of tests"],
-    ["exports no list", "export default {}", "it default-exports a value of type object, not a list of tests"],
-    ["exports no test", "export default []", "it has no tests"],
-    ["exports too many", "export default Array(1001).fill({})", /^test 1: name must be/],
+    [
+      "exports something other than a list",
+      "export default {}",
+      "it default-exports a value of type object, not a list of tests",
+    ],
+    ["exports an empty list", "export default []", "it has no tests"],
+    ["exports too many tests", "export default Array(1001).fill({})", /^test 1: name must be/],
     ["throws", 'throw new TypeError("at import")', "it cannot be imported: TypeError: at import"],
     ["ends", "process.exit(3)", "it cannot be imported: it ended while starting: exit code 3"],
     [
@@ -104,17 +108,21 @@ describe("a wrong suite file", () => {
       'import { writeFileSync } from "node:fs"; writeFileSync("x", "")',
       /^it cannot be imported: .*restricted/,
     ],
-    ["has two tests of a name", test('name: "a"'), "two tests have the name a"],
+    ["has two tests with one name", test('name: "a"'), "two tests have the name a"],
     [
       "has a test without a name",
       "export default [{ run() {} }]",
       "test 1: name must be a text of 1 to 128 characters",
     ],
-    ["has a test that is none", "export default [7]", "test 1: name must be a text of 1 to 128 characters"],
-    ["has a test that does nothing", test("run: 7"), "test 2: run must be a function"],
-    ["has a test with no time", test("timeoutMs: 0"), "test 2: timeoutMs must be from 1 to 600000"],
-    ["has a test of a strange kind", test("required: 1"), "test 2: required must be true or false"],
-    ["tells what cannot be sent", test("description: () => 1"), /description is a function, which JSON does not have/],
+    ["has an invalid test", "export default [7]", "test 1: name must be a text of 1 to 128 characters"],
+    ["has a test without a function", test("run: 7"), "test 2: run must be a function"],
+    ["has a test with a timeout of 0", test("timeoutMs: 0"), "test 2: timeoutMs must be from 1 to 600000"],
+    ["has a test with an invalid `required`", test("required: 1"), "test 2: required must be true or false"],
+    [
+      "has a description that cannot be sent",
+      test("description: () => 1"),
+      /description is a function, which JSON does not have/,
+    ],
   ])("that %s is refused with the reason, and leaves nothing behind", async (_, text, problem) => {
     const engine = await engineWith({ "wrong.ts": text });
     const error = await thrown(engine.testing.run("counter", "wrong.ts"));

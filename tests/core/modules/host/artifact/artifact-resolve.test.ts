@@ -115,7 +115,7 @@ describe("the resolver refuses with the place", () => {
       "entry.ts:1 imports no-such-package, which does not exist",
     ],
     [
-      "types that are imported as if they were there when it runs",
+      "types that are imported as values",
       { "entry.ts": 'import { HeliosModule } from "helios/module";' },
       "entry.ts:1 imports helios/module, which does not exist when it runs; import its types with `import type`",
     ],
@@ -125,20 +125,20 @@ describe("the resolver refuses with the place", () => {
       "entry.ts:1 imports ./lib, which is a directory",
     ],
     ["a URL", { "entry.ts": 'import "data:text/javascript,1";' }, "which is neither a file nor a module of Node's own"],
-    ["TypeScript that is none", { "entry.ts": "export default 1;\n\nlet x = ;" }, "entry.ts:3: Expression expected"],
+    ["invalid TypeScript", { "entry.ts": "export default 1;\n\nlet x = ;" }, "entry.ts:3: Expression expected"],
     [
       "TypeScript that has to be compiled",
       { "entry.ts": "\nenum A {}" },
       "entry.ts:2: TypeScript enum is not supported",
     ],
     [
-      "it in what is imported, too",
+      "such TypeScript in an imported file, too",
       { "entry.mjs": 'import "./lib/a.ts";', "lib/a.ts": "const a: = 1;" },
       "lib/a.ts:1: ",
     ],
-    ["JavaScript that is none", { "entry.mjs": "\nimport { from;" }, "entry.mjs:2: it cannot be read as JavaScript"],
+    ["invalid JavaScript", { "entry.mjs": "\nimport { from;" }, "entry.mjs:2: it cannot be read as JavaScript"],
     [
-      "JSON that is none",
+      "invalid JSON",
       { "entry.mjs": 'import a from "./a.json" with { type: "json" };', "a.json": "{" },
       "a.json is not JSON",
     ],
@@ -148,18 +148,18 @@ describe("the resolver refuses with the place", () => {
       'entry.mjs:2 imports ./a.json, which is JSON, without: with { type: "json" }',
     ],
     [
-      "what is no code",
+      "a file that is not code",
       { "entry.mjs": 'import "./a.css";', "a.css": "" },
       "a.css is neither JavaScript nor TypeScript nor JSON nor WebAssembly",
     ],
-    ["WebAssembly that is none", { "entry.mjs": 'import "./a.wasm";', "a.wasm": "" }, "a.wasm is not WebAssembly: "],
-    ["a package.json that is none", { "entry.ts": "", "package.json": "{" }, "package.json is not JSON"],
+    ["invalid WebAssembly", { "entry.mjs": 'import "./a.wasm";', "a.wasm": "" }, "a.wasm is not WebAssembly: "],
+    ["an invalid package.json", { "entry.ts": "", "package.json": "{" }, "package.json is not JSON"],
     [
       "a large file",
       { "entry.mjs": Buffer.alloc(16 * 1024 * 1024 + 1, 0x20) },
       "entry.mjs has 16777217 bytes, more than 16777216",
     ],
-    ["much TypeScript", { "entry.ts": Buffer.alloc(4 * 1024 * 1024 + 1, 0x20) }, "more than 4194304 of TypeScript"],
+    ["a lot of TypeScript", { "entry.ts": Buffer.alloc(4 * 1024 * 1024 + 1, 0x20) }, "more than 4194304 of TypeScript"],
   ])("%s", async (_, files, problem) => {
     expect(await problemOf(files)).toContain(problem);
   });

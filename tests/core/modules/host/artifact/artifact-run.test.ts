@@ -101,11 +101,11 @@ describe.each(ISOLATIONS)("code in a %s", (isolation) => {
 
   it.each<[string, Files]>([
     [
-      "JavaScript that says nothing of its kind",
+      "the syntax of a .js file without a package.json",
       { "entry.js": "module.exports = class { run() { return typeof require } }" },
     ],
     [
-      "a package that says so",
+      "the type in a package.json",
       {
         "entry.js": "module.exports = class { run() { return typeof require } }",
         "package.json": '{ "type": "commonjs" }',

@@ -21,30 +21,34 @@ describe("a private or protected member of a class", () => {
       ["one at one() {}", "two at two() {}"],
     ],
     [
-      "with other modifiers",
+      "a method with other modifiers",
       "class A { private async one() {} protected readonly two = 1 }",
       ["one at async one()", "two at two = 1 }"],
     ],
     [
-      "with a star",
+      "a generator method",
       "class A { private *one() {} private async *two() {} }",
       ["one at *one() {}", "two at async *two("],
     ],
-    ["with override", "class A extends B { protected override async one() {} }", ["one at async one()"]],
-    ["over lines and comments", "class A { private /* here */ async /* and */ one() {} }", ["one at async /* and */"]],
+    ["a method with override", "class A extends B { protected override async one() {} }", ["one at async one()"]],
     [
-      "named by a text",
+      "a method across lines and comments",
+      "class A { private /* here */ async /* and */ one() {} }",
+      ["one at async /* and */"],
+    ],
+    [
+      "a member with a quoted name",
       "class A { private 'one'() {} protected \"two\" = 1 }",
       ["one at 'one'() {}", 'two at "two" = 1 }'],
     ],
-    ["named by what is computed", "class A { private ['o' + 'ne']() {} }", ["undefined at ['o' + 'ne']"]],
+    ["a member with a computed name", "class A { private ['o' + 'ne']() {} }", ["undefined at ['o' + 'ne']"]],
     [
-      "of any script",
+      "a member with a name in any script",
       "class Ä { /* 😀€ */ private größe(a: '😀€') {} private 価格() {} }",
       ["größe at größe(a", "価格 at 価格() {} }"],
     ],
     [
-      "named as a modifier",
+      "a member with the name of a modifier",
       "class A { private static() {} private async = 1; private get; private readonly(a: 1) {} }",
       ["static at static() {}", "async at async = 1;", "get at get;", "readonly at readonly("],
     ],
@@ -53,9 +57,9 @@ describe("a private or protected member of a class", () => {
       "class A { private one?: () => void; private two!: number; private three = () => {} }",
       ["one at one", "two at two", "three at three"],
     ],
-    ["of an inner class", "class A { make() { return class { private one() {} } } }", ["one at one() {} } }"]],
+    ["a member of an inner class", "class A { make() { return class { private one() {} } } }", ["one at one() {} } }"]],
     [
-      "the last of its overloads",
+      "a method with overloads",
       "class A { private one(a: string): void; private one(a: any) {} }",
       ["one at one(a     )"],
     ],
@@ -64,19 +68,19 @@ describe("a private or protected member of a class", () => {
   });
 
   it.each([
-    ["what is abstract", "abstract class A { protected abstract one(): void; two() {} }"],
-    ["what is declared alone", "class A { private declare one: number; two() {} }"],
+    ["an abstract class", "abstract class A { protected abstract one(): void; two() {} }"],
+    ["a declaration without code", "class A { private declare one: number; two() {} }"],
     ["texts", "const a: string = 'private one() {}'; const b = `private two() {} \nprotected three() {}`;"],
     ["comments", "class A { /* private one() {} */ two() {} // private three() {}\n four() {} }"],
     ["patterns", "const a: RegExp = /private one/; const b = 1 / 2; const c = 'x' / /private two/.lastIndex;"],
-    ["static ones", "class A { private static one() {} protected static async two() {} }"],
-    ["a field of that name, without a semicolon", "class A { private\n one() {} }"],
+    ["static members", "class A { private static one() {} protected static async two() {} }"],
+    ["a field with that name, without a semicolon", "class A { private\n one() {} }"],
     ["types", "interface A { private: string; protected(): void }\ntype B = { private: 1 }; type C = 'private one';"],
     [
-      "members of that name",
+      "members with that name",
       "class A { private() {} protected = 1; '#private' = 2; #private = 3; a() { return this.private } }",
     ],
-    ["names that only begin so", "class A { privateOne() {} $private() {} private_() {} }"],
+    ["names that only begin like that", "class A { privateOne() {} $private() {} private_() {} }"],
     ["properties", "const a = { private: 1, protected() { return 1 as number } }; a.private;"],
   ])("is not found in %s", (_, text) => {
     expect(found(text)).toEqual([]);
@@ -135,61 +139,65 @@ describe.each(ISOLATIONS)("in a %s", (isolation) => {
       ["one", "two"],
     ],
     [
-      "that of a class of the same text but for its types is",
+      "a method of a class with the same text except for types is public",
       "const f = () => { class A { one() {} } return A };\nclass A { private one() {} }\nexport default f();",
       ["one"],
     ],
     [
-      "an inherited one stays private",
+      "an inherited method stays private",
       "class A { private one() {} protected two() {} three() {} }\nexport default class extends A { four() {} }",
       ["four", "three"],
     ],
     [
-      "a protected one that is made public is",
+      "a protected method that becomes public is public",
       "class A { protected one() {} }\nexport default class extends A { public override one() {} }",
       ["one"],
     ],
     [
-      "a public one that is made private is not",
+      "a public method that becomes private is private",
       "class A { one() {} }\nexport default class extends A { private override one() {} two() {} }",
       ["two"],
     ],
     [
-      "arrow functions in fields are as methods are",
+      "arrow functions in fields count as methods",
       "export default class { private one = () => 1; two = () => 2; private three: () => 3; constructor() { this.three = () => 3 } }",
       ["two"],
     ],
     [
-      "a bound one stays private",
+      "a bound method stays private",
       "export default class { constructor() { this.one = this.one.bind(this); this.two = this.two.bind(this) } private one() {} two() {} }",
       ["two"],
     ],
     [
-      "one that is wrapped stays private",
+      "a wrapped method stays private",
       "class A { private one() {} two() {} }\nfor (const name of ['one', 'two']) { const of = A.prototype[name]; A.prototype[name] = function () { return of() } }\nexport default A;",
       ["two"],
     ],
     [
-      "a computed one is found by its place",
+      "a private method with a computed name stays private",
       "const name = 'one'; export default class { private [name]() {} two() {} }",
       ["two"],
     ],
     [
-      "one of an inner class hides none of the outer",
+      "a private method of an inner class hides no method of the outer class",
       "export default class { one() { return class { private one() {} two() {} } } two() {} }",
       ["one", "two"],
     ],
     [
-      "one of the instance that a factory returns stays private",
+      "a private method of an object that a factory returns stays private",
       "class A { private one() {} two() {} }\nexport default async () => new A();",
       ["two"],
     ],
     [
-      "one of a class that a function makes stays private",
+      "a private method of a class that a function creates stays private",
       "const mix = <T extends new () => object>(B: T) => class extends B { private one() {} two() {} };\nexport default class extends mix(class { three() {} }) {}",
       ["three", "two"],
     ],
-    ["static ones hide none of the instance", "export default class { private static one() {} one() {} }", ["one"]],
+    [
+      "private static methods hide no method of the instance",
+      "export default class { private static one() {} one() {} }",
+      ["one"],
+    ],
   ])("%s", async (_, text, methods) => {
     expect(await methodsOf(text)).toEqual(methods);
   });

@@ -32,9 +32,9 @@ function isAlive(pid: string): boolean {
 
 describe.each(ISOLATIONS)("a module in a %s with an uncaught error", (isolation) => {
   it.each([
-    ["nothing", 0, () => {}],
-    ["more than its pipe takes", 100, () => {}],
-    ["what a service that is behind reads when it has ended", 14, beBehind],
+    ["no log entries", 0, () => {}],
+    ["more log entries than its pipe holds", 100, () => {}],
+    ["log entries that a slow service reads after the end", 14, beBehind],
   ])("has answered before, and its error is logged, after %s", async (_, entries, listen) => {
     const rig = hostRig({ log: (_level, message) => listen(message) });
     const instance = await rig.start(isolation, "misbehaving");

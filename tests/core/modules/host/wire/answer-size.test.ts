@@ -57,11 +57,11 @@ describe("the size of an answer", () => {
     ["quotes", 2, (count) => ({ json: '"'.repeat(count) })],
     ["members", 23, (count) => ({ json: membersOf(count) })],
     [
-      "objects of the same members",
+      "objects with the same members",
       130 * 110,
       (count) => ({ json: new Array(count).fill(membersOf(130, "k".repeat(90))) }),
     ],
-    ["letters of two bytes", 2, (count) => ({ json: "ä".repeat(count) })],
+    ["letters with two bytes", 2, (count) => ({ json: "ä".repeat(count) })],
   ])("is checked for %s: too large is refused, and just below the limit is not", (_, bytes, make) => {
     let [fits, tooLarge] = [2_900_000, MAX_MESSAGE_BYTES * 1.1].map((size) => Math.floor(size / bytes)) as [
       number,

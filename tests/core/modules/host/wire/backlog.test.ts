@@ -5,9 +5,13 @@ const MIB = 1024 * 1024;
 
 describe("an instance that does not read its messages", () => {
   it.each<[string, boolean, { messages: number; bytes: number }]>([
-    ["is deaf at so many messages", true, { messages: 131_072, bytes: 0 }],
-    ["is deaf at so many bytes", true, { messages: 1, bytes: 512 * MIB }],
-    ["is not while its code, or a state, and calls wait", false, { messages: 16_384, bytes: (256 + 64) * MIB }],
+    ["is treated as deaf at a limit of messages", true, { messages: 131_072, bytes: 0 }],
+    ["is treated as deaf at a limit of bytes", true, { messages: 1, bytes: 512 * MIB }],
+    [
+      "is not treated as deaf while its code, or a state, and calls wait",
+      false,
+      { messages: 16_384, bytes: (256 + 64) * MIB },
+    ],
   ])("%s", (_, deaf, unread) => {
     expect(isDeaf(unread)).toBe(deaf);
   });

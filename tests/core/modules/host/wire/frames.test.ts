@@ -52,24 +52,24 @@ describe("frames", () => {
   const body = (kind: number, ...rest: number[]): number[] => [0, 0, 0, rest.length + 1, kind, ...rest];
 
   it.each([
-    ["an output that is cut off", body(2, 1, 2), "cut off"],
-    ["an output that is no JSON", body(2, ...fixed(0), 123), "JSON"],
-    ["an output of no form", body(2, ...fixed(9), 123), "no form"],
-    ["an output of two forms", body(2, ...fixed(1, [0, 0, 0, 0, 0, 0, 0, 0])), ""],
+    ["a truncated output", body(2, 1, 2), "cut off"],
+    ["an output that is not JSON", body(2, ...fixed(0), 123), "JSON"],
+    ["an output of an unknown form", body(2, ...fixed(9), 123), "no form"],
+    ["an output with two forms", body(2, ...fixed(1, [0, 0, 0, 0, 0, 0, 0, 0])), ""],
     ["a method longer than the message", body(4, ...fixed(0, [0, 200, 0, 0, 0, 0, 0, 0])), "no kind|cut off"],
     ["keys longer than the message", body(2, ...fixed(2, [0, 0, 0, 0, 255, 255, 255, 255])), "cut off"],
-    ["wide objects that are none", body(2, ...fixed(2), ...Buffer.from("[1,[[[0],0,[]]]]")), "no place|JSON"],
-    ["a kind that there is not", body(9, ...fixed(0)), "no kind"],
-    ["what the service alone sends", body(1, ...fixed(0), 49), "no kind"],
-    ["what was of the protocol once", body(0, 255, 15, 1, 2, 3), "no kind"],
-    ["the head of a call, which the service alone sends", [12, 128, 0, 0, 1], "no kind"],
-    ["the head of a kind that there is not", [12, 128, 0, 0, 99], "no kind"],
-    ["a message of no bytes", [0, 0, 0, 0, 2], "0 bytes"],
-    ["a length beyond all bounds", [255, 255, 255, 255, 2], "4294967295 bytes"],
-    ["an answer longer than a caller can get", [0, 65, 0, 0, 2], "4259840 bytes"],
-    ["a state that nobody asked for", [0, 2, 0, 0, 5], "131072 bytes"],
-    ["an entry of the log longer than the log takes", [0, 2, 0, 0, 8], "131072 bytes"],
-    ["anything else that is long", [0, 32, 0, 0, 7], "2097152 bytes"],
+    ["invalid wide objects", body(2, ...fixed(2), ...Buffer.from("[1,[[[0],0,[]]]]")), "no place|JSON"],
+    ["an unknown kind", body(9, ...fixed(0)), "no kind"],
+    ["a message that only the service sends", body(1, ...fixed(0), 49), "no kind"],
+    ["a message of an earlier protocol", body(0, 255, 15, 1, 2, 3), "no kind"],
+    ["the head of a call, which only the service sends", [12, 128, 0, 0, 1], "no kind"],
+    ["the head of an unknown kind", [12, 128, 0, 0, 99], "no kind"],
+    ["an empty message", [0, 0, 0, 0, 2], "0 bytes"],
+    ["a length beyond all limits", [255, 255, 255, 255, 2], "4294967295 bytes"],
+    ["an answer that is too long for a caller", [0, 65, 0, 0, 2], "4259840 bytes"],
+    ["a state that was not requested", [0, 2, 0, 0, 5], "131072 bytes"],
+    ["a log entry longer than the limit", [0, 2, 0, 0, 8], "131072 bytes"],
+    ["any other long message", [0, 32, 0, 0, 7], "2097152 bytes"],
   ])("of a module end at %s, which is reported once", (_, bytes, problem) => {
     const { read, got, wrong } = reader(moduleFrames({ isAwaited: () => true, isStateAwaited: () => false }));
     read(Buffer.concat([toFrame(before), Buffer.from(bytes)]));
@@ -98,7 +98,7 @@ describe("frames", () => {
   it.each([
     ["a state", STATE, 0],
     ["a state with keys", STATE, 2],
-    ["an entry of the log", 8, 1],
+    ["a log entry", 8, 1],
     ["another message", 7, 1],
   ])("of %s in the wrong format are not read", (_, kind, form) => {
     const { read, got, wrong } = reader(moduleFrames(AWAITED));

@@ -14,11 +14,11 @@ describe("an answer", () => {
 
   it.each<[string, unknown]>([
     ["nothing", {}],
-    ["no object", 1],
-    ["a text for its bytes", { json: 0, binary: "x" }],
-    ["a length for its bytes", { json: 0, binary: { length: 2e8 } }],
-    ["a number for its bytes", { json: 0, binary: 5e8 }],
-    ["no value for its bytes", { json: 0, binary: undefined }],
+    ["a value that is not an object", 1],
+    ["a text in place of bytes", { json: 0, binary: "x" }],
+    ["a length in place of bytes", { json: 0, binary: { length: 2e8 } }],
+    ["a number in place of bytes", { json: 0, binary: 5e8 }],
+    ["no value in place of bytes", { json: 0, binary: undefined }],
   ])("of %s is not part of the protocol", (_, output) => {
     expect(answer(output)).toBeUndefined();
   });
