@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../pages.ts";
@@ -50,6 +50,16 @@ describe.each(PAGES)("%s", (page) => {
       });
     expect(broken).toEqual([]);
   });
+});
+
+it("docs/architecture.md describes every directory of the kernel, the engine and the edge", () => {
+  const page = textOf("docs/architecture.md");
+  const directories = ["src/kernel", "src/core", "src/server"].flatMap((layer) =>
+    readdirSync(join(ROOT, layer), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `${layer}/${name}`),
+  );
+  expect(directories.filter((directory) => !page.includes(`\`${directory}\``))).toEqual([]);
 });
 
 it("docs/architecture.md names every file by its path from the root, so that a move is noticed", () => {
