@@ -190,8 +190,8 @@ describe("the layer rules", () => {
     ["src/kernel/breakers/breaker.ts", 'import { x } from "./policy/rate.ts";'],
     ["tests/kernel/clock.test.ts", 'import { x } from "../../src/kernel/clock.ts";\nimport fc from "fast-check";'],
     [
-      "src/server/map/flag.ts",
-      'import { x } from "../../core/index.ts";\nimport { y } from "../../../gen/helios/v1/flag_pb.ts";',
+      "src/server/map/flag/flag.ts",
+      'import { x } from "../../../core/index.ts";\nimport { y } from "../../../../gen/helios/v1/flag_pb.ts";',
     ],
     [
       "src/server/server.ts",

@@ -1,4 +1,6 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AsOf, Evaluation, EvaluationContext, Flags } from "../../core/index.ts";
+import { fromTimestamp, fromWhole } from "../map/common.ts";
 import { type PageRequest, pageWindow } from "./paging.ts";
 
 /** Answers in the order in which they are told; the keys ascend. */
@@ -49,4 +51,15 @@ const placeKey = (at: number): string => String(at).padStart(6, "0");
 function placesOf(names: readonly string[], request: PageRequest): readonly Place[] {
   const places = names.map((name, at) => ({ name, key: placeKey(at) }));
   return pageWindow(places, request, ({ key }) => key);
+}
+
+/** Undefined: as it is now. Revision 0 stands for none. */
+export function fromAsOf(request: {
+  readonly asOfRevision: bigint;
+  readonly atTime?: Timestamp | undefined;
+}): AsOf | undefined {
+  const { asOfRevision, atTime } = request;
+  const time = fromTimestamp(atTime, "at_time");
+  if (asOfRevision === 0n && time === undefined) return undefined;
+  return { revision: asOfRevision === 0n ? undefined : fromWhole(asOfRevision, "as_of_revision"), time };
 }

@@ -1,7 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { EvaluationSchema, type Flag as FlagMessage, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
+import { EvaluationSchema, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
 import {
   BatchUpdateFlagsResponseSchema,
   EvaluateFlagsResponseSchema,
@@ -10,41 +9,28 @@ import {
   FlagHistoryEntrySchema,
   type FlagService,
   ReloadFlagsResponseSchema,
-  type UpdateFlagRequest,
 } from "../../../gen/helios/v1/flag_service_pb.ts";
 import {
-  type AsOf,
   type Clock,
   encodedSize,
   type Flag,
   type FlagDifference,
   type Flags,
-  type FlagUpdate,
   HeliosError,
   isHeld,
   isOversize,
-  isReason,
-  placed,
 } from "../../core/index.ts";
-import { byOf, byOfUpdate, fromTimestamp, fromWhole, refuseNothing, toStruct } from "../map/common.ts";
-import {
-  clearedUnsaid,
-  FLAG_PATHS,
-  fromContext,
-  fromNewFlag,
-  fromReloadMode,
-  fromStrategy,
-  fromUpdate,
-  toDifference,
-  toEvaluation,
-  toExplanation,
-  toFlag,
-  toHistoryEntry,
-} from "../map/flag.ts";
+import { byOf, fromTimestamp, fromWhole, toStruct } from "../map/common.ts";
+import { fromContext, toEvaluation, toExplanation } from "../map/flag/evaluation.ts";
+import { toDifference, toFlag, toHistoryEntry } from "../map/flag/flag.ts";
+import { fromNewFlag } from "../map/flag/update.ts";
+import { fromReloadMode, fromStrategy } from "../map/flag/values.ts";
 import { whole } from "../map/message.ts";
 import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
-import { answersFor } from "./evaluations.ts";
+import { answersFor, fromAsOf } from "./evaluations.ts";
+import { missing, readBatched, readUpdate } from "./flag-updates.ts";
+
 import { type Page, type PageRequest, pageOf, readPage } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
@@ -79,19 +65,14 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     },
 
     async updateFlag(request) {
-      const { flag: message, updateMask, allowPast, rebucket, allowMissing } = request;
-      if (message === undefined) throw missing("flag");
-      const by = byOfUpdate(request, "flag", message);
-      const { name } = message;
-      const fields = fromUpdate(message, updateMask, () => presentOf(flags, name), now());
-      refuseEmptyUpdate(flags, { name, fields, allowMissing, etag: by.etag });
-      refuseUnsaid(message, updateMask, flags, now());
+      const { update, by } = readUpdate(request, flags, now());
+      const { name, fields, allowPast, rebucket, allowMissing } = update;
       const flag = await flags.update(name, fields, { allowPast, rebucket, allowMissing }, by);
       return { flag: toFlag(flag, now()) };
     },
 
     async batchUpdateFlags(request, context) {
-      const updates = request.requests.map((each, index) => fromBatched(each, index, flags, now()));
+      const updates = request.requests.map((each, index) => readBatched(each, index, flags, now()));
       const { flags: after, revision } = await flags.updateTogether(updates, byOf(request));
       return wholeOrFirst(after, {
         context,
@@ -272,70 +253,6 @@ const LEFT_OUT = new WeakMap<readonly Flag[], readonly Flag[]>();
 const NAMES_BYTES = 256 * 1024;
 
 const flagSize = (flag: object): number => wireSize(FlagSchema, flag);
-
-function missing(field: string): HeliosError {
-  return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
-}
-
-/** Refuses what sets nothing of a flag; one that is to be created may have nothing but a name. */
-function refuseEmptyUpdate(flags: Flags, { name, fields, allowMissing = false, etag }: FlagUpdate): void {
-  try {
-    refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag }, () => flags.get(name));
-  } catch (error) {
-    if (!allowMissing || !isReason(error, "FLAG_NOT_FOUND")) throw error;
-  }
-}
-
-/** Refuses, ARGUMENT_INVALID, a flag that was read, switched off or emptied somewhere, and sent back without a mask. */
-function refuseUnsaid(message: FlagMessage, mask: FieldMask | undefined, flags: Flags, nowMs: number): void {
-  const present = presentOf(flags, message.name);
-  const { etag } = message;
-  if (present === undefined || (etag !== "" && etag !== present.etag)) return;
-  const cleared = clearedUnsaid(message, mask, present, nowMs);
-  if (cleared.length === 0) return;
-  const problem = `is empty, and flag clears ${cleared.join(", ")}, which only a mask can; name the fields to change`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
-}
-
-function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undefined {
-  try {
-    return flags.get(name);
-  } catch (error) {
-    if (isReason(error, "FLAG_NOT_FOUND")) return undefined;
-    throw error;
-  }
-}
-
-/** One request of several; its errors say which. */
-function fromBatched(request: UpdateFlagRequest, index: number, flags: Flags, nowMs: number): FlagUpdate {
-  return placed(index, `requests[${index}]`, () => {
-    const { flag, updateMask, allowPast, rebucket, allowMissing } = request;
-    if (flag === undefined) throw missing("flag");
-    const { etag } = byOfUpdate(request, "flag", flag);
-    for (const field of ["requestId", "actor", "reason"] as const) {
-      if (request[field] === "") continue;
-      const problem = "must be empty; it is given once, beside requests";
-      throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
-    }
-    const { name } = flag;
-    const fields = fromUpdate(flag, updateMask, () => presentOf(flags, name), nowMs);
-    const update = { name, fields, allowPast, rebucket, allowMissing, etag };
-    refuseEmptyUpdate(flags, update);
-    refuseUnsaid(flag, updateMask, flags, nowMs);
-    return update;
-  });
-}
-
-/** Undefined: as it is now. Revision 0 stands for none. */
-function fromAsOf(request: {
-  readonly asOfRevision: bigint;
-  readonly atTime?: Timestamp | undefined;
-}): AsOf | undefined {
-  const { asOfRevision, atTime } = request;
-  const time = fromTimestamp(atTime, "at_time");
-  if (asOfRevision === 0n && time === undefined) return undefined;
-  return { revision: asOfRevision === 0n ? undefined : fromWhole(asOfRevision, "as_of_revision"), time };
-}
 
 /** The revision of the last change of the page before. PAGE_TOKEN_INVALID. */
 function revisionIn({ pageToken }: PageRequest, key: string | undefined): number | undefined {

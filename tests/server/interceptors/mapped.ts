@@ -59,14 +59,15 @@ import * as breaker from "../../../src/server/map/breaker.ts";
 import * as clients from "../../../src/server/map/clients.ts";
 import * as common from "../../../src/server/map/common.ts";
 import * as condition from "../../../src/server/map/condition.ts";
-import * as flag from "../../../src/server/map/flag.ts";
+import * as flagEvaluation from "../../../src/server/map/flag/evaluation.ts";
+import * as flag from "../../../src/server/map/flag/flag.ts";
 import * as module from "../../../src/server/map/module.ts";
 import * as status from "../../../src/server/map/status.ts";
 import * as swap from "../../../src/server/map/swap.ts";
 import * as test from "../../../src/server/map/test.ts";
 
 /** All modules with functions that map the engine's state to messages. */
-export const MAPS = { breaker, clients, common, condition, flag, module, status, swap, test };
+export const MAPS = { breaker, clients, common, condition, flag, flagEvaluation, module, status, swap, test };
 
 /** One such function, with a sample input and its message type. */
 export interface Mapped {
@@ -320,8 +321,9 @@ export const MAPPED: Readonly<Record<string, Mapped>> = {
   toStruct: mapped(StructSchema, { fields: {} }, () => ({})),
   toProgram: mapped(ConditionProgramSchema, "true", (text) => condition.toProgram(programOf(text))),
   toFlag: mapped(FlagSchema, { one: aFlag, now: 1 }, ({ one, now }) => flag.toFlag(one, now)),
-  toEvaluation: mapped(EvaluationSchema, evaluation, flag.toEvaluation),
-  toExplanation: mapped(ExplainFlagResponseSchema, explanation, flag.toExplanation),
+  toFlagAlone: mapped(FlagSchema, { one: aFlag, now: 1 }, ({ one, now }) => flag.toFlagAlone(one, now)),
+  toEvaluation: mapped(EvaluationSchema, evaluation, flagEvaluation.toEvaluation),
+  toExplanation: mapped(ExplainFlagResponseSchema, explanation, flagEvaluation.toExplanation),
   toDifference: mapped(FlagDifferenceSchema, { before: aFlag.record, after: aFlag.record, now: 1 }, ({ now, ...two }) =>
     flag.toDifference({ name: "x", ...two }, now),
   ),

@@ -3,7 +3,8 @@ import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { type Flag as FlagMessage, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
 import type { Flag } from "../../../src/core/index.ts";
-import { fromUpdate, toFlag } from "../../../src/server/map/flag.ts";
+import { toFlag } from "../../../src/server/map/flag/flag.ts";
+import { fromUpdate } from "../../../src/server/map/flag/update.ts";
 
 const FLAG: Flag = {
   name: "a",

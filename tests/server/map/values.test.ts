@@ -5,7 +5,7 @@ import type { EvaluationContext } from "../../../gen/helios/v1/flag_pb.ts";
 import { checkContext } from "../../../src/core/flags/rules/context.ts";
 import { HeliosError } from "../../../src/core/index.ts";
 import { SERVICES } from "../../../src/server/contract.ts";
-import { fromContext } from "../../../src/server/map/flag.ts";
+import { fromContext } from "../../../src/server/map/flag/evaluation.ts";
 import { checkValues } from "../../../src/server/map/values.ts";
 
 const number = (value: number): Value => create(ValueSchema, { kind: { case: "numberValue", value } });

@@ -1,0 +1,53 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  ErrorCode,
+  type EvaluationContext as EvaluationContextMessage,
+  type Evaluation as EvaluationMessage,
+  EvaluationSchema,
+  Reason,
+} from "../../../../gen/helios/v1/flag_pb.ts";
+import { ExplainedStep, type ExplainFlagResponseSchema } from "../../../../gen/helios/v1/flag_service_pb.ts";
+import { cut, type Evaluation, type EvaluationContext, type Explanation } from "../../../core/index.ts";
+import { toTimestamp } from "../common.ts";
+import { make, whole } from "../message.ts";
+import { toValue } from "./values.ts";
+
+export function fromContext(message: EvaluationContextMessage | undefined): EvaluationContext {
+  if (message === undefined) return {};
+  const { sessionId, userId, symbol, system, attributes } = message;
+  return { sessionId, userId, symbol, system, attributes };
+}
+
+export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
+  const { name, enabled, variant, value, reason, errorCode, bucket, variantBucket, killed, revision } = evaluation;
+  return make(EvaluationSchema, {
+    name,
+    enabled,
+    variant,
+    value: toValue(value),
+    reason: Reason[reason],
+    errorCode: ErrorCode[errorCode ?? "UNSPECIFIED"],
+    ...(bucket === undefined ? {} : { bucket }),
+    ...(variantBucket === undefined ? {} : { variantBucket }),
+    killed,
+    revision: whole(revision),
+  });
+}
+
+/** Length of the input and of the result of a step in an explanation; the rest is cut. @limit characters */
+const MAX_EXPLAINED = 16_384;
+
+export function toExplanation(explanation: Explanation): MessageInitShape<typeof ExplainFlagResponseSchema> {
+  const { evaluation, steps, revision, nowMs } = explanation;
+  return {
+    evaluation: toEvaluation(evaluation),
+    explanations: steps.map(({ step, ...told }) => ({
+      step: ExplainedStep[step],
+      ...told,
+      lookedAt: cut(told.lookedAt, MAX_EXPLAINED),
+      outcome: cut(told.outcome, MAX_EXPLAINED),
+    })),
+    revision: whole(revision),
+    time: toTimestamp(nowMs),
+  };
+}

@@ -1,0 +1,66 @@
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { Flag as FlagMessage } from "../../../gen/helios/v1/flag_pb.ts";
+import type { UpdateFlagRequest } from "../../../gen/helios/v1/flag_service_pb.ts";
+import { type By, type Flags, type FlagUpdate, HeliosError, isReason, placed } from "../../core/index.ts";
+import { byOfUpdate, refuseNothing } from "../map/common.ts";
+import { FLAG_PATHS } from "../map/flag/fields.ts";
+import { clearedUnsaid, fromUpdate } from "../map/flag/update.ts";
+
+export function missing(field: string): HeliosError {
+  return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
+}
+
+/** Refuses what sets nothing of a flag; one that is to be created may have nothing but a name. */
+function refuseEmptyUpdate(flags: Flags, { name, fields, allowMissing = false, etag }: FlagUpdate): void {
+  try {
+    refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag }, () => flags.get(name));
+  } catch (error) {
+    if (!allowMissing || !isReason(error, "FLAG_NOT_FOUND")) throw error;
+  }
+}
+
+/** Refuses, ARGUMENT_INVALID, a flag that was read, switched off or emptied somewhere, and sent back without a mask. */
+function refuseUnsaid(message: FlagMessage, mask: FieldMask | undefined, flags: Flags, nowMs: number): void {
+  const present = presentOf(flags, message.name);
+  const { etag } = message;
+  if (present === undefined || (etag !== "" && etag !== present.etag)) return;
+  const cleared = clearedUnsaid(message, mask, present, nowMs);
+  if (cleared.length === 0) return;
+  const problem = `is empty, and flag clears ${cleared.join(", ")}, which only a mask can; name the fields to change`;
+  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
+}
+
+function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undefined {
+  try {
+    return flags.get(name);
+  } catch (error) {
+    if (isReason(error, "FLAG_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
+/** What an update asks for. ARGUMENT_INVALID where it changes nothing, or cannot be meant so. */
+export function readUpdate(request: UpdateFlagRequest, flags: Flags, nowMs: number): { update: FlagUpdate; by: By } {
+  const { flag, updateMask, allowPast, rebucket, allowMissing } = request;
+  if (flag === undefined) throw missing("flag");
+  const by = byOfUpdate(request, "flag", flag);
+  const { name } = flag;
+  const fields = fromUpdate(flag, updateMask, () => presentOf(flags, name), nowMs);
+  const update = { name, fields, allowPast, rebucket, allowMissing, etag: by.etag };
+  refuseEmptyUpdate(flags, update);
+  refuseUnsaid(flag, updateMask, flags, nowMs);
+  return { update, by };
+}
+
+/** The same of one request of several; its errors say which. */
+export function readBatched(request: UpdateFlagRequest, index: number, flags: Flags, nowMs: number): FlagUpdate {
+  return placed(index, `requests[${index}]`, () => {
+    if (request.flag === undefined) throw missing("flag");
+    for (const field of ["requestId", "actor", "reason"] as const) {
+      if (request[field] === "") continue;
+      const problem = "must be empty; it is given once, beside requests";
+      throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
+    }
+    return readUpdate(request, flags, nowMs).update;
+  });
+}
