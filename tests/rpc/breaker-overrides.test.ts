@@ -10,16 +10,16 @@ const seconds = (all: number) => ({ seconds: BigInt(all) });
 const { FORCED_OPEN, FORCED_CLOSED, DISABLED, METRICS_ONLY, UNSPECIFIED } = BreakerOverride;
 
 async function withBreaker(config: object = { failureThreshold: 2, timeout: seconds(10) }) {
-  const house = await rig();
-  await house.client.getOrCreateBreaker({ name, config });
+  const setup = await rig();
+  await setup.client.getOrCreateBreaker({ name, config });
   let seq = 0n;
   const report = (outcome: Outcome, count = 1, clientId = "reporter", slow = false) => {
     seq += 1n;
-    const epoch = BigInt(house.breakers.get(name).epoch);
-    return house.client.reportOutcomes({ clientId, seq, reports: [{ name, epoch, runs: [{ outcome, count, slow }] }] });
+    const epoch = BigInt(setup.breakers.get(name).epoch);
+    return setup.client.reportOutcomes({ clientId, seq, reports: [{ name, epoch, runs: [{ outcome, count, slow }] }] });
   };
-  const get = async () => (await house.client.getBreaker({ name })).breaker;
-  return { ...house, report, get };
+  const get = async () => (await setup.client.getBreaker({ name })).breaker;
+  return { ...setup, report, get };
 }
 
 describe("SetBreakerOverride", () => {

@@ -13,9 +13,9 @@ const ms = (duration: Duration | undefined): number | undefined => duration && d
 const config = { failureThreshold: 2, timeout: seconds(10), successThreshold: 2 };
 
 async function withBreaker(): Promise<Rig> {
-  const house = await rig();
-  await house.client.getOrCreateBreaker({ name, config });
-  return house;
+  const setup = await rig();
+  await setup.client.getOrCreateBreaker({ name, config });
+  return setup;
 }
 
 let seq = 0n;
@@ -35,10 +35,10 @@ function report(
 }
 
 async function tripped(): Promise<Rig> {
-  const house = await withBreaker();
-  await report(house, { epoch: 1n }, Outcome.FAILURE, 2);
-  await house.breakers.stored();
-  return house;
+  const setup = await withBreaker();
+  await report(setup, { epoch: 1n }, Outcome.FAILURE, 2);
+  await setup.breakers.stored();
+  return setup;
 }
 
 describe("BreakerService", () => {
@@ -130,11 +130,11 @@ describe("BreakerService", () => {
   });
 
   it("trips by reports, rejects, lets a probe through, and closes", async () => {
-    const house = await withBreaker();
-    const { client, clock } = house;
+    const setup = await withBreaker();
+    const { client, clock } = setup;
     const permit = await client.acquirePermit({ name, clientId: "one" });
     expect(permit).toMatchObject({ allowed: true, epoch: 1n, leaseId: "", state: BreakerState.CLOSED });
-    expect(await report(house, permit, Outcome.FAILURE, 2)).toMatchObject({ duplicate: false, unknownNames: [] });
+    expect(await report(setup, permit, Outcome.FAILURE, 2)).toMatchObject({ duplicate: false, unknownNames: [] });
     clock.advance(4000);
     const refused = await client.acquirePermit({ name });
     expect(refused).toMatchObject({
@@ -158,7 +158,7 @@ describe("BreakerService", () => {
       expect(probe).toMatchObject({ allowed: true, epoch: 3n, state: BreakerState.HALF_OPEN });
       expect(probe.leaseId).not.toBe("");
       expect((await client.getBreaker({ name })).breaker).toMatchObject({ probes: 1 });
-      await report(house, probe, Outcome.SUCCESS);
+      await report(setup, probe, Outcome.SUCCESS);
       expect((await client.getBreaker({ name })).breaker).toMatchObject({ state, probes: 0 });
     }
     expect((await client.getBreaker({ name })).breaker).toMatchObject({
@@ -169,8 +169,8 @@ describe("BreakerService", () => {
   });
 
   it("gives the only probe to one of two clients that race for it", async () => {
-    const house = await tripped();
-    const { client, clock } = house;
+    const setup = await tripped();
+    const { client, clock } = setup;
     clock.advance(10_000);
     const permits = await Promise.all(["one", "two"].map((clientId) => client.acquirePermit({ name, clientId })));
     const [won, lost] = [permits.filter(({ allowed }) => allowed), permits.filter(({ allowed }) => !allowed)];
@@ -180,10 +180,10 @@ describe("BreakerService", () => {
   });
 
   it("frees the slot of an ignored probe, and of one whose client is gone", async () => {
-    const house = await tripped();
-    const { client, clock } = house;
+    const setup = await tripped();
+    const { client, clock } = setup;
     clock.advance(10_000);
-    await report(house, await client.acquirePermit({ name }), Outcome.IGNORED);
+    await report(setup, await client.acquirePermit({ name }), Outcome.IGNORED);
     const lost = await client.acquirePermit({ name });
     expect(lost.allowed).toBe(true);
     clock.advance(30_000);
@@ -192,7 +192,7 @@ describe("BreakerService", () => {
       counts: { ignored: 1n, failures: 3n },
       transitionCause: { action: "LeaseExpired" },
     });
-    await report(house, lost, Outcome.SUCCESS);
+    await report(setup, lost, Outcome.SUCCESS);
     expect((await client.getBreaker({ name })).breaker).toMatchObject({
       state: BreakerState.OPEN,
       counts: { successes: 0n, lateSuccesses: 1n },
@@ -227,10 +227,10 @@ describe("BreakerService", () => {
   });
 
   it("counts outcomes of another epoch separately", async () => {
-    const house = await tripped();
-    await report(house, { epoch: 1n }, Outcome.FAILURE, 3);
-    await report(house, { epoch: 7n }, Outcome.SUCCESS);
-    expect((await house.client.getBreaker({ name })).breaker?.counts).toMatchObject({
+    const setup = await tripped();
+    await report(setup, { epoch: 1n }, Outcome.FAILURE, 3);
+    await report(setup, { epoch: 7n }, Outcome.SUCCESS);
+    expect((await setup.client.getBreaker({ name })).breaker?.counts).toMatchObject({
       failures: 2n,
       lateFailures: 3n,
       lateSuccesses: 1n,
@@ -407,8 +407,8 @@ describe("BreakerService: WatchBreakers", () => {
   }
 
   it("sends a snapshot, then every transition with its cause, and a deletion", async () => {
-    const house = await withBreaker();
-    const { client, clock, breakers } = house;
+    const setup = await withBreaker();
+    const { client, clock, breakers } = setup;
     const stop = new AbortController();
     const frames = client.watchBreakers({}, { signal: stop.signal })[Symbol.asyncIterator]();
     const snapshot = await next(frames);
@@ -428,7 +428,7 @@ describe("BreakerService: WatchBreakers", () => {
       await breakers.stored();
       tell(await next(frames));
     };
-    await report(house, { epoch: 1n }, Outcome.FAILURE, 2);
+    await report(setup, { epoch: 1n }, Outcome.FAILURE, 2);
     await read();
     clock.advance(10_000);
     await read();
@@ -464,13 +464,13 @@ describe("BreakerService: WatchBreakers", () => {
   });
 
   it("resumes after the token of the last frame, without a gap and in order", async () => {
-    const house = await withBreaker();
-    const { client, clock, breakers } = house;
+    const setup = await withBreaker();
+    const { client, clock, breakers } = setup;
     const first = client.watchBreakers({ names: [name] })[Symbol.asyncIterator]();
     const { resumeToken } = await next(first);
     await first.return?.();
     await client.getOrCreateBreaker({ name: "other" });
-    await report(house, { epoch: 1n }, Outcome.FAILURE, 2);
+    await report(setup, { epoch: 1n }, Outcome.FAILURE, 2);
     clock.advance(10_000);
     await breakers.stored();
     const stop = new AbortController();

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ClientBreaker } from "../../../clients/typescript/src/index.ts";
 import type { OverrideKind } from "../../../src/kernel/breakers/policy/holds.ts";
 import { times } from "../../effort.ts";
-import { type House, house, type Peer } from "./rig.ts";
+import { type Peer, type ServiceRig, serviceRig } from "./rig.ts";
 
 const CLIENTS = ["one", "two", "three"] as const;
 
@@ -45,7 +45,7 @@ const configs = fc.record({
   minReporters: fc.constantFrom(1, 1, 2),
 });
 
-interface World extends House {
+interface World extends ServiceRig {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly breakers: ReadonlyMap<string, ClientBreaker>;
   readonly permits: ({ settle(outcome: "SUCCESS" | "FAILURE" | "IGNORED"): void } | null)[];
@@ -118,11 +118,11 @@ describe("a client that is connected and idle", () => {
   it("gives the same answer as the service, whatever happened before", { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(configs, fc.array(doing, { minLength: 5, maxLength: 40 }), async (config, steps) => {
-        const home = await house();
-        const peers = new Map(CLIENTS.map((name) => [name as string, home.connect(name)]));
+        const rig = await serviceRig();
+        const peers = new Map(CLIENTS.map((name) => [name as string, rig.connect(name)]));
         const breakers = new Map([...peers].map(([name, peer]) => [name, peer.breakers.breaker("api", config)]));
-        const world: World = { ...home, peers, breakers, permits: [], added: 0 };
-        await home.quiet();
+        const world: World = { ...rig, peers, breakers, permits: [], added: 0 };
+        await rig.quiet();
         for (const step of steps) await run(world, step);
         await agree(world);
         for (const { breakers: all } of peers.values()) await all.close();

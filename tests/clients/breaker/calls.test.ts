@@ -1,25 +1,25 @@
 import { describe, expect, it, vi } from "vitest";
 import { CircuitOpenError, type ClientBreaker } from "../../../clients/typescript/src/index.ts";
-import { type House, house } from "./rig.ts";
+import { type ServiceRig, serviceRig } from "./rig.ts";
 
 const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 
-interface Home extends House {
+interface Home extends ServiceRig {
   readonly api: ClientBreaker;
   /** The counts of the service after it has received all outcomes. */
   counts(): Promise<object>;
 }
 
 async function withBreaker(): Promise<Home> {
-  const home = await house();
-  const { breakers } = home.connect("one");
+  const rig = await serviceRig();
+  const { breakers } = rig.connect("one");
   const api = breakers.breaker("api", FAST);
-  await home.quiet();
+  await rig.quiet();
   const counts = async (): Promise<object> => {
-    await home.pass(100);
-    return home.service.get("api").counts;
+    await rig.pass(100);
+    return rig.service.get("api").counts;
   };
-  return { ...home, api, counts };
+  return { ...rig, api, counts };
 }
 
 const boom = new Error("boom");
@@ -32,17 +32,17 @@ const ignore = async (call: Promise<unknown>): Promise<void> => {
 };
 
 async function opened(): Promise<Home> {
-  const home = await withBreaker();
-  for (let call = 0; call < 2; call += 1) await ignore(home.api.call(failing));
-  await home.quiet();
-  return home;
+  const rig = await withBreaker();
+  for (let call = 0; call < 2; call += 1) await ignore(rig.api.call(failing));
+  await rig.quiet();
+  return rig;
 }
 
 async function halfOpen(): Promise<Home> {
-  const home = await opened();
-  await home.pass(1000);
-  expect(home.api.status().state).toBe("HALF_OPEN");
-  return home;
+  const rig = await opened();
+  await rig.pass(1000);
+  expect(rig.api.status().state).toBe("HALF_OPEN");
+  return rig;
 }
 
 describe("a call through a client's breaker", () => {
@@ -73,14 +73,14 @@ describe("a call through a client's breaker", () => {
   });
 
   it("is rejected without running while the breaker is open, and the error says when to retry", async () => {
-    const home = await opened();
-    home.clock.advance(250);
+    const rig = await opened();
+    rig.clock.advance(250);
     const fn = vi.fn(() => 1);
-    const rejected = home.api.call(fn).catch((error: unknown) => error);
+    const rejected = rig.api.call(fn).catch((error: unknown) => error);
     expect(await rejected).toBeInstanceOf(CircuitOpenError);
     expect(await rejected).toMatchObject({ breaker: "api", retryAfterMs: 750, override: undefined });
     expect(fn).not.toHaveBeenCalled();
-    expect(await home.counts()).toMatchObject({ failures: 2, successes: 0 });
+    expect(await rig.counts()).toMatchObject({ failures: 2, successes: 0 });
   });
 
   it("is rejected without a retry time while an operator holds the breaker open", async () => {
@@ -95,12 +95,12 @@ describe("a call through a client's breaker", () => {
   });
 
   it("gets its fallback, which receives the rejection or the call's own error as the cause", async () => {
-    const home = await withBreaker();
+    const rig = await withBreaker();
     const fallback = vi.fn(() => -1);
-    expect(await home.api.call(failing, { fallback })).toBe(-1);
+    expect(await rig.api.call(failing, { fallback })).toBe(-1);
     expect(fallback).toHaveBeenLastCalledWith(boom);
-    await ignore(home.api.call(failing));
-    expect(await home.api.call(() => 1, { fallback })).toBe(-1);
+    await ignore(rig.api.call(failing));
+    expect(await rig.api.call(() => 1, { fallback })).toBe(-1);
     expect(fallback).toHaveBeenLastCalledWith(expect.any(CircuitOpenError));
   });
 
@@ -200,36 +200,36 @@ describe("a call that its caller cancels", () => {
   });
 
   it("frees the slot of a probe, and the breaker stays half-open", async () => {
-    const home = await halfOpen();
+    const rig = await halfOpen();
     const caller = new AbortController();
-    const call = ignore(home.api.call(never, { signal: caller.signal }));
-    await home.quiet();
-    expect(home.service.get("api").probes).toBe(1);
+    const call = ignore(rig.api.call(never, { signal: caller.signal }));
+    await rig.quiet();
+    expect(rig.service.get("api").probes).toBe(1);
     caller.abort();
     await call;
-    await home.quiet();
-    expect(home.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
-    expect(await home.api.call(() => 1)).toBe(1);
+    await rig.quiet();
+    expect(rig.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(await rig.api.call(() => 1)).toBe(1);
   });
 
   it("gives the probe back if the caller cancelled while the client was asking for it", async () => {
-    const home = await house();
-    const { breakers, link } = home.connect("one");
+    const rig = await serviceRig();
+    const { breakers, link } = rig.connect("one");
     const api = breakers.breaker("api", FAST);
-    await home.quiet();
+    await rig.quiet();
     for (let call = 0; call < 2; call += 1) await ignore(api.call(failing));
-    await home.pass(1000);
+    await rig.pass(1000);
     const release = link.holdAnswers("AcquirePermit");
     const caller = new AbortController();
     const fn = vi.fn(() => 1);
     const call = expect(api.call(fn, { signal: caller.signal })).rejects.toBe("enough");
-    await home.quiet();
+    await rig.quiet();
     caller.abort("enough");
     await call;
-    expect(home.service.get("api").probes).toBe(1);
+    expect(rig.service.get("api").probes).toBe(1);
     release();
-    await home.quiet();
-    expect(home.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    await rig.quiet();
+    expect(rig.service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
     expect(fn).not.toHaveBeenCalled();
   });
 });

@@ -1,68 +1,68 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import { house } from "./rig.ts";
+import { serviceRig } from "./rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 
 describe("breakers that were closed", () => {
   it("report all outcomes first, and leave no timer and no stream behind", async () => {
-    const home = await house();
-    const before = home.timers();
-    const { breakers, link } = home.connect("one");
+    const rig = await serviceRig();
+    const before = rig.timers();
+    const { breakers, link } = rig.connect("one");
     const api = breakers.breaker("api", FAST);
-    await home.quiet();
+    await rig.quiet();
     api.tryAcquire()?.settle("SUCCESS");
     await breakers.close();
-    await home.quiet();
-    expect(home.service.get("api").counts.successes).toBe(1);
+    await rig.quiet();
+    expect(rig.service.get("api").counts.successes).toBe(1);
     expect(link.streams()).toBe(0);
-    expect(home.timers()).toBe(before);
+    expect(rig.timers()).toBe(before);
     await breakers.close();
   });
 
   it("do not wait for a service that is unreachable", async () => {
-    const home = await house();
-    const before = home.timers();
-    const { breakers, link } = home.connect("one");
+    const rig = await serviceRig();
+    const before = rig.timers();
+    const { breakers, link } = rig.connect("one");
     const api = breakers.breaker("api", FAST);
-    await home.quiet();
+    await rig.quiet();
     link.down();
     for (let call = 0; call < 3; call += 1) api.tryAcquire()?.settle("FAILURE");
-    await home.quiet();
+    await rig.quiet();
     await breakers.close();
     expect(api.status()).toMatchObject({ unreported: 0, dropped: 3, connected: false });
     // From here on, only the service has timers.
-    await home.quiet();
-    expect(home.timers()).toBe(before);
+    await rig.quiet();
+    expect(rig.timers()).toBe(before);
   });
 
   it("wait at most 2 s for a service that does not answer", async () => {
-    const home = await house();
-    const { breakers, link } = home.connect("one");
+    const rig = await serviceRig();
+    const { breakers, link } = rig.connect("one");
     const api = breakers.breaker("api", FAST);
-    await home.quiet();
+    await rig.quiet();
     link.holdCalls("ReportOutcomes");
     api.tryAcquire()?.settle("SUCCESS");
     let closed = false;
     const closing = breakers.close().then(() => {
       closed = true;
     });
-    await home.pass(1950);
+    await rig.pass(1950);
     expect(closed).toBe(false);
-    await home.pass(50);
+    await rig.pass(50);
     await closing;
   });
 
   it("go on as if the service were gone, and report nothing", async () => {
-    const home = await house();
-    const { breakers, link } = home.connect("one");
+    const rig = await serviceRig();
+    const { breakers, link } = rig.connect("one");
     const api = breakers.breaker("api", FAST);
-    await home.quiet();
+    await rig.quiet();
     await breakers.close();
     for (let call = 0; call < 3; call += 1) await api.call(() => Promise.reject(new Error("no"))).catch(() => {});
     expect(api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", connected: false, unreported: 0 });
-    home.clock.advance(1000);
+    rig.clock.advance(1000);
     expect(await api.call(() => 1)).toBe(1);
     expect(api.status().state).toBe("CLOSED");
     expect(link.reports).toEqual([]);
@@ -71,11 +71,11 @@ describe("breakers that were closed", () => {
   });
 
   it("open no stream even if a stream was about to open", async () => {
-    const home = await house();
-    const { breakers, link } = home.connect("one");
+    const rig = await serviceRig();
+    const { breakers, link } = rig.connect("one");
     breakers.breaker("api", FAST);
     await breakers.close();
-    await home.quiet();
+    await rig.quiet();
     expect(link.streams()).toBe(0);
   });
 });
@@ -93,7 +93,7 @@ describe("an invalid name or configuration", () => {
     ["api", { slowCallRate: Number.NaN }],
     ["api", { jitter: 2 }],
   ])("is refused at once (%j %j)", async (name, config) => {
-    const { breakers } = (await house()).connect("one");
+    const { breakers } = (await serviceRig()).connect("one");
     expect(() => breakers.breaker(name, config)).toThrow(TypeError);
     expect(breakers.breaker("api").tryAcquire()).not.toBeNull();
   });

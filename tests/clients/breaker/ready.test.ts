@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { house } from "./rig.ts";
+import { serviceRig } from "./rig.ts";
 
 /** The result of a promise so far. Undefined: the promise is pending. */
 async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
@@ -8,14 +8,14 @@ async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
 
 describe("the wait for a breaker to be ready", () => {
   it("ends with true when the service has sent its state, and at once from then on", async () => {
-    const home = await house();
-    const { breakers, link } = home.connect("one", (one) => one.down());
+    const rig = await serviceRig();
+    const { breakers, link } = rig.connect("one", (one) => one.down());
     const api = breakers.breaker("api");
     const ready = api.ready(60_000);
-    await home.quiet();
+    await rig.quiet();
     expect(await settled(ready)).toBeUndefined();
     link.up();
-    await home.pass(15_000);
+    await rig.pass(15_000);
     expect(await ready).toBe(true);
     expect(api.status().connected).toBe(true);
     expect(await api.ready(0)).toBe(true);
@@ -23,23 +23,23 @@ describe("the wait for a breaker to be ready", () => {
   });
 
   it("ends with false after the given time, and leaves nothing behind", async () => {
-    const home = await house();
-    const { breakers } = home.connect("one", (one) => one.down());
+    const rig = await serviceRig();
+    const { breakers } = rig.connect("one", (one) => one.down());
     const api = breakers.breaker("api");
-    await home.quiet();
+    await rig.quiet();
     const ready = api.ready(500);
-    await home.pass(450);
+    await rig.pass(450);
     expect(await settled(ready)).toBeUndefined();
-    await home.pass(50);
+    await rig.pass(50);
     expect(await ready).toBe(false);
     await breakers.close();
   });
 
   it("ends with false when the breakers are closed", async () => {
-    const home = await house();
-    const { breakers } = home.connect("one", (one) => one.down());
+    const rig = await serviceRig();
+    const { breakers } = rig.connect("one", (one) => one.down());
     const ready = breakers.breaker("api").ready(60_000);
-    await home.quiet();
+    await rig.quiet();
     await breakers.close();
     expect(await ready).toBe(false);
   });

@@ -52,7 +52,7 @@ export interface Peer {
   readonly link: Link;
 }
 
-export interface House {
+export interface ServiceRig {
   readonly service: Service;
   readonly rpc: Client<typeof BreakerService>;
   readonly clock: ManualClock;
@@ -72,7 +72,7 @@ const STEP_MS = 50;
 const QUIET_TURNS = 12;
 
 /** The service with its interceptors but without a socket. Time passes only when the test says so. */
-export async function house(): Promise<House> {
+export async function serviceRig(): Promise<ServiceRig> {
   const manual = createManualClock();
   const set = new Set<object>();
   const clock: ManualClock = {

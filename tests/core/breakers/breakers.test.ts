@@ -4,9 +4,9 @@ import { acquired, fail, type Rig, rig, succeed } from "./rig.ts";
 const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 2, probeTimeoutMs: 500 };
 
 async function withBreaker(config = FAST): Promise<Rig> {
-  const house = await rig();
-  await house.breakers.getOrCreate("api", config);
-  return house;
+  const setup = await rig();
+  await setup.breakers.getOrCreate("api", config);
+  return setup;
 }
 
 describe("getOrCreate", () => {
@@ -41,9 +41,9 @@ describe("getOrCreate", () => {
   });
 
   it("returns an existing breaker unchanged if another configuration is requested", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 2);
-    const { breaker, created, configConflict } = await house.breakers.getOrCreate("api", { failureThreshold: 9 });
+    const setup = await withBreaker();
+    fail(setup, "api", 2);
+    const { breaker, created, configConflict } = await setup.breakers.getOrCreate("api", { failureThreshold: 9 });
     expect({ created, configConflict }).toEqual({ created: false, configConflict: true });
     expect(breaker).toMatchObject({ state: "OPEN", config: FAST });
   });
@@ -101,11 +101,11 @@ describe("getOrCreate", () => {
 
 describe("breakers", () => {
   it("are independent of those with other names", async () => {
-    const house = await withBreaker();
-    await house.breakers.getOrCreate("other", FAST);
-    fail(house, "api", 2);
-    expect(house.breakers.get("api").state).toBe("OPEN");
-    expect(house.breakers.get("other")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
+    const setup = await withBreaker();
+    await setup.breakers.getOrCreate("other", FAST);
+    fail(setup, "api", 2);
+    expect(setup.breakers.get("api").state).toBe("OPEN");
+    expect(setup.breakers.get("other")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
   });
 
   it("are listed by name", async () => {
@@ -133,18 +133,18 @@ describe("breakers", () => {
   });
 
   it("count rejected calls separately", async () => {
-    const house = await withBreaker();
-    succeed(house, "api");
-    fail(house, "api", 2);
-    for (let call = 0; call < 3; call += 1) expect(house.breakers.acquire("api").allowed).toBe(false);
-    expect(house.breakers.get("api").counts).toMatchObject({ successes: 1, failures: 2, rejected: 3 });
+    const setup = await withBreaker();
+    succeed(setup, "api");
+    fail(setup, "api", 2);
+    for (let call = 0; call < 3; call += 1) expect(setup.breakers.acquire("api").allowed).toBe(false);
+    expect(setup.breakers.get("api").counts).toMatchObject({ successes: 1, failures: 2, rejected: 3 });
   });
 
   it("count late outcomes separately, and keep their state", async () => {
-    const house = await withBreaker();
-    const { breakers, clock } = house;
+    const setup = await withBreaker();
+    const { breakers, clock } = setup;
     const [success, failure] = [acquired(breakers.acquire("api")), acquired(breakers.acquire("api"))];
-    fail(house, "api", 2);
+    fail(setup, "api", 2);
     const { retryAfterMs } = breakers.get("api");
     breakers.record("api", success, "SUCCESS");
     breakers.record("api", failure, "FAILURE");
@@ -154,16 +154,16 @@ describe("breakers", () => {
       counts: { successes: 0, failures: 2, lateSuccesses: 1, lateFailures: 1 },
     });
     clock.advance(1000);
-    succeed(house, "api");
-    succeed(house, "api");
+    succeed(setup, "api");
+    succeed(setup, "api");
     breakers.record("api", failure, "FAILURE");
     expect(breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { consecutiveFailures: 0, lateFailures: 2 } });
   });
 
   it("count a probe that never reports as a failure, once", async () => {
-    const house = await withBreaker();
-    const { breakers, clock } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker();
+    const { breakers, clock } = setup;
+    fail(setup, "api", 2);
     clock.advance(1000);
     const lost = acquired(breakers.acquire("api"));
     clock.advance(500);
@@ -173,9 +173,9 @@ describe("breakers", () => {
   });
 
   it("count nothing for a permit that is given back, and let the next probe through", async () => {
-    const house = await withBreaker();
-    const { breakers, clock } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker();
+    const { breakers, clock } = setup;
+    fail(setup, "api", 2);
     clock.advance(1000);
     const before = breakers.get("api").counts;
     breakers.release("api", breakers.acquire("api"));
@@ -191,21 +191,21 @@ describe("breakers", () => {
   });
 
   it("are unaffected by a step of the wall clock by an hour", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 2);
-    house.clock.advance(400);
+    const setup = await withBreaker();
+    fail(setup, "api", 2);
+    setup.clock.advance(400);
     for (const step of [3_600_000, -7_200_000]) {
-      house.clock.stepWall(step);
-      expect(house.breakers.get("api")).toMatchObject({ state: "OPEN", retryAfterMs: 600 });
+      setup.clock.stepWall(step);
+      expect(setup.breakers.get("api")).toMatchObject({ state: "OPEN", retryAfterMs: 600 });
     }
-    house.clock.advance(600);
-    expect(house.breakers.get("api").state).toBe("HALF_OPEN");
+    setup.clock.advance(600);
+    expect(setup.breakers.get("api").state).toBe("HALF_OPEN");
   });
 
   it("record who changed the configuration, and keep state and counts", async () => {
-    const house = await withBreaker();
-    const { breakers, clock, store } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker();
+    const { breakers, clock, store } = setup;
+    fail(setup, "api", 2);
     clock.advance(400);
     const { etag } = breakers.get("api").resource;
     await breakers.stored();
@@ -230,9 +230,9 @@ describe("breakers", () => {
 
 describe("a deleted breaker", () => {
   it("is gone with its timer, and its name can be used for a new one", async () => {
-    const house = await withBreaker();
-    const { breakers, clock, feed, timers } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker();
+    const { breakers, clock, feed, timers } = setup;
+    fail(setup, "api", 2);
     expect(timers()).toBe(1);
     await breakers.stored();
     const before = breakers.get("api");
@@ -248,10 +248,10 @@ describe("a deleted breaker", () => {
   });
 
   it("is not restored by a transition that has yet to be stored", async () => {
-    const house = await withBreaker();
-    const { breakers, holdWrites, stored } = house;
+    const setup = await withBreaker();
+    const { breakers, holdWrites, stored } = setup;
     const release = holdWrites();
-    fail(house, "api", 2);
+    fail(setup, "api", 2);
     await breakers.delete("api");
     release();
     await breakers.stored();
@@ -260,10 +260,10 @@ describe("a deleted breaker", () => {
   });
 
   it("does not affect a later breaker of the same name", async () => {
-    const house = await withBreaker();
-    const { breakers, holdWrites, stored } = house;
+    const setup = await withBreaker();
+    const { breakers, holdWrites, stored } = setup;
     const release = holdWrites();
-    fail(house, "api", 2);
+    fail(setup, "api", 2);
     const reset = expect(breakers.reset("api")).rejects.toMatchObject({ reason: "BREAKER_NOT_FOUND" });
     await breakers.delete("api");
     const created = breakers.getOrCreate("api");
@@ -281,12 +281,12 @@ describe("a deleted breaker", () => {
         for (let reset = 0; reset < resets; reset += 1) await first.breakers.reset("api");
         const { epoch } = first.breakers.get("api");
         await first.breakers.delete("api");
-        const house = restarts ? await first.restart() : first;
-        const next = (await house.breakers.getOrCreate("api", { failureThreshold: 2 })).breaker;
+        const setup = restarts ? await first.restart() : first;
+        const next = (await setup.breakers.getOrCreate("api", { failureThreshold: 2 })).breaker;
         expect(next.epoch).toBeGreaterThan(epoch);
         for (let old = 1; old <= epoch; old += 1)
-          house.breakers.report("a", old, [{ name: "api", epoch: old, runs: [{ outcome: "FAILURE", count: 10 }] }]);
-        const { state, counts } = house.breakers.get("api");
+          setup.breakers.report("a", old, [{ name: "api", epoch: old, runs: [{ outcome: "FAILURE", count: 10 }] }]);
+        const { state, counts } = setup.breakers.get("api");
         expect(state).toBe("CLOSED");
         expect(counts).toMatchObject({ failures: 0, lateFailures: 10 * epoch, consecutiveFailures: 0 });
       }
@@ -296,9 +296,9 @@ describe("a deleted breaker", () => {
 
 describe("closing", () => {
   it("cancels every timer, and makes calls and changes fail with a reason of its own", async () => {
-    const house = await withBreaker();
-    const { breakers, clock, feed, timers } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker();
+    const { breakers, clock, feed, timers } = setup;
+    fail(setup, "api", 2);
     await breakers.close();
     const { revision } = feed;
     expect(timers()).toBe(0);
@@ -319,12 +319,12 @@ describe("closing", () => {
   });
 
   it("ends after the past transitions are stored", async () => {
-    const house = await withBreaker();
-    const release = house.holdWrites();
-    fail(house, "api", 2);
-    const closed = house.breakers.close();
+    const setup = await withBreaker();
+    const release = setup.holdWrites();
+    fail(setup, "api", 2);
+    const closed = setup.breakers.close();
     release();
     await closed;
-    expect(await house.stored("api")).toMatchObject({ state: "OPEN", epoch: 2 });
+    expect(await setup.stored("api")).toMatchObject({ state: "OPEN", epoch: 2 });
   });
 });

@@ -7,8 +7,8 @@ import { fail, rig } from "./rig.ts";
 
 describe("a call", () => {
   it("gets the fallback's answer, with the cause; a fallback that fails rejects with its own error (case 16)", async () => {
-    const house = await withBreaker();
-    const handle = house.breakers.handle("api");
+    const setup = await withBreaker();
+    const handle = setup.breakers.handle("api");
     const broken = new Error("broken");
     const worse = new Error("worse");
     const call = (): never => {
@@ -25,101 +25,101 @@ describe("a call", () => {
       throw worse;
     };
     await expect(handle.call(call, { fallback: failing })).rejects.toBe(worse);
-    expect(now(house).counts.failures).toBe(2);
+    expect(now(setup).counts.failures).toBe(2);
   });
 
   it("counts as one failure if it takes too long, and gets one fallback, even if it succeeds later (cases 16, 17)", async () => {
-    const house = await withBreaker();
+    const setup = await withBreaker();
     const late = Promise.withResolvers<number>();
     let fallbacks = 0;
-    const call = house.breakers.handle("api").call(() => late.promise, { timeoutMs: 50, fallback: () => ++fallbacks });
+    const call = setup.breakers.handle("api").call(() => late.promise, { timeoutMs: 50, fallback: () => ++fallbacks });
     await Promise.resolve();
-    house.clock.advance(50);
+    setup.clock.advance(50);
     expect(await call).toBe(1);
     late.resolve(7);
     await late.promise;
     expect(fallbacks).toBe(1);
-    expect(now(house).counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
+    expect(now(setup).counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
   });
 
   it("has no effect on the counts if its caller cancels it, and frees its permit (case 18)", async () => {
-    const house = await halfOpen();
+    const setup = await halfOpen();
     const cancel = new AbortController();
-    const call = house.breakers.handle("api").call(() => new Promise(() => {}), { signal: cancel.signal });
+    const call = setup.breakers.handle("api").call(() => new Promise(() => {}), { signal: cancel.signal });
     await Promise.resolve();
-    expect(now(house).probes).toBe(1);
+    expect(now(setup).probes).toBe(1);
     cancel.abort();
     await expect(call).rejects.toThrow("abort");
-    expect(now(house)).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 1 } });
+    expect(now(setup)).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 1 } });
   });
 
   it("counts as a failure if it throws at once (case 19)", async () => {
-    const house = await withBreaker();
-    const call = house.breakers.handle("api").call(() => {
+    const setup = await withBreaker();
+    const call = setup.breakers.handle("api").call(() => {
       throw new Error("at once");
     });
     await expect(call).rejects.toThrow("at once");
-    expect(now(house).counts.failures).toBe(1);
+    expect(now(setup).counts.failures).toBe(1);
   });
 });
 
 describe("an override by an operator", () => {
   it("keeps a breaker open past every timeout until a reset, which sets counts to zero and says who did it (case 25)", async () => {
-    const house = await withBreaker();
-    await house.breakers.open("api", {}, { actor: "ana" });
-    house.clock.advance(1e9);
-    expect(now(house)).toMatchObject({ state: "OPEN", transition: { action: "OpenBreaker", actor: "ana" } });
-    const reset = await house.breakers.reset("api", { actor: "bob" });
+    const setup = await withBreaker();
+    await setup.breakers.open("api", {}, { actor: "ana" });
+    setup.clock.advance(1e9);
+    expect(now(setup)).toMatchObject({ state: "OPEN", transition: { action: "OpenBreaker", actor: "ana" } });
+    const reset = await setup.breakers.reset("api", { actor: "bob" });
     expect(reset).toMatchObject({ state: "CLOSED", transition: { action: "ResetBreaker", actor: "bob" } });
     expect(reset.counts).toMatchObject({ rejected: 0, failures: 0 });
   });
 
   it("holds until both of two holders have released it; a second release changes nothing (case 26)", async () => {
-    const house = await withBreaker();
-    for (const holdId of ["ana", "bob"]) await house.breakers.open("api", { holdId });
-    for (let time = 0; time < 2; time += 1) await house.breakers.releaseHold("api", "ana");
-    expect(now(house)).toMatchObject({ state: "OPEN", holds: [{ id: "bob" }] });
-    await house.breakers.releaseHold("api", "bob");
-    expect(now(house)).toMatchObject({ state: "CLOSED", holds: [] });
+    const setup = await withBreaker();
+    for (const holdId of ["ana", "bob"]) await setup.breakers.open("api", { holdId });
+    for (let time = 0; time < 2; time += 1) await setup.breakers.releaseHold("api", "ana");
+    expect(now(setup)).toMatchObject({ state: "OPEN", holds: [{ id: "bob" }] });
+    await setup.breakers.releaseHold("api", "bob");
+    expect(now(setup)).toMatchObject({ state: "CLOSED", holds: [] });
   });
 
   it("takes the vote from probes that are under way (case 27)", async () => {
-    const house = await halfOpen({ successThreshold: 1 });
-    const probe = take(house);
-    await house.breakers.open("api");
-    say(house, probe, "SUCCESS");
-    expect(now(house)).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN", counts: { lateSuccesses: 1 } });
-    await house.breakers.releaseHold("api");
-    expect(now(house).state).toBe("HALF_OPEN");
+    const setup = await halfOpen({ successThreshold: 1 });
+    const probe = take(setup);
+    await setup.breakers.open("api");
+    say(setup, probe, "SUCCESS");
+    expect(now(setup)).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN", counts: { lateSuccesses: 1 } });
+    await setup.breakers.releaseHold("api");
+    expect(now(setup).state).toBe("HALF_OPEN");
   });
 
   it("lets all calls pass uncounted while the breaker is DISABLED, which continues afterwards (case 28)", async () => {
-    const house = await open();
-    await house.breakers.override("api", { kind: "DISABLED" });
-    fail(house, "api", 20);
-    expect(now(house)).toMatchObject({ state: "CLOSED", automaticState: "OPEN", counts: { failures: 3 } });
-    await house.breakers.releaseHold("api");
-    expect(now(house).state).toBe("OPEN");
-    expect(house.breakers.acquire("api").allowed).toBe(false);
+    const setup = await open();
+    await setup.breakers.override("api", { kind: "DISABLED" });
+    fail(setup, "api", 20);
+    expect(now(setup)).toMatchObject({ state: "CLOSED", automaticState: "OPEN", counts: { failures: 3 } });
+    await setup.breakers.releaseHold("api");
+    expect(now(setup).state).toBe("OPEN");
+    expect(setup.breakers.acquire("api").allowed).toBe(false);
   });
 
   it("records once with METRICS_ONLY that the breaker would have opened, while calls pass (case 29)", async () => {
-    const house = await withBreaker();
-    await house.breakers.override("api", { kind: "METRICS_ONLY" });
-    fail(house, "api", 10);
-    expect(now(house)).toMatchObject({ state: "CLOSED", automaticState: "OPEN", counts: { failures: 10 } });
-    await house.breakers.stored();
-    expect((await house.actions("api")).filter((action) => action === "WouldTrip")).toHaveLength(1);
+    const setup = await withBreaker();
+    await setup.breakers.override("api", { kind: "METRICS_ONLY" });
+    fail(setup, "api", 10);
+    expect(now(setup)).toMatchObject({ state: "CLOSED", automaticState: "OPEN", counts: { failures: 10 } });
+    await setup.breakers.stored();
+    expect((await setup.actions("api")).filter((action) => action === "WouldTrip")).toHaveLength(1);
   });
 
   it("is released by a reset of all breakers with a name prefix; a dry run only lists them (case 34)", async () => {
-    const house = await open();
-    await house.breakers.getOrCreate("db", FAST);
-    fail(house, "db", 3);
-    const dry = await house.breakers.resetAll({ namePrefix: "a", dryRun: true });
+    const setup = await open();
+    await setup.breakers.getOrCreate("db", FAST);
+    fail(setup, "db", 3);
+    const dry = await setup.breakers.resetAll({ namePrefix: "a", dryRun: true });
     expect(dry.map(({ name, state }) => [name, state])).toEqual([["api", "OPEN"]]);
-    await house.breakers.resetAll({ namePrefix: "a" });
-    expect(house.breakers.list().map(({ state }) => state)).toEqual(["CLOSED", "OPEN"]);
+    await setup.breakers.resetAll({ namePrefix: "a" });
+    expect(setup.breakers.list().map(({ state }) => state)).toEqual(["CLOSED", "OPEN"]);
   });
 });
 
@@ -155,21 +155,21 @@ describe("a stored breaker", () => {
     ["with an invalid hold", (record: object) => change({ ...record, holds: [{ id: 7 }] })],
     ["with an invalid configuration", (record: object) => change({ ...record, config: { failureThreshold: 0 } })],
   ])("is refused at the start if it is %s, with its name and the fault (case 31)", async (_, spoil) => {
-    const house = await withBreaker();
-    const record = await house.stored("api");
-    house.feed.close();
-    await house.store.put("breaker/api", spoil(record ?? {}), { cause: { action: "Test" } });
-    const error: unknown = await rig({ store: house.store }).catch((thrown: unknown) => thrown);
+    const setup = await withBreaker();
+    const record = await setup.stored("api");
+    setup.feed.close();
+    await setup.store.put("breaker/api", spoil(record ?? {}), { cause: { action: "Test" } });
+    const error: unknown = await rig({ store: setup.store }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ reason: "BREAKER_STATE_INVALID", metadata: { name: "api" } });
   });
 
   it("from a version with a single override is held by that override", async () => {
-    const house = await withBreaker();
-    const record = await house.stored("api");
+    const setup = await withBreaker();
+    const record = await setup.stored("api");
     const override = { kind: "FORCED_OPEN", actor: "ana", time: 5 };
-    house.feed.close();
-    await house.store.put("breaker/api", JSON.stringify({ ...record, override }), { cause: { action: "Test" } });
-    const next = await rig({ store: house.store });
+    setup.feed.close();
+    await setup.store.put("breaker/api", JSON.stringify({ ...record, override }), { cause: { action: "Test" } });
+    const next = await rig({ store: setup.store });
     expect(now(next)).toMatchObject({ state: "OPEN", holds: [{ ...override, id: "manual", action: "OpenBreaker" }] });
     await next.breakers.releaseHold("api");
     expect(now(next).state).toBe("CLOSED");
@@ -195,43 +195,43 @@ describe("the creation of a breaker", () => {
     { failureThreshold: "5" as unknown as number },
     { timeoutMs: null as unknown as number },
   ])("is refused with %j, which names the field, and creates nothing (case 32)", async (config) => {
-    const house = await rig();
-    await expect(house.breakers.getOrCreate("api", config)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID" });
-    expect(house.breakers.list()).toEqual([]);
+    const setup = await rig();
+    await expect(setup.breakers.getOrCreate("api", config)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID" });
+    expect(setup.breakers.list()).toEqual([]);
   });
 
   it("by two callers gives one breaker; another configuration is reported as a conflict, and changes nothing (case 35)", async () => {
-    const house = await rig();
-    const both = await Promise.all([house.breakers.getOrCreate("api", FAST), house.breakers.getOrCreate("api", FAST)]);
+    const setup = await rig();
+    const both = await Promise.all([setup.breakers.getOrCreate("api", FAST), setup.breakers.getOrCreate("api", FAST)]);
     expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
-    fail(house, "api", 3);
-    const third = await house.breakers.getOrCreate("api", { failureThreshold: 9 });
+    fail(setup, "api", 3);
+    const third = await setup.breakers.getOrCreate("api", { failureThreshold: 9 });
     expect(third).toMatchObject({ created: false, configConflict: true, breaker: { state: "OPEN" } });
-    expect(now(house).config.failureThreshold).toBe(3);
+    expect(now(setup).config.failureThreshold).toBe(3);
   });
 
   it("after closing starts no timers, and fails with a reason of its own (case 33)", async () => {
-    const house = await open();
-    await house.breakers.close();
-    expect(house.timers()).toBe(0);
-    expect(() => house.breakers.acquire("api")).toThrow(expect.objectContaining({ reason: "SERVER_DRAINING" }));
+    const setup = await open();
+    await setup.breakers.close();
+    expect(setup.timers()).toBe(0);
+    expect(() => setup.breakers.acquire("api")).toThrow(expect.objectContaining({ reason: "SERVER_DRAINING" }));
   });
 });
 
 describe("reports", () => {
   it("of the same client and number are counted once (case 40)", async () => {
-    const house = await withBreaker();
+    const setup = await withBreaker();
     const runs = [{ outcome: "FAILURE", count: 2 }] as const;
-    for (let time = 0; time < 3; time += 1) house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
-    expect(now(house).counts.failures).toBe(2);
+    for (let time = 0; time < 3; time += 1) setup.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
+    expect(now(setup).counts.failures).toBe(2);
   });
 
   it("of one client that alone sees failures isolate it, and do not open the breaker for the others (case 42)", async () => {
-    const house = await withBreaker({ minReporters: 2 });
-    expect(report(house, "bad", "FAILURE", 10).isolated).toMatchObject([{ name: "api", state: "OPEN" }]);
-    expect(now(house)).toMatchObject({ state: "CLOSED", isolatedClients: [{ clientId: "bad" }] });
-    expect(house.breakers.acquire("api", "bad")).toMatchObject({ allowed: false, isolated: true });
-    expect(house.breakers.acquire("api", "good").allowed).toBe(true);
-    expect(house.breakers.acquire("api").allowed).toBe(true);
+    const setup = await withBreaker({ minReporters: 2 });
+    expect(report(setup, "bad", "FAILURE", 10).isolated).toMatchObject([{ name: "api", state: "OPEN" }]);
+    expect(now(setup)).toMatchObject({ state: "CLOSED", isolatedClients: [{ clientId: "bad" }] });
+    expect(setup.breakers.acquire("api", "bad")).toMatchObject({ allowed: false, isolated: true });
+    expect(setup.breakers.acquire("api", "good").allowed).toBe(true);
+    expect(setup.breakers.acquire("api").allowed).toBe(true);
   });
 });

@@ -10,22 +10,22 @@ export const FAST: BreakerConfigFields = {
 };
 
 export async function withBreaker(config: BreakerConfigFields = {}): Promise<Rig> {
-  const house = await rig();
-  await house.breakers.getOrCreate("api", { ...FAST, ...config });
-  return house;
+  const setup = await rig();
+  await setup.breakers.getOrCreate("api", { ...FAST, ...config });
+  return setup;
 }
 
 export async function open(config: BreakerConfigFields = {}): Promise<Rig> {
-  const house = await withBreaker(config);
-  const { failureThreshold } = house.breakers.get("api").config;
-  fail(house, "api", failureThreshold);
-  return house;
+  const setup = await withBreaker(config);
+  const { failureThreshold } = setup.breakers.get("api").config;
+  fail(setup, "api", failureThreshold);
+  return setup;
 }
 
 export async function halfOpen(config: BreakerConfigFields = {}): Promise<Rig> {
-  const house = await open(config);
-  house.clock.advance(1000);
-  return house;
+  const setup = await open(config);
+  setup.clock.advance(1000);
+  return setup;
 }
 
 export const now = ({ breakers }: Rig) => breakers.get("api");
@@ -33,7 +33,7 @@ export const take = ({ breakers }: Rig, clientId?: string) => acquired(breakers.
 export const say = ({ breakers }: Rig, permit: ReturnType<typeof take>, outcome: Outcome, ms = 0) =>
   breakers.record("api", permit, outcome, ms);
 let seq = 0;
-export const report = (house: Rig, clientId: string, outcome: Outcome, count = 1) => {
+export const report = (setup: Rig, clientId: string, outcome: Outcome, count = 1) => {
   seq += 1;
-  return house.breakers.report(clientId, seq, [{ name: "api", epoch: now(house).epoch, runs: [{ outcome, count }] }]);
+  return setup.breakers.report(clientId, seq, [{ name: "api", epoch: now(setup).epoch, runs: [{ outcome, count }] }]);
 };

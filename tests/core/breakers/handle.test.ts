@@ -7,8 +7,8 @@ import { type Rig, rig } from "./rig.ts";
 const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 
 async function withHandle(options: HandleOptions = {}): Promise<Rig & { readonly handle: BreakerHandle }> {
-  const house = await rig();
-  return { ...house, handle: house.breakers.handle("api", { config: FAST, ...options }) };
+  const setup = await rig();
+  return { ...setup, handle: setup.breakers.handle("api", { config: FAST, ...options }) };
 }
 
 const boom = new Error("boom");
@@ -29,9 +29,9 @@ async function openIt({ handle }: { readonly handle: BreakerHandle }): Promise<v
   for (let call = 0; call < 2; call += 1) await ignore(handle.call(failing));
 }
 
-async function halfOpenIt(house: { readonly handle: BreakerHandle; readonly clock: ManualClock }): Promise<void> {
-  await openIt(house);
-  house.clock.advance(1000);
+async function halfOpenIt(setup: { readonly handle: BreakerHandle; readonly clock: ManualClock }): Promise<void> {
+  await openIt(setup);
+  setup.clock.advance(1000);
 }
 
 describe("a call through a breaker", () => {
@@ -69,17 +69,17 @@ describe("a call through a breaker", () => {
   });
 
   it("is rejected without running while the breaker is open, and the error says when to retry", async () => {
-    const house = await withHandle();
-    await openIt(house);
-    house.clock.advance(250.4);
+    const setup = await withHandle();
+    await openIt(setup);
+    setup.clock.advance(250.4);
     const fn = vi.fn(() => 1);
-    await expect(house.handle.call(fn)).rejects.toMatchObject({
+    await expect(setup.handle.call(fn)).rejects.toMatchObject({
       reason: "BREAKER_OPEN",
       metadata: { name: "api", retry_after: "0.75 s" },
       retryAfterMs: 749.6,
     });
     expect(fn).not.toHaveBeenCalled();
-    expect(house.breakers.get("api").counts).toMatchObject({ failures: 2, rejected: 1 });
+    expect(setup.breakers.get("api").counts).toMatchObject({ failures: 2, rejected: 1 });
   });
 
   it("is rejected without a retry time while an operator holds the breaker open", async () => {
@@ -98,24 +98,24 @@ describe("a call through a breaker", () => {
   });
 
   it("is rejected while a slow probe of another caller runs", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
+    const setup = await withHandle();
+    await halfOpenIt(setup);
     const probe = Promise.withResolvers<number>();
-    const slow = house.handle.call(() => probe.promise);
+    const slow = setup.handle.call(() => probe.promise);
     await turns();
-    await expect(house.handle.call(() => 1)).rejects.toMatchObject({ reason: "BREAKER_OPEN" });
+    await expect(setup.handle.call(() => 1)).rejects.toMatchObject({ reason: "BREAKER_OPEN" });
     probe.resolve(7);
     expect(await slow).toBe(7);
-    expect(await house.handle.call(() => 1)).toBe(1);
+    expect(await setup.handle.call(() => 1)).toBe(1);
   });
 
   it("is the probe for one of two callers that race for it", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
+    const setup = await withHandle();
+    await halfOpenIt(setup);
     const ran: string[] = [];
     const probe = Promise.withResolvers<void>();
     const race = ["first", "second"].map((who) =>
-      house.handle.call(async () => {
+      setup.handle.call(async () => {
         ran.push(who);
         await probe.promise;
       }),
@@ -125,7 +125,7 @@ describe("a call through a breaker", () => {
     probe.resolve();
     expect((await settled).map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
     expect(ran).toEqual(["first"]);
-    expect(house.breakers.get("api").counts.rejected).toBe(1);
+    expect(setup.breakers.get("api").counts.rejected).toBe(1);
   });
 
   it("leaves no timer and no listener behind", async () => {
@@ -219,15 +219,15 @@ describe("a call that its caller cancels", () => {
   });
 
   it("frees the slot of its probe for the next call, and the breaker stays half-open", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
+    const setup = await withHandle();
+    await halfOpenIt(setup);
     const caller = new AbortController();
-    const call = ignore(house.handle.call(never, { signal: caller.signal }));
+    const call = ignore(setup.handle.call(never, { signal: caller.signal }));
     await turns();
     caller.abort();
     await call;
-    expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
-    expect(await house.handle.call(() => 1)).toBe(1);
+    expect(setup.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
+    expect(await setup.handle.call(() => 1)).toBe(1);
   });
 
   it("does not run if the caller cancelled before it began", async () => {
@@ -245,10 +245,10 @@ describe("a call that its caller cancels", () => {
 
 describe("a fallback", () => {
   it("answers for a rejected call and for a failed one, and receives the cause", async () => {
-    const house = await withHandle({ fallback: (cause) => (cause === boom ? "failed" : "rejected") });
-    expect(await house.handle.call<unknown>(failing)).toBe("failed");
-    expect(await house.handle.call<unknown>(failing)).toBe("failed");
-    expect(await house.handle.call<unknown>(failing)).toBe("rejected");
+    const setup = await withHandle({ fallback: (cause) => (cause === boom ? "failed" : "rejected") });
+    expect(await setup.handle.call<unknown>(failing)).toBe("failed");
+    expect(await setup.handle.call<unknown>(failing)).toBe("failed");
+    expect(await setup.handle.call<unknown>(failing)).toBe("rejected");
   });
 
   it("given with the call takes precedence over the handle's", async () => {
@@ -267,9 +267,9 @@ describe("a fallback", () => {
   });
 
   it("runs after its call has freed its slot", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
-    const seen = await house.handle.call<unknown>(failing, { fallback: () => house.breakers.get("api") });
+    const setup = await withHandle();
+    await halfOpenIt(setup);
+    const seen = await setup.handle.call<unknown>(failing, { fallback: () => setup.breakers.get("api") });
     expect(seen).toMatchObject({ state: "OPEN", probes: 0 });
   });
 });
@@ -285,22 +285,22 @@ describe("an error that is not a failure", () => {
   });
 
   it("counts as a failure if isFailure itself throws", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
+    const setup = await withHandle();
+    await halfOpenIt(setup);
     const own = new Error("judge");
     const isFailure = (): never => {
       throw own;
     };
-    await expect(house.handle.call(failing, { isFailure })).rejects.toBe(own);
-    expect(house.breakers.get("api")).toMatchObject({ state: "OPEN", counts: { failures: 3 } });
+    await expect(setup.handle.call(failing, { isFailure })).rejects.toBe(own);
+    expect(setup.breakers.get("api")).toMatchObject({ state: "OPEN", counts: { failures: 3 } });
   });
 });
 
 describe("tryAcquire", () => {
   it("returns null instead of throwing if the breaker rejects", async () => {
-    const house = await withHandle();
-    await openIt(house);
-    expect(await house.handle.tryAcquire()).toBeNull();
+    const setup = await withHandle();
+    await openIt(setup);
+    expect(await setup.handle.tryAcquire()).toBeNull();
   });
 
   it("returns a permit that can be settled or released once", async () => {
@@ -316,11 +316,11 @@ describe("tryAcquire", () => {
   });
 
   it("frees the slot of a released probe for the next call", async () => {
-    const house = await withHandle();
-    await halfOpenIt(house);
-    const probe = await house.handle.tryAcquire();
-    expect(await house.handle.tryAcquire()).toBeNull();
+    const setup = await withHandle();
+    await halfOpenIt(setup);
+    const probe = await setup.handle.tryAcquire();
+    expect(await setup.handle.tryAcquire()).toBeNull();
     probe?.release();
-    expect(await house.handle.tryAcquire()).not.toBeNull();
+    expect(await setup.handle.tryAcquire()).not.toBeNull();
   });
 });

@@ -4,9 +4,9 @@ import { acquired, fail, type Rig, rig, succeed } from "./rig.ts";
 const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 2, probeTimeoutMs: 500 };
 
 async function withBreaker(config = FAST): Promise<Rig> {
-  const house = await rig();
-  await house.breakers.getOrCreate("api", config);
-  return house;
+  const setup = await rig();
+  await setup.breakers.getOrCreate("api", config);
+  return setup;
 }
 
 describe("opening a breaker by hand", () => {
@@ -29,19 +29,19 @@ describe("opening a breaker by hand", () => {
   });
 
   it("leaves the automatic state of an open breaker running beneath it", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 2);
-    await house.breakers.open("api");
-    house.clock.advance(1000);
-    expect(house.breakers.get("api")).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN" });
-    await house.breakers.stored();
-    expect(await house.stored("api")).toMatchObject({ state: "HALF_OPEN", holds: [{ kind: "FORCED_OPEN" }] });
+    const setup = await withBreaker();
+    fail(setup, "api", 2);
+    await setup.breakers.open("api");
+    setup.clock.advance(1000);
+    expect(setup.breakers.get("api")).toMatchObject({ state: "OPEN", automaticState: "HALF_OPEN" });
+    await setup.breakers.stored();
+    expect(await setup.stored("api")).toMatchObject({ state: "HALF_OPEN", holds: [{ kind: "FORCED_OPEN" }] });
   });
 
   it("takes the vote from probes that are under way", async () => {
-    const house = await withBreaker({ ...FAST, successThreshold: 1 });
-    const { breakers, clock } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker({ ...FAST, successThreshold: 1 });
+    const { breakers, clock } = setup;
+    fail(setup, "api", 2);
     clock.advance(1000);
     const probe = acquired(breakers.acquire("api"));
     await breakers.open("api");
@@ -59,12 +59,12 @@ describe("opening a breaker by hand", () => {
   });
 
   it("fails without a change if it cannot be stored", async () => {
-    const house = await withBreaker();
-    house.failWrites(true);
-    await expect(house.breakers.open("api")).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
-    expect(house.breakers.get("api")).toMatchObject({ state: "CLOSED", epoch: 1, override: undefined });
-    house.failWrites(false);
-    expect((await house.breakers.open("api")).state).toBe("OPEN");
+    const setup = await withBreaker();
+    setup.failWrites(true);
+    await expect(setup.breakers.open("api")).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    expect(setup.breakers.get("api")).toMatchObject({ state: "CLOSED", epoch: 1, override: undefined });
+    setup.failWrites(false);
+    expect((await setup.breakers.open("api")).state).toBe("OPEN");
   });
 
   it("is refused with a stale etag", async () => {
@@ -80,10 +80,10 @@ describe("opening a breaker by hand", () => {
 
 describe("resetting a breaker by hand", () => {
   it("closes it with counts of zero, releases the override, and raises the epoch", async () => {
-    const house = await withBreaker();
-    const { breakers, clock } = house;
+    const setup = await withBreaker();
+    const { breakers, clock } = setup;
     const old = acquired(breakers.acquire("api"));
-    fail(house, "api", 2);
+    fail(setup, "api", 2);
     breakers.acquire("api");
     await breakers.open("api", {}, { actor: "ana" });
     const { epoch } = breakers.get("api");
@@ -96,26 +96,26 @@ describe("resetting a breaker by hand", () => {
       counts: { consecutiveFailures: 0, failures: 0, rejected: 0 },
     });
     expect(reset.epoch).toBeGreaterThan(epoch);
-    fail(house, "api", 1);
+    fail(setup, "api", 1);
     breakers.record("api", old, "FAILURE");
     expect(breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { failures: 1, lateFailures: 1 } });
   });
 
   it("leaves no timer behind", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 2);
-    await house.breakers.reset("api");
-    expect(house.timers()).toBe(0);
+    const setup = await withBreaker();
+    fail(setup, "api", 2);
+    await setup.breakers.reset("api");
+    expect(setup.timers()).toBe(0);
   });
 
   it("wins over a probe that fails while the reset is being stored", async () => {
-    const house = await withBreaker();
-    const { breakers, clock } = house;
-    fail(house, "api", 2);
+    const setup = await withBreaker();
+    const { breakers, clock } = setup;
+    fail(setup, "api", 2);
     clock.advance(1000);
     const probe = acquired(breakers.acquire("api"));
     await breakers.stored();
-    const release = house.holdWrites();
+    const release = setup.holdWrites();
     const reset = breakers.reset("api");
     await Promise.resolve();
     breakers.record("api", probe, "FAILURE");
@@ -125,18 +125,18 @@ describe("resetting a breaker by hand", () => {
     await breakers.stored();
     const { epoch, state } = breakers.get("api");
     expect(state).toBe("CLOSED");
-    expect(await house.stored("api")).toMatchObject({ state: "CLOSED", epoch });
+    expect(await setup.stored("api")).toMatchObject({ state: "CLOSED", epoch });
   });
 
   it("does not undo a later trip", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 2);
-    const { breakers } = house;
+    const setup = await withBreaker();
+    fail(setup, "api", 2);
+    const { breakers } = setup;
     await breakers.reset("api");
-    fail(house, "api", 2);
+    fail(setup, "api", 2);
     await breakers.stored();
-    expect(await house.stored("api")).toMatchObject({ state: "OPEN", epoch: breakers.get("api").epoch });
-    expect(await house.actions("api")).toEqual(["GetOrCreateBreaker", "Trip", "ResetBreaker", "Trip"]);
+    expect(await setup.stored("api")).toMatchObject({ state: "OPEN", epoch: breakers.get("api").epoch });
+    expect(await setup.actions("api")).toEqual(["GetOrCreateBreaker", "Trip", "ResetBreaker", "Trip"]);
   });
 });
 
@@ -144,21 +144,21 @@ describe("the record that is stored after an override", () => {
   it("equals the state in memory in the end, whatever happens during the write", async () => {
     for (const decision of ["open", "reset"] as const) {
       for (const meanwhile of ["trip", "reopen", "close", "time"] as const) {
-        const house = await withBreaker();
-        const { breakers, clock } = house;
-        let act = (): void => fail(house, "api", 2);
+        const setup = await withBreaker();
+        const { breakers, clock } = setup;
+        let act = (): void => fail(setup, "api", 2);
         if (meanwhile !== "trip") {
-          fail(house, "api", 2);
+          fail(setup, "api", 2);
           if (meanwhile === "time") act = () => clock.advance(1000);
           else {
             clock.advance(1000);
-            if (meanwhile === "close") succeed(house, "api");
+            if (meanwhile === "close") succeed(setup, "api");
             const probe = acquired(breakers.acquire("api"));
             act = () => breakers.record("api", probe, meanwhile === "close" ? "SUCCESS" : "FAILURE");
           }
         }
         await breakers.stored();
-        const release = house.holdWrites();
+        const release = setup.holdWrites();
         const by = { actor: "ana" };
         const decided = decision === "open" ? breakers.open("api", {}, by) : breakers.reset("api", by);
         for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
@@ -169,14 +169,14 @@ describe("the record that is stored after an override", () => {
         const { state, automaticState, epoch, override } = breakers.get("api");
         const label = `${decision} while ${meanwhile}`;
         expect(state, label).toBe(decision === "open" ? "OPEN" : "CLOSED");
-        const stored = await house.stored("api");
+        const stored = await setup.stored("api");
         expect(stored, label).toMatchObject({ state: automaticState, epoch });
         expect(stored?.holds?.[0], label).toEqual(override);
         expect(stored?.transition, label).toMatchObject({
           action: decision === "open" ? "OpenBreaker" : "ResetBreaker",
           actor: "ana",
         });
-        const again = (await house.restart()).breakers.get("api");
+        const again = (await setup.restart()).breakers.get("api");
         expect([again.state, again.override], label).toEqual([state, override]);
       }
     }
@@ -185,47 +185,47 @@ describe("the record that is stored after an override", () => {
 
 describe("resetting all breakers", () => {
   async function three(): Promise<Rig> {
-    const house = await rig();
+    const setup = await rig();
     for (const name of ["api:a", "api:b", "db"]) {
-      await house.breakers.getOrCreate(name, { failureThreshold: 1 });
-      fail(house, name, 1);
+      await setup.breakers.getOrCreate(name, { failureThreshold: 1 });
+      fail(setup, name, 1);
     }
-    return house;
+    return setup;
   }
   const states = ({ breakers }: Rig): readonly string[] => breakers.list().map(({ state }) => state);
 
   it("resets those whose name has the prefix", async () => {
-    const house = await three();
-    const reset = await house.breakers.resetAll({ namePrefix: "api:" }, { actor: "ana", reason: "well again" });
+    const setup = await three();
+    const reset = await setup.breakers.resetAll({ namePrefix: "api:" }, { actor: "ana", reason: "well again" });
     expect(reset.map(({ name, state }) => [name, state])).toEqual([
       ["api:a", "CLOSED"],
       ["api:b", "CLOSED"],
     ]);
-    expect(states(house)).toEqual(["CLOSED", "CLOSED", "OPEN"]);
-    const [change] = await house.store.history("breaker/api:b", 1);
+    expect(states(setup)).toEqual(["CLOSED", "CLOSED", "OPEN"]);
+    const [change] = await setup.store.history("breaker/api:b", 1);
     expect(change?.cause).toEqual({ action: "ResetAllBreakers", actor: "ana", reason: "well again" });
   });
 
   it("resets every breaker if there is no prefix", async () => {
-    const house = await three();
-    expect(await house.breakers.resetAll()).toHaveLength(3);
-    expect(states(house)).toEqual(["CLOSED", "CLOSED", "CLOSED"]);
+    const setup = await three();
+    expect(await setup.breakers.resetAll()).toHaveLength(3);
+    expect(states(setup)).toEqual(["CLOSED", "CLOSED", "CLOSED"]);
   });
 
   it("only lists the breakers in a dry run", async () => {
-    const house = await three();
-    await house.breakers.stored();
-    const { revision } = house.feed;
-    const told = await house.breakers.resetAll({ namePrefix: "d", dryRun: true });
+    const setup = await three();
+    await setup.breakers.stored();
+    const { revision } = setup.feed;
+    const told = await setup.breakers.resetAll({ namePrefix: "d", dryRun: true });
     expect(told.map(({ name, state }) => [name, state])).toEqual([["db", "OPEN"]]);
-    expect(house.feed.revision).toBe(revision);
+    expect(setup.feed.revision).toBe(revision);
   });
 
   it("skips a breaker that is deleted meanwhile", async () => {
-    const house = await three();
-    const release = house.holdWrites();
-    const reset = house.breakers.resetAll();
-    await house.breakers.delete("api:a");
+    const setup = await three();
+    const release = setup.holdWrites();
+    const reset = setup.breakers.resetAll();
+    await setup.breakers.delete("api:a");
     release();
     expect((await reset).map(({ name }) => name)).toEqual(["api:b", "db"]);
   });

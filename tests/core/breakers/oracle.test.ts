@@ -72,26 +72,26 @@ describe("compared with cockatiel", () => {
     });
     await fc.assert(
       fc.asyncProperty(config, fc.array(step, { maxLength: 60 }), async (settings, steps) => {
-        const house = await rig();
-        await house.breakers.getOrCreate("api", settings);
-        const ours = house.breakers.handle("api");
+        const setup = await rig();
+        await setup.breakers.getOrCreate("api", settings);
+        const ours = setup.breakers.handle("api");
         const oracle = theirs(settings);
         for (const each of steps) {
           if (typeof each === "number") {
-            passTime(house, each);
+            passTime(setup, each);
             continue;
           }
           // Cockatiel counts a filtered error in the half-open state as a success. Helios lets it decide nothing.
-          const call = each === "IGNORED" && house.breakers.get("api").state !== "CLOSED" ? "FAILURE" : each;
+          const call = each === "IGNORED" && setup.breakers.get("api").state !== "CLOSED" ? "FAILURE" : each;
           const isFailure = (error: unknown): boolean => error !== filtered;
           const [our, their] = [
             await verdict(ours.call(act(call), { isFailure })),
             await verdict(oracle.execute(act(call))),
           ];
           expect(our).toBe(their);
-          expect(house.breakers.get("api").state).toBe(STATES[oracle.state]);
+          expect(setup.breakers.get("api").state).toBe(STATES[oracle.state]);
         }
-        await house.breakers.close();
+        await setup.breakers.close();
       }),
       { numRuns: 200 },
     );
@@ -103,47 +103,47 @@ describe("where other libraries are known to be wrong", () => {
   const never = (): Promise<number> => new Promise(() => {});
 
   async function open(): Promise<Rig> {
-    const house = await rig();
-    await house.breakers.getOrCreate("api", config);
-    await verdict(house.breakers.handle("api").call(act("FAILURE")));
-    return house;
+    const setup = await rig();
+    await setup.breakers.getOrCreate("api", config);
+    await verdict(setup.breakers.handle("api").call(act("FAILURE")));
+    return setup;
   }
 
   it("a breaker does not stay open because the wall clock was set back (cockatiel's does)", async () => {
     const oracle = theirs(config);
     await verdict(oracle.execute(act("FAILURE")));
-    const house = await open();
+    const setup = await open();
     vi.setSystemTime(Date.now() - 3_600_000);
-    house.clock.stepWall(-3_600_000);
-    passTime(house, 1000);
+    setup.clock.stepWall(-3_600_000);
+    passTime(setup, 1000);
     expect(await verdict(oracle.execute(act("SUCCESS")))).toBe("rejected");
-    expect(await verdict(house.breakers.handle("api").call(act("SUCCESS")))).toBe(1);
+    expect(await verdict(setup.breakers.handle("api").call(act("SUCCESS")))).toBe(1);
   });
 
   it("a success from before the trip does not close a breaker (opossum's closes)", async () => {
     const Opossum: Opossum = createRequire(import.meta.url)("opossum");
     const oracle = new Opossum((work) => work, { resetTimeout: 1000, errorThresholdPercentage: 1, timeout: false });
-    const house = await rig();
-    await house.breakers.getOrCreate("api", config);
-    const ours = house.breakers.handle("api");
+    const setup = await rig();
+    await setup.breakers.getOrCreate("api", config);
+    const ours = setup.breakers.handle("api");
     const slow = Promise.withResolvers<number>();
     const calls = [oracle.fire(slow.promise), ours.call(() => slow.promise)];
     await verdict(oracle.fire(Promise.reject(failure)));
     await verdict(ours.call(act("FAILURE")));
-    passTime(house, 1000);
-    expect([oracle.halfOpen, house.breakers.get("api").state]).toEqual([true, "HALF_OPEN"]);
+    passTime(setup, 1000);
+    expect([oracle.halfOpen, setup.breakers.get("api").state]).toEqual([true, "HALF_OPEN"]);
     slow.resolve(1);
     expect(await Promise.all(calls)).toEqual([1, 1]);
-    expect([oracle.closed, house.breakers.get("api").state]).toEqual([true, "HALF_OPEN"]);
-    expect(house.breakers.get("api").counts).toMatchObject({ successes: 0, lateSuccesses: 1 });
+    expect([oracle.closed, setup.breakers.get("api").state]).toEqual([true, "HALF_OPEN"]);
+    expect(setup.breakers.get("api").counts).toMatchObject({ successes: 0, lateSuccesses: 1 });
   });
 
   it("a probe that hangs delays neither other callers (cockatiel's does) nor the breaker for long", async () => {
     const oracle = theirs(config);
     await verdict(oracle.execute(act("FAILURE")));
-    const house = await open();
-    const ours = house.breakers.handle("api");
-    passTime(house, 1000);
+    const setup = await open();
+    const ours = setup.breakers.handle("api");
+    passTime(setup, 1000);
     void oracle.execute(never);
     void ours.call(never);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
@@ -152,8 +152,8 @@ describe("where other libraries are known to be wrong", () => {
     void verdict(ours.call(act("SUCCESS"))).then((got) => settled.push(`ours: ${got}`));
     for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
     expect(settled).toEqual(["ours: rejected"]);
-    passTime(house, 500);
-    passTime(house, 1000);
+    passTime(setup, 500);
+    passTime(setup, 1000);
     expect(await verdict(ours.call(act("SUCCESS")))).toBe(1);
     for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
     expect(settled).toEqual(["ours: rejected"]);

@@ -3,27 +3,27 @@ import { rig } from "./rig.ts";
 
 describe("a breaker whose window is reconfigured", () => {
   it("opens by the outcomes from before the change", async () => {
-    const house = await rig();
-    await house.breakers.getOrCreate("api", { failureThreshold: 1000, failureRate: 0.9, minimumCalls: 10 });
+    const setup = await rig();
+    await setup.breakers.getOrCreate("api", { failureThreshold: 1000, failureRate: 0.9, minimumCalls: 10 });
     const say = (outcome: "SUCCESS" | "FAILURE", count: number, seq: number): void => {
-      house.breakers.report("a", seq, [{ name: "api", epoch: 1, runs: [{ outcome, count }] }]);
+      setup.breakers.report("a", seq, [{ name: "api", epoch: 1, runs: [{ outcome, count }] }]);
     };
     say("SUCCESS", 10, 1);
     say("FAILURE", 10, 2);
-    const before = house.breakers.get("api");
+    const before = setup.breakers.get("api");
     for (const fields of [
       { windowCalls: 50 },
       { windowMs: 60_000 },
       { windowMs: 30_000 },
       { windowMs: 0, windowCalls: 40 },
     ]) {
-      const after = await house.breakers.update("api", fields);
+      const after = await setup.breakers.update("api", fields);
       expect(after.counts).toEqual(before.counts);
       expect(after).toMatchObject({ state: "CLOSED", epoch: 1, transition: before.transition });
     }
-    await house.breakers.update("api", { failureRate: 0.5 });
+    await setup.breakers.update("api", { failureRate: 0.5 });
     say("FAILURE", 1, 3);
-    expect(house.breakers.get("api").state).toBe("OPEN");
+    expect(setup.breakers.get("api").state).toBe("OPEN");
   });
 });
 

@@ -33,33 +33,33 @@ describe("a run of equal outcomes", () => {
   it("has the same result as its outcomes one by one, under all policies and from all reporters", async () => {
     await fc.assert(
       fc.asyncProperty(config, fc.array(run, { maxLength: 25 }), async (fields, runs) => {
-        const houses = [await rig(), await rig()] as const;
+        const rigs = [await rig(), await rig()] as const;
         const seqs = new Map<string, number>();
-        for (const { breakers } of houses) await breakers.getOrCreate("api", fields);
-        const epoch = { now: houses[0].breakers.get("api").epoch };
+        for (const { breakers } of rigs) await breakers.getOrCreate("api", fields);
+        const epoch = { now: rigs[0].breakers.get("api").epoch };
         for (const { afterMs, client, outcome, slow, count, asks } of runs) {
           const leases: (string | undefined)[] = [];
-          for (const { breakers, clock } of houses) {
+          for (const { breakers, clock } of rigs) {
             clock.advance(afterMs);
             const permit = asks ? breakers.acquire("api", client) : undefined;
             leases.push(permit?.allowed ? permit.leaseId : undefined);
           }
-          if (asks) epoch.now = houses[0].breakers.get("api").epoch;
+          if (asks) epoch.now = rigs[0].breakers.get("api").epoch;
           const seq = (seqs.get(client) ?? 0) + 1;
           seqs.set(client, seq);
-          for (const [index, { breakers }] of houses.entries()) {
+          for (const [index, { breakers }] of rigs.entries()) {
             const leaseId = leases[index];
             const one = { outcome, slow, count: 1 };
             const times = leaseId === undefined ? count : 1;
             const all = index === 0 ? [{ outcome, slow, count: times }] : Array.from({ length: times }, () => one);
             breakers.report(client, seq, [{ name: "api", epoch: epoch.now, leaseId, runs: all }]);
           }
-          const [together, singly] = houses.map(({ breakers }) => breakers.get("api"));
+          const [together, singly] = rigs.map(({ breakers }) => breakers.get("api"));
           const { resource: _1, ...a } = together ?? {};
           const { resource: _2, ...b } = singly ?? {};
           expect(a).toEqual(b);
         }
-        for (const { breakers } of houses) await breakers.close();
+        for (const { breakers } of rigs) await breakers.close();
       }),
       { numRuns: 150 },
     );

@@ -4,15 +4,15 @@ import type { FlagUpdate } from "../../../src/core/flags/batch.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { MAX_BATCH_WRITES } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
-import { type House, house, reason } from "./harness.ts";
+import { type FlagsRig, flagsRig, reason } from "./harness.ts";
 
 const WATCH = { names: [], resumeToken: "", onCompacted: "snapshot", heartbeatMs: 1000 } as const;
 
-const state = async ({ store, feed }: House) => ({ ...(await store.list("flag/")), revision: feed.revision });
+const state = async ({ store, feed }: FlagsRig) => ({ ...(await store.list("flag/")), revision: feed.revision });
 
 /** Flag service with three flags. */
-async function three(): Promise<House> {
-  const made = await house();
+async function three(): Promise<FlagsRig> {
+  const made = await flagsRig();
   for (const name of ["a", "b", "c"]) await made.flags.create(name, { enabled: true });
   return made;
 }
@@ -161,7 +161,7 @@ describe("a batch of updates", () => {
   );
 
   it("has 1 to 1,000 updates", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const many = Array.from({ length: 1001 }, (_, at) => ({ name: `f${at}`, fields: {}, allowMissing: true }));
     const field = { field: "requests" };
     await expect(flags.updateTogether([])).rejects.toEqual(reason("ARGUMENT_INVALID", field));
@@ -206,7 +206,7 @@ describe("a reload", () => {
     );
 
   it("is one revision, including deletions, and one frame for a watcher", async () => {
-    const made = await house({ file: file(1, ["a", "b", "gone"]) });
+    const made = await flagsRig({ file: file(1, ["a", "b", "gone"]) });
     const { flags, clock, write } = made;
     const watcher = flags.hub.watch({ clock, ...WATCH });
     await watcher.next();
@@ -221,7 +221,7 @@ describe("a reload", () => {
   });
 
   it("changes nothing if the store fails", async () => {
-    const made = await house({ file: file(1) });
+    const made = await flagsRig({ file: file(1) });
     const before = await state(made);
     made.store.batch = () => Promise.reject(new Error("the disk is full"));
     made.write(file(2));
@@ -230,7 +230,7 @@ describe("a reload", () => {
   });
 
   it("takes into account what another writer has changed meanwhile", async () => {
-    const made = await house({ file: file(1) });
+    const made = await flagsRig({ file: file(1) });
     const { flags, write } = made;
     write(file(2));
     const killing = flags.disable("b", { kill: true });
@@ -241,7 +241,7 @@ describe("a reload", () => {
   });
 
   it("is refused before anything is written if it has more flags than the store takes at once", async () => {
-    const made = await house({ file: file(1) });
+    const made = await flagsRig({ file: file(1) });
     const before = await state(made);
     made.write(
       file(
@@ -263,7 +263,7 @@ describe("the first start with a flags file", () => {
     );
 
   it("fills the store at one revision", async () => {
-    const { flags } = await house({ file: many(100) });
+    const { flags } = await flagsRig({ file: many(100) });
     expect(flags.list()).toHaveLength(100);
     expect(new Set(flags.list().map(({ revision }) => revision)).size).toBe(1);
   });
@@ -273,10 +273,10 @@ describe("the first start with a flags file", () => {
     const store = createMemoryStore({ clock, incarnation: "i" });
     const batch = store.batch.bind(store);
     store.batch = () => Promise.reject(new Error("the disk is full"));
-    await expect(house({ store, clock, file: many(3) })).rejects.toEqual(reason("STORE_UNAVAILABLE"));
+    await expect(flagsRig({ store, clock, file: many(3) })).rejects.toEqual(reason("STORE_UNAVAILABLE"));
     expect((await store.list("")).entries).toEqual([]);
     store.batch = batch;
-    expect((await house({ store, clock, file: many(3) })).flags.list()).toHaveLength(3);
+    expect((await flagsRig({ store, clock, file: many(3) })).flags.list()).toHaveLength(3);
   });
 
   it("completes a large file that an earlier start had written in part", async () => {
@@ -289,9 +289,9 @@ describe("the first start with a flags file", () => {
       return batch(...args);
     };
     const count = MAX_BATCH_WRITES + 2;
-    await expect(house({ store, clock, file: many(count) })).rejects.toEqual(reason("STORE_UNAVAILABLE"));
+    await expect(flagsRig({ store, clock, file: many(count) })).rejects.toEqual(reason("STORE_UNAVAILABLE"));
     left = Number.POSITIVE_INFINITY;
-    const { flags, restart } = await house({ store, clock, file: many(count) });
+    const { flags, restart } = await flagsRig({ store, clock, file: many(count) });
     expect(flags.list()).toHaveLength(count);
     const { revision } = await flags.delete("f00001");
     expect((await restart()).feed.revision).toBe(revision);

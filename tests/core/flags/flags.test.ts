@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { HeliosError } from "../../../src/core/errors/error.ts";
 import type { FlagDefinition } from "../../../src/core/flags/record.ts";
-import { house } from "./harness.ts";
+import { flagsRig } from "./harness.ts";
 
 const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>
   expect.objectContaining({ reason: expected, metadata: expect.objectContaining(metadata) });
 
 describe("createFlags: create, get, list, update", () => {
   it("creates a flag with defaults, bucketed by its own name", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const flag = await flags.create("a", {});
     expect(flag).toMatchObject({ name: "a", createTime: 1_700_000_000_000, updateTime: 1_700_000_000_000 });
     expect(flag.record).toEqual({
@@ -25,13 +25,13 @@ describe("createFlags: create, get, list, update", () => {
   });
 
   it("refuses to create a flag that exists", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", {});
     await expect(flags.create("a", {}, { revive: true })).rejects.toEqual(reason("FLAG_ALREADY_EXISTS", { name: "a" }));
   });
 
   it("lets one of two racing creations succeed", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const results = await Promise.allSettled([
       flags.create("a", { description: "one" }),
       flags.create("a", { description: "two" }),
@@ -40,13 +40,13 @@ describe("createFlags: create, get, list, update", () => {
   });
 
   it("lists by name", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     for (const name of ["b", "c", "a", "B"]) await flags.create(name, {});
     expect(flags.list().map(({ name }) => name)).toEqual(["B", "a", "b", "c"]);
   });
 
   it("updates the given fields and no other", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const gradual = { initialPercentage: 1, targetPercentage: 2 };
     const { record } = await flags.create("a", { enabled: true, percentage: 5, whitelist: ["x"], gradual, salt: "s" });
     expect((await flags.update("a", { percentage: 6 })).record).toEqual({ ...record, percentage: 6 });
@@ -61,7 +61,7 @@ describe("createFlags: create, get, list, update", () => {
   });
 
   it("writes nothing where an operation changes nothing", async () => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     const whitelist = { whitelist: ["x"], whitelistFirst: true };
     const flag = await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 5, ...whitelist });
     const before = feed.revision;
@@ -74,7 +74,7 @@ describe("createFlags: create, get, list, update", () => {
   });
 
   it("keeps every change of writers that race", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { strategy: "WHITELIST", enabled: true });
     const entries = Array.from({ length: 20 }, (_, index) => `user-${index}`);
     await Promise.all(entries.map((entry) => flags.addToWhitelist("a", [entry])));
@@ -82,7 +82,7 @@ describe("createFlags: create, get, list, update", () => {
   });
 
   it("refuses an unknown flag", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const unknown = reason("FLAG_NOT_FOUND", { name: "nope" });
     const by = { etag: "some" };
     expect(() => flags.get("nope")).toThrow(HeliosError);
@@ -105,7 +105,7 @@ describe("createFlags: create, get, list, update", () => {
   });
 
   it("refuses a change with a stale etag", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const first = await flags.create("a", {});
     const second = await flags.update("a", { description: "x" }, {}, { etag: first.etag });
     await expect(flags.enable("a", {}, { etag: first.etag })).rejects.toEqual(
@@ -146,21 +146,21 @@ describe("createFlags: create, get, list, update", () => {
     ["bucket_by", () => ["a", { bucketBy: "session_id" }]],
     ["salt", () => ["a", { salt: "x".repeat(129) }]],
   ] as [string, () => [string, object]][])("refuses a wrong %s and writes nothing", async (field, input) => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     const before = feed.revision;
     await expect(flags.create(...input())).rejects.toEqual(reason("ARGUMENT_INVALID", { field }));
     expect(feed.revision).toBe(before);
   });
 
   it("counts characters, not code units", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     expect((await flags.create("a", { description: "🚀".repeat(1024) })).record.description).toHaveLength(2048);
   });
 });
 
 describe("createFlags: delete", () => {
   it("returns the flag as it was, and the revision of the deletion", async () => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     const flag = await flags.create("a", { enabled: true });
     expect(await flags.delete("a")).toEqual({ flag, revision: feed.revision });
     expect(() => flags.get("a")).toThrow(HeliosError);
@@ -171,7 +171,7 @@ describe("createFlags: delete", () => {
   });
 
   it("reserves the name until the flag is revived, also over a restart", async () => {
-    const first = await house();
+    const first = await flagsRig();
     await first.flags.create("a", { enabled: true, percentage: 5 });
     await first.flags.delete("a");
     const { flags } = await first.restart();
@@ -185,7 +185,7 @@ describe("createFlags: delete", () => {
 
 describe("createFlags: switching", () => {
   it("enables a flag with its own strategy, or with the given one", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { strategy: "PERCENTAGE", percentage: 25 });
     expect((await flags.enable("a")).record).toMatchObject({ enabled: true, strategy: "PERCENTAGE", percentage: 25 });
     expect((await flags.enable("a", { strategy: "ALL_ON" })).record).toMatchObject({
@@ -195,14 +195,14 @@ describe("createFlags: switching", () => {
   });
 
   it("changes ALL_OFF to ALL_ON when it enables, unless the request asks for ALL_OFF", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { strategy: "ALL_OFF" });
     expect((await flags.enable("a")).record).toMatchObject({ enabled: true, strategy: "ALL_ON" });
     expect((await flags.enable("a", { strategy: "ALL_OFF" })).record.strategy).toBe("ALL_OFF");
   });
 
   it("switches a flag off with enabled = false, and sets the strategy if one is given", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { enabled: true, strategy: "ALL_OFF" });
     expect((await flags.enable("a", { enabled: false })).record).toMatchObject({ enabled: false, strategy: "ALL_OFF" });
     expect((await flags.enable("a", { enabled: false, strategy: "ALL_ON" })).record).toMatchObject({
@@ -212,7 +212,7 @@ describe("createFlags: switching", () => {
   });
 
   it("enables GRADUAL only where the flag has a schedule", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", {});
     await expect(flags.enable("a", { strategy: "GRADUAL" })).rejects.toEqual(
       reason("ARGUMENT_INVALID", { field: "gradual" }),
@@ -221,7 +221,7 @@ describe("createFlags: switching", () => {
   });
 
   it("disables a flag, and keeps the strategy", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 100 });
     expect((await flags.disable("a")).record).toMatchObject({
       enabled: false,
@@ -232,7 +232,7 @@ describe("createFlags: switching", () => {
   });
 
   it("creates a missing flag with allow_missing, switched on", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     expect((await flags.enable("a", { allowMissing: true })).record).toMatchObject({
       enabled: true,
       strategy: "ALL_ON",
@@ -249,7 +249,7 @@ describe("createFlags: switching", () => {
   });
 
   it("sets a percentage and switches the flag on", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { whitelist: ["x"], strategy: "WHITELIST" });
     expect((await flags.setPercentage("a", 12.345)).record).toMatchObject({
       enabled: true,
@@ -263,7 +263,7 @@ describe("createFlags: switching", () => {
   });
 
   it("runs a schedule from the share in force to the target", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.setPercentage("a", 20, { allowMissing: true });
     const start = clock.now();
     const first = await flags.setGradual("a", { targetPercentage: 60, endTime: start + 1000 });
@@ -278,7 +278,7 @@ describe("createFlags: switching", () => {
   });
 
   it("runs a schedule from 0 if no share was in force", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.create("a", { strategy: "PERCENTAGE", percentage: 50 });
     const endTime = clock.now() + 1000;
     expect((await flags.setGradual("a", { targetPercentage: 60, endTime })).record.gradual?.initialPercentage).toBe(0);
@@ -298,7 +298,7 @@ describe("createFlags: switching", () => {
     ["target_percentage", { targetPercentage: 101, endTime: 2e12 }],
     ["initial_percentage", { initialPercentage: -1, targetPercentage: 100, endTime: 2e12 }],
   ])("refuses a schedule with a wrong %s", async (field, options) => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await expect(flags.setGradual("a", { ...options, allowMissing: true })).rejects.toEqual(
       reason("ARGUMENT_INVALID", { field }),
     );
@@ -307,7 +307,7 @@ describe("createFlags: switching", () => {
 
 describe("createFlags: whitelist", () => {
   it("switches a disabled flag to its whitelist", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { strategy: "PERCENTAGE", percentage: 50 });
     const { flag, strategyChanged } = await flags.addToWhitelist("a", ["BTCZAR"]);
     expect(flag.record).toMatchObject({ enabled: true, strategy: "WHITELIST", whitelist: ["BTCZAR"] });
@@ -316,7 +316,7 @@ describe("createFlags: whitelist", () => {
   });
 
   it("keeps the strategy of an enabled flag unless set_strategy is true", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { enabled: true });
     const kept = await flags.addToWhitelist("a", ["BTCZAR"]);
     expect(kept.flag.record).toMatchObject({ enabled: true, strategy: "ALL_ON", whitelist: ["BTCZAR"] });
@@ -327,7 +327,7 @@ describe("createFlags: whitelist", () => {
   });
 
   it("leaves a flag off with set_strategy = false", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { strategy: "ALL_OFF" });
     const { flag, strategyChanged } = await flags.addToWhitelist("a", ["x"], { setStrategy: false });
     expect(flag.record).toMatchObject({ enabled: false, strategy: "ALL_OFF", whitelist: ["x"] });
@@ -335,14 +335,14 @@ describe("createFlags: whitelist", () => {
   });
 
   it("creates a missing flag with allow_missing", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const { flag, strategyChanged } = await flags.addToWhitelist("a", ["x", "y", "x"], { allowMissing: true });
     expect(flag.record).toMatchObject({ enabled: true, strategy: "WHITELIST", whitelist: ["x", "y"] });
     expect(strategyChanged).toBe(true);
   });
 
   it("adds entries that are missing, and removes entries that exist", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["x"] });
     expect((await flags.addToWhitelist("a", ["y", "x"])).flag.record.whitelist).toEqual(["x", "y"]);
     const { record } = await flags.removeFromWhitelist("a", ["x", "z"]);
@@ -350,7 +350,7 @@ describe("createFlags: whitelist", () => {
   });
 
   it("refuses invalid entries, and more entries than a whitelist holds", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", {});
     const invalid = (field: string): unknown => reason("ARGUMENT_INVALID", { field });
     await expect(flags.addToWhitelist("a", [""])).rejects.toEqual(invalid("entries[0]"));
@@ -363,7 +363,7 @@ describe("createFlags: whitelist", () => {
 
 describe("createFlags: evaluation", () => {
   it("answers by the flag's present revision", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const off = await flags.create("a", {});
     expect(flags.evaluate("a")).toMatchObject({ enabled: false, revision: off.revision });
     const on = await flags.enable("a");
@@ -372,7 +372,7 @@ describe("createFlags: evaluation", () => {
   });
 
   it("follows the clock under GRADUAL", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const start = clock.now();
     await flags.setGradual("a", { targetPercentage: 100, endTime: start + 100_000, allowMissing: true });
     const bucket = flags.evaluate("a", { sessionId: "s" }).bucket ?? Number.NaN;
@@ -383,7 +383,7 @@ describe("createFlags: evaluation", () => {
   });
 
   it("answers for many flags at one revision, in the requested order, with an error code for unknown ones", async () => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     await flags.create("b", { enabled: true });
     await flags.create("a", {});
     const { evaluations, revision } = flags.evaluateMany(["b", "nope", "a"], { sessionId: "s" });
@@ -398,7 +398,7 @@ describe("createFlags: evaluation", () => {
   });
 
   it("keeps every answer over a restart", async () => {
-    const first = await house();
+    const first = await flagsRig();
     await first.flags.setPercentage("a", 50, { allowMissing: true });
     const contexts = Array.from({ length: 500 }, (_, index) => ({ sessionId: `session-${index}` }));
     const before = contexts.map((context) => first.flags.evaluate("a", context));
@@ -407,7 +407,7 @@ describe("createFlags: evaluation", () => {
   });
 
   it("names the field of a context that is not text", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", {});
     const context = { sessionId: 5 as unknown as string };
     expect(() => flags.evaluate("a", context)).toThrow(
@@ -419,7 +419,7 @@ describe("createFlags: evaluation", () => {
 
 describe("createFlags: history", () => {
   it("lists who did what and why, newest first, with before and after", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const created = await flags.create("a", {}, {}, { actor: "ana", reason: "new" });
     clock.advance(1000);
     const enabled = await flags.enable("a", {}, { actor: "ben" });
@@ -457,7 +457,7 @@ describe("createFlags: history", () => {
   });
 
   it("remains available for a deleted flag", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", {});
     await flags.delete("a");
     expect((await flags.history("a", { limit: 10 })).map(({ cause }) => cause.action)).toEqual([
@@ -467,7 +467,7 @@ describe("createFlags: history", () => {
   });
 
   it("logs each change once", async () => {
-    const { flags, logged } = await house();
+    const { flags, logged } = await flagsRig();
     await flags.create("a", {}, {}, { actor: "ana" });
     await flags.create("b", {});
     const changes = logged
@@ -484,7 +484,7 @@ describe("createFlags: watchers", () => {
   const options = { names: [], resumeToken: "", onCompacted: "snapshot", heartbeatMs: 1000 } as const;
 
   it("receive a snapshot without deleted flags, then changes and deletions", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.create("gone", {});
     await flags.delete("gone");
     const kept = await flags.create("kept", {});
@@ -508,7 +508,7 @@ describe("createFlags: watchers", () => {
   });
 
   it("receive the same when they resume", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.create("a", {});
     const first = flags.hub.watch({ clock, ...options });
     const resumeToken = (await first.next())?.resumeToken ?? "";
@@ -522,7 +522,7 @@ describe("createFlags: watchers", () => {
   });
 
   it("receive a change after it was applied", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.create("a", {});
     const watcher = flags.hub.watch({ clock, ...options });
     await watcher.next();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FlagFields } from "../../../src/core/flags/record.ts";
-import { house } from "./harness.ts";
+import { flagsRig } from "./harness.ts";
 
 const HALF = "a\ud83d";
 const UNFIT: readonly (readonly [string, unknown])[] = [
@@ -13,7 +13,7 @@ const of = (value: unknown): FlagFields => ({ variants: [{ name: "a", weight: 1,
 
 describe("a value that JSON implementations read differently", () => {
   it.each(UNFIT)("(%s) is refused in every argument of the library", async (_, value) => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const places: readonly (readonly [string, FlagFields])[] = [
       ["variants[0].value", of(value)],
       ["variants[0].value.a[1].b", of({ a: [1, { b: value }] })],
@@ -36,12 +36,12 @@ describe("a value that JSON implementations read differently", () => {
     ["condition", { condition: `'${HALF}' == ''` }],
     ['metadata["a\\ud83d"]', { metadata: { [HALF]: 1 } }],
   ])("is refused also as half a surrogate pair in %s", async (field, fields) => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await expect(flags.create("f", fields, {}, {})).rejects.toMatchObject({ metadata: { field } });
   });
 
   it("is refused also in actor and reason", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     for (const field of ["actor", "reason"]) {
       await expect(flags.create("f", {}, {}, { [field]: HALF })).rejects.toMatchObject({ metadata: { field } });
     }
@@ -65,7 +65,7 @@ describe("such a value in a stored flag", () => {
     metadata: { big: 2 ** 60, text: HALF },
   };
   const stored = async () => {
-    const first = await house();
+    const first = await flagsRig();
     await first.store.put("flag/f", JSON.stringify(old), { cause: { action: "CreateFlag" } });
     return first.restart();
   };

@@ -9,7 +9,7 @@ import type { Store } from "../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { referenceCondition } from "../../kernel/flags/reference.ts";
 
-export interface House {
+export interface FlagsRig {
   readonly flags: Flags;
   readonly clock: ManualClock;
   readonly store: Store;
@@ -18,18 +18,18 @@ export interface House {
   /** Sets the text of the flags file. Undefined: there is no file. An error: reading fails with it. */
   write(text: string | Error | undefined): void;
   /** A restart on the same store. */
-  restart(): Promise<House>;
+  restart(): Promise<FlagsRig>;
 }
 
 /** Started flags over a store in memory. Without `file` there are no flags, not even the defaults. */
-export async function house(
+export async function flagsRig(
   options: {
     file?: string | Error | undefined;
     store?: Store;
     clock?: ManualClock;
     followFile?: "MERGE" | "REPLACE";
   } = {},
-): Promise<House> {
+): Promise<FlagsRig> {
   const clock = options.clock ?? createManualClock();
   const store = options.store ?? createMemoryStore({ clock, incarnation: "incarnation" });
   const feed = new Feed(store);
@@ -64,7 +64,7 @@ export async function house(
       await flags.close();
       feed.close();
       const { followFile } = options;
-      return house({ file: text, store, clock, ...(followFile === undefined ? {} : { followFile }) });
+      return flagsRig({ file: text, store, clock, ...(followFile === undefined ? {} : { followFile }) });
     },
   };
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { type House, house, reason } from "./harness.ts";
+import { type FlagsRig, flagsRig, reason } from "./harness.ts";
 
 const HOUR = 3_600_000;
 const KILLED = reason("FLAG_KILLED", { name: "a" });
 
 /** Flag service with the flag `a`, which was on for all and then killed. */
-async function killed(file?: string): Promise<House> {
-  const made = await house(file === undefined ? {} : { file });
+async function killed(file?: string): Promise<FlagsRig> {
+  const made = await flagsRig(file === undefined ? {} : { file });
   await made.flags.create("a", { enabled: true });
   await made.flags.disable("a", { kill: true }, { actor: "ana", reason: "orders twice" });
   return made;
@@ -94,7 +94,7 @@ describe("a killed flag", () => {
   });
 
   it("may be killed by a file, and stays off", async () => {
-    const { flags, write } = await house();
+    const { flags, write } = await flagsRig();
     await flags.create("a", { enabled: true });
     write(JSON.stringify({ a: { enabled: false, strategy: "all_on", killed: true } }));
     await flags.reload();

@@ -9,9 +9,9 @@ const RATE: BreakerConfigFields = { failureRate: 0.5, minimumCalls: 10, failureT
 const ROW: BreakerConfigFields = { failureThreshold: 5 };
 
 async function withBreaker(config: BreakerConfigFields): Promise<Rig> {
-  const house = await rig();
-  await house.breakers.getOrCreate("api", { timeoutMs: 1000, successThreshold: 1, minReporters: 3, ...config });
-  return house;
+  const setup = await rig();
+  await setup.breakers.getOrCreate("api", { timeoutMs: 1000, successThreshold: 1, minReporters: 3, ...config });
+  return setup;
 }
 
 function reporter({ breakers }: Rig) {
@@ -37,17 +37,17 @@ describe("one failing client of a hundred", () => {
       const turns = fc.array(fc.tuple(fc.boolean(), fc.nat(99), fc.integer({ min: 1, max: 20 })), { maxLength: 60 });
       await fc.assert(
         fc.asyncProperty(turns, async (all) => {
-          const house = await withBreaker(config);
-          const report = reporter(house);
+          const setup = await withBreaker(config);
+          const report = reporter(setup);
           for (const [isBad, which, count] of all) {
             if (isBad) report("client-0", "FAILURE", count);
             else report(CLIENTS[which] ?? "", which === 0 ? "FAILURE" : "SUCCESS", count);
-            house.clock.advance(10);
-            expect(house.breakers.get("api").state).toBe("CLOSED");
-            expect(isolated(house).every((clientId) => clientId === "client-0")).toBe(true);
+            setup.clock.advance(10);
+            expect(setup.breakers.get("api").state).toBe("CLOSED");
+            expect(isolated(setup).every((clientId) => clientId === "client-0")).toBe(true);
           }
           for (const clientId of CLIENTS.slice(1)) {
-            expect(house.breakers.acquire("api", clientId).allowed).toBe(true);
+            expect(setup.breakers.acquire("api", clientId).allowed).toBe(true);
           }
         }),
         { numRuns: 60 },
@@ -58,36 +58,36 @@ describe("one failing client of a hundred", () => {
 
 describe("the failures that clients reported", () => {
   it("do not open the breaker if most of them came from a client that is now isolated", async () => {
-    const house = await withBreaker(RATE);
-    const report = reporter(house);
+    const setup = await withBreaker(RATE);
+    const report = reporter(setup);
     report("bad", "FAILURE", 50);
-    expect(isolated(house)).toEqual(["bad"]);
+    expect(isolated(setup)).toEqual(["bad"]);
     for (const clientId of ["a", "b"]) {
       report(clientId, "SUCCESS", 6);
       report(clientId, "FAILURE", 1);
     }
-    expect(house.breakers.get("api").state).toBe("CLOSED");
+    expect(setup.breakers.get("api").state).toBe("CLOSED");
   });
 
   it.each([
     ["of calls", { windowCalls: 20 }],
     ["of time", { windowMs: 10_000 }],
   ])("do not open the breaker once they have left the window %s", async (_, window) => {
-    const house = await withBreaker({ ...RATE, ...window, failureRate: 0.1 });
-    const report = reporter(house);
+    const setup = await withBreaker({ ...RATE, ...window, failureRate: 0.1 });
+    const report = reporter(setup);
     const early = (clientId: string): void => {
       report(clientId, "SUCCESS", 15);
       report(clientId, "FAILURE", 1);
     };
     for (const clientId of ["a", "b"]) early(clientId);
-    house.clock.advance(10_001);
+    setup.clock.advance(10_001);
     report("c", "SUCCESS", 20);
     // The rate is reached again, but only two clients have seen it.
     report("d", "FAILURE", 1);
     report("c", "FAILURE", 1);
-    expect(house.breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { window: { failures: 2 } } });
+    expect(setup.breakers.get("api")).toMatchObject({ state: "CLOSED", counts: { window: { failures: 2 } } });
     report("e", "FAILURE", 1);
-    expect(house.breakers.get("api").state).toBe("OPEN");
+    expect(setup.breakers.get("api").state).toBe("OPEN");
   });
 });
 
@@ -97,28 +97,28 @@ describe("a dependency that is down for all clients", () => {
     ["by rate", RATE],
   ])("opens the breaker for all %s, also if each client reports a batch at a time", async (_, config) => {
     for (const size of [1, 5, 50]) {
-      const house = await withBreaker(config);
-      const report = reporter(house);
+      const setup = await withBreaker(config);
+      const report = reporter(setup);
       for (let turn = 0; turn < 20; turn += 1) {
         for (const clientId of CLIENTS.slice(0, 5)) report(clientId, "FAILURE", size);
       }
-      expect(house.breakers.get("api"), `batches of ${size}`).toMatchObject({ state: "OPEN", isolatedClients: [] });
-      expect(house.breakers.acquire("api", "client-99")).toMatchObject({ allowed: false });
+      expect(setup.breakers.get("api"), `batches of ${size}`).toMatchObject({ state: "OPEN", isolatedClients: [] });
+      expect(setup.breakers.acquire("api", "client-99")).toMatchObject({ allowed: false });
     }
   });
 });
 
 describe("an isolated client", () => {
   async function alone() {
-    const house = await withBreaker(ROW);
-    const report = reporter(house);
+    const setup = await withBreaker(ROW);
+    const report = reporter(setup);
     const { isolated: told } = report("bad", "FAILURE", 5);
     expect(told).toEqual([{ name: "api", state: "OPEN", retryAfterMs: 1000 }]);
-    return { ...house, house, report };
+    return { ...setup, setup, report };
   }
 
   it("passes again after its own probes succeed", async () => {
-    const { house, breakers, clock, report } = await alone();
+    const { setup, breakers, clock, report } = await alone();
     clock.advance(999);
     expect(breakers.acquire("api", "bad")).toEqual({
       allowed: false,
@@ -133,19 +133,19 @@ describe("an isolated client", () => {
     expect(breakers.acquire("api", "bad").allowed).toBe(false);
     expect(breakers.acquire("api", "good").allowed).toBe(true);
     report("bad", "SUCCESS", 1, permit.leaseId);
-    expect(isolated(house)).toEqual([]);
+    expect(isolated(setup)).toEqual([]);
     expect(breakers.acquire("api", "bad")).toEqual({ allowed: true, epoch: 1 });
   });
 
   it("is isolated again if it fails again, and its reports without a probe count as late", async () => {
-    const { house, breakers, clock, report } = await alone();
+    const { setup, breakers, clock, report } = await alone();
     report("bad", "SUCCESS", 7);
     expect(breakers.get("api").counts).toMatchObject({ successes: 0, lateSuccesses: 7 });
     clock.advance(1000);
     const permit = breakers.acquire("api", "bad");
     if (!permit.allowed) throw new Error("no probe");
     expect(report("bad", "FAILURE", 1, permit.leaseId).isolated).toMatchObject([{ state: "OPEN", retryAfterMs: 1000 }]);
-    expect(isolated(house)).toEqual(["bad"]);
+    expect(isolated(setup)).toEqual(["bad"]);
   });
 
   it("is forgotten when it disconnects, when the breaker is reset, and when min_reporters is 1", async () => {
@@ -154,21 +154,21 @@ describe("an isolated client", () => {
     const gone = await alone();
     gone.breakers.presence.opened(watcher);
     gone.breakers.presence.closed(watcher);
-    expect(isolated(gone.house)).toEqual([]);
+    expect(isolated(gone.setup)).toEqual([]);
     const reset = await alone();
     await reset.breakers.reset("api");
-    expect(isolated(reset.house)).toEqual([]);
+    expect(isolated(reset.setup)).toEqual([]);
     const updated = await alone();
     await updated.breakers.update("api", { minReporters: 1 });
-    expect(isolated(updated.house)).toEqual([]);
+    expect(isolated(updated.setup)).toEqual([]);
   });
 
   it("is forgotten after an hour without a report", async () => {
-    const { house, clock } = await alone();
+    const { setup, clock } = await alone();
     clock.advance(3_599_999);
-    expect(isolated(house)).toEqual(["bad"]);
+    expect(isolated(setup)).toEqual(["bad"]);
     clock.advance(2);
-    expect(isolated(house)).toEqual([]);
+    expect(isolated(setup)).toEqual([]);
   });
 
   it("passes if an operator forces the breaker closed", async () => {
@@ -178,23 +178,23 @@ describe("an isolated client", () => {
   });
 
   it("is dropped, longest silent first, when too many clients are known", async () => {
-    const { house, report } = await alone();
+    const { setup, report } = await alone();
     for (let index = 0; index < 4095; index += 1) report(`client-${index}`, "SUCCESS");
-    expect(isolated(house)).toEqual(["bad"]);
+    expect(isolated(setup)).toEqual(["bad"]);
     report("one more", "SUCCESS");
-    expect(isolated(house)).toEqual([]);
+    expect(isolated(setup)).toEqual([]);
   });
 
   it("costs bounded memory, together with ten thousand other clients", async () => {
-    const house = await withBreaker(ROW);
-    const report = reporter(house);
+    const setup = await withBreaker(ROW);
+    const report = reporter(setup);
     for (let index = 0; index < 10_000; index += 1) {
       report(`client-${index}`, "FAILURE", 4);
       report(`client-${index}`, "SUCCESS", 1);
     }
     report("client-9999", "FAILURE", 5);
-    expect(isolated(house)).toEqual(["client-9999"]);
-    expect(house.breakers.get("api").state).toBe("CLOSED");
+    expect(isolated(setup)).toEqual(["client-9999"]);
+    expect(setup.breakers.get("api").state).toBe("CLOSED");
   });
 });
 

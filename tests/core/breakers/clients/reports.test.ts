@@ -6,9 +6,9 @@ import { acquired, fail, type Rig, rig } from "../rig.ts";
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 
 async function withBreaker(): Promise<Rig> {
-  const house = await rig();
-  await house.breakers.getOrCreate("api", FAST);
-  return house;
+  const setup = await rig();
+  await setup.breakers.getOrCreate("api", FAST);
+  return setup;
 }
 
 const runs = (...all: readonly (readonly [Outcome, number])[]) => all.map(([outcome, count]) => ({ outcome, count }));
@@ -63,9 +63,9 @@ describe("a report", () => {
   });
 
   it("of another epoch counts as late", async () => {
-    const house = await withBreaker();
-    const { breakers } = house;
-    fail(house, "api", 3);
+    const setup = await withBreaker();
+    const { breakers } = setup;
+    fail(setup, "api", 3);
     await breakers.reset("api");
     breakers.report("client", 1, [{ name: "api", epoch: 1, runs: runs(["FAILURE", 7], ["SUCCESS", 2]) }]);
     expect(breakers.get("api")).toMatchObject({
@@ -75,9 +75,9 @@ describe("a report", () => {
   });
 
   it("of a probe needs its lease", async () => {
-    const house = await withBreaker();
-    const { breakers, clock } = house;
-    fail(house, "api", 3);
+    const setup = await withBreaker();
+    const { breakers, clock } = setup;
+    fail(setup, "api", 3);
     clock.advance(1000);
     const { epoch, leaseId } = acquired(breakers.acquire("api", "client"));
     breakers.report("another", 1, [{ name: "api", epoch, runs: runs(["SUCCESS", 1]) }]);
@@ -123,24 +123,24 @@ describe("a report", () => {
 
 describe("a permit for a probe", () => {
   it("is given to one of two clients that ask at once", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 3);
-    house.clock.advance(1000);
-    const permits = ["one", "two"].map((client) => house.breakers.acquire("api", client));
+    const setup = await withBreaker();
+    fail(setup, "api", 3);
+    setup.clock.advance(1000);
+    const permits = ["one", "two"].map((client) => setup.breakers.acquire("api", client));
     expect(permits.map(({ allowed }) => allowed)).toEqual([true, false]);
-    expect(house.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 1 });
+    expect(setup.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 1 });
   });
 
   it("has a new id every time", async () => {
-    const house = await withBreaker();
-    fail(house, "api", 3);
-    house.clock.advance(1000);
+    const setup = await withBreaker();
+    fail(setup, "api", 3);
+    setup.clock.advance(1000);
     const ids = new Set<string | undefined>();
     for (let probe = 0; probe < 20; probe += 1) {
-      const permit = acquired(house.breakers.acquire("api"));
+      const permit = acquired(setup.breakers.acquire("api"));
       ids.add(permit.leaseId);
-      house.breakers.acquire("api");
-      house.breakers.release("api", permit);
+      setup.breakers.acquire("api");
+      setup.breakers.release("api", permit);
     }
     expect(ids.size).toBe(20);
     expect(ids.has(undefined)).toBe(false);

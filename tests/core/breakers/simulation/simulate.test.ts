@@ -8,9 +8,9 @@ import { type Rig, rig } from "../rig.ts";
 const CONFIG: BreakerConfigFields = { failureThreshold: 3, timeoutMs: 5000, successThreshold: 2 };
 
 async function withBreaker(config: BreakerConfigFields = CONFIG): Promise<Rig> {
-  const house = await rig();
-  await house.breakers.getOrCreate("api", config);
-  return house;
+  const setup = await rig();
+  await setup.breakers.getOrCreate("api", config);
+  return setup;
 }
 
 /** Makes one call a second, with the given outcomes. A rejected call has no outcome. */
@@ -27,9 +27,9 @@ const GOOD: readonly Outcome[] = Array.from({ length: 30 }, () => "SUCCESS");
 
 describe("a simulation", () => {
   it("of the configuration in force repeats the real transitions", async () => {
-    const house = await withBreaker();
-    live(house, [...GOOD, ...BAD, ...GOOD]);
-    const { actual, simulated } = house.breakers.simulate("api");
+    const setup = await withBreaker();
+    live(setup, [...GOOD, ...BAD, ...GOOD]);
+    const { actual, simulated } = setup.breakers.simulate("api");
     const inShort = ({ transitions }: typeof actual) =>
       transitions.filter(({ action }) => action !== "GetOrCreateBreaker").map(({ action, at }) => [action, at]);
     // The outcomes of rejected calls are unknown, so the simulated probes wait for the next known one.
@@ -40,51 +40,51 @@ describe("a simulation", () => {
   });
 
   it("of a tolerant configuration never opens, and says for how many calls the outcome is unknown", async () => {
-    const house = await withBreaker();
-    live(house, [...GOOD, ...BAD, ...GOOD]);
-    const { actual, simulated } = house.breakers.simulate("api", { failureThreshold: 1000 });
+    const setup = await withBreaker();
+    live(setup, [...GOOD, ...BAD, ...GOOD]);
+    const { actual, simulated } = setup.breakers.simulate("api", { failureThreshold: 1000 });
     expect(simulated).toMatchObject({ openings: 0, openMs: 0, rejected: 0, unknown: actual.rejected });
     expect(actual.rejected).toBeGreaterThan(10);
     expect(actual.openMs).toBeGreaterThan(20_000);
   });
 
   it("of a strict configuration opens earlier, and rejects calls that really went through", async () => {
-    const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
-    live(house, [...GOOD, ...BAD, ...GOOD]);
-    const { actual, simulated } = house.breakers.simulate("api", { failureThreshold: 2, timeoutMs: 60_000 });
+    const setup = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
+    live(setup, [...GOOD, ...BAD, ...GOOD]);
+    const { actual, simulated } = setup.breakers.simulate("api", { failureThreshold: 2, timeoutMs: 60_000 });
     expect(actual).toMatchObject({ openings: 0, rejected: 0, openMs: 0 });
     expect(simulated).toMatchObject({ openings: 1, openMs: 59_000, rejected: 58, unknown: 0 });
   });
 
   it("with min_reporters distinguishes the clients", async () => {
-    const house = await withBreaker({ failureThreshold: 1000 });
+    const setup = await withBreaker({ failureThreshold: 1000 });
     for (let seq = 1; seq <= 20; seq += 1) {
       const runs = [{ outcome: "FAILURE", count: 1 }] as const;
-      house.breakers.report("bad", seq, [{ name: "api", epoch: 1, runs }]);
-      house.clock.advance(1000);
+      setup.breakers.report("bad", seq, [{ name: "api", epoch: 1, runs }]);
+      setup.clock.advance(1000);
     }
-    const one = house.breakers.simulate("api", { failureThreshold: 5, timeoutMs: 60_000 });
+    const one = setup.breakers.simulate("api", { failureThreshold: 5, timeoutMs: 60_000 });
     expect(one.simulated).toMatchObject({ openings: 1, rejected: 15 });
-    const three = house.breakers.simulate("api", { failureThreshold: 5, timeoutMs: 60_000, minReporters: 3 });
+    const three = setup.breakers.simulate("api", { failureThreshold: 5, timeoutMs: 60_000, minReporters: 3 });
     expect(three.simulated).toMatchObject({ openings: 0, rejected: 15 });
   });
 
   it("splits a batch of calls at the call that opens the breaker, and rejects the rest", async () => {
-    const house = await withBreaker({ failureThreshold: 1000 });
+    const setup = await withBreaker({ failureThreshold: 1000 });
     const runs = [{ outcome: "FAILURE", count: 10 }] as const;
-    house.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
-    const { simulated } = house.breakers.simulate("api", { failureThreshold: 3 });
+    setup.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
+    const { simulated } = setup.breakers.simulate("api", { failureThreshold: 3 });
     expect(simulated).toMatchObject({ openings: 1, calls: 10, rejected: 7 });
   });
 
   it("covers the requested span", async () => {
-    const house = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
-    live(house, [...BAD, ...GOOD]);
-    const { from, to, actual, simulated } = house.breakers.simulate("api", { failureThreshold: 2 }, 30_000);
+    const setup = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
+    live(setup, [...BAD, ...GOOD]);
+    const { from, to, actual, simulated } = setup.breakers.simulate("api", { failureThreshold: 2 }, 30_000);
     expect(to - from).toBe(30_000);
     expect([actual.calls, simulated.calls, simulated.openings]).toEqual([30, 30, 0]);
     for (const spanMs of [999, RECORDED_MS + 1, Number.NaN]) {
-      expect(() => house.breakers.simulate("api", {}, spanMs)).toThrow(
+      expect(() => setup.breakers.simulate("api", {}, spanMs)).toThrow(
         expect.objectContaining({ reason: "ARGUMENT_INVALID" }),
       );
     }
@@ -106,12 +106,12 @@ describe("a simulation", () => {
     const health = fc.array(fc.constantFrom("SUCCESS", "FAILURE", "IGNORED"), { maxLength: 60 });
     await fc.assert(
       fc.asyncProperty(config, health, async (tried, all) => {
-        const house = await withBreaker();
-        live(house, all as Outcome[]);
-        await house.breakers.stored();
-        const before = [house.breakers.get("api"), house.feed.revision, house.timers()];
-        const { actual, simulated } = house.breakers.simulate("api", tried);
-        expect([house.breakers.get("api"), house.feed.revision, house.timers()]).toEqual(before);
+        const setup = await withBreaker();
+        live(setup, all as Outcome[]);
+        await setup.breakers.stored();
+        const before = [setup.breakers.get("api"), setup.feed.revision, setup.timers()];
+        const { actual, simulated } = setup.breakers.simulate("api", tried);
+        expect([setup.breakers.get("api"), setup.feed.revision, setup.timers()]).toEqual(before);
         for (const course of [actual, simulated]) {
           expect(course.rejected + course.unknown).toBeLessThanOrEqual(course.calls);
           expect(Math.min(course.openMs, course.rejected, course.unknown)).toBeGreaterThanOrEqual(0);

@@ -3,17 +3,17 @@ import { describe, expect, it } from "vitest";
 import { closureOf, closureProblem, MAX_CLOSURE_LOOKS } from "../../../../src/core/flags/changes/prerequisites.ts";
 import type { Flags } from "../../../../src/core/flags/types.ts";
 import { MAX_CLOSURE } from "../../../../src/kernel/flags/evaluate.ts";
-import { type House, house, reason } from "../harness.ts";
+import { type FlagsRig, flagsRig, reason } from "../harness.ts";
 
 const on = { enabled: true } as const;
 const entry = (prerequisites: readonly string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
 const names = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, at) => `${prefix}${at}`);
 
 /** Flags in a chain, of which `top` needs that many; and `base`, which needs no flag. */
-async function chained(length: number): Promise<House> {
+async function chained(length: number): Promise<FlagsRig> {
   const chain = ["top", ...names("p", length)];
   const file = Object.fromEntries(chain.map((name, at) => [name, entry(chain.slice(at + 1, at + 2))]));
-  return house({ file: JSON.stringify({ ...file, base: entry([]) }) });
+  return flagsRig({ file: JSON.stringify({ ...file, base: entry([]) }) });
 }
 
 describe("the number of flags that a flag needs", () => {
@@ -22,7 +22,7 @@ describe("the number of flags that a flag needs", () => {
     expect(flags.isEnabled("top")).toBe(true);
   });
 
-  const ways: Record<string, (of: House) => Promise<unknown>> = {
+  const ways: Record<string, (of: FlagsRig) => Promise<unknown>> = {
     create: ({ flags }) => flags.create("new", { ...on, prerequisites: ["top"] }),
     update: ({ flags }) => flags.update("base", { prerequisites: ["top"] }),
     "an update of a flag that others need": ({ flags }) =>

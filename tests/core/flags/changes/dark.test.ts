@@ -1,27 +1,27 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { shareAt } from "../../../../src/kernel/flags/share.ts";
-import { type House, house, reason } from "../harness.ts";
+import { type FlagsRig, flagsRig, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;
 
 /** Flag service with a schedule of `a` from 0 to 100 % in ten hours, which starts now. */
-async function scheduled(): Promise<House> {
-  const made = await house();
+async function scheduled(): Promise<FlagsRig> {
+  const made = await flagsRig();
   const endTime = made.clock.now() + 10 * HOUR;
   await made.flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
   return made;
 }
 
-const share = ({ flags, clock }: House): number | undefined => shareAt(flags.get("a").record, clock.now());
+const share = ({ flags, clock }: FlagsRig): number | undefined => shareAt(flags.get("a").record, clock.now());
 
 /** The file's text with `a` as it was before it was switched off, with changes. */
-const fileOf = (made: House, more: object): string => {
+const fileOf = (made: FlagsRig, more: object): string => {
   const { paused_at, ...gradual } = made.flags.export().flags.a?.gradual ?? {};
   return JSON.stringify({ a: { ...made.flags.export().flags.a, gradual, ...more } });
 };
 
-type Step = (made: House) => Promise<unknown>;
+type Step = (made: FlagsRig) => Promise<unknown>;
 
 const WAYS_OFF: Readonly<Record<string, Step>> = {
   DisableFlag: ({ flags }) => flags.disable("a"),
@@ -171,13 +171,13 @@ describe("a revert to the middle of a schedule", () => {
 });
 
 describe("a schedule that has already ended when it is set", () => {
-  const past = (clock: House["clock"]) => ({
+  const past = (clock: FlagsRig["clock"]) => ({
     initialPercentage: 0,
     targetPercentage: 60,
     startTime: clock.now() - 2 * HOUR,
     endTime: clock.now() - HOUR,
   });
-  const WAYS: Readonly<Record<string, (made: House, allowPast: boolean) => Promise<unknown>>> = {
+  const WAYS: Readonly<Record<string, (made: FlagsRig, allowPast: boolean) => Promise<unknown>>> = {
     "gradual.end_time": ({ flags, clock }, allowPast) =>
       flags.create("b", { strategy: "GRADUAL", gradual: past(clock) }, { allowPast }),
     "gradual.end_time ": ({ flags, clock }, allowPast) =>
@@ -185,7 +185,7 @@ describe("a schedule that has already ended when it is set", () => {
     end_time: ({ flags, clock }, allowPast) => flags.setGradual("a", { ...past(clock), allowPast }),
   };
   it.each(Object.entries(WAYS))("is refused at %s unless the request allows it", async (field, way) => {
-    const made = await house();
+    const made = await flagsRig();
     await made.flags.create("a", { enabled: true });
     const before = made.feed.revision;
     const problem =
@@ -200,7 +200,7 @@ describe("a schedule that has already ended when it is set", () => {
     const gradual = { initial_percentage: 0, target_percentage: 60 };
     const times = { start_time: "2020-01-01T00:00:00Z", end_time: "2020-02-01T00:00:00Z" };
     const file = JSON.stringify({ a: { enabled: true, strategy: "gradual", gradual: { ...gradual, ...times } } });
-    const made = await house({ file });
+    const made = await flagsRig({ file });
     expect(share(made)).toBe(60);
     await made.flags.update("a", { description: "done" });
     await made.flags.disable("a");

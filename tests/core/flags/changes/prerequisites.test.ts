@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest";
 import { atOnce } from "../../../../src/core/async/steps.ts";
 import type { HeliosError } from "../../../../src/core/errors/error.ts";
 import { cycleOf, findingNeed } from "../../../../src/core/flags/changes/prerequisites.ts";
-import { house, reason } from "../harness.ts";
+import { flagsRig, reason } from "../harness.ts";
 
 const on = { enabled: true } as const;
 
 describe("a prerequisite", () => {
   it("must be on for the same context", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("base", { enabled: true, strategy: "WHITELIST", whitelist: ["ana"] });
     await flags.create("a", { ...on, prerequisites: ["base"] });
     expect(flags.evaluate("a", { userId: "ana" })).toMatchObject({ enabled: true, reason: "TARGETING_MATCH" });
@@ -19,7 +19,7 @@ describe("a prerequisite", () => {
   });
 
   it("takes effect at once, wherever a flag needs it", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("c", on);
     await flags.create("b", { ...on, prerequisites: ["c"] });
     await flags.create("a", { ...on, prerequisites: ["b"] });
@@ -34,7 +34,7 @@ describe("a prerequisite", () => {
   });
 
   it("is refused if it does not exist, with a suggestion of the name", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("new_engine", on);
     const refused = reason("FLAG_PREREQUISITE_MISSING", {
       name: "a",
@@ -45,7 +45,7 @@ describe("a prerequisite", () => {
   });
 
   it("is refused with the path if it closes a cycle, by every kind of change", async () => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     await flags.create("c", {});
     await flags.create("b", { prerequisites: ["c"] });
     await flags.create("a", { prerequisites: ["b"] });
@@ -60,7 +60,7 @@ describe("a prerequisite", () => {
   });
 
   it("closes no cycle when two changes are made at once", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", {});
     await flags.create("b", {});
     const results = await Promise.allSettled([
@@ -71,7 +71,7 @@ describe("a prerequisite", () => {
   });
 
   it("cannot be deleted while another flag needs it, even if both requests arrive at once", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("base", on);
     await flags.create("a", { prerequisites: ["base"] });
     await flags.create("b", { prerequisites: ["base"] });
@@ -84,7 +84,7 @@ describe("a prerequisite", () => {
   });
 
   it("turns the flag off with an error code if it is missing nevertheless", async () => {
-    const { flags, store } = await house();
+    const { flags, store } = await flagsRig();
     await flags.create("base", on);
     await flags.create("middle", { ...on, prerequisites: ["base"] });
     await flags.create("a", { ...on, prerequisites: ["middle"] });
@@ -102,7 +102,7 @@ describe("a prerequisite", () => {
   });
 
   it("in a cycle that two processes have closed does not make the evaluation endless", async () => {
-    const { flags, store } = await house();
+    const { flags, store } = await flagsRig();
     await flags.create("b", on);
     await flags.create("a", { ...on, prerequisites: ["b"] });
     const { record } = flags.get("b");
@@ -114,7 +114,7 @@ describe("a prerequisite", () => {
   });
 
   it("in a file must exist after the reload and close no cycle, or nothing is changed", async () => {
-    const { flags, feed, write } = await house();
+    const { flags, feed, write } = await flagsRig();
     await flags.create("old_engine", on);
     const before = feed.revision;
     const entry = (...prerequisites: string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
@@ -136,7 +136,7 @@ describe("a prerequisite", () => {
   });
 
   it("in a file is reported together with all other mistakes of the file", async () => {
-    const { flags, write } = await house();
+    const { flags, write } = await flagsRig();
     const needs = (...prerequisites: string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
     const wrong = { enabled: 1, strategy: "all_on", prerequisites: ["nowhere", "a"] };
     write(
@@ -166,7 +166,7 @@ describe("a prerequisite", () => {
   });
 
   it("in a file is written before the flag that needs it, so that no watcher sees the flag without it", async () => {
-    const { flags, store, write } = await house();
+    const { flags, store, write } = await flagsRig();
     const states: boolean[] = [];
     await store.watch(0, ([change]) => {
       const { key = "" } = change ?? {};

@@ -5,7 +5,7 @@ import { type FlagDefinition, type FlagFields, withFields } from "../../../../sr
 import { compileFlag } from "../../../../src/kernel/flags/evaluate.ts";
 import { percentage } from "../../../kernel/flags/reference.ts";
 import { turn } from "../../../support/turns.ts";
-import { house, reason } from "../harness.ts";
+import { flagsRig, reason } from "../harness.ts";
 
 const NOW = 1_700_000_000_000;
 const variants = (weights: Readonly<Record<string, number>>): FlagFields["variants"] & object =>
@@ -70,7 +70,7 @@ describe("the share of sessions that a change of bucketing moves", () => {
   ] as [string, FlagFields, FlagFields, number, string][])(
     "is reported for %s",
     async (_, before, change, share, fields) => {
-      const { flags, feed } = await house();
+      const { flags, feed } = await flagsRig();
       const old = await flags.create("a", { enabled: true, ...before });
       const refused = reason("FLAG_REBUCKETS", { name: "a", fields, moved_percentage: String(share) });
       await expect(flags.update("a", change)).rejects.toEqual(refused);
@@ -115,7 +115,7 @@ describe("the share of sessions that a change of bucketing moves", () => {
     ],
     ["a whitelist without variants", { strategy: "WHITELIST", whitelist: ["x"] }, { salt: "pepper" }],
   ] as [string, FlagFields, FlagFields][])("is zero for %s", async (_, before, change) => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { enabled: true, ...before });
     await flags.update("a", change);
   });
@@ -162,7 +162,7 @@ describe("a file that would rebucket sessions", () => {
   it.each(["MERGE", "REPLACE"] as const)(
     "is refused with every such flag by %s, also in a dry run, and accepted with rebucket",
     async (mode) => {
-      const { flags, feed, write } = await house({ file: file({ a: "s", b: "s" }) });
+      const { flags, feed, write } = await flagsRig({ file: file({ a: "s", b: "s" }) });
       write(file({ a: "t", b: "t", c: "t" }));
       const before = feed.revision;
       const refused = reason("FLAG_REBUCKETS", { name: "a", moved_percentage: "37.5", others: "b 37.5 %" });
@@ -175,7 +175,7 @@ describe("a file that would rebucket sessions", () => {
   );
 
   it("is logged once if the file is followed, and accepted on explicit request", async () => {
-    const { flags, clock, write, logged } = await house({ file: file({ a: "s" }), followFile: "MERGE" });
+    const { flags, clock, write, logged } = await flagsRig({ file: file({ a: "s" }), followFile: "MERGE" });
     const seconds = async (count: number): Promise<void> => {
       for (let at = 0; at < count; at++) {
         clock.advance(1000);

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type House, house, reason } from "../harness.ts";
+import { type FlagsRig, flagsRig, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;
 const sessions = Array.from({ length: 500 }, (_, index) => `session-${index}`);
 
-const onNow = ({ flags }: House, name = "a"): readonly string[] =>
+const onNow = ({ flags }: FlagsRig, name = "a"): readonly string[] =>
   sessions.filter((sessionId) => flags.isEnabled(name, { sessionId }));
 
 /** Flag service with a schedule from 0 to 100 % in ten hours, which starts in `delayMs`. */
-async function scheduled(delayMs = 0): Promise<House> {
-  const made = await house();
+async function scheduled(delayMs = 0): Promise<FlagsRig> {
+  const made = await flagsRig();
   const startTime = made.clock.now() + delayMs;
   await made.flags.setGradual(
     "a",
@@ -20,8 +20,8 @@ async function scheduled(delayMs = 0): Promise<House> {
   return made;
 }
 
-const shareOf = ({ flags, clock }: House): number | undefined => {
-  const on = onNow({ flags, clock } as House).length;
+const shareOf = ({ flags, clock }: FlagsRig): number | undefined => {
+  const on = onNow({ flags, clock } as FlagsRig).length;
   return Math.round((on / sessions.length) * 10) * 10;
 };
 
@@ -141,7 +141,7 @@ describe("a schedule", () => {
 
   it("has ended when it is resumed if it was paused after its end, even if the end is ahead on the clock", async () => {
     for (const setBackMs of [0, 8 * HOUR]) {
-      const made = await house();
+      const made = await flagsRig();
       const now = made.clock.now();
       const times = { startTime: now - 10 * HOUR, endTime: now - 5 * HOUR, pausedAt: now - HOUR };
       const gradual = { initialPercentage: 0, targetPercentage: 100, ...times };

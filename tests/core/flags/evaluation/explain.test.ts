@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { explain } from "../../../../src/core/flags/evaluation/explain.ts";
 import { context, referenceMurmur3, someTime, world } from "../../../kernel/flags/reference.ts";
-import { house } from "../harness.ts";
+import { flagsRig } from "../harness.ts";
 import { compilerOver, flagIn } from "../world.ts";
 
 describe("explain", () => {
   it("says step by step why a session has its variant", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.create("base", { enabled: true });
     await flags.create("neural_network_v2", {
       enabled: true,
@@ -36,7 +36,7 @@ describe("explain", () => {
   });
 
   it("stops at the step that turns the flag off, and names it", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { enabled: true, condition: "is fast", strategy: "WHITELIST", whitelist: ["BTCZAR"] });
     const last = async (asked: object, asOf?: number): Promise<unknown> =>
       (await flags.explain("a", asked, asOf)).steps.at(-1);
@@ -59,7 +59,7 @@ describe("explain", () => {
   });
 
   it("shows the times of a schedule", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const gradual = { initialPercentage: 0, targetPercentage: 100, startTime: clock.now() + 1000 };
     await flags.setGradual("a", { ...gradual, endTime: clock.now() + 3000, allowMissing: true });
     const strategy = async (): Promise<string | undefined> => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { house, reason } from "../harness.ts";
+import { flagsRig, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;
 
 describe("an evaluation at a past revision", () => {
   it("answers as the flag did then", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const first = await flags.create("a", { enabled: true, strategy: "PERCENTAGE", percentage: 40 });
     const context = { sessionId: "abc123" };
     const then = flags.evaluate("a", context);
@@ -22,7 +22,7 @@ describe("an evaluation at a past revision", () => {
   });
 
   it("uses the time of that revision for a schedule", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     await flags.setGradual(
       "a",
       { initialPercentage: 0, targetPercentage: 100, endTime: clock.now() + 10 * HOUR, allowMissing: true },
@@ -39,7 +39,7 @@ describe("an evaluation at a past revision", () => {
   });
 
   it("uses the prerequisites and conditions of that revision", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("base", { enabled: true });
     const then = await flags.create("a", { enabled: true, prerequisites: ["base"], condition: "is BTCZAR" });
     await flags.update("a", { condition: "", prerequisites: [] });
@@ -52,7 +52,7 @@ describe("an evaluation at a past revision", () => {
   });
 
   it("includes flags that were deleted since, and excludes those that were created since", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("gone", { enabled: true });
     const then = (await flags.create("stays", { enabled: true })).revision;
     await flags.delete("gone");
@@ -71,7 +71,7 @@ describe("an evaluation at a past revision", () => {
   });
 
   it("is refused for a revision that does not exist yet, or is invalid", async () => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     await flags.create("a", {});
     const head = feed.revision;
     await expect(flags.evaluateAsOf("a", {}, head + 1)).rejects.toEqual(
@@ -85,7 +85,7 @@ describe("an evaluation at a past revision", () => {
   });
 
   it("is refused if history was compacted away, and answered if the flag's own change is kept", async () => {
-    const { flags, store, feed } = await house();
+    const { flags, store, feed } = await flagsRig();
     const first = await flags.create("a", { enabled: true });
     await flags.create("b", {});
     for (let percentage = 0; percentage < 101; percentage++) await flags.setPercentage("a", percentage / 10);
@@ -106,7 +106,7 @@ describe("an evaluation at a time", () => {
   const sessions = Array.from({ length: 200 }, (_, index) => ({ sessionId: `s-${index}` }));
 
   it("answers as the flag did then, also in the middle of a schedule", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
     const then: { time: number; answers: unknown[] }[] = [];
@@ -135,7 +135,7 @@ describe("an evaluation at a time", () => {
   });
 
   it("uses the definition of a revision at another time if both are given", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const start = clock.now();
     const endTime = start + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
@@ -154,7 +154,7 @@ describe("an evaluation at a time", () => {
   });
 
   it("in the future answers with the flags of today at that time", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
     const asked = sessions.map((context) => flags.evaluateAsOf("a", context, { time: endTime - HOUR }));
@@ -164,7 +164,7 @@ describe("an evaluation at a time", () => {
   });
 
   it("includes flags that were deleted since, and excludes those that were created since", async () => {
-    const { flags, clock } = await house();
+    const { flags, clock } = await flagsRig();
     const before = clock.now() - 1;
     await flags.create("base", { enabled: true });
     const { revision } = await flags.create("gone", { enabled: true, prerequisites: ["base"] });
@@ -190,7 +190,7 @@ describe("an evaluation at a time", () => {
   });
 
   it("is refused if the definition at that time is not kept", async () => {
-    const { flags, store, feed, clock } = await house();
+    const { flags, store, feed, clock } = await flagsRig();
     await flags.create("a", { enabled: true });
     const time = clock.now();
     for (let percentage = 0; percentage < 101; percentage++) {
@@ -210,7 +210,7 @@ describe("an evaluation at a time", () => {
 
 describe("revert", () => {
   it("restores the earlier definition as a change with actor and reason", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const then = await flags.create("a", {
       enabled: true,
       strategy: "PERCENTAGE",
@@ -231,7 +231,7 @@ describe("revert", () => {
   });
 
   it("restores the state in force at a revision at which another resource changed", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("a", { description: "first" });
     const { revision } = await flags.create("other", {});
     await flags.update("a", { description: "second" });
@@ -239,14 +239,14 @@ describe("revert", () => {
   });
 
   it("changes nothing if the flag is the same already", async () => {
-    const { flags, feed } = await house();
+    const { flags, feed } = await flagsRig();
     const { revision } = await flags.create("a", {});
     await flags.revert("a", revision);
     expect(feed.revision).toBe(revision);
   });
 
   it("is refused for a revision before the flag was created, or at which it was deleted, and says which", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const before = (await flags.create("other", {})).revision;
     await flags.create("a", {});
     const { revision: deleted } = await flags.delete("a");
@@ -259,7 +259,7 @@ describe("revert", () => {
   });
 
   it("restores a deleted flag only on explicit request", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const { revision, record } = await flags.create("a", { enabled: true, description: "kept" });
     await flags.delete("a");
     await expect(flags.revert("a", revision)).rejects.toEqual(reason("FLAG_DELETED"));
@@ -267,7 +267,7 @@ describe("revert", () => {
   });
 
   it("is refused with a stale etag, and if a prerequisite does not exist any more", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.create("base", {});
     const { revision } = await flags.create("a", { prerequisites: ["base"] });
     await flags.update("a", { prerequisites: [] });
@@ -281,7 +281,7 @@ describe("revert", () => {
 
 describe("a condition", () => {
   it("is refused with place and expectation if it is wrong, and nothing changes", async () => {
-    const { flags, feed, write } = await house();
+    const { flags, feed, write } = await flagsRig();
     await flags.create("a", { enabled: true });
     const before = feed.revision;
     const refused = reason("FLAG_CONDITION_INVALID", {
@@ -304,7 +304,7 @@ describe("a condition", () => {
   });
 
   it("decides for each context, and turns the flag off with an error code if it cannot be evaluated", async () => {
-    const { flags, store } = await house();
+    const { flags, store } = await flagsRig();
     await flags.create("a", { enabled: true, condition: "is BTCZAR" });
     expect(flags.evaluate("a", { symbol: "BTCZAR" })).toMatchObject({ enabled: true, reason: "TARGETING_MATCH" });
     expect(flags.evaluate("a", { symbol: "ETHZAR" })).toMatchObject({ enabled: false, reason: "DEFAULT" });

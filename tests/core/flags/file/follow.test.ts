@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LOOK_INTERVAL_MS } from "../../../../src/core/flags/file/follow.ts";
 import { turn } from "../../../support/turns.ts";
-import { type House, house } from "../harness.ts";
+import { type FlagsRig, flagsRig } from "../harness.ts";
 
 const file = (flags: Record<string, number>): string =>
   JSON.stringify(
@@ -13,17 +13,17 @@ const file = (flags: Record<string, number>): string =>
   );
 
 /** Polls the file that many times. The store is in memory, so the work of a poll ends within a turn of the event loop. */
-async function look({ clock }: House, times = 2): Promise<void> {
+async function look({ clock }: FlagsRig, times = 2): Promise<void> {
   for (let time = 0; time < times; time++) {
     clock.advance(LOOK_INTERVAL_MS);
     await turn();
   }
 }
 
-const shares = ({ flags }: House): Record<string, number> =>
+const shares = ({ flags }: FlagsRig): Record<string, number> =>
   Object.fromEntries(flags.list().map(({ name, record }) => [name, record.percentage]));
 
-const errors = ({ logged }: House): unknown[] =>
+const errors = ({ logged }: FlagsRig): unknown[] =>
   logged.filter(([, level]) => level === "error").map(([, , , rest]) => rest);
 
 /** A schedule from 0 to 100 % around the start time of the clock. */
@@ -36,7 +36,7 @@ const SCHEDULE = {
 
 describe("a flags file that is followed", () => {
   it("is reloaded once after a change", async () => {
-    const made = await house({ file: file({ a: 5, b: 6 }), followFile: "MERGE" });
+    const made = await flagsRig({ file: file({ a: 5, b: 6 }), followFile: "MERGE" });
     await look(made);
     const before = made.feed.revision;
     made.write(file({ a: 7 }));
@@ -51,7 +51,7 @@ describe("a flags file that is followed", () => {
   });
 
   it("deletes the flags that it does not name, if that is configured", async () => {
-    const made = await house({ file: file({ a: 5, b: 6 }), followFile: "REPLACE" });
+    const made = await flagsRig({ file: file({ a: 5, b: 6 }), followFile: "REPLACE" });
     made.write(file({ a: 7 }));
     await look(made);
     expect(shares(made)).toEqual({ a: 7 });
@@ -64,7 +64,7 @@ describe("a flags file that is followed", () => {
       paused: { enabled: true, strategy: "gradual", gradual: SCHEDULE },
       gone: true,
     });
-    const made = await house({ file: whole, followFile: "REPLACE" });
+    const made = await flagsRig({ file: whole, followFile: "REPLACE" });
     await made.flags.delete("gone");
     await made.flags.disable("killed", { kill: true });
     const { record } = await made.flags.pauseGradual("paused");
@@ -87,7 +87,7 @@ describe("a flags file that is followed", () => {
   });
 
   it("is not reloaded while it is being written", async () => {
-    const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
+    const made = await flagsRig({ file: file({ a: 5 }), followFile: "MERGE" });
     for (const share of [6, 7, 8, 9]) {
       made.write(file({ a: share }));
       await look(made, 1);
@@ -98,7 +98,7 @@ describe("a flags file that is followed", () => {
   });
 
   it("changes nothing if it is broken, which is logged once with line, key and expectation", async () => {
-    const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
+    const made = await flagsRig({ file: file({ a: 5 }), followFile: "MERGE" });
     made.write(file({ a: 101, b: 6 }));
     await look(made, 10);
     expect(shares(made)).toEqual({ a: 5 });
@@ -121,7 +121,7 @@ describe("a flags file that is followed", () => {
   });
 
   it("leaves the flags unchanged if it is missing or unreadable, which is logged once", async () => {
-    const made = await house({ file: file({ a: 5 }), followFile: "REPLACE" });
+    const made = await flagsRig({ file: file({ a: 5 }), followFile: "REPLACE" });
     made.write(undefined);
     await look(made, 4);
     made.write(new Error("EACCES: permission denied"));
@@ -134,7 +134,7 @@ describe("a flags file that is followed", () => {
   });
 
   it("does not undo an operator's later change unless the file itself changes", async () => {
-    const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
+    const made = await flagsRig({ file: file({ a: 5 }), followFile: "MERGE" });
     await made.flags.setPercentage("a", 50);
     await look(made, 3);
     expect(shares(made)).toEqual({ a: 50 });
@@ -144,7 +144,7 @@ describe("a flags file that is followed", () => {
   });
 
   it("is reloaded at the next start if it changed meanwhile", async () => {
-    const made = await house({ file: file({ a: 5 }), followFile: "MERGE" });
+    const made = await flagsRig({ file: file({ a: 5 }), followFile: "MERGE" });
     made.write(file({ a: 8 }));
     const again = await made.restart();
     await look(again);
@@ -154,14 +154,14 @@ describe("a flags file that is followed", () => {
   });
 
   it("is not read if the setting is off", async () => {
-    const made = await house({ file: file({ a: 5 }) });
+    const made = await flagsRig({ file: file({ a: 5 }) });
     made.write(file({ a: 8 }));
     await look(made, 3);
     expect(shares(made)).toEqual({ a: 5 });
   });
 
   it("leaves a killed flag off", async () => {
-    const made = await house({ file: file({ a: 5 }), followFile: "REPLACE" });
+    const made = await flagsRig({ file: file({ a: 5 }), followFile: "REPLACE" });
     await made.flags.disable("a", { kill: true });
     made.write(file({ a: 100, b: 1 }));
     await look(made);

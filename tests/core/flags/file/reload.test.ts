@@ -8,7 +8,7 @@ import type { ReloadOptions, ReloadResult } from "../../../../src/core/flags/fil
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { MAX_BATCH_WRITES } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
-import { house } from "../harness.ts";
+import { flagsRig } from "../harness.ts";
 
 const reason = (expected: string, metadata: Record<string, string> = {}): unknown =>
   expect.objectContaining({ reason: expected, metadata: expect.objectContaining(metadata) });
@@ -18,7 +18,7 @@ const file = (flags: Record<string, object>): string => JSON.stringify(flags, un
 
 describe("the first start", () => {
   it("installs the defaults if there is no file", async () => {
-    const { flags } = await house({ file: undefined });
+    const { flags } = await flagsRig({ file: undefined });
     const installed = flags.list().map(({ name, record }) => ({ name, definition: record }));
     expect(installed).toEqual([...DEFAULT_FLAGS].sort((a, b) => (a.name < b.name ? -1 : 1)));
     expect(flags.isEnabled("hot_reload_modules")).toBe(true);
@@ -27,21 +27,21 @@ describe("the first start", () => {
   });
 
   it("installs the file and nothing else if there is one", async () => {
-    const { flags } = await house({ file: file({ a: entry(5) }) });
+    const { flags } = await flagsRig({ file: file({ a: entry(5) }) });
     expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([["a", 5]]);
   });
 
   it("fails on a broken file, and leaves the store empty", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "i" });
-    await expect(house({ store, clock, file: '{\n"a": {}}' })).rejects.toEqual(
+    await expect(flagsRig({ store, clock, file: '{\n"a": {}}' })).rejects.toEqual(
       reason("FLAGS_FILE_INVALID", { file: "flags.json", line: "2", key: "a.enabled" }),
     );
     expect(await store.list("")).toEqual({ entries: [], revision: 0 });
   });
 
   it("leaves a store unchanged that has, or had, a flag", async () => {
-    const first = await house({ file: file({ a: entry(5) }) });
+    const first = await flagsRig({ file: file({ a: entry(5) }) });
     await first.flags.delete("a");
     first.write(file({ b: entry(6) }));
     const second = await first.restart();
@@ -53,7 +53,7 @@ describe("the first start", () => {
 
 describe("reload", () => {
   it("refuses a file with a mistake in its text only, and changes nothing", async () => {
-    const { flags, write } = await house({ file: file({ a: entry(5) }) });
+    const { flags, write } = await flagsRig({ file: file({ a: entry(5) }) });
     write('{ "a": true,\n"b": true, "a": false }');
     await expect(flags.reload({}, { actor: "ana" })).rejects.toEqual(
       reason("FLAGS_FILE_INVALID", { line: "2", key: "a", problem: "comes twice, first in line 1" }),
@@ -65,7 +65,7 @@ describe("reload", () => {
   });
 
   it("in mode MERGE sets the flags that the file names, and keeps the rest", async () => {
-    const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6), c: entry(7) }) });
+    const { flags, feed, write } = await flagsRig({ file: file({ a: entry(5), b: entry(6), c: entry(7) }) });
     const b = flags.get("b");
     write(file({ d: entry(8), b: entry(6), a: entry(9) }));
     const result = await flags.reload({}, { actor: "ana" });
@@ -90,7 +90,7 @@ describe("reload", () => {
   });
 
   it("in mode REPLACE deletes the flags that the file does not name", async () => {
-    const { flags, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
+    const { flags, write } = await flagsRig({ file: file({ a: entry(5), b: entry(6) }) });
     write(file({ b: entry(6) }));
     const { differences } = await flags.reload({ mode: "REPLACE" });
     expect(differences).toEqual([{ name: "a", before: expect.objectContaining({ percentage: 5 }) }]);
@@ -99,7 +99,7 @@ describe("reload", () => {
   });
 
   it("only returns the difference in a dry run", async () => {
-    const { flags, feed, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
+    const { flags, feed, write } = await flagsRig({ file: file({ a: entry(5), b: entry(6) }) });
     write(file({ a: entry(7) }));
     const before = feed.revision;
     const dry = await flags.reload({ mode: "REPLACE", dryRun: true });
@@ -110,7 +110,7 @@ describe("reload", () => {
   });
 
   it("changes nothing the second time", async () => {
-    const { flags, feed, write } = await house({ file: file({ a: entry(5) }) });
+    const { flags, feed, write } = await flagsRig({ file: file({ a: entry(5) }) });
     write(file({ a: entry(7) }));
     await flags.reload();
     const before = feed.revision;
@@ -124,7 +124,7 @@ describe("reload", () => {
   });
 
   it("does not restore a deleted flag, and says so", async () => {
-    const { flags, logged, write } = await house({ file: file({ a: entry(5), b: entry(6) }) });
+    const { flags, logged, write } = await flagsRig({ file: file({ a: entry(5), b: entry(6) }) });
     await flags.delete("a");
     write(file({ a: entry(5), b: entry(7) }));
     expect(await flags.reload()).toMatchObject({ differences: [{ name: "b" }], passedOver: ["a"] });
@@ -138,7 +138,7 @@ describe("reload", () => {
   });
 
   it("changes nothing if the file is broken, unreadable or missing", async () => {
-    const { flags, feed, write } = await house({ file: file({ a: entry(5) }) });
+    const { flags, feed, write } = await flagsRig({ file: file({ a: entry(5) }) });
     const before = feed.revision;
     write(file({ a: entry(9), b: entry(101) }));
     await expect(flags.reload()).rejects.toEqual(reason("FLAGS_FILE_INVALID", { key: "b.percentage" }));
@@ -153,7 +153,7 @@ describe("reload", () => {
   });
 
   it("refuses an unknown mode", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     const mode = "replace" as unknown as "REPLACE";
     await expect(flags.reload({ mode })).rejects.toEqual(reason("ARGUMENT_INVALID", { field: "mode" }));
   });
@@ -161,7 +161,7 @@ describe("reload", () => {
 
 describe("export", () => {
   it("creates a flags file that recreates the same flags", async () => {
-    const { flags, feed, write } = await house({ file: undefined });
+    const { flags, feed, write } = await flagsRig({ file: undefined });
     await flags.setGradual("websocket_v2", { targetPercentage: 100, endTime: 1_800_000_000_000 });
     await flags.addToWhitelist("advanced_risk_engine", ["BTCZAR"]);
     const { flags: shape, revision } = flags.export();
@@ -209,7 +209,7 @@ describe("a dry run is refused for the same reasons as the reload", () => {
   };
 
   it.each(Object.entries(refusals))("%s", async (_, [text, options, by, expected]) => {
-    const { flags, write, store } = await house({ file: file({ a: entry(5) }) });
+    const { flags, write, store } = await flagsRig({ file: file({ a: entry(5) }) });
     write(text);
     const before = await store.list("");
     const told = (dryRun: boolean): Promise<unknown> =>

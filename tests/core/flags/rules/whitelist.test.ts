@@ -3,16 +3,16 @@ import { describe, expect, it } from "vitest";
 import type { FlagFields } from "../../../../src/core/flags/record.ts";
 import { listedBy, listing } from "../../../../src/kernel/flags/listing.ts";
 import { context } from "../../../kernel/flags/reference.ts";
-import { type House, house, reason } from "../harness.ts";
+import { type FlagsRig, flagsRig, reason } from "../harness.ts";
 
 const HOUR = 3_600_000;
 const sessions = Array.from({ length: 300 }, (_, index) => `session-${index}`);
-const onNow = ({ flags }: House): readonly string[] =>
+const onNow = ({ flags }: FlagsRig): readonly string[] =>
   sessions.filter((sessionId) => flags.isEnabled("a", { sessionId }));
 
 describe("a whitelist that precedes the share", () => {
   it("is created by adding to a flag with a share, is returned, and affects no other session", async () => {
-    const made = await house();
+    const made = await flagsRig();
     await made.flags.setPercentage("a", 25, { allowMissing: true });
     const before = onNow(made);
     const { flag, strategyChanged } = await made.flags.addToWhitelist("a", sessions.slice(0, 20));
@@ -28,7 +28,7 @@ describe("a whitelist that precedes the share", () => {
   });
 
   it("stays while the share changes, is paused or is replaced, and ends with its last entry", async () => {
-    const made = await house();
+    const made = await flagsRig();
     const { flags, clock } = made;
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
@@ -44,7 +44,7 @@ describe("a whitelist that precedes the share", () => {
   });
 
   it("is not created by entries of other strategies, which keep their meaning when a share is set", async () => {
-    const made = await house();
+    const made = await flagsRig();
     await made.flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["session-1"] });
     await made.flags.addToWhitelist("a", ["session-2"]);
     const { record } = await made.flags.setPercentage("a", 0);
@@ -57,7 +57,7 @@ describe("a whitelist that precedes the share", () => {
   });
 
   it("has no effect while the flag is off, is killed, or lacks a prerequisite", async () => {
-    const made = await house();
+    const made = await flagsRig();
     const { flags } = made;
     await flags.create("base", { enabled: true });
     await flags.create("a", {
@@ -85,7 +85,7 @@ describe("a whitelist that precedes the share", () => {
   });
 
   it("is explained by the entry that matched", async () => {
-    const { flags } = await house();
+    const { flags } = await flagsRig();
     await flags.setPercentage("a", 0, { allowMissing: true });
     await flags.addToWhitelist("a", ["user_id:ana", "BTCZAR"]);
     const last = async (asked: object) => (await flags.explain("a", asked)).steps.at(-1);
@@ -96,7 +96,7 @@ describe("a whitelist that precedes the share", () => {
   });
 
   it("is restored from an exported file", async () => {
-    const { flags, write } = await house();
+    const { flags, write } = await flagsRig();
     await flags.setPercentage("a", 5, { allowMissing: true });
     await flags.addToWhitelist("a", ["user_id:ana"]);
     expect(flags.export().flags.a).toMatchObject({ whitelist: ["user_id:ana"], whitelist_first: true });
@@ -123,7 +123,7 @@ describe("a whitelist entry", () => {
   const wrong = [...WRONG, ...OF_A_FIELD].map((entry) => [JSON.stringify(entry), entry] as const);
 
   it.each(wrong)("%s is refused in every request that could add it, with its place", async (_, entry) => {
-    const { flags, feed, write } = await house();
+    const { flags, feed, write } = await flagsRig();
     await flags.create("a", { enabled: true, whitelist: ["ok"] });
     const before = feed.revision;
     const whitelist = ["ok", entry];
@@ -137,7 +137,7 @@ describe("a whitelist entry", () => {
   });
 
   it("that was stored before this rule stays, moves with the flag, and can be removed", async () => {
-    const { flags, store } = await house();
+    const { flags, store } = await flagsRig();
     await flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["ok"] });
     const record = { ...flags.get("a").record, whitelist: ["ok", " ana "] } satisfies FlagFields;
     await store.put("flag/a", JSON.stringify(record), { cause: { action: "UpdateFlag" } });
