@@ -175,15 +175,17 @@ export { createMemoryStore, type MemoryStoreOptions } from "./store/memory/store
 export { type AnsweredRequest, createRequestLog, REPLAY_WINDOW_MS, type RequestLog } from "./store/requests.ts";
 export { openSqliteStore, type SqliteStoreOptions } from "./store/sqlite/open.ts";
 export type { BatchResult, BatchWrite, Cause, Change, Entry, Refusal, Store, Writable } from "./store/store.ts";
-export type { RunProgress } from "./testing/runs/execute.ts";
+export type { SuiteFields, TestCaseFields } from "./testing/record.ts";
 export type { Verdict } from "./testing/runs/gate.ts";
+export type { RunProgress } from "./testing/runs/job.ts";
+export type { RunOptions } from "./testing/runs/options.ts";
 export type { Run, RunRecord } from "./testing/runs/record.ts";
 export { fitReport, MAX_REPORT_BYTES } from "./testing/runs/report.ts";
 export type { TestOutcome, TestResult } from "./testing/runs/runner.ts";
 export { countsOf } from "./testing/runs/runs.ts";
-export type { AddTestOptions, Tester, TesterStandIns, TestReport } from "./testing/runs/tester.ts";
+export type { AddTestOptions, Tester, TestReport } from "./testing/runs/tester.ts";
 export { GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "./testing/runs/turns.ts";
-export type { TestCaseFields } from "./testing/suites/created.ts";
+export type { TesterStandIns } from "./testing/stand-ins/trials.ts";
 export {
   type Expectation,
   type ExpectationCompiler,
@@ -191,8 +193,9 @@ export {
   type Observed,
 } from "./testing/suites/expectations.ts";
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suites/suite.ts";
-export { createTesting, type RunOptions, type Testing, type TestingDeps } from "./testing/testing.ts";
-export { BUILT_IN_SUITES, type Suite, type SuiteFields } from "./testing/view.ts";
+export { createTesting, type TestingDeps } from "./testing/testing.ts";
+export type { Testing } from "./testing/types.ts";
+export { BUILT_IN_SUITES, type Suite } from "./testing/view.ts";
 export { nearest } from "./text/nearest.ts";
 export { oneJsonLine, oneLine } from "./text/one-line.ts";
 export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./text/rfc3339.ts";

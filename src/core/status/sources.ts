@@ -1,8 +1,8 @@
 import type { BreakerRecord } from "../breakers/record.ts";
 import type { FlagDefinition, FlagRecord } from "../flags/record.ts";
 import type { ModuleRecord } from "../modules/record/record.ts";
+import type { SuiteRecord } from "../testing/record.ts";
 import type { RunRecord } from "../testing/runs/record.ts";
-import type { SuiteRecord } from "../testing/view.ts";
 import { describeChange, type Told } from "./describe.ts";
 import type { EventSource } from "./events.ts";
 

@@ -4,7 +4,7 @@ import type { Modules } from "../modules/modules.ts";
 import type { Feed } from "../store/feed.ts";
 import type { SetBack } from "../store/set-back.ts";
 import type { RunRecord } from "../testing/runs/record.ts";
-import type { Testing } from "../testing/testing.ts";
+import type { Testing } from "../testing/types.ts";
 import type { EventDomain } from "./events.ts";
 
 /** One thing that is not as it should be. */

@@ -194,7 +194,7 @@ describe("the configuration of a suite", () => {
     ["data", { batch_size: 0 }, /config.batch_size: must be a whole number/],
     ["data", { malformed: [] }, "config.malformed: must be an object, not []"],
     ["ml", { inputs: {} }, "config.inputs: must be a list with items, not {}"],
-    ["ml", { predcit: "p" }, /config.predcit: is no setting of suite ml; there are predict, /],
+    ["ml", { predcit: "p" }, /config.predcit: is not a setting of suite ml; its settings are predict, /],
   ])("of suite %s cannot be %j", async (suite, config, message) => {
     const error = await engine.testing.run("counter", suite, { config }).catch((thrown: unknown) => thrown);
     expect(isReason(error, "ARGUMENT_INVALID")).toBe(true);
@@ -205,7 +205,7 @@ describe("the configuration of a suite", () => {
   it("exists only for built-in suites", async () => {
     await engine.testing.createSuite("counts", { tests: [{ name: "counts", method: "count" }] });
     expect(await refusal(engine.testing.run("counter", "counts", { config: { x: 1 } }))).toBe(
-      "config.x: is no setting of suite counts; there are none",
+      "config.x: is not a setting of suite counts; it has no settings",
     );
   });
 

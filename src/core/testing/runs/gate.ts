@@ -1,6 +1,6 @@
 import type { Subject } from "../../modules/swap/steps/gate.ts";
-import { isGood } from "./execute.ts";
 import type { Run, RunRecord } from "./record.ts";
+import { isGood } from "./runner.ts";
 
 /** Whether a candidate may take the place of what serves, and why; for people. */
 export interface Verdict {

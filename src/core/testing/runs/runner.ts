@@ -198,3 +198,6 @@ function keptOutput(output: unknown): { output?: unknown } {
   const { read } = new TextEncoder().encodeInto(json, new Uint8Array(MAX_OUTPUT_BYTES));
   return { output: read === json.length ? output : `${json.slice(0, read)}…` };
 }
+
+/** Whether a run can pass with this result. */
+export const isGood = ({ required, outcome }: TestResult): boolean => !required || outcome === "PASSED";

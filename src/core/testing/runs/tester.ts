@@ -14,22 +14,6 @@ export interface AddTestOptions {
   readonly description?: string;
 }
 
-/** What stands in for the module's dependencies, as of `StandIns`; an answer may also be a function of the input. */
-export interface TesterStandIns {
-  readonly stubs?: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
-  readonly allowDependencies?: readonly string[];
-}
-
-/** The same with data in the place of functions. */
-export function withoutFunctions(stubs: NonNullable<TesterStandIns["stubs"]>): NonNullable<TesterStandIns["stubs"]> {
-  const data = (value: unknown): unknown => (typeof value === "function" ? null : value);
-  const read = Object.entries(stubs).map(([name, stub]) => {
-    if (typeof stub !== "object" || stub === null) return [name, stub] as const;
-    return [name, Object.fromEntries(Object.entries(stub).map(([method, value]) => [method, data(value)]))] as const;
-  });
-  return Object.fromEntries(read);
-}
-
 /** What a run came to, in the shape of the mission's report. */
 export interface TestReport {
   readonly module: string;

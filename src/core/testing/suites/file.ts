@@ -7,9 +7,9 @@ import type { StandIn } from "../../modules/calls/trial.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../../modules/host/types/host.ts";
 import type { StandIns } from "../../modules/record/stand-ins.ts";
 import { standInsViolation } from "../../modules/record/stand-ins.ts";
-import type { OpenSuite } from "../runs/execute.ts";
 import type { StubCall } from "../stand-ins/calls.ts";
 import { type Layer, layerOf, STAND_IN_TIMEOUT_MS } from "../stand-ins/trial.ts";
+import type { OpenSuite } from "./source.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
 /** Suites that are files below the modules root. Their code runs in a process of its own, and never in the service. */

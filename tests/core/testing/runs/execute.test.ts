@@ -11,9 +11,11 @@ import {
   silentLog,
 } from "../../../../src/core/index.ts";
 import type { Ending, Instance } from "../../../../src/core/modules/host/types/host.ts";
-import { createExecutor, type Executor, type Job, type OpenSuite } from "../../../../src/core/testing/runs/execute.ts";
+import { createExecutor, type Executor } from "../../../../src/core/testing/runs/execute.ts";
+import type { Job } from "../../../../src/core/testing/runs/job.ts";
 import { createRuns, type Runs } from "../../../../src/core/testing/runs/runs.ts";
 import { createTurns } from "../../../../src/core/testing/runs/turns.ts";
+import type { OpenSuite } from "../../../../src/core/testing/suites/source.ts";
 import { STARTS, type Test } from "../../../../src/core/testing/suites/suite.ts";
 import { turn } from "../../../support/turns.ts";
 

@@ -83,7 +83,7 @@ describe("a suite that is a file", () => {
   it("accepts no configuration", async () => {
     const error = await thrown(engine.testing.run("counter", "suites/counter_suite.ts", { config: { x: 1 } }));
     expect(error).toMatchObject({
-      message: "config.x: is no setting of suite suites/counter_suite.ts; there are none",
+      message: "config.x: is not a setting of suite suites/counter_suite.ts; it has no settings",
     });
   });
 });

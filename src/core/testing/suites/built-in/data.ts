@@ -2,17 +2,14 @@ import { canonicalJson } from "../../../json/canonical.ts";
 import {
   type BuiltInSuite,
   DEFAULT_TIMEOUT_MS,
-  expect,
-  LIFE_TESTS,
-  LONG_TIMEOUT_MS,
-  member,
+  formatValue,
   type Setting,
   type Test,
   type TestInstance,
-  told,
   type Values,
   valuesOf,
 } from "../suite.ts";
+import { expect, LIFE_TESTS, LONG_TIMEOUT_MS, member } from "./checks.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -61,8 +58,8 @@ function batchTests(config: Config, idPrefix: string): Test[] {
   const send = async (instance: TestInstance, batch: readonly Fields[]) => {
     const answer = await instance.call(process, { [records_field]: batch });
     const [results, rejected] = [member(answer, results_field), member(answer, rejected_field) ?? []];
-    expect(Array.isArray(results), `${results_field} is ${told(results)}, not a list`);
-    expect(Array.isArray(rejected), `${rejected_field} is ${told(rejected)}, not a list`);
+    expect(Array.isArray(results), `${results_field} is ${formatValue(results)}, not a list`);
+    expect(Array.isArray(rejected), `${rejected_field} is ${formatValue(rejected)}, not a list`);
     return { ids: results.map((result) => member(result, id_field)), rejected: rejected as unknown[] };
   };
   const idsOf = (batch: readonly Fields[]): unknown[] => batch.map((record) => record[id_field]);
@@ -85,12 +82,12 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         const missing = idsOf(batch).filter((id) => !ids.includes(id));
         expect(missing.length === 0, `${missing.length} of ${batch.length} records got no result`);
         expect(ids.length === batch.length, `${batch.length} records got ${ids.length} results`);
-        expect(rejected.length === 0, `valid records were rejected: ${told(rejected)}`);
+        expect(rejected.length === 0, `valid records were rejected: ${formatValue(rejected)}`);
       },
     ),
     test("empty_batch", "An empty batch gets an empty result.", async (instance) => {
       const { ids, rejected } = await send(instance, []);
-      expect(ids.length + rejected.length === 0, `it got ${told({ ids, rejected })}`);
+      expect(ids.length + rejected.length === 0, `it got ${formatValue({ ids, rejected })}`);
     }),
     test(
       "malformed_record_is_reported",
@@ -99,15 +96,15 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         const [first, second] = [records(2), records(2)];
         const malformed = { ...config.malformed, [id_field]: nextId() };
         const { ids, rejected } = await send(instance, [...first, malformed, ...second]);
-        expect(rejected.length === 1, `one record was malformed, rejected were ${told(rejected)}`);
+        expect(rejected.length === 1, `one record was malformed, rejected were ${formatValue(rejected)}`);
         const names = [malformed[id_field], first.length];
         const [entry] = rejected;
         const parts = typeof entry === "object" && entry !== null ? Object.values(entry) : [entry];
         expect(
           parts.some((part) => names.includes(part)),
-          `what was rejected does not name the malformed record, ${told(names)}: ${told(entry)}`,
+          `what was rejected does not name the malformed record, ${formatValue(names)}: ${formatValue(entry)}`,
         );
-        expect(same(ids, idsOf([...first, ...second])), `the rest got ${told(ids)}`);
+        expect(same(ids, idsOf([...first, ...second])), `the rest got ${formatValue(ids)}`);
       },
     ),
     test(
@@ -117,7 +114,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         const batch = records(batch_size);
         const mixed = [...batch.filter((_, index) => index % 2 === 1), ...batch.filter((_, index) => index % 2 === 0)];
         const { ids } = await send(instance, mixed);
-        expect(same(ids, idsOf(mixed)), `they came as ${told(ids)}`);
+        expect(same(ids, idsOf(mixed)), `they came as ${formatValue(ids)}`);
       },
     ),
     test(
@@ -128,7 +125,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         await send(instance, batch);
         const fresh = records(1);
         const { ids } = await send(instance, [...batch, ...fresh]);
-        expect(same(ids, idsOf(fresh)), `the replay got ${told(ids)}`);
+        expect(same(ids, idsOf(fresh)), `the replay got ${formatValue(ids)}`);
       },
     ),
     test(

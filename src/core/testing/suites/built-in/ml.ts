@@ -2,19 +2,14 @@ import { canonicalJson } from "../../../json/canonical.ts";
 import {
   type BuiltInSuite,
   DEFAULT_TIMEOUT_MS,
-  expect,
-  expectCleanError,
-  expectLatency,
-  LIFE_TESTS,
-  LONG_TIMEOUT_MS,
-  member,
+  formatValue,
   type Setting,
   type Test,
   type TestInstance,
-  told,
   type Values,
   valuesOf,
 } from "../suite.ts";
+import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS, member } from "./checks.ts";
 
 const RISING = Array.from({ length: 30 }, (_, index) => 100 + index + Math.sin(index));
 const FALLING = Array.from({ length: 30 }, (_, index) => 130 - index + Math.cos(index));
@@ -92,7 +87,7 @@ function predictionTests(config: Config): Test[] {
     const after = await predictAll(instance);
     expect(
       canonicalJson(after) === canonicalJson(before),
-      `before it predicted ${told(before)}, afterwards ${told(after)}`,
+      `before it predicted ${formatValue(before)}, afterwards ${formatValue(after)}`,
     );
     return message;
   };
@@ -101,7 +96,7 @@ function predictionTests(config: Config): Test[] {
       const answers = await predictAll(instance);
       for (const answer of answers) {
         const found = member(answer, prediction_field) ?? null;
-        expect(found !== null, `${prediction_field} is missing in ${told(answer)}`);
+        expect(found !== null, `${prediction_field} is missing in ${formatValue(answer)}`);
       }
       return answers[0];
     }),
@@ -109,7 +104,7 @@ function predictionTests(config: Config): Test[] {
       for (const answer of await predictAll(instance)) {
         const confidence = member(answer, confidence_field);
         const sound = typeof confidence === "number" && confidence >= 0 && confidence <= 1;
-        expect(sound, `${confidence_field} is ${told(confidence)}`);
+        expect(sound, `${confidence_field} is ${formatValue(confidence)}`);
       }
     }),
     test(
@@ -117,7 +112,7 @@ function predictionTests(config: Config): Test[] {
       "The same input gets the same prediction, even after other predictions.",
       async (instance) => {
         const [first, second] = [await predictAll(instance), await predictAll(instance)];
-        expect(canonicalJson(first) === canonicalJson(second), `${told(first)}, then ${told(second)}`);
+        expect(canonicalJson(first) === canonicalJson(second), `${formatValue(first)}, then ${formatValue(second)}`);
       },
     ),
     test(
@@ -142,7 +137,10 @@ function predictionTests(config: Config): Test[] {
         const singles = await predictAll(instance);
         const answer = await instance.call(predict_batch, { [config.batch_field]: inputs });
         const batch = Array.isArray(answer) ? answer : member(answer, config.batch_result_field);
-        expect(canonicalJson(batch) === canonicalJson(singles), `batch ${told(batch)}, singles ${told(singles)}`);
+        expect(
+          canonicalJson(batch) === canonicalJson(singles),
+          `batch ${formatValue(batch)}, singles ${formatValue(singles)}`,
+        );
       },
       { method: predict_batch, methodOptional: true },
     ),

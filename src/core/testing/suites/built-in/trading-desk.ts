@@ -1,4 +1,5 @@
-import { expect, member, type Setting, type TestInstance, told, type Values } from "../suite.ts";
+import { formatValue, type Setting, type TestInstance, type Values } from "../suite.ts";
+import { expect, member } from "./checks.ts";
 
 export const TRADING_SETTINGS = {
   place_order: { standard: "place_order", about: "The method that places an order." },
@@ -75,13 +76,13 @@ export function createDesk(config: TradingConfig, idPrefix: string): Desk {
   const positions = async (instance: TestInstance): Promise<object> => {
     const answer = await instance.call(get_positions);
     const held = member(answer, positions_field);
-    expect(typeof held === "object" && held !== null, `${get_positions} answered ${told(answer)}`);
+    expect(typeof held === "object" && held !== null, `${get_positions} answered ${formatValue(answer)}`);
     return held;
   };
   const listed = async (instance: TestInstance): Promise<unknown[]> => {
     const answer = await instance.call(list_orders);
     const orders = member(answer, orders_field);
-    expect(Array.isArray(orders), `${list_orders} answered ${told(answer)}`);
+    expect(Array.isArray(orders), `${list_orders} answered ${formatValue(answer)}`);
     return orders.map((order) => member(order, client_order_id_field));
   };
 
@@ -91,12 +92,18 @@ export function createDesk(config: TradingConfig, idPrefix: string): Desk {
     order: (changes = {}, id = nextId()) => ({ ...config.order, [client_order_id_field]: id, ...changes }),
     reference: () => ({ [client_order_id_field]: nextId() }),
     async place(instance, changes = {}, id = nextId()) {
-      expect(quantity > 0, `${config.quantity_field} of the sample order is ${told(quantity)}, not a number above 0`);
+      expect(
+        quantity > 0,
+        `${config.quantity_field} of the sample order is ${formatValue(quantity)}, not a number above 0`,
+      );
       const answer = await instance.call(place_order, desk.order(changes, id));
       const isAccepted = accepted.includes(member(answer, config.status_field));
-      expect(isAccepted, `a valid order was answered by ${told(answer)}`);
+      expect(isAccepted, `a valid order was answered by ${formatValue(answer)}`);
       const order_id = member(answer, config.order_id_field);
-      expect(order_id !== undefined && order_id !== null, `an order got no ${config.order_id_field}: ${told(answer)}`);
+      expect(
+        order_id !== undefined && order_id !== null,
+        `an order got no ${config.order_id_field}: ${formatValue(answer)}`,
+      );
       return { client_order_id: id, order_id, answer };
     },
     async position(instance) {

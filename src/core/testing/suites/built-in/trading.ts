@@ -2,16 +2,12 @@ import { canonicalJson } from "../../../json/canonical.ts";
 import {
   type BuiltInSuite,
   DEFAULT_TIMEOUT_MS,
-  expect,
-  expectCleanError,
-  expectLatency,
-  LIFE_TESTS,
-  LONG_TIMEOUT_MS,
+  formatValue,
   type Test,
   type TestInstance,
-  told,
   valuesOf,
 } from "../suite.ts";
+import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS } from "./checks.ts";
 import { createDesk, type Desk, TRADING_SETTINGS, type TradingConfig } from "./trading-desk.ts";
 
 /** What a trading service must be able to do. */
@@ -42,9 +38,12 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     const before = await desk.state(instance);
     const answer = await call(instance);
     const after = await desk.state(instance);
-    expect(canonicalJson(after) === canonicalJson(before), `the state was ${told(before)}, and is ${told(after)}`);
+    expect(
+      canonicalJson(after) === canonicalJson(before),
+      `the state was ${formatValue(before)}, and is ${formatValue(after)}`,
+    );
     const again = await desk.place(instance, {}, kept.client_order_id);
-    expect(again.order_id === kept.order_id, `an order from before got a second id, ${told(again.order_id)}`);
+    expect(again.order_id === kept.order_id, `an order from before got a second id, ${formatValue(again.order_id)}`);
     await desk.place(instance);
     return answer;
   };
@@ -75,7 +74,7 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
         const first = await desk.place(instance);
         const second = await desk.place(instance, {}, first.client_order_id);
         const ids = [first.order_id, second.order_id];
-        expect(first.order_id === second.order_id, `it was given the ids ${told(ids)}`);
+        expect(first.order_id === second.order_id, `it was given the ids ${formatValue(ids)}`);
         await desk.expectPosition(instance, before + desk.signed(1));
         await desk.expectListed(instance, [first.client_order_id]);
         return second.answer;

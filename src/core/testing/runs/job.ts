@@ -1,0 +1,32 @@
+import type { Candidate } from "../../modules/swap/steps/gate.ts";
+import type { TestTrial } from "../stand-ins/trial.ts";
+import type { OpenSuite, TestSource } from "../suites/source.ts";
+import type { Run, RunRecord } from "./record.ts";
+import type { Progress } from "./runner.ts";
+
+/** A run to execute. */
+export interface Job {
+  readonly record: Pick<RunRecord, "module" | "suite" | "target" | "config" | "cause"> & CodeUnderTest;
+  readonly source: TestSource;
+  /**
+   * Makes the trial of the instance, which limits what it calls; `open` is the suite's file, if it is one. Absent: the
+   * instance calls whatever it calls otherwise, because it serves.
+   */
+  readonly trial?: ((open: OpenSuite | undefined) => Promise<TestTrial>) | undefined;
+  /** Starts the instance to test, or finds it. */
+  readonly start: (trial: TestTrial | undefined) => Promise<Candidate>;
+  /** Whether the run stops the instance afterwards. */
+  readonly owned: boolean;
+  /** Whether it goes before runs that are not urgent: a swap waits for it. */
+  readonly urgent: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: RunProgress | undefined;
+}
+
+export type CodeUnderTest = Pick<RunRecord, "modulePath" | "version" | "sha256" | "artifact">;
+
+/** Callbacks during a run. An error that one of them throws ends the run. */
+export interface RunProgress extends Progress {
+  /** The run was accepted. */
+  runStarted?(run: Run): void;
+}

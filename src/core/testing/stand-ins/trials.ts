@@ -1,0 +1,68 @@
+import type { Clock } from "../../../kernel/clock.ts";
+import { refuse } from "../../errors/violation.ts";
+import type { Modules } from "../../modules/modules.ts";
+import { MAX_CONFIG_BYTES } from "../../modules/record/size.ts";
+import { type StandIns, standInsViolation, strangerViolation } from "../../modules/record/stand-ins.ts";
+import { encodedSize, refuseTooLarge } from "../../size.ts";
+import { createTestTrial, type Layer, layerOf, type Says, standInIn, type TestTrial } from "./trial.ts";
+
+/** Stand-ins as a `Tester` takes them: an answer may also be a function of the input, which runs in this process. */
+export interface TesterStandIns {
+  readonly stubs?: Readonly<Record<string, string | Readonly<Record<string, unknown>>>> | undefined;
+  readonly allowDependencies?: readonly string[] | undefined;
+}
+
+/** The layers of a run's stand-ins besides the registration's. For each dependency the first layer that names it applies. */
+export interface RunLayers {
+  /** From the caller of the run. */
+  readonly asked?: Layer | undefined;
+  /** From the suite. */
+  readonly suite?: Layer | undefined;
+  /** Other modules of the same swap, which are started beside the tested one. */
+  readonly peers?: readonly string[];
+}
+
+/** Makes the trials of runs: what the tested instance reaches instead of the modules that it depends on. */
+export interface TestTrials {
+  /** ARGUMENT_INVALID for stand-ins of a module that `module` does not depend on; RESOURCE_TOO_LARGE. */
+  check(module: string, standIns: StandIns): void;
+  start(module: string, layers: RunLayers): Promise<TestTrial>;
+  /** The layer of a tester's stand-ins. */
+  ofTester(standIns: TesterStandIns): Layer;
+}
+
+const FIELDS = { stubs: ["stubs"], allow: ["allow_dependencies"] } as const;
+
+export function createTestTrials(modules: Pick<Modules, "get" | "startStandIn">, clock: Clock): TestTrials {
+  return {
+    check(module, standIns) {
+      const { dependencies } = modules.get(module).record.registration;
+      refuse(standInsViolation(standIns, FIELDS) ?? strangerViolation(standIns, dependencies, FIELDS));
+      const size = encodedSize(standIns.stubs ?? {});
+      refuseTooLarge("the stubs of a test run of module", module, size, MAX_CONFIG_BYTES);
+    },
+
+    start(module, { asked, suite, peers = [] }) {
+      const says = (name: string): Says => {
+        const { dependencies, testStubs, testAllowDependencies } = modules.get(name).record.registration;
+        const registered = layerOf({ stubs: testStubs, allowDependencies: testAllowDependencies });
+        return { dependencies, layers: [asked, suite, registered].filter((layer) => layer !== undefined) };
+      };
+      const beside = new Map(peers.map((peer) => [peer, says(peer)]));
+      return createTestTrial(says(module), (name, path) => modules.startStandIn(name, path), beside);
+    },
+
+    ofTester: ({ stubs, allowDependencies }) =>
+      layerOf({ stubs, allowDependencies }, (dependency, _, answer) => standInIn(clock, dependency, answer)),
+  };
+}
+
+/** The stubs of a tester with null in place of functions: what can be validated as data. */
+export function withoutFunctions(stubs: NonNullable<TesterStandIns["stubs"]>): NonNullable<TesterStandIns["stubs"]> {
+  const data = (value: unknown): unknown => (typeof value === "function" ? null : value);
+  const read = Object.entries(stubs).map(([name, stub]) => {
+    if (typeof stub !== "object" || stub === null) return [name, stub] as const;
+    return [name, Object.fromEntries(Object.entries(stub).map(([method, value]) => [method, data(value)]))] as const;
+  });
+  return Object.fromEntries(read);
+}
