@@ -48,8 +48,8 @@ export function completeCases(
 }
 
 /**
- * Highest number that a setting of a ready suite takes, so that a run does not cost the service its memory; a higher
- * one is refused with `ARGUMENT_INVALID`. @limit -
+ * Largest number in a setting of a ready suite, so that a run does not use up the service's memory; a larger one is
+ * refused with `ARGUMENT_INVALID`. @limit -
  */
 const MAX_SETTING = 100_000;
 
